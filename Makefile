@@ -1,0 +1,45 @@
+# One environment in .venv for everything; nothing is installed twice.
+VERTICAL ?= finance
+PYTHON ?= python3
+PORT ?= 5000
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test ui clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: .venv/.installed ## run a vertical: make run VERTICAL=finance (the default), or VERTICAL=all for every one
+	@$(BIN)/kedro run $(if $(filter all,$(VERTICAL)),,--pipelines $(VERTICAL))
+
+test: .venv/.installed-dev ## lint, types and tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+ui: .venv/.installed ## open MLflow on the local store: http://127.0.0.1:5000, or another PORT
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --port $(PORT)
+
+clean: ## remove what runs have made: data sets and the local MLflow store
+	rm -rf data/0[2-8]_* mlruns mlflow.db mlflow.db.lock
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed, $(PYTHON) is older; name another one: make run PYTHON=python3.12"; exit 2; }
+	@echo "Making .venv (once)"
+	@$(PYTHON) -m venv .venv
+
+# The constrained torch comes first: what is installed later must not draw in another build of it.
+.venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing the pinned dependencies (some minutes, once)"
+	@$(PIP) torch
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed
+	@echo "Installing the tools of the tests (once)"
+	@$(PIP) --editable '.[dev]'
+	@touch $@
