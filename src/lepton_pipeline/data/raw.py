@@ -1,0 +1,131 @@
+"""Raw files: unopened, then read as text, field by field."""
+
+from __future__ import annotations
+
+import csv
+import io
+import lzma
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+import pandas as pd
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.parameters import Ingestion
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One table file that has not been opened yet.
+
+    Attributes:
+        name: the file's name, for messages.
+        open: opens it for reading, decompressed.
+    """
+
+    name: str
+    open: Callable[[], BinaryIO]
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the file says by its name that it is Parquet."""
+        return ".parquet" in PurePosixPath(self.name).suffixes
+
+
+def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
+    """Read the column names of one file and nothing else.
+
+    Args:
+        file: a CSV or Parquet file.
+        ingestion: separator and encoding of text files.
+
+    Returns:
+        Names in order, without blanks around them.
+
+    Raises:
+        DataError: the file is empty, its names cannot be decoded, or one stands twice.
+    """
+    with _explained(file, ingestion), file.open() as stream:
+        if file.is_parquet:
+            from pyarrow.parquet import read_schema
+
+            names = list(read_schema(stream).names)
+        else:
+            text = io.TextIOWrapper(stream, encoding=_codec(ingestion), newline="")
+            names = next(csv.reader(text, delimiter=ingestion.separator), [])
+    names = [name.strip() for name in names]
+    if not any(names):
+        raise DataError(f"{file.name} is empty: it has no header; put a table with column names there.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        shown = ", ".join(repr(name) for name in twice)
+        raise DataError(f"{file.name} has more than one column named {shown}; rename all but one in the file.")
+    return names
+
+
+def read_rows(file: RawFile, names: list[str], ingestion: Ingestion) -> pd.DataFrame:
+    """Read all rows of one file.
+
+    Args:
+        file: a CSV or Parquet file.
+        names: its column names, as `read_header` gave them.
+        ingestion: separator and encoding of text files.
+
+    Returns:
+        One row per record; every value of a text file is text, an absent one is "".
+
+    Raises:
+        DataError: the bytes cannot be decoded, or a record has more fields than the header.
+    """
+    with _explained(file, ingestion), file.open() as stream, warnings.catch_warnings():
+        # pandas only warns when it drops fields beyond the header.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        if file.is_parquet:
+            return pd.read_parquet(stream).set_axis(names, axis="columns")
+        return pd.read_csv(
+            stream,
+            sep=ingestion.separator,
+            encoding=_codec(ingestion),
+            header=0,
+            names=names,
+            index_col=False,
+            dtype=str,
+            keep_default_na=False,
+            na_filter=False,
+        )
+
+
+def _codec(ingestion: Ingestion) -> str:
+    """The declared encoding, or for UTF-8 its variant that drops a byte order mark."""
+    return "utf-8-sig" if ingestion.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else ingestion.encoding
+
+
+@contextmanager
+def _explained(file: RawFile, ingestion: Ingestion) -> Iterator[None]:
+    """Turn what a reader raises about a file's content into a DataError."""
+    name, encoding = file.name, ingestion.encoding
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        seen = error.object[error.start : error.end].hex(" ")
+        raise DataError(
+            f"{name} is not {encoding}: byte {seen} cannot be decoded; "
+            "declare ingestion.encoding (latin-1 or cp1252, say)."
+        ) from error
+    except LookupError as error:
+        raise DataError(
+            f"ingestion.encoding {encoding!r} is unknown; declare one that Python knows, such as utf-8."
+        ) from error
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise DataError(
+            f"{name} cannot be read as a table: {error}; check ingestion.separator and the file's quotes."
+        ) from error
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
+        raise DataError(f"{name} cannot be read: {error}; is the file whole?") from error

@@ -1,0 +1,172 @@
+"""Kedro data sets the catalog needs and kedro-datasets does not offer."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+import fsspec
+from kedro.io import AbstractDataset, DatasetError
+from kedro.io.core import get_protocol_and_path
+from kedro.utils import load_obj
+
+from lepton_pipeline.data.raw import TABLE_SUFFIXES, RawFile
+from lepton_pipeline.errors import DataError
+
+
+class RawTableDataset(AbstractDataset[None, list[RawFile]]):
+    """The table files (CSV or Parquet, compressed or not) at a path or below a folder, local or remote; read only.
+
+    Files are handed on unopened: how their text becomes values is declared by the vertical (`ingestion:`).
+    """
+
+    def __init__(
+        self, *, filepath: str, credentials: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None
+    ):
+        protocol, path = get_protocol_and_path(filepath)
+        self._fs = fsspec.filesystem(protocol, **(credentials or {}))
+        self._path = path
+        self.metadata = metadata
+
+    def load(self) -> list[RawFile]:
+        """List the table files, by name.
+
+        Raises:
+            DataError: there is no table file at the path.
+        """
+        paths = [self._path] if self._fs.isfile(self._path) else sorted(self._find())
+        if not paths:
+            raise DataError(
+                f"no table file at {self._path}; put one there ({', '.join(TABLE_SUFFIXES)}, also compressed) "
+                "or declare the vertical's raw entry in its own catalog.yml."
+            )
+        return [RawFile(PurePosixPath(path).name, self._opener(path)) for path in paths]
+
+    def save(self, data: None) -> None:
+        """Refuse: raw data is never written by a run."""
+        raise DatasetError("raw data is read only")
+
+    def _find(self) -> list[str]:
+        if not self._fs.isdir(self._path):
+            return []
+        files = (PurePosixPath(path) for path in self._fs.find(self._path))
+        return [str(path) for path in files if set(TABLE_SUFFIXES) & set(path.suffixes)]
+
+    def _opener(self, path: str) -> Callable[[], BinaryIO]:
+        def open_file() -> BinaryIO:
+            return self._fs.open(path, "rb", compression="infer")  # type: ignore[no-any-return]  # fsspec is untyped
+
+        return open_file
+
+    def _exists(self) -> bool:
+        return bool(self._fs.isfile(self._path) or self._find())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._path}
+
+
+class _LocalDataset(AbstractDataset[Any, Any]):
+    """A path that is written under a temporary name beside it, then renamed: it is there whole, or not at all."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+        self.path = Path(filepath)
+        self.metadata = metadata
+
+    def save(self, data: Any) -> None:
+        """Write `data` whole, or leave what was there."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(f".{uuid4().hex[:8]}.{self.path.name}")
+        try:
+            self._write(data, temporary)
+            if self.path.is_dir():
+                # A folder cannot be replaced in one step; removed first, a crash in between leaves it absent, not mixed.
+                self.remove()
+            temporary.replace(self.path)
+        finally:
+            _remove(temporary)
+
+    def load(self) -> Any:
+        """Read what is at the path."""
+        return self._read(self.path)
+
+    def remove(self) -> None:
+        """Delete what is at the path, if anything is."""
+        if self.path.is_dir():
+            # Renamed first, so that a half-deleted folder is never taken for a whole one.
+            doomed = self.path.with_name(f".{uuid4().hex[:8]}.{self.path.name}")
+            self.path.replace(doomed)
+            _remove(doomed)
+        else:
+            self.path.unlink(missing_ok=True)
+
+    def _write(self, data: Any, path: Path) -> None:
+        raise NotImplementedError
+
+    def _read(self, path: Path) -> Any:
+        raise NotImplementedError
+
+    def _exists(self) -> bool:
+        return self.path.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self.path)}
+
+
+class AtomicDataset(_LocalDataset):
+    """Any local file data set of Kedro, written atomically.
+
+    Example:
+        ``{type: lepton_pipeline.datasets.AtomicDataset, filepath: t.parquet, dataset: pandas.ParquetDataset}``
+    """
+
+    def __init__(self, *, filepath: str, dataset: str | dict[str, Any], metadata: dict[str, Any] | None = None):
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._config = {"type": dataset} if isinstance(dataset, str) else dataset
+
+    def _inner(self, path: Path) -> AbstractDataset[Any, Any]:
+        return AbstractDataset.from_config(self.path.name, {**self._config, "filepath": str(path)})
+
+    def _write(self, data: Any, path: Path) -> None:
+        self._inner(path).save(data)
+
+    def _read(self, path: Path) -> Any:
+        return self._inner(path).load()
+
+
+class FolderDataset(_LocalDataset):
+    """A folder of files: a mapping of relative path to bytes, or an object with `save(folder)` and `load(folder)`.
+
+    Args:
+        filepath: the folder.
+        holds: dotted name of the object's class; without it the data is the mapping.
+        metadata: for hooks.
+    """
+
+    def __init__(self, *, filepath: str, holds: str | None = None, metadata: dict[str, Any] | None = None):
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._holds = holds
+
+    def _write(self, data: Any, path: Path) -> None:
+        path.mkdir()
+        if self._holds:
+            data.save(path)
+            return
+        for name, content in data.items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_bytes(content)
+
+    def _read(self, path: Path) -> Any:
+        if self._holds:
+            return load_obj(self._holds).load(path)
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    elif path.exists():
+        path.unlink()

@@ -1,0 +1,104 @@
+"""Read what a vertical declares, or say in plain words why it cannot be followed."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from lepton_pipeline.data.expectations import check_declarations
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.parameters import Vertical
+
+
+def find_verticals(base: Path) -> list[str]:
+    """Names of the vertical folders, sorted; no value of theirs is read.
+
+    Args:
+        base: the configuration folder `conf/base`.
+
+    Raises:
+        ConfigurationError: there is no vertical, or one whose name cannot be a pipeline's.
+    """
+    names = sorted(path.parent.name for path in base.glob("*/parameters.yml"))
+    if not names:
+        raise ConfigurationError(f"no vertical in {base}: put a folder with a parameters.yml there.")
+    for name in names:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ConfigurationError(
+                f"{base / name} cannot be a vertical: use lower-case letters, digits and underscores, a letter first."
+            )
+    return names
+
+
+def read_vertical(name: str, declared: Any) -> Vertical:
+    """Build the typed declaration of one vertical.
+
+    Args:
+        name: the vertical, which is the top key of its parameters file.
+        declared: what stands below that key.
+
+    Returns:
+        The declaration with every default filled in.
+
+    Raises:
+        ConfigurationError: one line for every key that cannot be followed: key, value and remedy.
+    """
+    if not isinstance(declared, dict):
+        raise ConfigurationError(
+            f"vertical {name!r} declares {declared!r}; expected keys below '{name}:' in conf/base/{name}/parameters.yml, "
+            f"of which {', '.join(Vertical.model_fields)} are known."
+        )
+    try:
+        vertical = Vertical.model_validate(declared)
+    except ValidationError as refused:
+        problems = [_explain(error) for error in refused.errors()]
+    else:
+        problems = check_declarations(vertical.contract)
+        if not problems:
+            return vertical
+    raise ConfigurationError("\n".join(f"{name}.{problem}" for problem in problems))
+
+
+def _explain(error: Any) -> str:
+    """One line for one refusal of pydantic: key, value, remedy."""
+    location = error["loc"]
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    if error["type"] == "extra_forbidden":
+        valid = list(_model_at(location[:-1]).model_fields)
+        close = get_close_matches(str(location[-1]), valid, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        return f"{key}: unknown key; {hint}valid keys are {', '.join(valid)}."
+    if error["type"] == "missing":
+        return f"{key}: required, but not declared; {_description(location)}."
+    if error["type"] == "value_error":
+        return ": ".join(filter(None, [key, str(error["ctx"]["error"])])) + "."
+    rule = error["msg"].replace("Input should be", "must be")
+    return f"{key}: {error['input']!r} {rule} ({_description(location)})."
+
+
+def _model_at(location: tuple[str | int, ...]) -> type[BaseModel]:
+    """The model that holds the keys at `location`."""
+    model: type[BaseModel] = Vertical
+    for part in location:
+        if isinstance(part, str) and part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            inner = next((kind for kind in (annotation, *get_args(annotation)) if _is_model(kind)), None)
+            model = inner or model
+    return model
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _description(location: tuple[str | int, ...]) -> str:
+    """The one line of documentation of the field nearest to `location`."""
+    for end in range(len(location), 0, -1):
+        field = _model_at(location[: end - 1]).model_fields.get(str(location[end - 1]))
+        if field is not None and field.description:
+            return field.description
+    return f"see the keys of {_model_at(location).__name__}"

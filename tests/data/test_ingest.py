@@ -1,0 +1,137 @@
+import io
+
+import pandas as pd
+import pytest
+
+from lepton_pipeline.data.ingest import ingest_table
+from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.parameters import Contract, Dataset, Expectation, Ingestion
+
+DATASET = Dataset(target="y", positive=1)
+
+
+def ingest(*files, dataset=DATASET, contract=None, **ingestion):
+    return ingest_table(list(files), dataset, Ingestion(**ingestion), contract or Contract())
+
+
+def test_types_follow_from_the_values(raw_file):
+    table, _ = ingest(raw_file("whole,real,gap,text,y\n1,1.5,1,a,1\n-2,2,,7b,0\n"))
+    assert table.dtypes.astype(str).to_dict() == {
+        "whole": "int64",
+        "real": "float64",
+        "gap": "float64",
+        "text": "str",
+        "y": "int64",
+    }
+    assert table["gap"].isna().tolist() == [False, True]
+
+
+def test_codes_with_leading_zeros_stay_text(raw_file):
+    table, _ = ingest(raw_file("postcode,share,y\n02134,0.5,1\n10001,0,0\n"))
+    assert table["postcode"].tolist() == ["02134", "10001"]
+    assert table["share"].tolist() == [0.5, 0.0]
+
+
+def test_blanks_and_byte_order_mark_are_dropped(raw_file):
+    table, _ = ingest(raw_file("\ufeff name , y \n  Ann , 1\nBob  ,0 \n"))
+    assert list(table.columns) == ["name", "y"]
+    assert table["name"].tolist() == ["Ann", "Bob"]
+    assert table["y"].tolist() == [1, 0]
+
+
+def test_decimal_commas_are_numbers_where_declared(raw_file):
+    table, _ = ingest(raw_file("price;code;y\n1,5;1.5;1\n-2;x;0\n"), separator=";", decimal=",")
+    assert table["price"].tolist() == [1.5, -2.0]
+    assert table["code"].tolist() == ["1.5", "x"]
+
+
+def test_a_point_is_no_decimal_mark_where_the_comma_is(raw_file):
+    table, _ = ingest(raw_file("price;y\n1.5;1\n2,5;0\n"), separator=";", decimal=",")
+    assert table["price"].tolist() == ["1.5", "2,5"]
+
+
+def test_declared_texts_are_missing(raw_file):
+    table, _ = ingest(raw_file("a,b,y\n1,unknown,1\n ? ,x,0\n"), missing=["?", "unknown"])
+    assert table["a"].isna().tolist() == [False, True]
+    assert table["a"].dtype == "float64"
+    assert table["b"].isna().tolist() == [True, False]
+
+
+def test_other_encodings_are_read_as_declared(raw_file):
+    table, _ = ingest(raw_file("stadt,y\nKöln,1\nBern,0\n".encode("latin-1")), encoding="latin-1")
+    assert table["stadt"].tolist() == ["Köln", "Bern"]
+
+
+def test_several_files_are_put_below_one_another_by_column_name(raw_file):
+    table, record = ingest(raw_file("a,y\n1,1\n", "one.csv"), raw_file("y,a\n0,2\n", "two.csv"))
+    assert table.to_dict("list") == {"a": [1, 2], "y": [1, 0]}
+    assert record["files"] == ["one.csv", "two.csv"]
+
+
+def test_parquet_is_read_with_its_types():
+    buffer = io.BytesIO()
+    pd.DataFrame({"a": [1.0, None], "t": ["007 ", "8"], "y": [1, 0]}).to_parquet(buffer)
+    table, _ = ingest(RawFile("part.parquet", lambda: io.BytesIO(buffer.getvalue())))
+    assert table["a"].isna().tolist() == [False, True]
+    assert table["t"].tolist() == ["007", "8"]
+
+
+def test_a_frame_from_the_catalog_is_taken_as_it_is():
+    raw = pd.DataFrame({"a": [1, 2], "y": [1, 0]}, index=[7, 9])
+    table, record = ingest_table(raw, DATASET, Ingestion(), Contract())
+    assert table.to_dict("list") == {"a": [1, 2], "y": [1, 0]}
+    assert table.index.tolist() == [0, 1]
+    assert raw.index.tolist() == [7, 9]
+    assert record["files"] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("a,y\n", "only a header"),
+        ("a,a,y\n1,2,1\n", "more than one column named 'a'"),
+        ("a,Y2\n1,1\n", "no column 'y'"),
+        (b"a,y\n\xff\xfe,1\n", "byte ff cannot be decoded"),
+        ("a,y\n1,1\n2,1\n", "holds 1"),
+        ("a,y\n1,0\n2,2\n", "positive value 1"),
+        ("a,y\n1,\n2,\n", "no value at all"),
+        ("a,y\n1,1\n1,2,3,4\n", "cannot be read as a table"),
+        ("a,y\n1,1,9\n2,0,9\n", "cannot be read as a table"),
+    ],
+)
+def test_what_cannot_be_a_table_is_refused_with_the_reason(raw_file, content, message):
+    with pytest.raises(DataError, match=message) as error:
+        ingest(raw_file(content))
+    assert error.value.exit_code == 3
+
+
+def test_a_damaged_archive_is_refused():
+    def open_damaged():
+        raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+
+    with pytest.raises(DataError, match=r"table\.csv\.gz cannot be read: Compressed file ended"):
+        ingest(RawFile("table.csv.gz", open_damaged))
+
+
+def test_absent_columns_are_named_with_key_and_closest_name_before_any_row_is_read(raw_file):
+    dataset = Dataset(target="y", positive=1, numeric=["ages"], exclude=["zzz"])
+    contract = Contract(expectations=[Expectation(expect="column_values_to_not_be_null", column="AGE")])
+    with pytest.raises(DataError) as error:
+        ingest(raw_file("age,y\n1,1\n1,2,3,a row that cannot be read\n"), dataset=dataset, contract=contract)
+    lines = str(error.value).splitlines()
+    assert lines[0].startswith("table.csv has no column 'zzz', which dataset.exclude declares; it has age, y")
+    assert lines[1] == "table.csv has no column 'ages', which dataset.numeric declares; did you mean 'age'."
+    assert "'AGE', which contract.expectations[0] declares; did you mean 'age'" in lines[2]
+
+
+def test_files_with_other_columns_are_refused(raw_file):
+    with pytest.raises(DataError, match=r"one\.csv and two\.csv differ in the column\(s\) 'b'"):
+        ingest(raw_file("a,y\n1,1\n", "one.csv"), raw_file("a,b,y\n1,2,0\n", "two.csv"))
+
+
+def test_an_unknown_encoding_is_refused(raw_file):
+    with pytest.raises(DataError, match="encoding 'utf-9' is unknown"):
+        ingest(raw_file("a,y\n1,1\n"), encoding="utf-9")

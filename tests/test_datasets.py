@@ -1,0 +1,82 @@
+import gzip
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from kedro.io import DatasetError
+
+from lepton_pipeline.data.raw import read_header
+from lepton_pipeline.datasets import AtomicDataset, FolderDataset, RawTableDataset
+from lepton_pipeline.errors import DataError, user_error
+from lepton_pipeline.parameters import Ingestion
+
+
+def test_raw_tables_are_found_by_name_and_opened_decompressed(tmp_path):
+    (tmp_path / "b.csv").write_text("a\n1\n")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"z\n1\n"))
+    (tmp_path / "SOURCE.md").write_text("not a table")
+    files = RawTableDataset(filepath=str(tmp_path)).load()
+    assert [file.name for file in files] == ["a.csv.gz", "b.csv"]
+    assert read_header(files[0], Ingestion()) == ["z"]
+
+
+def test_one_raw_file_can_be_named(tmp_path):
+    (tmp_path / "table.csv").write_text("a\n1\n")
+    assert [file.name for file in RawTableDataset(filepath=str(tmp_path / "table.csv")).load()] == ["table.csv"]
+
+
+@pytest.mark.parametrize("path", [".", "not/there"])
+def test_no_raw_table_is_a_data_error(tmp_path, path):
+    with pytest.raises(DatasetError) as error:
+        RawTableDataset(filepath=str(tmp_path / path)).load()
+    found = user_error(error.value)
+    assert isinstance(found, DataError)
+    assert "no table file at" in str(found)
+
+
+def test_raw_data_is_never_written(tmp_path):
+    with pytest.raises(DatasetError, match="read only"):
+        RawTableDataset(filepath=str(tmp_path)).save([])
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "deep" / "table.parquet"
+    dataset = AtomicDataset(filepath=str(target), dataset="pandas.ParquetDataset")
+    frame = pd.DataFrame({"a": [1, 2]})
+    assert not dataset.exists()
+    dataset.save(frame)
+    with pytest.raises(DatasetError):
+        dataset.save({"not": "a frame"})
+    pd.testing.assert_frame_equal(dataset.load(), frame)
+    assert [file.name for file in target.parent.iterdir()] == ["table.parquet"]
+
+
+class Half:
+    """Writes one of its two files, then dies."""
+
+    def save(self, folder: Path) -> None:
+        (folder / "first").write_text("1")
+        raise OSError("disk full")
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "figures"
+    dataset = FolderDataset(filepath=str(target))
+    dataset.save({"index.html": b"old", "deep/old.png": b"1"})
+    with pytest.raises(DatasetError, match="disk full"):
+        FolderDataset(filepath=str(target), holds="some.Class").save(Half())
+    assert dataset.load() == {"index.html": b"old", "deep/old.png": b"1"}
+    dataset.save({"index.html": b"new"})
+    assert dataset.load() == {"index.html": b"new"}
+    assert [path.name for path in tmp_path.iterdir()] == ["figures"]
+
+
+def test_what_is_removed_is_gone(tmp_path):
+    folder, file = FolderDataset(filepath=str(tmp_path / "a")), AtomicDataset(filepath=str(tmp_path / "b"), dataset="json.JSONDataset")
+    folder.save({"x": b"1"})
+    file.save({"x": 1})
+    for dataset in (folder, file):
+        dataset.remove()
+        dataset.remove()
+        assert not dataset.exists()
+    assert list(tmp_path.iterdir()) == []

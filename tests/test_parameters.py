@@ -1,0 +1,49 @@
+import pytest
+from pydantic import ValidationError
+
+from lepton_pipeline.parameters import Dataset, Expectation, Split, Training, Vertical
+
+
+def test_only_the_dataset_must_be_declared():
+    vertical = Vertical.model_validate({"dataset": {"target": "y", "positive": 1}})
+    assert vertical.split.test == 0.2
+    assert vertical.training.device == "auto"
+    assert vertical.contract.max_quarantined == 0.05
+
+
+def test_every_field_says_what_it_is():
+    for model in {field.annotation for field in Vertical.model_fields.values()} | {Vertical}:
+        assert [name for name, field in model.model_fields.items() if not field.description] == []
+
+
+def test_a_column_has_one_role_but_sensitive_columns_may_have_a_type():
+    with pytest.raises(ValidationError, match="'age' is declared both as exclude and as numeric"):
+        Dataset(target="y", positive=1, exclude=["age"], numeric=["age"])
+    assert Dataset(target="y", positive=1, sensitive=["age"], numeric=["age"]).numeric == ["age"]
+
+
+def test_fractions_must_leave_rows_to_train_on():
+    with pytest.raises(ValidationError, match="leaves no row"):
+        Split(test=0.6, validation=0.4)
+
+
+@pytest.mark.parametrize("value", ["7", 7.5, True])
+def test_types_are_not_guessed(value):
+    with pytest.raises(ValidationError):
+        Training(epochs=value)
+
+
+def test_the_arguments_of_an_expectation_are_its_own_keys():
+    expectation = Expectation(expect="x", column="a", min_value=0, on_failure="warn")
+    assert expectation.arguments() == {"column": "a", "min_value": 0}
+    assert Expectation(expect="x", column_A="a", column_B="b", column_list=["c"]).columns() == ["a", "b", "c"]
+
+
+def test_a_dumped_declaration_builds_the_same_one():
+    vertical = Vertical.model_validate(
+        {
+            "dataset": {"target": "y", "positive": True},
+            "contract": {"expectations": [{"expect": "x", "column": "a", "min_value": 3}]},
+        }
+    )
+    assert Vertical.model_validate(vertical.model_dump()) == vertical
