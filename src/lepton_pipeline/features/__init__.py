@@ -1,0 +1,1 @@
+"""From clean rows to the arrays a model takes."""

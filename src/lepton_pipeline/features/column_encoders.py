@@ -1,0 +1,160 @@
+"""One raw column and how its values become numbers for a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lepton_pipeline.errors import DataError
+
+MISSING, UNSEEN, FIRST_CATEGORY = 0, 1, 2
+QUANTILES = 256
+SAMPLED_ROWS = 100_000
+RARE_ROWS = 10
+# Beyond this, slopes between quantiles lose their digits; infinities are treated as this large.
+LARGEST = 1e300
+# Ranks are kept this far from 0 and 1, so that no value maps further than 3.1 from 0.
+EDGE = 1e-3
+TRUTH = {"true": "True", "1": "True", "false": "False", "0": "False"}
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """A column of numbers, mapped piecewise linearly from quantiles of the training rows to a standard normal.
+
+    Args:
+        name: of the raw column.
+        input: what raw values are: "number", or "boolean" for a declared numeric column of truth values.
+        quantiles: ascending, float64 [k]; a single one where training rows hold one number and missing values.
+        scores: where each quantile maps to, float64 [k].
+        indicator: whether the training rows had missing values, so that missing is a signal of its own.
+    """
+
+    name: str
+    input: str
+    quantiles: Floats
+    scores: Floats
+    indicator: bool
+
+    @classmethod
+    def fit(cls, column: pd.Series, input_kind: str) -> NumericColumn:
+        """Take the quantiles of training values; at least one must be there."""
+        numbers = as_numbers(column)
+        missing = np.isnan(numbers)
+        quantiles, scores = _quantile_map(np.clip(numbers[~missing], -LARGEST, LARGEST))
+        return cls(str(column.name), input_kind, quantiles, scores, bool(missing.any()))
+
+    def transform(self, column: pd.Series) -> dict[str, npt.NDArray[np.float32]]:
+        """Map values to [-3.1, 3.1] and missing ones to 0, with an indicator where training rows had missing values."""
+        numbers = as_numbers(column)
+        missing = np.isnan(numbers)
+        encoded = {}
+        if len(self.quantiles) > 1:
+            scores = np.interp(numbers, self.quantiles, self.scores)
+            # Between quantiles that differ by less than 1e-308 a slope overflows.
+            inside = scores.clip(self.scores[0], self.scores[-1])
+            encoded[self.name] = np.where(missing, 0.0, inside).astype(np.float32)
+        if self.indicator:
+            encoded[indicator_name(self.name)] = missing.astype(np.float32)
+        return encoded
+
+
+@dataclass(frozen=True)
+class CategoricalColumn:
+    """A column of categories, mapped to codes: 0 missing, 1 unseen or rare, 2 and up by falling frequency.
+
+    Args:
+        name: of the raw column.
+        input: what raw values are: "text", "number" or "boolean".
+        categories: texts of the values that have a code of their own, in the order of their codes.
+    """
+
+    name: str
+    input: str
+    categories: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, column: pd.Series, input_kind: str) -> CategoricalColumn:
+        """Give a code to every value of at least 10 training rows (of 1 %, but 2 rows, in a table below 1,000 rows)."""
+        positions, keys = _keys(column, input_kind)
+        rows = np.bincount(positions[positions >= 0], minlength=len(keys))
+        counts: dict[str, int] = {}
+        for key, count in zip(keys, rows.tolist(), strict=True):
+            counts[key] = counts.get(key, 0) + count
+        enough = min(RARE_ROWS, max(2, len(column) // 100))
+        kept = [key for key, count in counts.items() if count >= enough]
+        return cls(str(column.name), input_kind, tuple(sorted(kept, key=lambda key: (-counts[key], key))))
+
+    def transform(self, column: pd.Series) -> dict[str, npt.NDArray[np.int32]]:
+        """Look the text of every value up; a value may arrive with another dtype than in training."""
+        positions, keys = _keys(column, self.input)
+        code_of = {key: code for code, key in enumerate(self.categories, start=FIRST_CATEGORY)}
+        # A missing value has position -1, which is the last entry.
+        codes = np.array([*(code_of.get(key, UNSEEN) for key in keys), MISSING], dtype=np.int32)
+        return {self.name: codes[positions]}
+
+
+def indicator_name(name: str) -> str:
+    """Name the encoded column that says where `name` has no value."""
+    return f"{name} is missing"
+
+
+def as_numbers(column: pd.Series) -> Floats:
+    """Read a column as float64, missing values as NaN.
+
+    Raises:
+        DataError: a value is not a number, with the column and the value.
+    """
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy(np.float64, na_value=np.nan)
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    wrong = np.isnan(numbers) & column.notna().to_numpy(bool)
+    if wrong.any():
+        raise DataError(
+            f"column {column.name!r} must hold numbers, but {int(wrong.sum())} of {len(column)} values are none, "
+            f"first {column[wrong].iloc[0]!r}; correct them, leave them empty, or declare the column in "
+            "dataset.categorical and train again."
+        )
+    return numbers
+
+
+def _quantile_map(numbers: Floats) -> tuple[Floats, Floats]:
+    """Pair up to 256 distinct values with the normal score of the middle of their range of ranks."""
+    if len(numbers) > SAMPLED_ROWS:
+        sample = np.random.default_rng(0).choice(numbers, SAMPLED_ROWS, replace=False)
+        # The ends are kept: a column that is nearly constant must not look constant.
+        numbers = np.concatenate([sample, [numbers.min(), numbers.max()]])
+    values, counts = np.unique(numbers, return_counts=True)
+    ranks = counts.cumsum()
+    middles = (ranks - counts / 2) / len(numbers)
+    if len(values) > QUANTILES:
+        picked = np.unique(np.searchsorted(ranks, np.linspace(0, len(numbers), QUANTILES)))
+        values, middles = values[picked], middles[picked]
+    normal = NormalDist()
+    return values, np.array([normal.inv_cdf(middle) for middle in middles.clip(EDGE, 1 - EDGE)])
+
+
+def _keys(column: pd.Series, input_kind: str) -> tuple[npt.NDArray[np.intp], list[str]]:
+    """Number the distinct values of a column: a position for every row (-1 missing) and the text of every position."""
+    if column.dtype == object:
+        # Mixed objects first become texts: 1 and True are equal as objects, and one would hide the other.
+        column = column.map(_text, na_action="ignore")
+    positions, values = pd.factorize(column)
+    keys = [_text(value) for value in np.asarray(values)]
+    if input_kind == "boolean":
+        keys = [TRUTH.get(key.lower(), key) for key in keys]
+    return positions, keys
+
+
+def _text(value: Any) -> str:
+    """Write a value so that 1, 1.0 and "1" are one category."""
+    if isinstance(value, float | np.floating) and float(value).is_integer() and abs(float(value)) < 2**63:
+        return str(int(value))
+    return str(value).strip()

@@ -1,0 +1,214 @@
+"""Encode clean rows as the numbers and codes a model takes; everything is learnt from training rows only."""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn, as_numbers, indicator_name
+from lepton_pipeline.parameters import Dataset
+
+FORMAT = 1
+DESCRIPTION, ARRAYS = "encoder.json", "encoder.safetensors"
+
+
+def encode_rows(clean: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> tuple[Encoder, pd.DataFrame]:
+    """Fit the encoder on the training rows and encode every row.
+
+    Args:
+        clean: rows of the vertical, with the features among their columns.
+        split: `part` of every row, indexed as `clean`; only rows of part "train" are learnt from.
+        dataset: the roles of the columns.
+
+    Returns:
+        The encoder, and one row per clean row: float32 numbers and int32 category codes.
+
+    Raises:
+        DataError: no column is left that could tell rows apart, or a declared numeric column holds something else.
+    """
+    encoder = Encoder.fit(clean.loc[split.index[split["part"] == "train"]], dataset)
+    return encoder, encoder.transform(clean)
+
+
+def feature_columns(table: pd.DataFrame, dataset: Dataset) -> list[str]:
+    """Name the columns without the role target, id, exclude or sensitive, in the order of the table."""
+    roles = dataset.roles()
+    others = {column for role in ("target", "id", "exclude", "sensitive") for column in roles[role]}
+    return [column for column in table.columns if column not in others]
+
+
+class Encoder:
+    """The fitted map from raw rows to encoded rows.
+
+    Args:
+        columns: the raw columns it reads, in order.
+        dropped: the features it does not read, each with the reason.
+    """
+
+    def __init__(self, columns: list[NumericColumn | CategoricalColumn], dropped: dict[str, str]) -> None:
+        self.columns = columns
+        self.dropped = dropped
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Raw columns needed by `transform`, in order, each "number", "text" or "boolean"."""
+        return {column.name: column.input for column in self.columns}
+
+    @classmethod
+    def fit(cls, table: pd.DataFrame, dataset: Dataset) -> Encoder:
+        """Learn quantiles and categories from training rows.
+
+        Args:
+            table: training rows only.
+            dataset: roles of the columns; undeclared features are numeric or categorical by their dtype.
+
+        Raises:
+            DataError: see `encode_rows`.
+        """
+        features = feature_columns(table, dataset)
+        columns: list[NumericColumn | CategoricalColumn] = []
+        dropped: dict[str, str] = {}
+        for name in features:
+            column = _fit_column(table[name], dataset)
+            if isinstance(column, str):
+                dropped[name] = column
+            else:
+                columns.append(column)
+        _check_features(columns, dropped, features)
+        return cls(columns, dropped)
+
+    def transform(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Encode rows; the result of a row does not depend on the rows beside it.
+
+        Args:
+            table: any number of rows with the columns of `inputs`, in any order; further columns are ignored.
+
+        Returns:
+            Indexed as `table`: float32 numbers (0 where missing), float32 indicators "<name> is missing", int32 codes.
+
+        Raises:
+            DataError: a column is missing, or a numeric column holds something else; the message names it.
+        """
+        missing = [column.name for column in self.columns if column.name not in table.columns]
+        if missing:
+            raise DataError(_missing_columns(missing, [str(name) for name in table.columns]))
+        encoded: dict[str, Any] = {}
+        for column in self.columns:
+            encoded |= column.transform(table[column.name])
+        return pd.DataFrame(encoded, index=table.index)
+
+    def save(self, folder: Path) -> None:
+        """Write `encoder.json` and, with the quantiles, `encoder.safetensors`; equal encoders give equal bytes."""
+        from safetensors.numpy import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        description = {
+            "format": FORMAT,
+            "columns": [_describe(column) for column in self.columns],
+            "dropped": [{"name": name, "reason": reason} for name, reason in self.dropped.items()],
+        }
+        text = json.dumps(description, indent=2, ensure_ascii=False)
+        (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+        save_file(self._arrays(), folder / ARRAYS)
+
+    @classmethod
+    def load(cls, folder: Path) -> Encoder:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: the files were written by a later version.
+        """
+        from safetensors.numpy import load_file
+
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        if description["format"] != FORMAT:
+            raise DataError(
+                f"{folder / DESCRIPTION} has format {description['format']!r}, this version reads {FORMAT}; "
+                "use the version of lepton_pipeline that wrote it, or train again."
+            )
+        arrays = load_file(folder / ARRAYS)
+        columns = [_restore(column, arrays) for column in description["columns"]]
+        return cls(columns, {column["name"]: column["reason"] for column in description["dropped"]})
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        numeric = [column for column in self.columns if isinstance(column, NumericColumn)]
+        return {
+            f"{column.name}/{part}": array
+            for column in numeric
+            for part, array in (("quantiles", column.quantiles), ("scores", column.scores))
+        }
+
+
+def _fit_column(column: pd.Series, dataset: Dataset) -> NumericColumn | CategoricalColumn | str:
+    """Fit one feature, or say why it is dropped."""
+    if column.isna().all():
+        return "every value is missing"
+    truth = pd.api.types.is_bool_dtype(column.dtype)
+    number = pd.api.types.is_numeric_dtype(column.dtype) and not truth
+    if column.name in dataset.numeric or (number and column.name not in dataset.categorical):
+        numbers = as_numbers(column)
+        if (numbers == numbers[0]).all():
+            return "every value is the same"
+        return NumericColumn.fit(column, "boolean" if truth else "number")
+    categorical = CategoricalColumn.fit(column, "boolean" if truth else "number" if number else "text")
+    codes = categorical.transform(column)[categorical.name]
+    if (codes == codes[0]).all():
+        return "every value is the same" if categorical.categories else "every value is rare"
+    return categorical
+
+
+def _check_features(
+    columns: list[NumericColumn | CategoricalColumn], dropped: dict[str, str], features: list[str]
+) -> None:
+    if not columns:
+        reasons = (
+            "; ".join(f"{name!r}: {reason}" for name, reason in dropped.items()) or "every column has another role"
+        )
+        raise DataError(
+            f"no feature is left to learn from ({reasons}). Check the raw data, dataset.exclude and dataset.sensitive."
+        )
+    indicators = {indicator_name(column.name) for column in columns if isinstance(column, NumericColumn)}
+    taken = sorted(indicators.intersection(features))
+    if taken:
+        raise DataError(f"column {taken[0]!r} has the name of an indicator that encoding adds; rename or exclude it.")
+
+
+def _missing_columns(missing: list[str], present: list[str]) -> str:
+    def with_closest(name: str) -> str:
+        closest = get_close_matches(name, present, n=1)
+        return f"{name!r} (closest: {closest[0]!r})" if closest else repr(name)
+
+    return (
+        f"columns that the model was trained on are missing: {', '.join(map(with_closest, missing))}; "
+        "hand them in under these names (a value may be empty, a column may not be absent)."
+    )
+
+
+def _describe(column: NumericColumn | CategoricalColumn) -> dict[str, Any]:
+    if isinstance(column, NumericColumn):
+        return {
+            "name": column.name,
+            "kind": "numeric",
+            "input": column.input,
+            "quantiles": len(column.quantiles),
+            "indicator": column.indicator,
+        }
+    return {
+        "name": column.name,
+        "kind": "categorical",
+        "input": column.input,
+        "categories": list(column.categories),
+    }
+
+
+def _restore(column: dict[str, Any], arrays: dict[str, np.ndarray]) -> NumericColumn | CategoricalColumn:
+    name, raw = column["name"], column["input"]
+    if column["kind"] == "categorical":
+        return CategoricalColumn(name, raw, tuple(column["categories"]))
+    return NumericColumn(name, raw, arrays[f"{name}/quantiles"], arrays[f"{name}/scores"], column["indicator"])

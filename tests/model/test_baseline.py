@@ -1,0 +1,58 @@
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.model.baseline import score_baselines
+from lepton_pipeline.parameters import Training
+
+
+def rows(n=600, seed=0):
+    """Rows whose label follows one number and one category of many codes."""
+    rng = np.random.default_rng(seed)
+    encoded = pd.DataFrame(
+        {
+            "a": rng.normal(size=n).astype(np.float32),
+            "noise": rng.normal(size=n).astype(np.float32),
+            "c": rng.integers(0, 3, n).astype(np.int32),
+        }
+    )
+    chance = 1 / (1 + np.exp(-2 * encoded["a"] - 2 * (encoded["c"] == 1) + 1))
+    split = pd.DataFrame({"part": rng.choice(["train", "validation", "test"], n, p=[0.6, 0.2, 0.2])})
+    return encoded, split.assign(label=(rng.random(n) < chance).astype(np.int8))
+
+
+def auc(scores, labels):
+    positive, negative = scores[labels == 1].to_numpy(), scores[labels == 0].to_numpy()
+    return (positive[:, None] > negative).mean()
+
+
+def test_both_baselines_rank_the_scored_rows():
+    encoded, split = rows()
+    scores = score_baselines(encoded, split, Training())
+    assert list(scores.columns) == ["logistic_regression", "hist_gradient_boosting"]
+    assert scores.index.equals(split.index[split["part"] != "train"])
+    assert all(str(dtype) == "float64" for dtype in scores.dtypes)
+    assert scores.to_numpy().min() >= 0
+    assert scores.to_numpy().max() <= 1
+    for name in scores:
+        assert auc(scores[name], split.loc[scores.index, "label"]) > 0.8
+
+
+def test_scores_are_repeated_and_do_not_see_test_labels():
+    encoded, split = rows()
+    first = score_baselines(encoded, split, Training())
+    flipped = split.assign(label=split["label"].where(split["part"] != "test", 1 - split["label"]))
+    pd.testing.assert_frame_equal(score_baselines(encoded, flipped, Training()), first, check_exact=True)
+
+
+def test_codes_beyond_what_boosting_takes_and_codes_never_trained_on_are_scored():
+    encoded, split = rows()
+    many = encoded.assign(many=np.arange(len(encoded), dtype=np.int32))
+    before = many.copy(deep=True)
+    assert score_baselines(many, split, Training()).notna().all(axis=None)
+    pd.testing.assert_frame_equal(many, before)
+
+
+def test_rows_of_numbers_only_and_of_codes_only_are_scored():
+    encoded, split = rows()
+    for columns in (["a", "noise"], ["c"]):
+        assert score_baselines(encoded[columns], split, Training()).notna().all(axis=None)
