@@ -1,0 +1,250 @@
+"""Measure models on the test rows, with bootstrap intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.evaluation.threshold import best_f1_threshold
+from lepton_pipeline.parameters import Evaluation
+
+CALIBRATION_BINS = 10
+_INTERVAL = (0.025, 0.975)
+# Weights held at once: they fit a processor's cache, and memory stays small whatever the number of rows.
+_CELLS = 250_000
+
+
+def evaluate(scores: pd.DataFrame, evaluation: Evaluation) -> dict[str, Any]:
+    """Choose every model's threshold on the validation rows and measure it on the test rows.
+
+    Intervals are 95 % percentile-bootstrap intervals (Efron and Tibshirani 1993, "An Introduction to the Bootstrap",
+    chapter 13). Rows are drawn within each class, so a resample always holds both classes. The intervals hold for the
+    base rate of the test rows and for the model as trained: another base rate moves all metrics but `auc`, and the
+    chance in training is not in them. Noise can only raise `ece`, and a resample adds noise, so its resamples are
+    shifted back by their bias (chapter 10); its interval is still the least exact, and rarely reaches 0.
+
+    Args:
+        scores: validation and test rows; columns `part`, `label` (0 or 1) and one probability column for each model,
+            of which one is `model`.
+        evaluation: number of resamples and their seed.
+
+    Returns:
+        `threshold` (of `model`), `thresholds` by model, `rows` (`rows` and `positives` by part), `resamples`, and
+        `test`: by model and metric (see `measure`) the `value` and the `low` and `high` end of its interval.
+
+    Raises:
+        DataError: a part lacks a class, or a model's scores are no probabilities.
+    """
+    validation = scores[scores["part"] == "validation"]
+    test = scores[scores["part"] == "test"]
+    models = [column for column in scores.columns if column not in ("part", "label")]
+    counts = {name: _count_classes(name, rows) for name, rows in (("validation", validation), ("test", test))}
+    _refuse_non_probabilities(scores, models)
+
+    labels = validation["label"].to_numpy()
+    thresholds = {model: best_f1_threshold(labels, validation[model].to_numpy()) for model in models}
+    values = {model: measure_once(test, model, thresholds[model]) for model in models}
+    resampled = resample(test, thresholds, evaluation)
+    return {
+        "threshold": thresholds["model"],
+        "thresholds": thresholds,
+        "rows": counts,
+        "resamples": evaluation.resamples,
+        "test": {
+            model: {
+                metric: _interval(metric, values[model][metric], resampled[model][metric]) for metric in values[model]
+            }
+            for model in models
+        },
+    }
+
+
+def resample(
+    test: pd.DataFrame, thresholds: dict[str, float], evaluation: Evaluation
+) -> dict[str, dict[str, np.ndarray]]:
+    """Measure every model on the same bootstrap resamples, so that models can be compared resample by resample.
+
+    Args:
+        test: the test rows; columns `label` and one probability column for each model.
+        thresholds: by model, the probability from which a row counts as positive.
+        evaluation: number of resamples and their seed.
+
+    Returns:
+        By model and metric the values of all resamples, shape [resamples].
+    """
+    ranked = {model: rank_rows(test, model) for model in thresholds}
+    chunks = [
+        {model: measure(ranked[model], thresholds[model], weights) for model in thresholds}
+        for weights in _draw_weights(test["label"].to_numpy(), evaluation)
+    ]
+    return {
+        model: {metric: np.concatenate([chunk[model][metric] for chunk in chunks]) for metric in chunks[0][model]}
+        for model in thresholds
+    }
+
+
+def measure_once(rows: pd.DataFrame, model: str, threshold: float) -> dict[str, float]:
+    """Measure one model on rows that count once each; see `measure`.
+
+    Args:
+        rows: columns `label` and `model`.
+        model: name of the column with its probabilities.
+        threshold: rows with a probability >= threshold count as positive.
+    """
+    values = measure(rank_rows(rows, model), threshold, np.ones((1, len(rows))))
+    return {metric: float(value[0]) for metric, value in values.items()}
+
+
+@dataclass(frozen=True)
+class RankedRows:
+    """Rows of one model from the highest score to the lowest.
+
+    Attributes:
+        order: position of each row before sorting, shape [rows].
+        labels: 0.0 or 1.0, shape [rows].
+        scores: probabilities, shape [rows].
+        log_losses: loss of each row, shape [rows].
+        bin_starts: position of the first row of each calibration bin, shape [bins]. Bins hold equally many rows as far
+            as ties, which stay together, allow (Nixon et al. 2019, "Measuring Calibration in Deep Learning").
+        positives: positions of the positive rows, shape [positives].
+        above: for each positive row, how many rows score higher, shape [positives].
+        through: for each positive row, how many rows score higher or the same, shape [positives].
+    """
+
+    order: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    log_losses: np.ndarray
+    bin_starts: np.ndarray
+    positives: np.ndarray
+    above: np.ndarray
+    through: np.ndarray
+
+
+def rank_rows(rows: pd.DataFrame, model: str) -> RankedRows:
+    """Sort the rows of one model; `rows` needs `label` and the column `model`, in any order."""
+    unsorted = rows[model].to_numpy(dtype=np.float64)
+    order = np.argsort(-unsorted, kind="stable")
+    scores = unsorted[order]
+    labels = rows["label"].to_numpy(dtype=np.float64)[order]
+    resolution = np.finfo(np.float64).eps
+    clipped = np.clip(scores, resolution, 1 - resolution)
+
+    tie_starts = np.flatnonzero(np.append(True, scores[1:] != scores[:-1]))
+    tie_ends = np.append(tie_starts[1:], len(scores))
+    bins = (tie_starts + tie_ends) * CALIBRATION_BINS // (2 * len(scores))
+    positives = np.flatnonzero(labels)
+    ties = np.searchsorted(tie_starts, positives, side="right") - 1
+    return RankedRows(
+        order=order,
+        labels=labels,
+        scores=scores,
+        log_losses=-np.where(labels == 1, np.log(clipped), np.log1p(-clipped)),
+        bin_starts=tie_starts[np.append(True, bins[1:] != bins[:-1])],
+        positives=positives,
+        above=tie_starts[ties],
+        through=tie_ends[ties],
+    )
+
+
+def measure(ranked: RankedRows, threshold: float, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Measure one model on weighted rows; a weight is how often the row counts.
+
+    Args:
+        ranked: sorted rows of the model.
+        threshold: rows with a probability >= threshold count as positive.
+        weights: in the order of the unsorted rows, shape [resamples, rows]; every resample holds both classes.
+
+    Returns:
+        Arrays of shape [resamples]: `auc` (a tie counts one half), `f1`, `average_precision` (sum of precision times
+        gain in recall, not interpolated), `log_loss` (natural logarithm, probabilities clipped to the resolution of
+        float64), `brier`, and `ece`, the expected calibration error over ten bins of equal mass: the mean distance
+        between predicted and observed rate (Naeini et al. 2015, "Obtaining Well Calibrated Probabilities Using Bayesian
+        Binning"; bins of Nixon et al. 2019).
+    """
+    sorted_weights = weights[:, ranked.order]
+    of_positives = sorted_weights[:, ranked.positives]
+    called, found = _accumulate(sorted_weights), _accumulate(of_positives)
+    total, positives = called[:, -1], found[:, -1]
+
+    # Ranks are looked up for positive rows only, the rarer class by far in most tables.
+    found_above = found[:, np.searchsorted(ranked.positives, ranked.above)]
+    found_through = found[:, np.searchsorted(ranked.positives, ranked.through)]
+    called_through = called[:, ranked.through]
+    false_above, false_through = called[:, ranked.above] - found_above, called_through - found_through
+    outranked = (total - positives)[:, None] - (false_above + false_through) / 2
+    # A resample may leave out the first rows: nothing called, nothing found.
+    precision = found_through / np.maximum(called_through, 1)
+
+    cut = np.count_nonzero(ranked.scores >= threshold)
+    residuals = ranked.scores - ranked.labels
+    gaps = np.add.reduceat(sorted_weights * residuals, ranked.bin_starts, axis=1)
+    return {
+        "auc": (of_positives * outranked).sum(axis=1) / (positives * (total - positives)),
+        "f1": 2 * found[:, np.searchsorted(ranked.positives, cut)] / (called[:, cut] + positives),
+        "average_precision": (of_positives * precision).sum(axis=1) / positives,
+        "log_loss": _weigh(sorted_weights, ranked.log_losses) / total,
+        "brier": _weigh(sorted_weights, residuals**2) / total,
+        "ece": np.abs(gaps).sum(axis=1) / total,
+    }
+
+
+def _accumulate(weights: np.ndarray) -> np.ndarray:
+    """Sum the first 0, 1, 2, … columns, shape [resamples, columns + 1]."""
+    sums = np.zeros((len(weights), weights.shape[1] + 1))
+    np.cumsum(weights, axis=1, out=sums[:, 1:])
+    return sums
+
+
+def _weigh(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    # A matrix product would do, but its last bits depend on the number of threads.
+    summed: np.ndarray = np.einsum("ij,j->i", weights, values)
+    return summed
+
+
+def _draw_weights(labels: np.ndarray, evaluation: Evaluation) -> Iterator[np.ndarray]:
+    """Yield bootstrap weights in chunks of shape [some resamples, rows], drawn within each class."""
+    # A generator for each class makes the draw independent of the size of a chunk.
+    generators = [np.random.default_rng(seed) for seed in np.random.SeedSequence(evaluation.seed).spawn(2)]
+    members = [np.flatnonzero(labels == 0), np.flatnonzero(labels != 0)]
+    most = max(1, _CELLS // len(labels))
+    for start in range(0, evaluation.resamples, most):
+        size = min(most, evaluation.resamples - start)
+        weights = np.empty((size, len(labels)))
+        for generator, rows in zip(generators, members, strict=True):
+            drawn = generator.integers(len(rows), size=(size, len(rows)))
+            drawn += np.arange(size)[:, None] * len(rows)
+            weights[:, rows] = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
+        yield weights
+
+
+def _interval(metric: str, value: float, resampled: np.ndarray) -> dict[str, float]:
+    bias = resampled.mean() - value if metric == "ece" else 0.0
+    low, high = np.clip(np.quantile(resampled, _INTERVAL) - bias, 0, None)
+    return {"value": value, "low": float(low), "high": float(high)}
+
+
+def _count_classes(part: str, rows: pd.DataFrame) -> dict[str, int]:
+    positives = int(rows["label"].sum())
+    if not 0 < positives < len(rows):
+        raise DataError(
+            f"the {part} rows hold {positives} positives and {len(rows) - positives} negatives; measuring needs both "
+            f"classes. Enlarge split.{part} or bring more rows of the missing class."
+        )
+    return {"rows": len(rows), "positives": positives}
+
+
+def _refuse_non_probabilities(scores: pd.DataFrame, models: list[str]) -> None:
+    for model in models:
+        wrong = scores.loc[~scores[model].between(0, 1), model]
+        if len(wrong):
+            raise DataError(
+                f"{model} scored {len(wrong)} of {len(scores)} rows outside [0, 1], first {wrong.iloc[0]} in row "
+                f"{wrong.index[0]}; a model must return probabilities. Look for missing or huge values in its inputs, "
+                "or lower training.learning_rate."
+            )

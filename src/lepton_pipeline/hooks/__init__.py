@@ -1,0 +1,7 @@
+"""Around a Kedro run: declarations are checked, stale results removed, a run kept in MLflow."""
+
+from lepton_pipeline.hooks.declaration import DeclarationHook
+from lepton_pipeline.hooks.freshness import FreshnessHook
+from lepton_pipeline.hooks.run import RunHook
+
+__all__ = ["DeclarationHook", "FreshnessHook", "RunHook"]

@@ -1,0 +1,162 @@
+"""Keep one MLflow run per vertical beside a Kedro run, and say on the terminal how it goes."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import signal
+import sys
+import threading
+from dataclasses import dataclass, field
+from time import perf_counter
+from types import FrameType
+from typing import Any
+
+from kedro.config import MissingConfigException
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from omegaconf.errors import InterpolationResolutionError
+
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.registry import lineage
+from lepton_pipeline.registry.tracking import RunLog, read_tracking
+from lepton_pipeline.summary import print_summary
+
+logger = logging.getLogger(__name__)
+_SUMMARISED = ("contract_result", "split", "metrics", "decision")
+
+
+@dataclass
+class _Run:
+    """One vertical's run while it is open."""
+
+    run_id: str
+    started: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class RunHook:
+    """Opens, fills and closes the MLflow runs of a Kedro run."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, _Run] = {}
+        self._working_on = ""
+        self._sigterm: Any = None
+        # A signal unwinds the process without Kedro telling any hook; what is open at its end was killed.
+        atexit.register(self._close_killed)
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember the configuration; it is read when a run starts, so that light commands do not pay for it."""
+        self._context = context
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Open one run per vertical and hand its id to the nodes as `<vertical>.run_id`."""
+        self._close_killed()
+        self._catalog = catalog
+        log = self._log = self._connect()
+        self._exit_on_sigterm()
+        installed = lineage.environment()
+        code = lineage.code_tags(self._context.project_path)
+        for vertical in sorted({_vertical(node) for node in pipeline.nodes}):
+            declared = self._context.config_loader["parameters"][vertical]
+            lineage_tags = {
+                **code,
+                "configuration.sha256": lineage.sha256(declared),
+                "environment.sha256": lineage.sha256(installed),
+                "mlflow.source.name": " ".join(["kedro", *sys.argv[1:]]),
+                "seed": str(declared["training"]["seed"]),
+            }
+            run_id = log.open(vertical, name=run_params["run_id"], tags=lineage_tags)
+            self._runs[vertical] = _Run(run_id)
+            catalog[f"{vertical}.run_id"] = run_id
+            log.parameters(run_id, declared)
+            log.client.log_text(run_id, installed, "environment.txt")
+            made_now = set() if run_params.get("only_missing_outputs") else pipeline.all_outputs()
+            for name in sorted(pipelines[vertical].all_outputs() - made_now):
+                dataset = catalog.get(name)
+                if dataset is not None and dataset.exists():
+                    # A run that resumes holds what an earlier one made, too: its page is complete.
+                    log.record(run_id, dataset, dataset.load(), earlier=True)
+
+    @hook_impl
+    def before_dataset_loaded(self, node: Node) -> None:
+        """Start the clock of a stage."""
+        self._working_on = _vertical(node)
+        self._runs[self._working_on].started.setdefault(node.name, perf_counter())
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Record what the catalog marks for MLflow; with the last output, stop the clock of the stage."""
+        run = self._runs[_vertical(node)]
+        self._log.record(run.run_id, self._catalog.get(dataset_name), data)
+        if dataset_name == node.outputs[-1]:
+            stage = node.name.rpartition(".")[2]
+            run.seconds[stage] = perf_counter() - run.started[node.name]
+            logger.info("%s  %-18s %6.1f s", _vertical(node), stage, run.seconds[stage])
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """End the runs as FINISHED and print the summary of each."""
+        for run in self._runs.values():
+            self._log.metrics(run.run_id, {f"seconds.{stage}": seconds for stage, seconds in run.seconds.items()})
+            self._log.close(run.run_id, "FINISHED")
+        finished, self._runs = self._runs, {}
+        self._restore_sigterm()
+        for vertical, run in finished.items():
+            print_summary(vertical, self._results(vertical), run.seconds, self._log.where(run.run_id))
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """End the run at work as FAILED with the error's text, and those that stop with it."""
+        for vertical, run in self._runs.items():
+            at_work = vertical == self._working_on
+            self._log.close(run.run_id, "FAILED", error if at_work else f"stopped because {self._working_on} failed")
+        self._runs = {}
+        self._restore_sigterm()
+
+    def _results(self, vertical: str) -> dict[str, Any]:
+        """What the summary shows, as far as it exists."""
+        datasets = {name: self._catalog.get(f"{vertical}.{name}") for name in _SUMMARISED}
+        return {name: dataset.load() for name, dataset in datasets.items() if dataset and dataset.exists()}
+
+    def _connect(self) -> RunLog:
+        try:
+            declared = self._context.config_loader["mlflow"]
+        except MissingConfigException as error:
+            raise ConfigurationError(
+                "no mlflow.yml below conf/base; restore it, it says where runs are kept."
+            ) from error
+        except InterpolationResolutionError as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigurationError(f"mlflow.yml: {reason}; set it, or run with another --env.") from error
+        return RunLog(read_tracking(declared), self._context.project_path)
+
+    def _exit_on_sigterm(self) -> None:
+        """Let SIGTERM unwind the process as an interrupt does, so that open runs are closed."""
+        if threading.current_thread() is threading.main_thread():
+            self._sigterm = signal.signal(signal.SIGTERM, _exit)
+
+    def _restore_sigterm(self) -> None:
+        if self._sigterm is not None:
+            signal.signal(signal.SIGTERM, self._sigterm)
+            self._sigterm = None
+
+    def _close_killed(self) -> None:
+        for run in self._runs.values():
+            self._log.close(run.run_id, "KILLED", "the process was told to stop")
+        self._runs = {}
+
+
+def _vertical(node: Node) -> str:
+    """A node's vertical: the first part of its namespace."""
+    return str(node.namespace).partition(".")[0]
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,20 @@
+"""One training pipeline per vertical: a vertical is a folder `conf/base/<vertical>/` with a parameters file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kedro.framework.project import settings
+from kedro.pipeline import Pipeline
+from kedro.utils import find_kedro_project
+
+from lepton_pipeline.declaration import find_verticals
+from lepton_pipeline.pipelines import training
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Build the pipelines by name; `__default__` is those of all verticals."""
+    project = find_kedro_project(Path.cwd()) or Path.cwd()
+    verticals = find_verticals(project / settings.CONF_SOURCE / "base")
+    pipelines = {vertical: training.create_pipeline(vertical) for vertical in verticals}
+    return {"__default__": sum(pipelines.values(), Pipeline([])), **pipelines}

@@ -1,0 +1,1 @@
+"""Runs, model versions and the gate before the alias `champion`, in MLflow."""

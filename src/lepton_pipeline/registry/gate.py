@@ -1,0 +1,129 @@
+"""Decide whether a new model version becomes the champion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.evaluation.metrics import measure_once
+from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.parameters import Gate
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The current champion, scored now on the test rows of the challenger.
+
+    Attributes:
+        version: its version.
+        value: its metric on those rows, or None where it cannot score them.
+        problem: why it cannot.
+    """
+
+    version: int
+    value: float | None
+    problem: str = ""
+
+
+def decide(metrics: dict[str, Any], gate: Gate, rival: Rival | None) -> tuple[bool, str]:
+    """Compare a challenger with the declared bound and with the champion.
+
+    Args:
+        metrics: what `evaluate` returns.
+        gate: metric and bound.
+        rival: the champion, if there is one.
+
+    Returns:
+        Whether the challenger is promoted, and the reason in one sentence.
+    """
+    figures = metrics["test"]
+    value = figures["model"][gate.metric]["value"]
+    seen = f"{gate.metric} {value:.4f}"
+    if value < gate.at_least:
+        return False, f"{seen} is below the declared {gate.at_least:g}"
+    if rival is not None and rival.value is None:
+        return False, f"{seen} cannot be compared with champion version {rival.version}: {rival.problem}"
+    if rival is not None and rival.value is not None and value <= rival.value:
+        return False, f"{seen} is not above {rival.value:.4f} of champion version {rival.version} on the same test rows"
+    best = max(
+        (name for name in figures if name != "model"),
+        key=lambda name: figures[name][gate.metric]["value"],
+        default=None,
+    )
+    ahead = best is not None and figures[best][gate.metric]["value"] > value
+    note = f"; note that baseline {best} reaches {figures[best][gate.metric]['value']:.4f}" if ahead else ""
+    beaten = (
+        f" and above {rival.value:.4f} of champion version {rival.version}"
+        if rival is not None
+        else ", the first champion"
+    )
+    return True, f"{seen} is at least {gate.at_least:g}{beaten}{note}"
+
+
+def gate_model(
+    registration: dict[str, Any],
+    metrics: dict[str, Any],
+    clean_table: pd.DataFrame,
+    split: pd.DataFrame,
+    gate: Gate,
+    run_id: str,
+) -> dict[str, Any]:
+    """Decide, move the alias, and write decision and reason as tags of the version and of the run.
+
+    Args:
+        registration: what `register_model` returns.
+        metrics: what `evaluate` returns.
+        clean_table: raw rows, of which the champion scores the test rows.
+        split: `part` and `label` of every row.
+        gate: metric and bound.
+        run_id: MLflow run.
+
+    Returns:
+        `promoted`, `alias`, `reason`, `version`, `champion_version` (before the decision, or None).
+    """
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    name, version = registration["name"], registration["version"]
+    test = split.index[split["part"] == "test"]
+    rival = _champion(client, name, clean_table.loc[test], split.loc[test, "label"], gate)
+    promoted, reason = decide(metrics, gate, rival)
+    alias = CHAMPION if promoted else CHALLENGER
+    tags = {"gate.decision": "promoted" if promoted else "refused", "gate.reason": reason}
+    for key, value in tags.items():
+        client.set_model_version_tag(name, str(version), key, value)
+        client.set_tag(run_id, key, value)
+    # Last, so that an alias never stands without its reason.
+    client.set_registered_model_alias(name, alias, str(version))
+    return {
+        "promoted": promoted,
+        "alias": alias,
+        "reason": reason,
+        "version": version,
+        "champion_version": rival.version if rival else None,
+    }
+
+
+def _champion(client: Any, name: str, rows: pd.DataFrame, labels: pd.Series, gate: Gate) -> Rival | None:
+    """Score the champion on the challenger's test rows."""
+    import mlflow
+
+    version = client.get_registered_model(name).aliases.get(CHAMPION)
+    if version is None:
+        return None
+    try:
+        with TemporaryDirectory() as folder:
+            path = mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=folder)
+            artefact = Artefact.load(next(Path(path).rglob("artefact.json")).parent)
+            scored = artefact.predict(rows)
+    except (DataError, OSError, StopIteration, mlflow.MlflowException) as error:
+        return Rival(int(version), None, str(error) or "its files are incomplete")
+    measured = measure_once(scored.assign(label=labels), "probability", artefact.threshold)
+    return Rival(int(version), measured[gate.metric])

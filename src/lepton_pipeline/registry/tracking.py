@@ -1,0 +1,213 @@
+"""Runs in MLflow: opened, filled and closed by id, so that nothing hangs on a thread's active run."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from time import time
+from typing import Any
+
+from pydantic import Field
+
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.parameters import Declaration
+
+_SQLITE = "sqlite:///"
+_ERROR_CHARACTERS = 2000
+_PARAM_CHARACTERS = 6000  # what MLflow takes; `parameters.json` has the whole value
+
+
+class Tracking(Declaration):
+    """Where runs and models are kept: `mlflow.yml`."""
+
+    tracking_uri: str = Field(
+        min_length=1, description="MLflow server, or sqlite:/// and a file, relative to the project"
+    )
+    artifact_root: str | None = Field(
+        None, description="folder of the artefacts, relative to the project; a server has its own"
+    )
+
+
+class RunLog:
+    """The one place that writes runs to MLflow.
+
+    Args:
+        tracking: addresses.
+        project: folder that relative addresses start from.
+    """
+
+    def __init__(self, tracking: Tracking, project: Path):
+        import mlflow
+        from filelock import FileLock
+
+        uri = tracking.tracking_uri
+        lock: AbstractContextManager[Any] = nullcontext()
+        if uri.startswith(_SQLITE):
+            file = project / uri.removeprefix(_SQLITE)
+            uri, lock = f"{_SQLITE}{file}", FileLock(f"{file}.lock")
+        self._artifacts = (project / tracking.artifact_root).resolve().as_uri() if tracking.artifact_root else None
+        # Functions of MLflow that take no address (logging a model, loading one by alias) read these.
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        # The first use of a SQLite file makes its tables; two processes must not do that at the same time.
+        self._lock = lock
+        self.uri = uri
+        with self._lock:
+            self.client = mlflow.MlflowClient(uri)
+            self.client.search_experiments(max_results=1)
+
+    def open(self, vertical: str, name: str, tags: Mapping[str, str]) -> str:
+        """Start a run in the vertical's experiment and return its id."""
+        with self._lock:
+            experiment = self.client.get_experiment_by_name(vertical)
+            if experiment is None:
+                location = f"{self._artifacts}/{vertical}" if self._artifacts else None
+                experiment_id = self.client.create_experiment(vertical, artifact_location=location)
+            else:
+                experiment_id = experiment.experiment_id
+        self._close_orphans(experiment_id)
+        process = {"process.host": socket.gethostname(), "process.id": str(os.getpid())}
+        run = self.client.create_run(experiment_id, run_name=name, tags={**tags, **process})
+        return str(run.info.run_id)
+
+    def close(self, run_id: str, status: str, error: BaseException | str | None = None) -> None:
+        """End a run as "FINISHED", "FAILED" or "KILLED", the error's text as a tag."""
+        if error is not None:
+            kind = "" if isinstance(error, str) else f"{type(error).__name__}: "
+            self.client.set_tag(run_id, "error", without_credentials(f"{kind}{error}")[:_ERROR_CHARACTERS])
+        self.client.set_terminated(run_id, status=status)
+
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags in one call."""
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def parameters(self, run_id: str, declared: Mapping[str, Any]) -> None:
+        """Log a declaration flat, `training.epochs` say, and whole as `parameters.json`."""
+        from mlflow.entities import Param
+
+        flat = [Param(key, str(value)[:_PARAM_CHARACTERS]) for key, value in flatten(declared).items()]
+        self.client.log_batch(run_id, params=flat)
+        self.client.log_dict(run_id, dict(declared), "parameters.json")
+
+    def metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
+        """Log the metrics of one step."""
+        log_metrics(self.client, run_id, values, step)
+
+    def attach(self, run_id: str, path: Path, folder: str) -> None:
+        """Store a file, or the files of a folder, below `folder` of the run's artefacts."""
+        log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
+        log(run_id, str(path), folder)
+
+    def where(self, run_id: str) -> str:
+        """How to see a run in the MLflow UI."""
+        experiment = self.client.get_run(run_id).info.experiment_id
+        page = f"#/experiments/{experiment}/runs/{run_id}"
+        return f"make ui, then http://127.0.0.1:5000/{page}" if self.uri.startswith(_SQLITE) else f"{self.uri}/{page}"
+
+    def record(self, run_id: str, dataset: Any, data: Any, *, earlier: bool = False) -> None:
+        """Record a data set as the `metadata.mlflow` of its catalog entry says.
+
+        Args:
+            run_id: the run to record in.
+            dataset: the Kedro data set, already saved.
+            data: its content.
+            earlier: whether an earlier run made it; then its epochs are recorded, too, else logged as they end.
+        """
+        marks = (getattr(dataset, "metadata", None) or {}).get("mlflow", {})
+        if "artifact" in marks:
+            self.attach(run_id, dataset.path, marks["artifact"])
+        if "tags" in marks:
+            self.tag(run_id, {tag: str(data[key]) for tag, key in marks["tags"].items()})
+        if marks.get("metrics"):
+            self.metrics(run_id, flat_metrics(data))
+        if marks.get("epochs") and earlier:
+            for epoch in data.itertuples(index=False):
+                log_epoch(run_id, *epoch)
+
+    def _close_orphans(self, experiment_id: str) -> None:
+        """End runs that a process of this host left open when it was killed without a chance to say so."""
+        host = socket.gethostname()
+        running = f"attributes.status = 'RUNNING' and tags.`process.host` = '{host}'"
+        for run in self.client.search_runs([experiment_id], running):
+            if not _alive(int(run.data.tags["process.id"])):
+                self.close(run.info.run_id, "KILLED", "the process ended without a word; found by a later run")
+
+
+def read_tracking(declared: Mapping[str, Any]) -> Tracking:
+    """Build the typed `mlflow.yml`.
+
+    Raises:
+        ConfigurationError: a key is unknown, absent or of the wrong type.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return Tracking.model_validate(dict(declared))
+    except ValidationError as refused:
+        problems = [f"mlflow.yml: {'.'.join(map(str, error['loc']))}: {error['msg']}" for error in refused.errors()]
+        known = ", ".join(Tracking.model_fields)
+        raise ConfigurationError("\n".join(problems) + f"; valid keys are {known}.") from refused
+
+
+def flatten(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mapping -> one level with dotted keys; lists stay values."""
+    flat: dict[str, Any] = {}
+    for key, value in declared.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def log_metrics(client: Any, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
+    """Log the metrics of one step in one call: a call each would keep a SQLite file busy for others."""
+    from mlflow.entities import Metric
+
+    now = int(time() * 1000)
+    client.log_batch(run_id, metrics=[Metric(key, float(value), now, step) for key, value in values.items()])
+
+
+def log_epoch(run_id: str, number: int, train_loss: float, validation_log_loss: float, validation_auc: float) -> None:
+    """Log an epoch as it ends, under the names that runs are compared by."""
+    import mlflow
+
+    values = {"train.loss": train_loss, "validation.log_loss": validation_log_loss, "validation.auc": validation_auc}
+    log_metrics(mlflow.MlflowClient(), run_id, values, number)
+
+
+def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of `evaluate` under the names that runs are compared by.
+
+    Returns:
+        `threshold`, `test.<metric>`, `baseline.<model>.<metric>`, each metric also with `.low` and `.high`.
+    """
+    flat = {"threshold": float(metrics["threshold"])}
+    for model, figures in metrics["test"].items():
+        prefix = "test" if model == "model" else f"baseline.{model}"
+        for name, figure in figures.items():
+            flat[f"{prefix}.{name}"] = figure["value"]
+            flat[f"{prefix}.{name}.low"] = figure["low"]
+            flat[f"{prefix}.{name}.high"] = figure["high"]
+    return flat
+
+
+def without_credentials(text: str) -> str:
+    """Mask user and password in the addresses of a message."""
+    return re.sub(r"://[^/\s@]+@", "://***@", text)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,28 @@
+"""Settings of the Kedro project."""
+
+import os
+
+from omegaconf.resolvers import oc
+
+from lepton_pipeline.hooks import DeclarationHook, FreshnessHook, RunHook
+
+# Read by the libraries when they are imported: none of them calls home or prints more than what went wrong.
+for _name, _value in {
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+HOOKS = (DeclarationHook(), FreshnessHook(), RunHook())
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # An environment overrides single keys of a vertical, not its whole declaration.
+    "merge_strategy": {"parameters": "soft"},
+    "config_patterns": {"mlflow": ["mlflow*", "**/mlflow*"]},
+    "custom_resolvers": {"oc.env": oc.env},
+}

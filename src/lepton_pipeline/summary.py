@@ -1,0 +1,84 @@
+"""The last thing a run prints: what went in, how good the model is, where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+_NAMES = {
+    "model": "network",
+    "logistic_regression": "logistic regression",
+    "hist_gradient_boosting": "gradient boosting",
+}
+_WIDTH_OF_A_LOG = 110
+
+
+def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
+    """Print one vertical's results.
+
+    Args:
+        vertical: its name.
+        results: contents of the data sets `contract_result`, `split`, `metrics` and `decision`, as far as they exist.
+        seconds: by stage, in the order in which they ran.
+        where: how to see the run in the MLflow UI.
+    """
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_A_LOG
+    console.print(Padding(Group(*_parts(vertical, results, seconds, where)), (1, 0, 0, 0), expand=False))
+
+
+def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> list[Any]:
+    parts: list[Any] = []
+    decision = results.get("decision")
+    version = f"version {decision['version']}, alias {decision['alias']}" if decision else "no model registered"
+    parts.append(Text(f"{vertical}: {version}", style="bold"))
+    if metrics := results.get("metrics"):
+        parts.append(_quality(metrics))
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column()
+    for name, text in _facts(results, seconds):
+        facts.add_row(name, text)
+    facts.add_row("see it", where)
+    parts.append(Padding(facts, (0, 1), expand=False))
+    return parts
+
+
+def _quality(metrics: Mapping[str, Any]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
+    table.add_column("test rows")
+    table.add_column("AUC  [95 % interval]")
+    table.add_column("F1  [95 % interval]")
+    for model, figures in metrics["test"].items():
+        style = "bold" if model == "model" else None
+        table.add_row(_NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]), style=style)
+    return table
+
+
+def _facts(results: Mapping[str, Any], seconds: Mapping[str, float]) -> list[tuple[str, str]]:
+    facts = []
+    if contract := results.get("contract_result"):
+        facts.append(("rows", f"{contract['rows']:,} in, {contract['quarantined']:,} quarantined"))
+        if "split" in results:
+            counts = results["split"]["part"].value_counts()
+            held = f"{counts['validation']:,} for validation, {counts['test']:,} for the test"
+            facts.append(("", f"{counts['train']:,} trained on, {held}"))
+        facts.extend(("warning", message) for message in contract["warnings"])
+    if metrics := results.get("metrics"):
+        facts.append(("threshold", f"{metrics['threshold']:.3f} (best F1 on the validation rows)"))
+    if decision := results.get("decision"):
+        facts.append(("gate", f"{'promoted' if decision['promoted'] else 'refused'}: {decision['reason']}"))
+    stages = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
+    facts.append(("seconds", f"{sum(seconds.values()):.1f}: {stages}"))
+    return facts
+
+
+def _figure(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:.4f}  [{figure['low']:.4f}, {figure['high']:.4f}]"
