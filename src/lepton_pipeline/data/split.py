@@ -41,7 +41,7 @@ def split_rows(clean: pd.DataFrame, dataset: Dataset, split: Split) -> pd.DataFr
         raise SplitError(
             f"{len(labels):,} rows, {int(labels.sum()):,} of them positive, cannot be divided into "
             f"{wanted['train']:,} training, {wanted['validation']:,} validation and {wanted['test']:,} test rows "
-            "with both classes in each; provide more rows of the rarer class, or change split.test and split.validation."
+            "with both classes in each; provide more rows of the rarer class, or change split.test, split.validation."
         )
     rest, test = train_test_split(labels, test_size=wanted["test"], stratify=labels, random_state=split.seed)
     _, validation = train_test_split(rest, test_size=wanted["validation"], stratify=rest, random_state=split.seed)

@@ -1,0 +1,192 @@
+"""The list of checks behind a contract: what the declaration of a vertical implies, then what it says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.parameters import Contract, Dataset, Expectation
+
+EXISTS = "column_to_exist"
+HOLDS_NUMBERS = "column_values_to_be_in_type_list"
+# Great Expectations compares names of types; types of pandas that know missing values go by the name of their class.
+NUMBER_TYPES = [
+    "bool",
+    "BooleanDtype",
+    *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
+    *(f"{kind}{bits}Dtype" for kind in ("Int", "UInt") for bits in (8, 16, 32, 64)),
+    *(f"float{bits}" for bits in (16, 32, 64)),
+    *(f"Float{bits}Dtype" for bits in (32, 64)),
+]
+
+
+_RANGE = {"min_value", "max_value", "strict_min", "strict_max"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One expectation to evaluate.
+
+    Attributes:
+        key: where it was declared, such as "dataset.numeric" or "contract.expectations[2]".
+        expect: expectation type without its expect_ prefix.
+        arguments: arguments of that type, as declared.
+        on_failure: "stop", "quarantine" or "warn".
+        columns: columns that it reads.
+        sentence: what must hold, in words for people, such as "AGE between 18 and 110".
+    """
+
+    key: str
+    expect: str
+    arguments: dict[str, Any]
+    on_failure: str
+    columns: tuple[str, ...]
+    sentence: str
+
+
+def planned_checks(dataset: Dataset, contract: Contract) -> list[Check]:
+    """List every check in the order in which it is reported.
+
+    Args:
+        dataset: roles of columns. Each column with a role, and each that an expectation reads, must exist; numeric
+            columns must hold numbers (both stop the run); rows without a target are quarantined.
+        contract: the declared expectations, which come last.
+    """
+    declared = [_declared_check(position, each) for position, each in enumerate(contract.expectations)]
+    return [*_existence(dataset, declared), *_numbers(dataset), _target(dataset), *declared]
+
+
+def unmet_prerequisites(table: pd.DataFrame, checks: list[Check]) -> dict[int, str]:
+    """Find checks that cannot be evaluated because a column they read is absent or of the wrong type.
+
+    Returns:
+        The reason by position in `checks`.
+    """
+    numeric = {column for check in checks if is_number_check(check) for column in check.columns}
+    reasons = {}
+    for position, check in enumerate(checks):
+        if check.expect == EXISTS:
+            continue
+        absent = [column for column in check.columns if column not in table.columns]
+        wrong = [] if is_number_check(check) else [column for column in check.columns if column in numeric]
+        wrong = [column for column in wrong if column not in absent and not holds_numbers(table[column])]
+        if absent:
+            reasons[position] = f"column {absent[0]!r} is absent"
+        elif wrong:
+            reasons[position] = f"column {wrong[0]!r} does not hold numbers"
+    return reasons
+
+
+def is_number_check(check: Check) -> bool:
+    """Say whether this is the implied check that a numeric column holds numbers."""
+    return check.expect == HOLDS_NUMBERS and check.key == "dataset.numeric"
+
+
+def holds_numbers(column: pd.Series) -> bool:
+    """Say whether every value of a typed column is a number; true and false count as 1 and 0."""
+    return pd.api.types.is_numeric_dtype(column.dtype)
+
+
+def text_positions(column: pd.Series) -> list[int]:
+    """Count from 0 the rows whose value is there but is not a number."""
+    texts = column.notna() & pd.to_numeric(column, errors="coerce").isna()
+    return [int(position) for position in np.flatnonzero(texts)]
+
+
+def closest_column(table: pd.DataFrame, column: str) -> str:
+    """Name the existing column that is most like `column`, or list the first few."""
+    close = get_close_matches(column, [str(name) for name in table.columns], n=1)
+    if close:
+        return f"the closest existing column is {close[0]!r}"
+    names = [repr(str(name)) for name in table.columns[:5]]
+    return f"the columns are {', '.join(names)}{', …' if len(table.columns) > len(names) else ''}"
+
+
+def _declared_check(position: int, declared: Expectation) -> Check:
+    arguments = declared.arguments()
+    # Table expectations compare a list of names with the table: those names need not exist.
+    columns = () if declared.expect.startswith("table_") else tuple(declared.columns())
+    return Check(
+        key=f"contract.expectations[{position}]",
+        expect=declared.expect,
+        arguments=arguments,
+        on_failure=declared.on_failure,
+        columns=columns,
+        sentence=str(arguments.get("description") or _sentence(declared.expect, arguments)),
+    )
+
+
+def _existence(dataset: Dataset, declared: list[Check]) -> list[Check]:
+    named = [(column, f"dataset.{role}") for role, columns in dataset.roles().items() for column in columns]
+    named += [(column, check.key) for check in declared if check.expect != EXISTS for column in check.columns]
+    origins = dict(reversed(named))
+    origins = {column: origins[column] for column, _ in named}
+    return [Check(key, EXISTS, {"column": name}, "stop", (name,), f"{name} exists") for name, key in origins.items()]
+
+
+def _numbers(dataset: Dataset) -> list[Check]:
+    return [
+        Check(
+            "dataset.numeric",
+            HOLDS_NUMBERS,
+            {"column": name, "type_list": NUMBER_TYPES},
+            "stop",
+            (name,),
+            f"{name} holds numbers",
+        )
+        for name in dataset.numeric
+    ]
+
+
+def _target(dataset: Dataset) -> Check:
+    arguments = {"column": dataset.target}
+    sentence = f"{dataset.target} not null"
+    return Check("dataset.target", "column_values_to_not_be_null", arguments, "quarantine", (dataset.target,), sentence)
+
+
+def _sentence(expect: str, arguments: dict[str, Any]) -> str:
+    """Put an expectation into few words: its columns, its type without filler words, its arguments."""
+    rest = {name: value for name, value in arguments.items() if name not in {"column", "column_A", "column_B", "notes"}}
+    columns = [arguments[name] for name in ("column", "column_A", "column_B") if name in arguments]
+    if not expect.startswith("table_"):
+        columns += rest.pop("column_list", [])
+    words = re.sub(r"^(compound_columns|select_column|column_pair|multicolumn|column|table)_", "", expect)
+    words = re.sub(r"^values?_(?=to_|a_to_)", "", words).replace("to_be_", "").replace("to_not_be_", "not_")
+    words = words.replace("to_exist", "exists").replace("to_", "").replace("_", " ")
+    if expect == "column_pair_values_a_to_be_greater_than_b":
+        operator = "at least" if rest.pop("or_equal", False) else "greater than"
+        return f"{columns[0]} {operator} {columns[1]}{_listed(rest)}"
+    if words.endswith("between") and {"min_value", "max_value"} & rest.keys():
+        words = words.removesuffix("between") + _range(rest)
+        rest = {name: value for name, value in rest.items() if name not in _RANGE}
+    single = [name for name in rest if name not in {"mostly", "row_condition", "condition_parser", "ignore_row_if"}]
+    if len(single) == 1:
+        words += f" {_shown(rest.pop(single[0]))}"
+    return f"{', '.join(columns)} {words}".strip() + _listed(rest)
+
+
+def _range(arguments: dict[str, Any]) -> str:
+    low, high = arguments.get("min_value"), arguments.get("max_value")
+    above = f"{'above' if arguments.get('strict_min') else 'at least'} {low}"
+    below = f"{'below' if arguments.get('strict_max') else 'at most'} {high}"
+    if low is None:
+        return below
+    if high is None:
+        return above
+    strict = arguments.get("strict_min") or arguments.get("strict_max")
+    return f"{above} and {below}" if strict else f"between {low} and {high}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _listed(arguments: dict[str, Any]) -> str:
+    shown = [f"{name} {_shown(value)}" for name, value in arguments.items() if name != "condition_parser"]
+    return f" ({', '.join(shown)})" if shown else ""
