@@ -1,15 +1,26 @@
-"""What several test modules need."""
+"""What several test modules need: small tables, and a whole project in a temporary folder."""
 
 from __future__ import annotations
 
 import io
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.parameters import Dataset
+
+REPOSITORY = Path(__file__).parents[1]
+QUICK = {"epochs": 8, "patience": 8, "batch_size": 32}
 
 
 @pytest.fixture
@@ -39,3 +50,101 @@ def table() -> pd.DataFrame:
             "bought": ["yes", "no", "no", "yes"] * 10,
         }
     )
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project with little data, in a folder of its own."""
+
+    path: Path
+
+    def run(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a kedro command as a user does, in a process of its own."""
+        return subprocess.run(
+            [sys.executable, "-m", "kedro", *arguments],
+            cwd=self.path,
+            env=os.environ | (environment or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def declare(self, vertical: str, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change a vertical's declaration, or add a vertical that has the data of finance."""
+        folder = self.path / "conf" / "base" / vertical
+        if not folder.exists():
+            folder.mkdir()
+            shutil.copytree(self.path / "data/01_raw/finance", self.path / "data/01_raw" / vertical)
+            declared = self.declared("finance")
+        else:
+            declared = self.declared(vertical)
+        change(declared)
+        (folder / "parameters.yml").write_text(yaml.safe_dump({vertical: declared}))
+
+    def declared(self, vertical: str) -> dict[str, Any]:
+        text = (self.path / "conf" / "base" / vertical / "parameters.yml").read_text()
+        return dict(yaml.safe_load(text)[vertical])
+
+    def client(self) -> Any:
+        import mlflow
+
+        return mlflow.MlflowClient(f"sqlite:///{self.path}/mlflow.db")
+
+    def runs(self, vertical: str = "finance") -> list[Any]:
+        """MLflow runs of a vertical, the latest first."""
+        client = self.client()
+        experiment = client.get_experiment_by_name(vertical)
+        return list(client.search_runs([experiment.experiment_id])) if experiment else []
+
+    def output(self, layer: str, name: str, vertical: str = "finance") -> Path:
+        return self.path / "data" / layer / vertical / name
+
+
+def make_project(path: Path, rows: int = 1500) -> Project:
+    """Copy what git tracks of the project's face; bundle the first `rows` of the finance table."""
+    # Empty: the package is the one that is installed.
+    (path / "src").mkdir(parents=True)
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(REPOSITORY / name, path / name)
+    shutil.copytree(REPOSITORY / "conf", path / "conf")
+    raw = path / "data/01_raw/finance"
+    raw.mkdir(parents=True)
+    finance = pd.read_csv(REPOSITORY / "data/01_raw/finance/default_of_credit_card_clients.csv.gz", nrows=rows)
+    finance.to_csv(raw / "sample.csv.gz", index=False)
+    project = Project(path)
+
+    def quick(declared: dict[str, Any]) -> None:
+        declared["training"] = QUICK
+        declared["evaluation"] = {"resamples": 100}
+        declared["gate"]["at_least"] = 0.6
+
+    project.declare("finance", quick)
+    return project
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow store: to make its tables costs seconds, to copy it nothing."""
+    import mlflow
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def project(tmp_path: Path, store: Path) -> Project:
+    """A fresh project that has an empty MLflow store."""
+    made = make_project(tmp_path / "project")
+    shutil.copy(store, made.path / "mlflow.db")
+    return made
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, store: Path) -> tuple[Project, str]:
+    """A project in which finance ran once, and what it printed; not to be changed."""
+    made = make_project(tmp_path_factory.mktemp("trained") / "project")
+    shutil.copy(store, made.path / "mlflow.db")
+    done = made.run("run", "--pipelines", "finance")
+    assert done.returncode == 0, done.stderr
+    return made, done.stdout + done.stderr

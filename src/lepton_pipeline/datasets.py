@@ -82,7 +82,7 @@ class _LocalDataset(AbstractDataset[Any, Any]):
         try:
             self._write(data, temporary)
             if self.path.is_dir():
-                # A folder cannot be replaced in one step; removed first, a crash in between leaves it absent, not mixed.
+                # A folder cannot be replaced in one step; a crash in between leaves it absent, not mixed.
                 self.remove()
             temporary.replace(self.path)
         finally:

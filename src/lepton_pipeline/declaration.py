@@ -49,8 +49,9 @@ def read_vertical(name: str, declared: Any) -> Vertical:
     """
     if not isinstance(declared, dict):
         raise ConfigurationError(
-            f"vertical {name!r} declares {declared!r}; expected keys below '{name}:' in conf/base/{name}/parameters.yml, "
-            f"of which {', '.join(Vertical.model_fields)} are known."
+            f"vertical {name!r} declares {declared!r}; "
+            f"expected keys below '{name}:' in conf/base/{name}/parameters.yml. "
+            f"The keys are {', '.join(Vertical.model_fields)}."
         )
     try:
         vertical = Vertical.model_validate(declared)

@@ -34,6 +34,18 @@ def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[st
     console.print(Padding(Group(*_parts(vertical, results, seconds, where)), (1, 0, 0, 0), expand=False))
 
 
+def summary_markdown(results: Mapping[str, Any]) -> str:
+    """The same results as Markdown, for the head of the run's page in MLflow."""
+    lines = []
+    if metrics := results.get("metrics"):
+        lines += ["| test rows | AUC [95 % interval] | F1 [95 % interval] |", "|---|---|---|"]
+        for model, figures in metrics["test"].items():
+            lines.append(f"| {_NAMES.get(model, model)} | {_figure(figures['auc'])} | {_figure(figures['f1'])} |")
+        lines.append("")
+    lines += [f"- **{name or 'rows'}**: {text}" for name, text in _facts(results)]
+    return "\n".join(lines)
+
+
 def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> list[Any]:
     parts: list[Any] = []
     decision = results.get("decision")
@@ -44,8 +56,10 @@ def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, floa
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
-    for name, text in _facts(results, seconds):
+    for name, text in _facts(results):
         facts.add_row(name, text)
+    stages = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
+    facts.add_row("seconds", f"{sum(seconds.values()):.1f}: {stages}")
     facts.add_row("see it", where)
     parts.append(Padding(facts, (0, 1), expand=False))
     return parts
@@ -62,7 +76,7 @@ def _quality(metrics: Mapping[str, Any]) -> Table:
     return table
 
 
-def _facts(results: Mapping[str, Any], seconds: Mapping[str, float]) -> list[tuple[str, str]]:
+def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = []
     if contract := results.get("contract_result"):
         facts.append(("rows", f"{contract['rows']:,} in, {contract['quarantined']:,} quarantined"))
@@ -75,8 +89,6 @@ def _facts(results: Mapping[str, Any], seconds: Mapping[str, float]) -> list[tup
         facts.append(("threshold", f"{metrics['threshold']:.3f} (best F1 on the validation rows)"))
     if decision := results.get("decision"):
         facts.append(("gate", f"{'promoted' if decision['promoted'] else 'refused'}: {decision['reason']}"))
-    stages = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
-    facts.append(("seconds", f"{sum(seconds.values()):.1f}: {stages}"))
     return facts
 
 

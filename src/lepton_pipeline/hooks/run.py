@@ -24,7 +24,7 @@ from omegaconf.errors import InterpolationResolutionError
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.tracking import RunLog, read_tracking
-from lepton_pipeline.summary import print_summary
+from lepton_pipeline.summary import print_summary, summary_markdown
 
 logger = logging.getLogger(__name__)
 _SUMMARISED = ("contract_result", "split", "metrics", "decision")
@@ -103,13 +103,15 @@ class RunHook:
     @hook_impl
     def after_pipeline_run(self) -> None:
         """End the runs as FINISHED and print the summary of each."""
-        for run in self._runs.values():
+        results = {vertical: self._results(vertical) for vertical in self._runs}
+        for vertical, run in self._runs.items():
+            self._log.describe(run.run_id, summary_markdown(results[vertical]))
             self._log.metrics(run.run_id, {f"seconds.{stage}": seconds for stage, seconds in run.seconds.items()})
             self._log.close(run.run_id, "FINISHED")
         finished, self._runs = self._runs, {}
         self._restore_sigterm()
         for vertical, run in finished.items():
-            print_summary(vertical, self._results(vertical), run.seconds, self._log.where(run.run_id))
+            print_summary(vertical, results[vertical], run.seconds, self._log.where(run.run_id))
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:

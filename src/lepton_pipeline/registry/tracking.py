@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import json
 import os
 import re
 import socket
@@ -17,7 +19,10 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Declaration
 
 _SQLITE = "sqlite:///"
+# Lets the UI open on the pages of model training.
+_EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
 _ERROR_CHARACTERS = 2000
+_DIGEST_CHARACTERS = 16
 _PARAM_CHARACTERS = 6000  # what MLflow takes; `parameters.json` has the whole value
 
 
@@ -66,13 +71,20 @@ class RunLog:
             experiment = self.client.get_experiment_by_name(vertical)
             if experiment is None:
                 location = f"{self._artifacts}/{vertical}" if self._artifacts else None
-                experiment_id = self.client.create_experiment(vertical, artifact_location=location)
+                experiment_id = self.client.create_experiment(vertical, artifact_location=location, tags=_EXPERIMENT)
             else:
                 experiment_id = experiment.experiment_id
         self._close_orphans(experiment_id)
-        process = {"process.host": socket.gethostname(), "process.id": str(os.getpid())}
+        process = {"process.host": socket.gethostname(), "process.id": str(os.getpid()), "mlflow.user": _user()}
         run = self.client.create_run(experiment_id, run_name=name, tags={**tags, **process})
+        self.describe(run.info.run_id)
         return str(run.info.run_id)
+
+    def describe(self, run_id: str, results: str = "") -> None:
+        """Write the text at the head of the run's page: its results, and a link to the Data Docs."""
+        pages = f"{self._page(run_id)}/artifacts"
+        links = f"[Data Docs]({pages}/data_docs/index.html) · [pictures]({pages}/evaluation/roc.png)"
+        self.client.set_tag(run_id, "mlflow.note.content", f"{results}\n\n{links}".strip())
 
     def close(self, run_id: str, status: str, error: BaseException | str | None = None) -> None:
         """End a run as "FINISHED", "FAILED" or "KILLED", the error's text as a tag."""
@@ -106,8 +118,7 @@ class RunLog:
 
     def where(self, run_id: str) -> str:
         """How to see a run in the MLflow UI."""
-        experiment = self.client.get_run(run_id).info.experiment_id
-        page = f"#/experiments/{experiment}/runs/{run_id}"
+        page = self._page(run_id)
         return f"make ui, then http://127.0.0.1:5000/{page}" if self.uri.startswith(_SQLITE) else f"{self.uri}/{page}"
 
     def record(self, run_id: str, dataset: Any, data: Any, *, earlier: bool = False) -> None:
@@ -124,11 +135,30 @@ class RunLog:
             self.attach(run_id, dataset.path, marks["artifact"])
         if "tags" in marks:
             self.tag(run_id, {tag: str(data[key]) for tag, key in marks["tags"].items()})
+        if marks.get("dataset"):
+            self._log_dataset(run_id, data)
         if marks.get("metrics"):
             self.metrics(run_id, flat_metrics(data))
         if marks.get("epochs") and earlier:
             for epoch in data.itertuples(index=False):
                 log_epoch(run_id, *epoch)
+
+    def _log_dataset(self, run_id: str, record: Mapping[str, Any]) -> None:
+        """Name the table that `ingest_table` describes as the run's data set, so that runs can be told apart by it."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        dataset = Dataset(
+            name=", ".join(record["files"]) or "table",
+            digest=record["sha256"][:_DIGEST_CHARACTERS],
+            source_type="local" if record["files"] else "catalog",
+            source=json.dumps({"files": record["files"]}),
+            profile=json.dumps({"num_rows": record["rows"], "num_columns": len(record["columns"])}),
+        )
+        self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+
+    def _page(self, run_id: str) -> str:
+        experiment = self.client.get_run(run_id).info.experiment_id
+        return f"#/experiments/{experiment}/runs/{run_id}"
 
     def _close_orphans(self, experiment_id: str) -> None:
         """End runs that a process of this host left open when it was killed without a chance to say so."""
@@ -201,6 +231,13 @@ def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
 def without_credentials(text: str) -> str:
     """Mask user and password in the addresses of a message."""
     return re.sub(r"://[^/\s@]+@", "://***@", text)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return str(os.getuid())
 
 
 def _alive(process: int) -> bool:

@@ -1,0 +1,1 @@
+"""Wiring of stages into Kedro pipelines."""

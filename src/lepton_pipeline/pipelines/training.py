@@ -1,0 +1,84 @@
+"""From the raw table of a vertical to a registered model that has passed, or not passed, the gate."""
+
+from __future__ import annotations
+
+import pandas as pd
+from kedro.pipeline import Node, Pipeline
+
+from lepton_pipeline.data.contract import check_contract, enforce_contract
+from lepton_pipeline.data.ingest import ingest_table
+from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.evaluation.figures import draw_figures
+from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.scores import score_rows
+from lepton_pipeline.features.encode import encode_rows
+from lepton_pipeline.model.baseline import score_baselines
+from lepton_pipeline.model.epoch import Epoch
+from lepton_pipeline.model.estimator import TorchClassifier
+from lepton_pipeline.model.estimator import train_model as fit_classifier
+from lepton_pipeline.parameters import Training
+from lepton_pipeline.progress import show_epochs
+from lepton_pipeline.registry.gate import gate_model
+from lepton_pipeline.registry.publish import register_model
+from lepton_pipeline.registry.tracking import log_epoch
+
+
+def create_pipeline(vertical: str) -> Pipeline:
+    """Wire the training stages of one vertical, in the namespace of its name."""
+    return Pipeline(
+        [
+            Node(
+                ingest_table,
+                ["raw", "params:dataset", "params:ingestion", "params:contract"],
+                ["table", "ingestion_record"],
+                name="ingest_table",
+            ),
+            Node(
+                check_contract,
+                ["table", "params:dataset", "params:contract"],
+                ["contract_result", "quarantine", "data_docs"],
+                name="check_contract",
+            ),
+            Node(
+                enforce_contract,
+                ["table", "quarantine", "contract_result", "params:contract"],
+                "clean_table",
+                name="enforce_contract",
+            ),
+            Node(split_rows, ["clean_table", "params:dataset", "params:split"], "split", name="split_rows"),
+            Node(encode_rows, ["clean_table", "split", "params:dataset"], ["encoder", "encoded"], name="encode_rows"),
+            Node(
+                train_model, ["encoded", "split", "params:training", "run_id"], ["model", "history"], name="train_model"
+            ),
+            Node(score_baselines, ["encoded", "split", "params:training"], "baseline_scores", name="score_baselines"),
+            Node(score_rows, ["model", "encoded", "split", "baseline_scores"], "scores", name="score_rows"),
+            Node(evaluate, ["scores", "params:evaluation"], "metrics", name="evaluate"),
+            Node(draw_figures, ["scores", "metrics"], "figures", name="draw_figures"),
+            Node(
+                register_model,
+                ["encoder", "model", "metrics", "clean_table", "run_id"],
+                "registration",
+                name="register_model",
+            ),
+            Node(
+                gate_model,
+                ["registration", "metrics", "clean_table", "split", "params:gate", "run_id"],
+                "decision",
+                name="gate_model",
+            ),
+        ],
+        namespace=vertical,
+    )
+
+
+def train_model(
+    encoded: pd.DataFrame, split: pd.DataFrame, training: Training, run_id: str
+) -> tuple[TorchClassifier, pd.DataFrame]:
+    """Train as `estimator.train_model` does, with every epoch shown and logged to the run."""
+    with show_epochs(training.epochs) as show:
+
+        def report(epoch: Epoch) -> None:
+            show(epoch)
+            log_epoch(run_id, epoch.number, epoch.train_loss, epoch.validation_log_loss, epoch.validation_auc)
+
+        return fit_classifier(encoded, split, training, report)

@@ -1,0 +1,321 @@
+"""The whole way of the finance vertical, in processes of its own, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lepton_pipeline.datasets import FolderDataset
+
+STAGES = [
+    "ingest_table",
+    "check_contract",
+    "enforce_contract",
+    "split_rows",
+    "encode_rows",
+    "train_model",
+    "score_baselines",
+    "score_rows",
+    "evaluate",
+    "draw_figures",
+    "register_model",
+    "gate_model",
+]
+FIGURES = ["calibration.png", "precision_recall.png", "roc.png", "score_histogram.png"]
+CRASH = "data set 'finance.metrics'"
+
+
+def load(path: Path):
+    return json.loads(path.read_text())
+
+
+def test_the_run_is_finished_and_says_what_it_did(trained):
+    project, printed = trained
+    (run,) = project.runs()
+    assert run.info.status == "FINISHED"
+    for stage in STAGES:
+        assert stage in printed
+        assert run.data.metrics[f"seconds.{stage}"] >= 0
+    assert "1,500 in, 0 quarantined" in printed
+    assert "900 trained on, 300 for validation, 300 for the test" in printed
+    assert "finance: version 1, alias champion" in printed
+    assert re.search(r"network +0\.\d{4}  \[0\.\d{4}, 0\.\d{4}\]", printed)
+    assert f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}" in printed
+
+
+def test_a_run_prints_little_and_no_warning_of_a_library(trained):
+    _, printed = trained
+    assert len(printed.splitlines()) < 45
+    assert not re.search(r"warnings?\.warn|Warning:|INFO|DEBUG|Traceback", printed)
+
+
+def test_a_run_can_be_traced_to_data_configuration_code_and_environment(trained):
+    project, _ = trained
+    (run,) = project.runs()
+    record = load(project.output("02_intermediate", "ingestion.json"))
+    tags = run.data.tags
+    assert tags["data.sha256"] == record["sha256"]
+    assert tags["data.rows"] == "1500"
+    assert tags["git.commit"] == "none"
+    assert tags["seed"] == "7"
+    assert tags["device"] in ("cpu", "cuda")
+    assert {"configuration.sha256", "environment.sha256", "weights.sha256"} <= set(tags)
+    assert run.data.params["training.epochs"] == "8"
+    assert run.data.params["dataset.target"] == "default payment next month"
+    version = project.client().get_model_version("finance", "1")
+    for key in ("data.sha256", "configuration.sha256", "environment.sha256", "git.commit", "seed", "device"):
+        assert version.tags[key] == tags[key]
+
+
+def test_figures_and_epochs_are_in_mlflow(trained):
+    project, _ = trained
+    (run,) = project.runs()
+    metrics = load(project.output("08_reporting", "metrics.json"))
+    for metric in ("auc", "f1", "average_precision", "log_loss", "brier", "ece"):
+        assert run.data.metrics[f"test.{metric}"] == metrics["test"]["model"][metric]["value"]
+        assert run.data.metrics[f"test.{metric}.low"] <= run.data.metrics[f"test.{metric}.high"]
+        for baseline in ("logistic_regression", "hist_gradient_boosting"):
+            assert f"baseline.{baseline}.{metric}" in run.data.metrics
+    history = pd.read_parquet(project.output("06_models", "history.parquet"))
+    logged = project.client().get_metric_history(run.info.run_id, "validation.auc")
+    assert [(point.step, point.value) for point in logged] == list(
+        history[["epoch", "validation_auc"]].itertuples(index=False, name=None)
+    )
+
+
+def test_reports_are_on_disk_and_in_mlflow(trained):
+    project, _ = trained
+    (run,) = project.runs()
+    client = project.client()
+    stored = {
+        file.path
+        for folder in ("", "evaluation", "data_docs", "data", "gate")
+        for file in client.list_artifacts(run.info.run_id, folder)
+    }
+    assert {f"evaluation/{name}" for name in FIGURES} < stored
+    assert {
+        "data_docs/index.html",
+        "data/contract.json",
+        "gate/decision.json",
+        "parameters.json",
+        "environment.txt",
+    } < stored
+    assert sorted(FolderDataset(filepath=str(project.output("08_reporting", "figures"))).load()) == FIGURES
+    assert "data_docs" in run.data.tags["mlflow.note.content"]
+
+
+def test_the_first_champion_is_the_version_that_passed_the_gate(trained):
+    project, _ = trained
+    version = project.client().get_model_version_by_alias("finance", "champion")
+    assert version.version == "1"
+    assert version.tags["gate.decision"] == "promoted"
+    assert version.tags["gate.reason"] == load(project.output("08_reporting", "decision.json"))["reason"]
+
+
+def test_the_same_seed_gives_the_same_bits_and_keeps_the_champion(trained, project):
+    first, _ = trained
+    one = load(first.output("08_reporting", "registration.json"))
+    again = project.run("run", "--pipelines", "finance")
+    assert again.returncode == 0, again.stderr
+    two = load(project.output("08_reporting", "registration.json"))
+    assert one["weights_sha256"] == two["weights_sha256"]
+    for name in ("metrics.json", "figures/roc.png"):
+        assert first.output("08_reporting", name).read_bytes() == project.output("08_reporting", name).read_bytes()
+
+    refused = project.run("run", "--pipelines", "finance", "--fail-on-refusal")
+    assert refused.returncode == 4, refused.stderr
+    assert "is not above" in refused.stderr
+    client = project.client()
+    assert client.get_model_version_by_alias("finance", "champion").version == "1"
+    assert client.get_model_version_by_alias("finance", "challenger").version == "2"
+
+
+def break_validation(declared):
+    declared["contract"]["expectations"].append(
+        {"expect": "column_values_to_be_between", "column": "AGE", "min_value": 90, "on_failure": "stop"}
+    )
+
+
+def test_a_broken_contract_stops_the_run_and_keeps_its_evidence(project):
+    project.declare("finance", break_validation)
+    done = project.run("run", "--pipelines", "finance")
+    assert done.returncode == 3
+    assert "AGE" in done.stderr
+    assert "data/08_reporting/finance/data_docs/index.html" in done.stderr
+    assert "Traceback" not in done.stderr
+    (run,) = project.runs()
+    assert run.info.status == "FAILED"
+    assert "ContractError" in run.data.tags["error"]
+    assert project.output("08_reporting", "data_docs/index.html").exists()
+    stored = project.client().list_artifacts(run.info.run_id, "data_docs")
+    assert "data_docs/index.html" in {file.path for file in stored}
+    assert not project.output("03_primary", "clean_table.parquet").exists()
+
+
+def test_quarantined_rows_are_kept_with_their_values_and_left_out_of_training(project):
+    raw = project.path / "data/01_raw/finance/sample.csv.gz"
+    table = pd.read_csv(raw)
+    table.loc[[3, 8], "AGE"] = [150, 7]
+    table.loc[8, "LIMIT_BAL"] = 0
+    table.to_csv(raw, index=False)
+    done = project.run("run", "--pipelines", "finance", "--to-nodes", "finance.split_rows")
+    assert done.returncode == 0, done.stderr
+    quarantine = pd.read_parquet(project.output("02_intermediate", "quarantine.parquet"))
+    assert quarantine["AGE"].to_dict() == {3: 150, 8: 7}
+    assert [len(reasons) for reasons in quarantine["quarantine_reasons"]] == [1, 2]
+    assert not {3, 8} & set(pd.read_parquet(project.output("03_primary", "split.parquet")).index)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--pipelines", "financ"], 2, "no pipeline 'financ'; did you mean 'finance'?"),
+        (["--pipelines", "finance", "--params", "finance.training.epohs=3"], 2, "did you mean 'epochs'?"),
+        (["--params", "finanse.training.epochs=3"], 2, "finanse: no such vertical; did you mean 'finance'?"),
+        (["--pipelines", "finance", "--from-nodes", "finance.nope"], 2, "finance.nope"),
+        (["--pipelines", "finance", "--env", "prod"], 2, "MLFLOW_TRACKING_URI"),
+    ],
+)
+def test_bad_configuration_ends_before_any_data_is_loaded(trained, arguments, code, message):
+    project, _ = trained
+    done = project.run("run", *arguments)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert len(project.runs()) == 1
+
+
+def test_an_absent_column_is_a_data_error_and_debug_shows_the_traceback(project):
+    done = project.run("run", "--debug", "--params", "finance.dataset.target=default payment next mouth")
+    assert done.returncode == 3
+    assert "did you mean 'default payment next month'" in done.stderr
+    assert "Traceback" in done.stderr
+
+
+CRASH_IN = """
+import sys
+import lepton_pipeline.evaluation.figures as figures
+
+def crash(*arguments):
+    raise RuntimeError("no space left for postgresql://user:secret@host/db")
+
+figures.draw_figures = crash
+from kedro.framework.cli import main
+sys.argv = ["kedro", "run", "--pipelines", "finance"]
+main()
+"""
+
+
+def test_a_crash_is_recorded_and_the_command_that_kedro_prints_goes_on(project):
+    (project.path / "crash.py").write_text(CRASH_IN)
+    crashed = subprocess.run(
+        [sys.executable, "crash.py"], cwd=project.path, capture_output=True, text=True, check=False
+    )
+    assert crashed.returncode == 1
+    (run,) = project.runs()
+    assert run.info.status == "FAILED"
+    assert run.data.tags["error"] == "RuntimeError: no space left for postgresql://***@host/db"
+    assert "secret" not in crashed.stderr.split("error:")[-1] or "Traceback" in crashed.stderr
+    assert not project.output("08_reporting", "figures").exists()
+
+    hint = re.search(r'--from-nodes "([^"]+)"', crashed.stderr + crashed.stdout)
+    assert hint is not None
+    resumed = project.run("run", "--from-nodes", hint.group(1))
+    assert resumed.returncode == 0, resumed.stderr
+    assert "train_model" not in resumed.stderr
+    latest, _ = project.runs()
+    assert latest.info.status == "FINISHED"
+    # The page of the run that went on is whole: it has what the first one made, too.
+    assert {"data.sha256", "weights.sha256"} <= set(latest.data.tags)
+    assert {"validation.auc", "test.auc"} <= set(latest.data.metrics)
+
+
+def test_a_run_that_is_told_to_stop_is_killed_and_goes_on_where_it_was(project):
+    project.declare("finance", lambda declared: declared.update(training={"epochs": 100000, "patience": 100000}))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kedro", "run", "--pipelines", "finance"],
+        cwd=project.path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "epoch" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    rest = process.stderr.read()
+    assert process.wait(timeout=60) == 143
+    assert "go on with: kedro run --pipelines finance --only-missing-outputs" in rest
+    (run,) = project.runs()
+    assert run.info.status == "KILLED"
+    assert run.info.end_time is not None
+
+    project.declare("finance", lambda declared: declared.update(training={"epochs": 2}))
+    resumed = project.run("run", "--pipelines", "finance", "--only-missing-outputs")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "ingest_table" not in resumed.stderr
+    assert project.runs()[0].info.status == "FINISHED"
+
+
+def test_a_run_that_died_without_a_word_is_found_by_the_next(project):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kedro", "run", "--pipelines", "finance"],
+        cwd=project.path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "ingest_table" in process.stderr.readline()
+    process.kill()
+    process.wait()
+    assert project.runs()[0].info.status == "RUNNING"
+    done = project.run("run", "--pipelines", "finance", "--to-nodes", "finance.ingest_table")
+    assert done.returncode == 0, done.stderr
+    latest, dead = project.runs()
+    assert (latest.info.status, dead.info.status) == ("FINISHED", "KILLED")
+
+
+def test_a_new_result_removes_what_it_makes_stale(project):
+    assert project.run("run", "--pipelines", "finance", "--to-nodes", "finance.encode_rows").returncode == 0
+    assert project.output("05_model_input", "encoded.parquet").exists()
+    assert project.run("run", "--pipelines", "finance", "--to-nodes", "finance.ingest_table").returncode == 0
+    assert project.output("02_intermediate", "table.parquet").exists()
+
+
+def test_verticals_in_one_command_have_a_run_each_and_one_failure_stops_no_other(project):
+    project.declare("aaa_broken", break_validation)
+    done = project.run("run")
+    assert done.returncode == 3
+    assert "1 of 2 verticals failed: aaa_broken (exit code 3)" in done.stderr
+    assert [run.info.status for run in project.runs("aaa_broken")] == ["FAILED"]
+    assert [run.info.status for run in project.runs("finance")] == ["FINISHED"]
+
+
+def test_two_verticals_at_the_same_time_on_a_new_store_lose_no_run(project):
+    (project.path / "mlflow.db").unlink()
+    project.declare("shop", lambda declared: None)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "kedro", "run", "--pipelines", vertical],
+            cwd=project.path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for vertical in ("finance", "shop")
+    ]
+    for process in processes:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    for vertical in ("finance", "shop"):
+        (run,) = project.runs(vertical)
+        assert run.info.status == "FINISHED"
+        assert "test.auc" in run.data.metrics
+        assert project.client().get_model_version_by_alias(vertical, "champion").version == "1"

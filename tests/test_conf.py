@@ -1,0 +1,92 @@
+"""Every vertical's configuration keeps what the machinery expects of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.io import DataCatalog
+
+from lepton_pipeline import settings
+from lepton_pipeline.datasets import AtomicDataset, FolderDataset, RawTableDataset
+from lepton_pipeline.declaration import find_verticals, read_vertical
+from lepton_pipeline.pipelines.training import create_pipeline
+from lepton_pipeline.registry.tracking import read_tracking
+
+CONF = Path(__file__).parents[1] / "conf"
+VERTICALS = find_verticals(CONF / "base")
+
+
+@pytest.fixture(scope="module")
+def loader() -> OmegaConfigLoader:
+    return OmegaConfigLoader(str(CONF), **settings.CONFIG_LOADER_ARGS)
+
+
+@pytest.fixture(scope="module")
+def catalog(loader) -> DataCatalog:
+    return DataCatalog.from_config(loader["catalog"])
+
+
+@pytest.mark.parametrize("vertical", VERTICALS)
+def test_a_declaration_is_short_and_builds(loader, vertical):
+    text = (CONF / "base" / vertical / "parameters.yml").read_text()
+    assert len(text.splitlines()) <= 40
+    assert read_vertical(vertical, loader["parameters"][vertical]).dataset.target
+
+
+@pytest.mark.parametrize("vertical", VERTICALS)
+def test_a_declaration_repeats_no_default(loader, vertical):
+    declared = loader["parameters"][vertical]
+    bare = read_vertical(vertical, {"dataset": declared["dataset"]}).model_dump()
+    repeated = [
+        f"{part}.{key}"
+        for part, keys in declared.items()
+        if part != "dataset"
+        for key, value in keys.items()
+        # The metric of a gate is named even where it is the default: a bound alone says nothing.
+        if bare[part][key] == value and (part, key) != ("gate", "metric")
+    ]
+    assert repeated == []
+
+
+@pytest.mark.parametrize("vertical", VERTICALS)
+def test_bundled_data_says_where_it_comes_from(vertical):
+    source = (CONF.parent / "data/01_raw" / vertical / "SOURCE.md").read_text()
+    assert "licence" in source.lower()
+
+
+@pytest.mark.parametrize("vertical", VERTICALS)
+def test_every_data_set_lies_on_disk_whole_or_not_at_all(catalog, vertical):
+    pipeline = create_pipeline(vertical)
+    given = {f"{vertical}.run_id"} | {name for name in pipeline.datasets() if name.startswith("params:")}
+    assert isinstance(catalog.get(f"{vertical}.raw"), RawTableDataset)
+    for name in pipeline.datasets() - given - {f"{vertical}.raw"}:
+        assert isinstance(catalog.get(name), (AtomicDataset, FolderDataset)), name
+
+
+@pytest.mark.parametrize("vertical", VERTICALS)
+def test_no_parameter_is_read_that_cannot_be_declared(loader, vertical):
+    known = read_vertical(vertical, loader["parameters"][vertical]).model_dump()
+    read = {
+        name.removeprefix(f"params:{vertical}.") for name in create_pipeline(vertical).inputs() if "params:" in name
+    }
+    assert read == set(known)
+
+
+def test_no_entry_of_the_catalog_is_unused(loader):
+    used = {name.replace("finance.", "{vertical}.") for name in create_pipeline("finance").datasets()}
+    assert {name for name in loader["catalog"] if name.startswith("{vertical}")} <= used
+
+
+def test_a_vertical_declares_where_its_own_raw_data_lies(loader):
+    entries = {**loader["catalog"], "shop.raw": {"type": "pandas.ParquetDataset", "filepath": "elsewhere.parquet"}}
+    assert type(DataCatalog.from_config(entries).get("shop.raw")).__name__ == "ParquetDataset"
+
+
+def test_production_takes_its_addresses_from_the_environment(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
+    loader = OmegaConfigLoader(str(CONF), env="prod", **settings.CONFIG_LOADER_ARGS)
+    tracking = read_tracking(loader["mlflow"])
+    assert tracking.tracking_uri == "https://mlflow.example.org"
+    assert tracking.artifact_root is None
