@@ -72,7 +72,10 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
 
 
 def test_what_is_removed_is_gone(tmp_path):
-    folder, file = FolderDataset(filepath=str(tmp_path / "a")), AtomicDataset(filepath=str(tmp_path / "b"), dataset="json.JSONDataset")
+    folder, file = (
+        FolderDataset(filepath=str(tmp_path / "a")),
+        AtomicDataset(filepath=str(tmp_path / "b"), dataset="json.JSONDataset"),
+    )
     folder.save({"x": b"1"})
     file.save({"x": 1})
     for dataset in (folder, file):
