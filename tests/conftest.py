@@ -114,6 +114,7 @@ def make_project(path: Path, rows: int = 1500) -> Project:
     project = Project(path)
 
     def quick(declared: dict[str, Any]) -> None:
+        declared["dataset"] |= {"sensitive": ["AGE"], "categorical": ["SEX", "EDUCATION", "MARRIAGE"]}
         declared["training"] = QUICK
         declared["evaluation"] = {"resamples": 100}
         declared["gate"]["at_least"] = 0.6

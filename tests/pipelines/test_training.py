@@ -29,11 +29,27 @@ STAGES = [
     "gate_model",
 ]
 FIGURES = ["calibration.png", "precision_recall.png", "roc.png", "score_histogram.png"]
-CRASH = "data set 'finance.metrics'"
 
 
 def load(path: Path):
     return json.loads(path.read_text())
+
+
+def start(project, vertical="finance"):
+    return subprocess.Popen(
+        [sys.executable, "-m", "kedro", "run", "--pipelines", vertical],
+        cwd=project.path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(process, text):
+    for line in process.stderr:
+        if text in line:
+            return
+    pytest.fail(f"{text!r} was never printed")
 
 
 def test_the_run_is_finished_and_says_what_it_did(trained):
@@ -114,7 +130,7 @@ def test_reports_are_on_disk_and_in_mlflow(trained):
 def test_the_first_champion_is_the_version_that_passed_the_gate(trained):
     project, _ = trained
     version = project.client().get_model_version_by_alias("finance", "champion")
-    assert version.version == "1"
+    assert version.version == 1
     assert version.tags["gate.decision"] == "promoted"
     assert version.tags["gate.reason"] == load(project.output("08_reporting", "decision.json"))["reason"]
 
@@ -133,8 +149,8 @@ def test_the_same_seed_gives_the_same_bits_and_keeps_the_champion(trained, proje
     assert refused.returncode == 4, refused.stderr
     assert "is not above" in refused.stderr
     client = project.client()
-    assert client.get_model_version_by_alias("finance", "champion").version == "1"
-    assert client.get_model_version_by_alias("finance", "challenger").version == "2"
+    assert client.get_model_version_by_alias("finance", "champion").version == 1
+    assert client.get_model_version_by_alias("finance", "challenger").version == 2
 
 
 def break_validation(declared):
@@ -239,19 +255,11 @@ def test_a_crash_is_recorded_and_the_command_that_kedro_prints_goes_on(project):
 
 def test_a_run_that_is_told_to_stop_is_killed_and_goes_on_where_it_was(project):
     project.declare("finance", lambda declared: declared.update(training={"epochs": 100000, "patience": 100000}))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kedro", "run", "--pipelines", "finance"],
-        cwd=project.path,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "epoch" in line:
-            break
-    process.send_signal(signal.SIGTERM)
-    rest = process.stderr.read()
-    assert process.wait(timeout=60) == 143
+    with start(project) as process:
+        wait_for(process, "epoch")
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=60)
+    assert process.returncode == 143
     assert "go on with: kedro run --pipelines finance --only-missing-outputs" in rest
     (run,) = project.runs()
     assert run.info.status == "KILLED"
@@ -265,16 +273,9 @@ def test_a_run_that_is_told_to_stop_is_killed_and_goes_on_where_it_was(project):
 
 
 def test_a_run_that_died_without_a_word_is_found_by_the_next(project):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kedro", "run", "--pipelines", "finance"],
-        cwd=project.path,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    assert "ingest_table" in process.stderr.readline()
-    process.kill()
-    process.wait()
+    with start(project) as process:
+        wait_for(process, "ingest_table")
+        process.kill()
     assert project.runs()[0].info.status == "RUNNING"
     done = project.run("run", "--pipelines", "finance", "--to-nodes", "finance.ingest_table")
     assert done.returncode == 0, done.stderr
@@ -286,7 +287,8 @@ def test_a_new_result_removes_what_it_makes_stale(project):
     assert project.run("run", "--pipelines", "finance", "--to-nodes", "finance.encode_rows").returncode == 0
     assert project.output("05_model_input", "encoded.parquet").exists()
     assert project.run("run", "--pipelines", "finance", "--to-nodes", "finance.ingest_table").returncode == 0
-    assert project.output("02_intermediate", "table.parquet").exists()
+    left = {path.name for path in (project.path / "data").rglob("*") if path.is_file() and "01_raw" not in path.parts}
+    assert left == {"table.parquet", "ingestion.json"}
 
 
 def test_verticals_in_one_command_have_a_run_each_and_one_failure_stops_no_other(project):
@@ -301,21 +303,12 @@ def test_verticals_in_one_command_have_a_run_each_and_one_failure_stops_no_other
 def test_two_verticals_at_the_same_time_on_a_new_store_lose_no_run(project):
     (project.path / "mlflow.db").unlink()
     project.declare("shop", lambda declared: None)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "kedro", "run", "--pipelines", vertical],
-            cwd=project.path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for vertical in ("finance", "shop")
-    ]
-    for process in processes:
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
+    with start(project, "finance") as one, start(project, "shop") as other:
+        for process in (one, other):
+            _, errors = process.communicate()
+            assert process.returncode == 0, errors
     for vertical in ("finance", "shop"):
         (run,) = project.runs(vertical)
         assert run.info.status == "FINISHED"
         assert "test.auc" in run.data.metrics
-        assert project.client().get_model_version_by_alias(vertical, "champion").version == "1"
+        assert project.client().get_model_version_by_alias(vertical, "champion").version == 1
