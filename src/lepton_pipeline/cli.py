@@ -6,11 +6,14 @@ import sys
 import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.project import pipelines, settings
+from kedro.framework.project import LOGGING, pipelines, settings
+from kedro.utils import find_kedro_project
 
 from lepton_pipeline.errors import ConfigurationError, ContractError, GateRefusedError, LeptonError, user_error
 
@@ -29,6 +32,7 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
     A vertical that fails does not keep the others from running. Exit codes: 0 done, 2 bad configuration or usage,
     3 data that break the contract, 4 gate refused (with --fail-on-refusal), 130 interrupted, 1 anything else.
     """
+    _configure_logging()
     try:
         verticals = _selected(options)
         _check_declarations(verticals, options)
@@ -40,6 +44,13 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
         shown = ", ".join(f"{vertical} (exit code {code})" for vertical, code in failed.items())
         click.echo(f"\n{len(failed)} of {len(verticals)} verticals failed: {shown}", err=True)
     sys.exit(next(iter(failed.values()), 0))
+
+
+def _configure_logging() -> None:
+    """Log as the project declares, also below its root, where Kedro does not find the file."""
+    project = find_kedro_project(Path.cwd())
+    if project is not None and project != Path.cwd():
+        LOGGING.configure(yaml.safe_load((project / settings.CONF_SOURCE / "logging.yml").read_text(encoding="utf-8")))
 
 
 def _run_one(vertical: str, options: dict[str, Any], debug: bool, fail_on_refusal: bool) -> int:
@@ -77,6 +88,11 @@ def _selected(options: dict[str, Any]) -> list[str]:
         close = get_close_matches(unknown[0], known, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ConfigurationError(f"--pipelines: no pipeline {unknown[0]!r}; {hint}there are {', '.join(known)}.")
+    if str(options["runner"]).endswith("ParallelRunner"):
+        raise ConfigurationError(
+            "--runner: ParallelRunner hides its nodes from hooks, so nothing would be recorded in MLflow; "
+            "leave the option out, and run several verticals in a process each."
+        )
     if asked and "__default__" not in asked:
         return asked
     # The names that Kedro suggests to resume from say which vertical they belong to.

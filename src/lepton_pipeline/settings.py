@@ -6,12 +6,14 @@ from omegaconf.resolvers import oc
 
 from lepton_pipeline.hooks import DeclarationHook, FreshnessHook, RunHook
 
-# Read by the libraries when they are imported: none of them calls home or prints more than what went wrong.
+# Read by the libraries: none of them calls home or prints more than what went wrong.
 for _name, _value in {
     "DO_NOT_TRACK": "1",
     "GX_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # Half a minute of patience with a server that does not answer, not four.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
 }.items():
     os.environ.setdefault(_name, _value)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -31,7 +31,9 @@ def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[st
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH_OF_A_LOG
-    console.print(Padding(Group(*_parts(vertical, results, seconds, where)), (1, 0, 0, 0), expand=False))
+    console.print()
+    for part in _parts(vertical, results, seconds, where):
+        console.print(part)
 
 
 def summary_markdown(results: Mapping[str, Any]) -> str:

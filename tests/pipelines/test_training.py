@@ -197,6 +197,7 @@ def test_quarantined_rows_are_kept_with_their_values_and_left_out_of_training(pr
         (["--params", "finanse.training.epochs=3"], 2, "finanse: no such vertical; did you mean 'finance'?"),
         (["--pipelines", "finance", "--from-nodes", "finance.nope"], 2, "finance.nope"),
         (["--pipelines", "finance", "--env", "prod"], 2, "MLFLOW_TRACKING_URI"),
+        (["--runner", "ParallelRunner"], 2, "hides its nodes from hooks"),
     ],
 )
 def test_bad_configuration_ends_before_any_data_is_loaded(trained, arguments, code, message):
@@ -213,6 +214,14 @@ def test_an_absent_column_is_a_data_error_and_debug_shows_the_traceback(project)
     assert done.returncode == 3
     assert "did you mean 'default payment next month'" in done.stderr
     assert "Traceback" in done.stderr
+
+
+def test_a_store_that_cannot_be_used_is_a_configuration_error(project):
+    (project.path / "mlflow.db").write_text("not a database")
+    done = project.run("run", "--pipelines", "finance")
+    assert done.returncode == 2
+    assert "file is not a database; check the address" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 CRASH_IN = """

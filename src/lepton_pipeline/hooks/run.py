@@ -23,7 +23,7 @@ from omegaconf.errors import InterpolationResolutionError
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.registry import lineage
-from lepton_pipeline.registry.tracking import RunLog, read_tracking
+from lepton_pipeline.registry.tracking import RunLog, read_tracking, without_credentials
 from lepton_pipeline.summary import print_summary, summary_markdown
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class RunHook:
                 **code,
                 "configuration.sha256": lineage.sha256(declared),
                 "environment.sha256": lineage.sha256(installed),
-                "mlflow.source.name": " ".join(["kedro", *sys.argv[1:]]),
+                "mlflow.source.name": without_credentials(" ".join(["kedro", *sys.argv[1:]])),
                 "seed": str(declared["training"]["seed"]),
             }
             run_id = log.open(vertical, name=run_params["run_id"], tags=lineage_tags)

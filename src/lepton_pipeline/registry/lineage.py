@@ -16,7 +16,8 @@ def code_tags(project: Path) -> dict[str, str]:
     if commit is None:
         return {"git.commit": "none", "git.dirty": "unknown"}
     dirty = bool(_git(project, "status", "--porcelain"))
-    return {"git.commit": commit, "git.dirty": str(dirty).lower()}
+    # The last one is the name under which the UI of MLflow shows a commit.
+    return {"git.commit": commit, "git.dirty": str(dirty).lower(), "mlflow.source.git.commit": commit}
 
 
 def environment() -> str:

@@ -42,7 +42,6 @@ def register_model(
         `name`, `version`, `model_uri`, `run_id`, `weights_sha256`, `device`.
     """
     import mlflow
-    from mlflow.exceptions import MlflowException, RestException
     from mlflow.models import Model
 
     client = mlflow.MlflowClient()
@@ -71,7 +70,7 @@ def register_model(
         )
     try:
         client.create_registered_model(name)
-    except (MlflowException, RestException) as error:
+    except mlflow.MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     tags = {

@@ -48,6 +48,7 @@ class RunLog:
     def __init__(self, tracking: Tracking, project: Path):
         import mlflow
         from filelock import FileLock
+        from sqlalchemy.exc import SQLAlchemyError
 
         uri = tracking.tracking_uri
         lock: AbstractContextManager[Any] = nullcontext()
@@ -62,8 +63,15 @@ class RunLog:
         self._lock = lock
         self.uri = uri
         with self._lock:
-            self.client = mlflow.MlflowClient(uri)
-            self.client.search_experiments(max_results=1)
+            try:
+                self.client = mlflow.MlflowClient(uri)
+                self.client.search_experiments(max_results=1)
+            except (mlflow.MlflowException, SQLAlchemyError) as error:
+                reason = without_credentials(str(error).splitlines()[0])
+                raise ConfigurationError(
+                    f"mlflow.yml: the store {without_credentials(uri)!r} cannot be used: {reason}; "
+                    "check the address, the credentials and that the server runs."
+                ) from error
 
     def open(self, vertical: str, name: str, tags: Mapping[str, str]) -> str:
         """Start a run in the vertical's experiment and return its id."""
