@@ -122,7 +122,9 @@ def test_absent_columns_are_named_with_key_and_closest_name_before_any_row_is_re
     with pytest.raises(DataError) as error:
         ingest(raw_file("age,y\n1,1\n1,2,3,a row that cannot be read\n"), dataset=dataset, contract=contract)
     lines = str(error.value).splitlines()
-    assert lines[0].startswith("table.csv has no column 'zzz', which dataset.exclude declares; it has age, y")
+    assert lines[0].startswith(
+        "table.csv has no column 'zzz', which dataset.exclude declares; the columns are 'age', 'y'."
+    )
     assert lines[1] == "table.csv has no column 'ages', which dataset.numeric declares; did you mean 'age'."
     assert "'AGE', which contract.expectations[0] declares; did you mean 'age'" in lines[2]
 

@@ -178,7 +178,7 @@ def test_a_declared_number_may_arrive_as_text():
 def test_missing_columns_are_named_with_the_closest_ones():
     rows = table()
     encoder = Encoder.fit(rows, DATASET)
-    with pytest.raises(DataError, match=r"are missing: 'children', 'city' \(closest: 'City'\);"):
+    with pytest.raises(DataError, match=r"are missing: 'children', 'city' \(did you mean 'City'\?\);"):
         encoder.transform(rows.rename(columns={"city": "City"}).drop(columns="children"))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,6 @@ NUMBER_TYPES = [
     *(f"float{bits}" for bits in (16, 32, 64)),
     *(f"Float{bits}Dtype" for bits in (32, 64)),
 ]
-
-
 _RANGE = {"min_value", "max_value", "strict_min", "strict_max"}
 
 
@@ -96,15 +93,6 @@ def text_positions(column: pd.Series) -> list[int]:
     """Count from 0 the rows whose value is there but is not a number."""
     texts = column.notna() & pd.to_numeric(column, errors="coerce").isna()
     return [int(position) for position in np.flatnonzero(texts)]
-
-
-def closest_column(table: pd.DataFrame, column: str) -> str:
-    """Name the existing column that is most like `column`, or list the first few."""
-    close = get_close_matches(column, [str(name) for name in table.columns], n=1)
-    if close:
-        return f"the closest existing column is {close[0]!r}"
-    names = [repr(str(name)) for name in table.columns[:5]]
-    return f"the columns are {', '.join(names)}{', …' if len(table.columns) > len(names) else ''}"
 
 
 def _declared_check(position: int, declared: Expectation) -> Check:

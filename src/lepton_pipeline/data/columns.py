@@ -44,7 +44,14 @@ def declared_columns(dataset: Dataset, contract: Contract) -> dict[str, list[str
 
 
 def closest(column: str, names: Iterable[str]) -> str:
-    """Hint at the existing name that is most like `column`, whatever its case."""
+    """Hint at the existing name that was meant, or list the names there are."""
+    names = list(names)
+    match = nearest(column, names)
+    return f"did you mean {match!r}" if match else f"the columns are {', '.join(map(repr, names)) or 'none'}"
+
+
+def nearest(column: str, names: Iterable[str]) -> str | None:
+    """The existing name that is most like `column`, whatever its case; None if none is like it."""
     folded = {name.casefold(): name for name in names}
     match = get_close_matches(column.casefold(), folded, n=1, cutoff=0.5)
-    return f"did you mean {folded[match[0]]!r}" if match else f"it has {', '.join(folded.values()) or 'none'}"
+    return folded[match[0]] if match else None

@@ -17,13 +17,13 @@ import pandas as pd
 from lepton_pipeline.data.checks import (
     EXISTS,
     Check,
-    closest_column,
     holds_numbers,
     is_number_check,
     planned_checks,
     text_positions,
     unmet_prerequisites,
 )
+from lepton_pipeline.data.columns import closest
 from lepton_pipeline.data.data_docs import build_data_docs
 from lepton_pipeline.data.expectations import check_declarations
 from lepton_pipeline.data.validation import Verdict, evaluate_checks, plain_value
@@ -192,9 +192,8 @@ def _message(table: pd.DataFrame, check: Check, verdict: Verdict, examples: list
         )
     if check.expect == EXISTS and not verdict.success:
         column = check.columns[0]
-        return (
-            f"column {column!r} ({check.key}) is absent; {closest_column(table, column)}. Correct the name or the data."
-        )
+        hint = closest(column, table.columns)
+        return f"column {column!r} ({check.key}) is absent; {hint}. Correct the name or the data."
     if unexpected is None:
         seen = "" if verdict.observed is None else f": the table shows {verdict.observed!r}"
         return f"{where}: passed." if verdict.success else f"{where} does not hold{seen}."

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.columns import nearest
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn, as_numbers, indicator_name
 from lepton_pipeline.parameters import Dataset
@@ -180,12 +180,10 @@ def _check_features(
 
 
 def _missing_columns(missing: list[str], present: list[str]) -> str:
-    def with_closest(name: str) -> str:
-        closest = get_close_matches(name, present, n=1)
-        return f"{name!r} (closest: {closest[0]!r})" if closest else repr(name)
-
+    matches = {name: nearest(name, present) for name in missing}
+    named = ", ".join(repr(name) + (f" (did you mean {match!r}?)" if match else "") for name, match in matches.items())
     return (
-        f"columns that the model was trained on are missing: {', '.join(map(with_closest, missing))}; "
+        f"columns that the model was trained on are missing: {named}; "
         "hand them in under these names (a value may be empty, a column may not be absent)."
     )
 
