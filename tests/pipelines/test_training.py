@@ -153,6 +153,33 @@ def test_the_same_seed_gives_the_same_bits_and_keeps_the_champion(trained, proje
     assert client.get_model_version_by_alias("finance", "challenger").version == 2
 
 
+def test_the_gate_stands_by_its_decision_and_names_what_it_cannot_compare(project):
+    assert project.run("run", "--pipelines", "finance").returncode == 0
+    again = project.run("run", "--from-nodes", "finance.gate_model")
+    assert "version 1, alias champion" in again.stdout
+    assert project.client().get_registered_model("finance").aliases == {"champion": 1}
+
+    other_rows = project.run(
+        "run", "--params", "finance.split.seed=8,finance.training.epochs=1,finance.gate.at_least=0.0"
+    )
+    assert "may have been trained on some of them" in project.runs()[0].data.tags["gate.reason"], other_rows.stderr
+    raw = project.path / "data/01_raw/finance/sample.csv.gz"
+    pd.read_csv(raw).rename(columns={"PAY_0": "PAY_1"}).to_csv(raw, index=False)
+    project.declare("finance", rename_pay)
+    renamed = project.run("run", "--pipelines", "finance")
+    assert renamed.returncode == 0, renamed.stderr
+    reason = project.runs()[0].data.tags["gate.reason"]
+    assert "cannot be compared with champion version 1" in reason
+    assert "PAY_0" in reason
+
+
+def rename_pay(declared):
+    declared["gate"]["at_least"] = 0.0
+    declared["dataset"]["numeric"] = [{"PAY_0": "PAY_1"}.get(name, name) for name in declared["dataset"]["numeric"]]
+    for expectation in declared["contract"]["expectations"]:
+        expectation["column"] = {"PAY_0": "PAY_1"}.get(expectation["column"], expectation["column"])
+
+
 def break_validation(declared):
     declared["contract"]["expectations"].append(
         {"expect": "column_values_to_be_between", "column": "AGE", "min_value": 90, "on_failure": "stop"}

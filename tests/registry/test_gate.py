@@ -25,6 +25,13 @@ def test_the_champion_must_be_beaten(champion, expected):
     assert f"{champion:.4f} of champion version 3" in reason
 
 
+def test_a_champion_that_may_know_the_test_rows_is_doubted():
+    _, reason = decide(measured(0.8), Gate(), Rival(3, 0.9, unseen=False))
+    assert reason.endswith(
+        "on the same test rows, though it may have been trained on some of them (data or split differ)"
+    )
+
+
 def test_a_champion_that_cannot_be_scored_is_not_replaced():
     promoted, reason = decide(measured(0.9), Gate(), Rival(3, None, "column 'age' is missing"))
     assert not promoted

@@ -25,11 +25,13 @@ class Rival:
         version: its version.
         value: its metric on those rows, or None where it cannot score them.
         problem: why it cannot.
+        unseen: whether it kept the same rows for its own test; otherwise it may have been trained on some of them.
     """
 
     version: int
     value: float | None
     problem: str = ""
+    unseen: bool = True
 
 
 def decide(metrics: dict[str, Any], gate: Gate, rival: Rival | None) -> tuple[bool, str]:
@@ -51,7 +53,9 @@ def decide(metrics: dict[str, Any], gate: Gate, rival: Rival | None) -> tuple[bo
     if rival is not None and rival.value is None:
         return False, f"{seen} cannot be compared with champion version {rival.version}: {rival.problem}"
     if rival is not None and rival.value is not None and value <= rival.value:
-        return False, f"{seen} is not above {rival.value:.4f} of champion version {rival.version} on the same test rows"
+        doubt = "" if rival.unseen else ", though it may have been trained on some of them (data or split differ)"
+        theirs = f"{rival.value:.4f} of champion version {rival.version} on the same test rows"
+        return False, f"{seen} is not above {theirs}{doubt}"
     best = max(
         (name for name in figures if name != "model"),
         key=lambda name: figures[name][gate.metric]["value"],
@@ -92,9 +96,16 @@ def gate_model(
 
     client = mlflow.MlflowClient()
     name, version = registration["name"], registration["version"]
-    test = split.index[split["part"] == "test"]
-    rival = _champion(client, name, clean_table.loc[test], split.loc[test, "label"], gate)
-    promoted, reason = decide(metrics, gate, rival)
+    champion = client.get_registered_model(name).aliases.get(CHAMPION)
+    champion = None if champion is None else int(champion)
+    if champion == version:
+        # A run that resumes at the gate after the alias has moved: the decision stands.
+        promoted, reason = True, client.get_model_version(name, str(version)).tags["gate.reason"]
+    else:
+        test = split.index[split["part"] == "test"]
+        rows, labels = clean_table.loc[test], split.loc[test, "label"]
+        rival = None if champion is None else _score_champion(client, name, champion, rows, labels, gate, run_id)
+        promoted, reason = decide(metrics, gate, rival)
     alias = CHAMPION if promoted else CHALLENGER
     tags = {"gate.decision": "promoted" if promoted else "refused", "gate.reason": reason}
     for key, value in tags.items():
@@ -107,23 +118,29 @@ def gate_model(
         "alias": alias,
         "reason": reason,
         "version": version,
-        "champion_version": rival.version if rival else None,
+        "champion_version": champion,
     }
 
 
-def _champion(client: Any, name: str, rows: pd.DataFrame, labels: pd.Series, gate: Gate) -> Rival | None:
+def _score_champion(
+    client: Any, name: str, version: int, rows: pd.DataFrame, labels: pd.Series, gate: Gate, run_id: str
+) -> Rival:
     """Score the champion on the challenger's test rows."""
     import mlflow
 
-    version = client.get_registered_model(name).aliases.get(CHAMPION)
-    if version is None:
-        return None
     try:
         with TemporaryDirectory() as folder:
             path = mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=folder)
             artefact = Artefact.load(next(Path(path).rglob("artefact.json")).parent)
             scored = artefact.predict(rows)
     except (DataError, OSError, StopIteration, mlflow.MlflowException) as error:
-        return Rival(int(version), None, str(error) or "its files are incomplete")
+        return Rival(version, None, str(error) or "its files are incomplete")
     measured = measure_once(scored.assign(label=labels), "probability", artefact.threshold)
-    return Rival(int(version), measured[gate.metric])
+    theirs = client.get_model_version(name, str(version)).run_id
+    return Rival(version, measured[gate.metric], unseen=_held_out(client, theirs) == _held_out(client, run_id))
+
+
+def _held_out(client: Any, run_id: str) -> tuple[Any, ...]:
+    """What decides which rows a run kept for its test."""
+    data = client.get_run(run_id).data
+    return data.tags.get("data.sha256"), {key: value for key, value in data.params.items() if key.startswith("split.")}
