@@ -6,6 +6,7 @@ what one stage returns goes to the next in memory, files are written in place, a
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import sys
@@ -110,6 +111,8 @@ def main() -> None:
     registration = run.stage(register_model, ["registration"], encoder, model, metrics, clean, run.id)
     run.stage(gate_model, ["decision"], registration, metrics, clean, split, vertical.gate, run.id)
     run.close()
+    # As `kedro run` of this project does: the interpreter's end is quicker by seconds.
+    gc.freeze()
 
 
 def train_model(
