@@ -323,6 +323,11 @@ def test_a_new_result_removes_what_it_makes_stale(project):
     assert project.run("run", "--pipelines", "finance", "--to-nodes", "finance.encode_rows").returncode == 0
     assert project.output("05_model_input", "encoded.parquet").exists()
     assert project.run("run", "--pipelines", "finance", "--to-nodes", "finance.ingest_table").returncode == 0
+    # Nor does the run of the new result take over what it made stale.
+    assert "data.sha256" in project.runs()[0].data.tags
+    assert "data/contract.json" not in {
+        file.path for file in project.client().list_artifacts(project.runs()[0].info.run_id, "data")
+    }
     left = {path.name for path in (project.path / "data").rglob("*") if path.is_file() and "01_raw" not in path.parts}
     assert left == {"table.parquet", "ingestion.json"}
 

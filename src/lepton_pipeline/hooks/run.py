@@ -7,6 +7,8 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import FrameType
@@ -59,30 +61,20 @@ class RunHook:
         """Open one run per vertical and hand its id to the nodes as `<vertical>.run_id`."""
         self._close_killed()
         self._catalog = catalog
-        log = self._log = self._connect()
+        self._working_on = ""
+        self._log = self._connect()
         self._exit_on_sigterm()
-        installed = lineage.environment()
-        code = lineage.code_tags(self._context.project_path)
-        for vertical in sorted({_vertical(node) for node in pipeline.nodes}):
-            declared = self._context.config_loader["parameters"][vertical]
-            lineage_tags = {
-                **code,
-                "configuration.sha256": lineage.sha256(declared),
+        with self._failing():
+            installed = lineage.environment()
+            tags = {
+                **lineage.code_tags(self._context.project_path),
                 "environment.sha256": lineage.sha256(installed),
                 "mlflow.source.name": without_credentials(" ".join(["kedro", *sys.argv[1:]])),
-                "seed": str(declared["training"]["seed"]),
             }
-            run_id = log.open(vertical, name=run_params["run_id"], tags=lineage_tags)
-            self._runs[vertical] = _Run(run_id)
-            catalog[f"{vertical}.run_id"] = run_id
-            log.parameters(run_id, declared)
-            log.client.log_text(run_id, installed, "environment.txt")
-            made_now = set() if run_params.get("only_missing_outputs") else pipeline.all_outputs()
-            for name in sorted(pipelines[vertical].all_outputs() - made_now):
-                dataset = catalog.get(name)
-                if dataset is not None and dataset.exists():
-                    # A run that resumes holds what an earlier one made, too: its page is complete.
-                    log.record(run_id, dataset, dataset.load(), earlier=True)
+            for vertical in sorted({_vertical(node) for node in pipeline.nodes}):
+                self._open(vertical, run_params["run_id"], tags)
+                self._log.client.log_text(self._runs[vertical].run_id, installed, "environment.txt")
+                self._record_earlier_results(vertical, pipeline, bool(run_params.get("only_missing_outputs")))
 
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
@@ -103,11 +95,12 @@ class RunHook:
     @hook_impl
     def after_pipeline_run(self) -> None:
         """End the runs as FINISHED and print the summary of each."""
-        results = {vertical: self._results(vertical) for vertical in self._runs}
-        for vertical, run in self._runs.items():
-            self._log.describe(run.run_id, summary_markdown(results[vertical]))
-            self._log.metrics(run.run_id, {f"seconds.{stage}": seconds for stage, seconds in run.seconds.items()})
-            self._log.close(run.run_id, "FINISHED")
+        with self._failing():
+            results = {vertical: self._results(vertical) for vertical in self._runs}
+            for vertical, run in self._runs.items():
+                self._log.describe(run.run_id, summary_markdown(results[vertical]))
+                self._log.metrics(run.run_id, {f"seconds.{stage}": each for stage, each in run.seconds.items()})
+                self._log.close(run.run_id, "FINISHED")
         finished, self._runs = self._runs, {}
         self._restore_sigterm()
         for vertical, run in finished.items():
@@ -117,10 +110,38 @@ class RunHook:
     def on_pipeline_error(self, error: Exception) -> None:
         """End the run at work as FAILED with the error's text, and those that stop with it."""
         for vertical, run in self._runs.items():
-            at_work = vertical == self._working_on
-            self._log.close(run.run_id, "FAILED", error if at_work else f"stopped because {self._working_on} failed")
+            stopped_with = self._working_on not in ("", vertical)
+            self._log.close(
+                run.run_id, "FAILED", f"stopped because {self._working_on} failed" if stopped_with else error
+            )
         self._runs = {}
         self._restore_sigterm()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Let an error in this hook end the runs as FAILED: Kedro tells no hook of it."""
+        try:
+            yield
+        except Exception as error:
+            self.on_pipeline_error(error)
+            raise
+
+    def _open(self, vertical: str, name: str, tags: dict[str, str]) -> None:
+        declared = self._context.config_loader["parameters"][vertical]
+        own = {"configuration.sha256": lineage.sha256(declared), "seed": str(declared["training"]["seed"])}
+        run_id = self._log.open(vertical, name, {**tags, **own})
+        self._runs[vertical] = _Run(run_id)
+        self._catalog[f"{vertical}.run_id"] = run_id
+        self._log.parameters(run_id, declared)
+
+    def _record_earlier_results(self, vertical: str, pipeline: Pipeline, only_missing: bool) -> None:
+        """Give a run that resumes what earlier ones made for it, too, so that its page is whole."""
+        own = [node.name for node in pipeline.nodes if _vertical(node) == vertical]
+        needed = pipelines[vertical].to_nodes(*own).all_outputs()
+        for name in sorted(needed if only_missing else needed - pipeline.all_outputs()):
+            dataset = self._catalog.get(name)
+            if dataset is not None and dataset.exists():
+                self._log.record(self._runs[vertical].run_id, dataset, dataset.load(), earlier=True)
 
     def _results(self, vertical: str) -> dict[str, Any]:
         """What the summary shows, as far as it exists."""
