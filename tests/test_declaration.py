@@ -51,6 +51,15 @@ def test_defaults_are_filled_in():
             {"contract": {"expectations": [{"expect": "column_values_to_be_betwen", "column": "a"}]}},
             "shop.contract.expectations[0].expect",
         ),
+        (
+            {"contract": {"expectations": [{"expect": "column_values_to_be_between", "column": "a", "strict_min": 3}]}},
+            "shop.contract.expectations[0].strict_min: 3 must be a valid boolean",
+        ),
+        (
+            {"dataset": {"target": "y", "positive": [1]}},
+            "shop.dataset.positive: [1] must be a valid boolean or a valid integer or a valid number",
+        ),
+        ({"dataset": {**DATASET, "exclude": ["a", 3]}}, "shop.dataset.exclude[1]: 3 must be a valid string"),
         ({"gate": {"metric": "accuracy"}}, "shop.gate.metric: 'accuracy' must be 'auc', 'average_precision' or 'f1'"),
     ],
 )

@@ -56,7 +56,10 @@ def read_vertical(name: str, declared: Any) -> Vertical:
     try:
         vertical = Vertical.model_validate(declared)
     except ValidationError as refused:
-        problems = [_explain(error) for error in refused.errors()]
+        by_key: dict[str, list[Any]] = {}
+        for error in refused.errors():
+            by_key.setdefault(_key(error["loc"]), []).append(error)
+        problems = [_explain(key, errors) for key, errors in by_key.items()]
     else:
         problems = check_declarations(vertical.contract)
         if not problems:
@@ -64,10 +67,9 @@ def read_vertical(name: str, declared: Any) -> Vertical:
     raise ConfigurationError("\n".join(f"{name}.{problem}" for problem in problems))
 
 
-def _explain(error: Any) -> str:
-    """One line for one refusal of pydantic: key, value, remedy."""
-    location = error["loc"]
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+def _explain(key: str, errors: list[Any]) -> str:
+    """One line for what pydantic refuses at one key: key, value, remedy."""
+    error, location = errors[0], errors[0]["loc"]
     if error["type"] == "extra_forbidden":
         valid = list(_model_at(location[:-1]).model_fields)
         close = get_close_matches(str(location[-1]), valid, n=1)
@@ -77,8 +79,24 @@ def _explain(error: Any) -> str:
         return f"{key}: required, but not declared; {_description(location)}."
     if error["type"] == "value_error":
         return ": ".join(filter(None, [key, str(error["ctx"]["error"])])) + "."
-    rule = error["msg"].replace("Input should be", "must be")
-    return f"{key}: {error['input']!r} {rule} ({_description(location)})."
+    # A value that may be of several types is refused once for each.
+    rules = " or ".join(dict.fromkeys(each["msg"].removeprefix("Input should be ") for each in errors))
+    return f"{key}: {error['input']!r} must be {rules} ({_description(location)})."
+
+
+def _key(location: tuple[str | int, ...]) -> str:
+    """A location as it is declared, `contract.expectations[0].column`, without the type that pydantic tried."""
+    parts: list[str] = []
+    for position, part in enumerate(location):
+        if isinstance(part, int):
+            parts.append(f"[{part}]")
+            continue
+        parts.append(f".{part}")
+        model = _model_at(location[:position])
+        if part in model.model_fields and _model_at(location[: position + 1]) is model:
+            parts += [f"[{rest}]" for rest in location[position + 1 :] if isinstance(rest, int)]
+            break
+    return "".join(parts).lstrip(".")
 
 
 def _model_at(location: tuple[str | int, ...]) -> type[BaseModel]:

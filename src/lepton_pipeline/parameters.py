@@ -6,6 +6,7 @@ turns such a refusal into one message that names the key, the value and the reme
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -75,7 +76,10 @@ class Ingestion(Declaration):
 
 
 class Expectation(BaseModel):
-    """One Great Expectations expectation; keys not listed here are that expectation's own arguments."""
+    """One Great Expectations expectation.
+
+    The keys after `on_failure` are arguments that many expectations take; what else is declared is an argument, too.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
@@ -87,6 +91,15 @@ class Expectation(BaseModel):
     column_list: list[str] | None = Field(None, description="columns of an expectation over several")
     value_set: list[Any] | None = Field(None, description="allowed values")
     mostly: float | None = Field(None, ge=0, le=1, description="fraction of rows that must conform")
+    min_value: int | float | date | str | None = Field(None, description="smallest allowed value")
+    max_value: int | float | date | str | None = Field(None, description="largest allowed value")
+    strict_min: bool | None = Field(None, description="whether the smallest value itself is not allowed")
+    strict_max: bool | None = Field(None, description="whether the largest value itself is not allowed")
+    or_equal: bool | None = Field(None, description="whether both columns of a pair may be equal")
+    regex: str | None = Field(None, description="pattern that values must match")
+    regex_list: list[str] | None = Field(None, description="patterns that values must match")
+    type_: str | None = Field(None, description="type that values must have")
+    type_list: list[str] | None = Field(None, description="types that values may have")
 
     @model_serializer(mode="wrap")
     def _as_declared(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

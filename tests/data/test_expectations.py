@@ -125,8 +125,8 @@ def test_right_declarations_have_no_problem(declared: dict[str, Any]):
         ({"expect": "column_values_to_be_in_set", "column": "SEX"}, "value_set", ["missing", "value_set"]),
         ({"expect": "column_values_to_not_be_in_set", "column": "SEX", "value_set": []}, "value_set", ["empty"]),
         (
-            {"expect": "column_max_to_be_between", "column": "A", "max_value": {"$PARAMETER": "x"}},
-            "max_value",
+            {"expect": "column_value_lengths_to_equal", "column": "A", "value": {"$PARAMETER": "x"}},
+            "value",
             ["suite parameter", "Write the value"],
         ),
         (
