@@ -305,7 +305,12 @@ def test_a_run_that_is_told_to_stop_is_killed_and_goes_on_where_it_was(project):
     resumed = project.run("run", "--pipelines", "finance", "--only-missing-outputs")
     assert resumed.returncode == 0, resumed.stderr
     assert "ingest_table" not in resumed.stderr
-    assert project.runs()[0].info.status == "FINISHED"
+    assert [run.info.status for run in project.runs()] == ["FINISHED", "KILLED"]
+
+    nothing = project.run("run", "--pipelines", "finance", "--only-missing-outputs")
+    assert nothing.returncode == 0, nothing.stderr
+    assert "finance: no output is missing, nothing to run" in nothing.stderr
+    assert len(project.runs()) == 2
 
 
 def test_a_run_that_died_without_a_word_is_found_by_the_next(project):

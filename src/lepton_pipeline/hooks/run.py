@@ -71,10 +71,14 @@ class RunHook:
                 "environment.sha256": lineage.sha256(installed),
                 "mlflow.source.name": without_credentials(" ".join(["kedro", *sys.argv[1:]])),
             }
+            only_missing = bool(run_params.get("only_missing_outputs"))
             for vertical in sorted({_vertical(node) for node in pipeline.nodes}):
+                if only_missing and self._all_exist(vertical, pipeline):
+                    logger.info("%s: no output is missing, nothing to run", vertical)
+                    continue
                 self._open(vertical, run_params["run_id"], tags)
                 self._log.client.log_text(self._runs[vertical].run_id, installed, "environment.txt")
-                self._record_earlier_results(vertical, pipeline, bool(run_params.get("only_missing_outputs")))
+                self._record_earlier_results(vertical, pipeline, only_missing)
 
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
@@ -133,6 +137,10 @@ class RunHook:
         self._runs[vertical] = _Run(run_id)
         self._catalog[f"{vertical}.run_id"] = run_id
         self._log.parameters(run_id, declared)
+
+    def _all_exist(self, vertical: str, pipeline: Pipeline) -> bool:
+        datasets = [self._catalog.get(name) for name in pipeline.all_outputs() if name.startswith(f"{vertical}.")]
+        return all(dataset is not None and dataset.exists() for dataset in datasets)
 
     def _record_earlier_results(self, vertical: str, pipeline: Pipeline, only_missing: bool) -> None:
         """Give a run that resumes what earlier ones made for it, too, so that its page is whole."""
