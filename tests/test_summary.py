@@ -37,5 +37,5 @@ def test_a_partial_run_shows_what_there_is(capsys):
 
 def test_the_same_facts_stand_at_the_head_of_the_run_page():
     text = summary_markdown(RESULTS)
-    assert "| network | 0.8000  [0.7000, 0.9000] |" in text
+    assert "| network&emsp; | 0.8000  [0.7000, 0.9000]&emsp; |" in text
     assert "- **gate**: refused: auc 0.8 is below 0.9" in text

@@ -42,7 +42,9 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
     if metrics := results.get("metrics"):
         lines += ["| test rows | AUC [95 % interval] | F1 [95 % interval] |", "|---|---|---|"]
         for model, figures in metrics["test"].items():
-            lines.append(f"| {_NAMES.get(model, model)} | {_figure(figures['auc'])} | {_figure(figures['f1'])} |")
+            cells = (_NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]))
+            # MLflow's page leaves no space between the columns of a table.
+            lines.append("| " + " | ".join(f"{cell}&emsp;" for cell in cells) + " |")
         lines.append("")
     lines += [f"- **{name or 'rows'}**: {text}" for name, text in _facts(results)]
     return "\n".join(lines)

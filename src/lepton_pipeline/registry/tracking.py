@@ -89,10 +89,10 @@ class RunLog:
         return str(run.info.run_id)
 
     def describe(self, run_id: str, results: str = "") -> None:
-        """Write the text at the head of the run's page: its results, and a link to the Data Docs."""
+        """Write the text at the head of the run's page: links to its reports, then its results."""
         pages = f"{self._page(run_id)}/artifacts"
         links = f"[Data Docs]({pages}/data_docs/index.html) · [pictures]({pages}/evaluation/roc.png)"
-        self.client.set_tag(run_id, "mlflow.note.content", f"{results}\n\n{links}".strip())
+        self.client.set_tag(run_id, "mlflow.note.content", f"{links}\n\n{results}".strip())
 
     def close(self, run_id: str, status: str, error: BaseException | str | None = None) -> None:
         """End a run as "FINISHED", "FAILED" or "KILLED", the error's text as a tag."""
