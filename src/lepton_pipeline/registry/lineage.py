@@ -34,6 +34,7 @@ def sha256(content: str | dict[str, Any]) -> str:
 
 def _git(project: Path, *arguments: str) -> str | None:
     try:
+        # The user's own git, with arguments of this module.
         done = subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=True)  # noqa: S603, S607
     except (OSError, subprocess.CalledProcessError):
         return None
