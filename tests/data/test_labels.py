@@ -23,3 +23,49 @@ def test_a_missing_target_is_not_positive():
 def test_a_boolean_of_yaml_that_was_meant_as_text_is_explained():
     with pytest.raises(DataError, match=r"holds 'no', 'yes'; .* positive value True.*quote texts"):
         positive_labels(pd.DataFrame({"y": ["no", "yes"]}), Dataset(target="y", positive=True))
+
+
+def test_a_third_value_is_shown_with_its_rows():
+    rows = pd.DataFrame({"y": ["no"] * 3 + ["yes"] * 2 + ["maybe", None]})
+    with pytest.raises(
+        DataError, match=r"3 different values.*'no' \(3 rows\), 'yes' \(2 rows\), 'maybe' \(1 rows\)"
+    ) as refused:
+        positive_labels(rows, Dataset(target="y", positive="yes"))
+    assert "declare dataset.positive_when instead, such as y == 'yes'" in str(refused.value)
+
+
+def test_of_many_values_only_the_most_frequent_are_shown():
+    with pytest.raises(DataError, match=r"100 different values.*: 0 \(1 rows\), .*, …\. Correct"):
+        positive_labels(pd.DataFrame({"arr delay": range(100)}), Dataset(target="arr delay", positive=1))
+
+
+def test_a_condition_decides_for_any_number_of_values():
+    rows = pd.DataFrame({"y": ["-", "A", "GK", None, "-"]}, index=[4, 2, 9, 1, 0])
+    labels = positive_labels(rows, Dataset(target="y", positive_when="y != '-'"))
+    assert labels.dtype == "int8"
+    assert labels.to_dict() == {4: 0, 2: 1, 9: 1, 1: 0, 0: 0}
+
+
+@pytest.mark.parametrize("condition", ["y >= 15", "not y < 15", "not (y < 15 or y < 3)"])
+def test_a_missing_target_meets_no_condition(condition):
+    labels = positive_labels(pd.DataFrame({"y": [20.0, None, 15.0, 3.0]}), Dataset(target="y", positive_when=condition))
+    assert labels.tolist() == [1, 0, 1, 0]
+
+
+def test_a_condition_may_ask_for_a_missing_target():
+    labels = positive_labels(pd.DataFrame({"y": [20.0, None]}), Dataset(target="y", positive_when="is_missing(y)"))
+    assert labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("condition", "problem"),
+    [
+        ("y > 5", r"'y > 5' is true for no row; target 'y' holds 1, 2, and a model needs rows of both classes"),
+        ("y > 0", "is true for every row"),
+        ("y + 1", r"gives int64 values, not true or false; write a condition, such as y >= 15"),
+        ("delay > 1", r"dataset.positive_when: 'delay > 1' reads column 'delay'"),
+    ],
+)
+def test_a_condition_that_divides_nothing_is_explained(condition, problem):
+    with pytest.raises(DataError, match=problem):
+        positive_labels(pd.DataFrame({"y": [1, 2]}), Dataset(target="y", positive_when=condition))

@@ -2,50 +2,267 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.columns import check_columns
+from lepton_pipeline.data.durations import before
 from lepton_pipeline.data.labels import positive_labels
-from lepton_pipeline.errors import SplitError
+from lepton_pipeline.errors import ConfigurationError, DataError, SplitError
 from lepton_pipeline.parameters import Dataset, Split
 
 PARTS = ("train", "validation", "test")
+# The part of rows that are used for nothing.
+GAP = "gap"
+
+_DRAWS = 64
+_REMEDIES = {
+    "stratified": "provide more rows of the rarer class, or change split.test, split.validation",
+    "time": "change split.test, split.validation so that each part covers a time in which both classes occur, "
+    "shorten dataset.label_delay or split.gap, or provide a longer history",
+    "group": "provide more groups that hold the rarer class, or change split.test, split.validation",
+    "time_group": "too few rows are of groups that no earlier part holds: change split.test, split.validation, "
+    "use the strategy time or group, or provide a longer history",
+}
 
 
-def split_rows(clean: pd.DataFrame, dataset: Dataset, split: Split) -> pd.DataFrame:
-    """Assign every row to one part, with the same share of positive rows in each.
+def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> pd.DataFrame:
+    """Assign every row to one part, by the declared strategy.
+
+    - stratified: at random, with the same share of positive rows in each part.
+    - time: the latest rows are the test, those before it the validation, those before them are trained on; see
+      `_split_by_time` for ties, `dataset.label_delay` and `split.gap`. Nothing is drawn.
+    - group: whole groups at random; of several draws the one that divides both classes most nearly as declared.
+    - time_group: as time; of validation and test only rows of groups that no earlier part holds stay. The fractions
+      are those before that, so the parts become smaller than declared.
 
     Args:
-        clean: rows that kept the contract.
-        dataset: names the target and its positive value.
-        split: fractions of the row count and the seed of the draw.
+        feature_table: rows that kept the contract, with the columns `dataset.time`, `dataset.group` where needed.
+        dataset: names the target, its positive class, time and group, and how long a label takes to be known.
+        split: strategy, fractions of the row count, gap, and the seed of a draw.
 
     Returns:
-        Indexed as `clean`: `part` ("train", "validation" or "test") and `label` (int8, 1 for the positive class).
+        Indexed as `feature_table`: `part` ("train", "validation", "test", or "gap" for a row used for nothing) and
+        `label` (int8, 1 for the positive class).
 
     Raises:
-        SplitError: a part would lack one of the classes; with the counts seen and what to change.
-        DataError: the clean rows hold one class only.
+        SplitError: a part would lack one of the classes, times are missing or too few, the gap leaves no training
+            rows, or there are fewer groups than parts; with the counts seen and what to change.
+        DataError: the rows hold one class only; the column of times or of groups is absent, the one is not ordered,
+            the other has missing values; a duration does not fit the column of times.
     """
+    labels = positive_labels(feature_table, dataset)
+    if split.strategy == "stratified":
+        part = _split_stratified(labels, split)
+    elif split.strategy == "group":
+        part = _split_by_group(_groups(feature_table, dataset), labels, split)
+    else:
+        part = _split_by_time(_times(feature_table, dataset), dataset, split)
+        if split.strategy == "time_group":
+            part = _without_seen_groups(part, _groups(feature_table, dataset))
+    _require_both_classes(part, labels, split)
+    return pd.DataFrame({"part": part, "label": labels})
+
+
+def _split_stratified(labels: pd.Series, split: Split) -> pd.Series:
     from sklearn.model_selection import train_test_split
 
-    labels = positive_labels(clean, dataset)
-    counts = labels.value_counts()
     wanted = {
         "test": round(split.test * len(labels)),
         "validation": round(split.validation * len(labels)),
     }
     wanted["train"] = len(labels) - sum(wanted.values())
-    rarest = int(counts.min())
+    rarest = int(labels.value_counts().min())
     # Drawn in proportion, a class of k rows leaves each part about k times the part's share.
     if rarest < len(PARTS) or any(rows * rarest / len(labels) < 1 for rows in wanted.values()):
         raise SplitError(
             f"{len(labels):,} rows, {int(labels.sum()):,} of them positive, cannot be divided into "
             f"{wanted['train']:,} training, {wanted['validation']:,} validation and {wanted['test']:,} test rows "
-            "with both classes in each; provide more rows of the rarer class, or change split.test, split.validation."
+            f"with both classes in each; {_REMEDIES['stratified']}."
         )
     rest, test = train_test_split(labels, test_size=wanted["test"], stratify=labels, random_state=split.seed)
     _, validation = train_test_split(rest, test_size=wanted["validation"], stratify=rest, random_state=split.seed)
-    part = pd.Series("train", index=clean.index, dtype="str")
+    part = pd.Series("train", index=labels.index, dtype="str")
     part.loc[validation.index] = "validation"
     part.loc[test.index] = "test"
-    return pd.DataFrame({"part": part, "label": labels})
+    return part
+
+
+def _split_by_time(times: pd.Series, dataset: Dataset, split: Split) -> pd.Series:
+    """Cut the order of time into train, validation and test, from the end.
+
+    1. The test starts at the time that makes its share of all rows nearest to `split.test`.
+    2. A row before it is usable if its time + label_delay + gap is at or before the start of the test: only then was
+       its label known. The others are "gap".
+    3. The validation is the latest usable rows: it starts at the time that makes their number nearest to
+       `split.validation` of all rows.
+    4. Usable rows before it whose time + label_delay + gap is at or before its start are trained on; the others are
+       "gap".
+
+    So what the two gaps take is taken from the training rows. Rows of the same time are always in the same part; of
+    two cuts equally near to the wanted one, the later is taken.
+
+    Args:
+        times: dates or numbers, none missing.
+        dataset: has `label_delay`.
+        split: has the fractions and `gap`.
+    """
+    rows = times.value_counts().sort_index()
+    if len(rows) < len(PARTS):
+        held = "the single value" if len(rows) == 1 else f"only {len(rows)} different values,"
+        raise SplitError(
+            f"column {dataset.time!r} (dataset.time) holds {held} {' and '.join(map(str, rows.index))} in "
+            f"{len(times):,} rows; a split by time needs at least {len(PARTS)}, one a part: "
+            "declare another column, or the strategy stratified."
+        )
+    part = pd.Series(GAP, index=times.index, dtype="str")
+    test_start = _start_of_last(rows, split.test * len(times), keep=2)
+    part[times >= test_start] = "test"
+    usable = rows[(rows.index < test_start) & (rows.index <= _labelled_at(test_start, dataset, split))]
+    if len(usable) >= 2:
+        validation_start = _start_of_last(usable, split.validation * len(times), keep=1)
+        part[(times >= validation_start) & (times <= usable.index[-1])] = "validation"
+        part[(times < validation_start) & (times <= _labelled_at(validation_start, dataset, split))] = "train"
+    if not (part == "train").any():
+        raise SplitError(
+            f"dataset.label_delay ({dataset.label_delay}) and split.gap ({split.gap}) leave no rows to train on: of "
+            f"{len(times):,} rows from {rows.index[0]} to {rows.index[-1]}, {int((part == 'test').sum()):,} are test "
+            f"rows from {test_start} on, {int((part == 'validation').sum()):,} are validation rows and "
+            f"{int((part == GAP).sum()):,} lie too close before them. "
+            "Shorten the two, lower split.test or split.validation, or provide a longer history."
+        )
+    return part
+
+
+def _start_of_last(rows: pd.Series, wanted: float, keep: int) -> Any:
+    """The time from which on about `wanted` rows lie, of row counts by ascending time; `keep` earlier times stay."""
+    backwards = rows.to_numpy(dtype=np.int64)[::-1]
+    # As Python's number: a duration that is taken from it need not fit the column's own type, uint8 say.
+    return rows.index[[len(rows) - _blocks(backwards, wanted, keep)]].item()
+
+
+def _blocks(rows: np.ndarray, wanted: float, keep: int) -> int:
+    """How many leading blocks of rows hold nearly `wanted` rows: at least one, and `keep` blocks are left over."""
+    return 1 + int(np.abs(rows[: len(rows) - keep].cumsum() - wanted).argmin())
+
+
+def _labelled_at(start: Any, dataset: Dataset, split: Split) -> Any:
+    """The latest time of a row whose label is known, and the gap over, when a part starts."""
+    limit = before(pd.Series([start], name=dataset.time), dataset.label_delay, "dataset.label_delay")
+    return before(limit, split.gap, "split.gap").iloc[0]
+
+
+def _split_by_group(groups: pd.Series, labels: pd.Series, split: Split) -> pd.Series:
+    """Deal whole groups, in random order, to test, validation and train.
+
+    The groups are shuffled as scikit-learn's `GroupShuffleSplit` does, but cut by their rows, as fractions are of
+    rows, and groups differ in size.
+    """
+    codes, names = pd.factorize(groups, sort=True)
+    by_class = np.stack([np.bincount(codes[labels == label], minlength=len(names)) for label in (0, 1)])
+    generator = np.random.default_rng(split.seed)
+    draws = [_deal(generator.permutation(len(names)), by_class.sum(axis=0), split) for _ in range(_DRAWS)]
+    best = min(draws, key=lambda dealt: _imbalance(dealt, by_class, split))
+    return pd.Series(np.array(PARTS)[best[codes]], index=groups.index, dtype="str")
+
+
+def _deal(order: np.ndarray, rows: np.ndarray, split: Split) -> np.ndarray:
+    """Position in `PARTS` of every group: the first ones of the order are the test, the next the validation."""
+    dealt = np.zeros(len(order), dtype=np.int64)
+    test = _blocks(rows[order], split.test * rows.sum(), keep=2)
+    validation = _blocks(rows[order[test:]], split.validation * rows.sum(), keep=1)
+    dealt[order[test : test + validation]] = 1
+    dealt[order[:test]] = 2
+    return dealt
+
+
+def _imbalance(dealt: np.ndarray, by_class: np.ndarray, split: Split) -> tuple[int, float]:
+    """How many parts lack a class, and how far both classes are from being divided as declared.
+
+    Where each class is divided as declared, so are the rows, and all parts have the same base rate.
+    """
+    rows = np.stack([np.bincount(dealt, weights, minlength=len(PARTS)) for weights in by_class])
+    declared = np.array([1 - split.validation - split.test, split.validation, split.test])
+    shares = rows / rows.sum(axis=1, keepdims=True)
+    return int((rows == 0).sum()), float(np.abs(shares - declared).sum())
+
+
+def _without_seen_groups(part: pd.Series, groups: pd.Series) -> pd.Series:
+    """Move rows of validation and test to the gap where an earlier part holds rows of their group."""
+    for position in (1, 2):
+        seen = groups[part.isin(PARTS[:position])].unique()
+        part = part.mask((part == PARTS[position]) & groups.isin(seen), GAP)
+    return part
+
+
+def _times(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+    """The column of times: dates or numbers, none of them missing."""
+    times = _column(table, dataset.time, "dataset.time")
+    dates = pd.api.types.is_datetime64_any_dtype(times)
+    if not dates and (not pd.api.types.is_numeric_dtype(times) or pd.api.types.is_bool_dtype(times)):
+        shown = ", ".join(map(repr, times.dropna().unique()[:3].tolist())) or "no value at all"
+        raise DataError(
+            f"column {times.name!r} (dataset.time) holds {shown}, which have no order in time; "
+            f"declare the format of its dates in ingestion.dates, or name another column in dataset.time."
+        )
+    missing = int((times.isna() if dates else ~np.isfinite(times.to_numpy(dtype=float, na_value=np.nan))).sum())
+    if missing:
+        raise SplitError(
+            f"column {times.name!r} (dataset.time) has no time in {missing:,} of {len(times):,} rows; "
+            f"{_quarantine(times.name)}, or name another column in dataset.time."
+        )
+    return times
+
+
+def _groups(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+    """The column of groups: none of them missing, and at least one for every part."""
+    groups = _column(table, dataset.group, "dataset.group")
+    missing = int(groups.isna().sum())
+    if missing:
+        raise DataError(
+            f"column {groups.name!r} (dataset.group) names no group in {missing:,} of {len(groups):,} rows; "
+            f"{_quarantine(groups.name)}, or name another column in dataset.group."
+        )
+    names = groups.unique().tolist()
+    if len(names) < len(PARTS):
+        held = "the single group" if len(names) == 1 else f"only {len(names)} groups,"
+        raise SplitError(
+            f"column {groups.name!r} (dataset.group) holds {held} {' and '.join(map(repr, names))} in "
+            f"{len(groups):,} rows; whole groups can be divided only where there are at least {len(PARTS)}: "
+            "name another column in dataset.group, or declare the strategy stratified or time."
+        )
+    return groups
+
+
+def _column(table: pd.DataFrame, name: str | None, key: str) -> pd.Series:
+    if name is None:
+        raise ConfigurationError(f"{key}: required by split.strategy, but not declared; name a column of the table.")
+    check_columns([str(column) for column in table.columns], {key: [name]}, "the table")
+    return table[name]
+
+
+def _quarantine(column: object) -> str:
+    return (
+        f"fill them, quarantine them with {{expect: column_values_to_not_be_null, column: {column}, "
+        "on_failure: quarantine} in contract.expectations"
+    )
+
+
+def _require_both_classes(part: pd.Series, labels: pd.Series, split: Split) -> None:
+    """Refuse parts of which one has rows of one class only, or none.
+
+    Raises:
+        SplitError: with rows and positive rows of every part.
+    """
+    rows = {name: int((part == name).sum()) for name in (*PARTS, GAP)}
+    positive = {name: int(labels[part == name].sum()) for name in PARTS}
+    lacking = [name for name in PARTS if positive[name] in (0, rows[name])]
+    if lacking:
+        name = lacking[0]
+        others = ", ".join(f"{each} {rows[each]:,} rows, {positive[each]:,} positive" for each in PARTS if each != name)
+        raise SplitError(
+            f"part {name!r} has {rows[name]:,} rows, {positive[name]:,} of them positive ({others}, "
+            f"gap {rows[GAP]:,} rows), but needs rows of both classes; {_REMEDIES[split.strategy]}."
+        )

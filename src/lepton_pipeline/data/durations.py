@@ -1,0 +1,40 @@
+"""Durations as they are declared: 90d, 12h, 10min, or a plain number."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+from lepton_pipeline.errors import DataError
+
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def before(times: pd.Series, duration: str | int, where: str) -> pd.Series:
+    """Times that lie `duration` earlier.
+
+    Args:
+        times: dates, or numbers in their order.
+        duration: such as "90d" for dates; a number for numbers; 0 for both.
+        where: the key that declares the duration, for the message.
+
+    Raises:
+        DataError: a duration in days, hours .. beside numbers, or a number beside dates.
+    """
+    if duration == 0:
+        return times
+    dates = pd.api.types.is_datetime64_any_dtype(times)
+    if dates != isinstance(duration, str):
+        wanted = "a duration such as 90d, 12h or 10min" if dates else "a number in the units of that column"
+        raise DataError(
+            f"{where}: {duration!r} does not fit column {times.name!r}, which holds {'dates' if dates else 'numbers'}; "
+            f"declare {wanted}."
+        )
+    return times - (as_timedelta(duration) if isinstance(duration, str) else duration)
+
+
+def as_timedelta(duration: str) -> pd.Timedelta:
+    """Read a duration such as 90d, 12h, 10min, 30s or 2w."""
+    number, unit = re.fullmatch(r"([\d.]+)([a-z]+)", duration).groups()  # type: ignore[union-attr]  # declared so
+    return pd.Timedelta(float(number) * _SECONDS[unit], "s")

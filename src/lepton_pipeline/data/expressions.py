@@ -1,0 +1,157 @@
+"""The expression language of `features.derive` and `dataset.positive_when`.
+
+Columns are written as they are called, or in backticks where the name is no identifier. What may stand in an expression
+is a short list; everything else is refused before there is data. Nothing is ever handed to Python's `eval`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.data.columns import closest
+from lepton_pipeline.data.expression_functions import FUNCTIONS
+from lepton_pipeline.data.expression_operators import arithmetic, combined, compared, negative, opposite
+from lepton_pipeline.data.expression_syntax import ARITHMETIC, COMPARISONS, RefusedError, parse
+from lepton_pipeline.data.expression_values import EvaluationError, Value, constant, from_column, to_column
+from lepton_pipeline.errors import ConfigurationError, DataError
+
+__all__ = ["FUNCTIONS", "Expression", "parse_expression"]
+
+_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A checked expression.
+
+    Args:
+        key: where it is declared.
+        text: as declared.
+        columns: the columns it reads, in the order of their first use.
+        tree: what was parsed; every name in it is a column or a function.
+    """
+
+    key: str
+    text: str
+    columns: tuple[str, ...]
+    tree: ast.expr = field(repr=False, compare=False)
+
+    def evaluate(self, table: pd.DataFrame) -> pd.Series:
+        """Compute the value of every row.
+
+        Args:
+            table: any number of rows with `columns`; it is not changed.
+
+        Returns:
+            int64 or float64 (missing is NaN, never infinity), bool, str or datetime64, indexed as `table`. Conditions
+            on missing values are neither true nor false: `and`, `or` and `not` treat them as unknown, and what is
+            unknown in the end is False.
+
+        Raises:
+            DataError: a column is absent, or values are of a kind that an operator or a function does not take.
+        """
+        self.check_columns([str(name) for name in table.columns])
+        with np.errstate(all="ignore"):
+            value = _Evaluation(self, table).value(self.tree)
+            try:
+                return to_column(value, table.index)
+            except EvaluationError as error:
+                raise DataError(f"{self.key}: {self.text!r} cannot be computed: {error}.") from error
+
+    def check_columns(self, names: Sequence[str]) -> None:
+        """Refuse a table without a column that the expression reads.
+
+        Raises:
+            DataError: with the key, the expression, the column and the closest existing name.
+        """
+        for column in self.columns:
+            if column not in names:
+                raise DataError(
+                    f"{self.key}: {self.text!r} reads column {column!r}, which is not in the table; "
+                    f"{closest(column, names)}."
+                )
+
+
+def parse_expression(text: str, key: str) -> Expression:
+    """Check an expression without any data.
+
+    Args:
+        text: the expression.
+        key: where it is declared, for messages.
+
+    Raises:
+        ConfigurationError: it is no expression, too long, or uses what is not allowed; the message names the key, the
+            expression and the problem.
+    """
+    try:
+        tree, columns = parse(text)
+    except RefusedError as refused:
+        shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+        raise ConfigurationError(f"{key}: {shown!r} cannot be used: {refused}.") from refused
+    return Expression(key, text, columns, tree)
+
+
+class _Evaluation:
+    """Walks the tree of an expression over the columns of a table."""
+
+    def __init__(self, expression: Expression, table: pd.DataFrame) -> None:
+        self.expression = expression
+        self.table = table
+
+    def value(self, node: ast.expr) -> Value:
+        """The value of a part of the expression; a problem is reported with the columns of the smallest such part."""
+        try:
+            return self._value(node)
+        except EvaluationError as error:
+            read = [part.id for part in ast.walk(node) if isinstance(part, ast.Name) and part.id in self.table]
+            kinds = [f"column {name!r} holds {_described(self.table[name])}" for name in dict.fromkeys(read)]
+            key, text = self.expression.key, self.expression.text
+            raise DataError(f"{key}: {text!r} cannot be computed: {'; '.join([str(error), *kinds])}.") from error
+
+    def _value(self, node: ast.expr) -> Value:
+        match node:
+            case ast.Name(id=name):
+                return from_column(self.table[name])
+            case ast.Constant(value=str() | bool() | int() | float() as written):
+                return constant(written)
+            case ast.UnaryOp(op=ast.USub()):
+                return negative(self.value(node.operand))
+            case ast.UnaryOp(op=ast.Not()):
+                return opposite(self.value(node.operand))
+            case ast.BinOp():
+                return arithmetic(ARITHMETIC[type(node.op)], self.value(node.left), self.value(node.right))
+            case ast.BoolOp(op=word, values=parts):
+                return combined("and" if isinstance(word, ast.And) else "or", [self.value(part) for part in parts])
+            case ast.Compare():
+                return self._comparison(node)
+            case ast.Call(func=ast.Name(id=name)):
+                return FUNCTIONS[name].call([self.value(argument) for argument in node.args])
+        raise AssertionError(f"{ast.dump(node)} passed the check")
+
+    def _comparison(self, node: ast.Compare) -> Value:
+        left = self.value(node.left)
+        results: list[Value] = []
+        for operation, other in zip(node.ops, node.comparators, strict=True):
+            if isinstance(other, (ast.List, ast.Tuple)):
+                found = combined("or", [compared("==", left, self.value(option)) for option in other.elts])
+                results.append(opposite(found) if isinstance(operation, ast.NotIn) else found)
+            else:
+                right = self.value(other)
+                results.append(compared(COMPARISONS[type(operation)], left, right))
+                left = right
+        return combined("and", results)
+
+
+def _described(column: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return "True and False"
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return f"numbers ({column.dtype})"
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return f"dates ({column.dtype})"
+    return f"text ({column.dtype})" if pd.api.types.is_string_dtype(column) else f"{column.dtype} values"

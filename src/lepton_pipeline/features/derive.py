@@ -1,0 +1,284 @@
+"""Columns made of the table's own: expressions over a row, and statistics of earlier rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import pandas as pd
+
+from lepton_pipeline.data.columns import check_columns
+from lepton_pipeline.data.dates import read_dates
+from lepton_pipeline.data.expressions import Expression, parse_expression
+from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.features.windows import window_feature
+from lepton_pipeline.parameters import Dataset, Features, Ingestion, Window
+
+_NEVER_FEATURES = ("target", "id", "time", "group", "exclude", "sensitive")
+
+
+def derive_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
+    """Add the declared columns; each may use the others.
+
+    Args:
+        clean_table: typed rows of the vertical.
+        dataset: roles of the columns.
+        features: what is made, from which columns.
+
+    Returns:
+        The rows with all their columns, then the derived ones and the windows, in the order of their declaration.
+
+    Raises:
+        ConfigurationError: a declaration cannot be followed, see `check_features_declared`.
+        DataError: a name is that of a column already, a column is absent, or values are of the wrong kind.
+    """
+    problems = check_features_declared(features, dataset)
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    if not features.names():
+        return clean_table
+    _check_new(clean_table, features)
+    expressions = _parsed(features.derive)
+    reads = _reads(expressions, features, dataset)
+    _check_reads(clean_table, expressions, reads, features)
+    made: dict[str, pd.Series] = {}
+    for name in TopologicalSorter(_links(reads)).static_order():
+        table = _with_columns(clean_table, made, reads[name])
+        if name in expressions:
+            made[name] = expressions[name].evaluate(table)
+        else:
+            made[name] = window_feature(table, name, features.windows[name], dataset)
+    added = pd.DataFrame({name: made[name] for name in features.names()}, index=clean_table.index)
+    return pd.concat([clean_table, added], axis="columns")
+
+
+def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
+    """Find what cannot be followed, without any data.
+
+    Args:
+        features: what is made.
+        dataset: roles of the columns, and the condition of the positive class.
+
+    Returns:
+        One line a problem, which begins with its key: an expression that cannot be used, columns that need each other,
+        a feature that is computed from the target of its own row.
+    """
+    problems = []
+    for name, text in features.derive.items():
+        problems += _refusal(text, f"features.derive.{name}")
+    if dataset.positive_when is not None:
+        problems += _refusal(dataset.positive_when, "dataset.positive_when") or _rule_problems(features, dataset)
+    if dataset.target in features.names():
+        problems.append(
+            f"{_key(dataset.target, features)}: the target must be a column of the table; declare dataset.target as "
+            "the column it is made of, and dataset.positive_when as the expression."
+        )
+    if problems:
+        return problems
+    reads = _reads(_parsed(features.derive), features, dataset)
+    try:
+        TopologicalSorter(_links(reads)).prepare()
+    except CycleError as error:
+        # graphlib lists what is needed before what needs it.
+        circle = list(reversed(error.args[1]))
+        return [
+            f"{_key(circle[0], features)}: it needs itself ({' <- '.join(map(repr, circle))}); "
+            "break the circle, or rename a column that should not have the name of one it reads."
+        ]
+    return _target_problems(reads, features, dataset)
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """The row-wise part of a vertical's features, which is saved with a model and applied to the rows it scores.
+
+    Args:
+        dates: format of each column of dates.
+        expressions: expression of each derived column.
+    """
+
+    dates: dict[str, str]
+    expressions: dict[str, str]
+
+    @classmethod
+    def of(cls, features: Features, ingestion: Ingestion) -> Derivation:
+        """Take what is computed row by row from a declaration."""
+        return cls(dict(ingestion.dates), dict(features.derive))
+
+    def inputs(self, wanted: Iterable[str]) -> list[str]:
+        """Name the columns that must be handed in so that the wanted ones are there after `apply`.
+
+        Windows and columns of the table are handed in, since only the expressions can be computed from a row.
+
+        Args:
+            wanted: columns that a model reads.
+
+        Returns:
+            Each name once, in the order of first use.
+        """
+        wanted = list(wanted)
+        computed = self._needed(wanted)
+        found: dict[str, None] = {}
+        waiting = wanted[::-1]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found[name] = None
+                waiting += computed[name].columns[::-1] if name in computed else []
+        return [name for name in found if name not in computed]
+
+    def apply(self, rows: pd.DataFrame, wanted: Iterable[str]) -> pd.DataFrame:
+        """Compute the derived columns among the wanted ones.
+
+        Args:
+            rows: any number of rows with the columns of `inputs`; dates may be text in the declared format or in
+                ISO 8601. Further columns are kept; one with the name of a computed column is overwritten.
+            wanted: columns that a model reads.
+
+        Returns:
+            The rows with dates as dates and the computed columns; `rows` itself where there is nothing to do.
+
+        Raises:
+            DataError: a column that an expression needs is absent, a date cannot be read, or a value is of the wrong
+                kind.
+        """
+        wanted = list(wanted)
+        computed = self._needed(wanted)
+        names = [str(name) for name in rows.columns]
+        for expression in computed.values():
+            expression.check_columns([*names, *computed])
+        dates = [name for name in self.inputs(wanted) if name in self.dates and name in names]
+        made = {name: _as_dates(rows[name], self.dates[name]) for name in dates}
+        for name, expression in computed.items():
+            made[name] = expression.evaluate(_with_columns(rows, made, expression.columns))
+        if not made:
+            return rows
+        kept = rows.drop(columns=[name for name in made if name in names])
+        return pd.concat([kept, pd.DataFrame(made, index=rows.index)], axis="columns")
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold."""
+        return {"dates": dict(self.dates), "expressions": dict(self.expressions)}
+
+    @classmethod
+    def from_dict(cls, description: dict[str, Any]) -> Derivation:
+        """Read what `to_dict` gave."""
+        return cls(dict(description["dates"]), dict(description["expressions"]))
+
+    def _needed(self, wanted: Iterable[str]) -> dict[str, Expression]:
+        """The expressions behind the wanted columns, each after those that it uses."""
+        parsed: dict[str, Expression] = {}
+        links: dict[str, list[str]] = {}
+        waiting = [name for name in wanted if name in self.expressions]
+        while waiting:
+            name = waiting.pop()
+            if name not in parsed:
+                parsed[name] = parse_expression(self.expressions[name], f"features.derive.{name}")
+                links[name] = [column for column in parsed[name].columns if column in self.expressions]
+                waiting += links[name]
+        return {name: parsed[name] for name in TopologicalSorter(links).static_order()}
+
+
+def _refusal(text: str, key: str) -> list[str]:
+    try:
+        parse_expression(text, key)
+    except ConfigurationError as error:
+        return [str(error)]
+    return []
+
+
+def _rule_problems(features: Features, dataset: Dataset) -> list[str]:
+    rule = str(dataset.positive_when)
+    columns = parse_expression(rule, "dataset.positive_when").columns
+    made = [name for name in columns if name in features.names()]
+    if made:
+        return [
+            f"dataset.positive_when: {rule!r} reads {made[0]!r}, which is made later than labels are; "
+            "use columns of the table only."
+        ]
+    if dataset.target not in columns:
+        return [
+            f"dataset.positive_when: {rule!r} does not read the target {dataset.target!r}; "
+            "declare as dataset.target the column that decides, so that it is never a feature."
+        ]
+    return []
+
+
+def _target_problems(reads: dict[str, list[str]], features: Features, dataset: Dataset) -> list[str]:
+    roles = dataset.roles()
+    no_features = {column for role in _NEVER_FEATURES for column in roles[role]}
+    told = {dataset.target: dataset.target}
+    problems = []
+    for name in TopologicalSorter(_links(reads)).static_order():
+        window = features.windows.get(name)
+        # What a window takes from earlier rows was known; what it takes from the row itself is `by`.
+        source = next((column for column in (reads[name] if window is None else window.by) if column in told), None)
+        if source is None:
+            continue
+        told[name] = name
+        if name not in no_features:
+            text = repr(features.derive[name]) if name in features.derive else f"by: {source}"
+            through = "" if source == dataset.target else f" through {source!r}"
+            problems.append(
+                f"{_key(name, features)}: {text} is computed from the target {dataset.target!r}{through} of its own "
+                "row, which is unknown when the model is used; leave the target out, take it from earlier rows with "
+                f"features.windows, or list {name!r} in dataset.exclude."
+            )
+    return problems
+
+
+def _parsed(derive: Mapping[str, str]) -> dict[str, Expression]:
+    return {name: parse_expression(text, f"features.derive.{name}") for name, text in derive.items()}
+
+
+def _reads(expressions: Mapping[str, Expression], features: Features, dataset: Dataset) -> dict[str, list[str]]:
+    """Columns that each new column is made of."""
+    by_expression = {name: list(expression.columns) for name, expression in expressions.items()}
+    return by_expression | {name: _window_reads(window, dataset) for name, window in features.windows.items()}
+
+
+def _window_reads(window: Window, dataset: Dataset) -> list[str]:
+    read = [window.of, *window.by, window.known, dataset.time]
+    return list(dict.fromkeys(column for column in read if column is not None))
+
+
+def _links(reads: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {name: [column for column in columns if column in reads] for name, columns in reads.items()}
+
+
+def _key(name: str, features: Features) -> str:
+    return f"features.{'derive' if name in features.derive else 'windows'}.{name}"
+
+
+def _check_new(table: pd.DataFrame, features: Features) -> None:
+    taken = [name for name in features.names() if name in table.columns]
+    if taken:
+        raise DataError(
+            f"{_key(taken[0], features)}: the table has a column {taken[0]!r} already; give the new one another name."
+        )
+
+
+def _check_reads(
+    table: pd.DataFrame, expressions: Mapping[str, Expression], reads: Mapping[str, list[str]], features: Features
+) -> None:
+    names = [*map(str, table.columns), *features.names()]
+    for expression in expressions.values():
+        expression.check_columns(names)
+    check_columns(names, {f"features.windows.{name}": reads[name] for name in features.windows}, "the table")
+
+
+def _with_columns(table: pd.DataFrame, made: Mapping[str, pd.Series], columns: Iterable[str]) -> pd.DataFrame:
+    """Only the named columns, those that were made before those of the table."""
+    return pd.DataFrame({name: made[name] if name in made else table[name] for name in columns}, index=table.index)
+
+
+def _as_dates(column: pd.Series, layout: str) -> pd.Series:
+    if pd.api.types.is_datetime64_any_dtype(column) or column.isna().all():
+        return column
+    try:
+        # Rows that come as JSON carry dates in ISO 8601, whatever the files have.
+        return read_dates(column, layout, or_iso=True)
+    except ValueError as error:
+        raise DataError(f"column {column.name!r} cannot be read as dates (ingestion.dates): {error}.") from error
