@@ -29,7 +29,9 @@ from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.scores import score_rows
+from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
+from lepton_pipeline.features.leaks import check_features
 from lepton_pipeline.model.baseline import score_baselines
 from lepton_pipeline.model.epoch import Epoch
 from lepton_pipeline.model.estimator import TorchClassifier
@@ -96,20 +98,25 @@ def main() -> None:
     raw = [RawFile(file.name, partial(gzip.open, file)) for file in files]  # type: ignore[arg-type]  # "rb" is its default
 
     run = PlainRun(project, vertical)
-    table, _ = run.stage(ingest_table, ["table", "ingestion_record"], raw, dataset, vertical.ingestion, contract)
+    table, _ = run.stage(
+        ingest_table, ["table", "ingestion_record"], raw, dataset, vertical.ingestion, contract, vertical.features
+    )
     result, quarantine, _ = run.stage(
-        check_contract, ["contract_result", "quarantine", "data_docs"], table, dataset, contract
+        check_contract, ["contract_result", "quarantine", "data_docs"], table, dataset, contract, vertical.features
     )
     clean = run.stage(enforce_contract, ["clean_table"], table, quarantine, result, contract)
-    split = run.stage(split_rows, ["split"], clean, dataset, vertical.split)
-    encoder, encoded = run.stage(encode_rows, ["encoder", "encoded"], clean, split, dataset)
+    featured = run.stage(derive_features, ["feature_table"], clean, dataset, vertical.features)
+    split = run.stage(split_rows, ["split"], featured, dataset, vertical.split)
+    report = run.stage(check_features, ["feature_report"], featured, split, dataset, vertical.leaks)
+    encoder, encoded = run.stage(encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks)
     baseline_scores = run.stage(score_baselines, ["baseline_scores"], encoded, split, vertical.training)
     model, _ = run.stage(train_model, ["model", "history"], encoded, split, vertical.training, run.id)
     scores = run.stage(score_rows, ["scores"], model, encoded, split, baseline_scores)
     metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation)
-    run.stage(draw_figures, ["figures"], scores, metrics)
-    registration = run.stage(register_model, ["registration"], encoder, model, metrics, clean, run.id)
-    run.stage(gate_model, ["decision"], registration, metrics, clean, split, vertical.gate, run.id)
+    run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
+    described = (vertical.features, vertical.ingestion, vertical.about)
+    registration = run.stage(register_model, ["registration"], encoder, model, metrics, featured, *described, run.id)
+    run.stage(gate_model, ["decision"], registration, metrics, featured, split, vertical.gate, run.id)
     run.close()
     # As `kedro run` of this project does: the interpreter's end is quicker by seconds.
     gc.freeze()

@@ -24,7 +24,7 @@ def test_defaults_are_filled_in():
             {"training": {"epohs": 3}},
             "shop.training.epohs: unknown key; did you mean 'epochs'? valid keys are epochs, pat",
         ),
-        ({"trainning": {}}, "shop.trainning: unknown key; did you mean 'training'? valid keys are dataset, ingestion"),
+        ({"trainning": {}}, "shop.trainning: unknown key; did you mean 'training'? valid keys are about, dataset"),
         ({"training": {"epochs": "ten"}}, "shop.training.epochs: 'ten' must be a valid integer (most passes over"),
         (
             {"split": {"test": 1.2}},

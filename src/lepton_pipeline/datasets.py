@@ -18,7 +18,9 @@ from lepton_pipeline.errors import DataError
 
 
 class RawTableDataset(AbstractDataset[None, list[RawFile]]):
-    """The table files (CSV or Parquet, compressed or not) at a path or below a folder, local or remote; read only.
+    """The table files (CSV or Parquet, compressed or not) at a path, with or without its suffix, or below a folder.
+
+    Local or remote; read only.
 
     Files are handed on unopened: how their text becomes values is declared by the vertical (`ingestion:`).
     """
@@ -50,9 +52,8 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
         raise DatasetError("raw data is read only")
 
     def _find(self) -> list[str]:
-        if not self._fs.isdir(self._path):
-            return []
-        files = (PurePosixPath(path) for path in self._fs.find(self._path))
+        found = self._fs.find(self._path) if self._fs.isdir(self._path) else self._fs.glob(f"{self._path}.*")
+        files = (PurePosixPath(path) for path in found)
         return [str(path) for path in files if set(TABLE_SUFFIXES) & set(path.suffixes)]
 
     def _opener(self, path: str) -> Callable[[], BinaryIO]:

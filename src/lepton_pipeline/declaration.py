@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from lepton_pipeline.data.expectations import check_declarations
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.features.derive import check_features_declared
 from lepton_pipeline.parameters import Vertical
 
 
@@ -62,6 +63,9 @@ def read_vertical(name: str, declared: Any) -> Vertical:
         problems = [_explain(key, errors) for key, errors in by_key.items()]
     else:
         problems = check_declarations(vertical.contract)
+        for table, contract in vertical.tables.items():
+            problems += check_declarations(contract, f"tables.{table}")
+        problems += check_features_declared(vertical.features, vertical.dataset)
         if not problems:
             return vertical
     raise ConfigurationError("\n".join(f"{name}.{problem}" for problem in problems))

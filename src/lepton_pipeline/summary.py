@@ -24,7 +24,8 @@ def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[st
 
     Args:
         vertical: its name.
-        results: contents of the data sets `contract_result`, `split`, `metrics` and `decision`, as far as they exist.
+        results: `about`, and contents of the data sets `contract_result`, `split`, `feature_report`, `metrics` and
+            `decision`, as far as they exist.
         seconds: by stage, in the order in which they ran.
         where: how to see the run in the MLflow UI.
     """
@@ -82,13 +83,20 @@ def _quality(metrics: Mapping[str, Any]) -> Table:
 
 def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = []
+    if caution := results.get("about", {}).get("caution"):
+        facts.append(("caution", caution))
     if contract := results.get("contract_result"):
         facts.append(("rows", f"{contract['rows']:,} in, {contract['quarantined']:,} quarantined"))
         if "split" in results:
             counts = results["split"]["part"].value_counts()
             held = f"{counts['validation']:,} for validation, {counts['test']:,} for the test"
-            facts.append(("", f"{counts['train']:,} trained on, {held}"))
+            left_out = f", {counts['gap']:,} left out between them" if "gap" in counts else ""
+            facts.append(("", f"{counts['train']:,} trained on, {held}{left_out}"))
         facts.extend(("warning", message) for message in contract["warnings"])
+    if report := results.get("feature_report"):
+        facts.extend(
+            ("warning", f"{each['feature']}: {each['finding']}: {each['evidence']}") for each in report["findings"]
+        )
     if metrics := results.get("metrics"):
         facts.append(("threshold", f"{metrics['threshold']:.3f} (best F1 on the validation rows)"))
     if decision := results.get("decision"):

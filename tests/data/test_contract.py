@@ -15,7 +15,7 @@ import pytest
 from lepton_pipeline.data.contract import check_contract, enforce_contract
 from lepton_pipeline.data.validation import great_expectations_context, quiet_great_expectations
 from lepton_pipeline.errors import ConfigurationError, ContractError, DataError
-from lepton_pipeline.parameters import Contract, Dataset
+from lepton_pipeline.parameters import Contract, Dataset, Features
 
 DATASET = Dataset(target="default", positive=1, id="ID", numeric=["LIMIT"])
 Checked = tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]
@@ -42,7 +42,7 @@ def contract_of(*expectations: dict[str, Any], max_quarantined: float = 0.5) -> 
 
 
 def check(table: pd.DataFrame, *expectations: dict[str, Any], dataset: Dataset = DATASET) -> Checked:
-    return check_contract(table, dataset, contract_of(*expectations))
+    return check_contract(table, dataset, contract_of(*expectations), Features())
 
 
 def enforce(table: pd.DataFrame, checked: Checked, max_quarantined: float = 0.5) -> pd.DataFrame:
@@ -140,7 +140,7 @@ def test_quarantine_survives_parquet(table: pd.DataFrame):
 def test_too_many_quarantined(table: pd.DataFrame):
     expectation = between(low=25, on_failure="quarantine")
     contract = contract_of(expectation, max_quarantined=0.09)
-    result, quarantine, pages = check_contract(table, DATASET, contract)
+    result, quarantine, pages = check_contract(table, DATASET, contract, Features())
     assert not result["success"]
     assert b"broken" in pages["index.html"]
     with pytest.raises(ContractError) as caught:

@@ -6,13 +6,13 @@ import pytest
 from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.parameters import Contract, Dataset, Expectation, Ingestion
+from lepton_pipeline.parameters import Contract, Dataset, Expectation, Features, Ingestion
 
 DATASET = Dataset(target="y", positive=1)
 
 
 def ingest(*files, dataset=DATASET, contract=None, **ingestion):
-    return ingest_table(list(files), dataset, Ingestion(**ingestion), contract or Contract())
+    return ingest_table(list(files), dataset, Ingestion(**ingestion), contract or Contract(), Features())
 
 
 def test_types_follow_from_the_values(raw_file):
@@ -79,7 +79,7 @@ def test_parquet_is_read_with_its_types():
 
 def test_a_frame_from_the_catalog_is_taken_as_it_is():
     raw = pd.DataFrame({"a": [1, 2], "y": [1, 0]}, index=[7, 9])
-    table, record = ingest_table(raw, DATASET, Ingestion(), Contract())
+    table, record = ingest_table(raw, DATASET, Ingestion(), Contract(), Features())
     assert table.to_dict("list") == {"a": [1, 2], "y": [1, 0]}
     assert table.index.tolist() == [0, 1]
     assert raw.index.tolist() == [7, 9]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
-from lepton_pipeline.parameters import Evaluation
+from lepton_pipeline.parameters import About, Evaluation
 
 NAMES = {"roc.png", "precision_recall.png", "calibration.png", "score_histogram.png"}
 
@@ -22,7 +22,7 @@ def make_scores(rows=400, seed=0):
 
 
 def draw(scores):
-    return draw_figures(scores, evaluate(scores, Evaluation(resamples=100)))
+    return draw_figures(scores, evaluate(scores, Evaluation(resamples=100)), About())
 
 
 def read(picture):
@@ -75,13 +75,13 @@ def test_pictures_carry_no_trace_of_software_or_date(figures):
 def test_validation_rows_are_not_drawn(figures):
     scores = make_scores()
     metrics = evaluate(scores, Evaluation(resamples=100))
-    assert draw_figures(scores[scores["part"] == "test"], metrics) == figures
+    assert draw_figures(scores[scores["part"] == "test"], metrics, About()) == figures
 
 
 def test_pictures_name_models_values_and_intervals(pages):
     scores = make_scores()
     metrics = evaluate(scores, Evaluation(resamples=100))
-    draw_figures(scores, metrics)
+    draw_figures(scores, metrics, About())
     roc, precision_recall, calibration, histogram = map(words, pages)
     for page, metric in (
         (roc, "auc"),
@@ -111,7 +111,7 @@ def test_nothing_is_cut_off_at_the_edge(figures):
 def test_curves_end_where_the_metrics_say(pages):
     scores = make_scores()
     metrics = evaluate(scores, Evaluation(resamples=100))
-    draw_figures(scores, metrics)
+    draw_figures(scores, metrics, About())
     false, true = pages[0].axes[0].lines[0].get_data()
     assert np.trapezoid(true, false) == pytest.approx(metrics["test"]["model"]["auc"]["value"])
     recall, precision = pages[1].axes[0].lines[0].get_data()

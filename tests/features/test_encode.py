@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lepton_pipeline.data.columns import feature_columns
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.features.encode import Encoder, encode_rows, feature_columns
-from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.features.encode import Encoder, encode_rows
+from lepton_pipeline.parameters import Dataset, Leaks
 
 DATASET = Dataset(target="y", positive=1)
 
@@ -207,11 +208,11 @@ def test_only_training_rows_are_learnt_from(tmp_path):
     changed.loc[other, ["income", "children"]] = [1e9, 77]
     changed.loc[other, "city"] = "Atlantis"
     changed.loc[other, "member"] = True
-    first, encoded = encode_rows(rows, split, DATASET)
-    second, _ = encode_rows(changed, split, DATASET)
+    first, encoded = encode_rows(rows, split, DATASET, {"findings": []}, Leaks())
+    second, _ = encode_rows(changed, split, DATASET, {"findings": []}, Leaks())
     assert files(first, tmp_path / "a") == files(second, tmp_path / "b")
     assert encoded.index.equals(rows.index)
-    third, _ = encode_rows(changed, split.assign(part="train"), DATASET)
+    third, _ = encode_rows(changed, split.assign(part="train"), DATASET, {"findings": []}, Leaks())
     assert files(third, tmp_path / "c") != files(first, tmp_path / "a")
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.columns import closest
+from lepton_pipeline.data.expectations import KEYS_EXIST
+from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
 
 EXISTS = "column_to_exist"
@@ -46,16 +50,23 @@ class Check:
     sentence: str
 
 
-def planned_checks(dataset: Dataset, contract: Contract) -> list[Check]:
+def planned_checks(
+    contract: Contract, key: str, dataset: Dataset | None = None, made: Sequence[str] = ()
+) -> list[Check]:
     """List every check in the order in which it is reported.
 
     Args:
-        dataset: roles of columns. Each column with a role, and each that an expectation reads, must exist; numeric
-            columns must hold numbers (both stop the run); rows without a target are quarantined.
         contract: the declared expectations, which come last.
+        key: where the contract is declared, such as "contract" or "tables.flights".
+        dataset: roles of columns. Each column with a role, and each that an expectation reads, must exist; numeric
+            columns must hold numbers (both stop the run); rows without a target are quarantined. None for a raw table.
+        made: columns that features make later, so that they need not exist yet.
     """
-    declared = [_declared_check(position, each) for position, each in enumerate(contract.expectations)]
-    return [*_existence(dataset, declared), *_numbers(dataset), _target(dataset), *declared]
+    declared = [_declared_check(f"{key}.expectations[{at}]", each) for at, each in enumerate(contract.expectations)]
+    if dataset is None:
+        return [*_existence({}, declared), *declared]
+    roles = {role: [name for name in names if name not in made] for role, names in dataset.roles().items()}
+    return [*_existence(roles, declared), *_numbers(roles["numeric"]), _target(dataset), *declared]
 
 
 def unmet_prerequisites(table: pd.DataFrame, checks: list[Check]) -> dict[int, str]:
@@ -95,12 +106,14 @@ def text_positions(column: pd.Series) -> list[int]:
     return [int(position) for position in np.flatnonzero(texts)]
 
 
-def _declared_check(position: int, declared: Expectation) -> Check:
+def _declared_check(key: str, declared: Expectation) -> Check:
     arguments = declared.arguments()
+    if declared.expect == KEYS_EXIST:
+        return _key_check(key, declared)
     # Table expectations compare a list of names with the table: those names need not exist.
     columns = () if declared.expect.startswith("table_") else tuple(declared.columns())
     return Check(
-        key=f"contract.expectations[{position}]",
+        key=key,
         expect=declared.expect,
         arguments=arguments,
         on_failure=declared.on_failure,
@@ -109,15 +122,68 @@ def _declared_check(position: int, declared: Expectation) -> Check:
     )
 
 
-def _existence(dataset: Dataset, declared: list[Check]) -> list[Check]:
-    named = [(column, f"dataset.{role}") for role, columns in dataset.roles().items() for column in columns]
+def _key_check(key: str, declared: Expectation) -> Check:
+    """The check that keys are found in another table, on the column that `with_key_matches` adds for it."""
+    arguments: dict[str, Any] = {"column": match_column(declared), "value_set": [True]}
+    if declared.mostly is not None:
+        arguments["mostly"] = declared.mostly
+    columns = tuple(declared.column_list or [])
+    share = "" if declared.mostly is None else f" (mostly {declared.mostly:g})"
+    sentence = f"{match_column(declared)}{share}"
+    return Check(key, "column_values_to_be_in_set", arguments, declared.on_failure, columns, sentence)
+
+
+def match_column(declared: Expectation) -> str:
+    """Name of the column that says whether a row's key is found in the other table."""
+    return f"{', '.join(declared.column_list or [])} found in {declared.table}"
+
+
+def with_key_matches(table: pd.DataFrame, contract: Contract, others: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Add, for every expectation about keys, a column that says whether each row's key is found.
+
+    Args:
+        table: rows with keys; one whose key is missing has no value in the new column, and so conforms.
+        contract: the expectations.
+        others: tables by name, in which keys are looked up.
+
+    Raises:
+        ConfigurationError: a table is not among `others`.
+        DataError: a key column is absent.
+    """
+    added: dict[str, Any] = {}
+    for declared in contract.expectations:
+        if declared.expect != KEYS_EXIST:
+            continue
+        if declared.table not in others:
+            known = ", ".join(others) or "none"
+            raise ConfigurationError(
+                f"{KEYS_EXIST}: no table {declared.table!r} to look keys up in; this check knows {known}."
+            )
+        columns = declared.column_list or []
+        theirs = declared.table_columns or columns
+        other = others[declared.table]
+        if absent := [name for name in theirs if name not in other.columns]:
+            raise DataError(
+                f"table {declared.table!r} has no key column {absent[0]!r}; {closest(absent[0], other.columns)}."
+            )
+        if any(name not in table.columns for name in columns):
+            continue
+        keys = table[columns]
+        wanted = pd.MultiIndex.from_frame(keys)
+        present = pd.Series(wanted.isin(pd.MultiIndex.from_frame(other[theirs])), index=table.index, dtype=object)
+        added[match_column(declared)] = present.mask(keys.isna().any(axis="columns"))
+    return table.assign(**added)
+
+
+def _existence(roles: dict[str, list[str]], declared: list[Check]) -> list[Check]:
+    named = [(column, f"dataset.{role}") for role, columns in roles.items() for column in columns]
     named += [(column, check.key) for check in declared if check.expect != EXISTS for column in check.columns]
     origins = dict(reversed(named))
     origins = {column: origins[column] for column, _ in named}
     return [Check(key, EXISTS, {"column": name}, "stop", (name,), f"{name} exists") for name, key in origins.items()]
 
 
-def _numbers(dataset: Dataset) -> list[Check]:
+def _numbers(columns: list[str]) -> list[Check]:
     return [
         Check(
             "dataset.numeric",
@@ -127,7 +193,7 @@ def _numbers(dataset: Dataset) -> list[Check]:
             (name,),
             f"{name} holds numbers",
         )
-        for name in dataset.numeric
+        for name in columns
     ]
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+import pandas as pd
+
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.parameters import Contract, Dataset
+from lepton_pipeline.parameters import Contract, Dataset, Features
 
 
-def check_columns(names: Sequence[str], dataset: Dataset, contract: Contract, where: str) -> None:
+def check_columns(names: Sequence[str], declared: dict[str, list[str]], where: str) -> None:
     """Refuse a header that lacks a declared column.
 
     Args:
         names: column names of the table.
-        dataset: declared roles.
-        contract: declared expectations.
+        declared: what must be there, see `declared_columns`.
         where: the file or table, for the message.
 
     Raises:
@@ -23,7 +24,7 @@ def check_columns(names: Sequence[str], dataset: Dataset, contract: Contract, wh
     """
     problems = [
         f"{where} has no column {column!r}, which {key} declares; {closest(column, names)}."
-        for key, columns in declared_columns(dataset, contract).items()
+        for key, columns in declared.items()
         for column in columns
         if column not in names
     ]
@@ -31,16 +32,30 @@ def check_columns(names: Sequence[str], dataset: Dataset, contract: Contract, wh
         raise DataError("\n".join(problems))
 
 
-def declared_columns(dataset: Dataset, contract: Contract) -> dict[str, list[str]]:
-    """Declared column names by the key that declares them."""
-    roles = {f"dataset.{role}": columns for role, columns in dataset.roles().items()}
+def declared_columns(dataset: Dataset | None, contract: Contract, features: Features) -> dict[str, list[str]]:
+    """Declared column names by the key that declares them.
+
+    Args:
+        dataset: roles of columns; None for a raw table, which has none.
+        contract: expectations on the table.
+        features: what is made of the table later; its names are not among those returned.
+    """
+    roles = {} if dataset is None else {f"dataset.{role}": columns for role, columns in dataset.roles().items()}
     expectations = {
         f"contract.expectations[{position}]": expectation.columns()
         for position, expectation in enumerate(contract.expectations)
         # Presence is what this one is about: it fails in the contract, with its own `on_failure`.
         if expectation.expect != "column_to_exist"
     }
-    return roles | expectations
+    made = set(features.names())
+    return {key: [name for name in columns if name not in made] for key, columns in (roles | expectations).items()}
+
+
+def feature_columns(table: pd.DataFrame, dataset: Dataset) -> list[str]:
+    """Name the columns that have no role but to be features, in the order of the table."""
+    roles = dataset.roles()
+    others = {column for role, columns in roles.items() if role not in ("numeric", "categorical") for column in columns}
+    return [column for column in table.columns if column not in others]
 
 
 def closest(column: str, names: Iterable[str]) -> str:

@@ -22,13 +22,14 @@ from lepton_pipeline.data.checks import (
     planned_checks,
     text_positions,
     unmet_prerequisites,
+    with_key_matches,
 )
 from lepton_pipeline.data.columns import closest
 from lepton_pipeline.data.data_docs import build_data_docs
 from lepton_pipeline.data.expectations import check_declarations
 from lepton_pipeline.data.validation import Verdict, evaluate_checks, plain_value
 from lepton_pipeline.errors import ConfigurationError, ContractError, DataError
-from lepton_pipeline.parameters import Contract, Dataset
+from lepton_pipeline.parameters import Contract, Dataset, Features
 
 REASONS = "quarantine_reasons"
 _EXAMPLES = 5
@@ -36,7 +37,7 @@ _LONGEST_LIST = 20
 
 
 def check_contract(
-    table: pd.DataFrame, dataset: Dataset, contract: Contract
+    table: pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
 ) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
     """Evaluate what `dataset` implies and what `contract` declares on every row of `table`.
 
@@ -46,12 +47,14 @@ def check_contract(
             run); rows without a target are quarantined.
         contract: expectations. One with `mostly` quarantines rows only where it fails as a whole. One that Great
             Expectations fails to evaluate stops the run whatever its `on_failure`, for it says nothing about the data.
+        features: columns that are made later, so that they need not exist yet.
 
     Returns:
-        The result, ready for JSON: `success`, `rows`, `quarantined`, `max_quarantined` (a fraction), `stops` and
-        `warnings` (messages), `expectations`: a list of `expect`, `columns`, `arguments`, `on_failure`, `declared` (key
-        path), `sentence`, `success`, `evaluated`, `unexpected` (rows; None for checks of the whole table or column),
-        `unexpected_fraction`, `examples` (at most 5 of `row`, an index label, and `value`), `message`, `error`.
+        The result, ready for JSON: `contract` (where it is declared), `success`, `rows`, `quarantined`,
+        `max_quarantined` (a fraction), `stops` and `warnings` (messages), `expectations`: a list of `expect`,
+        `columns`, `arguments`, `on_failure`, `declared` (key path), `sentence`, `success`, `evaluated`, `unexpected`
+        (rows; None for checks of the whole table or column), `unexpected_fraction`, `examples` (at most 5 of `row`, an
+        index label, and `value`), `message`, `error`.
         The quarantined rows with their original values and index labels, and a last column `quarantine_reasons`, a list
         of texts a row. The pages of Data Docs by relative path; the first to open is `index.html`.
 
@@ -59,25 +62,32 @@ def check_contract(
         ConfigurationError: a declared expectation cannot be understood.
         DataError: the table has a column named `quarantine_reasons`, or repeated index labels.
     """
-    _require_usable(table)
-    if problems := check_declarations(contract):
-        raise ConfigurationError("\n".join(problems))
-    checks = planned_checks(dataset, contract)
-    found = evaluate_checks(table, checks, unmet_prerequisites(table, checks))
-    verdicts = [_with_own_type_check(table, *each) for each in zip(checks, found, strict=True)]
-    quarantine = _quarantined_rows(table, checks, verdicts)
-    reported = [_reported(table, check, verdict) for check, verdict in zip(checks, verdicts, strict=True)]
-    stops = [each["message"] for each in reported if _stops(each)]
-    result = {
-        "success": not stops and _fraction(len(quarantine), len(table)) <= contract.max_quarantined,
-        "rows": len(table),
-        "quarantined": len(quarantine),
-        "max_quarantined": contract.max_quarantined,
-        "stops": stops,
-        "warnings": [each["message"] for each in reported if _warns(each)],
-        "expectations": reported,
-    }
-    return result, quarantine, build_data_docs(result, verdicts)
+    _require_declared(contract, "contract")
+    checks = planned_checks(contract, "contract", dataset, features.names())
+    return _check(table, table, checks, contract, "contract")
+
+
+def check_raw_table(
+    table: pd.DataFrame, contract: Contract, name: str, others: dict[str, pd.DataFrame]
+) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
+    """Evaluate the contract of one raw table.
+
+    Args:
+        table: typed rows; index labels must not repeat.
+        contract: expectations, `keys_to_exist_in_table` among them.
+        name: of the table, as `tables.<name>` declares it.
+        others: further raw tables by name, in which keys are looked up.
+
+    Returns:
+        As `check_contract`.
+
+    Raises:
+        ConfigurationError: a declared expectation cannot be understood, or names an unknown table.
+        DataError: as `check_contract`, or a key column is absent from the other table.
+    """
+    key = f"tables.{name}"
+    _require_declared(contract, key)
+    return _check(table, with_key_matches(table, contract, others), planned_checks(contract, key), contract, key)
 
 
 def enforce_contract(
@@ -98,7 +108,7 @@ def enforce_contract(
         ContractError: an expectation with `on_failure: stop` failed, one could not be evaluated, or too many rows are
             quarantined. The message lists every reason.
     """
-    problems = []
+    problems, key = [], contract_result["contract"]
     if contract_result["stops"]:
         problems.append(_bulleted("The data breaks its contract", contract_result["stops"], _skipped(contract_result)))
     fraction = _fraction(len(quarantine), len(table))
@@ -107,13 +117,41 @@ def enforce_contract(
         counted = [f"{count} × {reason}" for reason, count in reasons.most_common()]
         head = (
             f"{len(quarantine)} of {len(table)} rows ({fraction:.2%}) are quarantined, more than "
-            f"contract.max_quarantined = {contract.max_quarantined:g} allows"
+            f"{key}.max_quarantined = {contract.max_quarantined:g} allows"
         )
-        tail = "Correct the data or the expectations, or raise contract.max_quarantined."
+        tail = f"Correct the data or the expectations, or raise {key}.max_quarantined."
         problems.append(_bulleted(head, counted, tail))
     if problems:
         raise ContractError("\n".join(problems))
     return table[~table.index.isin(quarantine.index)]
+
+
+def _check(
+    table: pd.DataFrame, checked: pd.DataFrame, checks: list[Check], contract: Contract, key: str
+) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
+    """Evaluate `checks` on `checked`, which is `table` with further columns, and report them in terms of `table`."""
+    _require_usable(table)
+    found = evaluate_checks(checked, checks, unmet_prerequisites(checked, checks))
+    verdicts = [_with_own_type_check(table, *each) for each in zip(checks, found, strict=True)]
+    quarantine = _quarantined_rows(table, checks, verdicts)
+    reported = [_reported(table, check, verdict) for check, verdict in zip(checks, verdicts, strict=True)]
+    stops = [each["message"] for each in reported if _stops(each)]
+    result = {
+        "contract": key,
+        "success": not stops and _fraction(len(quarantine), len(table)) <= contract.max_quarantined,
+        "rows": len(table),
+        "quarantined": len(quarantine),
+        "max_quarantined": contract.max_quarantined,
+        "stops": stops,
+        "warnings": [each["message"] for each in reported if _warns(each)],
+        "expectations": reported,
+    }
+    return result, quarantine, build_data_docs(result, verdicts)
+
+
+def _require_declared(contract: Contract, key: str) -> None:
+    if problems := check_declarations(contract, key):
+        raise ConfigurationError("\n".join(problems))
 
 
 def _require_usable(table: pd.DataFrame) -> None:

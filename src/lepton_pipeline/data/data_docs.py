@@ -149,7 +149,8 @@ def _validation_page(verdicts: list[Verdict]) -> str:
             "evaluated_expectations": sum(verdict.evaluated for verdict in verdicts),
             "successful_expectations": passed,
             "unsuccessful_expectations": len(results) - passed,
-            "success_percent": 100 * passed / len(results),
+            # A raw table may have an empty contract.
+            "success_percent": 100 * passed / max(len(results), 1),
         },
         meta={
             "great_expectations_version": __version__,

@@ -17,6 +17,8 @@ from pathlib import Path
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.parameters import Contract, Expectation
 
+# Our own: Great Expectations has none that looks keys up in another table.
+KEYS_EXIST = "keys_to_exist_in_table"
 _ROW_WISE_BASES = {"ColumnMapExpectation", "ColumnPairMapExpectation", "MulticolumnMapExpectation"}
 # A column of a typed table has one type: these name no row although their class is row-wise.
 _WHOLE_COLUMN = {"column_values_to_be_of_type", "column_values_to_be_in_type_list"}
@@ -71,11 +73,12 @@ class KnownExpectation:
         return sorted(self.required | self.optional)
 
 
-def check_declarations(contract: Contract) -> list[str]:
+def check_declarations(contract: Contract, key: str = "contract") -> list[str]:
     """Find what is wrong with declared expectations before any data is loaded.
 
     Args:
         contract: the declared expectations.
+        key: where they are declared, "contract" or "tables.<name>"; only on a raw table can keys be looked up.
 
     Returns:
         One line a problem: key path, value, remedy. Empty where nothing is wrong. Of the arguments' values only empty
@@ -86,7 +89,11 @@ def check_declarations(contract: Contract) -> list[str]:
     """
     problems: list[str] = []
     for position, declared in enumerate(contract.expectations):
-        problems += _problems(f"contract.expectations[{position}]", declared)
+        where = f"{key}.expectations[{position}]"
+        if declared.expect == KEYS_EXIST and key == "contract":
+            problems.append(f"{where}.expect: {KEYS_EXIST} is for raw tables; declare it under tables.<name>.")
+        else:
+            problems += _problems(where, declared)
     return problems
 
 
@@ -107,6 +114,9 @@ def known_expectation(name: str) -> KnownExpectation:
     Returns:
         Its arguments, without those that the contract stage sets itself.
     """
+    if name == KEYS_EXIST:
+        own = frozenset({"column_list", "table"})
+        return KnownExpectation(own, frozenset({"table_columns", "mostly"}), frozenset(), row_wise=True)
     source = (_package() / "core" / f"expect_{name}.py").read_text("utf-8")
     class_name = re.findall(r"^class (Expect\w+)\(", source, re.M)[0]
     declared = _declared_class(source, class_name)
@@ -127,7 +137,7 @@ def known_expectation(name: str) -> KnownExpectation:
 
 def _problems(key: str, declared: Expectation) -> list[str]:
     name = declared.expect
-    names = expectation_names()
+    names = [*expectation_names(), KEYS_EXIST]
     if name not in names:
         return [f"{key}.expect: {_unknown_name(name, names)}"]
     known = known_expectation(name)

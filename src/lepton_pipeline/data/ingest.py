@@ -2,67 +2,119 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.columns import check_columns
+from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.data.labels import positive_labels
 from lepton_pipeline.data.raw import RawFile, read_header, read_rows
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.parameters import Contract, Dataset, Ingestion
+from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
 
 # A number that starts with a superfluous zero is a code (a postcode, an article number): its zeros mean something.
 _CODE = r"[+-]?0\d.*"
+_EXAMPLES = 3
+
+Raw = list[RawFile] | pd.DataFrame
 
 
 def ingest_table(
-    raw: list[RawFile] | pd.DataFrame, dataset: Dataset, ingestion: Ingestion, contract: Contract
+    raw: list[RawFile] | pd.DataFrame, dataset: Dataset, ingestion: Ingestion, contract: Contract, features: Features
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read the raw data of a vertical into one table with a type for every column.
 
-    A text column becomes numbers where every value in it is one, and stays text otherwise. Declared columns are looked
-    for as soon as the header is read.
+    Declared columns are looked for as soon as the header is read; for the types see `read_table`.
 
     Args:
         raw: table files, whose rows are put one below the other; or a table that a catalog entry has loaded (SQL, say).
         dataset: declared roles of columns.
         ingestion: how text becomes values.
         contract: expectations, for the columns they name.
+        features: columns that are made later and so need not be there.
 
     Returns:
-        The table, indexed 0 .. rows - 1 in the order of the raw data, and its record: `rows`, `columns` (name to type),
-        `sha256` (see `fingerprint`) and `files`.
+        The table, indexed 0 .. rows - 1 in the order of the raw data, and its record, see `record_table`.
 
     Raises:
         DataError: a file is empty, has only a header, a column twice or bytes that cannot be decoded; files differ in
-            their columns; a declared column is absent; the target holds one class only.
+            their columns; a declared column is absent; a declared date is none; the target cannot be learnt.
     """
-    if isinstance(raw, pd.DataFrame):
-        files, columns = [], _checked_frame(raw, dataset, contract)
-    else:
-        files, columns = [file.name for file in raw], _read_files(raw, dataset, ingestion, contract)
-    table = pd.DataFrame({name: _typed(columns[name], ingestion) for name in columns})
-    positive_labels(table, dataset)
-    return table, {**fingerprint(table), "files": files}
+
+    def check(names: Sequence[str], where: str) -> None:
+        check_columns(names, declared_columns(dataset, contract, features), where)
+
+    table = _typed_table(raw, ingestion, check)
+    return table, record_table(table, dataset, [] if isinstance(raw, pd.DataFrame) else [file.name for file in raw])
 
 
-def _checked_frame(raw: pd.DataFrame, dataset: Dataset, contract: Contract) -> pd.DataFrame:
+def read_table(raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract: Contract) -> pd.DataFrame:
+    """Read one raw table with a type for every column.
+
+    A text column becomes numbers where every value in it is one, dates where a format is declared, and stays text
+    otherwise.
+
+    Args:
+        raw: table files, whose rows are put one below the other; or a table that a catalog entry has loaded.
+        ingestion: how text becomes values.
+        contract: expectations on this table, for the columns they name.
+
+    Returns:
+        Typed rows, indexed 0 .. rows - 1.
+
+    Raises:
+        DataError: as `ingest_table`, but for the target.
+    """
+
+    def check(names: Sequence[str], where: str) -> None:
+        check_columns(names, declared_columns(None, contract, Features()), where)
+
+    return _typed_table(raw, ingestion, check)
+
+
+def record_table(table: pd.DataFrame, dataset: Dataset, files: list[str]) -> dict[str, Any]:
+    """Identify the table that a model is made from.
+
+    Args:
+        table: typed rows with the target.
+        dataset: names the target and its positive class.
+        files: names of the files it was read from.
+
+    Returns:
+        `rows`, `columns` (name to type), `sha256` (see `fingerprint`), `base_rate` (fraction of positive rows) and
+        `files`.
+
+    Raises:
+        DataError: the target holds one class only, or a value that is in neither.
+    """
+    base_rate = float(positive_labels(table, dataset).mean())
+    return {**fingerprint(table), "base_rate": round(base_rate, 6), "files": files}
+
+
+def _typed_table(raw: Raw, ingestion: Ingestion, check: Callable[[Sequence[str], str], None]) -> pd.DataFrame:
+    columns = _checked_frame(raw, check) if isinstance(raw, pd.DataFrame) else _read_files(raw, ingestion, check)
+    return pd.DataFrame({name: typed_column(columns[name], ingestion) for name in columns})
+
+
+def _checked_frame(raw: pd.DataFrame, check: Callable[[Sequence[str], str], None]) -> pd.DataFrame:
     names = [str(name).strip() for name in raw.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"the raw table has more than one column named {twice[0]!r}; rename all but one in its query.")
-    check_columns(names, dataset, contract, "the raw table")
+    check(names, "the raw table")
     if raw.empty:
         raise DataError("the raw table has no rows; check the source of the vertical's raw catalog entry.")
     return raw.set_axis(names, axis="columns").reset_index(drop=True)
 
 
-def _read_files(files: list[RawFile], dataset: Dataset, ingestion: Ingestion, contract: Contract) -> pd.DataFrame:
+def _read_files(
+    files: list[RawFile], ingestion: Ingestion, check: Callable[[Sequence[str], str], None]
+) -> pd.DataFrame:
     headers = [read_header(file, ingestion) for file in files]
     for file, names in zip(files, headers, strict=True):
-        check_columns(names, dataset, contract, file.name)
+        check(names, file.name)
         if set(names) != set(headers[0]):
             differing = ", ".join(repr(name) for name in sorted(set(names) ^ set(headers[0])))
             raise DataError(
@@ -75,17 +127,55 @@ def _read_files(files: list[RawFile], dataset: Dataset, ingestion: Ingestion, co
     return rows
 
 
-def _typed(column: pd.Series, ingestion: Ingestion) -> pd.Series:
-    """Numbers where every value is one, else text without blanks around it; a declared missing text becomes missing."""
+def typed_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:
+    """Dates where a format is declared, numbers where every value is one, else text without blanks around it.
+
+    Args:
+        column: values as they were read.
+        ingestion: decimal mark, formats of dates, and the texts that become missing.
+
+    Raises:
+        DataError: a value of a column of dates does not have the declared format.
+    """
+    declared_date = column.name in ingestion.dates
     if not pd.api.types.is_string_dtype(column):
-        return column
-    text = column.str.strip()
-    text = text.mask(text.isin(ingestion.missing))
-    present = text.dropna()
+        return _as_dates(column, ingestion) if declared_date else column
+    # Every distinct text is looked at once: columns of a large table repeat theirs.
+    codes, texts = pd.factorize(column, use_na_sentinel=False)
+    values = pd.Series(texts, name=column.name).str.strip()
+    values = values.mask(values.isin(ingestion.missing))
+    present = values.dropna()
+    if declared_date:
+        typed = _as_dates(values, ingestion)
+        return pd.Series(typed.array.take(codes), index=column.index, name=column.name)
     # Swapped, not replaced: where the comma is the decimal mark, 1.5 is no number.
     plain = present if ingestion.decimal == "." else present.str.translate(str.maketrans(",.", ".,"))
     numbers = pd.to_numeric(plain, errors="coerce")
     if present.empty or numbers.isna().any() or present.str.fullmatch(_CODE).any():
-        return text
-    # Without missing values whole numbers stay whole; with them pandas' classic types have only floats.
-    return numbers if len(numbers) == len(text) else numbers.reindex(text.index).astype(float)
+        typed = values
+    else:
+        # Without missing values whole numbers stay whole; with them pandas' classic types have only floats.
+        typed = numbers if len(numbers) == len(values) else numbers.reindex(values.index).astype(float)
+    return pd.Series(typed.array.take(codes), index=column.index, name=column.name)
+
+
+def _as_dates(column: pd.Series, ingestion: Ingestion) -> pd.Series:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return column
+    form = ingestion.dates[str(column.name)]
+    text = column if pd.api.types.is_string_dtype(column) else column.astype("Int64").astype("str").mask(column.isna())
+    try:
+        dates = pd.to_datetime(text, format=form, errors="coerce", utc=False)
+    except ValueError as error:
+        raise DataError(
+            f"ingestion.dates.{column.name}: {form!r} cannot be used: {error}; "
+            "declare ISO8601 or a format such as %d/%m/%Y %H:%M."
+        ) from error
+    wrong = text[dates.isna() & text.notna()]
+    if len(wrong):
+        shown = ", ".join(map(repr, wrong.unique()[:_EXAMPLES]))
+        raise DataError(
+            f"column {column.name!r} is declared as dates of the format {form!r} (ingestion.dates), which "
+            f"{wrong.nunique():,} of its values do not have, e.g. {shown}; correct the format or the values."
+        )
+    return dates.dt.as_unit("us")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import lzma
@@ -19,6 +20,21 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+
+_START = 512
+# How a file of another kind begins -> what it is, and what to do. Long enough that no header of a table begins so.
+_OTHER_KINDS = {
+    b"PK\x03\x04": ("a zip archive or an Excel workbook", "unpack it, or save its sheet as CSV, and put that there"),
+    b"\xd0\xcf\x11\xe0": ("an Excel workbook", "save its sheet as CSV and put that there"),
+    b"%PDF-": ("a PDF document", "ask for the table as CSV or Parquet and put that there"),
+    b"\x1f\x8b": ("compressed with gzip", "give it a name that ends in .gz"),
+    b"BZh91AY&SY": ("compressed with bzip2", "give it a name that ends in .bz2"),
+    b"\xfd7zXZ\x00": ("compressed with xz", "give it a name that ends in .xz"),
+    b"PAR1\x15": ("Parquet", "give it a name that ends in .parquet"),
+}
+_PAGE = "HTML or XML", "download the file itself: what was saved is a page, often one that asks to log in"
+# Not every "<": some exchanges write headers such as <TICKER>,<DATE>.
+_MARKUP = (b"<!doctype", b"<html", b"<head", b"<body", b"<table", b"<?xml", b"<!--")
 
 
 @dataclass(frozen=True)
@@ -50,8 +66,10 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
         Names in order, without blanks around them.
 
     Raises:
-        DataError: the file is empty, its names cannot be decoded, or one stands twice.
+        DataError: the file is empty or of another kind (HTML, zip, PDF ..), its names cannot be decoded, or one stands
+            twice.
     """
+    _refuse_other_kinds(file, ingestion)
     with _explained(file, ingestion), file.open() as stream:
         if file.is_parquet:
             from pyarrow.parquet import read_schema
@@ -70,13 +88,14 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
     return names
 
 
-def read_rows(file: RawFile, names: list[str], ingestion: Ingestion) -> pd.DataFrame:
-    """Read all rows of one file.
+def read_rows(file: RawFile, names: list[str], ingestion: Ingestion, limit: int | None = None) -> pd.DataFrame:
+    """Read the rows of one file.
 
     Args:
         file: a CSV or Parquet file.
         names: its column names, as `read_header` gave them.
         ingestion: separator and encoding of text files.
+        limit: the first so many rows only; None for all.
 
     Returns:
         One row per record; every value of a text file is text, an absent one is "".
@@ -88,18 +107,42 @@ def read_rows(file: RawFile, names: list[str], ingestion: Ingestion) -> pd.DataF
         # pandas only warns when it drops fields beyond the header.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         if file.is_parquet:
-            return pd.read_parquet(stream).set_axis(names, axis="columns")
+            return _read_parquet(stream, limit).set_axis(names, axis="columns")
         return pd.read_csv(
             stream,
             sep=ingestion.separator,
             encoding=_codec(ingestion),
             header=0,
             names=names,
+            nrows=limit,
             index_col=False,
             dtype=str,
             keep_default_na=False,
             na_filter=False,
         )
+
+
+def _read_parquet(stream: BinaryIO, limit: int | None) -> pd.DataFrame:
+    if limit is None:
+        return pd.read_parquet(stream)
+    from pyarrow.parquet import ParquetFile
+
+    whole = ParquetFile(stream)
+    first = next(whole.iter_batches(batch_size=limit), None)
+    rows: pd.DataFrame = (whole.schema_arrow.empty_table() if first is None else first).to_pandas()
+    return rows
+
+
+def _refuse_other_kinds(file: RawFile, ingestion: Ingestion) -> None:
+    """Say what a file is that has the name of a table and begins like something else."""
+    with _explained(file, ingestion), file.open() as stream:
+        start = stream.read(_START)
+    expected = "Parquet" if file.is_parquet else "CSV"
+    found = [kind for signature, kind in _OTHER_KINDS.items() if start.startswith(signature)]
+    if start.removeprefix(codecs.BOM_UTF8).lstrip().lower().startswith(_MARKUP):
+        found = [_PAGE]
+    if found and found[0][0] != expected:
+        raise DataError(f"{file.name} is {found[0][0]}, not {expected}; {found[0][1]}.")
 
 
 def _codec(ingestion: Ingestion) -> str:

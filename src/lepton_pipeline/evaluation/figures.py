@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.evaluation.metrics import RankedRows, rank_rows
+from lepton_pipeline.parameters import About
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,12 +59,13 @@ class _Shown:
         return "{value:.3f} [{low:.3f}, {high:.3f}]".format(**self.metrics[metric])
 
 
-def draw_figures(scores: pd.DataFrame, metrics: dict[str, Any]) -> dict[str, bytes]:
+def draw_figures(scores: pd.DataFrame, metrics: dict[str, Any], about: About) -> dict[str, bytes]:
     """Draw ROC, precision-recall, calibration and score histograms of the test rows.
 
     Args:
         scores: as `evaluate` takes them; only rows of the part "test" are drawn.
         metrics: as `evaluate` returns them for these scores.
+        about: the caution that stands on every picture.
 
     Returns:
         PNG files by name: `roc.png`, `precision_recall.png`, `calibration.png`, `score_histogram.png`, all of one size.
@@ -72,14 +74,15 @@ def draw_figures(scores: pd.DataFrame, metrics: dict[str, Any]) -> dict[str, byt
     test = scores[scores["part"] == "test"]
     rows, positives = metrics["rows"]["test"]["rows"], metrics["rows"]["test"]["positives"]
     sample = f"{rows:,} test rows, {_percent(positives / rows)} positive"
-    subtitle = f"{sample}; 95 % intervals from {metrics['resamples']:,} bootstrap resamples"
+    caution = f"\n{about.caution}" if about.caution else ""
+    subtitle = f"{sample}; 95 % intervals from {metrics['resamples']:,} bootstrap resamples{caution}"
     names = ["model", *(name for name in metrics["test"] if name != "model")]
     styles = chain([_MODEL_STYLE], cycle(_BASELINE_STYLES))
     shown = [_show(name, test, metrics, style) for name, style in zip(names, styles, strict=False)]
     return {
         "roc.png": _draw_roc(shown, subtitle),
         "precision_recall.png": _draw_precision_recall(shown, subtitle),
-        "calibration.png": _draw_calibration(shown, sample),
+        "calibration.png": _draw_calibration(shown, f"{sample}{caution}"),
         "score_histogram.png": _draw_histograms(shown, subtitle),
     }
 
@@ -202,7 +205,7 @@ def _new_page(title: str, subtitle: str) -> Figure:
     page = Figure(figsize=_SIZE, dpi=_DPI, facecolor="white")
     FigureCanvasAgg(page)
     page.text(_MAIN[0], 0.945, title, fontsize=15, fontweight="bold", color=_INK, family=_FONT)
-    page.text(_MAIN[0], 0.902, subtitle, **_small_print(10))
+    page.text(_MAIN[0], 0.922, subtitle, verticalalignment="top", linespacing=1.5, **_small_print(10))
     return page
 
 

@@ -21,6 +21,6 @@ def score_rows(
     Returns:
         `part`, `label`, `model` and the columns of `baseline_scores`, one row per validation or test row.
     """
-    held_out = split[split["part"] != "train"]
+    held_out = split[split["part"].isin(["validation", "test"])]
     probability = model.predict_proba(encoded.loc[held_out.index])[:, 1]
     return held_out.assign(model=probability).join(baseline_scores)

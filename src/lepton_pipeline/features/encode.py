@@ -3,44 +3,46 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.columns import nearest
+from lepton_pipeline.data.columns import feature_columns, nearest
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn, as_numbers, indicator_name
-from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.features.leaks import enforce_report
+from lepton_pipeline.parameters import Dataset, Leaks
 
 FORMAT = 1
 DESCRIPTION, ARRAYS = "encoder.json", "encoder.safetensors"
 
 
-def encode_rows(clean: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> tuple[Encoder, pd.DataFrame]:
+def encode_rows(
+    feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset, feature_report: dict[str, Any], leaks: Leaks
+) -> tuple[Encoder, pd.DataFrame]:
     """Fit the encoder on the training rows and encode every row.
 
     Args:
-        clean: rows of the vertical, with the features among their columns.
-        split: `part` of every row, indexed as `clean`; only rows of part "train" are learnt from.
+        feature_table: rows of the vertical, with the features among their columns.
+        split: `part` of every row, indexed as `feature_table`; only rows of part "train" are learnt from.
         dataset: the roles of the columns.
+        feature_report: what `check_features` found.
+        leaks: what is done about it.
 
     Returns:
-        The encoder, and one row per clean row: float32 numbers and int32 category codes.
+        The encoder, and one row per row of the table: float32 numbers and int32 category codes.
 
     Raises:
-        DataError: no column is left that could tell rows apart, or a declared numeric column holds something else.
+        DataError: a feature leaks the target, no column is left that could tell rows apart, or a declared numeric
+            column holds something else.
     """
-    encoder = Encoder.fit(clean.loc[split.index[split["part"] == "train"]], dataset)
-    return encoder, encoder.transform(clean)
-
-
-def feature_columns(table: pd.DataFrame, dataset: Dataset) -> list[str]:
-    """Name the columns without the role target, id, exclude or sensitive, in the order of the table."""
-    roles = dataset.roles()
-    others = {column for role in ("target", "id", "exclude", "sensitive") for column in roles[role]}
-    return [column for column in table.columns if column not in others]
+    noise = dict.fromkeys(enforce_report(feature_report, leaks), "pure noise")
+    training = feature_table.loc[split.index[split["part"] == "train"]]
+    encoder = Encoder.fit(training, dataset, noise)
+    return encoder, encoder.transform(feature_table)
 
 
 class Encoder:
@@ -61,12 +63,13 @@ class Encoder:
         return {column.name: column.input for column in self.columns}
 
     @classmethod
-    def fit(cls, table: pd.DataFrame, dataset: Dataset) -> Encoder:
+    def fit(cls, table: pd.DataFrame, dataset: Dataset, unwanted: Mapping[str, str] | None = None) -> Encoder:
         """Learn quantiles and categories from training rows.
 
         Args:
             table: training rows only.
             dataset: roles of the columns; undeclared features are numeric or categorical by their dtype.
+            unwanted: features to leave out, each with the reason.
 
         Raises:
             DataError: see `encode_rows`.
@@ -75,7 +78,7 @@ class Encoder:
         columns: list[NumericColumn | CategoricalColumn] = []
         dropped: dict[str, str] = {}
         for name in features:
-            column = _fit_column(table[name], dataset)
+            column = (unwanted or {}).get(name) or _fit_column(table[name], dataset)
             if isinstance(column, str):
                 dropped[name] = column
             else:
@@ -149,6 +152,8 @@ def _fit_column(column: pd.Series, dataset: Dataset) -> NumericColumn | Categori
     """Fit one feature, or say why it is dropped."""
     if column.isna().all():
         return "every value is missing"
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return "a date; derive month, weekday or hour of it"
     truth = pd.api.types.is_bool_dtype(column.dtype)
     number = pd.api.types.is_numeric_dtype(column.dtype) and not truth
     if column.name in dataset.numeric or (number and column.name not in dataset.categorical):

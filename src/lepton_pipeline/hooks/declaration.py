@@ -34,12 +34,26 @@ class DeclarationHook:
             if asked and vertical not in asked and "__default__" not in asked:
                 continue
             try:
-                parameters = {**parameters, vertical: read_vertical(vertical, parameters.get(vertical)).model_dump()}
+                declared = read_vertical(vertical, parameters.get(vertical))
+                _require_tables(vertical, list(declared.tables))
+                parameters = {**parameters, vertical: declared.model_dump()}
             except ConfigurationError as error:
                 problems.append(str(error))
         if problems:
             raise ConfigurationError("\n".join(problems))
         context.config_loader["parameters"] = parameters
+
+
+def _require_tables(vertical: str, declared: list[str]) -> None:
+    """Refuse raw tables that the vertical's ingestion does not read, and the lack of one that it reads."""
+    prefix = f"params:{vertical}.tables."
+    used = sorted(name.removeprefix(prefix) for name in pipelines[vertical].inputs() if name.startswith(prefix))
+    if used == sorted(declared):
+        return
+    absent, strange = sorted(set(used) - set(declared)), sorted(set(declared) - set(used))
+    problem = f"{absent[0]!r} is not declared" if absent else f"{strange[0]!r} is read by nothing"
+    reads = ", ".join(used) or "no raw table by name"
+    raise ConfigurationError(f"{vertical}.tables: {problem}; the ingestion of this vertical reads {reads}.")
 
 
 def _refuse_strangers(parameters: dict[str, Any], verticals: list[str]) -> None:

@@ -29,7 +29,7 @@ from lepton_pipeline.registry.tracking import RunLog, read_tracking, without_cre
 from lepton_pipeline.summary import print_summary, summary_markdown
 
 logger = logging.getLogger(__name__)
-_SUMMARISED = ("contract_result", "split", "metrics", "decision")
+_SUMMARISED = ("contract_result", "split", "feature_report", "metrics", "decision")
 
 
 @dataclass
@@ -92,9 +92,9 @@ class RunHook:
         run = self._runs[_vertical(node)]
         self._log.record(run.run_id, self._catalog.get(dataset_name), data)
         if dataset_name == node.outputs[-1]:
-            stage = node.name.rpartition(".")[2]
+            stage = node.name.partition(".")[2]
             run.seconds[stage] = perf_counter() - run.started[node.name]
-            logger.info("%s  %-18s %6.1f s", _vertical(node), stage, run.seconds[stage])
+            logger.info("%s  %-24s %6.1f s", _vertical(node), stage, run.seconds[stage])
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -154,7 +154,8 @@ class RunHook:
     def _results(self, vertical: str) -> dict[str, Any]:
         """What the summary shows, as far as it exists."""
         datasets = {name: self._catalog.get(f"{vertical}.{name}") for name in _SUMMARISED}
-        return {name: dataset.load() for name, dataset in datasets.items() if dataset and dataset.exists()}
+        found = {name: dataset.load() for name, dataset in datasets.items() if dataset and dataset.exists()}
+        return found | {"about": self._context.config_loader["parameters"][vertical]["about"]}
 
     def _connect(self) -> RunLog:
         try:

@@ -31,7 +31,7 @@ def score_baselines(encoded: pd.DataFrame, split: pd.DataFrame, training: Traini
     from threadpoolctl import threadpool_limits
 
     parts = {part: split.index[split["part"] == part] for part in ("train", "validation")}
-    scored = split.index[split["part"] != "train"]
+    scored = split.index[split["part"].isin(["validation", "test"])]
     rows, labels = encoded.loc[parts["train"]], split.loc[parts["train"], "label"].to_numpy()
     with threadpool_limits(training.threads):
         logistic = _logistic_regression(rows, labels, encoded.loc[scored])

@@ -6,17 +6,19 @@ import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.contract import check_contract, enforce_contract
-from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.scores import score_rows
+from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
+from lepton_pipeline.features.leaks import check_features
 from lepton_pipeline.model.baseline import score_baselines
 from lepton_pipeline.model.epoch import Epoch
 from lepton_pipeline.model.estimator import TorchClassifier
 from lepton_pipeline.model.estimator import train_model as fit_classifier
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.pipelines import ingestion
 from lepton_pipeline.progress import show_epochs
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
@@ -25,17 +27,11 @@ from lepton_pipeline.registry.tracking import log_epoch
 
 def create_pipeline(vertical: str) -> Pipeline:
     """Wire the training stages of one vertical, in the namespace of its name."""
-    return Pipeline(
+    stages = Pipeline(
         [
             Node(
-                ingest_table,
-                ["raw", "params:dataset", "params:ingestion", "params:contract"],
-                ["table", "ingestion_record"],
-                name="ingest_table",
-            ),
-            Node(
                 check_contract,
-                ["table", "params:dataset", "params:contract"],
+                ["table", "params:dataset", "params:contract", "params:features"],
                 ["contract_result", "quarantine", "data_docs"],
                 name="check_contract",
             ),
@@ -45,30 +41,56 @@ def create_pipeline(vertical: str) -> Pipeline:
                 "clean_table",
                 name="enforce_contract",
             ),
-            Node(split_rows, ["clean_table", "params:dataset", "params:split"], "split", name="split_rows"),
-            Node(encode_rows, ["clean_table", "split", "params:dataset"], ["encoder", "encoded"], name="encode_rows"),
+            Node(
+                derive_features,
+                ["clean_table", "params:dataset", "params:features"],
+                "feature_table",
+                name="derive_features",
+            ),
+            Node(split_rows, ["feature_table", "params:dataset", "params:split"], "split", name="split_rows"),
+            Node(
+                check_features,
+                ["feature_table", "split", "params:dataset", "params:leaks"],
+                "feature_report",
+                name="check_features",
+            ),
+            Node(
+                encode_rows,
+                ["feature_table", "split", "params:dataset", "feature_report", "params:leaks"],
+                ["encoder", "encoded"],
+                name="encode_rows",
+            ),
             Node(
                 train_model, ["encoded", "split", "params:training", "run_id"], ["model", "history"], name="train_model"
             ),
             Node(score_baselines, ["encoded", "split", "params:training"], "baseline_scores", name="score_baselines"),
             Node(score_rows, ["model", "encoded", "split", "baseline_scores"], "scores", name="score_rows"),
             Node(evaluate, ["scores", "params:evaluation"], "metrics", name="evaluate"),
-            Node(draw_figures, ["scores", "metrics"], "figures", name="draw_figures"),
+            Node(draw_figures, ["scores", "metrics", "params:about"], "figures", name="draw_figures"),
             Node(
                 register_model,
-                ["encoder", "model", "metrics", "clean_table", "run_id"],
+                [
+                    "encoder",
+                    "model",
+                    "metrics",
+                    "feature_table",
+                    "params:features",
+                    "params:ingestion",
+                    "params:about",
+                    "run_id",
+                ],
                 "registration",
                 name="register_model",
             ),
             Node(
                 gate_model,
-                ["registration", "metrics", "clean_table", "split", "params:gate", "run_id"],
+                ["registration", "metrics", "feature_table", "split", "params:gate", "run_id"],
                 "decision",
                 name="gate_model",
             ),
-        ],
-        namespace=vertical,
+        ]
     )
+    return Pipeline(ingestion.create_pipeline(vertical) + stages, namespace=vertical)
 
 
 def train_model(

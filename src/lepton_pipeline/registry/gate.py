@@ -74,7 +74,7 @@ def decide(metrics: dict[str, Any], gate: Gate, rival: Rival | None) -> tuple[bo
 def gate_model(
     registration: dict[str, Any],
     metrics: dict[str, Any],
-    clean_table: pd.DataFrame,
+    feature_table: pd.DataFrame,
     split: pd.DataFrame,
     gate: Gate,
     run_id: str,
@@ -84,7 +84,7 @@ def gate_model(
     Args:
         registration: what `register_model` returns.
         metrics: what `evaluate` returns.
-        clean_table: raw rows, of which the champion scores the test rows.
+        feature_table: rows, of which the champion scores the test rows.
         split: `part` and `label` of every row.
         gate: metric and bound.
         run_id: MLflow run.
@@ -103,7 +103,7 @@ def gate_model(
         promoted, reason = True, client.get_model_version(name, str(version)).tags["gate.reason"]
     else:
         test = split.index[split["part"] == "test"]
-        rows, labels = clean_table.loc[test], split.loc[test, "label"]
+        rows, labels = feature_table.loc[test], split.loc[test, "label"]
         rival = None if champion is None else _score_champion(client, name, champion, rows, labels, gate, run_id)
         promoted, reason = decide(metrics, gate, rival)
     alias = CHAMPION if promoted else CHALLENGER

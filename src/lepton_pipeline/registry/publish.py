@@ -10,15 +10,18 @@ from typing import Any
 import pandas as pd
 
 import lepton_pipeline
+from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.estimator import TorchClassifier
+from lepton_pipeline.parameters import About, Features, Ingestion
 from lepton_pipeline.registry.tracking import flat_metrics
 
 # What the served model imports, and nothing else of the project's dependencies.
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
 # Where a signature says `double`, MLflow refuses a column of whole numbers; the encoder checks numbers itself.
-_SIGNATURE_TYPES = {"number": "any", "text": "string", "boolean": "any"}
+_SIGNATURE_TYPES = {"number": "any", "text": "string", "boolean": "any", "any": "any"}
+_ISO = "%Y-%m-%dT%H:%M:%S"
 _LINEAGE = ("configuration.sha256", "data.rows", "data.sha256", "environment.sha256", "git.commit", "git.dirty", "seed")
 
 
@@ -26,7 +29,10 @@ def register_model(
     encoder: Encoder,
     model: TorchClassifier,
     metrics: dict[str, Any],
-    clean_table: pd.DataFrame,
+    feature_table: pd.DataFrame,
+    features: Features,
+    ingestion: Ingestion,
+    about: About,
     run_id: str,
 ) -> dict[str, Any]:
     """Log the model to its run and make it a version of the vertical's registered model, without any alias yet.
@@ -35,7 +41,10 @@ def register_model(
         encoder: fitted on the training rows.
         model: trained on them.
         metrics: what `evaluate` returns, for the threshold and the figures of the version.
-        clean_table: raw rows, for the input example.
+        feature_table: rows, for the input example.
+        features: derived columns, which the model makes itself when it serves.
+        ingestion: formats of dates, as clients send them.
+        about: the caution that stands beside every result, also in the registry.
         run_id: MLflow run; its experiment is the vertical, its tags are the lineage.
 
     Returns:
@@ -47,8 +56,8 @@ def register_model(
     client = mlflow.MlflowClient()
     run = client.get_run(run_id)
     name = client.get_experiment(run.info.experiment_id).name
-    artefact = Artefact(encoder, model, metrics["threshold"])
-    example = _example(clean_table, encoder)
+    artefact = Artefact(Derivation.of(features, ingestion), encoder, model, metrics["threshold"])
+    example = _example(feature_table, artefact, ingestion)
     logged = client.create_logged_model(
         run.info.experiment_id, name=name, source_run_id=run_id, model_type="classifier"
     )
@@ -64,7 +73,7 @@ def register_model(
             python_model=str(Path(__file__).with_name("served_model.py")),
             artifacts={"artefact": str(folder)},
             code_paths=[str(Path(lepton_pipeline.__file__).parent)],
-            signature=_signature(encoder),
+            signature=_signature(artefact),
             input_example=example,
             pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in _SERVING],
         )
@@ -78,9 +87,15 @@ def register_model(
         **{key: f"{value:.6g}" for key, value in flat_metrics(metrics).items() if key.startswith("test.")},
         "device": model.trained["device"],
         "weights.sha256": model.weights_sha256,
+        **({"caution": about.caution} if about.caution else {}),
     }
     registered = client.create_model_version(
-        name, source=info.model_uri, run_id=run_id, tags=tags, model_id=info.model_id
+        name,
+        source=info.model_uri,
+        run_id=run_id,
+        tags=tags,
+        model_id=info.model_id,
+        description=" ".join(filter(None, [about.question, about.caution])),
     )
     for key in ("device", "weights.sha256"):
         client.set_tag(run_id, key, tags[key])
@@ -94,16 +109,21 @@ def register_model(
     }
 
 
-def _signature(encoder: Encoder) -> Any:
+def _signature(artefact: Artefact) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
     from mlflow.types.schema import AnyType
 
     kinds = {"any": AnyType(), "string": "string"}
-    inputs = [ColSpec(kinds[_SIGNATURE_TYPES[kind]], column) for column, kind in encoder.inputs.items()]
+    inputs = [ColSpec(kinds[_SIGNATURE_TYPES[kind]], column) for column, kind in artefact.inputs.items()]
     return ModelSignature(Schema(inputs), Schema([ColSpec("double", "probability"), ColSpec("boolean", "decision")]))
 
 
-def _example(table: pd.DataFrame, encoder: Encoder) -> pd.DataFrame:
-    """Three rows as a client would send them."""
-    return table[list(encoder.inputs)].head(3).reset_index(drop=True)
+def _example(table: pd.DataFrame, artefact: Artefact, ingestion: Ingestion) -> pd.DataFrame:
+    """Three rows as a client would send them: dates as text."""
+    rows = table[list(artefact.inputs)].head(3).reset_index(drop=True)
+    dates = {}
+    for name in map(str, rows.select_dtypes("datetime")):
+        layout = ingestion.dates.get(name, "ISO8601")
+        dates[name] = rows[name].dt.strftime(_ISO if layout == "ISO8601" else layout)
+    return rows.assign(**dates)

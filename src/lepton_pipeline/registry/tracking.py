@@ -23,6 +23,9 @@ _SQLITE = "sqlite:///"
 _EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
+_PARAMS_A_CALL = 100  # what MLflow takes
+# Mappings whose keys are names of columns or tables, which may hold characters that MLflow does not take in a key.
+_FREE_KEYS = {"dates", "derive", "tables", "windows"}
 _PARAM_CHARACTERS = 6000  # what MLflow takes; `parameters.json` has the whole value
 
 
@@ -112,7 +115,8 @@ class RunLog:
         from mlflow.entities import Param
 
         flat = [Param(key, str(value)[:_PARAM_CHARACTERS]) for key, value in flatten(declared).items()]
-        self.client.log_batch(run_id, params=flat)
+        for start in range(0, len(flat), _PARAMS_A_CALL):
+            self.client.log_batch(run_id, params=flat[start : start + _PARAMS_A_CALL])
         self.client.log_dict(run_id, dict(declared), "parameters.json")
 
     def metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
@@ -194,10 +198,10 @@ def read_tracking(declared: Mapping[str, Any]) -> Tracking:
 
 
 def flatten(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mapping -> one level with dotted keys; lists stay values."""
+    """Nested mapping -> one level with dotted keys; lists, and mappings by names that users choose, stay values."""
     flat: dict[str, Any] = {}
     for key, value in declared.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and key not in _FREE_KEYS:
             flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value

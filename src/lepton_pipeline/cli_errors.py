@@ -1,0 +1,33 @@
+"""How a command says what went wrong."""
+
+from __future__ import annotations
+
+import traceback
+
+import click
+
+from lepton_pipeline.errors import ContractError, LeptonError, user_error
+
+
+def report_error(error: Exception, debug: bool, vertical: str | None = None) -> int:
+    """Say what went wrong, without a traceback where a user can mend it.
+
+    Args:
+        error: what a command raised.
+        debug: show the traceback in any case.
+        vertical: whose run wrote reports on a broken contract; None where nothing was written.
+
+    Returns:
+        The exit code.
+    """
+    known = user_error(error)
+    if debug or known is None:
+        traceback.print_exception(error)
+    if known is None:
+        return LeptonError.exit_code
+    click.echo(f"\nerror: {known}", err=True)
+    if isinstance(known, ContractError) and vertical is not None:
+        click.echo(
+            f"Data Docs: data/08_reporting/{vertical}/\nQuarantined rows: data/02_intermediate/{vertical}/", err=True
+        )
+    return known.exit_code

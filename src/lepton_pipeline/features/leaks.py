@@ -1,0 +1,262 @@
+"""Features that are too good to be honest, and those that add nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lepton_pipeline.data.columns import feature_columns
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.features.column_encoders import as_numbers
+from lepton_pipeline.features.noise import (
+    FEWEST,
+    SAMPLED_ROWS,
+    Alone,
+    features_alone,
+    joint_auc,
+    useless_features,
+)
+from lepton_pipeline.parameters import Dataset, Leaks
+
+# Fraction of the rarer class that may contradict a feature that settles the target.
+HANDFUL = 0.05
+ID_ROWS, DISTINCT, UNEVEN = 100, 0.99, 0.12
+# Below this AUC no feature is too good; and outshining fewer features than this says nothing.
+BRIGHT, OTHERS = 0.75, 5
+# Where nearly every row has the same value, too few differ to tell noise from a rare signal.
+MOST_COMMON = 0.95
+# In a small table weak features cannot be told from noise: those above this AUC have the benefit of the doubt.
+NEARLY_CHANCE = 0.52
+
+Codes = npt.NDArray[np.intp]
+_EXCLUDE = "Exclude it (dataset.exclude)"
+_MEANING = {
+    "duplicates the target": ("leak", f"{_EXCLUDE}: it is the target in other words, or follows from it."),
+    "an id": ("leak", f"{_EXCLUDE}, or declare it as dataset.id: what names rows says nothing about new ones."),
+    "implausibly strong alone": (
+        "leak",
+        f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted or raise "
+        "leaks.max_auc.",
+    ),
+    "outshines all others": (
+        "leak",
+        f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted.",
+    ),
+    "constant": ("noise", f"{_EXCLUDE}; encoding leaves it out anyway."),
+    "duplicate": ("noise", f"{_EXCLUDE}, or declare leaks.on_noise: drop."),
+    "pure noise": ("noise", f"{_EXCLUDE}, or declare leaks.on_noise: drop."),
+}
+
+
+def check_features(feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset, leaks: Leaks) -> dict[str, Any]:
+    """Look for features that give the target away, name rows, or add nothing; `docs/features.md` explains each finding.
+
+    Args:
+        feature_table: rows of the vertical, with the features among their columns.
+        split: `part` and `label` of every row, indexed as `feature_table`; test rows are not looked at, validation
+            rows only to judge noise.
+        dataset: the roles of the columns; dates are no features.
+        leaks: the largest honest AUC, and the features that may exceed it.
+
+    Returns:
+        `rows` (training rows), `max_auc`, `on_leak`, `on_noise`; `features`: `name`, `kind`, `auc` of the feature alone
+        with its 95 % interval `low` .. `high`, and `missing` (fraction of rows), by falling AUC; `findings`:
+        `feature`, `finding`, `severity` ("leak" or "noise"), `evidence` and `advice`.
+
+    Raises:
+        DataError: a declared numeric column holds something else.
+    """
+    seen = split[split["part"].isin(["train", "validation"])]
+    rows = _plain(feature_table.loc[seen.index], dataset)
+    train = (seen["part"] == "train").to_numpy()
+    training, labels = rows[train], seen["label"].to_numpy(np.intp)
+    features = features_alone(training, labels[train])
+    found = _leaks(training, labels[train], features, leaks)
+    found += _noise(rows, labels, train, features, {finding["feature"] for finding in found})
+    return {
+        "rows": len(training),
+        **leaks.model_dump(exclude={"trusted"}),
+        "features": [
+            {
+                "name": name,
+                "kind": _kind(feature_table[name], training[name]),
+                "auc": round(alone.auc, 4),
+                "low": round(alone.interval[0], 4),
+                "high": round(alone.interval[1], 4),
+                "missing": round(alone.missing, 4),
+            }
+            for name, alone in features.items()
+        ],
+        "findings": found,
+    }
+
+
+def enforce_report(report: dict[str, Any], leaks: Leaks) -> list[str]:
+    """Stop on leaks, and name the features to drop.
+
+    Args:
+        report: what `check_features` found.
+        leaks: what is done about it.
+
+    Returns:
+        Features that add nothing, where `on_noise` is "drop"; otherwise none.
+
+    Raises:
+        DataError: a feature leaks and `on_leak` is "stop"; with the evidence and the remedy for each.
+    """
+    leaking = [finding for finding in report["findings"] if finding["severity"] == "leak"]
+    if leaking and leaks.on_leak == "stop":
+        lines = [
+            f"  - {each['feature']!r}, {each['finding']}: {each['evidence']}. {each['advice']}" for each in leaking
+        ]
+        raise DataError(
+            "\n".join(
+                [
+                    "features would make the model look better than it is, or name rows:",
+                    *lines,
+                    "leaks.on_leak: warn goes on all the same.",
+                ]
+            )
+        )
+    if leaks.on_noise == "warn":
+        return []
+    return [finding["feature"] for finding in report["findings"] if finding["severity"] == "noise"]
+
+
+def _plain(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """Features as float64 numbers, or as int32 codes by first appearance (-1 where missing)."""
+    plain: dict[str, np.ndarray] = {}
+    for name in feature_columns(table, dataset):
+        column = table[name]
+        if pd.api.types.is_datetime64_any_dtype(column.dtype):
+            continue
+        number = pd.api.types.is_numeric_dtype(column.dtype) and name not in dataset.categorical
+        codes = name not in dataset.numeric and not number
+        plain[name] = pd.factorize(column)[0].astype(np.int32) if codes else as_numbers(column)
+    return pd.DataFrame(plain, index=table.index)
+
+
+def _kind(column: pd.Series, values: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return "boolean"
+    return "number" if values.dtype.kind == "f" else "category"
+
+
+def _leaks(training: pd.DataFrame, labels: Codes, features: dict[str, Alone], leaks: Leaks) -> list[dict[str, str]]:
+    """The worst that there is to say about each feature that leaks."""
+    rows = min(len(training), SAMPLED_ROWS)
+    handful = HANDFUL * min(labels.mean(), 1 - labels.mean()) * rows
+    found = []
+    for name, alone in features.items():
+        named = _distinct(training[name])
+        if alone.contradicted <= handful:
+            settled = f"its values settle the target of {rows - alone.contradicted:,} of {rows:,} training rows"
+            found.append(_finding(name, "duplicates the target", settled))
+        elif named:
+            found.append(_finding(name, "an id", named))
+        elif alone.auc > leaks.max_auc and name not in leaks.trusted:
+            found.append(
+                _finding(name, "implausibly strong alone", f"{_shown(alone)}; leaks.max_auc is {leaks.max_auc:g}")
+            )
+    suspects = {finding["feature"] for finding in found}
+    honest = training[[name for name in features if name not in suspects]]
+    return found + _outshining(honest, labels, features, leaks)
+
+
+def _outshining(
+    training: pd.DataFrame, labels: Codes, features: dict[str, Alone], leaks: Leaks
+) -> list[dict[str, str]]:
+    """Features that say more about the target than all others together, found one by one, the strongest first."""
+    found = []
+    others = training.drop(columns=[*_constant(training), *_equal(training)])
+    for name, alone in features.items():
+        if alone.auc < BRIGHT or others.shape[1] <= OTHERS:
+            break
+        if name in others and name not in leaks.trusted:
+            rest = others.drop(columns=name)
+            auc, error = joint_auc(rest, labels)
+            if alone.auc - auc <= 2 * np.hypot(alone.error, error):
+                break
+            beside = f"a boosted model of the other {rest.shape[1]} features reaches {auc:.3f}"
+            found.append(_finding(name, "outshines all others", f"{_shown(alone)}; {beside}"))
+            others = rest
+    return found
+
+
+def _noise(
+    rows: pd.DataFrame, labels: Codes, train: npt.NDArray[np.bool_], features: dict[str, Alone], leaking: set[str]
+) -> list[dict[str, str]]:
+    """Features that add nothing; leaking ones are left out, as beside them every other one adds nothing."""
+    rows = rows.drop(columns=list(leaking))
+    constant = _constant(rows[train])
+    equal = _equal(rows[train].drop(columns=constant))
+    rows = rows.drop(columns=[*constant, *equal])
+    weak = [
+        name
+        for name, alone in features.items()
+        if name in rows and alone.interval[0] <= 0.5 and alone.auc <= NEARLY_CHANCE and _varied(rows[name][train])
+    ]
+    enough = FEWEST <= labels[train].sum() <= train.sum() - FEWEST
+    useless = useless_features(rows[train], labels[train], rows[~train], labels[~train], weak if enough else [])
+    found = [_finding(name, "constant", "it has the same value in every training row") for name in constant]
+    for name, first in equal.items():
+        found.append(_finding(name, f"duplicate of {first}", f"it equals {first!r} in every training row"))
+    for name, (rise, error) in useless.items():
+        permuted = f"permuting it raises the log loss of a boosted model by {rise:.5f} ± {error:.5f} in validation rows"
+        found.append(_finding(name, "pure noise", f"{_shown(features[name])}; {permuted}"))
+    return found
+
+
+def _constant(training: pd.DataFrame) -> list[str]:
+    """Features with one value in every row; missing is a value of its own."""
+    return [str(name) for name in training if len(pd.unique(training[name])) == 1]
+
+
+def _equal(training: pd.DataFrame) -> dict[str, str]:
+    """Each feature that repeats an earlier one, with that one: equal numbers, or categories that divide rows alike."""
+    first: dict[bytes, str] = {}
+    equal: dict[str, str] = {}
+    for name in map(str, training):
+        values = training[name].to_numpy()
+        # 0 and -0 are equal, but not byte by byte.
+        digest = hashlib.blake2b((values + 0).tobytes(), person=values.dtype.kind.encode()).digest()
+        if first.setdefault(digest, name) != name:
+            equal[name] = first[digest]
+    return equal
+
+
+def _varied(values: pd.Series) -> bool:
+    return bool(values.value_counts(dropna=False).iloc[0] <= MOST_COMMON * len(values))
+
+
+def _distinct(values: pd.Series) -> str:
+    """Say why values name rows, or nothing where they do not."""
+    present = values[values >= 0] if values.dtype.kind == "i" else values.dropna()
+    if len(present) < max(ID_ROWS, len(values) / 2) or present.nunique() < DISTINCT * len(present):
+        return ""
+    said = f"{present.nunique():,} of {len(values):,} training rows have a value of their own"
+    if values.dtype.kind == "i":
+        return said
+    numbers = present.to_numpy()
+    if not np.isfinite(numbers).all() or (numbers % 1).any():
+        return ""
+    if (np.diff(numbers) > 0).all():
+        return f"{said}, a whole number that rises from row to row"
+    # Amounts crowd somewhere in their range; numbers that were handed out do not.
+    spread = (np.sort(numbers) - numbers.min()) / np.ptp(numbers)
+    uneven = np.abs(spread - np.linspace(0, 1, len(numbers))).max()
+    return f"{said}, whole numbers spread evenly over their range" if uneven <= UNEVEN else ""
+
+
+def _shown(alone: Alone) -> str:
+    low, high = alone.interval
+    return f"alone it reaches AUC {alone.auc:.3f} ({low:.3f} to {high:.3f}) in training rows"
+
+
+def _finding(feature: str, finding: str, evidence: str) -> dict[str, str]:
+    severity, advice = _MEANING[finding.partition(" of ")[0]]
+    return {"feature": feature, "finding": finding, "severity": severity, "evidence": evidence, "advice": advice}

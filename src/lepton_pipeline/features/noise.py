@@ -1,0 +1,277 @@
+"""What features say about the target, alone and beside one another; and which add nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+SAMPLED_ROWS = 100_000
+BINS, MOST_VALUES = 20, 40
+# Rates of small categories are drawn towards the base rate as by this many rows.
+SMOOTHING = 10
+# With fewer rows of the rarer class chance alone makes strong features.
+FEWEST = 8
+MODEL_ROWS, JUDGED_ROWS = 20_000, 10_000
+# A wide table is judged on fewer rows, so that the check stays cheap.
+MODEL_CELLS = 5_000_000
+TREES, REPEATS, GROUPS, SEED = 60, 4, 50, 0
+
+Codes = npt.NDArray[np.intp]
+Floats = npt.NDArray[np.float64]
+
+
+class Alone(NamedTuple):
+    """What a feature alone says about the target.
+
+    Attributes:
+        auc: of the cross-fitted scores; 0.5 where a class has too few rows.
+        error: its standard error.
+        missing: fraction of rows without a value.
+        contradicted: number of rows whose label is not the one that the value stands for.
+    """
+
+    auc: float
+    error: float
+    missing: float
+    contradicted: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the AUC."""
+        return max(self.auc - 1.96 * self.error, 0.0), min(self.auc + 1.96 * self.error, 1.0)
+
+
+def features_alone(training: pd.DataFrame, labels: Codes) -> dict[str, Alone]:
+    """Measure what every feature says about the target without the others.
+
+    Numbers are put into bins, categories are their own; the rates of positive rows in one half of the rows score the
+    other half, so that many categories do not look strong by chance and relations need not be monotone.
+
+    Args:
+        training: float64 numbers and int32 codes, at most 100,000 rows of which are used.
+        labels: 0 or 1 for each of them.
+
+    Returns:
+        Every feature, the strongest first.
+    """
+    picked = sample_positions(len(training), SAMPLED_ROWS)
+    labels = labels[picked]
+    halves = _halves(labels)
+    features = {str(name): _alone(training[name].to_numpy()[picked], labels, halves) for name in training}
+    return dict(sorted(features.items(), key=lambda item: -item[1].auc))
+
+
+def _halves(labels: Codes) -> Codes:
+    """Put a random half of each class into half 1, the rest into half 0."""
+    halves = np.zeros(len(labels), np.intp)
+    rng = np.random.default_rng(0)
+    for label in (0, 1):
+        halves[rng.permutation(np.flatnonzero(labels == label))[::2]] = 1
+    return halves
+
+
+def _alone(values: np.ndarray, labels: Codes, halves: Codes) -> Alone:
+    """Score each half of the rows by the rates of positive rows in the bins of the other half."""
+    levels, numbers = _levels(values)
+    missing = float((levels == 0).mean())
+    if np.bincount(labels, minlength=2).min() < FEWEST:
+        return Alone(0.5, 0.25, missing, len(labels))
+    bins = _bins(levels) if numbers else levels
+    width = bins.max() + 1
+    counts = np.bincount(bins + width * (labels + 2 * halves), minlength=4 * width).reshape(2, 2, width)
+    scored = [_auc(counts[half], _rates(counts[1 - half])) for half in (0, 1)]
+    contradicted = sum(_contradicted(counts[half], counts[1 - half]) for half in (0, 1))
+    if numbers:
+        contradicted = min(contradicted, _across_threshold(levels, labels))
+    return Alone(*_mean(scored), missing, contradicted)
+
+
+def _levels(values: np.ndarray) -> tuple[Codes, bool]:
+    """Number the distinct values from 1, numbers in their order; 0 is missing."""
+    if values.dtype.kind != "f":
+        return values.astype(np.intp) + 1, False
+    present = ~np.isnan(values)
+    levels = np.zeros(len(values), np.intp)
+    levels[present] = np.unique(values[present], return_inverse=True)[1] + 1
+    return levels, True
+
+
+def _bins(levels: Codes) -> Codes:
+    """Put many levels into 20 bins of about equal size; equal values stay together, and so do missing ones."""
+    if levels.max() <= MOST_VALUES:
+        return levels
+    rows = np.bincount(levels)[1:]
+    middles = (rows.cumsum() - rows / 2) / rows.sum()
+    return np.concatenate([[0], (middles * BINS).astype(np.intp) + 1])[levels]
+
+
+def _rates(counts: Codes) -> Floats:
+    """Rate of positive rows in each bin, from counts of negative and positive rows [2, bins]."""
+    rates: Floats = (counts[1] + SMOOTHING * counts[1].sum() / counts.sum()) / (counts.sum(axis=0) + SMOOTHING)
+    return rates
+
+
+def _auc(counts: Codes, scores: Floats) -> tuple[float, float]:
+    """AUC and its standard error (DeLong et al., Biometrics 44, 1988) from rows counted by score [2, scores]."""
+    groups = np.unique(scores, return_inverse=True)[1]
+    negative, positive = (np.bincount(groups, each) for each in counts)
+    # The fraction of the other class that each row is rightly above, or below.
+    above = (negative.cumsum() - negative / 2) / negative.sum()
+    below = 1 - (positive.cumsum() - positive / 2) / positive.sum()
+    auc = float(positive @ above / positive.sum())
+    variance = sum(
+        rows @ (placed - auc) ** 2 / (rows.sum() * (rows.sum() - 1))
+        for rows, placed in ((positive, above), (negative, below))
+    )
+    return auc, float(np.sqrt(variance))
+
+
+def _mean(halves: list[tuple[float, float]]) -> tuple[float, float]:
+    # What one half shows by chance the other does not contradict, so that errors do not average out.
+    return sum(each[0] for each in halves) / 2, sum(each[1] for each in halves) / 2
+
+
+def _contradicted(counts: Codes, others: Codes) -> int:
+    """Rows whose label is not the more frequent one of their bin among the others; new bins have the others' own."""
+    known = others.sum(axis=0) > 0
+    positive = np.where(known, others[1] > others[0], others[1].sum() > others[0].sum())
+    return int(np.where(positive, counts[0], counts[1]).sum())
+
+
+def _across_threshold(levels: Codes, labels: Codes) -> int:
+    """Rows on the wrong side of the best threshold; missing values are a side of their own."""
+    counts = np.stack([np.bincount(levels[labels == label], minlength=levels.max() + 1) for label in (0, 1)])
+    below = np.pad(counts[:, 1:].cumsum(axis=1), ((0, 0), (1, 0)))
+    above = below[:, -1:] - below
+    return int(counts[:, 0].min() + min((below[0] + above[1]).min(), (below[1] + above[0]).min()))
+
+
+def joint_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
+    """Measure what features say about the target together, by boosted models that score each other's half of the rows.
+
+    Args:
+        training: float64 numbers and int32 codes, at most 20,000 rows of which are used.
+        labels: 0 or 1 for each of them.
+
+    Returns:
+        The AUC and its standard error.
+    """
+    picked = sample_positions(len(training), _affordable(training, MODEL_ROWS))
+    rows, labels = training.iloc[picked], labels[picked]
+    matrix, halves = _matrix(rows, rows), _halves(labels)
+    scored = []
+    for half in (0, 1):
+        predict = _boost(matrix[halves != half], labels[halves != half])
+        truth = labels[halves == half]
+        scored.append(_auc(np.stack([truth == 0, truth == 1]).astype(np.intp), predict(matrix[halves == half])))
+    return _mean(scored)
+
+
+def useless_features(
+    training: pd.DataFrame, labels: Codes, judged: pd.DataFrame, judged_labels: Codes, candidates: list[str]
+) -> dict[str, tuple[float, float]]:
+    """Find the candidates that a model of all features does not profit from.
+
+    A boosted model learns from training rows. On the judged rows the values of each candidate are permuted (Breiman,
+    "Random Forests", 2001, section 10); it is useless where that does not raise the log loss by more than two standard
+    errors. More than 50 candidates are permuted in groups, and a group that is of use is divided.
+
+    Args:
+        training: rows to learn from, float64 numbers and int32 codes, at most 20,000 of which are used.
+        labels: 0 or 1 for each of them.
+        judged: validation rows, with the same columns, at most 10,000 of which are used.
+        judged_labels: 0 or 1 for each of them.
+        candidates: features to judge.
+
+    Returns:
+        For each useless candidate the mean rise of the log loss and its standard error over the judged rows.
+    """
+    if not candidates or judged.empty:
+        return {}
+    learnt = sample_positions(len(training), _affordable(training, MODEL_ROWS))
+    picked = sample_positions(len(judged), _affordable(judged, JUDGED_ROWS))
+    predict = _boost(_matrix(training.iloc[learnt], training), labels[learnt])
+    matrix, truth = _matrix(judged.iloc[picked], training), judged_labels[picked]
+    losses = _log_losses(truth, predict(matrix))
+    size = -(-len(candidates) // GROUPS)
+    groups = [candidates[start : start + size] for start in range(0, len(candidates), size)]
+    useless = {}
+    while groups:
+        group = groups.pop()
+        columns = [training.columns.get_loc(name) for name in group]
+        rises = _permuted_losses(matrix, columns, truth, predict) - losses
+        mean, error = float(rises.mean()), float(rises.std() / np.sqrt(len(rises)))
+        if mean <= 2 * error:
+            useless |= dict.fromkeys(group, (mean, error))
+        elif len(group) > 1:
+            groups += [group[: len(group) // 2], group[len(group) // 2 :]]
+    return {name: useless[name] for name in candidates if name in useless}
+
+
+def sample_positions(rows: int, most: int) -> Codes:
+    """Draw at most `most` of the positions 0 .. rows - 1, in ascending order; the same ones every time."""
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False))
+
+
+def _affordable(table: pd.DataFrame, most: int) -> int:
+    return min(most, max(1_000, MODEL_CELLS // max(1, table.shape[1])))
+
+
+def _matrix(rows: pd.DataFrame, training: pd.DataFrame) -> Floats:
+    """Numbers as they are, codes by falling frequency in training rows; missing values as NaN."""
+    matrix = np.empty(rows.shape)
+    for position, name in enumerate(rows):
+        values = rows[name].to_numpy()
+        if values.dtype.kind == "i":
+            known = training[name].to_numpy()
+            counts = np.bincount(known[known >= 0], minlength=1)
+            ranks = np.append(np.argsort(np.argsort(-counts, kind="stable")), len(counts))
+            values = np.where(values < 0, np.nan, ranks[np.minimum(values, len(counts))])
+        matrix[:, position] = values
+    return matrix
+
+
+def _boost(matrix: Floats, labels: Codes) -> Callable[[Floats], Floats]:
+    """Fit a small boosted model and return its probability of label 1."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    model = HistGradientBoostingClassifier(
+        max_iter=TREES,
+        max_leaf_nodes=15,
+        min_samples_leaf=30,
+        l2_regularization=1.0,
+        early_stopping=False,
+        random_state=SEED,
+    )
+    with threadpool_limits(1):
+        model.fit(matrix, labels)
+
+    def predict(others: Floats) -> Floats:
+        with threadpool_limits(1):
+            probabilities: Floats = model.predict_proba(others)[:, 1]
+        return probabilities
+
+    return predict
+
+
+def _permuted_losses(matrix: Floats, columns: list[int], labels: Codes, predict: Callable[[Floats], Floats]) -> Floats:
+    """Mean log loss of each row where the values of some columns, kept together, come from another row."""
+    rng = np.random.default_rng(SEED)
+    permuted, total = matrix.copy(), np.zeros(len(labels))
+    for _ in range(REPEATS):
+        permuted[:, columns] = matrix[rng.permutation(len(matrix))][:, columns]
+        total += _log_losses(labels, predict(permuted))
+    return total / REPEATS
+
+
+def _log_losses(labels: Codes, probabilities: Floats) -> Floats:
+    of_label = np.where(labels == 1, probabilities, 1 - probabilities)
+    losses: Floats = -np.log(of_label.clip(1e-12))
+    return losses

@@ -1,0 +1,94 @@
+"""The parts that verticals with several raw tables, or code of their own, are put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+from kedro.pipeline import Node, Pipeline
+
+from lepton_pipeline.data.columns import check_columns, declared_columns
+from lepton_pipeline.data.contract import check_raw_table, enforce_contract
+from lepton_pipeline.data.ingest import read_table, record_table
+from lepton_pipeline.parameters import Contract, Dataset, Features
+
+
+def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
+    """Read one raw table and hold it to its contract, `tables.<name>`.
+
+    Args:
+        name: of the table: the nested namespace of its nodes and data sets. Its files are the data set `<name>.raw`, by
+            default `data/01_raw/<vertical>/<name>.*`; its result is `checked_<name>`.
+        references: further raw tables whose keys its contract asks for (`keys_to_exist_in_table`).
+    """
+    declared = f"params:tables.{name}"
+    read = Pipeline(
+        [
+            Node(read_table, ["raw", "params:ingestion", declared], "table", name="read_table"),
+            Node(
+                _check_of(name, references),
+                ["table", declared, *(f"typed_{other}" for other in references)],
+                ["contract_result", "quarantine", "data_docs"],
+                name="check_contract",
+            ),
+            Node(
+                enforce_contract,
+                ["table", "quarantine", "contract_result", declared],
+                "clean_table",
+                name="enforce_contract",
+            ),
+        ]
+    )
+    return Pipeline(
+        read,
+        namespace=name,
+        parameters={"params:ingestion", declared},
+        inputs={f"typed_{other}" for other in references},
+        outputs={"table": f"typed_{name}", "clean_table": f"checked_{name}"},
+    )
+
+
+def finish_table(source: str) -> Node:
+    """Turn what a vertical's own nodes have made into the table that its contract and its model are about.
+
+    Args:
+        source: the data set that holds it, one row per example.
+    """
+    return Node(
+        number_rows,
+        [source, "params:dataset", "params:contract", "params:features"],
+        ["table", "ingestion_record"],
+        name="finish_table",
+    )
+
+
+def number_rows(
+    made: pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Number the rows from 0 and record what they are.
+
+    Args:
+        made: one row per example, any index.
+        dataset: declared roles of columns.
+        contract: expectations, for the columns they name.
+        features: columns that are made later and so need not be there.
+
+    Returns:
+        The table and its record, see `record_table`.
+
+    Raises:
+        DataError: a declared column is absent, or the target cannot be learnt.
+    """
+    table = made.reset_index(drop=True)
+    check_columns([str(name) for name in table.columns], declared_columns(dataset, contract, features), "the table")
+    return table, record_table(table, dataset, [])
+
+
+def _check_of(name: str, references: tuple[str, ...]) -> Callable[..., Any]:
+    def check_contract(
+        table: pd.DataFrame, contract: Contract, *others: pd.DataFrame
+    ) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
+        return check_raw_table(table, contract, name, dict(zip(references, others, strict=True)))
+
+    return check_contract
