@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pandas as pd
 import pytest
 
@@ -62,6 +64,14 @@ def test_an_unknown_table_and_an_absent_key_column_are_errors():
         check(contract(), planes=WEATHER)
     with pytest.raises(DataError, match="table 'weather' has no key column 'ad'; did you mean 'at'"):
         check(contract(table_columns=["origin", "ad"]))
+
+
+@pytest.mark.parametrize("bound", ["2013-02-01", date(2013, 2, 1), "2013-02-01T00:00:00"])
+def test_dates_are_compared_with_a_day(bound):
+    table = pd.DataFrame({"at": pd.to_datetime(["2013-01-31 23:59", "2013-02-01", "2013-02-02"])})
+    between = {"expect": "column_values_to_be_between", "column": "at", "min_value": bound, "on_failure": "quarantine"}
+    _, quarantine, _ = check(Contract.model_validate({"expectations": [between]}), table=table)
+    assert quarantine.index.tolist() == [0]
 
 
 def test_an_absent_key_column_of_the_table_itself_stops():

@@ -6,6 +6,7 @@ import io
 import logging
 import math
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -66,7 +67,7 @@ def evaluate_checks(table: pd.DataFrame, checks: list[Check], blocked: dict[int,
         ConfigurationError: Great Expectations refuses the value of an argument.
     """
     with quiet_great_expectations():
-        expectations = [_expectation(position, check) for position, check in enumerate(checks)]
+        expectations = [_expectation(position, check, table) for position, check in enumerate(checks)]
         runnable = {position: each for position, each in enumerate(expectations) if position not in blocked}
         # Great Expectations was wrong about rows under an index that does not count from 0 (GX#12095).
         results = _run(table.reset_index(drop=True), runnable)
@@ -125,11 +126,14 @@ def plain_value(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str) else str(value)
 
 
-def _expectation(position: int, check: Check) -> Any:
+def _expectation(position: int, check: Check, table: pd.DataFrame) -> Any:
     from great_expectations.compatibility.pydantic import ValidationError
     from great_expectations.expectations.registry import get_expectation_impl
 
     arguments = {name: value for name, value in check.arguments.items() if name != "notes"}
+    columns = [table[name] for name in check.columns if name in table.columns]
+    if any(pd.api.types.is_datetime64_any_dtype(column) for column in columns):
+        arguments |= {name: _at_midnight(arguments[name]) for name in ("min_value", "max_value") if name in arguments}
     description = f"{check.sentence} · on failure: {check.on_failure}"
     declared_notes = check.arguments.get("notes", [])
     notes = declared_notes if isinstance(declared_notes, list) else [declared_notes]
@@ -142,6 +146,11 @@ def _expectation(position: int, check: Check) -> Any:
         )
     except ValidationError as error:
         raise ConfigurationError("\n".join(_refusals(check, error.errors()))) from error
+
+
+def _at_midnight(bound: Any) -> Any:
+    """A bound in days as the time that Great Expectations can compare with a column of times."""
+    return f"{bound}T00:00:00" if re.fullmatch(r"\d{4}-\d\d-\d\d", str(bound)) else bound
 
 
 def _refusals(check: Check, errors: list[dict[str, Any]]) -> list[str]:

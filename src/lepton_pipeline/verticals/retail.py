@@ -1,0 +1,122 @@
+"""Retail: invoice lines of a shop -> what each customer bought and returned, day by day -> monthly snapshots."""
+
+from __future__ import annotations
+
+import pandas as pd
+from kedro.pipeline import Node, Pipeline
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.verticals.raw_tables import finish_table, raw_table
+from lepton_pipeline.verticals.retail_snapshots import take_snapshots
+
+# Five digits, then letters for variants. Postage, discounts, fees, vouchers, samples and tests have other codes.
+_PRODUCT = r"\d{5}[A-Za-z]*"
+_CANCELLED, _ADJUSTED = "C", "A"
+
+
+def ingestion() -> Pipeline:
+    """Wire the way from invoice lines to one row per customer and month start."""
+    return Pipeline(
+        [
+            raw_table("lines"),
+            Node(drop_repeated_invoices, "checked_lines", "unique_lines", name="drop_repeated_invoices"),
+            Node(select_customer_lines, "unique_lines", "customer_lines", name="select_customer_lines"),
+            Node(summarise_days, "customer_lines", "customer_days", name="summarise_days"),
+            Node(take_snapshots, ["customer_days", "params:dataset"], "snapshots", name="take_snapshots"),
+            finish_table("snapshots"),
+        ]
+    )
+
+
+def drop_repeated_invoices(lines: pd.DataFrame) -> pd.DataFrame:
+    """Keep the first copy of every invoice that several files hold.
+
+    Each file is in the order of time, so a file begins where the time steps back. An invoice in more than one of them
+    is a copy as a whole. Equal lines within one file stay: a till writes a product once per scan, and half of the
+    products that stand twice on an invoice do so with different quantities.
+
+    Args:
+        lines: invoice lines, file below file, with `Invoice` and `InvoiceDate`.
+
+    Returns:
+        The lines without later copies, with their index labels.
+
+    Raises:
+        DataError: the copies of an invoice differ.
+    """
+    file = (lines["InvoiceDate"].diff() < pd.Timedelta(0)).cumsum()
+    later_copy = file > file.groupby(lines["Invoice"]).transform("min")
+    copied = lines["Invoice"].isin(lines.loc[later_copy, "Invoice"])
+    # A sum of row hashes does not depend on the order of the lines, which differs between files.
+    hashes = pd.util.hash_pandas_object(lines[copied], index=False)
+    contents = hashes.groupby([lines.loc[copied, "Invoice"], file[copied]]).sum().groupby(level="Invoice").nunique()
+    if (contents > 1).any():
+        raise DataError(
+            f"invoice {contents.idxmax()!r} stands in several files with different lines; keep one version of it. "
+            "A file begins where InvoiceDate steps back: if it stands in one file only, sort that file by InvoiceDate."
+        )
+    return lines[~later_copy]
+
+
+def select_customer_lines(unique_lines: pd.DataFrame) -> pd.DataFrame:
+    """Keep the products that known customers bought or gave back.
+
+    Left out are lines without a customer, codes that are no products, adjustments, corrections of the stock (a negative
+    quantity outside a cancellation) and prices of zero or less.
+
+    Args:
+        unique_lines: invoice lines, each once.
+
+    Returns:
+        `customer` (int64), `day` (midnight), `product`, `country`, `units` and `pence` (int64, the line's value);
+        units and pence are negative for what was given back.
+    """
+    kind = unique_lines["Invoice"].str[0]
+    units = unique_lines["Quantity"]
+    bought = ~kind.isin([_CANCELLED, _ADJUSTED]) & (units > 0)
+    returned = (kind == _CANCELLED) & (units < 0)
+    product = unique_lines["StockCode"].str.fullmatch(_PRODUCT).fillna(False).astype(bool)
+    known = unique_lines["Customer ID"].notna()
+    kept = unique_lines[(bought | returned) & product & known & (unique_lines["Price"] > 0)]
+    return pd.DataFrame(
+        {
+            "customer": kept["Customer ID"].astype("int64"),
+            "day": kept["InvoiceDate"].dt.normalize(),
+            "product": kept["StockCode"],
+            "country": kept["Country"],
+            "units": kept["Quantity"].astype("int64"),
+            # Sums of whole pence do not depend on the order of the lines, those of fractions of a pound do.
+            "pence": (kept["Quantity"] * kept["Price"] * 100).round().astype("int64"),
+        }
+    )
+
+
+def summarise_days(customer_lines: pd.DataFrame) -> pd.DataFrame:
+    """Sum up what each customer bought and returned on each day.
+
+    A day, not an invoice, is one purchase: orders are often split over several invoices.
+
+    Args:
+        customer_lines: what `select_customer_lines` gives.
+
+    Returns:
+        One row per customer and day with lines, in that order: `customer`, `day`, `country`, and int64 columns `lines`
+        and `units` bought, `pence` spent, `new_products` (bought by this customer for the first time) and
+        `returned_pence` (positive). On a day with returns only, all but the last are 0.
+    """
+    keys = ["customer", "day"]
+    bought = customer_lines[customer_lines["units"] > 0]
+    returned = customer_lines[customer_lines["units"] < 0]
+    first_bought = bought.groupby(["customer", "product"], as_index=False)["day"].min()
+    # Of several countries on a day one is taken whatever the order of the lines.
+    places = customer_lines[[*keys, "country"]].drop_duplicates().sort_values([*keys, "country"])
+    days = places.drop_duplicates(keys).set_index(keys)
+    columns = {
+        "lines": bought.groupby(keys).size(),
+        "units": bought.groupby(keys)["units"].sum(),
+        "pence": bought.groupby(keys)["pence"].sum(),
+        "new_products": first_bought.groupby(keys).size(),
+        "returned_pence": -returned.groupby(keys)["pence"].sum(),
+    }
+    counts = {name: column.reindex(days.index, fill_value=0).astype("int64") for name, column in columns.items()}
+    return days.assign(**counts).reset_index()
