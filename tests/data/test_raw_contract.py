@@ -68,7 +68,7 @@ def test_an_unknown_table_and_an_absent_key_column_are_errors():
 
 @pytest.mark.parametrize("bound", ["2013-02-01", date(2013, 2, 1), "2013-02-01T00:00:00"])
 def test_dates_are_compared_with_a_day(bound):
-    table = pd.DataFrame({"at": pd.to_datetime(["2013-01-31 23:59", "2013-02-01", "2013-02-02"])})
+    table = pd.DataFrame({"at": pd.to_datetime(["2013-01-31 23:59", "2013-02-01 00:00", "2013-02-02 00:00"])})
     between = {"expect": "column_values_to_be_between", "column": "at", "min_value": bound, "on_failure": "quarantine"}
     _, quarantine, _ = check(Contract.model_validate({"expectations": [between]}), table=table)
     assert quarantine.index.tolist() == [0]
