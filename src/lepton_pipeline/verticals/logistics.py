@@ -1,0 +1,153 @@
+"""Logistics: flights, the weather before them and the aircraft that flew them -> one row per flight that arrived."""
+
+from __future__ import annotations
+
+import pandas as pd
+from kedro.pipeline import Node, Pipeline
+
+from lepton_pipeline.data.columns import check_columns
+from lepton_pipeline.verticals.raw_tables import finish_table, raw_table
+
+# Columns of the raw tables; further ones are not read.
+_OF_FLIGHT = ["carrier", "flight", "tailnum", "origin", "dest", "distance", "dep_delay", "arr_delay"]
+_CLOCK = ["year", "month", "day", "hour", "minute", "time_hour", "sched_dep_time", "sched_arr_time", "air_time"]
+_OF_AIRPORT = ["faa", "lat", "lon", "alt", "tz", "dst"]
+_OF_PLANE = ["tailnum", "year", "seats"]
+_OF_WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
+# From leaving the gate to arriving at one, no flight with known times spent four hours on the ground.
+_LONGEST_TAXI = pd.Timedelta(hours=4)
+_DAY = 24 * 60
+
+
+def ingestion() -> Pipeline:
+    """Wire the way from five raw tables to one row per flight that arrived."""
+    others = ("weather", "planes", "airports", "airlines")
+    return Pipeline(
+        [
+            *(raw_table(name) for name in others),
+            raw_table("flights", references=others),
+            Node(time_flights, ["checked_flights", "checked_airports"], "timed_flights", name="time_flights"),
+            Node(join_weather, ["timed_flights", "checked_weather"], "flights_in_weather", name="join_weather"),
+            Node(join_planes, ["flights_in_weather", "checked_planes"], "joined_flights", name="join_planes"),
+            finish_table("joined_flights"),
+        ]
+    )
+
+
+def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
+    """Keep the flights that arrived, and say when each was to leave, left and arrived.
+
+    Times in the source are local, HHMM as a number. A time zone's difference to UTC is the airport's `tz`, and one hour
+    more in summer where `dst` is "A" (the rule of the United States); when that is, the origin's own times tell.
+
+    Args:
+        flights: flights with `time_hour` (UTC, the hour of the scheduled departure); cancelled and diverted ones have
+            no `arr_delay`.
+        airports: places with `faa` (each once), `lat`, `lon` (degrees), `alt` (feet), `tz` (hours) and `dst`.
+
+    Returns:
+        Flights that arrived, with their index labels: what is known of them by their schedule; `dep_delay`,
+        `arr_delay` (minutes); and, in UTC, `scheduled_at`, `departed_at` and `arrived_at`. Where the destination is not
+        among the airports, its columns are missing and `arrived_at` is later than the arrival, never earlier.
+
+    Raises:
+        DataError: a column is absent.
+    """
+    _require(flights, [*_OF_FLIGHT, *_CLOCK], "flights")
+    _require(airports, _OF_AIRPORT, "airports")
+    arrived = flights[flights["arr_delay"].notna()]
+    hour = pd.to_datetime(arrived[["year", "month", "day", "hour"]])
+    minute = pd.to_timedelta(arrived["minute"], unit="min")
+    scheduled_at = arrived["time_hour"] + minute
+    departed_at = scheduled_at + pd.to_timedelta(arrived["dep_delay"], unit="min")
+
+    places = airports.set_index("faa")
+    place = places.reindex(arrived["dest"]).set_axis(arrived.index)
+    origin_zone = (hour - arrived["time_hour"]).dt.total_seconds() / 3600
+    summer = origin_zone > places["tz"].reindex(arrived["origin"]).to_numpy()
+    time_difference = place["tz"] + (summer & (place["dst"] == "A")) - origin_zone
+    local_minutes = _minutes(arrived["sched_arr_time"]) - _minutes(arrived["sched_dep_time"])
+    scheduled_minutes = (local_minutes - 60 * time_difference) % _DAY
+
+    due_at = scheduled_at + pd.to_timedelta(scheduled_minutes, unit="min")
+    latest = departed_at + pd.to_timedelta(arrived["air_time"], unit="min") + _LONGEST_TAXI
+    return arrived[_OF_FLIGHT].assign(
+        scheduled_at=scheduled_at,
+        scheduled_local=hour + minute,
+        departed_at=departed_at,
+        arrived_at=(due_at + pd.to_timedelta(arrived["arr_delay"], unit="min")).fillna(latest),
+        scheduled_minutes=scheduled_minutes,
+        time_difference=time_difference,
+        dest_lat=place["lat"],
+        dest_lon=place["lon"],
+        dest_alt=place["alt"],
+        airport_matched=arrived["dest"].isin(places.index),
+    )
+
+
+def _minutes(clock: pd.Series) -> pd.Series:
+    """Minutes since midnight of times such as 517 for 5:17."""
+    return clock // 100 * 60 + clock % 100
+
+
+def join_weather(timed_flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
+    """Add the weather at the origin as it was observed in the hour before that of the scheduled departure.
+
+    Args:
+        timed_flights: what `time_flights` gives.
+        weather: observations with `origin` and `time_hour` (UTC), each pair once.
+
+    Returns:
+        The same flights with the observation of one hour earlier, `temp_change` and `pressure_change` over the three
+        hours before it, `precip_3h` (inches in those observed of the last three hours), and `weather_matched`: whether
+        there is an observation of one hour earlier.
+
+    Raises:
+        DataError: a column is absent.
+    """
+    _require(weather, ["origin", "time_hour", *_OF_WEATHER], "weather")
+    observed = weather.set_index(["origin", "time_hour"])[_OF_WEATHER]
+    hour = timed_flights["scheduled_at"].dt.floor("h")
+
+    def keys(hours: int) -> pd.MultiIndex:
+        return pd.MultiIndex.from_arrays([timed_flights["origin"], hour - pd.Timedelta(hours=hours)])
+
+    def hours_before(hours: int) -> pd.DataFrame:
+        return observed.reindex(keys(hours)).set_axis(timed_flights.index)
+
+    latest, earlier = hours_before(1), hours_before(4)
+    rain = [latest["precip"], hours_before(2)["precip"], hours_before(3)["precip"]]
+    return timed_flights.assign(
+        **{str(name): latest[name] for name in latest},
+        temp_change=latest["temp"] - earlier["temp"],
+        pressure_change=latest["pressure"] - earlier["pressure"],
+        precip_3h=pd.concat(rain, axis="columns").sum(axis="columns", min_count=1),
+        weather_matched=keys(1).isin(observed.index),
+    )
+
+
+def join_planes(timed_flights: pd.DataFrame, planes: pd.DataFrame) -> pd.DataFrame:
+    """Add what is known of the aircraft.
+
+    Args:
+        timed_flights: flights with `tailnum` and `scheduled_local`.
+        planes: aircraft with `tailnum` (each once) and the `year` they were built.
+
+    Returns:
+        The same flights with `plane_age` (years), `seats`, and `plane_matched`: whether the aircraft is known.
+
+    Raises:
+        DataError: a column is absent.
+    """
+    _require(planes, _OF_PLANE, "planes")
+    aircraft = planes.set_index("tailnum")
+    plane = aircraft.reindex(timed_flights["tailnum"]).set_axis(timed_flights.index)
+    return timed_flights.assign(
+        plane_age=timed_flights["scheduled_local"].dt.year - plane["year"],
+        seats=plane["seats"],
+        plane_matched=timed_flights["tailnum"].isin(aircraft.index),
+    )
+
+
+def _require(table: pd.DataFrame, columns: list[str], name: str) -> None:
+    check_columns([str(column) for column in table.columns], {"the join of flights": columns}, f"table {name!r}")
