@@ -13,7 +13,6 @@ from lepton_pipeline.data.columns import feature_columns
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import as_numbers
 from lepton_pipeline.features.noise import (
-    FEWEST,
     SAMPLED_ROWS,
     Alone,
     features_alone,
@@ -30,7 +29,7 @@ BRIGHT, OTHERS = 0.75, 5
 # Where nearly every row has the same value, too few differ to tell noise from a rare signal.
 MOST_COMMON = 0.95
 # In a small table weak features cannot be told from noise: those above this AUC have the benefit of the doubt.
-NEARLY_CHANCE = 0.52
+NEARLY_CHANCE = 0.53
 
 Codes = npt.NDArray[np.intp]
 _EXCLUDE = "Exclude it (dataset.exclude)"
@@ -171,12 +170,12 @@ def _outshining(
     training: pd.DataFrame, labels: Codes, features: dict[str, Alone], leaks: Leaks
 ) -> list[dict[str, str]]:
     """Features that say more about the target than all others together, found one by one, the strongest first."""
-    found = []
-    others = training.drop(columns=[*_constant(training), *_equal(training)])
-    for name, alone in features.items():
-        if alone.auc < BRIGHT or others.shape[1] <= OTHERS:
-            break
-        if name in others and name not in leaks.trusted:
+    bright = [name for name, alone in features.items() if alone.auc >= BRIGHT and name not in leaks.trusted]
+    found: list[dict[str, str]] = []
+    others = training.drop(columns=[*_constant(training), *_equal(training)]) if bright else training
+    for name in bright:
+        alone = features[name]
+        if name in others and others.shape[1] > OTHERS:
             rest = others.drop(columns=name)
             auc, error = joint_auc(rest, labels)
             if alone.auc - auc <= 2 * np.hypot(alone.error, error):
@@ -200,8 +199,7 @@ def _noise(
         for name, alone in features.items()
         if name in rows and alone.interval[0] <= 0.5 and alone.auc <= NEARLY_CHANCE and _varied(rows[name][train])
     ]
-    enough = FEWEST <= labels[train].sum() <= train.sum() - FEWEST
-    useless = useless_features(rows[train], labels[train], rows[~train], labels[~train], weak if enough else [])
+    useless = useless_features(rows[train], labels[train], rows[~train], labels[~train], weak)
     found = [_finding(name, "constant", "it has the same value in every training row") for name in constant]
     for name, first in equal.items():
         found.append(_finding(name, f"duplicate of {first}", f"it equals {first!r} in every training row"))
@@ -213,7 +211,9 @@ def _noise(
 
 def _constant(training: pd.DataFrame) -> list[str]:
     """Features with one value in every row; missing is a value of its own."""
-    return [str(name) for name in training if len(pd.unique(training[name])) == 1]
+    values = {str(name): training[name].to_numpy() for name in training}
+    # NaN is the only value that differs from itself.
+    return [name for name, each in values.items() if (each == each[0]).all() or (each != each).all()]
 
 
 def _equal(training: pd.DataFrame) -> dict[str, str]:
@@ -235,15 +235,18 @@ def _varied(values: pd.Series) -> bool:
 
 def _distinct(values: pd.Series) -> str:
     """Say why values name rows, or nothing where they do not."""
-    present = values[values >= 0] if values.dtype.kind == "i" else values.dropna()
-    if len(present) < max(ID_ROWS, len(values) / 2) or present.nunique() < DISTINCT * len(present):
+    numbers = values.dropna().to_numpy()
+    category = values.dtype.kind == "i"
+    if category:
+        numbers = numbers[numbers >= 0]
+    elif not np.isfinite(numbers).all() or (numbers % 1).any():
         return ""
-    said = f"{present.nunique():,} of {len(values):,} training rows have a value of their own"
-    if values.dtype.kind == "i":
+    different = len(np.unique(numbers))
+    if len(numbers) < max(ID_ROWS, len(values) / 2) or different < DISTINCT * len(numbers):
+        return ""
+    said = f"{different:,} of {len(values):,} training rows have a value of their own"
+    if category:
         return said
-    numbers = present.to_numpy()
-    if not np.isfinite(numbers).all() or (numbers % 1).any():
-        return ""
     if (np.diff(numbers) > 0).all():
         return f"{said}, a whole number that rises from row to row"
     # Amounts crowd somewhere in their range; numbers that were handed out do not.

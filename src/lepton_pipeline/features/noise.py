@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 SAMPLED_ROWS = 100_000
-BINS, MOST_VALUES = 20, 40
+# Numbers have a bin for every 20 rows of the rarer class, so that the rates of a small table mean something.
+FEWEST_BINS, MOST_BINS, ROWS_A_BIN = 8, 20, 20
 # Rates of small categories are drawn towards the base rate as by this many rows.
 SMOOTHING = 10
 # With fewer rows of the rarer class chance alone makes strong features.
-FEWEST = 8
-MODEL_ROWS, JUDGED_ROWS = 20_000, 10_000
+FEWEST, CHANCE = 8, (0.5, 0.25)
+MODEL_ROWS, JUDGED_ROWS = 20_000, 5_000
 # A wide table is judged on fewer rows, so that the check stays cheap.
-MODEL_CELLS = 5_000_000
+MODEL_CELLS = 3_000_000
 TREES, REPEATS, GROUPS, SEED = 60, 4, 50, 0
 
 Codes = npt.NDArray[np.intp]
@@ -78,16 +80,29 @@ def _alone(values: np.ndarray, labels: Codes, halves: Codes) -> Alone:
     """Score each half of the rows by the rates of positive rows in the bins of the other half."""
     levels, numbers = _levels(values)
     missing = float((levels == 0).mean())
-    if np.bincount(labels, minlength=2).min() < FEWEST:
-        return Alone(0.5, 0.25, missing, len(labels))
-    bins = _bins(levels) if numbers else levels
-    width = bins.max() + 1
-    counts = np.bincount(bins + width * (labels + 2 * halves), minlength=4 * width).reshape(2, 2, width)
-    scored = [_auc(counts[half], _rates(counts[1 - half])) for half in (0, 1)]
+    rarer = _rarer(labels)
+    if rarer < FEWEST:
+        return Alone(*CHANCE, missing, len(labels))
+    bins = _bins(levels, min(max(rarer // ROWS_A_BIN, FEWEST_BINS), MOST_BINS)) if numbers else levels
+    counts = _counts(bins, labels, halves)
+    auc, error = _mean([_auc(counts[half], _rates(counts[1 - half])) for half in (0, 1)])
     contradicted = sum(_contradicted(counts[half], counts[1 - half]) for half in (0, 1))
     if numbers:
-        contradicted = min(contradicted, _across_threshold(levels, labels))
-    return Alone(*_mean(scored), missing, contradicted)
+        counts = _counts(levels, labels, halves)
+        # In few rows the bins hide a relation that is monotone.
+        auc, error = max((auc, error), _monotone_auc(counts))
+        contradicted = min(contradicted, _across_threshold(counts.sum(axis=0)))
+    return Alone(auc, error, missing, contradicted)
+
+
+def _rarer(labels: Codes) -> int:
+    return int(np.bincount(labels, minlength=2).min())
+
+
+def _counts(levels: Codes, labels: Codes, halves: Codes) -> Codes:
+    """Count rows by half, label and level [2, 2, levels]."""
+    width = int(levels.max()) + 1
+    return np.bincount(levels + width * (labels + 2 * halves), minlength=4 * width).reshape(2, 2, width)
 
 
 def _levels(values: np.ndarray) -> tuple[Codes, bool]:
@@ -100,13 +115,13 @@ def _levels(values: np.ndarray) -> tuple[Codes, bool]:
     return levels, True
 
 
-def _bins(levels: Codes) -> Codes:
-    """Put many levels into 20 bins of about equal size; equal values stay together, and so do missing ones."""
-    if levels.max() <= MOST_VALUES:
+def _bins(levels: Codes, most: int) -> Codes:
+    """Put many levels into bins of about equal size; equal values stay together, and so do missing ones."""
+    if levels.max() <= 2 * most:
         return levels
     rows = np.bincount(levels)[1:]
     middles = (rows.cumsum() - rows / 2) / rows.sum()
-    return np.concatenate([[0], (middles * BINS).astype(np.intp) + 1])[levels]
+    return np.concatenate([[0], (middles * most).astype(np.intp) + 1])[levels]
 
 
 def _rates(counts: Codes) -> Floats:
@@ -116,9 +131,14 @@ def _rates(counts: Codes) -> Floats:
 
 
 def _auc(counts: Codes, scores: Floats) -> tuple[float, float]:
-    """AUC and its standard error (DeLong et al., Biometrics 44, 1988) from rows counted by score [2, scores]."""
+    """AUC and its standard error from negative and positive rows counted by bin [2, bins], and a score of each bin."""
     groups = np.unique(scores, return_inverse=True)[1]
-    negative, positive = (np.bincount(groups, each) for each in counts)
+    return _ordered_auc(np.stack([np.bincount(groups, each) for each in counts]))
+
+
+def _ordered_auc(counts: npt.NDArray[Any]) -> tuple[float, float]:
+    """AUC and its standard error (DeLong et al., Biometrics 44, 1988) from rows counted by ascending score."""
+    negative, positive = counts
     # The fraction of the other class that each row is rightly above, or below.
     above = (negative.cumsum() - negative / 2) / negative.sum()
     below = 1 - (positive.cumsum() - positive / 2) / positive.sum()
@@ -128,6 +148,14 @@ def _auc(counts: Codes, scores: Floats) -> tuple[float, float]:
         for rows, placed in ((positive, above), (negative, below))
     )
     return auc, float(np.sqrt(variance))
+
+
+def _monotone_auc(counts: Codes) -> tuple[float, float]:
+    """AUC of the levels themselves, in each half in the direction of the other."""
+    (first, first_error), (second, second_error) = (_ordered_auc(each) for each in counts)
+    return _mean(
+        [(first if second >= 0.5 else 1 - first, first_error), (second if first >= 0.5 else 1 - second, second_error)]
+    )
 
 
 def _mean(halves: list[tuple[float, float]]) -> tuple[float, float]:
@@ -142,9 +170,8 @@ def _contradicted(counts: Codes, others: Codes) -> int:
     return int(np.where(positive, counts[0], counts[1]).sum())
 
 
-def _across_threshold(levels: Codes, labels: Codes) -> int:
+def _across_threshold(counts: Codes) -> int:
     """Rows on the wrong side of the best threshold; missing values are a side of their own."""
-    counts = np.stack([np.bincount(levels[labels == label], minlength=levels.max() + 1) for label in (0, 1)])
     below = np.pad(counts[:, 1:].cumsum(axis=1), ((0, 0), (1, 0)))
     above = below[:, -1:] - below
     return int(counts[:, 0].min() + min((below[0] + above[1]).min(), (below[1] + above[0]).min()))
@@ -158,16 +185,19 @@ def joint_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
         labels: 0 or 1 for each of them.
 
     Returns:
-        The AUC and its standard error.
+        The AUC and its standard error; 0.5 and 0.25 where a class has too few rows.
     """
     picked = sample_positions(len(training), _affordable(training, MODEL_ROWS))
     rows, labels = training.iloc[picked], labels[picked]
+    if _rarer(labels) < FEWEST:
+        return CHANCE
     matrix, halves = _matrix(rows, rows), _halves(labels)
     scored = []
-    for half in (0, 1):
-        predict = _boost(matrix[halves != half], labels[halves != half])
-        truth = labels[halves == half]
-        scored.append(_auc(np.stack([truth == 0, truth == 1]).astype(np.intp), predict(matrix[halves == half])))
+    with _one_thread():
+        for half in (0, 1):
+            predict = _boost(matrix[halves != half], labels[halves != half])
+            truth = labels[halves == half]
+            scored.append(_auc(np.stack([truth == 0, truth == 1]).astype(np.intp), predict(matrix[halves == half])))
     return _mean(scored)
 
 
@@ -183,32 +213,33 @@ def useless_features(
     Args:
         training: rows to learn from, float64 numbers and int32 codes, at most 20,000 of which are used.
         labels: 0 or 1 for each of them.
-        judged: validation rows, with the same columns, at most 10,000 of which are used.
+        judged: validation rows, with the same columns, at most 5,000 of which are used.
         judged_labels: 0 or 1 for each of them.
         candidates: features to judge.
 
     Returns:
         For each useless candidate the mean rise of the log loss and its standard error over the judged rows.
     """
-    if not candidates or judged.empty:
-        return {}
     learnt = sample_positions(len(training), _affordable(training, MODEL_ROWS))
+    if not candidates or judged.empty or _rarer(labels[learnt]) < FEWEST:
+        return {}
     picked = sample_positions(len(judged), _affordable(judged, JUDGED_ROWS))
-    predict = _boost(_matrix(training.iloc[learnt], training), labels[learnt])
     matrix, truth = _matrix(judged.iloc[picked], training), judged_labels[picked]
-    losses = _log_losses(truth, predict(matrix))
     size = -(-len(candidates) // GROUPS)
     groups = [candidates[start : start + size] for start in range(0, len(candidates), size)]
-    useless = {}
-    while groups:
-        group = groups.pop()
-        columns = [training.columns.get_loc(name) for name in group]
-        rises = _permuted_losses(matrix, columns, truth, predict) - losses
-        mean, error = float(rises.mean()), float(rises.std() / np.sqrt(len(rises)))
-        if mean <= 2 * error:
-            useless |= dict.fromkeys(group, (mean, error))
-        elif len(group) > 1:
-            groups += [group[: len(group) // 2], group[len(group) // 2 :]]
+    useless: dict[str, tuple[float, float]] = {}
+    with _one_thread():
+        predict = _boost(_matrix(training.iloc[learnt], training), labels[learnt])
+        losses = _log_losses(truth, predict(matrix))
+        while groups:
+            group = groups.pop()
+            columns = training.columns.get_indexer(pd.Index(group))
+            rises = _permuted_losses(matrix, columns, truth, predict) - losses
+            mean, error = float(rises.mean()), float(rises.std() / np.sqrt(len(rises)))
+            if mean <= 2 * error:
+                useless |= dict.fromkeys(group, (mean, error))
+            elif len(group) > 1:
+                groups += [group[: len(group) // 2], group[len(group) // 2 :]]
     return {name: useless[name] for name in candidates if name in useless}
 
 
@@ -237,10 +268,18 @@ def _matrix(rows: pd.DataFrame, training: pd.DataFrame) -> Floats:
     return matrix
 
 
+def _one_thread() -> AbstractContextManager[Any]:
+    # The limit holds for the libraries that are loaded by then.
+    import sklearn.ensemble  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    return limits
+
+
 def _boost(matrix: Floats, labels: Codes) -> Callable[[Floats], Floats]:
     """Fit a small boosted model and return its probability of label 1."""
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
 
     model = HistGradientBoostingClassifier(
         max_iter=TREES,
@@ -249,19 +288,12 @@ def _boost(matrix: Floats, labels: Codes) -> Callable[[Floats], Floats]:
         l2_regularization=1.0,
         early_stopping=False,
         random_state=SEED,
-    )
-    with threadpool_limits(1):
-        model.fit(matrix, labels)
+    ).fit(matrix, labels)
 
-    def predict(others: Floats) -> Floats:
-        with threadpool_limits(1):
-            probabilities: Floats = model.predict_proba(others)[:, 1]
-        return probabilities
-
-    return predict
+    return lambda others: model.predict_proba(others)[:, 1]
 
 
-def _permuted_losses(matrix: Floats, columns: list[int], labels: Codes, predict: Callable[[Floats], Floats]) -> Floats:
+def _permuted_losses(matrix: Floats, columns: Codes, labels: Codes, predict: Callable[[Floats], Floats]) -> Floats:
     """Mean log loss of each row where the values of some columns, kept together, come from another row."""
     rng = np.random.default_rng(SEED)
     permuted, total = matrix.copy(), np.zeros(len(labels))
