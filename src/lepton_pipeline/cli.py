@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,7 +15,9 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import LOGGING, pipelines, settings
 from kedro.utils import find_kedro_project
 
-from lepton_pipeline.errors import ConfigurationError, ContractError, GateRefusedError, LeptonError, user_error
+from lepton_pipeline.cli_errors import report_error
+from lepton_pipeline.cli_vertical import vertical as vertical_commands
+from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 
 _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")
 _INTERRUPTED = 130
@@ -38,7 +39,7 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
         verticals = _selected(options)
         _check_declarations(verticals, options)
     except Exception as error:
-        sys.exit(_report(error, debug))
+        sys.exit(report_error(error, debug))
     codes = [_run_one(vertical, options, debug, fail_on_refusal) for vertical in verticals]
     failed = {vertical: code for vertical, code in zip(verticals, codes, strict=True) if code}
     if failed and len(verticals) > 1:
@@ -68,7 +69,7 @@ def _run_one(vertical: str, options: dict[str, Any], debug: bool, fail_on_refusa
         )
         sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
     except Exception as error:
-        return _report(error, debug, vertical)
+        return report_error(error, debug, vertical)
     return 0
 
 
@@ -128,23 +129,6 @@ def _check_declarations(verticals: list[str], options: dict[str, Any]) -> None:
             raise ConfigurationError(f"{vertical}: {error}") from error
 
 
-def _report(error: Exception, debug: bool, vertical: str | None = None) -> int:
-    """Say what went wrong, without a traceback where a user can mend it, and return the exit code."""
-    known = user_error(error)
-    if debug or known is None:
-        traceback.print_exception(error)
-    if known is None:
-        return LeptonError.exit_code
-    click.echo(f"\nerror: {known}", err=True)
-    if isinstance(known, ContractError):
-        click.echo(
-            f"Data Docs: data/08_reporting/{vertical}/data_docs/index.html\n"
-            f"Quarantined rows: data/02_intermediate/{vertical}/quarantine.parquet",
-            err=True,
-        )
-    return known.exit_code
-
-
 cli.add_command(
     click.Command(
         "run",
@@ -157,3 +141,4 @@ cli.add_command(
         ],
     )
 )
+cli.add_command(vertical_commands)

@@ -1,0 +1,116 @@
+"""`kedro vertical`: add, list, check and match verticals."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.project import settings
+from kedro.utils import find_kedro_project
+
+from lepton_pipeline.cli_errors import report_error
+
+_debug = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
+
+
+@click.group()
+def vertical() -> None:
+    """Add, list, check and match verticals."""
+
+
+def _explained(command: Callable[..., None]) -> Callable[..., None]:
+    """End with one message and the exit code of the error."""
+
+    @wraps(command)
+    def explained(debug: bool, **options: Any) -> None:
+        try:
+            command(**options)
+        except Exception as error:
+            sys.exit(report_error(error, debug))
+
+    return explained
+
+
+@vertical.command()
+@click.argument("name")
+@click.option(
+    "--from",
+    "files",
+    required=True,
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="CSV or Parquet file, compressed or not, or a folder of them; may be given several times.",
+)
+@click.option("--target", help="Column to predict.")
+@click.option("--positive", help="Value of the target that counts as the positive class.")
+@click.option("--time", help="Column of dates, or of numbers in their order.")
+@click.option("--group", help="Column of what several rows belong to, a customer say.")
+@_debug
+@_explained
+def new(
+    name: str, files: tuple[Path, ...], target: str | None, positive: str | None, time: str | None, group: str | None
+) -> None:
+    """Write the declaration of a new vertical NAME from its data."""
+    from lepton_pipeline.onboarding.draft import new_vertical, print_new
+
+    print_new(new_vertical(_project(), name, list(files), target, positive, time, group))
+
+
+@vertical.command(name="list")
+@click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
+@_debug
+@_explained
+def list_verticals(env: str | None) -> None:
+    """List the verticals: data, split, last run and champion."""
+    from kedro.config import OmegaConfigLoader
+
+    from lepton_pipeline.onboarding.overview import overview, print_overview
+    from lepton_pipeline.registry.tracking import read_tracking
+
+    conf = _project() / settings.CONF_SOURCE
+    loader = OmegaConfigLoader(str(conf), env=env, **settings.CONFIG_LOADER_ARGS)
+    print_overview(overview(conf / "base", read_tracking(loader["mlflow"]), _project()))
+
+
+@vertical.command()
+@click.argument("name", required=False)
+@click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
+@_debug
+def check(name: str | None, env: str | None, debug: bool) -> None:
+    """Check the vertical NAME, or all: configuration, catalog and contract against the data. Nothing is trained.
+
+    Exit codes: 0 done, 2 bad configuration, 3 data that cannot be used or break the contract, 1 anything else.
+    """
+    from lepton_pipeline.declaration import find_verticals
+    from lepton_pipeline.onboarding.check import check_vertical, print_check
+
+    codes = []
+    try:
+        names = [name] if name else find_verticals(_project() / settings.CONF_SOURCE / "base")
+    except Exception as error:
+        sys.exit(report_error(error, debug))
+    for each in names:
+        try:
+            print_check(check_vertical(each, env))
+        except Exception as error:
+            codes.append(report_error(error, debug))
+    sys.exit(next(iter(codes), 0))
+
+
+@vertical.command()
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@_debug
+@_explained
+def match(file: Path) -> None:
+    """Rank the verticals by how well the table in FILE fits each: which one serves a client's need."""
+    from lepton_pipeline.onboarding.match import match_file, print_matches
+
+    print_matches(match_file(_project(), file))
+
+
+def _project() -> Path:
+    return find_kedro_project(Path.cwd()) or Path.cwd()

@@ -1,0 +1,1 @@
+"""Meet the verticals there are, and make the next one."""

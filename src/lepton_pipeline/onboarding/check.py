@@ -1,0 +1,243 @@
+"""Hold a vertical's configuration and catalog, and its data, to what it declares, without training."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from time import perf_counter
+from typing import Any
+
+from kedro.framework.project import pipelines, settings
+from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lepton_pipeline.errors import ConfigurationError
+
+_LAST_STAGE = "encode_rows"
+# Made by the hook that opens the MLflow run.
+_RUN_ID = "run_id"
+_RESULTS = ("contract_result", "split", "feature_report", "encoder")
+_NOTABLE_SECONDS = 0.1
+_WIDTH_OF_A_LOG = 110
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found in a vertical that may be trained.
+
+    Attributes:
+        vertical: its name.
+        rows: of the table, before quarantine.
+        quarantined: rows among them that the contract takes out.
+        tables: the same two numbers for each raw table that has a contract of its own.
+        warnings: what the contracts warn of.
+        parts: rows and base rate (fraction of positive rows) of each part of the split; rows of a gap have no rate.
+        findings: what the feature check found, one sentence each.
+        features: columns that a model would learn from.
+        dropped: features left out, each with the reason.
+        seconds: by stage, in the order in which they ran.
+    """
+
+    vertical: str
+    rows: int
+    quarantined: int
+    tables: dict[str, tuple[int, int]]
+    warnings: list[str]
+    parts: dict[str, tuple[int, float | None]]
+    findings: list[str]
+    features: list[str]
+    dropped: dict[str, str]
+    seconds: dict[str, float]
+
+
+def check_vertical(
+    name: str,
+    env: str | None = None,
+    conf_source: str | None = None,
+    runtime_params: dict[str, Any] | None = None,
+) -> Checked:
+    """Run a vertical's stages up to the encoded rows, in memory: no file is written and no MLflow run opened.
+
+    Args:
+        name: the vertical, of the project that is bootstrapped.
+        env: configuration environment, as `kedro run --env`.
+        conf_source: configuration folder, as `kedro run --conf-source`.
+        runtime_params: values of single keys, as `kedro run --params`.
+
+    Raises:
+        ConfigurationError: the vertical is unknown, its declaration or its catalog cannot be followed.
+        Exception: what a stage raises, as in a run; `errors.user_error` finds the error a user can mend in it.
+    """
+    with _quiet():
+        pipelines.set_requested([name])
+        _require_known(name)
+        session = settings.SESSION_CLASS.create(env=env, conf_source=conf_source, runtime_params=runtime_params)
+        with session:
+            context = session.load_context()
+            # As a session's own run does: without it, the typed parameters of every vertical are validated.
+            context._pipelines_to_validate = [name]
+            try:
+                catalog = context.catalog
+            except DatasetError as error:
+                raise ConfigurationError(f"{error}; correct the entry in the catalog.") from error
+        _check_catalog(name, catalog)
+        stages = stages_before_training(pipelines[name], name)
+        seconds = _run_in_memory(stages, catalog, name)
+        return _collect(name, stages, catalog, seconds)
+
+
+def stages_before_training(whole: Pipeline, name: str) -> Pipeline:
+    """The stages of a vertical's pipeline up to the encoded rows.
+
+    Those whose results no later stage reads are among them: a run holds a raw table to its contract, too, where nothing
+    is made of it.
+    """
+    last = f"{name}.{_LAST_STAGE}"
+    return whole - whole.from_nodes(last) + whole.only_nodes(last)
+
+
+def print_check(checked: Checked) -> None:
+    """Print what a check found, as a short table."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_A_LOG
+    console.print()
+    console.print(Text(f"{checked.vertical}: may be trained", style="bold"))
+    console.print(_parts_table(checked))
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column()
+    for name, text in _facts(checked):
+        facts.add_row(name, Text(text))
+    console.print(Padding(facts, (0, 1), expand=False))
+
+
+def _require_known(name: str) -> None:
+    known = [each for each in pipelines if each != "__default__"]
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")
+
+
+def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
+    """Refuse a data set of the whole pipeline that no entry keeps on disk.
+
+    Raises:
+        ConfigurationError: one line for each.
+    """
+    problems = []
+    for dataset in sorted(pipelines[name].datasets() - {f"{name}.{_RUN_ID}"}):
+        if dataset.startswith(("params:", "parameters")):
+            continue
+        try:
+            entry = catalog.get(dataset) if dataset in catalog else None
+        except DatasetError as error:
+            raise ConfigurationError(f"{dataset}: {error}; correct its entry in the catalog.") from error
+        if entry is None or isinstance(entry, MemoryDataset):
+            why = "has no entry in the catalog" if entry is None else "is declared as a MemoryDataset"
+            problems.append(f"{dataset} {why}, so it would be lost with the run; declare a file for it in catalog.yml.")
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+
+
+def _run_in_memory(stages: Pipeline, catalog: CatalogProtocol[str, Any], name: str) -> dict[str, float]:
+    """Run the stages one by one and return the seconds of each; results that nobody needs any more are let go."""
+    # Stages are pure, so none has to be protected by a copy from what another does to its data.
+    for output in stages.all_outputs():
+        catalog[output] = MemoryDataset(copy_mode="assign")
+    readers = Counter(dataset for node in stages.nodes for dataset in node.inputs)
+    seconds = {}
+    for node in stages.nodes:
+        started = perf_counter()
+        SequentialRunner().run(Pipeline([node]), catalog)
+        seconds[node.name.removeprefix(f"{name}.")] = perf_counter() - started
+        readers.subtract(node.inputs)
+        for dataset in {*node.inputs, *node.outputs} & stages.all_outputs():
+            if not readers[dataset] and not dataset.endswith(_RESULTS):
+                catalog.release(dataset)
+    return seconds
+
+
+def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], seconds: dict[str, float]) -> Checked:
+    contracts = {
+        dataset.removeprefix(f"{name}.").rpartition(".")[0]: catalog.load(dataset)
+        for dataset in sorted(stages.all_outputs())
+        if dataset.endswith(".contract_result")
+    }
+    main = contracts.pop("")
+    encoder = catalog.load(f"{name}.encoder")
+    report = catalog.load(f"{name}.feature_report")
+    return Checked(
+        vertical=name,
+        rows=main["rows"],
+        quarantined=main["quarantined"],
+        tables={table: (result["rows"], result["quarantined"]) for table, result in contracts.items()},
+        warnings=[warning for result in (*contracts.values(), main) for warning in result["warnings"]],
+        parts=_split_parts(catalog.load(f"{name}.split")),
+        findings=[_sentence(finding, encoder.dropped) for finding in report["findings"]],
+        features=list(encoder.inputs),
+        dropped=dict(encoder.dropped),
+        seconds=seconds,
+    )
+
+
+def _sentence(finding: Mapping[str, Any], dropped: Mapping[str, str]) -> str:
+    found = f"{finding['feature']!r}, {finding['finding']}: {finding['evidence']}."
+    return found if finding["feature"] in dropped else f"{found} {finding['advice']}"
+
+
+def _split_parts(split: Any) -> dict[str, tuple[int, float | None]]:
+    labels = {part: split.loc[split["part"] == part, "label"] for part in ("train", "validation", "test", "gap")}
+    return {part: (len(own), None if part == "gap" else float(own.mean())) for part, own in labels.items() if len(own)}
+
+
+def _parts_table(checked: Checked) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
+    table.add_column("part")
+    table.add_column("rows", justify="right")
+    table.add_column("base rate", justify="right")
+    for part, (rows, rate) in checked.parts.items():
+        table.add_row(part, f"{rows:,}", "" if rate is None else f"{rate:.1%}")
+    return table
+
+
+def _facts(checked: Checked) -> Iterator[tuple[str, str]]:
+    yield "rows", f"{checked.rows:,} in, {checked.quarantined:,} quarantined"
+    for table, (rows, quarantined) in checked.tables.items():
+        yield "raw table", f"{table}: {rows:,} in, {quarantined:,} quarantined"
+    for warning in checked.warnings:
+        yield "warning", warning
+    for finding in checked.findings:
+        yield "finding", finding
+    yield "features", f"{len(checked.features)}: {', '.join(checked.features)}"
+    for column, reason in checked.dropped.items():
+        yield "left out", f"{column}: {reason}"
+    yield "seconds", _seconds(checked.seconds)
+
+
+def _seconds(seconds: Mapping[str, float]) -> str:
+    shown = [f"{stage} {value:.1f}" for stage, value in seconds.items() if value >= _NOTABLE_SECONDS]
+    return ": ".join(filter(None, [f"{sum(seconds.values()):.1f}", ", ".join(shown)]))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Kedro's news of single data sets and nodes back; what goes wrong is raised."""
+    logger = logging.getLogger("kedro")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,171 @@
+"""`kedro vertical new`: write the declaration of a new vertical from its data."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lepton_pipeline.declaration import read_vertical
+from lepton_pipeline.onboarding.new_declaration import Plan, declare
+from lepton_pipeline.onboarding.new_files import check_name, find_files, source_text, write_vertical
+from lepton_pipeline.onboarding.new_plan import plan_vertical
+from lepton_pipeline.onboarding.new_words import RANGES, Decision, comments, decisions
+from lepton_pipeline.onboarding.new_yaml import render
+from lepton_pipeline.onboarding.profile import profile_files
+
+MOST_LINES = 60
+_WIDTH_OF_A_LOG = 110
+
+
+@dataclass(frozen=True)
+class NewVertical:
+    """What `new_vertical` has written.
+
+    Attributes:
+        name: of the vertical.
+        written: the files, relative to the project.
+        rows: of its table.
+        columns: of its table.
+        base_rate: fraction of positive rows among those with a target.
+        decisions: what was inferred, and why.
+    """
+
+    name: str
+    written: list[str]
+    rows: int
+    columns: int
+    base_rate: float
+    decisions: list[Decision]
+
+
+def new_vertical(
+    project: Path,
+    name: str,
+    files: list[Path],
+    target: str | None = None,
+    positive: str | None = None,
+    time: str | None = None,
+    group: str | None = None,
+) -> NewVertical:
+    """Write conf/base/<name>/parameters.yml and data/01_raw/<name>/ from raw files, both or neither.
+
+    Args:
+        project: root of the Kedro project.
+        name: of the new vertical: a letter, then letters, digits and underscores, all lower-case.
+        files: CSV, TSV or Parquet files, compressed or not, or folders of them; all with the same columns.
+        target: column to predict; inferred from its name and values where they tell.
+        positive: value of the positive class, or a comparison such as ">= 15" or "!= none"; inferred for two values.
+        time: column of dates, or of numbers in their order; inferred where a single column holds dates.
+        group: column of what several rows belong to; never inferred.
+
+    Returns:
+        What was written and what was decided.
+
+    Raises:
+        ConfigurationError: the name is taken or none, a file is absent, a column does not exist, or the target or its
+            positive class cannot be told.
+        DataError: a file is no table, or its rows cannot be learnt from or divided as asked for.
+    """
+    check_name(project, name)
+    sources = find_files(project, name, files)
+    plan = plan_vertical(profile_files([source.raw() for source in sources], target), target, positive, time, group)
+    table = plan.profile.table
+    text = declaration_text(
+        name, plan, ", ".join(str(source.name) for source in sources[:3]) + " .." * (len(sources) > 3)
+    )
+    kinds = {str(column): _kind(table[column]) for column in table}
+    write_vertical(project, name, text, source_text(name, sources, len(table), kinds, plan.target.column), sources)
+    return NewVertical(
+        name,
+        [f"conf/base/{name}/parameters.yml", f"data/01_raw/{name}/"],
+        len(table),
+        len(table.columns),
+        _base_rate(plan),
+        decisions(plan),
+    )
+
+
+def declaration_text(name: str, plan: Plan, origin: str) -> str:
+    """Write a plan as the text of a parameters file.
+
+    What does not fit in `MOST_LINES` lines is left out of the contract, the least important expectations first.
+
+    Args:
+        name: of the vertical.
+        plan: what was decided.
+        origin: names of the files it was decided from, for the comment at the head.
+
+    Raises:
+        ConfigurationError: a column's name cannot be declared.
+    """
+    declared, said = declare(plan), comments(plan)
+    head = (
+        f"Begun by `kedro vertical new` from {origin} ({len(plan.profile.table):,} rows): to be read and corrected. "
+        f"See data/01_raw/{name}/SOURCE.md."
+    )
+    expectations: list[dict[str, Any]] = declared["contract"]["expectations"]
+
+    def text(kept: int) -> str:
+        if kept == len(expectations):
+            return render(name, declared, said, head)
+        left_out = list(dict.fromkeys(str(each["column"]) for each in expectations[kept:]))
+        more = f"{len(expectations) - kept} more would not fit here, about {', '.join(left_out[:3])} .."
+        contract = {**declared["contract"], "expectations": expectations[:kept]}
+        return render(name, {**declared, "contract": contract}, {**said, f"{RANGES}[]": [more]}, head)
+
+    def lines(kept: int) -> int:
+        return text(kept).count("\n")
+
+    chosen = text(bisect_right(range(len(expectations) + 1), MOST_LINES, lo=1, key=lines) - 1)
+    _require_valid(name, chosen)
+    return chosen
+
+
+def print_new(result: NewVertical) -> None:
+    """Print what was decided and written, and what to do next."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_A_LOG
+    console.print()
+    size = f"{result.rows:,} rows, {result.columns} columns, {result.base_rate:.1%} positive"
+    console.print(Text(f"{result.name}: {size}", style="bold"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
+    table.add_column("decided", style="dim", no_wrap=True)
+    table.add_column("to be", max_width=36)
+    table.add_column("because")
+    for decision in result.decisions:
+        table.add_row(decision.what, Text(decision.choice), Text(decision.reason))
+    console.print(table)
+    console.print(Text(f" written    {', '.join(result.written)}: read them, and fill in SOURCE.md"))
+    console.print(Text(f" next       kedro run --pipelines {result.name}"))
+
+
+def _require_valid(name: str, text: str) -> None:
+    """Read the text as a run does."""
+    from omegaconf import OmegaConf
+
+    loaded: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
+    read_vertical(name, loaded[name])
+
+
+def _base_rate(plan: Plan) -> float:
+    from lepton_pipeline.data.labels import positive_labels
+
+    rows = plan.profile.table.dropna(subset=[plan.target.column])
+    return float(positive_labels(rows, read_vertical("new", declare(plan)).dataset).mean())
+
+
+def _kind(column: pd.Series) -> str:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return "date"
+    if pd.api.types.is_bool_dtype(column):
+        return "true or false"
+    return "number" if pd.api.types.is_numeric_dtype(column) else "text"

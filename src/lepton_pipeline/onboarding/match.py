@@ -1,0 +1,235 @@
+"""Rank the verticals by how well a client's file fits them: which module serves this need."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lepton_pipeline.data.raw import RawFile, read_header, read_rows
+from lepton_pipeline.datasets import RawTableDataset
+from lepton_pipeline.declaration import find_verticals
+from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.onboarding.match_columns import Column, describe_column, likeness
+from lepton_pipeline.onboarding.match_verticals import NAMED, SAMPLE, read_needs
+from lepton_pipeline.onboarding.profile import profile_files
+from lepton_pipeline.parameters import Ingestion
+
+FITS = 0.5
+"""Smallest score at which a vertical serves a file: half of what it needs, by weight, is in there."""
+
+_TEMPERATURE = 0.1
+_LEAST_LIKENESS = 0.4
+_SAMPLE_BYTES = 1 << 22
+_LONGEST_RECORD = 100
+_SHOWN = 5
+_NOT_COMPARED = "cannot be compared"
+_WIDTH_OF_A_LOG = 110
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A client's column taken for one of a vertical's.
+
+    Attributes:
+        client: name in the client's file.
+        vertical: name in the vertical.
+        how: what speaks for it, some of name, type, values, contract.
+        likeness: in (0, 1].
+        weight: how much the column matters to the vertical.
+    """
+
+    client: str
+    vertical: str
+    how: tuple[str, ...]
+    likeness: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class Match:
+    """How well a file fits a vertical.
+
+    Attributes:
+        vertical: its name.
+        score: fraction of what the vertical needs, by weight, that is in the file; in [0, 1].
+        share: softmax of the scores of all verticals; they sum to 1.
+        pairs: the columns that were found, those that matter most first.
+        missing: columns that the target, the contract or the features are about and that were not found.
+        question: what a model of the vertical answers.
+        caution: what must be known about it.
+    """
+
+    vertical: str
+    score: float
+    share: float
+    pairs: list[Pair]
+    missing: list[str]
+    question: str
+    caution: str
+
+
+def match_file(project: Path, file: Path) -> list[Match]:
+    """Compare a client's file with every vertical.
+
+    Every column of the file is compared with every column of the vertical by name, type, values and the contract
+    (see `likeness`), and each is paired with at most one, so that the sum of weight × likeness is largest (the linear
+    assignment problem). With weights w (target 4; columns that the contract, a role or a derived feature names 2;
+    others 1; ids and excluded columns 1/4; further raw tables a quarter of that):
+
+        score(v) = Σ over pairs w × likeness / Σ over all columns of v of w,     pairs less alike than 0.4 count nothing
+        share(v) = exp(score(v) / 0.1) / Σ over verticals exp(score / 0.1)
+
+    The temperature 0.1 makes a lead of 0.1 in the score a factor of e in the share, so that a clear winner gets nearly
+    all, and verticals that fit equally badly share alike. A share compares verticals; only the score says whether one
+    fits at all.
+
+    Args:
+        project: folder of the project, with `conf/base` and `data/01_raw`.
+        file: CSV or Parquet, compressed or not, or a folder of such files with the same columns.
+
+    Returns:
+        One match per vertical, the best first. A vertical whose declaration or data cannot be read fits nothing and
+        says so in `caution`.
+
+    Raises:
+        DataError: the file is absent or no table.
+        ConfigurationError: the project has no vertical.
+    """
+    client = _client_columns(file)
+    names = find_verticals(project / "conf" / "base")
+    matches = [_match(name, project, client) for name in names]
+    powers = np.exp(np.array([match.score for match in matches]) / _TEMPERATURE)
+    shared = [replace(match, share=float(share)) for match, share in zip(matches, powers / powers.sum(), strict=True)]
+    return sorted(shared, key=lambda match: (-match.score, match.vertical))
+
+
+def print_matches(matches: list[Match]) -> None:
+    """Print the ranking with its reasons, and what to do next."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_A_LOG
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
+    table.add_column("vertical", no_wrap=True)
+    table.add_column("score", justify="right")
+    table.add_column("share", justify="right")
+    table.add_column("why", ratio=1)
+    for match in matches:
+        style = "bold" if match.score >= FITS else None
+        reasons = Text("\n").join(map(Text, _reasons(match)))
+        table.add_row(Text(match.vertical, style or ""), f"{match.score:.2f}", f"{match.share:.0%}", reasons)
+    console.print(table)
+    console.print(Text(_advice(matches)))
+
+
+def _advice(matches: list[Match]) -> str:
+    best = matches[0]
+    if best.score < FITS:
+        return (
+            f"Nothing fits: the best score is {best.score:.2f} ({best.vertical}). Below {FITS:g}, less than half of "
+            "what a vertical needs is in the file.\n\nMake a vertical for it:\n  kedro vertical new NAME --from FILE"
+        )
+    lines = [f"{best.vertical} fits."]
+    if any(pair.client != pair.vertical for pair in best.pairs):
+        lines.append("Columns go by other names: check the pairs, and rename them in the client's file.")
+    if best.missing:
+        lines.append("Look for what is missing: the client may call it something else, or not have it.")
+    lines += [
+        "",
+        "If the question is the client's, put the file into the vertical's folder of raw data and check it:",
+        f"  kedro vertical check {best.vertical}",
+        "If it is another one, make a vertical for it:",
+        "  kedro vertical new NAME --from FILE",
+    ]
+    return "\n".join(lines)
+
+
+def _reasons(match: Match) -> Iterator[str]:
+    fits = match.score >= FITS
+    if fits and match.question:
+        yield match.question
+    if match.pairs:
+        found = "1 column" if len(match.pairs) == 1 else f"{len(match.pairs)} columns"
+        yield f"{found}: {_listed([_shown(pair) for pair in match.pairs])}"
+    if fits and match.missing:
+        yield f"missing: {_listed(match.missing)}"
+    if match.caution and (fits or match.caution.startswith(_NOT_COMPARED)):
+        yield f"caution: {match.caution}"
+
+
+def _shown(pair: Pair) -> str:
+    names = pair.client if pair.client == pair.vertical else f"{pair.client} → {pair.vertical}"
+    return f"{names} ({', '.join(pair.how)})" if pair.how else names
+
+
+def _listed(texts: list[str]) -> str:
+    more = len(texts) - _SHOWN
+    return ", ".join(texts[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _match(name: str, project: Path, client: list[Column]) -> Match:
+    from scipy.optimize import linear_sum_assignment
+
+    try:
+        needs = read_needs(project, name)
+    except (ConfigurationError, DataError) as error:
+        return Match(name, 0.0, 0.0, [], [], "", f"{_NOT_COMPARED}: {error}")
+    likenesses = [
+        [likeness(own, column, needs.rules.get(column.name, [])) for column, _ in needs.columns] for own in client
+    ]
+    weights = np.array([weight for _, weight in needs.columns])
+    gains = np.array([[each.value if each.value >= _LEAST_LIKENESS else 0.0 for each in row] for row in likenesses])
+    pairs = [
+        Pair(client[i].name, needs.columns[j][0].name, likenesses[i][j].reasons, float(gains[i, j]), float(weights[j]))
+        for i, j in zip(*linear_sum_assignment(gains * weights, maximize=True), strict=True)
+        if gains[i, j] > 0
+    ]
+    met = {pair.vertical for pair in pairs}
+    wanted = sorted(needs.columns, key=lambda each: -each[1])
+    return Match(
+        vertical=name,
+        score=sum(pair.likeness * pair.weight for pair in pairs) / float(weights.sum()),
+        share=0.0,
+        pairs=sorted(pairs, key=lambda pair: -pair.likeness * pair.weight),
+        missing=[column.name for column, weight in wanted if weight >= NAMED and column.name not in met],
+        question=needs.about.question,
+        caution=needs.about.caution,
+    )
+
+
+def _client_columns(file: Path) -> list[Column]:
+    if not file.exists():
+        raise DataError(f"{file} does not exist; give a CSV or Parquet file, or a folder of such files.")
+    files = [_beginning(each) for each in RawTableDataset(filepath=str(file.absolute())).load()]
+    table = profile_files(files).table.head(SAMPLE)
+    return [describe_column(table[name]) for name in table]
+
+
+def _beginning(file: RawFile) -> RawFile:
+    """The first rows of a file as a file of its own: what it looks like does not take all of it to be seen."""
+    if file.is_parquet:
+        names = read_header(file, Ingestion())
+        buffer = io.BytesIO()
+        read_rows(file, names, Ingestion(), SAMPLE).to_parquet(buffer)
+        return RawFile(file.name, lambda: io.BytesIO(buffer.getvalue()))
+    try:
+        with file.open() as stream:
+            start = stream.read(_SAMPLE_BYTES)
+    except Exception:  # what cannot be opened is explained by whoever reads it
+        return file
+    lines = start.split(b"\n")
+    whole = len(start) < _SAMPLE_BYTES and len(lines) <= SAMPLE + 2
+    if whole or start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return file
+    # Cut where a record ends: at the end of a line that is not within quotes.
+    last = min(len(lines) - 1, SAMPLE + 1)
+    ends = range(last, max(0, last - _LONGEST_RECORD), -1)
+    cut = next((kept for end in ends if (kept := b"\n".join(lines[:end])).count(b'"') % 2 == 0), None)
+    return file if cut is None else RawFile(file.name, lambda: io.BytesIO(cut + b"\n"))

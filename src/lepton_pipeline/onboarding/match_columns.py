@@ -1,0 +1,199 @@
+"""How alike two columns are: by name, type, values, and the expectations that one has of the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.onboarding.new_dates import date_format
+from lepton_pipeline.onboarding.profile import name_words
+from lepton_pipeline.parameters import Expectation
+
+Kind = Literal["number", "text", "date", "flag", "unknown"]
+
+BETWEEN, IN_SET = "column_values_to_be_between", "column_values_to_be_in_set"
+
+_QUANTILES = np.linspace(0, 1, 201)
+_MANY, _TELLING = 200, 50
+_YES_NO = {"yes": "1", "true": "1", "t": "1", "y": "1", "no": "0", "false": "0", "f": "0", "n": "0"}
+# What a likeness is multiplied by where the types differ: flags and categories are often coded as numbers.
+_UNLIKE_TYPES = {
+    frozenset({"flag", "number"}): 0.9,
+    frozenset({"flag", "text"}): 0.9,
+    frozenset({"number", "text"}): 0.4,
+    frozenset({"date", "text"}): 0.5,
+    frozenset({"date", "number"}): 0.3,
+    frozenset({"date", "flag"}): 0.1,
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """What is compared of a column.
+
+    Attributes:
+        name: as it is called.
+        kind: what it holds; a flag has at most two values, whatever they are.
+        shares: fraction of the rows with a value that have each text (see `_as_text`); empty where there is no data.
+        numbers: its numbers in ascending order, without missing ones; None where it holds others.
+        quantiles: 201 of them; None for flags, and for numbers that only count the rows.
+        categories: its texts; None where it holds numbers, or hardly a text twice.
+    """
+
+    name: str
+    kind: Kind
+    shares: dict[str, float] = field(default_factory=dict)
+    numbers: np.ndarray | None = None
+    quantiles: np.ndarray | None = None
+    categories: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike two columns are.
+
+    Attributes:
+        value: in [0, 1].
+        reasons: what speaks for it: name, type, values, contract.
+    """
+
+    value: float
+    reasons: tuple[str, ...]
+
+
+def describe_column(column: pd.Series) -> Column:
+    """Note what is compared of a column of typed values."""
+    name, present = str(column.name), column.dropna()
+    if present.empty:
+        return Column(name, "unknown")
+    if pd.api.types.is_datetime64_any_dtype(present):
+        return Column(name, "date")
+    shares: dict[str, float] = {}
+    for value, share in present.value_counts(normalize=True).items():
+        text = _as_text(value)
+        shares[text] = shares.get(text, 0.0) + share
+    numeric = pd.api.types.is_numeric_dtype(present)
+    numbers = np.sort(present.to_numpy(float)) if numeric else None
+    if len(shares) <= 2:
+        return Column(name, "flag", shares, numbers, None, frozenset(_YES_NO.get(text, text) for text in shares))
+    if numbers is not None:
+        counts_rows = len(shares) == len(numbers) and not (numbers % 1).any()
+        return Column(name, "number", shares, numbers, None if counts_rows else np.quantile(numbers, _QUANTILES))
+    if date_format(present) is not None:
+        return Column(name, "date")
+    told_apart = len(shares) > _MANY and len(shares) > len(present) / 2
+    return Column(name, "text", shares, categories=None if told_apart else frozenset(shares))
+
+
+def likeness(client: Column, vertical: Column, rules: Sequence[Expectation]) -> Likeness:
+    """Say how likely a client's column is to be one of a vertical's.
+
+    With n the likeness of the names, v that of the values (1 - 2 x the Kolmogorov-Smirnov distance of numbers, the
+    Jaccard index of categories; 1 where nothing is known), s how telling the values are (0 .. 1, by how many distinct
+    ones there are) and k the fraction of the client's values that keep the vertical's expectations:
+
+        value = type x (1 + k) / 2 x (1 - (1 - n (0.7 + 0.3 v)) (1 - 0.7 s v²))
+
+    Equal names and types are enough for 1, as long as the values do not speak against it; equal values of a column with
+    another name reach 0.7, numbers that merely lie in a similar range hardly anything.
+
+    Args:
+        client: a column of the client's file.
+        vertical: a column of the vertical.
+        rules: the vertical's expectations on that column about ranges and sets of values.
+    """
+    name = name_likeness(client.name, vertical.name)
+    values, telling = _value_likeness(client, vertical)
+    kept = _kept(client, rules)
+    by_name = name * (0.7 + 0.3 * (1.0 if values is None else values))
+    by_value = 0.0 if values is None else 0.7 * telling * values**2
+    same_type = client.kind == vertical.kind
+    open_type = "unknown" in (client.kind, vertical.kind)
+    of_types = 1.0 if same_type or open_type else _UNLIKE_TYPES[frozenset({client.kind, vertical.kind})]
+    value = of_types * (1 + (1.0 if kept is None else kept)) / 2 * (1 - (1 - by_name) * (1 - by_value))
+    speaks = {
+        "name": name >= 0.4,
+        "type": same_type and not open_type,
+        "values": values is not None and values >= 0.5,
+        "contract": kept is not None and kept >= 0.95,
+    }
+    return Likeness(float(value), tuple(reason for reason, holds in speaks.items() if holds))
+
+
+@lru_cache(maxsize=1 << 16)
+def name_likeness(one: str, other: str) -> float:
+    """Compare two names word by word, and letter by letter, and take what is more; in [0, 1].
+
+    Units in brackets, upper and lower case, and how the words are put together make no difference.
+    """
+    words, others = _words(one), _words(other)
+    if not words or not others:
+        return float(one == other)
+    best = sum(max(_word_likeness(word, each) for each in others) for word in words)
+    back = sum(max(_word_likeness(word, each) for each in words) for word in others)
+    letters = SequenceMatcher(None, "".join(words), "".join(others), autojunk=False).ratio()
+    return max((best + back) / (len(words) + len(others)), (letters - 0.6) / 0.4)
+
+
+@lru_cache(maxsize=1 << 12)
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(name_words(re.sub(r"[\[({].*?[\])}]", " ", name)) or name_words(name))
+
+
+@lru_cache(maxsize=1 << 16)
+def _word_likeness(one: str, other: str) -> float:
+    if one == other:
+        return 1.0
+    short, long = sorted((one, other), key=len)
+    if len(short) >= 3 and long.startswith(short):
+        return 0.8
+    ratio = SequenceMatcher(None, one, other, autojunk=False).ratio()
+    return ratio if ratio >= 0.8 else 0.0
+
+
+def _value_likeness(one: Column, other: Column) -> tuple[float | None, float]:
+    """How alike the values are, or None where that cannot be said, and how telling that is."""
+    if one.quantiles is not None and other.quantiles is not None:
+        distinct = min(len(np.unique(one.quantiles)), len(np.unique(other.quantiles)))
+        apart = _distance(one.quantiles, other.quantiles)
+        return max(0.0, 1 - 2 * apart), min(1.0, np.log(distinct) / np.log(_TELLING))
+    if one.categories and other.categories:
+        shared = len(one.categories & other.categories) / len(one.categories | other.categories)
+        return shared, 0.2 if "flag" in (one.kind, other.kind) else 1.0
+    return None, 0.0
+
+
+def _distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Kolmogorov-Smirnov distance of two samples in ascending order."""
+    at = np.concatenate([one, other])
+    below = np.searchsorted(one, at, side="right") / len(one)
+    return float(np.abs(below - np.searchsorted(other, at, side="right") / len(other)).max())
+
+
+def _kept(column: Column, rules: Sequence[Expectation]) -> float | None:
+    """Fraction of a column's values that keep the expectations, on average; None where there is nothing to keep."""
+    if not rules or not column.shares:
+        return None
+    return float(np.mean([_kept_by(column, rule) for rule in rules]))
+
+
+def _kept_by(column: Column, rule: Expectation) -> float:
+    if rule.expect == IN_SET:
+        return sum(column.shares.get(text, 0.0) for text in {_as_text(value) for value in rule.value_set or []})
+    if column.numbers is None:
+        return 0.0
+    lowest = -np.inf if rule.min_value is None else float(rule.min_value)  # type: ignore[arg-type]  # rules of numbers
+    highest = np.inf if rule.max_value is None else float(rule.max_value)  # type: ignore[arg-type]  # as above
+    return float(((column.numbers >= lowest) & (column.numbers <= highest)).mean())
+
+
+def _as_text(value: object) -> str:
+    """A value as text in lower case, so that 1, 1.0, "1" and " 1" are one."""
+    return str(value).strip().casefold().removesuffix(".0")

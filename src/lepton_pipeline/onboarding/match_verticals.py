@@ -1,0 +1,126 @@
+"""What a vertical needs of a file: its columns, what each weighs, and what is expected of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from lepton_pipeline.data.expressions import parse_expression
+from lepton_pipeline.data.ingest import typed_column
+from lepton_pipeline.data.raw import read_header, read_rows
+from lepton_pipeline.datasets import RawTableDataset
+from lepton_pipeline.declaration import read_vertical
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.onboarding.match_columns import BETWEEN, IN_SET, Column, Kind, describe_column
+from lepton_pipeline.parameters import About, Expectation, Vertical
+
+SAMPLE = 3000
+TARGET, NAMED, PLAIN, IGNORED = 4.0, 2.0, 1.0, 0.25
+_OTHER_TABLE = 0.25
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a vertical needs of a file.
+
+    Attributes:
+        about: its question and caution.
+        columns: what is compared of each column, and what it weighs.
+        rules: by column, the expectations that a sample can be held to.
+    """
+
+    about: About
+    columns: list[tuple[Column, float]]
+    rules: dict[str, list[Expectation]]
+
+
+def read_needs(project: Path, name: str) -> Needs:
+    """Read a vertical's declaration and the first rows of its raw tables, where they are bundled.
+
+    Args:
+        project: folder of the project, with `conf/base` and `data/01_raw`.
+        name: the vertical.
+
+    Raises:
+        ConfigurationError: the declaration cannot be followed.
+        DataError: a raw table cannot be read.
+    """
+    path = project / "conf" / "base" / name / "parameters.yml"
+    try:
+        # Read as Kedro reads it, by which 1e-3 is a number.
+        declared = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {' '.join(str(error).split())}; correct its YAML.") from error
+    vertical = read_vertical(name, declared.get(name) if isinstance(declared, dict) else declared)
+    tables = _bundled(project / "data" / "01_raw" / name, vertical)
+    return Needs(vertical.about, _weighted(vertical, tables), _rules(vertical))
+
+
+def _bundled(folder: Path, vertical: Vertical) -> list[list[Column]]:
+    """The first rows of every raw table that is bundled; files with the same columns are one table."""
+    if not folder.is_dir():
+        return []
+    tables: dict[frozenset[str], list[Column]] = {}
+    for file in RawTableDataset(filepath=str(folder)).load():
+        names = read_header(file, vertical.ingestion)
+        if frozenset(names) not in tables:
+            rows = read_rows(file, names, vertical.ingestion, SAMPLE)
+            columns = [describe_column(typed_column(rows[name], vertical.ingestion)) for name in names]
+            tables[frozenset(names)] = columns
+    return list(tables.values())
+
+
+def _weighted(vertical: Vertical, tables: list[list[Column]]) -> list[tuple[Column, float]]:
+    """The columns of a vertical, each with what it weighs; without raw data, those that are declared."""
+    importance = _importance(vertical)
+    tables = tables or [_declared_columns(vertical, importance)]
+    weighed = [[(column, importance.get(column.name, PLAIN)) for column in table] for table in tables]
+    weighed.sort(key=lambda table: -sum(weight for _, weight in table))
+    found = {column.name: (column, weight) for column, weight in weighed[0]}
+    for table in weighed[1:]:
+        for column, weight in table:
+            found.setdefault(column.name, (column, weight * _OTHER_TABLE))
+    return list(found.values())
+
+
+def _importance(vertical: Vertical) -> dict[str, float]:
+    roles, features = vertical.dataset.roles(), vertical.features
+    expectations = [
+        each for contract in (vertical.contract, *vertical.tables.values()) for each in contract.expectations
+    ]
+    named = [column for expectation in expectations for column in expectation.columns()]
+    named += [column for role in ("time", "group", "sensitive", "numeric", "categorical") for column in roles[role]]
+    for name, text in features.derive.items():
+        named += parse_expression(text, f"features.derive.{name}").columns
+    for window in features.windows.values():
+        named += [column for column in (window.of, window.known, *window.by) if column is not None]
+    weights = dict.fromkeys(named, NAMED)
+    weights |= dict.fromkeys([*roles["id"], *roles["exclude"]], IGNORED)
+    return {**weights, vertical.dataset.target: TARGET}
+
+
+def _declared_columns(vertical: Vertical, importance: Mapping[str, float]) -> list[Column]:
+    kinds: dict[str, Kind] = {
+        **dict.fromkeys(vertical.dataset.numeric, "number"),
+        **dict.fromkeys(vertical.dataset.categorical, "text"),
+        **dict.fromkeys(vertical.ingestion.dates, "date"),
+    }
+    made = vertical.features.names()
+    return [Column(name, kinds.get(name, "unknown")) for name in importance if name not in made]
+
+
+def _rules(vertical: Vertical) -> dict[str, list[Expectation]]:
+    """By column, the expectations that a sample can be held to."""
+    rules: dict[str, list[Expectation]] = {}
+    for contract in (vertical.contract, *vertical.tables.values()):
+        for rule in contract.expectations:
+            bounds = [bound for bound in (rule.min_value, rule.max_value) if bound is not None]
+            numbers = rule.expect == BETWEEN and bounds and all(isinstance(bound, int | float) for bound in bounds)
+            if rule.column is not None and (numbers or (rule.expect == IN_SET and rule.value_set)):
+                rules.setdefault(rule.column, []).append(rule)
+    return rules

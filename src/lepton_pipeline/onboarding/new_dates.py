@@ -1,0 +1,83 @@
+"""The format of a column of dates."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import product
+
+import pandas as pd
+
+_SAMPLE = 40
+_DAYS = (
+    "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d",
+    "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y",
+    "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%y", "%d%b%Y", "%d%b%y", "%b-%Y", "%b %Y",
+)  # fmt: skip
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ":%H:%M:%S")
+_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_LOOKS_LIKE_A_DATE = re.compile(
+    r"(\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?|\d{8}"
+    rf"|\d{{1,2}}[- ]?{_MONTH}[- ]?(\d{{2,4}})?|{_MONTH}[- ](\d{{1,2}}, )?\d{{2,4}})"
+    r"([ T:]\d.*)?",
+    re.IGNORECASE,
+)
+_FIRST_YEAR, _LAST_YEAR = 1850, 2200
+
+
+@dataclass(frozen=True)
+class DateFormat:
+    """The format of a column of dates.
+
+    Attributes:
+        format: ISO8601 or a strptime format that every value has.
+        other: another one that every value has, too, and that gives other dates; None where the data decide.
+    """
+
+    format: str
+    other: str | None = None
+
+
+def date_format(texts: pd.Series) -> DateFormat | None:
+    """Find the format that all values of a column have.
+
+    Args:
+        texts: the column in the order of its rows, stripped, missing values left out.
+
+    Returns:
+        The format, or None where no known one fits every value. Where day and month can be told apart neither by
+        their values nor by the order of the rows, the day comes first and `other` is set.
+    """
+    distinct = texts.drop_duplicates()
+    sample = distinct.iloc[:_SAMPLE]
+    if sample.empty or not sample.map(lambda text: bool(_LOOKS_LIKE_A_DATE.fullmatch(text))).all():
+        return None
+    fitting = [form for form in ("ISO8601", *map("".join, product(_DAYS, _TIMES))) if _fits(sample, form)]
+    fitting = [form for form in fitting if _fits(distinct, form)]
+    if len(fitting) < 2 or fitting[0] == "ISO8601":
+        return DateFormat(fitting[0]) if fitting else None
+    ordered = [form for form in fitting if _in_order(texts, form)]
+    if len(ordered) == 1:
+        return DateFormat(ordered[0])
+    return DateFormat(fitting[0], fitting[1])
+
+
+def whole_number_dates(numbers: pd.Series) -> bool:
+    """Say whether every number is a date written as 20130401."""
+    texts = numbers.drop_duplicates().astype("Int64").astype("str")
+    return bool(texts.str.fullmatch(r"(18|19|20|21)\d{6}").all()) and _fits(texts, "%Y%m%d")
+
+
+def _fits(texts: pd.Series, form: str) -> bool:
+    try:
+        dates = pd.to_datetime(texts, format=form, errors="coerce", utc=False)
+    except ValueError:
+        return False
+    if not pd.api.types.is_datetime64_any_dtype(dates) or dates.isna().any():
+        return False
+    return bool(dates.dt.year.between(_FIRST_YEAR, _LAST_YEAR).all() or form == "ISO8601")
+
+
+def _in_order(texts: pd.Series, form: str) -> bool:
+    dates = pd.to_datetime(texts, format=form)
+    return bool(dates.is_monotonic_increasing or dates.is_monotonic_decreasing)

@@ -1,0 +1,198 @@
+"""Find the files of a new vertical, and write its two folders whole or not at all."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+import fsspec
+
+from lepton_pipeline.data.raw import TABLE_SUFFIXES, RawFile
+from lepton_pipeline.errors import ConfigurationError, LeptonError
+
+_RESERVED = frozenset({"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"})
+_LONGEST_NAME = 50
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A table file that a new vertical is made of.
+
+    Attributes:
+        path: where it is.
+        name: where it goes, relative to the folder of raw data.
+    """
+
+    path: Path
+    name: PurePosixPath
+
+    def raw(self) -> RawFile:
+        """The file as ingestion reads it."""
+
+        def open_file() -> BinaryIO:
+            return fsspec.open(str(self.path.resolve()), "rb", compression="infer").open()  # type: ignore[no-any-return]  # fsspec is untyped
+
+        return RawFile(self.name.name, open_file)
+
+
+def check_name(project: Path, name: str) -> None:
+    """Refuse a name that cannot be a vertical's, or that is taken.
+
+    Args:
+        project: root of the Kedro project.
+        name: of the new vertical.
+
+    Raises:
+        ConfigurationError: why, and what to do.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or len(name) > _LONGEST_NAME:
+        raise ConfigurationError(
+            f"{name!r} cannot name a vertical; use at most {_LONGEST_NAME} lower-case letters, digits and underscores, "
+            "a letter first."
+        )
+    environments = {path.name for path in (project / "conf").glob("*") if path.is_dir()}
+    if keyword.iskeyword(name) or name in _RESERVED | environments:
+        raise ConfigurationError(f"{name!r} is a reserved word; choose another name for the vertical.")
+    if (project / "conf/base" / name).exists():
+        raise ConfigurationError(
+            f"there is a vertical {name!r} already (conf/base/{name}); choose another name, or remove it first."
+        )
+    if find_spec(f"lepton_pipeline.verticals.{name}") is not None:
+        raise ConfigurationError(f"the module lepton_pipeline.verticals.{name} has this name; choose another one.")
+
+
+def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFile]:
+    """List the table files at the given paths in the order in which a run reads them.
+
+    Args:
+        project: root of the Kedro project.
+        name: of the new vertical.
+        paths: files, or folders of files.
+
+    Raises:
+        ConfigurationError: a path is absent or no table file, two files have one name, or the vertical has raw data
+            already that are not the ones given.
+    """
+    files: list[SourceFile] = []
+    for path in paths:
+        found = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+        tables = [each for each in found if set(TABLE_SUFFIXES) & set(each.suffixes)]
+        if not path.exists() or not tables:
+            what = "does not exist" if not path.exists() else "holds no table" if path.is_dir() else "is no table file"
+            raise ConfigurationError(f"--from: {path} {what}; give {', '.join(TABLE_SUFFIXES)}, also compressed.")
+        root = path if path.is_dir() else path.parent
+        files += [SourceFile(each, PurePosixPath(each.relative_to(root).as_posix())) for each in tables]
+    names = [str(file.name) for file in files]
+    if twice := sorted({each for each in names if names.count(each) > 1}):
+        raise ConfigurationError(f"--from: two files are named {twice[0]!r}; rename one.")
+    folder = project / "data/01_raw" / name
+    if folder.exists() and not _in_place(files, folder):
+        raise ConfigurationError(
+            f"data/01_raw/{name} exists already; choose another name, or give that folder as --from to use its tables."
+        )
+    return sorted(files, key=lambda file: str(file.name))
+
+
+def write_vertical(project: Path, name: str, parameters: str, source: str, files: Sequence[SourceFile]) -> None:
+    """Write conf/base/<name> and data/01_raw/<name>; if anything fails, neither is there.
+
+    Args:
+        project: root of the Kedro project.
+        name: of the new vertical.
+        parameters: text of its parameters.yml.
+        source: text of its SOURCE.md, which does not replace one that is there.
+        files: its raw data. They are copied, unless they are all there is in data/01_raw/<name>.
+
+    Raises:
+        LeptonError: the files cannot be written.
+    """
+    conf, data = project / "conf/base" / name, project / "data/01_raw" / name
+    # Not in conf/base: a folder with a parameters.yml there is a vertical to every run that starts meanwhile.
+    temporary = project / "conf" / f".{uuid4().hex[:8]}.{name}"
+    copy = data.with_name(f".{uuid4().hex[:8]}.{name}")
+    with ExitStack() as undo:
+        undo.callback(shutil.rmtree, temporary, ignore_errors=True)
+        undo.callback(shutil.rmtree, copy, ignore_errors=True)
+        try:
+            temporary.mkdir(parents=True)
+            (temporary / "parameters.yml").write_text(parameters, encoding="utf-8")
+            undo.callback(_place_data(data, copy, source, files))
+            conf.parent.mkdir(parents=True, exist_ok=True)
+            # Last, so that whoever sees the vertical finds its data.
+            temporary.rename(conf)
+        except OSError as error:
+            raise LeptonError(f"{name} cannot be written: {error}; nothing is left of it.") from error
+        undo.pop_all()
+
+
+def source_text(name: str, files: Sequence[SourceFile], rows: int, columns: Mapping[str, str], target: str) -> str:
+    """A SOURCE.md that says what is not known.
+
+    Args:
+        name: of the vertical.
+        files: its raw data.
+        rows: how many there are.
+        columns: type by name.
+        target: column to predict.
+    """
+    lines = [
+        f"# {name}",
+        "",
+        f"**What.** {rows:,} rows, {len(columns)} columns. NOT YET KNOWN: what a row is, from where and when. Fill in.",
+        "",
+        f"**Target.** `{target}`. NOT YET KNOWN: how and when it is measured. Fill in.",
+        "",
+        "**Source and licence.** NOT YET KNOWN. Fill in who owns the data and what they allow, before you share them.",
+        "",
+        "**Known traps.** NOT YET KNOWN. Fill in, above all columns whose values are known only after the target.",
+        "",
+        "**Columns.**",
+        "| column | read as | meaning |",
+        "| --- | --- | --- |",
+        *(f"| `{column.replace('|', chr(92) + '|')}` | {kind} | |" for column, kind in columns.items()),
+        "",
+        "## Files",
+        "| file | bytes | sha256 |",
+        "| --- | --- | --- |",
+        *(f"| `{file.name}` | {file.path.stat().st_size:,} | `{_digest(file.path)}` |" for file in files),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _in_place(files: Sequence[SourceFile], folder: Path) -> bool:
+    return {file.path.resolve() for file in files} == {
+        each.resolve() for each in folder.rglob("*") if set(TABLE_SUFFIXES) & set(each.suffixes)
+    }
+
+
+def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]) -> Callable[[], Any]:
+    """Put the raw data where a run finds them, and return what undoes it."""
+    if data.exists():
+        note = data / "SOURCE.md"
+        if note.exists():
+            return lambda: None
+        note.write_text(source, encoding="utf-8")
+        return note.unlink
+    for file in files:
+        (copy / file.name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.path, copy / file.name)
+    (copy / "SOURCE.md").write_text(source, encoding="utf-8")
+    copy.rename(data)
+    return lambda: shutil.rmtree(data, ignore_errors=True)
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

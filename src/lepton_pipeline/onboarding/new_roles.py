@@ -1,0 +1,160 @@
+"""Which columns name rows, order them, say nothing, or hold categories."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lepton_pipeline.data.columns import closest
+from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.onboarding.new_names import CODES, LIVES, PROTECTED, ROW_IDS, THING_IDS, name_words
+from lepton_pipeline.onboarding.profile import is_whole
+
+_MOST_CODES = 10
+# An id of something that has many rows, against a code with some hundred values.
+_MANY_THINGS, _MANY_THINGS_SHARE = 1000, 0.05
+_OWN_TEXT = 0.5
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Columns by what they are, beside the target.
+
+    Attributes:
+        id: names rows; None where no column does.
+        constant: columns without two values, with the reason.
+        excluded: other columns that are no features, with the reason.
+        categorical: whole numbers that are codes.
+        things: ids that stand in several rows, with how many there are; they are among `excluded`.
+        protected: features whose use is restricted by law in many fields.
+    """
+
+    id: str | None
+    constant: dict[str, str]
+    excluded: dict[str, str]
+    categorical: list[str]
+    things: dict[str, int]
+    protected: list[str]
+
+
+def choose_time(table: pd.DataFrame, given: str | None, others: Collection[str | None]) -> tuple[str | None, str]:
+    """Choose the column that orders rows, and say why.
+
+    Args:
+        table: typed rows.
+        given: the column that was asked for; None to infer it.
+        others: columns that have another role.
+
+    Raises:
+        ConfigurationError: there is no such column, or it has another role.
+        DataError: it holds neither dates nor numbers, or one value only.
+    """
+    if given is not None:
+        column = require_column(table, given, "--time")
+        if given in others:
+            raise ConfigurationError(f"--time: column {given!r} is the target or the group already; give another one.")
+        if not is_date(column) and (not pd.api.types.is_numeric_dtype(column) or column.dtype == bool):
+            shown = ", ".join(map(repr, column.dropna().unique()[:3].tolist()))
+            raise DataError(
+                f"--time: column {given!r} holds neither numbers nor dates of one known format, but {shown}; give "
+                "another column, or write its dates as 2026-01-31 12:00:00."
+            )
+        if column.nunique() < 2:
+            raise DataError(f"--time: column {given!r} holds one value only, so it orders nothing; give another one.")
+        return given, "as asked for"
+    dates = [str(name) for name in table if name not in others and is_date(table[name]) and _varies(table[name])]
+    axes = [name for name in dates if not LIVES & set(name_words(name)) and table[name].notna().all()]
+    if len(axes) == 1:
+        return axes[0], "the only date of every row"
+    if axes:
+        return None, f"several dates ({', '.join(axes[:4])}): which one orders the rows cannot be told; give --time"
+    return None, "no column of dates" + (" that every row has" if dates else "")
+
+
+def choose_roles(table: pd.DataFrame, taken: Collection[str]) -> Roles:
+    """Sort the columns that have no role yet.
+
+    Args:
+        table: typed rows.
+        taken: columns that are target, time or group.
+    """
+    free = {str(name): table[name] for name in table if name not in taken}
+    constant: dict[str, str] = {}
+    excluded: dict[str, str] = {}
+    naming = [name for name, column in free.items() if _names_rows(column)]
+    things = {}
+    categorical = []
+    for name, column in free.items():
+        distinct = column.nunique()
+        if name in naming:
+            continue
+        if column.isna().all():
+            constant[name] = "it has no value at all"
+        elif distinct == 1 and column.notna().all():
+            constant[name] = "every row has the same value"
+        elif is_date(column):
+            # The encoder leaves dates out.
+            continue
+        elif _names_things(column):
+            excluded[name] = f"it names {distinct:,} things, each with several rows"
+            things[name] = distinct
+        elif pd.api.types.is_string_dtype(column) and distinct > max(20, _OWN_TEXT * column.count()):
+            excluded[name] = "nearly every row has a text of its own"
+        elif is_whole(column) and distinct > 2 and _is_code(column):
+            categorical.append(name)
+    chosen = next((name for name in naming if _hint(name)), naming[0] if naming else None)
+    excluded |= {name: "another value in every row, so it names rows" for name in naming if name != chosen}
+    features = [name for name in free if name not in constant and name not in excluded and name != chosen]
+    protected = [name for name in features if PROTECTED & set(name_words(name))]
+    return Roles(chosen, constant, excluded, categorical, things, protected)
+
+
+def require_column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
+    """The column that an option names.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if name not in table.columns:
+        raise ConfigurationError(f"{option}: there is no column {name!r}; {closest(name, map(str, table.columns))}.")
+    return table[name]
+
+
+def is_date(column: pd.Series) -> bool:
+    """Say whether a typed column holds dates."""
+    return pd.api.types.is_datetime64_any_dtype(column)
+
+
+def _varies(column: pd.Series) -> bool:
+    return bool(column.min() < column.max())
+
+
+def _hint(name: str) -> bool:
+    words = name_words(name)
+    return not words or words[-1] in ROW_IDS or words[-1].endswith("id") or words[0] == "unnamed"
+
+
+def _names_rows(column: pd.Series) -> bool:
+    """Whether a column has another value in every row, and not because it measures something."""
+    if not column.is_unique or column.isna().any() or len(column) < 2:
+        return False
+    if pd.api.types.is_string_dtype(column):
+        return True
+    if not is_whole(column):
+        return False
+    consecutive = column.max() - column.min() + 1 == len(column)
+    return bool(consecutive or _hint(str(column.name)))
+
+
+def _names_things(column: pd.Series) -> bool:
+    words = name_words(str(column.name))
+    named = bool(words) and words[-1] in THING_IDS
+    plain = pd.api.types.is_string_dtype(column) or is_whole(column)
+    return named and plain and column.nunique() > min(_MANY_THINGS, max(_MOST_CODES, _MANY_THINGS_SHARE * len(column)))
+
+
+def _is_code(column: pd.Series) -> bool:
+    words = set(name_words(str(column.name)))
+    return bool(words & THING_IDS) or (column.nunique() <= _MOST_CODES and bool(words & CODES))

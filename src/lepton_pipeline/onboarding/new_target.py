@@ -1,0 +1,176 @@
+"""Which column is to be predicted, and which of its values is the positive class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lepton_pipeline.data.columns import closest
+from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.onboarding.new_names import OUTCOMES, POSITIVE, TARGETS, name_words
+
+_NEGATION = re.compile(r"^(not|non|no|un|in)[ _-]?")
+_COMPARISON = re.compile(r"\s*(==|!=|>=|<=|>|<)\s*(.+?)\s*")
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted.
+
+    Attributes:
+        column: of the table.
+        positive: value of the positive class, None where `positive_when` says it.
+        positive_when: expression that is true for the positive class.
+        why: why this column.
+        why_positive: why this class.
+        is_guess: whether a person should look at the positive class.
+    """
+
+    column: str
+    positive: Any
+    positive_when: str | None
+    why: str
+    why_positive: str
+    is_guess: bool = False
+
+    def declared(self) -> dict[str, Any]:
+        """The keys of `dataset` that declare it."""
+        rule = {"positive": self.positive} if self.positive_when is None else {"positive_when": self.positive_when}
+        return {"target": self.column, **rule}
+
+
+def choose_target(table: pd.DataFrame, given: str | None, positive: str | None, others: Collection[str]) -> Target:
+    """Choose the target and its positive class.
+
+    Args:
+        table: typed rows.
+        given: the column that was asked for; None to infer it.
+        positive: what was asked for: a value, or a comparison such as ">= 15" or "!= none".
+        others: columns that have another role.
+
+    Raises:
+        ConfigurationError: the column does not exist or cannot be told, or its positive class cannot; with candidates.
+        DataError: the target holds one value only.
+    """
+    column, why = _column(table, given, others)
+    values = table[column].dropna().unique().tolist()
+    if len(values) < 2:
+        raise DataError(f"target {column!r} holds {values or 'no value at all'}; a model needs rows of two classes.")
+    if positive is not None and (rule := _COMPARISON.fullmatch(positive)):
+        return _compared(table[column], rule[1], rule[2], why)
+    if len(values) > 2:
+        return _one_of_many(table[column], positive, why)
+    value, why_positive, is_guess = _positive(table[column], values, positive)
+    return Target(column, value, None, why, why_positive, is_guess)
+
+
+def in_expression(name: str) -> str:
+    """A column as expressions name it."""
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else f"`{name}`"
+
+
+def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> tuple[str, str]:
+    names = [str(name) for name in table.columns]
+    if given is not None:
+        if given not in names:
+            raise ConfigurationError(f"--target: there is no column {given!r}; {closest(given, names)}.")
+        return given, "as asked for"
+    free = [name for name in names if name not in others]
+    two = [name for name in free if table[name].nunique() == 2]
+    for hints in (TARGETS, OUTCOMES):
+        hit = [name for name in free if hints & set(name_words(name))]
+        both = [name for name in hit if name in two]
+        if len(both) == 1:
+            return both[0], "two values, and its name says so"
+        if both and both[-1] == names[-1]:
+            return both[-1], "two values, its name says so, and it is the last column"
+        if hit and not both:
+            raise ConfigurationError(_many_values(table[hit[0]], f"column {hit[0]!r} is called a target, but"))
+        if both:
+            break
+    if two and (len(two) == 1 or two[-1] == names[-1]):
+        return two[-1], "the only column with two values" if len(two) == 1 else "two values, and the last column"
+    shown = ", ".join(map(repr, two)) if two else "none"
+    raise ConfigurationError(
+        f"the target cannot be told from the data: columns with two values are {shown}. Give --target COLUMN; for one "
+        "with more values also --positive VALUE (against all others) or --positive '>= 15' (a comparison)."
+    )
+
+
+def _many_values(column: pd.Series, start: str) -> str:
+    values = column.dropna()
+    shown = ", ".join(map(repr, values.value_counts().index[:_SHOWN].tolist()))
+    example = f"'>= {values.median():g}'" if pd.api.types.is_numeric_dtype(values) else "'!= VALUE'"
+    return (
+        f"{start} holds {values.nunique():,} values ({shown}{' ..' if values.nunique() > _SHOWN else ''}). "
+        f"Say which are the positive class: --target {column.name!r} --positive VALUE (one against all others), or a "
+        f"comparison such as --positive {example}; it is written as dataset.positive_when."
+    )
+
+
+def _one_of_many(column: pd.Series, positive: str | None, why: str) -> Target:
+    if positive is None:
+        raise ConfigurationError(_many_values(column, f"target {column.name!r}"))
+    value = _matching(column, positive)
+    return Target(
+        str(column.name),
+        None,
+        f"{in_expression(str(column.name))} == {value!r}",
+        why,
+        "against all others, as asked for",
+    )
+
+
+def _compared(column: pd.Series, operator: str, text: str, why: str) -> Target:
+    number = pd.api.types.is_numeric_dtype(column)
+    value: Any = text.strip("'\"")
+    if number:
+        try:
+            value = int(value) if re.fullmatch(r"[+-]?\d+", value) else float(value)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"--positive: {text!r} is no number, and target {column.name!r} holds numbers; "
+                f"compare it with one, such as '{operator} {column.median():g}'."
+            ) from error
+    expression = f"{in_expression(str(column.name))} {operator} {value!r}"
+    return Target(str(column.name), None, expression, why, "as asked for")
+
+
+def _positive(column: pd.Series, values: list[Any], given: str | None) -> tuple[Any, str, bool]:
+    if given is not None:
+        return _matching(column, given), "as asked for", False
+    counts = column.value_counts()
+    rarer = counts.index.tolist()[-1], f"the rarer one ({counts.iloc[-1] / counts.sum():.1%})", True
+    if pd.api.types.is_numeric_dtype(column):
+        return (max(values), "1 stands for yes", False) if set(values) in ({0, 1}, {-1, 1}) else rarer
+    spelled = {str(value).casefold(): value for value in values}
+    truthy = [value for text, value in spelled.items() if text in POSITIVE]
+    if len(truthy) == 1:
+        return truthy[0], "its name says so", False
+    for text, value in spelled.items():
+        other = next(each for each in spelled if each != text)
+        if _NEGATION.sub("", other) == text and other != text:
+            return value, f"the other one is {spelled[other]!r}", False
+    return rarer
+
+
+def _matching(column: pd.Series, given: str) -> Any:
+    """The value of the column that was written on the command line."""
+    for value in column.dropna().unique().tolist():
+        same_number = isinstance(value, int | float) and _number(given) == value
+        if str(value) == given.strip() or same_number:
+            return value
+    shown = ", ".join(map(repr, column.value_counts().index[:_SHOWN].tolist()))
+    raise ConfigurationError(f"--positive: target {column.name!r} never holds {given!r}; its values are {shown}.")
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,140 @@
+"""Checks of small projects, in one process of its own, as Kedro's state is one for a process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Project, make_project
+from kedro.pipeline import Node, Pipeline
+
+from lepton_pipeline.onboarding.check import Checked, print_check, stages_before_training
+
+SCRIPT = """
+import dataclasses, json, logging, pathlib, sys
+from kedro.framework.startup import bootstrap_project
+bootstrap_project(pathlib.Path.cwd())
+from lepton_pipeline.errors import user_error
+from lepton_pipeline.onboarding.check import check_vertical
+logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+found = {}
+for name in sys.argv[1:]:
+    try:
+        found[name] = {"exit_code": 0, **dataclasses.asdict(check_vertical(name))}
+    except Exception as error:
+        known = user_error(error)
+        if known is None:
+            raise
+        found[name] = {"exit_code": known.exit_code, "message": str(known)}
+print(json.dumps(found))
+"""
+
+
+def files_below(path: Path) -> dict[str, tuple[int, int]]:
+    found = {file: file.stat() for file in path.rglob("*") if file.is_file()}
+    return {str(file.relative_to(path)): (stat.st_size, stat.st_mtime_ns) for file, stat in found.items()}
+
+
+@pytest.fixture
+def unused(tmp_path: Path) -> Project:
+    """A project in which nothing has run, without an MLflow store."""
+    return make_project(tmp_path / "project")
+
+
+def test_verticals_are_checked_and_nothing_is_written(unused):
+    project = unused
+    young = {"expect": "column_values_to_be_between", "column": "AGE", "max_value": 30, "on_failure": "stop"}
+    project.declare("broken", lambda declared: declared.update(contract={"expectations": [young]}))
+    project.declare("mistyped", lambda declared: declared["dataset"].update(tagret="AGE"))
+    project.declare("forgetful", lambda declared: None)
+    catalog = project.path / "conf/base/forgetful/catalog.yml"
+    catalog.write_text("forgetful.split: {type: MemoryDataset}\n")
+    project.declare("typeless", lambda declared: None)
+    (project.path / "conf/base/typeless/catalog.yml").write_text("typeless.split: {type: pandas.NoSuchDataset}\n")
+    before = files_below(project.path)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, "finance", "broken", "mistyped", "forgetful", "typeless", "finanse"],
+        cwd=project.path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert files_below(project.path) == before
+    found = json.loads(done.stdout)
+
+    good = found["finance"]
+    assert (good["exit_code"], good["rows"]) == (0, 1500)
+    assert sum(rows for rows, _ in good["parts"].values()) == 1500 - good["quarantined"]
+    assert good["parts"]["test"] == [300, pytest.approx(good["parts"]["train"][1], abs=0.01)]
+    assert good["seconds"].keys() >= {"ingest_table", "check_contract", "split_rows", "encode_rows"}
+    assert "train_model" not in good["seconds"]
+    assert "LIMIT_BAL" in good["features"]
+    assert not {"AGE", "ID", "default payment next month"} & set(good["features"])
+    assert any("EDUCATION" in warning for warning in good["warnings"])
+    assert "kedro" not in done.stderr
+
+    assert found["broken"]["exit_code"] == 3
+    assert "AGE" in found["broken"]["message"]
+    assert found["mistyped"]["exit_code"] == 2
+    assert "mistyped.dataset.tagret: unknown key" in found["mistyped"]["message"]
+    assert found["forgetful"] == {
+        "exit_code": 2,
+        "message": "forgetful.split is declared as a MemoryDataset, so it would be lost with the run; "
+        "declare a file for it in catalog.yml.",
+    }
+    assert found["typeless"]["exit_code"] == 2
+    assert "NoSuchDataset" in found["typeless"]["message"]
+    assert found["finanse"]["exit_code"] == 2
+    assert found["finanse"]["message"].startswith("no vertical 'finanse'; did you mean 'finance'?")
+
+
+def test_raw_tables_that_nothing_is_made_of_are_checked_but_nothing_is_trained():
+    wired = {
+        "read_table": ("raw", "table"),
+        "check_contract": ("other_raw", "contract_result"),
+        "encode_rows": ("table", "encoded"),
+        "train_model": ("encoded", "model"),
+        "register_model": (["model", "table"], "registration"),
+    }
+    whole = Pipeline(
+        [Node(lambda *read: read, *ends, name=name) for name, ends in wired.items()], namespace="logistics"
+    )
+    chosen = {node.name.removeprefix("logistics.") for node in stages_before_training(whole, "logistics").nodes}
+    assert chosen == {"read_table", "check_contract", "encode_rows"}
+
+
+def test_what_was_found_is_printed(capsys):
+    print_check(
+        Checked(
+            vertical="shop",
+            rows=1200,
+            quarantined=3,
+            tables={"lines": (5000, 7)},
+            warnings=["price [EUR] is odd"],
+            parts={"train": (700, 0.25), "test": (400, 0.5), "gap": (97, None)},
+            findings=["'noise', pure noise: AUC 0.5."],
+            features=["age", "visits [n]"],
+            dropped={"noise": "pure noise"},
+            seconds={"ingest_table": 1.25, "split_rows": 0.02, "encode_rows": 0.5},
+        )
+    )
+    printed = capsys.readouterr().out
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
+    for line in (
+        "shop: may be trained",
+        "train 700 25.0%",
+        "gap 97",
+        "rows 1,200 in, 3 quarantined",
+        "raw table lines: 5,000 in, 7 quarantined",
+        "warning price [EUR] is odd",
+        "finding 'noise', pure noise: AUC 0.5.",
+        "features 2: age, visits [n]",
+        "left out noise: pure noise",
+        "seconds 1.8: ingest_table 1.2, encode_rows 0.5",
+    ):
+        assert line in lines
+    assert max(map(len, printed.splitlines())) <= 110

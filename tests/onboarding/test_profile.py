@@ -1,0 +1,203 @@
+import gzip
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.onboarding.new_dates import date_format
+from lepton_pipeline.onboarding.profile import Profile, is_whole, name_words, profile_files
+
+
+def raw(content: str | bytes, name: str = "table.csv") -> RawFile:
+    data = content.encode() if isinstance(content, str) else content
+    return RawFile(name, lambda: io.BytesIO(data))
+
+
+def profile(content: str | bytes, target: str | None = None) -> Profile:
+    return profile_files([raw(content)], target)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_separator_is_the_one_that_divides_the_lines(separator: str) -> None:
+    lines = [["a", "b, c", "d"], ["1", "x; y", "2"], ["3", "u|v", "4"]]
+    text = "\n".join(separator.join(f'"{field}"' for field in line) for line in lines)
+    found = profile(text)
+    assert found.ingestion.separator == separator
+    assert list(found.table) == ["a", "b, c", "d"]
+    assert found.table["d"].tolist() == [2, 4]
+
+
+def test_decimal_comma_is_found_and_said() -> None:
+    found = profile("size;n\n1,5;1\n-0,25;2\n3;3\n")
+    assert found.ingestion.decimal == ","
+    assert found.table["size"].tolist() == [1.5, -0.25, 3.0]
+    assert "1,5" in found.reasons["decimal"]
+
+
+def test_thousands_are_not_taken_for_decimals() -> None:
+    found = profile('price;n\n"1,200";1\n"15,300";2\n')
+    assert found.ingestion.decimal == "."
+    assert "thousands" in found.doubts["price"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [("cp1252", "Zürich €"), ("latin-1", "Zürich \x81"), ("utf-16", "Zürich"), ("utf-8", "Zürich")],
+)
+def test_encoding_is_found(encoding: str, text: str) -> None:
+    found = profile(f"city,n\n{text},1\nBern,2\n".encode(encoding))
+    assert found.ingestion.encoding == encoding
+    assert found.table["city"].tolist() == [text, "Bern"]
+    assert ("encoding" in found.reasons) == (encoding != "utf-8")
+
+
+def test_byte_order_mark_is_no_part_of_a_name() -> None:
+    assert list(profile("\ufeffa,b\n1,2\n").table) == ["a", "b"]
+
+
+@pytest.mark.parametrize("odd", ["?", "-", "unknown", "N.A.", "#N/A", "TBD"])
+def test_odd_texts_among_numbers_mean_no_value(odd: str) -> None:
+    found = profile(f"n,t\n1,a\n{odd},b\n3,c\n")
+    assert odd in found.ingestion.missing
+    assert found.odd == {odd: ["n"]}
+    assert found.table["n"].isna().tolist() == [False, True, False]
+
+
+def test_odd_texts_among_dates_mean_no_value() -> None:
+    found = profile("d,n\n2026-01-31,1\n0000-00-00,2\n2026-02-01,3\n")
+    assert found.ingestion.dates == {"d": "ISO8601"}
+    assert found.table["d"].isna().tolist() == [False, True, False]
+
+
+def test_unknown_means_no_value_among_texts_but_none_and_dash_may_be_answers() -> None:
+    found = profile("job,extra\nclerk,none\nunknown,-\ncook,garage\n")
+    assert set(found.odd) == {"unknown"}
+    assert found.table["extra"].tolist() == ["none", "-", "garage"]
+
+
+def test_classes_of_the_target_stay_values_everywhere() -> None:
+    text = "n,target\n1,-\n-,A\n3,B\n"
+    assert profile(text, target="target").odd == {}
+    assert profile(text).odd == {"-": ["n"]}
+
+
+def test_unknown_in_a_target_of_two_more_values_means_no_value() -> None:
+    found = profile("n,target\n1,yes\n2,no\n3,unknown\n", target="target")
+    assert found.table["target"].isna().tolist() == [False, False, True]
+
+
+def test_codes_stay_text_and_other_columns_get_their_types() -> None:
+    found = profile("zip,n,x\n0123,1,1.5\n4567,2,2\n")
+    assert [found.table[name].dtype.kind for name in ("n", "x")] == ["i", "f"]
+    assert found.table["zip"].tolist() == ["0123", "4567"]
+
+
+def test_a_few_texts_among_many_numbers_are_a_doubt() -> None:
+    numbers = "\n".join(map(str, range(40)))
+    found = profile(f"n\n{numbers}\nbroken\n".replace("\n", ",x\n").replace("n,x", "n,t", 1))
+    assert "'broken'" in found.doubts["n"]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["2026-01-31", "2026-02-01"], "ISO8601"),
+        (["2026-01-31T10:00:00Z", "2026-02-01T11:30:00Z"], "ISO8601"),
+        (["31/01/2026", "01/02/2026"], "%d/%m/%Y"),
+        (["12/1/2009 7:45", "12/13/2009 17:45"], "%m/%d/%Y %H:%M"),
+        (["31.01.26 23:59:59", "01.02.26 00:00:00"], "%d.%m.%y %H:%M:%S"),
+        (["31-Jan-2026", "1-Feb-2026"], "%d-%b-%Y"),
+        (["Jan 31, 2026", "Feb 1, 2026"], "%b %d, %Y"),
+        (["Jan-2015", "Dec-2014"], "%b-%Y"),
+        (["1/31/2026 11:59 PM", "2/1/2026 1:00 AM"], "%m/%d/%Y %I:%M %p"),
+    ],
+)
+def test_date_format_is_the_one_that_every_value_has(values: list[str], expected: str) -> None:
+    found = date_format(pd.Series(values))
+    assert found is not None
+    assert (found.format, found.other) == (expected, None)
+    assert pd.to_datetime(pd.Series(values), format=found.format).notna().all()
+
+
+def test_day_and_month_are_told_apart_by_the_order_of_rows() -> None:
+    values = pd.Series(["01/11/2026", "01/12/2026", "02/01/2026", "03/01/2026"])
+    found = date_format(values)
+    assert found is not None
+    assert (found.format, found.other) == ("%m/%d/%Y", None)
+
+
+def test_day_and_month_that_cannot_be_told_apart_are_a_doubt() -> None:
+    found = profile("d,n\n05/04/2026,1\n07/02/2026,2\n01/06/2026,3\n")
+    assert found.ingestion.dates == {"d": "%d/%m/%Y"}
+    assert "%m/%d/%Y" in found.doubts["d"]
+
+
+@pytest.mark.parametrize("values", [["1.5", "2.5"], ["a", "b"], ["2026-01-31", "yesterday"], ["10:30", "11:30"], []])
+def test_other_columns_have_no_date_format(values: list[str]) -> None:
+    assert date_format(pd.Series(values, dtype="str")) is None
+
+
+def test_whole_numbers_are_dates_only_where_the_name_says_so() -> None:
+    found = profile("order_date,amount\n20260131,20260131\n20260201,20260201\n")
+    assert found.ingestion.dates == {"order_date": "%Y%m%d"}
+    assert found.table["order_date"].dt.month.tolist() == [1, 2]
+    assert found.table["amount"].dtype.kind == "i"
+
+
+def test_parquet_and_compressed_files_are_read(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"when": pd.to_datetime(["2026-01-01", "2026-01-02"]), "t": ["?", "b"]})
+    stream = io.BytesIO()
+    frame.to_parquet(stream)
+    found = profile_files([raw(stream.getvalue(), "t.parquet")])
+    assert found.table["when"].dt.day.tolist() == [1, 2]
+    assert found.ingestion.dates == {}
+    packed = gzip.compress(b"a,b\n1,2\n")
+    file = RawFile("t.csv.gz", lambda: gzip.GzipFile(fileobj=io.BytesIO(packed)))  # type: ignore[arg-type, return-value]
+    assert profile_files([file]).table["b"].tolist() == [2]
+
+
+def test_rows_of_several_files_stand_one_below_the_other() -> None:
+    found = profile_files([raw("a,b\n1,2\n", "1.csv"), raw("b,a\n4,3\n", "2.csv")])
+    assert found.table.to_dict("list") == {"a": [1, 3], "b": [2, 4]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"\n\n", "empty"),
+        (b"a,b\n", "only a header"),
+        (b"a,b,a\n1,2,3\n", "more than one column named 'a'"),
+        (b"a,,b\n1,2,3\n", "column 2 has no name"),
+        (b"<!DOCTYPE html><html><body>Sign in</body></html>", "HTML"),
+        (b"PK\x03\x04rest of an archive", "zip"),
+    ],
+)
+def test_what_is_no_table_is_refused(content: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        profile(content)
+
+
+def test_files_that_differ_in_columns_are_refused() -> None:
+    with pytest.raises(DataError, match=r"1\.csv and 2\.csv differ in the column\(s\) 'c'"):
+        profile_files([raw("a,b\n1,2\n", "1.csv"), raw("a,b,c\n1,2,3\n", "2.csv")])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("customerID", ["customer", "id"]), ("PAY_0", ["pay", "0"]), ("Torque [Nm]", ["torque", "nm"]), ("__", [])],
+)
+def test_name_words(name: str, words: list[str]) -> None:
+    assert name_words(name) == words
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"), [([1, 2], True), ([1.0, None], True), ([1.5], False), ([True], False), ([None], False)]
+)
+def test_is_whole(values: list[float | None], expected: bool) -> None:
+    make: Callable[..., pd.Series] = pd.Series
+    assert is_whole(make(values)) is expected
