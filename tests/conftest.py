@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,13 +100,19 @@ class Project:
         return self.path / "data" / layer / vertical / name
 
 
-def make_project(path: Path, rows: int = 1500) -> Project:
-    """Copy what git tracks of the project's face; bundle the first `rows` of the finance table."""
+def copy_face(path: Path, verticals: Collection[str]) -> None:
+    """Copy what git tracks of the project's face, and of the verticals only these."""
     # Empty: the package is the one that is installed.
     (path / "src").mkdir(parents=True)
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(REPOSITORY / name, path / name)
-    shutil.copytree(REPOSITORY / "conf", path / "conf")
+    others = {folder.parent.name for folder in (REPOSITORY / "conf/base").glob("*/parameters.yml")} - set(verticals)
+    shutil.copytree(REPOSITORY / "conf", path / "conf", ignore=shutil.ignore_patterns(*others))
+
+
+def make_project(path: Path, rows: int = 1500) -> Project:
+    """A project with the vertical finance and the first `rows` of its table."""
+    copy_face(path, ["finance"])
     raw = path / "data/01_raw/finance"
     raw.mkdir(parents=True)
     finance = pd.read_csv(REPOSITORY / "data/01_raw/finance/default_of_credit_card_clients.csv.gz", nrows=rows)

@@ -1,0 +1,136 @@
+"""A small slice of every bundled vertical, from its raw files to a registered model, in one command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import QUICK, REPOSITORY, Project, copy_face
+
+from lepton_pipeline.data.durations import as_timedelta
+from lepton_pipeline.declaration import find_verticals
+
+VERTICALS = find_verticals(REPOSITORY / "conf/base")
+CAUTIOUS = {"manufacturing": "Synthetic data", "telecom": "Fictional data"}
+
+
+def every(step):
+    return lambda rows: rows.iloc[::step]
+
+
+def some_customers(rows):
+    # Whole customers, so that their histories stay what they are.
+    return rows[pd.to_numeric(rows["Customer ID"]).floordiv(1).mod(25) == 0]
+
+
+# What keeps a slice small and still learnable: its time axis whole where the split needs that.
+SLICES = {
+    "finance": {"*": every(20)},
+    "healthcare": {"*": every(5)},
+    "retail": {"*": some_customers},
+    "manufacturing": {"*": every(3)},
+    "telecom": {"*": every(5)},
+    "logistics": {"flights*": every(100)},
+    "energy": {"*": lambda rows: rows.head(3000)},
+    "marketing": {"*": every(3)},
+}
+
+
+@pytest.fixture(scope="module")
+def sliced(tmp_path_factory, store):
+    """A project in which every vertical ran once on a slice of its data, and what was printed; not to be changed."""
+    path = tmp_path_factory.mktemp("verticals") / "project"
+    copy_face(path, VERTICALS)
+    for vertical in VERTICALS:
+        copy_slices(vertical, path / "data/01_raw" / vertical)
+    quick = {"training": QUICK, "evaluation": {"resamples": 100}, "gate": {"at_least": 0.0}}
+    declared = dict.fromkeys(VERTICALS, quick)
+    (path / "conf/local").mkdir(exist_ok=True)
+    (path / "conf/local/parameters.yml").write_text(yaml.safe_dump(declared))
+    shutil.copy(store, path / "mlflow.db")
+    project = Project(path)
+    done = project.run("run")
+    return project, done
+
+
+def copy_slices(vertical: str, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for file in (REPOSITORY / "data/01_raw" / vertical).iterdir():
+        if file.suffix == ".md":
+            continue
+        cut = next((cut for pattern, cut in SLICES[vertical].items() if file.match(pattern)), None)
+        if cut is None:
+            shutil.copy(file, folder / file.name)
+        else:
+            rows = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            cut(rows).to_csv(folder / f"{file.name.split('.')[0]}.csv", index=False)
+
+
+def test_every_vertical_has_a_slice():
+    assert sorted(SLICES) == VERTICALS
+
+
+@pytest.mark.parametrize("vertical", VERTICALS)
+def test_a_slice_becomes_a_registered_model(sliced, vertical):
+    project, done = sliced
+    runs = project.runs(vertical)
+    assert [run.info.status for run in runs] == ["FINISHED"], done.stderr
+    assert runs[0].data.metrics["test.auc"] > 0.5
+    champion = project.client().get_model_version_by_alias(vertical, "champion")
+    assert champion.version == 1
+    assert f"{vertical}: version 1, alias champion" in done.stdout
+
+
+def test_the_whole_command_succeeds_without_a_library_s_noise(sliced):
+    _, done = sliced
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+
+
+@pytest.mark.parametrize("vertical", CAUTIOUS)
+def test_what_is_not_real_is_said_wherever_it_is_shown(sliced, vertical):
+    project, done = sliced
+    caution = CAUTIOUS[vertical]
+    assert done.stdout.count(caution) == 1
+    (run,) = project.runs(vertical)
+    assert caution in run.data.tags["mlflow.note.content"]
+    version = project.client().get_model_version(vertical, "1")
+    assert caution in version.description
+    assert caution in version.tags["caution"]
+
+
+@pytest.mark.parametrize("vertical", VERTICALS)
+def test_no_part_of_a_split_by_time_knows_a_later_one(sliced, vertical):
+    project, _ = sliced
+    declared = yaml.safe_load((project.path / "conf/base" / vertical / "parameters.yml").read_text())[vertical]
+    if declared.get("split", {}).get("strategy") != "time":
+        pytest.skip("its rows have no order in time")
+    table = pd.read_parquet(project.output("04_feature", "feature_table.parquet", vertical))
+    part = pd.read_parquet(project.output("03_primary", "split.parquet", vertical))["part"]
+    times = table[declared["dataset"]["time"]].groupby(part).agg(["min", "max"])
+    delay = declared["dataset"].get("label_delay", 0)
+    if pd.api.types.is_datetime64_any_dtype(times["min"]):
+        delay = as_timedelta(delay) if delay else pd.Timedelta(0)
+    assert times.loc["train", "max"] + delay <= times.loc["validation", "min"]
+    assert times.loc["validation", "max"] + delay <= times.loc["test", "min"]
+
+
+def test_ids_and_facts_of_later_are_no_inputs(sliced):
+    project, _ = sliced
+    for vertical, never in {
+        "finance": ["ID", "SEX", "AGE"],
+        "healthcare": ["patient_id", "referral_date"],
+        "retail": ["customer", "snapshot"],
+        "manufacturing": ["UDI", "Product ID", "Failure Type"],
+        "logistics": ["dep_delay", "arr_delay", "departed_at", "arrived_at"],
+        "energy": ["next_hour", "date"],
+        "marketing": ["id", "duration"],
+    }.items():
+        encoder = json.loads(project.output("04_feature", "encoder/encoder.json", vertical).read_text())
+        inputs = {column["name"] for column in encoder["columns"]}
+        assert inputs
+        assert not inputs & set(never)
