@@ -22,7 +22,7 @@ def test_the_summary_names_what_a_reader_looks_for(capsys):
         "AGE is odd",
         "0.250 (best F1 on the validation rows)",
         "refused: auc 0.8 is below 0.9",
-        "1.8: ingest_table 1.2, evaluate 0.5",
+        "1.8, the longest: ingest_table 1.2, evaluate 0.5",
         "make ui",
     ):
         assert text in printed

@@ -17,6 +17,7 @@ _NAMES = {
     "hist_gradient_boosting": "gradient boosting",
 }
 _WIDTH_OF_A_LOG = 110
+_STAGES = 5
 
 
 def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
@@ -24,7 +25,7 @@ def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[st
 
     Args:
         vertical: its name.
-        results: `about`, and contents of the data sets `contract_result`, `split`, `feature_report`, `metrics` and
+        results: `about`, `tables` (the contract's result of each raw table), and contents of the data sets `contract_result`, `split`, `feature_report`, `metrics` and
             `decision`, as far as they exist.
         seconds: by stage, in the order in which they ran.
         where: how to see the run in the MLflow UI.
@@ -63,8 +64,9 @@ def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, floa
     facts.add_column()
     for name, text in _facts(results):
         facts.add_row(name, text)
-    stages = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
-    facts.add_row("seconds", f"{sum(seconds.values()):.1f}: {stages}")
+    longest = sorted(seconds, key=lambda stage: -seconds[stage])[:_STAGES]
+    stages = ", ".join(f"{stage} {seconds[stage]:.1f}" for stage in longest)
+    facts.add_row("seconds", f"{sum(seconds.values()):.1f}, the longest: {stages}")
     facts.add_row("see it", where)
     parts.append(Padding(facts, (0, 1), expand=False))
     return parts
@@ -85,6 +87,9 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = []
     if caution := results.get("about", {}).get("caution"):
         facts.append(("caution", caution))
+    for table, contract in results.get("tables", {}).items():
+        facts.append(("raw table", f"{table}: {contract['rows']:,} rows, {contract['quarantined']:,} quarantined"))
+        facts.extend(("warning", f"{table}: {message}") for message in contract["warnings"])
     if contract := results.get("contract_result"):
         facts.append(("rows", f"{contract['rows']:,} in, {contract['quarantined']:,} quarantined"))
         if "split" in results:

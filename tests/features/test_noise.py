@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.features.noise import features_alone, joint_auc, useless_features
+from lepton_pipeline.features.noise import joint_auc, useless_features
+from lepton_pipeline.features.strength import features_alone
 
 
 def frame(**columns):

@@ -39,7 +39,7 @@ def encode_rows(
         DataError: a feature leaks the target, no column is left that could tell rows apart, or a declared numeric
             column holds something else.
     """
-    noise = dict.fromkeys(enforce_report(feature_report, leaks), "pure noise")
+    noise = dict.fromkeys(enforce_report(feature_report, leaks), "it adds nothing (see the report on features)")
     training = feature_table.loc[split.index[split["part"] == "train"]]
     encoder = Encoder.fit(training, dataset, noise)
     return encoder, encoder.transform(feature_table)

@@ -9,23 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.data.columns import feature_columns
+from lepton_pipeline.data.columns import closest, feature_columns
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import as_numbers
-from lepton_pipeline.features.noise import (
-    SAMPLED_ROWS,
-    Alone,
-    features_alone,
-    joint_auc,
-    useless_features,
-)
+from lepton_pipeline.features.noise import joint_auc, useless_features
+from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, features_alone
 from lepton_pipeline.parameters import Dataset, Leaks
 
 # Fraction of the rarer class that may contradict a feature that settles the target.
 HANDFUL = 0.05
 ID_ROWS, DISTINCT, UNEVEN = 100, 0.99, 0.12
-# Below this AUC no feature is too good; and outshining fewer features than this says nothing.
-BRIGHT, OTHERS = 0.75, 5
+# Below this AUC (and its interval below that) no feature is too good; outshining few others says nothing.
+BRIGHT, SURELY, OTHERS = 0.75, 0.7, 5
 # Where nearly every row has the same value, too few differ to tell noise from a rare signal.
 MOST_COMMON = 0.95
 # In a small table weak features cannot be told from noise: those above this AUC have the benefit of the doubt.
@@ -69,6 +64,7 @@ def check_features(feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Da
     Raises:
         DataError: a declared numeric column holds something else.
     """
+    _require_known(leaks.trusted, feature_columns(feature_table, dataset))
     seen = split[split["part"].isin(["train", "validation"])]
     rows = _plain(feature_table.loc[seen.index], dataset)
     train = (seen["part"] == "train").to_numpy()
@@ -126,6 +122,12 @@ def enforce_report(report: dict[str, Any], leaks: Leaks) -> list[str]:
     return [finding["feature"] for finding in report["findings"] if finding["severity"] == "noise"]
 
 
+def _require_known(trusted: list[str], features: list[str]) -> None:
+    for name in trusted:
+        if name not in features:
+            raise DataError(f"leaks.trusted names {name!r}, which is no feature; {closest(name, features)}.")
+
+
 def _plain(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """Features as float64 numbers, or as int32 codes by first appearance (-1 where missing)."""
     plain: dict[str, np.ndarray] = {}
@@ -170,7 +172,11 @@ def _outshining(
     training: pd.DataFrame, labels: Codes, features: dict[str, Alone], leaks: Leaks
 ) -> list[dict[str, str]]:
     """Features that say more about the target than all others together, found one by one, the strongest first."""
-    bright = [name for name, alone in features.items() if alone.auc >= BRIGHT and name not in leaks.trusted]
+    bright = [
+        name
+        for name, alone in features.items()
+        if alone.auc >= BRIGHT and alone.interval[0] >= SURELY and name not in leaks.trusted
+    ]
     found: list[dict[str, str]] = []
     others = training.drop(columns=[*_constant(training), *_equal(training)]) if bright else training
     for name in bright:

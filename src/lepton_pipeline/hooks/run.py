@@ -155,6 +155,12 @@ class RunHook:
         """What the summary shows, as far as it exists."""
         datasets = {name: self._catalog.get(f"{vertical}.{name}") for name in _SUMMARISED}
         found = {name: dataset.load() for name, dataset in datasets.items() if dataset and dataset.exists()}
+        tables = {
+            name.split(".")[1]: self._catalog.get(name)
+            for name in sorted(pipelines[vertical].all_outputs())
+            if name.endswith(".contract_result") and name.count(".") > 1
+        }
+        found["tables"] = {table: dataset.load() for table, dataset in tables.items() if dataset and dataset.exists()}
         return found | {"about": self._context.config_loader["parameters"][vertical]["about"]}
 
     def _connect(self) -> RunLog:

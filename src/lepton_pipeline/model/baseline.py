@@ -28,6 +28,8 @@ def score_baselines(encoded: pd.DataFrame, split: pd.DataFrame, training: Traini
         Indexed by the validation and test rows, in the order of `split`: float64 columns `logistic_regression` and
         `hist_gradient_boosting`, the probability of the positive class.
     """
+    # Imported before the limit is set: it does not hold for libraries that are loaded later.
+    import sklearn.ensemble  # noqa: F401  # what it loads is limited
     from threadpoolctl import threadpool_limits
 
     parts = {part: split.index[split["part"] == part] for part in ("train", "validation")}
