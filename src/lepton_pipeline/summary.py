@@ -25,8 +25,8 @@ def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[st
 
     Args:
         vertical: its name.
-        results: `about`, `tables` (the contract's result of each raw table), and contents of the data sets `contract_result`, `split`, `feature_report`, `metrics` and
-            `decision`, as far as they exist.
+        results: `about`, `tables` (the contract's result of each raw table), and contents of the data sets
+            `contract_result`, `split`, `feature_report`, `metrics` and `decision`, as far as they exist.
         seconds: by stage, in the order in which they ran.
         where: how to see the run in the MLflow UI.
     """
