@@ -6,6 +6,15 @@ FIGURE = {"value": 0.8, "low": 0.7, "high": 0.9}
 RESULTS = {
     "contract_result": {"rows": 1200, "quarantined": 3, "warnings": ["AGE is odd"]},
     "split": pd.DataFrame({"part": ["train"] * 5 + ["validation"] * 2 + ["test"]}),
+    "feature_report": {
+        "on_noise": "drop",
+        "findings": [
+            {"feature": "rv", "finding": "pure noise", "evidence": "AUC 0.5", "severity": "noise"},
+            {"feature": "delay", "finding": "an id", "evidence": "distinct", "severity": "leak"},
+        ],
+    },
+    "tables": {"lines": {"rows": 9000, "quarantined": 2, "warnings": ["Price below 0"]}},
+    "about": {"caution": "synthetic data"},
     "metrics": {"threshold": 0.25, "test": {"model": {"auc": FIGURE, "f1": FIGURE}}},
     "decision": {"version": 4, "alias": "challenger", "promoted": False, "reason": "auc 0.8 is below 0.9"},
 }
@@ -20,6 +29,11 @@ def test_the_summary_names_what_a_reader_looks_for(capsys):
         "1,200 in, 3 quarantined",
         "5 trained on, 2 for validation, 1 for the test",
         "AGE is odd",
+        "left out   rv: pure noise: AUC 0.5",
+        "warning    delay: an id: distinct",
+        "lines: 9,000 rows, 2 quarantined",
+        "lines: Price below 0",
+        "caution    synthetic data",
         "0.250 (best F1 on the validation rows)",
         "refused: auc 0.8 is below 0.9",
         "1.8, the longest: ingest_table 1.2, evaluate 0.5",

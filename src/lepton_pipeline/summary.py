@@ -99,9 +99,10 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
             facts.append(("", f"{counts['train']:,} trained on, {held}{left_out}"))
         facts.extend(("warning", message) for message in contract["warnings"])
     if report := results.get("feature_report"):
-        facts.extend(
-            ("warning", f"{each['feature']}: {each['finding']}: {each['evidence']}") for each in report["findings"]
-        )
+        for each in report["findings"]:
+            left_out = each["severity"] == "noise" and report["on_noise"] == "drop"
+            finding = f"{each['feature']}: {each['finding']}: {each['evidence']}"
+            facts.append(("left out" if left_out else "warning", finding))
     if metrics := results.get("metrics"):
         facts.append(("threshold", f"{metrics['threshold']:.3f} (best F1 on the validation rows)"))
     if decision := results.get("decision"):

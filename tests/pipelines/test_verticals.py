@@ -38,6 +38,8 @@ SLICES = {
     "energy": {"*": lambda rows: rows.head(3000)},
     "marketing": {"*": every(3)},
 }
+# A vertical of one's own is tried, too.
+DEFAULT = {"*": lambda rows: rows.head(3000)}
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +64,12 @@ def copy_slices(vertical: str, folder: Path) -> None:
     for file in (REPOSITORY / "data/01_raw" / vertical).iterdir():
         if file.suffix == ".md":
             continue
-        cut = next((cut for pattern, cut in SLICES[vertical].items() if file.match(pattern)), None)
-        if cut is None:
+        cut = next((cut for pattern, cut in SLICES.get(vertical, DEFAULT).items() if file.match(pattern)), None)
+        if cut is None or ".csv" not in file.suffixes:
             shutil.copy(file, folder / file.name)
         else:
             rows = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
             cut(rows).to_csv(folder / f"{file.name.split('.')[0]}.csv", index=False)
-
-
-def test_every_vertical_has_a_slice():
-    assert sorted(SLICES) == VERTICALS
 
 
 @pytest.mark.parametrize("vertical", VERTICALS)

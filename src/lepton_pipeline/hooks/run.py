@@ -94,7 +94,7 @@ class RunHook:
         if dataset_name == node.outputs[-1]:
             stage = node.name.partition(".")[2]
             run.seconds[stage] = perf_counter() - run.started[node.name]
-            logger.info("%s  %-24s %6.1f s", _vertical(node), stage, run.seconds[stage])
+            logger.info("%s  %-27s %6.1f s", _vertical(node), stage, run.seconds[stage])
 
     @hook_impl
     def after_pipeline_run(self) -> None:
