@@ -14,6 +14,10 @@ from lepton_pipeline.parameters import Training
 
 # HistGradientBoosting takes at most 255 categories a column.
 MOST_CODES = 255
+# Learning rates. On 195,000 rows of flights the faster one took a third of the time and ended no worse.
+SLOW, FAST, MANY_ROWS = 0.03, 0.06, 100_000
+# Trees without a better validation log loss before it stops: 100 at the slower rate.
+PATIENCE = 3
 
 
 def score_baselines(encoded: pd.DataFrame, split: pd.DataFrame, training: Training) -> pd.DataFrame:
@@ -68,11 +72,12 @@ def _hist_gradient_boosting(
     scored: pd.DataFrame,
     seed: int,
 ) -> npt.NDArray[np.float64]:
-    """Boost until the validation log loss has not fallen for 100 trees, and predict with the best number of trees."""
+    """Boost until the validation log loss has long not fallen, and predict with the best number of trees."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
+    rate = SLOW if len(train[0]) <= MANY_ROWS else FAST
     model = HistGradientBoostingClassifier(
-        learning_rate=0.03,
+        learning_rate=rate,
         max_iter=3000,
         max_leaf_nodes=15,
         min_samples_leaf=30,
@@ -80,7 +85,7 @@ def _hist_gradient_boosting(
         max_features=0.5,
         categorical_features=_categorical(train[0]),
         early_stopping=True,
-        n_iter_no_change=100,
+        n_iter_no_change=round(PATIENCE / rate),
         random_state=seed,
     )
     model.fit(_folded(train[0]), train[1], X_val=_folded(validation[0]), y_val=validation[1])
