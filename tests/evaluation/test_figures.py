@@ -153,3 +153,13 @@ def test_leaves_its_arguments_and_the_global_state_alone():
     draw(scores)
     pd.testing.assert_frame_equal(scores, before)
     assert dict(matplotlib.rcParams) == settings
+
+
+def test_a_caution_stands_on_every_picture_and_covers_nothing(pages):
+    scores = make_scores()
+    drawn = draw_figures(scores, evaluate(scores, Evaluation(resamples=100)), About(caution="Synthetic data."))
+    assert len(pages) == len(drawn) == len(NAMES)
+    for page in pages:
+        (caution,) = [text for text in page.texts if text.get_text() == "Synthetic data."]
+        lowest = min(axes.get_tightbbox().y0 for axes in page.axes)
+        assert caution.get_window_extent().y1 < lowest

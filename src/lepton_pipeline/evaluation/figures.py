@@ -74,16 +74,15 @@ def draw_figures(scores: pd.DataFrame, metrics: dict[str, Any], about: About) ->
     test = scores[scores["part"] == "test"]
     rows, positives = metrics["rows"]["test"]["rows"], metrics["rows"]["test"]["positives"]
     sample = f"{rows:,} test rows, {_percent(positives / rows)} positive"
-    caution = f"\n{about.caution}" if about.caution else ""
-    subtitle = f"{sample}; 95 % intervals from {metrics['resamples']:,} bootstrap resamples{caution}"
+    subtitle = f"{sample}; 95 % intervals from {metrics['resamples']:,} bootstrap resamples"
     names = ["model", *(name for name in metrics["test"] if name != "model")]
     styles = chain([_MODEL_STYLE], cycle(_BASELINE_STYLES))
     shown = [_show(name, test, metrics, style) for name, style in zip(names, styles, strict=False)]
     return {
-        "roc.png": _draw_roc(shown, subtitle),
-        "precision_recall.png": _draw_precision_recall(shown, subtitle),
-        "calibration.png": _draw_calibration(shown, f"{sample}{caution}"),
-        "score_histogram.png": _draw_histograms(shown, subtitle),
+        "roc.png": _draw_roc(shown, subtitle, about.caution),
+        "precision_recall.png": _draw_precision_recall(shown, subtitle, about.caution),
+        "calibration.png": _draw_calibration(shown, sample, about.caution),
+        "score_histogram.png": _draw_histograms(shown, subtitle, about.caution),
     }
 
 
@@ -103,13 +102,13 @@ def _show(name: str, test: pd.DataFrame, metrics: dict[str, Any], style: dict[st
     )
 
 
-def _draw_roc(shown: list[_Shown], subtitle: str) -> bytes:
+def _draw_roc(shown: list[_Shown], subtitle: str, caution: str) -> bytes:
     model, *baselines = shown
     title = f"{model.name} AUC {model.metrics['auc']['value']:.3f}"
     if baselines:
         best = max(baselines, key=lambda baseline: baseline.metrics["auc"]["value"])
         title += f"; best baseline {best.metrics['auc']['value']:.3f} ({best.name.lower()})"
-    page = _new_page(title, subtitle)
+    page = _new_page(title, subtitle, caution)
     axes = _add_curve_axes(page, "False positive rate", "True positive rate")
     for each in shown:
         true, false = _curve(each.ranked)
@@ -122,10 +121,10 @@ def _draw_roc(shown: list[_Shown], subtitle: str) -> bytes:
     return _as_png(page)
 
 
-def _draw_precision_recall(shown: list[_Shown], subtitle: str) -> bytes:
+def _draw_precision_recall(shown: list[_Shown], subtitle: str, caution: str) -> bytes:
     model = shown[0]
     outcome = f"finds {_percent(model.recall)} of positives; {_percent(model.precision)} of its flags are right"
-    page = _new_page(f"{model.name} {outcome}", subtitle)
+    page = _new_page(f"{model.name} {outcome}", subtitle, caution)
     axes = _add_curve_axes(page, "Recall", "Precision")
     base_rate = float(model.ranked.labels.mean())
     for each in shown:
@@ -141,10 +140,11 @@ def _draw_precision_recall(shown: list[_Shown], subtitle: str) -> bytes:
     return _as_png(page)
 
 
-def _draw_calibration(shown: list[_Shown], sample: str) -> bytes:
+def _draw_calibration(shown: list[_Shown], sample: str, caution: str) -> bytes:
     error = 100 * shown[0].metrics["ece"]["value"]
     title = f"{shown[0].name} probabilities are off by {error:.1f} percentage points on average"
-    page = _new_page(title, f"{sample}; bars and brackets: 95 % intervals; diagonal: perfect calibration")
+    subtitle = f"{sample}; bars and brackets: 95 % intervals; diagonal: perfect calibration"
+    page = _new_page(title, subtitle, caution)
     bins = [_bin(each.ranked) for each in shown]
     limit = _round_up(max(max(predicted.max(), high.max()) for predicted, _, _, high, _ in bins))
     panels = _add_panels(page, shown, "Predicted probability", "Observed rate")
@@ -162,12 +162,12 @@ def _draw_calibration(shown: list[_Shown], sample: str) -> bytes:
     return _as_png(page)
 
 
-def _draw_histograms(shown: list[_Shown], subtitle: str) -> bytes:
+def _draw_histograms(shown: list[_Shown], subtitle: str, caution: str) -> bytes:
     from matplotlib.ticker import MaxNLocator
 
     model = shown[0]
     outcome = f"flags {_percent(model.recall)} of positives and {_percent(model.false_rate)} of negatives"
-    page = _new_page(f"{model.name} {outcome}", subtitle)
+    page = _new_page(f"{model.name} {outcome}", subtitle, caution)
     limit = _round_up(max(max(each.ranked.scores[0], each.threshold) for each in shown))
     edges = np.linspace(0, limit, _HISTOGRAM_BINS + 1)
     panels = _add_panels(page, shown, "Score", "Share of the class")
@@ -198,14 +198,15 @@ def _draw_histograms(shown: list[_Shown], subtitle: str) -> bytes:
     return _as_png(page)
 
 
-def _new_page(title: str, subtitle: str) -> Figure:
+def _new_page(title: str, subtitle: str, caution: str) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     page = Figure(figsize=_SIZE, dpi=_DPI, facecolor="white")
     FigureCanvasAgg(page)
     page.text(_MAIN[0], 0.945, title, fontsize=15, fontweight="bold", color=_INK, family=_FONT)
-    page.text(_MAIN[0], 0.922, subtitle, verticalalignment="top", linespacing=1.5, **_small_print(10))
+    page.text(_MAIN[0], 0.902, subtitle, **_small_print(10))
+    page.text(_MAIN[0], 0.014, caution, **_small_print(10) | {"color": _INK})
     return page
 
 
