@@ -150,7 +150,7 @@ DERIVATION = Derivation(
 
 def test_a_derivation_is_the_row_wise_part():
     features = Features(derive={"a": "x"}, windows={"before": last("x")})
-    derivation = Derivation.of(features, Ingestion(dates={"at": "ISO8601"}))
+    derivation = Derivation.of(features, Ingestion(dates={"at": "ISO8601"}), pd.DataFrame())
     assert derivation == Derivation({"at": "ISO8601"}, {"a": "x"})
     assert Derivation.from_dict(json.loads(json.dumps(derivation.to_dict()))) == derivation
 
@@ -248,3 +248,11 @@ def test_the_documented_messages_are_those_that_come():
     assert len(documented_lines) == len(messages)
     for line, message in zip(documented_lines, messages, strict=True):
         assert re.fullmatch(re.escape(line).replace(r"\ \.\.", ".*"), message)
+
+
+def test_dates_that_a_vertical_s_own_nodes_made_arrive_as_text_too():
+    features = Features(derive={"hour": "hour(left)"})
+    table = pd.DataFrame({"left": pd.to_datetime(["2013-01-01 17:30"])})
+    derivation = Derivation.of(features, Ingestion(), derive_features(table, Dataset(target="y", positive=1), features))
+    sent = pd.DataFrame({"left": ["2013-01-01T18:05:00"]})
+    assert derivation.apply(sent, ["hour"])["hour"].tolist() == [18]

@@ -17,7 +17,7 @@ def artefact(table, dataset):
     table = derive_features(table, dataset, features)
     encoder, encoded = encode_rows(table, parts, dataset, {"findings": []}, Leaks())
     model, _ = train_model(encoded, parts, Training(epochs=2))
-    return Artefact(Derivation.of(features, Ingestion()), encoder, model, threshold=0.5)
+    return Artefact(Derivation.of(features, Ingestion(), pd.DataFrame()), encoder, model, threshold=0.5)
 
 
 def test_a_saved_artefact_gives_the_same_bits(artefact, table, tmp_path):

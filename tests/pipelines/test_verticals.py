@@ -13,6 +13,7 @@ from conftest import QUICK, REPOSITORY, Project, copy_face
 
 from lepton_pipeline.data.durations import as_timedelta
 from lepton_pipeline.declaration import find_verticals
+from lepton_pipeline.model.artefact import Artefact
 
 VERTICALS = find_verticals(REPOSITORY / "conf/base")
 CAUTIOUS = {"manufacturing": "Synthetic data", "telecom": "Fictional data"}
@@ -132,3 +133,17 @@ def test_ids_and_facts_of_later_are_no_inputs(sliced):
         inputs = {column["name"] for column in encoder["columns"]}
         assert inputs
         assert not inputs & set(never)
+
+
+@pytest.mark.parametrize("vertical", VERTICALS)
+def test_the_registered_model_scores_raw_rows_as_it_was_measured(sliced, vertical):
+    project, _ = sliced
+    (described,) = (project.path / "mlruns" / vertical).rglob("artefact.json")
+    artefact = Artefact.load(described.parent)
+    scores = pd.read_parquet(project.output("07_model_output", "scores.parquet", vertical))
+    measured = scores.loc[scores["part"] == "test", "model"].head(20)
+    # What is derived from a row is computed anew, as for a client who sends dates as text.
+    rows = pd.read_parquet(project.output("04_feature", "feature_table.parquet", vertical)).loc[measured.index]
+    sent = json.loads(rows[list(artefact.inputs)].to_json(orient="records", date_format="iso", date_unit="s"))
+    received = pd.DataFrame.from_records(sent, index=measured.index)
+    pd.testing.assert_series_equal(artefact.predict(received)["probability"], measured, check_names=False)

@@ -103,9 +103,17 @@ class Derivation:
     expressions: dict[str, str]
 
     @classmethod
-    def of(cls, features: Features, ingestion: Ingestion) -> Derivation:
-        """Take what is computed row by row from a declaration."""
-        return cls(dict(ingestion.dates), dict(features.derive))
+    def of(cls, features: Features, ingestion: Ingestion, table: pd.DataFrame) -> Derivation:
+        """Take what is computed row by row from a declaration.
+
+        Args:
+            features: the declared expressions.
+            ingestion: the declared formats of dates.
+            table: the rows of the vertical; what else holds dates in them arrives as ISO 8601.
+        """
+        dates = [str(name) for name in table.select_dtypes(["datetime", "datetimetz"])]
+        made = dict.fromkeys((name for name in dates if name not in features.derive), "ISO8601")
+        return cls(made | ingestion.dates, dict(features.derive))
 
     def inputs(self, wanted: Iterable[str]) -> list[str]:
         """Name the columns that must be handed in so that the wanted ones are there after `apply`.

@@ -56,8 +56,8 @@ def register_model(
     client = mlflow.MlflowClient()
     run = client.get_run(run_id)
     name = client.get_experiment(run.info.experiment_id).name
-    artefact = Artefact(Derivation.of(features, ingestion), encoder, model, metrics["threshold"])
-    example = _example(feature_table, artefact, ingestion)
+    artefact = Artefact(Derivation.of(features, ingestion, feature_table), encoder, model, metrics["threshold"])
+    example = _example(feature_table, artefact)
     logged = client.create_logged_model(
         run.info.experiment_id, name=name, source_run_id=run_id, model_type="classifier"
     )
@@ -119,11 +119,11 @@ def _signature(artefact: Artefact) -> Any:
     return ModelSignature(Schema(inputs), Schema([ColSpec("double", "probability"), ColSpec("boolean", "decision")]))
 
 
-def _example(table: pd.DataFrame, artefact: Artefact, ingestion: Ingestion) -> pd.DataFrame:
+def _example(table: pd.DataFrame, artefact: Artefact) -> pd.DataFrame:
     """Three rows as a client would send them: dates as text."""
     rows = table[list(artefact.inputs)].head(3).reset_index(drop=True)
     dates = {}
     for name in map(str, rows.select_dtypes("datetime")):
-        layout = ingestion.dates.get(name, "ISO8601")
+        layout = artefact.derivation.dates.get(name, "ISO8601")
         dates[name] = rows[name].dt.strftime(_ISO if layout == "ISO8601" else layout)
     return rows.assign(**dates)
