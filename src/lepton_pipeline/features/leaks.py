@@ -111,7 +111,7 @@ def enforce_report(report: dict[str, Any], leaks: Leaks) -> list[str]:
         raise DataError(
             "\n".join(
                 [
-                    "features would make the model look better than it is, or name rows:",
+                    "features leak the target, or name rows:",
                     *lines,
                     "leaks.on_leak: warn goes on all the same.",
                 ]
