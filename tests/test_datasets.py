@@ -1,11 +1,12 @@
 import gzip
+import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from lepton_pipeline.data.raw import read_header
+from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.datasets import AtomicDataset, FolderDataset, RawTableDataset
 from lepton_pipeline.errors import DataError, user_error
 from lepton_pipeline.parameters import Ingestion
@@ -18,6 +19,47 @@ def test_raw_tables_are_found_by_name_and_opened_decompressed(tmp_path):
     files = RawTableDataset(filepath=str(tmp_path)).load()
     assert [file.name for file in files] == ["a.csv.gz", "b.csv"]
     assert read_header(files[0], Ingestion()) == ["z"]
+
+
+def test_hidden_files_are_left_out(tmp_path):
+    for name in ("a.csv", "._a.csv", ".b.csv"):
+        (tmp_path / name).write_text("a\n1\n")
+    assert [file.name for file in RawTableDataset(filepath=str(tmp_path)).load()] == ["a.csv"]
+
+
+def pack(path, *names):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, "a,b\n1,2\n")
+
+
+def test_the_one_file_in_a_zip_archive_is_read(tmp_path):
+    pack(tmp_path / "t.csv.zip", "month/", "month/t.csv", "__MACOSX/month/._t.csv")
+    (file,) = RawTableDataset(filepath=str(tmp_path)).load()
+    names = read_header(file, Ingestion())
+    assert names == ["a", "b"]
+    assert read_rows(file, names, Ingestion()).to_dict("list") == {"a": ["1"], "b": ["2"]}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], r"must hold one file, but holds 0 \(none\); put its tables there unpacked"),
+        (["a.csv", "b.csv"], r"must hold one file, but holds 2 \('a\.csv', 'b\.csv'\)"),
+    ],
+)
+def test_of_several_files_in_a_zip_archive_none_is_chosen(tmp_path, names, message):
+    pack(tmp_path / "t.csv.zip", *names)
+    (file,) = RawTableDataset(filepath=str(tmp_path)).load()
+    with pytest.raises(DataError, match=message):
+        read_header(file, Ingestion())
+
+
+def test_what_is_no_zip_archive_is_a_data_error(tmp_path):
+    (tmp_path / "t.csv.zip").write_text("<html>")
+    (file,) = RawTableDataset(filepath=str(tmp_path)).load()
+    with pytest.raises(DataError, match=r"t\.csv\.zip cannot be read: File is not a zip file"):
+        read_header(file, Ingestion())
 
 
 def test_one_raw_file_can_be_named(tmp_path):

@@ -55,7 +55,7 @@ def new(
     name: str, files: tuple[Path, ...], target: str | None, positive: str | None, time: str | None, group: str | None
 ) -> None:
     """Write the declaration of a new vertical NAME from its data."""
-    from lepton_pipeline.onboarding.draft import new_vertical, print_new
+    from lepton_pipeline.onboarding.new.draft import new_vertical, print_new
 
     print_new(new_vertical(_project(), name, list(files), target, positive, time, group))
 
@@ -95,8 +95,10 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
         sys.exit(report_error(error, debug))
     for each in names:
         try:
-            print_check(check_vertical(each, env))
+            print_check(check_vertical(each, env), brief=name is None)
         except Exception as error:
+            if name is None:
+                click.echo(f"\n{each}: may not be trained", err=True)
             codes.append(report_error(error, debug))
     sys.exit(next(iter(codes), 0))
 

@@ -13,7 +13,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
 from kedro.utils import load_obj
 
-from lepton_pipeline.data.raw import TABLE_SUFFIXES, RawFile
+from lepton_pipeline.data.raw import TABLE_SUFFIXES, RawFile, open_zipped
 from lepton_pipeline.errors import DataError
 
 
@@ -54,10 +54,16 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
     def _find(self) -> list[str]:
         found = self._fs.find(self._path) if self._fs.isdir(self._path) else self._fs.glob(f"{self._path}.*")
         files = (PurePosixPath(path) for path in found)
-        return [str(path) for path in files if set(TABLE_SUFFIXES) & set(path.suffixes)]
+        # Hidden files are what editors and archives of macOS have left behind.
+        return [
+            str(path) for path in files if set(TABLE_SUFFIXES) & set(path.suffixes) and not path.name.startswith(".")
+        ]
 
     def _opener(self, path: str) -> Callable[[], BinaryIO]:
         def open_file() -> BinaryIO:
+            if path.endswith(".zip"):
+                # fsspec would take the first file of several.
+                return open_zipped(self._fs.open(path, "rb"), PurePosixPath(path).name)
             return self._fs.open(path, "rb", compression="infer")  # type: ignore[no-any-return]  # fsspec is untyped
 
         return open_file

@@ -186,6 +186,16 @@ def test_what_cannot_be_evaluated_stops_even_where_a_failure_would_warn(
     assert said in str(caught.value)
 
 
+def test_a_text_among_numbers_that_cannot_be_compared_is_named(table: pd.DataFrame):
+    mixed = table.assign(AGE=table["AGE"].astype("str").mask(table.index == 104, "many"))
+    result, _, _ = check(mixed, between())
+    (stop,) = result["stops"]
+    assert "could not be evaluated" in stop
+    assert "1 of 20 values of column 'AGE' are no numbers, e.g. 'many' (row 104): correct them, or list" in stop
+    (other,) = check(table, between("SEX"))[0]["stops"]
+    assert "20 of 20 values of column 'SEX' are no numbers, e.g. 'f' (row 100)" in other
+
+
 def test_an_exception_that_great_expectations_lets_through_stops_too(
     table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ):
@@ -320,6 +330,13 @@ def test_a_column_that_is_not_of_a_number_type_stops(table: pd.DataFrame, values
     result, _, _ = check(table.assign(LIMIT=pd.Series(values, index=table.index, dtype=object)))
     assert len(result["stops"]) == 1
     assert "of type object" in result["stops"][0]
+
+
+def test_a_numeric_column_without_any_value_says_so(table: pd.DataFrame):
+    empty = table.assign(LIMIT=pd.Series([None] * len(table), index=table.index, dtype="str"))
+    result, _, _ = check(empty)
+    (stop,) = [stop for stop in result["stops"] if "'LIMIT'" in stop]
+    assert "'LIMIT' is declared numeric (dataset.numeric), but has no value in any of" in stop
 
 
 def test_rows_without_a_target_are_quarantined(table: pd.DataFrame):

@@ -1,4 +1,6 @@
 import io
+from datetime import date
+from decimal import Decimal
 
 import pandas as pd
 import pytest
@@ -75,6 +77,83 @@ def test_parquet_is_read_with_its_types():
     table, _ = ingest(RawFile("part.parquet", lambda: io.BytesIO(buffer.getvalue())))
     assert table["a"].isna().tolist() == [False, True]
     assert table["t"].tolist() == ["007", "8"]
+
+
+def parquet_file(table: pd.DataFrame, name: str = "part.parquet") -> RawFile:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer)
+    return RawFile(name, lambda: io.BytesIO(buffer.getvalue()))
+
+
+def test_decimals_days_and_truth_values_of_parquet_have_types():
+    rows = {
+        "price": [Decimal("1.50"), None],
+        "day": [date(2024, 1, 31), None],
+        "member": [True, None],
+        "y": [Decimal(1), Decimal(0)],
+    }
+    table, _ = ingest(parquet_file(pd.DataFrame(rows, dtype=object)), dates={"day": "%Y-%m-%d"})
+    types = {"price": "float64", "day": "datetime64[us]", "member": "boolean", "y": "float64"}
+    assert table.dtypes.astype(str).to_dict() == types
+    assert table["price"].tolist()[0] == 1.5
+    assert table["day"][0] == pd.Timestamp("2024-01-31")
+    assert table.isna().sum().to_dict() == {"price": 1, "day": 1, "member": 1, "y": 0}
+
+
+@pytest.mark.parametrize("index", [[9, 4], pd.Index([9, 4], name="id"), pd.MultiIndex.from_tuples([(1, 2), (3, 4)])])
+def test_an_index_that_pandas_has_written_does_not_upset_a_parquet_file(index):
+    table, _ = ingest(parquet_file(pd.DataFrame({"a": [1, 2], "y": [1, 0]}, index=index)))
+    assert table[["a", "y"]].to_dict("list") == {"a": [1, 2], "y": [1, 0]}
+    assert set(table.columns) - {"id"} == {"a", "y"}
+
+
+@pytest.mark.parametrize("values", [[[1], [2]], [{"k": 1}, {"k": 2}]])
+def test_nested_values_are_refused(values):
+    with pytest.raises(DataError, match=r"column 'a' holds values of several kinds, or of one that no feature has \("):
+        ingest(parquet_file(pd.DataFrame({"a": values, "y": [1, 0]})))
+
+
+def test_files_whose_values_are_of_different_kinds_are_refused(raw_file):
+    with pytest.raises(
+        DataError, match=r"'a' holds values of several kinds, .* \(int, str\); .*the same in every file"
+    ):
+        ingest(parquet_file(pd.DataFrame({"a": [1, 2], "y": [1, 0]})), raw_file("a,y\n1,1\n2,0\n"))
+
+
+@pytest.mark.parametrize(
+    ("values", "form", "message"),
+    [
+        (
+            ["2024-01-31", "31.01.2024"],
+            "%Y-%m-%d",
+            r"format '%Y-%m-%d' \(1 of them, e.g. '31.01.2024'\); correct",
+        ),
+        (["2024-01-31", "2024-01-31T00:00:00+01:00"], "ISO8601", "different time zones, or some have none; give all"),
+        (["2024-01-31", ""], "%Q", "the format '%Q' cannot be used: .*; declare ISO8601, or one such as"),
+    ],
+)
+def test_dates_that_cannot_be_read_are_explained(raw_file, values, form, message):
+    file = raw_file(f"day,y\n{values[0]},1\n{values[1]},0\n")
+    with pytest.raises(DataError, match=rf"column 'day' cannot be read as dates \(ingestion\.dates\): .*{message}"):
+        ingest(file, dates={"day": form})
+
+
+@pytest.mark.parametrize("day", [20240101.5, float("inf")])
+def test_numbers_that_are_no_dates_are_explained(day):
+    rows = pd.DataFrame({"day": [20240131.0, day], "y": [1, 0]})
+    with pytest.raises(DataError, match=rf"format '%Y%m%d' \(1 of them, e\.g\. '{day}'\)"):
+        ingest(parquet_file(rows), dates={"day": "%Y%m%d"})
+
+
+def test_a_format_for_an_absent_column_is_refused(raw_file):
+    with pytest.raises(DataError, match=r"no column 'dya', which ingestion\.dates declares; did you mean 'day'"):
+        ingest(raw_file("day,y\n2024-01-31,1\n2024-01-31,0\n"), dates={"dya": "%Y-%m-%d"})
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_another_separator_is_recognised(raw_file, mark):
+    with pytest.raises(DataError, match=r"table\.csv has a single column, .*declare ingestion\.separator, which seems"):
+        ingest(raw_file(f"a{mark}y\n1{mark}1\n2{mark}0\n"))
 
 
 def test_a_frame_from_the_catalog_is_taken_as_it_is():

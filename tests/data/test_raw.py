@@ -36,6 +36,7 @@ def parquet() -> bytes:
         (b"%PDF-1.7\n", "is a PDF document, not CSV; ask for the table"),
         (gzip.compress(b"a,b\n1,2\n"), r"is compressed with gzip, not CSV; give it a name that ends in \.gz"),
         (lzma.compress(b"a,b\n1,2\n"), r"is compressed with xz, not CSV; give it a name that ends in \.xz"),
+        (b"(\xb5/\xfd\x04\x00", "is compressed with zstd, not CSV; unpack it, or compress it with gzip"),
         (parquet(), r"is Parquet, not CSV; give it a name that ends in \.parquet"),
     ],
 )
@@ -43,6 +44,18 @@ def test_a_file_of_another_kind_is_named_for_what_it_is(raw_file, content, messa
     with pytest.raises(DataError, match=r"table\.csv " + message) as error:
         read_header(raw_file(content), Ingestion())
     assert error.value.exit_code == 3
+
+
+def test_a_text_in_utf_16_is_recognised(raw_file):
+    file = raw_file("a,b\n1,2\n".encode("utf-16"))
+    with pytest.raises(DataError, match=r"is not utf-8: .*declare ingestion\.encoding \(utf-16\)"):
+        read_header(file, Ingestion())
+    assert read_header(file, Ingestion(encoding="utf-16")) == ["a", "b"]
+
+
+def test_a_parquet_file_that_was_cut_off_is_refused(raw_file):
+    with pytest.raises(DataError, match=r"t\.parquet cannot be read: .*; is the file whole\?"):
+        read_header(raw_file(parquet()[:-9], "t.parquet"), Ingestion())
 
 
 def test_a_page_under_the_name_of_a_parquet_file_is_recognised(raw_file):
@@ -53,6 +66,12 @@ def test_a_page_under_the_name_of_a_parquet_file_is_recognised(raw_file):
 @pytest.mark.parametrize("header", ["<TICKER>,<DATE>", "PK,PAR1", "PAR1,PK", "BZh,b", "%PDF,b"])
 def test_headers_that_merely_look_like_another_kind_are_read(raw_file, header):
     assert read_header(raw_file(f"{header}\n1,2\n"), Ingestion()) == header.split(",")
+
+
+@pytest.mark.parametrize(("header", "position"), [(",a", 1), ("a, ,b", 2), ('a,b,""', 3)])
+def test_a_column_without_a_name_is_refused(raw_file, header, position):
+    with pytest.raises(DataError, match=f"table\\.csv: column {position} has no name; name every column in the header"):
+        read_header(raw_file(f"{header}\n1,2,3\n"), Ingestion())
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])

@@ -160,6 +160,12 @@ def test_a_delay_in_other_units_than_the_times_is_refused(when, delay):
         split_rows(shipments(when), dataset, Split(strategy="time"))
 
 
+def test_a_delay_that_times_cannot_hold_is_refused():
+    dataset = BY_TIME.model_copy(update={"label_delay": "99999999999d"})
+    with pytest.raises(DataError, match=r"label_delay: '99999999999d' reaches back further than times can; declare a"):
+        split_rows(shipments(days(40)), dataset, Split(strategy="time"))
+
+
 @pytest.mark.parametrize("delay", ["20d", "90d"])
 def test_a_gap_that_leaves_nothing_to_train_on_is_refused(delay):
     dataset = BY_TIME.model_copy(update={"label_delay": delay})

@@ -11,7 +11,7 @@ import pytest
 from conftest import Project, make_project
 from kedro.pipeline import Node, Pipeline
 
-from lepton_pipeline.onboarding.check import Checked, print_check, stages_before_training
+from lepton_pipeline.onboarding.check import Checked, print_check, said_findings, stages_before_training
 
 SCRIPT = """
 import dataclasses, json, logging, pathlib, sys
@@ -138,3 +138,38 @@ def test_what_was_found_is_printed(capsys):
     ):
         assert line in lines
     assert max(map(len, printed.splitlines())) <= 110
+
+
+def test_what_adds_nothing_is_said_once_and_leaks_one_by_one():
+    noise = {"finding": "pure noise", "severity": "noise", "evidence": "AUC 0.5", "advice": "Exclude it."}
+    leak = {"finding": "an id", "severity": "leak", "evidence": "9 of 9 rows", "advice": "Name it."}
+    found = [{"feature": name, **noise} for name in "abc"] + [{"feature": "d", **leak}]
+    assert said_findings(found, {"c": "it adds nothing"}) == [
+        "'d', an id: 9 of 9 rows. Name it.",
+        "'a', 'b': pure noise. Exclude it.",
+        "'c': pure noise.",
+    ]
+
+
+def test_one_of_many_verticals_takes_few_lines(capsys):
+    checked = Checked(
+        vertical="shop",
+        rows=1200,
+        quarantined=3,
+        tables={},
+        warnings=[],
+        parts={"train": (700, 0.25), "gap": (97, None)},
+        findings=[],
+        features=[f"feature {n}" for n in range(200)],
+        dropped={"noise": "pure noise"},
+        seconds={"ingest_table": 1.25},
+    )
+    print_check(checked, brief=True)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:] == [
+        "shop: may be trained",
+        "rows 1,200 in, 3 quarantined",
+        "parts train 700 (25.0% positive), gap 97",
+        "features 200, 1 left out",
+        "seconds 1.2",
+    ]

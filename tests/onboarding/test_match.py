@@ -1,4 +1,5 @@
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -284,6 +285,11 @@ def test_kinds_follow_from_the_values():
     assert column(pd.to_datetime(["2024-01-01", "2024-02-01"])).kind == "date"
     assert column(["a", "b", "c"]).kind == "text"
     assert column([None, None]).kind == "unknown"
+
+
+@pytest.mark.parametrize("values", [[[1], [2]], [Decimal("1.5"), Decimal("2.5")]])
+def test_values_of_no_known_kind_are_unknown(values):
+    assert column(values).kind == "unknown"
 
 
 def test_values_speak_for_a_column_with_another_name():

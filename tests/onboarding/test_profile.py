@@ -1,15 +1,17 @@
 import gzip
 import io
+import random
 from collections.abc import Callable
+from datetime import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.onboarding.new_dates import date_format
-from lepton_pipeline.onboarding.profile import Profile, is_whole, name_words, profile_files
+from lepton_pipeline.onboarding.profile import Profile, is_whole, profile_files
 
 
 def raw(content: str | bytes, name: str = "table.csv") -> RawFile:
@@ -102,43 +104,10 @@ def test_a_few_texts_among_many_numbers_are_a_doubt() -> None:
     assert "'broken'" in found.doubts["n"]
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        (["2026-01-31", "2026-02-01"], "ISO8601"),
-        (["2026-01-31T10:00:00Z", "2026-02-01T11:30:00Z"], "ISO8601"),
-        (["31/01/2026", "01/02/2026"], "%d/%m/%Y"),
-        (["12/1/2009 7:45", "12/13/2009 17:45"], "%m/%d/%Y %H:%M"),
-        (["31.01.26 23:59:59", "01.02.26 00:00:00"], "%d.%m.%y %H:%M:%S"),
-        (["31-Jan-2026", "1-Feb-2026"], "%d-%b-%Y"),
-        (["Jan 31, 2026", "Feb 1, 2026"], "%b %d, %Y"),
-        (["Jan-2015", "Dec-2014"], "%b-%Y"),
-        (["1/31/2026 11:59 PM", "2/1/2026 1:00 AM"], "%m/%d/%Y %I:%M %p"),
-    ],
-)
-def test_date_format_is_the_one_that_every_value_has(values: list[str], expected: str) -> None:
-    found = date_format(pd.Series(values))
-    assert found is not None
-    assert (found.format, found.other) == (expected, None)
-    assert pd.to_datetime(pd.Series(values), format=found.format).notna().all()
-
-
-def test_day_and_month_are_told_apart_by_the_order_of_rows() -> None:
-    values = pd.Series(["01/11/2026", "01/12/2026", "02/01/2026", "03/01/2026"])
-    found = date_format(values)
-    assert found is not None
-    assert (found.format, found.other) == ("%m/%d/%Y", None)
-
-
 def test_day_and_month_that_cannot_be_told_apart_are_a_doubt() -> None:
     found = profile("d,n\n05/04/2026,1\n07/02/2026,2\n01/06/2026,3\n")
     assert found.ingestion.dates == {"d": "%d/%m/%Y"}
     assert "%m/%d/%Y" in found.doubts["d"]
-
-
-@pytest.mark.parametrize("values", [["1.5", "2.5"], ["a", "b"], ["2026-01-31", "yesterday"], ["10:30", "11:30"], []])
-def test_other_columns_have_no_date_format(values: list[str]) -> None:
-    assert date_format(pd.Series(values, dtype="str")) is None
 
 
 def test_whole_numbers_are_dates_only_where_the_name_says_so() -> None:
@@ -188,16 +157,32 @@ def test_files_that_differ_in_columns_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
-    [("customerID", ["customer", "id"]), ("PAY_0", ["pay", "0"]), ("Torque [Nm]", ["torque", "nm"]), ("__", [])],
-)
-def test_name_words(name: str, words: list[str]) -> None:
-    assert name_words(name) == words
-
-
-@pytest.mark.parametrize(
     ("values", "expected"), [([1, 2], True), ([1.0, None], True), ([1.5], False), ([True], False), ([None], False)]
 )
 def test_is_whole(values: list[float | None], expected: bool) -> None:
     make: Callable[..., pd.Series] = pd.Series
     assert is_whole(make(values)) is expected
+
+
+def test_a_file_that_breaks_off_is_refused() -> None:
+    packed = gzip.compress(b"a,b\n" + random.Random(0).randbytes(4000).hex().encode())[:1500]
+    file = RawFile("t.csv.gz", lambda: gzip.GzipFile(fileobj=io.BytesIO(packed)))  # type: ignore[arg-type, return-value]
+    with pytest.raises(DataError, match=r"t\.csv\.gz cannot be read: .* is the file whole\?"):
+        profile_files([file])
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [([1, 2], "ndarray"), (time(12, 30), "time"), (pd.Timedelta("1h"), "Timedelta")]
+)
+def test_values_that_only_parquet_can_hold_are_refused(value: Any, kind: str) -> None:
+    stream = io.BytesIO()
+    pd.DataFrame({"odd": [value, value], "n": [1, 2]}).to_parquet(stream)
+    with pytest.raises(DataError, match=f"column 'odd' holds values of the type {kind}; write them"):
+        profile_files([raw(stream.getvalue(), "t.parquet")])
+
+
+def test_a_few_texts_among_many_dates_are_a_doubt() -> None:
+    days = pd.date_range("2026-01-01", periods=40).strftime("%Y-%m-%d").tolist()
+    found = profile("day,n\n" + "\n".join(f"{day},1" for day in [*days, "soon"]))
+    assert found.ingestion.dates == {}
+    assert found.doubts["day"].startswith("dates but for 'soon'")

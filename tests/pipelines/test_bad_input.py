@@ -166,8 +166,8 @@ def test_a_table_without_rows(fail):
         (
             zipped(january=b"a,b\n1,2\n", february=b"a,b\n3,4\n"),
             "purchases.csv.zip",
-            "purchases.csv.zip holds 2 files ('january.csv', 'february.csv'), not one; "
-            "unpack it and put its tables there.",
+            "purchases.csv.zip must hold one file, but holds 2 ('january.csv', 'february.csv'); "
+            "put its tables there unpacked.",
         ),
     ],
     ids=["page", "page as parquet", "zip", "page as zip", "zip of several"],
@@ -187,7 +187,8 @@ def test_one_bad_file_among_good_ones(fail):
 def test_a_missing_column_of_a_role(fail, role, column):
     put(purchases().rename(columns={column: f"{column}s"}))
     named = f"purchases.csv has no column {column!r}, which dataset.{role} declares"
-    assert fail("ingest_table") == f"{named}; did you mean '{column}s'."
+    # The column of time is named a second time, by its format.
+    assert fail("ingest_table").splitlines()[0] == f"{named}; did you mean '{column}s'."
 
 
 @pytest.mark.parametrize(
@@ -231,15 +232,15 @@ def test_a_missing_key_column_of_a_raw_table(fail, table, column, stage, message
             "31/02/2024",
             {"day": "%Y-%m-%d"},
             "ingest_table",
-            "column 'day' is declared as dates of the format '%Y-%m-%d' (ingestion.dates), which 1 of its values do "
-            "not have, e.g. '31/02/2024'; correct the format or the values.",
+            "column 'day' cannot be read as dates (ingestion.dates): values are no dates of the format '%Y-%m-%d' "
+            "(1 of them, e.g. '31/02/2024'); correct the values or the format.",
         ),
         (
             "2024-02-31",
             {"day": "ISO8601"},
             "ingest_table",
-            "column 'day' is declared as dates of the format 'ISO8601' (ingestion.dates), which 1 of its values do "
-            "not have, e.g. '2024-02-31'; correct the format or the values.",
+            "column 'day' cannot be read as dates (ingestion.dates): values are no dates of the format 'ISO8601' "
+            "(1 of them, e.g. '2024-02-31'); correct the values or the format.",
         ),
         (
             "2024-01-01",

@@ -144,6 +144,7 @@ def test_the_registered_model_scores_raw_rows_as_it_was_measured(sliced, vertica
     measured = scores.loc[scores["part"] == "test", "model"].head(20)
     # What is derived from a row is computed anew, as for a client who sends dates as text.
     rows = pd.read_parquet(project.output("04_feature", "feature_table.parquet", vertical)).loc[measured.index]
-    sent = json.loads(rows[list(artefact.inputs)].to_json(orient="records", date_format="iso", date_unit="s"))
-    received = pd.DataFrame.from_records(sent, index=measured.index)
+    sent = rows[list(artefact.inputs)].astype(object)
+    records = sent.where(sent.notna(), None).to_dict("records")
+    received = pd.DataFrame.from_records(json.loads(json.dumps(records, default=str)), index=measured.index)
     pd.testing.assert_series_equal(artefact.predict(received)["probability"], measured, check_names=False)

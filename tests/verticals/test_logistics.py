@@ -259,6 +259,32 @@ def test_an_absent_column_is_named():
         join_planes(table, pd.DataFrame({"tailnum": ["N1"], "year": [2003.0]}))
 
 
+def test_a_text_where_a_number_is_needed_is_named():
+    table, hours = timed(flight()), weather({"hour": 13})
+    with pytest.raises(
+        DataError, match=r"'air_time' of table 'flights' must .* 1 of 2 values are none, .* 'x' \(row 1"
+    ):
+        time_flights(flights(flight(air_time="325"), flight(air_time="x")), AIRPORTS)
+    with pytest.raises(DataError, match=r"column 'tz' of table 'airports' must hold numbers"):
+        time_flights(flights(flight()), AIRPORTS.assign(tz="UTC"))
+    with pytest.raises(DataError, match=r"column 'temp' of table 'weather' .* under ingestion\.missing"):
+        join_weather(table, hours.assign(temp="cold"))
+    with pytest.raises(DataError, match=r"column 'year' of table 'planes' must hold numbers"):
+        join_planes(table, pd.DataFrame({"tailnum": ["N1"], "year": ["old"], "seats": [100]}))
+
+
+def test_a_measure_without_any_value_is_missing():
+    hours = weather({"hour": 13}).assign(temp=pd.Series([None], dtype="str"))
+    joined = only(join_weather(timed(flight()), hours))
+    assert joined["weather_matched"]
+    assert np.isnan([joined["temp"], joined["temp_change"]]).all()
+
+
+def test_an_hour_that_no_calendar_has_is_named():
+    with pytest.raises(DataError, match=r"1 of 2 rows of table 'flights' .* year 2013, month 13, .*\(row 1\); correct"):
+        time_flights(flights(flight(), flight(month=13)), AIRPORTS)
+
+
 def test_the_nodes_change_no_argument():
     table, hours = many_flights(5), weather({"hour": 13})
     planes = pd.DataFrame({"tailnum": ["N1"], "year": [2003.0], "seats": [180], "engine": ["Turbo-fan"]})

@@ -51,6 +51,12 @@ def test_the_finished_table_counts_its_rows_and_is_identified():
     assert finish_table("joined").outputs == ["table", "ingestion_record"]
 
 
+def test_a_table_without_rows_is_refused():
+    made = pd.DataFrame({"y": pd.Series([], dtype="int64")})
+    with pytest.raises(DataError, match="no row is left of the raw tables: the vertical's own nodes have left out ev"):
+        number_rows(made, Dataset(target="y", positive=1), Contract(), Features())
+
+
 def test_a_declared_column_that_was_not_made_is_named():
     made = pd.DataFrame({"y": [1, 0]})
     with pytest.raises(DataError, match=r"the table has no column 'when', which dataset.time declares"):

@@ -237,6 +237,20 @@ class TestTakeSnapshots:
             take_snapshots(customer_days((1, "2010-01-03", 100)), dataset)
 
 
+def test_codes_that_were_all_read_as_numbers_are_codes_still():
+    lines = invoice_lines(line(), line("500002", "2"))
+    numbers = lines.assign(Invoice=lines["Invoice"].astype(int), StockCode=lines["StockCode"].astype(int))
+    assert select_customer_lines(numbers).index.tolist() == [0]
+
+
+def test_lines_of_which_none_counts_are_refused():
+    free = through(invoice_lines(line(price=0.0)))
+    with pytest.raises(
+        DataError, match=r"no line is left of the raw table: .*; check the columns Customer ID, StockCode"
+    ):
+        take_snapshots(free, DATASET)
+
+
 @pytest.fixture(scope="module")
 def shop():
     """Lines of 12 random customers over 560 days, in order of time, with returns, postage and unknown customers."""

@@ -32,17 +32,45 @@ def check_columns(names: Sequence[str], declared: dict[str, list[str]], where: s
         raise DataError("\n".join(problems))
 
 
-def declared_columns(dataset: Dataset | None, contract: Contract, features: Features) -> dict[str, list[str]]:
+def with_numbers(table: pd.DataFrame, columns: Iterable[str], where: str) -> pd.DataFrame:
+    """Make columns numeric that code will compute with.
+
+    Args:
+        table: rows with the columns.
+        columns: those that must hold numbers; without any value they become NaN.
+        where: the table, for the message.
+
+    Raises:
+        DataError: a value is no number, with the column, the row and the value.
+    """
+    numbers = {}
+    for name in columns:
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            numbers[name] = pd.to_numeric(table[name], errors="coerce").astype("float64")
+            wrong = table.loc[numbers[name].isna() & table[name].notna(), name]
+            if len(wrong):
+                raise DataError(
+                    f"column {name!r} of {where} must hold numbers, but {len(wrong):,} of {len(table):,} values are "
+                    f"none, e.g. {wrong.iloc[0]!r} (row {wrong.index[0]}); correct them, or list their text under "
+                    "ingestion.missing."
+                )
+    return table.assign(**numbers)
+
+
+def declared_columns(
+    dataset: Dataset | None, contract: Contract, features: Features, key: str = "contract"
+) -> dict[str, list[str]]:
     """Declared column names by the key that declares them.
 
     Args:
         dataset: roles of columns; None for a raw table, which has none.
         contract: expectations on the table.
         features: what is made of the table later; its names are not among those returned.
+        key: where the contract is declared.
     """
     roles = {} if dataset is None else {f"dataset.{role}": columns for role, columns in dataset.roles().items()}
     expectations = {
-        f"contract.expectations[{position}]": expectation.columns()
+        f"{key}.expectations[{position}]": expectation.columns()
         for position, expectation in enumerate(contract.expectations)
         # Presence is what this one is about: it fails in the contract, with its own `on_failure`.
         if expectation.expect != "column_to_exist"

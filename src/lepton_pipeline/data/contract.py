@@ -225,8 +225,8 @@ def _message(table: pd.DataFrame, check: Check, verdict: Verdict, examples: list
         return f"{where}: not evaluated: {verdict.blocked}."
     if verdict.error is not None:
         return (
-            f"{where} could not be evaluated, so it does not count as passed: {verdict.error}. "
-            "Correct its arguments, or declare what the column holds."
+            f"{where} could not be evaluated, so it does not count as passed: {verdict.error.rstrip('.')}. "
+            f"{_no_numbers(table, check)}Correct its arguments, or declare what the column holds."
         )
     if check.expect == EXISTS and not verdict.success:
         column = check.columns[0]
@@ -239,6 +239,11 @@ def _message(table: pd.DataFrame, check: Check, verdict: Verdict, examples: list
     counted = f"{unexpected} of {len(table)} rows ({_fraction(unexpected, len(table)):.2%})"
     if is_number_check(check) and not verdict.success:
         name = check.columns[0]
+        if table[name].isna().all():
+            return (
+                f"column {name!r} is declared numeric ({check.key}), but has no value in any of {len(table)} rows. "
+                "Provide its values, or do not declare the column numeric."
+            )
         return (
             f"column {name!r} is declared numeric ({check.key}) and is of type {table[name].dtype}: "
             f"{counted} hold no number{f', e.g. {shown}' if shown else ''}. Correct the values, list their text under "
@@ -251,6 +256,22 @@ def _message(table: pd.DataFrame, check: Check, verdict: Verdict, examples: list
             else f"{where}: passed; {counted} do not conform, which is tolerated."
         )
     return f"{where}: {counted} do not conform, e.g. {shown}."
+
+
+def _no_numbers(table: pd.DataFrame, check: Check) -> str:
+    """Which values are none, where an expectation about numbers failed to compare them."""
+    name = check.columns[0] if len(check.columns) == 1 else ""
+    bounds = [check.arguments.get(bound) for bound in ("min_value", "max_value")]
+    if name not in table.columns or not any(isinstance(bound, int | float) for bound in bounds):
+        return ""
+    texts = text_positions(table[name])
+    if not texts:
+        return ""
+    row, value = plain_value(table.index[texts[0]]), plain_value(table[name].iloc[texts[0]])
+    return (
+        f"{len(texts)} of {len(table)} values of column {name!r} are no numbers, e.g. {value!r} (row {row}): correct "
+        "them, or list their text under ingestion.missing. "
+    )
 
 
 def _skipped(contract_result: dict[str, Any]) -> str:

@@ -52,7 +52,11 @@ def _parsed(texts: pd.Series, layout: str) -> pd.Series:
     try:
         return pd.to_datetime(texts, format=layout, errors="coerce", utc=False).dt.as_unit("us")
     except ValueError as error:
-        raise ValueError(f"dates cannot be read with the format {layout!r}: {error}") from error
+        if layout == ISO or _directives(layout) & _ZONES:
+            raise ValueError("they have different time zones, or some have none; give all the same one") from error
+        raise ValueError(
+            f"the format {layout!r} cannot be used: {error}; declare ISO8601, or one such as %d/%m/%Y %H:%M"
+        ) from error
 
 
 def _with_iso(dates: pd.Series, wrong: pd.Series, zoned: bool) -> tuple[pd.Series, pd.Series]:

@@ -20,7 +20,7 @@ def before(times: pd.Series, duration: str | int, where: str) -> pd.Series:
         where: the key that declares the duration, for the message.
 
     Raises:
-        DataError: a duration in days, hours .. beside numbers, or a number beside dates.
+        DataError: a duration in days, hours .. beside numbers, or a number beside dates; one that times cannot hold.
     """
     if duration == 0:
         return times
@@ -31,7 +31,10 @@ def before(times: pd.Series, duration: str | int, where: str) -> pd.Series:
             f"{where}: {duration!r} does not fit column {times.name!r}, which holds {'dates' if dates else 'numbers'}; "
             f"declare {wanted}."
         )
-    return times - (as_timedelta(duration) if isinstance(duration, str) else duration)
+    try:
+        return times - (as_timedelta(duration) if isinstance(duration, str) else duration)
+    except (OverflowError, ValueError) as error:
+        raise DataError(f"{where}: {duration!r} reaches back further than times can; declare a shorter one.") from error
 
 
 def as_timedelta(duration: str) -> pd.Timedelta:

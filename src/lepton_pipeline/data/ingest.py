@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.data.columns import check_columns, declared_columns
+from lepton_pipeline.data.dates import read_dates
 from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.data.labels import positive_labels
 from lepton_pipeline.data.raw import RawFile, read_header, read_rows
@@ -16,7 +17,8 @@ from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
 
 # A number that starts with a superfluous zero is a code (a postcode, an article number): its zeros mean something.
 _CODE = r"[+-]?0\d.*"
-_EXAMPLES = 3
+# What stands between fields where it is not the declared mark; a comma also where it is a decimal mark.
+_SEPARATORS = ";\t|,"
 
 Raw = list[RawFile] | pd.DataFrame
 
@@ -44,13 +46,14 @@ def ingest_table(
     """
 
     def check(names: Sequence[str], where: str) -> None:
-        check_columns(names, declared_columns(dataset, contract, features), where)
+        declared = declared_columns(dataset, contract, features) | {"ingestion.dates": list(ingestion.dates)}
+        check_columns(names, declared, where)
 
     table = _typed_table(raw, ingestion, check)
     return table, record_table(table, dataset, [] if isinstance(raw, pd.DataFrame) else [file.name for file in raw])
 
 
-def read_table(raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract: Contract) -> pd.DataFrame:
+def read_table(raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract: Contract, name: str) -> pd.DataFrame:
     """Read one raw table with a type for every column.
 
     A text column becomes numbers where every value in it is one, dates where a format is declared, and stays text
@@ -60,6 +63,7 @@ def read_table(raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract
         raw: table files, whose rows are put one below the other; or a table that a catalog entry has loaded.
         ingestion: how text becomes values.
         contract: expectations on this table, for the columns they name.
+        name: of the table, as `tables.<name>` declares it.
 
     Returns:
         Typed rows, indexed 0 .. rows - 1.
@@ -69,7 +73,7 @@ def read_table(raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract
     """
 
     def check(names: Sequence[str], where: str) -> None:
-        check_columns(names, declared_columns(None, contract, Features()), where)
+        check_columns(names, declared_columns(None, contract, Features(), f"tables.{name}"), where)
 
     return _typed_table(raw, ingestion, check)
 
@@ -114,6 +118,7 @@ def _read_files(
 ) -> pd.DataFrame:
     headers = [read_header(file, ingestion) for file in files]
     for file, names in zip(files, headers, strict=True):
+        _require_separated(file, names)
         check(names, file.name)
         if set(names) != set(headers[0]):
             differing = ", ".join(repr(name) for name in sorted(set(names) ^ set(headers[0])))
@@ -127,6 +132,14 @@ def _read_files(
     return rows
 
 
+def _require_separated(file: RawFile, names: list[str]) -> None:
+    other = next((mark for mark in _SEPARATORS if mark in names[0]), None)
+    if len(names) == 1 and other is not None and not file.is_parquet:
+        raise DataError(
+            f"{file.name} has a single column, {names[0]!r}; declare ingestion.separator, which seems to be {other!r}."
+        )
+
+
 def typed_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:
     """Dates where a format is declared, numbers where every value is one, else text without blanks around it.
 
@@ -135,8 +148,10 @@ def typed_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:
         ingestion: decimal mark, formats of dates, and the texts that become missing.
 
     Raises:
-        DataError: a value of a column of dates does not have the declared format.
+        DataError: a value of a column of dates does not have the declared format; values are lists, or of several
+            kinds.
     """
+    column = _of_one_type(column)
     declared_date = column.name in ingestion.dates
     if not pd.api.types.is_string_dtype(column):
         return _as_dates(column, ingestion) if declared_date else column
@@ -159,23 +174,31 @@ def typed_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:
     return pd.Series(typed.array.take(codes), index=column.index, name=column.name)
 
 
+def _of_one_type(column: pd.Series) -> pd.Series:
+    """Python's objects, as which Parquet and SQL hand over decimals and days, say, as values of the type that fits."""
+    if column.dtype != object:
+        return column
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if kind in ("decimal", "integer", "floating", "mixed-integer-float"):
+        return pd.to_numeric(column)
+    if kind == "boolean":
+        return column.astype("boolean")
+    if kind == "date":
+        return pd.to_datetime(column).dt.as_unit("us")
+    if kind.startswith("mixed"):
+        types = sorted({type(value).__name__ for value in column.dropna()})
+        raise DataError(
+            f"column {column.name!r} holds values of several kinds, or of one that no feature has "
+            f"({', '.join(types)}); make them numbers, texts, dates or truth values, the same in every file, "
+            "or take the column out of the data."
+        )
+    return column
+
+
 def _as_dates(column: pd.Series, ingestion: Ingestion) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(column):
         return column
-    form = ingestion.dates[str(column.name)]
-    text = column if pd.api.types.is_string_dtype(column) else column.astype("Int64").astype("str").mask(column.isna())
     try:
-        dates = pd.to_datetime(text, format=form, errors="coerce", utc=False)
+        return read_dates(column, ingestion.dates[str(column.name)])
     except ValueError as error:
-        raise DataError(
-            f"ingestion.dates.{column.name}: {form!r} cannot be used: {error}; "
-            "declare ISO8601 or a format such as %d/%m/%Y %H:%M."
-        ) from error
-    wrong = text[dates.isna() & text.notna()]
-    if len(wrong):
-        shown = ", ".join(map(repr, wrong.unique()[:_EXAMPLES]))
-        raise DataError(
-            f"column {column.name!r} is declared as dates of the format {form!r} (ingestion.dates), which "
-            f"{wrong.nunique():,} of its values do not have, e.g. {shown}; correct the format or the values."
-        )
-    return dates.dt.as_unit("us")
+        raise DataError(f"column {column.name!r} cannot be read as dates (ingestion.dates): {error}.") from error

@@ -6,7 +6,9 @@ import codecs
 import csv
 import io
 import lzma
+import re
 import warnings
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ from lepton_pipeline.parameters import Ingestion
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
 _START = 512
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # How a file of another kind begins -> what it is, and what to do. Long enough that no header of a table begins so.
 _OTHER_KINDS = {
     b"PK\x03\x04": ("a zip archive or an Excel workbook", "unpack it, or save its sheet as CSV, and put that there"),
@@ -30,6 +33,7 @@ _OTHER_KINDS = {
     b"\x1f\x8b": ("compressed with gzip", "give it a name that ends in .gz"),
     b"BZh91AY&SY": ("compressed with bzip2", "give it a name that ends in .bz2"),
     b"\xfd7zXZ\x00": ("compressed with xz", "give it a name that ends in .xz"),
+    b"(\xb5/\xfd": ("compressed with zstd", "unpack it, or compress it with gzip, and put that there"),
     b"PAR1\x15": ("Parquet", "give it a name that ends in .parquet"),
 }
 _PAGE = "HTML or XML", "download the file itself: what was saved is a page, often one that asks to log in"
@@ -55,6 +59,26 @@ class RawFile:
         return ".parquet" in PurePosixPath(self.name).suffixes
 
 
+def open_zipped(archive: BinaryIO, name: str) -> BinaryIO:
+    """Open the one file in a zip archive.
+
+    Args:
+        archive: the archive, open for reading.
+        name: of the archive, for messages.
+
+    Raises:
+        DataError: there is none in it, or more than one: which of them was meant is not for us to say.
+        zipfile.BadZipFile: it is no archive; `read_header` and `read_rows` turn that into a DataError.
+    """
+    packed = zipfile.ZipFile(archive)
+    # macOS adds a folder of its own.
+    names = [each for each in packed.namelist() if not each.endswith("/") and not each.startswith("__MACOSX/")]
+    if len(names) != 1:
+        shown = ", ".join([repr(each) for each in names[:3]] + ["…"] * (len(names) > 3)) or "none"
+        raise DataError(f"{name} must hold one file, but holds {len(names)} ({shown}); put its tables there unpacked.")
+    return packed.open(names[0])  # type: ignore[return-value]  # it reads bytes, if not as a subclass of BinaryIO
+
+
 def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
     """Read the column names of one file and nothing else.
 
@@ -66,21 +90,23 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
         Names in order, without blanks around them.
 
     Raises:
-        DataError: the file is empty or of another kind (HTML, zip, PDF ..), its names cannot be decoded, or one stands
-            twice.
+        DataError: the file is empty or of another kind (HTML, zip, PDF ..), its names cannot be decoded, one stands
+            twice, or a column has none.
     """
     _refuse_other_kinds(file, ingestion)
     with _explained(file, ingestion), file.open() as stream:
         if file.is_parquet:
             from pyarrow.parquet import read_schema
 
-            names = list(read_schema(stream).names)
+            names = [name for name in read_schema(stream).names if not _numbers_rows(name)]
         else:
             text = io.TextIOWrapper(stream, encoding=_codec(ingestion), newline="")
             names = next(csv.reader(text, delimiter=ingestion.separator), [])
     names = [name.strip() for name in names]
     if not any(names):
         raise DataError(f"{file.name} is empty: it has no header; put a table with column names there.")
+    if "" in names:
+        raise DataError(f"{file.name}: column {names.index('') + 1} has no name; name every column in the header.")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         shown = ", ".join(repr(name) for name in twice)
@@ -123,14 +149,18 @@ def read_rows(file: RawFile, names: list[str], ingestion: Ingestion, limit: int 
 
 
 def _read_parquet(stream: BinaryIO, limit: int | None) -> pd.DataFrame:
-    if limit is None:
-        return pd.read_parquet(stream)
     from pyarrow.parquet import ParquetFile
 
-    whole = ParquetFile(stream)
-    first = next(whole.iter_batches(batch_size=limit), None)
-    rows: pd.DataFrame = (whole.schema_arrow.empty_table() if first is None else first).to_pandas()
-    return rows
+    file = ParquetFile(stream)
+    found = file.read() if limit is None else next(file.iter_batches(batch_size=limit), file.schema_arrow.empty_table())
+    # Without the notes of pandas, for which some columns are not columns but the index.
+    rows: pd.DataFrame = found.replace_schema_metadata(None).to_pandas()
+    return rows.drop(columns=[name for name in rows if _numbers_rows(str(name))])
+
+
+def _numbers_rows(name: str) -> bool:
+    """Whether a column of a Parquet file is an index without a name, which pandas has written beside the columns."""
+    return re.fullmatch(r"__index_level_\d+__", name) is not None
 
 
 def _refuse_other_kinds(file: RawFile, ingestion: Ingestion) -> None:
@@ -158,9 +188,9 @@ def _explained(file: RawFile, ingestion: Ingestion) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         seen = error.object[error.start : error.end].hex(" ")
+        likely = "utf-16" if error.object.startswith(_UTF16) else "latin-1 or cp1252, say"
         raise DataError(
-            f"{name} is not {encoding}: byte {seen} cannot be decoded; "
-            "declare ingestion.encoding (latin-1 or cp1252, say)."
+            f"{name} is not {encoding}: byte {seen} cannot be decoded; declare ingestion.encoding ({likely})."
         ) from error
     except LookupError as error:
         raise DataError(
@@ -170,5 +200,5 @@ def _explained(file: RawFile, ingestion: Ingestion) -> Iterator[None]:
         raise DataError(
             f"{name} cannot be read as a table: {error}; check ingestion.separator and the file's quotes."
         ) from error
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, RuntimeError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(f"{name} cannot be read: {error}; is the file whole?") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -42,7 +42,7 @@ class Checked:
         tables: the same two numbers for each raw table that has a contract of its own.
         warnings: what the contracts warn of.
         parts: rows and base rate (fraction of positive rows) of each part of the split; rows of a gap have no rate.
-        findings: what the feature check found, one sentence each.
+        findings: what the feature check found, in sentences.
         features: columns that a model would learn from.
         dropped: features left out, each with the reason.
         seconds: by stage, in the order in which they ran.
@@ -106,18 +106,24 @@ def stages_before_training(whole: Pipeline, name: str) -> Pipeline:
     return whole - whole.from_nodes(last) + whole.only_nodes(last)
 
 
-def print_check(checked: Checked) -> None:
-    """Print what a check found, as a short table."""
+def print_check(checked: Checked, *, brief: bool = False) -> None:
+    """Print what a check found.
+
+    Args:
+        checked: what it found.
+        brief: in few lines, as one of many verticals.
+    """
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH_OF_A_LOG
     console.print()
     console.print(Text(f"{checked.vertical}: may be trained", style="bold"))
-    console.print(_parts_table(checked))
+    if not brief:
+        console.print(_parts_table(checked))
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
-    for name, text in _facts(checked):
+    for name, text in _brief_facts(checked) if brief else _facts(checked):
         facts.add_row(name, Text(text))
     console.print(Padding(facts, (0, 1), expand=False))
 
@@ -185,16 +191,23 @@ def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], se
         tables={table: (result["rows"], result["quarantined"]) for table, result in contracts.items()},
         warnings=[warning for result in (*contracts.values(), main) for warning in result["warnings"]],
         parts=_split_parts(catalog.load(f"{name}.split")),
-        findings=[_sentence(finding, encoder.dropped) for finding in report["findings"]],
+        findings=said_findings(report["findings"], encoder.dropped),
         features=list(encoder.inputs),
         dropped=dict(encoder.dropped),
         seconds=seconds,
     )
 
 
-def _sentence(finding: Mapping[str, Any], dropped: Mapping[str, str]) -> str:
-    found = f"{finding['feature']!r}, {finding['finding']}: {finding['evidence']}."
-    return found if finding["feature"] in dropped else f"{found} {finding['advice']}"
+def said_findings(findings: Sequence[Mapping[str, Any]], dropped: Mapping[str, str]) -> list[str]:
+    """One sentence for each leak; what adds nothing, by what was found, with the advice once."""
+    leaks = [each for each in findings if each["severity"] == "leak"]
+    said = [f"{each['feature']!r}, {each['finding']}: {each['evidence']}. {each['advice']}" for each in leaks]
+    useless: dict[tuple[str, str], list[str]] = {}
+    for each in findings:
+        if each["severity"] != "leak":
+            advice = "" if each["feature"] in dropped else f" {each['advice']}"
+            useless.setdefault((each["finding"], advice), []).append(repr(each["feature"]))
+    return said + [f"{', '.join(names)}: {finding}.{advice}" for (finding, advice), names in useless.items()]
 
 
 def _split_parts(split: Any) -> dict[str, tuple[int, float | None]]:
@@ -212,6 +225,18 @@ def _parts_table(checked: Checked) -> Table:
     return table
 
 
+def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:
+    yield "rows", f"{checked.rows:,} in, {checked.quarantined:,} quarantined"
+    rates = {part: "" if rate is None else f" ({rate:.1%} positive)" for part, (_, rate) in checked.parts.items()}
+    yield "parts", ", ".join(f"{part} {rows:,}{rates[part]}" for part, (rows, _) in checked.parts.items())
+    yield "features", f"{len(checked.features)}, {len(checked.dropped)} left out"
+    for warning in checked.warnings:
+        yield "warning", warning
+    for finding in checked.findings:
+        yield "finding", finding
+    yield "seconds", f"{sum(checked.seconds.values()):.1f}"
+
+
 def _facts(checked: Checked) -> Iterator[tuple[str, str]]:
     yield "rows", f"{checked.rows:,} in, {checked.quarantined:,} quarantined"
     for table, (rows, quarantined) in checked.tables.items():
@@ -221,8 +246,8 @@ def _facts(checked: Checked) -> Iterator[tuple[str, str]]:
     for finding in checked.findings:
         yield "finding", finding
     yield "features", f"{len(checked.features)}: {', '.join(checked.features)}"
-    for column, reason in checked.dropped.items():
-        yield "left out", f"{column}: {reason}"
+    for reason in dict.fromkeys(checked.dropped.values()):
+        yield "left out", f"{', '.join(name for name, why in checked.dropped.items() if why == reason)}: {reason}"
     yield "seconds", _seconds(checked.seconds)
 
 

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.onboarding.new_dates import date_format
-from lepton_pipeline.onboarding.profile import name_words
+from lepton_pipeline.onboarding.dates import date_format
+from lepton_pipeline.onboarding.names import name_words
 from lepton_pipeline.parameters import Expectation
 
 Kind = Literal["number", "text", "date", "flag", "unknown"]
@@ -75,6 +75,8 @@ def describe_column(column: pd.Series) -> Column:
         return Column(name, "unknown")
     if pd.api.types.is_datetime64_any_dtype(present):
         return Column(name, "date")
+    if not (pd.api.types.is_numeric_dtype(present) or pd.api.types.is_string_dtype(present)):
+        return Column(name, "unknown")
     shares: dict[str, float] = {}
     for value, share in present.value_counts(normalize=True).items():
         text = _as_text(value)
@@ -111,9 +113,11 @@ def likeness(client: Column, vertical: Column, rules: Sequence[Expectation]) -> 
     """
     name = name_likeness(client.name, vertical.name)
     values, telling = _value_likeness(client, vertical)
-    kept = _kept(client, rules)
     by_name = name * (0.7 + 0.3 * (1.0 if values is None else values))
     by_value = 0.0 if values is None else 0.7 * telling * values**2
+    if not by_name and not by_value:
+        return Likeness(0.0, ())
+    kept = _kept(client, rules)
     same_type = client.kind == vertical.kind
     open_type = "unknown" in (client.kind, vertical.kind)
     of_types = 1.0 if same_type or open_type else _UNLIKE_TYPES[frozenset({client.kind, vertical.kind})]
@@ -138,7 +142,7 @@ def name_likeness(one: str, other: str) -> float:
         return float(one == other)
     best = sum(max(_word_likeness(word, each) for each in others) for word in words)
     back = sum(max(_word_likeness(word, each) for each in words) for word in others)
-    letters = SequenceMatcher(None, "".join(words), "".join(others), autojunk=False).ratio()
+    letters = _letter_likeness("".join(words), "".join(others), 0.6)
     return max((best + back) / (len(words) + len(others)), (letters - 0.6) / 0.4)
 
 
@@ -154,16 +158,27 @@ def _word_likeness(one: str, other: str) -> float:
     short, long = sorted((one, other), key=len)
     if len(short) >= 3 and long.startswith(short):
         return 0.8
+    return _letter_likeness(one, other, 0.8)
+
+
+def _letter_likeness(one: str, other: str, least: float) -> float:
+    """Ratcliff and Obershelp's ratio of matching letters, or 0 where it is smaller than `least`."""
+    # Most names have too few letters in common, which is told much faster than how many of them match in order.
+    common = min(sum(map(other.__contains__, one)), sum(map(one.__contains__, other)))
+    if 2 * common < least * (len(one) + len(other)):
+        return 0.0
     ratio = SequenceMatcher(None, one, other, autojunk=False).ratio()
-    return ratio if ratio >= 0.8 else 0.0
+    return ratio if ratio >= least else 0.0
 
 
 def _value_likeness(one: Column, other: Column) -> tuple[float | None, float]:
     """How alike the values are, or None where that cannot be said, and how telling that is."""
     if one.quantiles is not None and other.quantiles is not None:
-        distinct = min(len(np.unique(one.quantiles)), len(np.unique(other.quantiles)))
         apart = _distance(one.quantiles, other.quantiles)
-        return max(0.0, 1 - 2 * apart), min(1.0, np.log(distinct) / np.log(_TELLING))
+        if apart >= 0.5:
+            return 0.0, 0.0
+        distinct = min(len(np.unique(one.quantiles)), len(np.unique(other.quantiles)))
+        return 1 - 2 * apart, min(1.0, np.log(distinct) / np.log(_TELLING))
     if one.categories and other.categories:
         shared = len(one.categories & other.categories) / len(one.categories | other.categories)
         return shared, 0.2 if "flag" in (one.kind, other.kind) else 1.0
@@ -171,7 +186,11 @@ def _value_likeness(one: Column, other: Column) -> tuple[float | None, float]:
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Kolmogorov-Smirnov distance of two samples in ascending order."""
+    """Kolmogorov-Smirnov distance of two samples in ascending order; 1 where a median is out of the other's range."""
+    for median, sample in ((one[len(one) // 2], other), (other[len(other) // 2], one)):
+        if not sample[0] <= median <= sample[-1]:
+            # It is more than 1/2, all of which mean the same to the caller.
+            return 1.0
     at = np.concatenate([one, other])
     below = np.searchsorted(one, at, side="right") / len(one)
     return float(np.abs(below - np.searchsorted(other, at, side="right") / len(other)).max())

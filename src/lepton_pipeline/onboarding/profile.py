@@ -9,12 +9,11 @@ import pandas as pd
 
 from lepton_pipeline.data.ingest import typed_column
 from lepton_pipeline.data.raw import RawFile
-from lepton_pipeline.onboarding.new_dates import date_format, whole_number_dates
-from lepton_pipeline.onboarding.new_format import read_texts
-from lepton_pipeline.onboarding.new_names import DATES, NO_NUMBER, NO_TEXT, name_words
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.onboarding.dates import date_format, looks_like_a_date, whole_number_dates
+from lepton_pipeline.onboarding.formats import read_texts
+from lepton_pipeline.onboarding.names import DATES, NO_NUMBER, NO_TEXT, name_words
 from lepton_pipeline.parameters import Ingestion
-
-__all__ = ["Profile", "is_whole", "name_words", "profile_files"]
 
 _FEW_ODD = 0.05
 
@@ -49,9 +48,11 @@ def profile_files(files: Sequence[RawFile], target: str | None = None) -> Profil
         The typed table and how it was read.
 
     Raises:
-        DataError: a file cannot be read as a table, see `read_texts`.
+        DataError: a file cannot be read as a table, see `read_texts`; or a column holds neither numbers, texts, dates
+            nor true and false.
     """
     rows, ingestion = read_texts(files)
+    _require_plain_values(rows)
     texts = {str(name): _distinct(rows[name], ingestion) for name in rows if pd.api.types.is_string_dtype(rows[name])}
     reasons: dict[str, str] = {}
     if ingestion.encoding != "utf-8":
@@ -66,8 +67,29 @@ def profile_files(files: Sequence[RawFile], target: str | None = None) -> Profil
     dates, doubts = _dates(rows, texts, ingestion)
     ingestion = ingestion.model_copy(update={"dates": dates})
     table = pd.DataFrame({name: typed_column(rows[name], ingestion) for name in rows})
-    doubts |= _nearly_numbers(table, texts, ingestion)
+    doubts |= _nearly_typed(table, texts, ingestion)
     return Profile(table, ingestion, reasons, odd, doubts)
+
+
+def _require_plain_values(rows: pd.DataFrame) -> None:
+    """Refuse what only Parquet files can hold.
+
+    Raises:
+        DataError: a column holds something else than numbers, texts, dates, or true and false.
+    """
+    for name in rows:
+        column = rows[name]
+        plain = (
+            pd.api.types.is_numeric_dtype(column)
+            or pd.api.types.is_string_dtype(column)
+            or pd.api.types.is_datetime64_any_dtype(column)
+        )
+        if not plain and column.notna().any():
+            kind = type(column.dropna().iloc[0]).__name__
+            raise DataError(
+                f"column {name!r} holds values of the type {kind}; write them as numbers, texts, timestamps, or true "
+                "and false, or leave the column out of the file."
+            )
 
 
 def is_whole(column: pd.Series) -> bool:
@@ -168,19 +190,32 @@ def _holds_whole_number_dates(column: pd.Series, ingestion: Ingestion) -> bool:
     return is_whole(typed) and whole_number_dates(typed.dropna())
 
 
-def _nearly_numbers(table: pd.DataFrame, texts: dict[str, pd.Series], ingestion: Ingestion) -> dict[str, str]:
-    """Columns that are text only because of a few values."""
+def _nearly_typed(table: pd.DataFrame, texts: dict[str, pd.Series], ingestion: Ingestion) -> dict[str, str]:
+    """Columns that are text only because of a few values, or of how their numbers are written."""
     doubts = {}
     for name, values in texts.items():
         if not pd.api.types.is_string_dtype(table[name]):
             continue
         present = values[~values.isin(ingestion.missing)]
-        wrong = present[_as_numbers(present, ingestion.decimal).isna()]
-        if 0 < len(wrong) <= max(1, _FEW_ODD * len(present)) and len(present) - len(wrong) > 2:
-            shown = ", ".join(map(repr, wrong.iloc[:2]))
-            doubts[name] = f"numbers but for {shown}: add these to ingestion.missing if they mean no value"
+        no_numbers = present[_as_numbers(present, ingestion.decimal).isna()]
+        no_dates = present[~present.map(looks_like_a_date).astype(bool)]
+        if _few(no_numbers, present):
+            doubts[name] = f"numbers but for {_two(no_numbers)}: add these to ingestion.missing if they mean no value"
+        elif _few(no_dates, present):
+            doubts[name] = (
+                f"dates but for {_two(no_dates)}: if these mean no value, add them to ingestion.missing and the format "
+                "of the others to ingestion.dates"
+            )
         elif len(present) and present.str.fullmatch(r"[+-]?\d{1,3}([,.' ]\d{3})+([,.]\d+)?").all():
             doubts[name] = (
                 f"numbers with thousands separators, such as {present.iloc[0]!r}: read as text; write them plain"
             )
     return doubts
+
+
+def _few(odd: pd.Series, texts: pd.Series) -> bool:
+    return 0 < len(odd) <= max(1, _FEW_ODD * len(texts)) and len(texts) - len(odd) > 2
+
+
+def _two(texts: pd.Series) -> str:
+    return ", ".join(map(repr, texts.iloc[:2]))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
-from lepton_pipeline.data.columns import check_columns
+from lepton_pipeline.data.columns import check_columns, with_numbers
+from lepton_pipeline.errors import DataError
 from lepton_pipeline.verticals.raw_tables import finish_table, raw_table
 
 # Columns of the raw tables; further ones are not read.
-_OF_FLIGHT = ["carrier", "flight", "tailnum", "origin", "dest", "distance", "dep_delay", "arr_delay"]
-_CLOCK = ["year", "month", "day", "hour", "minute", "time_hour", "sched_dep_time", "sched_arr_time", "air_time"]
-_OF_AIRPORT = ["faa", "lat", "lon", "alt", "tz", "dst"]
-_OF_PLANE = ["tailnum", "year", "seats"]
+_AMOUNTS = ["distance", "dep_delay", "arr_delay"]
+_OF_FLIGHT = ["carrier", "flight", "tailnum", "origin", "dest", *_AMOUNTS]
+_HOUR = ["year", "month", "day", "hour"]
+_CLOCK = [*_HOUR, "minute", "sched_dep_time", "sched_arr_time", "air_time"]
+_OF_PLACE = ["lat", "lon", "alt", "tz"]
 _OF_WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
 # From leaving the gate to arriving at one, no flight with known times spent four hours on the ground.
 _LONGEST_TAXI = pd.Timedelta(hours=4)
@@ -51,12 +53,12 @@ def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
         among the airports, its columns are missing and `arrived_at` is later than the arrival, never earlier.
 
     Raises:
-        DataError: a column is absent.
+        DataError: a column is absent, a value is no number, or a flight leaves at no hour of the calendar.
     """
-    _require(flights, [*_OF_FLIGHT, *_CLOCK], "flights")
-    _require(airports, _OF_AIRPORT, "airports")
+    flights = _required(flights, [*_OF_FLIGHT, "time_hour"], [*_AMOUNTS, *_CLOCK], "flights")
+    airports = _required(airports, ["faa", "dst"], _OF_PLACE, "airports")
     arrived = flights[flights["arr_delay"].notna()]
-    hour = pd.to_datetime(arrived[["year", "month", "day", "hour"]])
+    hour = _hours(arrived)
     minute = pd.to_timedelta(arrived["minute"], unit="min")
     scheduled_at = arrived["time_hour"] + minute
     departed_at = scheduled_at + pd.to_timedelta(arrived["dep_delay"], unit="min")
@@ -85,6 +87,19 @@ def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _hours(flights: pd.DataFrame) -> pd.Series:
+    """The local hour in which each flight is to leave."""
+    hours = pd.to_datetime(flights[_HOUR], errors="coerce")
+    wrong = flights.loc[hours.isna(), _HOUR]
+    if len(wrong):
+        shown = ", ".join(f"{name} {value}" for name, value in wrong.iloc[0].items())
+        raise DataError(
+            f"{len(wrong):,} of {len(flights):,} rows of table 'flights' leave at no hour of the calendar, e.g. "
+            f"{shown} (row {wrong.index[0]}); correct them, or quarantine them by expectations in tables.flights."
+        )
+    return hours
+
+
 def _minutes(clock: pd.Series) -> pd.Series:
     """Minutes since midnight of times such as 517 for 5:17."""
     return clock // 100 * 60 + clock % 100
@@ -103,9 +118,9 @@ def join_weather(timed_flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataF
         there is an observation of one hour earlier.
 
     Raises:
-        DataError: a column is absent.
+        DataError: a column is absent, or a value is no number.
     """
-    _require(weather, ["origin", "time_hour", *_OF_WEATHER], "weather")
+    weather = _required(weather, ["origin", "time_hour"], _OF_WEATHER, "weather")
     observed = weather.set_index(["origin", "time_hour"])[_OF_WEATHER]
     hour = timed_flights["scheduled_at"].dt.floor("h")
 
@@ -137,9 +152,9 @@ def join_planes(timed_flights: pd.DataFrame, planes: pd.DataFrame) -> pd.DataFra
         The same flights with `plane_age` (years), `seats`, and `plane_matched`: whether the aircraft is known.
 
     Raises:
-        DataError: a column is absent.
+        DataError: a column is absent, or a value is no number.
     """
-    _require(planes, _OF_PLANE, "planes")
+    planes = _required(planes, ["tailnum"], ["year", "seats"], "planes")
     aircraft = planes.set_index("tailnum")
     plane = aircraft.reindex(timed_flights["tailnum"]).set_axis(timed_flights.index)
     return timed_flights.assign(
@@ -149,5 +164,7 @@ def join_planes(timed_flights: pd.DataFrame, planes: pd.DataFrame) -> pd.DataFra
     )
 
 
-def _require(table: pd.DataFrame, columns: list[str], name: str) -> None:
-    check_columns([str(column) for column in table.columns], {"the join of flights": columns}, f"table {name!r}")
+def _required(table: pd.DataFrame, columns: list[str], numbers: list[str], name: str) -> pd.DataFrame:
+    needed = {"the join of flights": list(dict.fromkeys([*columns, *numbers]))}
+    check_columns([str(column) for column in table.columns], needed, f"table {name!r}")
+    return with_numbers(table, numbers, f"table {name!r}")

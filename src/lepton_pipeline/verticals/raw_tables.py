@@ -11,7 +11,9 @@ from kedro.pipeline import Node, Pipeline
 from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.contract import check_raw_table, enforce_contract
 from lepton_pipeline.data.ingest import read_table, record_table
-from lepton_pipeline.parameters import Contract, Dataset, Features
+from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
 
 
 def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
@@ -25,7 +27,7 @@ def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
     declared = f"params:tables.{name}"
     read = Pipeline(
         [
-            Node(read_table, ["raw", "params:ingestion", declared], "table", name="read_table"),
+            Node(_reader_of(name), ["raw", "params:ingestion", declared], "table", name="read_table"),
             Node(
                 _check_of(name, references),
                 ["table", declared, *(f"typed_{other}" for other in references)],
@@ -78,11 +80,23 @@ def number_rows(
         The table and its record, see `record_table`.
 
     Raises:
-        DataError: a declared column is absent, or the target cannot be learnt.
+        DataError: there is no row, a declared column is absent, or the target cannot be learnt.
     """
+    if made.empty:
+        raise DataError(
+            "no row is left of the raw tables: the vertical's own nodes have left out every one. Look at what they "
+            "need of a row, and whether the raw tables reach over enough time for it."
+        )
     table = made.reset_index(drop=True)
     check_columns([str(name) for name in table.columns], declared_columns(dataset, contract, features), "the table")
     return table, record_table(table, dataset, [])
+
+
+def _reader_of(name: str) -> Callable[..., Any]:
+    def read(raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract: Contract) -> pd.DataFrame:
+        return read_table(raw, ingestion, contract, name)
+
+    return read
 
 
 def _check_of(name: str, references: tuple[str, ...]) -> Callable[..., Any]:

@@ -71,11 +71,12 @@ def select_customer_lines(unique_lines: pd.DataFrame) -> pd.DataFrame:
         `customer` (int64), `day` (midnight), `product`, `country`, `units` and `pence` (int64, the line's value);
         units and pence are negative for what was given back.
     """
-    kind = unique_lines["Invoice"].str[0]
+    # Without a letter in any of them, numbers of invoices and products have been read as numbers.
+    kind = unique_lines["Invoice"].astype("str").str[0]
     units = unique_lines["Quantity"]
     bought = ~kind.isin([_CANCELLED, _ADJUSTED]) & (units > 0)
     returned = (kind == _CANCELLED) & (units < 0)
-    product = unique_lines["StockCode"].str.fullmatch(_PRODUCT).fillna(False).astype(bool)
+    product = unique_lines["StockCode"].astype("str").str.fullmatch(_PRODUCT).fillna(False).astype(bool)
     known = unique_lines["Customer ID"].notna()
     kept = unique_lines[(bought | returned) & product & known & (unique_lines["Price"] > 0)]
     return pd.DataFrame(

@@ -31,9 +31,14 @@ def take_snapshots(customer_days: pd.DataFrame, dataset: Dataset) -> pd.DataFram
 
     Raises:
         ConfigurationError: `dataset.label_delay` is no duration of dates.
-        DataError: the records are too short for a snapshot.
+        DataError: there are no records, or they are too short for a snapshot.
     """
     horizon = _horizon(dataset)
+    if customer_days.empty:
+        raise DataError(
+            "no line is left of the raw table: none is of a known customer, a product and a price above 0; "
+            "check the columns Customer ID, StockCode, Quantity and Price."
+        )
     first, last = customer_days["day"].min(), customer_days["day"].max()
     # The last day may have been recorded in part only: a label counts where it is known when that day begins.
     moments = pd.date_range(first + _days(_ACTIVE), last - horizon, freq="MS", unit="us")

@@ -7,9 +7,9 @@ from dataclasses import replace
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import DataError, SplitError
-from lepton_pipeline.onboarding.new_declaration import Plan, declare
-from lepton_pipeline.onboarding.new_roles import choose_roles, choose_time, is_date, require_column
-from lepton_pipeline.onboarding.new_target import choose_target
+from lepton_pipeline.onboarding.new.declaration import Plan, declare
+from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, is_date, require_column
+from lepton_pipeline.onboarding.new.target import choose_target
 from lepton_pipeline.onboarding.profile import Profile
 
 _REHEARSALS = 5
@@ -18,11 +18,12 @@ _STRONG = 0.85
 
 
 def plan_vertical(
-    profile: Profile, target: str | None, positive: str | None, time: str | None, group: str | None
+    name: str, profile: Profile, target: str | None, positive: str | None, time: str | None, group: str | None
 ) -> Plan:
     """Decide which column plays which role.
 
     Args:
+        name: of the vertical, for messages.
         profile: what the files hold.
         target: column to predict; None to infer it.
         positive: value of the positive class, or a comparison such as ">= 15"; None to infer it.
@@ -43,14 +44,20 @@ def plan_vertical(
     by_time, by_group = axis is not None, group is not None
     strategy = "time_group" if by_time and by_group else "time" if by_time else "group" if by_group else "stratified"
     plan = Plan(profile, chosen, axis, why_time, group, roles, {}, strategy)
-    return _rehearsed(plan, asked=time is not None or by_group)
+    fallback = None if time is not None or not by_time else "group" if by_group else "stratified"
+    return _rehearsed(name, plan, fallback)
 
 
-def _rehearsed(plan: Plan, *, asked: bool) -> Plan:
+def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
     """Derive, split and check until nothing leaks and every part holds both classes.
 
+    Args:
+        name: of the vertical, for messages.
+        plan: what was decided so far.
+        fallback: how to divide the rows where the plan's way does not work; None where it was asked for.
+
     Raises:
-        SplitError: the rows cannot be divided, and the split was asked for or is at random already.
+        SplitError: the rows cannot be divided, and there is no other way.
         DataError: every column leaks, or another stage refuses the rows.
     """
     from lepton_pipeline.features.derive import derive_features
@@ -58,15 +65,16 @@ def _rehearsed(plan: Plan, *, asked: bool) -> Plan:
 
     rows = plan.profile.table.dropna(subset=[plan.target.column, *plan.keys()])
     for _ in range(_REHEARSALS):
-        vertical = read_vertical("new", declare(plan))
+        vertical = read_vertical(name, declare(plan))
         features = derive_features(rows, vertical.dataset, vertical.features)
         try:
             split = split_rows(features, vertical.dataset, vertical.split)
-        except SplitError:
-            if asked or plan.strategy == "stratified":
+        except SplitError as error:
+            if plan.strategy == "time_group" and fallback is None:
+                raise SplitError(f"{error} Or leave out --time or --group.") from error
+            if fallback in (None, plan.strategy):
                 raise
-            doubt = f"split by {plan.time}, one part would have rows of one class only, so rows are drawn at random"
-            plan = replace(plan, strategy="stratified", doubt_strategy=doubt)
+            plan = replace(plan, strategy=fallback, doubt_strategy=_doubt(plan, fallback))
             continue
         report = check_features(features, split, vertical.dataset, vertical.leaks)
         leaks = [finding for finding in report["findings"] if finding["severity"] == "leak"]
@@ -77,6 +85,18 @@ def _rehearsed(plan: Plan, *, asked: bool) -> Plan:
         found = {each["feature"]: f"{each['finding']}: {each['evidence']}" for each in leaks}
         plan = replace(plan, leaks=plan.leaks | found)
     if not plan.features() and plan.time is None:
-        named = ", ".join(map(repr, [*plan.roles.constant, *plan.roles.excluded, *plan.leaks])) or "none"
-        raise DataError(f"no column is left to learn from; besides the target there are, all excluded: {named}.")
+        raise DataError(f"no column is left to learn from: {_no_features(plan)}.")
     return plan
+
+
+def _doubt(plan: Plan, fallback: str) -> str:
+    if fallback == "group":
+        return f"split by {plan.time} and {plan.group}, one part would lack rows of a class, so it is by group alone"
+    return f"split by {plan.time}, one part would have rows of one class only, so rows are drawn at random"
+
+
+def _no_features(plan: Plan) -> str:
+    roles = plan.roles
+    named = {} if roles.id is None else {roles.id: "it names rows"}
+    reasons = named | roles.constant | roles.excluded | plan.leaks
+    return "; ".join(f"{name!r} ({why})" for name, why in reasons.items()) or "the table has the target only"

@@ -14,11 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from lepton_pipeline.declaration import read_vertical
-from lepton_pipeline.onboarding.new_declaration import Plan, declare
-from lepton_pipeline.onboarding.new_files import check_name, find_files, source_text, write_vertical
-from lepton_pipeline.onboarding.new_plan import plan_vertical
-from lepton_pipeline.onboarding.new_words import RANGES, Decision, comments, decisions
-from lepton_pipeline.onboarding.new_yaml import render
+from lepton_pipeline.onboarding.new.declaration import Plan, declare
+from lepton_pipeline.onboarding.new.files import check_name, find_files, find_source, source_text, write_vertical
+from lepton_pipeline.onboarding.new.plan import plan_vertical
+from lepton_pipeline.onboarding.new.render import render
+from lepton_pipeline.onboarding.new.words import RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.profile import profile_files
 
 MOST_LINES = 60
@@ -76,13 +76,15 @@ def new_vertical(
     """
     check_name(project, name)
     sources = find_files(project, name, files)
-    plan = plan_vertical(profile_files([source.raw() for source in sources], target), target, positive, time, group)
+    profile = profile_files([source.raw() for source in sources], target)
+    plan = plan_vertical(name, profile, target, positive, time, group)
     table = plan.profile.table
     text = declaration_text(
         name, plan, ", ".join(str(source.name) for source in sources[:3]) + " .." * (len(sources) > 3)
     )
     kinds = {str(column): _kind(table[column]) for column in table}
-    write_vertical(project, name, text, source_text(name, sources, len(table), kinds, plan.target.column), sources)
+    source = find_source(files) or source_text(name, sources, len(table), kinds, plan.target.column)
+    write_vertical(project, name, text, source, sources)
     return NewVertical(
         name,
         [f"conf/base/{name}/parameters.yml", f"data/01_raw/{name}/"],

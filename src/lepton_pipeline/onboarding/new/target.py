@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import pandas as pd
 
 from lepton_pipeline.data.columns import closest
 from lepton_pipeline.errors import ConfigurationError, DataError
-from lepton_pipeline.onboarding.new_names import OUTCOMES, POSITIVE, TARGETS, name_words
+from lepton_pipeline.onboarding.names import OUTCOMES, POSITIVE, TARGETS, name_words
 
 _NEGATION = re.compile(r"^(not|non|no|un|in)[ _-]?")
 _COMPARISON = re.compile(r"\s*(==|!=|>=|<=|>|<)\s*(.+?)\s*")
@@ -54,13 +55,17 @@ def choose_target(table: pd.DataFrame, given: str | None, positive: str | None, 
         others: columns that have another role.
 
     Raises:
-        ConfigurationError: the column does not exist or cannot be told, or its positive class cannot; with candidates.
+        ConfigurationError: the column does not exist, holds dates or cannot be told, or its positive class cannot; with
+            candidates.
         DataError: the target holds one value only.
     """
     column, why = _column(table, given, others)
+    if pd.api.types.is_datetime64_any_dtype(table[column]):
+        raise ConfigurationError(f"--target: column {column!r} holds dates; give one of classes or of numbers.")
     values = table[column].dropna().unique().tolist()
     if len(values) < 2:
-        raise DataError(f"target {column!r} holds {values or 'no value at all'}; a model needs rows of two classes.")
+        held = f"only {values[0]!r}" if values else "no value at all"
+        raise DataError(f"target {column!r} holds {held}; a model needs rows of two classes.")
     if positive is not None and (rule := _COMPARISON.fullmatch(positive)):
         return _compared(table[column], rule[1], rule[2], why)
     if len(values) > 2:
@@ -70,7 +75,13 @@ def choose_target(table: pd.DataFrame, given: str | None, positive: str | None, 
 
 
 def in_expression(name: str) -> str:
-    """A column as expressions name it."""
+    """A column as expressions name it.
+
+    Raises:
+        ConfigurationError: its name holds the character that ends a name.
+    """
+    if "`" in name:
+        raise ConfigurationError(f"column {name!r}: no expression can name a column with a backtick; rename it.")
     return name if re.fullmatch(r"[A-Za-z_]\w*", name) else f"`{name}`"
 
 
@@ -90,7 +101,13 @@ def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> 
         if both and both[-1] == names[-1]:
             return both[-1], "two values, its name says so, and it is the last column"
         if hit and not both:
-            raise ConfigurationError(_many_values(table[hit[0]], f"column {hit[0]!r} is called a target, but"))
+            name = next((name for name in hit if table[name].nunique() > 2), hit[0])
+            if table[name].nunique() < 2:
+                return name, "its name says so"
+            raise ConfigurationError(
+                _many_values(table[name], f"column {name!r} is called a target, but")
+                + " If it is another column, give that as --target."
+            )
         if both:
             break
     if two and (len(two) == 1 or two[-1] == names[-1]):
@@ -132,11 +149,13 @@ def _compared(column: pd.Series, operator: str, text: str, why: str) -> Target:
     if number:
         try:
             value = int(value) if re.fullmatch(r"[+-]?\d+", value) else float(value)
-        except ValueError as error:
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
             raise ConfigurationError(
                 f"--positive: {text!r} is no number, and target {column.name!r} holds numbers; "
                 f"compare it with one, such as '{operator} {column.median():g}'."
-            ) from error
+            )
     expression = f"{in_expression(str(column.name))} {operator} {value!r}"
     return Target(str(column.name), None, expression, why, "as asked for")
 
@@ -147,7 +166,8 @@ def _positive(column: pd.Series, values: list[Any], given: str | None) -> tuple[
     counts = column.value_counts()
     rarer = counts.index.tolist()[-1], f"the rarer one ({counts.iloc[-1] / counts.sum():.1%})", True
     if pd.api.types.is_numeric_dtype(column):
-        return (max(values), "1 stands for yes", False) if set(values) in ({0, 1}, {-1, 1}) else rarer
+        says = "true stands for yes" if pd.api.types.is_bool_dtype(column) else "1 stands for yes"
+        return (max(values), says, False) if set(values) in ({0, 1}, {-1, 1}) else rarer
     spelled = {str(value).casefold(): value for value in values}
     truthy = [value for text, value in spelled.items() if text in POSITIVE]
     if len(truthy) == 1:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import uuid4
 
-import fsspec
-
 from lepton_pipeline.data.raw import TABLE_SUFFIXES, RawFile
+from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, LeptonError
 
 _RESERVED = frozenset({"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"})
@@ -36,12 +35,9 @@ class SourceFile:
     name: PurePosixPath
 
     def raw(self) -> RawFile:
-        """The file as ingestion reads it."""
-
-        def open_file() -> BinaryIO:
-            return fsspec.open(str(self.path.resolve()), "rb", compression="infer").open()  # type: ignore[no-any-return]  # fsspec is untyped
-
-        return RawFile(self.name.name, open_file)
+        """The file as a run reads it."""
+        (file,) = RawTableDataset(filepath=str(self.path.resolve())).load()
+        return RawFile(self.name.name, file.open)
 
 
 def check_name(project: Path, name: str) -> None:
@@ -84,11 +80,13 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
     """
     files: list[SourceFile] = []
     for path in paths:
-        found = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-        tables = [each for each in found if set(TABLE_SUFFIXES) & set(each.suffixes)]
-        if not path.exists() or not tables:
+        tables = _tables(path)
+        if not tables:
             what = "does not exist" if not path.exists() else "holds no table" if path.is_dir() else "is no table file"
-            raise ConfigurationError(f"--from: {path} {what}; give {', '.join(TABLE_SUFFIXES)}, also compressed.")
+            raise ConfigurationError(
+                f"--from: {path} {what}; give files that end in {', '.join(TABLE_SUFFIXES)}, compressed ones in "
+                ".csv.gz, say; save the sheet of a workbook as CSV."
+            )
         root = path if path.is_dir() else path.parent
         files += [SourceFile(each, PurePosixPath(each.relative_to(root).as_posix())) for each in tables]
     names = [str(file.name) for file in files]
@@ -119,6 +117,9 @@ def write_vertical(project: Path, name: str, parameters: str, source: str, files
     # Not in conf/base: a folder with a parameters.yml there is a vertical to every run that starts meanwhile.
     temporary = project / "conf" / f".{uuid4().hex[:8]}.{name}"
     copy = data.with_name(f".{uuid4().hex[:8]}.{name}")
+    for left in (each for folder in (temporary, copy) for each in folder.parent.glob(f".{'?' * 8}.{name}")):
+        # Of an earlier call that was killed.
+        shutil.rmtree(left, ignore_errors=True)
     with ExitStack() as undo:
         undo.callback(shutil.rmtree, temporary, ignore_errors=True)
         undo.callback(shutil.rmtree, copy, ignore_errors=True)
@@ -132,6 +133,12 @@ def write_vertical(project: Path, name: str, parameters: str, source: str, files
         except OSError as error:
             raise LeptonError(f"{name} cannot be written: {error}; nothing is left of it.") from error
         undo.pop_all()
+
+
+def find_source(paths: Sequence[Path]) -> str | None:
+    """What the one folder of raw data says of itself in its SOURCE.md, if it has one."""
+    notes = [path / "SOURCE.md" for path in paths if (path / "SOURCE.md").is_file()]
+    return notes[0].read_text(encoding="utf-8", errors="replace") if len(notes) == 1 and len(paths) == 1 else None
 
 
 def source_text(name: str, files: Sequence[SourceFile], rows: int, columns: Mapping[str, str], target: str) -> str:
@@ -168,10 +175,18 @@ def source_text(name: str, files: Sequence[SourceFile], rows: int, columns: Mapp
     return "\n".join(lines) + "\n"
 
 
+def _tables(path: Path) -> list[Path]:
+    """The table files at a path; hidden ones are what some program keeps beside a file."""
+    found = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [
+        each
+        for each in found
+        if each.is_file() and set(TABLE_SUFFIXES) & set(each.suffixes) and not each.name.startswith(".")
+    ]
+
+
 def _in_place(files: Sequence[SourceFile], folder: Path) -> bool:
-    return {file.path.resolve() for file in files} == {
-        each.resolve() for each in folder.rglob("*") if set(TABLE_SUFFIXES) & set(each.suffixes)
-    }
+    return {file.path.resolve() for file in files} == {each.resolve() for each in _tables(folder)}
 
 
 def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]) -> Callable[[], Any]:

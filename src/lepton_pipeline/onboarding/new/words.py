@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lepton_pipeline.onboarding.new_contract import far_values
-from lepton_pipeline.onboarding.new_declaration import Plan
-from lepton_pipeline.onboarding.new_yaml import scalar
+from lepton_pipeline.onboarding.names import TARGETS, name_words
+from lepton_pipeline.onboarding.new.contract import far_values
+from lepton_pipeline.onboarding.new.declaration import Plan
+from lepton_pipeline.onboarding.new.render import scalar
 
 _SHOWN = 6
 RANGES = "contract.expectations"
@@ -64,10 +65,11 @@ def comments(plan: Plan) -> dict[str, list[str]]:
     roles = plan.roles
     said: dict[str, list[str]] = {
         "dataset": _protected(plan),
-        "dataset.time": ["Are labels known only some time after their rows? Then declare label_delay: 30d, say."],
         "dataset.exclude": [f"{_listed(names)}: {why}." for why, names in _by_reason(roles.constant | roles.excluded)],
         RANGES: ["Observed ranges with room: narrow them to what is possible."],
     }
+    if plan.strategy in ("time", "time_group"):
+        said["dataset.time"] = ["Are labels known only some time after their rows? Then declare label_delay: 30d, say."]
     if plan.target.is_guess:
         said["dataset.positive"] = [f"A guess: {plan.target.why_positive}."]
     leaks = list(plan.leaks.items())
@@ -106,6 +108,9 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
         yield "dataset", name, f"{doubt}."
     for name, auc in plan.strong.items():
         yield "dataset", name, f"strong alone (AUC {auc:.2f}): is it known when the model is asked?"
+    if kin := _kin(plan):
+        word = f"called like the target, {plan.target.column}: known when the model is asked?"
+        yield "dataset", _listed(kin), word
     for name in plan.features():
         column = plan.profile.table[name]
         if not pd.api.types.is_numeric_dtype(column) or column.dtype == bool:
@@ -121,6 +126,12 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
                 name,
                 f"negative only as {negative.iloc[0]:g}, in {len(negative):,} rows: does it mean no value?",
             )
+
+
+def _kin(plan: Plan) -> list[str]:
+    """Features that share a word with the target's name: arr_time says when arr_delay began."""
+    words = {word for word in name_words(plan.target.column) if len(word) > 2 and word not in TARGETS}
+    return [name for name in plan.features() if words & set(name_words(name)) and name not in plan.strong]
 
 
 def _by_reason(reasons: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:

@@ -50,7 +50,7 @@ def date_format(texts: pd.Series) -> DateFormat | None:
     """
     distinct = texts.drop_duplicates()
     sample = distinct.iloc[:_SAMPLE]
-    if sample.empty or not sample.map(lambda text: bool(_LOOKS_LIKE_A_DATE.fullmatch(text))).all():
+    if sample.empty or not sample.map(looks_like_a_date).all():
         return None
     fitting = [form for form in ("ISO8601", *map("".join, product(_DAYS, _TIMES))) if _fits(sample, form)]
     fitting = [form for form in fitting if _fits(distinct, form)]
@@ -60,6 +60,11 @@ def date_format(texts: pd.Series) -> DateFormat | None:
     if len(ordered) == 1:
         return DateFormat(ordered[0])
     return DateFormat(fitting[0], fitting[1])
+
+
+def looks_like_a_date(text: str) -> bool:
+    """Say whether a text is written as a date is, in whatever format."""
+    return bool(_LOOKS_LIKE_A_DATE.fullmatch(text))
 
 
 def whole_number_dates(numbers: pd.Series) -> bool:

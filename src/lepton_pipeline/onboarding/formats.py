@@ -51,8 +51,11 @@ def read_texts(files: Sequence[RawFile]) -> tuple[pd.DataFrame, Ingestion]:
 def _head(file: RawFile) -> bytes:
     # Latin-1 decodes everything: what is refused here is a file of another kind or one that cannot be decompressed.
     read_header(file, Ingestion(encoding="latin-1", separator="\x1f"))
-    with file.open() as stream:
-        return stream.read(_HEAD)
+    try:
+        with file.open() as stream:
+            return stream.read(_HEAD)
+    except Exception:  # what cannot be read to its end is explained by whoever reads all of it
+        return b""
 
 
 def _separator(text: str) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lepton_pipeline.data.columns import closest
 from lepton_pipeline.errors import ConfigurationError, DataError
-from lepton_pipeline.onboarding.new_names import CODES, LIVES, PROTECTED, ROW_IDS, THING_IDS, name_words
+from lepton_pipeline.onboarding.names import CODES, LIVES, PROTECTED, ROW_IDS, THING_IDS, name_words
 from lepton_pipeline.onboarding.profile import is_whole
 
 _MOST_CODES = 10

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.onboarding.new_contract import starting_contract
-from lepton_pipeline.onboarding.new_roles import Roles, is_date
-from lepton_pipeline.onboarding.new_target import Target, in_expression
+from lepton_pipeline.onboarding.new.contract import starting_contract
+from lepton_pipeline.onboarding.new.roles import Roles, is_date
+from lepton_pipeline.onboarding.new.target import Target, in_expression
 from lepton_pipeline.onboarding.profile import Profile
 from lepton_pipeline.parameters import Contract
 

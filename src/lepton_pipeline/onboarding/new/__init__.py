@@ -1,0 +1,1 @@
+"""`kedro vertical new`: the declaration of a new vertical from its data."""

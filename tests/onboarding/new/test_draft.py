@@ -1,0 +1,131 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from customers import ROWS, bare_project, frame, left_over, new_shop
+from omegaconf import OmegaConf
+
+from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.declaration import read_vertical
+from lepton_pipeline.onboarding.new.draft import MOST_LINES, new_vertical, print_new
+from lepton_pipeline.onboarding.new.render import WIDTH
+from lepton_pipeline.onboarding.profile import profile_files
+from lepton_pipeline.parameters import Vertical
+
+RAW = Path(__file__).parents[3] / "data/01_raw"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return bare_project(tmp_path)
+
+
+def test_both_folders_are_written_and_nothing_else(project: Path) -> None:
+    table = frame()
+    result, declared, _ = new_shop(project, table)
+    assert left_over(project) == [
+        "conf/base/shop/parameters.yml",
+        "data/01_raw/shop/SOURCE.md",
+        "data/01_raw/shop/customers.csv",
+    ]
+    assert not list(project.rglob(".*"))
+    assert declared["dataset"]["target"] == "churn"
+    assert declared["dataset"]["positive"] == "yes"
+    assert declared["split"] == {"strategy": "stratified"}
+    assert (result.rows, result.columns) == table.shape
+    assert result.base_rate == pytest.approx(1 / 3)
+    source = (project / "data/01_raw/shop/SOURCE.md").read_text(encoding="utf-8")
+    assert "licence.** NOT YET KNOWN" in source
+    assert "| `visits` | number |" in source
+
+
+def test_what_was_decided_and_the_next_command_are_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result, _, _ = new_shop(project, frame(account_id=range(100, 100 + ROWS)))
+    print_new(result)
+    printed = capsys.readouterr().out
+    assert "kedro run --pipelines shop" in printed
+    assert "account_id" in printed
+
+
+def test_strange_names_of_columns_are_declared_as_they_are(project: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=ROWS, freq="9D").strftime("%Y-%m-%d")
+    table = frame(**{"on": range(ROWS), "a: b, c": range(ROWS), "${x}": [1.5, 2.5, 3.5, 4.5] * 15, "the day!": days})
+    _, _, text = new_shop(project, table.rename(columns={"churn": "Did they leave?"}), target="Did they leave?")
+    declared: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
+    vertical = read_vertical("shop", declared["shop"])
+    assert vertical.dataset.target == "Did they leave?"
+    assert vertical.features.derive["the_day_month"] == "month(`the day!`)"
+    assert {"${x}"} <= {name for each in vertical.contract.expectations for name in each.columns()}
+
+
+def test_wide_table_stays_short(project: Path) -> None:
+    draw = np.random.default_rng(1)
+    wide = {f"measurement number {n}": draw.integers(0, 50, ROWS) for n in range(40)}
+    wide |= {f"constant {n}": 1 for n in range(150)}
+    _, declared, text = new_shop(project, frame(**wide))
+    assert text.count("\n") <= MOST_LINES
+    assert "more would not fit" in text
+    assert not any(name.startswith("constant") for name in declared["dataset"].get("exclude", []))
+
+
+def conforming(table: pd.DataFrame, vertical: Vertical) -> dict[str, float]:
+    """Fraction of values that keep each expectation, by an evaluation of our own."""
+    fractions = {}
+    for each in vertical.contract.expectations:
+        assert each.column is not None
+        column = table[each.column]
+        present = column.dropna()
+        if each.expect == "column_values_to_be_between":
+            assert isinstance(each.min_value, int | float)
+            assert isinstance(each.max_value, int | float)
+            assert (each.min_value, each.max_value) != (present.min(), present.max())
+            good = present.between(each.min_value, each.max_value).mean()
+        elif each.expect == "column_values_to_be_in_set":
+            good = present.isin(each.value_set or []).mean()
+        elif each.expect == "column_values_to_not_be_null":
+            good = column.notna().mean()
+        else:
+            assert each.expect == "column_values_to_be_unique"
+            good = float(column.is_unique)
+        fractions[f"{each.expect} {each.column}"] = float(good)
+    return fractions
+
+
+@pytest.mark.parametrize(
+    ("vertical", "options", "expected"),
+    [
+        ("finance", {}, {"target": "default payment next month", "positive": 1, "id": "ID"}),
+        ("marketing", {}, {"target": "y", "positive": "yes", "id": "id"}),
+        ("telecom", {}, {"target": "churn", "positive": "Yes", "id": None}),
+        ("manufacturing", {}, {"target": "Target", "positive": 1, "id": "UDI"}),
+        (
+            "healthcare",
+            {"target": "target", "positive": "!= -"},
+            {"positive_when": "target != '-'", "id": "patient_id"},
+        ),
+    ],
+)
+def test_real_tables_get_a_valid_declaration_that_they_keep(
+    project: Path, tmp_path: Path, vertical: str, options: dict[str, str], expected: dict[str, Any]
+) -> None:
+    (bundled,) = (path for path in (RAW / vertical).iterdir() if ".csv" in path.suffixes)
+    head = pd.read_csv(bundled, nrows=900, dtype=str, keep_default_na=False)
+    head.to_csv(tmp_path / "head.csv", index=False)
+    new_vertical(project, "shop", [tmp_path / "head.csv"], **options)
+    text = (project / "conf/base/shop/parameters.yml").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    assert len(lines) <= MOST_LINES
+    assert max(map(len, lines)) <= WIDTH
+    declared = read_vertical("shop", yaml.safe_load(text)["shop"])
+    assert {key: getattr(declared.dataset, key) for key in expected} == expected
+    table = profile_files(
+        [RawFile("head.csv", lambda: (tmp_path / "head.csv").open("rb"))], options.get("target")
+    ).table
+    fractions = conforming(table, declared)
+    assert len(fractions) > 5
+    assert all(fraction == 1 for fraction in fractions.values()), fractions
+    excluded = {"manufacturing": {"Product ID", "Failure Type"}}.get(vertical, set())
+    assert excluded <= set(declared.dataset.exclude)

@@ -1,0 +1,92 @@
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.onboarding.new.target import choose_target
+
+
+@pytest.mark.parametrize(
+    ("columns", "target"),
+    [
+        ({"default": ["x", "z"], "loan": [0, 1], "y": [1, 0]}, "y"),
+        ({"sex": ["m", "f"], "isFraud": [0, 1]}, "isFraud"),
+        ({"housing": [0, 1], "default payment next month": [0, 1]}, "default payment next month"),
+        ({"a": [1, 2], "b": [3, 3], "c": [5, None]}, "a"),
+        ({"a": [1, 2], "b": [3, 4]}, "b"),
+    ],
+)
+def test_target_is_told_by_its_name_or_place(columns: dict[str, list[Any]], target: str) -> None:
+    assert choose_target(pd.DataFrame(columns), None, None, []).column == target
+
+
+@pytest.mark.parametrize(
+    "columns", [{"a": [1, 2], "b": [3, 4], "c": [3, 3]}, {"a": [1, 1]}, {"churn": [1, 0], "fraud": [0, 1], "x": [1, 1]}]
+)
+def test_target_that_cannot_be_told_is_asked_for(columns: dict[str, list[Any]]) -> None:
+    with pytest.raises(ConfigurationError, match="Give --target COLUMN"):
+        choose_target(pd.DataFrame(columns), None, None, [])
+
+
+def test_target_of_many_values_asks_which_are_positive() -> None:
+    table = pd.DataFrame({"target": ["-", "K", "G"], "sex": ["m", "f", "m"]})
+    with pytest.raises(ConfigurationError, match=r"holds 3 values .*--positive VALUE"):
+        choose_target(table, None, None, [])
+    assert choose_target(table, "target", "K", []).positive_when == "target == 'K'"
+    assert choose_target(table, "target", "!= -", []).positive_when == "target != '-'"
+    with pytest.raises(ConfigurationError, match="never holds 'Z'"):
+        choose_target(table, "target", "Z", [])
+
+
+def test_comparison_with_a_number_names_the_column_as_expressions_do() -> None:
+    table = pd.DataFrame({"arr delay": [1.0, 20.0, 30.5]})
+    assert choose_target(table, "arr delay", ">= 15", []).positive_when == "`arr delay` >= 15"
+    with pytest.raises(ConfigurationError, match="'soon' is no number"):
+        choose_target(table, "arr delay", "> soon", [])
+
+
+@pytest.mark.parametrize(
+    ("values", "given", "positive", "is_guess"),
+    [
+        ([0, 1, 1], None, 1, False),
+        (["No", "Yes"], None, "Yes", False),
+        (["f", "t", "t"], None, "t", False),
+        (["ok", "churned"], None, "churned", False),
+        (["not eligible", "eligible"], None, "eligible", False),
+        ([1, 2, 1, 1], None, 2, True),
+        (["red", "red", "blue"], None, "blue", True),
+        ([1, 2], "1", 1, False),
+        ([1.0, 2.0, None], "2", 2.0, False),
+    ],
+)
+def test_positive_class(values: list[Any], given: str | None, positive: Any, is_guess: bool) -> None:
+    found = choose_target(pd.DataFrame({"z": values}), "z", given, [])
+    assert (found.positive, found.is_guess) == (positive, is_guess)
+
+
+def test_target_that_is_absent_or_of_one_value_is_refused() -> None:
+    table = pd.DataFrame({"churn": [1, 1], "other": [0, 1]})
+    with pytest.raises(ConfigurationError, match="did you mean 'churn'"):
+        choose_target(table, "Churn ", None, [])
+    with pytest.raises(DataError, match="two classes"):
+        choose_target(table, "churn", None, [])
+
+
+def test_target_told_by_its_name_is_refused_where_it_has_one_value_and_doubted_where_many() -> None:
+    with pytest.raises(DataError, match="target 'churn' holds only 'yes'"):
+        choose_target(pd.DataFrame({"churn": ["yes", "yes"], "n": [1, 2]}), None, None, [])
+    many = pd.DataFrame({"class": ["1st", "2nd", "3rd", "1st"], "survived": [0, 1, 1, 0]})
+    with pytest.raises(ConfigurationError, match=r"If it is another column, give that as --target\."):
+        choose_target(many, None, None, [])
+
+
+def test_target_that_no_rule_can_be_about_is_refused() -> None:
+    days = pd.to_datetime(["2026-01-01", "2026-01-02"])
+    table = pd.DataFrame({"day": days, "delay": [1.0, 2.0], "a`b": ["x", "y"]})
+    with pytest.raises(ConfigurationError, match="'day' holds dates"):
+        choose_target(table, "day", None, [])
+    with pytest.raises(ConfigurationError, match="'nan' is no number"):
+        choose_target(table, "delay", "> nan", [])
+    with pytest.raises(ConfigurationError, match="backtick; rename it"):
+        choose_target(table, "a`b", "== x", [])
