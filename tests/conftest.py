@@ -63,7 +63,7 @@ class Project:
         return subprocess.run(
             [sys.executable, "-m", "kedro", *arguments],
             cwd=self.path,
-            env=os.environ | (environment or {}),
+            env={**_environment(), **(environment or {})},
             capture_output=True,
             text=True,
             check=False,
@@ -88,7 +88,9 @@ class Project:
     def client(self) -> Any:
         import mlflow
 
-        return mlflow.MlflowClient(f"sqlite:///{self.path}/mlflow.db")
+        # Without the second address, models would be looked for where another test of this process kept them.
+        address = f"sqlite:///{self.path}/mlflow.db"
+        return mlflow.MlflowClient(address, address)
 
     def runs(self, vertical: str = "finance") -> list[Any]:
         """MLflow runs of a vertical, the latest first."""
@@ -98,6 +100,13 @@ class Project:
 
     def output(self, layer: str, name: str, vertical: str = "finance") -> Path:
         return self.path / "data" / layer / vertical / name
+
+
+def _environment() -> dict[str, str]:
+    """The variables of this process without the addresses that MLflow leaves there for processes that it starts."""
+    return {
+        key: value for key, value in os.environ.items() if key not in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+    }
 
 
 def copy_face(path: Path, verticals: Collection[str]) -> None:

@@ -27,7 +27,12 @@ def report_error(error: Exception, debug: bool, vertical: str | None = None) -> 
         return LeptonError.exit_code
     click.echo(f"\nerror: {known}", err=True)
     if isinstance(known, ContractError) and vertical is not None:
+        table = known.key.removeprefix("contract").removeprefix("tables.")
+        reports = f"{vertical}/tables/{table}" if table else vertical
+        rows = f"{vertical}/{table}" if table else vertical
         click.echo(
-            f"Data Docs: data/08_reporting/{vertical}/\nQuarantined rows: data/02_intermediate/{vertical}/", err=True
+            f"Data Docs: data/08_reporting/{reports}/data_docs/index.html\n"
+            f"Quarantined rows: data/02_intermediate/{rows}/quarantine.parquet",
+            err=True,
         )
     return known.exit_code

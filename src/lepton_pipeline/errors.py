@@ -25,7 +25,16 @@ class DataError(LeptonError):
 
 
 class ContractError(DataError):
-    """An expectation with `on_failure: stop` failed, or too many rows were quarantined."""
+    """An expectation with `on_failure: stop` failed, or too many rows were quarantined.
+
+    Args:
+        message: what, which value, what to do.
+        key: where the contract is declared, "contract" or "tables.<name>".
+    """
+
+    def __init__(self, message: str, key: str = "contract") -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class SplitError(DataError):

@@ -360,8 +360,8 @@ def test_no_row_left_after_quarantine_ends_the_command_with_the_reasons(project)
         "error: 1500 of 1500 rows (100.00%) are quarantined, more than contract.max_quarantined = 0.05 allows:",
         "  - 1500 × AGE at least 200",
         "Correct the data or the expectations, or raise contract.max_quarantined.",
-        "Data Docs: data/08_reporting/finance/",
-        "Quarantined rows: data/02_intermediate/finance/",
+        "Data Docs: data/08_reporting/finance/data_docs/index.html",
+        "Quarantined rows: data/02_intermediate/finance/quarantine.parquet",
     ]
     assert "Traceback" not in done.stdout + done.stderr
     assert not project.output("03_primary", "clean_table.parquet").exists()

@@ -122,7 +122,7 @@ def enforce_contract(
         tail = f"Correct the data or the expectations, or raise {key}.max_quarantined."
         problems.append(_bulleted(head, counted, tail))
     if problems:
-        raise ContractError("\n".join(problems))
+        raise ContractError("\n".join(problems), key)
     return table[~table.index.isin(quarantine.index)]
 
 
