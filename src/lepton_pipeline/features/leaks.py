@@ -13,7 +13,7 @@ from lepton_pipeline.data.columns import closest, feature_columns
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import as_numbers
 from lepton_pipeline.features.noise import joint_auc, useless_features
-from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, features_alone
+from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, features_alone, rarer_rows
 from lepton_pipeline.parameters import Dataset, Leaks
 
 # Fraction of the rarer class that may contradict a feature that settles the target.
@@ -21,6 +21,8 @@ HANDFUL = 0.05
 ID_ROWS, DISTINCT, UNEVEN = 100, 0.99, 0.12
 # Below this AUC (and its interval below that) no feature is too good; outshining few others says nothing.
 BRIGHT, SURELY, OTHERS = 0.75, 0.7, 5
+# With fewer rows of the rarer class a boosted model learns too little for the comparison to be fair.
+LEARNABLE = 200
 # Where nearly every row has the same value, too few differ to tell noise from a rare signal.
 MOST_COMMON = 0.95
 # In a small table weak features cannot be told from noise: those above this AUC have the benefit of the doubt.
@@ -172,6 +174,8 @@ def _outshining(
     training: pd.DataFrame, labels: Codes, features: dict[str, Alone], leaks: Leaks
 ) -> list[dict[str, str]]:
     """Features that say more about the target than all others together, found one by one, the strongest first."""
+    if rarer_rows(labels) < LEARNABLE:
+        return []
     bright = [
         name
         for name, alone in features.items()
