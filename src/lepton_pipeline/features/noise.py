@@ -118,7 +118,7 @@ def _matrix(rows: pd.DataFrame, training: pd.DataFrame) -> Floats:
 
 def _one_thread() -> AbstractContextManager[Any]:
     # The limit holds for the libraries that are loaded by then.
-    import sklearn.ensemble  # noqa: F401
+    import sklearn.ensemble  # noqa: F401  # what it loads is limited
     from threadpoolctl import threadpool_limits
 
     limits: AbstractContextManager[Any] = threadpool_limits(1)
