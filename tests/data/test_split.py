@@ -293,3 +293,30 @@ def test_the_table_is_left_as_it_was():
     for strategy in ("time", "group", "time_group"):
         split_rows(table, BY_BOTH, Split(strategy=strategy))
     pd.testing.assert_frame_equal(table, before)
+
+
+@pytest.mark.parametrize("strategy", ["stratified", "group"])
+def test_rows_divided_at_random_lie_in_folds_divided_in_the_same_way(strategy):
+    table = random_customers(1)
+    parts = split_rows(table, BY_GROUP, Split(strategy=strategy))
+    assert parts["fold"].dtype == np.int8
+    assert (parts.loc[parts["part"] == "test", "fold"] == -1).all()
+    rest = parts[parts["part"] != "test"]
+    assert set(rest["fold"]) == {0, 1, 2, 3, 4}
+    assert (rest.groupby("fold")["label"].nunique() == 2).all()
+    if strategy == "group":
+        assert (rest.groupby(table["who"])["fold"].nunique() == 1).all()
+    else:
+        sizes_of_folds = rest.groupby("fold")["label"].agg(["size", "sum"])
+        assert (sizes_of_folds.max() - sizes_of_folds.min()).max() <= 1
+
+
+@pytest.mark.parametrize("strategy", ["time", "time_group"])
+def test_rows_in_order_of_time_lie_in_no_fold(strategy):
+    table = shipments(days(60), who=np.arange(60))
+    assert (split_rows(table, BY_BOTH, Split(strategy=strategy))["fold"] == -1).all()
+
+
+def test_too_few_rows_of_a_class_for_every_fold_make_no_folds(table, dataset):
+    few = table.assign(bought=np.where(np.arange(len(table)) % 8 == 0, "yes", "no"))
+    assert (split_rows(few, dataset, Split())["fold"] == -1).all()

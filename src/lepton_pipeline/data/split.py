@@ -17,6 +17,10 @@ PARTS = ("train", "validation", "test")
 # The part of rows that are used for nothing.
 GAP = "gap"
 
+# Folds of the training and validation rows, so that every one of them can be held out in its turn.
+FOLDS = 5
+NO_FOLD = -1
+
 _DRAWS = 64
 _REMEDIES = {
     "stratified": "provide more rows of the rarer class, or change split.test, split.validation",
@@ -45,7 +49,8 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
 
     Returns:
         Indexed as `feature_table`: `part` ("train", "validation", "test", or "gap" for a row used for nothing) and
-        `label` (int8, 1 for the positive class).
+        `label` (int8, 1 for the positive class) and `fold` (int8): where rows are divided at random, training and
+        validation rows lie in folds 0 to 4, divided in the same way; otherwise, and for all other rows, -1.
 
     Raises:
         SplitError: a part would lack one of the classes, times are missing or too few, the gap leaves no training
@@ -63,7 +68,11 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
         if split.strategy == "time_group":
             part = _without_seen_groups(part, _groups(feature_table, dataset))
     _require_both_classes(part, labels, split)
-    return pd.DataFrame({"part": part, "label": labels})
+    fold = pd.Series(NO_FOLD, index=part.index, dtype="int8")
+    if split.strategy in ("stratified", "group"):
+        groups = _groups(feature_table, dataset) if split.strategy == "group" else None
+        fold = _folds(part, labels, groups, split)
+    return pd.DataFrame({"part": part, "label": labels, "fold": fold})
 
 
 def _split_stratified(labels: pd.Series, split: Split) -> pd.Series:
@@ -88,6 +97,28 @@ def _split_stratified(labels: pd.Series, split: Split) -> pd.Series:
     part.loc[validation.index] = "validation"
     part.loc[test.index] = "test"
     return part
+
+
+def _folds(part: pd.Series, labels: pd.Series, groups: pd.Series | None, split: Split) -> pd.Series:
+    """Number the fold of every row that is not a test row; no folds where a class has too few rows or groups."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    none = pd.Series(NO_FOLD, index=part.index, dtype="int8")
+    labels = labels[part != "test"]
+    groups = None if groups is None else groups[labels.index]
+    # Rows are as good as groups of one.
+    units = pd.Series(np.arange(len(labels)), index=labels.index) if groups is None else groups
+    if units.groupby(labels).nunique().min() < FOLDS:
+        return none
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    cutter = kind(FOLDS, shuffle=True, random_state=split.seed)
+    numbers = np.empty(len(labels), dtype=np.int8)
+    for number, (_, held_out) in enumerate(cutter.split(labels, labels, groups)):
+        numbers[held_out] = number
+    # Whole groups may leave a fold with one class, by which nothing can be stopped.
+    if labels.groupby(numbers).nunique().min() < labels.nunique():
+        return none
+    return pd.Series(numbers, index=labels.index).reindex(part.index, fill_value=NO_FOLD).astype("int8")
 
 
 def _split_by_time(times: pd.Series, dataset: Dataset, split: Split) -> pd.Series:
