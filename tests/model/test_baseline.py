@@ -56,3 +56,11 @@ def test_rows_of_numbers_only_and_of_codes_only_are_scored():
     encoded, split = rows()
     for columns in (["a", "noise"], ["c"]):
         assert score_baselines(encoded[columns], split, Training()).notna().all(axis=None)
+
+
+def test_the_penalty_of_the_regression_is_chosen_by_the_validation_rows():
+    encoded, split = rows()
+    flipped = split.assign(label=split["label"].where(split["part"] != "validation", 1 - split["label"]))
+    straight, reverse = (score_baselines(encoded, each, Training())["logistic_regression"] for each in (split, flipped))
+    # Where the validation rows contradict the training rows, the strongest penalty is the least wrong.
+    assert reverse.std() < 0.9 * straight.std()
