@@ -33,9 +33,9 @@ from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
 from lepton_pipeline.model.baseline import score_baselines
+from lepton_pipeline.model.classifier import Classifier
+from lepton_pipeline.model.classifier import train_model as fit_classifier
 from lepton_pipeline.model.epoch import Epoch
-from lepton_pipeline.model.estimator import TorchClassifier
-from lepton_pipeline.model.estimator import train_model as fit_classifier
 from lepton_pipeline.parameters import Training, Vertical
 from lepton_pipeline.progress import show_epochs
 from lepton_pipeline.registry import lineage
@@ -110,8 +110,10 @@ def main() -> None:
     report = run.stage(check_features, ["feature_report"], featured, split, dataset, vertical.leaks)
     encoder, encoded = run.stage(encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks)
     baseline_scores = run.stage(score_baselines, ["baseline_scores"], encoded, split, vertical.training)
-    model, _ = run.stage(train_model, ["model", "history"], encoded, split, vertical.training, run.id)
-    scores = run.stage(score_rows, ["scores"], model, encoded, split, baseline_scores)
+    model, _, held_out = run.stage(
+        train_model, ["model", "history", "held_out"], encoded, split, vertical.training, run.id
+    )
+    scores = run.stage(score_rows, ["scores"], model, encoded, split, held_out, baseline_scores)
     metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation)
     run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
     described = (vertical.features, vertical.ingestion, vertical.about)
@@ -124,13 +126,20 @@ def main() -> None:
 
 def train_model(
     encoded: pd.DataFrame, split: pd.DataFrame, training: Training, run_id: str
-) -> tuple[TorchClassifier, pd.DataFrame]:
+) -> tuple[Classifier, pd.DataFrame, pd.DataFrame]:
     """Train with every epoch shown and logged; the pipeline's own function stands beside its imports of Kedro."""
-    with show_epochs(training.epochs) as show:
+    with show_epochs() as show:
 
         def report(epoch: Epoch) -> None:
             show(epoch)
-            log_epoch(run_id, epoch.number, epoch.train_loss, epoch.validation_log_loss, epoch.validation_auc)
+            log_epoch(
+                run_id,
+                epoch.network,
+                epoch.number,
+                epoch.train_loss,
+                epoch.validation_log_loss,
+                epoch.validation_auc,
+            )
 
         return fit_classifier(encoded, split, training, report)
 

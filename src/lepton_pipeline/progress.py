@@ -5,37 +5,57 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isnan
+from time import monotonic
 from typing import Any
 
 logger = logging.getLogger(__name__)
-_EPOCHS_A_LINE = 10
+_SECONDS_A_LINE = 20
 
 
 @contextmanager
-def show_epochs(epochs: int) -> Iterator[Callable[[Any], None]]:
-    """Give a function that is called with every epoch's result.
-
-    Args:
-        epochs: most epochs there can be.
-    """
+def show_epochs() -> Iterator[Callable[[Any], None]]:
+    """Give a function that is called with every epoch's result."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _log_epoch
+        log = _Log()
+        yield log.show
+        log.close()
         return
-    columns = (TextColumn("  training"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("training  {task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=epochs)
-        yield lambda epoch: bar.update(task, advance=1, description=_text(epoch))
+        task = bar.add_task("", total=None)
+        yield lambda epoch: bar.update(task, description=_text(epoch))
 
 
-def _log_epoch(epoch: Any) -> None:
-    if epoch.number % _EPOCHS_A_LINE == 0:
-        logger.info("  %s", _text(epoch))
+class _Log:
+    """A line every some seconds, and one when training is over."""
+
+    def __init__(self) -> None:
+        self.best: dict[int, Any] = {}
+        self.shown = monotonic()
+
+    def show(self, epoch: Any) -> None:
+        if epoch.best and not isnan(epoch.validation_log_loss):
+            self.best[epoch.network] = epoch
+        if monotonic() - self.shown >= _SECONDS_A_LINE:
+            self.shown = monotonic()
+            logger.info("  %s", _text(epoch))
+
+    def close(self) -> None:
+        if self.best:
+            epochs = ", ".join(str(epoch.number) for epoch in self.best.values())
+            loss = sum(epoch.validation_log_loss for epoch in self.best.values()) / len(self.best)
+            many = "networks" if len(self.best) > 1 else "network"
+            logger.info("  %d %s, best epoch %s, held-out log loss %.4f", len(self.best), many, epochs, loss)
 
 
 def _text(epoch: Any) -> str:
-    quality = f"validation log loss {epoch.validation_log_loss:.4f}  AUC {epoch.validation_auc:.4f}"
-    return f"epoch {epoch.number:3d}  {quality}{' (best)' if epoch.best else ''}"
+    where = f"network {epoch.network}  epoch {epoch.number:3d}"
+    if isnan(epoch.validation_log_loss):
+        return f"{where}  on all rows, loss {epoch.train_loss:.4f}"
+    quality = f"held-out log loss {epoch.validation_log_loss:.4f}  AUC {epoch.validation_auc:.4f}"
+    return f"{where}  {quality}{' (best)' if epoch.best else ''}"

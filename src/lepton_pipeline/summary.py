@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 _NAMES = {
-    "model": "network",
+    "model": "model",
+    "network": "network alone",
     "logistic_regression": "logistic regression",
     "hist_gradient_boosting": "gradient boosting",
 }
@@ -96,7 +97,7 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
             counts = results["split"]["part"].value_counts()
             held = f"{counts['validation']:,} for validation, {counts['test']:,} for the test"
             left_out = f", {counts['gap']:,} left out between them" if "gap" in counts else ""
-            facts.append(("", f"{counts['train']:,} trained on, {held}{left_out}"))
+            facts.append(("", f"{counts['train']:,} for training, {held}{left_out}"))
         facts.extend(("warning", message) for message in contract["warnings"])
     if report := results.get("feature_report"):
         for each in report["findings"]:
@@ -104,6 +105,9 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
             finding = f"{each['feature']}: {each['finding']}: {each['evidence']}"
             facts.append(("left out" if left_out else "warning", finding))
     if metrics := results.get("metrics"):
+        if before := metrics.get("uncalibrated"):
+            after = metrics["test"]["model"]["ece"]["value"]
+            facts.append(("calibration", f"error {before['ece']:.4f} before, {after:.4f} after"))
         facts.append(("threshold", f"{metrics['threshold']:.3f} (best F1 on the validation rows)"))
     if decision := results.get("decision"):
         facts.append(("gate", f"{'promoted' if decision['promoted'] else 'refused'}: {decision['reason']}"))

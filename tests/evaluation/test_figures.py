@@ -91,7 +91,7 @@ def test_pictures_name_models_values_and_intervals(pages):
     ):
         assert "200 test rows, 20 % positive" in page
         for name, model in {
-            "Network": "model",
+            "Model": "model",
             "Logistic regression": "logistic_regression",
             "Gradient boosting": "hist_gradient_boosting",
         }.items():

@@ -219,3 +219,14 @@ def test_leaves_its_argument_alone():
     before = scores.copy()
     evaluate(scores, QUICK)
     pd.testing.assert_frame_equal(scores, before)
+
+
+def test_what_calibration_changed_is_told_and_is_no_model():
+    scores = make_scores()
+    found = evaluate(scores.assign(uncalibrated=scores["model"] ** 2), QUICK)
+    assert found["test"] == evaluate(scores, QUICK)["test"]
+    test = scores[scores["part"] == "test"]
+    expected = by_sklearn(test["label"], test["model"] ** 2, 0.5)
+    assert found["uncalibrated"]["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-12)
+    assert found["uncalibrated"]["ece"] != found["test"]["model"]["ece"]["value"]
+    assert evaluate(scores, QUICK)["uncalibrated"] == {}

@@ -1,20 +1,45 @@
+from dataclasses import dataclass, field
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from lepton_pipeline.evaluation.scores import score_rows
+from lepton_pipeline.model.calibration import Calibration
+
+SPLIT = pd.DataFrame({"part": ["train", "test", "validation"], "label": [1, 0, 1], "fold": [0, -1, 1]}, index=[4, 7, 9])
+ENCODED = pd.DataFrame({"x": [0.1, 0.2, 0.3]}, index=[4, 7, 9])
+BASELINES = pd.DataFrame({"logistic_regression": [0.6, 0.5]}, index=[9, 7])
+HELD_OUT = pd.DataFrame({"model": [0.7, 0.8], "uncalibrated": [0.71, 0.81], "network": [0.72, 0.82]}, index=[9, 4])
 
 
-class Half:
-    def predict_proba(self, features):
-        return np.column_stack([1 - features["x"], features["x"]])
+@dataclass
+class Doubled:
+    """Scores twice what it reads."""
+
+    boosting: object = None
+    calibration: Calibration = field(default_factory=Calibration)
+
+    def scores(self, features):
+        return pd.DataFrame(dict.fromkeys(("model", "uncalibrated", "network"), 2 * features["x"]))
 
 
-def test_held_out_rows_have_the_model_beside_its_baselines():
-    split = pd.DataFrame({"part": ["train", "test", "validation"], "label": [1, 0, 1]}, index=[4, 7, 9])
-    encoded = pd.DataFrame({"x": [0.1, 0.2, 0.3]}, index=[4, 7, 9])
-    baselines = pd.DataFrame({"logistic_regression": [0.6, 0.5]}, index=[9, 7])
-    scores = score_rows(Half(), encoded, split, baselines)
+def test_validation_rows_keep_the_scores_from_before_they_were_learnt_from():
+    scores = score_rows(Doubled(), ENCODED, SPLIT, HELD_OUT, BASELINES)
     assert scores.to_dict("index") == {
-        7: {"part": "test", "label": 0, "model": 0.2, "logistic_regression": 0.5},
-        9: {"part": "validation", "label": 1, "model": 0.3, "logistic_regression": 0.6},
+        7: {"part": "test", "label": 0, "model": 0.4, "logistic_regression": 0.5},
+        9: {"part": "validation", "label": 1, "model": 0.7, "logistic_regression": 0.6},
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "columns"),
+    [
+        (Doubled(calibration=Calibration(slope=0.9)), ["model", "uncalibrated"]),
+        (Doubled(boosting=object()), ["model", "network"]),
+    ],
+)
+def test_parts_are_shown_where_they_differ_from_the_model(model, columns):
+    scores = score_rows(model, ENCODED, SPLIT, HELD_OUT, BASELINES)
+    assert list(scores.columns) == ["part", "label", *columns, "logistic_regression"]
+    assert np.isfinite(scores[columns].to_numpy()).all()

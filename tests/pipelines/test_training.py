@@ -101,9 +101,12 @@ def test_figures_and_epochs_are_in_mlflow(trained):
             assert f"baseline.{baseline}.{metric}" in run.data.metrics
     history = pd.read_parquet(project.output("06_models", "history.parquet"))
     logged = project.client().get_metric_history(run.info.run_id, "validation.auc")
+    assert history["network"].max() == 5
+    first = history[history["network"] == 1]
     assert [(point.step, point.value) for point in logged] == list(
-        history[["epoch", "validation_auc"]].itertuples(index=False, name=None)
+        first[["epoch", "validation_auc"]].itertuples(index=False, name=None)
     )
+    assert run.data.metrics["network_5.train.loss"] == history["train_loss"].iloc[-1]
 
 
 def test_reports_are_on_disk_and_in_mlflow(trained):

@@ -42,3 +42,11 @@ def test_a_model_behind_its_baseline_is_not_promoted_silently():
     promoted, reason = decide(measured(0.8, baseline=0.85), Gate(), None)
     assert promoted
     assert "note that baseline hist_gradient_boosting reaches 0.8500" in reason
+
+
+def test_the_torch_part_of_the_model_is_no_baseline():
+    metrics = measured(0.8)
+    metrics["test"]["network"] = {"auc": {"value": 0.9}}
+    promoted, reason = decide(metrics, Gate(), None)
+    assert promoted
+    assert "network" not in reason

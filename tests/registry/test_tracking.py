@@ -10,12 +10,17 @@ def test_parameters_are_flat_and_without_the_vertical():
 
 def test_figures_of_model_and_baselines_have_names_of_their_own():
     figure = {"value": 0.8, "low": 0.7, "high": 0.9}
-    flat = flat_metrics({"threshold": 0.3, "test": {"model": {"auc": figure}, "logistic_regression": {"auc": figure}}})
+    test = {"model": {"auc": figure}, "network": {"auc": figure}, "logistic_regression": {"auc": figure}}
+    flat = flat_metrics({"threshold": 0.3, "uncalibrated": {"ece": 0.04}, "test": test})
     assert flat == {
         "threshold": 0.3,
         "test.auc": 0.8,
         "test.auc.low": 0.7,
         "test.auc.high": 0.9,
+        "uncalibrated.ece": 0.04,
+        "network.auc": 0.8,
+        "network.auc.low": 0.7,
+        "network.auc.high": 0.9,
         "baseline.logistic_regression.auc": 0.8,
         "baseline.logistic_regression.auc.low": 0.7,
         "baseline.logistic_regression.auc.high": 0.9,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.evaluation.metrics import RankedRows, rank_rows
+from lepton_pipeline.evaluation.metrics import OWN, RankedRows, rank_rows
 from lepton_pipeline.parameters import About
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NAMES = {
-    "model": "Network",
+    "model": "Model",
     "logistic_regression": "Logistic regression",
     "hist_gradient_boosting": "Gradient boosting",
 }
@@ -75,7 +75,8 @@ def draw_figures(scores: pd.DataFrame, metrics: dict[str, Any], about: About) ->
     rows, positives = metrics["rows"]["test"]["rows"], metrics["rows"]["test"]["positives"]
     sample = f"{rows:,} test rows, {_percent(positives / rows)} positive"
     subtitle = f"{sample}; 95 % intervals from {metrics['resamples']:,} bootstrap resamples"
-    names = ["model", *(name for name in metrics["test"] if name != "model")]
+    # The torch part alone stands in the tables; as one more curve it would hide the others.
+    names = ["model", *(name for name in metrics["test"] if name not in OWN)]
     styles = chain([_MODEL_STYLE], cycle(_BASELINE_STYLES))
     shown = [_show(name, test, metrics, style) for name, style in zip(names, styles, strict=False)]
     return {

@@ -14,6 +14,11 @@ from lepton_pipeline.evaluation.threshold import best_f1_threshold
 from lepton_pipeline.parameters import Evaluation
 
 CALIBRATION_BINS = 10
+UNCALIBRATED = "uncalibrated"
+# What is no baseline: the model, and its torch part where that is not all of it.
+OWN = ("model", "network")
+# Calibration keeps the order of rows, so it changes only these.
+_CALIBRATED = ("log_loss", "brier", "ece")
 _INTERVAL = (0.025, 0.975)
 # Weights held at once: they fit a processor's cache, and memory stays small whatever the number of rows.
 _CELLS = 250_000
@@ -30,11 +35,12 @@ def evaluate(scores: pd.DataFrame, evaluation: Evaluation) -> dict[str, Any]:
 
     Args:
         scores: validation and test rows; columns `part`, `label` (0 or 1) and one probability column for each model,
-            of which one is `model`.
+            of which one is `model`; `uncalibrated` is what `model` was before its calibration.
         evaluation: number of resamples and their seed.
 
     Returns:
-        `threshold` (of `model`), `thresholds` by model, `rows` (`rows` and `positives` by part), `resamples`, and
+        `threshold` (of `model`), `thresholds` by model, `rows` (`rows` and `positives` by part), `resamples`,
+        `uncalibrated` (log loss, Brier score and calibration error of the test rows before calibration, if any), and
         `test`: by model and metric (see `measure`) the `value` and the `low` and `high` end of its interval.
 
     Raises:
@@ -42,7 +48,7 @@ def evaluate(scores: pd.DataFrame, evaluation: Evaluation) -> dict[str, Any]:
     """
     validation = scores[scores["part"] == "validation"]
     test = scores[scores["part"] == "test"]
-    models = [column for column in scores.columns if column not in ("part", "label")]
+    models = [column for column in scores.columns if column not in ("part", "label", UNCALIBRATED)]
     counts = {name: _count_classes(name, rows) for name, rows in (("validation", validation), ("test", test))}
     _refuse_non_probabilities(scores, models)
 
@@ -50,11 +56,16 @@ def evaluate(scores: pd.DataFrame, evaluation: Evaluation) -> dict[str, Any]:
     thresholds = {model: best_f1_threshold(labels, validation[model].to_numpy()) for model in models}
     values = {model: measure_once(test, model, thresholds[model]) for model in models}
     resampled = resample(test, thresholds, evaluation)
+    before = {}
+    if UNCALIBRATED in scores:
+        _refuse_non_probabilities(scores, [UNCALIBRATED])
+        before = measure_once(test, UNCALIBRATED, thresholds["model"])
     return {
         "threshold": thresholds["model"],
         "thresholds": thresholds,
         "rows": counts,
         "resamples": evaluation.resamples,
+        "uncalibrated": {metric: before[metric] for metric in _CALIBRATED if before},
         "test": {
             model: {
                 metric: _interval(metric, values[model][metric], resampled[model][metric]) for metric in values[model]

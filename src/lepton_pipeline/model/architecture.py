@@ -1,19 +1,34 @@
-"""The shape of the network, readable without torch."""
+"""The shape of a network, readable without torch, and the architectures there are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-ONE_HOT_LEVELS = 32
+from lepton_pipeline.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from lepton_pipeline.model.network import Network
+
+# By the name in `training.model`: module and class, which is imported when it is needed.
+ARCHITECTURES = {
+    "default": "lepton_pipeline.model.members:Members",
+    "mlp": "lepton_pipeline.model.perceptron:Perceptron",
+    "linear": "lepton_pipeline.model.perceptron:Linear",
+}
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """What must be known to build the network before its weights are filled in.
+class Shape:
+    """What must be known to build a network before its weights are filled in.
 
-    Args:
+    Attributes:
         numeric: number of numeric inputs.
         category_levels: codes of each categorical input, in order, "missing" and "unseen" included.
+        members: predictors in one network.
+        bins: pieces of the embedding of a number.
+        embedding: numbers that stand for the value of one input.
         layers: hidden layers.
         width: units a hidden layer.
         dropout: fraction of hidden units dropped while training, in [0, 1).
@@ -21,17 +36,23 @@ class Architecture:
 
     numeric: int
     category_levels: tuple[int, ...]
+    members: int
+    bins: int
+    embedding: int
     layers: int
     width: int
     dropout: float
 
-    @property
-    def embedding_sizes(self) -> tuple[int, ...]:
-        """Numbers that stand for each categorical input: up to 32 as many as levels, then growing with their root.
 
-        A table of that size can say what one-hot columns say; beyond, levels have to share.
-        """
-        return tuple(
-            levels if levels <= ONE_HOT_LEVELS else round((ONE_HOT_LEVELS * levels) ** 0.5 / 2)
-            for levels in self.category_levels
-        )
+def find_architecture(name: str) -> type[Network]:
+    """Import the class of an architecture.
+
+    Raises:
+        ConfigurationError: there is none of that name.
+    """
+    if name not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise ConfigurationError(f"training.model is {name!r}, which is no model; choose one of {known}.")
+    module, _, attribute = ARCHITECTURES[name].partition(":")
+    architecture: type[Network] = getattr(import_module(module), attribute)
+    return architecture

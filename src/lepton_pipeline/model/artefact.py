@@ -1,4 +1,4 @@
-"""A model as it is registered and served: derived columns, encoder, network and threshold in one folder, no pickle."""
+"""A model as it is registered and served: derived columns, encoder, model and threshold in one folder, no pickle."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pandas as pd
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.model.estimator import TorchClassifier
+from lepton_pipeline.model.classifier import Classifier
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Artefact:
 
     derivation: Derivation
     encoder: Encoder
-    classifier: TorchClassifier
+    classifier: Classifier
     threshold: float
 
     @property
@@ -56,7 +56,7 @@ class Artefact:
     def save(self, folder: Path) -> None:
         """Write the parts below `folder`."""
         self.encoder.save(folder / "encoder")
-        self.classifier.save(folder / "network")
+        self.classifier.save(folder / "model")
         description = {"format": FORMAT, "threshold": self.threshold, "derivation": self.derivation.to_dict()}
         (folder / "artefact.json").write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
@@ -77,6 +77,6 @@ class Artefact:
         return cls(
             Derivation.from_dict(description["derivation"]),
             Encoder.load(folder / "encoder"),
-            TorchClassifier.load(folder / "network"),
+            Classifier.load(folder / "model"),
             description["threshold"],
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from lepton_pipeline.errors import ConfigurationError
 
@@ -31,6 +31,27 @@ def choose_device(name: Literal["auto", "cpu", "cuda"]) -> str:
     return name
 
 
+def choose_precision(name: Literal["auto", "fp32", "tf32", "bf16"], device: str) -> Literal["fp32", "tf32", "bf16"]:
+    """Resolve the declared precision of matrix products: a CPU takes fp32, a card bf16 where it has it.
+
+    Raises:
+        ConfigurationError: "bf16" is asked for and the card does not have it.
+    """
+    import torch
+
+    if device == "cpu":
+        return "fp32"
+    available = torch.cuda.is_bf16_supported(including_emulation=False)
+    if name == "bf16" and not available:
+        raise ConfigurationError(
+            f"training.precision is 'bf16', but {torch.cuda.get_device_name()} does not compute in it; "
+            "set training.precision to auto, tf32 or fp32."
+        )
+    if name == "auto":
+        return "bf16" if available else "fp32"
+    return name
+
+
 @contextmanager
 def cpu_threads(threads: int) -> Iterator[None]:
     """Let torch use this many CPU threads inside the block; sums depend on it, so results do too."""
@@ -45,16 +66,21 @@ def cpu_threads(threads: int) -> Iterator[None]:
 
 
 @contextmanager
-def reproducible(seed: int, threads: int, device: str) -> Iterator[None]:
+def reproducible(seed: int, threads: int, device: str, precision: str = "fp32") -> Iterator[None]:
     """Seed torch and hold it to deterministic algorithms inside the block; everything is as before afterwards.
 
     Args:
         seed: of torch's global generators.
         threads: CPU threads.
         device: "cpu" or "cuda".
+        precision: "fp32", "tf32" or "bf16", of matrix products; the last is left to the code inside.
     """
     import torch
 
+    products = torch.get_float32_matmul_precision()
+    # A module that makes itself an object when it is imported, which type checkers do not see.
+    memory: Any = torch.utils.deterministic
+    filled = memory.fill_uninitialized_memory
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     workspace = os.environ.get(CUBLAS)
@@ -64,9 +90,14 @@ def reproducible(seed: int, threads: int, device: str) -> Iterator[None]:
             # cuBLAS repeats its sums only with a workspace of fixed size (cuBLAS manual, "Results reproducibility").
             os.environ[CUBLAS] = workspace or ":4096:8"
             torch.use_deterministic_algorithms(True)
+            # Memory that is asked for unfilled is always written before it is read here.
+            memory.fill_uninitialized_memory = False
+            torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
             torch.manual_seed(seed)
             yield
         finally:
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+            memory.fill_uninitialized_memory = filled
+            torch.set_float32_matmul_precision(products)
             if workspace is None:
                 del os.environ[CUBLAS]

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training rows.
+    """One pass of one network over its training rows.
 
-    Args:
-        number: counted from 1.
-        train_loss: mean log loss of the training rows as they were passed, dropout on.
-        validation_log_loss: mean log loss of the validation rows after the pass.
-        validation_auc: area under the ROC curve of the validation rows; NaN where they hold one class.
-        best: whether no earlier epoch had a validation log loss as low.
-        seconds: wall time of the pass with its validation.
+    Attributes:
+        network: counted from 1.
+        number: of the pass, counted from 1.
+        train_loss: mean log loss of the members over the rows as they were passed, dropout on.
+        validation_log_loss: log loss of the network on its held-out rows after the pass; NaN where it has none.
+        validation_auc: area under the ROC curve of those rows; NaN where they hold one class.
+        best: whether no earlier epoch of the network had a validation log loss as low.
     """
 
+    network: int
     number: int
     train_loss: float
     validation_log_loss: float
     validation_auc: float
     best: bool
-    seconds: float

@@ -1,12 +1,13 @@
-"""The classifier the rest of the project sees: frames in, probabilities out; torch is imported when it computes."""
+"""The networks as the rest of the project sees them: frames in, probabilities out; torch is imported to compute."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from pathlib import Path
+from statistics import median_high
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,57 +16,32 @@ import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import UNSEEN
-from lepton_pipeline.model.architecture import Architecture
-from lepton_pipeline.model.device import choose_device, cpu_threads, reproducible
+from lepton_pipeline.model import defaults
+from lepton_pipeline.model.architecture import Shape, find_architecture
+from lepton_pipeline.model.device import choose_device, choose_precision, cpu_threads
 from lepton_pipeline.model.epoch import Epoch
+from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.parameters import Training
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from lepton_pipeline.model.network import Network
+    from lepton_pipeline.model.step import Rows
 
-FORMAT = 1
-DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
-HISTORY = ["epoch", "train_loss", "validation_log_loss", "validation_auc"]
-
+FORMAT = 2
+DESCRIPTION, WEIGHTS = "networks.json", "weights.safetensors"
+HISTORY = ["network", "epoch", "train_loss", "validation_log_loss", "validation_auc"]
 Weights = dict[str, npt.NDArray[Any]]
 
 
-def train_model(
-    encoded: pd.DataFrame, split: pd.DataFrame, training: Training, on_epoch: Callable[..., None] | None = None
-) -> tuple[TorchClassifier, pd.DataFrame]:
-    """Fit the network on the training rows, stopped by the validation rows.
-
-    Args:
-        encoded: float32 numbers and int32 codes, one row per clean row.
-        split: `part` and `label` of every row, indexed as `encoded`.
-        training: the network and how it is fitted.
-        on_epoch: called with an `Epoch` after every epoch.
-
-    Returns:
-        The fitted classifier, and its history: one row per epoch with the losses and the validation AUC.
-
-    Raises:
-        LeptonError: training diverged.
-        ConfigurationError: the declared device is not there.
-    """
-    train, validation = (split.index[split["part"] == part] for part in ("train", "validation"))
-    model = TorchClassifier(training).fit(
-        encoded.loc[train],
-        split.loc[train, "label"].to_numpy(),
-        encoded.loc[validation],
-        split.loc[validation, "label"].to_numpy(),
-        on_epoch,
-    )
-    return model, model.history
-
-
 class TorchClassifier:
-    """A binary classifier over encoded rows.
+    """A binary classifier over encoded rows: the mean of the probabilities of several networks.
 
     What is fitted is held as arrays and plain values; the torch module is built from them to predict.
 
     Args:
-        training: the network and how it is fitted.
+        training: the networks and how they are fitted.
     """
 
     def __init__(self, training: Training) -> None:
@@ -73,7 +49,7 @@ class TorchClassifier:
         self.history = pd.DataFrame(columns=HISTORY)
         self.numeric: list[str] = []
         self.categorical: list[str] = []
-        self.architecture: Architecture | None = None
+        self.shape: Shape | None = None
         self.trained: dict[str, Any] = {}
         self._weights: Weights = {}
         self._network: Network | None = None
@@ -82,55 +58,65 @@ class TorchClassifier:
         self,
         features: pd.DataFrame,
         labels: np.ndarray,
-        validation_features: pd.DataFrame,
-        validation_labels: np.ndarray,
+        plan: Plan,
         on_epoch: Callable[[Epoch], None] | None = None,
-    ) -> TorchClassifier:
-        """Fit weights on training rows; keep those of the epoch with the lowest validation log loss.
+    ) -> npt.NDArray[np.float64]:
+        """Fit networks by a plan; each keeps the weights of the epoch with the lowest log loss of its held-out rows.
 
         Args:
-            features: training rows, [n, features]: float32 columns are numbers, int32 columns are category codes.
-            labels: 0 or 1 for each training row, [n].
-            validation_features: validation rows, with the same columns.
-            validation_labels: 0 or 1 for each validation row.
-            on_epoch: called after every epoch.
+            features: rows, [n, features]: float32 columns are numbers, int32 columns are category codes.
+            labels: 0 or 1 for each row, [n].
+            plan: which rows each network learns from; positions are those in `features`.
+            on_epoch: called after every epoch of every network.
+
+        Returns:
+            Probability of the positive class for each row, float64 [n], by networks that have not learnt from the row;
+            NaN for rows that are held out nowhere.
 
         Raises:
             LeptonError: training diverged.
-            ConfigurationError: the declared device is not there.
+            ConfigurationError: the declared device or precision is not there.
         """
         import torch
 
-        from lepton_pipeline.model.fit import Rows, fit
-        from lepton_pipeline.model.network import Network
+        from lepton_pipeline.model.side_by_side import fit_networks
 
         training = self.training
-        self.numeric = [str(name) for name in features.columns if features[name].dtype.kind == "f"]
-        self.categorical = [str(name) for name in features.columns if features[name].dtype.kind != "f"]
-        levels = tuple(max(int(features[name].max()), UNSEEN) + 1 for name in self.categorical)
-        self.architecture = Architecture(len(self.numeric), levels, training.layers, training.width, training.dropout)
+        # By name: the order in which columns come changes nothing then.
+        self.numeric = sorted(str(name) for name in features.columns if features[name].dtype.kind == "f")
+        self.categorical = sorted(str(name) for name in features.columns if features[name].dtype.kind != "f")
+        seen = features.iloc[plan.everything]
+        self.shape = self._shape(seen)
         device = choose_device(training.device)
+        precision = choose_precision(training.precision, device)
+        resolved = training.model_copy(update={"precision": precision})
+        rows = self._rows(features, labels, device)
+        folds = self._folds(plan)
 
-        def rows(frame: pd.DataFrame, truth: np.ndarray) -> Rows:
-            arrays = (*self._arrays(frame), truth.astype(np.float32))
-            return Rows(*(torch.from_numpy(array).to(device) for array in arrays))
-
-        with reproducible(training.seed, training.threads, device):
-            network = Network(self.architecture).to(device)
-            epochs = fit(
-                network, rows(features, labels), rows(validation_features, validation_labels), training, on_epoch
-            )
-        self._weights = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
-        self._network = None
-        self.history = pd.DataFrame([astuple(epoch)[:4] for epoch in epochs], columns=HISTORY)
-        best_epoch = max(epoch.number for epoch in epochs if epoch.best)
-        self.trained = {
-            "best_epoch": best_epoch,
+        state, epochs = fit_networks(self.shape, resolved, rows, folds, on_epoch)
+        self._keep(state, len(folds))
+        scores = self._score_held_out(features, folds)
+        best = [
+            max(epoch.number for epoch in epochs if epoch.best and epoch.network == number)
+            for number in range(1, len(folds) + 1)
+        ]
+        if plan.refit:
+            longer = resolved.model_copy(update={"epochs": median_high(best)})
+            everything = Fold(plan.everything, np.empty(0, dtype=np.int64))
+            self._keep(fit_networks(self.shape, longer, rows, [everything] * len(folds), on_epoch)[0], len(folds))
+        self.history = pd.DataFrame(
+            [(e.network, e.number, e.train_loss, e.validation_log_loss, e.validation_auc) for e in epochs],
+            columns=HISTORY,
+        )
+        self.trained |= {
+            "best_epochs": best,
+            "refit": plan.refit,
             "device": device,
+            "precision": precision,
             "torch": str(torch.__version__),
-            "rows": len(features),
+            "rows": len(seen),
         }
-        return self
+        return scores
 
     def predict_proba(
         self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"] = "cpu"
@@ -148,18 +134,7 @@ class TorchClassifier:
             DataError: columns are missing or unknown; the message names them.
             ConfigurationError: the device is not there.
         """
-        import torch
-
-        from lepton_pipeline.model.network import block_probabilities
-
-        arrays = self._arrays(features)
-        if len(features) == 0:
-            return np.empty((0, 2))
-        where = choose_device(device)
-        with cpu_threads(self.training.threads):
-            network = self._built().to(where)
-            tensors = (torch.from_numpy(array).to(where) for array in arrays)
-            positive = block_probabilities(network, *tensors).cpu().numpy()
+        positive = self._probabilities(features, device).mean(axis=0)
         return np.column_stack([1 - positive, positive])
 
     @property
@@ -178,7 +153,7 @@ class TorchClassifier:
         folder.mkdir(parents=True, exist_ok=True)
         description = {
             "format": FORMAT,
-            "architecture": asdict(self._fitted()),
+            "shape": asdict(self._fitted()),
             "numeric": self.numeric,
             "categorical": self.categorical,
             "training": self.training.model_dump(),
@@ -206,8 +181,8 @@ class TorchClassifier:
                 "use the version of lepton_pipeline that wrote it, or train again."
             )
         model = cls(Training(**description["training"]))
-        shape = description["architecture"]
-        model.architecture = Architecture(**shape | {"category_levels": tuple(shape["category_levels"])})
+        shape = description["shape"]
+        model.shape = Shape(**shape | {"category_levels": tuple(shape["category_levels"])})
         model.numeric, model.categorical = description["numeric"], description["categorical"]
         model.trained = description["trained"]
         model.history = pd.DataFrame(description["history"])
@@ -220,24 +195,91 @@ class TorchClassifier:
             )
         return model
 
-    def _fitted(self) -> Architecture:
-        if self.architecture is None:
-            raise DataError("the classifier has no weights yet; call fit or load first.")
-        return self.architecture
+    def _shape(self, seen: pd.DataFrame) -> Shape:
+        training = self.training
+        return Shape(
+            numeric=len(self.numeric),
+            category_levels=tuple(max(int(seen[name].max()), UNSEEN) + 1 for name in self.categorical),
+            members=training.members,
+            bins=training.bins,
+            embedding=training.embedding or defaults.embedding(len(seen.columns)),
+            layers=training.layers,
+            width=training.width,
+            dropout=training.dropout,
+        )
 
-    def _built(self) -> Network:
-        """Build the torch module once."""
+    def _folds(self, plan: Plan) -> list[Fold]:
+        """Rows of each network: where there is one fold, several networks share it."""
+        if len(plan.folds) > 1:
+            return plan.folds
+        usual = defaults.networks_by_time(len(plan.everything)) if plan.refit else 1
+        return plan.folds * (self.training.networks or usual)
+
+    def _keep(self, state: dict[str, Tensor], networks: int) -> None:
+        self._weights, self._network = {name: value.numpy() for name, value in state.items()}, None
+        self.trained = {"networks": networks}
+
+    def _score_held_out(self, features: pd.DataFrame, folds: list[Fold]) -> npt.NDArray[np.float64]:
+        total, count = np.zeros(len(features)), np.zeros(len(features))
+        for index, fold in enumerate(folds):
+            total[fold.held_out] += self._probabilities(features.iloc[fold.held_out], "cpu", index)[0]
+            count[fold.held_out] += 1
+        scores: npt.NDArray[np.float64] = np.full(len(features), np.nan)
+        return np.divide(total, count, out=scores, where=count > 0)
+
+    def _probabilities(
+        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"], index: int | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Compute the probability of the positive class by every network, or by one of them, [networks, n]."""
         import torch
 
-        from lepton_pipeline.model.network import Network
+        from lepton_pipeline.model.network import block_probabilities
 
+        numeric, codes = self._arrays(features)
+        where = choose_device(device)
+        with cpu_threads(self.training.threads):
+            network = (self._built() if index is None else self._build(index)).to(where)
+            if len(features) == 0:
+                return np.empty((network.networks, 0))
+            tensors = (torch.from_numpy(array).to(where)[None] for array in (numeric, codes))
+            probabilities: npt.NDArray[np.float64] = block_probabilities(network, *tensors).cpu().numpy()
+            return probabilities
+
+    def _fitted(self) -> Shape:
+        if self.shape is None:
+            raise DataError("the classifier has no weights yet; call fit or load first.")
+        return self.shape
+
+    def _built(self) -> Network:
+        """Build the torch module of all networks once."""
         if self._network is None:
-            with torch.random.fork_rng(devices=[]):
-                self._network = Network(self._fitted())
-            self._network.load_state_dict(
-                {name: torch.from_numpy(value.copy()) for name, value in self._weights.items()}
-            )
+            self._network = self._build()
         return self._network
+
+    def _build(self, index: int | None = None) -> Network:
+        """Build the torch module of all networks, or of one."""
+        import torch
+
+        shape = self._fitted()
+        chosen = slice(None) if index is None else slice(index, index + 1)
+        with torch.random.fork_rng(devices=[]):
+            network = find_architecture(self.training.model)(shape, self.trained["networks"] if index is None else 1)
+        own = dict(network.named_parameters())
+        network.load_state_dict(
+            {
+                name: torch.from_numpy((value[chosen] if name in own else value).copy())
+                for name, value in self._weights.items()
+            }
+        )
+        return network
+
+    def _rows(self, features: pd.DataFrame, labels: np.ndarray, device: str) -> Rows:
+        import torch
+
+        from lepton_pipeline.model.step import Rows
+
+        arrays = (*self._arrays(features), labels.astype(np.float32))
+        return Rows(*(torch.from_numpy(array).to(device) for array in arrays))
 
     def _arrays(self, features: pd.DataFrame) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
         """Split encoded rows into numbers [n, numeric] and codes [n, categorical]; unknown codes count as unseen."""

@@ -2,119 +2,169 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch import Tensor
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.model.epoch import Epoch
-from lepton_pipeline.model.network import Network, block_logits
+from lepton_pipeline.model.network import Network, block_probabilities
+from lepton_pipeline.model.step import Rows, Step, class_weights
 from lepton_pipeline.parameters import Training
 
-GRADIENT_NORM = 1.0
+logger = logging.getLogger(__name__)
+# Probabilities are kept this far from 0 and 1 when their log is taken.
+EDGE = 1e-12
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows as tensors on one device.
+class Part:
+    """The rows of one network.
 
-    Args:
-        numeric: float32 [n, numeric inputs].
-        codes: int32 [n, categorical inputs].
-        labels: float32 [n], 0 or 1.
+    Attributes:
+        train: positions of the rows it is trained on.
+        held_out: positions of the rows that decide when it stops; none where it is trained for all epochs.
     """
 
-    numeric: Tensor
-    codes: Tensor
-    labels: Tensor
+    train: Tensor
+    held_out: Tensor
 
 
 def fit(
     network: Network,
     rows: Rows,
-    validation: Rows,
+    parts: Sequence[Part],
     training: Training,
+    batch_size: int,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> list[Epoch]:
-    """Fit `network` in place and leave it with the weights of its best epoch.
+    """Fit networks in place, side by side, and leave each with the weights of its best epoch.
 
-    AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) on the log loss, early stopping on
-    the validation log loss. The host waits for the device once an epoch.
+    AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) on the members' mean log loss;
+    each network stops on the log loss of its own held-out rows, measured on the mean of its members' probabilities. The
+    host waits for the device once an epoch. Where a CUDA card has no memory for a step, the batch is halved.
 
     Args:
-        network: on the device of the rows.
-        rows: training rows.
-        validation: validation rows; they decide when to stop and which epoch is best.
-        training: step size, patience, batch size and so on.
-        on_epoch: called after every epoch.
+        network: on the device of the rows; networks side by side as there are `parts`.
+        rows: all rows.
+        parts: which of them each network is trained on and stopped by.
+        training: step size, patience and so on.
+        batch_size: rows a step and network.
+        on_epoch: called after every epoch of every network.
 
     Returns:
-        One entry per epoch.
+        One entry per network and epoch.
 
     Raises:
         LeptonError: a loss is not finite.
+        torch.OutOfMemoryError: not even a batch of two rows fits the card.
     """
-    optimizer = torch.optim.AdamW(
-        network.parameter_groups(training.weight_decay), lr=training.learning_rate, fused=rows.labels.is_cuda
-    )
+    initial = {name: value.clone() for name, value in network.state_dict().items()}
+    while True:
+        try:
+            return _fit(network, rows, parts, training, batch_size, on_epoch)
+        except torch.OutOfMemoryError:
+            if batch_size < 4:
+                raise
+            batch_size //= 2
+            logger.warning(
+                "the card has no memory for a step; starting again with %d rows a step (training.batch_size)",
+                batch_size,
+            )
+        # Outside the handler: what its traceback holds on to would still fill the card.
+        network.load_state_dict(initial)
+        network.zero_grad()
+        torch.cuda.empty_cache()
+
+
+def _fit(
+    network: Network,
+    rows: Rows,
+    parts: Sequence[Part],
+    training: Training,
+    batch_size: int,
+    on_epoch: Callable[[Epoch], None] | None,
+) -> list[Epoch]:
     generator = torch.Generator(rows.labels.device).manual_seed(training.seed)
-    batch_size = training.batch_size or default_batch_size(len(rows.labels))
-    # Found once: to select rows by a condition, the host would wait for the device in every epoch.
-    sides = (validation.labels == 1).nonzero().squeeze(1), (validation.labels == 0).nonzero().squeeze(1)
+    balanced = training.class_weight == "balanced"
+    weights = torch.stack([class_weights(rows.labels, part.train) for part in parts]) if balanced else None
+    step = Step(network, rows, training, batch_size, weights)
+    longest = max(len(part.train) for part in parts)
+    held_out = HeldOut(rows, [part.held_out for part in parts])
+    best: list[Epoch | None] = [None] * len(parts)
+    kept = {name: value.detach().clone() for name, value in network.named_parameters()}
     history: list[Epoch] = []
-    best: Epoch | None = None
-    weights: dict[str, Tensor] = {}
     for number in range(1, training.epochs + 1):
-        start = perf_counter()
-        order = torch.randperm(len(rows.labels), generator=generator, device=rows.labels.device)
-        train_loss = _pass(network, optimizer, rows, torch.split(order, batch_size))
-        figures = torch.stack([train_loss, *_validate(network, validation, *sides)])
-        loss, log_loss, auc = figures.tolist()
-        _check_finite(loss, log_loss, number, training)
-        improved = best is None or log_loss < best.validation_log_loss
-        epoch = Epoch(number, loss, log_loss, auc, improved, perf_counter() - start)
-        history.append(epoch)
-        if epoch.best:
-            best, weights = epoch, {name: value.clone() for name, value in network.state_dict().items()}
-        if on_epoch is not None:
-            on_epoch(epoch)
-        if best is not None and number - best.number >= training.patience:
+        order = torch.stack([_order(part.train, longest, batch_size, generator) for part in parts])
+        figures = torch.stack([step.run(order), *held_out.measure(network)], dim=1)
+        for index, (loss, log_loss, auc) in enumerate(figures.tolist()):
+            previous = best[index]
+            if previous is not None and number - previous.number > training.patience and held_out.rows:
+                continue
+            _check_finite(loss, log_loss if held_out.rows else 0.0, number, training)
+            # Without held-out rows the last epoch counts as the best.
+            improved = previous is None or not log_loss >= previous.validation_log_loss
+            epoch = Epoch(index + 1, number, loss, log_loss, auc, improved)
+            history.append(epoch)
+            if improved:
+                best[index] = epoch
+                for name, value in network.named_parameters():
+                    kept[name][index] = value.detach()[index]
+            if on_epoch is not None:
+                on_epoch(epoch)
+        if all(each is not None and number - each.number >= training.patience for each in best):
             break
-    network.load_state_dict(weights)
+    with torch.no_grad():
+        for name, value in network.named_parameters():
+            value.copy_(kept[name])
     return history
 
 
-def default_batch_size(rows: int) -> int:
-    """Choose the rows a step by the rows of the table: larger tables are passed faster, and need no noisier steps."""
-    if rows < 32_000:
-        return 256
-    return 512 if rows <= 108_000 else 1024
+class HeldOut:
+    """The held-out rows of several networks, padded to one length, and how well each network does on its own.
+
+    Args:
+        rows: all rows.
+        indices: positions of the held-out rows of each network; all empty or none.
+    """
+
+    def __init__(self, rows: Rows, indices: Sequence[Tensor]) -> None:
+        self.rows = max(len(index) for index in indices)
+        if not self.rows:
+            return
+        padded = torch.stack([_repeat(index, self.rows) for index in indices])
+        self.numeric, self.codes = rows.numeric[padded], rows.codes[padded]
+        self.labels = [rows.labels[index].double() for index in indices]
+        # Found once: to select rows by a condition, the host would wait for the device in every epoch.
+        self.sides = [[(labels == side).nonzero().squeeze(1) for side in (1, 0)] for labels in self.labels]
+
+    def measure(self, network: Network) -> tuple[Tensor, Tensor]:
+        """Compute log loss and AUC of every network, float64 [networks], still on the device; NaN without rows."""
+        if not self.rows:
+            nothing = torch.full((network.networks,), math.nan, dtype=torch.float64, device=network.device)
+            return nothing, nothing
+        probabilities = block_probabilities(network, self.numeric, self.codes)
+        losses, areas = [], []
+        for each, labels, (positive, negative) in zip(probabilities, self.labels, self.sides, strict=True):
+            own = each[: len(labels)].clamp(EDGE, 1 - EDGE)
+            # Torch's function ends the process's use of the card where a diverged network gives no number.
+            losses.append(-torch.where(labels == 1, own, 1 - own).log().mean())
+            areas.append(_auc(own[positive], own[negative]))
+        return torch.stack(losses), torch.stack(areas)
 
 
-def _pass(network: nn.Module, optimizer: torch.optim.Optimizer, rows: Rows, batches: tuple[Tensor, ...]) -> Tensor:
-    """Take one step a batch and return the mean loss, float64, still on the device."""
-    network.train()
-    total = torch.zeros((), dtype=torch.float64, device=rows.labels.device)
-    for batch in batches:
-        loss = binary_cross_entropy_with_logits(network(rows.numeric[batch], rows.codes[batch]), rows.labels[batch])
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
-        optimizer.step()
-        total += loss.detach() * len(batch)
-    return total / len(rows.labels)
+def _order(rows: Tensor, longest: int, batch_size: int, generator: torch.Generator) -> Tensor:
+    """Shuffle the rows of one network, and begin anew where it has fewer than whole batches of the longest need."""
+    shuffled = rows[torch.randperm(len(rows), generator=generator, device=rows.device)]
+    return _repeat(shuffled, -(-longest // batch_size) * batch_size)
 
 
-def _validate(network: nn.Module, rows: Rows, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute log loss and AUC, float64, still on the device; `positive` and `negative` are the rows of each class."""
-    logits = block_logits(network, rows.numeric, rows.codes)
-    log_loss = binary_cross_entropy_with_logits(logits, rows.labels.double())
-    return log_loss, _auc(logits[positive], logits[negative])
+def _repeat(rows: Tensor, length: int) -> Tensor:
+    return rows.repeat(-(-length // len(rows)))[:length]
 
 
 def _auc(positive: Tensor, negative: Tensor) -> Tensor:
@@ -129,7 +179,7 @@ def _check_finite(train_loss: float, log_loss: float, number: int, training: Tra
     if math.isfinite(train_loss) and math.isfinite(log_loss):
         return
     raise LeptonError(
-        f"training diverged: in epoch {number} the training loss was {train_loss:g} and the validation log loss "
-        f"{log_loss:g}. Lower training.learning_rate (now {training.learning_rate:g}), for instance to "
+        f"training diverged: in epoch {number} the training loss was {train_loss:g} and the log loss of held-out "
+        f"rows {log_loss:g}. Lower training.learning_rate (now {training.learning_rate:g}), for instance to "
         f"{training.learning_rate / 10:g}."
     )

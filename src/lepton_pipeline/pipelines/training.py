@@ -14,9 +14,9 @@ from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
 from lepton_pipeline.model.baseline import score_baselines
+from lepton_pipeline.model.classifier import Classifier
+from lepton_pipeline.model.classifier import train_model as fit_classifier
 from lepton_pipeline.model.epoch import Epoch
-from lepton_pipeline.model.estimator import TorchClassifier
-from lepton_pipeline.model.estimator import train_model as fit_classifier
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.pipelines import ingestion
 from lepton_pipeline.progress import show_epochs
@@ -61,10 +61,18 @@ def create_pipeline(vertical: str) -> Pipeline:
                 name="encode_rows",
             ),
             Node(
-                train_model, ["encoded", "split", "params:training", "run_id"], ["model", "history"], name="train_model"
+                train_model,
+                ["encoded", "split", "params:training", "run_id"],
+                ["model", "history", "held_out"],
+                name="train_model",
             ),
             Node(score_baselines, ["encoded", "split", "params:training"], "baseline_scores", name="score_baselines"),
-            Node(score_rows, ["model", "encoded", "split", "baseline_scores"], "scores", name="score_rows"),
+            Node(
+                score_rows,
+                ["model", "encoded", "split", "held_out", "baseline_scores"],
+                "scores",
+                name="score_rows",
+            ),
             Node(evaluate, ["scores", "params:evaluation"], "metrics", name="evaluate"),
             Node(draw_figures, ["scores", "metrics", "params:about"], "figures", name="draw_figures"),
             Node(
@@ -95,12 +103,19 @@ def create_pipeline(vertical: str) -> Pipeline:
 
 def train_model(
     encoded: pd.DataFrame, split: pd.DataFrame, training: Training, run_id: str
-) -> tuple[TorchClassifier, pd.DataFrame]:
-    """Train as `estimator.train_model` does, with every epoch shown and logged to the run."""
-    with show_epochs(training.epochs) as show:
+) -> tuple[Classifier, pd.DataFrame, pd.DataFrame]:
+    """Train as `classifier.train_model` does, with every epoch shown and logged to the run."""
+    with show_epochs() as show:
 
         def report(epoch: Epoch) -> None:
             show(epoch)
-            log_epoch(run_id, epoch.number, epoch.train_loss, epoch.validation_log_loss, epoch.validation_auc)
+            log_epoch(
+                run_id,
+                epoch.network,
+                epoch.number,
+                epoch.train_loss,
+                epoch.validation_log_loss,
+                epoch.validation_auc,
+            )
 
         return fit_classifier(encoded, split, training, report)

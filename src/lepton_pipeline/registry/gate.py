@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.metrics import measure_once
+from lepton_pipeline.evaluation.metrics import OWN, measure_once
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Gate
 
@@ -57,7 +57,7 @@ def decide(metrics: dict[str, Any], gate: Gate, rival: Rival | None) -> tuple[bo
         theirs = f"{rival.value:.4f} of champion version {rival.version} on the same test rows"
         return False, f"{seen} is not above {theirs}{doubt}"
     best = max(
-        (name for name in figures if name != "model"),
+        (name for name in figures if name not in OWN),
         key=lambda name: figures[name][gate.metric]["value"],
         default=None,
     )

@@ -13,7 +13,7 @@ import lepton_pipeline
 from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.model.estimator import TorchClassifier
+from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.parameters import About, Features, Ingestion
 from lepton_pipeline.registry.tracking import flat_metrics
 
@@ -27,7 +27,7 @@ _LINEAGE = ("configuration.sha256", "data.rows", "data.sha256", "environment.sha
 
 def register_model(
     encoder: Encoder,
-    model: TorchClassifier,
+    model: Classifier,
     metrics: dict[str, Any],
     feature_table: pd.DataFrame,
     features: Features,

@@ -9,6 +9,7 @@ import re
 import socket
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from math import isnan
 from pathlib import Path
 from time import time
 from typing import Any
@@ -216,23 +217,33 @@ def log_metrics(client: Any, run_id: str, values: Mapping[str, float], step: int
     client.log_batch(run_id, metrics=[Metric(key, float(value), now, step) for key, value in values.items()])
 
 
-def log_epoch(run_id: str, number: int, train_loss: float, validation_log_loss: float, validation_auc: float) -> None:
-    """Log an epoch as it ends, under the names that runs are compared by."""
+def log_epoch(
+    run_id: str, network: int, number: int, train_loss: float, validation_log_loss: float, validation_auc: float
+) -> None:
+    """Log an epoch as it ends, under the names that runs are compared by: those of the first network; `network_2.` …
+
+    Nothing is logged of passes without held-out rows, which repeat on more rows what others have settled.
+    """
     import mlflow
 
+    if isnan(validation_log_loss):
+        return
+    prefix = "" if network == 1 else f"network_{network}."
     values = {"train.loss": train_loss, "validation.log_loss": validation_log_loss, "validation.auc": validation_auc}
-    log_metrics(mlflow.MlflowClient(), run_id, values, number)
+    log_metrics(mlflow.MlflowClient(), run_id, {prefix + name: value for name, value in values.items()}, number)
 
 
 def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
     """The figures of `evaluate` under the names that runs are compared by.
 
     Returns:
-        `threshold`, `test.<metric>`, `baseline.<model>.<metric>`, each metric also with `.low` and `.high`.
+        `threshold`, `test.<metric>`, `network.<metric>` where the model is more than its networks, and
+        `baseline.<model>.<metric>`, each metric also with `.low` and `.high`; `uncalibrated.<metric>`.
     """
     flat = {"threshold": float(metrics["threshold"])}
+    flat |= {f"uncalibrated.{name}": value for name, value in metrics.get("uncalibrated", {}).items()}
     for model, figures in metrics["test"].items():
-        prefix = "test" if model == "model" else f"baseline.{model}"
+        prefix = {"model": "test", "network": "network"}.get(model, f"baseline.{model}")
         for name, figure in figures.items():
             flat[f"{prefix}.{name}"] = figure["value"]
             flat[f"{prefix}.{name}.low"] = figure["low"]

@@ -1,0 +1,173 @@
+"""The whole model of a vertical: networks, where wanted blended with boosting, calibrated on held-out rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.model.blend import EQUAL, mix, weigh
+from lepton_pipeline.model.boosting import boost_by_plan
+from lepton_pipeline.model.calibration import Calibration, fit_calibration, sigmoid, to_logits
+from lepton_pipeline.model.epoch import Epoch
+from lepton_pipeline.model.estimator import TorchClassifier
+from lepton_pipeline.model.folds import Plan, holdout, plan_fits
+from lepton_pipeline.model.trees import Trees
+from lepton_pipeline.parameters import Training
+
+FORMAT = 1
+DESCRIPTION, BOOSTING = "classifier.json", "boosting.safetensors"
+
+
+def train_model(
+    encoded: pd.DataFrame, split: pd.DataFrame, training: Training, on_epoch: Callable[[Epoch], None] | None = None
+) -> tuple[Classifier, pd.DataFrame, pd.DataFrame]:
+    """Fit the model on the training and validation rows.
+
+    Args:
+        encoded: float32 numbers and int32 codes, one row per clean row.
+        split: `part`, `label` and `fold` of every row, indexed as `encoded`.
+        training: the model and how it is fitted.
+        on_epoch: called with an `Epoch` after every epoch of every network.
+
+    Returns:
+        The fitted model; its history, one row per network and epoch with the losses and the validation AUC; and its
+        scores of held-out rows, all validation rows among them, by parts that have not learnt from the row: float64
+        columns `model`, `uncalibrated`, `network` and, where there is one, `boosting`.
+
+    Raises:
+        LeptonError: training diverged.
+        ConfigurationError: the declared model, device or precision is not there.
+    """
+    whole = training.model == "default"
+    plan = plan_fits(split) if whole else Plan([holdout(split)], refit=False)
+    labels = split["label"].to_numpy()
+    network = TorchClassifier(training)
+    logits = {"network": to_logits(network.fit(encoded, labels, plan, on_epoch))}
+    boosting = None
+    if whole if training.boosting is None else training.boosting:
+        boosting, logits["boosting"] = boost_by_plan(encoded, labels, plan, training)
+    held_out = np.isfinite(logits["network"])
+    scores, truth = {name: part[held_out] for name, part in logits.items()}, labels[held_out]
+    weight = 0.0
+    if boosting is not None:
+        weight = weigh(scores["network"], scores["boosting"], truth) if len(plan.folds) > 1 else EQUAL
+    blended = mix(scores, weight)
+    model = Classifier(
+        network, boosting, weight, fit_calibration(blended, truth) if training.calibrate else Calibration()
+    )
+    return model, network.history, pd.DataFrame(model.blend(scores), index=split.index[held_out])
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A binary classifier over encoded rows.
+
+    Attributes:
+        network: the torch part.
+        boosting: trees whose logit is averaged with the network's, or None.
+        boosting_weight: of the trees in that average, in [0, 1]; the networks have the rest.
+        calibration: of that average.
+    """
+
+    network: TorchClassifier
+    boosting: Trees | None
+    boosting_weight: float
+    calibration: Calibration
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """Where and how the networks were trained: device, precision, best epochs and so on."""
+        return self.network.trained
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of everything that was learnt."""
+        digest = hashlib.sha256(self.network.weights_sha256.encode())
+        digest.update(repr((self.boosting_weight, *astuple(self.calibration))).encode())
+        if self.boosting is not None:
+            for name, array in sorted(self.boosting.arrays().items()):
+                digest.update(f"{name} {array.shape} {array.dtype.name}\n".encode() + array.tobytes())
+        return digest.hexdigest()
+
+    def predict_proba(
+        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"] = "cpu"
+    ) -> npt.NDArray[np.float64]:
+        """Estimate the probability of both classes, float64 [n, 2].
+
+        Args:
+            features: encoded rows with the columns of training, in any order.
+            device: where the networks compute; on a CPU, a row gets the same bits alone and among other rows.
+
+        Raises:
+            DataError: columns are missing or unknown; the message names them.
+            ConfigurationError: the device is not there.
+        """
+        positive = self.scores(features, device)["model"].to_numpy()
+        return np.column_stack([1 - positive, positive])
+
+    def scores(self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"] = "cpu") -> pd.DataFrame:
+        """Score rows by the model and by each of its parts.
+
+        Args:
+            features: see `predict_proba`.
+            device: see `predict_proba`.
+
+        Returns:
+            Indexed as `features`: probability of the positive class by `model`, by the same `uncalibrated`, by
+            `network` alone and, where there is one, by `boosting` alone.
+        """
+        logits = {"network": to_logits(self.network.predict_proba(features, device)[:, 1])}
+        if self.boosting is not None:
+            logits["boosting"] = self.boosting.logits(features)
+        return pd.DataFrame(self.blend(logits), index=features.index)
+
+    def blend(self, logits: dict[str, npt.NDArray[np.float64]]) -> dict[str, npt.NDArray[np.float64]]:
+        """Turn the logits of the parts, [n] each, into the columns of `scores`."""
+        mean = mix(logits, self.boosting_weight)
+        model = {"model": self.calibration.apply(mean), "uncalibrated": sigmoid(mean)}
+        return model | {name: sigmoid(part) for name, part in logits.items()}
+
+    def save(self, folder: Path) -> None:
+        """Write the networks, the trees as plain arrays, and `classifier.json` with everything else."""
+        from safetensors.numpy import save_file
+
+        self.network.save(folder / "network")
+        description: dict[str, Any] = {
+            "format": FORMAT,
+            "calibration": asdict(self.calibration),
+            "boosting_weight": self.boosting_weight,
+            "boosting": None,
+        }
+        if self.boosting is not None:
+            description["boosting"] = self.boosting.columns
+            save_file(self.boosting.arrays(), folder / BOOSTING)
+        text = json.dumps(description, indent=2, ensure_ascii=False)
+        (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Classifier:
+        """Read what `save` wrote; nothing is unpickled.
+
+        Raises:
+            DataError: the files were written by another version, or are not of one model.
+        """
+        from safetensors.numpy import load_file
+
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        if description["format"] != FORMAT:
+            raise DataError(
+                f"{folder / DESCRIPTION} has format {description['format']!r}, this version reads {FORMAT}; "
+                "use the version of lepton_pipeline that wrote it, or train again."
+            )
+        network = TorchClassifier.load(folder / "network")
+        boosting = description["boosting"] and Trees.from_arrays(load_file(folder / BOOSTING), description["boosting"])
+        return cls(network, boosting, description["boosting_weight"], Calibration(**description["calibration"]))

@@ -1,0 +1,69 @@
+"""Plain networks to compare with: a multilayer perceptron, and a linear model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from lepton_pipeline.model.architecture import Shape
+from lepton_pipeline.model.network import CategoryTable, Network, linear, shared_dropout
+
+
+class Perceptron(Network):
+    """A multilayer perceptron over numbers as they are and embedded categories; one member.
+
+    Args:
+        shape: of each network; `members` and `bins` have no meaning here.
+        networks: how many side by side.
+    """
+
+    def __init__(self, shape: Shape, networks: int = 1) -> None:
+        super().__init__(shape, networks)
+        self.categories = CategoryTable(shape.category_levels, shape.embedding, networks)
+        inputs = shape.numeric + len(shape.category_levels) * shape.embedding
+        widths = [inputs, *[shape.width] * shape.layers, 1]
+        layers = [linear(networks, *pair) for pair in zip(widths[:-1], widths[1:], strict=True)]
+        self.weights = nn.ParameterList(weight for weight, _ in layers)
+        self.biases = nn.ParameterList(bias for _, bias in layers)
+
+    def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
+        """See `Network.forward`."""
+        units = numeric
+        if self.shape.category_levels:
+            units = torch.cat([numeric, self.categories(codes)], dim=2)
+        *hidden, (weight_out, bias_out) = zip(self.weights, self.biases, strict=True)
+        for weight, bias in hidden:
+            units = torch.relu_(torch.baddbmm(bias, units, weight)).unsqueeze(2)
+            units = shared_dropout(units, self.shape.dropout, self.training).squeeze(2)
+        return torch.baddbmm(bias_out, units, weight_out)
+
+    def decaying(self) -> Iterator[nn.Parameter]:
+        """See `Network.decaying`."""
+        yield from self.weights
+
+
+class Linear(Network):
+    """One weight a number and one a category: logistic regression by gradient descent; one member.
+
+    Args:
+        shape: of each network; of it, `numeric` and `category_levels` have a meaning here.
+        networks: how many side by side.
+    """
+
+    def __init__(self, shape: Shape, networks: int = 1) -> None:
+        super().__init__(shape, networks)
+        self.categories = CategoryTable(shape.category_levels, 1, networks)
+        nn.init.zeros_(self.categories.weight)
+        self.weight = nn.Parameter(torch.zeros(networks, shape.numeric, 1))
+        self.bias = nn.Parameter(torch.zeros(networks, 1, 1))
+
+    def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
+        """See `Network.forward`."""
+        of_categories: Tensor = self.categories(codes).sum(dim=2, keepdim=True)
+        return torch.baddbmm(self.bias, numeric, self.weight) + of_categories
+
+    def decaying(self) -> Iterator[nn.Parameter]:
+        """See `Network.decaying`."""
+        yield self.weight

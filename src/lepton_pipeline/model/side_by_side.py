@@ -1,0 +1,108 @@
+"""Fit one network a fold: side by side on a card, one after the other on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from lepton_pipeline.model import defaults
+from lepton_pipeline.model.architecture import Shape, find_architecture
+from lepton_pipeline.model.device import reproducible
+from lepton_pipeline.model.epoch import Epoch
+from lepton_pipeline.model.fit import Part, fit
+from lepton_pipeline.model.folds import Fold
+from lepton_pipeline.model.network import Network
+from lepton_pipeline.model.step import Rows
+from lepton_pipeline.parameters import Training
+
+# Quantiles of more rows are the same to the eye.
+_ROWS_LOOKED_AT = 100_000
+
+State = dict[str, Tensor]
+
+
+def fit_networks(
+    shape: Shape,
+    training: Training,
+    rows: Rows,
+    folds: Sequence[Fold],
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> tuple[State, list[Epoch]]:
+    """Fit networks of one shape on parts of the same rows.
+
+    On a CPU, a network that has stopped costs nothing more when each is fitted alone, and a smaller one fits its cache;
+    a card would idle, so there all are fitted in the same steps. Weights start from the same values in both ways.
+
+    Args:
+        shape: of each network.
+        training: how they are fitted, its precision resolved.
+        rows: all rows, on the device.
+        folds: the rows of each network.
+        on_epoch: called after every epoch of every network.
+
+    Returns:
+        Weights by name on the CPU, the networks along their first dimension, and the epochs.
+
+    Raises:
+        LeptonError: training diverged.
+    """
+    if rows.labels.is_cuda:
+        return _fit(shape, training, rows, folds, 0, on_epoch)
+    fitted = [_fit(shape, training, rows, [fold], number, on_epoch) for number, fold in enumerate(folds)]
+    epochs = [epoch for _, each in fitted for epoch in each]
+    # It is there for the names of its parameters only, but draws their values.
+    with torch.random.fork_rng(devices=[]):
+        network = find_architecture(training.model)(shape)
+    return stack_states(network, [state for state, _ in fitted]), epochs
+
+
+def stack_states(network: Network, states: Sequence[State]) -> State:
+    """Put networks side by side; what is no parameter is the same in all."""
+    parameters = {name for name, _ in network.named_parameters()}
+    return {
+        name: torch.cat([state[name] for state in states]) if name in parameters else states[0][name]
+        for name in states[0]
+    }
+
+
+def _fit(
+    shape: Shape,
+    training: Training,
+    rows: Rows,
+    folds: Sequence[Fold],
+    first: int,
+    on_epoch: Callable[[Epoch], None] | None,
+) -> tuple[State, list[Epoch]]:
+    """Fit networks side by side; `first` is the number of the first, from 0, from which the seeds follow."""
+    device = rows.labels.device
+    architecture = find_architecture(training.model)
+    train = [torch.from_numpy(fold.train).to(device) for fold in folds]
+    parts = [Part(each, torch.from_numpy(fold.held_out).to(device)) for each, fold in zip(train, folds, strict=True)]
+    longest = max(len(each) for each in train)
+    seed = training.seed + first
+
+    def numbered(epoch: Epoch) -> Epoch:
+        return replace(epoch, network=first + epoch.network)
+
+    with reproducible(seed, training.threads, device.type, training.precision):
+        states = []
+        for number in range(len(folds)):
+            torch.manual_seed(seed + number)
+            states.append(architecture(shape).state_dict())
+        network = architecture(shape, len(folds))
+        network.load_state_dict(stack_states(network, states))
+        network.look_at(rows.numeric[train[0][:: -(-longest // _ROWS_LOOKED_AT)]].cpu())
+        network.to(device)
+        epochs = fit(
+            network,
+            rows,
+            parts,
+            training.model_copy(update={"seed": seed}),
+            training.batch_size or defaults.batch_size(longest),
+            on_epoch and (lambda epoch: on_epoch(numbered(epoch))),
+        )
+    state = {name: value.cpu() for name, value in network.state_dict().items()}
+    return state, [numbered(epoch) for epoch in epochs]

@@ -1,0 +1,86 @@
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.model import defaults
+from lepton_pipeline.model.architecture import ARCHITECTURES, find_architecture
+from lepton_pipeline.model.estimator import TorchClassifier
+from lepton_pipeline.model.folds import Fold, Plan
+from lepton_pipeline.model.network import Network
+from lepton_pipeline.parameters import Training
+
+COLUMNS = [1, 10, 25, 100, 400, 500, 1600, 2000, 10_000]
+ROWS = [10, 300, 31_999, 32_000, 50_000, 50_001, 108_000, 108_001, 1_000_000]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_is_a_network(name):
+    assert issubclass(find_architecture(name), Network)
+
+
+def test_an_unknown_architecture_is_an_error_that_names_those_there_are():
+    with pytest.raises(ConfigurationError, match=r"training.model is 'resnet'.* choose one of default, mlp, linear"):
+        find_architecture("resnet")
+
+
+def test_the_default_of_the_declaration_is_an_architecture():
+    assert Training().model in ARCHITECTURES
+
+
+def test_reading_the_registry_imports_no_torch():
+    code = "import lepton_pipeline.model.architecture, sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+class OneNumber(Network):
+    """An architecture that another package adds: it looks at the first number only."""
+
+    def __init__(self, shape, networks=1):
+        super().__init__(shape, networks)
+        self.slope = nn.Parameter(torch.zeros(networks, 1, 1))
+
+    def forward(self, numeric, codes):
+        return numeric[:, :, :1] * self.slope
+
+    def decaying(self):
+        yield self.slope
+
+
+def test_an_architecture_is_added_by_a_class_and_a_line(monkeypatch, tmp_path):
+    monkeypatch.setitem(ARCHITECTURES, "one", f"{__name__}:OneNumber")
+    numbers = np.linspace(-1, 1, 100).astype(np.float32)
+    encoded = pd.DataFrame({"a": numbers, "b": numbers[::-1]})
+    plan = Plan([Fold(np.arange(0, 100, 2), np.arange(1, 100, 2))], refit=False)
+    model = TorchClassifier(Training(model="one", epochs=5, learning_rate=0.1, device="cpu"))
+    scores = model.fit(encoded, (numbers > 0).astype(np.int8), plan)
+    assert (np.diff(scores[1::2]) > 0).all()
+    model.save(tmp_path)
+    assert np.array_equal(TorchClassifier.load(tmp_path).predict_proba(encoded), model.predict_proba(encoded))
+
+
+def test_batches_grow_with_the_table():
+    sizes = [defaults.batch_size(rows) for rows in ROWS]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+    assert all(2 <= size <= 8192 for size in sizes)
+
+
+def test_embeddings_shrink_with_the_columns_and_bound_the_first_layer():
+    sizes = [defaults.embedding(columns) for columns in COLUMNS]
+    assert sizes == sorted(sizes, reverse=True)
+    assert min(sizes) == 1 < max(sizes)
+    assert all(size * columns <= max(columns, 4000) for size, columns in zip(sizes, COLUMNS, strict=True))
+    assert defaults.embedding(0) >= 1
+
+
+def test_large_tables_have_fewer_networks():
+    networks = [defaults.networks_by_time(rows) for rows in ROWS]
+    assert networks == sorted(networks, reverse=True)
+    assert networks[-1] >= 1
