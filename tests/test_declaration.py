@@ -22,7 +22,7 @@ def test_defaults_are_filled_in():
     [
         (
             {"training": {"epohs": 3}},
-            "shop.training.epohs: unknown key; did you mean 'epochs'? valid keys are epochs, pat",
+            "shop.training.epohs: unknown key; did you mean 'epochs'? valid keys are model, net",
         ),
         ({"trainning": {}}, "shop.trainning: unknown key; did you mean 'training'? valid keys are about, dataset"),
         ({"training": {"epochs": "ten"}}, "shop.training.epochs: 'ten' must be a valid integer (most passes over"),

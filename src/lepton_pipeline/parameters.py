@@ -227,15 +227,28 @@ class Split(Declaration):
         return self
 
 
+# What `training.model` may name: the class of its network, imported when it is needed.
+MODELS = {
+    "default": "lepton_pipeline.model.members:Members",
+    "mlp": "lepton_pipeline.model.perceptron:Perceptron",
+    "linear": "lepton_pipeline.model.perceptron:Linear",
+}
+
+
+def _require_model(value: str) -> str:
+    if value not in MODELS:
+        raise ValueError(f"{value!r} is no model; choose one of {', '.join(MODELS)}")
+    return value
+
+
 class Training(Declaration):
     """The model and how it is fitted.
 
     What is left at None is chosen by the table's rows and columns: see `model.defaults`. Sources are in docs/model.md.
     """
 
-    model: str = Field(
-        "default",
-        description="default: networks of members, blended with boosting, calibrated; mlp or linear: that network alone",
+    model: Annotated[str, AfterValidator(_require_model)] = Field(
+        "default", description="default: members, boosting and calibration; mlp, linear: that network alone"
     )
     networks: int | None = Field(None, ge=1, le=64, description="networks fitted on other folds or from other weights")
     members: int = Field(4, ge=1, le=64, description="predictors in one network, sharing most of their weights")
@@ -245,7 +258,7 @@ class Training(Declaration):
     width: int = Field(128, ge=1, le=4096, description="units a hidden layer")
     dropout: float = Field(0.2, ge=0, lt=1, description="fraction of hidden units dropped while training")
     epochs: int = Field(200, ge=1, description="most passes over the training rows")
-    patience: int = Field(12, ge=1, description="epochs without a better log loss of held-out rows before stopping")
+    patience: int | None = Field(None, ge=1, description="epochs without a better held-out log loss before stopping")
     batch_size: int | None = Field(None, ge=2, description="rows a step")
     learning_rate: float = Field(2e-3, gt=0, description="step size of AdamW")
     weight_decay: float = Field(3e-4, ge=0, description="weight decay of AdamW; biases and embeddings are exempt")

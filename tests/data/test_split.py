@@ -305,7 +305,7 @@ def test_rows_divided_at_random_lie_in_folds_divided_in_the_same_way(strategy):
     assert set(rest["fold"]) == {0, 1, 2, 3, 4}
     assert (rest.groupby("fold")["label"].nunique() == 2).all()
     if strategy == "group":
-        assert (rest.groupby(table["who"])["fold"].nunique() == 1).all()
+        assert rest.groupby(table["who"])["fold"].nunique().max() == 1
     else:
         sizes_of_folds = rest.groupby("fold")["label"].agg(["size", "sum"])
         assert (sizes_of_folds.max() - sizes_of_folds.min()).max() <= 1

@@ -5,32 +5,32 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
-from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.model import defaults
-from lepton_pipeline.model.architecture import ARCHITECTURES, find_architecture
+from lepton_pipeline.model.architecture import find_architecture
 from lepton_pipeline.model.estimator import TorchClassifier
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.network import Network
-from lepton_pipeline.parameters import Training
+from lepton_pipeline.parameters import MODELS, Training
 
 COLUMNS = [1, 10, 25, 100, 400, 500, 1600, 2000, 10_000]
 ROWS = [10, 300, 31_999, 32_000, 50_000, 50_001, 108_000, 108_001, 1_000_000]
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", MODELS)
 def test_every_architecture_is_a_network(name):
     assert issubclass(find_architecture(name), Network)
 
 
-def test_an_unknown_architecture_is_an_error_that_names_those_there_are():
-    with pytest.raises(ConfigurationError, match=r"training.model is 'resnet'.* choose one of default, mlp, linear"):
-        find_architecture("resnet")
+def test_an_unknown_architecture_is_refused_by_the_declaration_which_names_those_there_are():
+    with pytest.raises(ValidationError, match="'resnet' is no model; choose one of default, mlp, linear"):
+        Training(model="resnet")
 
 
 def test_the_default_of_the_declaration_is_an_architecture():
-    assert Training().model in ARCHITECTURES
+    assert Training().model in MODELS
 
 
 def test_reading_the_registry_imports_no_torch():
@@ -54,7 +54,7 @@ class OneNumber(Network):
 
 
 def test_an_architecture_is_added_by_a_class_and_a_line(monkeypatch, tmp_path):
-    monkeypatch.setitem(ARCHITECTURES, "one", f"{__name__}:OneNumber")
+    monkeypatch.setitem(MODELS, "one", f"{__name__}:OneNumber")
     numbers = np.linspace(-1, 1, 100).astype(np.float32)
     encoded = pd.DataFrame({"a": numbers, "b": numbers[::-1]})
     plan = Plan([Fold(np.arange(0, 100, 2), np.arange(1, 100, 2))], refit=False)

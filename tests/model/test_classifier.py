@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.errors import DataError
 from lepton_pipeline.model import classifier as module
 from lepton_pipeline.model.calibration import Calibration, log_loss, sigmoid, to_logits
 from lepton_pipeline.model.classifier import DESCRIPTION, Classifier, train_model
@@ -248,11 +248,6 @@ def test_boosting_is_as_declared(in_time, model, boosting):
         assert np.isfinite(scores).all(axis=None)
     if not boosting:
         np.testing.assert_allclose(held_out["uncalibrated"], held_out["network"])
-
-
-def test_an_unknown_model_is_an_error(rows):
-    with pytest.raises(ConfigurationError, match=r"training\.model is 'boost'"):
-        train(*rows, model="boost")
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_another_model(in_time):

@@ -13,10 +13,9 @@ import torch
 from lepton_pipeline.errors import DataError, LeptonError
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model import defaults
-from lepton_pipeline.model.architecture import ARCHITECTURES
 from lepton_pipeline.model.estimator import DESCRIPTION, WEIGHTS, TorchClassifier
 from lepton_pipeline.model.folds import Fold, Plan
-from lepton_pipeline.parameters import Dataset, Training
+from lepton_pipeline.parameters import MODELS, Dataset, Training
 
 SMALL = {"epochs": 12, "width": 24, "batch_size": 32, "learning_rate": 1e-2, "device": "cpu"}
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card")
@@ -86,7 +85,7 @@ def test_overfits_32_rows(model):
     assert log_loss(fitted.predict_proba(encoded)[:, 1], labels) < 0.02
 
 
-@pytest.mark.parametrize("model", ARCHITECTURES)
+@pytest.mark.parametrize("model", MODELS)
 def test_a_signal_without_noise_is_found(model):
     encoded, _ = make_rows()
     labels = (encoded["a"] + 2 * (encoded["c"] == 3) > 0.3).to_numpy(np.int8)
@@ -221,7 +220,7 @@ def test_how_many_networks_share_one_fold_follows_the_rows(rows, monkeypatch):
     assert fit(*rows, holdout(600), epochs=1)[0].trained["networks"] == 1
 
 
-@pytest.mark.parametrize("model", ARCHITECTURES)
+@pytest.mark.parametrize("model", MODELS)
 def test_the_same_seed_gives_the_same_bits_and_another_seed_another_model(rows, model):
     encoded, _ = rows
     one, scores = fit(*rows, five_folds(600), model=model, epochs=1)
@@ -326,7 +325,7 @@ def test_an_unfitted_classifier_says_so(tmp_path):
         TorchClassifier(Training()).save(tmp_path)
 
 
-@pytest.mark.parametrize("model", ARCHITECTURES)
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("columns", [["a", "b"], ["c"]])
 def test_numbers_alone_and_categories_alone_are_enough(rows, columns, model):
     encoded, labels = rows

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from lepton_pipeline.model.architecture import ARCHITECTURES, Shape, find_architecture
+from lepton_pipeline.model.architecture import Shape, find_architecture
 from lepton_pipeline.model.network import BLOCK, CategoryTable, block_probabilities, shared_dropout
+from lepton_pipeline.parameters import MODELS
 
 LEVELS = (4, 50)
 
@@ -28,7 +29,7 @@ def build(architecture, networks=1, **changes):
     return network
 
 
-each_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
+each_architecture = pytest.mark.parametrize("architecture", MODELS)
 
 
 @each_architecture
@@ -152,11 +153,11 @@ def test_dropout_is_on_in_training_and_off_otherwise(architecture):
 @each_architecture
 def test_outside_training_a_row_has_the_same_bits_in_any_company(architecture):
     network = build(architecture, networks=2, dropout=0.5)
-    n = 10 * BLOCK["cpu"] + 3
+    n = 10 * BLOCK + 3
     numeric, codes = rows(n)
     together = block_probabilities(network, numeric, codes)
     assert torch.equal(together, block_probabilities(network, numeric, codes)), "dropout must be off"
-    for size in (1, 3, BLOCK["cpu"] - 1, BLOCK["cpu"], BLOCK["cpu"] + 1):
+    for size in (1, 3, BLOCK - 1, BLOCK, BLOCK + 1):
         for start in range(0, n - size, 83):
             part = slice(start, start + size)
             assert torch.equal(block_probabilities(network, numeric[:, part], codes[:, part]), together[:, part])

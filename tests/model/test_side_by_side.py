@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from lepton_pipeline.model import side_by_side as module
-from lepton_pipeline.model.architecture import ARCHITECTURES, Shape, find_architecture
+from lepton_pipeline.model.architecture import MODELS, Shape, find_architecture
 from lepton_pipeline.model.folds import Fold
 from lepton_pipeline.model.side_by_side import fit_networks, stack_states
 from lepton_pipeline.model.step import Rows
@@ -35,7 +35,7 @@ def still(**changes):
     return training(learning_rate=1e-30, weight_decay=0.0, epochs=1, **changes)
 
 
-@pytest.mark.parametrize("model", ARCHITECTURES)
+@pytest.mark.parametrize("model", MODELS)
 def test_networks_lie_along_the_first_dimension_and_are_numbered(rows, model):
     seen = []
     state, epochs = fit_networks(SHAPE, training(model=model), rows, FOLDS, seen.append)

@@ -26,8 +26,8 @@ def score_rows(
         baseline_scores: one probability column per baseline, indexed by the validation and test rows.
 
     Returns:
-        One row per validation or test row: `part`, `label`, `model`, `uncalibrated` where calibration changed something,
-        `network` where the model is more than its networks, and the columns of `baseline_scores`.
+        One row per validation or test row: `part`, `label`, `model`, `uncalibrated` where calibration changed
+        something, `network` where the model is more than its networks, and the columns of `baseline_scores`.
     """
     wanted = ["model"]
     if model.calibration != Calibration():

@@ -1,4 +1,4 @@
-"""The shape of a network, readable without torch, and the architectures there are."""
+"""The shape of a network, readable without torch."""
 
 from __future__ import annotations
 
@@ -6,17 +6,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.parameters import MODELS
 
 if TYPE_CHECKING:
     from lepton_pipeline.model.network import Network
-
-# By the name in `training.model`: module and class, which is imported when it is needed.
-ARCHITECTURES = {
-    "default": "lepton_pipeline.model.members:Members",
-    "mlp": "lepton_pipeline.model.perceptron:Perceptron",
-    "linear": "lepton_pipeline.model.perceptron:Linear",
-}
 
 
 @dataclass(frozen=True)
@@ -45,14 +38,7 @@ class Shape:
 
 
 def find_architecture(name: str) -> type[Network]:
-    """Import the class of an architecture.
-
-    Raises:
-        ConfigurationError: there is none of that name.
-    """
-    if name not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
-        raise ConfigurationError(f"training.model is {name!r}, which is no model; choose one of {known}.")
-    module, _, attribute = ARCHITECTURES[name].partition(":")
+    """Import the class of an architecture, by its name in `training.model`."""
+    module, _, attribute = MODELS[name].partition(":")
     architecture: type[Network] = getattr(import_module(module), attribute)
     return architecture

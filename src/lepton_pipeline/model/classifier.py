@@ -143,6 +143,7 @@ class Classifier:
         self.network.save(folder / "network")
         description: dict[str, Any] = {
             "format": FORMAT,
+            "weights_sha256": self.weights_sha256,
             "calibration": asdict(self.calibration),
             "boosting_weight": self.boosting_weight,
             "boosting": None,
@@ -170,4 +171,10 @@ class Classifier:
             )
         network = TorchClassifier.load(folder / "network")
         boosting = description["boosting"] and Trees.from_arrays(load_file(folder / BOOSTING), description["boosting"])
-        return cls(network, boosting, description["boosting_weight"], Calibration(**description["calibration"]))
+        model = cls(network, boosting, description["boosting_weight"], Calibration(**description["calibration"]))
+        if model.weights_sha256 != description["weights_sha256"]:
+            raise DataError(
+                f"the files in {folder} have hash {model.weights_sha256}, but {DESCRIPTION} says "
+                f"{description['weights_sha256']}; they are not of one model: save or copy all of them again."
+            )
+        return model

@@ -10,6 +10,13 @@ def batch_size(rows: int) -> int:
     return 512 if rows <= 108_000 else 1024
 
 
+def patience(rows: int) -> int:
+    """Epochs without a better log loss before stopping: an epoch of a large table is many steps."""
+    if rows < 32_000:
+        return 12
+    return 8 if rows <= 108_000 else 5
+
+
 def embedding(columns: int) -> int:
     """Numbers that stand for the value of one column: fewer in wide tables, whose first layer would grow too large."""
     return max(1, min(4, 1600 // max(columns, 1)))

@@ -147,7 +147,7 @@ class TorchClassifier:
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write `weights.safetensors`, and `model.json` with everything else."""
+        """Write `weights.safetensors`, and `networks.json` with everything else."""
         from safetensors.numpy import save_file
 
         folder.mkdir(parents=True, exist_ok=True)

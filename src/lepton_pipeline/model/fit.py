@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.model import defaults
 from lepton_pipeline.model.epoch import Epoch
 from lepton_pipeline.model.network import Network, block_probabilities
 from lepton_pipeline.model.step import Rows, Step, class_weights
@@ -94,6 +95,7 @@ def _fit(
     weights = torch.stack([class_weights(rows.labels, part.train) for part in parts]) if balanced else None
     step = Step(network, rows, training, batch_size, weights)
     longest = max(len(part.train) for part in parts)
+    patience = training.patience or defaults.patience(longest)
     held_out = HeldOut(rows, [part.held_out for part in parts])
     best: list[Epoch | None] = [None] * len(parts)
     kept = {name: value.detach().clone() for name, value in network.named_parameters()}
@@ -103,7 +105,7 @@ def _fit(
         figures = torch.stack([step.run(order), *held_out.measure(network)], dim=1)
         for index, (loss, log_loss, auc) in enumerate(figures.tolist()):
             previous = best[index]
-            if previous is not None and number - previous.number > training.patience and held_out.rows:
+            if previous is not None and number - previous.number > patience and held_out.rows:
                 continue
             _check_finite(loss, log_loss if held_out.rows else 0.0, number, training)
             # Without held-out rows the last epoch counts as the best.
@@ -116,7 +118,7 @@ def _fit(
                     kept[name][index] = value.detach()[index]
             if on_epoch is not None:
                 on_epoch(epoch)
-        if all(each is not None and number - each.number >= training.patience for each in best):
+        if all(each is not None and number - each.number >= patience for each in best):
             break
     with torch.no_grad():
         for name, value in network.named_parameters():

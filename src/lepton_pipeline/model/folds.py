@@ -50,9 +50,9 @@ def plan_fits(split: pd.DataFrame) -> Plan:
 
     - Where rows were divided at random: one fit for each fold of the training and validation rows, on all other folds,
       so that every row is held out once and learnt from otherwise. Their average is the model.
-    - Where rows are divided by time: one fit on the training rows, stopped by the later validation rows, as random folds
-      would let the future stop what is learnt from the past; then once more on both, for as long as that took, since
-      the latest rows tell most about the next ones.
+    - Where rows are divided by time: one fit on the training rows, stopped by the later validation rows, as random
+      folds would let the future stop what is learnt from the past; then once more on both, for as long as that took,
+      since the latest rows tell most about the next ones.
     - In large tables divided at random: one fit on the training rows, stopped by the validation rows.
 
     Args:
@@ -61,7 +61,7 @@ def plan_fits(split: pd.DataFrame) -> Plan:
     Returns:
         Positions are those in `split`.
     """
-    fold, part = split["fold"].to_numpy(), split["part"].to_numpy()
+    fold = split["fold"].to_numpy()
     numbers = np.unique(fold[fold >= 0])
     if len(numbers) and (fold >= 0).sum() <= MOST_ROWS_OF_FOLDS:
         folds = [

@@ -12,8 +12,10 @@ from lepton_pipeline.features.column_encoders import FIRST_CATEGORY
 from lepton_pipeline.model.architecture import Shape
 
 # Rows of a forward pass outside training, always: BLAS picks its kernel, and so the order of sums, by the shape.
-# Small on a CPU, as a request of one row pays for a whole block.
-BLOCK = {"cpu": 64, "cuda": 65536}
+# Small, as a request of one row pays for a whole block.
+BLOCK = 64
+# On a card, blocks are as large as this many numbers in the widest layer, for each network.
+_NUMBERS_ON_A_CARD = 2**26
 
 
 class Network(nn.Module, ABC):
@@ -82,7 +84,7 @@ class CategoryTable(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """Look up codes [networks, n, columns] as numbers [networks, n, columns * size]."""
-        networks, n, columns = codes.shape
+        networks, n, _ = codes.shape
         rows = codes + self.starts + self.first_rows
         return nn.functional.embedding(rows, self.weight.flatten(0, 1)).reshape(networks, n, -1)
 
@@ -124,10 +126,18 @@ def block_probabilities(network: Network, numeric: Tensor, codes: Tensor) -> Ten
     """
     network.eval()
     n = numeric.shape[1]
-    size = BLOCK[numeric.device.type]
+    size = _block(network, n) if numeric.is_cuda else BLOCK
     numeric, codes = (nn.functional.pad(rows, (0, 0, 0, -n % size)) for rows in (numeric, codes))
     blocks = []
     for pair in zip(torch.split(numeric, size, dim=1), torch.split(codes, size, dim=1), strict=True):
         logits = network(*(rows.expand(network.networks, -1, -1) for rows in pair))
         blocks.append(torch.sigmoid(logits.double()).mean(dim=2))
     return torch.cat(blocks, dim=1)[:, :n]
+
+
+def _block(network: Network, n: int) -> int:
+    """Rows of a block on a card: a power of two, as many as there are and as the widest layer leaves room for."""
+    shape = network.shape
+    inputs = (shape.numeric + len(shape.category_levels)) * (1 + shape.bins) * shape.embedding
+    widest = network.networks * max(inputs, shape.members * shape.width)
+    return int(2 ** max(6, min((n - 1).bit_length(), (_NUMBERS_ON_A_CARD // widest).bit_length() - 1)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ class Perceptron(Network):
         self.categories = CategoryTable(shape.category_levels, shape.embedding, networks)
         inputs = shape.numeric + len(shape.category_levels) * shape.embedding
         widths = [inputs, *[shape.width] * shape.layers, 1]
-        layers = [linear(networks, *pair) for pair in zip(widths[:-1], widths[1:], strict=True)]
+        layers = [linear(networks, *pair) for pair in pairwise(widths)]
         self.weights = nn.ParameterList(weight for weight, _ in layers)
         self.biases = nn.ParameterList(bias for _, bias in layers)
 

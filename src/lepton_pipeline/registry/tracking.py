@@ -220,9 +220,10 @@ def log_metrics(client: Any, run_id: str, values: Mapping[str, float], step: int
 def log_epoch(
     run_id: str, network: int, number: int, train_loss: float, validation_log_loss: float, validation_auc: float
 ) -> None:
-    """Log an epoch as it ends, under the names that runs are compared by: those of the first network; `network_2.` …
+    """Log an epoch as it ends, under the names that runs are compared by: those of the first network.
 
-    Nothing is logged of passes without held-out rows, which repeat on more rows what others have settled.
+    The names of further networks begin with `network_2.` and so on. Nothing is logged of passes without held-out rows,
+    which repeat on more rows what others have settled.
     """
     import mlflow
 

@@ -1,0 +1,85 @@
+import logging
+from math import nan
+
+import pytest
+
+from lepton_pipeline import progress
+from lepton_pipeline.model.epoch import Epoch
+from lepton_pipeline.progress import show_epochs
+
+
+def epoch(network, number, log_loss=0.5, *, best=True):
+    return Epoch(network, number, train_loss=0.6, validation_log_loss=log_loss, validation_auc=0.75, best=best)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds that pass only when the test says so."""
+    now = [0.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def said(caplog):
+    caplog.set_level(logging.INFO)
+    return lambda: [record.getMessage().strip() for record in caplog.records]
+
+
+def test_a_log_has_a_line_now_and_then(clock, said):
+    with show_epochs() as show:
+        for number in range(1, 100):
+            clock[0] += 1
+            show(epoch(1, number, best=False))
+        assert said() == [
+            f"network 1  epoch {number:3d}  held-out log loss 0.5000  AUC 0.7500" for number in (20, 40, 60, 80)
+        ]
+
+
+def test_its_last_line_sums_all_networks_up(clock, said):
+    with show_epochs() as show:
+        show(epoch(1, 1, 0.6))
+        show(epoch(1, 2, 0.4))
+        show(epoch(1, 3, 0.7, best=False))
+        show(epoch(2, 1, 0.5))
+    assert said() == ["2 networks, best epoch 2, 1, held-out log loss 0.4500"]
+
+
+def test_one_network_is_one(clock, said):
+    with show_epochs() as show:
+        show(epoch(1, 7, 0.25))
+    assert said() == ["1 network, best epoch 7, held-out log loss 0.2500"]
+
+
+def test_a_second_fit_on_all_rows_has_no_held_out_figures(clock, said):
+    with show_epochs() as show:
+        show(epoch(1, 4, 0.25))
+        clock[0] += 30
+        show(Epoch(1, 1, 0.5, nan, nan, best=True))
+    assert said() == [
+        "network 1  epoch   1  on all rows, loss 0.5000",
+        "1 network, best epoch 4, held-out log loss 0.2500",
+    ]
+
+
+def test_nothing_is_said_of_nothing(clock, said):
+    with show_epochs():
+        pass
+    assert said() == []
+
+
+def test_an_error_inside_passes_through():
+    with pytest.raises(ZeroDivisionError), show_epochs():
+        raise ZeroDivisionError
+
+
+def test_a_terminal_has_a_bar_and_no_log(monkeypatch, capsys, said):
+    from rich.console import Console
+
+    monkeypatch.setattr(Console, "is_terminal", True)
+    with show_epochs() as show:
+        show(epoch(1, 12, 0.4321))
+        show(epoch(2, 5, 0.9, best=False))
+    shown = capsys.readouterr().err
+    assert "network 2  epoch   5  held-out log loss 0.9000" in shown
+    assert said() == []
