@@ -20,7 +20,7 @@ from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.parameters import Dataset
 
 REPOSITORY = Path(__file__).parents[1]
-QUICK = {"epochs": 8, "patience": 8, "batch_size": 32}
+QUICK = {"epochs": 4, "patience": 4, "batch_size": 128}
 
 
 @pytest.fixture

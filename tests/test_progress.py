@@ -26,13 +26,13 @@ def said(caplog):
     return lambda: [record.getMessage().strip() for record in caplog.records]
 
 
-def test_a_log_has_a_line_now_and_then(clock, said):
+def test_a_log_has_a_line_at_first_and_then_now_and_then(clock, said):
     with show_epochs() as show:
         for number in range(1, 100):
             clock[0] += 1
             show(epoch(1, number, best=False))
         assert said() == [
-            f"network 1  epoch {number:3d}  held-out log loss 0.5000  AUC 0.7500" for number in (20, 40, 60, 80)
+            f"network 1  epoch {number:3d}  held-out log loss 0.5000  AUC 0.7500" for number in (1, 21, 41, 61, 81)
         ]
 
 
@@ -42,13 +42,13 @@ def test_its_last_line_sums_all_networks_up(clock, said):
         show(epoch(1, 2, 0.4))
         show(epoch(1, 3, 0.7, best=False))
         show(epoch(2, 1, 0.5))
-    assert said() == ["2 networks, best epoch 2, 1, held-out log loss 0.4500"]
+    assert said()[1:] == ["2 networks, best epoch 2, 1, held-out log loss 0.4500"]
 
 
 def test_one_network_is_one(clock, said):
     with show_epochs() as show:
         show(epoch(1, 7, 0.25))
-    assert said() == ["1 network, best epoch 7, held-out log loss 0.2500"]
+    assert said()[1:] == ["1 network, best epoch 7, held-out log loss 0.2500"]
 
 
 def test_a_second_fit_on_all_rows_has_no_held_out_figures(clock, said):
@@ -56,7 +56,7 @@ def test_a_second_fit_on_all_rows_has_no_held_out_figures(clock, said):
         show(epoch(1, 4, 0.25))
         clock[0] += 30
         show(Epoch(1, 1, 0.5, nan, nan, best=True))
-    assert said() == [
+    assert said()[1:] == [
         "network 1  epoch   1  on all rows, loss 0.5000",
         "1 network, best epoch 4, held-out log loss 0.2500",
     ]

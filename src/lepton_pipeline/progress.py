@@ -32,11 +32,12 @@ def show_epochs() -> Iterator[Callable[[Any], None]]:
 
 
 class _Log:
-    """A line every some seconds, and one when training is over."""
+    """A line at first, then every some seconds, and one when training is over."""
 
     def __init__(self) -> None:
         self.best: dict[int, Any] = {}
-        self.shown = monotonic()
+        # The first epoch is shown at once, so that one sees that training has begun.
+        self.shown = monotonic() - _SECONDS_A_LINE
 
     def show(self, epoch: Any) -> None:
         if epoch.best and not isnan(epoch.validation_log_loss):

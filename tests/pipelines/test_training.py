@@ -83,7 +83,7 @@ def test_a_run_can_be_traced_to_data_configuration_code_and_environment(trained)
     assert tags["seed"] == "7"
     assert tags["device"] in ("cpu", "cuda")
     assert {"configuration.sha256", "environment.sha256", "weights.sha256"} <= set(tags)
-    assert run.data.params["training.epochs"] == "8"
+    assert run.data.params["training.epochs"] == "4"
     assert run.data.params["dataset.target"] == "default payment next month"
     version = project.client().get_model_version("finance", "1")
     for key in ("data.sha256", "configuration.sha256", "environment.sha256", "git.commit", "seed", "device"):
