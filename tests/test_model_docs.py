@@ -109,7 +109,8 @@ def test_the_default_embedding_is_that_of_the_code():
     )
     most, bound, budget, least = (number(each) for each in found.groups())
     assert [defaults.embedding(columns) for columns in (1, bound, HUGE)] == [most, most, least]
-    assert defaults.embedding(bound + 1) == budget // (bound + 1) < most
+    assert defaults.embedding(bound + 1) < most == budget // bound
+    assert defaults.embedding(budget // 2) == 2
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_the_example_of_an_architecture_trains_and_is_loaded_again(monkeypatch, 
     monkeypatch.setitem(MODELS, name, f"{module}:{attribute}")
 
     encoded, split = encoded_rows()
-    training = Training(model=name, epochs=60, batch_size=32, learning_rate=0.02, bins=4, device="cpu")
+    training = Training(model=name, epochs=30, batch_size=32, learning_rate=0.05, bins=4, device="cpu")
     model, _, _ = train_model(encoded, split, training)
     test = split.index[split["part"] == "test"]
     scores = model.predict_proba(encoded.loc[test])[:, 1]
