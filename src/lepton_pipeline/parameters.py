@@ -250,7 +250,7 @@ class Training(Declaration):
     model: Annotated[str, AfterValidator(_require_model)] = Field(
         "default", description="default: members, boosting and calibration; mlp, linear: that network alone"
     )
-    networks: int | None = Field(None, ge=1, le=64, description="networks fitted on other folds or from other weights")
+    networks: int | None = Field(None, ge=1, le=64, description="networks from different weights, where there are no folds")
     members: int = Field(4, ge=1, le=64, description="predictors in one network, sharing most of their weights")
     bins: int = Field(16, ge=1, le=128, description="pieces of the piecewise-linear embedding of a number")
     embedding: int | None = Field(None, ge=1, le=128, description="numbers that stand for the value of one column")
