@@ -266,7 +266,7 @@ class Training(Declaration):
         "none", description="balanced gives both classes the same total weight; probabilities then overstate the rarer"
     )
     boosting: bool | None = Field(None, description="blend with gradient boosting; None: only where model is default")
-    calibrate: bool = Field(True, description="calibrate on held-out rows where that lowers their log loss")
+    calibrate: bool = Field(True, description="calibrate where that lowers the log loss of held-out rows, not by time")
     precision: Literal["auto", "fp32", "tf32", "bf16"] = Field(
         "auto", description="of matrix products on a CUDA card; auto: bf16 where the card has it; a CPU takes fp32"
     )

@@ -164,7 +164,7 @@ def test_the_blend_is_no_worse_than_chance_of_picking_a_part(trained, rows):
     assert losses["uncalibrated"] <= (1 - weight) * losses["network"] + weight * losses["boosting"]
 
 
-def test_the_calibration_is_fitted_to_the_blend_of_held_out_rows(in_time, monkeypatch):
+def test_the_calibration_is_fitted_to_the_blend_of_held_out_rows(rows, monkeypatch):
     """And is what it finds, for the rows in their order."""
     seen = []
 
@@ -173,8 +173,8 @@ def test_the_calibration_is_fitted_to_the_blend_of_held_out_rows(in_time, monkey
         return Calibration(0.5, 0.25)
 
     monkeypatch.setattr(module, "fit_calibration", spy)
-    _, split = in_time
-    model, _, held_out = train(*in_time, epochs=1, networks=1)
+    _, split = rows
+    model, _, held_out = train(*rows, epochs=1)
     ((logits, labels),) = seen
     assert np.array_equal(labels, split.loc[held_out.index, "label"])
     np.testing.assert_allclose(held_out["uncalibrated"], sigmoid(logits), atol=1e-12)
@@ -194,6 +194,12 @@ def test_a_calibration_lowers_the_log_loss_or_is_none(rows, class_weight):
     if class_weight == "balanced":
         assert held_out["uncalibrated"].mean() > labels.mean() + 0.05
         assert held_out["model"].mean() == pytest.approx(labels.mean(), abs=0.02)
+
+
+def test_no_calibration_by_time_where_the_fits_that_it_would_be_taken_from_are_not_kept(in_time, monkeypatch):
+    monkeypatch.setattr(module, "fit_calibration", lambda logits, labels: Calibration(0.5, 0.25))
+    assert train(*in_time, epochs=1, networks=1)[0].calibration == Calibration()
+    assert train(*in_time, epochs=1, model="mlp")[0].calibration == Calibration(0.5, 0.25)
 
 
 def test_no_calibration_where_none_is_wanted(rows):

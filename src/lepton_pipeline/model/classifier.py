@@ -60,10 +60,12 @@ def train_model(
     weight = 0.0
     if boosting is not None:
         weight = weigh(scores["network"], scores["boosting"], truth) if len(plan.folds) > 1 else EQUAL
-    blended = mix(scores, weight)
-    model = Classifier(
-        network, boosting, weight, fit_calibration(blended, truth) if training.calibrate else Calibration()
-    )
+    calibration = Calibration()
+    # By time, a correction would be taken from one stretch of it, and from fits that are not kept: the later test rows
+    # of every vertical that was tried were calibrated worse by it.
+    if training.calibrate and not plan.refit:
+        calibration = fit_calibration(mix(scores, weight), truth)
+    model = Classifier(network, boosting, weight, calibration)
     return model, network.history, pd.DataFrame(model.blend(scores), index=split.index[held_out])
 
 
