@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY, Project
 
+from lepton_pipeline.evaluation.metrics import OWN
+
 NOTEBOOK = REPOSITORY / "notebooks" / "explore_runs.ipynb"
 # Asked of the kernel after the last cell: values are easier to trust than HTML.
 QUESTION = """
@@ -83,7 +85,7 @@ def assert_quiet(executed: Executed) -> None:
 def test_one_run_is_shown_with_its_figures(copy, execute):
     metrics = json.loads(copy.output("08_reporting", "metrics.json").read_text())
     auc = metrics["test"]["model"]["auc"]
-    baselines = [figures["auc"]["value"] for model, figures in metrics["test"].items() if model != "model"]
+    baselines = [figures["auc"]["value"] for model, figures in metrics["test"].items() if model not in OWN]
     (run,) = copy.runs()
 
     executed = execute(copy)

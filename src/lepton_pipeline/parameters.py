@@ -250,7 +250,7 @@ class Training(Declaration):
     model: Annotated[str, AfterValidator(_require_model)] = Field(
         "default", description="default: members, boosting and calibration; mlp, linear: that network alone"
     )
-    networks: int | None = Field(None, ge=1, le=64, description="networks from different weights, where there are no folds")
+    networks: int | None = Field(None, ge=1, le=64, description="networks from different weights; with folds, one each")
     members: int = Field(4, ge=1, le=64, description="predictors in one network, sharing most of their weights")
     bins: int = Field(16, ge=1, le=128, description="pieces of the piecewise-linear embedding of a number")
     embedding: int | None = Field(None, ge=1, le=128, description="numbers that stand for the value of one column")
@@ -301,7 +301,7 @@ class Vertical(Declaration):
     features: Features = Field(Features(), description="columns made of the table's own")
     split: Split = Field(Split(), description="how rows are divided")
     leaks: Leaks = Field(Leaks(), description="what makes a feature suspicious")
-    training: Training = Field(Training(), description="the network and how it is fitted")
+    training: Training = Field(Training(), description="the model and how it is fitted")
     evaluation: Evaluation = Field(Evaluation(), description="how quality is measured")
     gate: Gate = Field(Gate(), description="what a model must reach to become champion")
 

@@ -60,9 +60,10 @@ def test_the_run_is_finished_and_says_what_it_did(trained):
         assert stage in printed
         assert run.data.metrics[f"seconds.{stage}"] >= 0
     assert "1,500 in, 0 quarantined" in printed
-    assert "900 trained on, 300 for validation, 300 for the test" in printed
+    assert "900 for training, 300 for validation, 300 for the test" in printed
     assert "finance: version 1, alias champion" in printed
-    assert re.search(r"network +0\.\d{4}  \[0\.\d{4}, 0\.\d{4}\]", printed)
+    for row in ("model", "network alone", "logistic regression", "gradient boosting"):
+        assert re.search(row + r" +0\.\d{4}  \[0\.\d{4}, 0\.\d{4}\]", printed)
     assert f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}" in printed
 
 

@@ -1,4 +1,4 @@
-"""The two baselines that are trained on the same rows as the network in every run."""
+"""The two baselines of every run, trained on the training rows and chosen by the validation rows."""
 
 from __future__ import annotations
 
