@@ -128,11 +128,13 @@ def block_probabilities(network: Network, numeric: Tensor, codes: Tensor) -> Ten
     n = numeric.shape[1]
     size = _block(network, n) if numeric.is_cuda else BLOCK
     numeric, codes = (nn.functional.pad(rows, (0, 0, 0, -n % size)) for rows in (numeric, codes))
-    blocks = []
-    for pair in zip(torch.split(numeric, size, dim=1), torch.split(codes, size, dim=1), strict=True):
-        logits = network(*(rows.expand(network.networks, -1, -1) for rows in pair))
-        blocks.append(torch.sigmoid(logits.double()).mean(dim=2))
-    return torch.cat(blocks, dim=1)[:, :n]
+    # One tensor, filled: many small ones, kept until the end, would break the memory between them to pieces.
+    probabilities = torch.empty(network.networks, numeric.shape[1], dtype=torch.float64, device=numeric.device)
+    for start in range(0, numeric.shape[1], size):
+        block = slice(start, start + size)
+        logits = network(*(rows[:, block].expand(network.networks, -1, -1) for rows in (numeric, codes)))
+        probabilities[:, block] = torch.sigmoid(logits.double()).mean(dim=2)
+    return probabilities[:, :n]
 
 
 def _block(network: Network, n: int) -> int:
