@@ -263,7 +263,7 @@ def report(lines: Sequence[Line], network_seeds: int, max_rows_slow: int) -> str
         "\n\n".join(f"{each['date']}; {each['machine']};\n{each['versions']}." for each in environments),
         METHOD,
         verticals_table(lines, results.verticals),
-        "† held out: no default was chosen with their figures in sight, but that by time nothing is calibrated (retail was).",
+        "† held out: no default was chosen with them in sight, but that by time nothing is calibrated (retail was).",
         f"## Goals\n\n{goals(results)}",
         *(
             f"## {name[0].upper()}{name[1:]}\n\n{rank_table(results, metric)}\n\n{metric_table(results, metric)}"
