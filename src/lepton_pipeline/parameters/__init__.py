@@ -1,0 +1,38 @@
+"""What a vertical may declare in `conf/base/<vertical>/parameters.yml`, with every default.
+
+The models are strict: an unknown key, a wrong type or a value out of range is refused; `declaration.read_vertical`
+turns such a refusal into one message that names the key, the value and the remedy.
+"""
+
+from __future__ import annotations
+
+from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
+from lepton_pipeline.parameters.evaluation import Costs, Evaluation
+from lepton_pipeline.parameters.features import Features, Leaks, Split, Window
+from lepton_pipeline.parameters.gate import Bound, Gate, Metric
+from lepton_pipeline.parameters.table import About, Contract, Dataset, Expectation, Ingestion
+from lepton_pipeline.parameters.training import MODELS, Training
+from lepton_pipeline.parameters.vertical import Vertical
+
+__all__ = [
+    "MODELS",
+    "About",
+    "Bound",
+    "Contract",
+    "Costs",
+    "Dataset",
+    "Declaration",
+    "Duration",
+    "Evaluation",
+    "Expectation",
+    "Features",
+    "Fraction",
+    "Gate",
+    "Ingestion",
+    "Leaks",
+    "Metric",
+    "Split",
+    "Training",
+    "Vertical",
+    "Window",
+]

@@ -1,0 +1,26 @@
+"""What the parts of a declaration are made of."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _require_duration(value: str | int) -> str | int:
+    if value < 0 if isinstance(value, int) else not re.fullmatch(r"\d+(\.\d+)?(s|min|h|d|w)", value):
+        raise ValueError(f"{value!r} is no duration; write 90d, 12h, 10min, 30s or 2w, or a number beside numbers")
+    return value
+
+
+# A number counts in the units of a time column that holds numbers.
+Duration = Annotated[str | int, AfterValidator(_require_duration)]
+
+
+class Declaration(BaseModel):
+    """Base of every part of a declaration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -1,0 +1,37 @@
+"""How quality is measured, and what decisions cost."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from lepton_pipeline.parameters.base import Declaration
+
+
+class Costs(Declaration):
+    """What the outcomes of a decision cost: a number, or the column with the amount of a row; a gain is negative."""
+
+    false_negative: float | str = Field(description="cost of a positive case that is not acted on")
+    false_positive: float | str = Field(description="cost of a negative case that is acted on")
+    true_positive: float | str = Field(0.0, description="cost of a positive case that is acted on")
+    true_negative: float | str = Field(0.0, description="cost of a negative case that is not acted on")
+    unit: str = Field("", description="what costs are counted in, such as EUR")
+
+    def columns(self) -> list[str]:
+        """Columns that hold amounts."""
+        costs = (self.false_negative, self.false_positive, self.true_positive, self.true_negative)
+        return list(dict.fromkeys(cost for cost in costs if isinstance(cost, str)))
+
+
+class Evaluation(Declaration):
+    """How quality is measured on the test rows."""
+
+    resamples: int = Field(1000, ge=100, description="bootstrap resamples behind every 95 % interval")
+    seed: int = Field(7, ge=0, description="seed of the resamples")
+    costs: Costs | None = Field(
+        None, description="costs of the outcomes; the threshold then has the least cost, not the best F1"
+    )
+    capacity: int | None = Field(
+        None, ge=1, description="cases that can be acted on, of as many as there are test rows"
+    )
+    slices: list[str] = Field([], description="columns whose values, or quarters of numbers, are measured apart")
+    explained_rows: int = Field(1000, ge=10, description="test rows that the explanation is drawn from")

@@ -1,0 +1,129 @@
+"""The table of a vertical: what it answers, the roles of its columns, its raw text and its contract."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from lepton_pipeline.parameters.base import Declaration, Duration
+
+
+class About(Declaration):
+    """What people must know who see a result of the vertical."""
+
+    question: str = Field("", description="what the model answers, in one sentence")
+    caution: str = Field("", description="what stands beside every result, such as: synthetic data")
+
+
+class Dataset(Declaration):
+    """Which column plays which role; every column without a role is a feature."""
+
+    target: str = Field(description="name of the column to predict")
+    positive: bool | int | float | str | None = Field(
+        None, description="value of the target that counts as the positive class; the target has one other value"
+    )
+    positive_when: str | None = Field(
+        None, description="expression over the target that is true for the positive class, such as delay >= 15"
+    )
+    id: str | None = Field(None, description="column that names a row; never a feature")
+    time: str | None = Field(None, description="column of dates, or of numbers in their order; never a feature")
+    group: str | None = Field(None, description="column of what several rows belong to; never a feature")
+    label_delay: Duration = Field(0, description="time from a row until its label is known, such as 90d, 12h or 10min")
+    exclude: list[str] = Field([], description="columns that are never features")
+    sensitive: list[str] = Field([], description="columns kept for measuring fairness; never features")
+    numeric: list[str] = Field([], description="columns that must hold numbers")
+    categorical: list[str] = Field([], description="columns that hold categories, also where they look like numbers")
+
+    @model_validator(mode="after")
+    def _one_rule_for_positive(self) -> Dataset:
+        if (self.positive is None) == (self.positive_when is None):
+            raise ValueError("declare either positive (a value of the target) or positive_when (an expression)")
+        return self
+
+    @model_validator(mode="after")
+    def _one_role_a_column(self) -> Dataset:
+        seen: dict[str, str] = {}
+        for role, columns in self.roles().items():
+            for column in columns:
+                if column in seen and {role, seen[column]} not in (
+                    {"sensitive", "numeric"},
+                    {"sensitive", "categorical"},
+                ):
+                    raise ValueError(f"column {column!r} is declared both as {seen[column]} and as {role}; keep one")
+                seen[column] = role
+        return self
+
+    def roles(self) -> dict[str, list[str]]:
+        """Columns by declared role; a role without a column is an empty list."""
+        single = {"target": self.target, "id": self.id, "time": self.time, "group": self.group}
+        return {
+            **{role: [] if column is None else [column] for role, column in single.items()},
+            "exclude": self.exclude,
+            "sensitive": self.sensitive,
+            "numeric": self.numeric,
+            "categorical": self.categorical,
+        }
+
+
+class Ingestion(Declaration):
+    """How the text of a raw file becomes values."""
+
+    separator: str = Field(",", min_length=1, max_length=1, description="one character between two fields")
+    decimal: Literal[".", ","] = Field(".", description="decimal mark of numbers")
+    encoding: str = Field("utf-8", description="text encoding; a byte order mark is always dropped")
+    missing: list[str] = Field(
+        ["", "NA", "N/A", "NaN", "nan", "null", "NULL"],
+        description="texts that mean: no value (blanks around are ignored)",
+    )
+    dates: dict[str, str] = Field({}, description="format of each column of dates, such as %d/%m/%Y %H:%M, or ISO8601")
+
+
+class Expectation(BaseModel):
+    """One Great Expectations expectation.
+
+    The keys after `on_failure` are arguments that many expectations take; what else is declared is an argument, too.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    expect: str = Field(description="expectation type without its expect_ prefix")
+    on_failure: Literal["stop", "quarantine", "warn"] = Field("stop", description="what a failure does")
+    column: str | None = Field(None, description="column the expectation is about")
+    column_A: str | None = Field(None, description="first column of a pair")
+    column_B: str | None = Field(None, description="second column of a pair")
+    column_list: list[str] | None = Field(None, description="columns of an expectation over several")
+    value_set: list[Any] | None = Field(None, description="allowed values")
+    mostly: float | None = Field(None, ge=0, le=1, description="fraction of rows that must conform")
+    min_value: int | float | date | str | None = Field(None, description="smallest allowed value")
+    max_value: int | float | date | str | None = Field(None, description="largest allowed value")
+    strict_min: bool | None = Field(None, description="whether the smallest value itself is not allowed")
+    strict_max: bool | None = Field(None, description="whether the largest value itself is not allowed")
+    or_equal: bool | None = Field(None, description="whether both columns of a pair may be equal")
+    regex: str | None = Field(None, description="pattern that values must match")
+    regex_list: list[str] | None = Field(None, description="patterns that values must match")
+    type_: str | None = Field(None, description="type that values must have")
+    type_list: list[str] | None = Field(None, description="types that values may have")
+    table: str | None = Field(None, description="raw table in which keys must be found")
+    table_columns: list[str] | None = Field(None, description="key columns of that table, where their names differ")
+
+    @model_serializer(mode="wrap")
+    def _as_declared(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in dump(self).items() if value is not None}
+
+    def columns(self) -> list[str]:
+        """Columns the expectation reads."""
+        single = [name for name in (self.column, self.column_A, self.column_B) if name is not None]
+        return single + (self.column_list or [])
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments as Great Expectations takes them: what was declared, without our own two keys."""
+        return self.model_dump(exclude={"expect", "on_failure"})
+
+
+class Contract(Declaration):
+    """What a table must look like before anything is made of it."""
+
+    max_quarantined: float = Field(0.05, ge=0, lt=1, description="largest fraction of rows that may be quarantined")
+    expectations: list[Expectation] = Field([], description="expectations on the table")

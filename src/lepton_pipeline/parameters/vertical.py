@@ -1,0 +1,43 @@
+"""Everything a vertical declares."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from lepton_pipeline.parameters.base import Declaration
+from lepton_pipeline.parameters.evaluation import Evaluation
+from lepton_pipeline.parameters.features import Features, Leaks, Split
+from lepton_pipeline.parameters.gate import Gate
+from lepton_pipeline.parameters.table import About, Contract, Dataset, Ingestion
+from lepton_pipeline.parameters.training import Training
+
+
+class Vertical(Declaration):
+    """Everything a vertical declares; only `dataset` has no default."""
+
+    about: About = Field(About(), description="what people must know who see a result")
+    dataset: Dataset = Field(description="which column plays which role")
+    ingestion: Ingestion = Field(Ingestion(), description="how raw text becomes values")
+    tables: dict[str, Contract] = Field({}, description="contract of each raw table that the vertical's module reads")
+    contract: Contract = Field(Contract(), description="what the table must look like")
+    features: Features = Field(Features(), description="columns made of the table's own")
+    split: Split = Field(Split(), description="how rows are divided")
+    leaks: Leaks = Field(Leaks(), description="what makes a feature suspicious")
+    training: Training = Field(Training(), description="the model and how it is fitted")
+    evaluation: Evaluation = Field(Evaluation(), description="how quality is measured")
+    gate: Gate = Field(Gate(), description="what a model must reach to become champion")
+
+    @model_validator(mode="after")
+    def _split_has_its_columns(self) -> Vertical:
+        strategy, dataset = self.split.strategy, self.dataset
+        by_time = strategy in ("time", "time_group")
+        if by_time and dataset.time is None:
+            raise ValueError(f"split.strategy: {strategy!r} needs dataset.time; declare the column of dates or order")
+        if strategy in ("group", "time_group") and dataset.group is None:
+            raise ValueError(f"split.strategy: {strategy!r} needs dataset.group; declare the column of groups")
+        for key, value in (("dataset.label_delay", dataset.label_delay), ("split.gap", self.split.gap)):
+            if value != 0 and not by_time:
+                raise ValueError(f"{key}: {value!r} has no effect with strategy {strategy!r}; use time or time_group")
+        if self.features.windows and dataset.time is None:
+            raise ValueError("features.windows: they need dataset.time, to know which rows are earlier; declare it")
+        return self
