@@ -27,7 +27,8 @@ def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[st
     Args:
         vertical: its name.
         results: `about`, `tables` (the contract's result of each raw table), and contents of the data sets
-            `contract_result`, `split`, `feature_report`, `metrics` and `decision`, as far as they exist.
+            `contract_result`, `split`, `feature_report`, `metrics`, `costs`, `slices` and `decision`, as far as they
+            exist.
         seconds: by stage, in the order in which they ran.
         where: how to see the run in the MLflow UI.
     """
@@ -108,10 +109,46 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         if before := metrics.get("uncalibrated"):
             after = metrics["test"]["model"]["ece"]["value"]
             facts.append(("calibration", f"error {before['ece']:.4f} before, {after:.4f} after"))
-        facts.append(("threshold", f"{metrics['threshold']:.3f} (best F1 on the validation rows)"))
+        rule = "least cost" if metrics.get("threshold_rule") == "cost" else "best F1"
+        facts.append(("threshold", f"{metrics['threshold']:.3f} ({rule} on the validation rows)"))
+    if (costs := results.get("costs")) and costs["declared"]:
+        facts.append(("cost", _cost(costs)))
+    if (slices := results.get("slices")) and (gaps := _gaps(slices)):
+        facts.append(("slices", gaps))
     if decision := results.get("decision"):
         facts.append(("gate", f"{'promoted' if decision['promoted'] else 'refused'}: {decision['reason']}"))
     return facts
+
+
+def _cost(costs: Mapping[str, Any]) -> str:
+    """What 1,000 cases cost with the model and without it."""
+    policies = {name: _amount(figure["value"]) for name, figure in costs["policies"].items()}
+    without = f"{policies['none']} if none is acted on, {policies['all']} if all are"
+    better = min(("none", "all"), key=lambda name: costs["policies"][name]["value"])
+    value, low, high = (_amount(costs["saving"][better][end]) for end in ("value", "low", "high"))
+    saving = f"the model saves {value} [{low}, {high}] against the better"
+    note = f"; {costs['note']}" if costs["note"] else ""
+    return f"{policies['model']} {costs['unit']}".rstrip() + f" for 1,000 cases; {without}; {saving}{note}"
+
+
+def _amount(amount: float) -> str:
+    return f"{amount:,.0f}" if abs(amount) >= 100 else f"{amount:,.3g}"
+
+
+def _gaps(slices: Mapping[str, Any]) -> str:
+    """The two flagged gaps that are surest to be large, and how many more there are."""
+    flagged: dict[tuple[Any, ...], tuple[float, str]] = {}
+    for each in slices["slices"]:
+        for metric, gap in each["gaps"].items():
+            if gap["flagged"]:
+                figure = "{value:+.3f} [{low:+.3f}, {high:+.3f}]".format(**gap)
+                text = f"{each['column']} = {each['value']}: {metric.replace('_', ' ')} {figure} against all others"
+                # Where a column has two slices, the gap of one is that of the other with another sign.
+                key = (each["column"], metric, f"{abs(gap['value']):.12f}")
+                flagged.setdefault(key, (min(abs(gap["low"]), abs(gap["high"])), text))
+    worst = [text for _, text in sorted(flagged.values(), key=lambda each: -each[0])]
+    more = f"; {len(worst) - 2} more gaps in slices.json" if len(worst) > 2 else ""
+    return "; ".join(worst[:2]) + more
 
 
 def _figure(figure: Mapping[str, float]) -> str:

@@ -162,7 +162,7 @@ def test_models_are_compared_on_the_same_resamples():
 def test_resamples_keep_the_base_rate_when_positives_are_rare():
     labels = np.zeros(500, dtype=np.int8)
     labels[:2] = 1
-    chunks = list(module._draw_weights(labels, QUICK))
+    chunks = list(module.draw_weights(labels, QUICK))
     weights = np.concatenate(chunks)
     assert weights.shape == (100, 500)
     assert (weights[:, :2].sum(axis=1) == 2).all()

@@ -22,6 +22,7 @@ _NAMES = {
     "logistic_regression": "Logistic regression",
     "hist_gradient_boosting": "Gradient boosting",
 }
+_RULES = {"cost": "least cost", "f1": "best F1"}
 _INK, _GREY, _RULE, _PALE = "#222222", "#6b6b6b", "#b8b8b8", "#d9d9d9"
 _BLUE = "#0067a5"
 _MODEL_STYLE = {"color": _BLUE, "linestyle": "-", "linewidth": 2.4, "zorder": 5}
@@ -75,13 +76,14 @@ def draw_figures(scores: pd.DataFrame, metrics: dict[str, Any], about: About) ->
     rows, positives = metrics["rows"]["test"]["rows"], metrics["rows"]["test"]["positives"]
     sample = f"{rows:,} test rows, {_percent(positives / rows)} positive"
     subtitle = f"{sample}; 95 % intervals from {metrics['resamples']:,} bootstrap resamples"
+    rule = _RULES[metrics["threshold_rule"]]
     # The torch part alone stands in the tables; as one more curve it would hide the others.
     names = ["model", *(name for name in metrics["test"] if name not in OWN)]
     styles = chain([_MODEL_STYLE], cycle(_BASELINE_STYLES))
     shown = [_show(name, test, metrics, style) for name, style in zip(names, styles, strict=False)]
     return {
-        "roc.png": _draw_roc(shown, subtitle, about.caution),
-        "precision_recall.png": _draw_precision_recall(shown, subtitle, about.caution),
+        "roc.png": _draw_roc(shown, subtitle, about.caution, rule),
+        "precision_recall.png": _draw_precision_recall(shown, subtitle, about.caution, rule),
         "calibration.png": _draw_calibration(shown, sample, about.caution),
         "score_histogram.png": _draw_histograms(shown, subtitle, about.caution),
     }
@@ -103,14 +105,14 @@ def _show(name: str, test: pd.DataFrame, metrics: dict[str, Any], style: dict[st
     )
 
 
-def _draw_roc(shown: list[_Shown], subtitle: str, caution: str) -> bytes:
+def _draw_roc(shown: list[_Shown], subtitle: str, caution: str, rule: str) -> bytes:
     model, *baselines = shown
     title = f"{model.name} AUC {model.metrics['auc']['value']:.3f}"
     if baselines:
         best = max(baselines, key=lambda baseline: baseline.metrics["auc"]["value"])
         title += f"; best baseline {best.metrics['auc']['value']:.3f} ({best.name.lower()})"
     page = _new_page(title, subtitle, caution)
-    axes = _add_curve_axes(page, "False positive rate", "True positive rate")
+    axes = _add_curve_axes(page, "False positive rate", "True positive rate", rule)
     for each in shown:
         true, false = _curve(each.ranked)
         rates = f"{_percent(each.recall)} found, {_percent(each.false_rate)} false alarms"
@@ -122,11 +124,11 @@ def _draw_roc(shown: list[_Shown], subtitle: str, caution: str) -> bytes:
     return _as_png(page)
 
 
-def _draw_precision_recall(shown: list[_Shown], subtitle: str, caution: str) -> bytes:
+def _draw_precision_recall(shown: list[_Shown], subtitle: str, caution: str, rule: str) -> bytes:
     model = shown[0]
     outcome = f"finds {_percent(model.recall)} of positives; {_percent(model.precision)} of its flags are right"
     page = _new_page(f"{model.name} {outcome}", subtitle, caution)
-    axes = _add_curve_axes(page, "Recall", "Precision")
+    axes = _add_curve_axes(page, "Recall", "Precision", rule)
     base_rate = float(model.ranked.labels.mean())
     for each in shown:
         recall, false_rate = _curve(each.ranked)
@@ -223,10 +225,10 @@ def _add_axes(page: Figure, box: tuple[float, float, float, float], across: str,
     return axes
 
 
-def _add_curve_axes(page: Figure, across: str, up: str) -> Axes:
+def _add_curve_axes(page: Figure, across: str, up: str, rule: str) -> Axes:
     axes = _add_axes(page, _MAIN, across, up)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    note = "Dots: at each model's threshold (best F1 on the validation rows)"
+    note = f"Dots: at each model's threshold ({rule} on the validation rows)"
     axes.annotate(note, (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", **_small_print())
     return axes
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.threshold import best_f1_threshold
+from lepton_pipeline.evaluation.outcomes import acting_and_leaving
+from lepton_pipeline.evaluation.threshold import best_f1_threshold, least_cost_threshold
 from lepton_pipeline.parameters import Evaluation
 
 CALIBRATION_BINS = 10
@@ -24,7 +25,7 @@ _INTERVAL = (0.025, 0.975)
 _CELLS = 250_000
 
 
-def evaluate(scores: pd.DataFrame, evaluation: Evaluation) -> dict[str, Any]:
+def evaluate(scores: pd.DataFrame, evaluation: Evaluation, outcome_costs: pd.DataFrame | None = None) -> dict[str, Any]:
     """Choose every model's threshold on the validation rows and measure it on the test rows.
 
     Intervals are 95 % percentile-bootstrap intervals (Efron and Tibshirani 1993, "An Introduction to the Bootstrap",
@@ -33,15 +34,19 @@ def evaluate(scores: pd.DataFrame, evaluation: Evaluation) -> dict[str, Any]:
     chance in training is not in them. Noise can only raise `ece`, and a resample adds noise, so its resamples are
     shifted back by their bias (chapter 10); its interval is still the least exact, and rarely reaches 0.
 
+    The threshold has the least cost on the validation rows where costs are declared, else the best F1.
+
     Args:
         scores: validation and test rows; columns `part`, `label` (0 or 1) and one probability column for each model,
             of which one is `model`; `uncalibrated` is what `model` was before its calibration.
         evaluation: number of resamples and their seed.
+        outcome_costs: as `price_outcomes` returns them; without columns, the best F1 decides.
 
     Returns:
-        `threshold` (of `model`), `thresholds` by model, `rows` (`rows` and `positives` by part), `resamples`,
-        `uncalibrated` (log loss, Brier score and calibration error of the test rows before calibration, if any), and
-        `test`: by model and metric (see `measure`) the `value` and the `low` and `high` end of its interval.
+        `threshold` (of `model`), `thresholds` by model, `threshold_rule` ("cost" or "f1"), `rows` (`rows` and
+        `positives` by part), `resamples`, `uncalibrated` (log loss, Brier score and calibration error of the test rows
+        before calibration, if any), and `test`: by model and metric (see `measure`) the `value` and the `low` and
+        `high` end of its interval.
 
     Raises:
         DataError: a part lacks a class, or a model's scores are no probabilities.
@@ -52,8 +57,8 @@ def evaluate(scores: pd.DataFrame, evaluation: Evaluation) -> dict[str, Any]:
     counts = {name: _count_classes(name, rows) for name, rows in (("validation", validation), ("test", test))}
     _refuse_non_probabilities(scores, models)
 
-    labels = validation["label"].to_numpy()
-    thresholds = {model: best_f1_threshold(labels, validation[model].to_numpy()) for model in models}
+    priced = outcome_costs is not None and not outcome_costs.columns.empty
+    thresholds = _choose_thresholds(validation, models, outcome_costs if priced else None)
     values = {model: measure_once(test, model, thresholds[model]) for model in models}
     resampled = resample(test, thresholds, evaluation)
     before = {}
@@ -63,12 +68,13 @@ def evaluate(scores: pd.DataFrame, evaluation: Evaluation) -> dict[str, Any]:
     return {
         "threshold": thresholds["model"],
         "thresholds": thresholds,
+        "threshold_rule": "cost" if priced else "f1",
         "rows": counts,
         "resamples": evaluation.resamples,
         "uncalibrated": {metric: before[metric] for metric in _CALIBRATED if before},
         "test": {
             model: {
-                metric: _interval(metric, values[model][metric], resampled[model][metric]) for metric in values[model]
+                metric: interval(metric, values[model][metric], resampled[model][metric]) for metric in values[model]
             }
             for model in models
         },
@@ -91,7 +97,7 @@ def resample(
     ranked = {model: rank_rows(test, model) for model in thresholds}
     chunks = [
         {model: measure(ranked[model], thresholds[model], weights) for model in thresholds}
-        for weights in _draw_weights(test["label"].to_numpy(), evaluation)
+        for weights in draw_weights(test["label"].to_numpy(), evaluation)
     ]
     return {
         model: {metric: np.concatenate([chunk[model][metric] for chunk in chunks]) for metric in chunks[0][model]}
@@ -180,7 +186,7 @@ def measure(ranked: RankedRows, threshold: float, weights: np.ndarray) -> dict[s
     """
     sorted_weights = weights[:, ranked.order]
     of_positives = sorted_weights[:, ranked.positives]
-    called, found = _accumulate(sorted_weights), _accumulate(of_positives)
+    called, found = accumulate(sorted_weights), accumulate(of_positives)
     total, positives = called[:, -1], found[:, -1]
 
     # Ranks are looked up for positive rows only, the rarer class by far in most tables.
@@ -199,26 +205,27 @@ def measure(ranked: RankedRows, threshold: float, weights: np.ndarray) -> dict[s
         "auc": (of_positives * outranked).sum(axis=1) / (positives * (total - positives)),
         "f1": 2 * found[:, np.searchsorted(ranked.positives, cut)] / (called[:, cut] + positives),
         "average_precision": (of_positives * precision).sum(axis=1) / positives,
-        "log_loss": _weigh(sorted_weights, ranked.log_losses) / total,
-        "brier": _weigh(sorted_weights, residuals**2) / total,
+        "log_loss": weigh(sorted_weights, ranked.log_losses) / total,
+        "brier": weigh(sorted_weights, residuals**2) / total,
         "ece": np.abs(gaps).sum(axis=1) / total,
     }
 
 
-def _accumulate(weights: np.ndarray) -> np.ndarray:
-    """Sum the first 0, 1, 2, … columns, shape [resamples, columns + 1]."""
+def accumulate(weights: np.ndarray) -> np.ndarray:
+    """Sum the first 0, 1, 2, … columns of [resamples, columns], shape [resamples, columns + 1]."""
     sums = np.zeros((len(weights), weights.shape[1] + 1))
     np.cumsum(weights, axis=1, out=sums[:, 1:])
     return sums
 
 
-def _weigh(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+def weigh(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Sum the values of shape [rows] in every resample of [resamples, rows]."""
     # A matrix product would do, but its last bits depend on the number of threads.
     summed: np.ndarray = np.einsum("ij,j->i", weights, values)
     return summed
 
 
-def _draw_weights(labels: np.ndarray, evaluation: Evaluation) -> Iterator[np.ndarray]:
+def draw_weights(labels: np.ndarray, evaluation: Evaluation) -> Iterator[np.ndarray]:
     """Yield bootstrap weights in chunks of shape [some resamples, rows], drawn within each class."""
     # A generator for each class makes the draw independent of the size of a chunk.
     generators = [np.random.default_rng(seed) for seed in np.random.SeedSequence(evaluation.seed).spawn(2)]
@@ -234,10 +241,21 @@ def _draw_weights(labels: np.ndarray, evaluation: Evaluation) -> Iterator[np.nda
         yield weights
 
 
-def _interval(metric: str, value: float, resampled: np.ndarray) -> dict[str, float]:
+def interval(metric: str, value: float, resampled: np.ndarray) -> dict[str, float]:
+    """The value of a metric of `measure` and the ends of its 95 % interval, for `resampled` of shape [resamples]."""
     bias = resampled.mean() - value if metric == "ece" else 0.0
     low, high = np.clip(np.quantile(resampled, _INTERVAL) - bias, 0, None)
     return {"value": value, "low": float(low), "high": float(high)}
+
+
+def _choose_thresholds(
+    validation: pd.DataFrame, models: list[str], outcome_costs: pd.DataFrame | None
+) -> dict[str, float]:
+    labels = validation["label"].to_numpy()
+    if outcome_costs is None:
+        return {model: best_f1_threshold(labels, validation[model].to_numpy()) for model in models}
+    acting, leaving = acting_and_leaving(validation["label"], outcome_costs)
+    return {model: least_cost_threshold(acting - leaving, validation[model].to_numpy()) for model in models}
 
 
 def _count_classes(part: str, rows: pd.DataFrame) -> dict[str, int]:

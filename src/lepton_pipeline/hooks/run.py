@@ -29,7 +29,7 @@ from lepton_pipeline.registry.tracking import RunLog, read_tracking, without_cre
 from lepton_pipeline.summary import print_summary, summary_markdown
 
 logger = logging.getLogger(__name__)
-_SUMMARISED = ("contract_result", "split", "feature_report", "metrics", "decision")
+_SUMMARISED = ("contract_result", "split", "feature_report", "metrics", "costs", "slices", "decision")
 
 
 @dataclass

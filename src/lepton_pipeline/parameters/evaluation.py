@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, model_validator
 
 from lepton_pipeline.parameters.base import Declaration
+
+Amount = Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(min_length=1)]
 
 
 class Costs(Declaration):
     """What the outcomes of a decision cost: a number, or the column with the amount of a row; a gain is negative."""
 
-    false_negative: float | str = Field(description="cost of a positive case that is not acted on")
-    false_positive: float | str = Field(description="cost of a negative case that is acted on")
-    true_positive: float | str = Field(0.0, description="cost of a positive case that is acted on")
-    true_negative: float | str = Field(0.0, description="cost of a negative case that is not acted on")
+    false_negative: Amount = Field(description="cost of a positive case that is not acted on")
+    false_positive: Amount = Field(description="cost of a negative case that is acted on")
+    true_positive: Amount = Field(0.0, description="cost of a positive case that is acted on")
+    true_negative: Amount = Field(0.0, description="cost of a negative case that is not acted on")
     unit: str = Field("", description="what costs are counted in, such as EUR")
+
+    @model_validator(mode="after")
+    def _leaves_something_to_decide(self) -> Costs:
+        for right, wrong in (("true_positive", "false_negative"), ("true_negative", "false_positive")):
+            less, more = getattr(self, right), getattr(self, wrong)
+            if isinstance(less, float) and isinstance(more, float) and less >= more:
+                raise ValueError(
+                    f"{wrong} {more:g} must cost more than {right} {less:g}, or no model could help; a gain is negative"
+                )
+        return self
 
     def columns(self) -> list[str]:
         """Columns that hold amounts."""
@@ -30,8 +44,6 @@ class Evaluation(Declaration):
     costs: Costs | None = Field(
         None, description="costs of the outcomes; the threshold then has the least cost, not the best F1"
     )
-    capacity: int | None = Field(
-        None, ge=1, description="cases that can be acted on, of as many as there are test rows"
-    )
+    capacity: int | None = Field(None, ge=1, le=1000, description="cases of every 1,000 that can be acted on")
     slices: list[str] = Field([], description="columns whose values, or quarters of numbers, are measured apart")
     explained_rows: int = Field(1000, ge=10, description="test rows that the explanation is drawn from")

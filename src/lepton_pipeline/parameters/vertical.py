@@ -41,3 +41,12 @@ class Vertical(Declaration):
         if self.features.windows and dataset.time is None:
             raise ValueError("features.windows: they need dataset.time, to know which rows are earlier; declare it")
         return self
+
+    @model_validator(mode="after")
+    def _slices_are_no_outcome(self) -> Vertical:
+        if self.dataset.target in self.evaluation.slices:
+            raise ValueError(
+                f"evaluation.slices: {self.dataset.target!r} is the target, so a slice would hold one outcome only; "
+                "name other columns"
+            )
+        return self

@@ -7,9 +7,13 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.contract import check_contract, enforce_contract
 from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.scores import score_rows
+from lepton_pipeline.evaluation.slice_labels import slice_rows
+from lepton_pipeline.evaluation.slices import measure_slices
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
@@ -49,6 +53,15 @@ def create_pipeline(vertical: str) -> Pipeline:
             ),
             Node(split_rows, ["feature_table", "params:dataset", "params:split"], "split", name="split_rows"),
             Node(
+                price_outcomes, ["feature_table", "split", "params:evaluation"], "outcome_costs", name="price_outcomes"
+            ),
+            Node(
+                slice_rows,
+                ["feature_table", "split", "params:dataset", "params:evaluation"],
+                "slice_labels",
+                name="slice_rows",
+            ),
+            Node(
                 check_features,
                 ["feature_table", "split", "params:dataset", "params:leaks"],
                 "feature_report",
@@ -73,7 +86,19 @@ def create_pipeline(vertical: str) -> Pipeline:
                 "scores",
                 name="score_rows",
             ),
-            Node(evaluate, ["scores", "params:evaluation"], "metrics", name="evaluate"),
+            Node(evaluate, ["scores", "params:evaluation", "outcome_costs"], "metrics", name="evaluate"),
+            Node(
+                measure_costs,
+                ["scores", "metrics", "outcome_costs", "params:evaluation"],
+                "costs",
+                name="measure_costs",
+            ),
+            Node(
+                measure_slices,
+                ["scores", "metrics", "slice_labels", "params:dataset", "params:evaluation"],
+                "slices",
+                name="measure_slices",
+            ),
             Node(draw_figures, ["scores", "metrics", "params:about"], "figures", name="draw_figures"),
             Node(
                 register_model,

@@ -152,6 +152,9 @@ class RunLog:
             self._log_dataset(run_id, data)
         if marks.get("metrics"):
             self.metrics(run_id, flat_metrics(data))
+        for name, key in marks.get("intervals", {}).items():
+            if figures := data[key]:
+                self.metrics(run_id, flat_intervals(name, figures))
         if marks.get("epochs") and earlier:
             for epoch in data.itertuples(index=False):
                 log_epoch(run_id, *epoch)
@@ -244,11 +247,17 @@ def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
     flat = {"threshold": float(metrics["threshold"])}
     flat |= {f"uncalibrated.{name}": value for name, value in metrics.get("uncalibrated", {}).items()}
     for model, figures in metrics["test"].items():
-        prefix = {"model": "test", "network": "network"}.get(model, f"baseline.{model}")
-        for name, figure in figures.items():
-            flat[f"{prefix}.{name}"] = figure["value"]
-            flat[f"{prefix}.{name}.low"] = figure["low"]
-            flat[f"{prefix}.{name}.high"] = figure["high"]
+        flat |= flat_intervals({"model": "test", "network": "network"}.get(model, f"baseline.{model}"), figures)
+    return flat
+
+
+def flat_intervals(prefix: str, figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Metrics as MLflow takes them: `<prefix>.<name>`, with `.low` and `.high`."""
+    flat = {}
+    for name, figure in figures.items():
+        flat[f"{prefix}.{name}"] = figure["value"]
+        flat[f"{prefix}.{name}.low"] = figure["low"]
+        flat[f"{prefix}.{name}.high"] = figure["high"]
     return flat
 
 

@@ -1,0 +1,87 @@
+"""Intervals of rates and ranks that also hold for few rows and at 0 and 1, where a bootstrap interval has no width."""
+
+from __future__ import annotations
+
+from math import hypot, sqrt
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Interval(NamedTuple):
+    """An estimate between the ends of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def deviate(level: float) -> float:
+    """Standard normal deviate of a two-sided interval, 1.96 for `level` 0.95."""
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def rate_interval(share: float, size: float, z: float) -> Interval:
+    """Wilson's interval of a rate (Wilson 1927), for which few rows, 0 and 1 are no exceptions.
+
+    Args:
+        share: observed rate, in [0, 1].
+        size: number of rows, or as many as would be as informative.
+        z: as `deviate` returns it.
+    """
+    spread = z**2 / size
+    centre = (share + spread / 2) / (1 + spread)
+    reach = sqrt(spread * share * (1 - share) + spread**2 / 4) / (1 + spread)
+    return Interval(share, min(share, centre - reach), max(share, centre + reach))
+
+
+def auc_interval(labels: np.ndarray, probabilities: np.ndarray, z: float) -> Interval:
+    """Area under the ROC curve with an interval that has a width also where all rows are ranked right.
+
+    The variance is that of DeLong et al. (1988, "Comparing the areas under two or more correlated receiver operating
+    characteristic curves"). It is turned into the number of rows of a rate that has the same variance, and Wilson's
+    interval of that rate is taken. The number is bounded by that of scores without skill: where few rows are ranked
+    nearly perfectly, DeLong's variance goes to 0.
+
+    Args:
+        labels: 0 or 1, both present, shape [rows].
+        probabilities: shape [rows]; a tie counts one half.
+        z: as `deviate` returns it.
+    """
+    positives, negatives = probabilities[labels != 0], probabilities[labels == 0]
+    of_positives, of_negatives = _share_below(positives, negatives), 1 - _share_below(negatives, positives)
+    auc = float(of_positives.mean())
+    most = 3 * len(positives) * len(negatives) / (len(labels) + 1)
+    variance = sum(
+        float(shares.var(ddof=1)) / len(shares) for shares in (of_positives, of_negatives) if len(shares) > 1
+    )
+    size = min(most, auc * (1 - auc) / variance) if variance > 0 else most
+    return rate_interval(auc, size, z)
+
+
+def mean_interval(values: np.ndarray, z: float) -> Interval:
+    """Mean of at least two values with the normal interval."""
+    mean, reach = float(values.mean()), z * float(values.std(ddof=1)) / sqrt(len(values))
+    return Interval(mean, mean - reach, mean + reach)
+
+
+def difference(one: Interval, other: Interval) -> Interval:
+    """`one` less `other` of independent rows, from the interval of each at the same level.
+
+    Each end is that of the two intervals which it depends on (Newcombe 1998, "Interval estimation for the difference
+    between independent proportions", method 10; Zou and Donner 2008, "Construction of confidence limits about effect
+    measures: A general approach").
+    """
+    value = one.value - other.value
+    down = hypot(one.value - one.low, other.high - other.value)
+    up = hypot(one.high - one.value, other.value - other.low)
+    return Interval(value, value - down, value + up)
+
+
+def _share_below(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """For each row the share of the others that score lower, ties one half; shape [rows]."""
+    ranked = np.sort(others)
+    below, through = np.searchsorted(ranked, rows, side="left"), np.searchsorted(ranked, rows, side="right")
+    shares: np.ndarray = (below + through) / (2 * len(ranked))
+    return shares

@@ -1,0 +1,205 @@
+"""How good the model is for parts of the rows, and for whom it is worse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.evaluation.intervals import (
+    Interval,
+    auc_interval,
+    deviate,
+    difference,
+    mean_interval,
+    rate_interval,
+)
+from lepton_pipeline.evaluation.metrics import draw_weights, interval, measure, measure_once, rank_rows
+from lepton_pipeline.parameters import Dataset, Evaluation
+
+# What can be compared between parts that differ in size and base rate. Calibration error is biased upwards, most where
+# rows are few; F1, average precision and the base rate itself differ wherever base rates do.
+COMPARED = ("auc", "recall", "false_positive_rate", "calibration_in_the_large")
+# Compared where a column is sensitive: elsewhere it is the model's task to select some more often than others.
+COMPARED_IF_SENSITIVE = "selection_rate"
+FEWEST_ROWS, FEWEST_OF_A_CLASS = 50, 10
+LEVEL = 0.95
+_RESAMPLED = ("f1", "average_precision", "ece")
+
+
+def measure_slices(
+    scores: pd.DataFrame,
+    metrics: dict[str, Any],
+    slice_labels: pd.DataFrame,
+    dataset: Dataset,
+    evaluation: Evaluation,
+) -> dict[str, Any]:
+    """Measure the model on each slice of the test rows, and compare the slice with all other rows.
+
+    A gap is flagged only if its interval excludes 0. The intervals of gaps hold together: with a probability of 95 %
+    all of them cover the true gap (Bonferroni: each has the level 1 - 0.05 / number of comparisons; the two slices of a
+    column that has only two make one comparison). Rates have Wilson intervals, `auc` has one after DeLong (see
+    `intervals`), gaps have Newcombe's; `f1`, `average_precision` and `ece` have bootstrap intervals as in `evaluate`.
+
+    Args:
+        scores: as `evaluate` takes them.
+        metrics: as `evaluate` returns them, for the threshold of the model.
+        slice_labels: as `slice_rows` returns them.
+        dataset: which columns are sensitive.
+        evaluation: number of resamples and their seed.
+
+    Returns:
+        `columns`, `comparisons` (how many the intervals of gaps are corrected for) and `slices`, of which each has
+        `column`, `value` (as `slice_rows` words it), `rows`, `positives`, `sensitive`, `small` (too few rows to say
+        more: gaps are not flagged), `metrics` (a figure, or None where a class is too rare in the slice for it;
+        `calibration_in_the_large` is the mean probability less the observed rate) and `gaps` (by metric: the slice less
+        all other rows, a figure with `flagged`). A figure is a mapping of `value`, `low` and `high`.
+    """
+    test = scores.loc[scores["part"] == "test", ["label", "model"]]
+    rows = _Rows(test["label"].to_numpy(), test["model"].to_numpy(), metrics["threshold"])
+    pairs = list(_pairs(rows, slice_labels.loc[test.index], dataset))
+    comparisons = count_comparisons(pairs)
+    z = deviate(1 - (1 - LEVEL) / max(comparisons, 1))
+    return {
+        "columns": list(slice_labels.columns),
+        "comparisons": comparisons,
+        "slices": [
+            {
+                "column": pair.column,
+                "value": pair.value,
+                "rows": len(pair.inside.labels),
+                "positives": pair.inside.positives,
+                "sensitive": pair.sensitive,
+                "small": pair.inside.small,
+                "metrics": _metrics(pair.inside, evaluation),
+                "gaps": find_gaps(pair, z),
+            }
+            for pair in pairs
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some test rows with what the model says about them."""
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    threshold: float
+
+    def where(self, mask: np.ndarray) -> _Rows:
+        return _Rows(self.labels[mask], self.probabilities[mask], self.threshold)
+
+    @property
+    def positives(self) -> int:
+        return int(np.count_nonzero(self.labels))
+
+    @property
+    def small(self) -> bool:
+        rarer = min(self.positives, len(self.labels) - self.positives)
+        return len(self.labels) < FEWEST_ROWS or rarer < FEWEST_OF_A_CLASS
+
+    def estimates(self, z: float) -> dict[str, Interval | None]:
+        """Metrics whose interval is computed, not drawn; None where a class that the metric needs is too rare."""
+        called, positive = self.probabilities >= self.threshold, self.labels != 0
+        positives, negatives = self.positives, len(self.labels) - self.positives
+        both = min(positives, negatives) >= FEWEST_OF_A_CLASS
+
+        def rate(of: np.ndarray) -> Interval:
+            return rate_interval(float(of.mean()), len(of), z)
+
+        return {
+            "auc": auc_interval(self.labels, self.probabilities, z) if both else None,
+            "base_rate": rate(positive),
+            "selection_rate": rate(called),
+            "recall": rate(called[positive]) if positives >= FEWEST_OF_A_CLASS else None,
+            "false_positive_rate": rate(called[~positive]) if negatives >= FEWEST_OF_A_CLASS else None,
+            "calibration_in_the_large": mean_interval(self.probabilities - self.labels, z) if both else None,
+        }
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A slice beside all other test rows; `alone` says that the others are a slice, too."""
+
+    column: str
+    value: str
+    sensitive: bool
+    inside: _Rows
+    outside: _Rows
+    alone: bool
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Metrics that the slice is compared in."""
+        return (*COMPARED, COMPARED_IF_SENSITIVE) if self.sensitive else COMPARED
+
+    @property
+    def small(self) -> bool:
+        """Whether either side has too few rows for a gap to be flagged."""
+        return self.inside.small or self.outside.small
+
+
+def _pairs(rows: _Rows, slice_labels: pd.DataFrame, dataset: Dataset) -> Iterator[Pair]:
+    for column in slice_labels:
+        codes, values = slice_labels[column].cat.codes.to_numpy(), list(slice_labels[column].cat.categories)
+        for code, value in enumerate(values):
+            inside = codes == code
+            if inside.any():
+                yield Pair(
+                    str(column),
+                    str(value),
+                    column in dataset.sensitive,
+                    rows.where(inside),
+                    rows.where(~inside),
+                    len(values) == 2,
+                )
+
+
+def count_comparisons(pairs: list[Pair]) -> int:
+    """How many gaps could be flagged, the two mirrored ones of a column with two slices counted once."""
+    counted = [len(pair.compared) / (2 if pair.alone else 1) for pair in pairs if not pair.small]
+    return round(sum(counted))
+
+
+def find_gaps(pair: Pair, z: float) -> dict[str, dict[str, Any]]:
+    """Compare a slice with the other rows; a metric that either side is too small for is left out.
+
+    Args:
+        pair: the slice and the other rows.
+        z: normal deviate of the intervals, corrected for the number of comparisons.
+    """
+    if not len(pair.outside.labels):
+        return {}
+    inside, outside = pair.inside.estimates(z), pair.outside.estimates(z)
+    gaps = {}
+    for metric in pair.compared:
+        one, other = inside[metric], outside[metric]
+        if one is not None and other is not None:
+            gap = difference(one, other)
+            excludes_zero = gap.low > 0 or gap.high < 0
+            gaps[metric] = {**gap._asdict(), "flagged": excludes_zero and not pair.small}
+    return gaps
+
+
+def _metrics(rows: _Rows, evaluation: Evaluation) -> dict[str, dict[str, float] | None]:
+    found: dict[str, dict[str, float] | None] = {
+        metric: None if estimate is None else estimate._asdict()
+        for metric, estimate in rows.estimates(deviate(LEVEL)).items()
+    }
+    return found | (dict.fromkeys(_RESAMPLED) if found["auc"] is None else _resample(rows, evaluation))
+
+
+def _resample(rows: _Rows, evaluation: Evaluation) -> dict[str, dict[str, float] | None]:
+    frame = pd.DataFrame({"label": rows.labels, "model": rows.probabilities})
+    values = measure_once(frame, "model", rows.threshold)
+    measured = [
+        measure(rank_rows(frame, "model"), rows.threshold, weights) for weights in draw_weights(rows.labels, evaluation)
+    ]
+    return {
+        metric: interval(metric, values[metric], np.concatenate([chunk[metric] for chunk in measured]))
+        for metric in _RESAMPLED
+    }
