@@ -33,7 +33,8 @@ def rate_interval(share: float, size: float, z: float) -> Interval:
     spread = z**2 / size
     centre = (share + spread / 2) / (1 + spread)
     reach = sqrt(spread * share * (1 - share) + spread**2 / 4) / (1 + spread)
-    return Interval(share, min(share, centre - reach), max(share, centre + reach))
+    # At 0 and 1 only rounding keeps an end from being there.
+    return Interval(share, max(0.0, min(share, centre - reach)), min(1.0, max(share, centre + reach)))
 
 
 def auc_interval(labels: np.ndarray, probabilities: np.ndarray, z: float) -> Interval:
@@ -60,10 +61,23 @@ def auc_interval(labels: np.ndarray, probabilities: np.ndarray, z: float) -> Int
     return rate_interval(auc, size, z)
 
 
-def mean_interval(values: np.ndarray, z: float) -> Interval:
-    """Mean of at least two values with the normal interval."""
-    mean, reach = float(values.mean()), z * float(values.std(ddof=1)) / sqrt(len(values))
-    return Interval(mean, mean - reach, mean + reach)
+def calibration_interval(labels: np.ndarray, probabilities: np.ndarray, z: float) -> Interval:
+    """Mean probability less the observed rate.
+
+    The better probabilities tell rows apart, the less chance is left in the rate. So it is given Wilson's interval for
+    as many rows as have the variance of the residuals, or that which the probabilities imply if it is larger: seen in
+    few rows, residuals may be small by chance. A normal interval is too short where one class is rare.
+
+    Args:
+        labels: 0 or 1, both present, shape [rows].
+        probabilities: shape [rows].
+        z: as `deviate` returns it.
+    """
+    rate, mean = float((labels != 0).mean()), float(probabilities.mean())
+    implied = float((probabilities * (1 - probabilities)).mean())
+    variance = max(implied, float((labels - probabilities).var(ddof=1))) / len(labels)
+    observed = rate_interval(rate, rate * (1 - rate) / variance, z) if variance > 0 else Interval(rate, rate, rate)
+    return Interval(mean - rate, mean - observed.high, mean - observed.low)
 
 
 def difference(one: Interval, other: Interval) -> Interval:

@@ -12,9 +12,9 @@ import pandas as pd
 from lepton_pipeline.evaluation.intervals import (
     Interval,
     auc_interval,
+    calibration_interval,
     deviate,
     difference,
-    mean_interval,
     rate_interval,
 )
 from lepton_pipeline.evaluation.metrics import draw_weights, interval, measure, measure_once, rank_rows
@@ -60,7 +60,7 @@ def measure_slices(
     """
     test = scores.loc[scores["part"] == "test", ["label", "model"]]
     rows = _Rows(test["label"].to_numpy(), test["model"].to_numpy(), metrics["threshold"])
-    pairs = list(_pairs(rows, slice_labels.loc[test.index], dataset))
+    pairs = list(_pairs(rows, test.index, slice_labels, dataset))
     comparisons = count_comparisons(pairs)
     z = deviate(1 - (1 - LEVEL) / max(comparisons, 1))
     return {
@@ -117,7 +117,7 @@ class _Rows:
             "selection_rate": rate(called),
             "recall": rate(called[positive]) if positives >= FEWEST_OF_A_CLASS else None,
             "false_positive_rate": rate(called[~positive]) if negatives >= FEWEST_OF_A_CLASS else None,
-            "calibration_in_the_large": mean_interval(self.probabilities - self.labels, z) if both else None,
+            "calibration_in_the_large": calibration_interval(self.labels, self.probabilities, z) if both else None,
         }
 
 
@@ -143,9 +143,10 @@ class Pair:
         return self.inside.small or self.outside.small
 
 
-def _pairs(rows: _Rows, slice_labels: pd.DataFrame, dataset: Dataset) -> Iterator[Pair]:
+def _pairs(rows: _Rows, index: pd.Index, slice_labels: pd.DataFrame, dataset: Dataset) -> Iterator[Pair]:
     for column in slice_labels:
-        codes, values = slice_labels[column].cat.codes.to_numpy(), list(slice_labels[column].cat.categories)
+        labels = slice_labels[column].loc[index]
+        codes, values = labels.cat.codes.to_numpy(), list(labels.cat.categories)
         for code, value in enumerate(values):
             inside = codes == code
             if inside.any():

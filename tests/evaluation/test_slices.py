@@ -1,0 +1,188 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binom
+from sklearn.metrics import f1_score, recall_score, roc_auc_score
+
+from lepton_pipeline.evaluation import slices as module
+from lepton_pipeline.evaluation.slices import measure_slices
+from lepton_pipeline.parameters import Dataset, Evaluation
+
+QUICK = Evaluation(resamples=100)
+METRICS = {
+    "auc",
+    "f1",
+    "average_precision",
+    "base_rate",
+    "selection_rate",
+    "recall",
+    "false_positive_rate",
+    "calibration_in_the_large",
+    "ece",
+}
+
+
+def make_scores(rows, seed, rate=0.2):
+    """Test rows whose labels are drawn from the model's probabilities, so that it is perfectly calibrated."""
+    random = np.random.default_rng(seed)
+    model = random.beta(1, 1 / rate - 1, rows)
+    return pd.DataFrame({"part": "test", "label": (random.random(rows) < model).astype(np.int8), "model": model})
+
+
+def make_labels(seed, index, levels=(2, 3, 8)):
+    random = np.random.default_rng(seed + 10_000)
+    columns = {f"of_{count}": random.integers(0, count, len(index)).astype(str) for count in levels}
+    return pd.DataFrame(columns, index=index).astype("category")
+
+
+def measure(scores, labels, sensitive=(), threshold=0.3):
+    dataset = Dataset(target="y", positive=1, sensitive=list(sensitive))
+    return measure_slices(scores, {"threshold": threshold}, labels, dataset, QUICK)
+
+
+def flagged(found):
+    return [
+        (each["column"], each["value"], metric)
+        for each in found["slices"]
+        for metric, gap in each["gaps"].items()
+        if gap["flagged"]
+    ]
+
+
+def test_a_slice_is_measured_as_its_rows_alone():
+    scores = make_scores(1000, 0)
+    found = measure(scores, make_labels(0, scores.index), sensitive=["of_2"])
+    assert found["columns"] == ["of_2", "of_3", "of_8"]
+    first = found["slices"][0]
+    rows = scores[make_labels(0, scores.index)["of_2"] == "0"]
+    called = rows["model"] >= 0.3
+    values = {metric: figure["value"] for metric, figure in first["metrics"].items()}
+    assert set(values) == METRICS
+    assert (first["column"], first["value"], first["rows"], first["positives"]) == (
+        "of_2",
+        "0",
+        len(rows),
+        rows["label"].sum(),
+    )
+    assert values["auc"] == pytest.approx(roc_auc_score(rows["label"], rows["model"]))
+    assert values["f1"] == pytest.approx(f1_score(rows["label"], called))
+    assert values["recall"] == pytest.approx(recall_score(rows["label"], called))
+    assert values["false_positive_rate"] == pytest.approx(called[rows["label"] == 0].mean())
+    assert values["selection_rate"] == pytest.approx(called.mean())
+    assert values["base_rate"] == pytest.approx(rows["label"].mean())
+    assert values["calibration_in_the_large"] == pytest.approx(rows["model"].mean() - rows["label"].mean())
+    for metric, figure in first["metrics"].items():
+        assert figure["low"] < figure["high"], metric
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_a_gap_is_that_to_all_other_rows():
+    scores = make_scores(1000, 1)
+    labels = make_labels(1, scores.index)
+    gap = measure(scores, labels)["slices"][3]["gaps"]["recall"]
+    positives = scores[scores["label"] == 1]
+    inside = (labels.loc[positives.index, "of_3"] == "1").to_numpy()
+    called = (positives["model"] >= 0.3).to_numpy()
+    assert gap["value"] == pytest.approx(called[inside].mean() - called[~inside].mean())
+
+
+def test_selection_is_compared_for_sensitive_columns_only():
+    scores = make_scores(1000, 2)
+    found = measure(scores, make_labels(2, scores.index), sensitive=["of_3"])
+    compared = {each["column"]: (each["sensitive"], "selection_rate" in each["gaps"]) for each in found["slices"]}
+    assert compared == {"of_2": (False, False), "of_3": (True, True), "of_8": (False, False)}
+    # Two slices are one comparison: 4 + 3 * 5 + 8 * 4.
+    assert found["comparisons"] == 51
+
+
+@pytest.mark.parametrize(
+    ("rows", "rate", "threshold", "levels"), [(1200, 0.2, 0.3, (2, 3, 8)), (1500, 0.03, 0.1, (2, 3, 4))]
+)
+def test_without_gaps_hardly_ever_one_is_flagged(monkeypatch, rows, rate, threshold, levels):
+    # Figures of a slice alone, which no gap is made of, would only cost time.
+    monkeypatch.setattr(module, "_metrics", lambda rows, evaluation: {})
+    runs, false = 120, 0
+    for seed in range(runs):
+        scores = make_scores(rows, seed, rate)
+        found = measure(scores, make_labels(seed, scores.index, levels), ["of_3"], threshold)
+        false += bool(flagged(found))
+    # Of the whole family of up to 51 comparisons; as many as chance leaves at a true rate of 5 %.
+    assert false <= binom.ppf(0.95, runs, 0.05)
+
+
+def test_uncorrected_intervals_would_flag_gaps_that_are_none(monkeypatch):
+    monkeypatch.setattr(module, "_metrics", lambda rows, evaluation: {})
+    monkeypatch.setattr(module, "count_comparisons", lambda pairs: 1)
+    frames = [make_scores(1200, seed) for seed in range(10)]
+    assert sum(bool(flagged(measure(scores, make_labels(1, scores.index)))) for scores in frames) >= 5
+
+
+def test_a_real_gap_is_flagged():
+    scores = make_scores(4000, 3)
+    labels = make_labels(3, scores.index)
+    # For one of eight the order of scores says nothing any more.
+    worse = labels["of_8"] == "5"
+    random = np.random.default_rng(0)
+    scores.loc[worse, "model"] = random.permutation(scores.loc[worse, "model"])
+    found = measure(scores, labels)
+    assert ("of_8", "5", "auc") in flagged(found)
+    assert {each[:2] for each in flagged(found)} == {("of_8", "5")}
+
+
+def test_groups_that_are_selected_unequally_are_flagged():
+    scores = make_scores(3000, 4)
+    labels = make_labels(4, scores.index)
+    favoured = labels["of_2"] == "1"
+    scores["model"] = np.clip(scores["model"] + 0.15 * favoured, 0, 1)
+    told = flagged(measure(scores, labels, sensitive=["of_2"]))
+    assert ("of_2", "1", "selection_rate") in told
+    assert ("of_2", "1", "calibration_in_the_large") in told
+
+
+def test_small_slices_are_said_to_be_small_and_never_flagged():
+    scores = make_scores(1000, 5).astype({"label": "int64"})
+    scores.loc[:39, "label"] = np.arange(40) % 2
+    # All wrong: every positive of the forty scores below every negative.
+    scores.loc[:39, "model"] = 0.9 - 0.8 * scores.loc[:39, "label"]
+    labels = pd.DataFrame({"x": np.where(scores.index < 40, "few", "many")}).astype("category")
+    few, many = measure(scores, labels)["slices"]
+    assert (few["small"], many["small"]) == (True, False)
+    assert few["metrics"]["auc"]["value"] == 0
+    assert few["gaps"]["auc"]["high"] < 0
+    assert not any(gap["flagged"] for gap in [*few["gaps"].values(), *many["gaps"].values()])
+
+
+def test_metrics_that_need_a_class_are_null_where_it_is_rare():
+    scores = make_scores(600, 6).astype({"label": "int64"})
+    labels = pd.DataFrame({"x": np.where(scores.index < 100, "rare", "rest")}).astype("category")
+    scores.loc[:99, "label"] = 0
+    scores.loc[:8, "label"] = 1
+    rare = measure(scores, labels)["slices"][0]
+    assert rare["small"]
+    known = {metric for metric, figure in rare["metrics"].items() if figure is not None}
+    assert known == {"base_rate", "selection_rate", "false_positive_rate"}
+    assert set(rare["gaps"]) == {"false_positive_rate"}
+
+
+def test_one_slice_has_nothing_to_be_compared_with():
+    scores = make_scores(200, 7)
+    found = measure(scores, pd.DataFrame({"x": ["all"] * 200}).astype("category"))
+    assert found["comparisons"] == 0
+    assert found["slices"][0]["gaps"] == {}
+
+
+def test_without_columns_there_are_no_slices(tmp_path):
+    scores = make_scores(200, 8)
+    # A file of no columns does not keep how many rows it had.
+    pd.DataFrame(index=scores.index).to_parquet(tmp_path / "labels.parquet")
+    found = measure(scores, pd.read_parquet(tmp_path / "labels.parquet"))
+    assert found == {"columns": [], "comparisons": 0, "slices": []}
+
+
+def test_validation_rows_are_not_measured():
+    scores = make_scores(400, 9)
+    labels = make_labels(9, scores.index, levels=(2,))
+    other = scores.assign(part="validation", label=0).set_index(scores.index + 1000)
+    assert measure(pd.concat([other, scores]), labels) == measure(scores, labels)
