@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from kedro.framework.project import settings
@@ -67,7 +68,8 @@ def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None, debug: boo
         sys.exit(report_error(error, debug))
 
 
-def _tracking(env: str | None):  # type: ignore[no-untyped-def]
+def _tracking(env: str | None) -> Any:
+    """Addresses as `mlflow.yml` has them; untyped, because what they are an instance of is imported late."""
     from kedro.config import OmegaConfigLoader
 
     from lepton_pipeline.registry.tracking import read_tracking

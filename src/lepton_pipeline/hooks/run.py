@@ -25,6 +25,7 @@ from omegaconf.errors import InterpolationResolutionError
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.registry import lineage
+from lepton_pipeline.registry.experiment_page import present_experiment
 from lepton_pipeline.registry.tracking import RunLog, flatten, read_tracking, without_credentials
 from lepton_pipeline.summary import print_summary, summary_markdown
 
@@ -116,7 +117,7 @@ class RunHook:
                 self._log.metrics(run.run_id, {f"seconds.{stage}": each for stage, each in run.seconds.items()})
                 self._log.close(run.run_id, "FINISHED")
                 metric = self._context.config_loader["parameters"][vertical]["gate"]["metric"]
-                self._log.present(run.run_id, metric)
+                present_experiment(self._log.client, run.run_id, metric)
         finished, self._runs = self._runs, {}
         self._restore_sigterm()
         for vertical, run in finished.items():
@@ -158,13 +159,11 @@ class RunHook:
         """Give a run that resumes what earlier ones made for it, too, so that its page is whole."""
         own = [node.name for node in pipeline.nodes if _vertical(node) == vertical]
         needed = pipelines[vertical].to_nodes(*own).all_outputs()
-        found = {name: self._catalog.get(name) for name in needed if only_missing or name not in pipeline.all_outputs()}
-        existing = {
-            name: dataset for name, dataset in sorted(found.items()) if dataset is not None and dataset.exists()
-        }
-        for dataset in existing.values():
+        names = sorted(needed if only_missing else needed - pipeline.all_outputs())
+        found = [dataset for dataset in map(self._catalog.get, names) if dataset is not None and dataset.exists()]
+        for dataset in found:
             self._log.record(self._runs[vertical].run_id, dataset, dataset.load(), earlier=True)
-        if existing:
+        if found:
             self._log.tag(self._runs[vertical].run_id, {"resumed": "true"})
 
     def _results(self, vertical: str) -> dict[str, Any]:

@@ -21,13 +21,16 @@ _FIGURES = ("test.auc", "test.f1", "test.ece")
 _BASELINE = "baseline.hist_gradient_boosting"
 # More axes, or columns, than these cannot be read at once.
 _MOST_PARAMETERS = 6
+# As many as matter for what a table of runs should show.
+_SHOWN_RUNS = 50
 # What everybody varies, shown where runs do not differ in anything yet.
 _USUAL = ("training.learning_rate", "training.seed")
 _RUN_NAME, _CREATED = "attributes.`Run Name`", "attributes.`Created`"
 # Pixels around the name of a column, and of each of its letters.
 _BORDER, _LETTER = 36, 7.5
 _NOTE = """Runs that train the vertical's model. [Table of runs](#/experiments/{id}/runs?viewStateShareKey={view}) and \
-[charts](#/experiments/{id}/runs?viewStateShareKey={view}&compareRunsMode=CHART) with what matters and what the latest runs differ in.
+[charts](#/experiments/{id}/runs?viewStateShareKey={view}&compareRunsMode=CHART) \
+with what matters and what the latest runs differ in.
 
 - `test.*`: the model on test rows; `.low` and `.high` are the ends of a 95 % interval. `{metric}` decides at the gate.
 - `{baseline}.*`: gradient boosting on the same rows; what the model does not add to it is not worth its price.
@@ -35,6 +38,23 @@ _NOTE = """Runs that train the vertical's model. [Table of runs](#/experiments/{
 - `gate.decision`, and `gate.reason`: whether the version became champion, and why.
 - Test figures compare only where `data.sha256` and the parameters `split.*` are the same.
 - `kedro compare` shows the same in a terminal, `kedro reproduce RUN_ID` makes a run again."""
+
+
+def present_experiment(client: Any, run_id: str, metric: str) -> None:
+    """Prepare the pages of a run's experiment: how to read them, and a view of what its latest runs differ in.
+
+    Args:
+        client: of the store.
+        run_id: a run of the experiment.
+        metric: that the gate decides by.
+    """
+    experiment = client.get_experiment(client.get_run(run_id).info.experiment_id)
+    ended = "attributes.status = 'FINISHED'"
+    latest = client.search_runs([experiment.experiment_id], ended, max_results=_SHOWN_RUNS)
+    differing = differing_parameters([run.data.params for run in latest])
+    for key, value in experiment_tags(experiment.experiment_id, metric, list(differing)).items():
+        if experiment.tags.get(key) != value:
+            client.set_experiment_tag(experiment.experiment_id, key, value)
 
 
 def differing_parameters(runs: Sequence[Mapping[str, str]]) -> dict[str, list[str | None]]:
@@ -80,13 +100,13 @@ def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -
 
 def _state(decisive: str, parameters: Sequence[str]) -> dict[str, Any]:
     """Columns, order and charts, in the UI's own terms."""
-    figures = list(dict.fromkeys([decisive, f"{decisive}.low", f"{decisive}.high", *_FIGURES]))
+    others = [name for name in _FIGURES if name != decisive]
     against = f"{_BASELINE}.{decisive.removeprefix('test.')}"
     columns = [
         _column("tags", "gate.decision"),
-        *(_column("metrics", name) for name in figures),
+        *(_column("metrics", name) for name in (decisive, f"{decisive}.low", f"{decisive}.high")),
         *(_column("params", name) for name in parameters),
-        _column("metrics", against),
+        *(_column("metrics", name) for name in (*others, against)),
     ]
     charts = [
         _chart("PARALLEL", selectedParams=list(parameters), selectedMetrics=[decisive], showAllRuns=True),

@@ -82,8 +82,8 @@ def find_run(client: Any, text: str) -> Any:
         return found[0]
     if not found:
         raise ConfigurationError(
-            f"no run {text!r} in {without_credentials(str(client.tracking_uri))}; kedro compare VERTICAL lists the runs there are. "
-            "A deleted run must be restored first."
+            f"no run {text!r} in {without_credentials(str(client.tracking_uri))}; kedro compare VERTICAL lists "
+            "the runs there are. A deleted run must be restored first."
         )
     ids = ", ".join(run.info.run_id for run in found)
     raise ConfigurationError(f"{text!r} begins the ids of several runs ({ids}); give more characters.")

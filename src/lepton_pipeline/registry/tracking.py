@@ -20,17 +20,16 @@ from pydantic import Field
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Declaration
-from lepton_pipeline.registry.experiment_page import EXPERIMENT, differing_parameters, experiment_tags
+from lepton_pipeline.registry.experiment_page import EXPERIMENT
 
 _SQLITE = "sqlite:///"
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
-_SHOWN_RUNS = 50  # as many as matter for what a table of runs should show
 _PARAMS_A_CALL = 100  # what MLflow takes
 # Mappings whose keys are names of columns or tables, which may hold characters that MLflow does not take in a key.
 _FREE_KEYS = {"dates", "derive", "tables", "windows"}
 # A column of a table has no room for more; `parameters.json` has the whole value.
-_PARAM_CHARACTERS = 250
+_PARAM_CHARACTERS = 100
 _DIFF_BYTES = 1_000_000
 
 
@@ -119,7 +118,8 @@ class RunLog:
         """Log a declaration flat, `training.epochs` say, and whole as `parameters.json`."""
         from mlflow.entities import Param
 
-        flat = [Param(key, _short(str(value))) for key, value in flatten(declared).items()]
+        shown = {key: value for key, value in declared.items() if key != "about"}
+        flat = [Param(key, _short(str(value))) for key, value in flatten(shown).items()]
         for start in range(0, len(flat), _PARAMS_A_CALL):
             self.client.log_batch(run_id, params=flat[start : start + _PARAMS_A_CALL])
         self.client.log_dict(run_id, dict(declared), "parameters.json")
@@ -129,7 +129,7 @@ class RunLog:
         self.client.set_tag(run_id, "mlflow.runName", name)
 
     def code_diff(self, run_id: str, diff: bytes) -> None:
-        """Store what the tree differed from its commit by as `code.diff`; a large one, say of data, only by its size."""
+        """Store what the tree differed from its commit by as `code.diff`; a large one only by its size."""
         if len(diff) > _DIFF_BYTES:
             self.client.set_tag(run_id, "git.diff.bytes", str(len(diff)))
             return
@@ -137,15 +137,6 @@ class RunLog:
             file = Path(folder) / "code.diff"
             file.write_bytes(diff)
             self.client.log_artifact(run_id, str(file))
-
-    def present(self, run_id: str, metric: str) -> None:
-        """Prepare the pages of the run's experiment: how to read them, and a view of what its latest runs differ in."""
-        experiment = self.client.get_experiment(self.client.get_run(run_id).info.experiment_id)
-        latest = self.client.search_runs([experiment.experiment_id], max_results=_SHOWN_RUNS)
-        differing = differing_parameters([run.data.params for run in latest])
-        for key, value in experiment_tags(experiment.experiment_id, metric, list(differing)).items():
-            if experiment.tags.get(key) != value:
-                self.client.set_experiment_tag(experiment.experiment_id, key, value)
 
     def metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
         """Log the metrics of one step."""
