@@ -1,4 +1,4 @@
-"""Runs of small stores side by side: order, comparable rows, what differs, and every kind of run that has no figures."""
+"""Runs of small stores side by side: order, comparable rows, what differs, and every kind of run without figures."""
 
 from __future__ import annotations
 
