@@ -16,6 +16,7 @@ from kedro.framework.project import LOGGING, pipelines, settings
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli_errors import report_error
+from lepton_pipeline.cli_runs import compare, reproduce
 from lepton_pipeline.cli_vertical import vertical as vertical_commands
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 
@@ -142,3 +143,5 @@ cli.add_command(
     )
 )
 cli.add_command(vertical_commands)
+cli.add_command(compare)
+cli.add_command(reproduce)

@@ -47,6 +47,12 @@ class GateRefusedError(LeptonError):
     exit_code = 4
 
 
+class NotReproducedError(LeptonError):
+    """A run could not be made again, or gave other figures."""
+
+    exit_code = 5
+
+
 def user_error(error: BaseException) -> LeptonError | None:
     """The error that a user can mend, in whatever the libraries have wrapped it.
 

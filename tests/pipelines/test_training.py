@@ -288,6 +288,7 @@ def test_a_crash_is_recorded_and_the_command_that_kedro_prints_goes_on(project):
     assert "train_model" not in resumed.stderr
     latest, _ = project.runs()
     assert latest.info.status == "FINISHED"
+    assert latest.data.tags["resumed"] == "true"
     # The page of the run that went on is whole: it has what the first one made, too.
     assert {"data.sha256", "weights.sha256"} <= set(latest.data.tags)
     assert {"validation.auc", "test.auc"} <= set(latest.data.metrics)

@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -25,10 +25,12 @@ from omegaconf.errors import InterpolationResolutionError
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.registry import lineage
-from lepton_pipeline.registry.tracking import RunLog, read_tracking, without_credentials
+from lepton_pipeline.registry.experiment_page import present_experiment
+from lepton_pipeline.registry.tracking import RunLog, flatten, read_tracking, without_credentials
 from lepton_pipeline.summary import print_summary, summary_markdown
 
 logger = logging.getLogger(__name__)
+_NAME_CHARACTERS = 80
 _SUMMARISED = ("contract_result", "split", "feature_report", "metrics", "costs", "slices", "decision")
 
 
@@ -37,6 +39,7 @@ class _Run:
     """One vertical's run while it is open."""
 
     run_id: str
+    chosen: str
     started: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -68,7 +71,10 @@ class RunHook:
             installed = lineage.environment()
             tags = {
                 **lineage.code_tags(self._context.project_path),
+                **lineage.machine_tags(),
+                "code.sha256": lineage.package_sha256(),
                 "environment.sha256": lineage.sha256(installed),
+                "kedro.run": run_params["run_id"],
                 "mlflow.source.name": without_credentials(" ".join(["kedro", *sys.argv[1:]])),
             }
             only_missing = bool(run_params.get("only_missing_outputs"))
@@ -76,8 +82,11 @@ class RunHook:
                 if only_missing and self._all_exist(vertical, pipeline):
                     logger.info("%s: no output is missing, nothing to run", vertical)
                     continue
-                self._open(vertical, run_params["run_id"], tags)
+                self._open(vertical, _chosen(vertical, run_params), tags)
                 self._log.client.log_text(self._runs[vertical].run_id, installed, "environment.txt")
+                if "git.diff.sha256" in tags:
+                    diff = lineage.code_diff(self._context.project_path)
+                    self._log.code_diff(self._runs[vertical].run_id, lineage.masked(diff))
                 self._record_earlier_results(vertical, pipeline, only_missing)
 
     @hook_impl
@@ -103,8 +112,12 @@ class RunHook:
             results = {vertical: self._results(vertical) for vertical in self._runs}
             for vertical, run in self._runs.items():
                 self._log.describe(run.run_id, summary_markdown(results[vertical]))
+                if decision := results[vertical].get("decision"):
+                    self._log.rename(run.run_id, f"v{decision['version']} {run.chosen}")
                 self._log.metrics(run.run_id, {f"seconds.{stage}": each for stage, each in run.seconds.items()})
                 self._log.close(run.run_id, "FINISHED")
+                metric = self._context.config_loader["parameters"][vertical]["gate"]["metric"]
+                present_experiment(self._log.client, run.run_id, metric)
         finished, self._runs = self._runs, {}
         self._restore_sigterm()
         for vertical, run in finished.items():
@@ -134,7 +147,7 @@ class RunHook:
         declared = self._context.config_loader["parameters"][vertical]
         own = {"configuration.sha256": lineage.sha256(declared), "seed": str(declared["training"]["seed"])}
         run_id = self._log.open(vertical, name, {**tags, **own})
-        self._runs[vertical] = _Run(run_id)
+        self._runs[vertical] = _Run(run_id, name)
         self._catalog[f"{vertical}.run_id"] = run_id
         self._log.parameters(run_id, declared)
 
@@ -146,10 +159,12 @@ class RunHook:
         """Give a run that resumes what earlier ones made for it, too, so that its page is whole."""
         own = [node.name for node in pipeline.nodes if _vertical(node) == vertical]
         needed = pipelines[vertical].to_nodes(*own).all_outputs()
-        for name in sorted(needed if only_missing else needed - pipeline.all_outputs()):
-            dataset = self._catalog.get(name)
-            if dataset is not None and dataset.exists():
-                self._log.record(self._runs[vertical].run_id, dataset, dataset.load(), earlier=True)
+        names = sorted(needed if only_missing else needed - pipeline.all_outputs())
+        found = [dataset for dataset in map(self._catalog.get, names) if dataset is not None and dataset.exists()]
+        for dataset in found:
+            self._log.record(self._runs[vertical].run_id, dataset, dataset.load(), earlier=True)
+        if found:
+            self._log.tag(self._runs[vertical].run_id, {"resumed": "true"})
 
     def _results(self, vertical: str) -> dict[str, Any]:
         """What the summary shows, as far as it exists."""
@@ -194,6 +209,14 @@ class RunHook:
 def _vertical(node: Node) -> str:
     """A node's vertical: the first part of its namespace."""
     return str(node.namespace).partition(".")[0]
+
+
+def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
+    """What a run was asked for beside the declaration: the name by which one tells runs apart."""
+    given = flatten(run_params.get("runtime_params") or {})
+    own = {key.removeprefix(f"{vertical}."): each for key, each in given.items() if key.startswith(f"{vertical}.")}
+    shown = " ".join(f"{key.removeprefix('training.')}={each}" for key, each in own.items())
+    return shown[:_NAME_CHARACTERS] or "as declared"
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
+import re
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import distributions
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import lepton_pipeline
+
+# What decides how a run goes. Private configuration, addresses and credentials do not, and are nothing for MLflow.
+_CODE = ("src", "conf", "pyproject.toml", "constraints.txt")
+_PRIVATE = (":(exclude)conf/local", ":(exclude,glob)conf/**/credentials*", ":(exclude,glob)conf/**/mlflow*")
+# Whatever a user's own git is told to do with a diff.
+_PLAIN = ("--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--unified=3")
+_PREFIXES = ("--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/")
 
 
 def code_tags(project: Path) -> dict[str, str]:
@@ -16,8 +30,55 @@ def code_tags(project: Path) -> dict[str, str]:
     if commit is None:
         return {"git.commit": "none", "git.dirty": "unknown"}
     dirty = bool(_git(project, "status", "--porcelain"))
+    changes = {"git.diff.sha256": hashlib.sha256(code_diff(project)).hexdigest()} if dirty else {}
     # The last one is the name under which the UI of MLflow shows a commit.
-    return {"git.commit": commit, "git.dirty": str(dirty).lower(), "mlflow.source.git.commit": commit}
+    return {
+        "git.commit": commit.decode(),
+        "git.dirty": str(dirty).lower(),
+        **changes,
+        "mlflow.source.git.commit": commit.decode(),
+    }
+
+
+def code_diff(project: Path) -> bytes:
+    """What the code and the configuration of a checkout differ from its commit by, new files included.
+
+    Ignored files, `conf/local`, credentials and the addresses of MLflow are left out.
+
+    Args:
+        project: root of the project, in a git checkout that has a commit.
+
+    Returns:
+        A patch for `git apply`; nothing where there is no such difference, or no checkout.
+    """
+    with TemporaryDirectory() as folder:
+        # New files are noted in an index of our own: the user's stays as it is.
+        own = {**os.environ, "GIT_INDEX_FILE": str(Path(folder) / "index")}
+        if _git(project, "read-tree", "HEAD", environment=own) is None:
+            return b""
+        new = _git(project, "ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE, *_PRIVATE)
+        if new:
+            literal = {**own, "GIT_LITERAL_PATHSPECS": "1"}
+            names = ("--pathspec-from-file=-", "--pathspec-file-nul")
+            _git(project, "add", "--intent-to-add", *names, environment=literal, given=new)
+        scope = ("--relative", "HEAD", "--", *_CODE, *_PRIVATE)
+        return _git(project, "diff", *_PLAIN, *_PREFIXES, *scope, environment=own, stripped=False) or b""
+
+
+def masked(diff: bytes) -> bytes:
+    """A patch without user and password in the addresses that stand in it."""
+    return re.sub(rb"://[^/\s@]+@", b"://***@", diff)
+
+
+def package_sha256() -> str:
+    """Hash of the code that runs: every file of the imported package, wherever it was installed from."""
+    package = Path(lepton_pipeline.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            name = path.relative_to(package).as_posix()
+            digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def environment() -> str:
@@ -26,16 +87,43 @@ def environment() -> str:
     return "\n".join(sorted(names)) + "\n"
 
 
+def machine_tags() -> dict[str, str]:
+    """Interpreter and processor: the same code on another one may give other last bits."""
+    return {"python": platform.python_version(), "processor": _processor()}
+
+
 def sha256(content: str | dict[str, Any]) -> str:
     """Hash of a text, or of a JSON-able mapping whatever the order of its keys."""
     text = content if isinstance(content, str) else json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _git(project: Path, *arguments: str) -> str | None:
+def _processor() -> str:
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:  # not Linux
+        found = None
+    return f"{found[1] if found else platform.processor() or 'unknown'}, {platform.machine()}"
+
+
+def _git(
+    project: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    given: bytes | None = None,
+    stripped: bool = True,
+) -> bytes | None:
+    """What git prints, or None where it fails or is not there."""
     try:
         # The user's own git, with arguments of this module.
-        done = subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=True)  # noqa: S603, S607
+        done = subprocess.run(  # noqa: S603
+            ["git", *arguments],  # noqa: S607
+            cwd=project,
+            env=environment,
+            input=given,
+            capture_output=True,
+            check=True,
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()
+    return done.stdout.strip() if stripped else done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from math import isnan
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import time
 from typing import Any
 
@@ -18,16 +20,17 @@ from pydantic import Field
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Declaration
+from lepton_pipeline.registry.experiment_page import EXPERIMENT
 
 _SQLITE = "sqlite:///"
-# Lets the UI open on the pages of model training.
-_EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
 _PARAMS_A_CALL = 100  # what MLflow takes
 # Mappings whose keys are names of columns or tables, which may hold characters that MLflow does not take in a key.
 _FREE_KEYS = {"dates", "derive", "tables", "windows"}
-_PARAM_CHARACTERS = 6000  # what MLflow takes; `parameters.json` has the whole value
+# A column of a table has no room for more; `parameters.json` has the whole value.
+_PARAM_CHARACTERS = 100
+_DIFF_BYTES = 1_000_000
 
 
 class Tracking(Declaration):
@@ -83,7 +86,7 @@ class RunLog:
             experiment = self.client.get_experiment_by_name(vertical)
             if experiment is None:
                 location = f"{self._artifacts}/{vertical}" if self._artifacts else None
-                experiment_id = self.client.create_experiment(vertical, artifact_location=location, tags=_EXPERIMENT)
+                experiment_id = self.client.create_experiment(vertical, artifact_location=location, tags=EXPERIMENT)
             else:
                 experiment_id = experiment.experiment_id
         self._close_orphans(experiment_id)
@@ -115,10 +118,25 @@ class RunLog:
         """Log a declaration flat, `training.epochs` say, and whole as `parameters.json`."""
         from mlflow.entities import Param
 
-        flat = [Param(key, str(value)[:_PARAM_CHARACTERS]) for key, value in flatten(declared).items()]
+        shown = {key: value for key, value in declared.items() if key != "about"}
+        flat = [Param(key, _short(str(value))) for key, value in flatten(shown).items()]
         for start in range(0, len(flat), _PARAMS_A_CALL):
             self.client.log_batch(run_id, params=flat[start : start + _PARAMS_A_CALL])
         self.client.log_dict(run_id, dict(declared), "parameters.json")
+
+    def rename(self, run_id: str, name: str) -> None:
+        """Give a run the name that lists and charts show."""
+        self.client.set_tag(run_id, "mlflow.runName", name)
+
+    def code_diff(self, run_id: str, diff: bytes) -> None:
+        """Store what the tree differed from its commit by as `code.diff`; a large one only by its size."""
+        if len(diff) > _DIFF_BYTES:
+            self.client.set_tag(run_id, "git.diff.bytes", str(len(diff)))
+            return
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "code.diff"
+            file.write_bytes(diff)
+            self.client.log_artifact(run_id, str(file))
 
     def metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
         """Log the metrics of one step."""
@@ -264,6 +282,13 @@ def flat_intervals(prefix: str, figures: Mapping[str, Mapping[str, float]]) -> d
 def without_credentials(text: str) -> str:
     """Mask user and password in the addresses of a message."""
     return re.sub(r"://[^/\s@]+@", "://***@", text)
+
+
+def _short(text: str) -> str:
+    """A text that fits into a column, and still differs where the whole does."""
+    if len(text) <= _PARAM_CHARACTERS:
+        return text
+    return f"{text[: _PARAM_CHARACTERS - 20]}… ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
 
 
 def _user() -> str:

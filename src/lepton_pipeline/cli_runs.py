@@ -1,0 +1,90 @@
+"""`kedro compare` and `kedro reproduce`: what the runs of a vertical have shown."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.project import settings
+from kedro.utils import find_kedro_project
+
+from lepton_pipeline.cli_errors import report_error
+
+_env = click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
+_debug = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
+
+
+@click.command()
+@click.argument("vertical")
+@click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="So many of the latest runs.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the page is written; data/08_reporting/VERTICAL/compare.html if not given.",
+)
+@_env
+@_debug
+def compare(vertical: str, last: int, html: Path | None, env: str | None, debug: bool) -> None:
+    """Put the latest runs of VERTICAL side by side, the best first, on the terminal and as an HTML page."""
+    from lepton_pipeline.registry.compare import compare_runs
+    from lepton_pipeline.registry.compare_page import compare_page
+    from lepton_pipeline.registry.store import latest_runs, model_versions, open_store
+    from lepton_pipeline.runs_view import print_comparison
+
+    try:
+        client = open_store(_tracking(env), _project())
+        runs = latest_runs(client, vertical, last)
+        comparison = compare_runs(vertical, runs, model_versions(client, vertical))
+        page = html or _project() / "data/08_reporting" / vertical / "compare.html"
+        _write(page, compare_page(comparison))
+    except Exception as error:
+        sys.exit(report_error(error, debug))
+    print_comparison(comparison)
+    click.echo(f"\nThe same as a page: {page}")
+
+
+@click.command()
+@click.argument("run_id")
+@click.option("--anyway", is_flag=True, help="Try though code, environment, data or device are not the same.")
+@click.option("--keep", is_flag=True, help="Leave the scratch folder, with its own MLflow store, where it is.")
+@_env
+@_debug
+def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None, debug: bool) -> None:
+    """Make the run RUN_ID, or the only one whose id begins so, again and compare every metric and the weights.
+
+    It runs in a scratch folder with a store of its own; data and registry of the project stay as they are. Exit codes:
+    0 everything is equal, 5 it is not, or could not be, 2 bad usage, 1 anything else.
+    """
+    from lepton_pipeline.registry.store import open_store
+    from lepton_pipeline.reproduction import reproduce_run
+    from lepton_pipeline.runs_view import print_checks, print_outcome
+
+    try:
+        client = open_store(_tracking(env), _project())
+        print_outcome(reproduce_run(client, run_id, _project(), env, print_checks, anyway=anyway, keep=keep))
+    except Exception as error:
+        sys.exit(report_error(error, debug))
+
+
+def _tracking(env: str | None) -> Any:
+    """Addresses as `mlflow.yml` has them; untyped, because what they are an instance of is imported late."""
+    from kedro.config import OmegaConfigLoader
+
+    from lepton_pipeline.registry.tracking import read_tracking
+
+    loader = OmegaConfigLoader(str(_project() / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    return read_tracking(loader["mlflow"])
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _project() -> Path:
+    return find_kedro_project(Path.cwd()) or Path.cwd()

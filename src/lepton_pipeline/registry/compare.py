@@ -1,0 +1,186 @@
+"""Put the runs of a vertical side by side, the best first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isnan
+from typing import Any
+
+from lepton_pipeline.registry.experiment_page import differing_parameters
+
+METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
+_BASELINE = "hist_gradient_boosting"
+_COMMIT_CHARACTERS = 8
+# Said of a run apart, or of no effect on it.
+_SAID_APART = ("about.", "split.", "training.seed")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A metric of the test rows; `low` and `high` are the ends of its 95 % interval, or None where a run has none."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """One run.
+
+    Attributes:
+        run_id: of MLflow.
+        name: as lists show it.
+        status: MLflow's: RUNNING, FINISHED, FAILED, KILLED.
+        started: with its time zone.
+        seconds: from start to end, or None where it has not ended.
+        figures: by metric, of the model on the test rows.
+        baseline: the deciding metric of gradient boosting on the same rows.
+        decision: "promoted", "refused", or "" where the gate was not reached.
+        reason: of the decision.
+        version: of the registered model, or None.
+        aliases: that the version has now.
+        parameters: those that differ between the runs shown, by name.
+        seed: of the training.
+        commit: first characters, "+" where the tree differed from it; "" outside a checkout.
+        resumed: whether it took over results of earlier runs.
+        error: why it failed.
+    """
+
+    run_id: str
+    name: str
+    status: str
+    started: datetime
+    seconds: float | None
+    figures: dict[str, Figure]
+    baseline: Figure | None
+    decision: str
+    reason: str
+    version: int | None
+    aliases: tuple[str, ...]
+    parameters: dict[str, str]
+    seed: str
+    commit: str
+    resumed: bool
+    error: str
+
+
+@dataclass(frozen=True)
+class ComparableRuns:
+    """Runs whose figures are of the same test rows: same data, divided in the same way.
+
+    Attributes:
+        data: fingerprint of the table, "" where it is not known.
+        rows: of the table.
+        split: how it was divided, by parameter.
+        runs: the best first.
+    """
+
+    data: str
+    rows: str
+    split: dict[str, str]
+    runs: list[ComparedRun]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs of a vertical side by side.
+
+    Attributes:
+        vertical: its name.
+        metric: that the gate decides by, as the latest run declares it.
+        groups: by test rows, those of the latest run first; figures compare within a group only.
+        others: runs without figures to compare: failed, interrupted, under way or ended before the test.
+        differing: names of the parameters that differ between the runs with figures.
+    """
+
+    vertical: str
+    metric: str
+    groups: list[ComparableRuns]
+    others: list[ComparedRun]
+    differing: list[str]
+
+
+def compare_runs(
+    vertical: str, runs: Sequence[Any], versions: Mapping[str, tuple[int, tuple[str, ...]]] | None = None
+) -> Comparison:
+    """Compare runs by the metric of the gate, those on the same test rows with one another.
+
+    Args:
+        vertical: their experiment.
+        runs: MLflow runs, the newest first.
+        versions: by run id the version it made and the version's aliases.
+
+    Returns:
+        The runs as plain data; empty where there are none.
+    """
+    metric = next((run.data.params["gate.metric"] for run in runs if "gate.metric" in run.data.params), METRICS[0])
+    ended = [run for run in runs if run.info.status == "FINISHED" and f"test.{metric}" in run.data.metrics]
+    differing = [
+        name for name in differing_parameters([run.data.params for run in ended]) if not name.startswith(_SAID_APART)
+    ]
+    versions = versions or {}
+    made = {run.info.run_id: _compared(run, metric, differing, versions.get(run.info.run_id)) for run in runs}
+    groups: dict[tuple[Any, ...], list[Any]] = {}
+    for run in ended:
+        groups.setdefault(held_out(run), []).append(run)
+    known = {run.info.run_id for run in ended}
+    return Comparison(
+        vertical=vertical,
+        metric=metric,
+        groups=[_group(members, made, metric) for members in groups.values()],
+        others=[made[run.info.run_id] for run in runs if run.info.run_id not in known],
+        differing=differing,
+    )
+
+
+def held_out(run: Any) -> tuple[Any, ...]:
+    """What decides which rows a run kept for its test: two runs with the same have the same."""
+    split = {key: value for key, value in run.data.params.items() if key.startswith("split.")}
+    return run.data.tags.get("data.sha256", ""), *sorted(split.items())
+
+
+def _group(runs: Sequence[Any], made: Mapping[str, ComparedRun], metric: str) -> ComparableRuns:
+    data, *split = held_out(runs[0])
+    best_first = sorted((made[run.info.run_id] for run in runs), key=lambda run: _rank(run.figures[metric].value))
+    shown = {key.removeprefix("split."): value for key, value in split}
+    return ComparableRuns(data, runs[0].data.tags.get("data.rows", ""), shown, best_first)
+
+
+def _rank(value: float) -> tuple[bool, float]:
+    return isnan(value), -value
+
+
+def _compared(
+    run: Any, metric: str, differing: Sequence[str], version: tuple[int, tuple[str, ...]] | None
+) -> ComparedRun:
+    info, tags, params = run.info, run.data.tags, run.data.params
+    dirty = "+" if tags.get("git.dirty") == "true" else ""
+    commit = tags.get("git.commit", "none")
+    figures = {name: _figure(run.data.metrics, f"test.{name}") for name in METRICS}
+    return ComparedRun(
+        run_id=info.run_id,
+        name=info.run_name or "",
+        status=info.status,
+        started=datetime.fromtimestamp(info.start_time / 1000, UTC),
+        seconds=None if info.end_time is None else (info.end_time - info.start_time) / 1000,
+        figures={name: figure for name, figure in figures.items() if figure is not None},
+        baseline=_figure(run.data.metrics, f"baseline.{_BASELINE}.{metric}"),
+        decision=tags.get("gate.decision", ""),
+        reason=tags.get("gate.reason", ""),
+        version=version[0] if version else None,
+        aliases=version[1] if version else (),
+        parameters={name: params[name] for name in differing if name in params},
+        seed=tags.get("seed", params.get("training.seed", "")),
+        commit="" if commit == "none" else f"{commit[:_COMMIT_CHARACTERS]}{dirty}",
+        resumed=tags.get("resumed") == "true",
+        error=tags.get("error", ""),
+    )
+
+
+def _figure(metrics: Mapping[str, float], name: str) -> Figure | None:
+    if name not in metrics:
+        return None
+    return Figure(metrics[name], metrics.get(f"{name}.low"), metrics.get(f"{name}.high"))

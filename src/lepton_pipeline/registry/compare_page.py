@@ -1,0 +1,97 @@
+"""The comparison of runs as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from lepton_pipeline.registry.compare import METRICS, ComparedRun, Comparison, Figure
+
+NAMES = {
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "f1": "F1",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "ece": "calibration error",
+}
+_ROOM = 0.04  # of the axis, free beside the outermost interval
+
+
+def compare_page(comparison: Comparison) -> str:
+    """Render a comparison as a self-contained page.
+
+    Args:
+        comparison: what `compare_runs` returns.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    # The file is no .html for editors only: whatever its name, everything that is put into it is escaped.
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template("compare.html").render(
+        comparison=comparison,
+        names=NAMES,
+        metrics=[comparison.metric, *(name for name in METRICS if name != comparison.metric)],
+        axes=[_axis(comparison, group.runs) for group in comparison.groups],
+        version=version_text,
+        chosen=_chosen,
+        duration=duration_text,
+    )
+
+
+def version_text(run: ComparedRun) -> str:
+    """What a run made: a version with its aliases, or nothing."""
+    if run.version is None:
+        return "no version"
+    return " ".join([f"version {run.version}", *run.aliases])
+
+
+def duration_text(seconds: float | None) -> str:
+    """Seconds as one reads them."""
+    if seconds is None:
+        return "not ended"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def _chosen(run: ComparedRun) -> str:
+    """The run's name without the version, which stands before it."""
+    return run.name.removeprefix(f"v{run.version} ")
+
+
+def _axis(comparison: Comparison, runs: Iterable[ComparedRun]) -> dict[str, Any]:
+    """Where figures of the deciding metric lie on an axis from 0 to 100 that all runs of a group share."""
+    figures = {run.run_id: (run.figures[comparison.metric], run.baseline) for run in runs}
+    seen = [each for pair in figures.values() for figure in pair if figure for each in _ends(figure) if isfinite(each)]
+    low, high = min(seen, default=0.0), max(seen, default=1.0)
+    width = (high - low) or 1.0
+    start, span = low - _ROOM * width, width * (1 + 2 * _ROOM)
+
+    def place(value: float) -> float:
+        return round(100 * (value - start) / span, 2) if isfinite(value) else 0.0
+
+    marks = {
+        run_id: {
+            "low": place(min(_ends(own))),
+            "width": place(max(_ends(own))) - place(min(_ends(own))),
+            "value": place(own.value),
+            "baseline": None if rival is None else place(rival.value),
+        }
+        for run_id, (own, rival) in figures.items()
+    }
+    return {"low": low, "high": high, "low_at": place(low), "high_at": place(high), "marks": marks}
+
+
+def _ends(figure: Figure) -> list[float]:
+    return [each for each in (figure.value, figure.low, figure.high) if each is not None]

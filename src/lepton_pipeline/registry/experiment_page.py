@@ -1,0 +1,140 @@
+"""What the pages of an experiment show in the MLflow UI: a note on how to read them, and a view of its runs.
+
+The UI keeps a saved view as a tag of the experiment: its name, and as JSON the columns, the order and the charts that
+are shown. A view that is made here is opened like one that a user has saved.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# Lets the UI open on the pages of model training.
+EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
+VIEW = "overview"
+_VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
+# When this view was written, in milliseconds since 1970: the UI asks for a time, and the tag shall stay as it is.
+_MADE = 1_790_000_000_000
+_EPOCHS = ("validation.auc", "validation.log_loss", "train.loss")
+_FIGURES = ("test.auc", "test.f1", "test.ece")
+_BASELINE = "baseline.hist_gradient_boosting"
+# More axes, or columns, than these cannot be read at once.
+_MOST_PARAMETERS = 6
+# As many as matter for what a table of runs should show.
+_SHOWN_RUNS = 50
+# What everybody varies, shown where runs do not differ in anything yet.
+_USUAL = ("training.learning_rate", "training.seed")
+_RUN_NAME, _CREATED = "attributes.`Run Name`", "attributes.`Created`"
+# Pixels around the name of a column, and of each of its letters.
+_BORDER, _LETTER = 36, 7.5
+_NOTE = """Runs that train the vertical's model. [Table of runs](#/experiments/{id}/runs?viewStateShareKey={view}) and \
+[charts](#/experiments/{id}/runs?viewStateShareKey={view}&compareRunsMode=CHART) \
+with what matters and what the latest runs differ in.
+
+- `test.*`: the model on test rows; `.low` and `.high` are the ends of a 95 % interval. `{metric}` decides at the gate.
+- `{baseline}.*`: gradient boosting on the same rows; what the model does not add to it is not worth its price.
+- `validation.*` and `train.loss`: by epoch, of the first network.
+- `gate.decision`, and `gate.reason`: whether the version became champion, and why.
+- Test figures compare only where `data.sha256` and the parameters `split.*` are the same.
+- `kedro compare` shows the same in a terminal, `kedro reproduce RUN_ID` makes a run again."""
+
+
+def present_experiment(client: Any, run_id: str, metric: str) -> None:
+    """Prepare the pages of a run's experiment: how to read them, and a view of what its latest runs differ in.
+
+    Args:
+        client: of the store.
+        run_id: a run of the experiment.
+        metric: that the gate decides by.
+    """
+    experiment = client.get_experiment(client.get_run(run_id).info.experiment_id)
+    ended = "attributes.status = 'FINISHED'"
+    latest = client.search_runs([experiment.experiment_id], ended, max_results=_SHOWN_RUNS)
+    differing = differing_parameters([run.data.params for run in latest])
+    for key, value in experiment_tags(experiment.experiment_id, metric, list(differing)).items():
+        if experiment.tags.get(key) != value:
+            client.set_experiment_tag(experiment.experiment_id, key, value)
+
+
+def differing_parameters(runs: Sequence[Mapping[str, str]]) -> dict[str, list[str | None]]:
+    """Parameters that are not the same in all runs.
+
+    Args:
+        runs: by name the parameters of each run; a run may lack some. Runs without any do not count.
+
+    Returns:
+        By name, sorted, the value in each run, or None where the run has none.
+    """
+    known = [run for run in runs if run]
+    names = sorted({name for run in known for name in run})
+    return {name: [run.get(name) for run in runs] for name in names if len({run.get(name) for run in known}) > 1}
+
+
+def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -> dict[str, str]:
+    """Tags of an experiment that say how to read its runs.
+
+    Args:
+        experiment_id: for links.
+        metric: that the gate decides by, `auc` say.
+        differing: parameters that its runs differ in, the best to show first.
+    """
+    decisive = f"test.{metric}"
+    chosen = [name for name in differing if not name.startswith("about.")]
+    parameters = sorted(chosen, key=lambda name: not name.startswith("training."))[:_MOST_PARAMETERS] or list(_USUAL)
+    note = _NOTE.format(id=experiment_id, view=VIEW, metric=decisive, baseline=_BASELINE)
+    view = {
+        "name": "Overview",
+        "createdAt": _MADE,
+        "updatedAt": _MADE,
+        "state": json.dumps(_state(decisive, parameters)),
+    }
+    return {
+        **EXPERIMENT,
+        "mlflow.experiment.primaryMetric.name": decisive,
+        "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
+        "mlflow.note.content": note,
+        _VIEW_TAG: json.dumps(view),
+    }
+
+
+def _state(decisive: str, parameters: Sequence[str]) -> dict[str, Any]:
+    """Columns, order and charts, in the UI's own terms."""
+    others = [name for name in _FIGURES if name != decisive]
+    against = f"{_BASELINE}.{decisive.removeprefix('test.')}"
+    columns = [
+        _column("tags", "gate.decision"),
+        *(_column("metrics", name) for name in (decisive, f"{decisive}.low", f"{decisive}.high")),
+        *(_column("params", name) for name in parameters),
+        *(_column("metrics", name) for name in (*others, against)),
+    ]
+    charts = [
+        _chart("PARALLEL", selectedParams=list(parameters), selectedMetrics=[decisive], showAllRuns=True),
+        *(_chart("LINE", metricKey=name, selectedMetricKeys=[name], xAxisKey="step") for name in _EPOCHS),
+    ]
+    return {
+        "orderByKey": _column("metrics", decisive),
+        "orderByAsc": False,
+        "selectedColumns": columns,
+        "columnOrder": [_RUN_NAME, _CREATED, *columns],
+        "columnWidths": {_RUN_NAME: 240, **{column: _BORDER + _LETTER * (len(column) - 10) for column in columns}},
+        "compareRunCharts": charts,
+        "compareRunSections": [_section(VIEW, shown=True), _section("Model metrics", shown=False)],
+        "isAccordionReordered": True,
+    }
+
+
+def _column(kind: str, name: str) -> str:
+    return f"{kind}.`{name}`"
+
+
+def _chart(kind: str, **fields: Any) -> dict[str, Any]:
+    name = fields.get("metricKey", "parameters")
+    common = {"uuid": f"{VIEW}-{kind}-{name}".lower(), "metricSectionId": VIEW, "runsCountToCompare": 10}
+    return {**common, "type": kind, "deleted": False, "isGenerated": False, **fields}
+
+
+def _section(name: str, *, shown: bool) -> dict[str, Any]:
+    title = name.capitalize() if name == VIEW else name
+    flags = {"isReordered": True, "deleted": False, "isGenerated": False}
+    return {"uuid": name, "name": title, "display": shown, "columns": 2, **flags}

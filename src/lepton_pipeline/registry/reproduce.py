@@ -1,0 +1,274 @@
+"""Can a run be made again, and did it give the same? Checks before, comparison after; nothing is run here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lepton_pipeline.errors import ConfigurationError
+
+# Times differ from run to run, and what the gate says depends on the champion of the day.
+_NOT_OF_THE_MODEL = ("seconds.", "gate.", "champion.", "system/")
+_BY_EPOCH = (".loss", "validation.auc", "validation.log_loss")
+_SHORT = 12
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must be the same for a run to be made again.
+
+    Attributes:
+        name: "run", "code", "environment", "data", "device" or "processor".
+        same: whether it is.
+        text: what was seen; where it is not the same, then and now.
+        remedy: how to make it the same.
+        decisive: whether a difference stops a reproduction; otherwise it is only told.
+    """
+
+    name: str
+    same: bool
+    text: str
+    remedy: str = ""
+    decisive: bool = True
+
+
+@dataclass(frozen=True)
+class Value:
+    """A figure, or a hash, of the run and of its reproduction; None where one has none."""
+
+    name: str
+    then: float | str | None
+    now: float | str | None
+
+    @property
+    def equal(self) -> bool:
+        """Whether both are the same to the last bit."""
+        both_nan = self.then != self.then and self.now != self.now
+        return self.then is not None and (self.then == self.now or both_nan)
+
+
+def check_run(run: Any) -> Check:
+    """Whether the run was made in one go: what an interrupted one took over may be of other code or parameters."""
+    if run.info.status != "FINISHED":
+        why = f" ({error})" if (error := run.data.tags.get("error")) else ""
+        return Check(
+            "run",
+            False,
+            f"{run.info.status.lower()}{why}: only what it recorded before can be compared",
+            "choose a finished run",
+        )
+    if run.data.tags.get("resumed") == "true":
+        return Check(
+            "run",
+            False,
+            "resumed: results of earlier runs, perhaps of other code, data or parameters, are in it",
+            "choose a run that was made in one go",
+        )
+    return Check("run", True, "finished, made in one go")
+
+
+def check_code(then: Mapping[str, str], now: Mapping[str, str], run_id: str) -> Check:
+    """Compare the code of a run with that which would run now.
+
+    The same package is the same code, whatever else of the project has changed; of a run without that hash commit and
+    difference must be the same.
+
+    Args:
+        then: tags of the run.
+        now: the same tags, made now.
+        run_id: for the remedy.
+    """
+    keys = ("git.commit", "git.diff.sha256")
+    if "code.sha256" in then:
+        same = then["code.sha256"] == now["code.sha256"]
+        unknown = False
+    else:
+        unknown = then.get("git.commit", "none") == "none"
+        clean = then.get("git.dirty") == "false" and now.get("git.dirty") == "false"
+        recorded = clean or "git.diff.sha256" in then
+        same = not unknown and recorded and all(then.get(key) == now.get(key) for key in keys)
+    if same:
+        moved = then.get("git.commit") != now.get("git.commit")
+        return Check("code", True, f"{_code(now)}, {'the package is that of ' + _code(then) if moved else 'unchanged'}")
+    if unknown:
+        return Check("code", False, "not known: the run was made outside a git checkout, before code was recorded")
+    return Check("code", False, f"{_code(then)} then, {_code(now)} now", _checkout(then, run_id))
+
+
+def check_environment(then: str | None, now: str, tags: Mapping[str, str], python: str, run_id: str) -> Check:
+    """Compare installed packages, and the interpreter.
+
+    Args:
+        then: the run's `environment.txt`, one `name==version` a line; None where it is gone.
+        now: the same of this process.
+        tags: of the run: its `python`.
+        python: version of this interpreter.
+        run_id: for the remedy.
+    """
+    remedy = (
+        "install those versions into an environment of their own "
+        f"(mlflow artifacts download --run-id {run_id} --artifact-path environment.txt)"
+    )
+    if then is None:
+        return Check("environment", False, "not known: the run's environment.txt is gone")
+    before, after = _versions(then), _versions(now)
+    if "python" in tags:
+        before["python"], after["python"] = tags["python"], python
+    changed = [
+        f"{name} {before.get(name, 'absent')} then, {after.get(name, 'absent')} now"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+    if not changed:
+        return Check("environment", True, f"{len(after)} packages, all of the same version")
+    return Check("environment", False, "; ".join(changed), remedy)
+
+
+def check_data(then: Mapping[str, str], now: Mapping[str, str] | None, problem: str = "") -> Check:
+    """Compare the table that was made of the raw data.
+
+    Args:
+        then: tags of the run.
+        now: tags of a run that read the raw data now; None where it could not.
+        problem: why it could not.
+    """
+    was = then.get("data.sha256")
+    remedy = "restore the raw data of that time (its place: the vertical's raw entry in the catalog)"
+    if was is None:
+        return Check("data", False, "not known: the run ended before its table was read")
+    if now is None or "data.sha256" not in now:
+        return Check("data", False, f"cannot be read: {problem}", remedy)
+    if was == now["data.sha256"]:
+        return Check("data", True, f"{_rows(now)} rows, sha256 {was[:_SHORT]}")
+    return Check(
+        "data",
+        False,
+        f"{_rows(then)} rows, sha256 {was[:_SHORT]} then; {_rows(now)} rows, sha256 {now['data.sha256'][:_SHORT]} now",
+        remedy,
+    )
+
+
+def check_device(then: Mapping[str, str], now: str) -> Check:
+    """Compare where torch computes: "cpu", "cuda", or why there is no such device now."""
+    was = then.get("device", "")
+    if was in ("", now):
+        return Check("device", True, now)
+    return Check("device", False, f"{was} then, {now} now", f"use a machine where torch computes on {was}")
+
+
+def check_processor(then: Mapping[str, str], now: str) -> Check:
+    """Compare processors: libraries choose their instructions by them, which may change last bits."""
+    was = then.get("processor", now)
+    if was == now:
+        return Check("processor", True, now, decisive=False)
+    return Check("processor", False, f"{was} then, {now} now; last bits may differ", decisive=False)
+
+
+def read_parameters(client: Any, run: Any) -> dict[str, Any]:
+    """The whole declaration of a run, overrides of its command line included.
+
+    Raises:
+        ConfigurationError: the run has none, or what it has is no declaration.
+    """
+    text = read_artifact(client, run.info.run_id, "parameters.json")
+    if text is None:
+        raise ConfigurationError(
+            f"run {run.info.run_id} has no parameters.json, or it is gone, so it cannot be made again; "
+            "choose a run of kedro run whose artefacts are there."
+        )
+    try:
+        declared = json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"parameters.json of run {run.info.run_id} is no JSON: {error}; restore it."
+        ) from error
+    if not isinstance(declared, dict):
+        raise ConfigurationError(
+            f"parameters.json of run {run.info.run_id} is no declaration: {declared!r}; restore it."
+        )
+    return declared
+
+
+def read_artifact(client: Any, run_id: str, name: str) -> str | None:
+    """A text that a run has stored, or None where it is gone."""
+    from mlflow import MlflowException
+
+    with TemporaryDirectory() as folder:
+        try:
+            return Path(client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
+        except (OSError, MlflowException):
+            return None
+
+
+def compare_values(then: tuple[Any, str], now: tuple[Any, str]) -> list[Value]:
+    """Compare every figure of two runs, those by epoch at every epoch, and the hashes of configuration and weights.
+
+    Left out is what does not depend on the model alone: seconds, and what the gate found in the registry.
+
+    Args:
+        then: client and id of the first run; its figures are those that are compared.
+        now: client and id of the other.
+    """
+    (first, first_id), (second, second_id) = then, now
+    one, other = first.get_run(first_id).data, second.get_run(second_id).data
+    values = [
+        Value(key, one.tags[key], other.tags.get(key))
+        for key in ("configuration.sha256", "weights.sha256")
+        if key in one.tags
+    ]
+    for name in sorted(one.metrics.keys() | other.metrics.keys()):
+        if name.startswith(_NOT_OF_THE_MODEL):
+            continue
+        if not name.endswith(_BY_EPOCH) or name.startswith(("test.", "baseline.", "network.")):
+            values.append(Value(name, one.metrics.get(name), other.metrics.get(name)))
+            continue
+        before, after = _history(first, first_id, name), _history(second, second_id, name)
+        values += [
+            Value(f"{name} [epoch {step}]", before.get(step), after.get(step))
+            for step in sorted(before.keys() | after.keys())
+        ]
+    return values
+
+
+def _history(client: Any, run_id: str, name: str) -> dict[int, float]:
+    return {point.step: point.value for point in client.get_metric_history(run_id, name)}
+
+
+def _code(tags: Mapping[str, str]) -> str:
+    commit = tags.get("git.commit", "none")
+    if commit == "none":
+        package = tags.get("code.sha256")
+        return f"package {package[:_SHORT]}" if package else "code outside a checkout"
+    changes = tags.get("git.diff.sha256")
+    if tags.get("git.dirty") != "true":
+        return f"commit {commit[:_SHORT]}"
+    return f"commit {commit[:_SHORT]} with changes {changes[:_SHORT] if changes else 'that were not recorded'}"
+
+
+def _checkout(tags: Mapping[str, str], run_id: str) -> str:
+    commit = tags.get("git.commit", "none")
+    if commit == "none":
+        return "the run was made outside a checkout; its model version holds the code it was made with (code/)"
+    steps = [f"git checkout {commit}"]
+    if tags.get("git.dirty") == "true":
+        if "git.diff.sha256" not in tags:
+            return f"{steps[0]}; the tree differed from it, and how was not recorded"
+        if "git.diff.bytes" in tags:
+            return f"{steps[0]}; its changes, {tags['git.diff.bytes']} bytes, were too many to be stored"
+        fetched = f"mlflow artifacts download --run-id {run_id} --artifact-path code.diff --dst-path ."
+        steps += [fetched, "git apply --allow-empty code.diff"]
+    return " && ".join(steps)
+
+
+def _rows(tags: Mapping[str, str]) -> str:
+    rows = tags.get("data.rows", "")
+    return f"{int(rows):,}" if rows.isdigit() else "an unknown number of"
+
+
+def _versions(text: str) -> dict[str, str]:
+    pairs: Sequence[tuple[str, str, str]] = [line.partition("==") for line in text.splitlines()]
+    return {name: version for name, _, version in pairs if name}

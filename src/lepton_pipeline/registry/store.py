@@ -1,0 +1,108 @@
+"""Find runs in the store: page by page, by the start of an id, never by making what is not there."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.registry.tracking import RunLog, Tracking, without_credentials
+
+_SQLITE = "sqlite:///"
+_PAGE = 1000
+_ID_CHARACTERS = 32
+_SHORTEST = 4
+
+
+def open_store(tracking: Tracking, project: Path) -> Any:
+    """A client of the store that `mlflow.yml` names.
+
+    Raises:
+        ConfigurationError: it is a SQLite file that no run has made yet, or cannot be used.
+    """
+    uri = tracking.tracking_uri
+    if uri.startswith(_SQLITE) and not (project / uri.removeprefix(_SQLITE)).is_file():
+        raise ConfigurationError(
+            f"no run yet: {uri.removeprefix(_SQLITE)} does not exist; make one with kedro run, "
+            "or name another environment with --env."
+        )
+    return RunLog(tracking, project).client
+
+
+def latest_runs(client: Any, vertical: str, most: int) -> list[Any]:
+    """The latest runs of a vertical, the newest first; deleted ones are not among them.
+
+    Args:
+        client: of the store.
+        vertical: its name is that of the experiment.
+        most: so many at most.
+
+    Raises:
+        ConfigurationError: no vertical of that name ever ran.
+    """
+    names = [experiment.name for experiment in client.search_experiments()]
+    if vertical not in names:
+        close = get_close_matches(vertical, names, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        known = ", ".join(sorted(name for name in names if name != "Default")) or "none"
+        raise ConfigurationError(f"no run of {vertical!r}; {hint}There are runs of: {known}.")
+    experiment = client.get_experiment_by_name(vertical).experiment_id
+    found: list[Any] = []
+    token = None
+    while len(found) < most:
+        page = client.search_runs(
+            [experiment],
+            order_by=["attributes.start_time DESC"],
+            max_results=min(_PAGE, most - len(found)),
+            page_token=token,
+        )
+        found += page
+        token = page.token
+        if not token:
+            break
+    return found
+
+
+def find_run(client: Any, text: str) -> Any:
+    """The run with an id, or with the only id that begins so.
+
+    Raises:
+        ConfigurationError: it is no id, no run has it, or several begin so; with what was found.
+    """
+    if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST},{_ID_CHARACTERS}}}", text):
+        raise ConfigurationError(
+            f"{text!r} is no id of a run; give at least the first {_SHORTEST} of its 32 characters 0-9 and a-f, "
+            "as kedro compare and the MLflow UI show them."
+        )
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    found = list(client.search_runs(experiments, f"attributes.run_id LIKE '{text}%'", max_results=3))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ConfigurationError(
+            f"no run {text!r} in {without_credentials(str(client.tracking_uri))}; kedro compare VERTICAL lists "
+            "the runs there are. A deleted run must be restored first."
+        )
+    ids = ", ".join(run.info.run_id for run in found)
+    raise ConfigurationError(f"{text!r} begins the ids of several runs ({ids}); give more characters.")
+
+
+def model_versions(client: Any, name: str) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """By run its version of a registered model, the latest where there are several, and the aliases of that version."""
+    aliases: dict[int, list[str]] = {}
+    for model in client.search_registered_models(f"name = '{name}'"):
+        for alias, version in model.aliases.items():
+            aliases.setdefault(int(version), []).append(alias)
+    found: dict[str, tuple[int, tuple[str, ...]]] = {}
+    token = None
+    while True:
+        page = client.search_model_versions(f"name = '{name}'", page_token=token)
+        for version in page:
+            number = int(version.version)
+            if version.run_id and number > found.get(version.run_id, (0, ()))[0]:
+                found[version.run_id] = number, tuple(sorted(aliases.get(number, [])))
+        token = page.token
+        if not token:
+            return found

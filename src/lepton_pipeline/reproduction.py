@@ -1,0 +1,187 @@
+"""Make a run again in a scratch folder, and compare."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.project import pipelines
+
+import lepton_pipeline
+from lepton_pipeline.errors import ConfigurationError, NotReproducedError
+from lepton_pipeline.registry import lineage
+from lepton_pipeline.registry.reproduce import (
+    Check,
+    Value,
+    check_code,
+    check_data,
+    check_device,
+    check_environment,
+    check_processor,
+    check_run,
+    compare_values,
+    read_artifact,
+    read_parameters,
+)
+from lepton_pipeline.registry.store import find_run
+from lepton_pipeline.scratch import STORE, scratch_project
+
+# Addresses of the caller's own store and run must not reach the process that works in the scratch folder.
+_STRIPPED = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "KEDRO_ENV")
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of making a run again.
+
+    Attributes:
+        run_id: of the run.
+        vertical: its experiment.
+        values: every figure and hash, then and now.
+        folder: the scratch folder, where it was kept.
+    """
+
+    run_id: str
+    vertical: str
+    values: list[Value]
+    folder: Path | None
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything is the same to the last bit."""
+        return all(value.equal for value in self.values)
+
+
+def reproduce_run(
+    client: Any,
+    run_id: str,
+    project: Path,
+    env: str | None,
+    show: Callable[[str, Sequence[Check]], None],
+    *,
+    anyway: bool = False,
+    keep: bool = False,
+) -> Reproduction:
+    """Check what a run depends on, then make it again in a scratch folder with a store of its own.
+
+    Args:
+        client: of the store that holds the run.
+        run_id: its id, or the beginning of it.
+        project: root of the project, which is only read.
+        env: configuration environment, for the catalog and credentials of the raw data.
+        show: called with the run's id and the checks before anything is trained.
+        anyway: train though a check has failed.
+        keep: leave the scratch folder.
+
+    Raises:
+        ConfigurationError: there is no such run, or nothing to rebuild it from.
+        NotReproducedError: a check has failed, or the pipeline has.
+    """
+    run = find_run(client, run_id)
+    vertical = client.get_experiment(run.info.experiment_id).name
+    if vertical not in pipelines:
+        raise ConfigurationError(
+            f"run {run.info.run_id} is of vertical {vertical!r}, which the project does not have; "
+            f"restore conf/base/{vertical}/parameters.yml."
+        )
+    parameters = read_parameters(client, run)
+    with scratch_project(project, env, vertical, parameters, pipelines[vertical].all_outputs(), keep=keep) as folder:
+        checks = [
+            check_run(run),
+            *_check_origin(client, run, project, parameters),
+            _check_data(folder, vertical, run),
+        ]
+        show(run.info.run_id, checks)
+        differing = [check.name for check in checks if check.decisive and not check.same]
+        if differing and not anyway:
+            raise NotReproducedError(
+                f"run {run.info.run_id} was not made again: {', '.join(differing)} not as then, see above; "
+                "make it the same, or try with --anyway."
+            )
+        # The table that was just checked is taken over: raw data cannot change in between.
+        _kedro_run(folder, vertical, "--only-missing-outputs", watched=True)
+        again = _own_run(folder, vertical)
+        if again is None or again.info.status != "FINISHED":
+            why = "" if again is None else f": {again.data.tags.get('error', 'see above')}"
+            raise NotReproducedError(
+                f"run {run.info.run_id} could not be made again, the pipeline failed{why}. "
+                "Look at the checks above: what is not as then?"
+            )
+        values = compare_values((client, run.info.run_id), (_own_client(folder), again.info.run_id))
+    return Reproduction(run.info.run_id, vertical, values, folder if keep else None)
+
+
+def _check_origin(client: Any, run: Any, project: Path, parameters: dict[str, Any]) -> list[Check]:
+    """Compare code, environment, device and processor of the run with those of now."""
+    then, run_id = run.data.tags, run.info.run_id
+    machine = lineage.machine_tags()
+    code = {**lineage.code_tags(project), "code.sha256": lineage.package_sha256()}
+    installed = read_artifact(client, run_id, "environment.txt")
+    return [
+        check_code(then, code, run_id),
+        check_environment(installed, lineage.environment(), then, machine["python"], run_id),
+        check_device(then, _device(parameters)),
+        check_processor(then, machine["processor"]),
+    ]
+
+
+def _device(parameters: dict[str, Any]) -> str:
+    from lepton_pipeline.model.device import choose_device
+
+    try:
+        return choose_device(parameters.get("training", {}).get("device", "auto"))
+    except ConfigurationError:
+        return "no CUDA card"
+
+
+def _check_data(folder: Path, vertical: str, run: Any) -> Check:
+    """Read the raw data in the scratch folder, as the run did, and compare what came of them."""
+    done = _kedro_run(folder, vertical, "--to-outputs", f"{vertical}.ingestion_record", watched=False)
+    found = _own_run(folder, vertical)
+    if found is not None and found.info.status == "FINISHED":
+        return check_data(run.data.tags, found.data.tags)
+    problem = found.data.tags.get("error") if found is not None else None
+    said = done.stderr.rpartition("error: ")[2].strip() or f"exit code {done.returncode}"
+    return check_data(run.data.tags, None, problem or said)
+
+
+def _kedro_run(folder: Path, vertical: str, *options: str, watched: bool) -> subprocess.CompletedProcess[str]:
+    """Run the pipeline in a process of its own; what it logs is shown where it is to be watched."""
+    environment = {name: value for name, value in os.environ.items() if name not in _STRIPPED}
+    # The package that runs here, also where it is not installed.
+    source = str(Path(lepton_pipeline.__file__).parents[1])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [source, environment.get("PYTHONPATH")]))
+    return subprocess.run(  # noqa: S603  # this interpreter, and the name of a vertical that is a pipeline's
+        [sys.executable, "-m", "kedro", "run", "--pipelines", vertical, *options],
+        cwd=folder,
+        env=environment,
+        # Its last words, a summary with an address in the scratch folder's store, are not for the user.
+        stdout=subprocess.DEVNULL,
+        stderr=None if watched else subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
+def _own_client(folder: Path) -> Any:
+    import mlflow
+
+    address = f"sqlite:///{folder / STORE}"
+    return mlflow.MlflowClient(address, address)
+
+
+def _own_run(folder: Path, vertical: str) -> Any:
+    """The latest run in the scratch folder's store, or None where there is none."""
+    if not (folder / STORE).is_file():
+        return None
+    client = _own_client(folder)
+    experiment = client.get_experiment_by_name(vertical)
+    if experiment is None:
+        return None
+    order = ["attributes.start_time DESC"]
+    return next(iter(client.search_runs([experiment.experiment_id], order_by=order, max_results=1)), None)

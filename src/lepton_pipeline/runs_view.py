@@ -1,0 +1,190 @@
+"""How comparisons and reproductions of runs are shown on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lepton_pipeline.errors import NotReproducedError
+from lepton_pipeline.registry.compare import METRICS, ComparableRuns, ComparedRun, Comparison, Figure
+from lepton_pipeline.registry.compare_page import NAMES, duration_text, version_text
+from lepton_pipeline.registry.reproduce import Check
+from lepton_pipeline.reproduction import Reproduction
+
+_WIDTH_OF_A_LOG = 110
+_VALUE_CHARACTERS = 40
+_ERROR_CHARACTERS = 300
+_STYLES = {"promoted": "green", "refused": "red", "FAILED": "red", "KILLED": "red"}
+
+
+def console() -> Console:
+    """A console that is as wide in a log as people read it."""
+    made = Console(highlight=False)
+    if not made.is_terminal:
+        made.width = _WIDTH_OF_A_LOG
+    return made
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print runs side by side, the best first, and those without figures below."""
+    out = console()
+    out.print()
+    count = sum(len(group.runs) for group in comparison.groups)
+    title = f"{comparison.vertical}: {_count(count)} with test figures, best first by {NAMES[comparison.metric]}"
+    out.print(Text(title, style="bold"))
+    if count == 1:
+        out.print(Text("There is nothing to compare it with yet.", style="dim"))
+    for position, group in enumerate(comparison.groups):
+        out.print()
+        if len(comparison.groups) > 1:
+            which = "the latest test rows" if position == 0 else "other test rows, not to be compared with those above"
+            out.print(Text(f"{_count(len(group.runs))} on {which}", style="bold"))
+        out.print(Text(_rows(group), style="dim"), soft_wrap=False)
+        out.print(_figures(group, comparison.metric))
+        out.print(_origins(group))
+    if comparison.others:
+        out.print(Text(f"{_count(len(comparison.others))} without figures", style="bold"))
+        out.print(_others(comparison.others))
+
+
+def _count(number: int) -> str:
+    return f"{number or 'no'} {'run' if number == 1 else 'runs'}"
+
+
+def _rows(group: ComparableRuns) -> str:
+    rows = f"{int(group.rows):,} rows, " if group.rows.isdigit() else ""
+    split = ", ".join(f"{key} {value}" for key, value in group.split.items())
+    return f"{rows}data {group.data[:12] or 'not known'}{'; split ' if split else ''}{split}"
+
+
+def _figures(group: ComparableRuns, decisive: str) -> Table:
+    table = _table("run")
+    metrics = [decisive, *(metric for metric in METRICS if metric != decisive)]
+    for metric in metrics:
+        table.add_column(NAMES[metric].replace(" ", "\n"), no_wrap=True)
+    table.add_column(f"boosting's\n{NAMES[decisive]}", no_wrap=True)
+    for run in group.runs:
+        cells = [_figure(run.figures.get(metric)) for metric in metrics]
+        table.add_row(_named(run), *cells, _figure(run.baseline))
+    return table
+
+
+def _origins(group: ComparableRuns) -> Table:
+    table = _table("run")
+    table.add_column("gate", ratio=3)
+    table.add_column("what differs", ratio=3)
+    for name in ("seed", "commit", "started", "took"):
+        table.add_column(name, no_wrap=True)
+    for run in group.runs:
+        gate = Text(run.decision or "not reached", style=_STYLES.get(run.decision, "dim"))
+        gate.append(f"\n{run.reason}" if run.reason else "", style="dim")
+        differs = "\n".join(f"{name} {_short(value)}" for name, value in run.parameters.items())
+        took = Text(duration_text(run.seconds)).append("\nresumed" if run.resumed else "", style="dim")
+        started = f"{run.started.astimezone():%m-%d %H:%M}"
+        # As Text: a value such as [bold] is no markup.
+        table.add_row(_named(run), gate, Text(differs or "–"), run.seed, run.commit or "–", started, took)
+    return table
+
+
+def _others(runs: list[ComparedRun]) -> Table:
+    table = _table("run")
+    table.add_column("status", no_wrap=True)
+    table.add_column("started", no_wrap=True)
+    table.add_column("why", ratio=1, overflow="fold")
+    for run in runs:
+        why = run.error or ("under way" if run.status == "RUNNING" else "ended before the test")
+        started = f"{run.started.astimezone():%m-%d %H:%M}"
+        status = Text(run.status.lower(), style=_STYLES.get(run.status, ""))
+        table.add_row(_named(run), status, started, Text(why[:_ERROR_CHARACTERS]))
+    return table
+
+
+def _table(first: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
+    table.add_column(first, no_wrap=True)
+    return table
+
+
+def _named(run: ComparedRun) -> Text:
+    name = version_text(run).replace("version ", "v") if run.version else run.run_id[:8]
+    return Text(name).append(f"\n{run.run_id[:8]}" if run.version else "", style="dim")
+
+
+def _figure(figure: Figure | None) -> Text:
+    if figure is None:
+        return Text("–")
+    text = Text(f"{figure.value:.4f}")
+    if figure.low is not None and figure.high is not None:
+        text.append(f"\n{figure.low:.3f}–{figure.high:.3f}", style="dim")
+    return text
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _VALUE_CHARACTERS else f"{text[: _VALUE_CHARACTERS - 1]}…"
+
+
+def print_checks(run_id: str, checks: Sequence[Check]) -> None:
+    """Print what a run depends on, and whether it is as it was."""
+    out = console()
+    out.print()
+    out.print(Text(f"run {run_id}", style="bold"))
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in checks:
+        verdict = (
+            Text("same", style="green") if check.same else Text("differs", style="red" if check.decisive else "yellow")
+        )
+        table.add_row(check.name, verdict, Text(check.text))
+        if check.remedy and not check.same:
+            table.add_row("", "", Text(f"→ {check.remedy}", style="dim"))
+    out.print(Padding(table, (0, 1), expand=False))
+    out.print()
+
+
+def print_outcome(outcome: Reproduction) -> None:
+    """Print which figures are equal, every one that differs, and end in an error if any does.
+
+    Raises:
+        NotReproducedError: a figure differs, or there was none to compare.
+    """
+    out = console()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("", "then", "now", ""):
+        table.add_column(name, no_wrap=True)
+    rest: dict[str, int] = {}
+    for value in outcome.values:
+        if value.equal and not _told(value.name):
+            part = value.name.partition(".")[0]
+            rest[part] = rest.get(part, 0) + 1
+            continue
+        verdict = Text("equal", style="green") if value.equal else Text("differs", style="red")
+        table.add_row(value.name, _exact(value.then), _exact(value.now), verdict)
+    out.print(table)
+    if rest:
+        shown = ", ".join(f"{count} of {part}.*" if count > 1 else part for part, count in rest.items())
+        out.print(Text(f"equal, too: {shown}"))
+    if outcome.folder is not None:
+        out.print(Text(f"the scratch folder is {outcome.folder}"), soft_wrap=True)
+    differing = [value.name for value in outcome.values if not value.equal]
+    if differing or not outcome.values:
+        what = f"{len(differing)} of {len(outcome.values)} values differ" if differing else "it has no value to compare"
+        raise NotReproducedError(f"run {outcome.run_id} is not reproduced: {what}, see above.")
+    out.print(Text(f"run {outcome.run_id} is reproduced: {len(outcome.values)} values are equal, to the last bit"))
+
+
+def _told(name: str) -> bool:
+    """Whether a value is shown though it is equal."""
+    return name.endswith(".sha256") or name in {f"test.{metric}" for metric in METRICS}
+
+
+def _exact(value: float | str | None) -> str:
+    if value is None:
+        return "–"
+    return value[:16] if isinstance(value, str) else repr(value)

@@ -1,0 +1,127 @@
+"""A project of one vertical in a folder of its own, to run it without touching the project's data and registry."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+from types import FrameType
+from typing import Any
+
+from kedro.config import MissingConfigException, OmegaConfigLoader
+from kedro.framework.project import settings
+from kedro.io import DataCatalog
+
+from lepton_pipeline.errors import ConfigurationError
+
+STORE = "mlflow.db"
+_OWN_CONF = ("parameters*", "mlflow*")
+# What runs write, or what the scratch folder has of its own; all else of the project may hold raw data.
+_WRITTEN = re.compile(r"0[2-8]_.*")
+_NOT_SHARED = {"conf", "data", "src", "mlruns", "pyproject.toml"}
+
+
+@contextmanager
+def scratch_project(
+    project: Path, env: str | None, vertical: str, parameters: dict[str, Any], outputs: Iterable[str], *, keep: bool
+) -> Iterator[Path]:
+    """Make a folder that only this user can read, with a project of one vertical and a store of its own.
+
+    It is removed at the end, also when the process is told to stop. Raw data, and secrets of the environment, are
+    linked, not copied.
+
+    Args:
+        project: root of the project, which is only read.
+        env: its environment, for catalog and credentials; None for the usual one.
+        vertical: the one that is to run.
+        parameters: its whole declaration, in place of the project's.
+        outputs: names of the data sets that it writes.
+        keep: leave the folder.
+
+    Raises:
+        ConfigurationError: an output would be written outside the folder.
+    """
+    folder = Path(mkdtemp(prefix="kedro-reproduce-")).resolve()
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        _furnish(folder, project, env, vertical, parameters)
+        _refuse_outputs_elsewhere(folder, outputs)
+        yield folder
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _furnish(folder: Path, project: Path, env: str | None, vertical: str, parameters: dict[str, Any]) -> None:
+    (folder / "src").mkdir()
+    for name in ("pyproject.toml", ".telemetry"):
+        if (project / name).is_file():
+            shutil.copy(project / name, folder / name)
+    _furnish_conf(folder / settings.CONF_SOURCE, project / settings.CONF_SOURCE, env, vertical, parameters)
+    (folder / "data").mkdir()
+    inside = [path for path in (project / "data").iterdir() if not _WRITTEN.fullmatch(path.name)]
+    beside = [path for path in project.iterdir() if not _left_out(path.name)]
+    for path in inside + beside:
+        (folder / path.relative_to(project)).symlink_to(path.resolve())
+
+
+def _left_out(name: str) -> bool:
+    return name in _NOT_SHARED or name.startswith((".", STORE))
+
+
+def _furnish_conf(conf: Path, given: Path, env: str | None, vertical: str, parameters: dict[str, Any]) -> None:
+    others = {path.parent.name for path in (given / "base").glob("*/parameters*.yml")} - {vertical}
+    shutil.copytree(given / "base", conf / "base", ignore=shutil.ignore_patterns(*_OWN_CONF, *others))
+    if (given / "logging.yml").is_file():
+        shutil.copy(given / "logging.yml", conf / "logging.yml")
+    # The environment's catalog and credentials, but not its parameters; secrets are linked, never copied.
+    (conf / "local").mkdir()
+    chosen = given / (env or settings.CONFIG_LOADER_ARGS["default_run_env"])
+    for path in sorted(chosen.rglob("*")) if chosen.is_dir() else []:
+        if path.is_file() and not any(path.match(pattern) for pattern in _OWN_CONF):
+            linked = conf / "local" / path.relative_to(chosen)
+            linked.parent.mkdir(parents=True, exist_ok=True)
+            linked.symlink_to(path.resolve())
+    declaration = conf / "base" / vertical / "parameters.yml"
+    declaration.parent.mkdir(parents=True, exist_ok=True)
+    # JSON is YAML in which a text that looks like a number, or a date, stays a text.
+    declaration.write_text(json.dumps({vertical: _literal(parameters)}, ensure_ascii=False), encoding="utf-8")
+    (conf / "base" / "mlflow.yml").write_text(f"tracking_uri: sqlite:///{STORE}\nartifact_root: mlruns\n")
+
+
+def _literal(value: Any) -> Any:
+    """Values as they are: a "${" in them is no interpolation."""
+    if isinstance(value, str):
+        return value.replace("${", "\\${")
+    if isinstance(value, list):
+        return [_literal(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _literal(each) for key, each in value.items()}
+    return value
+
+
+def _refuse_outputs_elsewhere(folder: Path, outputs: Iterable[str]) -> None:
+    """Refuse a catalog by which the run would write outside the scratch folder, into the project's data say."""
+    loader = OmegaConfigLoader(str(folder / settings.CONF_SOURCE), **settings.CONFIG_LOADER_ARGS)
+    try:
+        credentials = loader["credentials"]
+    except MissingConfigException:
+        credentials = {}
+    resolver = DataCatalog.from_config(loader["catalog"], credentials).config_resolver
+    for name in sorted(outputs):
+        path = str(resolver.resolve_pattern(name).get("filepath", ""))
+        if not path or "://" in path or not (folder / path).resolve().is_relative_to(folder):
+            raise ConfigurationError(
+                f"{name} is written to {path or 'no file'!r}, outside the project's own layers below data/, so the run "
+                "would change it when made again; give its catalog entry a path relative to the project."
+            )

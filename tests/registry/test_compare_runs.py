@@ -1,0 +1,206 @@
+"""Runs of small stores side by side: order, comparable rows, what differs, and every kind of run without figures."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.registry.compare import compare_runs
+from lepton_pipeline.registry.compare_page import compare_page, duration_text
+from lepton_pipeline.registry.store import find_run, latest_runs, model_versions, open_store
+from lepton_pipeline.registry.tracking import Tracking
+from lepton_pipeline.runs_view import print_comparison
+
+ORIGIN = {"data.sha256": "a" * 64, "data.rows": "1500", "seed": "7"}
+SPLIT = {"split.strategy": "stratified", "split.seed": "7"}
+
+
+@pytest.fixture
+def client(store, tmp_path):
+    import mlflow
+
+    shutil.copy(store, tmp_path / "mlflow.db")
+    address = f"sqlite:///{tmp_path}/mlflow.db"
+    made = mlflow.MlflowClient(address, address)
+    made.create_experiment("shop", artifact_location=(tmp_path / "mlruns").as_uri())
+    return made
+
+
+def add_run(client, auc=None, *, started=0, status="FINISHED", params=None, tags=None, name="as declared"):
+    from mlflow.entities import Metric, Param, RunTag
+
+    experiment = client.get_experiment_by_name("shop").experiment_id
+    # A start at 0 would be taken for none.
+    run = client.create_run(experiment, start_time=(1 + started) * 1000, run_name=name)
+    figures = {"test.auc": auc, "test.auc.low": auc - 0.05, "test.auc.high": auc + 0.05} if auc is not None else {}
+    rival = {"baseline.hist_gradient_boosting.auc": 0.7} if figures else {}
+    client.log_batch(
+        run.info.run_id,
+        metrics=[Metric(key, value, 0, 0) for key, value in {**figures, **rival}.items()],
+        params=[Param(key, value) for key, value in {"gate.metric": "auc", **SPLIT, **(params or {})}.items()],
+        tags=[RunTag(key, value) for key, value in {**ORIGIN, **(tags or {})}.items()],
+    )
+    client.set_terminated(run.info.run_id, status, end_time=(91 + started) * 1000)
+    return run.info.run_id
+
+
+def compared(client, most=100):
+    return compare_runs("shop", latest_runs(client, "shop", most), model_versions(client, "shop"))
+
+
+def test_the_best_comes_first_with_its_interval_and_its_version(client, tmp_path):
+    low, high = add_run(client, 0.7, started=2), add_run(client, 0.8, started=1)
+    client.create_registered_model("shop")
+    for run_id in (low, high):
+        client.create_model_version("shop", source=tmp_path.as_uri(), run_id=run_id)
+    client.set_registered_model_alias("shop", "champion", "2")
+    (group,) = compared(client).groups
+    first, second = group.runs
+    assert (first.run_id, second.run_id) == (high, low)
+    assert (first.figures["auc"].low, first.figures["auc"].high) == (0.75, 0.8500000000000001)
+    assert (first.version, first.aliases, second.version, second.aliases) == (2, ("champion",), 1, ())
+    assert first.baseline.value == 0.7
+    assert first.seconds == 90
+
+
+def test_figures_of_other_test_rows_stand_apart_those_of_the_latest_first(client):
+    same = [add_run(client, 0.9, started=1), add_run(client, 0.7, started=2)]
+    seed = add_run(client, 0.6, started=4, params={"split.seed": "8"})
+    data = add_run(client, 0.95, started=3, tags={"data.sha256": "b" * 64})
+    groups = compared(client).groups
+    assert [[run.run_id for run in group.runs] for group in groups] == [[seed], [data], same]
+    assert groups[0].split == {"seed": "8", "strategy": "stratified"}
+
+
+def test_only_parameters_that_differ_are_shown(client):
+    add_run(
+        client, 0.7, started=1, params={"training.learning_rate": "0.1", "training.layers": "2", "about.question": "?"}
+    )
+    add_run(
+        client, 0.8, started=2, params={"training.learning_rate": "0.2", "training.layers": "2", "training.bins": "4"}
+    )
+    comparison = compared(client)
+    assert comparison.differing == ["training.bins", "training.learning_rate"]
+    best, other = comparison.groups[0].runs
+    assert best.parameters == {"training.bins": "4", "training.learning_rate": "0.2"}
+    assert other.parameters == {"training.learning_rate": "0.1"}
+
+
+def test_runs_without_figures_are_listed_with_their_reason(client):
+    failed = add_run(client, 0.9, started=3, status="FAILED", tags={"error": "DataError: no column"})
+    short = add_run(client, started=2)
+    good = add_run(client, 0.7, started=1)
+    comparison = compared(client)
+    assert [run.run_id for run in comparison.groups[0].runs] == [good]
+    assert [(run.run_id, run.error) for run in comparison.others] == [(failed, "DataError: no column"), (short, "")]
+
+
+def test_the_metric_is_that_of_the_gate(client):
+    run_id = add_run(client, 0.7, params={"gate.metric": "f1"})
+    assert compared(client).groups == []
+    client.log_metric(run_id, "test.f1", 0.5)
+    assert compared(client).metric == "f1"
+    assert compared(client).groups[0].runs[0].figures["f1"].low is None
+
+
+def test_deleted_runs_are_left_out_and_the_latest_are_found_page_by_page(client, monkeypatch):
+    monkeypatch.setattr("lepton_pipeline.registry.store._PAGE", 2)
+    ids = [add_run(client, 0.5 + number / 100, started=number) for number in range(6)]
+    client.delete_run(ids[5])
+    assert [run.info.run_id for run in latest_runs(client, "shop", 5)] == ids[4::-1]
+    assert [run.info.run_id for run in latest_runs(client, "shop", 3)] == ids[4:1:-1]
+
+
+def test_a_vertical_that_never_ran_is_said(client, tmp_path):
+    with pytest.raises(ConfigurationError, match="no run of 'shopp'; did you mean 'shop'"):
+        latest_runs(client, "shopp", 5)
+    with pytest.raises(ConfigurationError, match=r"no run yet: none\.db does not exist"):
+        open_store(Tracking(tracking_uri="sqlite:///none.db"), tmp_path)
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_run_is_found_by_the_start_of_its_id(client):
+    run_id, other = add_run(client, 0.7), add_run(client, 0.7)
+    shared = next(number for number in range(33) if run_id[:number] != other[:number])
+    start = run_id[: max(shared, 4)]
+    assert find_run(client, start).info.run_id == run_id
+    for text, message in (("0123456789ab", "no run"), ("xyz", "no id of a run"), ("a%' OR '1", "no id of a run")):
+        with pytest.raises(ConfigurationError, match=message):
+            find_run(client, text)
+    client.delete_run(run_id)
+    with pytest.raises(ConfigurationError, match="A deleted run must be restored first"):
+        find_run(client, start)
+
+
+def test_several_ids_with_the_same_start_are_named(client, monkeypatch):
+    monkeypatch.setattr("lepton_pipeline.registry.store._SHORTEST", 1)
+    # Seventeen ids cannot begin with sixteen different characters.
+    experiment = client.get_experiment_by_name("shop").experiment_id
+    ids = [client.create_run(experiment).info.run_id for _ in range(17)]
+    first = next(run_id[0] for run_id in ids if sum(other[0] == run_id[0] for other in ids) > 1)
+    with pytest.raises(ConfigurationError, match="begins the ids of several runs"):
+        find_run(client, first)
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+
+
+def test_the_page_needs_nothing_else_and_runs_no_foreign_markup(client):
+    hostile = "<script>alert(1)</script>"
+    add_run(client, 0.8, started=1, name=hostile, params={"training.model": hostile, "split.seed": '"><img src=x>'})
+    add_run(client, 0.7, started=2, tags={"gate.decision": '"><b onclick=x>', "gate.reason": hostile})
+    add_run(client, started=3, status="FAILED", tags={"error": hostile})
+    page = compare_page(compared(client))
+    parser = Tags()
+    parser.feed(page)
+    assert not {"script", "img", "link", "iframe"} & {tag for tag, _ in parser.seen}
+    assert not any(name.startswith("on") for _, attributes in parser.seen for name in attributes)
+    assert "http" not in page
+    assert page.count("&lt;script&gt;") >= 4
+
+
+def test_bars_lie_where_the_figures_are(client):
+    add_run(client, 0.8, started=1)
+    add_run(client, 0.6, started=2)
+    page = compare_page(compared(client))
+    # The axis goes from 0.55 to 0.85, with 4 % of it free on both sides.
+    places = [float(place) for place in re.findall(r'class="value" style="left:([\d.]+)%"', page)]
+    assert places == pytest.approx([100 * (0.25 + 0.012) / 0.324, 100 * (0.05 + 0.012) / 0.324], abs=0.01)
+
+
+def test_one_run_and_none_are_no_error(client, capsys):
+    print_comparison(compared(client))
+    assert "no runs with test figures" in capsys.readouterr().out
+    assert "No run has figures" in compare_page(compared(client))
+    add_run(client, 0.8)
+    print_comparison(compared(client))
+    assert "There is nothing to compare it with yet." in capsys.readouterr().out
+
+
+def test_the_terminal_shows_all_in_110_columns(client, capsys):
+    add_run(client, 0.8, started=1, params={"training.model": "x" * 300}, tags={"gate.decision": "promoted"})
+    add_run(client, 0.7, started=2, tags={"gate.reason": "[bold]because[/bold] " * 20, "gate.decision": "refused"})
+    add_run(client, started=3, status="KILLED", tags={"error": "e" * 500})
+    print_comparison(compared(client))
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 110
+    assert "0.750–0.850" in printed
+    assert "[bold]because" in printed
+    assert "…" in printed
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "not ended"), (59.4, "59 s"), (61, "1 min 01 s"), (7_260, "2 h 01 min")]
+)
+def test_durations_read_well(seconds, text):
+    assert duration_text(seconds) == text
