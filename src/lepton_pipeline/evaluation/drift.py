@@ -11,7 +11,7 @@ import pandas as pd
 from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn, as_numbers
 from lepton_pipeline.features.encode import Encoder
 
-# Above .1 a shift is by custom worth a look, above .25 it is large (Siddiqi 2006, "Credit Risk Scorecards", chapter 10).
+# Above .1 a shift is by custom worth a look, above .25 it is large (Siddiqi 2006, "Credit Risk Scorecards").
 PSI_BOUND = 0.1
 LEVEL = 0.05
 _BINS = 10
@@ -50,7 +50,8 @@ def measure_drift(feature_table: pd.DataFrame, split: pd.DataFrame, encoder: Enc
         encoder: knows the columns and their kinds.
 
     Returns:
-        `columns` as `compare_rows` returns them, `rows_train`, `rows_test`, and what a flag means: `psi_bound`, `level`.
+        `columns` as `compare_rows` returns them, `rows_train`, `rows_test`, and what a flag means: `psi_bound` and
+        `level`.
     """
     train, test = (feature_table.loc[split.index[split["part"] == part]] for part in ("train", "test"))
     return {
@@ -65,9 +66,9 @@ def measure_drift(feature_table: pd.DataFrame, split: pd.DataFrame, encoder: Enc
 def compare_rows(train: pd.DataFrame, other: pd.DataFrame, encoder: Encoder) -> list[dict[str, Any]]:
     """Compare any rows with training rows, column by column.
 
-    Numbers are compared by the two-sample Kolmogorov-Smirnov test, categories by the chi-square test of homogeneity, and
-    missing values by the chi-square test of their two rates. The p-value of a column is that of its most surprising test,
-    times the number of its tests; those of all columns are corrected by Holm's method (1979), which needs no
+    Numbers are compared by the two-sample Kolmogorov-Smirnov test, categories by the chi-square test of homogeneity,
+    and missing values by the chi-square test of their two rates. The p-value of a column is that of its most surprising
+    test, times the number of its tests; those of all columns are corrected by Holm's method (1979), which needs no
     independence: columns of one table hang together. The tests take rows for independent, so rows that follow each
     other closely in time surprise them too easily; therefore a column is flagged only if the population stability index
     (PSI: sum of (q - p) ln(q / p) over bins, half a row added to each) is beyond `PSI_BOUND`, too. Bins are tenths of
