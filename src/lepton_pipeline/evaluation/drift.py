@@ -121,7 +121,9 @@ def _compare_numbers(train: np.ndarray, other: np.ndarray) -> _Comparison:
     if len(known) and len(known_other):
         tested = ks_2samp(known, known_other, method="asymp")
         statistic, p_values = float(tested.statistic), [float(tested.pvalue)]
-    edges = np.unique(np.quantile(known, np.arange(1, _BINS) / _BINS, method="inverted_cdf")) if len(known) else []
+    edges = np.zeros(0)
+    if len(known):
+        edges = np.unique(np.quantile(known, np.arange(1, _BINS) / _BINS, method="inverted_cdf"))
     counts = [
         np.append(np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1), len(rows) - len(values))
         for values, rows in ((known, train), (known_other, other))

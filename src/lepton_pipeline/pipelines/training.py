@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.contract import check_contract, enforce_contract
 from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.scores import score_rows
@@ -23,6 +24,7 @@ from lepton_pipeline.progress import show_epochs
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.registry.tracking import log_epoch
+from lepton_pipeline.report.write import write_report
 
 
 def create_pipeline(vertical: str) -> Pipeline:
@@ -75,6 +77,7 @@ def create_pipeline(vertical: str) -> Pipeline:
             ),
             Node(evaluate, ["scores", "params:evaluation"], "metrics", name="evaluate"),
             Node(draw_figures, ["scores", "metrics", "params:about"], "figures", name="draw_figures"),
+            Node(measure_drift, ["feature_table", "split", "encoder"], "drift", name="measure_drift"),
             Node(
                 register_model,
                 [
@@ -98,7 +101,27 @@ def create_pipeline(vertical: str) -> Pipeline:
             ),
         ]
     )
-    return Pipeline(ingestion.create_pipeline(vertical) + stages, namespace=vertical)
+    made = ingestion.create_pipeline(vertical)
+    return Pipeline(made + stages + _report(made), namespace=vertical)
+
+
+def _report(ingested: Pipeline) -> Pipeline:
+    """The report: what it shows by the names of the function's arguments, and the contract of every raw table."""
+    shown = (
+        "ingestion_record",
+        "contract_result",
+        "feature_report",
+        "split",
+        "scores",
+        "metrics",
+        "history",
+        "registration",
+        "decision",
+        "drift",
+    )
+    tables = sorted(name for name in ingested.all_outputs() if name.endswith(".contract_result"))
+    inputs = {"about": "params:about"} | {name: name for name in (*shown, *tables)}
+    return Pipeline([Node(write_report, inputs, "report", name="write_report")])
 
 
 def train_model(

@@ -20,6 +20,7 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Declaration
 
 _SQLITE = "sqlite:///"
+_REPORTS = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.png"}
 # Lets the UI open on the pages of model training.
 _EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
 _ERROR_CHARACTERS = 2000
@@ -95,7 +96,7 @@ class RunLog:
     def describe(self, run_id: str, results: str = "") -> None:
         """Write the text at the head of the run's page: links to its reports, then its results."""
         pages = f"{self._page(run_id)}/artifacts"
-        links = f"[Data Docs]({pages}/data_docs/index.html) · [pictures]({pages}/evaluation/roc.png)"
+        links = " · ".join(f"[{name}]({pages}/{path})" for name, path in _REPORTS.items())
         self.client.set_tag(run_id, "mlflow.note.content", f"{links}\n\n{results}".strip())
 
     def close(self, run_id: str, status: str, error: BaseException | str | None = None) -> None:
