@@ -26,7 +26,7 @@ STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#555555", "linestyle": (0, (5, 2)), "linewidth": 1.5, "zorder": 4},
     {"color": "#8a8a8a", "linestyle": (0, (1, 1.3)), "linewidth": 1.7, "zorder": 4},
 )
-_SQUARE, _WIDE, _SMALL = (3.5, 3.3), (5.2, 2.9), (3.5, 2.2)
+_SQUARE, _WIDE, _SMALL = (3.1, 2.95), (4.3, 2.6), (3.1, 2.0)
 _FONT_SIZE = 9
 _CURVE_POINTS = 300
 _BAND = 0.14
@@ -149,15 +149,17 @@ class _Page:
 def _inline(svg: str, name: str) -> str:
     """Cut what an element inside a page does not need, and make its ids its own."""
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # A style sheet inside would hold for the whole page.
+    svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     # Inside HTML an SVG needs no addresses of namespaces; with a view box alone it takes the width it is given.
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"| version="1\.1"', "", svg)
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg)
-    svg = re.sub(r' id="([^"]*)"', rf' id="{name}-\1"', svg)
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]*)', svg))
+    svg = re.sub(r' id="([^"]*)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", svg)
     svg = re.sub(r'(xlink:)?href="#', f'href="#{name}-', svg)
     svg = svg.replace("url(#", f"url(#{name}-")
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)
+    svg = re.sub(r"font-family: [^;\"]*; ?", "", svg)
     return re.sub(r"\n\s*", "\n", svg).strip()
 
 

@@ -16,6 +16,7 @@ from lepton_pipeline.report.findings import (
     flagged_gaps,
 )
 from lepton_pipeline.report.sections import (
+    compare_models,
     describe_data,
     describe_lineage,
     describe_quality,
@@ -63,7 +64,6 @@ def render_card(evidence: Evidence) -> str:
     """Write the card of the model version as Markdown (Mitchell et al. 2019, "Model Cards for Model Reporting")."""
     gaps = flagged_gaps(evidence)
     drifted = [each["column"] for each in evidence.drift.get("columns", []) if each["flagged"]]
-    quality = describe_quality(evidence)
     text = (
         _environment(autoescape=False)
         .get_template("model_card.md")
@@ -72,7 +72,7 @@ def render_card(evidence: Evidence) -> str:
             about=evidence.about,
             verdict=describe_verdict(evidence),
             data=describe_data(evidence),
-            quality=quality,
+            quality=compare_models(evidence),
             savings=list(evidence.costs.get("saving", {}).items()),
             unit=evidence.costs.get("unit", ""),
             measured_slices=list(dict.fromkeys(each["column"] for each in evidence.slices.get("slices", []))),

@@ -32,8 +32,9 @@ def describe_verdict(evidence: Evidence) -> dict[str, Any]:
     checks = decision.get("checks", [])
     failed = sum(not check["passed"] for check in checks)
     if decision["promoted"]:
-        before = f"in place of version {champion}" if champion not in (None, version) else "as the first of its kind"
-        headline, sentence = "Accepted", f"Version {version} is used from now on, {before}."
+        # A run that went on after the alias had moved finds its own version there.
+        before = {None: ", as the first of its kind", version: ""}.get(champion, f", in place of version {champion}")
+        headline, sentence = "Accepted", f"Version {version} is used from now on{before}."
         if failed:
             sentence += f" {_checks(failed)} did not hold; see the reason."
     else:
@@ -75,7 +76,19 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
 
 
 def describe_quality(evidence: Evidence) -> dict[str, Any]:
-    """Set the model's figures beside those of the baselines, and say what its decisions come to."""
+    """Set the model's figures and curves beside those of the baselines, and say what its decisions come to."""
+    return {
+        **compare_models(evidence),
+        "pictures": draw_quality(evidence.scores, evidence.metrics),
+        "drawn": [
+            {"name": name, "color": style["color"], "dashes": _dashes(style), "width": style["linewidth"]}
+            for name, style in zip(drawn_models(evidence.metrics), STYLES, strict=False)
+        ],
+    }
+
+
+def compare_models(evidence: Evidence) -> dict[str, Any]:
+    """The figures of the section on quality, without its curves."""
     metrics = evidence.metrics
     champion = [check for check in evidence.decision.get("checks", []) if check["name"] == "champion"]
     return {
@@ -90,11 +103,6 @@ def describe_quality(evidence: Evidence) -> dict[str, Any]:
         "uncalibrated": metrics.get("uncalibrated", {}),
         "champion": champion[0] if champion else None,
         "outcomes": count_outcomes(evidence.scores, metrics["threshold"]),
-        "pictures": draw_quality(evidence.scores, metrics),
-        "drawn": [
-            {"name": name, "color": style["color"], "dashes": _dashes(style), "width": style["linewidth"]}
-            for name, style in zip(drawn_models(metrics), STYLES, strict=False)
-        ],
     }
 
 
@@ -108,7 +116,7 @@ def describe_training(evidence: Evidence) -> dict[str, Any]:
         "shortest": int(epochs.min()),
         "longest": int(epochs.max()),
         "stopped": held_out["network"].nunique(),
-        "device": evidence.registration["device"],
+        "device": "a CPU" if evidence.registration["device"] == "cpu" else "a CUDA device",
         "picture": draw_losses(history),
     }
 
@@ -142,13 +150,15 @@ def changed_parameters(declared: dict[str, Any]) -> list[dict[str, Any]]:
     Returns:
         `key` (dotted), `value` and `default` of each, in the order of the declaration.
     """
-    required = {key: declared["dataset"][key] for key in ("target", "positive", "positive_when")}
-    defaults = flatten(Vertical.model_validate({"dataset": required}).model_dump())
+    bare = Vertical.model_validate({"dataset": {"target": "", "positive": True}}).model_dump()
+    # These two have no default.
+    bare["dataset"] |= {"target": None, "positive": None}
+    defaults = flatten(bare)
     told_elsewhere = ("about.", "contract.expectations", "tables", "features.")
     return [
-        {"key": key, "value": value, "default": defaults.get(key)}
+        {"key": key, "value": value, "default": defaults[key]}
         for key, value in flatten(declared).items()
-        if not key.startswith(told_elsewhere) and (value != defaults.get(key) or key == "dataset.target")
+        if not key.startswith(told_elsewhere) and value != defaults[key]
     ]
 
 

@@ -32,6 +32,8 @@ METRICS = {
 }
 LOWER_IS_BETTER = ("log_loss", "brier", "ece")
 _MINUS = "\N{MINUS SIGN}"
+# A line does not break between a number and its sign.
+_PERCENT = "\N{NO-BREAK SPACE}%"
 # Shares are better known in per cent.
 _SHARES = ("base_rate", "selection_rate", "recall", "precision", "false_positive_rate")
 
@@ -69,7 +71,7 @@ def count(value: float) -> str:
 
 def percent(share: float | None, digits: int = 1, signed: bool = False) -> str:
     """A share as per cent."""
-    return "–" if share is None else f"{decimals(100 * share, digits, signed)} %"
+    return "–" if share is None else f"{decimals(100 * share, digits, signed)}{_PERCENT}"
 
 
 def amount(value: float | None, unit: str = "", signed: bool = False) -> str:
@@ -87,7 +89,7 @@ def metric(name: str, value: float | None, signed: bool = False) -> str:
 
 def interval(name: str, figure: Mapping[str, float], signed: bool = False) -> str:
     """The ends of a metric's interval."""
-    ends = [metric(name, figure[end], signed).removesuffix(" %") for end in ("low", "high")]
+    ends = [metric(name, figure[end], signed).removesuffix(_PERCENT) for end in ("low", "high")]
     return f"{ends[0]} to {ends[1]}"
 
 
@@ -98,7 +100,7 @@ def gap(name: str, value: float, signed: bool = False) -> str:
 
 def plain(value: Any) -> str:
     """A value of a table as it is: whole numbers whole, others to six significant digits."""
-    if value is None:
+    if value is None or value != value:
         return "missing"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
@@ -129,7 +131,7 @@ def sentence(text: str) -> str:
     text = text.strip()
     if not text:
         return ""
-    first = text.split(maxsplit=1)[0]
+    first = text.split(maxsplit=1)[0].rstrip(".,:;!?")
     if first.isalpha() and first.islower():
         text = metric_name(first) + text[len(first) :] if first in METRICS else text[0].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
