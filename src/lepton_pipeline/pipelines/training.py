@@ -101,13 +101,13 @@ def create_pipeline(vertical: str) -> Pipeline:
             ),
         ]
     )
-    made = ingestion.create_pipeline(vertical)
-    return Pipeline(made + stages + _report(made), namespace=vertical)
+    whole = Pipeline(ingestion.create_pipeline(vertical) + stages, namespace=vertical)
+    return whole + _report(vertical, whole)
 
 
-def _report(ingested: Pipeline) -> Pipeline:
-    """The report: what it shows by the names of the function's arguments, and the contract of every raw table."""
-    shown = (
+def _report(vertical: str, whole: Pipeline) -> Pipeline:
+    """Wire the report: results by the names of its arguments, and the contract of every raw table of the vertical."""
+    results = (
         "ingestion_record",
         "contract_result",
         "feature_report",
@@ -119,9 +119,13 @@ def _report(ingested: Pipeline) -> Pipeline:
         "decision",
         "drift",
     )
-    tables = sorted(name for name in ingested.all_outputs() if name.endswith(".contract_result"))
-    inputs = {"about": "params:about"} | {name: name for name in (*shown, *tables)}
-    return Pipeline([Node(write_report, inputs, "report", name="write_report")])
+    inputs = {"about": f"params:{vertical}.about"} | {name: f"{vertical}.{name}" for name in results}
+    tables = {name for name in whole.all_outputs() if name.endswith(".contract_result")} - set(inputs.values())
+    inputs |= {name: name for name in sorted(tables)}
+    # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of its own.
+    return Pipeline(
+        [Node(write_report, inputs, f"{vertical}.report", name="write_report", namespace=vertical)],
+    )
 
 
 def train_model(
