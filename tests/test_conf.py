@@ -31,7 +31,7 @@ def catalog(loader) -> DataCatalog:
 @pytest.mark.parametrize("vertical", VERTICALS)
 def test_a_declaration_is_short_and_builds(loader, vertical):
     text = (CONF / "base" / vertical / "parameters.yml").read_text()
-    assert len(text.splitlines()) <= 70
+    assert len(text.splitlines()) <= 80
     assert max(map(len, text.splitlines())) <= 140
     assert read_vertical(vertical, loader["parameters"][vertical]).dataset.target
 

@@ -26,7 +26,9 @@ STAGES = [
     "evaluate",
     "draw_figures",
     "register_model",
+    "measure_drift",
     "gate_model",
+    "write_report",
 ]
 FIGURES = ["calibration.png", "precision_recall.png", "roc.png", "score_histogram.png"]
 
@@ -116,7 +118,7 @@ def test_reports_are_on_disk_and_in_mlflow(trained):
     client = project.client()
     stored = {
         file.path
-        for folder in ("", "evaluation", "data_docs", "data", "gate")
+        for folder in ("", "evaluation", "data_docs", "data", "gate", "report")
         for file in client.list_artifacts(run.info.run_id, folder)
     }
     assert {f"evaluation/{name}" for name in FIGURES} < stored
@@ -124,6 +126,9 @@ def test_reports_are_on_disk_and_in_mlflow(trained):
         "data_docs/index.html",
         "data/contract.json",
         "gate/decision.json",
+        "evaluation/drift.json",
+        "report/report.html",
+        "report/model_card.md",
         "parameters.json",
         "environment.txt",
     } < stored

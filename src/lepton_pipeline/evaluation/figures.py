@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.evaluation.curves import bin_rows, rates
 from lepton_pipeline.evaluation.metrics import OWN, RankedRows, rank_rows
 from lepton_pipeline.parameters import About
 
@@ -37,9 +38,7 @@ _SIZE, _DPI = (9.6, 6.2), 160
 # Left edge, bottom, width and height in fractions of the page; the first is a square on paper.
 _MAIN, _SIDE = (0.08, 0.105, 0.445, 0.689), (0.635, 0.105, 0.335, 0.689)
 _SIDE_GAP = 0.145
-_CURVE_POINTS = 4000
 _HISTOGRAM_BINS = 30
-_WILSON_Z = 1.959964
 
 
 @dataclass(frozen=True)
@@ -114,9 +113,9 @@ def _draw_roc(shown: list[_Shown], subtitle: str, caution: str, rule: str) -> by
     page = _new_page(title, subtitle, caution)
     axes = _add_curve_axes(page, "False positive rate", "True positive rate", rule)
     for each in shown:
-        true, false = _curve(each.ranked)
-        rates = f"{_percent(each.recall)} found, {_percent(each.false_rate)} false alarms"
-        label = f"{each.name}\n{each.worded('auc')}\nfrom {each.threshold:.3f}: {rates}"
+        true, false = rates(each.ranked)
+        outcome = f"{_percent(each.recall)} found, {_percent(each.false_rate)} false alarms"
+        label = f"{each.name}\n{each.worded('auc')}\nfrom {each.threshold:.3f}: {outcome}"
         axes.plot(np.append(0, false), np.append(0, true), label=label, clip_on=False, **each.style)
         _mark(axes, each.false_rate, each.recall, each)
     axes.plot([0, 1], [0, 1], color=_RULE, linewidth=1.2, zorder=2, label="No skill\n0.500")
@@ -131,7 +130,7 @@ def _draw_precision_recall(shown: list[_Shown], subtitle: str, caution: str, rul
     axes = _add_curve_axes(page, "Recall", "Precision", rule)
     base_rate = float(model.ranked.labels.mean())
     for each in shown:
-        recall, false_rate = _curve(each.ranked)
+        recall, false_rate = rates(each.ranked)
         precision = recall * base_rate / (recall * base_rate + false_rate * (1 - base_rate))
         label = f"{each.name}\n{each.worded('average_precision')}\nfrom {each.threshold:.3f}: F1 {each.worded('f1')}"
         # The area under these steps is the average precision; straight lines between the points would flatter it.
@@ -148,7 +147,7 @@ def _draw_calibration(shown: list[_Shown], sample: str, caution: str) -> bytes:
     title = f"{shown[0].name} probabilities are off by {error:.1f} percentage points on average"
     subtitle = f"{sample}; bars and brackets: 95 % intervals; diagonal: perfect calibration"
     page = _new_page(title, subtitle, caution)
-    bins = [_bin(each.ranked) for each in shown]
+    bins = [bin_rows(each.ranked) for each in shown]
     limit = _round_up(max(max(predicted.max(), high.max()) for predicted, _, _, high, _ in bins))
     panels = _add_panels(page, shown, "Predicted probability", "Observed rate")
     for each, axes, (predicted, observed, low, high, counts) in zip(shown, panels, bins, strict=True):
@@ -283,27 +282,6 @@ def _add_legend(page: Figure, axes: Axes, title: str) -> None:
 def _mark(axes: Axes, across: float, up: float, each: _Shown) -> None:
     looks = {"color": each.style["color"], "markeredgecolor": "white", "zorder": each.style["zorder"] + 2}
     axes.plot(across, up, marker="o", markersize=9, clip_on=False, **looks)
-
-
-def _curve(ranked: RankedRows) -> tuple[np.ndarray, np.ndarray]:
-    """True and false positive rate at the end of each tie, thinned to what a picture can show."""
-    ends = np.flatnonzero(np.append(ranked.scores[1:] != ranked.scores[:-1], True))
-    if len(ends) > _CURVE_POINTS:
-        ends = ends[np.linspace(0, len(ends) - 1, _CURVE_POINTS).round().astype(int)]
-    found = np.cumsum(ranked.labels)
-    true = found[ends]
-    return true / found[-1], (ends + 1 - true) / (len(ranked.labels) - found[-1])
-
-
-def _bin(ranked: RankedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Mean score, observed rate, its Wilson interval (Wilson 1927) and the rows of each calibration bin."""
-    counts = np.diff(np.append(ranked.bin_starts, len(ranked.labels)))
-    predicted = np.add.reduceat(ranked.scores, ranked.bin_starts) / counts
-    observed = np.add.reduceat(ranked.labels, ranked.bin_starts) / counts
-    spread = _WILSON_Z**2 / counts
-    centre = (observed + spread / 2) / (1 + spread)
-    reach = np.sqrt(spread * observed * (1 - observed) + spread**2 / 4) / (1 + spread)
-    return predicted, observed, centre - reach, centre + reach, counts
 
 
 def _share_by_class(ranked: RankedRows, edges: np.ndarray) -> list[np.ndarray]:

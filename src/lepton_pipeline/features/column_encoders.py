@@ -100,6 +100,11 @@ class CategoricalColumn:
         codes = np.array([*(code_of.get(key, UNSEEN) for key in keys), MISSING], dtype=np.int32)
         return {self.name: codes[positions]}
 
+    def texts(self, column: pd.Series) -> pd.Series:
+        """Write every value as the text by which it is looked up, rare and unseen ones too; missing stays missing."""
+        positions, keys = _keys(column, self.input)
+        return pd.Series([*keys, None], dtype=object).take(positions).set_axis(column.index)
+
 
 def indicator_name(name: str) -> str:
     """Name the encoded column that says where `name` has no value."""

@@ -15,6 +15,10 @@ class About(Declaration):
 
     question: str = Field("", description="what the model answers, in one sentence")
     caution: str = Field("", description="what stands beside every result, such as: synthetic data")
+    intended_use: str = Field("", description="what the model is for, and who acts on it")
+    out_of_scope: str = Field("", description="what it must not be used for")
+    limits: str = Field("", description="what is known to limit it, beyond the caution")
+    licence: str = Field("", description="source and licence of the data")
 
 
 class Dataset(Declaration):

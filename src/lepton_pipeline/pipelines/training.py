@@ -8,6 +8,7 @@ from kedro.pipeline import Node, Pipeline
 from lepton_pipeline.data.contract import check_contract, enforce_contract
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.evaluation.costs import measure_costs
+from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.outcomes import price_outcomes
@@ -27,6 +28,7 @@ from lepton_pipeline.progress import show_epochs
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.registry.tracking import log_epoch
+from lepton_pipeline.report.write import write_report
 
 
 def create_pipeline(vertical: str) -> Pipeline:
@@ -100,6 +102,7 @@ def create_pipeline(vertical: str) -> Pipeline:
                 name="measure_slices",
             ),
             Node(draw_figures, ["scores", "metrics", "params:about"], "figures", name="draw_figures"),
+            Node(measure_drift, ["feature_table", "split", "encoder"], "drift", name="measure_drift"),
             Node(
                 register_model,
                 [
@@ -123,7 +126,31 @@ def create_pipeline(vertical: str) -> Pipeline:
             ),
         ]
     )
-    return Pipeline(ingestion.create_pipeline(vertical) + stages, namespace=vertical)
+    whole = Pipeline(ingestion.create_pipeline(vertical) + stages, namespace=vertical)
+    return whole + _report(vertical, whole)
+
+
+def _report(vertical: str, whole: Pipeline) -> Pipeline:
+    """Wire the report: results by the names of its arguments, and the contract of every raw table of the vertical."""
+    results = (
+        "ingestion_record",
+        "contract_result",
+        "feature_report",
+        "split",
+        "scores",
+        "metrics",
+        "history",
+        "registration",
+        "decision",
+        "drift",
+    )
+    inputs = {"about": f"params:{vertical}.about"} | {name: f"{vertical}.{name}" for name in results}
+    tables = {name for name in whole.all_outputs() if name.endswith(".contract_result")} - set(inputs.values())
+    inputs |= {name: name for name in sorted(tables)}
+    # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of its own.
+    return Pipeline(
+        [Node(write_report, inputs, f"{vertical}.report", name="write_report", namespace=vertical)],
+    )
 
 
 def train_model(

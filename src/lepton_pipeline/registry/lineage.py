@@ -9,6 +9,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,18 @@ _PRIVATE = (":(exclude)conf/local", ":(exclude,glob)conf/**/credentials*", ":(ex
 # Whatever a user's own git is told to do with a diff.
 _PLAIN = ("--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--unified=3")
 _PREFIXES = ("--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/")
+# What says where a run comes from.
+TAGS = (
+    "git.commit",
+    "git.dirty",
+    "data.sha256",
+    "data.rows",
+    "configuration.sha256",
+    "environment.sha256",
+    "weights.sha256",
+    "device",
+    "seed",
+)
 
 
 def code_tags(project: Path) -> dict[str, str]:
@@ -96,6 +109,30 @@ def sha256(content: str | dict[str, Any]) -> str:
     """Hash of a text, or of a JSON-able mapping whatever the order of its keys."""
     text = content if isinstance(content, str) else json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_run(run_id: str) -> dict[str, Any]:
+    """Read back where a run comes from.
+
+    Args:
+        run_id: MLflow run of this project.
+
+    Returns:
+        `run_id`, `started` (UTC, ISO 8601, to the second), `tags` (those of `TAGS` that it has), `parameters` (the
+        vertical's declaration with all defaults) and `packages` (version by name).
+    """
+    import mlflow
+
+    run = mlflow.MlflowClient().get_run(run_id)
+    installed = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/environment.txt")
+    started = datetime.fromtimestamp(run.info.start_time // 1000, UTC)
+    return {
+        "run_id": run_id,
+        "started": started.isoformat(),
+        "tags": {key: run.data.tags[key] for key in TAGS if key in run.data.tags},
+        "parameters": mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/parameters.json"),
+        "packages": dict(line.split("==", 1) for line in installed.split()),
+    }
 
 
 def _processor() -> str:

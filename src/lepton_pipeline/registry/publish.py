@@ -21,6 +21,8 @@ from lepton_pipeline.registry.tracking import flat_metrics
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
 # Where a signature says `double`, MLflow refuses a column of whole numbers; the encoder checks numbers itself.
 _SIGNATURE_TYPES = {"number": "any", "text": "string", "boolean": "any", "any": "any"}
+# What the registry's tables hold; SQLite would take more, PostgreSQL refuses.
+_DESCRIPTION_CHARACTERS = 5000
 _ISO = "%Y-%m-%dT%H:%M:%S"
 _LINEAGE = ("configuration.sha256", "data.rows", "data.sha256", "environment.sha256", "git.commit", "git.dirty", "seed")
 
@@ -107,6 +109,21 @@ def register_model(
         "weights_sha256": model.weights_sha256,
         "device": model.trained["device"],
     }
+
+
+def describe_version(registration: dict[str, Any], card: str) -> None:
+    """Make a model card the description of its version.
+
+    Args:
+        registration: what `register_model` returns.
+        card: Markdown; what is longer than the registry takes is cut at the end of a line, and the rest pointed to.
+    """
+    import mlflow
+
+    rest = f"\n\nThe rest is in `report/model_card.md` of run {registration['run_id']}.\n"
+    if len(card) > _DESCRIPTION_CHARACTERS:
+        card = card[: _DESCRIPTION_CHARACTERS - len(rest)].rpartition("\n")[0].rstrip() + rest
+    mlflow.MlflowClient().update_model_version(registration["name"], str(registration["version"]), card)
 
 
 def _signature(artefact: Artefact) -> Any:

@@ -23,6 +23,7 @@ from lepton_pipeline.parameters import Declaration
 from lepton_pipeline.registry.experiment_page import EXPERIMENT
 
 _SQLITE = "sqlite:///"
+_REPORTS = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.png"}
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
 _PARAMS_A_CALL = 100  # what MLflow takes
@@ -98,7 +99,7 @@ class RunLog:
     def describe(self, run_id: str, results: str = "") -> None:
         """Write the text at the head of the run's page: links to its reports, then its results."""
         pages = f"{self._page(run_id)}/artifacts"
-        links = f"[Data Docs]({pages}/data_docs/index.html) · [pictures]({pages}/evaluation/roc.png)"
+        links = " · ".join(f"[{name}]({pages}/{path})" for name, path in _REPORTS.items())
         self.client.set_tag(run_id, "mlflow.note.content", f"{links}\n\n{results}".strip())
 
     def close(self, run_id: str, status: str, error: BaseException | str | None = None) -> None:

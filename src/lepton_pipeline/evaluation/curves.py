@@ -1,0 +1,31 @@
+"""What curves of a model are drawn through."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lepton_pipeline.evaluation.metrics import RankedRows
+
+_CURVE_POINTS = 4000
+_WILSON_Z = 1.959964
+
+
+def rates(ranked: RankedRows, most: int = _CURVE_POINTS) -> tuple[np.ndarray, np.ndarray]:
+    """True and false positive rate at the end of each tie, thinned to `most` points."""
+    ends = np.flatnonzero(np.append(ranked.scores[1:] != ranked.scores[:-1], True))
+    if len(ends) > most:
+        ends = ends[np.linspace(0, len(ends) - 1, most).round().astype(int)]
+    found = np.cumsum(ranked.labels)
+    true = found[ends]
+    return true / found[-1], (ends + 1 - true) / (len(ranked.labels) - found[-1])
+
+
+def bin_rows(ranked: RankedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mean score, observed rate, its Wilson interval (Wilson 1927) and the rows of each calibration bin."""
+    counts = np.diff(np.append(ranked.bin_starts, len(ranked.labels)))
+    predicted = np.add.reduceat(ranked.scores, ranked.bin_starts) / counts
+    observed = np.add.reduceat(ranked.labels, ranked.bin_starts) / counts
+    spread = _WILSON_Z**2 / counts
+    centre = (observed + spread / 2) / (1 + spread)
+    reach = np.sqrt(spread * observed * (1 - observed) + spread**2 / 4) / (1 + spread)
+    return predicted, observed, centre - reach, centre + reach, counts

@@ -1,0 +1,185 @@
+"""Compare the rows a model was trained on with others, column by column: have its inputs changed?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn, as_numbers
+from lepton_pipeline.features.encode import Encoder
+
+# Above .1 a shift is by custom worth a look, above .25 it is large (Siddiqi 2006, "Credit Risk Scorecards").
+PSI_BOUND = 0.1
+LEVEL = 0.05
+_BINS = 10
+# A level with fewer rows than this in either part, were both alike, is counted among the others: cells that small make
+# the chi-square approximation wrong (Cochran 1954) and the PSI noise.
+_FEWEST = 5
+_SMALLEST_SHARE = 0.01
+_SHOWN_LEVELS = 10
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """How one column differs.
+
+    Attributes:
+        kind: "number" or "category".
+        statistic: of the Kolmogorov-Smirnov or the chi-square test, of values that are there.
+        p_values: of that test, and of the one on missing values where there are some.
+        counts: rows by bin of training and of the other rows, missing ones last, two arrays of shape [bins].
+        new_levels: texts of categories that no training row has, the most frequent first.
+    """
+
+    kind: str
+    statistic: float
+    p_values: list[float]
+    counts: tuple[np.ndarray, np.ndarray]
+    new_levels: list[str]
+
+
+def measure_drift(feature_table: pd.DataFrame, split: pd.DataFrame, encoder: Encoder) -> dict[str, Any]:
+    """Compare the test rows with the training rows in every column that the model reads.
+
+    Args:
+        feature_table: rows with their raw values.
+        split: `part` of every row, indexed as `feature_table`.
+        encoder: knows the columns and their kinds.
+
+    Returns:
+        `columns` as `compare_rows` returns them, `rows_train`, `rows_test`, and what a flag means: `psi_bound` and
+        `level`.
+    """
+    train, test = (feature_table.loc[split.index[split["part"] == part]] for part in ("train", "test"))
+    return {
+        "columns": compare_rows(train, test, encoder),
+        "rows_train": len(train),
+        "rows_test": len(test),
+        "psi_bound": PSI_BOUND,
+        "level": LEVEL,
+    }
+
+
+def compare_rows(train: pd.DataFrame, other: pd.DataFrame, encoder: Encoder) -> list[dict[str, Any]]:
+    """Compare any rows with training rows, column by column.
+
+    Numbers are compared by the two-sample Kolmogorov-Smirnov test, categories by the chi-square test of homogeneity,
+    and missing values by the chi-square test of their two rates. The p-value of a column is that of its most surprising
+    test, times the number of its tests; those of all columns are corrected by Holm's method (1979), which needs no
+    independence: columns of one table hang together. The tests take rows for independent, so rows that follow each
+    other closely in time surprise them too easily; therefore a column is flagged only if the population stability index
+    (PSI: sum of (q - p) ln(q / p) over bins, half a row added to each) is beyond `PSI_BOUND`, too. Bins are tenths of
+    the training values, or levels with at least 1 % of the rows and one for all others; missing values have their own.
+
+    Args:
+        train: rows the encoder was fitted on, or others like them.
+        other: rows to compare with them.
+        encoder: the columns to compare, and their kinds.
+
+    Returns:
+        A dict for each column, in the encoder's order: `column`, `kind`, `statistic`, `p_value` (corrected), `psi`,
+        `missing_train` and `missing_test` (shares of the rows), `new_levels` (at most ten texts), `flagged`.
+    """
+    compared = [_compare(column, train[column.name], other[column.name]) for column in encoder.columns]
+    surprise = _holm([min(1.0, min(each.p_values) * len(each.p_values)) for each in compared])
+    return [
+        _describe(column.name, each, float(p_value))
+        for column, each, p_value in zip(encoder.columns, compared, surprise, strict=True)
+    ]
+
+
+def _describe(name: str, each: _Comparison, p_value: float) -> dict[str, Any]:
+    psi = _stability_index(*each.counts)
+    missing_train, missing_other = (float(counts[-1] / max(counts.sum(), 1)) for counts in each.counts)
+    return {
+        "column": name,
+        "kind": each.kind,
+        "statistic": each.statistic,
+        "p_value": p_value,
+        "psi": psi,
+        "missing_train": missing_train,
+        "missing_test": missing_other,
+        "new_levels": each.new_levels[:_SHOWN_LEVELS],
+        "flagged": p_value <= LEVEL and psi > PSI_BOUND,
+    }
+
+
+def _compare(column: NumericColumn | CategoricalColumn, train: pd.Series, other: pd.Series) -> _Comparison:
+    if isinstance(column, NumericColumn):
+        return _compare_numbers(as_numbers(train), as_numbers(other))
+    return _compare_categories(column.texts(train), column.texts(other))
+
+
+def _compare_numbers(train: np.ndarray, other: np.ndarray) -> _Comparison:
+    from scipy.stats import ks_2samp
+
+    known, known_other = train[~np.isnan(train)], other[~np.isnan(other)]
+    statistic, p_values = 0.0, []
+    if len(known) and len(known_other):
+        tested = ks_2samp(known, known_other, method="asymp")
+        statistic, p_values = float(tested.statistic), [float(tested.pvalue)]
+    edges = np.zeros(0)
+    if len(known):
+        edges = np.unique(np.quantile(known, np.arange(1, _BINS) / _BINS, method="inverted_cdf"))
+    counts = [
+        np.append(np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1), len(rows) - len(values))
+        for values, rows in ((known, train), (known_other, other))
+    ]
+    return _Comparison("number", statistic, p_values + _missing_test(*counts), (counts[0], counts[1]), [])
+
+
+def _compare_categories(train: pd.Series, other: pd.Series) -> _Comparison:
+    counts = pd.DataFrame({"train": train.value_counts(), "other": other.value_counts()}).fillna(0).sort_index()
+    rows = counts.sum()
+    share = counts.sum(axis=1) / max(rows.sum(), 1)
+    apart = (share * rows.min() >= _FEWEST) & (share >= _SMALLEST_SHARE)
+    pooled = np.vstack([counts[apart].to_numpy(), counts[~apart].to_numpy().sum(axis=0)])
+    new = counts[counts["train"] == 0].sort_values("other", ascending=False, kind="stable")
+    statistic, p_values = _chi_square(pooled)
+    missing = [len(train) - rows["train"], len(other) - rows["other"]]
+    whole = np.vstack([pooled, missing])
+    return _Comparison(
+        "category",
+        statistic,
+        p_values + _missing_test(whole[:, 0], whole[:, 1]),
+        (whole[:, 0], whole[:, 1]),
+        [str(level) for level in new.index],
+    )
+
+
+def _missing_test(train: np.ndarray, other: np.ndarray) -> list[float]:
+    """P-value of the two rates of missing values; none is missing, or all are: no test, and certainty of no change."""
+    table = np.array([[counts[-1], counts[:-1].sum()] for counts in (train, other)], dtype=float)
+    if not table[:, 0].any():
+        return [] if table[:, 1].all() else [1.0]
+    return _chi_square(table.T)[1]
+
+
+def _chi_square(counts: np.ndarray) -> tuple[float, list[float]]:
+    """Chi-square test of homogeneity of two columns of counts; rows without any count are left out."""
+    from scipy.stats import chi2_contingency
+
+    counts = counts[counts.sum(axis=1) > 0]
+    if len(counts) < 2 or not counts.sum(axis=0).all():
+        return 0.0, [1.0]
+    tested = chi2_contingency(counts, correction=True)
+    return float(tested.statistic), [float(tested.pvalue)]
+
+
+def _stability_index(train: np.ndarray, other: np.ndarray) -> float:
+    used = (train + other) > 0
+    shares = [(counts[used] + 0.5) / (counts[used] + 0.5).sum() for counts in (train, other)]
+    return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
+
+
+def _holm(p_values: list[float]) -> np.ndarray:
+    """P-values corrected for their number, step down (Holm 1979)."""
+    raw = np.array(p_values)
+    order = np.argsort(raw, kind="stable")
+    stepped = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
+    corrected = np.empty_like(raw)
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected

@@ -1,0 +1,59 @@
+"""What a run has found out, as its report needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from lepton_pipeline.parameters import About
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Results of one run, each as its stage returns it; an empty one is left out of the report.
+
+    Attributes:
+        about: what people must know who see a result.
+        ingestion: `files`, `rows`, `base_rate`, `columns`, `sha256` of the table.
+        contracts: results of the contracts, those of raw tables first.
+        features: what `check_features` found.
+        split: `part` and `label` of every row.
+        scores: `part`, `label` and the probabilities of the models.
+        metrics: what `evaluate` measured.
+        costs: policies, what-if table, cost curve and capacity.
+        slices: metrics and gaps by slice.
+        explanation: importance, effects and examples.
+        drift: test rows against training rows.
+        history: losses by network and epoch.
+        registration: the model version.
+        decision: the gate's.
+        lineage: where the run comes from, see `registry.lineage.read_run`.
+    """
+
+    about: About
+    ingestion: dict[str, Any]
+    contracts: list[dict[str, Any]]
+    features: dict[str, Any]
+    split: pd.DataFrame
+    scores: pd.DataFrame
+    metrics: dict[str, Any]
+    history: pd.DataFrame
+    registration: dict[str, Any]
+    decision: dict[str, Any]
+    lineage: dict[str, Any]
+    costs: dict[str, Any] = field(default_factory=dict)
+    slices: dict[str, Any] = field(default_factory=dict)
+    explanation: dict[str, Any] = field(default_factory=dict)
+    drift: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The vertical."""
+        return str(self.registration["name"])
+
+    @property
+    def title(self) -> str:
+        """Names the model version."""
+        return f"{self.name}, version {self.registration['version']}"

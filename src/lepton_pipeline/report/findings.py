@@ -1,0 +1,127 @@
+"""What the sections on costs, slices, explanation and drift say, as their templates take it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lepton_pipeline.report import words
+from lepton_pipeline.report.evidence import Evidence
+from lepton_pipeline.report.pictures import draw_cost, draw_effect
+
+_SLICE_METRICS = ("auc", "base_rate", "selection_rate", "recall", "false_positive_rate")
+_BARS = 15
+_DRIFT_ROWS = 15
+
+
+def describe_costs(evidence: Evidence) -> dict[str, Any]:
+    """Say what deciding costs, where costs are declared, and what other thresholds would do."""
+    costs = evidence.costs
+    if not costs:
+        return {"absent": "What other thresholds would do was not computed in this run."}
+    return {
+        **costs,
+        "savings": [
+            {"name": name, "cost": costs["policies"].get(name), "saving": costs["saving"].get(name)}
+            for name in costs["policies"]
+        ],
+        "picture": draw_cost(costs["curve"], costs["threshold"]) if costs["curve"] else "",
+    }
+
+
+def describe_slices(evidence: Evidence) -> dict[str, Any]:
+    """Set groups of cases beside each other, and name the gaps that are more than chance."""
+    slices = evidence.slices.get("slices", [])
+    if not slices:
+        return {
+            "absent": "No groups of cases were measured apart: no slices (evaluation.slices) and no sensitive columns "
+            "(dataset.sensitive) are declared."
+        }
+    columns = list(dict.fromkeys(each["column"] for each in slices))
+    return {
+        "metrics": _SLICE_METRICS,
+        "gaps": flagged_gaps(evidence),
+        "columns": [
+            {
+                "name": column,
+                "sensitive": any(each["sensitive"] for each in slices if each["column"] == column),
+                "slices": [each for each in slices if each["column"] == column],
+            }
+            for column in columns
+        ],
+    }
+
+
+def flagged_gaps(evidence: Evidence) -> list[dict[str, Any]]:
+    """Gaps that are more than chance, the widest first within their metric.
+
+    Returns:
+        `column`, `value` and `sensitive` of the slice, `metric` (its key), `figure` (the metric of the slice, or None)
+        and `gap` (to all other rows).
+    """
+    found = [
+        {
+            "column": each["column"],
+            "value": each["value"],
+            "sensitive": each["sensitive"],
+            "metric": metric,
+            "figure": each["metrics"].get(metric),
+            "gap": gap,
+        }
+        for each in evidence.slices.get("slices", [])
+        for metric, gap in each["gaps"].items()
+        if gap["flagged"]
+    ]
+    order = list(words.METRICS)
+    return sorted(found, key=lambda each: (order.index(each["metric"]), -abs(each["gap"]["value"])))
+
+
+def describe_explanation(evidence: Evidence) -> dict[str, Any]:
+    """Say which columns matter, in which direction, and what moved a few example cases."""
+    explanation = evidence.explanation
+    if not explanation:
+        return {"absent": "The model was not explained in this run."}
+    importance = explanation["importance"]
+    # An interval may reach below 0: such a column may be of no use at all.
+    longest = max((max(each["high"], 0) for each in importance), default=0) or 1.0
+    return {
+        **explanation,
+        "importance": importance[:_BARS],
+        "further": importance[_BARS:],
+        "longest": longest,
+        "effects": [_describe_effect(number, effect) for number, effect in enumerate(explanation["effects"], start=1)],
+    }
+
+
+def describe_drift(evidence: Evidence) -> dict[str, Any]:
+    """Say whether the test rows are like the training rows."""
+    drift = evidence.drift
+    if not drift:
+        return {"absent": "Test and training rows were not compared in this run."}
+    ranked = sorted(drift["columns"], key=lambda each: (not each["flagged"], -each["psi"]))
+    flagged = [each for each in ranked if each["flagged"]]
+    # Every flagged column is shown, and enough of the others to see that they are not.
+    shown = ranked[: max(len(flagged) + 3, _DRIFT_ROWS)]
+    return {
+        **drift,
+        "flagged": flagged,
+        "shown": shown,
+        "further": len(ranked) - len(shown),
+        "largest": max((each["psi"] for each in ranked), default=0) or 1.0,
+    }
+
+
+def _describe_effect(number: int, effect: dict[str, Any]) -> dict[str, Any]:
+    points = effect["points"]
+    numbers = [point for point in points if _is_number(point["value"])] if effect["kind"] == "number" else []
+    drawn = len(numbers) >= 2
+    return {
+        "column": effect["column"],
+        "picture": draw_effect(f"effect-{number}", numbers) if drawn else "",
+        # Without a curve, each value has a row; beside a curve, only what is no number: missing values.
+        "points": [point for point in points if point not in numbers] if drawn else points,
+        "highest": max((point["high"] for point in points), default=0) or 1.0,
+    }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

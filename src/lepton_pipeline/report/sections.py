@@ -1,0 +1,253 @@
+"""What the sections on verdict, data, quality, training and lineage say, as their templates take it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.evaluation.metrics import OWN
+from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.registry.tracking import flatten
+from lepton_pipeline.report import words
+from lepton_pipeline.report.evidence import Evidence
+from lepton_pipeline.report.pictures import STYLES, draw_losses, draw_quality, drawn_models
+
+_PARTS = {
+    "train": "Training",
+    "validation": "Validation",
+    "test": "Test",
+    "gap": "Left out between the parts",
+}
+_CHECKS = {"bound": "Bound of", "champion": "Against the champion", "baseline": "Against gradient boosting"}
+_PACKAGES = ("torch", "scikit-learn", "numpy", "pandas", "kedro", "mlflow", "great-expectations")
+_MOST_FILES = 8
+
+
+def describe_verdict(evidence: Evidence) -> dict[str, Any]:
+    """Say in a manager's words what was decided, and by which checks."""
+    decision = evidence.decision
+    version, champion = decision["version"], decision["champion_version"]
+    checks = decision.get("checks", [])
+    failed = sum(not check["passed"] for check in checks)
+    if decision["promoted"]:
+        # A run that went on after the alias had moved finds its own version there.
+        before = {None: ", as the first of its kind", version: ""}.get(champion, f", in place of version {champion}")
+        headline, sentence = "Accepted", f"Version {version} is used from now on{before}."
+        if failed:
+            sentence += f" {_checks(failed)} did not hold; see the reason."
+    else:
+        stays = "no model of this vertical is in use" if champion is None else f"version {champion} stays in use"
+        headline, sentence = "Not accepted", f"Version {version} is kept as a challenger; {stays}."
+        if failed:
+            sentence += f" {_checks(failed)} did not hold."
+    return {
+        "promoted": decision["promoted"],
+        "headline": headline,
+        "sentence": sentence,
+        "reason": decision["reason"],
+        "checks": [{**check, "title": _check_title(check["name"])} for check in checks],
+        "tiles": _tiles(evidence),
+    }
+
+
+def describe_data(evidence: Evidence) -> dict[str, Any]:
+    """Say which rows the model learnt from and was tested on, and whether they kept their contracts."""
+    ingestion, split = evidence.ingestion, evidence.split
+    parts = [
+        {"title": title, "rows": len(labels), "positives": int(labels.sum())}
+        for part, title in _PARTS.items()
+        if len(labels := split.loc[split["part"] == part, "label"])
+    ]
+    return {
+        "files": ingestion["files"][:_MOST_FILES],
+        "more_files": max(0, len(ingestion["files"]) - _MOST_FILES),
+        "rows": ingestion["rows"],
+        "columns": len(ingestion["columns"]),
+        "base_rate": ingestion["base_rate"],
+        "parts": parts,
+        "contracts": [_describe_contract(contract) for contract in evidence.contracts],
+        "findings": [
+            {**each, "left_out": each["severity"] == "noise" and evidence.features["on_noise"] == "drop"}
+            for each in evidence.features.get("findings", [])
+        ],
+    }
+
+
+def describe_quality(evidence: Evidence) -> dict[str, Any]:
+    """Set the model's figures and curves beside those of the baselines, and say what its decisions come to."""
+    return {
+        **compare_models(evidence),
+        "pictures": draw_quality(evidence.scores, evidence.metrics),
+        "drawn": [
+            {"name": name, "color": style["color"], "dashes": _dashes(style), "width": style["linewidth"]}
+            for name, style in zip(drawn_models(evidence.metrics), STYLES, strict=False)
+        ],
+    }
+
+
+def compare_models(evidence: Evidence) -> dict[str, Any]:
+    """The figures of the section on quality, without its curves."""
+    metrics = evidence.metrics
+    champion = [check for check in evidence.decision.get("checks", []) if check["name"] == "champion"]
+    return {
+        "models": list(metrics["test"]),
+        "baselines": [name for name in metrics["test"] if name not in OWN],
+        "metrics": list(metrics["test"]["model"]),
+        "test": metrics["test"],
+        "rows": metrics["rows"]["test"],
+        "resamples": metrics["resamples"],
+        "threshold": metrics["threshold"],
+        "threshold_rule": metrics.get("threshold_rule", "f1"),
+        "uncalibrated": metrics.get("uncalibrated", {}),
+        "champion": champion[0] if champion else None,
+        "outcomes": count_outcomes(evidence.scores, metrics["threshold"]),
+    }
+
+
+def describe_training(evidence: Evidence) -> dict[str, Any]:
+    """Say how long the networks learnt, with their losses by epoch."""
+    history = evidence.history
+    epochs = history.groupby("network")["epoch"].max()
+    held_out = history.dropna(subset="validation_log_loss")
+    return {
+        "networks": len(epochs),
+        "shortest": int(epochs.min()),
+        "longest": int(epochs.max()),
+        "stopped": held_out["network"].nunique(),
+        "device": "a CPU" if evidence.registration["device"] == "cpu" else "a CUDA device",
+        "picture": draw_losses(history),
+    }
+
+
+def describe_lineage(evidence: Evidence) -> dict[str, Any]:
+    """Say from which code, data, configuration and environment the model version comes."""
+    lineage, tags = evidence.lineage, evidence.lineage["tags"]
+    dirty = " with changes that are not committed" if tags.get("git.dirty") == "true" else ""
+    packages = [f"{name} {lineage['packages'][name]}" for name in _PACKAGES if name in lineage["packages"]]
+    facts = [
+        ("Run", lineage["run_id"]),
+        ("Started", words.moment(lineage["started"])),
+        ("Commit", f"{tags.get('git.commit', 'unknown')}{dirty}"),
+        ("Data (SHA-256)", evidence.ingestion["sha256"]),
+        ("Configuration (SHA-256)", tags.get("configuration.sha256", "unknown")),
+        ("Environment (SHA-256)", tags.get("environment.sha256", "unknown")),
+        ("Weights (SHA-256)", evidence.registration["weights_sha256"]),
+        ("Device", evidence.registration["device"]),
+        ("Seed", tags.get("seed", "unknown")),
+        ("Packages", ", ".join(packages)),
+    ]
+    return {"facts": facts, "changed": changed_parameters(lineage["parameters"])}
+
+
+def changed_parameters(declared: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a declaration changes of the defaults, but for its words (`about`), contracts and expressions.
+
+    Args:
+        declared: a whole declaration, defaults filled in.
+
+    Returns:
+        `key` (dotted), `value` and `default` of each, in the order of the declaration.
+    """
+    bare = Vertical.model_validate({"dataset": {"target": "", "positive": True}}).model_dump()
+    # These two have no default.
+    bare["dataset"] |= {"target": None, "positive": None}
+    defaults = flatten(bare)
+    told_elsewhere = ("about.", "contract.expectations", "tables", "features.")
+    return [
+        {"key": key, "value": value, "default": defaults[key]}
+        for key, value in flatten(declared).items()
+        if not key.startswith(told_elsewhere) and value != defaults[key]
+    ]
+
+
+def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
+    """How the model's decisions on the test rows turned out, per 1,000 cases.
+
+    Returns:
+        `found`, `missed`, `false_alarms` and `left_alone` per 1,000; `recall` and `precision` as shares.
+    """
+    test = scores[scores["part"] == "test"]
+    positive, acted = test["label"].to_numpy() == 1, test["model"].to_numpy() >= threshold
+    found, missed, alarms = (
+        int(np.count_nonzero(cases)) for cases in (positive & acted, positive & ~acted, ~positive & acted)
+    )
+    each = 1000 / len(test)
+    return {
+        "found": found * each,
+        "missed": missed * each,
+        "false_alarms": alarms * each,
+        "left_alone": (len(test) - found - missed - alarms) * each,
+        "recall": found / (found + missed),
+        "precision": found / max(found + alarms, 1),
+    }
+
+
+def _tiles(evidence: Evidence) -> list[dict[str, str]]:
+    """The few figures to remember."""
+    auc = evidence.metrics["test"]["model"]["auc"]
+    outcomes = count_outcomes(evidence.scores, evidence.metrics["threshold"])
+    tiles = [
+        {
+            "label": "AUC",
+            "value": words.metric("auc", auc["value"]),
+            "note": f"{words.interval('auc', auc)}; chance 0.5",
+        },
+        {
+            "label": "Positive cases found",
+            "value": words.percent(outcomes["recall"], 0),
+            "note": f"{words.count(outcomes['found'])} of {words.count(outcomes['found'] + outcomes['missed'])}"
+            " in 1,000 cases",
+        },
+        {
+            "label": "Alarms that are right",
+            "value": words.percent(outcomes["precision"], 0),
+            "note": f"{words.count(outcomes['found'])} of {words.count(outcomes['found'] + outcomes['false_alarms'])}"
+            " in 1,000 cases",
+        },
+    ]
+    if saving := evidence.costs.get("saving"):
+        # What one would do without any model is what a manager compares with.
+        simple = {name: saving[name] for name in ("all", "none") if name in saving} or saving
+        name, figure = min(simple.items(), key=lambda item: item[1]["value"])
+        unit = evidence.costs["unit"]
+        low, high = words.amount(figure["low"]), words.amount(figure["high"], unit)
+        tiles.append(
+            {
+                "label": "Saved per 1,000 cases",
+                "value": words.amount(figure["value"], unit),
+                "note": f"{low} to {high}; against: {words.policy_name(name).lower()}",
+            }
+        )
+    return tiles
+
+
+def _describe_contract(contract: dict[str, Any]) -> dict[str, Any]:
+    table = contract["contract"].partition(".")[2]
+    failed = [each for each in contract["expectations"] if not each["success"]]
+    return {
+        "table": table,
+        "rows": contract["rows"],
+        "quarantined": contract["quarantined"],
+        "expectations": len(contract["expectations"]),
+        "failed": failed,
+    }
+
+
+def _checks(number: int) -> str:
+    return "One check" if number == 1 else f"{number} checks"
+
+
+def _check_title(name: str) -> str:
+    kind, _, rest = name.partition(" ")
+    if kind == "slice":
+        return f"Slice {rest}"
+    return f"{_CHECKS.get(kind, kind)} {words.metric_name(rest) if rest else ''}".strip()
+
+
+def _dashes(style: dict[str, Any]) -> str:
+    """A line style as SVG takes it."""
+    if style["linestyle"] == "-":
+        return "none"
+    return " ".join(f"{length * style['linewidth']:g}" for length in style["linestyle"][1])

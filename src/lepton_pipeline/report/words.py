@@ -1,0 +1,155 @@
+"""How numbers, names and moments are written for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+MODELS = {
+    "model": "Model",
+    "network": "Its network alone",
+    "logistic_regression": "Logistic regression",
+    "hist_gradient_boosting": "Gradient boosting",
+}
+POLICIES = {"model": "Act as the model says", "all": "Act on every case", "none": "Act on no case"}
+# Title, and what an analyst must know to read the figure.
+METRICS = {
+    "auc": ("AUC", "how often a positive case gets a higher score than a negative one; 0.5 is chance"),
+    "average_precision": (
+        "Average precision",
+        "share of right alarms, averaged over all thresholds; chance: base rate",
+    ),
+    "f1": ("F1", "balance of right alarms and cases found, at the threshold"),
+    "log_loss": ("Log loss", "how far probabilities are from what happened; lower is better"),
+    "brier": ("Brier score", "mean squared error of the probabilities; lower is better"),
+    "ece": ("Calibration error", "mean distance of predicted and observed rate; lower is better"),
+    "base_rate": ("Base rate", "share of positive cases"),
+    "selection_rate": ("Acted on", "share of cases that the model decides as positive"),
+    "recall": ("Cases found", "share of the positive cases that the model decides as positive"),
+    "precision": ("Right alarms", "share of positive cases among those decided as positive"),
+    "false_positive_rate": ("False alarms", "share of the negative cases that the model decides as positive"),
+}
+LOWER_IS_BETTER = ("log_loss", "brier", "ece")
+_MINUS = "\N{MINUS SIGN}"
+# A line does not break between a number and its sign.
+_PERCENT = "\N{NO-BREAK SPACE}%"
+# Shares are better known in per cent.
+_SHARES = ("base_rate", "selection_rate", "recall", "precision", "false_positive_rate")
+
+
+def model_name(name: str) -> str:
+    """The name of a model or baseline."""
+    return MODELS.get(name, name.replace("_", " ").capitalize())
+
+
+def policy_name(name: str) -> str:
+    """The name of a way to decide."""
+    return POLICIES.get(name, f"Act as {model_name(name).lower()} says")
+
+
+def metric_name(name: str) -> str:
+    """The name of a metric."""
+    return METRICS.get(name, (name.replace("_", " "), ""))[0]
+
+
+def decimals(value: float | None, digits: int = 3, signed: bool = False) -> str:
+    """A number with fixed decimals; thousands parted by commas."""
+    if value is None:
+        return "–"
+    text = f"{value:+,.{digits}f}" if signed else f"{value:,.{digits}f}"
+    # What rounds to nothing has no sign.
+    if not text.strip("+-0.,"):
+        text = text.lstrip("+-")
+    return text.replace("-", _MINUS)
+
+
+def count(value: float) -> str:
+    """A whole number; thousands parted by commas."""
+    return decimals(value, 0)
+
+
+def percent(share: float | None, digits: int = 1, signed: bool = False) -> str:
+    """A share as per cent."""
+    return "–" if share is None else f"{decimals(100 * share, digits, signed)}{_PERCENT}"
+
+
+def amount(value: float | None, unit: str = "", signed: bool = False) -> str:
+    """A cost: whole units where it is large, else three significant digits."""
+    if value is None:
+        return "–"
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{decimals(value, digits, signed)} {unit}".strip()
+
+
+def metric(name: str, value: float | None, signed: bool = False) -> str:
+    """A metric's value in the digits that are usual for it."""
+    return percent(value, 1, signed) if name in _SHARES else decimals(value, 3, signed)
+
+
+def interval(name: str, figure: Mapping[str, float], signed: bool = False) -> str:
+    """The ends of a metric's interval."""
+    ends = [metric(name, figure[end], signed).removesuffix(_PERCENT) for end in ("low", "high")]
+    return f"{ends[0]} to {ends[1]}"
+
+
+def gap(name: str, value: float, signed: bool = False) -> str:
+    """A difference of two values of a metric; of shares, in percentage points."""
+    return f"{decimals(100 * value, 1, signed)} points" if name in _SHARES else decimals(value, 3, signed)
+
+
+def plain(value: Any) -> str:
+    """A value of a table as it is: whole numbers whole, others to six significant digits."""
+    if value is None or value != value:
+        return "missing"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,.6g}".replace("-", _MINUS) if abs(value) < 1e15 else f"{value:.6g}"
+
+
+def p_value(value: float) -> str:
+    """A p-value, bounded below where more digits say nothing."""
+    return "< 0.001" if value < 0.001 else decimals(value)
+
+
+def moment(iso: str) -> str:
+    """A UTC time for readers, to the minute."""
+    at = datetime.fromisoformat(iso)
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
+
+
+def metric_says(name: str) -> str:
+    """What a metric means, in a few words."""
+    return METRICS.get(name, ("", ""))[1]
+
+
+def sentence(text: str) -> str:
+    """A text with a capital at its start and a stop at its end; nothing stays nothing.
+
+    A name at the start, such as that of a column, would change with a capital: only words of small letters get one.
+    """
+    text = text.strip()
+    if not text:
+        return ""
+    first = text.split(maxsplit=1)[0].rstrip(".,:;!?")
+    if first.isalpha() and first.islower():
+        text = metric_name(first) + text[len(first) :] if first in METRICS else text[0].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def lower_first(text: str) -> str:
+    """A text as it stands inside a sentence; abbreviations keep their capitals."""
+    return text if text[1:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]
+
+
+def declared(value: Any) -> str:
+    """A declared value as YAML would have it, in short."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ", ".join(map(declared, value)) or "none"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {declared(each)}" for key, each in value.items()) or "none"
+    return str(value)

@@ -1,0 +1,75 @@
+"""The last stage of a run: its report and the card of its model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from lepton_pipeline.parameters import About
+from lepton_pipeline.registry.lineage import read_run
+from lepton_pipeline.registry.publish import describe_version
+from lepton_pipeline.report.evidence import Evidence
+from lepton_pipeline.report.render import render_card, render_report
+
+
+def write_report(
+    about: About,
+    ingestion_record: dict[str, Any],
+    contract_result: dict[str, Any],
+    feature_report: dict[str, Any],
+    split: pd.DataFrame,
+    scores: pd.DataFrame,
+    metrics: dict[str, Any],
+    history: pd.DataFrame,
+    registration: dict[str, Any],
+    decision: dict[str, Any],
+    costs: dict[str, Any] | None = None,
+    slices: dict[str, Any] | None = None,
+    explanation: dict[str, Any] | None = None,
+    drift: dict[str, Any] | None = None,
+    **table_contracts: dict[str, Any],
+) -> dict[str, bytes]:
+    """Write report and model card, and make the card the description of the model version.
+
+    Args:
+        about: what people must know who see a result.
+        ingestion_record: what the table was read from.
+        contract_result: what came of its contract.
+        feature_report: what `check_features` found.
+        split: `part` and `label` of every row.
+        scores: probabilities of the validation and test rows.
+        metrics: what `evaluate` measured.
+        history: losses by network and epoch.
+        registration: the model version, and the run that it comes from.
+        decision: the gate's.
+        costs: what decisions cost.
+        slices: metrics by slice.
+        explanation: what the model looks at.
+        drift: test rows against training rows.
+        table_contracts: results of the contracts of raw tables.
+
+    Returns:
+        `report.html` and `model_card.md`; equal arguments, of a run that has not changed, give equal bytes.
+    """
+    evidence = Evidence(
+        about=about,
+        ingestion=ingestion_record,
+        contracts=[*table_contracts.values(), contract_result],
+        features=feature_report,
+        split=split,
+        scores=scores,
+        metrics=metrics,
+        history=history,
+        registration=registration,
+        decision=decision,
+        # A run that goes on after a crash is another one than that which trained and registered the model.
+        lineage=read_run(registration["run_id"]),
+        costs=costs or {},
+        slices=slices or {},
+        explanation=explanation or {},
+        drift=drift or {},
+    )
+    card = render_card(evidence)
+    describe_version(registration, card)
+    return {"report.html": render_report(evidence).encode(), "model_card.md": card.encode()}

@@ -1,0 +1,270 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+from made_up import (
+    ABOUT,
+    make_contract,
+    make_costs,
+    make_decision,
+    make_drift,
+    make_evidence,
+    make_explanation,
+    make_slices,
+)
+
+from lepton_pipeline.parameters import About
+from lepton_pipeline.report.render import render_card, render_report
+from lepton_pipeline.report.sections import describe_verdict
+
+EVIL = "<script>alert('x')</script>\n{{ 7 * 7 }}{% raw %}\"quoted\" & $a_b$ | `code` </style>--> ]]>"
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+SECTIONS = ["verdict", "data", "quality", "costs", "slices", "explanation", "drift", "training", "lineage"]
+
+
+class Page(HTMLParser):
+    """Reads a page as a strict reader would: every element is closed in order."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.open, self.tags, self.ids, self.links, self.text = [], [], [], [], []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.ids += [value for name, value in attributes if name == "id"]
+        self.links += [value for name, value in attributes if name in ("href", "src", "xlink:href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"{tag} closes another element"
+
+    def handle_data(self, text):
+        self.text.append(text)
+
+    def words(self):
+        return re.sub(r"\s+", " ", "".join(self.text))
+
+
+@pytest.fixture(scope="module")
+def html():
+    return render_report(make_evidence())
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+@pytest.fixture(scope="module")
+def bare():
+    """The report of a run that was refused and computed little."""
+    return render_report(
+        make_evidence(decision=make_decision(promoted=False), costs={}, slices={}, explanation={}, drift={})
+    )
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """The report of a run without costs, on several raw tables."""
+    undeclared = {"declared": False, "unit": "", "policies": {}, "saving": {}, "curve": {}, "capacity": None}
+    what_if = [{"threshold": 0.5, "acted": 100.0, "precision": 0.5, "recall": 0.2, "cost": None}]
+    finding = {"feature": "rv1", "finding": "pure noise", "severity": "noise", "evidence": "alone it reaches AUC 0.5"}
+    return render_report(
+        make_evidence(
+            costs=make_costs() | undeclared | {"what_if": what_if},
+            contracts=[make_contract("plane is known", "tables.flights"), make_contract()],
+            features={"findings": [finding], "on_noise": "drop"},
+        )
+    )
+
+
+def between(html, section):
+    """One section of a page."""
+    return html.partition(f'<section id="{section}">')[2].partition("</section>")[0]
+
+
+def test_every_section_is_there_in_order_and_reached_by_the_contents(page):
+    assert [attributes["id"] for tag, attributes in page.tags if tag == "section"] == SECTIONS
+    assert [link for link in page.links if link.removeprefix("#") in SECTIONS] == [f"#{name}" for name in SECTIONS]
+
+
+def test_the_page_needs_nothing_beside_it(html, page):
+    assert not re.search(r"https?:|//[a-z]|@import|<script|<iframe|<object|<link| src=|\bon\w+=", html)
+    assert all(link.startswith("#") for link in page.links)
+    assert {address for address in re.findall(r"url\(([^)]*)\)", html) if not address.startswith("#")} == set()
+
+
+def test_ids_are_unique_and_every_link_inside_finds_its_own(html, page):
+    assert len(set(page.ids)) == len(page.ids)
+    inside = [link.removeprefix("#") for link in page.links] + re.findall(r"url\(#([^)]*)\)", html)
+    assert set(inside) <= set(page.ids)
+
+
+def test_equal_evidence_gives_equal_bytes(html):
+    assert render_report(make_evidence()) == html
+    assert render_card(make_evidence()) == render_card(make_evidence())
+
+
+def test_pictures_are_drawn_without_traces_and_with_text_as_text(html):
+    assert html.count("<svg") > 10
+    assert "<metadata" not in html
+    assert "atplotlib" not in html
+    assert "'DejaVu Sans'" not in html
+    assert "Predicted probability</text>" in html
+
+
+def test_figures_on_the_page_are_those_of_the_evidence(html):
+    evidence = make_evidence()
+    quality = between(html, "quality")
+    for figures in evidence.metrics["test"].values():
+        for figure in figures.values():
+            assert (
+                f'{figure["value"]:.3f}<span class="ci">{figure["low"]:.3f} to {figure["high"]:.3f}</span>' in quality
+            )
+    costs = between(html, "costs")
+    for text in ("58,765 EUR", "50,000 to 65,000", "+135 EUR", "−800 to +1,050", "0.200", "410", "43.0\xa0%"):
+        assert text in costs
+    assert "0.612" not in between(html, "slices")
+    assert '61.2\xa0%<span class="ci">57.0 to 65.4</span><span class="flag">▼ −8.3 points' in between(html, "slices")
+    assert "0.0560 to 0.1000" in between(html, "explanation")
+    for each in evidence.drift["columns"]:
+        assert f"{each['psi']:.3f}" in between(html, "drift")
+    for value in (evidence.registration["weights_sha256"], evidence.ingestion["sha256"], evidence.lineage["run_id"]):
+        assert value in between(html, "lineage")
+
+
+def test_the_verdict_stands_first_and_is_in_plain_words(page, html):
+    words = Page(between(html, "verdict")).words()
+    assert "Accepted Version 3 is used from now on, in place of version 2." in words
+    assert words.count("✓ holds") == 3
+
+
+def test_a_refusal_is_as_plain_and_shows_what_failed(bare):
+    words = Page(between(bare, "verdict")).words()
+    assert "Not accepted Version 3 is kept as a challenger; version 2 stays in use. One check did not hold." in words
+    assert words.count("✗ fails") == 1
+
+
+def test_the_verdict_knows_first_models_lonely_refusals_and_force():
+    first = make_decision() | {"champion_version": None}
+    assert "as the first of its kind" in describe_verdict(make_evidence(decision=first))["sentence"]
+    resumed = make_decision() | {"champion_version": 3}
+    assert "as the first of its kind" not in describe_verdict(make_evidence(decision=resumed))["sentence"]
+    lonely = make_decision(promoted=False) | {"champion_version": None}
+    assert "no model of this vertical is in use" in describe_verdict(make_evidence(decision=lonely))["sentence"]
+    forced = make_decision(promoted=False) | {"promoted": True}
+    assert "One check did not hold; see the reason." in describe_verdict(make_evidence(decision=forced))["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ("costs", "was not computed"),
+        ("slices", "no slices (evaluation.slices)"),
+        ("explanation", "was not explained"),
+        ("drift", "were not compared"),
+    ],
+)
+def test_a_section_without_results_says_why(bare, section, says):
+    Page(bare)
+    content = between(bare, section)
+    assert says in content
+    assert "<table" not in content
+
+
+def test_costs_that_are_not_declared_leave_what_other_thresholds_would_do(plain):
+    Page(plain)
+    assert "No costs are declared" in between(plain, "costs")
+    assert "Cost per 1,000" not in plain
+    assert "Saved per 1,000" not in plain
+    assert "50.0\xa0%" in between(plain, "costs")
+
+
+def test_raw_tables_have_contracts_of_their_own_and_findings_are_told(plain):
+    words = Page(between(plain, "data")).words()
+    assert "Raw table flights: 30,000 rows were held to 2 expectations; 1 did not hold" in words
+    assert "plane is known" in words
+    assert "rv1: pure noise (left out); alone it reaches AUC 0.5." in words
+
+
+def evil_evidence():
+    about = About(**dict.fromkeys(("question", "caution", "intended_use", "out_of_scope", "limits", "licence"), EVIL))
+    lineage = make_evidence().lineage
+    declared = lineage["parameters"] | {"dataset": lineage["parameters"]["dataset"] | {"target": EVIL, "id": EVIL}}
+    finding = {"feature": EVIL, "finding": EVIL, "severity": "noise", "evidence": EVIL}
+    decision = make_decision(promoted=False)
+    return make_evidence(
+        about=about,
+        lineage=lineage | {"parameters": declared},
+        ingestion=make_evidence().ingestion | {"files": [EVIL]},
+        contracts=[make_contract(EVIL, f"tables.{EVIL}")],
+        features={"findings": [finding], "on_noise": "warn"},
+        decision=decision | {"reason": EVIL, "checks": [{"name": f"slice {EVIL}", "passed": False, "text": EVIL}]},
+        registration=make_evidence().registration | {"name": EVIL},
+        costs=make_costs(EVIL),
+        slices=make_slices(EVIL, EVIL),
+        explanation=make_explanation(EVIL, EVIL),
+        drift=make_drift(EVIL, EVIL),
+    )
+
+
+def test_what_users_wrote_is_shown_and_never_obeyed(html):
+    evil = render_report(evil_evidence())
+    page = Page(evil)
+    harmless = Page(html)
+    assert "<script" not in evil
+    shown = page.words()
+    assert "49{%" not in shown
+    assert (
+        shown.count("<script>alert('x')</script> {{ 7 * 7 }}{% raw %}\"quoted\" & $a_b$ | `code` </style>--> ]]>") > 15
+    )
+    assert {tag for tag, _ in page.tags} == {tag for tag, _ in harmless.tags}
+    attributes = {name for _, each in page.tags for name in each}
+    assert attributes == {name for _, each in harmless.tags for name in each}
+
+
+def test_markdown_of_users_is_shown_and_never_obeyed():
+    card = render_card(evil_evidence())
+    assert "<script" not in re.sub(r"\\<", "", card)
+    assert "{{ 7" not in card
+    assert r"\{\{ 7 \* 7 \}\}" in card
+    assert r"\`code\`" in card
+    assert r"\$a_b\$ \|" in card
+    tables = [line for line in card.splitlines() if line.startswith("| ")]
+    assert all(line.count("|") - line.count(r"\|") == 6 for line in tables)
+
+
+def test_the_card_says_what_is_not_declared_instead_of_guessing():
+    card = render_card(make_evidence(about=About(), slices={}, costs={}))
+    for key in ("question", "intended_use", "out_of_scope", "licence"):
+        assert f"about.{key}" in card
+    assert "No groups were measured apart." in card
+    assert "saves" not in card
+
+
+def test_the_card_has_the_figures_with_intervals():
+    evidence = make_evidence()
+    card = render_card(evidence)
+    auc = evidence.metrics["test"]["model"]["auc"]
+    assert f"| AUC | {auc['value']:.3f} [{auc['low']:.3f} to {auc['high']:.3f}] |" in card
+    assert "- SEX = 2 (sensitive): cases found 8.3 points below the others [−12.1 to −4.5]" in card
+    assert "saves 19,235 EUR per 1,000 cases [13,000 to 28,000]" in card
+    assert ABOUT.out_of_scope in card
+    assert "Test rows differ from training rows in LIMIT_BAL, JOB." in card
+
+
+def test_only_what_was_changed_of_the_parameters_is_listed(page):
+    words = page.words()
+    assert "training.epochs" in words
+    assert "dataset.target" in words
+    assert "training.width" not in words
+    assert "about.question" not in words

@@ -1,0 +1,72 @@
+import pytest
+
+from lepton_pipeline.report import words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.80013, "0.800"), (-0.0201, "−0.020"), (-0.0001, "0.000"), (1234.5678, "1,234.568"), (None, "–")],
+)
+def test_decimals(value, text):
+    assert words.decimals(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(61234.5, "61,234 EUR"), (99.94, "99.9 EUR"), (2.345, "2.35 EUR"), (-150.0, "−150 EUR"), (None, "–")],
+)
+def test_amounts_have_three_digits_or_whole_units(value, text):
+    assert words.amount(value, "EUR") == text
+
+
+def test_shares_are_per_cent_and_their_differences_points():
+    assert words.metric("recall", 0.612) == "61.2\xa0%"
+    assert words.interval("recall", {"low": 0.57, "high": 0.654}) == "57.0 to 65.4"
+    assert words.gap("recall", -0.083, signed=True) == "−8.3 points"
+    assert words.metric("auc", 0.612) == "0.612"
+    assert words.gap("auc", 0.01) == "0.010"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "missing"),
+        (True, "True"),
+        (20000, "20,000"),
+        (-1.0, "−1"),
+        (0.123456789, "0.123457"),
+        (1e20, "1e+20"),
+        ("a b", "a b"),
+        (float("nan"), "missing"),
+    ],
+)
+def test_values_stay_as_they_are(value, text):
+    assert words.plain(value) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", ""),
+        ("auc 0.8 is at least 0.75", "AUC 0.8 is at least 0.75."),
+        ("one bank", "One bank."),
+        ("rv1 is noise", "rv1 is noise."),
+        ("Is it?", "Is it?"),
+        (" done. ", "Done."),
+    ],
+)
+def test_sentences_begin_and_end(text, said):
+    assert words.sentence(text) == said
+
+
+def test_p_values_and_moments():
+    assert words.p_value(0.00049) == "< 0.001"
+    assert words.p_value(0.0123) == "0.012"
+    assert words.moment("2026-11-02T08:52:20+00:00") == "2 November 2026, 08:52 UTC"
+
+
+def test_names_inside_a_sentence_keep_their_capitals():
+    assert [words.lower_first(text) for text in ("Cases found", "AUC", "F1")] == ["cases found", "AUC", "F1"]
+    assert words.policy_name("all") == "Act on every case"
+    assert words.policy_name("hist_gradient_boosting") == "Act as gradient boosting says"
+    assert words.declared(["a", None, {"b": True}]) == "a, none, b: true"
