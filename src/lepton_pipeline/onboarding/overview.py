@@ -19,7 +19,7 @@ from yaml import YAMLError
 from lepton_pipeline.declaration import find_verticals, read_vertical
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Dataset, Split, Vertical
-from lepton_pipeline.registry.gate import CHAMPION
+from lepton_pipeline.registry.champion import CHAMPION
 from lepton_pipeline.registry.tracking import RunLog, Tracking
 
 _SQLITE = "sqlite:///"

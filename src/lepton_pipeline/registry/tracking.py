@@ -87,7 +87,7 @@ class RunLog:
             else:
                 experiment_id = experiment.experiment_id
         self._close_orphans(experiment_id)
-        process = {"process.host": socket.gethostname(), "process.id": str(os.getpid()), "mlflow.user": _user()}
+        process = {"process.host": socket.gethostname(), "process.id": str(os.getpid()), "mlflow.user": user_name()}
         run = self.client.create_run(experiment_id, run_name=name, tags={**tags, **process})
         self.describe(run.info.run_id)
         return str(run.info.run_id)
@@ -257,7 +257,8 @@ def without_credentials(text: str) -> str:
     return re.sub(r"://[^/\s@]+@", "://***@", text)
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Who runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
