@@ -159,8 +159,8 @@ def first_reason(checks: Iterable[Check], metrics: Mapping[str, Any], gate: Gate
     if failed:
         others = [check["name"] for check in failed[1:]]
         return _short(failed[0]["text"] + (f"; also failed: {', '.join(others)}" if others else ""))
-    rival = next((check["text"] for check in checks if check["name"] == "champion"), "the first champion")
-    return _short(f"{checks[0]['text']}; {rival}{_ahead(metrics, gate)}")
+    rival = next((f"; {check['text']}" for check in checks if check["name"] == "champion"), ", the first champion")
+    return _short(f"{checks[0]['text']}{rival}{_ahead(metrics, gate)}")
 
 
 def above(difference: Mapping[str, float]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -63,6 +64,29 @@ class Reign:
     until: datetime | None
     move: Move | None
     current: bool
+
+
+def require_model(client: Any, name: str) -> None:
+    """Refuse a vertical without a registered model, before its name is part of any query.
+
+    Raises:
+        ConfigurationError: nothing was registered under that name; `client` may be None where nothing ever was.
+    """
+    from mlflow import MlflowException
+
+    known: list[str] = []
+    if client is not None:
+        try:
+            # Verticals have such names; no other is looked up.
+            if re.fullmatch("[a-z][a-z0-9_]*", name):
+                client.get_registered_model(name)
+                return
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+        known = sorted(str(model.name) for model in client.search_registered_models())
+    there = f"there are models of {', '.join(known)}" if known else "no model was registered yet"
+    raise ConfigurationError(f"{name!r} has no registered model; {there}.")
 
 
 def champion_of(client: Any, name: str) -> int | None:

@@ -198,6 +198,18 @@ def read_tracking(declared: Mapping[str, Any]) -> Tracking:
         raise ConfigurationError("\n".join(problems) + f"; valid keys are {known}.") from refused
 
 
+def existing_store(tracking: Tracking, project: Path) -> Any:
+    """A client of the store, or None where it is a SQLite file that no run has made yet.
+
+    Raises:
+        ConfigurationError: the store cannot be used.
+    """
+    uri = tracking.tracking_uri
+    if uri.startswith(_SQLITE) and not (project / uri.removeprefix(_SQLITE)).is_file():
+        return None
+    return RunLog(tracking, project).client
+
+
 def flatten(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mapping -> one level with dotted keys; lists, and mappings by names that users choose, stay values."""
     flat: dict[str, Any] = {}
