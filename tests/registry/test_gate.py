@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_shop import EVALUATION, make_shop
+from small_shop import EVALUATION
 
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.parameters import Bound, Gate, Split
@@ -14,11 +14,6 @@ from lepton_pipeline.registry.champion import champion_of, history, promote, rea
 from lepton_pipeline.registry.gate import gate_model
 
 BY_TIME = Split(strategy="time")
-
-
-@pytest.fixture(scope="module")
-def shop(store, tmp_path_factory):
-    return make_shop(store, tmp_path_factory.mktemp("shop"))
 
 
 @pytest.fixture
@@ -147,7 +142,6 @@ def test_a_gate_that_was_killed_before_the_alias_moved_is_gone_through_again(sho
     assert [(reign.version, reign.current) for reign in history(shop.client, "killed")] == [(1, True)]
     assert decide(two, noise=0.5)["promoted"]
     assert [reign.version for reign in history(shop.client, "killed")] == [1, 2]
-    assert len(read_moves(shop.client, "killed")) == 2
 
 
 def test_a_champion_that_changes_during_the_comparison_is_not_overwritten(shop, decide, monkeypatch):

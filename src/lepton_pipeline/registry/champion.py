@@ -111,17 +111,13 @@ def read_moves(client: Any, name: str) -> list[Move]:
 def move_champion(client: Any, name: str, version: int, how: str, reason: str, *, run_id: str | None = None) -> Move:
     """Write the event, then move the alias: an alias never stands without its reason.
 
-    A process that is killed between the two leaves an event that did not happen; the next move of the same version
-    takes it back, and `history` leaves it out.
+    A process that is killed between the two leaves an event that did not happen; `history` leaves it out.
     """
     moves, current = read_moves(client, name), champion_of(client, name)
     now = datetime.now(UTC)
     if moves:
-        last = moves[-1]
         # Clocks of two machines may differ; the order of the events may not.
-        now = max(now, last.at + timedelta(microseconds=1))
-        if last.version == version != current:
-            client.delete_model_version_tag(name, str(version), last.tag)
+        now = max(now, moves[-1].at + timedelta(microseconds=1))
     move = Move(now, version, current, how, reason, run_id, user_name())
     event = {
         "how": how,

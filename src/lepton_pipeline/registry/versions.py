@@ -60,13 +60,12 @@ def load_artefact(client: Any, name: str, version: int) -> Artefact:
     tags = client.get_model_version(name, str(version)).tags
     try:
         with TemporaryDirectory() as folder:
-            path = mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=folder)
-            found = next(Path(path).rglob("artefact.json"), None)
-            if found is None:
-                raise DataError("its files are incomplete: no artefact.json")
-            if CHECKSUM in tags and folder_sha256(found.parent) != tags[CHECKSUM]:
+            # Only this folder: beside it lies a copy of the code that serves it.
+            source = f"models:/{name}/{version}/artifacts/artefact"
+            files = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder))
+            if CHECKSUM in tags and folder_sha256(files) != tags[CHECKSUM]:
                 raise DataError(f"its files are not those that were registered: their checksum is not {tags[CHECKSUM]}")
-            artefact = Artefact.load(found.parent)
+            artefact = Artefact.load(files)
     except (OSError, KeyError, TypeError, ValueError, SafetensorError, mlflow.MlflowException) as error:
         raise DataError(f"it cannot be loaded: {error or type(error).__name__}") from error
     if tags.get("weights.sha256", artefact.classifier.weights_sha256) != artefact.classifier.weights_sha256:
