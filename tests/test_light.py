@@ -20,7 +20,10 @@ print("imported:", [name for name in {heavy!r} if name in sys.modules])
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["registry", "list"], ["run", "--help"], ["vertical", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["registry", "list"], ["run", "--help"], ["vertical", "--help"], ["champion", "--help"]],
+)
 def test_no_heavy_library_is_imported(trained, arguments):
     project, _ = trained
     done = subprocess.run(

@@ -15,6 +15,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import LOGGING, pipelines, settings
 from kedro.utils import find_kedro_project
 
+from lepton_pipeline.cli_champion import champion as champion_commands
 from lepton_pipeline.cli_errors import report_error
 from lepton_pipeline.cli_runs import compare, reproduce
 from lepton_pipeline.cli_vertical import vertical as vertical_commands
@@ -145,3 +146,4 @@ cli.add_command(
 cli.add_command(vertical_commands)
 cli.add_command(compare)
 cli.add_command(reproduce)
+cli.add_command(champion_commands)

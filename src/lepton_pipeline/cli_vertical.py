@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import click
 from kedro.framework.project import settings
-from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli_errors import report_error
-
-_debug = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
+from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
 
 
 @click.group()
 def vertical() -> None:
     """Add, list, check and match verticals."""
-
-
-def _explained(command: Callable[..., None]) -> Callable[..., None]:
-    """End with one message and the exit code of the error."""
-
-    @wraps(command)
-    def explained(debug: bool, **options: Any) -> None:
-        try:
-            command(**options)
-        except Exception as error:
-            sys.exit(report_error(error, debug))
-
-    return explained
 
 
 @vertical.command()
@@ -49,21 +31,21 @@ def _explained(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--positive", help="Value of the target that counts as the positive class.")
 @click.option("--time", help="Column of dates, or of numbers in their order.")
 @click.option("--group", help="Column of what several rows belong to, a customer say.")
-@_debug
-@_explained
+@debug_option
+@explained
 def new(
     name: str, files: tuple[Path, ...], target: str | None, positive: str | None, time: str | None, group: str | None
 ) -> None:
     """Write the declaration of a new vertical NAME from its data."""
     from lepton_pipeline.onboarding.new.draft import new_vertical, print_new
 
-    print_new(new_vertical(_project(), name, list(files), target, positive, time, group))
+    print_new(new_vertical(project_folder(), name, list(files), target, positive, time, group))
 
 
 @vertical.command(name="list")
-@click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
-@_debug
-@_explained
+@env_option
+@debug_option
+@explained
 def list_verticals(env: str | None) -> None:
     """List the verticals: data, split, last run and champion."""
     from kedro.config import OmegaConfigLoader
@@ -71,15 +53,15 @@ def list_verticals(env: str | None) -> None:
     from lepton_pipeline.onboarding.overview import overview, print_overview
     from lepton_pipeline.registry.tracking import read_tracking
 
-    conf = _project() / settings.CONF_SOURCE
+    conf = project_folder() / settings.CONF_SOURCE
     loader = OmegaConfigLoader(str(conf), env=env, **settings.CONFIG_LOADER_ARGS)
-    print_overview(overview(conf / "base", read_tracking(loader["mlflow"]), _project()))
+    print_overview(overview(conf / "base", read_tracking(loader["mlflow"]), project_folder()))
 
 
 @vertical.command()
 @click.argument("name", required=False)
-@click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
-@_debug
+@env_option
+@debug_option
 def check(name: str | None, env: str | None, debug: bool) -> None:
     """Check the vertical NAME, or all: configuration, catalog and contract against the data. Nothing is trained.
 
@@ -90,7 +72,7 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
 
     codes = []
     try:
-        names = [name] if name else find_verticals(_project() / settings.CONF_SOURCE / "base")
+        names = [name] if name else find_verticals(project_folder() / settings.CONF_SOURCE / "base")
     except Exception as error:
         sys.exit(report_error(error, debug))
     for each in names:
@@ -105,14 +87,10 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
 
 @vertical.command()
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
-@_debug
-@_explained
+@debug_option
+@explained
 def match(file: Path) -> None:
     """Rank the verticals by how well the table in FILE fits each: which one serves a client's need."""
     from lepton_pipeline.onboarding.match import match_file, print_matches
 
-    print_matches(match_file(_project(), file))
-
-
-def _project() -> Path:
-    return find_kedro_project(Path.cwd()) or Path.cwd()
+    print_matches(match_file(project_folder(), file))

@@ -171,7 +171,9 @@ def test_the_gate_stands_by_its_decision_and_names_what_it_cannot_compare(projec
     other_rows = project.run(
         "run", "--params", "finance.split.seed=8,finance.training.epochs=1,finance.gate.at_least=0.0"
     )
-    assert "may have been trained on some of them" in project.runs()[0].data.tags["gate.reason"], other_rows.stderr
+    assert other_rows.returncode == 0, other_rows.stderr
+    # Of another draw the champion has learnt from most test rows.
+    assert int(project.runs()[0].data.tags["gate.rows"]) < 100
     raw = project.path / "data/01_raw/finance/sample.csv.gz"
     pd.read_csv(raw).rename(columns={"PAY_0": "PAY_1"}).to_csv(raw, index=False)
     project.declare("finance", rename_pay)

@@ -1,52 +1,227 @@
+"""The gate on a real store: what it decides, what it leaves behind, and what it does when it was cut off."""
+
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
+from small_shop import EVALUATION
 
-from lepton_pipeline.parameters import Gate
-from lepton_pipeline.registry.gate import Rival, decide
+from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.parameters import Bound, Gate, Split
+from lepton_pipeline.registry import gate as gate_module
+from lepton_pipeline.registry.champion import champion_of, history, promote, read_moves
+from lepton_pipeline.registry.gate import gate_model
 
-
-def measured(model, baseline=0.7):
-    return {"test": {"model": {"auc": {"value": model}}, "hist_gradient_boosting": {"auc": {"value": baseline}}}}
-
-
-def test_the_first_model_above_the_bound_is_promoted():
-    assert decide(measured(0.8), Gate(at_least=0.75), None) == (True, "auc 0.8000 is at least 0.75, the first champion")
+BY_TIME = Split(strategy="time")
 
 
-def test_a_model_below_the_bound_is_refused():
-    promoted, reason = decide(measured(0.7), Gate(at_least=0.75), None)
-    assert not promoted
-    assert reason == "auc 0.7000 is below the declared 0.75"
+@pytest.fixture
+def decide(shop):
+    """Send a new version of a model through the gate: one that knows the labels but for some noise."""
+
+    def through(registration, noise=None, scores=None, run_id=None, gate=None, **changes):
+        if scores is None:
+            scores = shop.scores if noise is None else shop.scored(noise)
+        return gate_model(
+            registration,
+            evaluate(scores, EVALUATION),
+            changes.get("slices", {"slices": []}),
+            scores,
+            changes.get("table", shop.table),
+            changes.get("split", shop.split),
+            shop.dataset,
+            changes.get("declared", BY_TIME),
+            EVALUATION,
+            gate or Gate(),
+            run_id or shop.run(),
+        )
+
+    return through
 
 
-@pytest.mark.parametrize(("champion", "expected"), [(0.79, True), (0.80, False), (0.81, False)])
-def test_the_champion_must_be_beaten(champion, expected):
-    promoted, reason = decide(measured(0.8), Gate(), Rival(3, champion))
-    assert promoted is expected
-    assert f"{champion:.4f} of champion version 3" in reason
+def names(decision, passed=None):
+    return [check["name"] for check in decision["checks"] if passed is None or check["passed"] is passed]
 
 
-def test_a_champion_that_may_know_the_test_rows_is_doubted():
-    _, reason = decide(measured(0.8), Gate(), Rival(3, 0.9, unseen=False))
-    assert reason.endswith(
-        "on the same test rows, though it may have been trained on some of them (data or split differ)"
-    )
+def tags(shop, name, version):
+    return {
+        key.removeprefix("gate."): value
+        for key, value in shop.client.get_model_version(name, str(version)).tags.items()
+        if key.startswith("gate.")
+    }
 
 
-def test_a_champion_that_cannot_be_scored_is_not_replaced():
-    promoted, reason = decide(measured(0.9), Gate(), Rival(3, None, "column 'age' is missing"))
-    assert not promoted
-    assert reason == "auc 0.9000 cannot be compared with champion version 3: column 'age' is missing"
+def stored(shop, run_id, tmp_path):
+    return json.loads(Path(shop.client.download_artifacts(run_id, "gate/decision.json", str(tmp_path))).read_text())
 
 
-def test_a_model_behind_its_baseline_is_not_promoted_silently():
-    promoted, reason = decide(measured(0.8, baseline=0.85), Gate(), None)
-    assert promoted
-    assert "note that baseline hist_gradient_boosting reaches 0.8500" in reason
+def test_the_first_version_passes_by_bounds_and_baseline(shop, decide, tmp_path):
+    one, run = shop.version("first"), shop.run()
+    decision = decide(one, run_id=run, gate=Gate(at_least=0.6, bounds={"ece": Bound(at_most=0.5)}))
+    assert (decision["promoted"], decision["alias"], decision["champion_version"]) == (True, "champion", None)
+    assert names(decision) == ["bound auc", "bound ece", "baseline"]
+    assert champion_of(shop.client, "first") == 1
+    assert stored(shop, run, tmp_path) == decision
+    expected = {"decision": "promoted", "reason": decision["reason"], "rows": "100", "run_id": run}
+    assert tags(shop, "first", 1) == expected
+    of_run = shop.client.get_run(run).data.tags
+    assert (of_run["gate.decision"], of_run["gate.reason"]) == ("promoted", decision["reason"])
+    (move,) = read_moves(shop.client, "first")
+    assert (move.version, move.from_version, move.how, move.run_id) == (1, None, "gate", run)
 
 
-def test_the_torch_part_of_the_model_is_no_baseline():
-    metrics = measured(0.8)
-    metrics["test"]["network"] = {"auc": {"value": 0.9}}
-    promoted, reason = decide(metrics, Gate(), None)
-    assert promoted
-    assert "network" not in reason
+def test_every_check_is_made_and_a_refused_version_is_challenger(shop, decide):
+    decide(shop.version("strict"))
+    oslo = {"column": "city", "value": "Oslo", "rows": 50, "small": False, "metrics": {"auc": {"value": 0.5}}}
+    gate = Gate(at_least=0.999, slice_at_least=0.9)
+    decision = decide(shop.version("strict"), gate=gate, slices={"slices": [oslo]})
+    assert names(decision, passed=False) == ["bound auc", "slice city=Oslo", "champion"]
+    assert names(decision, passed=True) == ["baseline"]
+    assert decision["reason"].endswith("also failed: slice city=Oslo, champion")
+    assert shop.client.get_registered_model("strict").aliases == {"champion": 1, "challenger": 2}
+    assert tags(shop, "strict", 2)["decision"] == "refused"
+
+
+def test_the_same_model_is_not_better_than_itself(shop, decide):
+    """The champion is scored by its own files: it gives the scores that the model gave."""
+    decide(shop.version("same"))
+    decision = decide(shop.version("same"))
+    check = decision["checks"][-1]
+    assert (check["value"], check["low"], check["high"], check["rows"]) == (0.0, 0.0, 0.0, 100)
+    assert not decision["promoted"]
+    assert {key: tags(shop, "same", 2)[key] for key in ("difference", "difference.low", "rows")} == {
+        "difference": "0",
+        "difference.low": "0",
+        "rows": "100",
+    }
+    assert champion_of(shop.client, "same") == 1
+
+
+def test_a_better_model_replaces_the_champion(shop, decide):
+    decide(shop.version("better"))
+    decision = decide(shop.version("better"), noise=0.5)
+    assert decision["promoted"]
+    assert decision["champion_version"] == 1
+    assert decision["checks"][-1]["low"] > 0
+    assert "above champion version 1 on 100 rows new to both" in decision["reason"]
+    assert [reign.version for reign in history(shop.client, "better")] == [1, 2]
+    assert float(tags(shop, "better", 2)["difference.low"]) > 0
+
+
+def test_a_run_that_resumes_after_the_alias_moved_stands_by_its_decision(shop, decide):
+    one = shop.version("resumed")
+    first = decide(one)
+    assert decide(one, gate=Gate(at_least=0.999)) == first
+    assert len(read_moves(shop.client, "resumed")) == 1
+
+
+def test_a_version_that_was_promoted_by_hand_stays_champion(shop, decide):
+    one = shop.version("forced")
+    refused = decide(one, gate=Gate(at_least=0.999))
+    promote(shop.client, "forced", 1, "needed tonight")
+    again = decide(one, gate=Gate(at_least=0.999))
+    assert (again["promoted"], again["alias"]) == (True, "champion")
+    assert again["reason"] == "champion by promote: needed tonight"
+    assert again["checks"] == refused["checks"]
+    assert shop.client.get_registered_model("forced").aliases == {"champion": 1}
+
+
+def test_a_gate_that_was_killed_before_the_alias_moved_is_gone_through_again(shop, decide, monkeypatch):
+    decide(shop.version("killed"))
+    two = shop.version("killed")
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mlflow.MlflowClient.set_registered_model_alias", killed)
+        with pytest.raises(KeyboardInterrupt):
+            decide(two, noise=0.5)
+    assert champion_of(shop.client, "killed") == 1
+    assert [(reign.version, reign.current) for reign in history(shop.client, "killed")] == [(1, True)]
+    assert decide(two, noise=0.5)["promoted"]
+    assert [reign.version for reign in history(shop.client, "killed")] == [1, 2]
+
+
+def test_a_champion_that_changes_during_the_comparison_is_not_overwritten(shop, decide, monkeypatch):
+    decide(shop.version("raced"))
+    two, three = shop.version("raced"), shop.version("raced")
+    whole = gate_module.compare_with_champion
+
+    def promoted_meanwhile(*arguments):
+        promote(shop.client, "raced", 2, "by hand")
+        return whole(*arguments)
+
+    monkeypatch.setattr(gate_module, "compare_with_champion", promoted_meanwhile)
+    decision = decide(three, noise=0.5)
+    assert names(decision, passed=False) == ["champion unchanged"]
+    assert "was version 1 when the comparison began and is version 2 now" in decision["reason"]
+    assert champion_of(shop.client, "raced") == two["version"]
+
+
+def test_tags_of_an_earlier_decision_do_not_stay(shop, decide):
+    decide(shop.version("stale"))
+    two = shop.version("stale")
+    decide(two)
+    assert "difference" in tags(shop, "stale", 2)
+    shop.client.delete_registered_model_alias("stale", "champion")
+    decide(two)
+    assert "difference" not in tags(shop, "stale", 2)
+
+
+def incomparable(decision, *words):
+    check = decision["checks"][-1]
+    assert (check["name"], check["passed"], decision["promoted"]) == ("champion", False, False)
+    assert check["text"].startswith("it cannot be compared with champion version 1: ")
+    for word in words:
+        assert word in check["text"]
+    return check["text"]
+
+
+def test_a_champion_without_a_record_of_its_rows_cannot_be_compared(shop, decide):
+    shop.client.create_registered_model("older")
+    shop.client.create_model_version("older", shop.base["model_uri"], shop.run())
+    shop.client.set_registered_model_alias("older", "champion", "1")
+    text = incomparable(decide(shop.version("older"), noise=0.1), "no readable record of the rows")
+    assert text.endswith("to replace it all the same: kedro champion promote older 2 --force --reason TEXT")
+
+
+def test_an_altered_champion_cannot_be_compared(shop, decide):
+    decide(shop.version("altered"))
+    file = next((shop.folder / "mlruns").rglob("artefact/encoder/encoder.json"))
+    whole = file.read_bytes()
+    try:
+        file.write_bytes(whole.replace(b"Oslo", b"Olso"))
+        incomparable(decide(shop.version("altered"), noise=0.1), "not those that were registered", "checksum")
+        file.unlink()
+        incomparable(decide(shop.version("altered"), noise=0.1), "checksum")
+    finally:
+        file.write_bytes(whole)
+    assert champion_of(shop.client, "altered") == 1
+
+
+def test_a_champion_whose_inputs_are_gone_cannot_be_compared(shop, decide):
+    decide(shop.version("blind"))
+    table = shop.table.rename(columns={"city": "town"})
+    incomparable(decide(shop.version("blind"), noise=0.1, table=table), "column 'city' is gone")
+
+
+@pytest.mark.parametrize(("learnt_from", "new", "comparable"), [(60, 60, True), (100, 40, False)])
+def test_rows_that_the_champion_has_learnt_from_do_not_count(shop, decide, learnt_from, new, comparable):
+    """The test of another split: some of its rows the champion was trained on."""
+    name = f"seen_{new}"
+    decide(shop.version(name))
+    position = np.arange(len(shop.split))
+    in_test = (position < learnt_from) | ((position >= 400) & (position < 400 + new))
+    moved = shop.split.assign(part=np.where(in_test, "test", np.where(position >= 300, "validation", "train")))
+    held = moved[moved["part"] != "train"]
+    scores = held.assign(model=0.25 + held["label"] / 2, hist_gradient_boosting=0.5)[
+        ["part", "label", "model", "hist_gradient_boosting"]
+    ]
+    decision = decide(shop.version(name), scores=scores, split=moved, declared=Split())
+    check = decision["checks"][-1]
+    assert check["rows"] == new
+    assert decision["promoted"] is comparable
+    if not comparable:
+        incomparable(decision, "only 40 test rows", "it takes 50")

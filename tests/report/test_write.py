@@ -80,6 +80,6 @@ def test_templates_are_part_of_the_package():
     from pathlib import Path
 
     declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-    assert declared["tool"]["setuptools"]["package-data"] == {"lepton_pipeline.report": ["templates/*"]}
+    assert declared["tool"]["setuptools"]["package-data"]["lepton_pipeline.report"] == ["templates/*"]
     names = {file.name for file in (files("lepton_pipeline.report") / "templates").iterdir()}
     assert {"report.html", "style.css", "model_card.md", "verdict.html"} <= names

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.evaluation.clusters import draw_groups
 from lepton_pipeline.evaluation.outcomes import acting_and_leaving
 from lepton_pipeline.evaluation.threshold import best_f1_threshold, least_cost_threshold
 from lepton_pipeline.parameters import Evaluation
@@ -82,7 +83,7 @@ def evaluate(scores: pd.DataFrame, evaluation: Evaluation, outcome_costs: pd.Dat
 
 
 def resample(
-    test: pd.DataFrame, thresholds: dict[str, float], evaluation: Evaluation
+    test: pd.DataFrame, thresholds: dict[str, float], evaluation: Evaluation, groups: np.ndarray | None = None
 ) -> dict[str, dict[str, np.ndarray]]:
     """Measure every model on the same bootstrap resamples, so that models can be compared resample by resample.
 
@@ -90,15 +91,16 @@ def resample(
         test: the test rows; columns `label` and one probability column for each model.
         thresholds: by model, the probability from which a row counts as positive.
         evaluation: number of resamples and their seed.
+        groups: the group of each row, shape [rows], where whole groups are drawn; None: rows, within each class.
 
     Returns:
         By model and metric the values of all resamples, shape [resamples].
     """
+    labels = test["label"].to_numpy()
+    most = max(1, _CELLS // len(labels))
+    draws = draw_weights(labels, evaluation) if groups is None else draw_groups(labels, groups, evaluation, most)
     ranked = {model: rank_rows(test, model) for model in thresholds}
-    chunks = [
-        {model: measure(ranked[model], thresholds[model], weights) for model in thresholds}
-        for weights in draw_weights(test["label"].to_numpy(), evaluation)
-    ]
+    chunks = [{model: measure(ranked[model], thresholds[model], weights) for model in thresholds} for weights in draws]
     return {
         model: {metric: np.concatenate([chunk[model][metric] for chunk in chunks]) for metric in chunks[0][model]}
         for model in thresholds

@@ -19,10 +19,9 @@ from yaml import YAMLError
 from lepton_pipeline.declaration import find_verticals, read_vertical
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Dataset, Split, Vertical
-from lepton_pipeline.registry.gate import CHAMPION
-from lepton_pipeline.registry.tracking import RunLog, Tracking
+from lepton_pipeline.registry.champion import CHAMPION
+from lepton_pipeline.registry.tracking import Tracking, existing_store
 
-_SQLITE = "sqlite:///"
 # How far back a run is looked for that came as far as reading its table.
 _RECENT = 25
 _WIDTH_OF_A_LOG = 110
@@ -94,7 +93,7 @@ def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOver
         ConfigurationError: there is no vertical, or the store cannot be used.
     """
     names = find_verticals(base)
-    client = _client(tracking, project)
+    client = existing_store(tracking, project)
     results = {} if client is None else {name: _runs(client, name) | _promoted(client, name) for name in names}
     return [VerticalOverview(name, **_declared(base, name), **results.get(name, {})) for name in names]
 
@@ -154,14 +153,6 @@ def _positive(dataset: Dataset) -> str:
 def _strategy(split: Split, dataset: Dataset) -> str:
     waits = {"label delay": dataset.label_delay, "gap": split.gap}
     return ", ".join([split.strategy, *(f"{name} {wait}" for name, wait in waits.items() if wait != 0)])
-
-
-def _client(tracking: Tracking, project: Path) -> Any:
-    """A client of the store, or None where it is a SQLite file that no run has made yet."""
-    uri = tracking.tracking_uri
-    if uri.startswith(_SQLITE) and not (project / uri.removeprefix(_SQLITE)).is_file():
-        return None
-    return RunLog(tracking, project).client
 
 
 def _runs(client: Any, name: str) -> dict[str, Any]:

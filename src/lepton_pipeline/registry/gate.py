@@ -2,145 +2,136 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.metrics import OWN, measure_once
-from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.parameters import Gate
+from lepton_pipeline.evaluation.gate_checks import (
+    Check,
+    check_baseline,
+    check_bounds,
+    check_slices,
+    first_reason,
+)
+from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
+from lepton_pipeline.registry.champion import BY_GATE, CHALLENGER, CHAMPION, champion_of, move_champion, read_moves
+from lepton_pipeline.registry.rival import compare_with_champion, groups_of
 
-CHAMPION, CHALLENGER = "champion", "challenger"
-
-
-@dataclass(frozen=True)
-class Rival:
-    """The current champion, scored now on the test rows of the challenger.
-
-    Attributes:
-        version: its version.
-        value: its metric on those rows, or None where it cannot score them.
-        problem: why it cannot.
-        unseen: whether it kept the same rows for its own test; otherwise it may have been trained on some of them.
-    """
-
-    version: int
-    value: float | None
-    problem: str = ""
-    unseen: bool = True
-
-
-def decide(metrics: dict[str, Any], gate: Gate, rival: Rival | None) -> tuple[bool, str]:
-    """Compare a challenger with the declared bound and with the champion.
-
-    Args:
-        metrics: what `evaluate` returns.
-        gate: metric and bound.
-        rival: the champion, if there is one.
-
-    Returns:
-        Whether the challenger is promoted, and the reason in one sentence.
-    """
-    figures = metrics["test"]
-    value = figures["model"][gate.metric]["value"]
-    seen = f"{gate.metric} {value:.4f}"
-    if value < gate.at_least:
-        return False, f"{seen} is below the declared {gate.at_least:g}"
-    if rival is not None and rival.value is None:
-        return False, f"{seen} cannot be compared with champion version {rival.version}: {rival.problem}"
-    if rival is not None and rival.value is not None and value <= rival.value:
-        doubt = "" if rival.unseen else ", though it may have been trained on some of them (data or split differ)"
-        theirs = f"{rival.value:.4f} of champion version {rival.version} on the same test rows"
-        return False, f"{seen} is not above {theirs}{doubt}"
-    best = max(
-        (name for name in figures if name not in OWN),
-        key=lambda name: figures[name][gate.metric]["value"],
-        default=None,
-    )
-    ahead = best is not None and figures[best][gate.metric]["value"] > value
-    note = f"; note that baseline {best} reaches {figures[best][gate.metric]['value']:.4f}" if ahead else ""
-    beaten = (
-        f" and above {rival.value:.4f} of champion version {rival.version}"
-        if rival is not None
-        else ", the first champion"
-    )
-    return True, f"{seen} is at least {gate.at_least:g}{beaten}{note}"
+_DECISION = "gate/decision.json"
+_TAGS = ("decision", "reason", "rows", "difference", "difference.low", "difference.high", "run_id")
 
 
 def gate_model(
     registration: dict[str, Any],
     metrics: dict[str, Any],
+    slices: dict[str, Any],
+    scores: pd.DataFrame,
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
+    dataset: Dataset,
+    declared_split: Split,
+    evaluation: Evaluation,
     gate: Gate,
     run_id: str,
 ) -> dict[str, Any]:
-    """Decide, move the alias, and write decision and reason as tags of the version and of the run.
+    """Make every check, write the decision, and move the alias last.
 
     Args:
         registration: what `register_model` returns.
         metrics: what `evaluate` returns.
-        feature_table: rows, of which the champion scores the test rows.
+        slices: what `measure_slices` returns.
+        scores: what it was measured on.
+        feature_table: rows, of which the champion scores test rows.
         split: `part` and `label` of every row.
-        gate: metric and bound.
+        dataset: names id, time and group.
+        declared_split: strategy and gap.
+        evaluation: resamples behind intervals.
+        gate: metric, bounds and margins.
         run_id: MLflow run.
 
     Returns:
-        `promoted`, `alias`, `reason`, `version`, `champion_version` (before the decision, or None).
+        `promoted`, `alias`, `reason`, `version`, `champion_version` (before the decision, or None) and `checks`, each
+        with `name`, `passed`, `text` and, where they apply, `value`, `low`, `high`, `limit` and `rows`.
     """
     import mlflow
 
     client = mlflow.MlflowClient()
     name, version = registration["name"], registration["version"]
-    champion = client.get_registered_model(name).aliases.get(CHAMPION)
-    champion = None if champion is None else int(champion)
+    champion = champion_of(client, name)
     if champion == version:
-        # A run that resumes at the gate after the alias has moved: the decision stands.
-        promoted, reason = True, client.get_model_version(name, str(version)).tags["gate.reason"]
-    else:
-        test = split.index[split["part"] == "test"]
-        rows, labels = feature_table.loc[test], split.loc[test, "label"]
-        rival = None if champion is None else _score_champion(client, name, champion, rows, labels, gate, run_id)
-        promoted, reason = decide(metrics, gate, rival)
-    alias = CHAMPION if promoted else CHALLENGER
-    tags = {"gate.decision": "promoted" if promoted else "refused", "gate.reason": reason}
-    for key, value in tags.items():
-        client.set_model_version_tag(name, str(version), key, value)
-        client.set_tag(run_id, key, value)
-    # Last, so that an alias never stands without its reason.
-    client.set_registered_model_alias(name, alias, str(version))
-    return {
+        return _standing_decision(client, name, version)
+    checks = [*check_bounds(metrics, gate), *check_slices(slices, gate)]
+    checks.append(check_baseline(scores, metrics, gate, evaluation, groups_of(feature_table, dataset, declared_split)))
+    if champion is not None:
+        threshold = metrics["threshold"]
+        of_data = (scores, threshold, feature_table, split, dataset, declared_split)
+        checks.append(compare_with_champion(client, registration, champion, *of_data, evaluation, gate))
+    if (now := champion_of(client, name)) != champion:
+        checks.append(_replaced_meanwhile(champion, now))
+    promoted = all(check["passed"] for check in checks)
+    decision = {
         "promoted": promoted,
-        "alias": alias,
-        "reason": reason,
+        "alias": CHAMPION if promoted else CHALLENGER,
+        "reason": first_reason(checks, metrics, gate),
         "version": version,
         "champion_version": champion,
+        "checks": checks,
     }
+    client.log_dict(run_id, decision, _DECISION)
+    _tag(client, name, version, run_id, decision, len(scores[scores["part"] == "test"]))
+    if promoted:
+        move_champion(client, name, version, BY_GATE, decision["reason"], run_id=run_id)
+    else:
+        client.set_registered_model_alias(name, CHALLENGER, str(version))
+    return decision
 
 
-def _score_champion(
-    client: Any, name: str, version: int, rows: pd.DataFrame, labels: pd.Series, gate: Gate, run_id: str
-) -> Rival:
-    """Score the champion on the challenger's test rows."""
-    import mlflow
+def _replaced_meanwhile(compared: int | None, now: int | None) -> Check:
+    was, became = (f"version {each}" if each is not None else "none" for each in (compared, now))
+    text = f"the champion was {was} when the comparison began and is {became} now; run the gate again"
+    return {"name": "champion unchanged", "passed": False, "text": text}
 
-    try:
+
+def _standing_decision(client: Any, name: str, version: int) -> dict[str, Any]:
+    """The decision on a version that is champion already: of a run that resumes at the gate after the alias moved."""
+    tags = client.get_model_version(name, str(version)).tags
+    stored: dict[str, Any] = {"promoted": False, "champion_version": None, "checks": []}
+    if "gate.run_id" in tags:
         with TemporaryDirectory() as folder:
-            path = mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=folder)
-            artefact = Artefact.load(next(Path(path).rglob("artefact.json")).parent)
-            scored = artefact.predict(rows)
-    except (DataError, OSError, StopIteration, mlflow.MlflowException) as error:
-        return Rival(version, None, str(error) or "its files are incomplete")
-    measured = measure_once(scored.assign(label=labels), "probability", artefact.threshold)
-    theirs = client.get_model_version(name, str(version)).run_id
-    return Rival(version, measured[gate.metric], unseen=_held_out(client, theirs) == _held_out(client, run_id))
+            path = client.download_artifacts(tags["gate.run_id"], _DECISION, folder)
+            stored = json.loads(Path(path).read_text("utf-8"))
+    if stored["promoted"]:
+        return stored
+    moves = [move for move in read_moves(client, name) if move.version == version]
+    reason = (
+        f"champion by {moves[-1].how}: {moves[-1].reason}" if moves else tags.get("gate.reason", "champion already")
+    )
+    return stored | {"promoted": True, "alias": CHAMPION, "reason": reason, "version": version}
 
 
-def _held_out(client: Any, run_id: str) -> tuple[Any, ...]:
-    """What decides which rows a run kept for its test."""
-    data = client.get_run(run_id).data
-    return data.tags.get("data.sha256"), {key: value for key, value in data.params.items() if key.startswith("split.")}
+def _tag(client: Any, name: str, version: int, run_id: str, decision: dict[str, Any], test_rows: int) -> None:
+    """Write the decision as tags of the version and of the run."""
+    values = {
+        "decision": "promoted" if decision["promoted"] else "refused",
+        "reason": decision["reason"],
+        "rows": str(test_rows),
+        "run_id": run_id,
+    }
+    rival: Check = next((check for check in decision["checks"] if check["name"] == "champion"), {})
+    if "rows" in rival:
+        values["rows"] = str(rival["rows"])
+    if "value" in rival:
+        values["difference"] = f"{rival['value']:.6g}"
+        values |= {f"difference.{end}": f"{rival[end]:.6g}" for end in ("low", "high")}
+    before = client.get_model_version(name, str(version)).tags
+    for key in _TAGS:
+        if key in values:
+            client.set_model_version_tag(name, str(version), f"gate.{key}", values[key])
+            if key != "run_id":
+                client.set_tag(run_id, f"gate.{key}", values[key])
+        elif f"gate.{key}" in before:
+            # Of an earlier decision, against another champion.
+            client.delete_model_version_tag(name, str(version), f"gate.{key}")

@@ -10,12 +10,14 @@ from typing import Any
 import pandas as pd
 
 import lepton_pipeline
+from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.classifier import Classifier
-from lepton_pipeline.parameters import About, Features, Ingestion
+from lepton_pipeline.parameters import About, Dataset, Features, Ingestion
 from lepton_pipeline.registry.tracking import flat_metrics
+from lepton_pipeline.registry.versions import CHECKSUM, TRAINING_ROWS, folder_sha256
 
 # What the served model imports, and nothing else of the project's dependencies.
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
@@ -32,6 +34,8 @@ def register_model(
     model: Classifier,
     metrics: dict[str, Any],
     feature_table: pd.DataFrame,
+    split: pd.DataFrame,
+    dataset: Dataset,
     features: Features,
     ingestion: Ingestion,
     about: About,
@@ -43,7 +47,9 @@ def register_model(
         encoder: fitted on the training rows.
         model: trained on them.
         metrics: what `evaluate` returns, for the threshold and the figures of the version.
-        feature_table: rows, for the input example.
+        feature_table: rows, for the input example and the record of those that were learnt from.
+        split: `part` and `label` of every row.
+        dataset: names the columns that tell rows apart.
         features: derived columns, which the model makes itself when it serves.
         ingestion: formats of dates, as clients send them.
         about: the caution that stands beside every result, also in the registry.
@@ -59,6 +65,7 @@ def register_model(
     run = client.get_run(run_id)
     name = client.get_experiment(run.info.experiment_id).name
     artefact = Artefact(Derivation.of(features, ingestion, feature_table), encoder, model, metrics["threshold"])
+    learnt_from = TrainingRows.of(feature_table, split, artefact.inputs, dataset)
     example = _example(feature_table, artefact)
     logged = client.create_logged_model(
         run.info.experiment_id, name=name, source_run_id=run_id, model_type="classifier"
@@ -66,6 +73,10 @@ def register_model(
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "artefact"
         artefact.save(folder)
+        checksum = folder_sha256(folder)
+        # Before there is a version, so that every version has it.
+        learnt_from.save(Path(temporary) / "gate")
+        client.log_artifacts(run_id, str(Path(temporary) / "gate"), TRAINING_ROWS)
         info = Model.log(
             artifact_path=None,
             name=name,
@@ -89,6 +100,9 @@ def register_model(
         **{key: f"{value:.6g}" for key, value in flat_metrics(metrics).items() if key.startswith("test.")},
         "device": model.trained["device"],
         "weights.sha256": model.weights_sha256,
+        CHECKSUM: checksum,
+        "trained.rows": str(len(learnt_from.hashes)),
+        **({"trained.until": learnt_from.until} if learnt_from.until is not None else {}),
         **({"caution": about.caution} if about.caution else {}),
     }
     registered = client.create_model_version(
@@ -99,8 +113,9 @@ def register_model(
         model_id=info.model_id,
         description=" ".join(filter(None, [about.question, about.caution])),
     )
-    for key in ("device", "weights.sha256"):
-        client.set_tag(run_id, key, tags[key])
+    for key in ("device", "weights.sha256", "trained.until"):
+        if key in tags:
+            client.set_tag(run_id, key, tags[key])
     return {
         "name": name,
         "version": int(registered.version),

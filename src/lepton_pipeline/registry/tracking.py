@@ -91,7 +91,7 @@ class RunLog:
             else:
                 experiment_id = experiment.experiment_id
         self._close_orphans(experiment_id)
-        process = {"process.host": socket.gethostname(), "process.id": str(os.getpid()), "mlflow.user": _user()}
+        process = {"process.host": socket.gethostname(), "process.id": str(os.getpid()), "mlflow.user": user_name()}
         run = self.client.create_run(experiment_id, run_name=name, tags={**tags, **process})
         self.describe(run.info.run_id)
         return str(run.info.run_id)
@@ -220,6 +220,18 @@ def read_tracking(declared: Mapping[str, Any]) -> Tracking:
         raise ConfigurationError("\n".join(problems) + f"; valid keys are {known}.") from refused
 
 
+def existing_store(tracking: Tracking, project: Path) -> Any:
+    """A client of the store, or None where it is a SQLite file that no run has made yet.
+
+    Raises:
+        ConfigurationError: the store cannot be used.
+    """
+    uri = tracking.tracking_uri
+    if uri.startswith(_SQLITE) and not (project / uri.removeprefix(_SQLITE)).is_file():
+        return None
+    return RunLog(tracking, project).client
+
+
 def flatten(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mapping -> one level with dotted keys; lists, and mappings by names that users choose, stay values."""
     flat: dict[str, Any] = {}
@@ -292,7 +304,8 @@ def _short(text: str) -> str:
     return f"{text[: _PARAM_CHARACTERS - 20]}… ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Who runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

@@ -1,0 +1,129 @@
+"""`kedro champion`: who is and was champion, and how one is replaced by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from kedro.framework.project import pipelines, settings
+
+from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from lepton_pipeline.registry.diff import HeldRows
+
+_reason = click.option("--reason", required=True, help="Why the champion changes; kept in the history.")
+
+
+@click.group()
+def champion() -> None:
+    """Show, roll back, promote and compare champions: the model versions that are used."""
+
+
+@champion.command(name="list")
+@click.argument("vertical", required=False)
+@env_option
+@debug_option
+@explained
+def list_champions(vertical: str | None, env: str | None) -> None:
+    """List who was champion of VERTICAL, or of all, from when to when, and why it moved."""
+    from lepton_pipeline.champion_tables import print_history
+    from lepton_pipeline.declaration import find_verticals
+    from lepton_pipeline.registry.champion import history, require_model
+
+    client = _client(env)
+    names = [vertical] if vertical else find_verticals(project_folder() / settings.CONF_SOURCE / "base")
+    if vertical:
+        require_model(client, vertical)
+    for name in names:
+        print_history(name, [] if client is None else history(client, name))
+
+
+@champion.command()
+@click.argument("vertical")
+@click.option("--to", type=int, help="Version of an earlier champion; by default the one that the present replaced.")
+@_reason
+@env_option
+@debug_option
+@explained
+def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> None:
+    """Make an earlier champion of VERTICAL the champion again, if its files are whole."""
+    from lepton_pipeline.registry.champion import require_model, roll_back
+
+    client = _client(env)
+    require_model(client, vertical)
+    move = roll_back(client, vertical, reason, to)
+    click.echo(f"{vertical}: version {move.version} is champion again, in place of version {move.from_version}")
+
+
+@champion.command()
+@click.argument("vertical")
+@click.argument("version", type=int)
+@click.option("--force", is_flag=True, help="Yes, whatever the gate has said.")
+@_reason
+@env_option
+@debug_option
+@explained
+def promote(vertical: str, version: int, force: bool, reason: str, env: str | None) -> None:
+    """Make VERSION the champion of VERTICAL past the gate."""
+    from lepton_pipeline.registry.champion import promote as promote_version
+    from lepton_pipeline.registry.champion import require_model
+
+    if not force:
+        raise ConfigurationError("--force: not given; this goes past the gate, so say that you mean it.")
+    client = _client(env)
+    require_model(client, vertical)
+    move = promote_version(client, vertical, version, reason)
+    replaced = "" if move.from_version is None else f", in place of version {move.from_version}"
+    click.echo(f"{vertical}: version {move.version} is champion{replaced}")
+
+
+@champion.command()
+@click.argument("vertical")
+@click.argument("a")
+@click.argument("b")
+@env_option
+@debug_option
+@explained
+def diff(vertical: str, a: str, b: str, env: str | None) -> None:
+    """Compare the versions A and B of VERTICAL: data, parameters, figures. Each is a number or an alias.
+
+    Both are scored on the test rows on disk that neither has learnt from.
+    """
+    from lepton_pipeline.champion_tables import print_diff
+    from lepton_pipeline.registry.champion import require_model
+    from lepton_pipeline.registry.diff import compare_versions
+
+    client = _client(env)
+    require_model(client, vertical)
+    print_diff(compare_versions(client, vertical, a, b, _held_rows(vertical, env)))
+
+
+def _client(env: str | None) -> Any:
+    """A client of the store; None where nothing was ever run."""
+    from kedro.config import OmegaConfigLoader
+
+    from lepton_pipeline.registry.tracking import existing_store, read_tracking
+
+    project = project_folder()
+    loader = OmegaConfigLoader(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    return existing_store(read_tracking(loader["mlflow"]), project)
+
+
+def _held_rows(vertical: str, env: str | None) -> HeldRows | None:
+    """The rows of the vertical's last run as they lie on disk; None where they are gone."""
+    from lepton_pipeline.declaration import read_vertical
+    from lepton_pipeline.registry.diff import HeldRows
+
+    if vertical not in pipelines:
+        return None
+    pipelines.set_requested([vertical])
+    session = settings.SESSION_CLASS.create(project_folder(), env=env)
+    with session:
+        context = session.load_context()
+        datasets = [context.catalog.get(f"{vertical}.{name}") for name in ("feature_table", "split")]
+        if not all(dataset is not None and dataset.exists() for dataset in datasets):
+            return None
+        table, split = (dataset.load() for dataset in datasets)
+        return HeldRows(table, split, read_vertical(vertical, context.params[vertical]))

@@ -1,0 +1,254 @@
+"""Who is champion, who was, and how one is replaced: kept as tags of the model versions themselves."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.registry.tracking import user_name
+from lepton_pipeline.registry.versions import all_versions, find_version, load_artefact
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+EVENT = "champion.event."
+BY_GATE, BY_ROLLBACK, BY_PROMOTION = "gate", "rollback", "promote"
+_REASON_CHARACTERS = 1000
+
+
+@dataclass(frozen=True)
+class Move:
+    """The alias `champion` moved.
+
+    Attributes:
+        at: when, in UTC.
+        version: to which version.
+        from_version: from which version; None where there was no champion.
+        how: "gate", "rollback" or "promote".
+        reason: in words.
+        run_id: the run whose gate it was.
+        user: who moved it.
+    """
+
+    at: datetime
+    version: int
+    from_version: int | None
+    how: str
+    reason: str
+    run_id: str | None
+    user: str
+
+    @property
+    def tag(self) -> str:
+        """Key of the tag that keeps it."""
+        return f"{EVENT}{self.at:%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+@dataclass(frozen=True)
+class Reign:
+    """A time in which a version was champion.
+
+    Attributes:
+        version: which.
+        since: None where the alias was moved by other means, so that nobody knows.
+        until: None where it still is champion, or where nobody knows.
+        move: how it became champion; None where the alias was moved by other means.
+        current: whether it is champion now.
+    """
+
+    version: int
+    since: datetime | None
+    until: datetime | None
+    move: Move | None
+    current: bool
+
+
+def require_model(client: Any, name: str) -> None:
+    """Refuse a vertical without a registered model, before its name is part of any query.
+
+    Raises:
+        ConfigurationError: nothing was registered under that name; `client` may be None where nothing ever was.
+    """
+    from mlflow import MlflowException
+
+    known: list[str] = []
+    if client is not None:
+        try:
+            # Verticals have such names; no other is looked up.
+            if re.fullmatch("[a-z][a-z0-9_]*", name):
+                client.get_registered_model(name)
+                return
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+        known = sorted(str(model.name) for model in client.search_registered_models())
+    there = f"there are models of {', '.join(known)}" if known else "no model was registered yet"
+    raise ConfigurationError(f"{name!r} has no registered model; {there}.")
+
+
+def champion_of(client: Any, name: str) -> int | None:
+    """The version that has the alias `champion`; None where none has, or where there is no such model."""
+    for model in client.search_registered_models(f"name = '{name}'"):
+        if version := model.aliases.get(CHAMPION):
+            return int(version)
+    return None
+
+
+def read_moves(client: Any, name: str) -> list[Move]:
+    """Every move of the alias that a version's tags tell of, the earliest first; a tag that is none is passed over."""
+    found = [
+        _read(int(version.version), key, text)
+        for version in all_versions(client, name)
+        for key, text in version.tags.items()
+        if key.startswith(EVENT)
+    ]
+    return sorted((move for move in found if move is not None), key=lambda move: move.at)
+
+
+def move_champion(client: Any, name: str, version: int, how: str, reason: str, *, run_id: str | None = None) -> Move:
+    """Write the event, then move the alias: an alias never stands without its reason.
+
+    A process that is killed between the two leaves an event that did not happen; `history` leaves it out.
+    """
+    moves, current = read_moves(client, name), champion_of(client, name)
+    now = datetime.now(UTC)
+    if moves:
+        # Clocks of two machines may differ; the order of the events may not.
+        now = max(now, moves[-1].at + timedelta(microseconds=1))
+    move = Move(now, version, current, how, reason, run_id, user_name())
+    event = {
+        "how": how,
+        "from_version": current,
+        "reason": reason,
+        "run_id": run_id,
+        "user": move.user,
+        "at": now.isoformat(),
+    }
+    client.set_model_version_tag(name, str(version), move.tag, json.dumps(event, ensure_ascii=False))
+    client.set_registered_model_alias(name, CHAMPION, str(version))
+    return move
+
+
+def history(client: Any, name: str) -> list[Reign]:
+    """Who was champion from when to when, the earliest first.
+
+    What was done by other means, in the MLflow UI say, shows as a version without a move.
+    """
+    current = champion_of(client, name)
+    moves = _happened(read_moves(client, name), current)
+    reigns: list[Reign] = []
+    for position, move in enumerate(moves):
+        before = reigns[-1].version if reigns else None
+        if move.from_version is not None and move.from_version != before:
+            reigns.append(Reign(move.from_version, None, move.at, None, current=False))
+        follower = moves[position + 1] if position + 1 < len(moves) else None
+        until = follower.at if follower is not None and follower.from_version == move.version else None
+        reigns.append(Reign(move.version, move.at, until, move, current=follower is None and current == move.version))
+    if current is not None and not (reigns and reigns[-1].current):
+        reigns.append(Reign(current, None, None, None, current=True))
+    return reigns
+
+
+def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Move:
+    """Make an earlier champion the champion again.
+
+    Args:
+        client: of the registry.
+        name: of the registered model.
+        reason: why, for the history.
+        to: which; None: the one that the present champion replaced when the gate, or a promotion, made it champion, so
+            that a second rollback goes one further back.
+
+    Raises:
+        ConfigurationError: there is no champion, none before it, or `to` is no earlier champion.
+        DataError: the artefact of that version cannot be used.
+    """
+    reason = _checked_reason(reason)
+    current = champion_of(client, name)
+    if current is None:
+        raise ConfigurationError(f"{name} has no champion, so there is nothing to roll back.")
+    if to is None:
+        to = _replaced_by(current, _happened(read_moves(client, name), current))
+        if to is None:
+            raise ConfigurationError(
+                f"nothing is known of a champion before version {current} of {name}; name one with --to."
+            )
+    tags = find_version(client, name, to).tags
+    if to == current:
+        raise ConfigurationError(f"version {to} of {name} is the champion already; name another with --to.")
+    if to not in {reign.version for reign in history(client, name)} and tags.get("gate.decision") != "promoted":
+        raise ConfigurationError(
+            f"version {to} of {name} was never champion; to make it that: "
+            f"kedro champion promote {name} {to} --force --reason TEXT"
+        )
+    _require_loadable(client, name, to)
+    return move_champion(client, name, to, BY_ROLLBACK, reason)
+
+
+def promote(client: Any, name: str, version: int, reason: str) -> Move:
+    """Make a version champion whatever the gate said of it.
+
+    Raises:
+        ConfigurationError: it does not exist, or is champion already.
+        DataError: its artefact cannot be used.
+    """
+    reason = _checked_reason(reason)
+    find_version(client, name, version)
+    if champion_of(client, name) == version:
+        raise ConfigurationError(f"version {version} of {name} is the champion already.")
+    _require_loadable(client, name, version)
+    move = move_champion(client, name, version, BY_PROMOTION, reason)
+    challenger = client.get_registered_model(name).aliases.get(CHALLENGER)
+    if challenger is not None and int(challenger) == version:
+        client.delete_registered_model_alias(name, CHALLENGER)
+    return move
+
+
+def _read(version: int, key: str, text: str) -> Move | None:
+    """A move from its tag; tags are text that anyone may change."""
+    try:
+        event = json.loads(text)
+        at = datetime.fromisoformat(key.removeprefix(EVENT)).astimezone(UTC)
+        source = event["from_version"]
+        return Move(
+            at,
+            version,
+            None if source is None else int(source),
+            str(event["how"]),
+            str(event["reason"]),
+            event.get("run_id"),
+            str(event["user"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _happened(moves: Sequence[Move], current: int | None) -> list[Move]:
+    """Leave out events whose alias never moved: what came next found the champion of before."""
+    followers = [*(move.from_version for move in moves[1:]), current]
+    return [move for move, found in zip(moves, followers, strict=bool(moves)) if found != move.from_version]
+
+
+def _replaced_by(version: int, moves: Sequence[Move]) -> int | None:
+    """The champion that a version replaced when it was last made champion by anything but a rollback."""
+    own = [move for move in moves if move.version == version and move.how != BY_ROLLBACK]
+    return own[-1].from_version if own else None
+
+
+def _checked_reason(reason: str) -> str:
+    words = " ".join(reason.split())
+    if not words or len(words) > _REASON_CHARACTERS:
+        raise ConfigurationError(
+            f"--reason: {len(words):,} characters; say in 1 to {_REASON_CHARACTERS:,} why the champion changes."
+        )
+    return words
+
+
+def _require_loadable(client: Any, name: str, version: int) -> None:
+    try:
+        load_artefact(client, name, version)
+    except DataError as error:
+        raise DataError(f"version {version} of {name} cannot become champion: {error}") from error

@@ -1,0 +1,176 @@
+"""Two versions of a registered model side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lepton_pipeline.data.training_rows import unseen_rows
+from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.evaluation.gate_checks import too_few
+from lepton_pipeline.evaluation.metrics import measure_once
+from lepton_pipeline.evaluation.paired import paired_differences
+from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.registry.rival import groups_of
+from lepton_pipeline.registry.versions import find_version, load_artefact, load_training_rows
+
+_DATA = (
+    "data.sha256",
+    "data.rows",
+    "trained.rows",
+    "trained.until",
+    "configuration.sha256",
+    "git.commit",
+    "environment.sha256",
+    "seed",
+    "device",
+    "weights.sha256",
+    "gate.decision",
+)
+_METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
+_NONE = "–"
+
+
+@dataclass(frozen=True)
+class HeldRows:
+    """The rows of a vertical's last run: its feature table, `part` and `label` of every row, and its declaration."""
+
+    table: pd.DataFrame
+    split: pd.DataFrame
+    declared: Vertical
+
+
+@dataclass(frozen=True)
+class SameRows:
+    """Both versions on the same test rows, which neither has learnt from.
+
+    Attributes:
+        rows: how many.
+        values: figures of A and of B by metric.
+        differences: B minus A by metric, with the interval (see `paired_differences`).
+    """
+
+    rows: int
+    values: dict[str, tuple[float, float]]
+    differences: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class VersionDiff:
+    """Two versions side by side.
+
+    Attributes:
+        name: of the registered model.
+        versions: A and B.
+        facts: data, code and seed: (what, of A, of B).
+        parameters: those that differ: (key, of A, of B).
+        registered: figures of each on the test rows of its own run: (metric, of A, of B).
+        same_rows: both scored now; None where that is not possible.
+        remark: why it is not.
+    """
+
+    name: str
+    versions: tuple[int, int]
+    facts: list[tuple[str, str, str]]
+    parameters: list[tuple[str, str, str]]
+    registered: list[tuple[str, str, str]]
+    same_rows: SameRows | None
+    remark: str = ""
+
+
+def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | None) -> VersionDiff:
+    """Put two versions side by side, and score both on the same rows where there are any.
+
+    The figures that were registered are of each version's own test rows, which may be others; only those of
+    `same_rows` can be subtracted.
+
+    Args:
+        client: of the registry.
+        name: of the registered model.
+        a: number or alias of a version.
+        b: number or alias of the other.
+        held: rows to score them on; None where there are none.
+
+    Raises:
+        ConfigurationError: there is no such version.
+    """
+    versions = [find_version(client, name, each) for each in (a, b)]
+    tags = [version.tags for version in versions]
+    parameters = [_parameters(client, version.run_id) for version in versions]
+    numbers = (int(versions[0].version), int(versions[1].version))
+    same_rows, remark = None, "their figures on the same rows: no test rows on disk; run the vertical to have some"
+    if held is not None:
+        try:
+            same_rows, remark = _on_same_rows(client, name, numbers, held), ""
+        except LeptonError as error:
+            remark = f"their figures on the same rows: {error}"
+    return VersionDiff(
+        name,
+        numbers,
+        [(key, tags[0].get(key, _NONE), tags[1].get(key, _NONE)) for key in _DATA],
+        _differing(*parameters),
+        [(metric, _registered(tags[0], metric), _registered(tags[1], metric)) for metric in _METRICS],
+        same_rows,
+        remark,
+    )
+
+
+def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldRows) -> SameRows:
+    """Score both versions on the test rows that neither has learnt from.
+
+    Raises:
+        LeptonError: it cannot be done, with the reason.
+    """
+    dataset, declared = held.declared.dataset, held.declared.split
+    unseen = pd.Series(True, held.split.index[held.split["part"] == "test"])
+    artefacts = {}
+    for version in versions:
+        try:
+            artefacts[version] = load_artefact(client, name, version)
+            unseen &= unseen_rows(load_training_rows(client, name, version), held.table, held.split, dataset, declared)
+        except LeptonError as error:
+            raise LeptonError(f"version {version} cannot be scored: {error}") from error
+    rows = unseen.index[unseen]
+    groups = groups_of(held.table, dataset, declared)
+    if problem := too_few(held.split.loc[rows, "label"], groups):
+        raise LeptonError(problem)
+    a, b = versions
+    scored = pd.DataFrame({"label": held.split.loc[rows, "label"]})
+    for model, version in (("a", a), ("b", b)):
+        scored[model] = artefacts[version].predict(held.table.loc[rows])["probability"]
+    cuts = {"a": artefacts[a].threshold, "b": artefacts[b].threshold}
+    drawn = None if groups is None else groups.loc[rows].to_numpy()
+    values = [measure_once(scored, model, cuts[model]) for model in ("a", "b")]
+    return SameRows(
+        len(rows),
+        {metric: (values[0][metric], values[1][metric]) for metric in _METRICS},
+        paired_differences(scored, "b", "a", cuts, held.declared.evaluation, drawn),
+    )
+
+
+def _parameters(client: Any, run_id: str) -> dict[str, str]:
+    from mlflow import MlflowException
+
+    try:
+        return dict(client.get_run(run_id).data.params)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return {}
+
+
+def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    keys = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+    return [(key, a.get(key, _NONE), b.get(key, _NONE)) for key in keys]
+
+
+def _registered(tags: Mapping[str, str], metric: str) -> str:
+    """A figure as its version was registered with it; tags are text that anyone may change."""
+    try:
+        value, low, high = (float(tags[f"test.{metric}{end}"]) for end in ("", ".low", ".high"))
+    except (KeyError, ValueError):
+        return _NONE
+    return f"{value:.4f} [{low:.4f}, {high:.4f}]"

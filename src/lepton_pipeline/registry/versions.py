@@ -1,0 +1,98 @@
+"""What belongs to a version of a registered model, brought here and checked."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lepton_pipeline.data.training_rows import TrainingRows
+from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.model.artefact import Artefact
+
+CHECKSUM = "artefact.sha256"
+# The folder of a run's artefacts that tells what its model has learnt from.
+TRAINING_ROWS = "gate"
+
+
+def find_version(client: Any, name: str, version: int | str) -> Any:
+    """The version of a model, by its number or by an alias.
+
+    Raises:
+        ConfigurationError: there is none; with those there are.
+    """
+    from mlflow import MlflowException
+
+    try:
+        if str(version).isdecimal():
+            return client.get_model_version(name, str(version))
+        return client.get_model_version_by_alias(name, str(version))
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        known = sorted(int(each.version) for each in all_versions(client, name))
+        there = f"the versions are {', '.join(map(str, known))}" if known else "no model of it was registered yet"
+        raise ConfigurationError(f"{name} has no version {version!s}; {there}.") from error
+
+
+def all_versions(client: Any, name: str) -> list[Any]:
+    """Every version of a model, with its tags."""
+    found: list[Any] = []
+    token = None
+    while True:
+        page = client.search_model_versions(f"name = '{name}'", page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def load_artefact(client: Any, name: str, version: int) -> Artefact:
+    """Bring the artefact of a version here, compare it with the checksum in the registry, and load it.
+
+    Raises:
+        DataError: it is not there, is not what was registered, or this version of the project cannot read it.
+    """
+    import mlflow
+    from safetensors import SafetensorError
+
+    tags = client.get_model_version(name, str(version)).tags
+    try:
+        with TemporaryDirectory() as folder:
+            # Only this folder: beside it lies a copy of the code that serves it.
+            source = f"models:/{name}/{version}/artifacts/artefact"
+            files = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder))
+            if CHECKSUM in tags and folder_sha256(files) != tags[CHECKSUM]:
+                raise DataError(f"its files are not those that were registered: their checksum is not {tags[CHECKSUM]}")
+            artefact = Artefact.load(files)
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError, mlflow.MlflowException) as error:
+        raise DataError(f"it cannot be loaded: {error or type(error).__name__}") from error
+    if tags.get("weights.sha256", artefact.classifier.weights_sha256) != artefact.classifier.weights_sha256:
+        raise DataError("its files are not those that were registered: the weights are others")
+    return artefact
+
+
+def load_training_rows(client: Any, name: str, version: int) -> TrainingRows:
+    """Bring the record of the rows that a version has learnt from here.
+
+    Raises:
+        DataError: there is none, or it cannot be read.
+    """
+    import mlflow
+
+    run_id = client.get_model_version(name, str(version)).run_id
+    try:
+        with TemporaryDirectory() as folder:
+            return TrainingRows.load(Path(client.download_artifacts(run_id, TRAINING_ROWS, folder)))
+    except (OSError, KeyError, ValueError, mlflow.MlflowException) as error:
+        raise DataError("its run has no readable record of the rows that it has learnt from") from error
+
+
+def folder_sha256(folder: Path) -> str:
+    """Hash of all files below a folder: their relative paths and their bytes."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()

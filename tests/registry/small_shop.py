@@ -1,0 +1,106 @@
+"""One registered model, small and real, that tests make versions of."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.features.encode import encode_rows
+from lepton_pipeline.model.classifier import train_model
+from lepton_pipeline.parameters import (
+    About,
+    Dataset,
+    Evaluation,
+    Features,
+    Ingestion,
+    Leaks,
+    Split,
+    Training,
+)
+from lepton_pipeline.registry.publish import register_model
+from lepton_pipeline.registry.tracking import RunLog, Tracking
+
+ROWS = 500
+EVALUATION = Evaluation(resamples=200)
+
+
+@dataclass
+class Shop:
+    """A table, a trained model and a store that holds it as version 1 of `base`.
+
+    Attributes:
+        folder: of the store.
+        log: of the store.
+        table: 500 rows.
+        dataset: their columns.
+        split: `part` and `label` of every row.
+        scores: of the model, with a baseline beside it.
+        base: what `register_model` returned.
+    """
+
+    folder: Path
+    log: RunLog
+    table: pd.DataFrame
+    dataset: Dataset
+    split: pd.DataFrame
+    scores: pd.DataFrame
+    base: dict[str, Any]
+
+    @property
+    def client(self) -> Any:
+        return self.log.client
+
+    def version(self, name: str, like_base: bool = True) -> dict[str, Any]:
+        """A further version of the model `name`, with the files and the run of the base."""
+        if not self.client.search_registered_models(f"name = '{name}'"):
+            self.client.create_registered_model(name)
+        tags = self.client.get_model_version(self.base["name"], "1").tags
+        tags = {key: value for key, value in tags.items() if not key.startswith(("gate.", "champion."))}
+        made = self.client.create_model_version(
+            name, self.base["model_uri"], self.base["run_id"], tags=tags if like_base else {}
+        )
+        return self.base | {"name": name, "version": int(made.version)}
+
+    def run(self) -> str:
+        return self.log.open("shop", "a run", {})
+
+    def scored(self, noise: float) -> pd.DataFrame:
+        """Scores of a challenger that knows the labels but for the noise."""
+        rng = np.random.default_rng(7)
+        logits = 4 * self.scores["label"] - 2 + noise * rng.standard_normal(len(self.scores))
+        return self.scores.assign(model=1 / (1 + np.exp(-logits)))
+
+
+def make_shop(store: Path, folder: Path) -> Shop:
+    """Train and register the model; `store` is an empty one."""
+    shutil.copy(store, folder / "mlflow.db")
+    log = RunLog(Tracking(tracking_uri="sqlite:///mlflow.db", artifact_root="mlruns"), folder)
+    rng = np.random.default_rng(7)
+    table = pd.DataFrame(
+        {"id": range(ROWS), "age": rng.normal(40, 10, ROWS), "city": rng.choice(["Oslo", "Rome"], ROWS)}
+    )
+    table["bought"] = np.where(table["age"] + 15 * rng.standard_normal(ROWS) > 40, "yes", "no")
+    table["day"] = pd.date_range("2026-01-01", periods=ROWS)
+    dataset = Dataset(target="bought", positive="yes", id="id", time="day")
+    split = split_rows(table, dataset, Split(strategy="time"))
+    encoder, encoded = encode_rows(table, split, dataset, {"findings": []}, Leaks())
+    model, _, _ = train_model(encoded, split, Training(model="linear", epochs=3, device="cpu"))
+    rows = split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
+    scores = rows.assign(model=model.scores(encoded.loc[rows.index])["model"])
+    scores["hist_gradient_boosting"] = scores["model"]
+    metrics = evaluate(scores, EVALUATION)
+    run = log.open("base", "a run", {"data.sha256": "ab" * 32})
+    with warnings.catch_warnings():
+        # MLflow's own, on import and when it looks at our model's type hints.
+        warnings.simplefilter("ignore")
+        of_data = (table, split, dataset, Features(), Ingestion(), About())
+        base = register_model(encoder, model, metrics, *of_data, run)
+    return Shop(folder, log, table, dataset, split, scores, base)

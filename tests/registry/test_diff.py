@@ -1,0 +1,87 @@
+import re
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from small_shop import EVALUATION
+
+from lepton_pipeline.champion_tables import print_diff, print_history
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.parameters import Split, Vertical
+from lepton_pipeline.registry.champion import history, move_champion
+from lepton_pipeline.registry.diff import HeldRows, compare_versions
+
+
+@pytest.fixture
+def held(shop):
+    declared = Vertical(dataset=shop.dataset, split=Split(strategy="time"), evaluation=EVALUATION)
+    return HeldRows(shop.table, shop.split, declared)
+
+
+@pytest.fixture
+def two(shop):
+    name = f"model_{uuid4().hex}"
+    shop.version(name)
+    shop.version(name)
+    shop.client.set_model_version_tag(name, "2", "data.sha256", "cd" * 32)
+    shop.client.set_model_version_tag(name, "2", "test.auc", "many")
+    return name
+
+
+def test_both_are_scored_on_the_rows_that_are_new_to_both(shop, two, held):
+    diff = compare_versions(shop.client, two, "1", "2", held)
+    assert diff.same_rows.rows == 100
+    test = shop.scores[shop.scores["part"] == "test"]
+    brier = float(np.mean((test["model"] - test["label"]) ** 2))
+    assert diff.same_rows.values["brier"] == (pytest.approx(brier), pytest.approx(brier))
+    assert diff.same_rows.differences["auc"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert diff.remark == ""
+
+
+def test_data_parameters_and_registered_figures_stand_side_by_side(shop, two, held):
+    shop.client.set_registered_model_alias(two, "challenger", "2")
+    diff = compare_versions(shop.client, two, "1", "challenger", None)
+    assert ("data.sha256", "ab" * 32, "cd" * 32) in diff.facts
+    assert diff.versions == (1, 2)
+    assert diff.parameters == []
+    (_, one, other) = diff.registered[0]
+    assert one.startswith("0.")
+    assert other == "–"
+    assert "no test rows on disk" in diff.remark
+    with pytest.raises(ConfigurationError, match="has no version 7; the versions are 1, 2"):
+        compare_versions(shop.client, two, "1", "7", None)
+
+
+def test_parameters_that_differ_are_those_of_the_runs(shop, two):
+    run = shop.run()
+    shop.log.parameters(run, {"training": {"epochs": 7}})
+    shop.client.create_model_version(two, shop.base["model_uri"], run)
+    diff = compare_versions(shop.client, two, "1", "3", None)
+    assert diff.parameters == [("training.epochs", "–", "7")]
+
+
+def test_a_version_that_cannot_be_scored_is_named(shop, two, held):
+    shop.client.create_model_version(two, shop.base["model_uri"], shop.run())
+    diff = compare_versions(shop.client, two, "1", "3", held)
+    assert diff.same_rows is None
+    assert "version 3 cannot be scored: its run has no readable record of the rows" in diff.remark
+
+
+def test_the_tables_fit_a_log(shop, two, held, capsys):
+    move_champion(shop.client, two, 1, "gate", "auc 0.8 [0.7, 0.9] " + "is long " * 20, run_id="0123456789abcdef")
+    print_history("shop", history(shop.client, two))
+    print_history("mill", [])
+    print_diff(compare_versions(shop.client, two, "1", "2", held))
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 110
+    for text in (
+        "auc 0.8 [0.7, 0.9] is long",
+        "run 01234567",
+        "now",
+        "mill: no champion yet",
+        "on the same 100 rows, new to both",
+        "+0.0000 [+0.0000, +0.0000]",
+        "parameters: the same",
+    ):
+        assert text in printed
+    assert re.search(r"data\.sha256 +abababababab +cdcdcdcdcdcd +\n", printed)

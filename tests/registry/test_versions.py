@@ -1,0 +1,76 @@
+import pytest
+
+from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.registry.versions import (
+    all_versions,
+    find_version,
+    folder_sha256,
+    load_artefact,
+    load_training_rows,
+)
+
+
+def test_a_version_says_what_it_has_learnt_from(shop):
+    rows = load_training_rows(shop.client, "base", 1)
+    learnt = shop.split[shop.split["part"].isin(["train", "validation"])]
+    assert len(rows.hashes) == len(learnt) == 400
+    tags = find_version(shop.client, "base", 1).tags
+    assert tags["trained.rows"] == "400"
+    assert tags["trained.until"] == rows.until == shop.table.loc[learnt.index, "day"].max().isoformat()
+    assert shop.client.get_run(shop.base["run_id"]).data.tags["trained.until"] == rows.until
+
+
+def test_a_version_is_loaded_as_it_was_registered(shop):
+    test = shop.scores[shop.scores["part"] == "test"]
+    scored = load_artefact(shop.client, "base", 1).predict(shop.table.loc[test.index])
+    assert scored["probability"].tolist() == test["model"].tolist()
+
+
+def test_weights_that_are_not_those_of_the_registry_are_refused(shop):
+    made = shop.version("swapped", like_base=False)
+    shop.client.set_model_version_tag("swapped", str(made["version"]), "weights.sha256", "0" * 64)
+    with pytest.raises(DataError, match="not those that were registered: the weights are others"):
+        load_artefact(shop.client, "swapped", 1)
+
+
+def test_an_old_version_without_a_checksum_is_loaded_or_refused_in_words(shop):
+    shop.version("old", like_base=False)
+    assert load_artefact(shop.client, "old", 1).threshold > 0
+    file = next((shop.folder / "mlruns").rglob("artefact.json"))
+    whole = file.read_bytes()
+    try:
+        for broken, message in (
+            (b"{}", "cannot be loaded"),
+            (b"{", "cannot be loaded"),
+            (b'{"format": 1}', "format 1"),
+        ):
+            file.write_bytes(broken)
+            with pytest.raises(DataError, match=message):
+                load_artefact(shop.client, "old", 1)
+    finally:
+        file.write_bytes(whole)
+
+
+def test_versions_are_found_by_number_and_alias_also_beyond_one_page(shop, monkeypatch):
+    for _ in range(3):
+        shop.version("many")
+    shop.client.set_registered_model_alias("many", "challenger", "2")
+    assert find_version(shop.client, "many", "challenger").version == 2
+    with pytest.raises(ConfigurationError, match="many has no version champion; the versions are 1, 2, 3"):
+        find_version(shop.client, "many", "champion")
+    with pytest.raises(ConfigurationError, match="none has no version 1; no model of it was registered yet"):
+        find_version(shop.client, "none", 1)
+    whole = type(shop.client).search_model_versions
+    monkeypatch.setattr(
+        type(shop.client), "search_model_versions", lambda self, text, **options: whole(self, text, 2, **options)
+    )
+    assert sorted(int(each.version) for each in all_versions(shop.client, "many")) == [1, 2, 3]
+
+
+def test_the_checksum_of_a_folder_is_of_names_and_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"1")
+    first = folder_sha256(tmp_path)
+    (tmp_path / "b").write_bytes(b"")
+    second = folder_sha256(tmp_path)
+    (tmp_path / "b").rename(tmp_path / "c")
+    assert len({first, second, folder_sha256(tmp_path)}) == 3

@@ -1,0 +1,63 @@
+"""`kedro champion`, in processes of its own, as an operator gives it."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from click.testing import CliRunner
+from conftest import Project
+
+from lepton_pipeline.cli_champion import champion
+
+
+@pytest.fixture
+def two_versions(trained, tmp_path):
+    """A copy of a trained project; its champion is registered a second time, as the challenger."""
+    original, _ = trained
+    copy = Project(shutil.copytree(original.path, tmp_path / "project"))
+    client = copy.client()
+    first = client.get_model_version("finance", "1")
+    tags = {key: text for key, text in first.tags.items() if not key.startswith(("gate.", "champion."))}
+    client.create_model_version("finance", first.source, first.run_id, tags=tags)
+    client.set_registered_model_alias("finance", "challenger", "2")
+    return copy
+
+
+def test_a_champion_is_compared_replaced_rolled_back_and_listed(two_versions):
+    compared = two_versions.run("champion", "diff", "finance", "champion", "challenger")
+    assert compared.returncode == 0, compared.stderr
+    assert "on the same 300 rows, new to both" in compared.stdout
+    promoted = two_versions.run("champion", "promote", "finance", "2", "--force", "--reason", "the bound was wrong")
+    assert promoted.stdout.strip() == "finance: version 2 is champion, in place of version 1"
+    rolled_back = two_versions.run("champion", "rollback", "finance", "--reason", "it was not")
+    assert rolled_back.stdout.strip() == "finance: version 1 is champion again, in place of version 2"
+    assert two_versions.client().get_registered_model("finance").aliases == {"champion": 1}
+    listed = two_versions.run("champion", "list").stdout
+    for text in ("rollback by", "it was not", "promote by", "the bound was wrong", "gate by", "the first champion"):
+        assert text in listed
+    assert listed.index("it was not") < listed.index("the first champion")
+
+
+def test_what_cannot_be_done_is_one_message_and_exit_code_2(trained):
+    project, _ = trained
+    refused = project.run("champion", "rollback", "finance", "--to", "7", "--reason", "x")
+    assert refused.returncode == 2
+    assert "error: finance has no version 7; the versions are 1." in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["promote", "finance", "2", "--reason", "x"], "--force: not given"),
+        (["promote", "finance", "2", "--force"], "Missing option '--reason'"),
+        (["rollback", "finance"], "Missing option '--reason'"),
+        (["rollback", "finance", "--to", "two", "--reason", "x"], "'two' is not a valid integer"),
+        (["diff", "finance", "1"], "Missing argument 'B'"),
+    ],
+)
+def test_wrong_usage_is_said_before_anything_is_touched(arguments, message):
+    done = CliRunner().invoke(champion, arguments)
+    assert done.exit_code == 2
+    assert message in done.output
