@@ -150,6 +150,20 @@ def test_the_verdict_stands_first_and_is_in_plain_words(page, html):
     assert words.count("✓ holds") == 3
 
 
+def test_checks_have_titles_that_people_know():
+    names = ["bound ece", "champion", "champion unchanged", "baseline", "slices", "slice job = x y"]
+    checks = [{"name": name, "passed": True, "text": ""} for name in names]
+    described = describe_verdict(make_evidence(decision=make_decision() | {"checks": checks}))
+    assert [check["title"] for check in described["checks"]] == [
+        "Bound of Calibration error",
+        "Against the champion",
+        "Champion unchanged",
+        "Against gradient boosting",
+        "Slices",
+        "Slice job = x y",
+    ]
+
+
 def test_a_refusal_is_as_plain_and_shows_what_failed(bare):
     words = Page(between(bare, "verdict")).words()
     assert "Not accepted Version 3 is kept as a challenger; version 2 stays in use. One check did not hold." in words
