@@ -14,6 +14,7 @@ from made_up import (
 )
 
 from lepton_pipeline.parameters import About
+from lepton_pipeline.report.findings import describe_drift
 from lepton_pipeline.report.render import render_card, render_report
 from lepton_pipeline.report.sections import describe_verdict
 
@@ -83,6 +84,7 @@ def plain():
             costs=make_costs() | undeclared | {"what_if": what_if},
             contracts=[make_contract("plane is known", "tables.flights"), make_contract()],
             features={"findings": [finding], "on_noise": "drop"},
+            slices={"columns": [], "slices": []},
         )
     )
 
@@ -148,6 +150,20 @@ def test_the_verdict_stands_first_and_is_in_plain_words(page, html):
     assert words.count("✓ holds") == 3
 
 
+def test_checks_have_titles_that_people_know():
+    names = ["bound ece", "champion", "champion unchanged", "baseline", "slices", "slice job = x y"]
+    checks = [{"name": name, "passed": True, "text": ""} for name in names]
+    described = describe_verdict(make_evidence(decision=make_decision() | {"checks": checks}))
+    assert [check["title"] for check in described["checks"]] == [
+        "Bound of Calibration error",
+        "Against the champion",
+        "Champion unchanged",
+        "Against gradient boosting",
+        "Slices",
+        "Slice job = x y",
+    ]
+
+
 def test_a_refusal_is_as_plain_and_shows_what_failed(bare):
     words = Page(between(bare, "verdict")).words()
     assert "Not accepted Version 3 is kept as a challenger; version 2 stays in use. One check did not hold." in words
@@ -169,7 +185,7 @@ def test_the_verdict_knows_first_models_lonely_refusals_and_force():
     ("section", "says"),
     [
         ("costs", "was not computed"),
-        ("slices", "no slices (evaluation.slices)"),
+        ("slices", "measured apart in this run"),
         ("explanation", "was not explained"),
         ("drift", "were not compared"),
     ],
@@ -187,6 +203,20 @@ def test_costs_that_are_not_declared_leave_what_other_thresholds_would_do(plain)
     assert "Cost per 1,000" not in plain
     assert "Saved per 1,000" not in plain
     assert "50.0\xa0%" in between(plain, "costs")
+
+
+def test_a_vertical_without_slices_is_told_how_to_declare_them(plain):
+    assert "no slices (evaluation.slices) and no sensitive columns" in between(plain, "slices")
+
+
+def test_many_columns_that_differ_are_named_but_not_all_shown():
+    column = make_drift()["columns"][0] | {"flagged": True}
+    drift = make_drift() | {
+        "columns": [column | {"column": f"c{number}", "psi": 9 - number / 9} for number in range(30)]
+    }
+    described = describe_drift(make_evidence(drift=drift))
+    assert [each["column"] for each in described["shown"]] == [f"c{number}" for number in range(20)]
+    assert [each["column"] for each in described["further"]] == [f"c{number}" for number in range(20, 30)]
 
 
 def test_raw_tables_have_contracts_of_their_own_and_findings_are_told(plain):

@@ -10,7 +10,9 @@ from lepton_pipeline.report.pictures import draw_cost, draw_effect
 
 _SLICE_METRICS = ("auc", "base_rate", "selection_rate", "recall", "false_positive_rate")
 _BARS = 15
-_DRIFT_ROWS = 15
+_MOST_DRIFT, _LEAST_DRIFT = 20, 5
+# A bar that is full; so wide a difference needs no finer picture.
+_FULL_PSI = 0.5
 
 
 def describe_costs(evidence: Evidence) -> dict[str, Any]:
@@ -30,7 +32,9 @@ def describe_costs(evidence: Evidence) -> dict[str, Any]:
 
 def describe_slices(evidence: Evidence) -> dict[str, Any]:
     """Set groups of cases beside each other, and name the gaps that are more than chance."""
-    slices = evidence.slices.get("slices", [])
+    if not evidence.slices:
+        return {"absent": "No groups of cases were measured apart in this run."}
+    slices = evidence.slices["slices"]
     if not slices:
         return {
             "absent": "No groups of cases were measured apart: no slices (evaluation.slices) and no sensitive columns "
@@ -99,14 +103,14 @@ def describe_drift(evidence: Evidence) -> dict[str, Any]:
         return {"absent": "Test and training rows were not compared in this run."}
     ranked = sorted(drift["columns"], key=lambda each: (not each["flagged"], -each["psi"]))
     flagged = [each for each in ranked if each["flagged"]]
-    # Every flagged column is shown, and enough of the others to see that they are not.
-    shown = ranked[: max(len(flagged) + 3, _DRIFT_ROWS)]
+    # Enough of the others are shown to see that they differ less.
+    shown = ranked[: max(min(len(flagged) + 3, _MOST_DRIFT), _LEAST_DRIFT)]
     return {
         **drift,
         "flagged": flagged,
         "shown": shown,
-        "further": len(ranked) - len(shown),
-        "largest": max((each["psi"] for each in ranked), default=0) or 1.0,
+        "further": ranked[len(shown) :],
+        "full": _FULL_PSI,
     }
 
 

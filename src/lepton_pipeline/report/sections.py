@@ -20,7 +20,7 @@ _PARTS = {
     "test": "Test",
     "gap": "Left out between the parts",
 }
-_CHECKS = {"bound": "Bound of", "champion": "Against the champion", "baseline": "Against gradient boosting"}
+_CHECKS = {"champion": "Against the champion", "baseline": "Against gradient boosting"}
 _PACKAGES = ("torch", "scikit-learn", "numpy", "pandas", "kedro", "mlflow", "great-expectations")
 _MOST_FILES = 8
 
@@ -241,9 +241,10 @@ def _checks(number: int) -> str:
 
 def _check_title(name: str) -> str:
     kind, _, rest = name.partition(" ")
-    if kind == "slice":
-        return f"Slice {rest}"
-    return f"{_CHECKS.get(kind, kind)} {words.metric_name(rest) if rest else ''}".strip()
+    if kind == "bound":
+        return f"Bound of {words.metric_name(rest)}"
+    # The rest is what the user calls a slice, or nothing.
+    return _CHECKS.get(name, name[:1].upper() + name[1:])
 
 
 def _dashes(style: dict[str, Any]) -> str:
