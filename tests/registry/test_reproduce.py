@@ -87,11 +87,12 @@ def test_other_packages_are_listed_one_by_one():
     then, now = "numpy==2.0\nold==1\ntorch==2.9\n", "new==3\nnumpy==2.1\ntorch==2.9\n"
     check = check_environment(then, now, {"python": "3.11.1"}, "3.12.0", "f" * 32)
     assert not check.same
-    assert check.text == (
-        "new absent then, 3 now; numpy 2.0 then, 2.1 now; old 1 then, absent now; python 3.11.1 then, 3.12.0 now"
-    )
+    assert check.text == "numpy 2.0 then, 2.1 now; old 1 then, absent now; python 3.11.1 then, 3.12.0 now"
     assert "environment.txt" in check.remedy
     assert check_environment(then, then, {}, "3.12.0", "f" * 32).same
+    added = check_environment(then, then + "pytest==9.0\n", {}, "3.12.0", "f" * 32)
+    assert added.same
+    assert added.text == "3 packages, all of the same version; new since then: pytest 9.0"
     assert not check_environment(None, now, {}, "3.12.0", "f" * 32).same
 
 

@@ -102,6 +102,8 @@ def check_code(then: Mapping[str, str], now: Mapping[str, str], run_id: str) -> 
 def check_environment(then: str | None, now: str, tags: Mapping[str, str], python: str, run_id: str) -> Check:
     """Compare installed packages, and the interpreter.
 
+    Packages that have come in since are told, but are no difference: code that is the same does not know them.
+
     Args:
         then: the run's `environment.txt`, one `name==version` a line; None where it is gone.
         now: the same of this process.
@@ -119,12 +121,14 @@ def check_environment(then: str | None, now: str, tags: Mapping[str, str], pytho
     if "python" in tags:
         before["python"], after["python"] = tags["python"], python
     changed = [
-        f"{name} {before.get(name, 'absent')} then, {after.get(name, 'absent')} now"
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        f"{name} {before[name]} then, {after.get(name, 'absent')} now"
+        for name in sorted(before)
+        if before[name] != after.get(name)
     ]
     if not changed:
-        return Check("environment", True, f"{len(after)} packages, all of the same version")
+        added = ", ".join(f"{name} {after[name]}" for name in sorted(after.keys() - before.keys()))
+        beside = f"; new since then: {added}" if added else ""
+        return Check("environment", True, f"{len(before)} packages, all of the same version{beside}")
     return Check("environment", False, "; ".join(changed), remedy)
 
 
