@@ -196,7 +196,7 @@ class StreamedParquetDataset(_LocalDataset):
         try:
             for frame in data:
                 schema = None if writer is None else writer.schema
-                block = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+                block = pa.Table.from_pandas(frame, schema=schema, preserve_index=False).replace_schema_metadata(None)
                 writer = writer or ParquetWriter(path, block.schema)
                 waiting.append(block)
                 if sum(map(len, waiting)) >= _ROWS_A_GROUP:

@@ -130,7 +130,11 @@ class QuarantinedRows:
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """Give them with `input_row` before and `quarantine_reasons` behind their columns; at least an empty frame."""
+        import pyarrow as pa
+
         wanted = self.rows
+        # A frame without rows would not say that they are lists of texts.
+        kind: Any = pd.ArrowDtype(pa.list_(pa.string()))
         sentences = np.array([check.sentence for check in self.checks], dtype=object)
         reasons = self.flags.assign(text=sentences[self.flags["check"].to_numpy(np.int64)])
         for chunk in self.chunks():
@@ -140,7 +144,13 @@ class QuarantinedRows:
                 named = reasons.iloc[slice(*np.searchsorted(reasons["row"], [first, stop]))]
                 texts = named.groupby("row")["text"].agg(list).reindex(inside).to_numpy(dtype=object)
                 rows = chunk.loc[inside]
-                yield pd.DataFrame({ROW: inside, **{name: rows[name].array for name in rows}, REASONS: texts})
+                yield pd.DataFrame(
+                    {
+                        ROW: inside,
+                        **{name: rows[name].array for name in rows},
+                        REASONS: pd.array(list(texts), dtype=kind),
+                    }
+                )
             if not len(wanted) or stop > wanted[-1]:
                 return
 
