@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -73,40 +74,30 @@ def check_input(
     kinds, rows = find_kinds(source.chunks(scoring.chunk_rows), ingestion, numbers, texts)
     _refuse_texts(model, dataset, kinds)
 
-    def chunks() -> Iterator[pd.DataFrame]:
+    def chunks(show: Callable[[int], None] | None = None) -> Iterator[pd.DataFrame]:
         for chunk in source.chunks(scoring.chunk_rows):
             yield typed_chunk(chunk, kinds, ingestion)
-            if on_rows is not None:
-                on_rows(chunk.index[-1] + 1)
+            if show is not None:
+                show(int(chunk.index[-1]) + 1)
 
     files = source.fingerprints()
     checks, left_out = scoring_checks(contract, dataset, source.names)
-    found = check_chunks(chunks(), checks)
-    flags = _flags(checks, found)
-    quarantine = QuarantinedRows(chunks, checks, flags)
+    found = check_chunks(chunks(on_rows), checks)
+    quarantine = QuarantinedRows(chunks, checks, _flags(checks, found))
     reported = [
-        report_check(
-            each.evidence if each.evidence is not None else _rows_at(chunks(), each.rows), check, verdict, rows
-        )
+        report_check(_evidence(each, chunks), check, each.verdict, rows)
         for check, each in zip(checks, found, strict=True)
-        for verdict in [each.verdict]
     ]
-    result = report_checks(reported, "contract", rows, len(quarantine.rows), contract.max_quarantined)
-    counts = flags["check"].value_counts(sort=False)
-    reasons = {checks[at].sentence: int(count) for at, count in counts.items()}  # type: ignore[call-overload]
-    return (
-        {
-            **result,
-            "kinds": kinds,
-            "files": files,
-            "file_names": ", ".join(file["name"] for file in files)[:_NAMES_CHARACTERS],
-            "sha256": hashlib.sha256(json.dumps(files).encode()).hexdigest(),
-            "reasons": dict(sorted(reasons.items(), key=lambda each: -each[1])),
-            "left_out": [f"{check.sentence} ({check.key})" for check in left_out],
-        },
-        pd.DataFrame({ROW: quarantine.rows}),
-        quarantine,
-    )
+    result = {
+        **report_checks(reported, "contract", rows, len(quarantine.rows), contract.max_quarantined),
+        "kinds": kinds,
+        "files": files,
+        "file_names": ", ".join(file["name"] for file in files)[:_NAMES_CHARACTERS],
+        "sha256": hashlib.sha256(json.dumps(files).encode()).hexdigest(),
+        "reasons": quarantine.reasons(),
+        "left_out": [f"{check.sentence} ({check.key})" for check in left_out],
+    }
+    return result, pd.DataFrame({ROW: quarantine.rows}), quarantine
 
 
 @dataclass(frozen=True)
@@ -127,6 +118,11 @@ class QuarantinedRows:
     def rows(self) -> Rows:
         """Their numbers, ascending."""
         return np.unique(self.flags["row"].to_numpy(np.int64))
+
+    def reasons(self) -> dict[str, int]:
+        """Number of rows by reason, the most frequent first."""
+        counted = Counter(self.flags["check"].tolist())
+        return {self.checks[at].sentence: count for at, count in counted.most_common()}
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """Give them with `input_row` before and `quarantine_reasons` behind their columns; at least an empty frame."""
@@ -207,11 +203,13 @@ def _flags(checks: list[Check], found: list[Found]) -> pd.DataFrame:
     return flags.sort_values(["row", "check"], ignore_index=True)
 
 
-def _rows_at(chunks: Iterator[pd.DataFrame], rows: Rows) -> pd.DataFrame:
-    """Look up the first of the rows, as many as a report shows."""
-    wanted = rows[:EXAMPLES]
+def _evidence(found: Found, chunks: Callable[[], Iterator[pd.DataFrame]]) -> pd.DataFrame:
+    """The rows that a report shows; looked up where the check was not judged row by row."""
+    if found.evidence is not None:
+        return found.evidence
+    wanted = found.rows[:EXAMPLES]
     parts: list[pd.DataFrame] = []
-    for chunk in chunks:
+    for chunk in chunks():
         parts.append(chunk[chunk.index.isin(wanted)])
         if not len(wanted) or chunk.index[-1] >= wanted[-1]:
             break

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lepton_pipeline import __version__
 from lepton_pipeline.data.contract_report import require_kept
 from lepton_pipeline.data.ingest import Raw
 from lepton_pipeline.errors import DataError
@@ -87,7 +88,8 @@ def score_input(
         raise DataError(f"column {taken[0]!r} has the name of one that scoring adds; rename it, or declare another.")
     parts = {"dataset": dataset, "ingestion": ingestion, "contract": contract, "features": features, "scoring": scoring}
     declared = {part: declaration.model_dump(mode="json") for part, declaration in parts.items()}
-    work = Work.resume(folder, {"files": checked["files"], "model": version, "declared": declared})
+    manifest = {"files": checked["files"], "model": version, "declared": declared, "code": __version__}
+    work = Work.resume(folder, manifest)
     windows = features if features.windows and not ready else None
     kept = _KeptRows(source, checked["kinds"], left_out[ROW].to_numpy(), dataset, windows)
     totals = _Totals()

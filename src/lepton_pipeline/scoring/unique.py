@@ -14,10 +14,10 @@ _SECOND_KEY = "lepton_pipeline."
 
 
 class UniqueKeys:
-    """The keys of all rows, 16 bytes each, 8 where it is one number, and as much again while they are sorted.
+    """The keys of all rows, 24 bytes each, 16 where it is one number, and some three times that while they are sorted.
 
     A single number has a hash of its own. Two other keys that differ are taken for the same with a probability of
-    2^-128.
+    about 2^-128.
 
     Args:
         columns: that make the key.
