@@ -9,8 +9,15 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 
 from lepton_pipeline import settings
-from lepton_pipeline.datasets import AtomicDataset, FolderDataset, RawTableDataset
+from lepton_pipeline.datasets import (
+    AtomicDataset,
+    FolderDataset,
+    RawTableDataset,
+    StreamedParquetDataset,
+    WorkFolderDataset,
+)
 from lepton_pipeline.declaration import find_verticals, read_vertical
+from lepton_pipeline.pipelines import scoring
 from lepton_pipeline.pipelines.training import create_pipeline
 from lepton_pipeline.registry.tracking import read_tracking
 
@@ -72,9 +79,21 @@ def test_every_data_set_lies_on_disk_whole_or_not_at_all(catalog, vertical):
 
 
 @pytest.mark.parametrize("vertical", VERTICALS)
+def test_scoring_reads_rows_and_writes_to_disk(catalog, vertical):
+    pipeline = scoring.create_pipeline(vertical)
+    given = {name for name in pipeline.inputs() if not name.startswith("params:")}
+    assert {name: type(catalog.get(name)) for name in given} == {
+        f"{vertical}.scoring_input": RawTableDataset,
+        f"{vertical}.scoring_chunks": WorkFolderDataset,
+    }
+    for name in pipeline.all_outputs():
+        assert isinstance(catalog.get(name), (AtomicDataset, FolderDataset, StreamedParquetDataset)), name
+
+
+@pytest.mark.parametrize("vertical", VERTICALS)
 def test_no_two_data_sets_share_a_file(catalog, vertical):
-    datasets = {name: catalog.get(name) for name in create_pipeline(vertical).all_outputs()}
-    paths = [dataset.path for dataset in datasets.values()]
+    made = create_pipeline(vertical).all_outputs() | scoring.create_pipeline(vertical).all_outputs()
+    paths = [catalog.get(name).path for name in [*made, f"{vertical}.scoring_chunks"]]
     assert len(set(paths)) == len(paths)
     assert not [(one, other) for one in paths for other in paths if one in other.parents]
 
@@ -83,7 +102,8 @@ def test_no_two_data_sets_share_a_file(catalog, vertical):
 def test_no_parameter_is_read_that_cannot_be_declared(loader, vertical):
     known = read_vertical(vertical, loader["parameters"][vertical]).model_dump()
     prefix = f"params:{vertical}."
-    read = {name.removeprefix(prefix) for name in create_pipeline(vertical).inputs() if name.startswith(prefix)}
+    inputs = create_pipeline(vertical).inputs() | scoring.create_pipeline(vertical).inputs()
+    read = {name.removeprefix(prefix) for name in inputs if name.startswith(prefix)}
     assert read - {name for name in read if name.startswith("tables.")} == set(known) - {"tables"}
     assert {name for name in read if name.startswith("tables.")} == {f"tables.{name}" for name in known["tables"]}
 
@@ -91,7 +111,9 @@ def test_no_parameter_is_read_that_cannot_be_declared(loader, vertical):
 def test_no_entry_of_the_catalog_is_unused(loader):
     resolver = DataCatalog.from_config(loader["catalog"]).config_resolver
     used = {
-        resolver.match_dataset_pattern(name) for vertical in VERTICALS for name in create_pipeline(vertical).datasets()
+        resolver.match_dataset_pattern(name)
+        for vertical in VERTICALS
+        for name in create_pipeline(vertical).datasets() | scoring.create_pipeline(vertical).datasets()
     }
     assert {name for name in loader["catalog"] if name.startswith("{vertical}")} <= used
 

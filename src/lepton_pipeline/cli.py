@@ -1,10 +1,9 @@
-"""`kedro run` of this project: Kedro's own, one vertical after the other, with errors said in one message."""
+"""`kedro run` of this project: Kedro's own, one pipeline after the other, with errors said in one message."""
 
 from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from lepton_pipeline.cli_errors import report_error
 from lepton_pipeline.cli_runs import compare, reproduce
 from lepton_pipeline.cli_vertical import vertical as vertical_commands
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
+from lepton_pipeline.jobs import TRAINING, Job
 
 _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")
 _INTERRUPTED = 130
@@ -31,22 +31,24 @@ def cli() -> None:
 
 
 def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
-    """Run verticals: those given by --pipelines, or all, one after the other.
+    """Run pipelines: those given by --pipelines, or the training of all verticals, one after the other.
 
-    A vertical that fails does not keep the others from running. Exit codes: 0 done, 2 bad configuration or usage,
+    `finance` trains the vertical finance, `finance_scoring` scores new rows with its champion. A pipeline that fails
+    does not keep the others from running. Exit codes: 0 done, 2 bad configuration or usage,
     3 data that break the contract, 4 gate refused (with --fail-on-refusal), 130 interrupted, 1 anything else.
     """
     _configure_logging()
     try:
-        verticals = _selected(options)
-        _check_declarations(verticals, options)
+        names = _selected(options)
+        _check_declarations(names, options)
     except Exception as error:
         sys.exit(report_error(error, debug))
-    codes = [_run_one(vertical, options, debug, fail_on_refusal) for vertical in verticals]
-    failed = {vertical: code for vertical, code in zip(verticals, codes, strict=True) if code}
-    if failed and len(verticals) > 1:
-        shown = ", ".join(f"{vertical} (exit code {code})" for vertical, code in failed.items())
-        click.echo(f"\n{len(failed)} of {len(verticals)} verticals failed: {shown}", err=True)
+    codes = [_run_one(name, options, debug, fail_on_refusal) for name in names]
+    failed = {name: code for name, code in zip(names, codes, strict=True) if code}
+    if failed and len(names) > 1:
+        shown = ", ".join(f"{name} (exit code {code})" for name, code in failed.items())
+        what = "verticals" if all(Job.named(name).purpose == TRAINING for name in names) else "pipelines"
+        click.echo(f"\n{len(failed)} of {len(names)} {what} failed: {shown}", err=True)
     # Without it, the interpreter spends two seconds at its end on walking through the libraries' objects.
     gc.freeze()
     sys.exit(next(iter(failed.values()), 0))
@@ -59,19 +61,17 @@ def _configure_logging() -> None:
         LOGGING.configure(yaml.safe_load((project / settings.CONF_SOURCE / "logging.yml").read_text(encoding="utf-8")))
 
 
-def _run_one(vertical: str, options: dict[str, Any], debug: bool, fail_on_refusal: bool) -> int:
-    """Run one vertical in a session of its own and return its exit code."""
+def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: bool) -> int:
+    """Run one pipeline in a session of its own and return its exit code."""
     try:
-        outputs = kedro_run.callback(**options | {"pipeline": None, "pipelines": [vertical]})  # type: ignore[misc]  # it has one
+        outputs = kedro_run.callback(**options | {"pipeline": None, "pipelines": [name]})  # type: ignore[misc]  # it has one
         if fail_on_refusal:
-            _require_promotion(vertical, outputs)
+            _require_promotion(Job.named(name).vertical, outputs)
     except (KeyboardInterrupt, SystemExit) as stop:
-        click.echo(
-            f"\n{vertical}: told to stop; go on with: kedro run --pipelines {vertical} --only-missing-outputs", err=True
-        )
+        click.echo(f"\n{name}: told to stop; go on with: kedro run --pipelines {name} --only-missing-outputs", err=True)
         sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
     except Exception as error:
-        return report_error(error, debug, vertical)
+        return report_error(error, debug, name)
     return 0
 
 
@@ -82,10 +82,10 @@ def _require_promotion(vertical: str, outputs: dict[str, Any]) -> None:
 
 
 def _selected(options: dict[str, Any]) -> list[str]:
-    """The verticals to run.
+    """Names of the pipelines to run.
 
     Raises:
-        ConfigurationError: one is unknown, or a node or data set is in none of them.
+        ConfigurationError: one is unknown.
     """
     known = [name for name in pipelines if name != "__default__"]
     asked = [options["pipeline"]] if options["pipeline"] else list(dict.fromkeys(options["pipelines"]))
@@ -101,34 +101,41 @@ def _selected(options: dict[str, Any]) -> list[str]:
         )
     if asked and "__default__" not in asked:
         return asked
-    # The names that Kedro suggests to resume from say which vertical they belong to.
-    named: Iterable[str] = (name for option in _NODE_OPTIONS for name in options[option])
-    namespaces = {name.partition(".")[0] for name in named}
-    return [name for name in known if not namespaces or name in namespaces] or known
+    training = [name for name in known if Job.named(name).purpose == TRAINING]
+    # The names that Kedro suggests to resume from say which pipeline they belong to.
+    named = {name for option in _NODE_OPTIONS for name in options[option]}
+    holding = [name for name in known if named & _names_in(name)]
+    return holding or [name for name in training if name in {each.partition(".")[0] for each in named}] or training
 
 
-def _check_declarations(verticals: list[str], options: dict[str, Any]) -> None:
+def _names_in(pipeline: str) -> set[str]:
+    """Nodes and data sets of a pipeline."""
+    datasets = {name for name in pipelines[pipeline].datasets() if not name.startswith("params:")}
+    return datasets | {node.name for node in pipelines[pipeline].nodes}
+
+
+def _check_declarations(names: list[str], options: dict[str, Any]) -> None:
     """Check all that is to run before any of it does.
 
     Raises:
         ConfigurationError: what is wrong, one line a key.
     """
-    pipelines.set_requested(verticals)
+    pipelines.set_requested(names)
     session = settings.SESSION_CLASS.create(
         env=options["env"], conf_source=options["conf_source"], runtime_params=options["params"]
     )
     with session:
         session.load_context()
-    for vertical in verticals:
+    for name in names:
         try:
-            pipelines[vertical].filter(
+            pipelines[name].filter(
                 tags=options["tags"],
                 node_names=options["node_names"],
                 node_namespaces=options["namespaces"],
-                **{name: options[name] for name in ("from_nodes", "to_nodes", "from_inputs", "to_outputs")},
+                **{option: options[option] for option in ("from_nodes", "to_nodes", "from_inputs", "to_outputs")},
             )
         except ValueError as error:
-            raise ConfigurationError(f"{vertical}: {error}") from error
+            raise ConfigurationError(f"{name}: {error}") from error
 
 
 cli.add_command(

@@ -7,15 +7,16 @@ import traceback
 import click
 
 from lepton_pipeline.errors import ContractError, LeptonError, user_error
+from lepton_pipeline.jobs import SCORING, Job
 
 
-def report_error(error: Exception, debug: bool, vertical: str | None = None) -> int:
+def report_error(error: Exception, debug: bool, pipeline: str | None = None) -> int:
     """Say what went wrong, without a traceback where a user can mend it.
 
     Args:
         error: what a command raised.
         debug: show the traceback in any case.
-        vertical: whose run wrote reports on a broken contract; None where nothing was written.
+        pipeline: whose run wrote reports on a broken contract; None where nothing was written.
 
     Returns:
         The exit code.
@@ -26,13 +27,23 @@ def report_error(error: Exception, debug: bool, vertical: str | None = None) -> 
     if known is None:
         return LeptonError.exit_code
     click.echo(f"\nerror: {known}", err=True)
-    if isinstance(known, ContractError) and vertical is not None:
-        table = known.key.removeprefix("contract").removeprefix("tables.")
-        reports = f"{vertical}/tables/{table}" if table else vertical
-        rows = f"{vertical}/{table}" if table else vertical
-        click.echo(
-            f"Data Docs: data/08_reporting/{reports}/data_docs/index.html\n"
-            f"Quarantined rows: data/02_intermediate/{rows}/quarantine.parquet",
-            err=True,
-        )
+    if isinstance(known, ContractError) and pipeline is not None:
+        click.echo(_evidence(known, Job.named(pipeline)), err=True)
     return known.exit_code
+
+
+def _evidence(error: ContractError, job: Job) -> str:
+    """Where the rows lie that broke a contract."""
+    vertical = job.vertical
+    if job.purpose == SCORING:
+        return (
+            f"Contract: data/08_reporting/{vertical}/scoring/contract.json\n"
+            f"Quarantined rows: data/07_model_output/{vertical}/batch_quarantine.parquet"
+        )
+    table = error.key.removeprefix("contract").removeprefix("tables.")
+    reports = f"{vertical}/tables/{table}" if table else vertical
+    rows = f"{vertical}/{table}" if table else vertical
+    return (
+        f"Data Docs: data/08_reporting/{reports}/data_docs/index.html\n"
+        f"Quarantined rows: data/02_intermediate/{rows}/quarantine.parquet"
+    )

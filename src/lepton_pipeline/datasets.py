@@ -16,6 +16,8 @@ from kedro.utils import load_obj
 from lepton_pipeline.data.raw import TABLE_SUFFIXES, RawFile, open_zipped
 from lepton_pipeline.errors import DataError
 
+_ROWS_A_GROUP = 1 << 16
+
 
 class RawTableDataset(AbstractDataset[None, list[RawFile]]):
     """The table files (CSV or Parquet, compressed or not) at a path, with or without its suffix, or below a folder.
@@ -43,7 +45,7 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
         if not paths:
             raise DataError(
                 f"no table file at {self._path}; put one there ({', '.join(TABLE_SUFFIXES)}, also compressed) "
-                "or declare the vertical's raw entry in its own catalog.yml."
+                "or declare its entry in the vertical's own catalog.yml."
             )
         return [RawFile(PurePosixPath(path).name, self._opener(path)) for path in paths]
 
@@ -170,6 +172,74 @@ class FolderDataset(_LocalDataset):
             return load_obj(self._holds).load(path)
         files = sorted(file for file in path.rglob("*") if file.is_file())
         return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
+
+
+class StreamedParquetDataset(_LocalDataset):
+    """A Parquet file of more rows than fit into memory: written block by block, the same bytes however it is divided.
+
+    What is saved is iterated over for frames with the same columns, at least one; where it has a method `written`, that
+    is called when the file is in its place.
+    """
+
+    def save(self, data: Any) -> None:
+        """Write `data` whole, or leave what was there."""
+        super().save(data)
+        if hasattr(data, "written"):
+            data.written()
+
+    def _write(self, data: Any, path: Path) -> None:
+        import pyarrow as pa
+        from pyarrow.parquet import ParquetWriter
+
+        writer: Any = None
+        waiting: list[Any] = []
+        try:
+            for frame in data:
+                schema = None if writer is None else writer.schema
+                block = pa.Table.from_pandas(frame, schema=schema, preserve_index=False).replace_schema_metadata(None)
+                writer = writer or ParquetWriter(path, block.schema)
+                waiting.append(block)
+                if sum(map(len, waiting)) >= _ROWS_A_GROUP:
+                    waiting = [_write_groups(writer, pa.concat_tables(waiting))]
+            writer.write_table(pa.concat_tables(waiting).combine_chunks())
+        finally:
+            if writer is not None:
+                writer.close()
+
+    def _read(self, path: Path) -> Any:
+        import pandas as pd
+
+        return pd.read_parquet(path)
+
+
+def _write_groups(writer: Any, rows: Any) -> Any:
+    """Write whole groups of rows; what is left over waits for more."""
+    while len(rows) >= _ROWS_A_GROUP:
+        writer.write_table(rows.slice(0, _ROWS_A_GROUP).combine_chunks())
+        rows = rows.slice(_ROWS_A_GROUP)
+    return rows
+
+
+class WorkFolderDataset(AbstractDataset[None, Path]):
+    """A folder in which a stage keeps what it has finished; loading gives its path, whether it exists or not."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+        self.path = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Path:
+        """The folder."""
+        return self.path
+
+    def save(self, data: None) -> None:
+        """Refuse: the stage itself writes below the folder."""
+        raise DatasetError("a work folder is written by the stage that was given its path")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self.path)}
 
 
 def _remove(path: Path) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from lepton_pipeline.data.expectations import check_declarations
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import check_features_declared
+from lepton_pipeline.jobs import name_problem
 from lepton_pipeline.parameters import Vertical
 
 
@@ -32,6 +33,8 @@ def find_verticals(base: Path) -> list[str]:
             raise ConfigurationError(
                 f"{base / name} cannot be a vertical: use lower-case letters, digits and underscores, a letter first."
             )
+        if problem := name_problem(name):
+            raise ConfigurationError(f"{base / name} cannot be a vertical: {problem}.")
     return names
 
 

@@ -1,4 +1,4 @@
-"""One training pipeline per vertical: a vertical is a folder `conf/base/<vertical>/` with a parameters file."""
+"""The pipelines of every vertical: a vertical is a folder `conf/base/<vertical>/` with a parameters file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.declaration import find_verticals
-from lepton_pipeline.pipelines import training
+from lepton_pipeline.jobs import SCORING, Job
+from lepton_pipeline.pipelines import scoring, training
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Build the pipelines by name; `__default__` is those of all verticals."""
+    """Build the pipelines by name, see `jobs.Job`; `__default__` trains all verticals."""
     project = find_kedro_project(Path.cwd()) or Path.cwd()
     verticals = find_verticals(project / settings.CONF_SOURCE / "base")
-    pipelines = {vertical: training.create_pipeline(vertical) for vertical in verticals}
-    return {"__default__": sum(pipelines.values(), Pipeline([])), **pipelines}
+    trained = {vertical: training.create_pipeline(vertical) for vertical in verticals}
+    scored = {Job(vertical, SCORING).name: scoring.create_pipeline(vertical) for vertical in verticals}
+    return {"__default__": sum(trained.values(), Pipeline([])), **trained, **scored}

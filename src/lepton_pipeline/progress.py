@@ -1,4 +1,4 @@
-"""Show how a training goes: a bar on a terminal, a line now and then in a log."""
+"""Show how long work goes: a bar on a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
@@ -29,6 +29,36 @@ def show_epochs() -> Iterator[Callable[[Any], None]]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda epoch: bar.update(task, description=_text(epoch))
+
+
+@contextmanager
+def show_rows(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Give a function that is called with the number of rows that are done.
+
+    Args:
+        what: is done to them: "scored", say.
+        total: rows, as far as it is known.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    of = "" if total is None else f" of {total:,}"
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        shown = monotonic()
+
+        def show(rows: int) -> None:
+            nonlocal shown
+            if monotonic() - shown >= _SECONDS_A_LINE:
+                shown = monotonic()
+                logger.info("  %s %s%s rows", what, f"{rows:,}", of)
+
+        yield show
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda rows: bar.update(task, completed=rows, description=f"{what} {rows:,}{of} rows")
 
 
 class _Log:

@@ -4,7 +4,7 @@ import os
 
 from omegaconf.resolvers import oc
 
-from lepton_pipeline.hooks import DeclarationHook, FreshnessHook, RunHook
+from lepton_pipeline.hooks import DeclarationHook, FreshnessHook, RunHook, ScoringInputHook
 
 # Read by the libraries: none of them calls home or prints more than what went wrong.
 for _name, _value in {
@@ -18,7 +18,7 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
-HOOKS = (DeclarationHook(), FreshnessHook(), RunHook())
+HOOKS = (DeclarationHook(), FreshnessHook(), RunHook(), ScoringInputHook())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -98,11 +98,16 @@ def record_table(table: pd.DataFrame, dataset: Dataset, files: list[str]) -> dic
 
 
 def _typed_table(raw: Raw, ingestion: Ingestion, check: Callable[[Sequence[str], str], None]) -> pd.DataFrame:
-    columns = _checked_frame(raw, check) if isinstance(raw, pd.DataFrame) else _read_files(raw, ingestion, check)
+    columns = checked_frame(raw, check) if isinstance(raw, pd.DataFrame) else _read_files(raw, ingestion, check)
     return pd.DataFrame({name: typed_column(columns[name], ingestion) for name in columns})
 
 
-def _checked_frame(raw: pd.DataFrame, check: Callable[[Sequence[str], str], None]) -> pd.DataFrame:
+def checked_frame(raw: pd.DataFrame, check: Callable[[Sequence[str], str], None]) -> pd.DataFrame:
+    """A table that a catalog entry has loaded, with its columns checked and its rows numbered from 0.
+
+    Raises:
+        DataError: it has no rows, a column twice, or not the columns that `check` asks for.
+    """
     names = [str(name).strip() for name in raw.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -116,6 +121,30 @@ def _checked_frame(raw: pd.DataFrame, check: Callable[[Sequence[str], str], None
 def _read_files(
     files: list[RawFile], ingestion: Ingestion, check: Callable[[Sequence[str], str], None]
 ) -> pd.DataFrame:
+    headers = read_headers(files, ingestion, check)
+    parts = [read_rows(file, names, ingestion) for file, names in zip(files, headers, strict=True)]
+    rows = pd.concat(parts, ignore_index=True)
+    if rows.empty:
+        raise no_rows(files)
+    return rows
+
+
+def read_headers(
+    files: list[RawFile], ingestion: Ingestion, check: Callable[[Sequence[str], str], None]
+) -> list[list[str]]:
+    """Read the column names of files whose rows are put one below the other.
+
+    Args:
+        files: CSV or Parquet files.
+        ingestion: separator and encoding of text files.
+        check: called with the names of each file and what it is called; raises where they are not as declared.
+
+    Returns:
+        The names of each file, each in its own order.
+
+    Raises:
+        DataError: as `read_header`; there is but one column, and it holds a separator; files differ in their columns.
+    """
     headers = [read_header(file, ingestion) for file in files]
     for file, names in zip(files, headers, strict=True):
         _require_separated(file, names)
@@ -125,11 +154,12 @@ def _read_files(
             raise DataError(
                 f"{files[0].name} and {file.name} differ in the column(s) {differing}; give all files the same columns."
             )
-    parts = [read_rows(file, names, ingestion) for file, names in zip(files, headers, strict=True)]
-    rows = pd.concat(parts, ignore_index=True)
-    if rows.empty:
-        raise DataError(f"{', '.join(file.name for file in files)}: only a header, no rows; put data below it.")
-    return rows
+    return headers
+
+
+def no_rows(files: list[RawFile]) -> DataError:
+    """The error of files without a row."""
+    return DataError(f"{', '.join(file.name for file in files)}: only a header, no rows; put data below it.")
 
 
 def _require_separated(file: RawFile, names: list[str]) -> None:
@@ -155,10 +185,7 @@ def typed_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:
     declared_date = column.name in ingestion.dates
     if not pd.api.types.is_string_dtype(column):
         return _as_dates(column, ingestion) if declared_date else column
-    # Every distinct text is looked at once: columns of a large table repeat theirs.
-    codes, texts = pd.factorize(column, use_na_sentinel=False)
-    values = pd.Series(texts, name=column.name).str.strip()
-    values = values.mask(values.isin(ingestion.missing))
+    codes, values = _distinct_texts(column, ingestion)
     present = values.dropna()
     if declared_date:
         typed = _as_dates(values, ingestion)
@@ -172,6 +199,19 @@ def typed_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:
         # Without missing values whole numbers stay whole; with them pandas' classic types have only floats.
         typed = numbers if len(numbers) == len(values) else numbers.reindex(values.index).astype(float)
     return pd.Series(typed.array.take(codes), index=column.index, name=column.name)
+
+
+def text_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:
+    """A column of texts as texts, whatever they look like: without blanks around them, the declared ones missing."""
+    codes, values = _distinct_texts(column, ingestion)
+    return pd.Series(values.array.take(codes), index=column.index, name=column.name)
+
+
+def _distinct_texts(column: pd.Series, ingestion: Ingestion) -> tuple[Any, pd.Series]:
+    """Every distinct text is looked at once: columns of a large table repeat theirs."""
+    codes, texts = pd.factorize(column, use_na_sentinel=False)
+    values = pd.Series(texts, name=column.name).str.strip()
+    return codes, values.mask(values.isin(ingestion.missing))
 
 
 def _of_one_type(column: pd.Series) -> pd.Series:

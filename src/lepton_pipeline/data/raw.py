@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -134,18 +134,57 @@ def read_rows(file: RawFile, names: list[str], ingestion: Ingestion, limit: int 
         warnings.simplefilter("error", pd.errors.ParserWarning)
         if file.is_parquet:
             return _read_parquet(stream, limit).set_axis(names, axis="columns")
-        return pd.read_csv(
-            stream,
-            sep=ingestion.separator,
-            encoding=_codec(ingestion),
-            header=0,
-            names=names,
-            nrows=limit,
-            index_col=False,
-            dtype=str,
-            keep_default_na=False,
-            na_filter=False,
-        )
+        rows: pd.DataFrame = pd.read_csv(stream, nrows=limit, **_text_options(names, ingestion))
+        return rows
+
+
+def read_blocks(file: RawFile, names: list[str], ingestion: Ingestion, size: int) -> Iterator[pd.DataFrame]:
+    """Read the rows of one file, a block of them at a time.
+
+    Args:
+        file: a CSV or Parquet file.
+        names: its column names, as `read_header` gave them.
+        ingestion: separator and encoding of text files.
+        size: rows of a block.
+
+    Yields:
+        What `read_rows` gives, in blocks; nothing where there is no row.
+
+    Raises:
+        DataError: as `read_rows`.
+    """
+    with _explained(file, ingestion), file.open() as stream:
+        if file.is_parquet:
+            from pyarrow.parquet import ParquetFile
+
+            batches = ParquetFile(stream).iter_batches(batch_size=size)
+            blocks: Iterator[pd.DataFrame] = (
+                _without_index(batch).set_axis(names, axis="columns") for batch in batches
+            )
+        else:
+            blocks = pd.read_csv(stream, chunksize=size, **_text_options(names, ingestion))
+        while True:
+            # What pandas warns of is an error here, but not in what is done with a block.
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                block = next(blocks, None)
+            if block is None:
+                return
+            if len(block):
+                yield block
+
+
+def _text_options(names: list[str], ingestion: Ingestion) -> dict[str, Any]:
+    return {
+        "sep": ingestion.separator,
+        "encoding": _codec(ingestion),
+        "header": 0,
+        "names": names,
+        "index_col": False,
+        "dtype": str,
+        "keep_default_na": False,
+        "na_filter": False,
+    }
 
 
 def _read_parquet(stream: BinaryIO, limit: int | None) -> pd.DataFrame:
@@ -153,7 +192,11 @@ def _read_parquet(stream: BinaryIO, limit: int | None) -> pd.DataFrame:
 
     file = ParquetFile(stream)
     found = file.read() if limit is None else next(file.iter_batches(batch_size=limit), file.schema_arrow.empty_table())
-    # Without the notes of pandas, for which some columns are not columns but the index.
+    return _without_index(found)
+
+
+def _without_index(found: Any) -> pd.DataFrame:
+    """What pyarrow has read, without the notes of pandas, for which some columns are not columns but the index."""
     rows: pd.DataFrame = found.replace_schema_metadata(None).to_pandas()
     return rows.drop(columns=[name for name in rows if _numbers_rows(str(name))])
 

@@ -12,6 +12,7 @@ from kedro.framework.project import pipelines
 
 from lepton_pipeline.declaration import find_verticals, read_vertical
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.jobs import Job
 
 
 class DeclarationHook:
@@ -29,9 +30,10 @@ class DeclarationHook:
         _refuse_strangers(parameters, verticals)
         # Kedro notes which pipelines a session was asked for, but offers no public reader of it.
         asked = pipelines._requested_pipelines
+        wanted = {Job.named(name).vertical for name in asked or ()}
         problems = []
         for vertical in verticals:
-            if asked and vertical not in asked and "__default__" not in asked:
+            if asked and vertical not in wanted and "__default__" not in asked:
                 continue
             try:
                 declared = read_vertical(vertical, parameters.get(vertical))

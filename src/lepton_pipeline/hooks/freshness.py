@@ -9,6 +9,8 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline.node import Node
 
+from lepton_pipeline.jobs import Job
+
 
 class FreshnessHook:
     """Removes what a new result makes stale, so that whatever exists belongs together, also after a crash."""
@@ -23,7 +25,7 @@ class FreshnessHook:
         """Remove this node's outputs and those of all that follow, run now or not, before new ones are written."""
         if self._keep:
             return
-        whole = pipelines[str(node.namespace).partition(".")[0]]
+        whole = pipelines[Job.of(node).name]
         for name in whole.from_nodes(node.name).all_outputs():
             remove = getattr(catalog.get(name), "remove", None)
             if remove is not None:

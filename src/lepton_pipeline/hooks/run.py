@@ -1,4 +1,4 @@
-"""Keep one MLflow run per vertical beside a Kedro run, and say on the terminal how it goes."""
+"""Keep one MLflow run per pipeline of a vertical beside a Kedro run, and say on the terminal how it goes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 from types import FrameType
 from typing import Any
@@ -24,19 +25,29 @@ from kedro.pipeline.node import Node
 from omegaconf.errors import InterpolationResolutionError
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.jobs import SCORING, TRAINING, Job
 from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.experiment_page import present_experiment
-from lepton_pipeline.registry.tracking import RunLog, flatten, read_tracking, without_credentials
+from lepton_pipeline.registry.tracking import PAGES, RunLog, flatten, read_tracking, without_credentials
+from lepton_pipeline.scoring_summary import print_scoring, scoring_markdown
 from lepton_pipeline.summary import print_summary, summary_markdown
 
 logger = logging.getLogger(__name__)
 _NAME_CHARACTERS = 80
-_SUMMARISED = ("contract_result", "split", "feature_report", "metrics", "costs", "slices", "decision")
+_SUMMARISED = {
+    TRAINING: ("contract_result", "split", "feature_report", "metrics", "costs", "slices", "decision"),
+    SCORING: ("scoring_contract", "scoring_record"),
+}
+_SCORED = {"scores": "batch_scores", "quarantine": "scoring_quarantine"}
+_PAGES = {
+    TRAINING: PAGES,
+    SCORING: {"contract": "scoring/contract.json", "record": "scoring/record.json"},
+}
 
 
 @dataclass
 class _Run:
-    """One vertical's run while it is open."""
+    """The run of one job while it is open."""
 
     run_id: str
     chosen: str
@@ -48,8 +59,8 @@ class RunHook:
     """Opens, fills and closes the MLflow runs of a Kedro run."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, _Run] = {}
-        self._working_on = ""
+        self._runs: dict[Job, _Run] = {}
+        self._working_on: Job | None = None
         self._sigterm: Any = None
         # A signal unwinds the process without Kedro telling any hook; what is open at its end was killed.
         atexit.register(self._close_killed)
@@ -61,10 +72,10 @@ class RunHook:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Open one run per vertical and hand its id to the nodes as `<vertical>.run_id`."""
+        """Open one run per job and hand its id to the nodes that train as `<vertical>.run_id`."""
         self._close_killed()
         self._catalog = catalog
-        self._working_on = ""
+        self._working_on = None
         self._log = self._connect()
         self._exit_on_sigterm()
         with self._failing():
@@ -78,59 +89,60 @@ class RunHook:
                 "mlflow.source.name": without_credentials(" ".join(["kedro", *sys.argv[1:]])),
             }
             only_missing = bool(run_params.get("only_missing_outputs"))
-            for vertical in sorted({_vertical(node) for node in pipeline.nodes}):
-                if only_missing and self._all_exist(vertical, pipeline):
-                    logger.info("%s: no output is missing, nothing to run", vertical)
+            for job in sorted({Job.of(node) for node in pipeline.nodes}):
+                own = pipeline.only_nodes(*(node.name for node in pipeline.nodes if Job.of(node) == job))
+                if only_missing and self._all_exist(own):
+                    logger.info("%s: no output is missing, nothing to run", job.name)
                     continue
-                self._open(vertical, _chosen(vertical, run_params), tags)
-                self._log.client.log_text(self._runs[vertical].run_id, installed, "environment.txt")
+                self._open(job, _chosen(job.vertical, run_params), tags)
+                self._log.client.log_text(self._runs[job].run_id, installed, "environment.txt")
                 if "git.diff.sha256" in tags:
                     diff = lineage.code_diff(self._context.project_path)
-                    self._log.code_diff(self._runs[vertical].run_id, lineage.masked(diff))
-                self._record_earlier_results(vertical, pipeline, only_missing)
+                    self._log.code_diff(self._runs[job].run_id, lineage.masked(diff))
+                self._record_earlier_results(job, own, only_missing)
 
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
         """Start the clock of a stage."""
-        self._working_on = _vertical(node)
+        self._working_on = Job.of(node)
         self._runs[self._working_on].started.setdefault(node.name, perf_counter())
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Record what the catalog marks for MLflow; with the last output, stop the clock of the stage."""
-        run = self._runs[_vertical(node)]
+        run = self._runs[Job.of(node)]
         self._log.record(run.run_id, self._catalog.get(dataset_name), data)
         if dataset_name == node.outputs[-1]:
             stage = node.name.partition(".")[2]
             run.seconds[stage] = perf_counter() - run.started[node.name]
-            logger.info("%s  %-27s %6.1f s", _vertical(node), stage, run.seconds[stage])
+            logger.info("%s  %-27s %6.1f s", Job.of(node).name, stage, run.seconds[stage])
 
     @hook_impl
     def after_pipeline_run(self) -> None:
         """End the runs as FINISHED and print the summary of each."""
         with self._failing():
-            results = {vertical: self._results(vertical) for vertical in self._runs}
-            for vertical, run in self._runs.items():
-                self._log.describe(run.run_id, summary_markdown(results[vertical]))
-                if decision := results[vertical].get("decision"):
+            results = {job: self._results(job) for job in self._runs}
+            for job, run in self._runs.items():
+                self._log.describe(run.run_id, _markdown(job, results[job]), _PAGES[job.purpose])
+                if decision := results[job].get("decision"):
                     self._log.rename(run.run_id, f"v{decision['version']} {run.chosen}")
                 self._log.metrics(run.run_id, {f"seconds.{stage}": each for stage, each in run.seconds.items()})
                 self._log.close(run.run_id, "FINISHED")
-                metric = self._context.config_loader["parameters"][vertical]["gate"]["metric"]
-                present_experiment(self._log.client, run.run_id, metric)
+                if job.purpose == TRAINING:
+                    metric = self._context.config_loader["parameters"][job.vertical]["gate"]["metric"]
+                    present_experiment(self._log.client, run.run_id, metric)
         finished, self._runs = self._runs, {}
         self._restore_sigterm()
-        for vertical, run in finished.items():
-            print_summary(vertical, results[vertical], run.seconds, self._log.where(run.run_id))
+        for job, run in finished.items():
+            show = print_scoring if job.purpose == SCORING else print_summary
+            show(job.name, results[job], run.seconds, self._log.where(run.run_id))
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """End the run at work as FAILED with the error's text, and those that stop with it."""
-        for vertical, run in self._runs.items():
-            stopped_with = self._working_on not in ("", vertical)
-            self._log.close(
-                run.run_id, "FAILED", f"stopped because {self._working_on} failed" if stopped_with else error
-            )
+        for job, run in self._runs.items():
+            other = self._working_on if self._working_on not in (None, job) else None
+            self._log.close(run.run_id, "FAILED", error if other is None else f"stopped because {other.name} failed")
         self._runs = {}
         self._restore_sigterm()
 
@@ -143,40 +155,51 @@ class RunHook:
             self.on_pipeline_error(error)
             raise
 
-    def _open(self, vertical: str, name: str, tags: dict[str, str]) -> None:
-        declared = self._context.config_loader["parameters"][vertical]
-        own = {"configuration.sha256": lineage.sha256(declared), "seed": str(declared["training"]["seed"])}
-        run_id = self._log.open(vertical, name, {**tags, **own})
-        self._runs[vertical] = _Run(run_id, name)
-        self._catalog[f"{vertical}.run_id"] = run_id
+    def _open(self, job: Job, name: str, tags: dict[str, str]) -> None:
+        declared = self._context.config_loader["parameters"][job.vertical]
+        own = {"configuration.sha256": lineage.sha256(declared)}
+        if job.purpose == TRAINING:
+            own["seed"] = str(declared["training"]["seed"])
+        run_id = self._log.open(job.name, name, {**tags, **own}, _PAGES[job.purpose])
+        self._runs[job] = _Run(run_id, name)
+        if job.purpose == TRAINING:
+            self._catalog[f"{job.vertical}.run_id"] = run_id
         self._log.parameters(run_id, declared)
 
-    def _all_exist(self, vertical: str, pipeline: Pipeline) -> bool:
-        datasets = [self._catalog.get(name) for name in pipeline.all_outputs() if name.startswith(f"{vertical}.")]
+    def _all_exist(self, pipeline: Pipeline) -> bool:
+        datasets = [self._catalog.get(name) for name in pipeline.all_outputs()]
         return all(dataset is not None and dataset.exists() for dataset in datasets)
 
-    def _record_earlier_results(self, vertical: str, pipeline: Pipeline, only_missing: bool) -> None:
+    def _record_earlier_results(self, job: Job, pipeline: Pipeline, only_missing: bool) -> None:
         """Give a run that resumes what earlier ones made for it, too, so that its page is whole."""
-        own = [node.name for node in pipeline.nodes if _vertical(node) == vertical]
-        needed = pipelines[vertical].to_nodes(*own).all_outputs()
+        needed = pipelines[job.name].to_nodes(*(node.name for node in pipeline.nodes)).all_outputs()
         names = sorted(needed if only_missing else needed - pipeline.all_outputs())
         found = [dataset for dataset in map(self._catalog.get, names) if dataset is not None and dataset.exists()]
         for dataset in found:
-            self._log.record(self._runs[vertical].run_id, dataset, dataset.load(), earlier=True)
+            self._log.record(self._runs[job].run_id, dataset, dataset.load(), earlier=True)
         if found:
-            self._log.tag(self._runs[vertical].run_id, {"resumed": "true"})
+            self._log.tag(self._runs[job].run_id, {"resumed": "true"})
 
-    def _results(self, vertical: str) -> dict[str, Any]:
+    def _results(self, job: Job) -> dict[str, Any]:
         """What the summary shows, as far as it exists."""
-        datasets = {name: self._catalog.get(f"{vertical}.{name}") for name in _SUMMARISED}
+        vertical = job.vertical
+        datasets = {name: self._catalog.get(f"{vertical}.{name}") for name in _SUMMARISED[job.purpose]}
         found = {name: dataset.load() for name, dataset in datasets.items() if dataset and dataset.exists()}
         tables = {
             name.split(".")[1]: self._catalog.get(name)
-            for name in sorted(pipelines[vertical].all_outputs())
+            for name in sorted(pipelines[job.name].all_outputs())
             if name.endswith(".contract_result") and name.count(".") > 1
         }
         found["tables"] = {table: dataset.load() for table, dataset in tables.items() if dataset and dataset.exists()}
+        if job.purpose == SCORING:
+            written = _SCORED.items() if "scoring_record" in found else ()
+            found["paths"] = {name: self._shown(f"{vertical}.{dataset}") for name, dataset in written}
         return found | {"about": self._context.config_loader["parameters"][vertical]["about"]}
+
+    def _shown(self, dataset: str) -> str:
+        """Where a data set lies, from the project's folder on where it is below it."""
+        path, project = Path(getattr(self._catalog.get(dataset), "path", dataset)), self._context.project_path
+        return str(path.relative_to(project) if path.is_relative_to(project) else path)
 
     def _connect(self) -> RunLog:
         try:
@@ -206,9 +229,8 @@ class RunHook:
         self._runs = {}
 
 
-def _vertical(node: Node) -> str:
-    """A node's vertical: the first part of its namespace."""
-    return str(node.namespace).partition(".")[0]
+def _markdown(job: Job, results: dict[str, Any]) -> str:
+    return scoring_markdown(results) if job.purpose == SCORING else summary_markdown(results)
 
 
 def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:

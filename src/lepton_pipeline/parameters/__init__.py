@@ -10,6 +10,7 @@ from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
 from lepton_pipeline.parameters.evaluation import Costs, Evaluation
 from lepton_pipeline.parameters.features import Features, Leaks, Split, Window
 from lepton_pipeline.parameters.gate import Bound, Gate, Metric
+from lepton_pipeline.parameters.scoring import Scoring
 from lepton_pipeline.parameters.table import About, Contract, Dataset, Expectation, Ingestion
 from lepton_pipeline.parameters.training import MODELS, Training
 from lepton_pipeline.parameters.vertical import Vertical
@@ -31,6 +32,7 @@ __all__ = [
     "Ingestion",
     "Leaks",
     "Metric",
+    "Scoring",
     "Split",
     "Training",
     "Vertical",

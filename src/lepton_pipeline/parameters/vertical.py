@@ -8,6 +8,7 @@ from lepton_pipeline.parameters.base import Declaration
 from lepton_pipeline.parameters.evaluation import Evaluation
 from lepton_pipeline.parameters.features import Features, Leaks, Split
 from lepton_pipeline.parameters.gate import Gate
+from lepton_pipeline.parameters.scoring import Scoring
 from lepton_pipeline.parameters.table import About, Contract, Dataset, Ingestion
 from lepton_pipeline.parameters.training import Training
 
@@ -26,6 +27,7 @@ class Vertical(Declaration):
     training: Training = Field(Training(), description="the model and how it is fitted")
     evaluation: Evaluation = Field(Evaluation(), description="how quality is measured")
     gate: Gate = Field(Gate(), description="what a model must reach to become champion")
+    scoring: Scoring = Field(Scoring(), description="how new rows are scored")
 
     @model_validator(mode="after")
     def _split_has_its_columns(self) -> Vertical:

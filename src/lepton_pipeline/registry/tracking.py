@@ -23,7 +23,8 @@ from lepton_pipeline.parameters import Declaration
 from lepton_pipeline.registry.experiment_page import EXPERIMENT
 
 _SQLITE = "sqlite:///"
-_REPORTS = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.png"}
+# Artefacts of a training run that its page links to, by title.
+PAGES = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.png"}
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
 _PARAMS_A_CALL = 100  # what MLflow takes
@@ -81,25 +82,27 @@ class RunLog:
                     "check the address, the credentials and that the server runs."
                 ) from error
 
-    def open(self, vertical: str, name: str, tags: Mapping[str, str]) -> str:
-        """Start a run in the vertical's experiment and return its id."""
+    def open(self, experiment_name: str, name: str, tags: Mapping[str, str], pages: Mapping[str, str] = PAGES) -> str:
+        """Start a run in an experiment, a vertical's say, and return its id; for the pages see `describe`."""
         with self._lock:
-            experiment = self.client.get_experiment_by_name(vertical)
+            experiment = self.client.get_experiment_by_name(experiment_name)
             if experiment is None:
-                location = f"{self._artifacts}/{vertical}" if self._artifacts else None
-                experiment_id = self.client.create_experiment(vertical, artifact_location=location, tags=EXPERIMENT)
+                location = f"{self._artifacts}/{experiment_name}" if self._artifacts else None
+                experiment_id = self.client.create_experiment(
+                    experiment_name, artifact_location=location, tags=EXPERIMENT
+                )
             else:
                 experiment_id = experiment.experiment_id
         self._close_orphans(experiment_id)
         process = {"process.host": socket.gethostname(), "process.id": str(os.getpid()), "mlflow.user": user_name()}
         run = self.client.create_run(experiment_id, run_name=name, tags={**tags, **process})
-        self.describe(run.info.run_id)
+        self.describe(run.info.run_id, pages=pages)
         return str(run.info.run_id)
 
-    def describe(self, run_id: str, results: str = "") -> None:
-        """Write the text at the head of the run's page: links to its reports, then its results."""
-        pages = f"{self._page(run_id)}/artifacts"
-        links = " · ".join(f"[{name}]({pages}/{path})" for name, path in _REPORTS.items())
+    def describe(self, run_id: str, results: str = "", pages: Mapping[str, str] = PAGES) -> None:
+        """Write the text at the head of the run's page: links to its reports (artefacts by title), then its results."""
+        artefacts = f"{self._page(run_id)}/artifacts"
+        links = " · ".join(f"[{title}]({artefacts}/{path})" for title, path in pages.items())
         self.client.set_tag(run_id, "mlflow.note.content", f"{links}\n\n{results}".strip())
 
     def close(self, run_id: str, status: str, error: BaseException | str | None = None) -> None:
@@ -169,8 +172,10 @@ class RunLog:
             self.tag(run_id, {tag: str(data[key]) for tag, key in marks["tags"].items()})
         if marks.get("dataset"):
             self._log_dataset(run_id, data)
-        if marks.get("metrics"):
+        if marks.get("metrics") is True:
             self.metrics(run_id, flat_metrics(data))
+        elif "metrics" in marks:
+            self.metrics(run_id, {metric: data[key] for metric, key in marks["metrics"].items()})
         for name, key in marks.get("intervals", {}).items():
             if figures := data[key]:
                 self.metrics(run_id, flat_intervals(name, figures))

@@ -17,6 +17,7 @@ from uuid import uuid4
 from lepton_pipeline.data.raw import TABLE_SUFFIXES, RawFile
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, LeptonError
+from lepton_pipeline.jobs import name_problem
 
 _RESERVED = frozenset({"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"})
 _LONGEST_NAME = 50
@@ -55,6 +56,8 @@ def check_name(project: Path, name: str) -> None:
             f"{name!r} cannot name a vertical; use at most {_LONGEST_NAME} lower-case letters, digits and underscores, "
             "a letter first."
         )
+    if problem := name_problem(name):
+        raise ConfigurationError(f"{name!r} cannot name a vertical: {problem}.")
     environments = {path.name for path in (project / "conf").glob("*") if path.is_dir()}
     if keyword.iskeyword(name) or name in _RESERVED | environments:
         raise ConfigurationError(f"{name!r} is a reserved word; choose another name for the vertical.")

@@ -1,0 +1,194 @@
+"""Say in words and in JSON what the checks of a contract have found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from lepton_pipeline.data.checks import EXISTS, Check, is_number_check, text_positions
+from lepton_pipeline.data.columns import closest
+from lepton_pipeline.data.validation import Verdict, plain_value
+from lepton_pipeline.errors import ContractError
+
+EXAMPLES = 5
+_LONGEST_LIST = 20
+
+
+def report_checks(
+    reported: list[dict[str, Any]], key: str, rows: int, quarantined: int, max_quarantined: float
+) -> dict[str, Any]:
+    """Put the result of a contract together, as `contract.check_contract` describes it.
+
+    Args:
+        reported: what `report_check` gives for each check.
+        key: where the contract is declared.
+        rows: that were checked.
+        quarantined: rows among them.
+        max_quarantined: largest fraction of rows that may be.
+    """
+    stops = [each["message"] for each in reported if _stops(each)]
+    return {
+        "contract": key,
+        "success": not stops and fraction(quarantined, rows) <= max_quarantined,
+        "rows": rows,
+        "quarantined": quarantined,
+        "max_quarantined": max_quarantined,
+        "stops": stops,
+        "warnings": [each["message"] for each in reported if _warns(each)],
+        "expectations": reported,
+    }
+
+
+def report_check(table: pd.DataFrame, check: Check, verdict: Verdict, rows: int | None = None) -> dict[str, Any]:
+    """Report one check.
+
+    Args:
+        table: rows, among them those at `verdict.positions`.
+        check: what was to hold.
+        verdict: what was found.
+        rows: that were checked, where these are more than those of `table`.
+    """
+    rows = len(table) if rows is None else rows
+    unexpected = verdict.unexpected
+    examples = [
+        {"row": plain_value(table.index[position]), "value": _value(table, position, check.columns)}
+        for position in verdict.positions[:EXAMPLES]
+    ]
+    share = None if unexpected is None else fraction(unexpected, rows)
+    return {
+        "expect": check.expect,
+        "columns": list(check.columns),
+        "arguments": {name: _short(value) for name, value in check.arguments.items()},
+        "on_failure": check.on_failure,
+        "declared": check.key,
+        "sentence": check.sentence,
+        "success": verdict.success,
+        "evaluated": verdict.evaluated,
+        "unexpected": unexpected,
+        "unexpected_fraction": share,
+        "examples": examples,
+        "message": _message(table, check, verdict, examples, rows),
+        "error": verdict.error,
+    }
+
+
+def require_kept(result: Mapping[str, Any], reasons: Mapping[str, int], max_quarantined: float) -> None:
+    """Stop where a contract is broken.
+
+    Args:
+        result: of `report_checks`.
+        reasons: of quarantine, each with its number of rows, the most frequent first.
+        max_quarantined: largest fraction of rows that may be quarantined.
+
+    Raises:
+        ContractError: an expectation with `on_failure: stop` failed, one could not be evaluated, or too many rows are
+            quarantined. The message lists every reason.
+    """
+    problems, key = [], result["contract"]
+    if result["stops"]:
+        problems.append(_bulleted("The data breaks its contract", result["stops"], _skipped(result)))
+    share = fraction(result["quarantined"], result["rows"])
+    if share > max_quarantined:
+        counted = [f"{count} × {reason}" for reason, count in reasons.items()]
+        head = (
+            f"{result['quarantined']} of {result['rows']} rows ({share:.2%}) are quarantined, more than "
+            f"{key}.max_quarantined = {max_quarantined:g} allows"
+        )
+        tail = f"Correct the data or the expectations, or raise {key}.max_quarantined."
+        problems.append(_bulleted(head, counted, tail))
+    if problems:
+        raise ContractError("\n".join(problems), key)
+
+
+def _stops(reported: dict[str, Any]) -> bool:
+    failed_to_evaluate = reported["error"] is not None
+    broken = reported["on_failure"] == "stop" and reported["evaluated"] and not reported["success"]
+    return failed_to_evaluate or broken
+
+
+def _warns(reported: dict[str, Any]) -> bool:
+    return reported["on_failure"] == "warn" and not reported["success"] and reported["error"] is None
+
+
+def _message(table: pd.DataFrame, check: Check, verdict: Verdict, examples: list[dict[str, Any]], rows: int) -> str:
+    unexpected = verdict.unexpected
+    where = f"{check.sentence} ({check.key})"
+    if verdict.blocked is not None:
+        return f"{where}: not evaluated: {verdict.blocked}."
+    if verdict.error is not None:
+        return (
+            f"{where} could not be evaluated, so it does not count as passed: {verdict.error.rstrip('.')}. "
+            f"{_no_numbers(table, check)}Correct its arguments, or declare what the column holds."
+        )
+    if check.expect == EXISTS and not verdict.success:
+        column = check.columns[0]
+        hint = closest(column, table.columns)
+        return f"column {column!r} ({check.key}) is absent; {hint}. Correct the name or the data."
+    if unexpected is None:
+        seen = "" if verdict.observed is None else f": the table shows {verdict.observed!r}"
+        return f"{where}: passed." if verdict.success else f"{where} does not hold{seen}."
+    shown = ", ".join(f"{each['value']!r} (row {each['row']})" for each in examples)
+    counted = f"{unexpected} of {rows} rows ({fraction(unexpected, rows):.2%})"
+    if is_number_check(check) and not verdict.success:
+        name = check.columns[0]
+        if table[name].isna().all():
+            return (
+                f"column {name!r} is declared numeric ({check.key}), but has no value in any of {rows} rows. "
+                "Provide its values, or do not declare the column numeric."
+            )
+        return (
+            f"column {name!r} is declared numeric ({check.key}) and is of type {table[name].dtype}: "
+            f"{counted} hold no number{f', e.g. {shown}' if shown else ''}. Correct the values, list their text under "
+            "ingestion.missing, or do not declare the column numeric."
+        )
+    if verdict.success:
+        return (
+            f"{where}: passed."
+            if unexpected == 0
+            else f"{where}: passed; {counted} do not conform, which is tolerated."
+        )
+    return f"{where}: {counted} do not conform, e.g. {shown}."
+
+
+def _no_numbers(table: pd.DataFrame, check: Check) -> str:
+    """Which values are none, where an expectation about numbers failed to compare them."""
+    name = check.columns[0] if len(check.columns) == 1 else ""
+    bounds = [check.arguments.get(bound) for bound in ("min_value", "max_value")]
+    if name not in table.columns or not any(isinstance(bound, int | float) for bound in bounds):
+        return ""
+    texts = text_positions(table[name])
+    if not texts:
+        return ""
+    row, value = plain_value(table.index[texts[0]]), plain_value(table[name].iloc[texts[0]])
+    return (
+        f"{len(texts)} of {len(table)} values of column {name!r} are no numbers, e.g. {value!r} (row {row}): correct "
+        "them, or list their text under ingestion.missing. "
+    )
+
+
+def _skipped(contract_result: Mapping[str, Any]) -> str:
+    blocked = sum(not each["evaluated"] and each["error"] is None for each in contract_result["expectations"])
+    skipped = f"Not evaluated, for a column of theirs is named above: {blocked}. " if blocked else ""
+    return f"{skipped}Correct the data, or the expectation, or its on_failure (stop, quarantine, warn)."
+
+
+def _bulleted(head: str, lines: list[str], tail: str) -> str:
+    return "\n".join([f"{head}:", *(f"  - {line}" for line in lines), tail])
+
+
+def _value(table: pd.DataFrame, position: int, columns: tuple[str, ...]) -> Any:
+    if len(columns) == 1:
+        return plain_value(table[columns[0]].iloc[position])
+    return {column: plain_value(table[column].iloc[position]) for column in columns}
+
+
+def _short(argument: Any) -> Any:
+    long = isinstance(argument, list) and len(argument) > _LONGEST_LIST
+    return f"{len(argument)} values" if long else plain_value(argument)
+
+
+def fraction(part: int, whole: int) -> float:
+    """Part of a whole; 0 of nothing."""
+    return part / whole if whole else 0.0

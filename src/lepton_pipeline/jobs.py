@@ -1,0 +1,57 @@
+"""What a pipeline is called: after its vertical, and after what it does for the vertical unless that is training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+TRAINING = "training"
+SCORING = "scoring"
+MONITORING = "monitoring"
+_OTHERS = (SCORING, MONITORING)
+
+
+class _Node(Protocol):
+    @property
+    def namespace(self) -> str | None: ...
+
+    @property
+    def tags(self) -> set[str]: ...
+
+
+@dataclass(frozen=True, order=True)
+class Job:
+    """One pipeline of one vertical; its name is also that of its MLflow experiment.
+
+    Attributes:
+        vertical: whose declaration it follows; the namespace of its nodes.
+        purpose: "training", "scoring" or "monitoring"; the nodes of all but the first carry it as a tag.
+    """
+
+    vertical: str
+    purpose: str = TRAINING
+
+    @property
+    def name(self) -> str:
+        """Name of the pipeline: `finance`, `finance_scoring`."""
+        return self.vertical if self.purpose == TRAINING else f"{self.vertical}_{self.purpose}"
+
+    @classmethod
+    def named(cls, name: str) -> Job:
+        """The job of a pipeline's name."""
+        vertical, _, purpose = name.rpartition("_")
+        return cls(vertical, purpose) if vertical and purpose in _OTHERS else cls(name)
+
+    @classmethod
+    def of(cls, node: _Node) -> Job:
+        """The job that a node is part of."""
+        vertical = str(node.namespace).partition(".")[0]
+        return cls(vertical, next((purpose for purpose in _OTHERS if purpose in node.tags), TRAINING))
+
+
+def name_problem(vertical: str) -> str | None:
+    """Say why a vertical cannot have this name, because pipelines of others end like it; None if it can."""
+    purpose = Job.named(vertical).purpose
+    if purpose == TRAINING:
+        return None
+    return f"names that end in _{purpose} are those of pipelines, such as finance_{purpose}; choose another name"

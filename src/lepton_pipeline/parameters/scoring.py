@@ -1,0 +1,16 @@
+"""How a model is used on new rows."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from lepton_pipeline.parameters.base import Declaration
+
+
+class Scoring(Declaration):
+    """How `kedro run --pipelines <vertical>_scoring` scores new rows."""
+
+    input: str | None = Field(None, description="file or folder of the rows; None: the entry scoring_input")
+    version: int | None = Field(None, ge=1, description="model version; None: the champion")
+    reasons: int = Field(3, ge=0, description="columns that speak most for a row's score, named beside it")
+    chunk_rows: int = Field(20_000, ge=1, description="rows held in memory at once; they change no result")

@@ -1,0 +1,101 @@
+"""From rows without labels to their scores, by the champion or another version of a vertical's model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.pipeline import Node, Pipeline
+
+from lepton_pipeline import verticals
+from lepton_pipeline.data.ingest import Raw
+from lepton_pipeline.jobs import SCORING
+from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
+from lepton_pipeline.progress import show_rows
+from lepton_pipeline.registry import fetch
+from lepton_pipeline.scoring import check, score
+from lepton_pipeline.scoring.check import QuarantinedRows
+from lepton_pipeline.scoring.work import FinishedRows
+
+
+def create_pipeline(vertical: str) -> Pipeline:
+    """Wire the scoring of one vertical, in the namespace of its name.
+
+    A vertical whose table its own module makes is scored from rows that are made already.
+    """
+    ready = find_spec(f"{verticals.__name__}.{vertical}") is not None
+    declared = [f"params:{part}" for part in ("dataset", "ingestion", "contract", "features", "scoring")]
+    stages = [
+        Node(_fetch_of(vertical), "params:scoring", ["scoring_model", "scoring_version"], name="fetch_model"),
+        Node(
+            _check_of(ready),
+            ["scoring_input", "scoring_model", *declared],
+            ["scoring_left_out", "scoring_quarantine", "scoring_contract"],
+            name="check_input",
+        ),
+        Node(
+            _score_of(ready),
+            [
+                "scoring_input",
+                "scoring_model",
+                "scoring_version",
+                "scoring_contract",
+                "scoring_left_out",
+                "scoring_chunks",
+                *declared,
+            ],
+            ["batch_scores", "scoring_record"],
+            name="score_input",
+        ),
+    ]
+    return Pipeline(stages, namespace=vertical, tags=SCORING)
+
+
+def _fetch_of(vertical: str) -> Callable[..., Any]:
+    def fetch_model(scoring: Scoring) -> tuple[Artefact, dict[str, Any]]:
+        return fetch.fetch_model(vertical, scoring.version)
+
+    return fetch_model
+
+
+def _check_of(ready: bool) -> Callable[..., Any]:
+    def check_input(
+        raw: Raw,
+        model: Artefact,
+        dataset: Dataset,
+        ingestion: Ingestion,
+        contract: Contract,
+        features: Features,
+        scoring: Scoring,
+    ) -> tuple[pd.DataFrame, QuarantinedRows, dict[str, Any]]:
+        parts = (dataset, ingestion, contract, features, scoring)
+        with show_rows("checked") as show:
+            result, left_out, quarantine = check.check_input(raw, model, *parts, ready=ready, on_rows=show)
+        return left_out, quarantine, result
+
+    return check_input
+
+
+def _score_of(ready: bool) -> Callable[..., Any]:
+    def score_input(
+        raw: Raw,
+        model: Artefact,
+        version: dict[str, Any],
+        checked: dict[str, Any],
+        left_out: pd.DataFrame,
+        folder: Path,
+        dataset: Dataset,
+        ingestion: Ingestion,
+        contract: Contract,
+        features: Features,
+        scoring: Scoring,
+    ) -> tuple[FinishedRows, dict[str, Any]]:
+        parts = (dataset, ingestion, contract, features, scoring)
+        with show_rows("scored", checked["rows"]) as show:
+            return score.score_input(raw, model, version, checked, left_out, folder, *parts, ready=ready, on_rows=show)
+
+    return score_input

@@ -1,0 +1,65 @@
+"""Bring a registered model version back as the artefact that scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.registry.champion import CHAMPION, champion_of
+from lepton_pipeline.registry.versions import all_versions, load_artefact
+
+
+def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, dict[str, Any]]:
+    """Load a version of a vertical's registered model.
+
+    Args:
+        name: the vertical.
+        version: which one; None for the champion.
+
+    Returns:
+        The artefact, and what it is: `name`, `version`, `alias` ("champion" or ""), `run_id`, `weights_sha256`.
+
+    Raises:
+        ConfigurationError: there is no such version, or no champion yet.
+        DataError: its files are incomplete or altered.
+    """
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    versions = sorted(int(each.version) for each in all_versions(client, name))
+    champion = champion_of(client, name) if versions else None
+    chosen = champion if version is None else version
+    if chosen is None:
+        raise ConfigurationError(_no_champion(name, versions))
+    if chosen not in versions:
+        known = f"there are {', '.join(map(str, versions))}" if versions else "none is registered yet"
+        raise ConfigurationError(
+            f"{name}.scoring.version: {name} has no version {chosen}; {known}. "
+            f"Declare one of them, or train one: kedro run --pipelines {name}"
+        )
+    registered = client.get_model_version(name, str(chosen))
+    try:
+        artefact = load_artefact(client, name, chosen)
+    except DataError as error:
+        raise DataError(
+            f"version {chosen} of {name} cannot score: {error}; restore its files, or choose another version: "
+            f"--params {name}.scoring.version=…"
+        ) from error
+    return artefact, {
+        "name": name,
+        "version": chosen,
+        "alias": CHAMPION if champion == chosen else "",
+        "run_id": registered.run_id,
+        "weights_sha256": artefact.classifier.weights_sha256,
+    }
+
+
+def _no_champion(name: str, versions: list[int]) -> str:
+    if not versions:
+        return f"{name} has no model yet, so there is nothing to score with; train one: kedro run --pipelines {name}"
+    shown = ", ".join(map(str, versions))
+    return (
+        f"{name} has no champion: the gate has promoted none of its versions ({shown}). Train another, "
+        f"kedro run --pipelines {name}, or choose one: --params {name}.scoring.version={versions[-1]}"
+    )

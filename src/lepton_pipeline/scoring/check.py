@@ -1,0 +1,216 @@
+"""Hold the rows to score to the contract, before any of them is scored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.data.checks import Check
+from lepton_pipeline.data.contract import REASONS
+from lepton_pipeline.data.contract_report import EXAMPLES, report_check, report_checks
+from lepton_pipeline.data.expectations import check_declarations
+from lepton_pipeline.data.ingest import Raw
+from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
+from lepton_pipeline.scoring.contract import Found, Rows, check_chunks, scoring_checks
+from lepton_pipeline.scoring.kinds import find_kinds, typed_chunk
+from lepton_pipeline.scoring.source import Source
+
+ROW = "input_row"
+_NAMES_CHARACTERS = 1000
+
+
+def check_input(
+    raw: Raw,
+    model: Artefact,
+    dataset: Dataset,
+    ingestion: Ingestion,
+    contract: Contract,
+    features: Features,
+    scoring: Scoring,
+    *,
+    ready: bool = False,
+    on_rows: Callable[[int], None] | None = None,
+) -> tuple[dict[str, Any], pd.DataFrame, QuarantinedRows]:
+    """Hold the rows to what of the contract can be known before their labels are.
+
+    The types of the columns, and the result, are those that the rows would have if they were read at once.
+
+    Args:
+        raw: table files or a table.
+        model: what is to score them, for the columns it reads.
+        dataset: roles of columns; the target, and what only fairness or nothing is about, need not be there.
+        ingestion: how text becomes values.
+        contract: expectations.
+        features: columns that are made later.
+        scoring: rows of a chunk.
+        ready: the rows are those that a vertical's own code has made, so that only what the model reads must be there.
+        on_rows: called with the number of rows that are checked, chunk by chunk.
+
+    Returns:
+        The result as of `check_contract`, with `kinds` (of the columns), `files` (see `Source.fingerprints`),
+        `file_names` and `sha256` (of all files), `reasons` (of quarantine, each with its number of rows) and `left_out`
+        (declared expectations that read the target or a column that is not there). The quarantined rows as numbers
+        `input_row`, counted from 0 over all files. The same rows whole, to be written chunk by chunk.
+
+    Raises:
+        ConfigurationError: a declared expectation cannot be understood.
+        DataError: there is no row, a column is absent, or values cannot be read as declared or as the model needs them.
+    """
+    if problems := check_declarations(contract):
+        raise ConfigurationError("\n".join(problems))
+    source = Source.open(raw, ingestion, _needed(model, dataset, contract, features, ready))
+    _refuse_own_names(source.names)
+    numbers = {name for name, kind in model.inputs.items() if kind == "number"} | set(dataset.numeric)
+    texts = {name for name, kind in model.inputs.items() if kind == "text"}
+    kinds, rows = find_kinds(source.chunks(scoring.chunk_rows), ingestion, numbers, texts)
+    _refuse_texts(model, dataset, kinds)
+
+    def chunks(show: Callable[[int], None] | None = None) -> Iterator[pd.DataFrame]:
+        for chunk in source.chunks(scoring.chunk_rows):
+            yield typed_chunk(chunk, kinds, ingestion)
+            if show is not None:
+                show(int(chunk.index[-1]) + 1)
+
+    files = source.fingerprints()
+    checks, left_out = scoring_checks(contract, dataset, source.names)
+    found = check_chunks(chunks(on_rows), checks)
+    quarantine = QuarantinedRows(chunks, checks, _flags(checks, found))
+    reported = [
+        report_check(_evidence(each, chunks), check, each.verdict, rows)
+        for check, each in zip(checks, found, strict=True)
+    ]
+    result = {
+        **report_checks(reported, "contract", rows, len(quarantine.rows), contract.max_quarantined),
+        "kinds": kinds,
+        "files": files,
+        "file_names": ", ".join(file["name"] for file in files)[:_NAMES_CHARACTERS],
+        "sha256": hashlib.sha256(json.dumps(files).encode()).hexdigest(),
+        "reasons": quarantine.reasons(),
+        "left_out": [f"{check.sentence} ({check.key})" for check in left_out],
+    }
+    return result, pd.DataFrame({ROW: quarantine.rows}), quarantine
+
+
+@dataclass(frozen=True)
+class QuarantinedRows:
+    """The quarantined rows, given one chunk after the other.
+
+    Args:
+        chunks: gives all typed rows.
+        checks: the contract.
+        flags: `row` and `check` (its position), in this order, for every reason of a row.
+    """
+
+    chunks: Callable[[], Iterator[pd.DataFrame]]
+    checks: list[Check]
+    flags: pd.DataFrame
+
+    @property
+    def rows(self) -> Rows:
+        """Their numbers, ascending."""
+        return np.unique(self.flags["row"].to_numpy(np.int64))
+
+    def reasons(self) -> dict[str, int]:
+        """Number of rows by reason, the most frequent first."""
+        counted = Counter(self.flags["check"].tolist())
+        return {self.checks[at].sentence: count for at, count in counted.most_common()}
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        """Give them with `input_row` before and `quarantine_reasons` behind their columns; at least an empty frame."""
+        import pyarrow as pa
+
+        wanted = self.rows
+        # A frame without rows would not say that they are lists of texts.
+        kind: Any = pd.ArrowDtype(pa.list_(pa.string()))
+        sentences = np.array([check.sentence for check in self.checks], dtype=object)
+        reasons = self.flags.assign(text=sentences[self.flags["check"].to_numpy(np.int64)])
+        for chunk in self.chunks():
+            first, stop = chunk.index[0], chunk.index[-1] + 1
+            inside = wanted[slice(*np.searchsorted(wanted, [first, stop]))]
+            if len(inside) or first == 0:
+                named = reasons.iloc[slice(*np.searchsorted(reasons["row"], [first, stop]))]
+                texts = named.groupby("row")["text"].agg(list).reindex(inside).to_numpy(dtype=object)
+                rows = chunk.loc[inside]
+                yield pd.DataFrame(
+                    {
+                        ROW: inside,
+                        **{name: rows[name].array for name in rows},
+                        REASONS: pd.array(list(texts), dtype=kind),
+                    }
+                )
+            if not len(wanted) or stop > wanted[-1]:
+                return
+
+
+def _needed(
+    model: Artefact, dataset: Dataset, contract: Contract, features: Features, ready: bool
+) -> dict[str, list[str]]:
+    """Columns that must be there, by what needs them."""
+    needed = {"the signature of the model": list(model.inputs)}
+    if ready:
+        return needed
+    made = set(features.names())
+    if features.windows:
+        # They are computed here, of the rows' own columns.
+        needed = {"the signature of the model": [name for name in model.inputs if name not in features.windows]}
+    roles = dataset.roles()
+    optional = {name for role in ("target", "group", "exclude", "sensitive") for name in roles[role]}
+    named = {f"dataset.{role}": roles[role] for role in ("id", "time")}
+    named |= {
+        f"contract.expectations[{at}]": each.columns()
+        for at, each in enumerate(contract.expectations)
+        if each.expect != "column_to_exist"
+        and not each.expect.startswith("table_")
+        # One that reads the target is left out as a whole.
+        and dataset.target not in each.columns()
+    }
+    return needed | {key: [name for name in names if name not in made | optional] for key, names in named.items()}
+
+
+def _refuse_own_names(names: list[str]) -> None:
+    if taken := [name for name in names if name in (ROW, REASONS)]:
+        raise DataError(
+            f"the rows have a column {taken[0]!r}, a name that the quarantine gives to one of its own; rename it."
+        )
+
+
+def _refuse_texts(model: Artefact, dataset: Dataset, kinds: dict[str, str]) -> None:
+    """Refuse texts where the model needs numbers; what is declared numeric is checked with the contract."""
+    for name, kind in model.inputs.items():
+        if kind == "number" and name not in dataset.numeric and kinds.get(name) == "text":
+            raise DataError(
+                f"column {name!r} held numbers when the model was trained, but holds texts in these rows; correct the "
+                "values, or list their text under ingestion.missing."
+            )
+
+
+def _flags(checks: list[Check], found: list[Found]) -> pd.DataFrame:
+    rows, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for at, (check, each) in enumerate(zip(checks, found, strict=True)):
+        if check.on_failure == "quarantine" and each.verdict.evaluated and not each.verdict.success:
+            rows.append(each.rows)
+            numbers.append(np.full(len(each.rows), at))
+    flags = pd.DataFrame({"row": np.concatenate(rows), "check": np.concatenate(numbers)})
+    return flags.sort_values(["row", "check"], ignore_index=True)
+
+
+def _evidence(found: Found, chunks: Callable[[], Iterator[pd.DataFrame]]) -> pd.DataFrame:
+    """The rows that a report shows; looked up where the check was not judged row by row."""
+    if found.evidence is not None:
+        return found.evidence
+    wanted = found.rows[:EXAMPLES]
+    parts: list[pd.DataFrame] = []
+    for chunk in chunks():
+        parts.append(chunk[chunk.index.isin(wanted)])
+        if not len(wanted) or chunk.index[-1] >= wanted[-1]:
+            break
+    return pd.concat(parts)

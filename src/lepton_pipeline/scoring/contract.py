@@ -1,0 +1,261 @@
+"""Hold rows to the contract of their vertical, chunk by chunk, with the result that they would have at once.
+
+What an expectation says of single rows is counted over the chunks. Keys that must be unique are compared by hashes of
+all rows. The columns of every other expectation (a mean, values that increase) are held whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lepton_pipeline.data.checks import (
+    EXISTS,
+    Check,
+    holds_numbers,
+    is_number_check,
+    planned_checks,
+    text_positions,
+    unmet_prerequisites,
+)
+from lepton_pipeline.data.contract_report import EXAMPLES
+from lepton_pipeline.data.expectations import known_expectation
+from lepton_pipeline.data.validation import Verdict, evaluate_checks
+from lepton_pipeline.parameters import Contract, Dataset
+from lepton_pipeline.scoring.unique import UNIQUE, UniqueKeys
+
+Rows = npt.NDArray[np.int64]
+# One type in all chunks: the first one tells.
+_OF_TYPES = {EXISTS, "column_values_to_be_of_type", "column_values_to_be_in_type_list"}
+# They name rows, but judge a row by others.
+_OF_NEIGHBOURS = {
+    "column_values_to_be_decreasing",
+    "column_values_to_be_increasing",
+    "column_value_z_scores_to_be_less_than",
+}
+# The columns of a table that has labels; of new rows, only those that are needed must be there.
+_OF_HEADERS = ("table_column",)
+
+
+def scoring_checks(contract: Contract, dataset: Dataset, names: Sequence[str]) -> tuple[list[Check], list[Check]]:
+    """Choose what new rows are held to.
+
+    Args:
+        contract: of the vertical's table.
+        dataset: the target, which new rows do not have yet, and the columns that must hold numbers.
+        names: columns of the new rows.
+
+    Returns:
+        The checks; and the declared ones that are left out: those that read the target or an absent column, and those
+        on the number and the names of the columns.
+    """
+    absent = {name for names_of_role in dataset.roles().values() for name in names_of_role} - set(names)
+    absent |= {name for each in contract.expectations for name in each.columns()} - set(names)
+    checks, left_out = [], []
+    for check in planned_checks(contract, "contract", dataset):
+        if _is_implied(check, contract):
+            # That columns exist has been asked of the headers.
+            if is_number_check(check) and not absent.intersection(check.columns):
+                checks.append(check)
+        elif check.expect.startswith(_OF_HEADERS) or _reads(
+            check, {dataset.target} if check.expect == EXISTS else absent | {dataset.target}
+        ):
+            left_out.append(check)
+        else:
+            checks.append(check)
+    return checks, left_out
+
+
+def _is_implied(check: Check, contract: Contract) -> bool:
+    if not check.key.startswith("contract."):
+        return True
+    declared = contract.expectations[int(check.key.partition("[")[2].rstrip("]"))]
+    return check.expect == EXISTS and declared.expect != EXISTS
+
+
+def _reads(check: Check, names: set[str]) -> bool:
+    condition = str(check.arguments.get("row_condition") or "")
+    return any(name in check.columns or name in condition for name in names)
+
+
+@dataclass
+class Found:
+    """What was found of one check.
+
+    Attributes:
+        verdict: as for a whole table, but that its positions are those in `evidence`.
+        rows: all rows that do not conform, counted from 0 over all chunks, ascending.
+        evidence: the first of them; None where they have yet to be looked up.
+    """
+
+    verdict: Verdict
+    rows: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    evidence: pd.DataFrame | None = None
+
+
+def check_chunks(chunks: Iterable[pd.DataFrame], checks: list[Check]) -> list[Found]:
+    """Evaluate checks on rows that come in chunks.
+
+    Args:
+        chunks: typed rows, numbered from 0 by the index; at least one chunk.
+        checks: what must hold.
+
+    Returns:
+        What was found of each check, in their order.
+    """
+    tallies: list[_Tally] = []
+    for chunk in chunks:
+        if not tallies:
+            blocked = unmet_prerequisites(chunk, checks)
+            tallies = [_tally(check, blocked.get(at), chunk) for at, check in enumerate(checks)]
+        local = [tally for tally in tallies if isinstance(tally, _Counted)]
+        verdicts = evaluate_checks(chunk, [tally.strict for tally in local], {}) if local else []
+        for counted, verdict in zip(local, verdicts, strict=True):
+            counted.count(chunk, verdict)
+        for tally in tallies:
+            tally.add(chunk)
+    return [tally.found() for tally in tallies]
+
+
+def _tally(check: Check, blocked: str | None, first: pd.DataFrame) -> _Tally:
+    if blocked is not None:
+        return _Settled(Verdict(False, False, blocked=blocked), first)
+    if is_number_check(check):
+        return _Numbers(check, first)
+    if check.expect in _OF_TYPES:
+        return _Settled(evaluate_checks(first, [check], {})[0], first)
+    condition = str(check.arguments.get("row_condition") or "")
+    if check.expect in UNIQUE and not condition:
+        return _Unique(check)
+    # A condition that calls a function may look at all rows, as in `x > x.mean()`.
+    judges_rows = known_expectation(check.expect).row_wise and check.expect not in {*_OF_NEIGHBOURS, *UNIQUE}
+    if judges_rows and "(" not in condition:
+        return _Counted(check)
+    return _Whole(check, [name for name in map(str, first.columns) if name in check.columns or name in condition])
+
+
+class _Tally:
+    """What is known of one check so far."""
+
+    def add(self, chunk: pd.DataFrame) -> None:
+        """Take in a chunk."""
+
+    def found(self) -> Found:
+        raise NotImplementedError
+
+
+class _Settled(_Tally):
+    """A check that the first chunk settles."""
+
+    def __init__(self, verdict: Verdict, first: pd.DataFrame) -> None:
+        self._found = Found(replace(verdict, positions=[]), evidence=first.head(EXAMPLES))
+
+    def found(self) -> Found:
+        return self._found
+
+
+class _Numbers(_Tally):
+    """The implied check that a column holds numbers."""
+
+    def __init__(self, check: Check, first: pd.DataFrame) -> None:
+        self._column = check.columns[0]
+        self._holds = holds_numbers(first[self._column])
+        self._rows: list[Rows] = []
+        self._evidence = first.head(0)
+
+    def add(self, chunk: pd.DataFrame) -> None:
+        if self._holds:
+            return
+        positions = text_positions(chunk[self._column])
+        self._rows.append(chunk.index.to_numpy()[positions])
+        self._evidence = _more(self._evidence, chunk.iloc[positions])
+
+    def found(self) -> Found:
+        rows = np.concatenate([np.empty(0, np.int64), *self._rows])
+        verdict = Verdict(self._holds, unexpected=len(rows), positions=list(range(len(self._evidence))))
+        return Found(verdict, rows, self._evidence)
+
+
+class _Counted(_Tally):
+    """An expectation about single rows."""
+
+    def __init__(self, check: Check) -> None:
+        self.check = check
+        # Judged over all rows, not in each chunk.
+        arguments = {name: value for name, value in check.arguments.items() if name != "mostly"}
+        self.strict = replace(check, arguments=arguments)
+        self._error: str | None = None
+        self._considered = self._unexpected = 0
+        self._rows: list[Rows] = []
+        self._evidence: pd.DataFrame | None = None
+
+    def count(self, chunk: pd.DataFrame, verdict: Verdict) -> None:
+        if self._evidence is None or (verdict.error and not self._error):
+            self._evidence = chunk.head(EXAMPLES) if verdict.error else chunk.head(0)
+        self._error = self._error or verdict.error
+        if self._error:
+            return
+        self._considered += verdict.details["element_count"] - verdict.details.get("missing_count", 0)
+        self._unexpected += verdict.unexpected or 0
+        self._rows.append(chunk.index.to_numpy()[verdict.positions])
+        self._evidence = _more(self._evidence, chunk.iloc[verdict.positions])
+
+    def found(self) -> Found:
+        if self._error or self._evidence is None:
+            return Found(Verdict(False, False, error=self._error), evidence=self._evidence)
+        verdict = Verdict(
+            _tolerated(self._unexpected, self._considered, self.check),
+            unexpected=self._unexpected,
+            positions=list(range(len(self._evidence))),
+        )
+        return Found(verdict, np.concatenate(self._rows), self._evidence)
+
+
+class _Unique(_Tally):
+    """Keys that may stand in one row only, of all rows."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._keys = UniqueKeys(list(check.columns), check.arguments)
+
+    def add(self, chunk: pd.DataFrame) -> None:
+        self._keys.add(chunk)
+
+    def found(self) -> Found:
+        rows = self._keys.repeated()
+        success = _tolerated(len(rows), self._keys.considered, self._check)
+        return Found(Verdict(success, unexpected=len(rows), positions=list(range(min(len(rows), EXAMPLES)))), rows)
+
+
+class _Whole(_Tally):
+    """An expectation about columns as a whole, which are held until the end."""
+
+    def __init__(self, check: Check, columns: list[str]) -> None:
+        self._check = check
+        self._columns = columns
+        self._parts: list[pd.DataFrame] = []
+
+    def add(self, chunk: pd.DataFrame) -> None:
+        # Without a column, there is nothing to count rows by.
+        self._parts.append(chunk[self._columns] if self._columns else pd.DataFrame({"": np.int8(0)}, chunk.index))
+
+    def found(self) -> Found:
+        verdict = evaluate_checks(pd.concat(self._parts), [self._check], {})[0]
+        self._parts = []
+        rows = np.sort(np.array(verdict.positions, np.int64))
+        return Found(replace(verdict, positions=list(range(min(len(rows), EXAMPLES)))), rows)
+
+
+def _tolerated(unexpected: int, considered: int, check: Check) -> bool:
+    """As Great Expectations judges `mostly`: a fraction of the rows that are not left out for a missing value."""
+    mostly = check.arguments.get("mostly", 1.0)
+    return considered == 0 or (considered - unexpected) / considered >= mostly
+
+
+def _more(evidence: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    wanted = EXAMPLES - len(evidence)
+    return pd.concat([evidence, rows.head(wanted)]) if wanted and len(rows) else evidence

@@ -1,0 +1,184 @@
+"""Score the rows that keep the contract, a chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lepton_pipeline import __version__
+from lepton_pipeline.data.contract_report import require_kept
+from lepton_pipeline.data.ingest import Raw
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
+from lepton_pipeline.scoring.check import ROW
+from lepton_pipeline.scoring.kinds import typed_chunk
+from lepton_pipeline.scoring.reasons import reason_texts
+from lepton_pipeline.scoring.source import Source
+from lepton_pipeline.scoring.work import FinishedRows, Work
+
+_OWN = [ROW, "probability", "decision", "reasons", "model_version"]
+# Sums of whole numbers do not depend on how the rows were divided.
+_UNITS = 1 << 40
+_ROWS_AT_ONCE = 100_000
+
+
+def score_input(
+    raw: Raw,
+    model: Artefact,
+    version: dict[str, Any],
+    checked: dict[str, Any],
+    left_out: pd.DataFrame,
+    folder: Path,
+    dataset: Dataset,
+    ingestion: Ingestion,
+    contract: Contract,
+    features: Features,
+    scoring: Scoring,
+    *,
+    ready: bool = False,
+    on_rows: Callable[[int], None] | None = None,
+) -> tuple[FinishedRows, dict[str, Any]]:
+    """Score all rows that are not quarantined.
+
+    Columns over earlier rows (`features.windows`) are computed of all rows at once, in order of time; everything else
+    is done chunk by chunk. Finished chunks are kept in `folder`, and are not scored again by a later call with the same
+    rows, model and declaration.
+
+    Args:
+        raw: what was checked.
+        model: what scores.
+        version: `name`, `version`, `run_id` and `weights_sha256` of the model.
+        checked: the result of `check_input`.
+        left_out: `input_row` of the quarantined rows.
+        folder: for finished chunks.
+        dataset: the id and the time of a row are repeated beside its score.
+        ingestion: how text becomes values.
+        contract: largest fraction of rows that may be quarantined.
+        features: windows.
+        scoring: rows of a chunk, and how many reasons stand beside a score.
+        ready: the columns of the windows are there already.
+        on_rows: called with the number of rows that are done, chunk by chunk.
+
+    Returns:
+        The scored rows, to be written chunk by chunk: `input_row` (counted from 0 over all files), the columns of
+        `dataset.id` and `dataset.time` as far as they are there, `probability` (float64), `decision` (bool), `reasons`
+        (text, where some are asked for), `model_version` (int64). The record of the scoring, ready for JSON.
+
+    Raises:
+        ContractError: the rows break the contract, see `require_kept`.
+        DataError: the rows have changed since they were checked, or the model cannot read them.
+    """
+    started = perf_counter()
+    require_kept(checked, checked["reasons"], contract.max_quarantined)
+    source = Source.open(raw, ingestion, {"the signature of the model": []})
+    if source.fingerprints() != checked["files"]:
+        raise DataError("the rows to score have changed since they were checked; run again without options.")
+    names = [name for name in (dataset.id, dataset.time) if name is not None and name in checked["kinds"]]
+    if taken := [name for name in names if name in _OWN]:
+        raise DataError(f"column {taken[0]!r} has the name of one that scoring adds; rename it, or declare another.")
+    parts = {"dataset": dataset, "ingestion": ingestion, "contract": contract, "features": features, "scoring": scoring}
+    declared = {part: declaration.model_dump(mode="json") for part, declaration in parts.items()}
+    manifest = {"files": checked["files"], "model": version, "declared": declared, "code": __version__}
+    work = Work.resume(folder, manifest)
+    windows = features if features.windows and not ready else None
+    kept = _KeptRows(source, checked["kinds"], left_out[ROW].to_numpy(), dataset, windows)
+    totals = _Totals()
+    for number, (stop, rows) in enumerate(kept.chunks(scoring.chunk_rows)):
+        if not work.has(number):
+            work.write(number, _scored(rows(), model, version["version"], names, scoring.reasons))
+        totals.add(work.read(number))
+        if on_rows is not None:
+            on_rows(stop)
+    return FinishedRows(work), {
+        "model": version,
+        "threshold": model.threshold,
+        "files": checked["files"],
+        "rows": checked["rows"],
+        "quarantined": checked["quarantined"],
+        **totals.figures(),
+        "seconds": round(perf_counter() - started, 1),
+    }
+
+
+def _scored(rows: pd.DataFrame, model: Artefact, version: int, names: list[str], reasons: int) -> pd.DataFrame:
+    scores = model.predict(rows)
+    columns: dict[str, Any] = {ROW: rows.index.to_numpy(np.int64), **{name: rows[name].array for name in names}}
+    columns |= {name: scores[name].to_numpy() for name in ("probability", "decision")}
+    texts = reason_texts(model, rows, reasons)
+    if texts is not None:
+        columns["reasons"] = pd.array(texts, dtype="str")
+    return pd.DataFrame({**columns, "model_version": np.int64(version)})
+
+
+@dataclass(frozen=True, eq=False)
+class _KeptRows:
+    """The rows that are not quarantined, typed.
+
+    Args:
+        source: all rows.
+        kinds: of the columns.
+        left_out: numbers of the quarantined rows, ascending.
+        dataset: names the column of time, by which windows look back.
+        windows: what is computed of earlier rows; None for nothing.
+    """
+
+    source: Source
+    kinds: dict[str, str]
+    left_out: npt.NDArray[np.int64]
+    dataset: Dataset
+    windows: Features | None
+
+    def chunks(self, size: int) -> Iterator[tuple[int, Callable[[], pd.DataFrame]]]:
+        """Give for each chunk the number of rows up to its end, and what makes its rows: one may be done already."""
+        for chunk in self.source.chunks(size):
+            stop = int(chunk.index[-1]) + 1
+            if self.windows is None:
+                yield stop, partial(self._kept, chunk)
+            else:
+                yield stop, partial(self._with_windows, chunk.index)
+
+    def _kept(self, chunk: pd.DataFrame) -> pd.DataFrame:
+        first, stop = chunk.index[0], chunk.index[-1] + 1
+        gone = self.left_out[slice(*np.searchsorted(self.left_out, [first, stop]))]
+        typed = typed_chunk(chunk, self.kinds, self.source.ingestion)
+        return typed[~typed.index.isin(gone)]
+
+    def _with_windows(self, index: pd.Index) -> pd.DataFrame:
+        table = self._whole
+        return table.loc[index[0] : index[-1]]
+
+    @cached_property
+    def _whole(self) -> pd.DataFrame:
+        whole = pd.concat([self._kept(chunk) for chunk in self.source.chunks(_ROWS_AT_ONCE)])
+        return derive_features(whole, self.dataset, self.windows or Features())
+
+
+class _Totals:
+    """Figures over all chunks."""
+
+    def __init__(self) -> None:
+        self._scored = self._positives = self._sum = 0
+
+    def add(self, rows: pd.DataFrame) -> None:
+        self._scored += len(rows)
+        self._positives += int(rows["decision"].sum())
+        self._sum += sum(np.rint(rows["probability"].to_numpy() * _UNITS).astype(np.int64).tolist())
+
+    def figures(self) -> dict[str, Any]:
+        scored = max(self._scored, 1)
+        return {
+            "scored": self._scored,
+            "positives": self._positives,
+            "share_positive": self._positives / scored,
+            "mean_score": self._sum / _UNITS / scored,
+        }

@@ -1,0 +1,86 @@
+"""What a long scoring has finished, kept in a folder, so that a process that was killed goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Work:
+    """Finished chunks, each a Parquet file that is there whole or not at all.
+
+    Attributes:
+        folder: where they lie.
+    """
+
+    folder: Path
+
+    @classmethod
+    def resume(cls, folder: Path, manifest: dict[str, Any]) -> Work:
+        """Go on with what is in the folder, or empty it where that was made of something else.
+
+        Args:
+            folder: need not exist.
+            manifest: everything that the chunks depend on, ready for JSON.
+        """
+        file = folder / _MANIFEST
+        text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)
+        if not file.exists() or file.read_text("utf-8") != text:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            _write_text(file, text)
+        return cls(folder)
+
+    def has(self, number: int) -> bool:
+        """Whether a chunk is finished."""
+        return self._path(number).exists()
+
+    def write(self, number: int, rows: pd.DataFrame) -> None:
+        """Keep a finished chunk."""
+        temporary = self._path(number).with_suffix(".writing")
+        rows.to_parquet(temporary, index=False)
+        temporary.replace(self._path(number))
+
+    def read(self, number: int) -> pd.DataFrame:
+        """Read a finished chunk."""
+        return pd.read_parquet(self._path(number))
+
+    def chunks(self) -> Iterator[pd.DataFrame]:
+        """Read all finished chunks in order."""
+        return (pd.read_parquet(path) for path in sorted(self.folder.glob("chunk-*.parquet")))
+
+    def discard(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"chunk-{number:08d}.parquet"
+
+
+def _write_text(file: Path, text: str) -> None:
+    temporary = file.with_suffix(".writing")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(file)
+
+
+@dataclass(frozen=True)
+class FinishedRows:
+    """The rows of all finished chunks, for a data set that writes them one chunk after the other."""
+
+    work: Work
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        return self.work.chunks()
+
+    def written(self) -> None:
+        """Called when they lie elsewhere: nothing needs the chunks any more."""
+        self.work.discard()

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import gzip
+import io
+
+import pandas as pd
+import pytest
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.parameters import Ingestion
+from lepton_pipeline.scoring.source import Source
+
+INGESTION = Ingestion()
+
+
+def parquet(table):
+    buffer = io.BytesIO()
+    table.to_parquet(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_files_of_any_kind_stand_one_below_the_other(raw_file, size):
+    files = [
+        raw_file("a,b\n1,x\n2,y\n3,z\n", "1.csv"),
+        raw_file("b,a\nv,4\n", "2.csv"),
+        raw_file(parquet(pd.DataFrame({"a": [5, 6], "b": ["t", "u"]}, index=[7, 9])), "3.parquet"),
+    ]
+    source = Source.open(files, INGESTION, {"the model": ["a", "b"]})
+    chunks = list(source.chunks(size))
+    assert max(map(len, chunks)) <= size
+    rows = pd.concat(chunks)
+    assert rows.index.tolist() == list(range(6))
+    assert rows["a"].astype(str).tolist() == list("123456")
+    assert rows["b"].tolist() == list("xyzvtu")
+    # They may be read again.
+    assert sum(map(len, source.chunks(size))) == 6
+
+
+def test_a_table_in_memory_is_a_source_too():
+    table = pd.DataFrame({"a": [1, 2, 3]}, index=[5, 5, 6])
+    source = Source.open(table, INGESTION, {})
+    assert [chunk.index.tolist() for chunk in source.chunks(2)] == [[0, 1], [2]]
+    assert source.fingerprints() != Source.open(table + 1, INGESTION, {}).fingerprints()
+
+
+def test_a_fingerprint_is_that_of_the_content(raw_file):
+    plain = Source.open([raw_file("a\n1\n")], INGESTION, {}).fingerprints()
+    assert plain == Source.open([raw_file("a\n1\n")], INGESTION, {}).fingerprints()
+    assert plain != Source.open([raw_file("a\n2\n")], INGESTION, {}).fingerprints()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "table.csv is empty"),
+        ("a,b\n", "table.csv: only a header, no rows"),
+        ("a;b\n1;2\n", "declare ingestion.separator"),
+        ("a,c\n1,2\n", "has no column 'b', which the model declares"),
+        ("a,b\n1,2\n3,4,5,6\n", "cannot be read as a table"),
+        (gzip.compress(b"a,b\n1,2\n"), "compressed with gzip"),
+    ],
+)
+def test_what_cannot_be_read_is_explained(raw_file, content, message):
+    with pytest.raises(DataError, match=message):
+        list(Source.open([raw_file(content)], INGESTION, {"the model": ["a", "b"]}).chunks(1))
