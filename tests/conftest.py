@@ -131,7 +131,7 @@ def make_project(path: Path, rows: int = 1500) -> Project:
     def quick(declared: dict[str, Any]) -> None:
         declared["dataset"] |= {"sensitive": ["AGE"], "categorical": ["SEX", "EDUCATION", "MARRIAGE"]}
         declared["training"] = QUICK
-        declared["evaluation"] = {"resamples": 100}
+        declared["evaluation"] = {"resamples": 100, "explained_rows": 100}
         declared["gate"]["at_least"] = 0.6
 
     project.declare("finance", quick)

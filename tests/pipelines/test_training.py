@@ -25,6 +25,9 @@ STAGES = [
     "score_rows",
     "evaluate",
     "draw_figures",
+    "assemble_artefact",
+    "explain_model",
+    "draw_explanation",
     "register_model",
     "gate_model",
 ]

@@ -88,8 +88,7 @@ class CategoricalColumn:
         counts: dict[str, int] = {}
         for key, count in zip(keys, rows.tolist(), strict=True):
             counts[key] = counts.get(key, 0) + count
-        enough = min(RARE_ROWS, max(2, len(column) // 100))
-        kept = [key for key, count in counts.items() if count >= enough]
+        kept = [key for key, count in counts.items() if count >= enough_rows(len(column))]
         return cls(str(column.name), input_kind, tuple(sorted(kept, key=lambda key: (-counts[key], key))))
 
     def transform(self, column: pd.Series) -> dict[str, npt.NDArray[np.int32]]:
@@ -104,6 +103,11 @@ class CategoricalColumn:
 def indicator_name(name: str) -> str:
     """Name the encoded column that says where `name` has no value."""
     return f"{name} is missing"
+
+
+def enough_rows(rows: int) -> int:
+    """How many of so many rows must share a value for it not to be rare."""
+    return min(RARE_ROWS, max(2, rows // 100))
 
 
 def as_numbers(column: pd.Series) -> Floats:

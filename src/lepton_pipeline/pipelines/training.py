@@ -7,12 +7,15 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.contract import check_contract, enforce_contract
 from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.evaluation.explanation import explain_model
+from lepton_pipeline.evaluation.explanation_figure import draw_explanation
 from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.scores import score_rows
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
+from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.baseline import score_baselines
 from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.model.classifier import train_model as fit_classifier
@@ -76,17 +79,21 @@ def create_pipeline(vertical: str) -> Pipeline:
             Node(evaluate, ["scores", "params:evaluation"], "metrics", name="evaluate"),
             Node(draw_figures, ["scores", "metrics", "params:about"], "figures", name="draw_figures"),
             Node(
+                assemble_artefact,
+                ["encoder", "model", "metrics", "feature_table", "split", "params:features", "params:ingestion"],
+                "artefact",
+                name="assemble_artefact",
+            ),
+            Node(
+                explain_model,
+                ["artefact", "feature_table", "split", "params:evaluation"],
+                "explanation",
+                name="explain_model",
+            ),
+            Node(draw_explanation, ["explanation", "params:about"], "explanation_figure", name="draw_explanation"),
+            Node(
                 register_model,
-                [
-                    "encoder",
-                    "model",
-                    "metrics",
-                    "feature_table",
-                    "params:features",
-                    "params:ingestion",
-                    "params:about",
-                    "run_id",
-                ],
+                ["artefact", "metrics", "feature_table", "params:about", "run_id"],
                 "registration",
                 name="register_model",
             ),

@@ -10,11 +10,8 @@ from typing import Any
 import pandas as pd
 
 import lepton_pipeline
-from lepton_pipeline.features.derive import Derivation
-from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.model.classifier import Classifier
-from lepton_pipeline.parameters import About, Features, Ingestion
+from lepton_pipeline.model.artefact import Artefact, hash_artefact
+from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.tracking import flat_metrics
 
 # What the served model imports, and nothing else of the project's dependencies.
@@ -26,24 +23,14 @@ _LINEAGE = ("configuration.sha256", "data.rows", "data.sha256", "environment.sha
 
 
 def register_model(
-    encoder: Encoder,
-    model: Classifier,
-    metrics: dict[str, Any],
-    feature_table: pd.DataFrame,
-    features: Features,
-    ingestion: Ingestion,
-    about: About,
-    run_id: str,
+    artefact: Artefact, metrics: dict[str, Any], feature_table: pd.DataFrame, about: About, run_id: str
 ) -> dict[str, Any]:
     """Log the model to its run and make it a version of the vertical's registered model, without any alias yet.
 
     Args:
-        encoder: fitted on the training rows.
-        model: trained on them.
-        metrics: what `evaluate` returns, for the threshold and the figures of the version.
+        artefact: the model with all that it needs to score raw rows.
+        metrics: what `evaluate` returns, for the figures of the version.
         feature_table: rows, for the input example.
-        features: derived columns, which the model makes itself when it serves.
-        ingestion: formats of dates, as clients send them.
         about: the caution that stands beside every result, also in the registry.
         run_id: MLflow run; its experiment is the vertical, its tags are the lineage.
 
@@ -56,7 +43,7 @@ def register_model(
     client = mlflow.MlflowClient()
     run = client.get_run(run_id)
     name = client.get_experiment(run.info.experiment_id).name
-    artefact = Artefact(Derivation.of(features, ingestion, feature_table), encoder, model, metrics["threshold"])
+    model = artefact.classifier
     example = _example(feature_table, artefact)
     logged = client.create_logged_model(
         run.info.experiment_id, name=name, source_run_id=run_id, model_type="classifier"
@@ -64,6 +51,7 @@ def register_model(
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "artefact"
         artefact.save(folder)
+        sha256 = hash_artefact(folder)
         info = Model.log(
             artifact_path=None,
             name=name,
@@ -85,6 +73,7 @@ def register_model(
     tags = {
         **{key: run.data.tags[key] for key in _LINEAGE if key in run.data.tags},
         **{key: f"{value:.6g}" for key, value in flat_metrics(metrics).items() if key.startswith("test.")},
+        "artefact.sha256": sha256,
         "device": model.trained["device"],
         "weights.sha256": model.weights_sha256,
         **({"caution": about.caution} if about.caution else {}),
@@ -97,7 +86,7 @@ def register_model(
         model_id=info.model_id,
         description=" ".join(filter(None, [about.question, about.caution])),
     )
-    for key in ("device", "weights.sha256"):
+    for key in ("artefact.sha256", "device", "weights.sha256"):
         client.set_tag(run_id, key, tags[key])
     return {
         "name": name,
@@ -111,12 +100,18 @@ def register_model(
 
 def _signature(artefact: Artefact) -> Any:
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType
 
     kinds = {"any": AnyType(), "string": "string"}
     inputs = [ColSpec(kinds[_SIGNATURE_TYPES[kind]], column) for column, kind in artefact.inputs.items()]
-    return ModelSignature(Schema(inputs), Schema([ColSpec("double", "probability"), ColSpec("boolean", "decision")]))
+    outputs = [
+        ColSpec("double", "probability"),
+        ColSpec("boolean", "decision"),
+        # Only where the caller asks for reasons: they take longer than the score.
+        ColSpec("string", "reasons", required=False),
+    ]
+    return ModelSignature(Schema(inputs), Schema(outputs), ParamSchema([ParamSpec("reasons", "long", 0)]))
 
 
 def _example(table: pd.DataFrame, artefact: Artefact) -> pd.DataFrame:
