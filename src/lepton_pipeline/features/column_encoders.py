@@ -118,7 +118,10 @@ def as_numbers(column: pd.Series) -> Floats:
     """
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy(np.float64, na_value=np.nan)
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    try:
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    except OverflowError as error:
+        raise DataError(f"column {column.name!r} holds a whole number beyond 1e308; correct it.") from error
     wrong = np.isnan(numbers) & column.notna().to_numpy(bool)
     if wrong.any():
         raise DataError(

@@ -12,7 +12,7 @@ import mlflow
 import pandas as pd
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
-from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.errors import DataError, LeptonError
 from lepton_pipeline.model.artefact import Artefact
 
 
@@ -41,10 +41,21 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         if count < 0:
             raise _refusal(f"the parameter reasons is {count}; give the number of reasons wanted, 0 for none.")
         try:
+            _refuse_nested(model_input)
             scored = self.artefact.predict(model_input)
             return scored.assign(reasons=self.artefact.reasons(model_input, count)) if count else scored
         except LeptonError as error:
             raise _refusal(str(error)) from error
+
+
+def _refuse_nested(rows: pd.DataFrame) -> None:
+    """Refuse lists and objects of JSON, which would count as a category never seen."""
+    for name in rows:
+        if rows[name].dtype != object:
+            continue
+        nested = rows[name].map(lambda value: isinstance(value, list | dict))
+        if nested.any():
+            raise DataError(f"column {name!r} holds {rows[name][nested].iloc[0]!r}; give one plain value for each row.")
 
 
 def _refusal(message: str) -> mlflow.MlflowException:
