@@ -35,7 +35,7 @@ class Known:
     def predict(self, rows):
         assert list(rows.columns) == list(self.inputs)
         derived = 2 * rows["a"].fillna(0)
-        score = sigmoid((derived + (rows["city"] == "Rome") * 0.8 - 0.5).to_numpy())
+        score = sigmoid((derived + (rows["city"] == "Rome") * 1.6 - 0.5).to_numpy())
         return pd.DataFrame({"probability": score, "decision": score >= self.threshold}, index=rows.index)
 
     def explain(self, rows, count):

@@ -69,32 +69,30 @@ def _draw_importance(page: Figure, explanation: dict[str, Any]) -> None:
 
 
 def _draw_effect(axes: Axes, effect: dict[str, Any], highest: float) -> None:
-    points = effect["points"]
-    for place, point in enumerate(points):
-        apart = effect["kind"] == "category" or point["value"] == MISSING
-        inside = "white" if point["value"] == MISSING else BLUE
+    numeric, values = effect["kind"] == "number", [point["value"] for point in effect["points"]]
+    # Apart from numbers, so that its label has room.
+    apart = len(values) / 4 if numeric else 0
+    places = [place + apart * (value == MISSING) for place, value in enumerate(values)]
+    for place, point in zip(places, effect["points"], strict=True):
+        missing = point["value"] == MISSING
+        size, inside = 2.5 if numeric and not missing else 4, "white" if missing else BLUE
         axes.vlines(place, point["low"], point["high"], color=BLUE, linewidth=1.4, alpha=0.7, zorder=3)
-        size = 4 if apart else 2.5
         axes.plot(place, point["probability"], "o", markersize=size, color=BLUE, markerfacecolor=inside, zorder=4)
-    line = [point["probability"] for point in points if point["value"] != MISSING]
-    if effect["kind"] == "number":
+    line = [point["probability"] for point in effect["points"] if point["value"] != MISSING]
+    if numeric:
         axes.plot(range(len(line)), line, color=BLUE, linewidth=1.2, zorder=3)
-    axes.set(xlim=(-0.5, len(points) - 0.5), ylim=(0, 1.05 * highest))
+    axes.set(xlim=(-0.5, places[-1] + 0.5), ylim=(0, 1.05 * highest))
     axes.locator_params(axis="y", nbins=4)
     axes.grid(visible=False, axis="x")
-    _label_values(axes, effect["kind"], [point["value"] for point in points], last=len(line) - 1)
+    # Numbers stand at even steps, most of them quantiles; the labels of all would run into each other.
+    last = max(len(line) - 1, 0)
+    labelled = sorted({0, last // 2, last, len(values) - 1}) if numeric else range(len(values))
+    axes.set_xticks([places[each] for each in labelled], [_label(values[each]) for each in labelled])
+    if not numeric and len(values) > _CROWDED:
+        axes.tick_params(axis="x", labelsize=6.5, rotation=30, pad=2)
     name = _short(effect["column"], 2 * _NAME)
     looks: dict[str, Any] = small_print(8.5) | {"color": INK, "fontweight": "bold"}
     axes.annotate(name, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", **looks)
-
-
-def _label_values(axes: Axes, kind: str, values: list[Any], last: int) -> None:
-    """Label all categories; of numbers, which stand at even steps, both ends, the middle, and missing."""
-    some = {0, max(last, 0) // 2, max(last, 0), len(values) - 1}
-    places = list(range(len(values))) if kind == "category" else sorted(some)
-    axes.set_xticks(places, [_label(values[place]) for place in places])
-    if kind == "category" and len(values) > _CROWDED:
-        axes.tick_params(axis="x", labelsize=6.5, rotation=30, pad=2)
 
 
 def _label(value: Any) -> str:
