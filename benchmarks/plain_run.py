@@ -26,12 +26,15 @@ from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.declaration import read_vertical
+from lepton_pipeline.evaluation.explanation import explain_model
+from lepton_pipeline.evaluation.explanation_figure import draw_explanation
 from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.scores import score_rows
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
+from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.baseline import score_baselines
 from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.model.classifier import train_model as fit_classifier
@@ -116,8 +119,11 @@ def main() -> None:
     scores = run.stage(score_rows, ["scores"], model, encoded, split, held_out, baseline_scores)
     metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation)
     run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
-    described = (vertical.features, vertical.ingestion, vertical.about)
-    registration = run.stage(register_model, ["registration"], encoder, model, metrics, featured, *described, run.id)
+    made = (vertical.features, vertical.ingestion)
+    artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
+    explanation = run.stage(explain_model, ["explanation"], artefact, featured, split, vertical.evaluation)
+    run.stage(draw_explanation, ["explanation_figure"], explanation, vertical.about)
+    registration = run.stage(register_model, ["registration"], artefact, metrics, featured, vertical.about, run.id)
     run.stage(gate_model, ["decision"], registration, metrics, featured, split, vertical.gate, run.id)
     run.close()
     # As `kedro run` of this project does: the interpreter's end is quicker by seconds.

@@ -131,7 +131,7 @@ def make_project(path: Path, rows: int = 1500) -> Project:
     def quick(declared: dict[str, Any]) -> None:
         declared["dataset"] |= {"sensitive": ["AGE"], "categorical": ["SEX", "EDUCATION", "MARRIAGE"]}
         declared["training"] = QUICK
-        declared["evaluation"] = {"resamples": 100}
+        declared["evaluation"] = {"resamples": 100, "explained_rows": 100}
         # With few rows and a quick training, chance decides which of the two is ahead.
         declared["gate"] |= {"at_least": 0.6, "baseline_margin": 0.5}
 

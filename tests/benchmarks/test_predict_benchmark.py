@@ -55,7 +55,7 @@ def artefact(source: pd.DataFrame) -> Artefact:
         }
     )
     training = Training(model="mlp", width=8, epochs=2, boosting=True)
-    return Artefact(derivation, encoder, train_model(encoder.transform(table), split, training)[0], 0.5)
+    return Artefact(derivation, encoder, train_model(encoder.transform(table), split, training)[0], 0.5, {})
 
 
 def test_latencies_are_quantiles_and_shares(predict: Any) -> None:

@@ -252,3 +252,10 @@ def test_a_column_named_like_an_indicator_is_refused():
     rows = pd.DataFrame({"x": [1, None, 2], "x is missing": [1, 0, 1]})
     with pytest.raises(DataError, match="column 'x is missing' has the name of an indicator"):
         Encoder.fit(rows, DATASET)
+
+
+def test_a_whole_number_beyond_all_others_is_refused_by_name():
+    encoder = Encoder.fit(table(), DATASET)
+    huge = table(2).assign(income=pd.Series([10**400, 1], dtype=object))
+    with pytest.raises(DataError, match="column 'income' holds a whole number beyond 1e308"):
+        encoder.transform(huge)

@@ -50,7 +50,7 @@ def sliced(tmp_path_factory, store):
     copy_face(path, VERTICALS)
     for vertical in VERTICALS:
         copy_slices(vertical, path / "data/01_raw" / vertical)
-    quick = {"training": QUICK, "evaluation": {"resamples": 100}, "gate": {"at_least": 0.0}}
+    quick = {"training": QUICK, "evaluation": {"resamples": 100, "explained_rows": 50}, "gate": {"at_least": 0.0}}
     declared = dict.fromkeys(VERTICALS, quick)
     (path / "conf/local").mkdir(exist_ok=True)
     (path / "conf/local/parameters.yml").write_text(yaml.safe_dump(declared))

@@ -4,7 +4,6 @@ from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.registry.versions import (
     all_versions,
     find_version,
-    folder_sha256,
     load_artefact,
     load_training_rows,
 )
@@ -65,12 +64,3 @@ def test_versions_are_found_by_number_and_alias_also_beyond_one_page(shop, monke
         type(shop.client), "search_model_versions", lambda self, text, **options: whole(self, text, 2, **options)
     )
     assert sorted(int(each.version) for each in all_versions(shop.client, "many")) == [1, 2, 3]
-
-
-def test_the_checksum_of_a_folder_is_of_names_and_bytes(tmp_path):
-    (tmp_path / "a").write_bytes(b"1")
-    first = folder_sha256(tmp_path)
-    (tmp_path / "b").write_bytes(b"")
-    second = folder_sha256(tmp_path)
-    (tmp_path / "b").rename(tmp_path / "c")
-    assert len({first, second, folder_sha256(tmp_path)}) == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from itertools import chain, cycle
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import pandas as pd
 
 from lepton_pipeline.evaluation.curves import bin_rows, rates
 from lepton_pipeline.evaluation.metrics import OWN, RankedRows, rank_rows
+from lepton_pipeline.evaluation.page import BLUE, FONT, INK, LEFT, PALE, RULE, add_axes, as_png, new_page, small_print
 from lepton_pipeline.parameters import About
 
 if TYPE_CHECKING:
@@ -24,19 +24,14 @@ _NAMES = {
     "hist_gradient_boosting": "Gradient boosting",
 }
 _RULES = {"cost": "least cost", "f1": "best F1"}
-_INK, _GREY, _RULE, _PALE = "#222222", "#6b6b6b", "#b8b8b8", "#d9d9d9"
-_BLUE = "#0067a5"
-_MODEL_STYLE = {"color": _BLUE, "linestyle": "-", "linewidth": 2.4, "zorder": 5}
+_MODEL_STYLE = {"color": BLUE, "linestyle": "-", "linewidth": 2.4, "zorder": 5}
 # Greys beside one blue can be told apart without seeing colours; line styles tell the greys apart.
 _BASELINE_STYLES = (
     {"color": "#555555", "linestyle": (0, (5, 2)), "linewidth": 1.7, "zorder": 4},
     {"color": "#8a8a8a", "linestyle": (0, (1, 1.2)), "linewidth": 1.9, "zorder": 4},
 )
-# Comes with matplotlib, so that a picture does not depend on the fonts of the machine.
-_FONT = "DejaVu Sans"
-_SIZE, _DPI = (9.6, 6.2), 160
 # Left edge, bottom, width and height in fractions of the page; the first is a square on paper.
-_MAIN, _SIDE = (0.08, 0.105, 0.445, 0.689), (0.635, 0.105, 0.335, 0.689)
+_MAIN, _SIDE = (LEFT, 0.105, 0.445, 0.689), (0.635, 0.105, 0.335, 0.689)
 _SIDE_GAP = 0.145
 _HISTOGRAM_BINS = 30
 
@@ -110,7 +105,7 @@ def _draw_roc(shown: list[_Shown], subtitle: str, caution: str, rule: str) -> by
     if baselines:
         best = max(baselines, key=lambda baseline: baseline.metrics["auc"]["value"])
         title += f"; best baseline {best.metrics['auc']['value']:.3f} ({best.name.lower()})"
-    page = _new_page(title, subtitle, caution)
+    page = new_page(title, subtitle, caution)
     axes = _add_curve_axes(page, "False positive rate", "True positive rate", rule)
     for each in shown:
         true, false = rates(each.ranked)
@@ -118,15 +113,15 @@ def _draw_roc(shown: list[_Shown], subtitle: str, caution: str, rule: str) -> by
         label = f"{each.name}\n{each.worded('auc')}\nfrom {each.threshold:.3f}: {outcome}"
         axes.plot(np.append(0, false), np.append(0, true), label=label, clip_on=False, **each.style)
         _mark(axes, each.false_rate, each.recall, each)
-    axes.plot([0, 1], [0, 1], color=_RULE, linewidth=1.2, zorder=2, label="No skill\n0.500")
+    axes.plot([0, 1], [0, 1], color=RULE, linewidth=1.2, zorder=2, label="No skill\n0.500")
     _add_legend(page, axes, "Area under the curve (AUC)")
-    return _as_png(page)
+    return as_png(page)
 
 
 def _draw_precision_recall(shown: list[_Shown], subtitle: str, caution: str, rule: str) -> bytes:
     model = shown[0]
     outcome = f"finds {_percent(model.recall)} of positives; {_percent(model.precision)} of its flags are right"
-    page = _new_page(f"{model.name} {outcome}", subtitle, caution)
+    page = new_page(f"{model.name} {outcome}", subtitle, caution)
     axes = _add_curve_axes(page, "Recall", "Precision", rule)
     base_rate = float(model.ranked.labels.mean())
     for each in shown:
@@ -137,22 +132,22 @@ def _draw_precision_recall(shown: list[_Shown], subtitle: str, caution: str, rul
         steps = {"drawstyle": "steps-pre", "label": label, "clip_on": False, **each.style}
         axes.plot(np.append(0, recall), np.append(precision[0], precision), **steps)
         _mark(axes, each.recall, each.precision, each)
-    axes.axhline(base_rate, color=_RULE, linewidth=1.2, zorder=2, label=f"No skill\n{base_rate:.3f}")
+    axes.axhline(base_rate, color=RULE, linewidth=1.2, zorder=2, label=f"No skill\n{base_rate:.3f}")
     _add_legend(page, axes, "Average precision")
-    return _as_png(page)
+    return as_png(page)
 
 
 def _draw_calibration(shown: list[_Shown], sample: str, caution: str) -> bytes:
     error = 100 * shown[0].metrics["ece"]["value"]
     title = f"{shown[0].name} probabilities are off by {error:.1f} percentage points on average"
     subtitle = f"{sample}; bars and brackets: 95 % intervals; diagonal: perfect calibration"
-    page = _new_page(title, subtitle, caution)
+    page = new_page(title, subtitle, caution)
     bins = [bin_rows(each.ranked) for each in shown]
     limit = _round_up(max(max(predicted.max(), high.max()) for predicted, _, _, high, _ in bins))
     panels = _add_panels(page, shown, "Predicted probability", "Observed rate")
     for each, axes, (predicted, observed, low, high, counts) in zip(shown, panels, bins, strict=True):
         color, large = each.style["color"], each is shown[0]
-        axes.plot([0, limit], [0, limit], color=_RULE, linewidth=1.2, zorder=2)
+        axes.plot([0, limit], [0, limit], color=RULE, linewidth=1.2, zorder=2)
         axes.vlines(predicted, low, high, color=color, linewidth=1.6 if large else 1.1, alpha=0.7, zorder=3)
         dots: dict[str, Any] = {"marker": "o", "markersize": 6 if large else 3.5, "clip_on": False}
         axes.plot(predicted, observed, color=color, linewidth=1.4, zorder=4, **dots)
@@ -161,7 +156,7 @@ def _draw_calibration(shown: list[_Shown], sample: str, caution: str) -> bytes:
         size = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
         count = "1 bin" if len(counts) == 1 else f"{len(counts)} bins"
         _head(axes, each, f"error {each.worded('ece')}; {count} of {size} rows")
-    return _as_png(page)
+    return as_png(page)
 
 
 def _draw_histograms(shown: list[_Shown], subtitle: str, caution: str) -> bytes:
@@ -169,7 +164,7 @@ def _draw_histograms(shown: list[_Shown], subtitle: str, caution: str) -> bytes:
 
     model = shown[0]
     outcome = f"flags {_percent(model.recall)} of positives and {_percent(model.false_rate)} of negatives"
-    page = _new_page(f"{model.name} {outcome}", subtitle, caution)
+    page = new_page(f"{model.name} {outcome}", subtitle, caution)
     limit = _round_up(max(max(each.ranked.scores[0], each.threshold) for each in shown))
     edges = np.linspace(0, limit, _HISTOGRAM_BINS + 1)
     panels = _add_panels(page, shown, "Score", "Share of the class")
@@ -179,10 +174,10 @@ def _draw_histograms(shown: list[_Shown], subtitle: str, caution: str) -> bytes:
     for each, axes, (negatives, positives) in zip(shown, panels, shares, strict=True):
         positive_rows = int(each.ranked.labels.sum())
         negative_rows = len(each.ranked.labels) - positive_rows
-        axes.stairs(negatives, edges, fill=True, color=_PALE, zorder=2, label=f"Negatives ({negative_rows:,})")
+        axes.stairs(negatives, edges, fill=True, color=PALE, zorder=2, label=f"Negatives ({negative_rows:,})")
         looks = {"color": each.style["color"], "linewidth": 2.0 if each is model else 1.5, "zorder": 3}
         axes.stairs(positives, edges, label=f"Positives ({positive_rows:,})", **looks)
-        axes.axvline(each.threshold, color=_INK, linestyle=(0, (4, 2)), linewidth=1.2, zorder=4, label="Threshold")
+        axes.axvline(each.threshold, color=INK, linestyle=(0, (4, 2)), linewidth=1.2, zorder=4, label="Threshold")
         axes.set(xlim=(0, limit), ylim=(0, top))
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
@@ -194,66 +189,38 @@ def _draw_histograms(shown: list[_Shown], subtitle: str, caution: str) -> bytes:
         handlelength=1.6,
         framealpha=1,
         edgecolor="none",
-        labelcolor=_INK,
-        prop={"family": _FONT, "size": 9},
+        labelcolor=INK,
+        prop={"family": FONT, "size": 9},
     )
-    return _as_png(page)
-
-
-def _new_page(title: str, subtitle: str, caution: str) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    page = Figure(figsize=_SIZE, dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(page)
-    page.text(_MAIN[0], 0.945, title, fontsize=15, fontweight="bold", color=_INK, family=_FONT)
-    page.text(_MAIN[0], 0.902, subtitle, **_small_print(10))
-    page.text(_MAIN[0], 0.014, caution, **_small_print(10) | {"color": _INK})
-    return page
-
-
-def _add_axes(page: Figure, box: tuple[float, float, float, float], across: str, up: str, size: float = 10) -> Axes:
-    axes = page.add_axes(box)
-    axes.set_xlabel(across, fontsize=size, color=_INK, family=_FONT, labelpad=6)
-    axes.set_ylabel(up, fontsize=size, color=_INK, family=_FONT, labelpad=6)
-    axes.tick_params(length=0, pad=5, labelsize=size - 1, labelcolor=_GREY, labelfontfamily=_FONT)
-    axes.grid(color="#ececec", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_RULE)
-    return axes
+    return as_png(page)
 
 
 def _add_curve_axes(page: Figure, across: str, up: str, rule: str) -> Axes:
-    axes = _add_axes(page, _MAIN, across, up)
+    axes = add_axes(page, _MAIN, across, up)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     note = f"Dots: at each model's threshold ({rule} on the validation rows)"
-    axes.annotate(note, (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", **_small_print())
+    axes.annotate(note, (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", **small_print())
     return axes
 
 
 def _add_panels(page: Figure, shown: list[_Shown], across: str, up: str) -> list[Axes]:
     """Add a large panel for the model and small ones, one below the other, for its baselines."""
-    panels = [_add_axes(page, _MAIN, across, up)]
+    panels = [add_axes(page, _MAIN, across, up)]
     left, bottom, width, height = _SIDE
     baselines = len(shown) - 1
     tall = (height + _SIDE_GAP) / max(baselines, 1) - _SIDE_GAP
     for position in range(baselines):
         floor = bottom + (baselines - 1 - position) * (tall + _SIDE_GAP)
         lowest = position == baselines - 1
-        panels.append(_add_axes(page, (left, floor, width, tall), across if lowest else "", "", size=9))
+        panels.append(add_axes(page, (left, floor, width, tall), across if lowest else "", "", size=9))
     return panels
 
 
 def _head(axes: Axes, each: _Shown, text: str) -> None:
-    color = _BLUE if each.style["color"] == _BLUE else _INK
-    name = {"fontsize": 10.5, "fontweight": "bold", "color": color, "family": _FONT}
-    for line, height, looks in ((each.name, 22, name), (text, 8, _small_print())):
+    color = BLUE if each.style["color"] == BLUE else INK
+    name = {"fontsize": 10.5, "fontweight": "bold", "color": color, "family": FONT}
+    for line, height, looks in ((each.name, 22, name), (text, 8, small_print())):
         axes.annotate(line, (0, 1), (0, height), xycoords="axes fraction", textcoords="offset points", **looks)
-
-
-def _small_print(size: float = 9) -> dict[str, Any]:
-    return {"fontsize": size, "color": _GREY, "family": _FONT}
 
 
 def _add_legend(page: Figure, axes: Axes, title: str) -> None:
@@ -269,12 +236,12 @@ def _add_legend(page: Figure, axes: Axes, title: str) -> None:
         alignment="left",
         labelspacing=1.3,
         handlelength=2.6,
-        labelcolor=_INK,
-        prop={"family": _FONT, "size": 10},
-        title_fontproperties={"family": _FONT, "size": 11, "weight": "bold"},
+        labelcolor=INK,
+        prop={"family": FONT, "size": 10},
+        title_fontproperties={"family": FONT, "size": 11, "weight": "bold"},
     )
-    legend.get_title().set_color(_INK)
-    legend.get_texts()[0].set_color(_BLUE)
+    legend.get_title().set_color(INK)
+    legend.get_texts()[0].set_color(BLUE)
     for text in legend.get_texts():
         text.set_linespacing(1.35)
 
@@ -297,10 +264,3 @@ def _round_up(highest: float) -> float:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %" if 0 < share < 0.1 else f"{100 * share:.0f} %"
-
-
-def _as_png(page: Figure) -> bytes:
-    buffer = io.BytesIO()
-    # Without the name and version of matplotlib in the file.
-    page.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
-    return buffer.getvalue()

@@ -88,8 +88,7 @@ class CategoricalColumn:
         counts: dict[str, int] = {}
         for key, count in zip(keys, rows.tolist(), strict=True):
             counts[key] = counts.get(key, 0) + count
-        enough = min(RARE_ROWS, max(2, len(column) // 100))
-        kept = [key for key, count in counts.items() if count >= enough]
+        kept = [key for key, count in counts.items() if count >= enough_rows(len(column))]
         return cls(str(column.name), input_kind, tuple(sorted(kept, key=lambda key: (-counts[key], key))))
 
     def transform(self, column: pd.Series) -> dict[str, npt.NDArray[np.int32]]:
@@ -111,6 +110,11 @@ def indicator_name(name: str) -> str:
     return f"{name} is missing"
 
 
+def enough_rows(rows: int) -> int:
+    """How many of so many rows must share a value for it not to be rare."""
+    return min(RARE_ROWS, max(2, rows // 100))
+
+
 def as_numbers(column: pd.Series) -> Floats:
     """Read a column as float64, missing values as NaN.
 
@@ -119,7 +123,10 @@ def as_numbers(column: pd.Series) -> Floats:
     """
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy(np.float64, na_value=np.nan)
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    try:
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    except OverflowError as error:
+        raise DataError(f"column {column.name!r} holds a whole number beyond 1e308; correct it.") from error
     wrong = np.isnan(numbers) & column.notna().to_numpy(bool)
     if wrong.any():
         raise DataError(

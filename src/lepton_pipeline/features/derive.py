@@ -157,14 +157,22 @@ class Derivation:
         names = [str(name) for name in rows.columns]
         for expression in computed.values():
             expression.check_columns([*names, *computed])
-        dates = [name for name in self.inputs(wanted) if name in self.dates and name in names]
-        made = {name: _as_dates(rows[name], self.dates[name]) for name in dates}
+        made = self.read_dates(rows, wanted)
         for name, expression in computed.items():
             made[name] = expression.evaluate(_with_columns(rows, made, expression.columns))
         if not made:
             return rows
         kept = rows.drop(columns=[name for name in made if name in names])
         return pd.concat([kept, pd.DataFrame(made, index=rows.index)], axis="columns")
+
+    def read_dates(self, rows: pd.DataFrame, wanted: Iterable[str]) -> dict[str, pd.Series]:
+        """Those of the rows' columns that `apply` reads as dates, as dates.
+
+        Raises:
+            DataError: a date cannot be read.
+        """
+        dates = [name for name in self.inputs(wanted) if name in self.dates and name in rows.columns]
+        return {name: _as_dates(rows[name], self.dates[name]) for name in dates}
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold."""

@@ -2,35 +2,71 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.features.column_encoders import NumericColumn, as_numbers
 from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.model.attribution import Reason, shapley_effects
 from lepton_pipeline.model.classifier import Classifier
+from lepton_pipeline.model.seal import open_sealed, read_seal, seal
+from lepton_pipeline.model.typical import show, typical_row
+from lepton_pipeline.parameters import Features, Ingestion
 
-FORMAT = 3
+FORMAT = 4
+DESCRIPTION = "artefact.json"
+# What two decimals would show as no effect is none.
+_SMALLEST_EFFECT = 0.005
+
+
+def assemble_artefact(
+    encoder: Encoder,
+    model: Classifier,
+    metrics: dict[str, Any],
+    feature_table: pd.DataFrame,
+    split: pd.DataFrame,
+    features: Features,
+    ingestion: Ingestion,
+) -> Artefact:
+    """Put together what raw rows are scored with.
+
+    Args:
+        encoder: fitted on the training rows.
+        model: trained on them.
+        metrics: what `evaluate` returns, for the threshold.
+        feature_table: rows of the vertical.
+        split: `part` of every row; the typical row is that of part "train".
+        features: derived columns, which the artefact makes itself.
+        ingestion: formats of dates, as clients send them.
+    """
+    derivation = Derivation.of(features, ingestion, feature_table)
+    training = feature_table.loc[split.index[split["part"] == "train"], derivation.inputs(encoder.inputs)]
+    return Artefact(derivation, encoder, model, metrics["threshold"], typical_row(training, _numeric(encoder)))
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """From raw rows to probability and decision.
+    """From raw rows to probability, decision and reasons.
 
     Attributes:
         derivation: makes the derived columns that the encoder reads.
         encoder: fitted on the training rows.
         classifier: trained on them.
         threshold: smallest probability that is decided as positive, chosen on the validation rows.
+        reference: the typical row, see `typical_row`, with the columns of `inputs`; reasons are told against it.
     """
 
     derivation: Derivation
     encoder: Encoder
     classifier: Classifier
     threshold: float
+    reference: dict[str, Any]
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -49,29 +85,88 @@ class Artefact:
         Raises:
             DataError: a column is missing or holds no numbers where it must; the message names it.
         """
-        derived = self.derivation.apply(rows, self.encoder.inputs)
-        probability = self.classifier.predict_proba(self.encoder.transform(derived))[:, 1]
+        probability = self.classifier.predict_proba(self._encode(rows))[:, 1]
         return pd.DataFrame({"probability": probability, "decision": probability >= self.threshold}, index=rows.index)
 
-    def save(self, folder: Path) -> None:
-        """Write the parts below `folder`."""
-        self.encoder.save(folder / "encoder")
-        self.classifier.save(folder / "model")
-        description = {"format": FORMAT, "threshold": self.threshold, "derivation": self.derivation.to_dict()}
-        (folder / "artefact.json").write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    def effects(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Share the score of each row, less that of the typical row, out among the raw columns.
 
-    @classmethod
-    def load(cls, folder: Path) -> Artefact:
-        """Read what `save` wrote.
+        The score is the log-odds of the probability that `predict` gives, by networks and boosting together, blended
+        and calibrated. The result for a row does not depend on the rows beside it.
+
+        Args:
+            rows: see `predict`.
+
+        Returns:
+            Indexed as `rows`, one float64 column for each of `inputs`; a row adds up to its log-odds less those of the
+            typical row. See `shapley_effects`.
 
         Raises:
-            DataError: the files were written by another version.
+            DataError: see `predict`.
         """
-        file = folder / "artefact.json"
-        description = json.loads(file.read_text("utf-8"))
+        typed, reference = self._typed(rows), self._typed(pd.DataFrame([self.reference]))
+        effects = shapley_effects(lambda hybrids: self.classifier.log_odds(self._encode(hybrids)), typed, reference)
+        return pd.DataFrame(effects, index=rows.index, columns=list(reference.columns))
+
+    def explain(self, rows: pd.DataFrame, count: int) -> list[list[Reason]]:
+        """The columns that move each row's score most, the strongest first.
+
+        Args:
+            rows: see `predict`.
+            count: most reasons a row gets; columns whose effect is below 0.005 are none.
+
+        Raises:
+            DataError: see `predict`.
+        """
+        effects = self.effects(rows)
+        dates = self.derivation.read_dates(rows, self.encoder.inputs)
+        shown = pd.DataFrame({name: dates.get(str(name), rows[name]) for name in effects}, index=rows.index)
+        return [
+            [
+                Reason(str(effects.columns[place]), show(shown.iloc[row, place]), float(of_row[place]))
+                for place in np.argsort(-np.abs(of_row), kind="stable")[:count]
+                if abs(of_row[place]) >= _SMALLEST_EFFECT
+            ]
+            for row, of_row in enumerate(effects.to_numpy())
+        ]
+
+    def reasons(self, rows: pd.DataFrame, count: int) -> list[str]:
+        """The reasons of each row, see `explain`, in one line: "PAY_0 = 2 (+0.91); LIMIT_BAL = 20000 (+0.22)".
+
+        The line of a row that is as the typical one wherever it matters is empty.
+        """
+        return [
+            "; ".join(f"{reason.column} = {reason.value} ({reason.effect:+.2f})" for reason in of_row)
+            for of_row in self.explain(rows, count)
+        ]
+
+    def save(self, folder: Path) -> None:
+        """Write the parts below `folder`, and `artefact.json` with their hashes."""
+        self.encoder.save(folder / "encoder")
+        self.classifier.save(folder / "model")
+        description = {
+            "format": FORMAT,
+            "threshold": self.threshold,
+            "derivation": self.derivation.to_dict(),
+            "reference": self.reference,
+        }
+        seal(folder, DESCRIPTION, description)
+
+    @classmethod
+    def load(cls, folder: Path, sha256: str | None = None) -> Artefact:
+        """Read what `save` wrote.
+
+        Args:
+            folder: the artefact.
+            sha256: what `hash_artefact` said when it was registered, where that is known.
+
+        Raises:
+            DataError: a file was altered, is missing, or was written by another version.
+        """
+        description = open_sealed(folder, DESCRIPTION, sha256)
         if description["format"] != FORMAT:
             raise DataError(
-                f"{file} has format {description['format']!r}, this version reads {FORMAT}; "
+                f"{folder / DESCRIPTION} has format {description['format']!r}, this version reads {FORMAT}; "
                 "use the version of lepton_pipeline that wrote it, or train again."
             )
         return cls(
@@ -79,4 +174,31 @@ class Artefact:
             Encoder.load(folder / "encoder"),
             Classifier.load(folder / "model"),
             description["threshold"],
+            description["reference"],
         )
+
+    def _encode(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return self.encoder.transform(self.derivation.apply(rows, self.encoder.inputs))
+
+    def _typed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The columns of `inputs` with dates as dates and numbers as numbers, so that rows can be mixed."""
+        missing = [name for name in self.inputs if name not in rows.columns]
+        if missing:
+            raise DataError(f"columns that the model needs are missing: {', '.join(map(repr, missing))}; hand them in.")
+        columns: dict[str, Any] = {name: rows[name] for name in self.inputs}
+        columns |= self.derivation.read_dates(rows, self.encoder.inputs)
+        columns |= {name: as_numbers(rows[name]) for name in _numeric(self.encoder) if name in columns}
+        return pd.DataFrame(columns, index=rows.index)
+
+
+def hash_artefact(folder: Path) -> str:
+    """The hash that stands for all files of a saved artefact.
+
+    Raises:
+        DataError: `artefact.json` was altered or is missing.
+    """
+    return read_seal(folder, DESCRIPTION)
+
+
+def _numeric(encoder: Encoder) -> list[str]:
+    return [column.name for column in encoder.columns if isinstance(column, NumericColumn) and column.input == "number"]

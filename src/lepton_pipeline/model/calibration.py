@@ -28,7 +28,11 @@ class Calibration:
 
     def apply(self, logits: Floats) -> Floats:
         """Turn logits [n] into probabilities [n]."""
-        return sigmoid(self.slope * logits + self.intercept)
+        return sigmoid(self.correct(logits))
+
+    def correct(self, logits: Floats) -> Floats:
+        """The logits [n] of those probabilities."""
+        return self.slope * logits + self.intercept
 
 
 def fit_calibration(logits: Floats, labels: np.ndarray) -> Calibration:

@@ -127,16 +127,28 @@ class Classifier:
             Indexed as `features`: probability of the positive class by `model`, by the same `uncalibrated`, by
             `network` alone and, where there is one, by `boosting` alone.
         """
-        logits = {"network": to_logits(self.network.predict_proba(features, device)[:, 1])}
-        if self.boosting is not None:
-            logits["boosting"] = self.boosting.logits(features)
-        return pd.DataFrame(self.blend(logits), index=features.index)
+        return pd.DataFrame(self.blend(self._logits(features, device)), index=features.index)
+
+    def log_odds(
+        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"] = "cpu"
+    ) -> npt.NDArray[np.float64]:
+        """The log-odds of what `predict_proba` says of the positive class, float64 [n]; see there for the arguments."""
+        return self.calibration.correct(mix(self._logits(features, device), self.boosting_weight))
 
     def blend(self, logits: dict[str, npt.NDArray[np.float64]]) -> dict[str, npt.NDArray[np.float64]]:
         """Turn the logits of the parts, [n] each, into the columns of `scores`."""
         mean = mix(logits, self.boosting_weight)
         model = {"model": self.calibration.apply(mean), "uncalibrated": sigmoid(mean)}
         return model | {name: sigmoid(part) for name, part in logits.items()}
+
+    def _logits(
+        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"]
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Logits of the parts, [n] each."""
+        logits = {"network": to_logits(self.network.predict_proba(features, device)[:, 1])}
+        if self.boosting is not None:
+            logits["boosting"] = self.boosting.logits(features)
+        return logits
 
     def save(self, folder: Path) -> None:
         """Write the networks, the trees as plain arrays, and `classifier.json` with everything else."""

@@ -9,6 +9,8 @@ from lepton_pipeline.data.contract import check_contract, enforce_contract
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
+from lepton_pipeline.evaluation.explanation import explain_model
+from lepton_pipeline.evaluation.explanation_figure import draw_explanation
 from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.outcomes import price_outcomes
@@ -18,6 +20,7 @@ from lepton_pipeline.evaluation.slices import measure_slices
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
+from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.baseline import score_baselines
 from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.model.classifier import train_model as fit_classifier
@@ -104,19 +107,21 @@ def create_pipeline(vertical: str) -> Pipeline:
             Node(draw_figures, ["scores", "metrics", "params:about"], "figures", name="draw_figures"),
             Node(measure_drift, ["feature_table", "split", "encoder"], "drift", name="measure_drift"),
             Node(
+                assemble_artefact,
+                ["encoder", "model", "metrics", "feature_table", "split", "params:features", "params:ingestion"],
+                "artefact",
+                name="assemble_artefact",
+            ),
+            Node(
+                explain_model,
+                ["artefact", "feature_table", "split", "params:evaluation"],
+                "explanation",
+                name="explain_model",
+            ),
+            Node(draw_explanation, ["explanation", "params:about"], "explanation_figure", name="draw_explanation"),
+            Node(
                 register_model,
-                [
-                    "encoder",
-                    "model",
-                    "metrics",
-                    "feature_table",
-                    "split",
-                    "params:dataset",
-                    "params:features",
-                    "params:ingestion",
-                    "params:about",
-                    "run_id",
-                ],
+                ["artefact", "metrics", "feature_table", "split", "params:dataset", "params:about", "run_id"],
                 "registration",
                 name="register_model",
             ),
@@ -155,6 +160,7 @@ def _report(vertical: str, whole: Pipeline) -> Pipeline:
         "metrics",
         "costs",
         "slices",
+        "explanation",
         "history",
         "registration",
         "decision",

@@ -11,13 +11,10 @@ import pandas as pd
 
 import lepton_pipeline
 from lepton_pipeline.data.training_rows import TrainingRows
-from lepton_pipeline.features.derive import Derivation
-from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.model.classifier import Classifier
-from lepton_pipeline.parameters import About, Dataset, Features, Ingestion
+from lepton_pipeline.model.artefact import Artefact, hash_artefact
+from lepton_pipeline.parameters import About, Dataset
 from lepton_pipeline.registry.tracking import flat_metrics
-from lepton_pipeline.registry.versions import CHECKSUM, TRAINING_ROWS, folder_sha256
+from lepton_pipeline.registry.versions import CHECKSUM, TRAINING_ROWS
 
 # What the served model imports, and nothing else of the project's dependencies.
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
@@ -30,28 +27,22 @@ _LINEAGE = ("configuration.sha256", "data.rows", "data.sha256", "environment.sha
 
 
 def register_model(
-    encoder: Encoder,
-    model: Classifier,
+    artefact: Artefact,
     metrics: dict[str, Any],
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
     dataset: Dataset,
-    features: Features,
-    ingestion: Ingestion,
     about: About,
     run_id: str,
 ) -> dict[str, Any]:
     """Log the model to its run and make it a version of the vertical's registered model, without any alias yet.
 
     Args:
-        encoder: fitted on the training rows.
-        model: trained on them.
-        metrics: what `evaluate` returns, for the threshold and the figures of the version.
+        artefact: the model with all that it needs to score raw rows.
+        metrics: what `evaluate` returns, for the figures of the version.
         feature_table: rows, for the input example and the record of those that were learnt from.
         split: `part` and `label` of every row.
         dataset: names the columns that tell rows apart.
-        features: derived columns, which the model makes itself when it serves.
-        ingestion: formats of dates, as clients send them.
         about: the caution that stands beside every result, also in the registry.
         run_id: MLflow run; its experiment is the vertical, its tags are the lineage.
 
@@ -64,7 +55,7 @@ def register_model(
     client = mlflow.MlflowClient()
     run = client.get_run(run_id)
     name = client.get_experiment(run.info.experiment_id).name
-    artefact = Artefact(Derivation.of(features, ingestion, feature_table), encoder, model, metrics["threshold"])
+    model = artefact.classifier
     learnt_from = TrainingRows.of(feature_table, split, artefact.inputs, dataset)
     example = _example(feature_table, artefact)
     logged = client.create_logged_model(
@@ -73,7 +64,7 @@ def register_model(
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "artefact"
         artefact.save(folder)
-        checksum = folder_sha256(folder)
+        checksum = hash_artefact(folder)
         # Before there is a version, so that every version has it.
         learnt_from.save(Path(temporary) / "gate")
         client.log_artifacts(run_id, str(Path(temporary) / "gate"), TRAINING_ROWS)
@@ -113,7 +104,7 @@ def register_model(
         model_id=info.model_id,
         description=" ".join(filter(None, [about.question, about.caution])),
     )
-    for key in ("device", "weights.sha256", "trained.until"):
+    for key in (CHECKSUM, "device", "weights.sha256", "trained.until"):
         if key in tags:
             client.set_tag(run_id, key, tags[key])
     return {
@@ -143,12 +134,18 @@ def describe_version(registration: dict[str, Any], card: str) -> None:
 
 def _signature(artefact: Artefact) -> Any:
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType
 
     kinds = {"any": AnyType(), "string": "string"}
     inputs = [ColSpec(kinds[_SIGNATURE_TYPES[kind]], column) for column, kind in artefact.inputs.items()]
-    return ModelSignature(Schema(inputs), Schema([ColSpec("double", "probability"), ColSpec("boolean", "decision")]))
+    outputs = [
+        ColSpec("double", "probability"),
+        ColSpec("boolean", "decision"),
+        # Only where the caller asks for reasons: they take longer than the score.
+        ColSpec("string", "reasons", required=False),
+    ]
+    return ModelSignature(Schema(inputs), Schema(outputs), ParamSchema([ParamSpec("reasons", "long", 0)]))
 
 
 def _example(table: pd.DataFrame, artefact: Artefact) -> pd.DataFrame:

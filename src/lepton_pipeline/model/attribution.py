@@ -1,0 +1,113 @@
+"""Which columns of a row move its score away from that of the typical row, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+Score = Callable[[pd.DataFrame], Floats]
+
+# By measurement: see docs/explanation.md.
+PAIRS = 2
+# Rows scored at once; memory is bounded by it.
+ROWS = 1 << 15
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One column's part in the score of a row.
+
+    Attributes:
+        column: name of the raw column.
+        value: what the row has there, as a reader knows it.
+        effect: in log-odds of the positive class; above 0 where the value raises the probability.
+    """
+
+    column: str
+    value: str
+    effect: float
+
+
+def shapley_effects(score: Score, rows: pd.DataFrame, reference: pd.DataFrame, pairs: int = PAIRS) -> Floats:
+    """Share the difference between the scores of a row and of a reference out among the columns.
+
+    Shapley values of the game in which columns outside a coalition have the value of the reference (Sundararajan and
+    Najmi, "The many Shapley values for model explanation", ICML 2020: baseline Shapley), estimated from permutations,
+    each also in reverse (Mitchell et al., "Sampling permutations for Shapley value estimation", JMLR 2022, section
+    2.2). In every permutation the effects add up to the difference, so their mean does, however few there are. A column
+    that has the value of the reference has no effect, exactly; where a score adds columns up, all effects are exact.
+
+    The permutations are always the same, so that the effects of a row do not depend on the rows beside it.
+
+    Args:
+        score: the score of each row of a frame with the columns of `reference`; that of a row must not depend on the
+            rows beside it.
+        rows: the columns of `reference`, among others; n rows.
+        reference: one row.
+        pairs: number of permutations, each taken in both directions.
+
+    Returns:
+        float64 [n, columns of `reference`]; each row adds up to its score less that of the reference.
+    """
+    columns = len(reference.columns)
+    generator = np.random.default_rng(0)
+    forward = [generator.permutation(columns) for _ in range(pairs)]
+    orders = np.array([order for one in forward for order in (one, one[::-1])])
+    at_reference = score(reference)[0]
+    chunk = max(1, ROWS // orders.size)
+    parts = [np.empty((0, columns))]
+    for start in range(0, len(rows), chunk):
+        both = pd.concat([rows[list(reference.columns)].iloc[start : start + chunk], reference], ignore_index=True)
+        parts.append(_effects(score, both, at_reference, orders))
+    return np.concatenate(parts)
+
+
+def _effects(score: Score, both: pd.DataFrame, at_reference: float, orders: npt.NDArray[np.intp]) -> Floats:
+    """Effects of all rows but the last, which is the reference."""
+    differs = np.column_stack([_differs_from_last(both[name]) for name in both])
+    at_row = score(both.iloc[:-1])
+    # [rows, orders, places]: what the column at a place adds is known once the row has it, and all before it.
+    taken = differs[:, orders]
+    count = taken.cumsum(axis=2)
+    # The last column to come makes the row itself, whose score is known.
+    between = taken & (count < count[:, :, -1:])
+    values = np.broadcast_to(at_row[:, None, None], taken.shape).copy()
+    values[between] = score(_hybrids(both, between, orders))
+    total = np.zeros(differs.shape)
+    every = np.arange(len(at_row))
+    # One order after the other: NumPy's sums would depend on the number of rows in their last bits.
+    for order, columns in enumerate(orders):
+        before = np.full(len(at_row), at_reference)
+        for place, column in enumerate(columns):
+            now = np.where(taken[:, order, place], values[:, order, place], before)
+            total[every, column] += now - before
+            before = now
+    return total / len(orders)
+
+
+def _hybrids(both: pd.DataFrame, between: npt.NDArray[np.bool_], orders: npt.NDArray[np.intp]) -> pd.DataFrame:
+    """For each place marked, a row with the columns up to it, and the reference's otherwise."""
+    row, order, place = np.nonzero(between)
+    # Place of each column in each order.
+    rank = np.argsort(orders, axis=1)
+    last = len(both) - 1
+    columns = {
+        name: both[name].array.take(np.where(rank[order, column] <= place, row, last))
+        for column, name in enumerate(both)
+    }
+    return pd.DataFrame(columns)
+
+
+def _differs_from_last(column: pd.Series) -> npt.NDArray[np.bool_]:
+    """Whether each value but the last is another than it; a missing value is like a missing one."""
+    if column.dtype == object:
+        # As objects, 1 and True are equal.
+        column = column.map(repr, na_action="ignore")
+    codes, _ = pd.factorize(column)
+    differs: npt.NDArray[np.bool_] = codes[:-1] != codes[-1]
+    return differs

@@ -1,0 +1,58 @@
+import struct
+
+import pytest
+
+from lepton_pipeline.evaluation.explanation_figure import draw_explanation
+from lepton_pipeline.parameters import About
+
+
+def point(value, probability=0.3):
+    return {
+        "value": value,
+        "probability": probability,
+        "low": probability - 0.1,
+        "high": probability + 0.1,
+        "share": 0.2,
+    }
+
+
+def explanation(**changed):
+    names = ["a", "$cost$ of_x^2", "a very long name of a column that goes on", *map(str, range(20))]
+    return {
+        "rows": 1000,
+        "permutations": 5,
+        "importance": [
+            {"column": name, "value": 0.1 / (place + 1), "low": -0.01, "high": 0.2} for place, name in enumerate(names)
+        ],
+        "effects": [
+            {"column": "a", "kind": "number", "points": [point(-1.5), point(0, 0.4), point(3), point("missing", 0.2)]},
+            {"column": names[1], "kind": "category", "points": [point(f"a long value {place}") for place in range(8)]},
+            {"column": "b", "kind": "category", "points": [point("missing")]},
+            {"column": "c", "kind": "number", "points": [point(7)]},
+            {"column": "d", "kind": "number", "points": [point("missing")]},
+        ],
+    } | changed
+
+
+def draw(**changed):
+    return draw_explanation(explanation(**changed), About(question="Will it?", caution="synthetic"))
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr("lepton_pipeline.evaluation.page._DPI", 40)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_picture_is_a_png_of_the_page_and_equal_arguments_give_equal_bytes():
+    (name, picture), *others = draw().items()
+    assert (name, others) == ("explanation.png", [])
+    assert struct.unpack(">II", picture[16:24]) == (384, 248)
+    assert draw()["explanation.png"] == picture
+    assert draw(rows=999)["explanation.png"] != picture
+
+
+@pytest.mark.usefixtures("small")
+def test_one_column_without_any_effect_can_be_drawn():
+    one = [{"column": "a", "value": 0.0, "low": 0.0, "high": 0.0}]
+    assert draw(importance=one, effects=[])["explanation.png"].startswith(b"\x89PNG")
