@@ -22,7 +22,6 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
 from lepton_pipeline.scoring.check import ROW
 from lepton_pipeline.scoring.kinds import typed_chunk
-from lepton_pipeline.scoring.reasons import reason_texts
 from lepton_pipeline.scoring.source import Source
 from lepton_pipeline.scoring.work import FinishedRows, Work
 
@@ -114,9 +113,8 @@ def _scored(rows: pd.DataFrame, model: Artefact, version: int, names: list[str],
     scores = model.predict(rows)
     columns: dict[str, Any] = {ROW: rows.index.to_numpy(np.int64), **{name: rows[name].array for name in names}}
     columns |= {name: scores[name].to_numpy() for name in ("probability", "decision")}
-    texts = reason_texts(model, rows, reasons)
-    if texts is not None:
-        columns["reasons"] = pd.array(texts, dtype="str")
+    if reasons:
+        columns["reasons"] = pd.array(model.reasons(rows, reasons), dtype="str")
     return pd.DataFrame({**columns, "model_version": np.int64(version)})
 
 
