@@ -14,6 +14,7 @@ import pandas as pd
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.features.encode import encode_rows
+from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.classifier import train_model
 from lepton_pipeline.parameters import (
     About,
@@ -101,6 +102,6 @@ def make_shop(store: Path, folder: Path) -> Shop:
     with warnings.catch_warnings():
         # MLflow's own, on import and when it looks at our model's type hints.
         warnings.simplefilter("ignore")
-        of_data = (table, split, dataset, Features(), Ingestion(), About())
-        base = register_model(encoder, model, metrics, *of_data, run)
+        artefact = assemble_artefact(encoder, model, metrics, table, split, Features(), Ingestion())
+        base = register_model(artefact, metrics, table, split, dataset, About(), run)
     return Shop(folder, log, table, dataset, split, scores, base)

@@ -62,7 +62,11 @@ def load_artefact(client: Any, name: str, version: int) -> Artefact:
             # Only this folder: beside it lies a copy of the code that serves it.
             source = f"models:/{name}/{version}/artifacts/artefact"
             files = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder))
-            artefact = Artefact.load(files, tags.get(CHECKSUM))
+            try:
+                artefact = Artefact.load(files, tags.get(CHECKSUM))
+            except DataError as error:
+                # Nobody finds the folder that it was brought to.
+                raise DataError(str(error).replace(f"{files}/", "")) from error
     except (OSError, KeyError, TypeError, ValueError, SafetensorError, mlflow.MlflowException) as error:
         raise DataError(f"it cannot be loaded: {error or type(error).__name__}") from error
     if tags.get("weights.sha256", artefact.classifier.weights_sha256) != artefact.classifier.weights_sha256:
