@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import mlflow
 import pytest
 from click.testing import CliRunner
 from conftest import Project
@@ -17,6 +18,8 @@ def two_versions(trained, tmp_path):
     original, _ = trained
     copy = Project(shutil.copytree(original.path, tmp_path / "project"))
     client = copy.client()
+    # The model behind a version is looked up here.
+    mlflow.set_tracking_uri(f"sqlite:///{copy.path}/mlflow.db")
     first = client.get_model_version("finance", "1")
     tags = {key: text for key, text in first.tags.items() if not key.startswith(("gate.", "champion."))}
     client.create_model_version("finance", first.source, first.run_id, tags=tags)
