@@ -26,9 +26,13 @@ from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.declaration import read_vertical
+from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.scores import score_rows
+from lepton_pipeline.evaluation.slice_labels import slice_rows
+from lepton_pipeline.evaluation.slices import measure_slices
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
@@ -107,6 +111,8 @@ def main() -> None:
     clean = run.stage(enforce_contract, ["clean_table"], table, quarantine, result, contract)
     featured = run.stage(derive_features, ["feature_table"], clean, dataset, vertical.features)
     split = run.stage(split_rows, ["split"], featured, dataset, vertical.split)
+    priced = run.stage(price_outcomes, ["outcome_costs"], featured, split, vertical.evaluation)
+    sliced = run.stage(slice_rows, ["slice_labels"], featured, split, dataset, vertical.evaluation)
     report = run.stage(check_features, ["feature_report"], featured, split, dataset, vertical.leaks)
     encoder, encoded = run.stage(encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks)
     baseline_scores = run.stage(score_baselines, ["baseline_scores"], encoded, split, vertical.training)
@@ -114,7 +120,9 @@ def main() -> None:
         train_model, ["model", "history", "held_out"], encoded, split, vertical.training, run.id
     )
     scores = run.stage(score_rows, ["scores"], model, encoded, split, held_out, baseline_scores)
-    metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation)
+    metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation, priced)
+    run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation)
+    run.stage(measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation)
     run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
     described = (vertical.features, vertical.ingestion, vertical.about)
     registration = run.stage(register_model, ["registration"], encoder, model, metrics, featured, *described, run.id)
