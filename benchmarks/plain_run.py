@@ -26,11 +26,16 @@ from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.declaration import read_vertical
+from lepton_pipeline.evaluation.costs import measure_costs
+from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.explanation import explain_model
 from lepton_pipeline.evaluation.explanation_figure import draw_explanation
 from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.scores import score_rows
+from lepton_pipeline.evaluation.slice_labels import slice_rows
+from lepton_pipeline.evaluation.slices import measure_slices
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
@@ -45,6 +50,7 @@ from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.registry.tracking import RunLog, log_epoch, read_tracking
+from lepton_pipeline.report.write import write_report
 from lepton_pipeline.summary import print_summary, summary_markdown
 
 VERTICAL = "finance"
@@ -101,7 +107,7 @@ def main() -> None:
     raw = [RawFile(file.name, partial(gzip.open, file)) for file in files]  # type: ignore[arg-type]  # "rb" is its default
 
     run = PlainRun(project, vertical)
-    table, _ = run.stage(
+    table, record = run.stage(
         ingest_table, ["table", "ingestion_record"], raw, dataset, vertical.ingestion, contract, vertical.features
     )
     result, quarantine, _ = run.stage(
@@ -111,20 +117,32 @@ def main() -> None:
     featured = run.stage(derive_features, ["feature_table"], clean, dataset, vertical.features)
     split = run.stage(split_rows, ["split"], featured, dataset, vertical.split)
     report = run.stage(check_features, ["feature_report"], featured, split, dataset, vertical.leaks)
+    priced = run.stage(price_outcomes, ["outcome_costs"], featured, split, vertical.evaluation)
+    sliced = run.stage(slice_rows, ["slice_labels"], featured, split, dataset, vertical.evaluation)
     encoder, encoded = run.stage(encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks)
     baseline_scores = run.stage(score_baselines, ["baseline_scores"], encoded, split, vertical.training)
-    model, _, held_out = run.stage(
+    model, history, held_out = run.stage(
         train_model, ["model", "history", "held_out"], encoded, split, vertical.training, run.id
     )
     scores = run.stage(score_rows, ["scores"], model, encoded, split, held_out, baseline_scores)
-    metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation)
+    metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation, priced)
     run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
+    drift = run.stage(measure_drift, ["drift"], featured, split, encoder)
+    costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation)
+    slices = run.stage(measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation)
     made = (vertical.features, vertical.ingestion)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
     explanation = run.stage(explain_model, ["explanation"], artefact, featured, split, vertical.evaluation)
     run.stage(draw_explanation, ["explanation_figure"], explanation, vertical.about)
-    registration = run.stage(register_model, ["registration"], artefact, metrics, featured, vertical.about, run.id)
-    run.stage(gate_model, ["decision"], registration, metrics, featured, split, vertical.gate, run.id)
+    registration = run.stage(
+        register_model, ["registration"], artefact, metrics, featured, split, dataset, vertical.about, run.id
+    )
+    judged = (vertical.split, vertical.evaluation, vertical.gate)
+    decision = run.stage(
+        gate_model, ["decision"], registration, metrics, slices, scores, featured, split, dataset, *judged, run.id
+    )
+    shown = (vertical.about, record, result, report, split, scores, metrics, history, registration, decision)
+    run.stage(write_report, ["report"], *shown, costs, slices, explanation, drift)
     run.close()
     # As `kedro run` of this project does: the interpreter's end is quicker by seconds.
     gc.freeze()

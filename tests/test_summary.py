@@ -3,6 +3,12 @@ import pandas as pd
 from lepton_pipeline.summary import print_summary, summary_markdown
 
 FIGURE = {"value": 0.8, "low": 0.7, "high": 0.9}
+
+
+def gap(value, low, high):
+    return {"value": value, "low": low, "high": high, "flagged": True}
+
+
 RESULTS = {
     "contract_result": {"rows": 1200, "quarantined": 3, "warnings": ["AGE is odd"]},
     "split": pd.DataFrame({"part": ["train"] * 5 + ["validation"] * 2 + ["test"]}),
@@ -17,11 +23,31 @@ RESULTS = {
     "about": {"caution": "synthetic data"},
     "metrics": {
         "threshold": 0.25,
+        "threshold_rule": "cost",
         "uncalibrated": {"ece": 0.03125},
         "test": {
             "model": {"auc": FIGURE, "f1": FIGURE, "ece": {"value": 0.0125}},
             "network": {"auc": FIGURE, "f1": FIGURE},
         },
+    },
+    "costs": {
+        "declared": True,
+        "unit": "EUR",
+        "note": "",
+        "policies": {
+            "model": {"value": 1234.5},
+            "all": {"value": 5000.0},
+            "none": {"value": 3000.0},
+        },
+        "saving": {"none": {"value": 1765.5, "low": 1500.0, "high": 2000.4}, "all": {"value": 3765.5}},
+    },
+    "slices": {
+        "slices": [
+            {"column": "sex", "value": "f", "gaps": {"auc": gap(-0.02, -0.03, -0.01), "recall": gap(0.1, 0.05, 0.15)}},
+            {"column": "sex", "value": "m", "gaps": {"auc": gap(0.02, 0.01, 0.03), "recall": gap(-0.1, -0.15, -0.05)}},
+            {"column": "city", "value": "[/b]", "gaps": {"auc": gap(-0.3, -0.4, -0.2)}},
+            {"column": "city", "value": "Rome", "gaps": {"auc": {**gap(-0.5, -1, 0.1), "flagged": False}}},
+        ]
     },
     "decision": {"version": 4, "alias": "challenger", "promoted": False, "reason": "auc 0.8 is below 0.9"},
 }
@@ -43,12 +69,30 @@ def test_the_summary_names_what_a_reader_looks_for(capsys):
         "caution      synthetic data",
         "network alone",
         "error 0.0312 before, 0.0125 after",
-        "0.250 (best F1 on the validation rows)",
+        "0.250 (least cost on the validation rows)",
+        "1,234 EUR for 1,000 cases; 3,000 if none is acted on, 5,000 if all are;",
+        "saves 1,766 [1,500, 2,000] against the better",
+        "city = [/b]: auc -0.300 [-0.400, -0.200] against all others;",
+        "recall +0.100 [+0.050, +0.150] against all others; 1 more in slices.json",
         "refused: auc 0.8 is below 0.9",
         "1.8, the longest: ingest_table 1.2, evaluate 0.5",
         "make ui",
     ):
-        assert text in printed
+        assert " ".join(text.split()) in " ".join(printed.split())
+
+
+def test_what_costs_nothing_and_differs_nowhere_is_not_told(capsys):
+    found = {
+        **RESULTS,
+        "metrics": {**RESULTS["metrics"], "threshold_rule": "f1"},
+        "costs": {"declared": False},
+        "slices": {"slices": RESULTS["slices"]["slices"][3:]},
+    }
+    print_summary("shop", found, {"evaluate": 0.5}, "make ui")
+    printed = capsys.readouterr().out
+    assert "0.250 (best F1 on the validation rows)" in printed
+    assert "cost " not in printed
+    assert "slices" not in printed
 
 
 def test_a_partial_run_shows_what_there_is(capsys):

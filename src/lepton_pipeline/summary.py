@@ -65,7 +65,8 @@ def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, floa
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
     for name, text in _facts(results):
-        facts.add_row(name, text)
+        # As it is: a value of the data may look like markup.
+        facts.add_row(name, Text(text))
     longest = sorted(seconds, key=lambda stage: -seconds[stage])[:_STAGES]
     stages = ", ".join(f"{stage} {seconds[stage]:.1f}" for stage in longest)
     facts.add_row("seconds", f"{sum(seconds.values()):.1f}, the longest: {stages}")
@@ -147,7 +148,7 @@ def _gaps(slices: Mapping[str, Any]) -> str:
                 key = (each["column"], metric, f"{abs(gap['value']):.12f}")
                 flagged.setdefault(key, (min(abs(gap["low"]), abs(gap["high"])), text))
     worst = [text for _, text in sorted(flagged.values(), key=lambda each: -each[0])]
-    more = f"; {len(worst) - 2} more gaps in slices.json" if len(worst) > 2 else ""
+    more = f"; {len(worst) - 2} more in slices.json" if len(worst) > 2 else ""
     return "; ".join(worst[:2]) + more
 
 

@@ -124,7 +124,7 @@ def test_reports_are_on_disk_and_in_mlflow(trained):
         for folder in ("", "evaluation", "data_docs", "data", "gate", "report")
         for file in client.list_artifacts(run.info.run_id, folder)
     }
-    assert {f"evaluation/{name}" for name in FIGURES} < stored
+    assert {f"evaluation/{name}" for name in (*FIGURES, "costs.json", "slices.json")} < stored
     assert {
         "data_docs/index.html",
         "data/contract.json",
@@ -373,3 +373,44 @@ def test_two_verticals_at_the_same_time_on_a_new_store_lose_no_run(project):
         assert run.info.status == "FINISHED"
         assert "test.auc" in run.data.metrics
         assert project.client().get_model_version_by_alias(vertical, "champion").version == 1
+
+
+def test_costs_and_slices_are_measured_in_a_run(project):
+    def price(declared):
+        declared["features"] = {"derive": {"half_limit": "LIMIT_BAL / 2"}}
+        declared["dataset"]["exclude"] = ["half_limit"]
+        costs = {"false_negative": "half_limit", "false_positive": 3000, "unit": "TWD"}
+        declared["evaluation"] |= {"costs": costs, "capacity": 100, "slices": ["LIMIT_BAL"]}
+
+    project.declare("finance", price)
+    done = project.run("run", "--pipelines", "finance")
+    assert done.returncode == 0, done.stderr
+    metrics, costs, slices = (
+        load(project.output("08_reporting", f"{name}.json")) for name in ("metrics", "costs", "slices")
+    )
+    (run,) = project.runs()
+    assert metrics["threshold_rule"] == "cost"
+    assert run.data.metrics["cost.model"] == costs["policies"]["model"]["value"]
+    assert run.data.metrics["cost.none.low"] == costs["policies"]["none"]["low"]
+    assert "least cost on the validation rows" in done.stdout
+    assert "TWD for 1,000 cases" in done.stdout
+    assert costs["capacity"]["acted"] <= 100
+    assert slices["columns"] == ["AGE", "LIMIT_BAL"]
+    assert {each["column"] for each in slices["slices"] if each["sensitive"]} == {"AGE"}
+    # The amounts are no input of the model.
+    encoder = project.output("04_feature", "encoder") / "encoder.json"
+    assert "LIMIT_BAL" in encoder.read_text()
+    assert "half_limit" not in encoder.read_text()
+
+
+def test_an_amount_that_is_missing_stops_the_run_before_training(project):
+    def price(declared):
+        declared["features"] = {"derive": {"per_payment": "ratio(BILL_AMT1, PAY_AMT1)"}}
+        declared["dataset"]["exclude"] = ["per_payment"]
+        declared["evaluation"]["costs"] = {"false_negative": "per_payment", "false_positive": 10}
+
+    project.declare("finance", price)
+    done = project.run("run", "--pipelines", "finance")
+    assert done.returncode == 3
+    assert "column 'per_payment' has no amount in" in done.stderr
+    assert not project.output("06_models", "model").exists()

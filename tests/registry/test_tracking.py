@@ -1,7 +1,7 @@
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.registry.tracking import flat_metrics, flatten, read_tracking, without_credentials
+from lepton_pipeline.registry.tracking import flat_intervals, flat_metrics, flatten, read_tracking, without_credentials
 
 
 def test_parameters_are_flat_and_without_the_vertical():
@@ -25,6 +25,11 @@ def test_figures_of_model_and_baselines_have_names_of_their_own():
         "baseline.logistic_regression.auc.low": 0.7,
         "baseline.logistic_regression.auc.high": 0.9,
     }
+
+
+def test_figures_of_policies_are_named_by_policy():
+    flat = flat_intervals("cost", {"none": {"value": 3, "low": 2, "high": 4}})
+    assert flat == {"cost.none": 3, "cost.none.low": 2, "cost.none.high": 4}
 
 
 @pytest.mark.parametrize(

@@ -193,4 +193,4 @@ def _note(probabilities: np.ndarray, threshold: float) -> str:
     if 0 < acted < len(probabilities):
         return ""
     decision = "acting on every case" if acted else "acting on no case"
-    return f"{decision} costs least on the validation rows: at these costs the model makes no difference"
+    return f"{decision} costs least on the validation rows, so the model hardly matters at these costs"
