@@ -30,6 +30,7 @@ def project(tmp_path: Path) -> Path:
         ("base", "reserved"),
         ("all", "reserved"),
         ("staging", "reserved"),
+        ("shop_scoring", "names that end in _scoring"),
         ("raw_tables", "module"),
     ],
 )
