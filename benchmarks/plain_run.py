@@ -120,23 +120,23 @@ def main() -> None:
     priced = run.stage(price_outcomes, ["outcome_costs"], featured, split, vertical.evaluation)
     sliced = run.stage(slice_rows, ["slice_labels"], featured, split, dataset, vertical.evaluation)
     encoder, encoded = run.stage(encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks)
+    drift = run.stage(measure_drift, ["drift"], featured, split, encoder)
     baseline_scores = run.stage(score_baselines, ["baseline_scores"], encoded, split, vertical.training)
     model, history, held_out = run.stage(
         train_model, ["model", "history", "held_out"], encoded, split, vertical.training, run.id
     )
     scores = run.stage(score_rows, ["scores"], model, encoded, split, held_out, baseline_scores)
     metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation, priced)
-    run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
-    drift = run.stage(measure_drift, ["drift"], featured, split, encoder)
-    costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation)
-    slices = run.stage(measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation)
     made = (vertical.features, vertical.ingestion)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
+    run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
+    costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation)
+    slices = run.stage(measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation)
     explanation = run.stage(explain_model, ["explanation"], artefact, featured, split, vertical.evaluation)
-    run.stage(draw_explanation, ["explanation_figure"], explanation, vertical.about)
     registration = run.stage(
         register_model, ["registration"], artefact, metrics, featured, split, dataset, vertical.about, run.id
     )
+    run.stage(draw_explanation, ["explanation_figure"], explanation, vertical.about)
     judged = (vertical.split, vertical.evaluation, vertical.gate)
     decision = run.stage(
         gate_model, ["decision"], registration, metrics, slices, scores, featured, split, dataset, *judged, run.id
