@@ -14,9 +14,9 @@ from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.datasets import StreamedParquetDataset
 from lepton_pipeline.errors import ContractError, DataError
-from lepton_pipeline.features.derive import Derivation, derive_features
+from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
-from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.classifier import train_model
 from lepton_pipeline.parameters import (
     Contract,
@@ -68,6 +68,8 @@ def files(*tables):
 def run(raw, model, folder, agreed=None, features=None, dataset=DATASET, **scoring):
     """Both stages, as the pipeline wires them; scores, quarantine, record."""
     ready = scoring.pop("ready", False)
+    # Most models here cannot give reasons.
+    scoring = {"reasons": 0} | scoring
     parts = (dataset, Ingestion(), agreed or contract(), features or Features(), Scoring(**scoring))
     checked, left_out, quarantine = check_input(raw, model, *parts, ready=ready)
     quarantined = StreamedParquetDataset(filepath=str(folder / "quarantine.parquet"))
@@ -98,7 +100,7 @@ def artefact():
     split = split_rows(made, DATASET, Split())
     encoder, encoded = encode_rows(made, split, DATASET, {"findings": []}, Leaks())
     model, _, _ = train_model(encoded, split, Training(model="mlp", boosting=True, epochs=2, device="cpu"))
-    return Artefact(Derivation.of(features, Ingestion(), pd.DataFrame()), encoder, model, threshold=0.5)
+    return assemble_artefact(encoder, model, {"threshold": 0.5}, made, split, features, Ingestion())
 
 
 def test_scores_do_not_depend_on_the_size_of_a_chunk(artefact, rows, tmp_path):
@@ -240,11 +242,22 @@ def predict_before(rows):
     return pd.DataFrame({"probability": probability, "decision": probability >= 0.5})
 
 
-def test_reasons_stand_beside_the_scores_where_the_model_gives_them(rows, tmp_path):
+@pytest.mark.parametrize(
+    ("threshold", "reasons_for", "told"),
+    [
+        (0.21, "positive", ["", "age = 21 (2)", "age = 22 (2)"]),
+        (0.21, "all", ["age = 20 (2)", "age = 21 (2)", "age = 22 (2)"]),
+        (0.9, "positive", ["", "", ""]),
+    ],
+)
+def test_reasons_stand_beside_the_scores_that_are_acted_on_or_beside_all(rows, tmp_path, threshold, reasons_for, told):
     class Telling(Plain):
         def reasons(self, rows, count):
+            assert len(rows)
             return [f"age = {age} ({count})" for age in rows["age"]]
 
-    scores, _, _ = run(files(rows.head(3)), Telling(), tmp_path, chunk_rows=2, reasons=2)
-    assert scores["reasons"].tolist() == ["age = 20 (2)", "age = 21 (2)", "age = 22 (2)"]
-    assert "reasons" not in run(files(rows), Telling(), tmp_path, reasons=0)[0]
+    model = Telling(threshold=threshold)
+    options = {"reasons": 2, "reasons_for": reasons_for}
+    scores, _, _ = run(files(rows.head(3)), model, tmp_path, chunk_rows=2, **options)
+    assert scores["reasons"].tolist() == told
+    assert "reasons" not in run(files(rows), model, tmp_path, reasons=0)[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from lepton_pipeline.parameters.base import Declaration
@@ -13,4 +15,7 @@ class Scoring(Declaration):
     input: str | None = Field(None, description="file or folder of the rows; None: the entry scoring_input")
     version: int | None = Field(None, ge=1, description="model version; None: the champion")
     reasons: int = Field(3, ge=0, description="columns that speak most for a row's score, named beside it")
+    reasons_for: Literal["positive", "all"] = Field(
+        "positive", description="rows that get reasons: those decided as positive, or all, which takes far longer"
+    )
     chunk_rows: int = Field(20_000, ge=1, description="rows held in memory at once; they change no result")

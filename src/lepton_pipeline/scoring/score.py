@@ -64,14 +64,15 @@ def score_input(
         ingestion: how text becomes values.
         contract: largest fraction of rows that may be quarantined.
         features: windows.
-        scoring: rows of a chunk, and how many reasons stand beside a score.
+        scoring: rows of a chunk, how many reasons stand beside a score, and beside which.
         ready: the columns of the windows are there already.
         on_rows: called with the number of rows that are done, chunk by chunk.
 
     Returns:
         The scored rows, to be written chunk by chunk: `input_row` (counted from 0 over all files), the columns of
         `dataset.id` and `dataset.time` as far as they are there, `probability` (float64), `decision` (bool), `reasons`
-        (text, where some are asked for), `model_version` (int64). The record of the scoring, ready for JSON.
+        (text, where some are asked for; empty beside a row that gets none), `model_version` (int64). The record of the
+        scoring, ready for JSON.
 
     Raises:
         ContractError: the rows break the contract, see `require_kept`.
@@ -94,7 +95,7 @@ def score_input(
     totals = _Totals()
     for number, (stop, rows) in enumerate(kept.chunks(scoring.chunk_rows)):
         if not work.has(number):
-            work.write(number, _scored(rows(), model, version["version"], names, scoring.reasons))
+            work.write(number, _scored(rows(), model, version["version"], names, scoring))
         totals.add(work.read(number))
         if on_rows is not None:
             on_rows(stop)
@@ -109,12 +110,16 @@ def score_input(
     }
 
 
-def _scored(rows: pd.DataFrame, model: Artefact, version: int, names: list[str], reasons: int) -> pd.DataFrame:
+def _scored(rows: pd.DataFrame, model: Artefact, version: int, names: list[str], scoring: Scoring) -> pd.DataFrame:
     scores = model.predict(rows)
     columns: dict[str, Any] = {ROW: rows.index.to_numpy(np.int64), **{name: rows[name].array for name in names}}
     columns |= {name: scores[name].to_numpy() for name in ("probability", "decision")}
-    if reasons:
-        columns["reasons"] = pd.array(model.reasons(rows, reasons), dtype="str")
+    if scoring.reasons:
+        wanted = np.full(len(rows), True) if scoring.reasons_for == "all" else columns["decision"]
+        texts = np.full(len(rows), "", dtype=object)
+        if wanted.any():
+            texts[wanted] = model.reasons(rows[wanted], scoring.reasons)
+        columns["reasons"] = pd.array(texts, dtype="str")
     return pd.DataFrame({**columns, "model_version": np.int64(version)})
 
 
