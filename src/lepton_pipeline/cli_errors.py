@@ -6,6 +6,7 @@ import traceback
 
 import click
 
+from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.errors import ContractError, LeptonError, user_error
 
 
@@ -22,10 +23,10 @@ def report_error(error: Exception, debug: bool, vertical: str | None = None) -> 
     """
     known = user_error(error)
     if debug or known is None:
-        traceback.print_exception(error)
+        click.echo(without_credentials("".join(traceback.format_exception(error))), err=True)
     if known is None:
         return LeptonError.exit_code
-    click.echo(f"\nerror: {known}", err=True)
+    click.echo(f"\nerror: {without_credentials(str(known))}", err=True)
     if isinstance(known, ContractError) and vertical is not None:
         table = known.key.removeprefix("contract").removeprefix("tables.")
         reports = f"{vertical}/tables/{table}" if table else vertical

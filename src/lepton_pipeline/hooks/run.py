@@ -23,9 +23,10 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from omegaconf.errors import InterpolationResolutionError
 
-from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.credentials import without_credentials
+from lepton_pipeline.errors import ConfigurationError, store_lost
 from lepton_pipeline.registry import lineage
-from lepton_pipeline.registry.tracking import RunLog, read_tracking, without_credentials
+from lepton_pipeline.registry.tracking import RunLog, read_tracking
 from lepton_pipeline.summary import print_summary, summary_markdown
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class RunHook:
             for vertical in sorted({_vertical(node) for node in pipeline.nodes}):
                 if only_missing and self._all_exist(vertical, pipeline):
                     logger.info("%s: no output is missing, nothing to run", vertical)
+                    self._log.close_orphans(vertical)
                     continue
                 self._open(vertical, run_params["run_id"], tags)
                 self._log.client.log_text(self._runs[vertical].run_id, installed, "environment.txt")
@@ -115,8 +117,8 @@ class RunHook:
         """End the run at work as FAILED with the error's text, and those that stop with it."""
         for vertical, run in self._runs.items():
             stopped_with = self._working_on not in ("", vertical)
-            self._log.close(
-                run.run_id, "FAILED", f"stopped because {self._working_on} failed" if stopped_with else error
+            self._close(
+                vertical, run, "FAILED", f"stopped because {self._working_on} failed" if stopped_with else error
             )
         self._runs = {}
         self._restore_sigterm()
@@ -186,9 +188,22 @@ class RunHook:
             self._sigterm = None
 
     def _close_killed(self) -> None:
-        for run in self._runs.values():
-            self._log.close(run.run_id, "KILLED", "the process was told to stop")
+        for vertical, run in self._runs.items():
+            self._close(vertical, run, "KILLED", "the process was told to stop")
         self._runs = {}
+
+    def _close(self, vertical: str, run: _Run, status: str, error: Exception | str) -> None:
+        """End a run that did not reach its end, or say that this has to wait for the store."""
+        gone = isinstance(error, Exception) and store_lost(error)
+        if not gone:
+            try:
+                self._log.close(run.run_id, status, error)
+            except Exception as refused:
+                if not store_lost(refused):
+                    raise
+                gone = True
+        if gone:
+            logger.warning("%s: the next run that reaches MLflow's store ends run %s there", vertical, run.run_id)
 
 
 def _vertical(node: Node) -> str:
