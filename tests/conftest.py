@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,10 @@ from lepton_pipeline.parameters import Dataset
 
 REPOSITORY = Path(__file__).parents[1]
 QUICK = {"epochs": 4, "patience": 4, "batch_size": 128}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--exhaustive", action="store_true", help="every moment of a kill, hundreds of bad inputs")
 
 
 @pytest.fixture
@@ -184,3 +188,31 @@ def trained(tmp_path_factory: pytest.TempPathFactory, store: Path) -> tuple[Proj
     done = made.run("run", "--pipelines", "finance")
     assert done.returncode == 0, done.stderr
     return made, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Any]:
+    """Starts kedro commands in a second each; only for tests in `reliability`, where `warm_kedro` says how."""
+    from warm_kedro import WarmKedro
+
+    kedro = WarmKedro(_environment(), REPOSITORY)
+    yield kedro
+    kedro.close()
+
+
+@pytest.fixture(scope="session")
+def make_small(store: Path) -> Callable[[Path], Project]:
+    """Make a project with the smallest finance that trains, and an empty store: how good it is does not matter."""
+
+    def small(declared: dict[str, Any]) -> None:
+        declared["training"] = {"model": "linear", "epochs": 1}
+        declared["evaluation"] = {"resamples": 100}
+        declared["gate"] = {"at_least": 0.0, "margin": 0.99, "baseline_margin": 0.99}
+
+    def make(path: Path) -> Project:
+        made = make_project(path, rows=400)
+        made.declare("finance", small)
+        shutil.copy(store, made.path / "mlflow.db")
+        return made
+
+    return make

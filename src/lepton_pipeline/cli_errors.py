@@ -6,6 +6,7 @@ import traceback
 
 import click
 
+from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.errors import ContractError, LeptonError, user_error
 from lepton_pipeline.jobs import SCORING, Job
 
@@ -23,10 +24,10 @@ def report_error(error: Exception, debug: bool, pipeline: str | None = None) -> 
     """
     known = user_error(error)
     if debug or known is None:
-        traceback.print_exception(error)
+        click.echo(without_credentials("".join(traceback.format_exception(error))), err=True)
     if known is None:
         return LeptonError.exit_code
-    click.echo(f"\nerror: {known}", err=True)
+    click.echo(f"\nerror: {without_credentials(str(known))}", err=True)
     if isinstance(known, ContractError) and pipeline is not None:
         click.echo(_evidence(known, Job.named(pipeline)), err=True)
     return known.exit_code

@@ -48,13 +48,11 @@ def new(
 @explained
 def list_verticals(env: str | None) -> None:
     """List the verticals: data, split, last run and champion."""
-    from kedro.config import OmegaConfigLoader
-
     from lepton_pipeline.onboarding.overview import overview, print_overview
     from lepton_pipeline.registry.tracking import read_tracking
 
     conf = project_folder() / settings.CONF_SOURCE
-    loader = OmegaConfigLoader(str(conf), env=env, **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(str(conf), env=env, **settings.CONFIG_LOADER_ARGS)
     print_overview(overview(conf / "base", read_tracking(loader["mlflow"]), project_folder()))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from glob import escape
+from os.path import normpath
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -87,6 +89,9 @@ class _LocalDataset(AbstractDataset[Any, Any]):
     def save(self, data: Any) -> None:
         """Write `data` whole, or leave what was there."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # What a process that was killed has left.
+        for abandoned in self.path.parent.glob(f".{'[0-9a-f]' * 8}.{escape(self.path.name)}"):
+            _remove(abandoned)
         temporary = self.path.with_name(f".{uuid4().hex[:8]}.{self.path.name}")
         try:
             self._write(data, temporary)
@@ -163,9 +168,13 @@ class FolderDataset(_LocalDataset):
         if self._holds:
             data.save(path)
             return
-        for name, content in data.items():
-            (path / name).parent.mkdir(parents=True, exist_ok=True)
-            (path / name).write_bytes(content)
+        files = {normpath(path / name): content for name, content in data.items()}
+        for file in files:
+            if not Path(file).is_relative_to(normpath(path)):
+                raise DatasetError(f"{file} lies outside of the folder it is to be written to; name it otherwise.")
+        for file, content in files.items():
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            Path(file).write_bytes(content)
 
     def _read(self, path: Path) -> Any:
         if self._holds:

@@ -5,6 +5,8 @@ Every message says what was wrong, which value was seen, and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 class LeptonError(Exception):
     """Base of all errors that are shown without a traceback."""
@@ -53,6 +55,22 @@ class NotReproducedError(LeptonError):
     exit_code = 5
 
 
+class StoreError(LeptonError):
+    """MLflow's store was there when the run began, and cannot be reached any more."""
+
+
+def store_lost(error: BaseException) -> bool:
+    """Whether an error says that MLflow's server or database cannot be reached."""
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import OperationalError
+
+    chain = list(_chain(error))
+    return any(isinstance(each, MlflowException) for each in chain) and any(
+        isinstance(each, (RequestException, OperationalError)) for each in chain
+    )
+
+
 def user_error(error: BaseException) -> LeptonError | None:
     """The error that a user can mend, in whatever the libraries have wrapped it.
 
@@ -63,13 +81,25 @@ def user_error(error: BaseException) -> LeptonError | None:
     from kedro.io import DatasetError
     from yaml import YAMLError
 
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _chain(error, implicit=False):
         if isinstance(cause, LeptonError):
             return cause
-        cause = cause.__cause__
     if isinstance(error, (MissingConfigException, YAMLError)):
         return ConfigurationError(str(error))
     if isinstance(error, DatasetError):
         return DataError(f"{error}; check the entry in the catalog and what it points to.")
+    if store_lost(error):
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        return StoreError(
+            f"MLflow's store cannot be reached: {reason}. Stages that have finished are on disk: when the store is "
+            "there again, go on with the same command and --only-missing-outputs."
+        )
     return None
+
+
+def _chain(error: BaseException, implicit: bool = True) -> Iterator[BaseException]:
+    """The error and what caused it, explicitly or also what was being handled when it was raised."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or (cause.__context__ if implicit else None)

@@ -4,6 +4,7 @@ import os
 
 from omegaconf.resolvers import oc
 
+from lepton_pipeline.config_loader import ConfigLoader
 from lepton_pipeline.hooks import DeclarationHook, FreshnessHook, RunHook, ScoringInputHook
 
 # Read by the libraries: none of them calls home or prints more than what went wrong.
@@ -12,14 +13,18 @@ for _name, _value in {
     "GX_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # Half a minute of patience with a server that does not answer, not four.
+    # Half a minute of patience with a server that is gone, not four; three minutes with one that hangs, not ten.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
+    # The address it prints may hold a password; the summary says where a run is.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }.items():
     os.environ.setdefault(_name, _value)
 
 HOOKS = (DeclarationHook(), FreshnessHook(), RunHook(), ScoringInputHook())
 
+CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 from rich import box
@@ -50,7 +51,10 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
             # MLflow's page leaves no space between the columns of a table.
             lines.append("| " + " | ".join(f"{cell}&emsp;" for cell in cells) + " |")
         lines.append("")
-    lines += [f"- **{name or 'rows'}**: {text}" for name, text in _facts(results)]
+    # Names and values of the data are no HTML, nor do they end a line of the list.
+    lines += [
+        f"- **{name or 'rows'}**: {escape(' '.join(text.split()), quote=False)}" for name, text in _facts(results)
+    ]
     return "\n".join(lines)
 
 

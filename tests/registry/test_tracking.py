@@ -1,7 +1,8 @@
 import pytest
 
+from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.registry.tracking import flat_intervals, flat_metrics, flatten, read_tracking, without_credentials
+from lepton_pipeline.registry.tracking import flat_intervals, flat_metrics, flatten, read_tracking
 
 
 def test_parameters_are_flat_and_without_the_vertical():

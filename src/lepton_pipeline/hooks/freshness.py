@@ -26,7 +26,10 @@ class FreshnessHook:
         if self._keep:
             return
         whole = pipelines[Job.of(node).name]
-        for name in whole.from_nodes(node.name).all_outputs():
-            remove = getattr(catalog.get(name), "remove", None)
-            if remove is not None:
-                remove()
+        # The last first: a crash in between must not leave what is stale beside a gap before it, which a run that
+        # goes on would fill.
+        for stale in reversed(whole.from_nodes(node.name).nodes):
+            for name in stale.outputs:
+                remove = getattr(catalog.get(name), "remove", None)
+                if remove is not None:
+                    remove()

@@ -24,11 +24,12 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from omegaconf.errors import InterpolationResolutionError
 
-from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.credentials import without_credentials
+from lepton_pipeline.errors import ConfigurationError, store_lost
 from lepton_pipeline.jobs import SCORING, TRAINING, Job
 from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.experiment_page import present_experiment
-from lepton_pipeline.registry.tracking import PAGES, RunLog, flatten, read_tracking, without_credentials
+from lepton_pipeline.registry.tracking import PAGES, RunLog, flatten, read_tracking
 from lepton_pipeline.scoring_summary import print_scoring, scoring_markdown
 from lepton_pipeline.summary import print_summary, summary_markdown
 
@@ -93,6 +94,7 @@ class RunHook:
                 own = pipeline.only_nodes(*(node.name for node in pipeline.nodes if Job.of(node) == job))
                 if only_missing and self._all_exist(own):
                     logger.info("%s: no output is missing, nothing to run", job.name)
+                    self._log.close_orphans(job.name)
                     continue
                 self._open(job, _chosen(job.vertical, run_params), tags)
                 self._log.client.log_text(self._runs[job].run_id, installed, "environment.txt")
@@ -142,7 +144,7 @@ class RunHook:
         """End the run at work as FAILED with the error's text, and those that stop with it."""
         for job, run in self._runs.items():
             other = self._working_on if self._working_on not in (None, job) else None
-            self._log.close(run.run_id, "FAILED", error if other is None else f"stopped because {other.name} failed")
+            self._close(job, run, "FAILED", error if other is None else f"stopped because {other.name} failed")
         self._runs = {}
         self._restore_sigterm()
 
@@ -224,9 +226,22 @@ class RunHook:
             self._sigterm = None
 
     def _close_killed(self) -> None:
-        for run in self._runs.values():
-            self._log.close(run.run_id, "KILLED", "the process was told to stop")
+        for job, run in self._runs.items():
+            self._close(job, run, "KILLED", "the process was told to stop")
         self._runs = {}
+
+    def _close(self, job: Job, run: _Run, status: str, error: Exception | str) -> None:
+        """End a run that did not reach its end, or say that this has to wait for the store."""
+        gone = isinstance(error, Exception) and store_lost(error)
+        if not gone:
+            try:
+                self._log.close(run.run_id, status, error)
+            except Exception as refused:
+                if not store_lost(refused):
+                    raise
+                gone = True
+        if gone:
+            logger.warning("%s: the next run that reaches MLflow's store ends run %s there", job.name, run.run_id)
 
 
 def _markdown(job: Job, results: dict[str, Any]) -> str:

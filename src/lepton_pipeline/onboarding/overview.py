@@ -157,8 +157,10 @@ def _strategy(split: Split, dataset: Dataset) -> str:
 
 def _runs(client: Any, name: str) -> dict[str, Any]:
     """The fields of an overview that stand in the runs of a vertical."""
-    experiments = [each.experiment_id for each in client.search_experiments(filter_string=f"name = '{name}'")]
-    runs = client.search_runs(experiments, order_by=["attributes.start_time DESC"], max_results=_RECENT)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        return {}
+    runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"], max_results=_RECENT)
     if not runs:
         return {}
     # A run may have failed before its table was read.

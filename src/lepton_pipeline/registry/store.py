@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.registry.tracking import RunLog, Tracking, without_credentials
+from lepton_pipeline.registry.tracking import RunLog, Tracking
 
 _SQLITE = "sqlite:///"
 _PAGE = 1000

@@ -6,7 +6,6 @@ import getpass
 import hashlib
 import json
 import os
-import re
 import socket
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -18,11 +17,13 @@ from typing import Any
 
 from pydantic import Field
 
+from lepton_pipeline.credentials import mask_logs, without_credentials
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Declaration
 from lepton_pipeline.registry.experiment_page import EXPERIMENT
 
 _SQLITE = "sqlite:///"
+_RUNNING = "attributes.status = 'RUNNING'"
 # Artefacts of a training run that its page links to, by title.
 PAGES = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.png"}
 _ERROR_CHARACTERS = 2000
@@ -59,16 +60,18 @@ class RunLog:
         from filelock import FileLock
         from sqlalchemy.exc import SQLAlchemyError
 
+        mask_logs()
         uri = tracking.tracking_uri
-        lock: AbstractContextManager[Any] = nullcontext()
+        file = project / "mlflow.db"
         if uri.startswith(_SQLITE):
             file = project / uri.removeprefix(_SQLITE)
-            uri, lock = f"{_SQLITE}{file}", FileLock(f"{file}.lock")
+            uri = f"{_SQLITE}{file}"
+        lock: AbstractContextManager[Any] = nullcontext() if uri.startswith("http") else FileLock(f"{file}.lock")
         self._artifacts = (project / tracking.artifact_root).resolve().as_uri() if tracking.artifact_root else None
         # Functions of MLflow that take no address (logging a model, loading one by alias) read these.
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
-        # The first use of a SQLite file makes its tables; two processes must not do that at the same time.
+        # The first use of a database makes its tables; two processes must not do that at the same time.
         self._lock = lock
         self.uri = uri
         with self._lock:
@@ -93,7 +96,7 @@ class RunLog:
                 )
             else:
                 experiment_id = experiment.experiment_id
-        self._close_orphans(experiment_id)
+        self.close_orphans(experiment_name)
         process = {"process.host": socket.gethostname(), "process.id": str(os.getpid()), "mlflow.user": user_name()}
         run = self.client.create_run(experiment_id, run_name=name, tags={**tags, **process})
         self.describe(run.info.run_id, pages=pages)
@@ -153,8 +156,12 @@ class RunLog:
 
     def where(self, run_id: str) -> str:
         """How to see a run in the MLflow UI."""
-        page = self._page(run_id)
-        return f"make ui, then http://127.0.0.1:5000/{page}" if self.uri.startswith(_SQLITE) else f"{self.uri}/{page}"
+        page, address = self._page(run_id), without_credentials(self.uri)
+        if self.uri.startswith(_SQLITE):
+            return f"make ui, then http://127.0.0.1:5000/{page}"
+        if self.uri.startswith("http"):
+            return f"{address.rstrip('/')}/{page}"
+        return f"mlflow ui --backend-store-uri '{address}', then http://127.0.0.1:5000/{page}"
 
     def record(self, run_id: str, dataset: Any, data: Any, *, earlier: bool = False) -> None:
         """Record a data set as the `metadata.mlflow` of its catalog entry says.
@@ -200,12 +207,13 @@ class RunLog:
         experiment = self.client.get_run(run_id).info.experiment_id
         return f"#/experiments/{experiment}/runs/{run_id}"
 
-    def _close_orphans(self, experiment_id: str) -> None:
+    def close_orphans(self, vertical: str) -> None:
         """End runs that a process of this host left open when it was killed without a chance to say so."""
-        host = socket.gethostname()
-        running = f"attributes.status = 'RUNNING' and tags.`process.host` = '{host}'"
-        for run in self.client.search_runs([experiment_id], running):
-            if not _alive(int(run.data.tags["process.id"])):
+        experiment = self.client.get_experiment_by_name(vertical)
+        running = self.client.search_runs([experiment.experiment_id], _RUNNING) if experiment else []
+        for run in running:
+            process = run.data.tags.get("process.id", "")
+            if run.data.tags.get("process.host") == socket.gethostname() and not _other_process(process):
                 self.close(run.info.run_id, "KILLED", "the process ended without a word; found by a later run")
 
 
@@ -297,11 +305,6 @@ def flat_intervals(prefix: str, figures: Mapping[str, Mapping[str, float]]) -> d
     return flat
 
 
-def without_credentials(text: str) -> str:
-    """Mask user and password in the addresses of a message."""
-    return re.sub(r"://[^/\s@]+@", "://***@", text)
-
-
 def _short(text: str) -> str:
     """A text that fits into a column, and still differs where the whole does."""
     if len(text) <= _PARAM_CHARACTERS:
@@ -317,10 +320,13 @@ def user_name() -> str:
         return str(os.getuid())
 
 
-def _alive(process: int) -> bool:
+def _other_process(number: str) -> bool:
+    """Whether another process than this one has the number: in a container that starts again, this one often has."""
+    if not number.isdecimal() or int(number) == os.getpid():
+        return False
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

@@ -1,0 +1,171 @@
+"""Names, values and parameters that mean something to a file system, SQL, HTML or a shell stay what they are: text."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import click
+import pandas as pd
+import pytest
+import yaml
+from bad_inputs import DECLARED, purchases
+from conftest import REPOSITORY, Project, copy_face
+
+from lepton_pipeline.datasets import FolderDataset
+from lepton_pipeline.errors import DataError
+
+SCRIPT, IMAGE = "<script>alert(1)</script>", "<img src=x onerror=alert(1)>"
+NAMES = [
+    "../escaped",
+    "/tmp/escaped",
+    "a/../../escaped",
+    "x' OR '1'='1",
+    'x"; DROP TABLE runs; --',
+    "x`y",
+    "two\nlines",
+    "$(touch owned)",
+    "; touch owned",
+    SCRIPT,
+    "%2e%2e%2fescaped",
+]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, store) -> Project:
+    path = tmp_path_factory.mktemp("injection") / "project"
+    copy_face(path, [])
+    (path / "data/01_raw/shop").mkdir(parents=True)
+    table = purchases(120).rename(columns={"amount": SCRIPT})
+    table["shop"] = [IMAGE, "'; drop table runs; --", "$(touch owned)", "two\nlines"] * 30
+    table.to_csv(path / "data/01_raw/shop/purchases.csv", index=False)
+    evil = {"expect": "column_values_to_be_in_set", "column": "shop", "value_set": ["A"], "on_failure": "warn"}
+    between = {"expect": "column_values_to_be_between", "column": SCRIPT, "min_value": 3, "on_failure": "quarantine"}
+    declared = {
+        **DECLARED,
+        "about": {"question": f"Who {SCRIPT}?", "caution": f"Synthetic {IMAGE}"},
+        "dataset": {"target": "bought", "positive": "yes", "id": "id"},
+        "contract": {"max_quarantined": 0.3, "expectations": [evil, between]},
+        "features": {},
+        "split": {"strategy": "stratified"},
+        "gate": {"at_least": 0.0, "margin": 0.99, "baseline_margin": 0.99},
+    }
+    (path / "conf/base/shop").mkdir()
+    (path / "conf/base/shop/parameters.yml").write_text(yaml.safe_dump({"shop": declared}))
+    shutil.copy(store, path / "mlflow.db")
+    return Project(path)
+
+
+def files(project: Project) -> set[Path]:
+    """All files of the project and around it, without those of git's or Python's own."""
+    return {path for path in project.path.parent.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+
+
+def commands(group: click.Group, *before: str) -> list[tuple[tuple[str, ...], click.Command]]:
+    """The commands of the project that take a name, and no file alone."""
+    found = []
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found += commands(command, *before, name)
+        elif any(isinstance(param, click.Argument) and not is_path(param) for param in command.params):
+            found.append(((*before, name), command))
+    return found
+
+
+def is_path(param: click.Parameter) -> bool:
+    return isinstance(param.type, click.Path)
+
+
+def arguments(command: click.Command, evil: str) -> list[str]:
+    """Its arguments, and the options that are required: all evil but paths, which must exist."""
+    words: list[str] = []
+    for param in command.params:
+        value = "data/01_raw/shop/purchases.csv" if is_path(param) else evil
+        if isinstance(param, click.Argument):
+            words.append(value)
+        elif param.required:
+            words += [param.opts[0], value]
+    return words
+
+
+@pytest.mark.parametrize("evil", NAMES)
+def test_no_command_follows_a_name_out_of_its_folder_or_into_a_query(warm, project, evil):
+    from lepton_pipeline.cli import cli
+
+    before = files(project)
+    for words, command in commands(cli):
+        warm.start(project.path, *words, *arguments(command, evil))
+    warm.start(project.path, "run", "--pipelines", evil)
+    for done in warm.wait():
+        assert done.code == 2, done.said
+        assert "Traceback" not in done.said
+    assert files(project) - {project.path / "mlflow.db.lock"} == before
+    assert not Path("/tmp/escaped").exists()
+
+
+@pytest.mark.parametrize("name", ["x' OR '1'='1", "<script>", "$(touch owned)", "two\nlines", "UPPER"])
+def test_a_folder_that_cannot_be_a_vertical_is_refused(warm, project, tmp_path, name):
+    copy = Project(tmp_path / "project")
+    shutil.copytree(project.path, copy.path, ignore=shutil.ignore_patterns("mlruns", "data"))
+    shutil.copytree(copy.path / "conf/base/shop", copy.path / "conf/base" / name)
+    for words in (["run"], ["vertical", "list"], ["vertical", "check"]):
+        warm.start(copy.path, *words)
+    for done in warm.wait():
+        assert done.code == 2, done.said
+        assert "cannot be a vertical" in done.stderr
+        assert "Traceback" not in done.said
+
+
+def test_reports_and_the_page_of_a_run_show_names_and_values_as_text(warm, project):
+    done = warm.run(project.path, "run", "--pipelines", "shop")
+    assert done.code == 0, done.said
+    pages = [path for path in project.path.rglob("*.html") if path.is_file()]
+    assert pages
+    for page in pages:
+        text = page.read_text()
+        assert SCRIPT not in text, page
+        assert IMAGE not in text, page
+    assert "&lt;script&gt;alert(1)" in (project.path / "data/08_reporting/shop/data_docs/index.html").read_text()
+    (run,) = project.runs("shop")
+    assert run.info.status == "FINISHED"
+    version = project.client().get_model_version_by_alias("shop", "champion")
+    for text in (run.data.tags["mlflow.note.content"], version.description or ""):
+        assert "<script" not in text
+        assert "<img" not in text
+    assert not list(project.path.parent.rglob("owned"))
+
+
+def test_parameters_of_the_command_line_are_text(warm, project):
+    for value in ("'; drop table runs; --", "$(touch owned)", "../../escaped", SCRIPT, "__import__('os')"):
+        warm.start(project.path, "run", "--pipelines", "shop", "--params", f"shop.dataset.target={value}")
+        warm.start(project.path, "run", "--pipelines", "shop", "--params", f"shop.training.device={value}")
+    for done in warm.wait():
+        assert done.code in (2, 3), done.said
+        assert "Traceback" not in done.said
+    assert project.runs("shop")
+    assert not list(project.path.parent.rglob("owned"))
+
+
+@pytest.mark.parametrize("name", ["../escaped.txt", "/tmp/escaped.txt", "a/../../escaped.txt"])
+def test_a_file_of_a_folder_cannot_be_written_outside_of_it(tmp_path, name):
+    folder = FolderDataset(filepath=str(tmp_path / "folder"))
+    with pytest.raises(Exception, match="lies outside of") as caught:
+        folder.save({"good.txt": b"1", name: b"2"})
+    assert not isinstance(caught.value, DataError)
+    assert not list(tmp_path.rglob("*.txt"))
+
+
+def test_no_text_is_put_into_a_filter_or_a_shell():
+    """MLflow's filters know no placeholders, so that a quote in a name would end it."""
+    for file in (REPOSITORY / "src").rglob("*.py"):
+        text = file.read_text()
+        assert not re.search(r"(search_\w+\(|filter_string=)[^)]*f[\"'][^\"]*'\{", text), file
+        assert not re.search(r"shell=True|os\.system|os\.popen", text), file
+
+
+def test_columns_of_a_table_that_is_matched_are_text(warm, project):
+    table = pd.DataFrame({SCRIPT: [1, 2], "x' OR '1'='1": [3, 4], "two\nlines": [5, 6]})
+    table.to_csv(project.path / "odd.csv", index=False)
+    done = warm.run(project.path, "vertical", "match", "odd.csv")
+    assert done.code == 0, done.said

@@ -1,0 +1,126 @@
+"""A run that is killed with SIGKILL at every node: what is on disk is whole, and the next run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import REPOSITORY, Project
+from kedro.config import OmegaConfigLoader
+from kedro.io import DataCatalog
+from killer import MOMENTS
+
+from lepton_pipeline import settings
+from lepton_pipeline.pipelines.training import create_pipeline
+
+PIPELINE = create_pipeline("finance")
+NODES = [node.name for node in PIPELINE.nodes]
+RUN = ("run", "--pipelines", "finance")
+GO_ON = (*RUN, "--only-missing-outputs")
+
+
+def moments(node: str, exhaustive: bool) -> list[str]:
+    """Where a node is killed: while it writes, always, and at one other moment, or at all of them."""
+    outputs = next(each.outputs for each in PIPELINE.nodes if each.name == node)
+    possible = [moment for moment in MOMENTS if moment != "removing" and (moment != "between" or len(outputs) > 1)]
+    if exhaustive:
+        return possible
+    others = [moment for moment in possible if moment != "writing"]
+    other = others[NODES.index(node) % len(others)]
+    return [moment for moment in possible if moment in ("writing", other)]
+
+
+@pytest.fixture(scope="module")
+def catalog_entries() -> dict[str, Any]:
+    return dict(OmegaConfigLoader(str(REPOSITORY / "conf"), **settings.CONFIG_LOADER_ARGS)["catalog"])
+
+
+def on_disk(project: Project, entries: dict[str, Any], monkeypatch) -> set[str]:
+    """Names of the data sets that exist, each of which can be loaded."""
+    monkeypatch.chdir(project.path)
+    catalog = DataCatalog.from_config(entries)
+    exist = {name for name in PIPELINE.all_outputs() if name in catalog and catalog.get(name).exists()}
+    for name in exist:
+        catalog.load(name)
+    return exist
+
+
+def require_whole_from_the_first(exist: set[str]) -> None:
+    """Nothing is there without that of which it was made: a run that goes on would take what is stale for its own."""
+    for node in PIPELINE.nodes:
+        if set(node.outputs) & exist:
+            inputs = {name for name in node.inputs if name in PIPELINE.all_outputs()}
+            assert inputs <= exist, node.name
+
+
+def champion(project: Project) -> dict[str, Any]:
+    """All that says which model is used, and the bytes of its files."""
+    client = project.client()
+    aliases = client.get_registered_model("finance").aliases
+    version = client.get_model_version("finance", str(aliases["champion"]))
+    folder = Path(client.get_logged_model(version.source.rpartition("/")[2]).artifact_location.removeprefix("file://"))
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    assert files
+    return {
+        "version": aliases["champion"],
+        "tags": version.tags,
+        "files": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+    }
+
+
+def statuses(project: Project) -> list[str]:
+    """Of all runs, the latest first."""
+    return [run.info.status for run in project.runs()]
+
+
+def test_killed_at_every_node_a_run_goes_on_and_the_champion_stays(
+    warm, make_small, catalog_entries, tmp_path, monkeypatch, request
+):
+    project = make_small(tmp_path / "project")
+    first = warm.run(project.path, *RUN)
+    assert first.code == 0, first.stderr
+    before = champion(project)
+    project.declare("finance", lambda declared: declared.update(split={"seed": 8}))
+
+    # Of the last run, the run that is killed has removed its last result only.
+    removing = warm.run(project.path, *RUN, kill=(NODES[0], "removing"))
+    assert removing.code == -9, removing.said
+    require_whole_from_the_first(on_disk(project, catalog_entries, monkeypatch))
+    kills = 1
+    command = RUN
+    for node in NODES:
+        for moment in moments(node, request.config.getoption("--exhaustive")):
+            killed = warm.run(project.path, *command, kill=(node, moment))
+            assert killed.code == -9, (node, moment, killed.said)
+            kills += 1
+            exist = on_disk(project, catalog_entries, monkeypatch)
+            require_whole_from_the_first(exist)
+            made = PIPELINE.to_nodes(node).all_outputs() if node != NODES[0] or moment != "starting" else set()
+            own = {name for each in PIPELINE.nodes if each.name == node for name in each.outputs}
+            # A first run that is killed before it has a result leaves the last one as it was.
+            untouched = command == RUN and moment in ("starting", "computed")
+            if moment == "saved":
+                assert made <= exist, (node, moment)
+            elif not untouched:
+                assert made - own <= exist, (node, moment)
+                assert not own <= exist, (node, moment)
+            if moment != "saved" or "gate" not in node:
+                assert champion(project) == before, (node, moment)
+            # The dead one is found by the next; those before are found.
+            assert statuses(project)[0] == "RUNNING", (node, moment)
+            assert set(statuses(project)[1:-1]) <= {"KILLED"}, (node, moment)
+            if not untouched:
+                command = GO_ON
+
+    done = warm.run(project.path, *GO_ON)
+    assert done.code == 0, done.stderr
+    assert on_disk(project, catalog_entries, monkeypatch) == set(PIPELINE.all_outputs())
+    assert statuses(project)[-1] == "FINISHED"
+    assert sorted(set(statuses(project)[:-1])) in (["KILLED"], ["FINISHED", "KILLED"])
+    assert statuses(project).count("KILLED") == kills
+    assert not list((project.path / "data").rglob(".*"))
+    plain = warm.run(project.path, *RUN)
+    assert plain.code == 0, plain.stderr
+    assert statuses(project)[0] == "FINISHED"

@@ -1,0 +1,197 @@
+"""Whole commands in processes forked off one that has imported the libraries: a second each instead of ten.
+
+A fork has its own process id, memory and exit, and can be killed, as a command that was started in a shell.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NoReturn
+
+LIBRARIES = (
+    "lepton_pipeline.settings",
+    "great_expectations",
+    "kedro.framework.cli",
+    "kedro_datasets.pandas",
+    "lepton_pipeline.cli",
+    "lepton_pipeline.datasets",
+    "lepton_pipeline.model.fit",
+    "lepton_pipeline.pipelines.training",
+    "matplotlib.pyplot",
+    "mlflow.pyfunc",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "pyarrow.parquet",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sqlalchemy.dialects.sqlite",
+    "torch._dynamo",
+)
+
+
+_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended; `code` is the negative number of the signal that killed it."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def said(self) -> str:
+        return self.stdout + self.stderr
+
+
+class WarmKedro:
+    """Starts `kedro ...` in forks of a process that is kept until `close`."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self._folder = TemporaryDirectory()
+        self._started = 0
+        self._running: list[Path] = []
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # Kedro reads the project's logging.yml from where it is imported.
+            cwd=folder,
+            # One thread: a fork takes no other along.
+            env={**environment, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        )
+
+    def run(
+        self,
+        project: Path,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        kill: tuple[str, str] | tuple[str, str, int] | None = None,
+    ) -> Done:
+        """Run a kedro command in a project.
+
+        Args:
+            project: its folder.
+            arguments: of `kedro`.
+            environment: variables beside those of the tests.
+            kill: node and moment at which the process kills itself, or a group of others, see `killer`.
+        """
+        self.start(project, *arguments, environment=environment, kill=kill)
+        (done,) = self.wait()
+        return done
+
+    def start(
+        self,
+        project: Path,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        kill: tuple[str, str] | tuple[str, str, int] | None = None,
+    ) -> Path:
+        """Start a command as `run` does, which `wait` waits for; gives the folder with its `stdout` and `stderr`."""
+        folder = Path(self._folder.name) / str(self._started)
+        folder.mkdir()
+        self._started += 1
+        self._running.append(folder)
+        asked = {"project": str(project), "arguments": arguments, "kill": kill, "output": str(folder)}
+        self._send(asked | {"environment": environment or {}})
+        return folder
+
+    def wait(self) -> list[Done]:
+        """How the commands that were started ended, in their order."""
+        self._send("wait")
+        assert self._process.stdout is not None
+        codes = json.loads(self._process.stdout.readline())
+        done = [
+            # What a command prints need not be UTF-8: it may quote bytes of a broken file.
+            Done(code, *((folder / name).read_text(errors="replace") for name in ("stdout", "stderr")))
+            for code, folder in zip(codes, self._running, strict=True)
+        ]
+        self._running = []
+        return done
+
+    def _send(self, asked: dict[str, Any] | str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._folder.cleanup()
+
+
+def serve() -> None:
+    """Fork for each request on standard input, and answer `wait` with the exit codes of the forks."""
+    from importlib import import_module
+
+    # Libraries that print while they are imported must not answer.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for name in LIBRARIES:
+        import_module(name)
+    gc.freeze()
+    children = []
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if asked == "wait":
+            codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+            answers.write(json.dumps(codes) + "\n")
+            answers.flush()
+            children = []
+            continue
+        child = os.fork()
+        if child == 0:
+            become(asked)
+        children.append(child)
+
+
+def become(asked: dict[str, Any]) -> NoReturn:
+    """Be the command, to the end of the process."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        file = os.open(Path(asked["output"]) / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+        os.close(file)
+    os.environ.update(asked["environment"])
+    # A command that hangs is a failure, not a test that never ends.
+    signal.alarm(_SECONDS)
+    os.chdir(asked["project"])
+    sys.argv = ["kedro", *asked["arguments"]]
+    if asked["kill"]:
+        from killer import kill_at
+
+        kill_at(*asked["kill"])
+    from kedro.framework.cli import main
+
+    code = 1
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    # What an interpreter does at its end, without taking apart the libraries, which lasts seconds.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        serve()
