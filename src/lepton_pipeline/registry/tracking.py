@@ -81,12 +81,22 @@ class RunLog:
                 ) from error
 
     def open(self, vertical: str, name: str, tags: Mapping[str, str]) -> str:
-        """Start a run in the vertical's experiment and return its id."""
+        """Start a run in the vertical's experiment and return its id.
+
+        Raises:
+            ConfigurationError: the experiment was deleted.
+        """
         with self._lock:
             experiment = self.client.get_experiment_by_name(vertical)
             if experiment is None:
                 location = f"{self._artifacts}/{vertical}" if self._artifacts else None
                 experiment_id = self.client.create_experiment(vertical, artifact_location=location, tags=_EXPERIMENT)
+            elif experiment.lifecycle_stage != "active":
+                raise ConfigurationError(
+                    f"experiment {vertical!r} was deleted in MLflow; restore it with "
+                    f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, or remove it for good with "
+                    "`mlflow gc`."
+                )
             else:
                 experiment_id = experiment.experiment_id
         self.close_orphans(vertical)
@@ -183,8 +193,7 @@ class RunLog:
     def close_orphans(self, vertical: str) -> None:
         """End runs that a process of this host left open when it was killed without a chance to say so."""
         experiment = self.client.get_experiment_by_name(vertical)
-        running = self.client.search_runs([experiment.experiment_id], _RUNNING) if experiment else []
-        for run in running:
+        for run in self.client.search_runs([experiment.experiment_id], _RUNNING) if experiment else []:
             process = run.data.tags.get("process.id", "")
             if run.data.tags.get("process.host") == socket.gethostname() and not _other_process(process):
                 self.close(run.info.run_id, "KILLED", "the process ended without a word; found by a later run")
