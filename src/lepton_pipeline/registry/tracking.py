@@ -94,7 +94,7 @@ class RunLog:
             elif experiment.lifecycle_stage != "active":
                 raise ConfigurationError(
                     f"experiment {vertical!r} was deleted in MLflow; restore it with "
-                    f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, or remove it for good with "
+                    f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, or remove it with "
                     "`mlflow gc`."
                 )
             else:
