@@ -125,3 +125,12 @@ def test_what_is_removed_is_gone(tmp_path):
         dataset.remove()
         assert not dataset.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_of_a_file_is_removed_by_the_next_save(tmp_path):
+    (tmp_path / ".0123abcd.t.json").write_text("half")
+    (tmp_path / ".0123abcd.folder").mkdir()
+    (tmp_path / ".hidden.t.json").write_text("somebody else's")
+    AtomicDataset(filepath=str(tmp_path / "t.json"), dataset="json.JSONDataset").save({"a": 1})
+    FolderDataset(filepath=str(tmp_path / "folder")).save({"a": b"1"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden.t.json", "folder", "t.json"]

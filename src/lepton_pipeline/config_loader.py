@@ -23,8 +23,11 @@ class ConfigLoader(OmegaConfigLoader):
         """
         try:
             return super().__getitem__(key)
-        except (KeyError, MissingConfigException, InterpolationResolutionError, yaml.MarkedYAMLError):
+        except (KeyError, MissingConfigException, yaml.MarkedYAMLError):
             raise
+        except InterpolationResolutionError as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigurationError(f"{key}.yml: {reason}; set it, or run with another --env.") from error
         # What a parser makes of arbitrary text has no common base: of encodings, recursion, types, duplicates.
         except Exception as error:
             raise ConfigurationError(f"{self._fault(key) or f'{key}: {error}'}; correct the file.") from error

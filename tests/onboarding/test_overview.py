@@ -46,7 +46,7 @@ def used(store, tmp_path_factory):
     """A store in which shop has a champion and failed since, mill ran without a promotion, old was deleted."""
     path = tmp_path_factory.mktemp("used") / "mlflow.db"
     shutil.copy(store, path)
-    client = mlflow.MlflowClient(f"sqlite:///{path}")
+    client = mlflow.MlflowClient(f"sqlite:///{path}", f"sqlite:///{path}")
     shop, mill, old = (client.create_experiment(name, "file:///nowhere") for name in ("shop", "mill", "old"))
     # Written out of order: the latest is the one that started last.
     finished(client, shop, 2, "FAILED", {})

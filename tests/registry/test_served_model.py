@@ -51,7 +51,8 @@ def elsewhere(trained, tmp_path_factory):
     test = scores[scores["part"] == "test"]
     table.loc[test.index].to_parquet(folder / "rows.parquet")
     addresses = {"MLFLOW_TRACKING_URI": f"sqlite:///{project.path}/mlflow.db", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    return folder, os.environ | addresses, test["model"]
+    surroundings = {key: value for key, value in os.environ.items() if key != "MLFLOW_REGISTRY_URI"}
+    return folder, surroundings | addresses, test["model"]
 
 
 def test_it_loads_without_pickle_brings_its_own_code_and_gives_the_same_bits(elsewhere):

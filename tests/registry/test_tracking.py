@@ -1,8 +1,10 @@
+import os
+import shutil
+
 import pytest
 
-from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.registry.tracking import flat_intervals, flat_metrics, flatten, read_tracking
+from lepton_pipeline.registry.tracking import RunLog, flat_intervals, flat_metrics, flatten, read_tracking
 
 
 def test_parameters_are_flat_and_without_the_vertical():
@@ -33,19 +35,45 @@ def test_figures_of_policies_are_named_by_policy():
     assert flat == {"cost.none": 3, "cost.none.low": 2, "cost.none.high": 4}
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("cannot reach postgresql://me:secret@db/x", "cannot reach postgresql://***@db/x"),
-        ("https://token@host and s3://bucket/key", "https://***@host and s3://bucket/key"),
-        ("mail me@example.org", "mail me@example.org"),
-    ],
-)
-def test_credentials_in_addresses_are_masked(text, shown):
-    assert without_credentials(text) == shown
-
-
 @pytest.mark.parametrize("declared", [{}, {"tracking_uri": ""}, {"tracking_uri": "x", "uri": "y"}, {"tracking_uri": 1}])
 def test_a_wrong_address_file_is_explained(declared):
     with pytest.raises(ConfigurationError, match=r"mlflow\.yml: .*valid keys are tracking_uri, artifact_root"):
         read_tracking(declared)
+
+
+@pytest.fixture
+def run_log(store, tmp_path):
+    shutil.copy(store, tmp_path / "mlflow.db")
+    declared = {"tracking_uri": "sqlite:///mlflow.db", "artifact_root": "mlruns"}
+    return RunLog(read_tracking(declared), tmp_path)
+
+
+def test_a_run_of_a_process_that_had_the_number_of_this_one_is_dead(run_log):
+    dead = run_log.open("shop", "first", {})
+    elsewhere = run_log.client.create_run(run_log.client.get_run(dead).info.experiment_id).info.run_id
+    run_log.tag(elsewhere, {"process.host": "another host' or '1'='1", "process.id": "1"})
+    other = run_log.open("shop", "third", {})
+    run_log.tag(other, {"process.id": str(os.getppid())})
+    run_log.close_orphans("shop")
+    statuses = [run_log.client.get_run(each).info.status for each in (dead, elsewhere, other)]
+    assert statuses == ["KILLED", "RUNNING", "RUNNING"]
+
+
+def test_a_deleted_experiment_is_explained(run_log):
+    run = run_log.client.get_run(run_log.open("shop", "first", {}))
+    run_log.client.delete_experiment(run.info.experiment_id)
+    with pytest.raises(ConfigurationError, match="'shop' was deleted in MLflow; restore it with"):
+        run_log.open("shop", "second", {})
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://me:secret@host:5000/", "http://***@host:5000/#/experiments/"),
+        ("postgresql+psycopg://me:secret@host/db", "mlflow ui --backend-store-uri 'postgresql+psycopg://***@host/db'"),
+    ],
+)
+def test_where_a_run_is_says_no_password(run_log, address, shown):
+    run = run_log.open("shop", "first", {})
+    run_log.uri = address
+    assert run_log.where(run).startswith(shown)

@@ -22,7 +22,7 @@ DECLARED: dict[str, Any] = {
             {"expect": "column_values_to_be_between", "column": "amount", "min_value": 0, "on_failure": "quarantine"}
         ],
     },
-    "features": {"derive": {"double": "amount * 2", "monday": "day.weekday == 0"}},
+    "features": {"derive": {"double": "amount * 2", "monday": "weekday(day) == 0"}},
     "split": {"strategy": "time", "test": 0.2, "validation": 0.2, "seed": 7},
     "training": {"model": "linear", "epochs": 1},
     "evaluation": {"resamples": 100},
@@ -213,7 +213,18 @@ _PATHS = [
     ("leaks",),
     ("tables",),
 ]
-_NAMES = ["amount", "day", "shop", "nothing", "log", "(amount)", ".weekday", ".__class__", "is_missing", "lambda x: x"]
+_NAMES = [
+    "amount",
+    "day",
+    "shop",
+    "nothing",
+    "log",
+    "(amount)",
+    "weekday(day)",
+    ".__class__",
+    "is_missing",
+    "lambda x: x",
+]
 _OPERATORS = [
     "+",
     "-",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bad_inputs import COMMANDS, DECLARATIONS, DECLARED, TABLES, Input, purchases
+from bad_inputs import COMMANDS, DECLARATIONS, DECLARED, TABLES, UP_TO_THE_ENCODING, Input, purchases
 from conftest import Project, copy_face
 from hypothesis import HealthCheck, Phase, Verbosity, given
 from hypothesis import settings as tried
@@ -29,8 +29,18 @@ def face(tmp_path_factory) -> Path:
     return path
 
 
+def test_what_is_spoiled_is_right_by_itself(warm, face, store, tmp_path):
+    project = Project(tmp_path / "project")
+    shutil.copytree(face, project.path)
+    shutil.copy(store, project.path / "mlflow.db")
+    done = warm.run(project.path, *UP_TO_THE_ENCODING)
+    assert done.code == 0, done.said
+
+
 @pytest.mark.parametrize("inputs", [TABLES, DECLARATIONS, COMMANDS], ids=["tables", "declarations", "command lines"])
-def test_bad_input_ends_in_a_message_and_a_documented_exit_code(inputs, warm, face, store, tmp_path, request):
+def test_bad_input_ends_in_a_message_and_a_documented_exit_code(
+    inputs, warm, face, store, tmp_path, request, record_property
+):
     """Many inputs, the same every time."""
     exhaustive = request.config.getoption("--exhaustive")
     problems: list[str] = []
@@ -61,8 +71,10 @@ def test_bad_input_ends_in_a_message_and_a_documented_exit_code(inputs, warm, fa
             problems.append(f"{problem}\n{given.arguments}\n{shown}\n{done.said[-1500:]}")
 
     try_one()
+    record_property("exit codes", seen)
     assert sum(seen.values()) >= (EXHAUSTIVE if exhaustive else EXAMPLES) // 2, seen
-    assert set(seen) - {0}, "no input was bad"
+    # Each kind gets through to where it can do harm, and none stops at the first door for another reason.
+    assert {0, 2 if inputs is not TABLES else 3} <= set(seen), seen
     assert not problems, f"{len(problems)} of {seen}:\n\n" + "\n\n".join(problems)
 
 
@@ -85,7 +97,7 @@ def wrong(project: Project, done) -> str:
     if done.code not in DOCUMENTED:
         return f"exit code {done.code}"
     message = re.search(r"[Ee]rror: (.*)", done.stderr, re.DOTALL)
-    if done.code and (message is None or len(message[1].strip()) < 20):
+    if done.code and (message is None or len(message[1].strip()) < 15):
         return f"exit code {done.code} without a message"
     if list((project.path / "data").rglob(".*")):
         return "a half-written file"

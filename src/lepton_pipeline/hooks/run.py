@@ -22,7 +22,6 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from omegaconf.errors import InterpolationResolutionError
 
 from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.errors import ConfigurationError, store_lost
@@ -210,9 +209,6 @@ class RunHook:
             raise ConfigurationError(
                 "no mlflow.yml below conf/base; restore it, it says where runs are kept."
             ) from error
-        except InterpolationResolutionError as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigurationError(f"mlflow.yml: {reason}; set it, or run with another --env.") from error
         return RunLog(read_tracking(declared), self._context.project_path)
 
     def _exit_on_sigterm(self) -> None:

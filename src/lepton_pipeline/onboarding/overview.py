@@ -158,7 +158,7 @@ def _strategy(split: Split, dataset: Dataset) -> str:
 def _runs(client: Any, name: str) -> dict[str, Any]:
     """The fields of an overview that stand in the runs of a vertical."""
     experiment = client.get_experiment_by_name(name)
-    if experiment is None:
+    if experiment is None or experiment.lifecycle_stage != "active":
         return {}
     runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"], max_results=_RECENT)
     if not runs:
@@ -177,11 +177,18 @@ def _runs(client: Any, name: str) -> dict[str, Any]:
 
 def _promoted(client: Any, name: str) -> dict[str, Any]:
     """The field of an overview that stands in the registry."""
-    for model in client.search_registered_models(f"name = '{name}'"):
-        if version := model.aliases.get(CHAMPION):
-            tags = client.get_model_version(name, str(version)).tags
-            return {"champion": Champion(int(version), _number(tags.get("test.auc")))}
-    return {}
+    from mlflow.exceptions import MlflowException
+
+    try:
+        version = client.get_registered_model(name).aliases.get(CHAMPION)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return {}
+    if version is None:
+        return {}
+    tags = client.get_model_version(name, str(version)).tags
+    return {"champion": Champion(int(version), _number(tags.get("test.auc")))}
 
 
 def _number(text: str | None) -> float | None:

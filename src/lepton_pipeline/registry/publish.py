@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,7 +103,8 @@ def register_model(
         run_id=run_id,
         tags=tags,
         model_id=info.model_id,
-        description=" ".join(filter(None, [about.question, about.caution])),
+        # Shown as Markdown, in which HTML would be HTML.
+        description=escape(" ".join(filter(None, [about.question, about.caution])), quote=False),
     )
     for key in (CHECKSUM, "device", "weights.sha256", "trained.until"):
         if key in tags:

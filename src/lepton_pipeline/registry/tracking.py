@@ -86,13 +86,23 @@ class RunLog:
                 ) from error
 
     def open(self, experiment_name: str, name: str, tags: Mapping[str, str], pages: Mapping[str, str] = PAGES) -> str:
-        """Start a run in an experiment, a vertical's say, and return its id; for the pages see `describe`."""
+        """Start a run in an experiment, a vertical's say, and return its id; for the pages see `describe`.
+
+        Raises:
+            ConfigurationError: the experiment was deleted.
+        """
         with self._lock:
             experiment = self.client.get_experiment_by_name(experiment_name)
             if experiment is None:
                 location = f"{self._artifacts}/{experiment_name}" if self._artifacts else None
                 experiment_id = self.client.create_experiment(
                     experiment_name, artifact_location=location, tags=EXPERIMENT
+                )
+            elif experiment.lifecycle_stage != "active":
+                raise ConfigurationError(
+                    f"experiment {experiment_name!r} was deleted in MLflow; restore it with "
+                    f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, or remove it with "
+                    "`mlflow gc`."
                 )
             else:
                 experiment_id = experiment.experiment_id
@@ -210,8 +220,7 @@ class RunLog:
     def close_orphans(self, vertical: str) -> None:
         """End runs that a process of this host left open when it was killed without a chance to say so."""
         experiment = self.client.get_experiment_by_name(vertical)
-        running = self.client.search_runs([experiment.experiment_id], _RUNNING) if experiment else []
-        for run in running:
+        for run in self.client.search_runs([experiment.experiment_id], _RUNNING) if experiment else []:
             process = run.data.tags.get("process.id", "")
             if run.data.tags.get("process.host") == socket.gethostname() and not _other_process(process):
                 self.close(run.info.run_id, "KILLED", "the process ended without a word; found by a later run")

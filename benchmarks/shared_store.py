@@ -31,7 +31,7 @@ def prepare(project: Path, names: Sequence[str]) -> None:
         (project / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(HERE.parent / file, project / file)
     (project / "conf/local").mkdir()
-    store = {"tracking_uri": "${oc.env:CONCURRENT_STORE}", "artifact_root": "mlruns"}
+    store = {"tracking_uri": "${oc.env:SHARED_STORE}", "artifact_root": "mlruns"}
     (project / "conf/base/mlflow.yml").write_text(yaml.safe_dump(store))
     declared = yaml.safe_load((HERE.parent / "conf/base/finance/parameters.yml").read_text())["finance"]
     declared |= {
@@ -58,7 +58,7 @@ def run_all(project: Path, names: Sequence[str], store: str) -> tuple[float, dic
                 cwd=project,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "CONCURRENT_STORE": store, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, "SHARED_STORE": store, "OMP_NUM_THREADS": "1"},
             )
     codes = {name: process.wait() for name, process in processes.items()}
     return perf_counter() - started, codes
@@ -129,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--verticals", type=int, default=8)
     parser.add_argument("--store", action="append", help="address of an empty database; else a SQLite file")
-    parser.add_argument("--output", type=Path, default=HERE / "results/concurrent.md")
+    parser.add_argument("--output", type=Path, default=HERE / "results/shared_store.md")
     options = parser.parse_args()
     # Keeps the libraries quiet by variables that the processes inherit.
     import_module("lepton_pipeline.settings")
