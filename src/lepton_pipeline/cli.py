@@ -21,6 +21,7 @@ from lepton_pipeline.cli_errors import report_error
 from lepton_pipeline.cli_runs import compare, reproduce
 from lepton_pipeline.cli_vertical import vertical as vertical_commands
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
+from lepton_pipeline.hooks import RunHook
 from lepton_pipeline.jobs import TRAINING, Job
 
 _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")
@@ -66,9 +67,9 @@ def _configure_logging() -> None:
 def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: bool) -> int:
     """Run one pipeline in a session of its own and return its exit code."""
     try:
-        outputs = kedro_run.callback(**options | {"pipeline": None, "pipelines": [name]})  # type: ignore[misc]  # it has one
+        kedro_run.callback(**options | {"pipeline": None, "pipelines": [name]})  # type: ignore[misc]  # it has one
         if fail_on_refusal:
-            _require_promotion(Job.named(name).vertical, outputs)
+            _require_promotion(Job.named(name).vertical)
     except (KeyboardInterrupt, SystemExit) as stop:
         click.echo(f"\n{name}: told to stop; go on with: kedro run --pipelines {name} --only-missing-outputs", err=True)
         sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
@@ -77,8 +78,10 @@ def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: b
     return 0
 
 
-def _require_promotion(vertical: str, outputs: dict[str, Any]) -> None:
-    decision = outputs[f"{vertical}.decision"].load() if f"{vertical}.decision" in outputs else {"promoted": True}
+def _require_promotion(vertical: str) -> None:
+    # Kedro returns only what no later stage reads; the gate's decision is read by the report.
+    decisions = next(hook.decisions for hook in settings.HOOKS if isinstance(hook, RunHook))
+    decision = decisions.get(vertical, {"promoted": True})
     if not decision["promoted"]:
         raise GateRefusedError(f"{vertical}: the gate refused the model: {decision['reason']}")
 

@@ -129,7 +129,7 @@ def test_a_missing_table(fail):
     message = fail("ingest_table")
     assert "no table file at" in message
     assert "data/01_raw/shop; put one there (.csv, .tsv, .parquet, also compressed)" in message
-    assert "or declare the vertical's raw entry in its own catalog.yml" in message
+    assert "or declare its entry in the vertical's own catalog.yml" in message
 
 
 def test_a_table_without_rows(fail):
@@ -341,7 +341,7 @@ def test_a_missing_raw_table_ends_the_command_in_one_line(tmp_path, store):
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert line == (
         f"error: no table file at {project.path}/data/01_raw/logistics/weather; put one there (.csv, .tsv, .parquet, "
-        "also compressed) or declare the vertical's raw entry in its own catalog.yml."
+        "also compressed) or declare its entry in the vertical's own catalog.yml."
     )
     assert "Traceback" not in done.stdout + done.stderr
     assert [run.info.status for run in project.runs("logistics")] == ["FAILED"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -123,12 +124,17 @@ def test_a_model_that_is_not_there_is_explained(trained, monkeypatch, name, vers
 def test_a_vertical_without_a_champion_says_what_to_do(monkeypatch):
     import mlflow
 
-    class Client:
-        def search_model_versions(self, query):
-            return [type("Version", (), {"version": "2"})]
+    model = SimpleNamespace(name="finance", aliases={"challenger": "2"})
 
-        def get_registered_model(self, name):
-            return type("Model", (), {"aliases": {"challenger": "2"}})
+    class Versions(list):
+        token = None
+
+    class Client:
+        def search_model_versions(self, query, page_token=None):
+            return Versions([SimpleNamespace(version="2")])
+
+        def search_registered_models(self, query):
+            return [model]
 
     monkeypatch.setattr(mlflow, "MlflowClient", Client)
     with pytest.raises(ConfigurationError, match=r"promoted none of its versions \(2\).*finance\.scoring\.version=2"):

@@ -60,6 +60,7 @@ class RunHook:
 
     def __init__(self) -> None:
         self._runs: dict[Job, _Run] = {}
+        self.decisions: dict[str, dict[str, Any]] = {}
         self._working_on: Job | None = None
         self._sigterm: Any = None
         # A signal unwinds the process without Kedro telling any hook; what is open at its end was killed.
@@ -126,6 +127,7 @@ class RunHook:
             for job, run in self._runs.items():
                 self._log.describe(run.run_id, _markdown(job, results[job]), _PAGES[job.purpose])
                 if decision := results[job].get("decision"):
+                    self.decisions[job.vertical] = decision
                     self._log.rename(run.run_id, f"v{decision['version']} {run.chosen}")
                 self._log.metrics(run.run_id, {f"seconds.{stage}": each for stage, each in run.seconds.items()})
                 self._log.close(run.run_id, "FINISHED")

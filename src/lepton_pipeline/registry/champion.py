@@ -11,7 +11,7 @@ from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.registry.tracking import user_name
-from lepton_pipeline.registry.versions import all_versions, find_version, load_artefact
+from lepton_pipeline.registry.versions import all_versions, find_version, load_artefact, name_filter
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 EVENT = "champion.event."
@@ -91,7 +91,7 @@ def require_model(client: Any, name: str) -> None:
 
 def champion_of(client: Any, name: str) -> int | None:
     """The version that has the alias `champion`; None where none has, or where there is no such model."""
-    for model in client.search_registered_models(f"name = '{name}'"):
+    for model in client.search_registered_models(name_filter(name)):
         if version := model.aliases.get(CHAMPION):
             return int(version)
     return None

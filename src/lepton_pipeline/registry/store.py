@@ -10,6 +10,7 @@ from typing import Any
 from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.registry.tracking import RunLog, Tracking
+from lepton_pipeline.registry.versions import all_versions, name_filter
 
 _SQLITE = "sqlite:///"
 _PAGE = 1000
@@ -93,17 +94,12 @@ def find_run(client: Any, text: str) -> Any:
 def model_versions(client: Any, name: str) -> dict[str, tuple[int, tuple[str, ...]]]:
     """By run its version of a registered model, the latest where there are several, and the aliases of that version."""
     aliases: dict[int, list[str]] = {}
-    for model in client.search_registered_models(f"name = '{name}'"):
+    for model in client.search_registered_models(name_filter(name)):
         for alias, version in model.aliases.items():
             aliases.setdefault(int(version), []).append(alias)
     found: dict[str, tuple[int, tuple[str, ...]]] = {}
-    token = None
-    while True:
-        page = client.search_model_versions(f"name = '{name}'", page_token=token)
-        for version in page:
-            number = int(version.version)
-            if version.run_id and number > found.get(version.run_id, (0, ()))[0]:
-                found[version.run_id] = number, tuple(sorted(aliases.get(number, [])))
-        token = page.token
-        if not token:
-            return found
+    for version in all_versions(client, name):
+        number = int(version.version)
+        if version.run_id and number > found.get(version.run_id, (0, ()))[0]:
+            found[version.run_id] = number, tuple(sorted(aliases.get(number, [])))
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -40,11 +41,22 @@ def all_versions(client: Any, name: str) -> list[Any]:
     found: list[Any] = []
     token = None
     while True:
-        page = client.search_model_versions(f"name = '{name}'", page_token=token)
+        page = client.search_model_versions(name_filter(name), page_token=token)
         found += page
         token = page.token
         if not token:
             return found
+
+
+def name_filter(name: str) -> str:
+    """MLflow's filter for the model of a vertical.
+
+    Raises:
+        ConfigurationError: no vertical has such a name; filters know no placeholders, so a quote would end the text.
+    """
+    if not re.fullmatch(r"[\w-]+", name, re.ASCII):
+        raise ConfigurationError(f"{name!r} is no name of a vertical; use letters, digits and underscores.")
+    return f"name = '{name}'"
 
 
 def load_artefact(client: Any, name: str, version: int) -> Artefact:
