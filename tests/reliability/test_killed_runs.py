@@ -55,6 +55,15 @@ def require_whole_from_the_first(exist: set[str]) -> None:
             assert inputs <= exist, node.name
 
 
+def left_to_do(exist: set[str]) -> list[str]:
+    """Nodes in the order in which a run that goes on works through them: it depends on which of them are left."""
+    lacking = [node.name for node in PIPELINE.nodes if not set(node.outputs) <= exist]
+    if not lacking:
+        return []
+    left = [node.name for node in PIPELINE.from_nodes(*lacking).nodes]
+    return [node.name for node in PIPELINE.filter(node_names=left).nodes]
+
+
 def champion(project: Project) -> dict[str, Any]:
     """All that says which model is used, and the bytes of its files."""
     client = project.client()
@@ -90,37 +99,39 @@ def test_killed_at_every_node_a_run_goes_on_and_the_champion_stays(
     require_whole_from_the_first(on_disk(project, catalog_entries, monkeypatch))
     kills = 1
     command = RUN
-    left = list(NODES)
-    while left:
-        # Which of several nodes comes first depends on what else is left to do.
-        node = PIPELINE.only_nodes(*left).nodes[0].name
-        left.remove(node)
-        for moment in moments(node, request.config.getoption("--exhaustive")):
-            killed = warm.run(project.path, *command, kill=(node, moment))
-            assert killed.code == -9, (node, moment, killed.said)
-            kills += 1
-            exist = on_disk(project, catalog_entries, monkeypatch)
-            require_whole_from_the_first(exist)
-            made = PIPELINE.to_nodes(node).all_outputs() if node != NODES[0] or moment != "starting" else set()
-            own = {name for each in PIPELINE.nodes if each.name == node for name in each.outputs}
-            # A first run that is killed before it has a result leaves the last one as it was.
-            untouched = command == RUN and moment in ("starting", "computed")
-            if moment == "saved":
-                assert made <= exist, (node, moment)
-            elif not untouched:
-                assert made - own <= exist, (node, moment)
-                assert not own <= exist, (node, moment)
-            if "finance.decision" in own and moment != "starting":
-                # The gate has spoken, though its word is not on disk: another model may be champion by now, rightly.
-                before = champion(project)
-                assert before["decision"] == "promoted", (node, moment)
-            assert champion(project) == before, (node, moment)
-            # The dead one is found by the next; those before are found.
-            assert statuses(project)[0] == "RUNNING", (node, moment)
-            assert set(statuses(project)[1:-1]) <= {"KILLED"}, (node, moment)
-            if not untouched:
-                command = GO_ON
+    pending = {node: moments(node, request.config.getoption("--exhaustive")) for node in NODES}
+    left = NODES
+    # The first of those that are left, so that none is done on the way to another.
+    while to_kill := [name for name in left if pending[name]]:
+        node = to_kill[0]
+        moment = pending[node].pop(0)
+        killed = warm.run(project.path, *command, kill=(node, moment))
+        assert killed.code == -9, (node, moment, killed.said)
+        kills += 1
+        exist = on_disk(project, catalog_entries, monkeypatch)
+        require_whole_from_the_first(exist)
+        made = PIPELINE.to_nodes(node).all_outputs() if node != NODES[0] or moment != "starting" else set()
+        own = {name for each in PIPELINE.nodes if each.name == node for name in each.outputs}
+        # A first run that is killed before it has a result leaves the last one as it was.
+        untouched = command == RUN and moment in ("starting", "computed")
+        if moment == "saved":
+            assert made <= exist, (node, moment)
+        elif not untouched:
+            assert made - own <= exist, (node, moment)
+            assert not own <= exist, (node, moment)
+        if "finance.decision" in own and moment != "starting":
+            # The gate has spoken, though its word is not on disk: another model may be champion by now, rightly.
+            before = champion(project)
+            assert before["decision"] == "promoted", (node, moment)
+        assert champion(project) == before, (node, moment)
+        # The dead one is found by the next; those before are found.
+        assert statuses(project)[0] == "RUNNING", (node, moment)
+        assert set(statuses(project)[1:-1]) <= {"KILLED"}, (node, moment)
+        if not untouched:
+            command = GO_ON
+        left = NODES if untouched else left_to_do(exist)
 
+    assert not any(pending.values())
     done = warm.run(project.path, *GO_ON)
     assert done.code == 0, done.stderr
     assert on_disk(project, catalog_entries, monkeypatch) == set(PIPELINE.all_outputs())

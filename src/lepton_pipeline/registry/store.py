@@ -79,7 +79,8 @@ def find_run(client: Any, text: str) -> Any:
             "as kedro compare and the MLflow UI show them."
         )
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    found = list(client.search_runs(experiments, f"attributes.run_id LIKE '{text}%'", max_results=3))
+    begins_so = f"attributes.run_id LIKE '{text}%'"
+    found = list(client.search_runs(experiments, begins_so, max_results=3))
     if len(found) == 1:
         return found[0]
     if not found:
