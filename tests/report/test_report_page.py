@@ -2,6 +2,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+import yaml
+from conftest import REPOSITORY
 from made_up import (
     ABOUT,
     make_contract,
@@ -13,10 +15,11 @@ from made_up import (
     make_slices,
 )
 
+from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.parameters import About
 from lepton_pipeline.report.findings import describe_drift
 from lepton_pipeline.report.render import render_card, render_report
-from lepton_pipeline.report.sections import describe_verdict
+from lepton_pipeline.report.sections import changed_parameters, describe_verdict
 
 EVIL = "<script>alert('x')</script>\n{{ 7 * 7 }}{% raw %}\"quoted\" & $a_b$ | `code` </style>--> ]]>"
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -298,3 +301,18 @@ def test_only_what_was_changed_of_the_parameters_is_listed(page):
     assert "dataset.target" in words
     assert "training.width" not in words
     assert "about.question" not in words
+
+
+VERTICALS = sorted(path.parent.name for path in (REPOSITORY / "conf/base").glob("*/parameters.yml"))
+
+
+@pytest.mark.parametrize("vertical", VERTICALS)
+def test_what_every_bundled_vertical_changes_of_the_defaults_can_be_listed(vertical):
+    text = (REPOSITORY / "conf/base" / vertical / "parameters.yml").read_text(encoding="utf-8")
+    declared = read_vertical(vertical, yaml.safe_load(text)[vertical]).model_dump()
+    changed = {each["key"]: each for each in changed_parameters(declared)}
+    assert changed["gate.at_least"]["value"] == declared["gate"]["at_least"]
+    costs = declared["evaluation"]["costs"] or {}
+    assert {key for key in changed if key.startswith("evaluation.costs.")} == {
+        f"evaluation.costs.{key}" for key, value in costs.items()
+    }

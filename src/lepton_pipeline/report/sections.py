@@ -156,9 +156,10 @@ def changed_parameters(declared: dict[str, Any]) -> list[dict[str, Any]]:
     defaults = flatten(bare)
     told_elsewhere = ("about.", "contract.expectations", "tables", "features.")
     return [
-        {"key": key, "value": value, "default": defaults[key]}
+        # A part that is absent by default, costs say, has keys that the defaults lack.
+        {"key": key, "value": value, "default": defaults.get(key)}
         for key, value in flatten(declared).items()
-        if not key.startswith(told_elsewhere) and value != defaults[key]
+        if not key.startswith(told_elsewhere) and value != defaults.get(key)
     ]
 
 
