@@ -70,3 +70,8 @@ def test_names_inside_a_sentence_keep_their_capitals():
     assert words.policy_name("all") == "Act on every case"
     assert words.policy_name("hist_gradient_boosting") == "Act as gradient boosting says"
     assert words.declared(["a", None, {"b": True}]) == "a, none, b: true"
+
+
+def test_gaps_of_calibration_have_a_name_and_are_shares():
+    assert words.metric_name("calibration_in_the_large") == "Mean probability less observed rate"
+    assert list(words.METRICS).index("calibration_in_the_large") >= 0
