@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lepton_pipeline.retraining_steps import KedroSteps
 
 _LOCKS = "data/.locks"
+_INTERRUPTED = 130
 
 
 @click.command()
@@ -41,6 +42,9 @@ def retrain(
     try:
         request, steps, mlflow = _prepare(vertical, as_of, force, env)
         code = _show(request, steps, mlflow) if dry_run else _work(request, steps, mlflow, debug, fail_on_refusal)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        click.echo(f"\n{vertical}: told to stop; what it had begun is recorded as KILLED", err=True)
+        sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
     except Exception as error:
         code = report_error(error, debug)
     # As for kedro run: without it the interpreter walks through the libraries' objects at its end.
@@ -103,6 +107,7 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
     from lepton_pipeline.registry.tracking import RunLog, read_tracking
     from lepton_pipeline.retraining.job import run_job
     from lepton_pipeline.retraining.lock import only_job
+    from lepton_pipeline.retraining_view import print_decision
 
     project = project_folder()
     with only_job(project / _LOCKS, request.vertical) as holder:
@@ -110,7 +115,7 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
             click.echo(f"{request.vertical}: another job is at work ({holder}); nothing done")
             return 0
         log = RunLog(read_tracking(mlflow), project)
-        outcome = run_job(log, request, steps)
+        outcome = run_job(log, request, steps, lambda facts, decided: print_decision(request.vertical, facts, decided))
         return _conclude(request.vertical, outcome, log, debug, fail_on_refusal)
 
 
@@ -119,10 +124,6 @@ def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_re
 
     Whoever must be told of it is told from here: the outcome has the error, the facts and the gate's answer.
     """
-    from lepton_pipeline.retraining_view import print_decision
-
-    if outcome.facts is not None and outcome.decision is not None:
-        print_decision(vertical, outcome.facts, outcome.decision)
     if outcome.error is not None:
         # Before the decision nothing was written that would show what breaks a contract.
         return report_error(outcome.error, debug, vertical if outcome.decision is not None else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -125,7 +125,7 @@ def look(client: Any, request: Request, steps: Steps, *, monitor: bool) -> tuple
     return facts, rows
 
 
-def run_job(log: RunLog, request: Request, steps: Steps) -> Outcome:
+def run_job(log: RunLog, request: Request, steps: Steps, decided: Callable[[Facts, Decision], None]) -> Outcome:
     """Look, decide, and train where that is due.
 
     Whoever calls it holds the lock of the vertical. An error is in the outcome; SIGTERM and an interrupt go through as
@@ -135,6 +135,7 @@ def run_job(log: RunLog, request: Request, steps: Steps) -> Outcome:
         log: the store.
         request: what is asked for.
         steps: the vertical's pipelines.
+        decided: called with the decision once it is recorded, before anything is trained.
     """
     with _unwinding():
         before = champion_of(log.client, request.vertical)
@@ -146,7 +147,8 @@ def run_job(log: RunLog, request: Request, steps: Steps) -> Outcome:
         run_id = log.open(Job(request.vertical, RETRAINING).name, "at work", tags, {})
         work = _Work(log, run_id, request, steps)
         try:
-            work.run()
+            work.run(decided)
+            return work.finished()
         except Exception as error:
             return work.failed(error)
         except BaseException as stop:
@@ -154,7 +156,6 @@ def run_job(log: RunLog, request: Request, steps: Steps) -> Outcome:
             _ignore_sigterm()
             work.killed(stop)
             raise
-        return work.finished()
 
 
 class _Work:
@@ -166,11 +167,12 @@ class _Work:
         self._decision: Decision | None = None
         self._trained: Trained | None = None
 
-    def run(self) -> None:
+    def run(self, decided: Callable[[Facts, Decision], None]) -> None:
         request, log = self._request, self._log
         self._facts, rows = look(log.client, request, self._steps, monitor=True)
         self._decision = decide(request.declared.retraining, self._facts, force=request.force)
         self._record(self._facts, self._decision)
+        decided(self._facts, self._decision)
         if not self._decision.due:
             return
         # Rows whose label is not known yet would be learnt from as if it were the other one.
