@@ -10,8 +10,7 @@ from typing import Any
 import pandas as pd
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines, settings
-from kedro.io import AbstractDataset, DataCatalog
-from kedro.runner import SequentialRunner
+from kedro.io import AbstractDataset
 
 from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import ConfigurationError
@@ -94,9 +93,13 @@ class KedroSteps:
     def _table(self, context: KedroContext, name: str) -> pd.DataFrame:
         wanted = f"{self._vertical}.{name}"
         pipeline = pipelines[self._vertical].to_outputs(wanted)
-        inputs = {each: self._dataset(context, each) for each in pipeline.inputs()}
-        made = SequentialRunner().run(pipeline, DataCatalog(datasets=inputs))
-        table: pd.DataFrame = made[wanted].load()
+        made: dict[str, Any] = {}
+        # Not by a runner: nothing of this is to be kept, and how to resume it is no question.
+        for node in pipeline.nodes:
+            made |= node.run(
+                {each: made[each] if each in made else self._dataset(context, each).load() for each in node.inputs}
+            )
+        table: pd.DataFrame = made[wanted]
         return table
 
     def _dataset(self, context: KedroContext, name: str) -> AbstractDataset[Any, Any]:

@@ -14,7 +14,9 @@ from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Split, Vertical, Window
+from lepton_pipeline.verticals.energy import label_next_hour
 from lepton_pipeline.verticals.raw_tables import number_rows
+from lepton_pipeline.verticals.retail_snapshots import take_snapshots
 
 DAYS = pd.Series(pd.date_range("2026-01-01", periods=10), name="day")
 TABLE = pd.DataFrame({"day": DAYS, "x": range(10), "y": [0, 1] * 5})
@@ -113,6 +115,36 @@ def test_what_came_later_changes_no_bit_of_table_and_split(raw_file):
         pd.testing.assert_frame_equal(
             *(_table_and_split(raw_file(each.to_csv(index=False)), None)[0] for each in (rows, shuffled))
         )
+
+
+def test_labels_of_the_house_look_no_further_than_the_date():
+    draw = np.random.default_rng(5)
+    times = pd.Series(pd.date_range("2026-01-01", periods=300, freq="10min"), name="date")
+    readings = pd.DataFrame({"date": times, "Appliances": draw.integers(10, 200, 300)})
+    later = times > times[200]
+    others = readings.assign(Appliances=readings["Appliances"].mask(later, draw.permutation(readings["Appliances"])))
+    roles = Dataset(
+        target="next_hour", positive_when="next_hour > 100", time="date", label_delay="1h", as_of=str(times[200])
+    )
+    one, other = (number_rows(label_next_hour(each), roles, Contract(), Features())[0] for each in (readings, others))
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+    assert one["date"].max() == times[194]
+
+
+def test_snapshots_of_customers_look_no_further_than_the_date():
+    draw = np.random.default_rng(5)
+    days = pd.DataFrame({"customer": draw.integers(0, 200, 800), "day": draw.integers(0, 500, 800)}).drop_duplicates()
+    days["day"] = pd.Timestamp("2025-01-01") + pd.to_timedelta(days["day"], unit="D")
+    counts = {name: draw.integers(1, 9, len(days)) for name in ("lines", "units", "pence", "new_products")}
+    days = days.assign(country="Malta", returned_pence=0, **counts)
+    later = days["day"] >= "2026-01-10"
+    # Others come later, and they buy something else.
+    moved = days["customer"].mask(later, (days["customer"] * 7 + 3) % 200)
+    others = days.assign(customer=moved, pence=days["pence"].mask(later, 1)).drop_duplicates(["customer", "day"])
+    roles = Dataset(target="churned", positive=True, time="snapshot", label_delay="90d", as_of="2026-01-10")
+    found = [number_rows(take_snapshots(each, roles), roles, Contract(), Features())[0] for each in (days, others)]
+    pd.testing.assert_frame_equal(*found, check_exact=True)
+    assert found[0]["snapshot"].max() == pd.Timestamp("2025-10-01")
 
 
 def _table_and_split(raw, as_of="2026-03-01"):
