@@ -18,6 +18,7 @@ from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli_champion import champion as champion_commands
 from lepton_pipeline.cli_errors import report_error
+from lepton_pipeline.cli_retrain import retrain, retrain_log
 from lepton_pipeline.cli_runs import compare, reproduce
 from lepton_pipeline.cli_vertical import vertical as vertical_commands
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
@@ -179,3 +180,5 @@ cli.add_command(vertical_commands)
 cli.add_command(compare)
 cli.add_command(reproduce)
 cli.add_command(champion_commands)
+cli.add_command(retrain)
+cli.add_command(retrain_log)

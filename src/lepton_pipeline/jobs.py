@@ -8,7 +8,9 @@ from typing import Protocol
 TRAINING = "training"
 SCORING = "scoring"
 MONITORING = "monitoring"
-_OTHERS = (SCORING, MONITORING)
+# No pipeline: the experiment of the jobs that decide whether to train.
+RETRAINING = "retraining"
+_OTHERS = (SCORING, MONITORING, RETRAINING)
 
 
 class _Node(Protocol):
@@ -25,7 +27,7 @@ class Job:
 
     Attributes:
         vertical: whose declaration it follows; the namespace of its nodes.
-        purpose: "training", "scoring" or "monitoring"; the nodes of all but the first carry it as a tag.
+        purpose: "training", "scoring", "monitoring" or "retraining"; the nodes of all but the first carry it as a tag.
     """
 
     vertical: str

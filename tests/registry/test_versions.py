@@ -15,6 +15,7 @@ def test_a_version_says_what_it_has_learnt_from(shop):
     assert len(rows.hashes) == len(learnt) == 400
     tags = find_version(shop.client, "base", 1).tags
     assert tags["trained.rows"] == "400"
+    assert tags["data.until"] == shop.table["day"].max().isoformat()
     assert tags["trained.until"] == rows.until == shop.table.loc[learnt.index, "day"].max().isoformat()
     assert shop.client.get_run(shop.base["run_id"]).data.tags["trained.until"] == rows.until
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.data.as_of import known_rows
 from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.dates import read_dates
 from lepton_pipeline.data.fingerprint import fingerprint
@@ -32,7 +33,7 @@ def ingest_table(
 
     Args:
         raw: table files, whose rows are put one below the other; or a table that a catalog entry has loaded (SQL, say).
-        dataset: declared roles of columns.
+        dataset: declared roles of columns, and the date of which the table is (`as_of`).
         ingestion: how text becomes values.
         contract: expectations, for the columns they name.
         features: columns that are made later and so need not be there.
@@ -49,7 +50,8 @@ def ingest_table(
         declared = declared_columns(dataset, contract, features) | {"ingestion.dates": list(ingestion.dates)}
         check_columns(names, declared, where)
 
-    table = _typed_table(raw, ingestion, check)
+    columns = _known_columns(_untyped_table(raw, ingestion, check), dataset, ingestion)
+    table = _typed(columns, ingestion)
     return table, record_table(table, dataset, [] if isinstance(raw, pd.DataFrame) else [file.name for file in raw])
 
 
@@ -75,7 +77,7 @@ def read_table(raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract
     def check(names: Sequence[str], where: str) -> None:
         check_columns(names, declared_columns(None, contract, Features(), f"tables.{name}"), where)
 
-    return _typed_table(raw, ingestion, check)
+    return _typed(_untyped_table(raw, ingestion, check), ingestion)
 
 
 def record_table(table: pd.DataFrame, dataset: Dataset, files: list[str]) -> dict[str, Any]:
@@ -97,8 +99,19 @@ def record_table(table: pd.DataFrame, dataset: Dataset, files: list[str]) -> dic
     return {**fingerprint(table), "base_rate": round(base_rate, 6), "files": files}
 
 
-def _typed_table(raw: Raw, ingestion: Ingestion, check: Callable[[Sequence[str], str], None]) -> pd.DataFrame:
-    columns = checked_frame(raw, check) if isinstance(raw, pd.DataFrame) else _read_files(raw, ingestion, check)
+def _untyped_table(raw: Raw, ingestion: Ingestion, check: Callable[[Sequence[str], str], None]) -> pd.DataFrame:
+    return checked_frame(raw, check) if isinstance(raw, pd.DataFrame) else _read_files(raw, ingestion, check)
+
+
+def _known_columns(columns: pd.DataFrame, dataset: Dataset, ingestion: Ingestion) -> pd.DataFrame:
+    """Leave out what was not known at `dataset.as_of` before types are told: a later text would make a column text."""
+    if dataset.as_of is None or dataset.time not in columns:
+        return columns
+    times = typed_column(columns[dataset.time], ingestion).to_frame()
+    return columns.loc[known_rows(times, dataset).index].reset_index(drop=True)
+
+
+def _typed(columns: pd.DataFrame, ingestion: Ingestion) -> pd.DataFrame:
     return pd.DataFrame({name: typed_column(columns[name], ingestion) for name in columns})
 
 

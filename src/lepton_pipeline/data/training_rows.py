@@ -58,7 +58,7 @@ class TrainingRows:
         groups = np.empty(0, dtype=np.uint64)
         if dataset.group is not None:
             groups = np.unique(_hash_keys(rows[dataset.group]))
-        until = None if dataset.time is None else _as_text(rows[dataset.time].max())
+        until = None if dataset.time is None else as_text(rows[dataset.time].max())
         return cls(columns, keys, np.sort(_hash(rows, parts["label"], columns, keys)), groups, until)
 
     def learnt(self, table: pd.DataFrame, split: pd.DataFrame) -> pd.Series:
@@ -203,7 +203,8 @@ def _comparable(column: pd.Series, exact: bool) -> Any:
     return np.where(np.isnan(rounded), np.nan, rounded + 0.0)
 
 
-def _as_text(time: Any) -> str:
+def as_text(time: Any) -> str:
+    """A time as an ISO date or a number."""
     return time.isoformat() if hasattr(time, "isoformat") else str(time)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.data.as_of import known_rows, recent_rows
 from lepton_pipeline.data.columns import check_columns
 from lepton_pipeline.data.dates import read_dates
 from lepton_pipeline.data.expressions import Expression, parse_expression
@@ -24,7 +25,8 @@ def derive_features(clean_table: pd.DataFrame, dataset: Dataset, features: Featu
 
     Args:
         clean_table: typed rows of the vertical.
-        dataset: roles of the columns.
+        dataset: roles of the columns; rows not known at `as_of` are left out, and those before `since`, which windows
+            have seen.
         features: what is made, from which columns.
 
     Returns:
@@ -37,8 +39,12 @@ def derive_features(clean_table: pd.DataFrame, dataset: Dataset, features: Featu
     problems = check_features_declared(features, dataset)
     if problems:
         raise ConfigurationError("\n".join(problems))
-    if not features.names():
-        return clean_table
+    derived = _with_features(clean_table, dataset, features) if features.names() else clean_table
+    # A time that is derived is known only here.
+    return recent_rows(known_rows(derived, dataset), dataset)
+
+
+def _with_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
     _check_new(clean_table, features)
     expressions = _parsed(features.derive)
     reads = _reads(expressions, features, dataset)

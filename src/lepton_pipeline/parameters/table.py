@@ -35,6 +35,12 @@ class Dataset(Declaration):
     time: str | None = Field(None, description="column of dates, or of numbers in their order; never a feature")
     group: str | None = Field(None, description="column of what several rows belong to; never a feature")
     label_delay: Duration = Field(0, description="time from a row until its label is known, such as 90d, 12h or 10min")
+    as_of: str | int | float | None = Field(
+        None, description="date, or number beside numbers: only rows whose label was known then are used"
+    )
+    since: str | int | float | None = Field(
+        None, description="date, or number beside numbers: earlier rows are not trained on, though windows see them"
+    )
     exclude: list[str] = Field([], description="columns that are never features")
     sensitive: list[str] = Field([], description="columns kept for measuring fairness; never features")
     numeric: list[str] = Field([], description="columns that must hold numbers")

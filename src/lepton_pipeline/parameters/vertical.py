@@ -8,6 +8,7 @@ from lepton_pipeline.parameters.base import Declaration
 from lepton_pipeline.parameters.evaluation import Evaluation
 from lepton_pipeline.parameters.features import Features, Leaks, Split
 from lepton_pipeline.parameters.gate import Gate
+from lepton_pipeline.parameters.retraining import Alerts, Monitoring, Retraining
 from lepton_pipeline.parameters.scoring import Scoring
 from lepton_pipeline.parameters.table import About, Contract, Dataset, Ingestion
 from lepton_pipeline.parameters.training import Training
@@ -28,6 +29,9 @@ class Vertical(Declaration):
     evaluation: Evaluation = Field(Evaluation(), description="how quality is measured")
     gate: Gate = Field(Gate(), description="what a model must reach to become champion")
     scoring: Scoring = Field(Scoring(), description="how new rows are scored")
+    retraining: Retraining = Field(Retraining(), description="when it is trained again")
+    monitoring: Monitoring = Field(Monitoring(), description="what new rows are compared by")
+    alerts: Alerts = Field(Alerts(), description="who is told")
 
     @model_validator(mode="after")
     def _split_has_its_columns(self) -> Vertical:
@@ -50,5 +54,23 @@ class Vertical(Declaration):
             raise ValueError(
                 f"evaluation.slices: {self.dataset.target!r} is the target, so a slice would hold one outcome only; "
                 "name other columns"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _clock_can_be_read(self) -> Vertical:
+        dated = {
+            "dataset.as_of": self.dataset.as_of,
+            "dataset.since": self.dataset.since,
+            "retraining.window": self.retraining.window,
+        }
+        for key, value in dated.items():
+            if value is not None and self.dataset.time is None:
+                raise ValueError(f"{key}: {value!r} needs dataset.time, to know which rows are later; declare it")
+        policy = self.retraining
+        lasting = {"max_age": policy.max_age, "cool_down": policy.cool_down, "timeout": policy.timeout}
+        if numbers := [key for key, value in lasting.items() if isinstance(value, int)]:
+            raise ValueError(
+                f"retraining.{numbers[0]}: {lasting[numbers[0]]!r} has no unit; declare a duration such as 90d or 12h"
             )
         return self

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 import lepton_pipeline
-from lepton_pipeline.data.training_rows import TrainingRows
+from lepton_pipeline.data.training_rows import TrainingRows, as_text
 from lepton_pipeline.model.artefact import Artefact, hash_artefact
 from lepton_pipeline.parameters import About, Dataset
 from lepton_pipeline.registry.tracking import flat_metrics
@@ -95,6 +95,8 @@ def register_model(
         CHECKSUM: checksum,
         "trained.rows": str(len(learnt_from.hashes)),
         **({"trained.until": learnt_from.until} if learnt_from.until is not None else {}),
+        # Of all rows, the test's too: what is later is new.
+        **({"data.until": as_text(feature_table[dataset.time].max())} if dataset.time is not None else {}),
         **({"caution": about.caution} if about.caution else {}),
     }
     registered = client.create_model_version(

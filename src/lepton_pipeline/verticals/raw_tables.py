@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
+from lepton_pipeline.data.as_of import known_rows
 from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.contract import check_raw_table, enforce_contract
 from lepton_pipeline.data.ingest import read_table, record_table
@@ -68,7 +69,7 @@ def finish_table(source: str) -> Node:
 def number_rows(
     made: pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Number the rows from 0 and record what they are.
+    """Number the rows that were known at `dataset.as_of` from 0 and record what they are.
 
     Args:
         made: one row per example, any index.
@@ -87,8 +88,8 @@ def number_rows(
             "no row is left of the raw tables: the vertical's own nodes have left out every one. Look at what they "
             "need of a row, and whether the raw tables reach over enough time for it."
         )
-    table = made.reset_index(drop=True)
-    check_columns([str(name) for name in table.columns], declared_columns(dataset, contract, features), "the table")
+    check_columns([str(name) for name in made.columns], declared_columns(dataset, contract, features), "the table")
+    table = known_rows(made, dataset).reset_index(drop=True)
     return table, record_table(table, dataset, [])
 
 

@@ -1,0 +1,163 @@
+"""`kedro retrain` and `kedro retrain-log`: train a vertical where that is due, and what was decided."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import click
+from kedro.framework.project import settings
+
+from lepton_pipeline.cli_errors import report_error
+from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.errors import ConfigurationError, GateRefusedError
+
+if TYPE_CHECKING:
+    from lepton_pipeline.retraining.job import Outcome, Request
+    from lepton_pipeline.retraining_steps import KedroSteps
+
+_LOCKS = "data/.locks"
+_INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("vertical")
+@click.option("--as-of", metavar="DATE", help="See only rows and labels that existed then: 2026-01-31, or a number.")
+@click.option("--dry-run", is_flag=True, help="Say which triggers hold; nothing is trained, recorded or written.")
+@click.option("--force", is_flag=True, help="Train whatever the policy says.")
+@click.option("--fail-on-refusal", is_flag=True, help="End with exit code 4 if the gate refuses the model.")
+@env_option
+@debug_option
+def retrain(
+    vertical: str, as_of: str | None, dry_run: bool, force: bool, fail_on_refusal: bool, env: str | None, debug: bool
+) -> None:
+    """Train VERTICAL where its policy (`retraining:`) says that it is due.
+
+    Exit codes: 0 done, also where nothing is due or another job is at work, 2 bad configuration or usage, 3 data that
+    break the contract, 4 gate refused (with --fail-on-refusal), 130 and 143 interrupted, 1 anything else.
+    """
+    try:
+        request, steps, mlflow = _prepare(vertical, as_of, force, env)
+        code = _show(request, steps, mlflow) if dry_run else _work(request, steps, mlflow, debug, fail_on_refusal)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        click.echo(f"\n{vertical}: told to stop; what it had begun is recorded as KILLED", err=True)
+        sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
+    except Exception as error:
+        code = report_error(error, debug)
+    # As for kedro run: without it the interpreter walks through the libraries' objects at its end.
+    gc.freeze()
+    sys.exit(code)
+
+
+@click.command(name="retrain-log")
+@click.argument("vertical")
+@click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="So many of the latest jobs.")
+@env_option
+@debug_option
+@explained
+def retrain_log(vertical: str, last: int, env: str | None) -> None:
+    """List what the latest jobs of VERTICAL decided, the latest first."""
+    from kedro.config import OmegaConfigLoader
+
+    from lepton_pipeline.registry.tracking import existing_store, read_tracking
+    from lepton_pipeline.retraining.history import job_runs
+    from lepton_pipeline.retraining_view import print_jobs
+
+    _require_vertical(vertical)
+    project = project_folder()
+    loader = OmegaConfigLoader(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    client = existing_store(read_tracking(loader["mlflow"]), project)
+    print_jobs(vertical, job_runs(client, vertical, last))
+
+
+def _prepare(vertical: str, as_of: str | None, force: bool, env: str | None) -> tuple[Request, KedroSteps, Any]:
+    """Read the declaration before anything is locked or opened.
+
+    Raises:
+        ConfigurationError: there is no such vertical, its declaration is wrong, or the date is.
+    """
+    from lepton_pipeline.retraining.job import Request
+    from lepton_pipeline.retraining_steps import KedroSteps
+
+    _require_vertical(vertical)
+    date, now = _moment(as_of)
+    steps = KedroSteps(project_folder(), env, vertical, date)
+    declared, mlflow = steps.declared()
+    return Request(vertical, declared, date, now, force), steps, mlflow
+
+
+def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
+    """Say what would be decided."""
+    from lepton_pipeline.registry.tracking import existing_store, read_tracking
+    from lepton_pipeline.retraining.job import look
+    from lepton_pipeline.retraining.policy import decide
+    from lepton_pipeline.retraining_view import print_decision
+
+    client = existing_store(read_tracking(mlflow), project_folder())
+    facts, _ = look(client, request, steps, monitor=False)
+    print_decision(request.vertical, facts, decide(request.declared.retraining, facts, force=request.force))
+    return 0
+
+
+def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on_refusal: bool) -> int:
+    """Do the job, unless another process does, and return the exit code."""
+    from lepton_pipeline.registry.tracking import RunLog, read_tracking
+    from lepton_pipeline.retraining.job import run_job
+    from lepton_pipeline.retraining.lock import only_job
+    from lepton_pipeline.retraining_view import print_decision
+
+    project = project_folder()
+    with only_job(project / _LOCKS, request.vertical) as holder:
+        if holder is not None:
+            click.echo(f"{request.vertical}: another job is at work ({holder}); nothing done")
+            return 0
+        log = RunLog(read_tracking(mlflow), project)
+        outcome = run_job(log, request, steps, lambda facts, decided: print_decision(request.vertical, facts, decided))
+        return _conclude(request.vertical, outcome, log, debug, fail_on_refusal)
+
+
+def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_refusal: bool) -> int:
+    """Say how a job ended, whichever way, and return its exit code.
+
+    Whoever must be told of it is told from here: the outcome has the error, the facts and the gate's answer.
+    """
+    if outcome.error is not None:
+        # Before the decision nothing was written that would show what breaks a contract.
+        return report_error(outcome.error, debug, vertical if outcome.decision is not None else None)
+    click.echo(f"recorded: {log.where(outcome.run_id)}")
+    trained = outcome.trained
+    if trained is not None and not trained.promoted and fail_on_refusal:
+        raise GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}")
+    return outcome.exit_code
+
+
+def _require_vertical(name: str) -> None:
+    from lepton_pipeline.declaration import find_verticals
+
+    known = find_verticals(project_folder() / settings.CONF_SOURCE / "base")
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")
+
+
+def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:
+    """The date to see the data of, and the moment to decide for."""
+    from lepton_pipeline.retraining.history import as_moment
+
+    now = datetime.now(UTC)
+    if as_of is None:
+        return None, now
+    try:
+        # Where rows are in the order of a number: the clock says nothing about it.
+        return float(as_of), now
+    except ValueError:
+        at = as_moment(as_of)
+    if at is None:
+        raise ConfigurationError(f"--as-of: {as_of!r} is no date; write 2026-01-31, 2026-01-31T12:00, or a number.")
+    if at > now:
+        raise ConfigurationError(f"--as-of: {as_of} lies ahead; nobody knows yet what will be known then.")
+    return as_of, at

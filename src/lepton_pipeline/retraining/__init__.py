@@ -1,0 +1,1 @@
+"""Whether a vertical is due to be trained again, and the job that does it."""

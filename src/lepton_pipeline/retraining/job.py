@@ -1,0 +1,274 @@
+"""The retraining job: look, decide, train; with a run of its own in MLflow that tells how it ended, however it did."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Any, Protocol
+
+from lepton_pipeline.errors import LeptonError, store_lost, user_error
+from lepton_pipeline.jobs import RETRAINING, Job
+from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.registry.champion import champion_of
+from lepton_pipeline.registry.tracking import RunLog
+from lepton_pipeline.retraining.facts import Champion, Facts, RowCounts, read_monitoring
+from lepton_pipeline.retraining.history import failures, job_runs, last_training, read_champion
+from lepton_pipeline.retraining.policy import Decision, decide
+
+logger = logging.getLogger(__name__)
+_INTERRUPTED = 130
+_TEXT_CHARACTERS = 2000
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to."""
+
+    run_id: str
+    version: int
+    promoted: bool
+    reason: str
+
+
+class Steps(Protocol):
+    """What a job does with a vertical's pipelines."""
+
+    def count_rows(self, champion: Champion | None, now: datetime) -> RowCounts:
+        """Read the table as it would be trained on, and count its rows."""
+        ...
+
+    def monitor(self) -> Mapping[str, Any] | None:
+        """Compare new rows with the champion's; None where nothing does that."""
+        ...
+
+    def last_monitoring(self) -> Mapping[str, Any] | None:
+        """What the latest comparison said; None where there is none."""
+        ...
+
+    def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
+        """Train, up to the gate's decision."""
+        ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a job is asked for.
+
+    Attributes:
+        vertical: its name.
+        declared: its declaration.
+        as_of: the date that it decides for; None: now.
+        now: that moment in UTC.
+        force: train whatever the policy says.
+    """
+
+    vertical: str
+    declared: Vertical
+    as_of: str | float | None
+    now: datetime
+    force: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes:
+        run_id: its run in MLflow.
+        facts: what was known; None where it failed before.
+        decision: what follows from them; None where it failed before.
+        trained: what the training came to; None where there was none.
+        error: why it failed; None where it did not.
+        exit_code: of the process.
+    """
+
+    run_id: str
+    facts: Facts | None
+    decision: Decision | None
+    trained: Trained | None
+    error: Exception | None
+    exit_code: int
+
+
+def look(client: Any, request: Request, steps: Steps, *, monitor: bool) -> tuple[Facts, RowCounts]:
+    """Gather what is known.
+
+    Args:
+        client: of the store; None where nothing ever ran.
+        request: the vertical and the moment.
+        steps: its pipelines.
+        monitor: whether to compare new rows now; else the latest comparison counts.
+    """
+    vertical, now = request.vertical, request.now
+    champion = read_champion(client, vertical, request.declared.gate.metric)
+    rows = steps.count_rows(champion, now)
+    result = None
+    if champion is not None:
+        result = steps.monitor() if monitor else steps.last_monitoring()
+    last_failure, failed = failures(job_runs(client, vertical))
+    facts = Facts(
+        now=now,
+        champion=champion,
+        mature_rows_total=rows.mature,
+        new_mature_rows=rows.new,
+        last_training_at=last_training(client, vertical, now),
+        last_failure_at=last_failure,
+        consecutive_failures=failed,
+        **read_monitoring(result, champion),
+    )
+    return facts, rows
+
+
+def run_job(log: RunLog, request: Request, steps: Steps, decided: Callable[[Facts, Decision], None]) -> Outcome:
+    """Look, decide, and train where that is due.
+
+    Whoever calls it holds the lock of the vertical. An error is in the outcome; SIGTERM and an interrupt go through as
+    the exceptions that they are, once the run is closed as KILLED.
+
+    Args:
+        log: the store.
+        request: what is asked for.
+        steps: the vertical's pipelines.
+        decided: called with the decision once it is recorded, before anything is trained.
+    """
+    with _unwinding():
+        before = champion_of(log.client, request.vertical)
+        tags = {
+            "as_of": "" if request.as_of is None else str(request.as_of),
+            "forced": _text(request.force),
+            "champion.before": _text(before),
+        }
+        run_id = log.open(Job(request.vertical, RETRAINING).name, "at work", tags, {})
+        work = _Work(log, run_id, request, steps)
+        try:
+            work.run(decided)
+            return work.finished()
+        except Exception as error:
+            return work.failed(error)
+        except BaseException as stop:
+            # A second signal must not come between the process and the truth about it.
+            _ignore_sigterm()
+            work.killed(stop)
+            raise
+
+
+class _Work:
+    """One job while it is at work, and how its run is closed."""
+
+    def __init__(self, log: RunLog, run_id: str, request: Request, steps: Steps):
+        self._log, self._run_id, self._request, self._steps = log, run_id, request, steps
+        self._facts: Facts | None = None
+        self._decision: Decision | None = None
+        self._trained: Trained | None = None
+
+    def run(self, decided: Callable[[Facts, Decision], None]) -> None:
+        request, log = self._request, self._log
+        self._facts, rows = look(log.client, request, self._steps, monitor=True)
+        self._decision = decide(request.declared.retraining, self._facts, force=request.force)
+        self._record(self._facts, self._decision)
+        decided(self._facts, self._decision)
+        if not self._decision.due:
+            return
+        # Rows whose label is not known yet would be learnt from as if it were the other one.
+        as_of = request.as_of
+        if as_of is None and rows.immature:
+            as_of = request.now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+        self._trained = self._steps.train(as_of, rows.window_start)
+        log.tag(
+            self._run_id,
+            {
+                "training.run_id": self._trained.run_id,
+                "version": str(self._trained.version),
+                "promoted": _text(self._trained.promoted),
+                "gate.reason": self._trained.reason[:_TEXT_CHARACTERS],
+            },
+        )
+
+    def finished(self) -> Outcome:
+        return self._close("FINISHED", None, 0)
+
+    def failed(self, error: Exception) -> Outcome:
+        known = user_error(error)
+        return self._close("FAILED", error, LeptonError.exit_code if known is None else known.exit_code)
+
+    def killed(self, stop: BaseException) -> None:
+        code = stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else _INTERRUPTED
+        self._close("KILLED", "the process was told to stop", code)
+
+    def _record(self, facts: Facts, decision: Decision) -> None:
+        log, run_id = self._log, self._run_id
+        tags = {
+            "due": _text(decision.due),
+            "triggers": ",".join(decision.holding),
+            "decision": decision.why[:_TEXT_CHARACTERS],
+        }
+        log.tag(run_id, tags)
+        log.rename(run_id, f"due: {', '.join(decision.holding)}" if decision.due else "not due")
+        counts = {"rows.mature": facts.mature_rows_total, "rows.new": facts.new_mature_rows}
+        log.metrics(run_id, {key: value for key, value in counts.items() if value is not None})
+        log.client.log_dict(run_id, _plain({"facts": asdict(facts), "decision": asdict(decision)}), "decision.json")
+
+    def _close(self, status: str, error: Exception | str | None, exit_code: int) -> Outcome:
+        """End the run; where the store is gone, a later job of the vertical ends it."""
+        try:
+            if status != "FINISHED":
+                self._log.rename(self._run_id, status.lower())
+            after = champion_of(self._log.client, self._request.vertical)
+            self._log.tag(self._run_id, {"exit_code": str(exit_code), "champion.after": _text(after)})
+            self._log.close(self._run_id, status, error)
+        except Exception as refused:
+            if not store_lost(refused):
+                raise
+            logger.warning(
+                "%s: MLflow's store is gone; the next job that reaches it ends run %s there",
+                self._request.vertical,
+                self._run_id,
+            )
+            if status == "FINISHED":
+                return self._outcome(refused, LeptonError.exit_code)
+        return self._outcome(error if isinstance(error, Exception) else None, exit_code)
+
+    def _outcome(self, error: Exception | None, exit_code: int) -> Outcome:
+        return Outcome(self._run_id, self._facts, self._decision, self._trained, error, exit_code)
+
+
+@contextmanager
+def _unwinding() -> Iterator[None]:
+    """Let SIGTERM unwind the process as an interrupt does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _ignore_sigterm() -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _text(value: bool | int | None) -> str:
+    return "" if value is None else str(value).lower()

@@ -1,0 +1,113 @@
+"""The pipelines of a vertical as a retraining job uses them: each in a session of Kedro's own, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.framework.context import KedroContext
+from kedro.framework.project import pipelines, settings
+from kedro.io import AbstractDataset
+
+from lepton_pipeline.declaration import read_vertical
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.jobs import MONITORING, Job
+from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.retraining.facts import Champion, RowCounts, count_rows
+from lepton_pipeline.retraining.job import Trained
+
+
+class KedroSteps:
+    """The steps of a job.
+
+    Args:
+        project: root of the project.
+        env: configuration environment; None for the usual one.
+        vertical: its name.
+        as_of: date of which rows and labels are; None: all there are.
+    """
+
+    def __init__(self, project: Path, env: str | None, vertical: str, as_of: str | float | None):
+        self._project, self._env, self._vertical, self._as_of = project, env, vertical, as_of
+
+    def declared(self) -> tuple[Vertical, Mapping[str, Any]]:
+        """The vertical's declaration, and `mlflow.yml`.
+
+        Raises:
+            ConfigurationError: what is wrong, one line a key.
+        """
+        context = self._context()
+        return read_vertical(self._vertical, context.params[self._vertical]), context.config_loader["mlflow"]
+
+    def count_rows(self, champion: Champion | None, now: datetime) -> RowCounts:
+        """Read the table in memory, so that nothing on disk changes, and count its rows.
+
+        Raises:
+            DataError: the raw data cannot be used, or break a contract.
+        """
+        context = self._context()
+        declared = read_vertical(self._vertical, context.params[self._vertical])
+        made_later = declared.dataset.time in declared.features.names()
+        table = self._table(context, "feature_table" if made_later else "table")
+        return count_rows(table, declared.dataset, champion, now, declared.retraining.window)
+
+    def monitor(self) -> Mapping[str, Any] | None:
+        """Run the vertical's monitoring, if it has one."""
+        name = Job(self._vertical, MONITORING).name
+        if name not in pipelines:
+            return None
+        self._run(name, self._params(self._as_of))
+        return self.last_monitoring()
+
+    def last_monitoring(self) -> Mapping[str, Any] | None:
+        """What lies on disk of the latest monitoring."""
+        dataset = self._context().catalog.get(f"{self._vertical}.monitoring_result")
+        result: Mapping[str, Any] | None = dataset.load() if dataset is not None and dataset.exists() else None
+        return result
+
+    def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
+        """Run the vertical's training; what it made is read from disk."""
+        self._run(self._vertical, self._params(as_of, since))
+        context = self._context()
+        registration, decision = (
+            self._dataset(context, f"{self._vertical}.{name}").load() for name in ("registration", "decision")
+        )
+        return Trained(registration["run_id"], decision["version"], decision["promoted"], decision["reason"])
+
+    def _context(self) -> KedroContext:
+        pipelines.set_requested([self._vertical])
+        session = settings.SESSION_CLASS.create(self._project, env=self._env, runtime_params=self._params(self._as_of))
+        with session:
+            context: KedroContext = session.load_context()
+        # As a run does: what another vertical declares is not looked at.
+        context._pipelines_to_validate = [self._vertical]
+        return context
+
+    def _run(self, name: str, params: dict[str, Any]) -> None:
+        with settings.SESSION_CLASS.create(self._project, env=self._env, runtime_params=params) as session:
+            session.run(pipeline_names=[name])
+
+    def _table(self, context: KedroContext, name: str) -> pd.DataFrame:
+        wanted = f"{self._vertical}.{name}"
+        pipeline = pipelines[self._vertical].to_outputs(wanted)
+        made: dict[str, Any] = {}
+        # Not by a runner: nothing of this is to be kept, and how to resume it is no question.
+        for node in pipeline.nodes:
+            made |= node.run(
+                {each: made[each] if each in made else self._dataset(context, each).load() for each in node.inputs}
+            )
+        table: pd.DataFrame = made[wanted]
+        return table
+
+    def _dataset(self, context: KedroContext, name: str) -> AbstractDataset[Any, Any]:
+        dataset: AbstractDataset[Any, Any] | None = context.catalog.get(name)
+        if dataset is None:
+            raise ConfigurationError(f"the catalog has no entry {name!r}; restore it in conf/base/catalog.yml.")
+        return dataset
+
+    def _params(self, as_of: str | float | None, since: str | float | None = None) -> dict[str, Any]:
+        given = {key: value for key, value in (("as_of", as_of), ("since", since)) if value is not None}
+        return {self._vertical: {"dataset": given}} if given else {}

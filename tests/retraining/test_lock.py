@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from lepton_pipeline.retraining.lock import only_job
+
+HOLD = """
+import sys
+from pathlib import Path
+from lepton_pipeline.retraining.lock import only_job
+with only_job(Path(sys.argv[1]), "shop") as holder:
+    print(holder, flush=True)
+    sys.stdin.readline()
+"""
+
+
+def hold(folder):
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_a_second_job_is_told_who_is_at_work(tmp_path):
+    with only_job(tmp_path / "locks", "shop") as holder:
+        assert holder is None
+        with hold(tmp_path / "locks") as second:
+            said = second.communicate("\n")[0]
+        with only_job(tmp_path / "locks", "bank") as other:
+            assert other is None
+    assert said.startswith(f"process {os.getpid()} on ")
+    assert "since 20" in said
+    with only_job(tmp_path / "locks", "shop") as holder:
+        assert holder is None
+
+
+def test_a_killed_job_leaves_no_lock(tmp_path):
+    with hold(tmp_path) as first:
+        assert first.stdout.readline() == "None\n"
+        with only_job(tmp_path, "shop") as holder:
+            assert holder.startswith(f"process {first.pid} on ")
+        first.kill()
+        first.wait()
+        with only_job(tmp_path, "shop") as holder:
+            assert holder is None
+
+
+def test_a_lock_without_a_note_is_still_a_lock(tmp_path):
+    with hold(tmp_path) as first:
+        first.stdout.readline()
+        (tmp_path / "shop.json").write_text("{")
+        with only_job(tmp_path, "shop") as holder:
+            assert holder == "another process"
+        first.communicate("\n")

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.retraining.facts import Champion, count_rows, read_monitoring
+
+NOW = datetime(2026, 1, 11, tzinfo=UTC)
+TABLE = pd.DataFrame({"day": pd.date_range("2026-01-01", periods=10), "y": [0, 1] * 5})
+
+
+def made_until(day: str | None = None, rows: int | None = None) -> Champion:
+    return Champion(3, "2026-01-02", day, rows, NOW, NOW, 4, None)
+
+
+def dataset(**keys: object) -> Dataset:
+    return Dataset(target="y", positive=1, **keys)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("champion", "new"),
+    [(None, None), (made_until("2026-01-04"), 2), (made_until("2026-01-10"), 0), (made_until(), 4)],
+)
+def test_new_rows_are_later_than_the_champions_and_have_their_label(champion, new):
+    rows = count_rows(TABLE, dataset(time="day", label_delay="5d"), champion, NOW, "2d")
+    # The label of 6 January is known on the 11th.
+    assert (rows.mature, rows.immature, rows.new) == (6, 4, new)
+    assert (rows.latest, rows.window_start) == ("2026-01-06T00:00:00", "2026-01-04T00:00:00")
+
+
+def test_a_time_zone_of_the_rows_is_kept():
+    there = TABLE.assign(day=TABLE["day"].dt.tz_localize("Asia/Tokyo"))
+    rows = count_rows(
+        there, dataset(time="day"), made_until("2026-01-04T00:00:00+09:00"), datetime(2026, 1, 5, tzinfo=UTC)
+    )
+    assert (rows.mature, rows.new) == (5, 1)
+
+
+def test_the_clock_says_nothing_of_numbers():
+    numbered = pd.DataFrame({"day": range(10), "y": [0, 1] * 5})
+    rows = count_rows(numbered, dataset(time="day"), made_until("7"), NOW, 3)
+    assert (rows.mature, rows.immature, rows.new, rows.latest, rows.window_start) == (10, 0, 2, "9", 6.0)
+
+
+def test_without_a_time_rows_are_counted():
+    assert count_rows(TABLE, dataset(), made_until(rows=7), NOW).new == 3
+    assert count_rows(TABLE, dataset(), made_until(), NOW).new is None
+    assert count_rows(TABLE, dataset(), made_until(rows=12), NOW).new == 0
+
+
+def test_rows_without_a_known_label_are_none_to_count():
+    assert count_rows(TABLE, dataset(time="day", label_delay="1w"), None, datetime(2026, 1, 2, tzinfo=UTC)).mature == 0
+
+
+def test_what_cannot_be_compared_is_said():
+    with pytest.raises(DataError, match="does not compare with column 'day'"):
+        count_rows(TABLE, dataset(time="day"), made_until("soon"), NOW)
+    with pytest.raises(DataError, match=r"retraining\.window: 5 does not fit"):
+        count_rows(TABLE, dataset(time="day"), None, NOW, 5)
+
+
+RESULT = {
+    "champion": 3,
+    "drifted": True,
+    "columns": [{"column": "age", "flagged": True}, {"column": "city", "flagged": False}],
+    "scores": {"flagged": True},
+    "domain": {"auc": 0.7, "p_value": 0.01, "flagged": True},
+    "volume": {},
+    "windows": [{"from": "a", "to": "b", "value": 0.7, "low": 0.6, "high": 0.8, "below": True, "rows": 10}],
+}
+
+
+def test_a_monitoring_result_is_read():
+    found = read_monitoring(RESULT, made_until())
+    assert found["drifted"] == ("age", "scores", "all columns together")
+    assert (found["domain_auc"], found["domain_p"]) == (0.7, 0.01)
+    assert found["windows"][0].below
+
+
+def test_nothing_is_taken_from_a_result_about_another_champion():
+    assert read_monitoring({**RESULT, "champion": 2}, made_until()) == {}
+    assert read_monitoring(RESULT, None) == {}
+    assert read_monitoring(None, made_until()) == {}
+
+
+def test_a_result_without_drift_names_nothing():
+    assert read_monitoring({**RESULT, "drifted": False, "domain": None}, made_until())["drifted"] == ()
