@@ -17,6 +17,7 @@ from kedro.utils import find_kedro_project
 from lepton_pipeline.cli_champion import champion as champion_commands
 from lepton_pipeline.cli_errors import report_error
 from lepton_pipeline.cli_runs import compare, reproduce
+from lepton_pipeline.cli_schedule import schedule as schedule_commands
 from lepton_pipeline.cli_vertical import vertical as vertical_commands
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.jobs import TRAINING, Job
@@ -154,3 +155,4 @@ cli.add_command(vertical_commands)
 cli.add_command(compare)
 cli.add_command(reproduce)
 cli.add_command(champion_commands)
+cli.add_command(schedule_commands)

@@ -1,0 +1,86 @@
+"""`kedro schedule`: start retraining jobs when they are due, here or by what a cluster has for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+
+_parallel = click.option(
+    "--parallel", type=click.IntRange(1), default=1, show_default=True, help="Jobs that run at once, at most."
+)
+
+
+@click.group()
+def schedule() -> None:
+    """Start retraining jobs when they are due."""
+
+
+@schedule.command()
+@_parallel
+@click.option("--grace", type=click.FloatRange(0), default=60.0, show_default=True, help="Seconds a job has to end.")
+@env_option
+def run(parallel: int, grace: float, env: str | None) -> None:
+    """Follow the schedules of all verticals until told to stop (Ctrl-C, SIGTERM)."""
+    _become("run", ["--parallel", str(parallel), "--grace", str(grace)], env)
+
+
+@schedule.command()
+@click.option("--vertical", "verticals", multiple=True, help="Start this one, due or not; may be given several times.")
+@_parallel
+@env_option
+def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
+    """Start what is due now, wait for it, and end. Exit code 1 if a job failed."""
+    chosen = [word for vertical in verticals for word in ("--vertical", vertical)]
+    _become("once", ["--parallel", str(parallel), *chosen], env)
+
+
+@schedule.command(name="list")
+@click.option("--times", type=click.IntRange(1, 20), default=2, show_default=True, help="Next times that are shown.")
+@env_option
+@debug_option
+@explained
+def list_schedules(times: int, env: str | None) -> None:
+    """List the verticals: next times in their own zone, last result, retries."""
+    from lepton_pipeline.schedule.overview import overview, print_overview
+
+    print_overview(overview(project_folder(), env, times))
+
+
+@schedule.command()
+@click.argument("target", type=click.Choice(["airflow", "cron", "systemd", "kubernetes", "github"]))
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the files.")
+@click.option("--vertical", "verticals", multiple=True, help="Only this one; may be given several times.")
+@click.option("--project", help="Root of the project where the jobs will run; by default this one.")
+@click.option("--python", help="Interpreter there; by default this one, or python in a container.")
+@click.option("--image", help="With kubernetes: image that holds the project and its environment.")
+@env_option
+@debug_option
+@explained
+def export(
+    target: str,
+    out: Path,
+    verticals: tuple[str, ...],
+    project: str | None,
+    python: str | None,
+    image: str | None,
+    env: str | None,
+) -> None:
+    """Write the schedules for another scheduler: TARGET is airflow, cron, systemd, kubernetes or github."""
+    from lepton_pipeline.schedule.export import Place, write_export
+
+    place = Place(project or str(project_folder()), python or sys.executable, env, image)
+    for line in write_export(target, project_folder(), out, place, list(verticals), python is not None):
+        click.echo(line)
+
+
+def _become(action: str, arguments: list[str], env: str | None) -> None:
+    """Replace this process, which holds Kedro and pandas, by one that may wait for weeks."""
+    tail = ["--env", env] if env else []
+    command = ["-m", "lepton_pipeline.schedule", action, "--project", str(project_folder()), *arguments, *tail]
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *command])  # noqa: S606  # this interpreter
