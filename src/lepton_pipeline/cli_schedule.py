@@ -14,6 +14,9 @@ _parallel = click.option(
     "--parallel", type=click.IntRange(1), default=1, show_default=True, help="Jobs that run at once, at most."
 )
 
+# Root and interpreter where the jobs do not run on this machine.
+_ELSEWHERE = {"kubernetes": ("/app", "python"), "github": (".", "python")}
+
 
 @click.group()
 def schedule() -> None:
@@ -55,8 +58,8 @@ def list_schedules(times: int, env: str | None) -> None:
 @click.argument("target", type=click.Choice(["airflow", "cron", "systemd", "kubernetes", "github"]))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the files.")
 @click.option("--vertical", "verticals", multiple=True, help="Only this one; may be given several times.")
-@click.option("--project", help="Root of the project where the jobs will run; by default this one.")
-@click.option("--python", help="Interpreter there; by default this one, or python in a container.")
+@click.option("--project", help="Root of the project where the jobs run: this one, /app in a container, . on GitHub.")
+@click.option("--python", help="Interpreter where the jobs run: this one, or python in a container and on GitHub.")
 @click.option("--image", help="With kubernetes: image that holds the project and its environment.")
 @env_option
 @debug_option
@@ -72,10 +75,13 @@ def export(
 ) -> None:
     """Write the schedules for another scheduler: TARGET is airflow, cron, systemd, kubernetes or github."""
     from lepton_pipeline.schedule.export import Place, write_export
+    from lepton_pipeline.schedule.read import read_policies
 
-    place = Place(project or str(project_folder()), python or sys.executable, env, image)
-    for line in write_export(target, project_folder(), out, place, list(verticals), python is not None):
-        click.echo(line)
+    here = project_folder()
+    root, interpreter = _ELSEWHERE.get(target, (str(here), sys.executable))
+    place = Place(out.resolve(), project or root, python or interpreter, env, image)
+    for path in write_export(target, read_policies(here, env), place, list(verticals)):
+        click.echo(path)
 
 
 def _become(action: str, arguments: list[str], env: str | None) -> None:
