@@ -22,7 +22,14 @@ print("imported:", [name for name in {heavy!r} if name in sys.modules])
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["registry", "list"], ["run", "--help"], ["vertical", "--help"], ["champion", "--help"]],
+    [
+        ["--help"],
+        ["registry", "list"],
+        ["run", "--help"],
+        ["vertical", "--help"],
+        ["champion", "--help"],
+        ["schedule", "--help"],
+    ],
 )
 def test_no_heavy_library_is_imported(trained, arguments):
     project, _ = trained

@@ -56,7 +56,7 @@ def ended(policy: Policy, record: Record, result: Result, first_retry: timedelta
 
 def back_off(attempt: int, first: timedelta = FIRST_RETRY) -> timedelta:
     """How long is waited after the attempt of this number: 1, 2, 4 .. minutes, an hour at most."""
-    return min(first * 2 ** (attempt - 1), LONGEST_WAIT)
+    return min(first * float(2 ** (attempt - 1)), LONGEST_WAIT)
 
 
 def _next_tick(policy: Policy, record: Record, now: datetime) -> datetime | None:

@@ -64,7 +64,7 @@ class Scheduler:
         project: Path,
         command: Callable[[str], list[str]],
         say: Callable[[str], None],
-        options: Options = Options(),  # noqa: B008  # frozen
+        options: Options = Options(),
         fetch: Callable[[], Policies] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:

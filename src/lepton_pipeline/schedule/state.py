@@ -38,7 +38,7 @@ class Result:
     """How a job ended.
 
     Attributes:
-        outcome: "done", "failed", "timed out", "not started", "stopped" (with the scheduler) or "lost" (with it killed).
+        outcome: "done", "failed", "timed out", "not started", "stopped" (with the scheduler), "lost" (it was killed).
         code: exit code, negative for a signal; None where nobody saw it.
         attempt: 1 for the first start of a tick.
         log: file of what the job printed; empty if there is none.

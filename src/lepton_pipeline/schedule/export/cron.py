@@ -16,8 +16,8 @@ def cron_files(policies: list[Policy], place: Place) -> dict[str, str]:
     """`lepton.crontab` for `crontab`, and `retrain.sh` beside it."""
     lines = [
         f"# {NOTE}",
-        "# CRON_TZ is understood by cronie (Fedora, RHEL, Arch, SUSE). Debian's and Ubuntu's cron takes it for a variable and",
-        "# goes by the machine's own zone: use systemd there, or declare that zone.",
+        "# CRON_TZ is understood by cronie (Fedora, RHEL, Arch, SUSE). Debian's and Ubuntu's cron takes it for a",
+        "# variable and goes by the machine's own zone: use systemd there, or declare that zone.",
         "# Cron does not make up for what it missed while the machine was off.",
     ]
     for policy in policies:

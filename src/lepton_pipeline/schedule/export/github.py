@@ -86,7 +86,7 @@ def _shifted(fields: Fields, minutes: int, vertical: str) -> list[str]:
 def _workflow(policy: Policy, place: Place) -> dict[str, Any]:
     by_offset = in_utc(cron_of(policy), policy.vertical)
     expressions = sorted({each for meant in by_offset.values() for each in meant})
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"uses": "actions/checkout@v4"},
         {"uses": "actions/setup-python@v5", "with": {"python-version": "3.11", "cache": "pip"}},
         {"run": "python -m pip install --constraint constraints.txt --editable ."},

@@ -22,9 +22,7 @@ def kubernetes_files(policies: list[Policy], place: Place) -> dict[str, str]:
     """
     if place.image is None:
         raise ConfigurationError("--image: kubernetes needs the image that holds the project and its environment.")
-    return {
-        f"{_name(policy.vertical)}.yaml": to_yaml(_manifest(policy, place)) for policy in policies
-    }
+    return {f"{_name(policy.vertical)}.yaml": to_yaml(_manifest(policy, place)) for policy in policies}
 
 
 def _manifest(policy: Policy, place: Place) -> dict[str, Any]:
@@ -38,8 +36,8 @@ def _manifest(policy: Policy, place: Place) -> dict[str, Any]:
             "schedule": expression(cron.fields, policy.vertical),
             "timeZone": cron.zone,
             "concurrencyPolicy": "Forbid",
-            # What was missed is made up for within this time. With more, a schedule of every minute would miss more than
-            # the hundred ticks above which the controller gives up.
+            # What was missed is made up for within this time. With more, a schedule of every minute would miss more
+            # than the hundred ticks above which the controller gives up.
             "startingDeadlineSeconds": 3600,
             "jobTemplate": {"metadata": {"labels": labels}, "spec": _job(policy, place)},
         },
