@@ -29,6 +29,7 @@ print("imported:", [name for name in {heavy!r} if name in sys.modules])
         ["vertical", "--help"],
         ["champion", "--help"],
         ["retrain", "--help"],
+        ["schedule", "--help"],
     ],
 )
 def test_no_heavy_library_is_imported(trained, arguments):

@@ -1,0 +1,92 @@
+"""`kedro schedule`: start retraining jobs when they are due, here or by what a cluster has for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+
+_parallel = click.option(
+    "--parallel", type=click.IntRange(1), default=1, show_default=True, help="Jobs that run at once, at most."
+)
+
+# Root and interpreter where the jobs do not run on this machine.
+_ELSEWHERE = {"kubernetes": ("/app", "python"), "github": (".", "python")}
+
+
+@click.group()
+def schedule() -> None:
+    """Start retraining jobs when they are due."""
+
+
+@schedule.command()
+@_parallel
+@click.option("--grace", type=click.FloatRange(0), default=60.0, show_default=True, help="Seconds a job has to end.")
+@env_option
+def run(parallel: int, grace: float, env: str | None) -> None:
+    """Follow the schedules of all verticals until told to stop (Ctrl-C, SIGTERM)."""
+    _become("run", ["--parallel", str(parallel), "--grace", str(grace)], env)
+
+
+@schedule.command()
+@click.option("--vertical", "verticals", multiple=True, help="Start this one, due or not; may be given several times.")
+@_parallel
+@env_option
+def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
+    """Start what is due now, wait for it, and end. Exit code 1 if a job failed."""
+    chosen = [word for vertical in verticals for word in ("--vertical", vertical)]
+    _become("once", ["--parallel", str(parallel), *chosen], env)
+
+
+@schedule.command(name="list")
+@click.option("--times", type=click.IntRange(1, 20), default=2, show_default=True, help="Next times that are shown.")
+@env_option
+@debug_option
+@explained
+def list_schedules(times: int, env: str | None) -> None:
+    """List the verticals: next times in their own zone, last result, retries."""
+    from lepton_pipeline.schedule.overview import overview, print_overview
+
+    print_overview(overview(project_folder(), env, times))
+
+
+@schedule.command()
+@click.argument("target", type=click.Choice(["airflow", "cron", "systemd", "kubernetes", "github"]))
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the files.")
+@click.option("--vertical", "verticals", multiple=True, help="Only this one; may be given several times.")
+@click.option("--project", help="Root of the project where the jobs run: this one, /app in a container, . on GitHub.")
+@click.option("--python", help="Interpreter where the jobs run: this one, or python in a container and on GitHub.")
+@click.option("--image", help="With kubernetes: image that holds the project and its environment.")
+@env_option
+@debug_option
+@explained
+def export(
+    target: str,
+    out: Path,
+    verticals: tuple[str, ...],
+    project: str | None,
+    python: str | None,
+    image: str | None,
+    env: str | None,
+) -> None:
+    """Write the schedules for another scheduler: TARGET is airflow, cron, systemd, kubernetes or github."""
+    from lepton_pipeline.schedule.export import Place, write_export
+    from lepton_pipeline.schedule.read import read_policies
+
+    here = project_folder()
+    root, interpreter = _ELSEWHERE.get(target, (str(here), sys.executable))
+    place = Place(out.resolve(), project or root, python or interpreter, env, image)
+    for path in write_export(target, read_policies(here, env), place, list(verticals)):
+        click.echo(path)
+
+
+def _become(action: str, arguments: list[str], env: str | None) -> None:
+    """Replace this process, which holds Kedro and pandas, by one that may wait for weeks."""
+    tail = ["--env", env] if env else []
+    command = ["-m", "lepton_pipeline.schedule", action, "--project", str(project_folder()), *arguments, *tail]
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *command])  # noqa: S606  # this interpreter

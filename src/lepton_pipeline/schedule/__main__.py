@@ -1,0 +1,82 @@
+"""`python -m lepton_pipeline.schedule`: what `kedro schedule run` and `once` turn into, without Kedro in memory."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.schedule.policies import fetch_policies
+from lepton_pipeline.schedule.scheduler import Options, Scheduler, retrain_command
+from lepton_pipeline.schedule.state import FOLDER, only_scheduler
+
+
+@click.command()
+@click.argument("action", type=click.Choice(["run", "once"]))
+@click.option("--project", type=click.Path(exists=True, path_type=Path), default=Path(), help="Root of the project.")
+@click.option("--env", "-e", help="Configuration environment.")
+@click.option("--parallel", type=click.IntRange(1), default=1, help="Jobs at once, at most.")
+@click.option("--grace", type=click.FloatRange(0), default=60.0, help="Seconds that a job has to end.")
+@click.option("--poll", type=click.FloatRange(0.05), default=5.0, help="Seconds between looks at the configuration.")
+@click.option("--vertical", "verticals", multiple=True, help="With once: start this one, due or not.")
+@click.option("--job", help="Command to start instead of `kedro retrain`; {vertical} stands for the vertical.")
+def main(
+    action: str,
+    project: Path,
+    env: str | None,
+    parallel: int,
+    grace: float,
+    poll: float,
+    verticals: tuple[str, ...],
+    job: str | None,
+) -> None:
+    """Start the retraining jobs of a project when they are due."""
+    project = project.resolve()
+    try:
+        with only_scheduler(project / FOLDER):
+            options = Options(parallel=parallel, grace=grace, poll=poll)
+            command = _custom(job) if job else retrain_command(env)
+            scheduler = Scheduler(project, command, _say, options, lambda: fetch_policies(project, env))
+            _stop_on_signals(scheduler)
+            if action == "run":
+                scheduler.run()
+                return
+            results = scheduler.once(list(verticals))
+    except LeptonError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    if not results:
+        _say("nothing is due")
+    sys.exit(0 if all(result.outcome == "done" for result in results) else 1)
+
+
+def _say(line: str) -> None:
+    click.echo(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}", err=True)
+
+
+def _custom(job: str) -> Callable[[str], list[str]]:
+    words = shlex.split(job)
+    return lambda vertical: [word.replace("{vertical}", vertical) for word in words]
+
+
+def _stop_on_signals(scheduler: Scheduler) -> None:
+    """The first signal ends in good order; a second one at once, and the next start looks after what is left."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        scheduler.stop.set()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, stop)
+
+
+if __name__ == "__main__":
+    main()

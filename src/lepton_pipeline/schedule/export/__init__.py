@@ -1,0 +1,81 @@
+"""The policies as what other schedulers read: a file or two for each vertical."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.schedule.export.airflow import airflow_files
+from lepton_pipeline.schedule.export.cron import cron_files
+from lepton_pipeline.schedule.export.github import github_files
+from lepton_pipeline.schedule.export.kubernetes import kubernetes_files
+from lepton_pipeline.schedule.export.place import Place
+from lepton_pipeline.schedule.export.systemd import systemd_files
+from lepton_pipeline.schedule.policies import Policies, Policy
+
+__all__ = ["Place", "render", "write_export"]
+
+_TARGETS: dict[str, Callable[[list[Policy], Place], dict[str, str]]] = {
+    "airflow": airflow_files,
+    "cron": cron_files,
+    "systemd": systemd_files,
+    "kubernetes": kubernetes_files,
+    "github": github_files,
+}
+
+
+def write_export(target: str, policies: Policies, place: Place, verticals: list[str]) -> list[Path]:
+    """Write the schedules of a project for another scheduler into `place.out`.
+
+    Args:
+        target: "airflow", "cron", "systemd", "kubernetes" or "github".
+        policies: those of the project.
+        place: where the jobs will run, and the files go.
+        verticals: only these; all that have a schedule if empty.
+
+    Returns:
+        The files, those of good policies also where others are wrong.
+
+    Raises:
+        ConfigurationError: what cannot be exported; a vertical is unknown, or has no schedule.
+    """
+    files, problems = render(target, policies, place, verticals)
+    place.out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, text in files.items():
+        path = place.out / name
+        path.write_text(text, encoding="utf-8")
+        if name.endswith(".sh"):
+            path.chmod(0o755)
+        written.append(path)
+    if problems:
+        done = f"\nWritten all the same: {', '.join(map(str, written))}." if written else ""
+        raise ConfigurationError("\n".join(problems) + done)
+    return written
+
+
+def render(target: str, policies: Policies, place: Place, verticals: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Texts by file name, and what could not be exported and why.
+
+    Raises:
+        ConfigurationError: a vertical is unknown; the environment has no plain name; nothing has a schedule.
+    """
+    if place.env is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", place.env):
+        raise ConfigurationError(f"--env: {place.env!r} is no name of a folder in conf.")
+    known = {**policies.good, **policies.wrong}
+    for vertical in verticals:
+        if vertical not in known:
+            raise ConfigurationError(f"--vertical: no vertical {vertical!r}; there are {', '.join(sorted(known))}.")
+    asked = verticals or [name for name, policy in policies.good.items() if policy.cron] + list(policies.wrong)
+    good, problems = [], [policies.wrong[name] for name in asked if name in policies.wrong]
+    for policy in (policies.good[name] for name in asked if name in policies.good):
+        try:
+            _TARGETS[target]([policy], place)
+            good.append(policy)
+        except ConfigurationError as error:
+            problems.append(str(error))
+    if not good and not problems:
+        raise ConfigurationError("no vertical declares retraining.schedule, so there is nothing to export.")
+    return (_TARGETS[target](good, place) if good else {}), problems

@@ -1,0 +1,85 @@
+"""What the scheduler needs of the declarations, and how it learns that they have changed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.schedule.ticks import Cron
+
+
+@dataclass(frozen=True)
+class Policy:
+    """When the job of one vertical is started.
+
+    Attributes:
+        vertical: its name.
+        cron: when; None: never by the clock.
+        retries: times that a failed job is started again.
+        timeout: seconds after which it is stopped.
+    """
+
+    vertical: str
+    cron: Cron | None
+    retries: int = 1
+    timeout: float = 12 * 3600.0
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The policies of all verticals.
+
+    Attributes:
+        good: those that can be followed, by vertical.
+        wrong: what is wrong with the others, by vertical.
+    """
+
+    good: dict[str, Policy] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """As text that `from_json` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Of what `to_json` wrote."""
+        content = json.loads(text)
+        return cls({name: _policy(declared) for name, declared in content["good"].items()}, content["wrong"])
+
+
+def fetch_policies(project: Path, env: str | None) -> Policies:
+    """Read the policies as `kedro run` reads declarations, in a process of its own that takes the memory with it.
+
+    Raises:
+        ConfigurationError: there is nothing that could be read.
+    """
+    command = [sys.executable, "-m", "lepton_pipeline.schedule.read", str(project), *([env] if env else [])]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603  # ours
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise ConfigurationError(f"{project}: the policies cannot be read: {reason[0]}")
+    return Policies.from_json(done.stdout.splitlines()[-1])
+
+
+def fingerprint(project: Path) -> frozenset[tuple[str, int, int]]:
+    """Names, sizes and times of all files of the configuration: another value means that one has changed."""
+    found = set()
+    for path in (project / "conf").rglob("*.y*ml"):
+        try:
+            status = path.stat()
+        except OSError:
+            # An editor that replaces a file leaves a moment without it.
+            continue
+        found.add((str(path), status.st_mtime_ns, status.st_size))
+    return frozenset(found)
+
+
+def _policy(declared: dict[str, Any]) -> Policy:
+    cron = declared["cron"]
+    return Policy(**(declared | {"cron": Cron(**cron) if cron else None}))

@@ -1,0 +1,148 @@
+"""One job as a process of its own, which ends in time and is never started beside itself."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+_LOOK = 0.2
+
+
+class StillRunningError(Exception):
+    """A job of the vertical runs already: one that a scheduler left behind when it was killed."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long is waited for a job.
+
+    Attributes:
+        timeout: seconds after which it is told to stop.
+        grace: seconds that it then has, before it is killed.
+    """
+
+    timeout: float
+    grace: float = 60.0
+
+
+def run_process(
+    command: list[str],
+    folder: Path,
+    log: Path,
+    lock: Path,
+    limits: Limits,
+    stop: threading.Event,
+    started: Callable[[int], None],
+) -> tuple[str, int]:
+    """Run a command to its end, its time-out or the scheduler's stop.
+
+    Args:
+        command: program and arguments.
+        folder: where it runs.
+        log: file that takes what it prints.
+        lock: file that the process holds locked as long as it lives, whoever started it.
+        limits: time-out and grace.
+        stop: set when the scheduler ends.
+        started: is told the process, which is the leader of its group.
+
+    Returns:
+        Outcome ("done", "failed", "timed out", "stopped") and exit code, negative for a signal.
+
+    Raises:
+        StillRunningError: the lock is held.
+        OSError: the process cannot be started, or its log not be written.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(lock) as held, log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603  # no shell; the command is the operator's own
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # A Ctrl-C at the terminal is the scheduler's to pass on.
+            start_new_session=True,
+            pass_fds=[held.fileno()],
+        )
+        started(process.pid)
+        outcome = _watch(process, limits.timeout, stop)
+        if outcome:
+            _end_group(process.pid, lambda: process.poll() is not None, limits.grace)
+            return outcome, process.wait()
+        return ("done" if process.returncode == 0 else "failed"), process.returncode
+
+
+def wait_for_orphan(lock: Path, pid: int | None, limits: Limits, stop: threading.Event) -> None:
+    """Wait for the end of a job that a killed scheduler left behind.
+
+    Args:
+        lock: the file that it holds.
+        pid: its process group; None if the scheduler was killed before it could say.
+        limits: what is left of its time, and grace.
+        stop: set when the scheduler ends; the job is then told to, too.
+    """
+    end = time.monotonic() + limits.timeout
+    while not _is_free(lock):
+        if pid is not None and (stop.is_set() or time.monotonic() >= end):
+            # The held lock says that members of the group live, so its number cannot be another's.
+            _end_group(pid, lambda: _is_free(lock), limits.grace)
+            return
+        if stop.wait(_LOOK) and pid is None:
+            return
+
+
+def _watch(process: subprocess.Popen[bytes], timeout: float, stop: threading.Event) -> str | None:
+    """Wait for the process; say why it must be ended, or None if it has."""
+    end = time.monotonic() + timeout
+    while process.poll() is None:
+        if time.monotonic() >= end:
+            return "timed out"
+        if stop.wait(_LOOK) and process.poll() is None:
+            return "stopped"
+    return None
+
+
+def _end_group(group: int, over: Callable[[], bool], grace: float) -> None:
+    """SIGTERM, so that the job can leave a true status; SIGKILL if it does not end."""
+    _signal(group, signal.SIGTERM)
+    end = time.monotonic() + grace
+    while not over() and time.monotonic() < end:
+        time.sleep(_LOOK)
+    # Also what the job has started and not ended.
+    _signal(group, signal.SIGKILL)
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        # It has ended; on macOS the group of a zombie may not be signalled.
+        return
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[IO[bytes]]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StillRunningError(path.name) from error
+        yield file
+
+
+def _is_free(path: Path) -> bool:
+    try:
+        with _locked(path):
+            return True
+    except StillRunningError:
+        return False

@@ -1,0 +1,70 @@
+"""Read every vertical's policy through the project's own configuration loader."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from lepton_pipeline.data.durations import as_timedelta
+from lepton_pipeline.declaration import find_verticals, read_vertical
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.parameters import Retraining
+from lepton_pipeline.schedule.policies import Policies, Policy
+from lepton_pipeline.schedule.ticks import Cron
+
+
+def read_policies(project: Path, env: str | None = None) -> Policies:
+    """Read the policies of all verticals; one that is wrong spoils no other.
+
+    Args:
+        project: the project's root.
+        env: configuration environment; None: the project's own default.
+
+    Raises:
+        ConfigurationError: there is no vertical.
+    """
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    from kedro.framework.project import settings
+
+    conf = project / settings.CONF_SOURCE
+    good, wrong = {}, {}
+    for vertical in find_verticals(conf / "base"):
+        # Only its own files, so that one that is no YAML breaks its own vertical only.
+        patterns = {"parameters": ["parameters*", "parameters*/**", f"**/{vertical}/parameters*"]}
+        arguments: dict[str, Any] = dict(settings.CONFIG_LOADER_ARGS)
+        arguments["config_patterns"] = {**arguments.get("config_patterns", {}), **patterns}
+        try:
+            loader = settings.CONFIG_LOADER_CLASS(str(conf), env=env, **arguments)
+            declared = read_vertical(vertical, loader["parameters"].get(vertical))
+            good[vertical] = to_policy(vertical, declared.retraining)
+        # Whatever a library makes of arbitrary text: the other verticals go on.
+        except Exception as error:
+            text = str(error) or type(error).__name__
+            wrong[vertical] = text if text.startswith(f"{vertical}.") else f"{vertical}: {text}"
+    return Policies(good, wrong)
+
+
+def to_policy(vertical: str, declared: Retraining) -> Policy:
+    """Turn a declaration into what the scheduler follows.
+
+    Raises:
+        ConfigurationError: the schedule is no cron expression, or the time-out no time.
+    """
+    if isinstance(declared.timeout, int):
+        raise ConfigurationError(f"{vertical}.retraining.timeout: {declared.timeout} has no unit; write 12h or 90min.")
+    try:
+        cron = Cron(declared.schedule, declared.zone) if declared.schedule is not None else None
+    except ValueError as error:
+        raise ConfigurationError(f"{vertical}.retraining.schedule: {error}.") from error
+    return Policy(vertical, cron, declared.retries, as_timedelta(declared.timeout).total_seconds())
+
+
+if __name__ == "__main__":
+    try:
+        found = read_policies(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
+    except ConfigurationError as error:
+        sys.exit(str(error))
+    sys.stdout.write(f"{found.to_json()}\n")

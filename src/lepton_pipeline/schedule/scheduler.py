@@ -1,0 +1,248 @@
+"""Start what is due, look after what runs, and keep on disk where everything stands."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor as Pool
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.schedule import plan
+from lepton_pipeline.schedule.policies import Policies, Policy, fetch_policies, fingerprint
+from lepton_pipeline.schedule.process import Limits, StillRunningError, run_process, wait_for_orphan
+from lepton_pipeline.schedule.state import FOLDER, Result, Running, State
+
+_KEPT_LOGS = 20
+
+
+def retrain_command(env: str | None) -> Callable[[str], list[str]]:
+    """The command of a vertical's job."""
+    tail = ["--env", env] if env else []
+    return lambda vertical: [sys.executable, "-m", "kedro", "retrain", vertical, *tail]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a scheduler works.
+
+    Attributes:
+        parallel: jobs that run at once, at most.
+        grace: seconds that a job has to end before it is killed.
+        poll: seconds between looks at the configuration and the clock.
+        first_retry: wait before the first retry.
+    """
+
+    parallel: int = 1
+    grace: float = 60.0
+    poll: float = 5.0
+    first_retry: timedelta = plan.FIRST_RETRY
+
+
+class Scheduler:
+    """Follows the policies of one project.
+
+    Args:
+        project: its root.
+        command: the command of a vertical's job.
+        say: takes one line for each event.
+        options: limits and waits.
+        fetch: reads the policies; by default, those of the project.
+        clock: the time, with a time zone.
+    """
+
+    def __init__(
+        self,
+        project: Path,
+        command: Callable[[str], list[str]],
+        say: Callable[[str], None],
+        options: Options = Options(),
+        fetch: Callable[[], Policies] | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._project = project
+        self._folder = project / FOLDER
+        self._command = command
+        self._say = say
+        self._options = options
+        self._fetch = fetch or (lambda: fetch_policies(project, None))
+        self._clock = clock
+        self._seen: object = None
+        self._unsaved: str | None = None
+        # From planning to the end of the job; a planned job that APScheduler has no more waits for a thread, or runs.
+        self._planned: set[str] = set()
+        self.policies = Policies()
+        self.state = State(self._folder / "state.json")
+        self.stop = threading.Event()
+
+    def run(self) -> None:
+        """Follow the policies until `stop` is set, then end the jobs that run."""
+        timekeeper = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(self._options.parallel)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        timekeeper.start()
+        try:
+            while True:
+                self.reload()
+                self._plan(timekeeper)
+                self._report_disk()
+                if self.stop.wait(self._options.poll):
+                    return
+        finally:
+            self.stop.set()
+            timekeeper.shutdown(wait=True)
+            self._say("stopped")
+
+    def once(self, verticals: list[str] | None = None) -> list[Result]:
+        """Start what is due now, wait for it, and end.
+
+        Args:
+            verticals: start these, due or not; None: those that are due.
+
+        Returns:
+            How the jobs ended.
+
+        Raises:
+            LeptonError: one of the verticals cannot be started.
+        """
+        self.reload()
+        now = self._clock()
+        for vertical in verticals or []:
+            if vertical not in self.policies.good:
+                known = ", ".join(self.policies.good) or "none"
+                raise LeptonError(self.policies.wrong.get(vertical) or f"no vertical {vertical!r}; there are {known}.")
+        starts = {name: self._next(name, now) for name in self.policies.good}
+        due = verticals or [name for name, start in starts.items() if start is not None and start <= now]
+        with Pool(self._options.parallel) as pool:
+            results = list(pool.map(self._fire_again, due))
+        self._report_disk()
+        return [result for result in results if result is not None]
+
+    def reload(self) -> None:
+        """Read the policies again if a file of the configuration has changed."""
+        found = fingerprint(self._project)
+        if self._seen is not None and found == self._seen:
+            return
+        try:
+            policies = self._fetch()
+        except LeptonError as error:
+            if self._seen is None:
+                raise
+            self._say(f"{error}\nThe policies of before stay in force.")
+            self._seen = found
+            return
+        again, self._seen = self._seen is not None, found
+        for vertical, problem in policies.wrong.items():
+            if problem != self.policies.wrong.get(vertical):
+                self._say(f"{problem}\n{vertical} is not scheduled until that is mended; the others are.")
+        self.policies = policies
+        now = self._clock()
+        for vertical in policies.good:
+            self.state.begin(vertical, now)
+        scheduled = [name for name, policy in policies.good.items() if policy.cron is not None]
+        self._say(f"{'policies read again' if again else 'started'}: {', '.join(scheduled) or 'no vertical'} scheduled")
+
+    def fire(self, vertical: str) -> Result | None:
+        """Run one job of a vertical to its end; None if there was no reason to any more."""
+        policy = self.policies.good.get(vertical)
+        if policy is None or self.stop.is_set():
+            return None
+        if self.state[vertical].running is not None:
+            return self._recover(policy)
+        now = self._clock()
+        record = plan.begun(policy, self.state[vertical], now)
+        self.state.put(vertical, record)
+        log = self._folder / "logs" / vertical / f"{now:%Y%m%dT%H%M%S}Z-{record.attempt}.log"
+        self._say(f"{vertical}: started (attempt {record.attempt} of {max(policy.retries + 1, record.attempt)}), {log}")
+
+        def note_pid(pid: int) -> None:
+            self.state.change(vertical, running=Running(now, pid))
+
+        limits = Limits(policy.timeout, self._options.grace)
+        code: int | None = None
+        try:
+            self._forget_logs(log.parent)
+            outcome, code = run_process(
+                self._command(vertical), self._project, log, self._lock(vertical), limits, self.stop, note_pid
+            )
+        except StillRunningError:
+            return self._recover(policy)
+        except OSError as error:
+            outcome = "not started"
+            self._say(f"{vertical}: the job cannot be started: {error}")
+        return self._note(policy, outcome, code, str(log.relative_to(self._project)))
+
+    def _fire_again(self, vertical: str) -> Result | None:
+        """Run one job, also if another one must be looked after before."""
+        result = self.fire(vertical)
+        return self.fire(vertical) if result is not None and result.outcome == "lost" else result
+
+    def _recover(self, policy: Policy) -> Result:
+        """Look after a job that ran when a scheduler was killed."""
+        running = self.state[policy.vertical].running
+        pid, started = (running.pid, running.started) if running else (None, self._clock())
+        self._say(f"{policy.vertical}: a job of {started:%Y-%m-%d %H:%M}Z was left by a scheduler that was killed")
+        spent = max((self._clock() - started).total_seconds(), 0.0)
+        limits = Limits(max(policy.timeout - spent, 0.0), self._options.grace)
+        wait_for_orphan(self._lock(policy.vertical), pid, limits, self.stop)
+        return self._note(policy, "lost", None, "")
+
+    def _note(self, policy: Policy, outcome: str, code: int | None, log: str) -> Result:
+        vertical = policy.vertical
+        record, now = self.state[vertical], self._clock()
+        started = record.running.started if record.running else now
+        result = Result(outcome, code, record.attempt, started, now, log)
+        record = plan.ended(policy, record, result, self._options.first_retry)
+        self.state.put(vertical, record)
+        shown = f"{vertical}: {outcome}" + (f" (exit code {code})" if code else "")
+        retry = f"; started again at {record.retry_at:%Y-%m-%d %H:%M:%S}Z" if record.retry_at else ""
+        self._say(f"{shown} after {max((now - started).total_seconds(), 0):.0f} s{retry}")
+        return result
+
+    def _next(self, vertical: str, now: datetime) -> datetime | None:
+        return plan.next_start(self.policies.good[vertical], self.state[vertical], now)
+
+    def _plan(self, timekeeper: BackgroundScheduler) -> None:
+        """Bring APScheduler's jobs into line with policies, records and clock; a job that runs stays as it is."""
+        now = self._clock()
+        wanted = {name: self._next(name, now) for name in self.policies.good}
+        for vertical in {*wanted, *self._planned}:
+            start, job = wanted.get(vertical), timekeeper.get_job(vertical)
+            if vertical not in self._planned:
+                if start is not None:
+                    self._planned.add(vertical)
+                    timekeeper.add_job(self._work, "date", [vertical], id=vertical, run_date=start)
+            elif job is not None and job.next_run_time != start:
+                # The job may be fired at this very moment.
+                with suppress(JobLookupError):
+                    job.remove()
+                    self._planned.discard(vertical)
+
+    def _work(self, vertical: str) -> None:
+        try:
+            self.fire(vertical)
+        finally:
+            self._planned.discard(vertical)
+
+    def _lock(self, vertical: str) -> Path:
+        return self._folder / f"{vertical}.lock"
+
+    def _forget_logs(self, folder: Path) -> None:
+        for old in sorted(folder.glob("*.log"))[: -_KEPT_LOGS + 1]:
+            old.unlink(missing_ok=True)
+
+    def _report_disk(self) -> None:
+        problem = self.state.save()
+        if problem != self._unsaved:
+            self._say(f"the state cannot be written: {problem}" if problem else "the state is on disk again")
+        self._unsaved = problem

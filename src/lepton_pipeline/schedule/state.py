@@ -1,0 +1,199 @@
+"""What the scheduler must know after it was killed: one JSON file, replaced as a whole at every change."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from lepton_pipeline.errors import LeptonError
+
+FOLDER = Path("data/.scheduler")
+
+
+@dataclass(frozen=True)
+class Running:
+    """A job that was started.
+
+    Attributes:
+        started: when.
+        pid: its process and process group; None for the instant before there is one.
+    """
+
+    started: datetime
+    pid: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a job ended.
+
+    Attributes:
+        outcome: "done", "failed", "timed out", "not started", "stopped" (with the scheduler), "lost" (it was killed).
+        code: exit code, negative for a signal; None where nobody saw it.
+        attempt: 1 for the first start of a tick.
+        log: file of what the job printed; empty if there is none.
+    """
+
+    outcome: str
+    code: int | None
+    attempt: int
+    started: datetime
+    ended: datetime
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where one vertical stands.
+
+    Attributes:
+        seen: ticks up to this moment have been dealt with.
+        attempt: starts of the last tick so far.
+        retry_at: when a failed or interrupted job is started again; None if it is not.
+        running: the job that runs now, or ran when the scheduler was killed.
+        last: how the last job ended.
+    """
+
+    seen: datetime
+    attempt: int = 0
+    retry_at: datetime | None = None
+    running: Running | None = None
+    last: Result | None = None
+
+
+class State:
+    """The records of all verticals, in memory and on disk; safe between threads.
+
+    Args:
+        path: the file; a new one is begun where there is none.
+
+    Raises:
+        LeptonError: there is a file that is no state.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._records = _read(path)
+        self._unsaved = False
+
+    def __getitem__(self, vertical: str) -> Record:
+        return self._records[vertical]
+
+    def get(self, vertical: str) -> Record | None:
+        """The record of a vertical; None if it was never seen."""
+        return self._records.get(vertical)
+
+    def begin(self, vertical: str, now: datetime) -> None:
+        """Take up a vertical that was never seen; no tick before now is owed to it."""
+        if vertical not in self._records:
+            self.put(vertical, Record(now))
+
+    def put(self, vertical: str, record: Record) -> None:
+        """Keep a record in memory, and on disk if that can be written."""
+        with self._lock:
+            self._records[vertical] = record
+            self._unsaved = True
+        self.save()
+
+    def change(self, vertical: str, **changes: Any) -> Record:
+        """Change fields of a record."""
+        record = replace(self._records[vertical], **changes)
+        self.put(vertical, record)
+        return record
+
+    def save(self) -> str | None:
+        """Write what has changed.
+
+        Returns:
+            Why it could not be written (a full disk, say); None if all is on disk. It is tried again at the next call.
+        """
+        with self._lock:
+            if not self._unsaved:
+                return None
+            content = {"verticals": {name: asdict(record) for name, record in sorted(self._records.items())}}
+            try:
+                _write(self.path, json.dumps(content, indent=1, default=datetime.isoformat))
+            except OSError as error:
+                return str(error)
+            self._unsaved = False
+            return None
+
+
+@contextmanager
+def only_scheduler(folder: Path) -> Iterator[None]:
+    """Be the project's only scheduler.
+
+    Raises:
+        LeptonError: another one is at work, and which.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock, note = FileLock(folder / "scheduler.lock", timeout=0), folder / "scheduler.json"
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise LeptonError(f"a scheduler of this project is at work already: {_holder(note)}; stop it first.") from error
+    try:
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat()}
+        _write(note, json.dumps(holder))
+        yield
+        note.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def _holder(note: Path) -> str:
+    try:
+        held = json.loads(note.read_text(encoding="utf-8"))
+        return f"process {held['pid']} on {held['host']} since {held['since'][:19]}Z"
+    # It is just starting or ending.
+    except (OSError, ValueError, KeyError):
+        return "it has not said which"
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.new")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _read(path: Path) -> dict[str, Record]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))["verticals"]
+        return {vertical: _record(fields) for vertical, fields in content.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LeptonError(f"{path} is no state of the scheduler: {error}; remove it to begin anew.") from error
+
+
+def _record(fields: dict[str, Any]) -> Record:
+    running, last = fields["running"], fields["last"]
+    return Record(
+        _moment(fields["seen"]),
+        fields["attempt"],
+        _moment(fields["retry_at"]) if fields["retry_at"] else None,
+        Running(_moment(running["started"]), running["pid"]) if running else None,
+        Result(**(last | {key: _moment(last[key]) for key in ("started", "ended")})) if last else None,
+    )
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return moment

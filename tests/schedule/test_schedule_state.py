@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import errno
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.schedule.state import Record, Result, Running, State, only_scheduler
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    record = Record(NOON, 2, NOON, Running(NOON, 7), Result("failed", -9, 1, NOON, NOON, "log"))
+    State(tmp_path / "deep" / "state.json").put("finance", record)
+    assert State(tmp_path / "deep" / "state.json")["finance"] == record
+
+
+def test_a_state_that_cannot_be_written_stays_in_memory_and_is_written_later(tmp_path, monkeypatch):
+    state = State(tmp_path / "state.json")
+    state.put("finance", Record(NOON))
+
+    def full(self, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        state.change("finance", attempt=3)
+        assert "No space left" in str(state.save())
+        assert state["finance"].attempt == 3
+        assert State(tmp_path / "state.json")["finance"].attempt == 0
+    assert state.save() is None
+    assert State(tmp_path / "state.json")["finance"].attempt == 3
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"verticals": {"finance": {}}}', '{"verticals": {"finance": 3}}'])
+def test_a_damaged_state_says_so(tmp_path, text):
+    (tmp_path / "state.json").write_text(text)
+    with pytest.raises(LeptonError, match="remove it to begin anew"):
+        State(tmp_path / "state.json")
+
+
+def test_a_second_scheduler_is_told_who_is_first(tmp_path):
+    told = pytest.raises(LeptonError, match=f"process {os.getpid()} on ")
+    with only_scheduler(tmp_path), told, only_scheduler(tmp_path):
+        pass
+    with only_scheduler(tmp_path):
+        pass
