@@ -10,6 +10,7 @@ from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
 from lepton_pipeline.parameters.evaluation import Costs, Evaluation
 from lepton_pipeline.parameters.features import Features, Leaks, Split, Window
 from lepton_pipeline.parameters.gate import Bound, Gate, Metric
+from lepton_pipeline.parameters.retraining import Alerts, Decay, Mail, Monitoring, Retraining
 from lepton_pipeline.parameters.scoring import Scoring
 from lepton_pipeline.parameters.table import About, Contract, Dataset, Expectation, Ingestion
 from lepton_pipeline.parameters.training import MODELS, Training
@@ -18,10 +19,12 @@ from lepton_pipeline.parameters.vertical import Vertical
 __all__ = [
     "MODELS",
     "About",
+    "Alerts",
     "Bound",
     "Contract",
     "Costs",
     "Dataset",
+    "Decay",
     "Declaration",
     "Duration",
     "Evaluation",
@@ -31,7 +34,10 @@ __all__ = [
     "Gate",
     "Ingestion",
     "Leaks",
+    "Mail",
     "Metric",
+    "Monitoring",
+    "Retraining",
     "Scoring",
     "Split",
     "Training",

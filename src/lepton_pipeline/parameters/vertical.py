@@ -8,6 +8,7 @@ from lepton_pipeline.parameters.base import Declaration
 from lepton_pipeline.parameters.evaluation import Evaluation
 from lepton_pipeline.parameters.features import Features, Leaks, Split
 from lepton_pipeline.parameters.gate import Gate
+from lepton_pipeline.parameters.retraining import Alerts, Monitoring, Retraining
 from lepton_pipeline.parameters.scoring import Scoring
 from lepton_pipeline.parameters.table import About, Contract, Dataset, Ingestion
 from lepton_pipeline.parameters.training import Training
@@ -28,6 +29,9 @@ class Vertical(Declaration):
     evaluation: Evaluation = Field(Evaluation(), description="how quality is measured")
     gate: Gate = Field(Gate(), description="what a model must reach to become champion")
     scoring: Scoring = Field(Scoring(), description="how new rows are scored")
+    retraining: Retraining = Field(Retraining(), description="when it is trained again")
+    monitoring: Monitoring = Field(Monitoring(), description="how new rows are compared with the training rows")
+    alerts: Alerts = Field(Alerts(), description="who is told of what needs a person")
 
     @model_validator(mode="after")
     def _split_has_its_columns(self) -> Vertical:

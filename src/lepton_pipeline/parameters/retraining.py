@@ -1,0 +1,74 @@
+"""When a vertical is trained again, what is watched meanwhile, and who is told."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field
+
+from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
+
+
+def _require_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError(f"{value!r} is no time zone; write a name such as Europe/Berlin or UTC")
+    return value
+
+
+class Decay(Declaration):
+    """When the quality that labels show afterwards counts as decayed."""
+
+    at_least: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="bound of the gate's metric; None: the low end of the champion's own test interval",
+    )
+    windows: int = Field(2, ge=1, description="windows that must lie below it, of the last `of`")
+    of: int = Field(3, ge=1, description="last windows that are looked at")
+
+
+class Monitoring(Declaration):
+    """What new rows are compared with the champion's training rows by."""
+
+    window: Duration | None = Field(None, description="length of a window, such as 30d; None: a tenth of the time")
+    smallest_psi: float = Field(0.1, gt=0, description="population stability index from which a column has drifted")
+    level: Fraction = Field(0.05, description="chance of a false alarm in a whole comparison")
+    sample: int = Field(5000, ge=200, description="rows of the domain classifier, at most")
+
+
+class Retraining(Declaration):
+    """When a vertical is trained again; a trigger that is not declared never holds."""
+
+    schedule: str | None = Field(None, description="cron expression of five fields; when the job is started")
+    zone: Annotated[str, AfterValidator(_require_zone)] = Field("UTC", description="time zone of the schedule")
+    max_age: Duration | None = Field(None, description="age of the champion from which it is replaced, such as 90d")
+    on_new_rows: int | float | None = Field(
+        None, gt=0, description="rows with known labels since the champion's training: a number, or below 1 a fraction"
+    )
+    on_drift: bool = Field(False, description="whether drift of the inputs or of the scores is a reason")
+    on_decay: Decay | None = Field(None, description="when realised quality is a reason")
+    cool_down: Duration = Field("0d", description="time after a training in which no trigger counts")
+    window: Duration | None = Field(None, description="only rows of this last stretch are trained on; None: all")
+    retries: int = Field(1, ge=0, le=10, description="times that a failed job is started again, ever later")
+    timeout: Duration = Field("12h", description="time after which a job is stopped")
+
+
+class Mail(Declaration):
+    """Where alerts are mailed; user and password come from LEPTON_SMTP_USER and LEPTON_SMTP_PASSWORD."""
+
+    to: list[str] = Field(min_length=1, description="addresses")
+    sender: str = Field(description="address it comes from")
+    host: str = Field(description="SMTP server")
+    port: int = Field(587, ge=1, le=65535, description="its port")
+    starttls: bool = Field(True, description="whether the connection is encrypted before anything is sent")
+
+
+class Alerts(Declaration):
+    """Who is told of a failed job, a refused model, drift, decay and broken contracts."""
+
+    webhook: str | None = Field(None, description="address that takes a POST of JSON; ${oc.env:NAME} keeps it secret")
+    mail: Mail | None = Field(None, description="SMTP")
+    file: str | None = Field(None, description="file that gets a line of JSON for each alert")
+    cool_down: Duration = Field("1d", description="time in which the same cause is not told again")
