@@ -190,11 +190,10 @@ def _describe(
 def _kolmogorov_smirnov(kept: Numbers, ordered: np.ndarray) -> _Test:
     from scipy.stats import kstwo
 
-    distances = [
-        np.abs(np.array(stored) / kept.known - np.searchsorted(ordered, kept.grid, side=side) / len(ordered))
-        for stored, side in ((kept.below, "left"), (kept.through, "right"))
-    ]
-    largest = float(max(map(np.max, distances)))
+    below, through = np.array(kept.below) / kept.known, np.array(kept.through) / kept.known
+    own_below = np.searchsorted(ordered, kept.grid, side="left") / len(ordered)
+    own_through = np.searchsorted(ordered, kept.grid, side="right") / len(ordered)
+    largest = float(max(np.abs(below - own_below).max(), np.abs(through - own_through).max()))
     # As in scipy's ks_2samp for samples that are not small.
     size = round(kept.known * len(ordered) / (kept.known + len(ordered)))
     return _Test("Kolmogorov-Smirnov", largest, float(np.clip(kstwo.sf(largest, max(size, 1)), 0, 1)))

@@ -86,7 +86,8 @@ def mature_rows(table: pd.DataFrame, dataset: Dataset, as_of: str) -> pd.Series:
     times = table[dataset.time]
     limit: pd.Series = pd.Series([_present(times, as_of)], name=dataset.time)
     known_until = before(limit, dataset.label_delay, "dataset.label_delay").iloc[0]
-    return there & (times <= known_until)
+    known: pd.Series = there & (times <= known_until)
+    return known
 
 
 def learnt_rows(table: pd.DataFrame, learnt: TrainingRows, dataset: Dataset) -> pd.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 from lepton_pipeline.parameters import About
@@ -115,7 +114,8 @@ def _draw(
     """A line through the values of equal windows, broken where one is missing."""
     from markupsafe import Markup
 
-    seen = [each for each in (*values, *(end for pair in ends or () for end in pair), line, floor) if _drawn(each)]
+    given = (*values, *(end for pair in ends or () for end in pair), line, floor)
+    seen = [each for each in given if each is not None]
     low, high = min(seen, default=0.0), max(seen, default=1.0)
     if high == low:
         low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
@@ -155,10 +155,6 @@ def _draw(
     parts += [f'<circle cx="{x}" cy="{y}" r="2.6" fill="{_BLUE}"/>' for x, y in points]
     # Numbers and colours of this module only.
     return Markup(f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-hidden="true">{"".join(parts)}</svg>')  # noqa: S704
-
-
-def _drawn(value: float | None) -> bool:
-    return value is not None and isfinite(value)
 
 
 def _tick(value: float) -> str:
