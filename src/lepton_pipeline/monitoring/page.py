@@ -55,7 +55,7 @@ def render_page(result: dict[str, Any], about: About) -> str:
         keep_trailing_newline=True,
     )
     names = ("count", "decimals", "p_value", "percent", "metric_name", "sentence")
-    environment.filters |= {name: getattr(words, name) for name in names}
+    environment.filters |= {name: getattr(words, name) for name in names} | {"time": _time}
     source, _, _ = environment.loader.get_source(environment, "style.css")  # type: ignore[union-attr]
     columns = sorted(result["columns"], key=lambda each: (not each["flagged"], -each["psi"]))
     metric = words.metric_name(result["windows"][0]["metric"] if result["windows"] else "auc")
@@ -89,14 +89,25 @@ def draw_panels(result: Mapping[str, Any], metric: str) -> list[Panel]:
         ends = [(window["low"], window["high"]) for window in windows]
         svg = _draw(quality, ends=ends, line=result["bound"])
         bound = result["bound"]
-        note = "95 % interval" + ("" if bound is None else f"; dashed: bound {decimals(bound)}")
+        note = "95 % interval" if bound is None else f"dashed: {decimals(bound)}"
         panels.append(Panel(f"{metric}, realised", svg, _last(quality), note))
+    # On one scale, so that the eye can compare the columns.
+    largest = max((each for window in windows for each in window["psi"].values() if each is not None), default=0.0)
     for name in windows[0]["psi"]:
         psi = [window["psi"][name] for window in windows]
         if any(value is not None for value in psi):
             line = result["smallest_psi"]
-            panels.append(Panel(f"PSI of {name}", _draw(psi, floor=0, line=line), _last(psi), f"dashed: {line:g}"))
+            panels.append(
+                Panel(
+                    f"PSI of {name}", _draw(psi, floor=0, ceiling=largest, line=line), _last(psi), f"dashed: {line:g}"
+                )
+            )
     return panels
+
+
+def _time(text: str) -> str:
+    """A time as it is in the result, for readers."""
+    return text.removesuffix("T00:00:00").replace("T", " ")
 
 
 def _last(values: Sequence[float | None]) -> str:
@@ -110,11 +121,12 @@ def _draw(
     ends: Sequence[tuple[float | None, float | None]] | None = None,
     line: float | None = None,
     floor: float | None = None,
+    ceiling: float | None = None,
 ) -> Any:
     """A line through the values of equal windows, broken where one is missing."""
     from markupsafe import Markup
 
-    given = (*values, *(end for pair in ends or () for end in pair), line, floor)
+    given = (*values, *(end for pair in ends or () for end in pair), line, floor, ceiling)
     seen = [each for each in given if each is not None]
     low, high = min(seen, default=0.0), max(seen, default=1.0)
     if high == low:
