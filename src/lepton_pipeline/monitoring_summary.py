@@ -77,9 +77,8 @@ def _quality(found: Mapping[str, Any]) -> str:
     if not measured:
         return "not known yet"
     last = measured[-1]
-    text = (
-        f"{last['metric']} {last['value']:.4f} [{last['low']:.4f}, {last['high']:.4f}] in the last of {len(measured)}"
-    )
+    place = "the last window" if len(measured) > 1 else "the one window"
+    text = f"{last['metric']} {last['value']:.4f} [{last['low']:.4f}, {last['high']:.4f}] in {place}"
     bound = "" if found["bound"] is None else f", bound {found['bound']:.4f}"
     verdict = {None: "too few windows to tell", True: "decayed", False: "holds"}[found["decayed"]]
-    return f"{verdict}: {text} windows{bound}"
+    return f"{verdict}: {text}{bound}"

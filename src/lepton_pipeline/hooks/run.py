@@ -115,6 +115,12 @@ class RunHook:
         self._runs[self._working_on].started.setdefault(node.name, perf_counter())
 
     @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Start it here for a stage that loads nothing."""
+        self._working_on = Job.of(node)
+        self._runs[self._working_on].started.setdefault(node.name, perf_counter())
+
+    @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Record what the catalog marks for MLflow; with the last output, stop the clock of the stage."""
         run = self._runs[Job.of(node)]

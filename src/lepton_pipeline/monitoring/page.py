@@ -74,11 +74,11 @@ def render_page(result: dict[str, Any], about: About) -> str:
 
 
 def draw_panels(result: Mapping[str, Any], metric: str) -> list[Panel]:
-    """Draw what changes over the windows: rows, scores, quality, and the columns that have changed most."""
+    """Draw what changes over windows, where there are two: rows, scores, quality, the columns that have changed most."""
     from lepton_pipeline.report.words import count, decimals
 
     windows = result["windows"]
-    if not windows:
+    if len(windows) < 2:
         return []
     rows = [window["rows"] for window in windows]
     panels = [Panel("New rows", _draw(rows, floor=0), count(rows[-1]), "rows in a window")]
