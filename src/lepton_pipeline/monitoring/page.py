@@ -74,7 +74,7 @@ def render_page(result: dict[str, Any], about: About) -> str:
 
 
 def draw_panels(result: Mapping[str, Any], metric: str) -> list[Panel]:
-    """Draw what changes over windows, where there are two: rows, scores, quality, the columns that have changed most."""
+    """Draw what changes over windows, where there are two: rows, scores, quality, the most changed columns."""
     from lepton_pipeline.report.words import count, decimals
 
     windows = result["windows"]
