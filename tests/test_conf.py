@@ -17,14 +17,14 @@ from lepton_pipeline.datasets import (
     WorkFolderDataset,
 )
 from lepton_pipeline.declaration import find_verticals, read_vertical
-from lepton_pipeline.pipelines import scoring
+from lepton_pipeline.pipelines import monitoring, scoring
 from lepton_pipeline.pipelines.training import create_pipeline
 from lepton_pipeline.registry.tracking import read_tracking
 
 CONF = Path(__file__).parents[1] / "conf"
 VERTICALS = find_verticals(CONF / "base")
-# Read by the retraining job, not by a pipeline.
-NO_PIPELINES = {"retraining", "monitoring", "alerts"}
+# Read by the job around the pipelines.
+NO_PIPELINES = {"alerts"}
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +93,19 @@ def test_scoring_reads_rows_and_writes_to_disk(catalog, vertical):
 
 
 @pytest.mark.parametrize("vertical", VERTICALS)
+def test_monitoring_reads_what_training_reads_and_writes_to_disk(catalog, vertical):
+    pipeline = monitoring.create_pipeline(vertical)
+    given = {name for name in pipeline.inputs() if not name.startswith("params:")}
+    assert given == {name for name in create_pipeline(vertical).inputs() if name.endswith(".raw")} & given
+    assert all(isinstance(catalog.get(name), RawTableDataset) for name in given)
+    for name in pipeline.all_outputs():
+        assert isinstance(catalog.get(name), (AtomicDataset, FolderDataset)), name
+
+
+@pytest.mark.parametrize("vertical", VERTICALS)
 def test_no_two_data_sets_share_a_file(catalog, vertical):
     made = create_pipeline(vertical).all_outputs() | scoring.create_pipeline(vertical).all_outputs()
+    made |= monitoring.create_pipeline(vertical).all_outputs()
     paths = [catalog.get(name).path for name in [*made, f"{vertical}.scoring_chunks"]]
     assert len(set(paths)) == len(paths)
     assert not [(one, other) for one in paths for other in paths if one in other.parents]
@@ -105,6 +116,7 @@ def test_no_parameter_is_read_that_cannot_be_declared(loader, vertical):
     known = read_vertical(vertical, loader["parameters"][vertical]).model_dump()
     prefix = f"params:{vertical}."
     inputs = create_pipeline(vertical).inputs() | scoring.create_pipeline(vertical).inputs()
+    inputs |= monitoring.create_pipeline(vertical).inputs()
     read = {name.removeprefix(prefix) for name in inputs if name.startswith(prefix)}
     assert read - {name for name in read if name.startswith("tables.")} == set(known) - {"tables"} - NO_PIPELINES
     assert {name for name in read if name.startswith("tables.")} == {f"tables.{name}" for name in known["tables"]}
@@ -115,7 +127,8 @@ def test_no_entry_of_the_catalog_is_unused(loader):
     used = {
         resolver.match_dataset_pattern(name)
         for vertical in VERTICALS
-        for name in create_pipeline(vertical).datasets() | scoring.create_pipeline(vertical).datasets()
+        for make in (create_pipeline, scoring.create_pipeline, monitoring.create_pipeline)
+        for name in make(vertical).datasets()
     }
     assert {name for name in loader["catalog"] if name.startswith("{vertical}")} <= used
 

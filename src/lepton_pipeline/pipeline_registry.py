@@ -9,8 +9,8 @@ from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.declaration import find_verticals
-from lepton_pipeline.jobs import SCORING, Job
-from lepton_pipeline.pipelines import scoring, training
+from lepton_pipeline.jobs import MONITORING, SCORING, Job
+from lepton_pipeline.pipelines import monitoring, scoring, training
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -19,4 +19,5 @@ def register_pipelines() -> dict[str, Pipeline]:
     verticals = find_verticals(project / settings.CONF_SOURCE / "base")
     trained = {vertical: training.create_pipeline(vertical) for vertical in verticals}
     scored = {Job(vertical, SCORING).name: scoring.create_pipeline(vertical) for vertical in verticals}
-    return {"__default__": sum(trained.values(), Pipeline([])), **trained, **scored}
+    watched = {Job(vertical, MONITORING).name: monitoring.create_pipeline(vertical) for vertical in verticals}
+    return {"__default__": sum(trained.values(), Pipeline([])), **trained, **scored, **watched}

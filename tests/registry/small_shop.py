@@ -16,6 +16,7 @@ from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.classifier import train_model
+from lepton_pipeline.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import (
     About,
     Dataset,
@@ -103,5 +104,6 @@ def make_shop(store: Path, folder: Path) -> Shop:
         # MLflow's own, on import and when it looks at our model's type hints.
         warnings.simplefilter("ignore")
         artefact = assemble_artefact(encoder, model, metrics, table, split, Features(), Ingestion())
-        base = register_model(artefact, metrics, table, split, dataset, About(), run)
+        reference = describe_reference(table, split, scores, encoder, dataset)
+        base = register_model(artefact, metrics, table, split, dataset, About(), reference, run)
     return Shop(folder, log, table, dataset, split, scores, base)

@@ -84,7 +84,7 @@ def compare_rows(train: pd.DataFrame, other: pd.DataFrame, encoder: Encoder) -> 
         `missing_train` and `missing_test` (shares of the rows), `new_levels` (at most ten texts), `flagged`.
     """
     compared = [_compare(column, train[column.name], other[column.name]) for column in encoder.columns]
-    surprise = _holm([min(1.0, min(each.p_values) * len(each.p_values)) for each in compared])
+    surprise = holm([min(1.0, min(each.p_values) * len(each.p_values)) for each in compared])
     return [
         _describe(column.name, each, float(p_value))
         for column, each, p_value in zip(encoder.columns, compared, surprise, strict=True)
@@ -92,7 +92,7 @@ def compare_rows(train: pd.DataFrame, other: pd.DataFrame, encoder: Encoder) -> 
 
 
 def _describe(name: str, each: _Comparison, p_value: float) -> dict[str, Any]:
-    psi = _stability_index(*each.counts)
+    psi = stability_index(*each.counts)
     missing_train, missing_other = (float(counts[-1] / max(counts.sum(), 1)) for counts in each.counts)
     return {
         "column": name,
@@ -128,37 +128,47 @@ def _compare_numbers(train: np.ndarray, other: np.ndarray) -> _Comparison:
         np.append(np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1), len(rows) - len(values))
         for values, rows in ((known, train), (known_other, other))
     ]
-    return _Comparison("number", statistic, p_values + _missing_test(*counts), (counts[0], counts[1]), [])
+    return _Comparison("number", statistic, p_values + missing_test(*counts), (counts[0], counts[1]), [])
 
 
 def _compare_categories(train: pd.Series, other: pd.Series) -> _Comparison:
     counts = pd.DataFrame({"train": train.value_counts(), "other": other.value_counts()}).fillna(0).sort_index()
     rows = counts.sum()
-    share = counts.sum(axis=1) / max(rows.sum(), 1)
-    apart = (share * rows.min() >= _FEWEST) & (share >= _SMALLEST_SHARE)
-    pooled = np.vstack([counts[apart].to_numpy(), counts[~apart].to_numpy().sum(axis=0)])
+    pooled = pool_levels(counts)
     new = counts[counts["train"] == 0].sort_values("other", ascending=False, kind="stable")
-    statistic, p_values = _chi_square(pooled)
+    statistic, p_values = chi_square(pooled)
     missing = [len(train) - rows["train"], len(other) - rows["other"]]
     whole = np.vstack([pooled, missing])
     return _Comparison(
         "category",
         statistic,
-        p_values + _missing_test(whole[:, 0], whole[:, 1]),
+        p_values + missing_test(whole[:, 0], whole[:, 1]),
         (whole[:, 0], whole[:, 1]),
         [str(level) for level in new.index],
     )
 
 
-def _missing_test(train: np.ndarray, other: np.ndarray) -> list[float]:
-    """P-value of the two rates of missing values; none is missing, or all are: no test, and certainty of no change."""
+def pool_levels(counts: pd.DataFrame) -> np.ndarray:
+    """Rows by level of two parts, those of levels that are too few to compare together in the last row.
+
+    Args:
+        counts: a row for each level, a column for each part.
+    """
+    rows = counts.sum()
+    share = counts.sum(axis=1) / max(rows.sum(), 1)
+    apart = (share * rows.min() >= _FEWEST) & (share >= _SMALLEST_SHARE)
+    return np.vstack([counts[apart].to_numpy(), counts[~apart].to_numpy().sum(axis=0)])
+
+
+def missing_test(train: np.ndarray, other: np.ndarray) -> list[float]:
+    """P-value of the two rates of missing values, counted last; all: no test, none: certainty of no change."""
     table = np.array([[counts[-1], counts[:-1].sum()] for counts in (train, other)], dtype=float)
     if not table[:, 0].any():
         return [] if table[:, 1].all() else [1.0]
-    return _chi_square(table.T)[1]
+    return chi_square(table.T)[1]
 
 
-def _chi_square(counts: np.ndarray) -> tuple[float, list[float]]:
+def chi_square(counts: np.ndarray) -> tuple[float, list[float]]:
     """Chi-square test of homogeneity of two columns of counts; rows without any count are left out."""
     from scipy.stats import chi2_contingency
 
@@ -169,13 +179,14 @@ def _chi_square(counts: np.ndarray) -> tuple[float, list[float]]:
     return float(tested.statistic), [float(tested.pvalue)]
 
 
-def _stability_index(train: np.ndarray, other: np.ndarray) -> float:
+def stability_index(train: np.ndarray, other: np.ndarray) -> float:
+    """PSI of two counts of rows by bin, half a row added to each; see `compare_rows`."""
     used = (train + other) > 0
     shares = [(counts[used] + 0.5) / (counts[used] + 0.5).sum() for counts in (train, other)]
     return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
 
 
-def _holm(p_values: list[float]) -> np.ndarray:
+def holm(p_values: list[float]) -> np.ndarray:
     """P-values corrected for their number, step down (Holm 1979)."""
     raw = np.array(p_values)
     order = np.argsort(raw, kind="stable")

@@ -25,7 +25,8 @@ from kedro.pipeline.node import Node
 
 from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.errors import ConfigurationError, store_lost
-from lepton_pipeline.jobs import SCORING, TRAINING, Job
+from lepton_pipeline.jobs import MONITORING, SCORING, TRAINING, Job
+from lepton_pipeline.monitoring_summary import monitoring_markdown, print_monitoring
 from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.experiment_page import present_experiment
 from lepton_pipeline.registry.tracking import PAGES, RunLog, flatten, read_tracking
@@ -37,12 +38,16 @@ _NAME_CHARACTERS = 80
 _SUMMARISED = {
     TRAINING: ("contract_result", "split", "feature_report", "metrics", "costs", "slices", "decision"),
     SCORING: ("scoring_contract", "scoring_record"),
+    MONITORING: ("monitoring_result",),
 }
 _SCORED = {"scores": "batch_scores", "quarantine": "scoring_quarantine"}
 _PAGES = {
     TRAINING: PAGES,
     SCORING: {"contract": "scoring/contract.json", "record": "scoring/record.json"},
+    MONITORING: {"page": "monitoring/monitoring.html", "result": "monitoring/result.json"},
 }
+_PRINTED = {TRAINING: print_summary, SCORING: print_scoring, MONITORING: print_monitoring}
+_WRITTEN = {TRAINING: summary_markdown, SCORING: scoring_markdown, MONITORING: monitoring_markdown}
 
 
 @dataclass
@@ -110,6 +115,12 @@ class RunHook:
         self._runs[self._working_on].started.setdefault(node.name, perf_counter())
 
     @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Start it here for a stage that loads nothing."""
+        self._working_on = Job.of(node)
+        self._runs[self._working_on].started.setdefault(node.name, perf_counter())
+
+    @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Record what the catalog marks for MLflow; with the last output, stop the clock of the stage."""
         run = self._runs[Job.of(node)]
@@ -125,7 +136,7 @@ class RunHook:
         with self._failing():
             results = {job: self._results(job) for job in self._runs}
             for job, run in self._runs.items():
-                self._log.describe(run.run_id, _markdown(job, results[job]), _PAGES[job.purpose])
+                self._log.describe(run.run_id, _WRITTEN[job.purpose](results[job]), _PAGES[job.purpose])
                 if decision := results[job].get("decision"):
                     self.decisions[job.vertical] = decision
                     self._log.rename(run.run_id, f"v{decision['version']} {run.chosen}")
@@ -137,8 +148,7 @@ class RunHook:
         finished, self._runs = self._runs, {}
         self._restore_sigterm()
         for job, run in finished.items():
-            show = print_scoring if job.purpose == SCORING else print_summary
-            show(job.name, results[job], run.seconds, self._log.where(run.run_id))
+            _PRINTED[job.purpose](job.name, results[job], run.seconds, self._log.where(run.run_id))
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
@@ -197,6 +207,8 @@ class RunHook:
         if job.purpose == SCORING:
             written = _SCORED.items() if "scoring_record" in found else ()
             found["paths"] = {name: self._shown(f"{vertical}.{dataset}") for name, dataset in written}
+        if job.purpose == MONITORING and "monitoring_result" in found:
+            found["paths"] = {"page": self._shown(f"{vertical}.monitoring_page")}
         return found | {"about": self._context.config_loader["parameters"][vertical]["about"]}
 
     def _shown(self, dataset: str) -> str:
@@ -240,10 +252,6 @@ class RunHook:
                 gone = True
         if gone:
             logger.warning("%s: the next run that reaches MLflow's store ends run %s there", job.name, run.run_id)
-
-
-def _markdown(job: Job, results: dict[str, Any]) -> str:
-    return scoring_markdown(results) if job.purpose == SCORING else summary_markdown(results)
 
 
 def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:

@@ -30,8 +30,8 @@ class Vertical(Declaration):
     gate: Gate = Field(Gate(), description="what a model must reach to become champion")
     scoring: Scoring = Field(Scoring(), description="how new rows are scored")
     retraining: Retraining = Field(Retraining(), description="when it is trained again")
-    monitoring: Monitoring = Field(Monitoring(), description="what new rows are compared by")
-    alerts: Alerts = Field(Alerts(), description="who is told")
+    monitoring: Monitoring = Field(Monitoring(), description="how new rows are compared with the training rows")
+    alerts: Alerts = Field(Alerts(), description="who is told of what needs a person")
 
     @model_validator(mode="after")
     def _split_has_its_columns(self) -> Vertical:

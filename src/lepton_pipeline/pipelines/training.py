@@ -25,6 +25,7 @@ from lepton_pipeline.model.baseline import score_baselines
 from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.model.classifier import train_model as fit_classifier
 from lepton_pipeline.model.epoch import Epoch
+from lepton_pipeline.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.pipelines import ingestion
 from lepton_pipeline.progress import show_epochs
@@ -120,8 +121,23 @@ def create_pipeline(vertical: str) -> Pipeline:
             ),
             Node(draw_explanation, ["explanation", "params:about"], "explanation_figure", name="draw_explanation"),
             Node(
+                describe_reference,
+                ["feature_table", "split", "scores", "encoder", "params:dataset"],
+                "reference",
+                name="describe_reference",
+            ),
+            Node(
                 register_model,
-                ["artefact", "metrics", "feature_table", "split", "params:dataset", "params:about", "run_id"],
+                [
+                    "artefact",
+                    "metrics",
+                    "feature_table",
+                    "split",
+                    "params:dataset",
+                    "params:about",
+                    "reference",
+                    "run_id",
+                ],
                 "registration",
                 name="register_model",
             ),

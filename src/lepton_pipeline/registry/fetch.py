@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.registry.champion import CHAMPION, champion_of
-from lepton_pipeline.registry.versions import all_versions, load_artefact
+from lepton_pipeline.registry.versions import all_versions, load_artefact, load_reference, load_training_rows
+
+# Those by which a gate may decide.
+_METRICS = ("auc", "average_precision", "f1")
 
 
 def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, dict[str, Any]]:
@@ -53,6 +57,42 @@ def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, dict[s
         "run_id": registered.run_id,
         "weights_sha256": artefact.classifier.weights_sha256,
     }
+
+
+def fetch_champion(name: str) -> tuple[Artefact, dict[str, Any], dict[str, Any], TrainingRows, TrainingRows]:
+    """Load the champion with all that new rows are compared by.
+
+    Args:
+        name: the vertical.
+
+    Returns:
+        The artefact; what it is, as `fetch_model` says, with `trained_until` (text, or None), `trained_rows` and `test`
+        (by metric `value`, `low` and `high`); its reference, empty where none was kept with it; the rows that it has
+        learnt from, and all rows that were known when it was trained (where no reference was kept, the former).
+
+    Raises:
+        ConfigurationError: there is no champion yet.
+        DataError: its files are incomplete or altered.
+    """
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    artefact, version = fetch_model(name)
+    tags = client.get_model_version(name, str(version["version"])).tags
+    learnt = load_training_rows(client, name, version["version"])
+    try:
+        reference, seen = load_reference(client, name, version["version"])
+    except DataError:
+        reference, seen = {}, learnt
+    ends = ("value", "low", "high")
+    keys = {metric: [f"test.{metric}", f"test.{metric}.low", f"test.{metric}.high"] for metric in _METRICS}
+    test = {
+        metric: {end: float(tags[key]) for end, key in zip(ends, names, strict=True)}
+        for metric, names in keys.items()
+        if all(key in tags for key in names)
+    }
+    known = {"trained_until": learnt.until, "trained_rows": len(learnt.hashes), "test": test}
+    return artefact, version | known, reference, learnt, seen
 
 
 def _no_champion(name: str, versions: list[int]) -> str:

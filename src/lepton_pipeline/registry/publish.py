@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,7 @@ from lepton_pipeline.data.training_rows import TrainingRows, as_text
 from lepton_pipeline.model.artefact import Artefact, hash_artefact
 from lepton_pipeline.parameters import About, Dataset
 from lepton_pipeline.registry.tracking import flat_metrics
-from lepton_pipeline.registry.versions import CHECKSUM, TRAINING_ROWS
+from lepton_pipeline.registry.versions import CHECKSUM, REFERENCE, REFERENCE_FILE, TRAINING_ROWS
 
 # What the served model imports, and nothing else of the project's dependencies.
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
@@ -34,6 +35,7 @@ def register_model(
     split: pd.DataFrame,
     dataset: Dataset,
     about: About,
+    reference: dict[str, Any],
     run_id: str,
 ) -> dict[str, Any]:
     """Log the model to its run and make it a version of the vertical's registered model, without any alias yet.
@@ -45,6 +47,7 @@ def register_model(
         split: `part` and `label` of every row.
         dataset: names the columns that tell rows apart.
         about: the caution that stands beside every result, also in the registry.
+        reference: what `describe_reference` returns, for the comparison with new rows.
         run_id: MLflow run; its experiment is the vertical, its tags are the lineage.
 
     Returns:
@@ -69,6 +72,11 @@ def register_model(
         # Before there is a version, so that every version has it.
         learnt_from.save(Path(temporary) / "gate")
         client.log_artifacts(run_id, str(Path(temporary) / "gate"), TRAINING_ROWS)
+        # All rows, not only those of two parts: what is none of them is new.
+        seen = TrainingRows.of(feature_table, split.assign(part="train"), artefact.inputs, dataset)
+        seen.save(Path(temporary) / REFERENCE)
+        (Path(temporary) / REFERENCE / REFERENCE_FILE).write_text(json.dumps(reference, ensure_ascii=False), "utf-8")
+        client.log_artifacts(run_id, str(Path(temporary) / REFERENCE), REFERENCE)
         info = Model.log(
             artifact_path=None,
             name=name,

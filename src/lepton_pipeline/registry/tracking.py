@@ -196,6 +196,11 @@ class RunLog:
         for name, key in marks.get("intervals", {}).items():
             if figures := data[key]:
                 self.metrics(run_id, flat_intervals(name, figures))
+        if "figures" in marks:
+            self.metrics(run_id, data[marks["figures"]])
+        if "series" in marks:
+            for step, figures in enumerate(data[marks["series"]]):
+                self.metrics(run_id, figures, step)
         if marks.get("epochs") and earlier:
             for epoch in data.itertuples(index=False):
                 log_epoch(run_id, *epoch)

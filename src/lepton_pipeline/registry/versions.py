@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,8 @@ from lepton_pipeline.model.artefact import Artefact
 CHECKSUM = "artefact.sha256"
 # The folder of a run's artefacts that tells what its model has learnt from.
 TRAINING_ROWS = "gate"
+# The folder that holds what new rows are compared with: counts of these rows, and hashes of all rows of then.
+REFERENCE, REFERENCE_FILE = "monitoring", "reference.json"
 
 
 def find_version(client: Any, name: str, version: int | str) -> Any:
@@ -100,3 +103,21 @@ def load_training_rows(client: Any, name: str, version: int) -> TrainingRows:
             return TrainingRows.load(Path(client.download_artifacts(run_id, TRAINING_ROWS, folder)))
     except (OSError, KeyError, ValueError, mlflow.MlflowException) as error:
         raise DataError("its run has no readable record of the rows that it has learnt from") from error
+
+
+def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any], TrainingRows]:
+    """Bring what new rows are compared with here: the counts of a version's training, and the rows known then.
+
+    Raises:
+        DataError: there is none, or it cannot be read.
+    """
+    import mlflow
+
+    run_id = client.get_model_version(name, str(version)).run_id
+    try:
+        with TemporaryDirectory() as folder:
+            files = Path(client.download_artifacts(run_id, REFERENCE, folder))
+            stored: dict[str, Any] = json.loads((files / REFERENCE_FILE).read_text("utf-8"))
+            return stored, TrainingRows.load(files)
+    except (OSError, KeyError, ValueError, mlflow.MlflowException) as error:
+        raise DataError("its run has no readable reference to compare new rows with") from error

@@ -1,0 +1,210 @@
+"""Compare new rows with the counts that were kept of the rows a model has learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.evaluation.drift import chi_square, holm, missing_test, pool_levels, stability_index
+from lepton_pipeline.features.column_encoders import LARGEST, CategoricalColumn, NumericColumn, as_numbers
+from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.monitoring.reference import Categories, Numbers, Reference, Volume, count_units, hash_level
+from lepton_pipeline.parameters import Monitoring
+
+# Fewer tell nothing: neither p-values nor the PSI are then what they are called.
+FEWEST_ROWS = 50
+_FEWEST_EXPECTED = 5
+_SHOWN_LEVELS = 10
+# A change in volume below this factor is no news.
+_VOLUME_FACTOR = 1.5
+_FEWEST_UNITS = 3
+
+
+@dataclass(frozen=True)
+class _Test:
+    name: str
+    statistic: float
+    p_value: float
+
+
+def compare(rows: pd.DataFrame, encoder: Encoder, reference: Reference) -> list[dict[str, Any]]:
+    """Compare new rows with the reference in every column that the model reads.
+
+    The tests need counts only, so nothing is lost by keeping no rows but some power:
+
+    - Numbers: the two-sample Kolmogorov-Smirnov test on the stored quantiles. The largest distance of the two
+      distribution functions is looked for at these points (from below and through them), so it is at most that of the
+      whole samples, and the p-value is at least theirs: false alarms do not become more frequent. What lies between two
+      quantiles, a hundredth of the rows, is not seen. Beside it the two-sample chi-square test on tenths, which sees
+      changes of scale and shape better; its tenths are those of the reference, so that both samples vary, as in the
+      test's own derivation. Tenths in which fewer than 5 new rows are expected are joined.
+    - Categories: the chi-square test of homogeneity of the levels, rare and new ones together.
+    - Missing values of both: the chi-square test of the two rates.
+
+    Args:
+        rows: new ones, with the columns that the encoder reads.
+        encoder: of the model.
+        reference: of the model.
+
+    Returns:
+        For each column `column`, `test` (the most surprising one), its `statistic` and `p_value` (times the number of
+        tests of the column), `psi`, `missing_reference`, `missing_new` (shares), `new_levels` (at most ten).
+    """
+    kept = {each.name: each for each in reference.columns}
+    return [compare_column(column, kept[column.name], rows[column.name]) for column in encoder.columns]
+
+
+def compare_column(
+    column: NumericColumn | CategoricalColumn, kept: Numbers | Categories, values: pd.Series
+) -> dict[str, Any]:
+    """Compare one column, see `compare`."""
+    if isinstance(column, NumericColumn) and isinstance(kept, Numbers):
+        return compare_numbers(kept, as_numbers(values))
+    if isinstance(column, CategoricalColumn) and isinstance(kept, Categories):
+        return _compare_categories(kept, column.texts(values))
+    raise TypeError(f"{column.name!r} is of another kind in the reference than in the model")
+
+
+def compare_numbers(kept: Numbers, values: np.ndarray) -> dict[str, Any]:
+    """Compare numbers, see `compare`; NaN is missing."""
+    known = np.sort(np.clip(values[~np.isnan(values)], -LARGEST, LARGEST))
+    counts = np.bincount(np.searchsorted(kept.edges, known), minlength=len(kept.edges) + 1)
+    tests = []
+    if len(known) and kept.known:
+        tests.append(_kolmogorov_smirnov(kept, known))
+        statistic, p_values = chi_square(_joined(np.array(kept.counts), counts))
+        tests += [_Test("chi-square on tenths", statistic, p_value) for p_value in p_values]
+    pair = (np.append(kept.counts, kept.missing), np.append(counts, len(values) - len(known)))
+    return _describe(kept.name, tests, pair, [])
+
+
+def adjusted(tests: Iterable[dict[str, Any]], monitoring: Monitoring) -> list[dict[str, Any]]:
+    """Correct the p-values of everything that was tested for their number, and flag what has changed.
+
+    Holm's method (1979) keeps the chance that anything at all is flagged while nothing has changed below
+    `monitoring.level`, however the tests hang together. What is certain may still be small: a flag also needs a large
+    effect, by `monitoring.smallest_psi` or what stands for it.
+
+    Args:
+        tests: each with `p_value` and `large`, whether the effect is.
+        monitoring: level.
+
+    Returns:
+        The same with `p_adjusted` and `flagged`, and without `large`.
+    """
+    tests = list(tests)
+    corrected = holm([each["p_value"] for each in tests])
+    return [
+        {key: value for key, value in each.items() if key != "large"}
+        | {"p_adjusted": float(p_value), "flagged": bool(p_value <= monitoring.level and each["large"])}
+        for each, p_value in zip(tests, corrected, strict=True)
+    ]
+
+
+def smallest_auc(psi: float) -> float:
+    """The AUC between two normal samples of equal spread whose PSI is `psi`: the same effect on another scale.
+
+    Of normals that lie d standard deviations apart the PSI is d squared and the AUC is the normal distribution function
+    at d / sqrt(2).
+    """
+    return NormalDist().cdf(sqrt(psi / 2))
+
+
+def compare_volume(kept: Volume, times: np.ndarray, start: float) -> dict[str, Any] | None:
+    """Compare how many rows come in a unit of time with how many came before.
+
+    The mean of the new whole units is held against the units of the reference by Student's t: a unit is taken for one
+    draw, whatever number of rows it has. Volumes with a trend or a season surprise it too easily, therefore a change
+    below the factor 1.5 is not flagged.
+
+    Args:
+        kept: of the reference.
+        times: of the new rows, on the axis.
+        start: end of the reference.
+
+    Returns:
+        `unit`, `reference` and `new` (mean rows in a unit), `units` (new ones), `p_value`, `large`; None where fewer
+        than 3 whole units have passed.
+    """
+    from scipy.stats import t
+
+    counts = np.array(kept.counts, dtype=float)
+    new = np.array(count_units(times, start, float(times.max()), kept.unit), dtype=float)
+    if len(new) < _FEWEST_UNITS or len(counts) < _FEWEST_UNITS:
+        return None
+    spread = float(counts.std(ddof=1)) or 1.0
+    deviation = (new.mean() - counts.mean()) / (spread * sqrt(1 / len(new) + 1 / len(counts)))
+    ratio = (new.mean() + 0.5) / (counts.mean() + 0.5)
+    return {
+        "unit": kept.unit,
+        "reference": float(counts.mean()),
+        "new": float(new.mean()),
+        "units": len(new),
+        "p_value": float(2 * t.sf(abs(deviation), len(counts) - 1)),
+        "large": bool(max(ratio, 1 / ratio) >= _VOLUME_FACTOR),
+    }
+
+
+def _compare_categories(kept: Categories, texts: pd.Series) -> dict[str, Any]:
+    seen = texts.value_counts()
+    own = seen[seen.index.isin(list(kept.levels))]
+    others = seen.drop(own.index)
+    counts = pd.DataFrame({"reference": pd.Series(kept.levels, dtype="float64"), "new": own}).fillna(0.0).sort_index()
+    # Under a key that no text can have.
+    rest = pd.DataFrame({"reference": [float(kept.rare)], "new": [float(others.sum())]})
+    pooled = pool_levels(pd.concat([counts.reset_index(drop=True), rest], ignore_index=True))
+    pair = np.vstack([pooled, [kept.missing, int(texts.isna().sum())]])
+    statistic, p_values = chi_square(pooled)
+    new_levels = []
+    if kept.rare_hashes is not None:
+        rare = set(kept.rare_hashes)
+        new_levels = [str(level) for level in others.index if hash_level(str(level)) not in rare]
+    tests = [_Test("chi-square", statistic, p_value) for p_value in p_values]
+    return _describe(kept.name, tests, (pair[:, 0], pair[:, 1]), new_levels)
+
+
+def _describe(
+    name: str, tests: list[_Test], pair: tuple[np.ndarray, np.ndarray], new_levels: list[str]
+) -> dict[str, Any]:
+    missing, missing_new = (float(counts[-1] / max(counts.sum(), 1)) for counts in pair)
+    tests += [_Test("missing values", abs(missing_new - missing), p_value) for p_value in missing_test(*pair)]
+    first = min(tests, key=lambda test: test.p_value)
+    return {
+        "column": name,
+        "test": first.name,
+        "statistic": first.statistic,
+        "p_value": min(1.0, first.p_value * len(tests)),
+        "psi": stability_index(*pair),
+        "missing_reference": missing,
+        "missing_new": missing_new,
+        "new_levels": new_levels[:_SHOWN_LEVELS],
+    }
+
+
+def _kolmogorov_smirnov(kept: Numbers, ordered: np.ndarray) -> _Test:
+    from scipy.stats import kstwo
+
+    below, through = np.array(kept.below) / kept.known, np.array(kept.through) / kept.known
+    own_below = np.searchsorted(ordered, kept.grid, side="left") / len(ordered)
+    own_through = np.searchsorted(ordered, kept.grid, side="right") / len(ordered)
+    largest = float(max(np.abs(below - own_below).max(), np.abs(through - own_through).max()))
+    # As in scipy's ks_2samp for samples that are not small.
+    size = round(kept.known * len(ordered) / (kept.known + len(ordered)))
+    return _Test("Kolmogorov-Smirnov", largest, float(np.clip(kstwo.sf(largest, max(size, 1)), 0, 1)))
+
+
+def _joined(reference: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Join neighbouring bins until enough rows are expected in each; shape [bins, 2]."""
+    pair = np.column_stack([reference, new]).astype(float)
+    while len(pair) > 1:
+        expected = pair.sum(axis=1) * pair.sum(axis=0).min() / pair.sum()
+        if expected.min() >= _FEWEST_EXPECTED:
+            break
+        pair = np.add.reduceat(pair, np.arange(0, len(pair), 2), axis=0)
+    return pair

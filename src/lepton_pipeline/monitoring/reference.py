@@ -1,0 +1,227 @@
+"""What new rows are compared with: counts of the rows that a model has learnt from, kept with it; no row is in them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.features.column_encoders import LARGEST, NumericColumn, as_numbers, enough_rows
+from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.monitoring.time_axis import axis
+from lepton_pipeline.parameters import Dataset
+
+FORMAT = 1
+FILE = "reference.json"
+LEARNT_FROM = ("train", "validation")
+PROBABILITY = "probability"
+BINS = 10
+_GRID = 100
+# A cell between two quantiles holds at least as many rows, so that no value stands for one row.
+_ROWS_A_CELL = 20
+_MOST_HASHES = 5000
+# Units in which rows are counted over time: the longest of which the rows cover enough.
+_UNITS = (28 * 86400.0, 7 * 86400.0, 86400.0, 3600.0, 600.0, 60.0, 1.0)
+_FEWEST_UNITS = 24
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column of numbers.
+
+    Attributes:
+        name: of the column.
+        missing: rows without a value.
+        edges: upper ends of all bins but the last, ascending: tenths of the values.
+        counts: rows by bin, one more than `edges`.
+        grid: quantiles, ascending.
+        below: rows with a value below each of them.
+        through: rows with a value up to and including each of them.
+    """
+
+    name: str
+    missing: int
+    edges: list[float]
+    counts: list[int]
+    grid: list[float]
+    below: list[int]
+    through: list[int]
+
+    @property
+    def known(self) -> int:
+        """Rows with a value."""
+        return sum(self.counts)
+
+
+@dataclass(frozen=True)
+class Categories:
+    """A column of categories.
+
+    Attributes:
+        name: of the column.
+        missing: rows without a value.
+        levels: rows of each level that is not rare.
+        rare: rows of all other levels together.
+        rare_hashes: of the texts of these, so that a level can be told to be new; None where there are too many.
+    """
+
+    name: str
+    missing: int
+    levels: dict[str, int]
+    rare: int
+    rare_hashes: list[str] | None
+
+
+@dataclass(frozen=True)
+class Volume:
+    """How many rows came over time, by whole unit.
+
+    Attributes:
+        unit: seconds, or units of a time column of numbers.
+        counts: rows in each unit, the first begins with the first row.
+    """
+
+    unit: float
+    counts: list[int]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a model has learnt from.
+
+    Attributes:
+        rows: number of the rows.
+        columns: those that the model reads.
+        scores: probabilities of the test rows, which it has not learnt from, as `Numbers`.
+        span: first and last time of all rows of the vertical then, as numbers; None where no time is declared.
+        volume: of all these rows; None where no time is declared or all have the same.
+    """
+
+    rows: int
+    columns: list[Numbers | Categories]
+    scores: Numbers
+    span: tuple[float, float] | None
+    volume: Volume | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        kinds = ["number" if isinstance(column, Numbers) else "category" for column in self.columns]
+        plain = asdict(self)
+        plain["columns"] = [{"kind": kind, **column} for kind, column in zip(kinds, plain["columns"], strict=True)]
+        return {"format": FORMAT, **plain}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Reference:
+        """Read what `to_dict` gave.
+
+        Raises:
+            DataError: another version of the project wrote it.
+        """
+        if stored.get("format") != FORMAT:
+            raise DataError(f"the reference has format {stored.get('format')!r}, this version reads {FORMAT}")
+        columns: list[Numbers | Categories] = []
+        for each in stored["columns"]:
+            values = {key: value for key, value in each.items() if key != "kind"}
+            columns.append(Numbers(**values) if each["kind"] == "number" else Categories(**values))
+        span, volume = stored["span"], stored["volume"]
+        return cls(
+            stored["rows"],
+            columns,
+            Numbers(**stored["scores"]),
+            None if span is None else (span[0], span[1]),
+            None if volume is None else Volume(**volume),
+        )
+
+
+def describe_reference(
+    feature_table: pd.DataFrame, split: pd.DataFrame, scores: pd.DataFrame, encoder: Encoder, dataset: Dataset
+) -> dict[str, Any]:
+    """Count the rows that a model has learnt from, so that new ones can be compared with them later.
+
+    Args:
+        feature_table: rows of the vertical.
+        split: `part` of every row, indexed as `feature_table`.
+        scores: `part` and `model`, the probability, of the test rows.
+        encoder: the columns that the model reads, and their kinds.
+        dataset: names the column of time.
+
+    Returns:
+        `Reference.to_dict`. Of numbers it holds counts by tenths and by up to 100 quantiles, each cell of at least 20
+        rows; of categories the counts of levels that are not rare (see `enough_rows`), and hashes of those that are.
+    """
+    learnt = feature_table.loc[split.index[split["part"].isin(LEARNT_FROM)]]
+    columns = [
+        count_numbers(column.name, as_numbers(learnt[column.name]))
+        if isinstance(column, NumericColumn)
+        else count_categories(column.name, column.texts(learnt[column.name]))
+        for column in encoder.columns
+    ]
+    test = scores.loc[scores["part"] == "test", "model"].to_numpy(np.float64)
+    span, volume = None, None
+    if dataset.time is not None:
+        times = axis(feature_table[dataset.time])
+        times = times[np.isfinite(times)]
+        span = (float(times.min()), float(times.max()))
+        dates = pd.api.types.is_datetime64_any_dtype(feature_table[dataset.time])
+        volume = _count_over_time(times, span, dates)
+    return Reference(len(learnt), columns, count_numbers(PROBABILITY, test), span, volume).to_dict()
+
+
+def count_numbers(name: str, values: np.ndarray) -> Numbers:
+    """Count numbers by tenths and by quantiles; NaN is missing."""
+    known = np.sort(np.clip(values[~np.isnan(values)], -LARGEST, LARGEST))
+    cells = max(BINS, min(_GRID, len(known) // _ROWS_A_CELL))
+    edges, grid = (_quantiles(known, parts) for parts in (BINS, cells))
+    counts = np.bincount(np.searchsorted(edges, known), minlength=len(edges) + 1)
+    return Numbers(
+        name,
+        len(values) - len(known),
+        edges.tolist(),
+        counts.tolist(),
+        grid.tolist(),
+        np.searchsorted(known, grid, side="left").tolist(),
+        np.searchsorted(known, grid, side="right").tolist(),
+    )
+
+
+def count_categories(name: str, texts: pd.Series) -> Categories:
+    """Count levels; a missing one is no level."""
+    counts = texts.value_counts()
+    frequent = counts[counts >= enough_rows(len(texts))]
+    rare = counts.drop(frequent.index)
+    hashes = sorted(hash_level(str(level)) for level in rare.index) if len(rare) <= _MOST_HASHES else None
+    levels = {str(level): int(count) for level, count in frequent.items()}
+    return Categories(name, int(texts.isna().sum()), levels, int(rare.sum()), hashes)
+
+
+def hash_level(text: str) -> str:
+    """64 bits of a text, by which it is recognised but not read."""
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _quantiles(ordered: np.ndarray, parts: int) -> np.ndarray:
+    if not len(ordered):
+        return np.zeros(0)
+    return np.unique(np.quantile(ordered, np.arange(1, parts) / parts, method="inverted_cdf"))
+
+
+def _count_over_time(times: np.ndarray, span: tuple[float, float], dates: bool) -> Volume | None:
+    length = span[1] - span[0]
+    if length <= 0:
+        return None
+    units: Sequence[float] = _UNITS if dates else (length / (2 * _FEWEST_UNITS),)
+    unit = next((unit for unit in units if length / unit >= _FEWEST_UNITS), units[-1])
+    return Volume(unit, count_units(times, span[0], span[1], unit))
+
+
+def count_units(times: np.ndarray, start: float, end: float, unit: float) -> list[int]:
+    """Rows in each whole unit between two times."""
+    whole = int((end - start) // unit)
+    place = np.floor((times - start) / unit).astype(np.int64)
+    counted: list[int] = np.bincount(place[(place >= 0) & (place < whole)], minlength=whole).tolist()
+    return counted

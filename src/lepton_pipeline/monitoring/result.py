@@ -1,0 +1,223 @@
+"""What monitoring has found out, as one JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.data.training_rows import TrainingRows
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
+from lepton_pipeline.monitoring.domain import tell_apart
+from lepton_pipeline.monitoring.drift import (
+    FEWEST_ROWS,
+    adjusted,
+    compare,
+    compare_column,
+    compare_numbers,
+    compare_volume,
+    smallest_auc,
+)
+from lepton_pipeline.monitoring.new_rows import learnt_rows
+from lepton_pipeline.monitoring.reference import PROBABILITY, Reference
+from lepton_pipeline.monitoring.time_axis import TimeWindow, cut, shown, window_length
+from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Gate, Monitoring, Retraining
+
+_MOST_WINDOWS = 36
+_DRAWN_COLUMNS = 6
+_SEED = 7
+
+
+def compare_new_rows(
+    table: pd.DataFrame,
+    new: pd.DataFrame,
+    model: Artefact,
+    version: dict[str, Any],
+    reference: Reference | None,
+    learnt: TrainingRows,
+    dataset: Dataset,
+    gate: Gate,
+    evaluation: Evaluation,
+    retraining: Retraining,
+    monitoring: Monitoring,
+    as_of: str,
+) -> dict[str, Any]:
+    """Compare new rows with those the champion has learnt from, and its quality on them with that of its test.
+
+    Everything that is tested (columns, scores, domain classifier, volume) is one family: its p-values are corrected
+    together, so that `monitoring.level` is the chance of a false alarm in all of it.
+
+    Args:
+        table: rows of the vertical now.
+        new: of them the new ones, see `score_new_rows`.
+        model: the champion.
+        version: what it is, see `fetch_champion`.
+        reference: what it was trained on; None where that was not recorded.
+        learnt: hashes of the rows it has learnt from.
+        dataset: names the column of time.
+        gate: the metric that decides.
+        evaluation: resamples of intervals, and their seed.
+        retraining: what counts as decay.
+        monitoring: windows, bounds and level.
+        as_of: the present.
+
+    Returns:
+        Ready for JSON: `as_of`, `champion`, `rows_new`, `rows_mature_new`, `columns`, `domain`, `scores`, `volume`,
+        `windows`, `estimate`, `bound`, `drifted` and `decayed` (None: cannot be told), `notes` (why not), `level`,
+        `smallest_psi`, and `figures` and `series` for MLflow.
+    """
+    notes: list[str] = []
+    found: dict[str, Any] = {"columns": [], "domain": None, "scores": None, "volume": None}
+    windows: list[dict[str, Any]] = []
+    drifted: bool | None = None
+    rows = table.loc[new.index]
+    if reference is None:
+        notes.append("The champion was registered before a reference was kept with a model: train again.")
+    elif len(new) < FEWEST_ROWS:
+        few = "no row is" if new.empty else f"only {len(new)} rows are"
+        notes.append(f"{few.capitalize()} newer than the champion's data; {FEWEST_ROWS} are needed to compare.")
+    else:
+        found, reasons = _test_all(table, rows, new, model, reference, learnt, dataset, monitoring)
+        notes += reasons
+        tested = [*found["columns"], found["domain"], found["scores"]]
+        drifted = any(each["flagged"] for each in tested if each is not None)
+    decay = retraining.on_decay or Decay.model_validate({})
+    estimate = version["test"].get(gate.metric)
+    bound = decay_bound(decay, estimate)
+    if reference is not None and len(new):
+        drawn = [each["column"] for each in sorted(found["columns"], key=lambda each: -each["psi"])[:_DRAWN_COLUMNS]]
+        windows = [
+            _describe_window(window, dates, rows, new, model, reference, drawn, gate.metric, bound, evaluation)
+            for window, dates in _windows(table, new, reference, dataset, monitoring)
+        ]
+    return {
+        "as_of": as_of,
+        "champion": {key: version[key] for key in ("name", "version", "run_id", "trained_until")},
+        "rows_new": len(new),
+        "rows_mature_new": int(new["label"].notna().sum()),
+        **found,
+        "windows": windows,
+        "estimate": None if estimate is None else {"metric": gate.metric, **estimate},
+        "bound": bound,
+        "needed": {"windows": decay.windows, "of": decay.of},
+        "drifted": drifted,
+        "decayed": has_decayed(windows, decay),
+        "notes": notes,
+        "level": monitoring.level,
+        "smallest_psi": monitoring.smallest_psi,
+        "figures": _figures(new, found, drifted, windows),
+        "series": [_figures_of_window(window) for window in windows],
+    }
+
+
+def _test_all(
+    table: pd.DataFrame,
+    rows: pd.DataFrame,
+    new: pd.DataFrame,
+    model: Artefact,
+    reference: Reference,
+    learnt: TrainingRows,
+    dataset: Dataset,
+    monitoring: Monitoring,
+) -> tuple[dict[str, Any], list[str]]:
+    notes: list[str] = []
+    least = monitoring.smallest_psi
+    tests = {f"column {each['column']}": each for each in compare(rows, model.encoder, reference)}
+    tests["scores"] = compare_numbers(reference.scores, new[PROBABILITY].to_numpy())
+    tests = {key: each | {"large": each["psi"] > least} for key, each in tests.items()}
+    try:
+        known = learnt_rows(table, learnt, dataset)
+        encoded = [model.encoder.transform(each) for each in (known, rows)]
+        domain = tell_apart(encoded[0], encoded[1], monitoring.sample, _SEED)
+        if domain is None:
+            notes.append("Too few rows for the classifier that tells new rows from those of the training.")
+        else:
+            tests["domain"] = domain | {"large": domain["auc"] > smallest_auc(least)}
+    except DataError as error:
+        notes.append(f"New rows as a whole were not compared with those of the training: {error}.")
+    if reference.volume is not None and reference.span is not None:
+        volume = compare_volume(reference.volume, new["time"].to_numpy(), reference.span[1])
+        if volume is None:
+            notes.append("Too little time has passed to compare how many rows come.")
+        else:
+            tests["volume"] = volume
+    done = dict(zip(tests, adjusted(tests.values(), monitoring), strict=True))
+    columns = [each for key, each in done.items() if key.startswith("column ")]
+    return {"columns": columns, **{key: done.get(key) for key in ("domain", "scores", "volume")}}, notes
+
+
+def _windows(
+    table: pd.DataFrame, new: pd.DataFrame, reference: Reference, dataset: Dataset, monitoring: Monitoring
+) -> list[tuple[TimeWindow | None, bool]]:
+    """Windows of the new rows, and whether their ends are dates; without a column of time one for all rows."""
+    if dataset.time is None or reference.span is None:
+        return [(None, False)]
+    dates = pd.api.types.is_datetime64_any_dtype(table[dataset.time])
+    length = window_length(monitoring.window, reference.span, dates)
+    return [(each, dates) for each in cut(new["time"].to_numpy(), reference.span[1], length, _MOST_WINDOWS)]
+
+
+def _describe_window(
+    window: TimeWindow | None,
+    dates: bool,
+    rows: pd.DataFrame,
+    new: pd.DataFrame,
+    model: Artefact,
+    reference: Reference,
+    drawn: list[str],
+    metric: str,
+    bound: float | None,
+    evaluation: Evaluation,
+) -> dict[str, Any]:
+    inside = np.arange(len(new)) if window is None else window.rows
+    own, scored = rows.iloc[inside], new.iloc[inside]
+    labelled = scored.dropna(subset=["label"])
+    labelled = labelled.assign(label=labelled["label"].astype(np.int8))
+    figure = measure_window(labelled, metric, model.threshold, evaluation)
+    psi: dict[str, float | None] = dict.fromkeys(drawn)
+    if len(own) >= FEWEST_ROWS:
+        kept = {each.name: each for each in reference.columns}
+        columns = {each.name: each for each in model.encoder.columns}
+        psi = {name: compare_column(columns[name], kept[name], own[name])["psi"] for name in drawn}
+    return {
+        "from": None if window is None else shown(window.start, dates),
+        "to": None if window is None else shown(window.end, dates),
+        "rows": len(own),
+        "mature": len(labelled),
+        "positives": int(labelled["label"].sum()),
+        "metric": metric,
+        **(figure or {"value": None, "low": None, "high": None}),
+        "below": is_below(figure, bound),
+        "score_mean": float(scored[PROBABILITY].mean()) if len(scored) else None,
+        "psi": psi,
+    }
+
+
+def _figures(
+    new: pd.DataFrame, found: dict[str, Any], drifted: bool | None, windows: list[dict[str, Any]]
+) -> dict[str, float]:
+    figures = {"rows_new": len(new), "rows_mature_new": float(new["label"].notna().sum())}
+    if drifted is not None:
+        psi = [each["psi"] for each in found["columns"]]
+        flagged = sum(each["flagged"] for each in found["columns"])
+        figures |= {"drift.columns": flagged, "drift.largest_psi": max(psi, default=0.0), "drifted": float(drifted)}
+    for part in ("domain", "scores", "volume"):
+        if (each := found[part]) is not None:
+            wanted = ("auc", "psi", "p_adjusted", "new")
+            figures |= {f"{part}.{name}": float(each[name]) for name in wanted if name in each}
+    return {**figures, "decay.windows_below": float(sum(window["below"] for window in windows))}
+
+
+def _figures_of_window(window: dict[str, Any]) -> dict[str, float]:
+    metric = window["metric"]
+    values = {
+        "window.rows": window["rows"],
+        "window.score_mean": window["score_mean"],
+        f"realised.{metric}": window["value"],
+        f"realised.{metric}.low": window["low"],
+        f"realised.{metric}.high": window["high"],
+    }
+    return {name: float(value) for name, value in values.items() if value is not None}

@@ -1,0 +1,84 @@
+"""The last thing a monitoring prints: what has changed since the champion was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+_WIDTH_OF_A_LOG = 110
+_NAMED_COLUMNS = 6
+
+
+def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
+    """Print the results of one monitoring.
+
+    Args:
+        name: of the pipeline.
+        results: `about`, and the content of `monitoring_result` as far as it exists.
+        seconds: by stage.
+        where: how to see the run in the MLflow UI.
+    """
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_A_LOG
+    console.print()
+    found = results.get("monitoring_result")
+    done = f"version {found['champion']['version']} as of {found['as_of']}" if found else "nothing compared"
+    console.print(Text(f"{name}: {done}", style="bold"))
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for fact, text in _facts(results):
+        facts.add_row(fact, Text(text))
+    facts.add_row("seconds", f"{sum(seconds.values()):.1f}")
+    facts.add_row("see it", where)
+    console.print(Padding(facts, (0, 1), expand=False))
+
+
+def monitoring_markdown(results: Mapping[str, Any]) -> str:
+    """The same results as Markdown, for the head of the run's page in MLflow."""
+    return "\n".join(f"- **{name}**: {text}" for name, text in _facts(results))
+
+
+def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    facts = []
+    if caution := results.get("about", {}).get("caution"):
+        facts.append(("caution", caution))
+    if found := results.get("monitoring_result"):
+        facts.append(("new rows", f"{found['rows_new']:,}, {found['rows_mature_new']:,} of them with a known label"))
+        facts.append(("drift", _drift(found)))
+        facts.append(("quality", _quality(found)))
+        facts.extend(("note", note) for note in found["notes"])
+    facts.extend((name, path) for name, path in results.get("paths", {}).items())
+    return facts
+
+
+def _drift(found: Mapping[str, Any]) -> str:
+    if found["drifted"] is None:
+        return "not known"
+    flagged = sorted((each for each in found["columns"] if each["flagged"]), key=lambda each: -each["psi"])
+    named = [f"{each['column']} (PSI {each['psi']:.2f})" for each in flagged[:_NAMED_COLUMNS]]
+    if len(flagged) > len(named):
+        named.append(f"{len(flagged) - len(named)} more")
+    if found["scores"] is not None and found["scores"]["flagged"]:
+        named.append("the scores")
+    if found["domain"] is not None:
+        named += [f"all columns together (AUC {found['domain']['auc']:.3f})"] * found["domain"]["flagged"]
+    return ", ".join(named) or f"none in {len(found['columns'])} columns"
+
+
+def _quality(found: Mapping[str, Any]) -> str:
+    measured = [window for window in found["windows"] if window["value"] is not None]
+    if not measured:
+        return "not known yet"
+    last = measured[-1]
+    place = "the last window" if len(measured) > 1 else "the one window"
+    text = f"{last['metric']} {last['value']:.4f} [{last['low']:.4f}, {last['high']:.4f}] in {place}"
+    bound = "" if found["bound"] is None else f", bound {found['bound']:.4f}"
+    verdict = {None: "too few windows to tell", True: "decayed", False: "holds"}[found["decayed"]]
+    return f"{verdict}: {text}{bound}"

@@ -1,0 +1,153 @@
+"""From a vertical's rows of today to what has changed since its champion was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+from kedro.pipeline import Node, Pipeline
+
+from lepton_pipeline.data.contract import check_contract, enforce_contract
+from lepton_pipeline.data.training_rows import TrainingRows
+from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.jobs import MONITORING
+from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.monitoring import new_rows, result
+from lepton_pipeline.monitoring.page import render_page
+from lepton_pipeline.monitoring.reference import Reference
+from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Monitoring, Retraining
+from lepton_pipeline.pipelines import ingestion
+from lepton_pipeline.registry import fetch
+
+
+def create_pipeline(vertical: str) -> Pipeline:
+    """Wire the monitoring of one vertical, in the namespace of its name.
+
+    Its rows are made as in training, but in data sets of their own, below the nested namespace `monitoring`: what the
+    last training has left stays as it is.
+    """
+    stages = [
+        Node(
+            _fetch_of(vertical),
+            None,
+            ["monitoring_model", "monitoring_version", "monitoring_reference", "monitoring_learnt", "monitoring_seen"],
+            name="fetch_champion",
+        ),
+        Node(
+            score_new_rows,
+            [
+                "monitoring_table",
+                "monitoring_model",
+                "monitoring_reference",
+                "monitoring_seen",
+                "params:dataset",
+            ],
+            "monitoring_scores",
+            name="score_new_rows",
+        ),
+        Node(
+            compare_new_rows,
+            {
+                "table": "monitoring_table",
+                "new": "monitoring_scores",
+                "model": "monitoring_model",
+                "version": "monitoring_version",
+                "reference": "monitoring_reference",
+                "learnt": "monitoring_learnt",
+                **{part: f"params:{part}" for part in ("dataset", "gate", "evaluation", "retraining", "monitoring")},
+            },
+            "monitoring_result",
+            name="compare_new_rows",
+        ),
+        Node(render_page, ["monitoring_result", "params:about"], "monitoring_page", name="render_page"),
+    ]
+    return _rows(vertical) + Pipeline(stages, namespace=vertical, tags=MONITORING)
+
+
+def _rows(vertical: str) -> Pipeline:
+    """From raw tables to features, as in training; only the last table has a name outside of `monitoring`."""
+    made = ingestion.create_pipeline(vertical)
+    made += Pipeline(
+        [
+            Node(
+                check_contract,
+                ["table", "params:dataset", "params:contract", "params:features"],
+                ["contract_result", "quarantine", "data_docs"],
+                name="check_contract",
+            ),
+            Node(
+                enforce_contract,
+                ["table", "quarantine", "contract_result", "params:contract"],
+                "clean_table",
+                name="enforce_contract",
+            ),
+            Node(
+                derive_features,
+                ["clean_table", "params:dataset", "params:features"],
+                "feature_table",
+                name="derive_features",
+            ),
+        ]
+    )
+    # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of its own.
+    given = {name for name in made.inputs() if not name.startswith("params:")}
+    parameters = made.inputs() - given
+    return Pipeline(
+        made,
+        namespace=f"{vertical}.{MONITORING}",
+        inputs={name: f"{vertical}.{name}" for name in given},
+        parameters={name: f"params:{vertical}.{name.removeprefix('params:')}" for name in parameters},
+        outputs={"feature_table": f"{vertical}.monitoring_table"},
+        tags=MONITORING,
+    )
+
+
+def _fetch_of(vertical: str) -> Callable[..., Any]:
+    def fetch_champion() -> tuple[Artefact, dict[str, Any], dict[str, Any], TrainingRows, TrainingRows]:
+        return fetch.fetch_champion(vertical)
+
+    return fetch_champion
+
+
+def score_new_rows(
+    table: pd.DataFrame, model: Artefact, reference: dict[str, Any], seen: TrainingRows, dataset: Dataset
+) -> pd.DataFrame:
+    """Score as `new_rows.score_new_rows` does, at the present that is declared or the clock's."""
+    span = Reference.from_dict(reference).span if reference else None
+    return new_rows.score_new_rows(table, model, seen, span, dataset, _present(dataset))
+
+
+def compare_new_rows(
+    table: pd.DataFrame,
+    new: pd.DataFrame,
+    model: Artefact,
+    version: dict[str, Any],
+    reference: dict[str, Any],
+    learnt: TrainingRows,
+    dataset: Dataset,
+    gate: Gate,
+    evaluation: Evaluation,
+    retraining: Retraining,
+    monitoring: Monitoring,
+) -> dict[str, Any]:
+    """Compare as `result.compare_new_rows` does, at the present that is declared or the clock's."""
+    kept = Reference.from_dict(reference) if reference else None
+    return result.compare_new_rows(
+        table,
+        new,
+        model,
+        version,
+        kept,
+        learnt,
+        dataset,
+        gate,
+        evaluation,
+        retraining,
+        monitoring,
+        _present(dataset),
+    )
+
+
+def _present(dataset: Dataset) -> str:
+    return str(getattr(dataset, "as_of", None) or new_rows.now())

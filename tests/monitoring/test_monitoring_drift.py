@@ -1,0 +1,136 @@
+import numpy as np
+import pandas as pd
+import pytest
+from many_columns import draw, learn
+from scipy.stats import binom
+
+from lepton_pipeline.evaluation.drift import compare_rows
+from lepton_pipeline.monitoring.drift import adjusted, compare, compare_numbers, compare_volume, smallest_auc
+from lepton_pipeline.monitoring.reference import Volume, count_numbers
+from lepton_pipeline.parameters import Monitoring
+
+MONITORING = Monitoring()
+
+
+def flags(train, other, monitoring=MONITORING):
+    encoder, reference = learn(train)
+    found = [each | {"large": each["psi"] > monitoring.smallest_psi} for each in compare(other, encoder, reference)]
+    return {each["column"]: each for each in adjusted(found, monitoring)}
+
+
+@pytest.mark.parametrize(("rows", "new"), [(1000, 300), (400, 400), (2000, 60)])
+def test_false_alarms_are_no_more_frequent_than_declared(rows, new, request):
+    tables = 1000 if request.config.getoption("--exhaustive") else 40
+    alarms = flagged = 0
+    for seed in range(tables):
+        columns = flags(draw(rows, 2 * seed), draw(new, 2 * seed + 1)).values()
+        alarms += any(each["p_adjusted"] <= MONITORING.level for each in columns)
+        flagged += any(each["flagged"] for each in columns)
+    # More would be seen once in a thousand such tests if the rate were exactly the declared one.
+    assert alarms <= binom.isf(0.001, tables, MONITORING.level)
+    assert flagged <= alarms
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "least"),
+    [
+        ("size", lambda values, _: values + 0.5, 0.95),
+        ("size", lambda values, _: values * 1.8, 0.95),
+        ("city", lambda values, random: values.mask(random.random(len(values)) < 0.25, "Bern"), 0.95),
+        ("gappy", lambda values, random: values.mask(random.random(len(values)) < 0.25), 0.9),
+        ("count", lambda values, random: values + random.poisson(0.5, len(values)), 0.95),
+    ],
+)
+def test_a_known_change_is_found_and_only_where_it_is(column, change, least):
+    found = wrong = 0
+    for seed in range(12):
+        columns = flags(draw(2000, 2 * seed), draw(400, 2 * seed + 1, **{column: change}))
+        found += columns[column]["flagged"]
+        wrong += any(each["flagged"] for name, each in columns.items() if name != column)
+    assert found > least * 12 - 1
+    assert wrong <= 2
+
+
+def test_stored_counts_find_nearly_what_whole_rows_find():
+    train, other = draw(3000, 1), draw(500, 2, size=lambda values, _: values + 0.2)
+    encoder, reference = learn(train)
+    stored = {each["column"]: each for each in compare(other, encoder, reference)}
+    for whole in compare_rows(train, other, encoder):
+        own = stored[whole["column"]]
+        assert own["psi"] == pytest.approx(whole["psi"], abs=0.01)
+        assert own["missing_new"] == whole["missing_test"]
+        assert own["missing_reference"] == whole["missing_train"]
+
+
+def test_the_distance_on_quantiles_is_at_most_that_of_the_samples_and_near_it():
+    from scipy.stats import ks_2samp
+
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        train, other = random.normal(size=2500), random.normal(0.15, 1, size=300)
+        kept = count_numbers("size", train)
+        found = compare_numbers(kept, other)
+        whole = ks_2samp(train, other, method="asymp").statistic
+        if found["test"] == "Kolmogorov-Smirnov":
+            assert whole - 0.02 <= found["statistic"] <= whole + 1e-12
+
+
+def test_numbers_of_few_values_are_compared_exactly():
+    from scipy.stats import ks_2samp
+
+    random = np.random.default_rng(1)
+    train, other = random.integers(0, 5, 2000).astype(float), random.integers(0, 4, 300).astype(float)
+    found = compare_numbers(count_numbers("stars", train), other)
+    largest = ks_2samp(train, other, method="asymp")
+    assert found["p_value"] <= 2 * largest.pvalue
+
+
+def test_new_levels_are_told_from_rare_ones():
+    train = draw(2000, 1)
+    train.loc[5, "city"] = "Vik"
+    new = draw(300, 2)
+    new.loc[[1, 2, 3], "city"] = ["Vik", "Lima", "Lima"]
+    columns = flags(train, new)
+    assert columns["city"]["new_levels"] == ["Lima"]
+    assert not columns["city"]["flagged"]
+
+
+def test_a_column_that_loses_all_its_values_is_flagged():
+    columns = flags(draw(1000, 1), draw(300, 2).assign(size=np.nan, city=pd.Series([None] * 300, dtype="str")))
+    assert columns["size"]["flagged"]
+    assert columns["city"]["flagged"]
+    assert columns["size"]["test"] == "missing values"
+
+
+def test_what_is_certain_but_small_is_not_flagged():
+    columns = flags(draw(40000, 1), draw(40000, 2, size=lambda values, _: values + 0.05))
+    assert columns["size"]["p_adjusted"] < 1e-6
+    assert not columns["size"]["flagged"]
+
+
+def test_the_auc_bound_is_that_of_normals_with_the_same_psi():
+    # d = 0.3162 standard deviations.
+    assert smallest_auc(0.1) == pytest.approx(0.5885, abs=1e-4)
+    random = np.random.default_rng(1)
+    one, other = random.normal(size=200_000), random.normal(0.1**0.5, 1, size=200_000)
+    assert compare_numbers(count_numbers("x", one), other)["psi"] == pytest.approx(0.1, abs=0.01)
+
+
+def test_p_values_are_corrected_together_and_nothing_is_changed():
+    given = [{"p_value": 0.01, "large": True}, {"p_value": 0.02, "large": True}, {"p_value": 0.04, "large": False}]
+    found = adjusted(given, MONITORING)
+    assert [each["p_adjusted"] for each in found] == pytest.approx([0.03, 0.04, 0.04])
+    assert [each["flagged"] for each in found] == [True, True, False]
+    assert "p_adjusted" not in given[0]
+    assert adjusted([], MONITORING) == []
+
+
+def test_volume_is_compared_by_unit():
+    kept = Volume(10.0, [100, 110, 90, 105, 95] * 6)
+    same = compare_volume(kept, np.linspace(300.1, 400, 1000), 300.0)
+    assert same["new"] == pytest.approx(100, abs=1)
+    assert same["p_value"] > 0.3
+    less = compare_volume(kept, np.linspace(300.1, 400, 300), 300.0)
+    assert less["large"]
+    assert less["p_value"] < 1e-6
+    assert compare_volume(kept, np.array([301.0, 325.0]), 300.0) is None
