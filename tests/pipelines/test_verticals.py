@@ -39,6 +39,8 @@ SLICES = {
     "energy": {"*": lambda rows: rows.head(3000)},
     "marketing": {"*": every(3)},
 }
+# A quick training on a slice proves that the stages fit together; how good its model is says nothing.
+ANY_QUALITY = {"at_least": 0.0, "baseline_margin": 0.99}
 # A vertical of one's own is tried, too.
 DEFAULT = {"*": lambda rows: rows.head(3000)}
 
@@ -50,7 +52,7 @@ def sliced(tmp_path_factory, store):
     copy_face(path, VERTICALS)
     for vertical in VERTICALS:
         copy_slices(vertical, path / "data/01_raw" / vertical)
-    quick = {"training": QUICK, "evaluation": {"resamples": 100, "explained_rows": 50}, "gate": {"at_least": 0.0}}
+    quick = {"training": QUICK, "evaluation": {"resamples": 100, "explained_rows": 50}, "gate": ANY_QUALITY}
     declared = dict.fromkeys(VERTICALS, quick)
     (path / "conf/local").mkdir(exist_ok=True)
     (path / "conf/local/parameters.yml").write_text(yaml.safe_dump(declared))

@@ -264,6 +264,30 @@ def _spoiled_declaration(draw: Any) -> bytes:
     return yaml.safe_dump({"shop": declared}, allow_unicode=draw(st.booleans())).encode()
 
 
+# What is odd and right: it must get through as far as everything else.
+_EDGES: list[tuple[tuple[str, ...], Any]] = [
+    (("split", "seed"), 0),
+    (("split", "seed"), 2**31),
+    (("split", "test"), 0.45),
+    (("dataset", "exclude"), ["amount"]),
+    (("dataset", "sensitive"), ["shop"]),
+    (("contract", "max_quarantined"), 0),
+    (("contract", "expectations"), []),
+    (("features", "derive"), {"é 😀": "amount + 1e300", "<b>": "is_missing(amount)"}),
+    (("ingestion", "encoding"), "utf-8-sig"),
+    (("evaluation", "slices"), ["shop"]),
+    (("gate", "at_least"), 1),
+]
+
+
+@st.composite
+def _declaration_at_the_edge(draw: Any) -> bytes:
+    declared: Any = deepcopy(DECLARED)
+    for path, value in draw(st.lists(st.sampled_from(_EDGES), min_size=1, max_size=3)):
+        declared[path[0]][path[1]] = value
+    return yaml.safe_dump({"shop": declared}, allow_unicode=True).encode()
+
+
 _YAML_CHARACTERS = st.text(alphabet="ab1{}[]:-&*!|>%@`\"'#,? \n\t~=<.$\\\x00é", max_size=60)
 _ODD_YAML = [
     b"shop: " + b"[" * 3000,
@@ -291,6 +315,7 @@ _ODD_YAML = [
 _DECLARATIONS = st.one_of(
     _spoiled_declaration(),
     _spoiled_declaration(),
+    _declaration_at_the_edge(),
     st.sampled_from(_ODD_YAML),
     _YAML_CHARACTERS.map(lambda text: f"shop: {text}".encode()),
     _YAML_CHARACTERS.map(str.encode),
