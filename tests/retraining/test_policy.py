@@ -22,8 +22,8 @@ def champion(age: float = 10, training_rows: int | None = 1000) -> Champion:
     return Champion(3, "2026-05-01", "2026-05-10", 1500, days_ago(age), days_ago(age), training_rows, estimate)
 
 
-def windows(*values: float) -> tuple[QualityWindow, ...]:
-    return tuple(QualityWindow("a", "b", value, value - 0.05, value + 0.05, value < 0.78) for value in values)
+def windows(*values: float, bound: float = 0.8) -> tuple[QualityWindow, ...]:
+    return tuple(QualityWindow("a", "b", value, value - 0.02, value + 0.02, value + 0.02 < bound) for value in values)
 
 
 @pytest.mark.parametrize(
@@ -74,17 +74,23 @@ def windows(*values: float) -> tuple[QualityWindow, ...]:
         ({}, {"drifted": ("a",)}, "on_drift", False, "not declared"),
         ({"on_decay": Decay()}, {"windows": windows(0.7, 0.8, 0.75)}, "on_decay", True, "2 of the last 3 windows"),
         ({"on_decay": Decay()}, {"windows": windows(0.7, 0.7, 0.8, 0.8, 0.7)}, "on_decay", False, "1 of the last 3"),
-        ({"on_decay": Decay()}, {"windows": windows(0.7)}, "on_decay", False, "1 of the last 1 windows"),
+        (
+            {"on_decay": Decay()},
+            {"windows": windows(0.7)},
+            "on_decay",
+            None,
+            "needs 2 windows with known labels, there are 1",
+        ),
         (
             {"on_decay": Decay(at_least=0.72, windows=1, of=2)},
-            {"windows": windows(0.75, 0.75)},
+            {"windows": windows(0.75, 0.75, bound=0.72)},
             "on_decay",
             False,
-            "0 of the last 2 windows below 0.72",
+            "0 of the last 2 windows wholly below 0.72",
         ),
         (
             {"on_decay": Decay(at_least=0.9, windows=1, of=1)},
-            {"windows": windows(0.85)},
+            {"windows": windows(0.85, bound=0.9)},
             "on_decay",
             True,
             "below 0.9, needed 1; the latest at 0.8500",

@@ -70,7 +70,10 @@ RESULT = {
     "scores": {"flagged": True},
     "domain": {"auc": 0.7, "p_value": 0.01, "flagged": True},
     "volume": {},
-    "windows": [{"from": "a", "to": "b", "value": 0.7, "low": 0.6, "high": 0.8, "below": True, "rows": 10}],
+    "windows": [
+        {"from": "a", "to": "b", "value": 0.7, "low": 0.6, "high": 0.8, "below": True, "rows": 10},
+        {"from": "b", "to": "c", "value": None, "low": None, "high": None, "below": False, "rows": 3},
+    ],
 }
 
 

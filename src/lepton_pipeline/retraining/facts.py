@@ -71,7 +71,16 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class QualityWindow:
-    """What labels showed of the champion's quality in a stretch of time; low and high are ends of an interval."""
+    """What labels showed of the champion's quality in a stretch of time.
+
+    Attributes:
+        since: where it begins, as text.
+        until: where it ends.
+        value: the gate's metric.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        below: whether the whole interval lies below the bound (see `monitoring.decay`).
+    """
 
     since: str
     until: str
@@ -163,7 +172,8 @@ def read_monitoring(result: Mapping[str, Any] | None, champion: Champion | None)
         "drifted": tuple(_drifted(result)),
         "domain_auc": domain.get("auc"),
         "domain_p": domain.get("p_value"),
-        "windows": tuple(_window(each) for each in result.get("windows", ())),
+        # Where labels were too few to measure it, nothing is known of a window.
+        "windows": tuple(_window(each) for each in result.get("windows", ()) if each["value"] is not None),
     }
 
 
