@@ -164,6 +164,15 @@ class RunLog:
         log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
         log(run_id, str(path), folder)
 
+    @property
+    def store(self) -> str:
+        """The store's address, without credentials."""
+        return without_credentials(self.uri)
+
+    def link(self, run_id: str) -> str | None:
+        """Address of a run's page; None where no server shows it."""
+        return run_link(self.uri, self.client.get_run(run_id).info) if self.uri.startswith("http") else None
+
     def where(self, run_id: str) -> str:
         """How to see a run in the MLflow UI."""
         page, address = self._page(run_id), without_credentials(self.uri)
@@ -229,6 +238,13 @@ class RunLog:
             process = run.data.tags.get("process.id", "")
             if run.data.tags.get("process.host") == socket.gethostname() and not _other_process(process):
                 self.close(run.info.run_id, "KILLED", "the process ended without a word; found by a later run")
+
+
+def run_link(uri: str, info: Any) -> str | None:
+    """Address of a run's page on the server at `uri`, without credentials; None where the store is no server."""
+    if not uri.startswith("http"):
+        return None
+    return f"{without_credentials(uri).rstrip('/')}/#/experiments/{info.experiment_id}/runs/{info.run_id}"
 
 
 def read_tracking(declared: Mapping[str, Any]) -> Tracking:
