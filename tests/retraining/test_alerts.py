@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import resource
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -278,6 +279,19 @@ def test_whatever_goes_wrong_is_an_outcome(tmp_path, monkeypatch):
     if full.exists():
         outcome = send(alert(), Alerts(file=str(full)), tmp_path)[0]
         assert (outcome.state, outcome.why) == ("failed", "/dev/full: No space left on device")
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path):
+    alerts, file = Alerts(file="alerts.jsonl"), tmp_path / "alerts.jsonl"
+    assert tell(tmp_path, alerts) == [("file", "sent")]
+    before = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, limits[1]))
+    try:
+        outcome = send(alert("decay"), alerts, tmp_path)[0]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (outcome.state, file.read_bytes()) == ("failed", before)
 
 
 @pytest.mark.parametrize("address", ["hooks/S3CRET", "ftp://host/S3CRET", "https:///S3CRET", "http://host:S3CRET/"])

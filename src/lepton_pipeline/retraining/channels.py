@@ -132,7 +132,8 @@ def _append(file: IO[bytes], line: bytes) -> None:
         os.fsync(file.fileno())
     finally:
         if not whole:
-            file.truncate(end)
+            with suppress(OSError):
+                file.truncate(end)
     if not whole:
         raise OSError(errno.ENOSPC, "not all of it could be written")
 
