@@ -106,6 +106,7 @@ def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
         "due": "true",
         "triggers": "champion",
         "decision": "due: champion: there is none",
+        "data.until": "2026-11-01",
         "training.run_id": "f" * 32,
         "version": "7",
         "promoted": "false",

@@ -235,8 +235,7 @@ class RunLog:
         """End runs that a process of this host left open when it was killed without a chance to say so."""
         experiment = self.client.get_experiment_by_name(vertical)
         for run in self.client.search_runs([experiment.experiment_id], _RUNNING) if experiment else []:
-            process = run.data.tags.get("process.id", "")
-            if run.data.tags.get("process.host") == socket.gethostname() and not _other_process(process):
+            if not is_at_work(run.data.tags):
                 self.close(run.info.run_id, "KILLED", "the process ended without a word; found by a later run")
 
 
@@ -273,6 +272,11 @@ def existing_store(tracking: Tracking, project: Path) -> Any:
     if uri.startswith(_SQLITE) and not (project / uri.removeprefix(_SQLITE)).is_file():
         return None
     return RunLog(tracking, project).client
+
+
+def is_at_work(tags: Mapping[str, str]) -> bool:
+    """Whether the process of a run that is open may be alive: another host's cannot be asked."""
+    return tags.get("process.host") != socket.gethostname() or _other_process(tags.get("process.id", ""))
 
 
 def flatten(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
