@@ -9,6 +9,7 @@ from lepton_pipeline.retraining.history import as_moment
 from lepton_pipeline.status.collect import VerticalStatus
 
 NONE = "–"
+_CHARACTERS = 280
 _LABELS = {
     "broken": "cannot be read",
     "failing": "failing",
@@ -49,16 +50,19 @@ def job_text(it: VerticalStatus) -> tuple[str, str]:
     job = it.job
     if job is None:
         return ("not known" if it.blind else "no job yet"), ""
-    when = f"{job.at:%Y-%m-%d %H:%M}"
+    why = job.decision
     if job.status == "RUNNING":
-        return f"at work since {when}", job.decision
-    if job.status != "FINISHED":
-        return f"{job.status.lower()} {when}", job.decision
-    if job.version is None:
-        return f"not due {when}", job.decision.removeprefix("not due: ")
-    if job.promoted:
-        return f"version {job.version} promoted {when}", job.decision
-    return f"version {job.version} refused {when}", job.reason or job.decision
+        head = "at work"
+    elif job.status != "FINISHED":
+        head = job.status.lower()
+    elif job.version is None:
+        head, why = "not due", why.removeprefix("not due: ")
+    elif job.promoted:
+        head = f"version {job.version} promoted"
+    else:
+        head, why = f"version {job.version} refused", job.reason or why
+    shown = why if len(why) <= _CHARACTERS else f"{why[: _CHARACTERS - 1]}…"
+    return head, f"{job.at:%Y-%m-%d %H:%M}; {shown}" if shown else f"{job.at:%Y-%m-%d %H:%M}"
 
 
 def drift_of(it: VerticalStatus) -> tuple[str, str]:
