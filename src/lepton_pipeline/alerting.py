@@ -35,16 +35,14 @@ def tell_of_job(project: Path, request: Request, outcome: JobOutcome, log: RunLo
     if outcome.trained is not None:
         places["training"] = _place(log, outcome.trained.run_id)
     places["host"] = socket.gethostname()
-    lines = [
-        summary(alert, _tell(alert, alerts, project))
-        for alert in alerts_of(request, outcome, places, datetime.now(UTC))
-    ]
-    if lines:
-        try:
+    # Whatever goes wrong here: the job ended as it did.
+    try:
+        found = alerts_of(request, outcome, places, datetime.now(UTC))
+        lines = [summary(alert, _tell(alert, alerts, project)) for alert in found]
+        if lines:
             log.tag(outcome.run_id, {_TAG: "; ".join(lines)[:_TAG_CHARACTERS]})
-        # Whatever the store has: who was told is known, and the job ended as it did.
-        except Exception as error:
-            _say(f"the run in MLflow does not say who was told: {type(error).__name__}")
+    except Exception as error:
+        _say(f"{request.vertical}: not all is told, or the run in MLflow does not say who was: {type(error).__name__}")
 
 
 def tell_of_error(project: Path, env: str | None, vertical: str, error: Exception) -> None:

@@ -117,6 +117,8 @@ def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
     }
     recorded = json.loads((tmp_path / log.client.download_artifacts(outcome.run_id, "decision.json")).read_text())
     assert recorded["facts"]["now"] == "2026-11-22T12:00:00+00:00"
+    # The job at work is none that failed.
+    assert outcome.facts.consecutive_failures == 0
     assert recorded["decision"]["triggers"][0] == {"name": "champion", "holds": True, "why": "there is none"}
     [job] = job_runs(log.client, name)
     assert (job.due, job.triggers, job.version, job.promoted, job.exit_code) == (True, ("champion",), 7, False, 0)

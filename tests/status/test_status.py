@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -165,9 +167,12 @@ def test_failing_counts_from_the_first_failure_in_a_row(site, by_name):
 def test_a_job_whose_process_is_gone_is_no_job_at_work(site):
     site.crown("ghost")
     run = site.job("ghost", "RUNNING")
-    assert site.look("ghost").verticals[0].job.status == "KILLED"  # opened by this process, which is no other
-    site.log.tag(run, {"process.id": "1"})
     assert words.job_text(site.look("ghost").verticals[0])[0] == "at work"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    site.log.tag(run, {"process.id": str(ended.pid)})
+    ghost = site.look("ghost").verticals[0]
+    assert (words.job_text(ghost)[0], ghost.findings) == ("killed", ["failing"])
 
 
 class Page(HTMLParser):

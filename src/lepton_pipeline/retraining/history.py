@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -161,7 +162,7 @@ def _job(run: Any) -> JobRun:
         run_id=run.info.run_id,
         at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         as_of=tags.get("as_of", ""),
-        status=run.info.status if run.info.status != "RUNNING" or is_at_work(tags) else _LOST,
+        status=_LOST if run.info.status == "RUNNING" and not _lives(tags) else run.info.status,
         due=_truth(tags.get("due")),
         triggers=tuple(filter(None, tags.get("triggers", "").split(","))),
         decision=tags.get("error") or tags.get("decision", ""),
@@ -172,6 +173,11 @@ def _job(run: Any) -> JobRun:
         reason=tags.get("gate.reason", ""),
         data_until=tags.get("data.until", ""),
     )
+
+
+def _lives(tags: Mapping[str, str]) -> bool:
+    """Whether the process of an open run may be alive; this one's own job is at work."""
+    return tags.get("process.id") == str(os.getpid()) or is_at_work(tags)
 
 
 def _truth(text: str | None) -> bool | None:
