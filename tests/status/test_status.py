@@ -155,7 +155,7 @@ def test_each_is_told_of_in_words(by_name, status):
     assert words.job_text(by_name["refused"])[0] == "version 2 refused"
     assert words.job_text(by_name["refused"])[1].endswith("; auc 0.6 is low")
     assert words.job_text(by_name["failing"])[1].endswith("; ValueError: odd")
-    assert words.next_text(by_name["late"], status.at)[0].startswith("due since")
+    assert words.next_text(by_name["late"], status.at)[0].startswith("due for ")
     assert words.champion_text(by_name["never"], status.at) == ("none", "")
 
 

@@ -57,7 +57,12 @@ def alert_of_error(vertical: str, error: Exception, at: datetime, details: Mappi
         first = (str(error).splitlines() or [""])[0]
         return Alert(vertical, FAILED, f"{type(error).__name__}: {first}", at, details)
     cause = CONTRACT if isinstance(known, DataError) else FAILED
-    return Alert(vertical, cause, _EXAMPLES.sub(".", str(known)), at, details)
+    return Alert(vertical, cause, without_examples(str(known)), at, details)
+
+
+def without_examples(text: str) -> str:
+    """An error's text without the values of rows that it quotes."""
+    return _EXAMPLES.sub(".", text)
 
 
 def _details(request: Request, outcome: Outcome) -> dict[str, Any]:

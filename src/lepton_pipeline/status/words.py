@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from lepton_pipeline.monitoring_summary import drift_text, quality_text
+from lepton_pipeline.retraining.causes import without_examples
 from lepton_pipeline.retraining.history import as_moment
 from lepton_pipeline.status.collect import VerticalStatus
 
@@ -31,7 +32,7 @@ def champion_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
     if it.champion is None:
         return ("not known" if it.blind or it.problem else "none"), ""
     since = it.champion.trained_at
-    return f"version {it.champion.version}", f"trained {since:%Y-%m-%d}, {ago(now - since)}"
+    return f"version {it.champion.version}", f"trained {since:%Y-%m-%d}, {ago(now - since)} ago"
 
 
 def data_text(it: VerticalStatus) -> tuple[str, str]:
@@ -50,7 +51,7 @@ def job_text(it: VerticalStatus) -> tuple[str, str]:
     job = it.job
     if job is None:
         return ("not known" if it.blind else "no job yet"), ""
-    why = job.decision
+    why = without_examples(job.decision)
     if job.status == "RUNNING":
         head = "at work"
     elif job.status != "FINISHED":
@@ -80,7 +81,7 @@ def drift_of(it: VerticalStatus) -> tuple[str, str]:
 def next_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
     """When the job is started next, and by which schedule."""
     if it.overdue is not None:
-        return f"due since {ago(now - it.overdue)}", f"{it.schedule}; does the scheduler run?"
+        return f"due for {ago(now - it.overdue)}", f"{it.schedule}; does the scheduler run?"
     if it.schedule:
         return it.next_start, it.schedule
     return (NONE if it.problem else "by hand"), ""
@@ -90,7 +91,7 @@ def failing_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
     """Since when jobs fail."""
     if it.failing_since is None:
         return NONE, ""
-    return f"{it.failing_since:%Y-%m-%d %H:%M}", ago(now - it.failing_since)
+    return f"{it.failing_since:%Y-%m-%d %H:%M}", f"for {ago(now - it.failing_since)}"
 
 
 def ago(span: timedelta) -> str:
