@@ -30,6 +30,8 @@ print("imported:", [name for name in {heavy!r} if name in sys.modules])
         ["champion", "--help"],
         ["retrain", "--help"],
         ["schedule", "--help"],
+        ["status", "--help"],
+        ["alerts", "--help"],
     ],
 )
 def test_no_heavy_library_is_imported(trained, arguments):

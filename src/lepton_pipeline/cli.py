@@ -16,11 +16,13 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import LOGGING, pipelines, settings
 from kedro.utils import find_kedro_project
 
+from lepton_pipeline.cli_alerts import alerts as alerts_commands
 from lepton_pipeline.cli_champion import champion as champion_commands
 from lepton_pipeline.cli_errors import report_error
 from lepton_pipeline.cli_retrain import retrain, retrain_log
 from lepton_pipeline.cli_runs import compare, reproduce
 from lepton_pipeline.cli_schedule import schedule as schedule_commands
+from lepton_pipeline.cli_status import status
 from lepton_pipeline.cli_vertical import vertical as vertical_commands
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.hooks import RunHook
@@ -184,3 +186,5 @@ cli.add_command(champion_commands)
 cli.add_command(retrain)
 cli.add_command(retrain_log)
 cli.add_command(schedule_commands)
+cli.add_command(alerts_commands)
+cli.add_command(status)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,14 +38,21 @@ def retrain(
     Exit codes: 0 done, also where nothing is due or another job is at work, 2 bad configuration or usage, 3 data that
     break the contract, 4 gate refused (with --fail-on-refusal), 130 and 143 interrupted, 1 anything else.
     """
+    asked = False
     try:
-        request, steps, mlflow = _prepare(vertical, as_of, force, env)
+        _require_vertical(vertical)
+        date, now = _moment(as_of)
+        # What is wrong from here on is no slip of the pen: somebody may have to be told.
+        asked = as_of is None and not dry_run
+        request, steps, mlflow = _prepare(vertical, date, now, force, env)
         code = _show(request, steps, mlflow) if dry_run else _work(request, steps, mlflow, debug, fail_on_refusal)
     except (KeyboardInterrupt, SystemExit) as stop:
         click.echo(f"\n{vertical}: told to stop; what it had begun is recorded as KILLED", err=True)
         sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
     except Exception as error:
         code = report_error(error, debug)
+        if asked:
+            _tell_of_error(env, vertical, error)
     # As for kedro run: without it the interpreter walks through the libraries' objects at its end.
     gc.freeze()
     sys.exit(code)
@@ -73,17 +79,17 @@ def retrain_log(vertical: str, last: int, env: str | None) -> None:
     print_jobs(vertical, job_runs(client, vertical, last))
 
 
-def _prepare(vertical: str, as_of: str | None, force: bool, env: str | None) -> tuple[Request, KedroSteps, Any]:
+def _prepare(
+    vertical: str, date: str | float | None, now: datetime, force: bool, env: str | None
+) -> tuple[Request, KedroSteps, Any]:
     """Read the declaration before anything is locked or opened.
 
     Raises:
-        ConfigurationError: there is no such vertical, its declaration is wrong, or the date is.
+        ConfigurationError: what is wrong with it.
     """
     from lepton_pipeline.retraining.job import Request
     from lepton_pipeline.retraining_steps import KedroSteps
 
-    _require_vertical(vertical)
-    date, now = _moment(as_of)
     steps = KedroSteps(project_folder(), env, vertical, date)
     declared, mlflow = steps.declared()
     return Request(vertical, declared, date, now, force), steps, mlflow
@@ -116,32 +122,39 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
             return 0
         log = RunLog(read_tracking(mlflow), project)
         outcome = run_job(log, request, steps, lambda facts, decided: print_decision(request.vertical, facts, decided))
-        return _conclude(request.vertical, outcome, log, debug, fail_on_refusal)
+        code = _conclude(request.vertical, outcome, log, debug, fail_on_refusal)
+        _tell_of_job(request, outcome, log)
+        return code
 
 
 def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_refusal: bool) -> int:
-    """Say how a job ended, whichever way, and return its exit code.
-
-    Whoever must be told of it is told from here: the outcome has the error, the facts and the gate's answer.
-    """
+    """Say how a job ended, whichever way, and return its exit code."""
     if outcome.error is not None:
         # Before the decision nothing was written that would show what breaks a contract.
         return report_error(outcome.error, debug, vertical if outcome.decision is not None else None)
     click.echo(f"recorded: {log.where(outcome.run_id)}")
     trained = outcome.trained
     if trained is not None and not trained.promoted and fail_on_refusal:
-        raise GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}")
+        return report_error(GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}"), debug)
     return outcome.exit_code
 
 
-def _require_vertical(name: str) -> None:
-    from lepton_pipeline.declaration import find_verticals
+def _tell_of_job(request: Request, outcome: Outcome, log: Any) -> None:
+    from lepton_pipeline.alerting import tell_of_job
 
-    known = find_verticals(project_folder() / settings.CONF_SOURCE / "base")
-    if name not in known:
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")
+    tell_of_job(project_folder(), request, outcome, log)
+
+
+def _tell_of_error(env: str | None, vertical: str, error: Exception) -> None:
+    from lepton_pipeline.alerting import tell_of_error
+
+    tell_of_error(project_folder(), env, vertical, error)
+
+
+def _require_vertical(name: str) -> None:
+    from lepton_pipeline.declaration import require_vertical
+
+    require_vertical(project_folder() / settings.CONF_SOURCE / "base", name)
 
 
 def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:

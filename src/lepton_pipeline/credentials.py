@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
 
 # Up to the last @, for a password may hold one that was not encoded.
 _USER = re.compile(r"://[^\s'\"<>]*@")
+# The path of a webhook is its password.
+_WEBHOOK = re.compile(r"(?i)(webhook\W{1,6}https?://[^/\s'\"]+)/[^\s'\"]*")
 _SECRET = re.compile(r"(?i)([?&][^=&\s]*(?:password|passwd|pwd|secret|token|key)[^=&\s]*=)[^&\s'\"]+")
 
 
 def without_credentials(text: str) -> str:
-    """Mask user and password in the addresses of a message, and what an address calls a password or token."""
-    return _SECRET.sub(r"\1***", _USER.sub("://***@", text))
+    """Mask user and password in the addresses of a message, what an address calls a password, the path of a webhook."""
+    return _WEBHOOK.sub(r"\1/***", _SECRET.sub(r"\1***", _USER.sub("://***@", text)))
+
+
+def without_webhook(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """A vertical's declaration as it may be recorded: of the webhook, only the host is left."""
+    alerts = declared.get("alerts") or {}
+    if not isinstance(alerts, Mapping) or alerts.get("webhook") is None:
+        return dict(declared)
+    address = urlsplit(str(alerts["webhook"]))
+    return {**declared, "alerts": {**alerts, "webhook": f"{address.scheme}://{address.hostname}/***"}}
 
 
 def mask_logs() -> None:

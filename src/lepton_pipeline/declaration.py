@@ -38,6 +38,23 @@ def find_verticals(base: Path) -> list[str]:
     return names
 
 
+def require_vertical(base: Path, name: str) -> None:
+    """Refuse a name that is no vertical's.
+
+    Args:
+        base: the configuration folder `conf/base`.
+        name: what was asked for.
+
+    Raises:
+        ConfigurationError: there is no such vertical, and which there are.
+    """
+    known = find_verticals(base)
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")
+
+
 def read_vertical(name: str, declared: Any) -> Vertical:
     """Build the typed declaration of one vertical.
 
@@ -88,7 +105,9 @@ def _explain(key: str, errors: list[Any]) -> str:
         return ": ".join(filter(None, [key, str(error["ctx"]["error"])])) + "."
     # A value that may be of several types is refused once for each.
     rules = " or ".join(dict.fromkeys(each["msg"].removeprefix("Input should be ") for each in errors))
-    return f"{key}: {error['input']!r} must be {rules} ({_description(location)})."
+    # What is declared of alerts may be a secret.
+    value = "this" if location[0] == "alerts" else repr(error["input"])
+    return f"{key}: {value} must be {rules} ({_description(location)})."
 
 
 def _key(location: tuple[str | int, ...]) -> str:

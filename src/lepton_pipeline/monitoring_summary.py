@@ -51,14 +51,15 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("caution", caution))
     if found := results.get("monitoring_result"):
         facts.append(("new rows", f"{found['rows_new']:,}, {found['rows_mature_new']:,} of them with a known label"))
-        facts.append(("drift", _drift(found)))
-        facts.append(("quality", _quality(found)))
+        facts.append(("drift", drift_text(found)))
+        facts.append(("quality", quality_text(found)))
         facts.extend(("note", note) for note in found["notes"])
     facts.extend((name, path) for name, path in results.get("paths", {}).items())
     return facts
 
 
-def _drift(found: Mapping[str, Any]) -> str:
+def drift_text(found: Mapping[str, Any]) -> str:
+    """What a monitoring result says of drift."""
     if found["drifted"] is None:
         return "not known"
     flagged = sorted((each for each in found["columns"] if each["flagged"]), key=lambda each: -each["psi"])
@@ -72,7 +73,8 @@ def _drift(found: Mapping[str, Any]) -> str:
     return ", ".join(named) or f"none in {len(found['columns'])} columns"
 
 
-def _quality(found: Mapping[str, Any]) -> str:
+def quality_text(found: Mapping[str, Any]) -> str:
+    """What a monitoring result says of realised quality."""
     measured = [window for window in found["windows"] if window["value"] is not None]
     if not measured:
         return "not known yet"

@@ -64,7 +64,7 @@ def test_what_cannot_be_compared_is_said():
 
 
 RESULT = {
-    "champion": 3,
+    "champion": {"name": "shop", "version": 3, "run_id": "r", "trained_until": None},
     "drifted": True,
     "columns": [{"column": "age", "flagged": True}, {"column": "city", "flagged": False}],
     "scores": {"flagged": True},
@@ -81,11 +81,15 @@ def test_a_monitoring_result_is_read():
     found = read_monitoring(RESULT, made_until())
     assert found["drifted"] == ("age", "scores", "all columns together")
     assert (found["domain_auc"], found["domain_p"]) == (0.7, 0.01)
-    assert found["windows"][0].below
+    assert [window.below for window in found["windows"]] == [True]
+
+
+def test_what_could_not_be_compared_is_not_known():
+    assert read_monitoring({**RESULT, "drifted": None, "columns": []}, made_until())["drifted"] is None
 
 
 def test_nothing_is_taken_from_a_result_about_another_champion():
-    assert read_monitoring({**RESULT, "champion": 2}, made_until()) == {}
+    assert read_monitoring({**RESULT, "champion": {"version": 2}}, made_until()) == {}
     assert read_monitoring(RESULT, None) == {}
     assert read_monitoring(None, made_until()) == {}
 

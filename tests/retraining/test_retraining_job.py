@@ -106,6 +106,7 @@ def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
         "due": "true",
         "triggers": "champion",
         "decision": "due: champion: there is none",
+        "data.until": "2026-11-01",
         "training.run_id": "f" * 32,
         "version": "7",
         "promoted": "false",
@@ -116,6 +117,8 @@ def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
     }
     recorded = json.loads((tmp_path / log.client.download_artifacts(outcome.run_id, "decision.json")).read_text())
     assert recorded["facts"]["now"] == "2026-11-22T12:00:00+00:00"
+    # The job at work is none that failed.
+    assert outcome.facts.consecutive_failures == 0
     assert recorded["decision"]["triggers"][0] == {"name": "champion", "holds": True, "why": "there is none"}
     [job] = job_runs(log.client, name)
     assert (job.due, job.triggers, job.version, job.promoted, job.exit_code) == (True, ("champion",), 7, False, 0)
@@ -149,7 +152,8 @@ def test_nothing_due_is_recorded_too(log, name):
 
 def test_drift_that_monitoring_finds_is_a_reason(log, name):
     crown(log, name)
-    drifted = {"champion": 1, "drifted": True, "columns": [{"column": "age", "flagged": True}], "windows": []}
+    columns = [{"column": "age", "flagged": True}]
+    drifted = {"champion": {"version": 1}, "drifted": True, "columns": columns, "windows": []}
     outcome = do(log, request_of(name, on_drift=True, now=datetime.now(UTC)), MadeUp(monitoring=drifted))
     assert outcome.decision.holding == ("on_drift",)
 

@@ -23,7 +23,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from lepton_pipeline.credentials import without_credentials
+from lepton_pipeline.credentials import without_credentials, without_webhook
 from lepton_pipeline.errors import ConfigurationError, store_lost
 from lepton_pipeline.jobs import MONITORING, SCORING, TRAINING, Job
 from lepton_pipeline.monitoring_summary import monitoring_markdown, print_monitoring
@@ -169,7 +169,7 @@ class RunHook:
             raise
 
     def _open(self, job: Job, name: str, tags: dict[str, str]) -> None:
-        declared = self._context.config_loader["parameters"][job.vertical]
+        declared = without_webhook(self._context.config_loader["parameters"][job.vertical])
         own = {"configuration.sha256": lineage.sha256(declared)}
         if job.purpose == TRAINING:
             own["seed"] = str(declared["training"]["seed"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field
@@ -13,6 +14,18 @@ from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
 def _require_zone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError(f"{value!r} is no time zone; write a name such as Europe/Berlin or UTC")
+    return value
+
+
+def _require_web_address(value: str) -> str:
+    try:
+        address = urlsplit(value)
+        fits = address.scheme in ("http", "https") and bool(address.hostname) and (address.port or 1) > 0
+    except ValueError:
+        fits = False
+    if not fits:
+        # Not the value, which may be a secret.
+        raise ValueError("what is declared is no web address; write https://, a host and a path")
     return value
 
 
@@ -68,7 +81,9 @@ class Mail(Declaration):
 class Alerts(Declaration):
     """Who is told of a failed job, a refused model, drift, decay and broken contracts."""
 
-    webhook: str | None = Field(None, description="address that takes a POST of JSON; ${oc.env:NAME} keeps it secret")
+    webhook: Annotated[str, AfterValidator(_require_web_address)] | None = Field(
+        None, description="address that takes a POST of JSON; ${oc.env:NAME} keeps it secret"
+    )
     mail: Mail | None = Field(None, description="SMTP")
     file: str | None = Field(None, description="file that gets a line of JSON for each alert")
     cool_down: Duration = Field("1d", description="time in which the same cause is not told again")

@@ -68,9 +68,13 @@ class Vertical(Declaration):
             if value is not None and self.dataset.time is None:
                 raise ValueError(f"{key}: {value!r} needs dataset.time, to know which rows are later; declare it")
         policy = self.retraining
-        lasting = {"max_age": policy.max_age, "cool_down": policy.cool_down, "timeout": policy.timeout}
+        lasting = {
+            "retraining.max_age": policy.max_age,
+            "retraining.cool_down": policy.cool_down,
+            "retraining.timeout": policy.timeout,
+            "alerts.cool_down": self.alerts.cool_down,
+        }
         if numbers := [key for key, value in lasting.items() if isinstance(value, int)]:
-            raise ValueError(
-                f"retraining.{numbers[0]}: {lasting[numbers[0]]!r} has no unit; declare a duration such as 90d or 12h"
-            )
+            key = numbers[0]
+            raise ValueError(f"{key}: {lasting[key]!r} has no unit; declare a duration such as 90d or 12h")
         return self

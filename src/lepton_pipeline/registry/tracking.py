@@ -164,6 +164,15 @@ class RunLog:
         log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
         log(run_id, str(path), folder)
 
+    @property
+    def store(self) -> str:
+        """The store's address, without credentials."""
+        return without_credentials(self.uri)
+
+    def link(self, run_id: str) -> str | None:
+        """Address of a run's page; None where no server shows it."""
+        return run_link(self.uri, self.client.get_run(run_id).info) if self.uri.startswith("http") else None
+
     def where(self, run_id: str) -> str:
         """How to see a run in the MLflow UI."""
         page, address = self._page(run_id), without_credentials(self.uri)
@@ -226,9 +235,15 @@ class RunLog:
         """End runs that a process of this host left open when it was killed without a chance to say so."""
         experiment = self.client.get_experiment_by_name(vertical)
         for run in self.client.search_runs([experiment.experiment_id], _RUNNING) if experiment else []:
-            process = run.data.tags.get("process.id", "")
-            if run.data.tags.get("process.host") == socket.gethostname() and not _other_process(process):
+            if not is_at_work(run.data.tags):
                 self.close(run.info.run_id, "KILLED", "the process ended without a word; found by a later run")
+
+
+def run_link(uri: str, info: Any) -> str | None:
+    """Address of a run's page on the server at `uri`, without credentials; None where the store is no server."""
+    if not uri.startswith("http"):
+        return None
+    return f"{without_credentials(uri).rstrip('/')}/#/experiments/{info.experiment_id}/runs/{info.run_id}"
 
 
 def read_tracking(declared: Mapping[str, Any]) -> Tracking:
@@ -257,6 +272,11 @@ def existing_store(tracking: Tracking, project: Path) -> Any:
     if uri.startswith(_SQLITE) and not (project / uri.removeprefix(_SQLITE)).is_file():
         return None
     return RunLog(tracking, project).client
+
+
+def is_at_work(tags: Mapping[str, str]) -> bool:
+    """Whether the process of a run that is open may be alive: another host's cannot be asked."""
+    return tags.get("process.host") != socket.gethostname() or _other_process(tags.get("process.id", ""))
 
 
 def flatten(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

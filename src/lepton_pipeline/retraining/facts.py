@@ -165,11 +165,11 @@ def read_monitoring(result: Mapping[str, Any] | None, champion: Champion | None)
         result: the data set `monitoring_result`; None where there is none.
         champion: the version in use.
     """
-    if result is None or champion is None or str(result.get("champion")) != str(champion.version):
+    if result is None or champion is None or result["champion"]["version"] != champion.version:
         return {}
     domain = result.get("domain") or {}
     return {
-        "drifted": tuple(_drifted(result)),
+        "drifted": None if result["drifted"] is None else tuple(_drifted(result)),
         "domain_auc": domain.get("auc"),
         "domain_p": domain.get("p_value"),
         # Where labels were too few to measure it, nothing is known of a window.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,10 +10,12 @@ from typing import Any
 
 from lepton_pipeline.jobs import RETRAINING, Job
 from lepton_pipeline.registry.champion import champion_of, history
+from lepton_pipeline.registry.tracking import is_at_work
 from lepton_pipeline.retraining.facts import Champion, Estimate
 
 _LOOKED_AT = 200
-_FAILED = ("FAILED", "KILLED")
+_LOST = "KILLED"
+_FAILED = ("FAILED", _LOST)
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class JobRun:
         run_id: the job's own run.
         at: when it began.
         as_of: the date that it decided for, as text; "" for the moment it began.
-        status: "RUNNING", "FINISHED", "FAILED" or "KILLED".
+        status: "RUNNING", "FINISHED", "FAILED" or "KILLED", also where its process ended without a word.
         due: whether training was due; None where it did not come so far.
         triggers: those that held.
         decision: in one sentence; or why it failed.
@@ -31,6 +34,8 @@ class JobRun:
         version: of the model; None where none was registered.
         promoted: whether that became champion; None where it did not come so far.
         exit_code: of the process; None where it could not say.
+        reason: of the gate; "" where it was not asked.
+        data_until: time of the latest row with a known label that it saw, as text; "" where no time is declared.
     """
 
     run_id: str
@@ -44,6 +49,8 @@ class JobRun:
     version: int | None
     promoted: bool | None
     exit_code: int | None
+    reason: str = ""
+    data_until: str = ""
 
 
 def job_runs(client: Any, vertical: str, most: int = _LOOKED_AT) -> list[JobRun]:
@@ -95,6 +102,17 @@ def failures(jobs: list[JobRun]) -> tuple[datetime | None, int]:
     return last, well
 
 
+def failing_since(jobs: list[JobRun]) -> datetime | None:
+    """When the first of the jobs began that have failed since one last ended well; None where the last one did.
+
+    Args:
+        jobs: the latest first.
+    """
+    ended = [job for job in jobs if job.status != "RUNNING"]
+    _, failed = failures(jobs)
+    return ended[failed - 1].at if failed else None
+
+
 def as_moment(text: str) -> datetime | None:
     """A date or time in ISO 8601, in UTC where it names no zone; None where the text is none, a number say."""
     try:
@@ -144,7 +162,7 @@ def _job(run: Any) -> JobRun:
         run_id=run.info.run_id,
         at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         as_of=tags.get("as_of", ""),
-        status=run.info.status,
+        status=_LOST if run.info.status == "RUNNING" and not _lives(tags) else run.info.status,
         due=_truth(tags.get("due")),
         triggers=tuple(filter(None, tags.get("triggers", "").split(","))),
         decision=tags.get("error") or tags.get("decision", ""),
@@ -152,7 +170,14 @@ def _job(run: Any) -> JobRun:
         version=_number(tags.get("version")),
         promoted=_truth(tags.get("promoted")),
         exit_code=_number(tags.get("exit_code")),
+        reason=tags.get("gate.reason", ""),
+        data_until=tags.get("data.until", ""),
     )
+
+
+def _lives(tags: Mapping[str, str]) -> bool:
+    """Whether the process of an open run may be alive; this one's own job is at work."""
+    return tags.get("process.id") == str(os.getpid()) or is_at_work(tags)
 
 
 def _truth(text: str | None) -> bool | None:

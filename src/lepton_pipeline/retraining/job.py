@@ -171,7 +171,7 @@ class _Work:
         request, log = self._request, self._log
         self._facts, rows = look(log.client, request, self._steps, monitor=True)
         self._decision = decide(request.declared.retraining, self._facts, force=request.force)
-        self._record(self._facts, self._decision)
+        self._record(self._facts, self._decision, rows)
         decided(self._facts, self._decision)
         if not self._decision.due:
             return
@@ -201,12 +201,13 @@ class _Work:
         code = stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else _INTERRUPTED
         self._close("KILLED", "the process was told to stop", code)
 
-    def _record(self, facts: Facts, decision: Decision) -> None:
+    def _record(self, facts: Facts, decision: Decision, rows: RowCounts) -> None:
         log, run_id = self._log, self._run_id
         tags = {
             "due": _text(decision.due),
             "triggers": ",".join(decision.holding),
             "decision": decision.why[:_TEXT_CHARACTERS],
+            "data.until": rows.latest or "",
         }
         log.tag(run_id, tags)
         log.rename(run_id, f"due: {', '.join(decision.holding)}" if decision.due else "not due")

@@ -16,6 +16,7 @@ from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.schedule.policies import fetch_policies
 from lepton_pipeline.schedule.scheduler import Options, Scheduler, retrain_command
 from lepton_pipeline.schedule.state import FOLDER, only_scheduler
+from lepton_pipeline.schedule.telling import teller
 
 
 @click.command()
@@ -43,7 +44,14 @@ def main(
         with only_scheduler(project / FOLDER):
             options = Options(parallel=parallel, grace=grace, poll=poll)
             command = _custom(job) if job else retrain_command(env)
-            scheduler = Scheduler(project, command, _say, options, lambda: fetch_policies(project, env))
+            scheduler = Scheduler(
+                project,
+                command,
+                _say,
+                options,
+                lambda: fetch_policies(project, env),
+                tell=teller(project, env, _say),
+            )
             _stop_on_signals(scheduler)
             if action == "run":
                 scheduler.run()

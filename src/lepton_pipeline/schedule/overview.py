@@ -46,7 +46,7 @@ def overview(project: Path, env: str | None, times: int) -> list[Line]:
 
 def to_lines(policies: Policies, state: State, now: datetime, times: int) -> list[Line]:
     """One line for each vertical, by name."""
-    lines = [_line(policy, state.get(name) or Record(now), now, times) for name, policy in policies.good.items()]
+    lines = [line_of(policy, state.get(name) or Record(now), now, times) for name, policy in policies.good.items()]
     lines += [Line(name, problem=problem) for name, problem in policies.wrong.items()]
     return sorted(lines, key=lambda line: line.vertical)
 
@@ -71,7 +71,8 @@ def print_overview(lines: list[Line]) -> None:
             console.print(Text(f"\n{line.problem}"))
 
 
-def _line(policy: Policy, record: Record, now: datetime, times: int) -> Line:
+def line_of(policy: Policy, record: Record, now: datetime, times: int) -> Line:
+    """The line of one vertical whose policy can be followed."""
     zone = ZoneInfo(policy.cron.zone if policy.cron else "UTC")
     schedule = f"{policy.cron.expression} {policy.cron.zone}" if policy.cron else ""
     attempts = f"{record.attempt} of {policy.retries + 1}" if record.attempt else ""

@@ -32,19 +32,32 @@ def read_policies(project: Path, env: str | None = None) -> Policies:
     conf = project / settings.CONF_SOURCE
     good, wrong = {}, {}
     for vertical in find_verticals(conf / "base"):
-        # Only its own files, so that one that is no YAML breaks its own vertical only.
-        patterns = {"parameters": ["parameters*", "parameters*/**", f"**/{vertical}/parameters*"]}
-        arguments: dict[str, Any] = dict(settings.CONFIG_LOADER_ARGS)
-        arguments["config_patterns"] = {**arguments.get("config_patterns", {}), **patterns}
         try:
-            loader = settings.CONFIG_LOADER_CLASS(str(conf), env=env, **arguments)
-            declared = read_vertical(vertical, loader["parameters"].get(vertical))
+            declared = read_vertical(vertical, read_own(project, env, vertical))
             good[vertical] = to_policy(vertical, declared.retraining)
         # Whatever a library makes of arbitrary text: the other verticals go on.
         except Exception as error:
             text = str(error) or type(error).__name__
             wrong[vertical] = text if text.startswith(f"{vertical}.") else f"{vertical}: {text}"
     return Policies(good, wrong)
+
+
+def read_own(project: Path, env: str | None, vertical: str) -> Any:
+    """What stands below a vertical's name, of its own files only, so that another's cannot be in the way.
+
+    Raises:
+        ConfigurationError: a file is no YAML mapping, or what it says cannot be resolved.
+    """
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    from kedro.framework.project import settings
+
+    patterns = {"parameters": ["parameters*", "parameters*/**", f"**/{vertical}/parameters*"]}
+    arguments: dict[str, Any] = dict(settings.CONFIG_LOADER_ARGS)
+    arguments["config_patterns"] = {**arguments.get("config_patterns", {}), **patterns}
+    loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **arguments)
+    return loader["parameters"].get(vertical)
 
 
 def to_policy(vertical: str, declared: Retraining) -> Policy:

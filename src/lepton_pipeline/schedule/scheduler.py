@@ -20,6 +20,7 @@ from lepton_pipeline.schedule import plan
 from lepton_pipeline.schedule.policies import Policies, Policy, fetch_policies, fingerprint
 from lepton_pipeline.schedule.process import Limits, StillRunningError, run_process, wait_for_orphan
 from lepton_pipeline.schedule.state import FOLDER, Result, Running, State
+from lepton_pipeline.schedule.telling import Tell, reason_to_tell
 
 _KEPT_LOGS = 20
 
@@ -57,6 +58,7 @@ class Scheduler:
         options: limits and waits.
         fetch: reads the policies; by default, those of the project.
         clock: the time, with a time zone.
+        tell: tells people what a job cannot tell itself; None: nobody is told.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Scheduler:
         options: Options = Options(),
         fetch: Callable[[], Policies] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        tell: Tell | None = None,
     ) -> None:
         self._project = project
         self._folder = project / FOLDER
@@ -75,6 +78,7 @@ class Scheduler:
         self._options = options
         self._fetch = fetch or (lambda: fetch_policies(project, None))
         self._clock = clock
+        self._tell: Tell = tell or (lambda *_: None)
         self._seen: object = None
         self._unsaved: str | None = None
         # From planning to the end of the job; a planned job that APScheduler has no more waits for a thread, or runs.
@@ -145,6 +149,7 @@ class Scheduler:
         for vertical, problem in policies.wrong.items():
             if problem != self.policies.wrong.get(vertical):
                 self._say(f"{problem}\n{vertical} is not scheduled until that is mended; the others are.")
+                self._tell(vertical, "failed", f"It is not scheduled: {problem}", self._clock(), {})
         self.policies = policies
         now = self._clock()
         for vertical in policies.good:
@@ -207,6 +212,8 @@ class Scheduler:
         shown = f"{vertical}: {outcome}" + (f" (exit code {code})" if code else "")
         retry = f"; started again at {record.retry_at:%Y-%m-%d %H:%M:%S}Z" if record.retry_at else ""
         self._say(f"{shown} after {max((now - started).total_seconds(), 0):.0f} s{retry}")
+        if reason := reason_to_tell(policy, result, record.retry_at):
+            self._tell(vertical, *reason, now, {"attempt": f"{result.attempt} of {policy.retries + 1}"})
         return result
 
     def _next(self, vertical: str, now: datetime) -> datetime | None:

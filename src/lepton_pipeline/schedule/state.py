@@ -84,7 +84,7 @@ class State:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._records = _read(path)
+        self._records = read_records(path)
         self._unsaved = False
 
     def __getitem__(self, vertical: str) -> Record:
@@ -171,7 +171,12 @@ def _write(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _read(path: Path) -> dict[str, Record]:
+def read_records(path: Path) -> dict[str, Record]:
+    """The records in a file of the scheduler's state, by vertical; none where there is no file.
+
+    Raises:
+        LeptonError: the file is no state.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))["verticals"]
         return {vertical: _record(fields) for vertical, fields in content.items()}

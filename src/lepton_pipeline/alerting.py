@@ -1,0 +1,113 @@
+"""Who is told what of a vertical's jobs; `python -m lepton_pipeline.alerting` for a scheduler that must stay small."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lepton_pipeline.credentials import without_credentials
+from lepton_pipeline.parameters import Alerts
+from lepton_pipeline.registry.tracking import RunLog
+from lepton_pipeline.retraining.alerts import Alert, Outcome, send, summary
+from lepton_pipeline.retraining.causes import alert_of_error, alerts_of
+from lepton_pipeline.retraining.job import Outcome as JobOutcome
+from lepton_pipeline.retraining.job import Request
+from lepton_pipeline.schedule.read import read_own
+
+_TAG = "alerts"
+_TAG_CHARACTERS = 2000
+
+
+def tell_of_job(project: Path, request: Request, outcome: JobOutcome, log: RunLog) -> None:
+    """Tell of all that a job gives reason to, say on the terminal what became of it, and tag the job's run with it."""
+    alerts = request.declared.alerts
+    if not is_anybody(alerts):
+        return
+    places = {"job": _place(log, outcome.run_id)}
+    if outcome.trained is not None:
+        places["training"] = _place(log, outcome.trained.run_id)
+    places["host"] = socket.gethostname()
+    # Whatever goes wrong here: the job ended as it did.
+    try:
+        found = alerts_of(request, outcome, places, datetime.now(UTC))
+        lines = [summary(alert, _tell(alert, alerts, project)) for alert in found]
+        if lines:
+            log.tag(outcome.run_id, {_TAG: "; ".join(lines)[:_TAG_CHARACTERS]})
+    except Exception as error:
+        _say(f"{request.vertical}: not all is told, or the run in MLflow does not say who was: {type(error).__name__}")
+
+
+def tell_of_error(project: Path, env: str | None, vertical: str, error: Exception) -> None:
+    """Tell of what kept a job from beginning, if it can be read whom to tell."""
+    tell(project, env, alert_of_error(vertical, error, datetime.now(UTC), {"host": socket.gethostname()}))
+
+
+def tell(project: Path, env: str | None, alert: Alert) -> list[Outcome]:
+    """Tell of an alert, if it can be read whom to tell; no error of another part of the declaration is in the way."""
+    try:
+        alerts = read_alerts(project, env, alert.vertical)
+    # What keeps it from being read was said by whoever needs the rest of the declaration.
+    except Exception:
+        _say(f"{alert.vertical}: nobody is told: what is declared of alerts cannot be read")
+        return []
+    return _tell(alert, alerts, project) if is_anybody(alerts) else []
+
+
+def trial(vertical: str, alerts: Alerts, project: Path) -> list[Outcome]:
+    """Send a trial by every declared channel."""
+    text = "Alerts of this vertical get through: somebody has tried them with `kedro alerts test`."
+    alert = Alert(vertical, "a trial", text, datetime.now(UTC), {"host": socket.gethostname()})
+    return send(alert, alerts, project, anyway=True)
+
+
+def read_alerts(project: Path, env: str | None, vertical: str) -> Alerts:
+    """What a vertical declares of alerts, whatever else it declares.
+
+    Raises:
+        Exception: of whichever library cannot read it, pydantic's ValidationError for one.
+    """
+    declared = read_own(project, env, vertical)
+    return Alerts.model_validate(declared.get("alerts") or {} if isinstance(declared, Mapping) else {})
+
+
+def is_anybody(alerts: Alerts) -> bool:
+    """Whether a channel is declared."""
+    return (alerts.webhook, alerts.mail, alerts.file) != (None, None, None)
+
+
+def _tell(alert: Alert, alerts: Alerts, project: Path) -> list[Outcome]:
+    outcomes = send(alert, alerts, project)
+    _say(f"{alert.vertical}: alert {summary(alert, outcomes)}")
+    return outcomes
+
+
+def _place(log: RunLog, run_id: str) -> str:
+    """Where a run is to be seen."""
+    try:
+        return log.link(run_id) or f"run {run_id} in {log.store}"
+    # The store may be what the alert is about.
+    except Exception:
+        return f"run {run_id}"
+
+
+def _say(line: str) -> None:
+    click.echo(without_credentials(line), err=True)
+
+
+def _from_json(text: str) -> Alert:
+    """An alert as `lepton_pipeline.schedule.telling` hands it over."""
+    content: dict[str, Any] = json.loads(text)
+    alert = Alert(**(content | {"at": datetime.fromisoformat(content["at"])}))
+    return replace(alert, details={**alert.details, "host": socket.gethostname()})
+
+
+if __name__ == "__main__":
+    tell(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None, _from_json(sys.stdin.read()))

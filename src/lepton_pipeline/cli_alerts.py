@@ -1,0 +1,41 @@
+"""`kedro alerts`: whether an alert gets through."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from kedro.framework.project import settings
+
+from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.errors import ConfigurationError
+
+
+@click.group()
+def alerts() -> None:
+    """Try the channels that alerts take."""
+
+
+@alerts.command()
+@click.argument("vertical")
+@env_option
+@debug_option
+@explained
+def test(vertical: str, env: str | None) -> None:
+    """Send a trial by every channel that VERTICAL declares, whatever was told before.
+
+    Exit codes: 0 it got through by all, 1 not by all, 2 bad configuration or usage.
+    """
+    from lepton_pipeline.alerting import is_anybody, trial
+    from lepton_pipeline.declaration import read_vertical, require_vertical
+    from lepton_pipeline.schedule.read import read_own
+
+    project = project_folder()
+    require_vertical(project / settings.CONF_SOURCE / "base", vertical)
+    declared = read_vertical(vertical, read_own(project, env, vertical)).alerts
+    if not is_anybody(declared):
+        raise ConfigurationError(f"{vertical}.alerts: no channel is declared; declare webhook, mail or file.")
+    outcomes = trial(vertical, declared, project)
+    for outcome in outcomes:
+        click.echo(f"{outcome.channel:8} {outcome.state}" + (f": {outcome.why}" if outcome.why else ""))
+    sys.exit(0 if all(outcome.state == "sent" for outcome in outcomes) else 1)

@@ -1,0 +1,41 @@
+"""`kedro status`: where all verticals stand."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from kedro.framework.project import settings
+
+from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+
+
+@click.command()
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the same as a page, too.")
+@env_option
+@debug_option
+@explained
+def status(html: Path | None, env: str | None) -> None:
+    """Show where every vertical stands, those first that need a person.
+
+    Champion, data, last decision, drift, next run, failures. Nothing is run. Exit code 2 if runs and models cannot be
+    read; what is known without them is shown.
+    """
+    from lepton_pipeline.registry.tracking import read_tracking
+    from lepton_pipeline.schedule.read import read_policies
+    from lepton_pipeline.status.collect import collect
+    from lepton_pipeline.status.page import write_page
+    from lepton_pipeline.status.view import print_status
+
+    project = project_folder()
+    policies = read_policies(project, env)
+    loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    found = collect(project, policies, read_tracking(loader["mlflow"]), datetime.now(UTC))
+    print_status(found)
+    if html is not None:
+        write_page(html, found)
+        click.echo(f"The same as a page: {html}")
+    if found.problem:
+        sys.exit(2)

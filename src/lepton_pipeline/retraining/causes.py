@@ -1,0 +1,80 @@
+"""What of a job's outcome somebody must be told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from lepton_pipeline.errors import DataError, user_error
+from lepton_pipeline.parameters import Decay
+from lepton_pipeline.retraining.alerts import CONTRACT, DECAY, DRIFT, FAILED, REFUSED, Alert
+from lepton_pipeline.retraining.job import Outcome, Request
+from lepton_pipeline.retraining.policy import decide
+
+_WATCHED = {"on_drift": DRIFT, "on_decay": DECAY}
+# Values of rows stay within the project; their number and their column are enough to be called.
+_EXAMPLES = re.compile(r", e\.g\. .*$", re.MULTILINE)
+
+
+def alerts_of(request: Request, outcome: Outcome, places: Mapping[str, Any], at: datetime) -> list[Alert]:
+    """The alerts that a job gives reason to, the most pressing first.
+
+    Drift and decay count whether or not the policy makes them a reason to train, and whether or not it came to that.
+
+    Args:
+        request: what was asked for.
+        outcome: how it ended.
+        places: where more can be seen, by name.
+        at: now.
+    """
+    vertical = request.vertical
+    details = {**_details(request, outcome), **places}
+    found = []
+    if outcome.error is not None:
+        found.append(alert_of_error(vertical, outcome.error, at, details))
+    trained = outcome.trained
+    if trained is not None and not trained.promoted:
+        found.append(Alert(vertical, REFUSED, trained.reason, at, details))
+    if outcome.facts is None:
+        return found
+    policy = request.declared.retraining
+    watched = policy.model_copy(update={"on_drift": True, "on_decay": policy.on_decay or Decay.model_validate({})})
+    since = "" if trained is None or not trained.promoted else f" Version {trained.version} is champion since."
+    for trigger in decide(watched, outcome.facts).triggers:
+        if trigger.name in _WATCHED and trigger.holds:
+            cause = _WATCHED[trigger.name]
+            why = f"{cause.capitalize()}{' ' if trigger.why.startswith('of ') else ': '}{trigger.why}.{since}"
+            found.append(Alert(vertical, cause, why, at, details))
+    return found
+
+
+def alert_of_error(vertical: str, error: Exception, at: datetime, details: Mapping[str, Any]) -> Alert:
+    """What is told of an error: "contract" where the data are to be mended, else "failed"."""
+    known = user_error(error)
+    if known is None:
+        first = (str(error).splitlines() or [""])[0]
+        return Alert(vertical, FAILED, f"{type(error).__name__}: {first}", at, details)
+    cause = CONTRACT if isinstance(known, DataError) else FAILED
+    return Alert(vertical, cause, without_examples(str(known)), at, details)
+
+
+def without_examples(text: str) -> str:
+    """An error's text without the values of rows that it quotes."""
+    return _EXAMPLES.sub(".", text)
+
+
+def _details(request: Request, outcome: Outcome) -> dict[str, Any]:
+    champion = None if outcome.facts is None else outcome.facts.champion
+    trained = outcome.trained
+    details = {
+        "as of": None if request.as_of is None else str(request.as_of),
+        "champion": None if champion is None else f"version {champion.version}",
+        "decision": None if outcome.decision is None else outcome.decision.why,
+        "trained": None
+        if trained is None
+        else f"version {trained.version}, {'promoted' if trained.promoted else 'refused'}",
+        "exit code": outcome.exit_code or None,
+    }
+    return {name: value for name, value in details.items() if value is not None}

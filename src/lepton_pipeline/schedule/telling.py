@@ -1,0 +1,83 @@
+"""Let a process that ends tell of what a job could not tell itself: one that hung, was killed, or never began."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lepton_pipeline.schedule.policies import Policy
+from lepton_pipeline.schedule.state import Result
+
+# Broken data and a refusal by the gate are what a job tells itself, under other names than "failed".
+_TOLD = (3, 4)
+_PATIENCE = 180.0
+
+# Takes vertical, cause, text, moment and details.
+Tell = Callable[[str, str, str, datetime, dict[str, Any]], None]
+
+
+def teller(project: Path, env: str | None, say: Callable[[str], None]) -> Tell:
+    """What tells people of a vertical.
+
+    Args:
+        project: root of the project.
+        env: configuration environment.
+        say: takes each line about what became of it.
+    """
+    command = [sys.executable, "-m", "lepton_pipeline.alerting", str(project), *([env] if env else [])]
+
+    def tell(vertical: str, cause: str, text: str, at: datetime, details: dict[str, Any]) -> None:
+        alert = {"vertical": vertical, "cause": cause, "text": text, "at": at.isoformat(), "details": details}
+        try:
+            done = subprocess.run(  # noqa: S603  # ours
+                command,
+                cwd=project,
+                input=json.dumps(alert),
+                capture_output=True,
+                text=True,
+                timeout=_PATIENCE,
+                # A Ctrl-C at the terminal is meant for the scheduler.
+                start_new_session=True,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            say(f"{vertical}: nobody can be told: {type(error).__name__}")
+            return
+        lines = done.stderr.strip().splitlines()
+        if done.returncode:
+            say(f"{vertical}: nobody can be told: {(lines or [f'exit code {done.returncode}'])[-1]}")
+            return
+        for line in lines:
+            say(line)
+
+    return tell
+
+
+def reason_to_tell(policy: Policy, result: Result, again: datetime | None) -> tuple[str, str] | None:
+    """Whether somebody must be told how a job ended, for it may not have told it itself.
+
+    A failure that it did tell is told once: it is the same cause.
+
+    Args:
+        policy: of the vertical.
+        result: how the job ended.
+        again: when it is started again; None if it is not.
+
+    Returns:
+        Cause and text, or None.
+    """
+    log = f" What it printed: {result.log}" if result.log else ""
+    if result.outcome == "timed out":
+        hours = f"{policy.timeout / 3600:.3g} h"
+        then = f"it is started again at {again:%H:%M} UTC" if again else "it is not started again before its next time"
+        return "hung", f"The job did not end within {hours} and was stopped; {then}.{log}"
+    if result.outcome in ("done", "stopped") or again is not None or result.code in _TOLD:
+        return None
+    how = {"not started": "could not be started", "lost": "was lost when the scheduler was killed"}
+    ended = how.get(result.outcome, f"ended with exit code {result.code}")
+    return "failed", f"The job {ended}, at attempt {result.attempt} of {policy.retries + 1}.{log}"

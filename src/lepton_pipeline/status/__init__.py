@@ -1,0 +1,1 @@
+"""Where all verticals stand, for whoever operates them."""

@@ -1,0 +1,49 @@
+"""Where all verticals stand, on a terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lepton_pipeline.status import words
+from lepton_pipeline.status.collect import Status, VerticalStatus
+
+_WIDTH_OF_A_LOG = 150
+_COLUMNS = ("vertical", "champion", "data until", "last decision (UTC)", "drift", "next run", "failing since (UTC)")
+
+
+def print_status(status: Status) -> None:
+    """Print the table, those first that need a person, and below it what cannot be read."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_A_LOG
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), leading=1)
+    for name in _COLUMNS:
+        table.add_column(name, overflow="fold")
+    for each in status.verticals:
+        table.add_row(
+            _name(each),
+            _cell(*words.champion_text(each, status.at)),
+            _cell(*words.data_text(each)),
+            _cell(*words.job_text(each)),
+            _cell(*words.drift_of(each)),
+            _cell(*words.next_text(each, status.at)),
+            _cell(*words.failing_text(each, status.at)),
+        )
+    console.print(table)
+    for problem in [status.problem, *(each.problem for each in status.verticals)]:
+        if problem:
+            console.print(Text(problem, style="red"), soft_wrap=True)
+
+
+def _name(it: VerticalStatus) -> Text:
+    text = Text(it.vertical, style="bold")
+    for label in words.labels(it):
+        text.append(f"\n{label}", style="yellow" if label == "no champion" else "red")
+    return text
+
+
+def _cell(head: str, more: str) -> Text:
+    return Text(head).append(f"\n{more}" if more else "", style="dim")

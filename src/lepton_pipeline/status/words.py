@@ -1,0 +1,110 @@
+"""What the operator reads of a vertical, the same on a terminal and on the page."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from lepton_pipeline.monitoring_summary import drift_text, quality_text
+from lepton_pipeline.retraining.causes import without_examples
+from lepton_pipeline.retraining.history import as_moment
+from lepton_pipeline.status.collect import VerticalStatus
+
+NONE = "–"
+_CHARACTERS = 280
+_LABELS = {
+    "broken": "cannot be read",
+    "failing": "failing",
+    "decayed": "quality decayed",
+    "drifted": "drifted",
+    "refused": "model refused",
+    "overdue": "overdue",
+    "no champion": "no champion",
+}
+
+
+def labels(it: VerticalStatus) -> list[str]:
+    """What needs a person, in a few words each."""
+    return [_LABELS[finding] for finding in it.findings]
+
+
+def champion_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
+    """The version in use, and since when and on what it was trained."""
+    if it.champion is None:
+        return ("not known" if it.blind or it.problem else "none"), ""
+    since = it.champion.trained_at
+    return f"version {it.champion.version}", f"trained {since:%Y-%m-%d}, {ago(now - since)} ago"
+
+
+def data_text(it: VerticalStatus) -> tuple[str, str]:
+    """Until when the champion's data go, and until when those that were last seen; of rows where there is no time."""
+    if it.champion is None:
+        return moment_text(it.latest_data) or NONE, ""
+    until, latest = moment_text(it.champion.data_until or ""), moment_text(it.latest_data)
+    if not until:
+        rows = it.champion.data_rows
+        return (NONE if rows is None else f"{rows:,} rows"), "no column of time"
+    return until, f"latest seen {latest}" if latest and latest != until else ""
+
+
+def job_text(it: VerticalStatus) -> tuple[str, str]:
+    """What the latest job came to and when, and why."""
+    job = it.job
+    if job is None:
+        return ("not known" if it.blind else "no job yet"), ""
+    why = without_examples(job.decision)
+    if job.status == "RUNNING":
+        head = "at work"
+    elif job.status != "FINISHED":
+        head = job.status.lower()
+    elif job.version is None:
+        head, why = "not due", why.removeprefix("not due: ")
+    elif job.promoted:
+        head = f"version {job.version} promoted"
+    else:
+        head, why = f"version {job.version} refused", job.reason or why
+    shown = why if len(why) <= _CHARACTERS else f"{why[: _CHARACTERS - 1]}…"
+    return head, f"{job.at:%Y-%m-%d %H:%M}; {shown}" if shown else f"{job.at:%Y-%m-%d %H:%M}"
+
+
+def drift_of(it: VerticalStatus) -> tuple[str, str]:
+    """What the latest monitoring found, and of which date it is."""
+    if it.monitoring is None:
+        return ("not compared yet" if it.champion is not None else NONE), ""
+    if not it.monitoring["rows_new"]:
+        return "no new rows", f"as of {moment_text(str(it.monitoring['as_of']))}"
+    drift = drift_text(it.monitoring)
+    drift = f"drift: {drift}" if it.monitoring["drifted"] else drift.replace("none in", "none of")
+    as_of = f"as of {moment_text(str(it.monitoring['as_of']))}"
+    return drift, f"quality {quality_text(it.monitoring)}; {as_of}"
+
+
+def next_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
+    """When the job is started next, and by which schedule."""
+    if it.overdue is not None:
+        return f"due for {ago(now - it.overdue)}", f"{it.schedule}; does the scheduler run?"
+    if it.schedule:
+        return it.next_start, it.schedule
+    return (NONE if it.problem else "by hand"), ""
+
+
+def failing_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
+    """Since when jobs fail."""
+    if it.failing_since is None:
+        return NONE, ""
+    return f"{it.failing_since:%Y-%m-%d %H:%M}", f"for {ago(now - it.failing_since)}"
+
+
+def ago(span: timedelta) -> str:
+    """A span of time as one reads it."""
+    hours = span.total_seconds() / 3600
+    if hours < 2:
+        return f"{max(0, round(hours * 60))} min"
+    return f"{round(hours)} hours" if hours < 48 else f"{round(hours / 24):,} days"
+
+
+def moment_text(text: str) -> str:
+    """A time as rows have it, no finer than minutes; a number stays what it is."""
+    at = as_moment(text)
+    if at is None:
+        return text
+    return f"{at:%Y-%m-%d}" if (at.hour, at.minute, at.second) == (0, 0, 0) else f"{at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,251 @@
+"""Where verticals stand, with a real store: what is known of each, and what needs a person."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import pytest
+
+from lepton_pipeline.registry.champion import move_champion
+from lepton_pipeline.registry.tracking import RunLog, Tracking
+from lepton_pipeline.schedule.policies import Policies, Policy
+from lepton_pipeline.schedule.state import Record, Result, State
+from lepton_pipeline.schedule.ticks import Cron
+from lepton_pipeline.status import words
+from lepton_pipeline.status.collect import collect
+from lepton_pipeline.status.page import render_page, write_page
+from lepton_pipeline.status.view import print_status
+
+NOW = datetime.now(UTC)
+TRACKING = Tracking(tracking_uri="sqlite:///mlflow.db", artifact_root="mlruns")
+NIGHTLY = Cron("30 2 * * *", "Europe/Berlin")
+RESULT = {
+    "as_of": "2026-11-20T00:00:00",
+    "champion": {"version": 1},
+    "rows_new": 500,
+    "columns": [{"column": "<b>age</b>", "psi": 0.4, "flagged": True}],
+    "scores": None,
+    "domain": None,
+    "drifted": True,
+    "decayed": False,
+    "bound": 0.7,
+    "windows": [{"value": 0.75, "low": 0.7, "high": 0.8, "metric": "auc"}],
+}
+
+
+class Site:
+    """A project's store and files without a project."""
+
+    def __init__(self, path, store):
+        self.path = path
+        shutil.copy(store, path / "mlflow.db")
+        self.log = RunLog(TRACKING, path)
+
+    def crown(self, name, **tags):
+        run = self.log.open(name, "training", {})
+        self.log.close(run, "FINISHED")
+        self.log.client.create_registered_model(name)
+        self.log.client.create_model_version(name, self.log.client.get_run(run).info.artifact_uri, run, tags=tags)
+        move_champion(self.log.client, name, 1, "gate", "the first")
+
+    def job(self, name, status, **tags):
+        run = self.log.open(f"{name}_retraining", "job", {key.replace("_", "."): text for key, text in tags.items()})
+        if status != "RUNNING":
+            self.log.close(run, status, "ValueError: odd" if status == "FAILED" else None)
+        return run
+
+    def write(self, name, content):
+        path = self.path / "data/08_reporting" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+
+    def schedule(self, name, record):
+        State(self.path / "data/.scheduler/state.json").put(name, record)
+
+    def look(self, *names, wrong=None, tracking=TRACKING):
+        policies = Policies({name: Policy(name, NIGHTLY) for name in names}, wrong or {})
+        return collect(self.path, policies, tracking, datetime.now(UTC))
+
+
+@pytest.fixture(scope="module")
+def site(store, tmp_path_factory):
+    made = Site(tmp_path_factory.mktemp("site"), store)
+    made.crown("well", **{"data.until": "2026-11-01T00:00:00", "data.rows": "1234"})
+    made.job("well", "FAILED")
+    made.job("well", "FINISHED", due="false", decision="not due: no trigger holds", data_until="2026-11-09T10:20:00")
+    made.write("well/report/report.html", "")
+    made.crown("moved", **{"data.rows": "1234"})
+    made.write("moved/monitoring/result.json", RESULT)
+    made.write("moved/monitoring/monitoring.html", "")
+    made.crown("stale")
+    made.write("stale/monitoring/result.json", {**RESULT, "champion": {"version": 7}})
+    made.crown("failing")
+    made.job("failing", "FINISHED", due="false", decision="not due: no trigger holds")
+    made.first = made.job("failing", "KILLED")
+    made.job("failing", "FAILED")
+    made.crown("refused")
+    refusal = {
+        "due": "true",
+        "decision": "due: x",
+        "version": "2",
+        "promoted": "false",
+        "gate_reason": "auc 0.6 is low",
+    }
+    made.job("refused", "FINISHED", **refusal)
+    made.crown("late")
+    made.schedule("late", Record(datetime.now(UTC) - timedelta(days=3)))
+    made.crown("unstarted")
+    made.job("unstarted", "FINISHED", due="false", decision="not due")
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    made.schedule("unstarted", Record(soon, last=Result("not started", None, 2, soon, soon)))
+    made.crown("unreadable")
+    made.write("unreadable/monitoring/result.json", "{")
+    return made
+
+
+NAMES = ("well", "moved", "stale", "failing", "refused", "late", "unstarted", "unreadable", "never")
+
+
+@pytest.fixture(scope="module")
+def status(site):
+    return site.look(*NAMES, wrong={"wrong": "wrong.gate.metric: 5 must be 'auc' or 'f1'."})
+
+
+@pytest.fixture(scope="module")
+def by_name(status):
+    return {each.vertical: each for each in status.verticals}
+
+
+def test_what_needs_a_person_comes_first(status):
+    assert [(each.vertical, each.findings) for each in status.verticals] == [
+        ("unreadable", ["broken"]),
+        ("wrong", ["broken"]),
+        ("failing", ["failing"]),
+        ("unstarted", ["failing"]),
+        ("moved", ["drifted"]),
+        ("refused", ["refused"]),
+        ("late", ["overdue"]),
+        ("never", ["no champion"]),
+        ("stale", []),
+        ("well", []),
+    ]
+    assert status.problem == ""
+
+
+def test_each_is_told_of_in_words(by_name, status):
+    well = by_name["well"]
+    assert words.champion_text(well, status.at)[0] == "version 1"
+    assert words.data_text(well) == ("2026-11-01", "latest seen 2026-11-09 10:20")
+    assert words.job_text(well)[0] == "not due"
+    assert words.job_text(well)[1].endswith("; no trigger holds")
+    assert words.drift_of(well) == ("not compared yet", "")
+    assert words.next_text(well, status.at)[0].split()[1] == "02:30"
+    assert words.failing_text(well, status.at) == ("–", "")
+    assert words.data_text(by_name["moved"]) == ("1,234 rows", "no column of time")
+    drift, quality = words.drift_of(by_name["moved"])
+    assert drift == "drift: <b>age</b> (PSI 0.40)"
+    assert quality == "quality holds: auc 0.7500 [0.7000, 0.8000] in the one window, bound 0.7000; as of 2026-11-20"
+    assert words.drift_of(by_name["stale"]) == ("not compared yet", "")
+    assert words.job_text(by_name["refused"])[0] == "version 2 refused"
+    assert words.job_text(by_name["refused"])[1].endswith("; auc 0.6 is low")
+    assert words.job_text(by_name["failing"])[1].endswith("; ValueError: odd")
+    assert words.next_text(by_name["late"], status.at)[0].startswith("due for ")
+    assert words.champion_text(by_name["never"], status.at) == ("none", "")
+
+
+def test_failing_counts_from_the_first_failure_in_a_row(site, by_name):
+    begun = site.log.client.get_run(site.first).info.start_time
+    assert by_name["failing"].failing_since == datetime.fromtimestamp(begun / 1000, UTC)
+
+
+def test_a_job_whose_process_is_gone_is_no_job_at_work(site):
+    site.crown("ghost")
+    run = site.job("ghost", "RUNNING")
+    assert words.job_text(site.look("ghost").verticals[0])[0] == "at work"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    site.log.tag(run, {"process.id": str(ended.pid)})
+    ghost = site.look("ghost").verticals[0]
+    assert (words.job_text(ghost)[0], ghost.findings) == ("killed", ["failing"])
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.tags = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [value for key, value in attributes if key in ("href", "src")]
+
+
+def test_the_page_says_the_same_and_links_what_is_there(site, status, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("elsewhere")
+    write_page(folder / "a page/status.html", status)
+    text = (folder / "a page/status.html").read_text()
+    page = Page(text)
+    assert [path.name for path in (folder / "a page").iterdir()] == ["status.html"]
+    assert "8 of 10 verticals need a person" in text
+    assert len(page.links) == 2
+    for link in page.links:
+        assert (folder / "a page" / link).is_file()
+    assert not {"script", "link", "img"} & set(page.tags)
+    assert "http" not in text
+    assert "&lt;b&gt;age&lt;/b&gt;" in text
+    order = [text.index(f'id="{each.vertical}"') for each in status.verticals]
+    assert order == sorted(order)
+
+
+def test_a_server_is_linked_without_its_credentials(site, monkeypatch):
+    # As a store that is a server would answer.
+    monkeypatch.setattr("lepton_pipeline.status.collect.existing_store", lambda tracking, project: site.log.client)
+    status = site.look("refused", tracking=Tracking(tracking_uri="https://me:secret@mlflow.example.org/"))
+    links = status.verticals[0].links
+    assert set(links) == {"champion", "job"}
+    assert links["job"].startswith("https://***@mlflow.example.org/#/experiments/")
+    assert links["job"].endswith(status.verticals[0].job.run_id)
+    assert links["job"] in Page(render_page(status, site.path)).links
+
+
+def test_nothing_needs_to_be_there(tmp_path, capsys):
+    status = collect(tmp_path, Policies({"shop": Policy("shop", None)}), TRACKING, NOW)
+    print_status(status)
+    assert [each.findings for each in status.verticals] == [["no champion"]]
+    shown = capsys.readouterr().out
+    assert "no job yet" in shown
+    assert "by hand" in shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_or_state_that_cannot_be_read_hides_nothing_else(site, tmp_path, capsys):
+    (tmp_path / "mlflow.db").write_text("no database")
+    (tmp_path / "data/.scheduler").mkdir(parents=True)
+    (tmp_path / "data/.scheduler/state.json").write_text("{}")
+    status = collect(tmp_path, Policies({"shop": Policy("shop", NIGHTLY)}), TRACKING, NOW)
+    assert "cannot be used" in status.problem
+    assert "is no state of the scheduler" in status.problem
+    # Not "no champion": nobody knows.
+    assert [each.findings for each in status.verticals] == [[]]
+    assert words.champion_text(status.verticals[0], NOW)[0] == "not known"
+    print_status(status)
+    assert "02:30" in capsys.readouterr().out
+    assert "cannot be used" in render_page(status, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("hours", "shown"), [(-1, "0 min"), (0.5, "30 min"), (5, "5 hours"), (60, "2 days"), (24 * 1500, "1,500 days")]
+)
+def test_spans_are_read_at_a_glance(hours, shown):
+    assert words.ago(timedelta(hours=hours)) == shown
+
+
+def test_data_are_dates_or_numbers():
+    numbers = SimpleNamespace(champion=SimpleNamespace(data_until="7", data_rows=1), latest_data="11")
+    assert words.data_text(numbers) == ("7", "latest seen 11")
