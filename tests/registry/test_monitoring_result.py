@@ -117,7 +117,7 @@ def test_a_champion_without_a_reference_is_said(shop, champion):
     model, version, _, learnt, seen = champion
     result = watch(shop, (model, version, {}, learnt, seen), grown(shop, 300))
     assert result["drifted"] is None
-    assert "train again" in result["notes"][0]
+    assert "Train again: kedro run --pipelines watched" in result["notes"][0]
 
 
 def test_a_vertical_without_a_champion_says_what_to_do(shop):

@@ -47,6 +47,10 @@ def compare(rows: pd.DataFrame, encoder: Encoder, reference: Reference) -> list[
     - Categories: the chi-square test of homogeneity of the levels, rare and new ones together.
     - Missing values of both: the chi-square test of the two rates.
 
+    Rows that hang together in time tell less than independent ones. By how much was measured on the reference, in order
+    of time, and is taken to be the same of new rows: chi-square statistics are divided by it (Rao and Scott 1981), and
+    the Kolmogorov-Smirnov test counts so many rows fewer.
+
     Args:
         rows: new ones, with the columns that the encoder reads.
         encoder: of the model.
@@ -76,15 +80,15 @@ def compare_numbers(kept: Numbers, values: np.ndarray) -> dict[str, Any]:
     known = np.sort(np.clip(values[~np.isnan(values)], -LARGEST, LARGEST))
     counts = np.bincount(np.searchsorted(kept.edges, known), minlength=len(kept.edges) + 1)
     tests = []
-    if len(known) and kept.known:
+    if len(known) and kept.grid:
         tests.append(_kolmogorov_smirnov(kept, known))
-        statistic, p_values = chi_square(_joined(np.array(kept.counts), counts))
+        statistic, p_values = chi_square(_joined(np.array(kept.counts) / kept.dependence, counts / kept.dependence))
         tests += [_Test("chi-square on tenths", statistic, p_value) for p_value in p_values]
     pair = (np.append(kept.counts, kept.missing), np.append(counts, len(values) - len(known)))
-    return _describe(kept.name, tests, pair, [])
+    return _describe(kept, tests, pair, [])
 
 
-def adjusted(tests: Iterable[dict[str, Any]], monitoring: Monitoring) -> list[dict[str, Any]]:
+def adjusted(tests: Iterable[dict[str, Any]], monitoring: Monitoring, share: float = 1.0) -> list[dict[str, Any]]:
     """Correct the p-values of everything that was tested for their number, and flag what has changed.
 
     Holm's method (1979) keeps the chance that anything at all is flagged while nothing has changed below
@@ -94,12 +98,13 @@ def adjusted(tests: Iterable[dict[str, Any]], monitoring: Monitoring) -> list[di
     Args:
         tests: each with `p_value` and `large`, whether the effect is.
         monitoring: level.
+        share: of the level for these tests, where others have the rest of it.
 
     Returns:
         The same with `p_adjusted` and `flagged`, and without `large`.
     """
     tests = list(tests)
-    corrected = holm([each["p_value"] for each in tests])
+    corrected = np.minimum(holm([each["p_value"] for each in tests]) / share, 1.0)
     return [
         {key: value for key, value in each.items() if key != "large"}
         | {"p_adjusted": float(p_value), "flagged": bool(p_value <= monitoring.level and each["large"])}
@@ -160,23 +165,24 @@ def _compare_categories(kept: Categories, texts: pd.Series) -> dict[str, Any]:
     rest = pd.DataFrame({"reference": [float(kept.rare)], "new": [float(others.sum())]})
     pooled = pool_levels(pd.concat([counts.reset_index(drop=True), rest], ignore_index=True))
     pair = np.vstack([pooled, [kept.missing, int(texts.isna().sum())]])
-    statistic, p_values = chi_square(pooled)
+    statistic, p_values = chi_square(pooled / kept.dependence)
     new_levels = []
     if kept.rare_hashes is not None:
         rare = set(kept.rare_hashes)
         new_levels = [str(level) for level in others.index if hash_level(str(level)) not in rare]
     tests = [_Test("chi-square", statistic, p_value) for p_value in p_values]
-    return _describe(kept.name, tests, (pair[:, 0], pair[:, 1]), new_levels)
+    return _describe(kept, tests, (pair[:, 0], pair[:, 1]), new_levels)
 
 
 def _describe(
-    name: str, tests: list[_Test], pair: tuple[np.ndarray, np.ndarray], new_levels: list[str]
+    kept: Numbers | Categories, tests: list[_Test], pair: tuple[np.ndarray, np.ndarray], new_levels: list[str]
 ) -> dict[str, Any]:
     missing, missing_new = (float(counts[-1] / max(counts.sum(), 1)) for counts in pair)
-    tests += [_Test("missing values", abs(missing_new - missing), p_value) for p_value in missing_test(*pair)]
+    gaps = missing_test(*(counts / kept.missing_dependence for counts in pair))
+    tests += [_Test("missing values", abs(missing_new - missing), p_value) for p_value in gaps]
     first = min(tests, key=lambda test: test.p_value)
     return {
-        "column": name,
+        "column": kept.name,
         "test": first.name,
         "statistic": first.statistic,
         "p_value": min(1.0, first.p_value * len(tests)),
@@ -195,7 +201,7 @@ def _kolmogorov_smirnov(kept: Numbers, ordered: np.ndarray) -> _Test:
     own_through = np.searchsorted(ordered, kept.grid, side="right") / len(ordered)
     largest = float(max(np.abs(below - own_below).max(), np.abs(through - own_through).max()))
     # As in scipy's ks_2samp for samples that are not small.
-    size = round(kept.known * len(ordered) / (kept.known + len(ordered)))
+    size = round(kept.known * len(ordered) / (kept.known + len(ordered)) / kept.dependence)
     return _Test("Kolmogorov-Smirnov", largest, float(np.clip(kstwo.sf(largest, max(size, 1)), 0, 1)))
 
 
