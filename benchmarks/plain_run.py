@@ -44,6 +44,7 @@ from lepton_pipeline.model.baseline import score_baselines
 from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.model.classifier import train_model as fit_classifier
 from lepton_pipeline.model.epoch import Epoch
+from lepton_pipeline.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training, Vertical
 from lepton_pipeline.progress import show_epochs
 from lepton_pipeline.registry import lineage
@@ -126,6 +127,7 @@ def main() -> None:
         train_model, ["model", "history", "held_out"], encoded, split, vertical.training, run.id
     )
     scores = run.stage(score_rows, ["scores"], model, encoded, split, held_out, baseline_scores)
+    reference = run.stage(describe_reference, ["reference"], featured, split, scores, encoder, dataset)
     metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation, priced)
     made = (vertical.features, vertical.ingestion)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
@@ -133,9 +135,8 @@ def main() -> None:
     costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation)
     slices = run.stage(measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation)
     explanation = run.stage(explain_model, ["explanation"], artefact, featured, split, vertical.evaluation)
-    registration = run.stage(
-        register_model, ["registration"], artefact, metrics, featured, split, dataset, vertical.about, run.id
-    )
+    told = (vertical.about, reference, run.id)
+    registration = run.stage(register_model, ["registration"], artefact, metrics, featured, split, dataset, *told)
     run.stage(draw_explanation, ["explanation_figure"], explanation, vertical.about)
     judged = (vertical.split, vertical.evaluation, vertical.gate)
     decision = run.stage(

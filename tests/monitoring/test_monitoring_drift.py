@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -88,11 +90,43 @@ def test_numbers_of_few_values_are_compared_exactly():
 def test_new_levels_are_told_from_rare_ones():
     train = draw(2000, 1)
     train.loc[5, "city"] = "Vik"
-    new = draw(300, 2)
-    new.loc[[1, 2, 3], "city"] = ["Vik", "Lima", "Lima"]
+    new = draw(3000, 2)
+    new.loc[[1, *range(3, 8)], "city"] = ["Vik"] + ["Lima"] * 5
+    new.loc[[8, 9], "city"] = "Ann Lee, 5 Elm St"
     columns = flags(train, new)
+    # What two rows share may be about a person.
     assert columns["city"]["new_levels"] == ["Lima"]
+    assert columns["city"]["rows_of_new_levels"] == 7
     assert not columns["city"]["flagged"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "column", "words"),
+    [
+        ({"size": lambda values, _: values + 1000}, "size", r"median -?0\.\d+ before, (999\.\d|1,000) now"),
+        (
+            {"size": lambda values, _: values * 4},
+            "size",
+            r"eight in ten values from -1\.\d+ to 1\.\d+ before, from -[45]",
+        ),
+        (
+            {"gappy": lambda values, _: values * np.nan},
+            "gappy",
+            r"missing in [12]\d\.\d % of the rows before, 100\.0 % now",
+        ),
+        ({"city": lambda values, _: "Rome"}, "city", r"Rome: [23]\d\.\d % of the rows before, 100\.0 % now"),
+        (
+            {"city": lambda values, _: "<b>Lima" * 9},
+            "city",
+            r"rare or unknown: 0\.0 % of the rows before, 100\.0 % now",
+        ),
+    ],
+)
+def test_a_change_is_told_in_words(changes, column, words):
+    found = flags(draw(2000, 1), draw(300, 2, **changes))[column]
+    assert found["flagged"]
+    assert re.search(words, found["change"])
+    assert all(len(level) <= 40 for level in found["new_levels"])
 
 
 def test_a_column_that_loses_all_its_values_is_flagged():

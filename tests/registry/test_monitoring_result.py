@@ -117,7 +117,7 @@ def test_a_champion_without_a_reference_is_said(shop, champion):
     model, version, _, learnt, seen = champion
     result = watch(shop, (model, version, {}, learnt, seen), grown(shop, 300))
     assert result["drifted"] is None
-    assert "train again" in result["notes"][0]
+    assert "Train again: kedro run --pipelines watched" in result["notes"][0]
 
 
 def test_a_vertical_without_a_champion_says_what_to_do(shop):
@@ -136,8 +136,8 @@ def test_the_page_says_the_same_and_needs_nothing(shop, champion):
         assert f"{window['value']:.3f}" in page
         assert f"{window['low']:.3f} to {window['high']:.3f}" in page
         assert f"{window['score_mean']:.3f}" in page
-    assert page.count('<svg viewBox="0 0 300') == 5
-    assert page.count("<circle") == 5 * 3
+    assert page.count('<svg viewBox="0 0 300') == 6
+    assert page.count("<circle") == 6 * 3
     assert not re.search(r"(src|href)=|url\(|<script", page)
 
 

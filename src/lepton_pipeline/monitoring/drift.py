@@ -14,6 +14,7 @@ import pandas as pd
 from lepton_pipeline.evaluation.drift import chi_square, holm, missing_test, pool_levels, stability_index
 from lepton_pipeline.features.column_encoders import LARGEST, CategoricalColumn, NumericColumn, as_numbers
 from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.monitoring.changes import change_of_levels, change_of_missing, change_of_numbers, shown
 from lepton_pipeline.monitoring.reference import Categories, Numbers, Reference, Volume, count_units, hash_level
 from lepton_pipeline.parameters import Monitoring
 
@@ -21,6 +22,8 @@ from lepton_pipeline.parameters import Monitoring
 FEWEST_ROWS = 50
 _FEWEST_EXPECTED = 5
 _SHOWN_LEVELS = 10
+# A text that fewer rows share may be about a person; it is counted, not shown.
+_FEWEST_OF_A_LEVEL = 5
 # A change in volume below this factor is no news.
 _VOLUME_FACTOR = 1.5
 _FEWEST_UNITS = 3
@@ -47,6 +50,10 @@ def compare(rows: pd.DataFrame, encoder: Encoder, reference: Reference) -> list[
     - Categories: the chi-square test of homogeneity of the levels, rare and new ones together.
     - Missing values of both: the chi-square test of the two rates.
 
+    Rows that hang together in time tell less than independent ones. By how much was measured on the reference, in order
+    of time, and is taken to be the same of new rows: chi-square statistics are divided by it (Rao and Scott 1981), and
+    the Kolmogorov-Smirnov test counts so many rows fewer.
+
     Args:
         rows: new ones, with the columns that the encoder reads.
         encoder: of the model.
@@ -54,7 +61,8 @@ def compare(rows: pd.DataFrame, encoder: Encoder, reference: Reference) -> list[
 
     Returns:
         For each column `column`, `test` (the most surprising one), its `statistic` and `p_value` (times the number of
-        tests of the column), `psi`, `missing_reference`, `missing_new` (shares), `new_levels` (at most ten).
+        tests of the column), `psi`, `missing_reference`, `missing_new` (shares), `new_levels` (at most ten that five
+        rows have each), `rows_of_new_levels` and `change`, in words.
     """
     kept = {each.name: each for each in reference.columns}
     return [compare_column(column, kept[column.name], rows[column.name]) for column in encoder.columns]
@@ -76,15 +84,15 @@ def compare_numbers(kept: Numbers, values: np.ndarray) -> dict[str, Any]:
     known = np.sort(np.clip(values[~np.isnan(values)], -LARGEST, LARGEST))
     counts = np.bincount(np.searchsorted(kept.edges, known), minlength=len(kept.edges) + 1)
     tests = []
-    if len(known) and kept.known:
+    if len(known) and kept.grid:
         tests.append(_kolmogorov_smirnov(kept, known))
-        statistic, p_values = chi_square(_joined(np.array(kept.counts), counts))
+        statistic, p_values = chi_square(_joined(np.array(kept.counts) / kept.dependence, counts / kept.dependence))
         tests += [_Test("chi-square on tenths", statistic, p_value) for p_value in p_values]
     pair = (np.append(kept.counts, kept.missing), np.append(counts, len(values) - len(known)))
-    return _describe(kept.name, tests, pair, [])
+    return _describe(kept, tests, pair, change_of_numbers(kept, known))
 
 
-def adjusted(tests: Iterable[dict[str, Any]], monitoring: Monitoring) -> list[dict[str, Any]]:
+def adjusted(tests: Iterable[dict[str, Any]], monitoring: Monitoring, share: float = 1.0) -> list[dict[str, Any]]:
     """Correct the p-values of everything that was tested for their number, and flag what has changed.
 
     Holm's method (1979) keeps the chance that anything at all is flagged while nothing has changed below
@@ -94,12 +102,13 @@ def adjusted(tests: Iterable[dict[str, Any]], monitoring: Monitoring) -> list[di
     Args:
         tests: each with `p_value` and `large`, whether the effect is.
         monitoring: level.
+        share: of the level for these tests, where others have the rest of it.
 
     Returns:
         The same with `p_adjusted` and `flagged`, and without `large`.
     """
     tests = list(tests)
-    corrected = holm([each["p_value"] for each in tests])
+    corrected = np.minimum(holm([each["p_value"] for each in tests]) / share, 1.0)
     return [
         {key: value for key, value in each.items() if key != "large"}
         | {"p_adjusted": float(p_value), "flagged": bool(p_value <= monitoring.level and each["large"])}
@@ -160,30 +169,43 @@ def _compare_categories(kept: Categories, texts: pd.Series) -> dict[str, Any]:
     rest = pd.DataFrame({"reference": [float(kept.rare)], "new": [float(others.sum())]})
     pooled = pool_levels(pd.concat([counts.reset_index(drop=True), rest], ignore_index=True))
     pair = np.vstack([pooled, [kept.missing, int(texts.isna().sum())]])
-    statistic, p_values = chi_square(pooled)
-    new_levels = []
-    if kept.rare_hashes is not None:
-        rare = set(kept.rare_hashes)
-        new_levels = [str(level) for level in others.index if hash_level(str(level)) not in rare]
+    statistic, p_values = chi_square(pooled / kept.dependence)
     tests = [_Test("chi-square", statistic, p_value) for p_value in p_values]
-    return _describe(kept.name, tests, (pair[:, 0], pair[:, 1]), new_levels)
+    return _describe(kept, tests, (pair[:, 0], pair[:, 1]), change_of_levels(kept, seen), _new_levels(kept, others))
+
+
+def _new_levels(kept: Categories, others: pd.Series) -> pd.Series:
+    """Rows by level that no row of the training had; empty where that cannot be told."""
+    if kept.rare_hashes is None:
+        return others.iloc[:0]
+    rare = set(kept.rare_hashes)
+    return others[[hash_level(str(level)) not in rare for level in others.index]]
 
 
 def _describe(
-    name: str, tests: list[_Test], pair: tuple[np.ndarray, np.ndarray], new_levels: list[str]
+    kept: Numbers | Categories,
+    tests: list[_Test],
+    pair: tuple[np.ndarray, np.ndarray],
+    change: str,
+    new_levels: pd.Series | None = None,
 ) -> dict[str, Any]:
     missing, missing_new = (float(counts[-1] / max(counts.sum(), 1)) for counts in pair)
-    tests += [_Test("missing values", abs(missing_new - missing), p_value) for p_value in missing_test(*pair)]
+    gaps = missing_test(*(counts / kept.missing_dependence for counts in pair))
+    tests += [_Test("missing values", abs(missing_new - missing), p_value) for p_value in gaps]
     first = min(tests, key=lambda test: test.p_value)
+    gaps_first = first.name == "missing values" or not change
+    named = [] if new_levels is None else new_levels.index[new_levels >= _FEWEST_OF_A_LEVEL]
     return {
-        "column": name,
+        "column": kept.name,
         "test": first.name,
         "statistic": first.statistic,
         "p_value": min(1.0, first.p_value * len(tests)),
         "psi": stability_index(*pair),
         "missing_reference": missing,
         "missing_new": missing_new,
-        "new_levels": new_levels[:_SHOWN_LEVELS],
+        "new_levels": [shown(str(level)) for level in named[:_SHOWN_LEVELS]],
+        "rows_of_new_levels": 0 if new_levels is None else int(new_levels.sum()),
+        "change": change_of_missing(missing, missing_new) if gaps_first else change,
     }
 
 
@@ -195,7 +217,7 @@ def _kolmogorov_smirnov(kept: Numbers, ordered: np.ndarray) -> _Test:
     own_through = np.searchsorted(ordered, kept.grid, side="right") / len(ordered)
     largest = float(max(np.abs(below - own_below).max(), np.abs(through - own_through).max()))
     # As in scipy's ks_2samp for samples that are not small.
-    size = round(kept.known * len(ordered) / (kept.known + len(ordered)))
+    size = round(kept.known * len(ordered) / (kept.known + len(ordered)) / kept.dependence)
     return _Test("Kolmogorov-Smirnov", largest, float(np.clip(kstwo.sf(largest, max(size, 1)), 0, 1)))
 
 

@@ -37,7 +37,7 @@ def score_new_rows(
         table: rows of the vertical now, with their features.
         model: the champion.
         seen: hashes of all rows of the vertical when it was trained.
-        span: first and last time of these rows; None where no time is declared.
+        span: first and last time of these rows; None where no time was declared.
         dataset: names target and time; has the label delay.
         as_of: the present, as an ISO date or a number; see `mature_rows`.
 

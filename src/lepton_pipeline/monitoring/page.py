@@ -10,8 +10,9 @@ from lepton_pipeline.parameters import About
 
 _WIDTH, _HEIGHT = 300, 130
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 8, 8
-_BLUE, _INK, _GREY, _RULE = "#0067a5", "#222222", "#6b6b6b", "#dfe3e6"
-_SHOWN_COLUMNS = 30
+_SHOWN_COLUMNS, _TOLD_COLUMNS = 30, 8
+# Beyond it two samples have hardly anything in common, and how much beyond says nothing.
+_LARGEST_PSI = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def render_page(result: dict[str, Any], about: About) -> str:
         columns=columns[:_SHOWN_COLUMNS],
         further=columns[_SHOWN_COLUMNS:],
         flagged=[each for each in columns if each["flagged"]],
+        told=_TOLD_COLUMNS,
         panels=draw_panels(result, metric),
         # A style sheet of this project, not a value; escaped, its quotes would be wrong.
         style=Markup(source.strip()),  # noqa: S704
@@ -75,7 +77,7 @@ def render_page(result: dict[str, Any], about: About) -> str:
 
 def draw_panels(result: Mapping[str, Any], metric: str) -> list[Panel]:
     """Draw what changes over windows, where there are two: rows, scores, quality, the most changed columns."""
-    from lepton_pipeline.report.words import count, decimals
+    from lepton_pipeline.report.words import count, decimals, percent
 
     windows = result["windows"]
     if len(windows) < 2:
@@ -84,30 +86,33 @@ def draw_panels(result: Mapping[str, Any], metric: str) -> list[Panel]:
     panels = [Panel("New rows", _draw(rows, floor=0), count(rows[-1]), "rows in a window")]
     scores = [window["score_mean"] for window in windows]
     panels.append(Panel("Mean score", _draw(scores), _last(scores), "mean probability"))
+    missing, before = [window["missing"] for window in windows], result["missing_reference"]
+    note = "of all values" if before is None else f"dashed: training, {percent(before)}"
+    last = next((each for each in reversed(missing) if each is not None), None)
+    panels.append(Panel("Missing values", _draw(missing, floor=0, line=before), percent(last), note))
     quality = [window["value"] for window in windows]
     if any(value is not None for value in quality):
         ends = [(window["low"], window["high"]) for window in windows]
         svg = _draw(quality, ends=ends, line=result["bound"])
         bound = result["bound"]
-        note = "95 % interval" if bound is None else f"dashed: {decimals(bound)}"
+        note = "95 % intervals" if bound is None else f"dashed: bound {decimals(bound)}"
         panels.append(Panel(f"{metric}, realised", svg, _last(quality), note))
     # On one scale, so that the eye can compare the columns.
     largest = max((each for window in windows for each in window["psi"].values() if each is not None), default=0.0)
+    ceiling = min(largest, _LARGEST_PSI)
     for name in windows[0]["psi"]:
         psi = [window["psi"][name] for window in windows]
         if any(value is not None for value in psi):
             line = result["smallest_psi"]
-            panels.append(
-                Panel(
-                    f"PSI of {name}", _draw(psi, floor=0, ceiling=largest, line=line), _last(psi), f"dashed: {line:g}"
-                )
-            )
+            drawn = [None if value is None else min(value, ceiling) for value in psi]
+            note = f"dashed: {line:g}" if largest == ceiling else f"dashed: {line:g}, cut at {ceiling:g}"
+            panels.append(Panel(f"PSI of {name}", _draw(drawn, floor=0, ceiling=ceiling, line=line), _last(psi), note))
     return panels
 
 
 def _time(text: str) -> str:
-    """A time as it is in the result, for readers."""
-    return text.removesuffix("T00:00:00").replace("T", " ")
+    """A time as it is in the result, for readers: to the minute."""
+    return text.removesuffix("T00:00:00").removesuffix(":00").replace("T", " ")
 
 
 def _last(values: Sequence[float | None]) -> str:
@@ -142,30 +147,26 @@ def _draw(
         return round(_TOP + (_HEIGHT - _TOP - _BOTTOM) * (high - value) / (high - low), 1)
 
     parts = [
-        f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{up(at)}" y2="{up(at)}" stroke="{_RULE}"/>'
-        f'<text x="{_LEFT - 6}" y="{up(at) + 3.5}" text-anchor="end" font-size="10" fill="{_GREY}">{_tick(at)}</text>'
+        f'<line class="rule" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{up(at)}" y2="{up(at)}"/>'
+        f'<text x="{_LEFT - 6}" y="{up(at) + 3.5}" text-anchor="end" font-size="10">{_tick(at)}</text>'
         for at in (low, high)
     ]
     if line is not None:
-        parts.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{up(line)}" y2="{up(line)}" stroke="{_INK}" '
-            'stroke-dasharray="4 3"/>'
-        )
+        parts.append(f'<line class="limit" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{up(line)}" y2="{up(line)}"/>')
     for place, pair in enumerate(ends or ()):
         if pair[0] is not None and pair[1] is not None:
             parts.append(
-                f'<line x1="{across(place)}" x2="{across(place)}" y1="{up(pair[0])}" y2="{up(pair[1])}" '
-                f'stroke="{_BLUE}" stroke-width="3" stroke-opacity="0.3"/>'
+                f'<line class="interval" x1="{across(place)}" x2="{across(place)}" y1="{up(pair[0])}" '
+                f'y2="{up(pair[1])}"/>'
             )
     points = [(across(place), up(value)) for place, value in enumerate(values) if value is not None]
     for (place, one), other in zip(enumerate(values), values[1:], strict=False):
         if one is not None and other is not None:
             parts.append(
-                f'<line x1="{across(place)}" x2="{across(place + 1)}" y1="{up(one)}" y2="{up(other)}" '
-                f'stroke="{_BLUE}" stroke-width="1.8"/>'
+                f'<line class="line" x1="{across(place)}" x2="{across(place + 1)}" y1="{up(one)}" y2="{up(other)}"/>'
             )
-    parts += [f'<circle cx="{x}" cy="{y}" r="2.6" fill="{_BLUE}"/>' for x, y in points]
-    # Numbers and colours of this module only.
+    parts += [f'<circle cx="{x}" cy="{y}" r="2.6"/>' for x, y in points]
+    # Numbers of this module only.
     return Markup(f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-hidden="true">{"".join(parts)}</svg>')  # noqa: S704
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import LARGEST, NumericColumn, as_numbers, enough_rows
 from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.monitoring.dependence import design_effect
 from lepton_pipeline.monitoring.time_axis import axis
 from lepton_pipeline.parameters import Dataset
 
@@ -42,6 +43,8 @@ class Numbers:
         grid: quantiles, ascending.
         below: rows with a value below each of them.
         through: rows with a value up to and including each of them.
+        dependence: rows that tell as much as one independent row, see `design_effect`; 1 where no time is declared.
+        missing_dependence: the same of whether a value is missing.
     """
 
     name: str
@@ -51,6 +54,8 @@ class Numbers:
     grid: list[float]
     below: list[int]
     through: list[int]
+    dependence: float = 1.0
+    missing_dependence: float = 1.0
 
     @property
     def known(self) -> int:
@@ -68,6 +73,8 @@ class Categories:
         levels: rows of each level that is not rare.
         rare: rows of all other levels together.
         rare_hashes: of the texts of these, so that a level can be told to be new; None where there are too many.
+        dependence: as in `Numbers`.
+        missing_dependence: likewise.
     """
 
     name: str
@@ -75,6 +82,8 @@ class Categories:
     levels: dict[str, int]
     rare: int
     rare_hashes: list[str] | None
+    dependence: float = 1.0
+    missing_dependence: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,7 @@ class Reference:
         scores: probabilities of the test rows, which it has not learnt from, as `Numbers`.
         span: first and last time of all rows of the vertical then, as numbers; None where no time is declared.
         volume: of all these rows; None where no time is declared or all have the same.
+        step: the longest time between two of these rows; None where no time is declared.
     """
 
     rows: int
@@ -107,6 +117,7 @@ class Reference:
     scores: Numbers
     span: tuple[float, float] | None
     volume: Volume | None
+    step: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -135,6 +146,7 @@ class Reference:
             Numbers(**stored["scores"]),
             None if span is None else (span[0], span[1]),
             None if volume is None else Volume(**volume),
+            stored.get("step"),
         )
 
 
@@ -152,32 +164,46 @@ def describe_reference(
 
     Returns:
         `Reference.to_dict`. Of numbers it holds counts by tenths and by up to 100 quantiles, each cell of at least 20
-        rows; of categories the counts of levels that are not rare (see `enough_rows`), and hashes of those that are.
+        rows; of categories the counts of levels that at least 20 rows share and that are not rare (see `enough_rows`),
+        and hashes of the others.
     """
     learnt = feature_table.loc[split.index[split["part"].isin(LEARNT_FROM)]]
+    test = scores.loc[scores["part"] == "test", "model"]
+    ordered = dataset.time is not None
+    span, volume, step = None, None, None
+    if dataset.time is not None:
+        every = pd.Series(axis(feature_table[dataset.time]), feature_table.index)
+        in_order = every.sort_values(kind="stable").index
+        learnt, test = learnt.loc[in_order.intersection(learnt.index)], test.loc[in_order.intersection(test.index)]
+        times = np.unique(every.to_numpy()[np.isfinite(every)])
+        span = (float(times[0]), float(times[-1]))
+        dates = pd.api.types.is_datetime64_any_dtype(feature_table[dataset.time])
+        volume = _count_over_time(every[np.isfinite(every)].to_numpy(), span, dates)
+        step = float(np.diff(times).max()) if len(times) > 1 else None
     columns = [
-        count_numbers(column.name, as_numbers(learnt[column.name]))
+        count_numbers(column.name, as_numbers(learnt[column.name]), ordered=ordered)
         if isinstance(column, NumericColumn)
-        else count_categories(column.name, column.texts(learnt[column.name]))
+        else count_categories(column.name, column.texts(learnt[column.name]), ordered=ordered)
         for column in encoder.columns
     ]
-    test = scores.loc[scores["part"] == "test", "model"].to_numpy(np.float64)
-    span, volume = None, None
-    if dataset.time is not None:
-        times = axis(feature_table[dataset.time])
-        times = times[np.isfinite(times)]
-        span = (float(times.min()), float(times.max()))
-        dates = pd.api.types.is_datetime64_any_dtype(feature_table[dataset.time])
-        volume = _count_over_time(times, span, dates)
-    return Reference(len(learnt), columns, count_numbers(PROBABILITY, test), span, volume).to_dict()
+    scored = count_numbers(PROBABILITY, test.to_numpy(np.float64), ordered=ordered)
+    return Reference(len(learnt), columns, scored, span, volume, step).to_dict()
 
 
-def count_numbers(name: str, values: np.ndarray) -> Numbers:
-    """Count numbers by tenths and by quantiles; NaN is missing."""
-    known = np.sort(np.clip(values[~np.isnan(values)], -LARGEST, LARGEST))
-    cells = max(BINS, min(_GRID, len(known) // _ROWS_A_CELL))
-    edges, grid = (_quantiles(known, parts) for parts in (BINS, cells))
-    counts = np.bincount(np.searchsorted(edges, known), minlength=len(edges) + 1)
+def count_numbers(name: str, values: np.ndarray, *, ordered: bool = False) -> Numbers:
+    """Count numbers by tenths and by quantiles; NaN is missing.
+
+    Args:
+        name: of the column.
+        values: of its rows.
+        ordered: whether they are in order of time, so that it can be measured how far they hang together.
+    """
+    there = ~np.isnan(values)
+    clipped = np.clip(values[there], -LARGEST, LARGEST)
+    known = np.sort(clipped)
+    edges, grid = (_quantiles(known, min(most, len(known) // _ROWS_A_CELL)) for most in (BINS, _GRID))
+    cells = np.searchsorted(edges, clipped)
+    counts = np.bincount(cells, minlength=len(edges) + 1)
     return Numbers(
         name,
         len(values) - len(known),
@@ -186,17 +212,23 @@ def count_numbers(name: str, values: np.ndarray) -> Numbers:
         grid.tolist(),
         np.searchsorted(known, grid, side="left").tolist(),
         np.searchsorted(known, grid, side="right").tolist(),
+        *((design_effect(cells), design_effect(there.astype(np.int64))) if ordered else ()),
     )
 
 
-def count_categories(name: str, texts: pd.Series) -> Categories:
-    """Count levels; a missing one is no level."""
+def count_categories(name: str, texts: pd.Series, *, ordered: bool = False) -> Categories:
+    """Count levels; a missing one is no level; see `count_numbers`."""
     counts = texts.value_counts()
-    frequent = counts[counts >= enough_rows(len(texts))]
+    frequent = counts[counts >= max(enough_rows(len(texts)), _ROWS_A_CELL)]
     rare = counts.drop(frequent.index)
     hashes = sorted(hash_level(str(level)) for level in rare.index) if len(rare) <= _MOST_HASHES else None
     levels = {str(level): int(count) for level, count in frequent.items()}
-    return Categories(name, int(texts.isna().sum()), levels, int(rare.sum()), hashes)
+    codes = texts.map({level: code for code, level in enumerate(frequent.index)})
+    codes = codes.fillna(len(frequent)).astype("int64").mask(texts.isna(), -1)
+    effects = (codes.to_numpy(), texts.isna().to_numpy(np.int64)) if ordered else ()
+    return Categories(
+        name, int(texts.isna().sum()), levels, int(rare.sum()), hashes, *(design_effect(each) for each in effects)
+    )
 
 
 def hash_level(text: str) -> str:
@@ -207,7 +239,12 @@ def hash_level(text: str) -> str:
 def _quantiles(ordered: np.ndarray, parts: int) -> np.ndarray:
     if not len(ordered):
         return np.zeros(0)
-    return np.unique(np.quantile(ordered, np.arange(1, parts) / parts, method="inverted_cdf"))
+    found = np.unique(np.quantile(ordered, np.arange(1, parts) / parts, method="inverted_cdf"))
+    through = np.searchsorted(ordered, found, side="right")
+    shared = through - np.searchsorted(ordered, found, side="left")
+    # A value of few rows is that of a person, perhaps; half-way to the next one it divides the rows as well.
+    following = ordered[np.minimum(through, len(ordered) - 1)]
+    return np.where(shared >= _ROWS_A_CELL, found, found + (following - found) / 2)
 
 
 def _count_over_time(times: np.ndarray, span: tuple[float, float], dates: bool) -> Volume | None:

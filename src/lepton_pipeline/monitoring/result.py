@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.columns import nearest
 from lepton_pipeline.data.training_rows import TrainingRows
-from lepton_pipeline.errors import DataError
+from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
 from lepton_pipeline.monitoring.domain import tell_apart
@@ -47,8 +49,9 @@ def compare_new_rows(
 ) -> dict[str, Any]:
     """Compare new rows with those the champion has learnt from, and its quality on them with that of its test.
 
-    Everything that is tested (columns, scores, domain classifier, volume) is one family: its p-values are corrected
-    together, so that `monitoring.level` is the chance of a false alarm in all of it.
+    Everything that is tested (columns, scores, domain classifier, volume) is one family, so that `monitoring.level` is
+    the chance of a false alarm in all of it. Half of it is for the columns; the other tests share the other half, or
+    they could not be flagged in a table of many columns: no p-value of theirs is below one in ten thousand.
 
     Args:
         table: rows of the vertical now.
@@ -75,10 +78,13 @@ def compare_new_rows(
     drifted: bool | None = None
     rows = table.loc[new.index]
     if reference is None:
-        notes.append("The champion was registered before a reference was kept with a model: train again.")
+        notes.append(
+            "The champion was registered before a reference was kept with a model, so which rows are new and how they "
+            f"differ is not known. Train again: kedro run --pipelines {version['name']}."
+        )
     elif len(new) < FEWEST_ROWS:
-        few = "no row is" if new.empty else f"only {len(new)} rows are"
-        notes.append(f"{few.capitalize()} newer than the champion's data; {FEWEST_ROWS} are needed to compare.")
+        few = {0: "No row is", 1: "Only 1 row is"}.get(len(new), f"Only {len(new)} rows are")
+        notes.append(f"{few} newer than the champion's data; {FEWEST_ROWS} are needed to compare.")
     else:
         found, reasons = _test_all(table, rows, new, model, reference, learnt, dataset, monitoring)
         notes += reasons
@@ -108,6 +114,7 @@ def compare_new_rows(
         "notes": notes,
         "level": monitoring.level,
         "smallest_psi": monitoring.smallest_psi,
+        "missing_reference": _missing_share(reference),
         "figures": _figures(new, found, drifted, windows),
         "series": [_figures_of_window(window) for window in windows],
     }
@@ -125,13 +132,22 @@ def _test_all(
 ) -> tuple[dict[str, Any], list[str]]:
     notes: list[str] = []
     least = monitoring.smallest_psi
-    tests = {f"column {each['column']}": each for each in compare(rows, model.encoder, reference)}
-    tests["scores"] = compare_numbers(reference.scores, new[PROBABILITY].to_numpy())
-    tests = {key: each | {"large": each["psi"] > least} for key, each in tests.items()}
+    _check_ignored(model, monitoring)
+    compared = [each | {"large": each["psi"] > least} for each in compare(rows, model.encoder, reference)]
+    tested = [each for each in compared if each["column"] not in monitoring.ignore]
+    ignored = [
+        {key: value for key, value in each.items() if key != "large"} | {"p_adjusted": 1.0, "flagged": False}
+        for each in compared
+        if each["column"] in monitoring.ignore
+    ]
+    columns = adjusted(tested, monitoring, share=0.5) + ignored
+    scores = compare_numbers(reference.scores, new[PROBABILITY].to_numpy())
+    tests = {"scores": scores | {"large": scores["psi"] > least}}
     try:
         known = learnt_rows(table, learnt, dataset)
-        encoded = [model.encoder.transform(each) for each in (known, rows)]
-        domain = tell_apart(encoded[0], encoded[1], monitoring.sample, _SEED)
+        encoded = [_encode(each, model, dataset, monitoring) for each in (known, rows)]
+        ordered = dataset.time is not None
+        domain = tell_apart(encoded[0], encoded[1], monitoring.sample, _SEED, ordered=ordered)
         if domain is None:
             notes.append("Too few rows for the classifier that tells new rows from those of the training.")
         else:
@@ -144,9 +160,27 @@ def _test_all(
             notes.append("Too little time has passed to compare how many rows come.")
         else:
             tests["volume"] = volume
-    done = dict(zip(tests, adjusted(tests.values(), monitoring), strict=True))
-    columns = [each for key, each in done.items() if key.startswith("column ")]
+    done = dict(zip(tests, adjusted(tests.values(), monitoring, share=0.5), strict=True))
     return {"columns": columns, **{key: done.get(key) for key in ("domain", "scores", "volume")}}, notes
+
+
+def _check_ignored(model: Artefact, monitoring: Monitoring) -> None:
+    known = [*model.encoder.inputs, *model.encoder.dropped]
+    for name in monitoring.ignore:
+        if name not in known:
+            close = nearest(name, known)
+            raise ConfigurationError(
+                f"monitoring.ignore: {name!r} is no feature of the champion; "
+                + (f"did you mean {close!r}?" if close else f"features are {', '.join(known[:10])}.")
+            )
+
+
+def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: Monitoring) -> pd.DataFrame:
+    """What the classifier sees, in order of time: all that is compared."""
+    if dataset.time is not None:
+        rows = rows.sort_values(dataset.time, kind="stable")
+    compared = [column for column in model.encoder.columns if column.name not in monitoring.ignore]
+    return Encoder(compared, {}).transform(rows)
 
 
 def _windows(
@@ -156,7 +190,7 @@ def _windows(
     if dataset.time is None or reference.span is None:
         return [(None, False)]
     dates = pd.api.types.is_datetime64_any_dtype(table[dataset.time])
-    length = window_length(monitoring.window, reference.span, dates)
+    length = window_length(monitoring.window, reference.span, dates, reference.step)
     return [(each, dates) for each in cut(new["time"].to_numpy(), reference.span[1], length, _MOST_WINDOWS)]
 
 
@@ -191,9 +225,16 @@ def _describe_window(
         "metric": metric,
         **(figure or {"value": None, "low": None, "high": None}),
         "below": is_below(figure, bound),
+        "missing": float(own[[each.name for each in reference.columns]].isna().to_numpy().mean()) if len(own) else None,
         "score_mean": float(scored[PROBABILITY].mean()) if len(scored) else None,
         "psi": psi,
     }
+
+
+def _missing_share(reference: Reference | None) -> float | None:
+    if reference is None or not reference.rows:
+        return None
+    return sum(each.missing for each in reference.columns) / (reference.rows * len(reference.columns))
 
 
 def _figures(
@@ -215,6 +256,7 @@ def _figures_of_window(window: dict[str, Any]) -> dict[str, float]:
     metric = window["metric"]
     values = {
         "window.rows": window["rows"],
+        "window.missing": window["missing"],
         "window.score_mean": window["score_mean"],
         f"realised.{metric}": window["value"],
         f"realised.{metric}.low": window["low"],

@@ -10,6 +10,9 @@ import pandas as pd
 from lepton_pipeline.data.durations import as_timedelta
 from lepton_pipeline.errors import ConfigurationError
 
+_DAY, _HOUR = 86400.0, 3600.0
+_FEW_STEPS = 4
+
 
 @dataclass(frozen=True)
 class TimeWindow:
@@ -39,14 +42,29 @@ def shown(time: float, dates: bool) -> str:
     return pd.Timestamp(time, unit="s").round("s").isoformat() if dates else f"{time:.15g}"
 
 
-def window_length(declared: str | int | None, span: tuple[float, float], dates: bool) -> float:
-    """Length of a window on the axis: as declared, or a tenth of a time.
+def window_length(
+    declared: str | int | None, span: tuple[float, float], dates: bool, step: float | None = None
+) -> float:
+    """Length of a window on the axis: as declared, or about a tenth of a time.
+
+    A tenth that is no longer than a few steps is made whole steps, so that windows of monthly rows are not empty in
+    turn; of dates it is made whole days, or hours.
+
+    Args:
+        declared: `monitoring.window`.
+        span: the time of which a tenth is taken.
+        dates: whether the axis is that of dates.
+        step: the longest time between two rows, where it is known.
 
     Raises:
         ConfigurationError: a number beside dates, or days beside numbers, or nothing.
     """
     if declared is None:
-        return (span[1] - span[0]) / 10
+        tenth = (span[1] - span[0]) / 10
+        if step and tenth < _FEW_STEPS * step:
+            return max(round(tenth / step), 1) * step
+        unit = next((unit for unit in (_DAY, _HOUR) if dates and tenth >= 2 * unit), None)
+        return tenth if unit is None else round(tenth / unit) * unit
     if isinstance(declared, str) != dates:
         holds = "dates; declare a duration such as 30d" if dates else "numbers; declare a number in its units"
         raise ConfigurationError(f"monitoring.window: {declared!r} does not fit dataset.time, which holds {holds}.")

@@ -49,6 +49,7 @@ class Monitoring(Declaration):
     smallest_psi: float = Field(0.1, gt=0, description="population stability index from which a column has drifted")
     level: Fraction = Field(0.05, description="chance of a false alarm in a whole comparison")
     sample: int = Field(5000, ge=200, description="rows of the domain classifier, at most")
+    ignore: list[str] = Field([], description="features that are known to change, such as the month: never flagged")
 
 
 class Retraining(Declaration):

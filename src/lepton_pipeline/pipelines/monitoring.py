@@ -113,9 +113,13 @@ def _fetch_of(vertical: str) -> Callable[..., Any]:
 def score_new_rows(
     table: pd.DataFrame, model: Artefact, reference: dict[str, Any], seen: TrainingRows, dataset: Dataset
 ) -> pd.DataFrame:
-    """Score as `new_rows.score_new_rows` does, at the present that is declared or the clock's."""
-    span = Reference.from_dict(reference).span if reference else None
-    return new_rows.score_new_rows(table, model, seen, span, dataset, _present(dataset))
+    """Score as `new_rows.score_new_rows` does, at the present that is declared or the clock's.
+
+    Where no reference was kept with the model, nobody knows which rows are new; then none is scored.
+    """
+    rows = table if reference else table.iloc[:0]
+    span = Reference.from_dict(reference).span if reference else (0.0, 0.0)
+    return new_rows.score_new_rows(rows, model, seen, span, dataset, _present(dataset))
 
 
 def compare_new_rows(

@@ -81,9 +81,12 @@ def fetch_champion(name: str) -> tuple[Artefact, dict[str, Any], dict[str, Any],
     tags = client.get_model_version(name, str(version["version"])).tags
     learnt = load_training_rows(client, name, version["version"])
     try:
-        reference, seen = load_reference(client, name, version["version"])
-    except DataError:
-        reference, seen = {}, learnt
+        reference, seen = load_reference(client, name, version["version"]) or ({}, learnt)
+    except DataError as error:
+        raise DataError(
+            f"version {version['version']} of {name} cannot be monitored: {error} "
+            f"Restore the folder in MLflow's artifacts, or train again: kedro run --pipelines {name}"
+        ) from error
     ends = ("value", "low", "high")
     keys = {metric: [f"test.{metric}", f"test.{metric}.low", f"test.{metric}.high"] for metric in _METRICS}
     test = {

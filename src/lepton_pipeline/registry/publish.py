@@ -14,9 +14,17 @@ import pandas as pd
 import lepton_pipeline
 from lepton_pipeline.data.training_rows import TrainingRows, as_text
 from lepton_pipeline.model.artefact import Artefact, hash_artefact
+from lepton_pipeline.model.seal import read_seal, seal
 from lepton_pipeline.parameters import About, Dataset
 from lepton_pipeline.registry.tracking import flat_metrics
-from lepton_pipeline.registry.versions import CHECKSUM, REFERENCE, REFERENCE_FILE, TRAINING_ROWS
+from lepton_pipeline.registry.versions import (
+    CHECKSUM,
+    REFERENCE,
+    REFERENCE_CHECKSUM,
+    REFERENCE_FILE,
+    REFERENCE_SEAL,
+    TRAINING_ROWS,
+)
 
 # What the served model imports, and nothing else of the project's dependencies.
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
@@ -76,6 +84,8 @@ def register_model(
         seen = TrainingRows.of(feature_table, split.assign(part="train"), artefact.inputs, dataset)
         seen.save(Path(temporary) / REFERENCE)
         (Path(temporary) / REFERENCE / REFERENCE_FILE).write_text(json.dumps(reference, ensure_ascii=False), "utf-8")
+        seal(Path(temporary) / REFERENCE, REFERENCE_SEAL, {})
+        reference_checksum = read_seal(Path(temporary) / REFERENCE, REFERENCE_SEAL)
         client.log_artifacts(run_id, str(Path(temporary) / REFERENCE), REFERENCE)
         info = Model.log(
             artifact_path=None,
@@ -101,6 +111,7 @@ def register_model(
         "device": model.trained["device"],
         "weights.sha256": model.weights_sha256,
         CHECKSUM: checksum,
+        REFERENCE_CHECKSUM: reference_checksum,
         "trained.rows": str(len(learnt_from.hashes)),
         **({"trained.until": learnt_from.until} if learnt_from.until is not None else {}),
         # Of all rows, the test's too: what is later is new.

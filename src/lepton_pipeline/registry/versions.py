@@ -11,12 +11,14 @@ from typing import Any
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.model.seal import open_sealed
 
 CHECKSUM = "artefact.sha256"
 # The folder of a run's artefacts that tells what its model has learnt from.
 TRAINING_ROWS = "gate"
 # The folder that holds what new rows are compared with: counts of these rows, and hashes of all rows of then.
-REFERENCE, REFERENCE_FILE = "monitoring", "reference.json"
+REFERENCE, REFERENCE_FILE, REFERENCE_SEAL = "monitoring", "reference.json", "seal.json"
+REFERENCE_CHECKSUM = "reference.sha256"
 
 
 def find_version(client: Any, name: str, version: int | str) -> Any:
@@ -105,19 +107,29 @@ def load_training_rows(client: Any, name: str, version: int) -> TrainingRows:
         raise DataError("its run has no readable record of the rows that it has learnt from") from error
 
 
-def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any], TrainingRows]:
+def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any], TrainingRows] | None:
     """Bring what new rows are compared with here: the counts of a version's training, and the rows known then.
 
+    Returns:
+        Both; None for a version that was registered before a reference was kept.
+
     Raises:
-        DataError: there is none, or it cannot be read.
+        DataError: it is gone, or is not what was registered.
     """
     import mlflow
 
-    run_id = client.get_model_version(name, str(version)).run_id
+    registered = client.get_model_version(name, str(version))
+    if REFERENCE_CHECKSUM not in registered.tags:
+        return None
     try:
         with TemporaryDirectory() as folder:
-            files = Path(client.download_artifacts(run_id, REFERENCE, folder))
+            files = Path(client.download_artifacts(registered.run_id, REFERENCE, folder))
+            try:
+                open_sealed(files, REFERENCE_SEAL, registered.tags[REFERENCE_CHECKSUM])
+            except DataError as error:
+                # Nobody finds the folder that it was brought to.
+                raise DataError(str(error).replace(f"{files}/", f"{REFERENCE}/")) from error
             stored: dict[str, Any] = json.loads((files / REFERENCE_FILE).read_text("utf-8"))
             return stored, TrainingRows.load(files)
-    except (OSError, KeyError, ValueError, mlflow.MlflowException) as error:
-        raise DataError("its run has no readable reference to compare new rows with") from error
+    except (OSError, mlflow.MlflowException) as error:
+        raise DataError(f"{REFERENCE}/ of run {registered.run_id} cannot be read: {error}") from error

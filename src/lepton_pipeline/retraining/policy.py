@@ -131,9 +131,10 @@ def _decay(declared: Decay | None, facts: Facts) -> Trigger:
         return Trigger("on_decay", None, "no window has known labels that this champion has not learnt from")
     last = facts.windows[-declared.of :]
     bound = declared.at_least
-    below = [each for each in last if each.below]
     if len(last) < declared.windows:
         return Trigger("on_decay", None, f"needs {declared.windows} windows with known labels, there are {len(last)}")
+    # As monitoring does: beyond doubt, so by the whole interval.
+    below = [each for each in last if (each.below if bound is None else each.high < bound)]
     limit = "the champion's own estimate" if bound is None else f"{bound:g}"
     text = f"{len(below)} of the last {len(last)} windows wholly below {limit}, needed {declared.windows}"
     return Trigger("on_decay", len(below) >= declared.windows, f"{text}; the latest at {last[-1].value:.4f}")
