@@ -83,7 +83,7 @@ def windows(*values: float, bound: float = 0.8) -> tuple[QualityWindow, ...]:
         ),
         (
             {"on_decay": Decay(at_least=0.72, windows=1, of=2)},
-            {"windows": windows(0.75, 0.75, bound=0.72)},
+            {"windows": windows(0.75, 0.75)},
             "on_decay",
             False,
             "0 of the last 2 windows wholly below 0.72",
@@ -97,7 +97,7 @@ def windows(*values: float, bound: float = 0.8) -> tuple[QualityWindow, ...]:
         ),
         (
             {"on_decay": Decay(at_least=0.9, windows=1, of=1)},
-            {"windows": windows(0.86)},
+            {"windows": windows(0.89)},
             "on_decay",
             False,
             "0 of the last 1 windows wholly below 0.9",
