@@ -33,7 +33,8 @@ def holding(folder, text):
 
 
 def declare(project, **alerts):
-    project.declare("finance", lambda declared: declared.update(alerts=alerts))
+    gate = {"metric": "auc", "at_least": 0.6, "baseline_margin": 0.5}
+    project.declare("finance", lambda declared: declared.update(alerts=alerts, gate=gate))
 
 
 def told(hook):
