@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from copy import copy
+from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli_errors import report_error
+from lepton_pipeline.errors import ConfigurationError
 
 debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
 env_option = click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
@@ -33,3 +38,46 @@ def explained(command: Callable[..., None]) -> Callable[..., None]:
 def project_folder() -> Path:
     """The project that the command is given in, also from below its root."""
     return find_kedro_project(Path.cwd()) or Path.cwd()
+
+
+def readable(option: click.Parameter) -> click.Parameter:
+    """An option of Kedro's whose value, where it cannot be read, is a usage error: `--params` is YAML, say."""
+    if option.callback is None:
+        return option
+    read = option.callback
+
+    @wraps(read)
+    def read_explained(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        try:
+            return read(context, parameter, value)
+        except click.ClickException:
+            raise
+        except Exception as error:
+            raise click.BadParameter(f"{value!r} cannot be read: {error}", context, parameter) from error
+
+    explained = copy(option)
+    explained.callback = read_explained
+    return explained
+
+
+def params_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--params`, as of `kedro run`."""
+    option = next(readable(each) for each in kedro_run.params if each.name == "params")
+    # As click's own decorator does, so that options keep their order.
+    command.__click_params__ = [*getattr(command, "__click_params__", []), option]  # type: ignore[attr-defined]
+    return command
+
+
+def require_vertical(name: str) -> None:
+    """Refuse a name that is no vertical's.
+
+    Raises:
+        ConfigurationError: with the verticals there are.
+    """
+    from lepton_pipeline.declaration import find_verticals
+
+    known = find_verticals(project_folder() / settings.CONF_SOURCE / "base")
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import gc
 import sys
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.project import settings
 
 from lepton_pipeline.cli_errors import report_error
-from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def retrain_log(vertical: str, last: int, env: str | None) -> None:
     from lepton_pipeline.retraining.history import job_runs
     from lepton_pipeline.retraining_view import print_jobs
 
-    _require_vertical(vertical)
+    require_vertical(vertical)
     project = project_folder()
     loader = OmegaConfigLoader(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
     client = existing_store(read_tracking(loader["mlflow"]), project)
@@ -82,7 +81,7 @@ def _prepare(vertical: str, as_of: str | None, force: bool, env: str | None) -> 
     from lepton_pipeline.retraining.job import Request
     from lepton_pipeline.retraining_steps import KedroSteps
 
-    _require_vertical(vertical)
+    require_vertical(vertical)
     date, now = _moment(as_of)
     steps = KedroSteps(project_folder(), env, vertical, date)
     declared, mlflow = steps.declared()
@@ -132,16 +131,6 @@ def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_re
     if trained is not None and not trained.promoted and fail_on_refusal:
         raise GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}")
     return outcome.exit_code
-
-
-def _require_vertical(name: str) -> None:
-    from lepton_pipeline.declaration import find_verticals
-
-    known = find_verticals(project_folder() / settings.CONF_SOURCE / "base")
-    if name not in known:
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")
 
 
 def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:

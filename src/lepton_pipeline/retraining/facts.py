@@ -156,14 +156,15 @@ def read_monitoring(result: Mapping[str, Any] | None, champion: Champion | None)
         result: the data set `monitoring_result`; None where there is none.
         champion: the version in use.
     """
-    if result is None or champion is None or str(result.get("champion")) != str(champion.version):
+    if result is None or champion is None or result["champion"]["version"] != champion.version:
         return {}
     domain = result.get("domain") or {}
     return {
         "drifted": tuple(_drifted(result)),
         "domain_auc": domain.get("auc"),
         "domain_p": domain.get("p_value"),
-        "windows": tuple(_window(each) for each in result.get("windows", ())),
+        # A window with too few labels is no figure.
+        "windows": tuple(_window(each) for each in result.get("windows", ()) if each["value"] is not None),
     }
 
 
