@@ -93,7 +93,7 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         words = {NEVER: "never retrained", ALWAYS: "always retrained"}
         for other, figure in summary["difference"].items():
             signed = f"{figure['value']:+.4f} [{figure['low']:+.4f}, {figure['high']:+.4f}]"
-            facts.append((POLICY, f"{signed} against {words[other]}"))
+            facts.append(("difference", f"{signed} against {words[other]}"))
     facts.extend(("note", note) for note in found["notes"])
     return facts
 

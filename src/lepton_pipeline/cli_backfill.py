@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from lepton_pipeline.backfill.grid import Grid
     from lepton_pipeline.backfill.shelf import Shelf
     from lepton_pipeline.backfill_steps import BackfillSteps
-    from lepton_pipeline.parameters import Vertical
     from lepton_pipeline.registry.tracking import RunLog
 
 _LOCKS = "data/.locks"
@@ -112,7 +111,7 @@ def _work(
     from lepton_pipeline.backfill.realised import assign_periods, realise
     from lepton_pipeline.backfill.result import describe
     from lepton_pipeline.backfill.shelf import ARTEFACTS, STORE
-    from lepton_pipeline.backfill.walk import models_in_use, walk
+    from lepton_pipeline.backfill.walk import models_in_use, walk, without_clock
     from lepton_pipeline.backfill_view import print_backfill, print_look
     from lepton_pipeline.registry.tracking import RunLog, Tracking
 
@@ -122,7 +121,7 @@ def _work(
     key = steps.key(table) | {"from": str(grid.dates[0]), "every": grid.every}
     if changed := shelf.begin(key):
         click.echo(f"{vertical}: other than before: {', '.join(changed)}; begins anew")
-    declared, notes = _policy(steps.declared, grid)
+    declared, notes = without_clock(steps.declared, grid)
     scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
 
     looks = walk(
@@ -134,16 +133,6 @@ def _work(
     policy = declared.retraining.model_dump(mode="json")
     found = describe(vertical, metric, grid, looks, periods, policy, notes)
     print_backfill(found, _record(found, declared.about.caution, project, log, run_id))
-
-
-def _policy(declared: Vertical, grid: Grid) -> tuple[Vertical, list[str]]:
-    """The declaration without what numbers of time say nothing about, and a note of that."""
-    policy = declared.retraining
-    if not grid.numeric or (policy.max_age is None and policy.cool_down in (0, "0d")):
-        return declared, []
-    kept = policy.model_copy(update={"max_age": None, "cool_down": "0d"})
-    note = "max_age and cool_down are left out: dates are numbers here, of which the clock says nothing"
-    return declared.model_copy(update={"retraining": kept}), [note]
 
 
 def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run_id: str) -> dict[str, str]:

@@ -95,13 +95,13 @@ def _title(found: Mapping[str, Any], metric: str) -> str:
     if not mean:
         return f"{name}: too few labels to compare"
     shown = {strategy: f"{mean[strategy]['value']:.3f}" for strategy in mean}
-    return f"{name}: mean {metric} {shown[POLICY]}; never retrained {shown[NEVER]}, always {shown[ALWAYS]}"
+    return f"{name}: {metric} {shown[POLICY]} by the policy, {shown[NEVER]} never retrained, {shown[ALWAYS]} always"
 
 
 def _subtitle(found: Mapping[str, Any], metric: str) -> str:
     rows = sum(each["rows"] for each in found["dates"])
     trained = f"{found['trainings']} trainings on {len(found['dates'])} dates, {found['promoted']} promoted"
-    return f"{trained}; {metric} of the model in use on {rows:,} rows that came after it; bands are 95 % intervals"
+    return f"{trained}; {metric} on {rows:,} rows that came after the model in use; bands are 95 % intervals"
 
 
 def _short(date: str, every: str) -> str:

@@ -111,6 +111,16 @@ def walk(
     return looks
 
 
+def without_clock(declared: Vertical, grid: Grid) -> tuple[Vertical, list[str]]:
+    """The declaration without what dates that are numbers cannot say, and a note of that if there is any."""
+    policy = declared.retraining
+    if not grid.numeric or (policy.max_age is None and policy.cool_down in (0, "0d")):
+        return declared, []
+    kept = policy.model_copy(update={"max_age": None, "cool_down": "0d"})
+    note = "max_age and cool_down are left out: dates are numbers here, of which the clock says nothing"
+    return declared.model_copy(update={"retraining": kept}), [note]
+
+
 def models_in_use(looks: Sequence[Look]) -> dict[str, list[str | None]]:
     """By strategy the model in use after each date.
 
