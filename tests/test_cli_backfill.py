@@ -85,17 +85,19 @@ def weights(project, date):
 def test_a_killed_backfill_goes_on_and_shows_what_the_policy_was_worth(resumed):
     project, printed = resumed
     assert "2025-03-01  due (champion): version 1 promoted (finished before)" in printed
-    assert "2025-05-01  due (on_decay): version 2 promoted; alarms: decay\n" in printed
+    # In May most rows are still of before; the gate refuses what was learnt from them.
+    assert "2025-05-01  due (on_decay): version 2 refused; alarms: refused, decay\n" in printed
+    assert "2025-06-01  due (on_decay): version 3 promoted; alarms: decay\n" in printed
     found = result(project)
     realised = {
         name: [each["realised"][name]["value"] for each in found["dates"]] for name in ("policy", "never", "always")
     }
     # After the turn the first model is worse than guessing; models of later rows are good again.
     assert realised["never"][0] > 0.9
-    assert max(realised["never"][1:]) < 0.2
+    assert max(realised["never"][1:]) < 0.4
     assert min(realised["always"][3:]) > 0.9
     assert min(realised["policy"][3:]) > 0.9
-    assert found["summary"]["difference"]["never"]["low"] > 0.3
+    assert found["summary"]["difference"]["never"]["low"] > 0.2
     assert project.output("08_reporting", "backfill/backfill.png", "shop").read_bytes().startswith(b"\x89PNG")
 
 
@@ -120,7 +122,7 @@ def test_rows_after_a_date_change_neither_its_model_nor_what_was_decided_until_t
     shutil.copytree(done.path, project.path, ignore=shutil.ignore_patterns("backfill", "mlruns"))
     raw = project.path / "data/01_raw/shop/table.csv"
     table = pd.read_csv(raw)
-    later = table["day"] > "2025-05-01"
+    later = table["day"] > "2025-05-01 00:00:00"
     columns = ["liking", "other", "y"]
     table.loc[later, columns] = table.loc[later, columns].sample(frac=1, random_state=7).to_numpy()
     table[~later].to_csv(raw, index=False)

@@ -121,6 +121,7 @@ def _work(
     key = steps.key(table) | {"from": str(grid.dates[0]), "every": grid.every}
     if changed := shelf.begin(key):
         click.echo(f"{vertical}: other than before: {', '.join(changed)}; begins anew")
+    log.tag(run_id, {f"{name}.sha256": value for name, value in key.items() if name not in ("from", "every")})
     declared, notes = without_clock(steps.declared, grid)
     scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
 

@@ -86,5 +86,5 @@ def test_the_chart_is_a_picture_of_everything_also_where_nothing_was_measured(fo
     nothing = {**found, "summary": {"periods": 0, "mean": {}, "difference": {}}}
     nothing["dates"] = [each | {"realised": dict.fromkeys(each["realised"])} for each in found["dates"]]
     pictures.append(draw_backfill(nothing, ""))
-    assert all(picture.startswith(b"\x89PNG") and len(picture) < 120_000 for picture in pictures)
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
     assert draw_backfill(found, "made up") == pictures[0]

@@ -18,8 +18,8 @@ _NAMES = {POLICY: "the policy", NEVER: "never retrained", ALWAYS: "always retrai
 # Colours that can be told apart without seeing red or green, and line styles for whoever sees none.
 _STYLES = {
     NEVER: {"color": "#c2571a", "linestyle": (0, (5, 2)), "marker": "s", "markersize": 4, "linewidth": 1.8},
-    ALWAYS: {"color": "#555555", "linestyle": (0, (1, 1.2)), "marker": "^", "markersize": 4.5, "linewidth": 1.9},
-    POLICY: {"color": BLUE, "linestyle": "-", "marker": "o", "markersize": 4.5, "linewidth": 2.2},
+    ALWAYS: {"color": INK, "linestyle": (0, (1, 1.2)), "marker": "^", "markersize": 4, "linewidth": 1.6},
+    POLICY: {"color": BLUE, "linestyle": "-", "marker": "o", "markersize": 7, "linewidth": 3.6},
 }
 _EVENTS: dict[str, dict[str, Any]] = {
     "promoted": {"marker": "o", "color": BLUE},
@@ -57,8 +57,8 @@ def draw_backfill(found: Mapping[str, Any], caution: str) -> bytes:
     shown = range(0, count, every)
     events.set_xticks(shown, [_short(found["dates"][number]["date"], found["every"]) for number in shown])
     page.text(
-        LEFT + 0.02,
-        0.055,
+        LEFT,
+        0.05,
         "Marks below stand at the dates of a decision; points above between two dates, for the rows that came between.",
         **small_print(9),
     )
@@ -71,7 +71,8 @@ def _draw_strategy(axes: Axes, found: Mapping[str, Any], strategy: str, style: M
         np.array([each.get(end, np.nan) for each in figures], dtype=float) for end in ("value", "low", "high")
     )
     across = np.arange(len(value)) + 0.5
-    front = 3 if strategy == POLICY else 2
+    # The others are drawn over it, thinner, so that lines that coincide are seen to.
+    front = 2 if strategy == POLICY else 4
     axes.fill_between(across, low, high, color=style["color"], alpha=0.13, linewidth=0, zorder=front - 1)
     axes.plot(across, value, label=_NAMES[strategy], zorder=front + 1, **style)
 
