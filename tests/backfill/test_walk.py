@@ -51,6 +51,7 @@ class MadeUp:
             "champion": {"version": version},
             "drifted": drifted,
             "decayed": None,
+            "domain": None,
             "columns": [{"column": "age", "flagged": drifted}],
             "windows": [],
         }

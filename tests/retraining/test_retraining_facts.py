@@ -64,28 +64,35 @@ def test_what_cannot_be_compared_is_said():
 
 
 RESULT = {
-    "champion": {"name": "shop", "version": 3},
+    "champion": {"name": "finance", "version": 3, "run_id": "abc", "trained_until": None},
     "drifted": True,
     "columns": [{"column": "age", "flagged": True}, {"column": "city", "flagged": False}],
     "scores": {"flagged": True},
     "domain": {"auc": 0.7, "p_value": 0.01, "flagged": True},
-    "volume": {},
-    "windows": [
-        {"from": "a", "to": "b", "value": 0.7, "low": 0.6, "high": 0.8, "below": True, "rows": 10},
-        {"from": "b", "to": "c", "value": None, "low": None, "high": None, "below": False, "rows": 2},
-    ],
+    "volume": None,
+    "windows": [{"from": "a", "to": "b", "value": 0.7, "low": 0.6, "high": 0.8, "below": True, "rows": 10}],
 }
+UNMEASURED = {"from": "b", "to": "c", "value": None, "low": None, "high": None, "below": False, "rows": 3}
 
 
 def test_a_monitoring_result_is_read():
     found = read_monitoring(RESULT, made_until())
     assert found["drifted"] == ("age", "scores", "all columns together")
     assert (found["domain_auc"], found["domain_p"]) == (0.7, 0.01)
-    assert [window.below for window in found["windows"]] == [True]
+    assert found["windows"][0].below
+
+
+def test_windows_without_labels_say_nothing_of_quality():
+    found = read_monitoring({**RESULT, "windows": [*RESULT["windows"], UNMEASURED]}, made_until())
+    assert [window.since for window in found["windows"]] == ["a"]
+
+
+def test_what_was_not_compared_is_not_known():
+    assert read_monitoring({**RESULT, "drifted": None}, made_until())["drifted"] is None
 
 
 def test_nothing_is_taken_from_a_result_about_another_champion():
-    assert read_monitoring({**RESULT, "champion": {"name": "shop", "version": 2}}, made_until()) == {}
+    assert read_monitoring({**RESULT, "champion": {**RESULT["champion"], "version": 2}}, made_until()) == {}
     assert read_monitoring(RESULT, None) == {}
     assert read_monitoring(None, made_until()) == {}
 

@@ -149,12 +149,8 @@ def test_nothing_due_is_recorded_too(log, name):
 
 def test_drift_that_monitoring_finds_is_a_reason(log, name):
     crown(log, name)
-    drifted = {
-        "champion": {"version": 1},
-        "drifted": True,
-        "columns": [{"column": "age", "flagged": True}],
-        "windows": [],
-    }
+    columns = [{"column": "age", "flagged": True}]
+    drifted = {"champion": {"version": 1}, "drifted": True, "columns": columns, "domain": None, "windows": []}
     outcome = do(log, request_of(name, on_drift=True, now=datetime.now(UTC)), MadeUp(monitoring=drifted))
     assert outcome.decision.holding == ("on_drift",)
 

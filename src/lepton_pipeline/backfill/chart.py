@@ -29,7 +29,8 @@ _EVENTS: dict[str, dict[str, Any]] = {
     "failed": {"marker": "X", "color": "#a3123a"},
 }
 _ABOVE, _BELOW = (LEFT + 0.02, 0.36, 0.88, 0.47), (LEFT + 0.02, 0.155, 0.88, 0.165)
-_MOST_LABELS = 14
+# Letters of all dates that have room below the axis.
+_LETTERS = 85
 
 
 def draw_backfill(found: Mapping[str, Any], caution: str) -> bytes:
@@ -53,9 +54,9 @@ def draw_backfill(found: Mapping[str, Any], caution: str) -> bytes:
     events = add_axes(page, _BELOW, "", "")
     _draw_events(events, found)
     events.set_xlim(-0.3, count + 0.1)
-    every = -(-count // _MOST_LABELS)
-    shown = range(0, count, every)
-    events.set_xticks(shown, [_short(found["dates"][number]["date"], found["every"]) for number in shown])
+    dates = [_short(each["date"], found["every"]) for each in found["dates"]]
+    every = -(-sum(map(len, dates)) // _LETTERS)
+    events.set_xticks(range(0, count, every), dates[::every])
     page.text(
         LEFT,
         0.05,
@@ -73,7 +74,7 @@ def _draw_strategy(axes: Axes, found: Mapping[str, Any], strategy: str, style: M
     across = np.arange(len(value)) + 0.5
     # The others are drawn over it, thinner, so that lines that coincide are seen to.
     front = 2 if strategy == POLICY else 4
-    axes.fill_between(across, low, high, color=style["color"], alpha=0.13, linewidth=0, zorder=front - 1)
+    axes.fill_between(across, low, high, color=style["color"], alpha=0.1, linewidth=0, zorder=front - 1)
     axes.plot(across, value, label=_NAMES[strategy], zorder=front + 1, **style)
 
 

@@ -158,13 +158,13 @@ def read_monitoring(result: Mapping[str, Any] | None, champion: Champion | None)
     """
     if result is None or champion is None or result["champion"]["version"] != champion.version:
         return {}
-    domain = result.get("domain") or {}
+    domain = result["domain"] or {}
     return {
-        "drifted": tuple(_drifted(result)),
+        # Not known is not the same as none.
+        "drifted": None if result["drifted"] is None else tuple(_drifted(result)),
         "domain_auc": domain.get("auc"),
         "domain_p": domain.get("p_value"),
-        # A window with too few labels is no figure.
-        "windows": tuple(_window(each) for each in result.get("windows", ()) if each["value"] is not None),
+        "windows": tuple(_window(each) for each in result["windows"] if each["value"] is not None),
     }
 
 

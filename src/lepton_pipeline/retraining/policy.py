@@ -131,7 +131,8 @@ def _decay(declared: Decay | None, facts: Facts) -> Trigger:
         return Trigger("on_decay", None, "no window has known labels that this champion has not learnt from")
     last = facts.windows[-declared.of :]
     bound = declared.at_least
-    below = [each for each in last if (each.below if bound is None else each.value < bound)]
+    # As monitoring does: beyond doubt, so by the whole interval.
+    below = [each for each in last if (each.below if bound is None else each.high < bound)]
     limit = "the champion's own estimate" if bound is None else f"{bound:g}"
     text = f"{len(below)} of the last {len(last)} windows below {limit}, needed {declared.windows}"
     return Trigger("on_decay", len(below) >= declared.windows, f"{text}; the latest at {last[-1].value:.4f}")
