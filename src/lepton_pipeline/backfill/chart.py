@@ -41,7 +41,7 @@ def draw_backfill(found: Mapping[str, Any], caution: str) -> bytes:
         caution: what must stand beside every result.
     """
     metric = METRICS[found["metric"]]
-    page = new_page(_title(found, metric), _subtitle(found, metric), caution)
+    page = new_page(_title(found), _subtitle(found, metric), caution)
     axes = add_axes(page, _ABOVE, "", f"realised {metric}")
     for strategy in (POLICY, NEVER, ALWAYS):
         _draw_strategy(axes, found, strategy, _STYLES[strategy])
@@ -91,19 +91,19 @@ def _draw_events(axes: Axes, found: Mapping[str, Any]) -> None:
     axes.set_yticks(range(len(rows)), list(reversed(rows)))
 
 
-def _title(found: Mapping[str, Any], metric: str) -> str:
+def _title(found: Mapping[str, Any]) -> str:
     mean = found["summary"]["mean"]
     name = found["vertical"].capitalize()
     if not mean:
         return f"{name}: too few labels to compare"
     shown = {strategy: f"{mean[strategy]['value']:.3f}" for strategy in mean}
-    return f"{name}: {metric} {shown[POLICY]} by the policy, {shown[NEVER]} never retrained, {shown[ALWAYS]} always"
+    return f"{name}: by the policy {shown[POLICY]}, never retrained {shown[NEVER]}, always {shown[ALWAYS]}"
 
 
 def _subtitle(found: Mapping[str, Any], metric: str) -> str:
     rows = sum(each["rows"] for each in found["dates"])
     trained = f"{found['trainings']} trainings on {len(found['dates'])} dates, {found['promoted']} promoted"
-    return f"{trained}; {metric} on {rows:,} rows that came after the model in use; bands are 95 % intervals"
+    return f"{trained}; mean {metric} of periods, on {rows:,} rows that came afterwards; 95 % intervals"
 
 
 def _short(date: str, every: str) -> str:
