@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from copy import copy
 from difflib import get_close_matches
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,10 @@ from kedro.framework.project import LOGGING, pipelines, settings
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli_alerts import alerts as alerts_commands
+from lepton_pipeline.cli_backfill import backfill
 from lepton_pipeline.cli_champion import champion as champion_commands
 from lepton_pipeline.cli_errors import report_error
+from lepton_pipeline.cli_options import readable
 from lepton_pipeline.cli_retrain import retrain, retrain_log
 from lepton_pipeline.cli_runs import compare, reproduce
 from lepton_pipeline.cli_schedule import schedule as schedule_commands
@@ -147,33 +147,13 @@ def _check_declarations(names: list[str], options: dict[str, Any]) -> None:
             raise ConfigurationError(f"{name}: {error}") from error
 
 
-def _explained(option: click.Parameter) -> click.Parameter:
-    """An option of Kedro's whose value, where it cannot be read, is a usage error: `--params` is YAML, say."""
-    if option.callback is None:
-        return option
-    read = option.callback
-
-    @wraps(read)
-    def read_explained(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-        try:
-            return read(context, parameter, value)
-        except click.ClickException:
-            raise
-        except Exception as error:
-            raise click.BadParameter(f"{value!r} cannot be read: {error}", context, parameter) from error
-
-    explained = copy(option)
-    explained.callback = read_explained
-    return explained
-
-
 cli.add_command(
     click.Command(
         "run",
         callback=run,
         help=run.__doc__,
         params=[
-            *map(_explained, kedro_run.params),
+            *map(readable, kedro_run.params),
             click.Option(["--debug"], is_flag=True, help="Show the traceback of an error, too."),
             click.Option(["--fail-on-refusal"], is_flag=True, help="End with exit code 4 if the gate refuses a model."),
         ],
@@ -185,6 +165,7 @@ cli.add_command(reproduce)
 cli.add_command(champion_commands)
 cli.add_command(retrain)
 cli.add_command(retrain_log)
+cli.add_command(backfill)
 cli.add_command(schedule_commands)
 cli.add_command(alerts_commands)
 cli.add_command(status)

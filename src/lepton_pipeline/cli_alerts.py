@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 
 import click
-from kedro.framework.project import settings
 
-from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError
 
 
@@ -27,11 +26,11 @@ def test(vertical: str, env: str | None) -> None:
     Exit codes: 0 it got through by all, 1 not by all, 2 bad configuration or usage.
     """
     from lepton_pipeline.alerting import is_anybody, trial
-    from lepton_pipeline.declaration import read_vertical, require_vertical
+    from lepton_pipeline.declaration import read_vertical
     from lepton_pipeline.schedule.read import read_own
 
     project = project_folder()
-    require_vertical(project / settings.CONF_SOURCE / "base", vertical)
+    require_vertical(vertical)
     declared = read_vertical(vertical, read_own(project, env, vertical)).alerts
     if not is_anybody(declared):
         raise ConfigurationError(f"{vertical}.alerts: no channel is declared; declare webhook, mail or file.")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli_errors import report_error
@@ -33,3 +36,38 @@ def explained(command: Callable[..., None]) -> Callable[..., None]:
 def project_folder() -> Path:
     """The project that the command is given in, also from below its root."""
     return find_kedro_project(Path.cwd()) or Path.cwd()
+
+
+def readable(option: click.Parameter) -> click.Parameter:
+    """An option of Kedro's whose value, where it cannot be read, is a usage error: `--params` is YAML, say."""
+    if option.callback is None:
+        return option
+    read = option.callback
+
+    @wraps(read)
+    def read_explained(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        try:
+            return read(context, parameter, value)
+        except click.ClickException:
+            raise
+        except Exception as error:
+            raise click.BadParameter(f"{value!r} cannot be read: {error}", context, parameter) from error
+
+    explained = copy(option)
+    explained.callback = read_explained
+    return explained
+
+
+def params_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--params`, as of `kedro run`."""
+    option = next(readable(each) for each in kedro_run.params if each.name == "params")
+    # As click's own decorator does, so that options keep their order.
+    command.__click_params__ = [*getattr(command, "__click_params__", []), option]  # type: ignore[attr-defined]
+    return command
+
+
+def require_vertical(name: str) -> None:
+    """Refuse a name that is no vertical's; see `declaration.require_vertical`."""
+    from lepton_pipeline import declaration
+
+    declaration.require_vertical(project_folder() / settings.CONF_SOURCE / "base", name)

@@ -11,7 +11,7 @@ import click
 from kedro.framework.project import settings
 
 from lepton_pipeline.cli_errors import report_error
-from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def retrain(
     """
     asked = False
     try:
-        _require_vertical(vertical)
+        require_vertical(vertical)
         date, now = _moment(as_of)
         # What is wrong from here on is no slip of the pen: somebody may have to be told.
         asked = as_of is None and not dry_run
@@ -72,7 +72,7 @@ def retrain_log(vertical: str, last: int, env: str | None) -> None:
     from lepton_pipeline.retraining.history import job_runs
     from lepton_pipeline.retraining_view import print_jobs
 
-    _require_vertical(vertical)
+    require_vertical(vertical)
     project = project_folder()
     loader = OmegaConfigLoader(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
     client = existing_store(read_tracking(loader["mlflow"]), project)
@@ -149,12 +149,6 @@ def _tell_of_error(env: str | None, vertical: str, error: Exception) -> None:
     from lepton_pipeline.alerting import tell_of_error
 
     tell_of_error(project_folder(), env, vertical, error)
-
-
-def _require_vertical(name: str) -> None:
-    from lepton_pipeline.declaration import require_vertical
-
-    require_vertical(project_folder() / settings.CONF_SOURCE / "base", name)
 
 
 def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:

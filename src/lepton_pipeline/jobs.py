@@ -10,7 +10,9 @@ SCORING = "scoring"
 MONITORING = "monitoring"
 # No pipeline: the experiment of the jobs that decide whether to train.
 RETRAINING = "retraining"
-_OTHERS = (SCORING, MONITORING, RETRAINING)
+# No pipeline either: the experiment of walk-forward tests of that.
+BACKFILL = "backfill"
+_OTHERS = (SCORING, MONITORING, RETRAINING, BACKFILL)
 
 
 class _Node(Protocol):
@@ -27,7 +29,8 @@ class Job:
 
     Attributes:
         vertical: whose declaration it follows; the namespace of its nodes.
-        purpose: "training", "scoring", "monitoring" or "retraining"; the nodes of all but the first carry it as a tag.
+        purpose: "training", "scoring", "monitoring", "retraining" or "backfill"; the nodes of all but the first
+            carry it as a tag.
     """
 
     vertical: str

@@ -1,0 +1,125 @@
+"""The dates at which a backfill looks at the policy."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from lepton_pipeline.data.durations import as_timedelta
+from lepton_pipeline.errors import ConfigurationError
+
+_MOST = 1000
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Dates, or numbers where rows are in the order of a number, at equal distances.
+
+    Attributes:
+        dates: each as `dataset.as_of` takes it, the earliest first.
+        end: where the period that begins at the last of them ends.
+        every: the distance as it was given.
+    """
+
+    dates: tuple[str | float, ...]
+    end: str | float
+    every: str
+
+    @property
+    def numeric(self) -> bool:
+        """Whether they are numbers."""
+        return isinstance(self.end, float)
+
+    def names(self) -> list[str]:
+        """How they are shown, and what their files are called."""
+        return [f"{date:.15g}" if isinstance(date, float) else date.replace(":", "") for date in self.dates]
+
+    def moment(self, position: int, now: datetime) -> datetime:
+        """The moment that is decided for; where dates are numbers the clock says nothing about it, and `now` it is."""
+        date = self.dates[position]
+        return now if isinstance(date, float) else datetime.fromisoformat(date).replace(tzinfo=UTC)
+
+
+def make_grid(since: str, until: str, every: str, now: datetime) -> Grid:
+    """Lay out the dates from `since` to `until`.
+
+    Months are counted from the first date: one on the 31st is followed by the last day of a shorter month, and then by
+    the 31st again.
+
+    Args:
+        since: ISO date or time in UTC, or a number where `every` is one.
+        until: likewise; the last date is at or before it.
+        every: "1mo", "2w", "7d", "12h", or a number.
+        now: the present in UTC; no date may lie ahead of it.
+
+    Raises:
+        ConfigurationError: one of them cannot be read, they are in the wrong order, or there are too many.
+    """
+    if re.fullmatch(r"\d+(\.\d+)?", every):
+        dates = _numbers(since, until, float(every))
+        return Grid(tuple(dates[:-1]), dates[-1], every)
+    first, last = _date(since, "--from"), _date(until, "--to")
+    if last > now.astimezone(UTC).replace(tzinfo=None):
+        raise ConfigurationError(f"--to: {until} lies ahead; nobody knows yet what will be known then.")
+    found = [first]
+    while found[-1] <= last:
+        found.append(_later(first, every, len(found)))
+        _check(first <= last, len(found), since, until, every)
+    _check(first <= last, len(found), since, until, every)
+    shown = [_shown(date) for date in found]
+    return Grid(tuple(shown[:-1]), shown[-1], every)
+
+
+def _numbers(since: str, until: str, every: float) -> list[float]:
+    try:
+        first, last = float(since), float(until)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"--every: {every:g} is a number, so --from and --to must be: {since!r}, {until!r}; beside dates "
+            "write 1mo, 2w, 7d or 12h."
+        ) from error
+    if every <= 0:
+        raise ConfigurationError(f"--every: {every:g} leads nowhere; write a number above 0.")
+    # One more: where the last period ends.
+    count = int((last - first) // every) + 2
+    _check(first <= last, count, since, until, f"{every:g}")
+    return [first + number * every for number in range(count)]
+
+
+def _later(first: pd.Timestamp, every: str, steps: int) -> pd.Timestamp:
+    """The date so many steps after the first."""
+    if months := re.fullmatch(r"(\d+)mo", every):
+        if int(months[1]):
+            return first + pd.DateOffset(months=steps * int(months[1]))
+    elif re.fullmatch(r"\d+(\.\d+)?(s|min|h|d|w)", every) and as_timedelta(every) > pd.Timedelta(0):
+        return first + steps * as_timedelta(every)
+    raise ConfigurationError(
+        f"--every: {every!r} is no distance; write 1mo, 2w, 7d or 12h, or a number beside numbers."
+    )
+
+
+def _date(text: str, option: str) -> pd.Timestamp:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{option}: {text!r} is no date; write 2026-01-31 or 2026-01-31T12:00, or a number together with a number "
+            "as --every."
+        ) from error
+    return pd.Timestamp(at if at.tzinfo is None else at.astimezone(UTC).replace(tzinfo=None))
+
+
+def _check(ordered: bool, count: int, since: str, until: str, every: str) -> None:
+    if not ordered:
+        raise ConfigurationError(f"--from: {since} is later than --to, {until}; exchange them.")
+    if count > _MOST + 1:
+        raise ConfigurationError(
+            f"--every: from {since} to {until}, {every} makes more than {_MOST:,} dates; choose a longer distance."
+        )
+
+
+def _shown(date: pd.Timestamp) -> str:
+    return date.date().isoformat() if date == date.normalize() else date.isoformat()

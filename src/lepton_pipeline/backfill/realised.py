@@ -1,0 +1,167 @@
+"""How good the models in use turned out to be, period by period, once the labels were known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.backfill.grid import Grid
+from lepton_pipeline.data.as_of import moment
+from lepton_pipeline.data.labels import positive_labels
+from lepton_pipeline.evaluation.metrics import resample
+from lepton_pipeline.monitoring.decay import measure_window
+from lepton_pipeline.monitoring.new_rows import mature_rows
+from lepton_pipeline.monitoring.time_axis import axis
+from lepton_pipeline.parameters import Dataset, Evaluation
+
+POLICY, NEVER, ALWAYS = "policy", "never", "always"
+STRATEGIES = (POLICY, NEVER, ALWAYS)
+_INTERVAL = (0.025, 0.975)
+
+# From a model's name and rows to their probabilities, and the model's threshold.
+Score = Callable[[str, pd.DataFrame], tuple[pd.Series, float]]
+
+
+@dataclass(frozen=True)
+class Period:
+    """What labels showed of the rows between a date and the next one.
+
+    Attributes:
+        since: the date.
+        until: the next one.
+        rows: those with a known label.
+        positives: of them.
+        models: by strategy the model in use; None where it had none.
+        figures: by strategy `value`, `low` and `high` of the metric; None where there was no model, or fewer than 50
+            rows or 10 of a class.
+        drawn: by strategy the metric of the same bootstrap resamples, shape [resamples]; empty where not measured.
+    """
+
+    since: str
+    until: str
+    rows: int
+    positives: int
+    models: Mapping[str, str | None]
+    figures: Mapping[str, Mapping[str, float] | None]
+    drawn: Mapping[str, np.ndarray]
+
+
+def realise(
+    table: pd.DataFrame,
+    dataset: Dataset,
+    grid: Grid,
+    models: Mapping[str, Sequence[str | None]],
+    score: Score,
+    metric: str,
+    evaluation: Evaluation,
+    now: str,
+) -> list[Period]:
+    """Measure by period what each strategy would have given.
+
+    Args:
+        table: all rows of the vertical as they are now, with their features.
+        dataset: target, time and label delay.
+        grid: the dates.
+        models: by strategy the model in use after each date; None: none.
+        score: scores rows.
+        metric: the gate's.
+        evaluation: resamples.
+        now: the present; rows whose label is not known by now are left out.
+    """
+    place = assign_periods(table, dataset, grid)
+    known = mature_rows(table, dataset, now)
+    labels = positive_labels(table, dataset)
+    ends = [*grid.names(), _name(grid.end)]
+    periods = []
+    for number in range(len(grid.dates)):
+        rows = table[known & (place == number)]
+        in_use = {strategy: names[number] for strategy, names in models.items()}
+        figures, drawn = _measure(rows, labels.loc[rows.index], in_use, score, metric, evaluation)
+        positives = int(labels.loc[rows.index].sum())
+        periods.append(Period(ends[number], ends[number + 1], len(rows), positives, in_use, figures, drawn))
+    return periods
+
+
+def assign_periods(table: pd.DataFrame, dataset: Dataset, grid: Grid) -> pd.Series:
+    """Number the period of each row: it is the first in which a model was in use that cannot have learnt from it.
+
+    A row at the very date belongs to the period that begins there if its label was not known yet; without a label
+    delay it was, and the row belongs to the period that ends there.
+
+    Args:
+        table: rows with their times.
+        dataset: time and label delay.
+        grid: the dates.
+
+    Returns:
+        0, 1, 2 …, indexed as `table`; -1 for rows of no period.
+
+    Raises:
+        DataError: the dates do not compare with the times.
+    """
+    times = table[str(dataset.time)]
+    ends = [moment(date, times, "--from, --to") for date in (*grid.dates, grid.end)]
+    edges = axis(pd.Series(ends))
+    place = np.searchsorted(edges, axis(times), side="right" if dataset.label_delay else "left") - 1
+    return pd.Series(np.where(place < len(grid.dates), place, -1), index=table.index)
+
+
+def summarise(periods: Sequence[Period]) -> dict[str, Any]:
+    """Average over the periods in which every strategy was measured, each period counting the same.
+
+    Rows are drawn within each period, the same for every strategy, so that a difference has a narrower interval than
+    its two terms (see `paired_differences`).
+
+    Returns:
+        `periods` (how many), `mean` (by strategy) and `difference` (of the policy to the other two), each with `value`,
+        `low` and `high`; both empty where there is no such period.
+    """
+    whole = [period for period in periods if all(period.figures[strategy] is not None for strategy in STRATEGIES)]
+    if not whole:
+        return {"periods": 0, "mean": {}, "difference": {}}
+    values = {each: float(np.mean([(period.figures[each] or {})["value"] for period in whole])) for each in STRATEGIES}
+    drawn = {each: np.mean([period.drawn[each] for period in whole], axis=0) for each in STRATEGIES}
+    others = (NEVER, ALWAYS)
+    return {
+        "periods": len(whole),
+        "mean": {each: _interval(values[each], drawn[each]) for each in STRATEGIES},
+        "difference": {each: _interval(values[POLICY] - values[each], drawn[POLICY] - drawn[each]) for each in others},
+    }
+
+
+def _measure(
+    rows: pd.DataFrame,
+    labels: pd.Series,
+    in_use: Mapping[str, str | None],
+    score: Score,
+    metric: str,
+    evaluation: Evaluation,
+) -> tuple[dict[str, dict[str, float] | None], dict[str, np.ndarray]]:
+    """Each model once, though several strategies use it."""
+    scored, thresholds, figures = pd.DataFrame({"label": labels.astype(np.int8)}), {}, {}
+    for name in dict.fromkeys(each for each in in_use.values() if each is not None):
+        if not len(rows):
+            break
+        probability, threshold = score(name, rows)
+        figure = measure_window(scored.assign(probability=probability), metric, threshold, evaluation)
+        if figure is None:
+            break
+        scored, thresholds[name], figures[name] = scored.assign(**{name: probability}), threshold, figure
+    drawn = resample(scored, thresholds, evaluation) if thresholds else {}
+    return (
+        {strategy: figures.get(str(name)) for strategy, name in in_use.items()},
+        {strategy: drawn[str(name)][metric] for strategy, name in in_use.items() if str(name) in drawn},
+    )
+
+
+def _interval(value: float, drawn: np.ndarray) -> dict[str, float]:
+    low, high = np.quantile(drawn, _INTERVAL)
+    return {"value": value, "low": float(low), "high": float(high)}
+
+
+def _name(date: str | float) -> str:
+    return f"{date:.15g}" if isinstance(date, float) else date

@@ -1,0 +1,109 @@
+"""What a backfill has found out: as one JSON, as a table, and as figures for MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from lepton_pipeline.backfill.grid import Grid
+from lepton_pipeline.backfill.realised import STRATEGIES, Period, summarise
+from lepton_pipeline.backfill.walk import Look
+
+_ENDS = ("value", "low", "high")
+
+
+def describe(
+    vertical: str,
+    metric: str,
+    grid: Grid,
+    looks: Sequence[Look],
+    periods: Sequence[Period],
+    policy: Mapping[str, Any],
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """Put everything together, ready for JSON.
+
+    Args:
+        vertical: its name.
+        metric: the gate's.
+        grid: the dates.
+        looks: by date what the policy came to.
+        periods: by date what labels showed afterwards.
+        policy: `retraining` as declared.
+        notes: what is to be known beside it.
+    """
+    dates = [
+        asdict(look)
+        | {
+            "until": period.until,
+            "rows": period.rows,
+            "positives": period.positives,
+            "models": dict(period.models),
+            "realised": {strategy: period.figures[strategy] for strategy in STRATEGIES},
+        }
+        for look, period in zip(looks, periods, strict=True)
+    ]
+    return {
+        "vertical": vertical,
+        "metric": metric,
+        "every": grid.every,
+        "policy": dict(policy),
+        "notes": list(notes),
+        "dates": dates,
+        "trainings": sum(look.due and look.version is not None for look in looks),
+        "promoted": sum(look.promoted for look in looks),
+        "summary": summarise(periods),
+    }
+
+
+def as_table(found: Mapping[str, Any]) -> pd.DataFrame:
+    """One row a date: the decision, the alarms, and what each strategy gave afterwards."""
+    return pd.DataFrame(
+        [
+            {
+                "date": each["date"],
+                "due": each["due"],
+                "triggers": " ".join(each["triggers"]),
+                "version": each["version"],
+                "promoted": each["promoted"],
+                "alarms": " ".join(each["alarms"]),
+                "champion": each["champion"],
+                "rows": each["rows"],
+                "positives": each["positives"],
+                **{
+                    strategy if end == "value" else f"{strategy}.{end}": (each["realised"][strategy] or {}).get(end)
+                    for strategy in STRATEGIES
+                    for end in _ENDS
+                },
+            }
+            for each in found["dates"]
+        ]
+    ).astype({"version": "Int64"})
+
+
+def figures(found: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of the whole, by the names that MLflow keeps them under."""
+    values: dict[str, float] = {"trainings": found["trainings"], "promoted": found["promoted"]}
+    for part, each in (("mean", found["summary"]["mean"]), ("difference", found["summary"]["difference"])):
+        for strategy, figure in each.items():
+            values |= {_key(f"{part}.{strategy}", end): figure[end] for end in _ENDS}
+    return values
+
+
+def series(found: Mapping[str, Any]) -> list[dict[str, float]]:
+    """The figures of each period, by the names that MLflow keeps them under."""
+    metric = found["metric"]
+    steps = []
+    for each in found["dates"]:
+        values = {"due": float(each["due"]), "promoted": float(each["promoted"]), "alarms": float(len(each["alarms"]))}
+        for strategy, figure in each["realised"].items():
+            values |= {_key(f"realised.{metric}.{strategy}", end): figure[end] for end in _ENDS} if figure else {}
+        steps.append(values)
+    return steps
+
+
+def _key(name: str, end: str) -> str:
+    return name if end == "value" else f"{name}.{end}"

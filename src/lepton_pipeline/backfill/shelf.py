@@ -1,0 +1,124 @@
+"""What a backfill has finished, on disk: the models, and what was decided at each date."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+STORE, ARTEFACTS = "mlflow.db", "mlruns"
+_NOTE = "key.json"
+
+
+class Shelf:
+    """The folder of a vertical's backfill. What is in it is whole: a folder is filled under another name first.
+
+    A model depends on the date, the rows and what is declared of its training; a decision also on the policy and on
+    those before it. So models are kept apart, and another policy finds them again.
+
+    Args:
+        folder: it is made.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self.store = folder / "store"
+        self._models, self._dates = folder / "models", folder / "dates"
+        for each in (self.store, self._models, self._dates):
+            each.mkdir(parents=True, exist_ok=True)
+
+    def begin(self, key: dict[str, str]) -> list[str]:
+        """Keep what was finished under the same key, and drop what was not.
+
+        Returns:
+            The names of what has changed since, the decisions of which are gone; none where nothing has.
+        """
+        note = self._folder / _NOTE
+        before = _read(note) if note.is_file() else {}
+        changed = [name for name in key if before and before.get(name) != key[name]]
+        if changed or not before:
+            shutil.rmtree(self._dates)
+            self._dates.mkdir()
+            _write(note, key)
+        for each in (*self._models.glob("*.part"), *self._dates.glob("*.part")):
+            shutil.rmtree(each)
+        return changed
+
+    def finished(self, names: list[str]) -> list[dict[str, Any]]:
+        """What was decided at the first dates, as far as one after the other is finished."""
+        found = []
+        for name in names:
+            if not (self._dates / name).is_dir():
+                break
+            found.append(_read(self._dates / name / "decision.json"))
+        return found
+
+    def restore(self, name: str | None) -> None:
+        """Make the scratch store what it was when a date was finished, or an empty one."""
+        for each in self.store.glob(f"{STORE}*"):
+            each.unlink()
+        if name is None:
+            shutil.rmtree(self.store / ARTEFACTS, ignore_errors=True)
+            for each in self._dates.iterdir():
+                shutil.rmtree(each)
+        else:
+            shutil.copy(self._dates / name / STORE, self.store / STORE)
+
+    def finish(self, name: str, decision: dict[str, Any]) -> None:
+        """Keep what was decided at a date, with the store as it is now."""
+
+        def fill(folder: Path) -> None:
+            _write(folder / "decision.json", decision)
+            with (
+                closing(sqlite3.connect(self.store / STORE)) as now,
+                closing(sqlite3.connect(folder / STORE)) as kept,
+            ):
+                now.backup(kept)
+
+        _whole(self._dates / name, fill)
+
+    def has_model(self, name: str, key: dict[str, str]) -> bool:
+        """Whether the model of a date is there, made from the same."""
+        note = self._models / name / _NOTE
+        return note.is_file() and _read(note) == key
+
+    def model(self, name: str) -> Path:
+        """The folder of a model."""
+        return self._models / name
+
+    def keep_model(self, name: str, key: dict[str, str], fill: Callable[[Path], None]) -> None:
+        """Keep a model, instead of one that was made from something else.
+
+        Args:
+            name: of its date.
+            key: what it was made from.
+            fill: writes it into a folder.
+        """
+
+        def fill_all(folder: Path) -> None:
+            fill(folder)
+            _write(folder / _NOTE, key)
+
+        _whole(self._models / name, fill_all)
+
+
+def _whole(folder: Path, fill: Callable[[Path], None]) -> None:
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    fill(part)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.replace(folder)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -1,0 +1,256 @@
+"""The pipelines of a vertical as a backfill uses them: as of a date, in memory, without what decides nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.framework.project import pipelines, settings
+from kedro.pipeline import Pipeline
+
+from lepton_pipeline.backfill.shelf import Shelf
+from lepton_pipeline.data.fingerprint import fingerprint
+from lepton_pipeline.declaration import read_vertical
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.jobs import MONITORING, Job
+from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.registry import lineage
+from lepton_pipeline.registry.tracking import RunLog
+from lepton_pipeline.retraining.facts import Champion, RowCounts, count_rows
+from lepton_pipeline.retraining.job import Trained
+
+# What the gate and the registry need of a training; figures, costs, explanation and report are not made.
+_TABLES = ("split", "scores")
+_RECORDS = ("metrics", "slices", "reference")
+_MODEL = ("artefact", *_TABLES, *_RECORDS)
+_DECIDING = ("register_model", "gate_model")
+_MONITORING = ("fetch_champion", "score_new_rows", "compare_new_rows")
+# What no model depends on, so that another policy finds the models again.
+_OF_THE_POLICY = {"about", "gate", "scoring", "retraining", "monitoring", "alerts"}
+
+
+class BackfillSteps:
+    """The steps of a job at one date after the other; nothing of the project is written.
+
+    Nodes that do not depend on the date, such as the checks of raw tables, run once.
+
+    Args:
+        project: root of the project.
+        env: configuration environment; None for the usual one.
+        vertical: its name.
+        params: of the command line, in place of what is declared.
+        shelf: the models that are finished.
+    """
+
+    def __init__(self, project: Path, env: str | None, vertical: str, params: dict[str, Any], shelf: Shelf):
+        self._vertical, self._shelf = vertical, shelf
+        pipelines.set_requested([vertical])
+        with settings.SESSION_CLASS.create(project, env=env, runtime_params=params) as session:
+            self._context = session.load_context()
+        # As a run does: what another vertical declares is not looked at.
+        monitoring = Job(vertical, MONITORING).name
+        self._context._pipelines_to_validate = [vertical, monitoring]
+        self._catalog = self._context.catalog
+        declared = self._context.params[vertical]
+        self.declared: Vertical = read_vertical(vertical, declared)
+        self._dataset = self.declared.dataset.model_copy(update={"as_of": None, "since": None})
+        training = pipelines[vertical]
+        self._to_rows = training.to_outputs(self._name("feature_table"))
+        self._to_model = training.to_outputs(*map(self._name, _MODEL)) - self._to_rows
+        self._decide = training.only_nodes(*map(self._name, _DECIDING))
+        self._monitor = pipelines[monitoring].only_nodes(*map(self._name, _MONITORING))
+        self._undated = _undated(self._to_rows, f"params:{self._name('dataset')}")
+        self._once: dict[str, Any] = {}
+        self._made: dict[str, Any] = {}
+        self._log: RunLog | None = None
+        self._date: str | float = ""
+        self._at = ""
+        self._since: str | float | None = None
+        self._key: dict[str, str] = {}
+        self._monitored: Mapping[str, Any] | None = None
+
+    @property
+    def mlflow(self) -> Mapping[str, Any]:
+        """`mlflow.yml`."""
+        found: Mapping[str, Any] = self._context.config_loader["mlflow"]
+        return found
+
+    def whole_table(self) -> pd.DataFrame:
+        """All rows there are, with their features.
+
+        Raises:
+            DataError: the raw data cannot be used, or break a contract.
+        """
+        made = self._make(self._to_rows, {}, self._dataset)
+        table: pd.DataFrame = made[self._name("feature_table")]
+        return table
+
+    def key(self, table: pd.DataFrame) -> dict[str, str]:
+        """What the results depend on, for `Shelf.begin`: rows, declarations and code.
+
+        Args:
+            table: what `whole_table` gives.
+        """
+        declared = self.declared.model_dump(mode="json")
+        self._key = {
+            "data": str(fingerprint(table)["sha256"]),
+            "code": lineage.package_sha256(),
+            "declaration": lineage.sha256({key: each for key, each in declared.items() if key not in _OF_THE_POLICY}),
+        }
+        return self._key | {"policy": lineage.sha256({key: declared[key] for key in _OF_THE_POLICY - {"about"}})}
+
+    def use(self, log: RunLog) -> RunLog:
+        """Register in this store from now on."""
+        self._log = log
+        return log
+
+    def go_to(self, name: str, date: str | float) -> None:
+        """Make rows those that were known at a date; they are read when they are needed."""
+        self._at, self._date, self._made, self._since, self._monitored = name, date, {}, None, None
+
+    def count_rows(self, champion: Champion | None, now: datetime) -> RowCounts:
+        """Count the rows of the date.
+
+        Raises:
+            DataError: the raw data cannot be used, or break a contract.
+        """
+        rows = count_rows(self._rows(), self._dataset, champion, now, self.declared.retraining.window)
+        self._since = rows.window_start
+        return rows
+
+    def monitor(self) -> Mapping[str, Any] | None:
+        """Compare the rows of the date with the champion's."""
+        rows = {self._name("monitoring_table"): self._rows()}
+        made = self._make(self._monitor, rows, self._dataset.model_copy(update={"as_of": self._date}))
+        self._monitored = made[self._name("monitoring_result")]
+        return self._monitored
+
+    def last_monitoring(self) -> Mapping[str, Any] | None:
+        """What the comparison at this date said; None where there was none."""
+        return self._monitored
+
+    def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
+        """Register the model of the date and let the gate decide."""
+        with self._run() as run_id:
+            made = self._make(self._decide, self._model(run_id) | {self._name("run_id"): run_id}, self._dataset)
+        registration, decision = made[self._name("registration")], made[self._name("decision")]
+        return Trained(registration["run_id"], decision["version"], decision["promoted"], decision["reason"])
+
+    def train_anyway(self) -> None:
+        """Have the model of the date, unless it was made already.
+
+        Raises:
+            DataError: there can be none.
+        """
+        if not self._shelf.has_model(self._at, self._model_key()):
+            with self._run() as run_id:
+                self._model(run_id)
+
+    def score(self, name: str, rows: pd.DataFrame) -> tuple[pd.Series, float]:
+        """Score rows with the model of a date.
+
+        Returns:
+            Probabilities, indexed as the rows, and the model's threshold.
+        """
+        artefact = Artefact.load(self._shelf.model(name) / "artefact")
+        return artefact.predict(rows)["probability"], artefact.threshold
+
+    def _rows(self) -> pd.DataFrame:
+        if not self._made:
+            self._made = self._make(self._to_rows, {}, self._dataset.model_copy(update={"as_of": self._date}))
+        table: pd.DataFrame = self._made[self._name("feature_table")]
+        return table
+
+    def _model(self, run_id: str) -> dict[str, Any]:
+        """The model of the date with all that it was made of and measured on; from the shelf if it is there."""
+        made = self._training_rows()
+        key = self._model_key()
+        if self._shelf.has_model(self._at, key):
+            return made | self._load(self._shelf.model(self._at))
+        dataset = self._dataset.model_copy(update={"as_of": self._date, "since": self._since})
+        made = self._make(self._to_model, made | {self._name("run_id"): run_id}, dataset)
+        self._shelf.keep_model(self._at, key, self._saver(made))
+        return made
+
+    def _training_rows(self) -> dict[str, Any]:
+        self._rows()
+        if self._since is None:
+            return dict(self._made)
+        dataset = self._dataset.model_copy(update={"as_of": self._date, "since": self._since})
+        return self._make(self._to_rows.only_nodes(self._name("derive_features")), self._made, dataset)
+
+    def _model_key(self) -> dict[str, str]:
+        return self._key | {"as_of": str(self._date), "since": str(self._since)}
+
+    def _saver(self, made: Mapping[str, Any]) -> Callable[[Path], None]:
+        def save(folder: Path) -> None:
+            made[self._name("artefact")].save(folder / "artefact")
+            for name in _TABLES:
+                made[self._name(name)].to_parquet(folder / f"{name}.parquet")
+            for name in _RECORDS:
+                (folder / f"{name}.json").write_text(json.dumps(made[self._name(name)]), encoding="utf-8")
+
+        return save
+
+    def _load(self, folder: Path) -> dict[str, Any]:
+        found: dict[str, Any] = {"artefact": Artefact.load(folder / "artefact")}
+        found |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
+        found |= {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in _RECORDS}
+        return {self._name(name): each for name, each in found.items()}
+
+    @contextmanager
+    def _run(self) -> Iterator[str]:
+        """A run of the scratch store, whose parameters say as of when it trains."""
+        if self._log is None:
+            raise ConfigurationError("the backfill has no store to train in; it is given by `use`.")
+        log, declared = self._log, self.declared.model_dump(mode="json")
+        run_id = log.open(self._vertical, f"as of {self._at}", {"data.rows": str(len(self._rows()))})
+        log.parameters(run_id, declared | {"dataset": declared["dataset"] | {"as_of": self._date}})
+        try:
+            yield run_id
+        except Exception as error:
+            log.close(run_id, "FAILED", error)
+            raise
+        log.close(run_id, "FINISHED")
+
+    def _make(self, pipeline: Pipeline, made: Mapping[str, Any], dataset: Any) -> dict[str, Any]:
+        """Run nodes one after the other; not by a runner: nothing of this is kept, and nothing resumes it."""
+        found = {**made, f"params:{self._name('dataset')}": dataset}
+        for node in pipeline.nodes:
+            once = node.name in self._undated
+            if once and set(node.outputs) <= self._once.keys():
+                continue
+            outputs = node.run({name: self._value(name, found) for name in node.inputs})
+            (self._once if once else found).update(outputs)
+        return found
+
+    def _value(self, name: str, found: Mapping[str, Any]) -> Any:
+        if name in found:
+            return found[name]
+        if name in self._once:
+            return self._once[name]
+        dataset = self._catalog.get(name)
+        if dataset is None:
+            raise ConfigurationError(f"the catalog has no entry {name!r}; restore it in conf/base/catalog.yml.")
+        return dataset.load()
+
+    def _name(self, name: str) -> str:
+        return f"{self._vertical}.{name}"
+
+
+def _undated(pipeline: Pipeline, dataset: str) -> set[str]:
+    """Names of the nodes that the declaration of the data set, and so the date, does not reach."""
+    dated = {dataset}
+    names = set()
+    for node in pipeline.nodes:
+        if dated & set(node.inputs):
+            dated |= set(node.outputs)
+        else:
+            names.add(node.name)
+    return names

@@ -1,0 +1,195 @@
+"""`kedro backfill`: what a vertical's policy would have done in the past, and what it would have been worth."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lepton_pipeline.cli_errors import report_error
+from lepton_pipeline.cli_options import debug_option, env_option, params_option, project_folder, require_vertical
+from lepton_pipeline.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from lepton_pipeline.backfill.grid import Grid
+    from lepton_pipeline.backfill.shelf import Shelf
+    from lepton_pipeline.backfill_steps import BackfillSteps
+    from lepton_pipeline.registry.tracking import RunLog
+
+_LOCKS = "data/.locks"
+# Beside the models of a vertical, and beside its reports.
+_SHELF, _REPORT = "data/06_models/{}/backfill", "data/08_reporting/{}/backfill"
+_INTERRUPTED = 130
+_PAGES = {"picture": "backfill/backfill.png", "table": "backfill/backfill.csv", "result": "backfill/backfill.json"}
+
+
+@click.command()
+@click.argument("vertical")
+@click.option("--from", "since", metavar="DATE", required=True, help="First date: 2026-01-31, or a number.")
+@click.option("--to", "until", metavar="DATE", required=True, help="The last date is at or before it.")
+@click.option("--every", default="1mo", show_default=True, help="Distance of the dates: 1mo, 2w, 7d, or a number.")
+@params_option
+@env_option
+@debug_option
+def backfill(
+    vertical: str, since: str, until: str, every: str, params: dict[str, Any], env: str | None, debug: bool
+) -> None:
+    """Show what the policy of VERTICAL would have done in the past, and how good its models would have been.
+
+    At each date the retraining job decides, trains, and asks the gate, with the rows and labels of then, in a store of
+    its own: registered models, their champion and the results of the vertical stay as they are. The same command goes
+    on where an earlier one was stopped.
+
+    Exit codes: 0 done, also where another backfill is at work, 2 bad configuration or usage, 3 data that cannot be
+    used, 130 and 143 interrupted, 1 anything else.
+    """
+    try:
+        code = _backfill(vertical, since, until, every, params, env)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        click.echo(f"\n{vertical}: told to stop; the same command goes on after the last finished date", err=True)
+        sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
+    except Exception as error:
+        code = report_error(error, debug)
+    # As for kedro run: without it the interpreter walks through the libraries' objects at its end.
+    gc.freeze()
+    sys.exit(code)
+
+
+def _backfill(vertical: str, since: str, until: str, every: str, params: dict[str, Any], env: str | None) -> int:
+    from lepton_pipeline.backfill.grid import make_grid
+    from lepton_pipeline.backfill.shelf import Shelf
+    from lepton_pipeline.backfill_steps import BackfillSteps
+    from lepton_pipeline.jobs import BACKFILL, Job
+    from lepton_pipeline.registry.tracking import RunLog, read_tracking
+    from lepton_pipeline.retraining.lock import only_job
+
+    project = project_folder()
+    require_vertical(vertical)
+    now = datetime.now(UTC)
+    grid = make_grid(since, until, every, now)
+    name = Job(vertical, BACKFILL).name
+    with only_job(project / _LOCKS, name) as holder, _unwinding():
+        if holder is not None:
+            click.echo(f"{vertical}: another backfill is at work ({holder}); nothing done")
+            return 0
+        shelf = Shelf(project / _SHELF.format(vertical))
+        steps = BackfillSteps(project, env, vertical, params, shelf)
+        if steps.declared.dataset.time is None:
+            raise ConfigurationError(
+                f"{vertical}.dataset.time: a backfill needs it, to know which rows there were at a date; declare the "
+                "column of dates, or of numbers in their order."
+            )
+        log = RunLog(read_tracking(steps.mlflow), project)
+        tags = {"from": since, "to": until, "every": every}
+        run_id = log.open(name, f"{since} to {until} by {every}", tags, _PAGES)
+        log.parameters(run_id, steps.declared.model_dump(mode="json"))
+        with _closing(log, run_id):
+            _work(vertical, project, grid, steps, shelf, log, run_id, now)
+        click.echo(f"recorded: {log.where(run_id)}")
+    return 0
+
+
+def _work(
+    vertical: str,
+    project: Path,
+    grid: Grid,
+    steps: BackfillSteps,
+    shelf: Shelf,
+    log: RunLog,
+    run_id: str,
+    now: datetime,
+) -> None:
+    """Walk through the dates, measure, and write what was found."""
+    from lepton_pipeline.backfill.realised import assign_periods, realise
+    from lepton_pipeline.backfill.result import describe
+    from lepton_pipeline.backfill.shelf import ARTEFACTS, STORE
+    from lepton_pipeline.backfill.walk import models_in_use, walk, without_clock
+    from lepton_pipeline.backfill_view import print_backfill, print_look
+    from lepton_pipeline.registry.tracking import RunLog, Tracking
+
+    table = steps.whole_table()
+    # Before anything is trained: dates that do not compare with the column.
+    assign_periods(table, steps.declared.dataset, grid)
+    key = steps.key(table) | {"from": str(grid.dates[0]), "every": grid.every}
+    if changed := shelf.begin(key):
+        click.echo(f"{vertical}: other than before: {', '.join(changed)}; begins anew")
+    log.tag(run_id, {f"{name}.sha256": value for name, value in key.items() if name not in ("from", "every")})
+    declared, notes = without_clock(steps.declared, grid)
+    scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
+
+    looks = walk(
+        grid, declared, vertical, steps, shelf, lambda: steps.use(RunLog(scratch, shelf.store)), now, print_look
+    )
+    metric, evaluation = declared.gate.metric, declared.evaluation
+    present = now.replace(tzinfo=None).isoformat(timespec="seconds")
+    periods = realise(table, declared.dataset, grid, models_in_use(looks), steps.score, metric, evaluation, present)
+    policy = declared.retraining.model_dump(mode="json")
+    found = describe(vertical, metric, grid, looks, periods, policy, notes)
+    print_backfill(found, _record(found, declared.about.caution, project, log, run_id))
+
+
+def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run_id: str) -> dict[str, str]:
+    """Write the results below the vertical's reports and into the run; say where they lie."""
+    import json
+
+    from lepton_pipeline.backfill.chart import draw_backfill
+    from lepton_pipeline.backfill.result import as_table, figures, series
+    from lepton_pipeline.backfill_view import backfill_markdown
+
+    folder = project / _REPORT.format(found["vertical"])
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {
+        "backfill.json": json.dumps(found, indent=2, ensure_ascii=False).encode(),
+        "backfill.csv": as_table(found).to_csv(index=False).encode(),
+        "backfill.png": draw_backfill(found, caution),
+    }
+    for name, content in contents.items():
+        part = folder / f".{name}.part"
+        part.write_bytes(content)
+        part.replace(folder / name)
+        log.attach(run_id, folder / name, "backfill")
+    log.metrics(run_id, figures(found))
+    for step, values in enumerate(series(found)):
+        log.metrics(run_id, values, step)
+    log.describe(run_id, backfill_markdown(found), _PAGES)
+    where = folder.relative_to(project)
+    return {"picture": str(where / "backfill.png"), "table": str(where / "backfill.csv")}
+
+
+@contextmanager
+def _closing(log: RunLog, run_id: str) -> Iterator[None]:
+    """End the run as what it was."""
+    try:
+        yield
+    except Exception as error:
+        log.close(run_id, "FAILED", error)
+        raise
+    except BaseException:
+        # A second signal must not come between the process and the truth about it.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        log.close(run_id, "KILLED", "the process was told to stop")
+        raise
+    log.close(run_id, "FINISHED")
+
+
+@contextmanager
+def _unwinding() -> Iterator[None]:
+    """Let SIGTERM unwind the process as an interrupt does."""
+    before = signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

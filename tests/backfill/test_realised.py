@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lepton_pipeline.backfill.grid import make_grid
+from lepton_pipeline.backfill.realised import ALWAYS, NEVER, POLICY, assign_periods, realise, summarise
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.parameters import Dataset, Evaluation
+
+NOW = datetime(2026, 6, 15, tzinfo=UTC)
+EVALUATION = Evaluation(resamples=100)
+
+
+def dataset(**changes):
+    return Dataset(target="bought", positive=1, time="day", **changes)
+
+
+@pytest.mark.parametrize(
+    ("delay", "places"),
+    # At the very date a label without delay is known, so that the model of that date may have learnt from the row.
+    [(0, [-1, -1, 0, 0, 1, 1]), ("2d", [-1, 0, 0, 1, 1, -1])],
+)
+def test_a_row_belongs_to_the_first_period_whose_model_cannot_know_it(delay, places):
+    days = ["2025-12-31", "2026-01-01", "2026-01-02", "2026-01-08", "2026-01-09", "2026-01-15"]
+    grid = make_grid("2026-01-01", "2026-01-08", "1w", NOW)
+    found = assign_periods(pd.DataFrame({"day": pd.to_datetime(days)}), dataset(label_delay=delay), grid)
+    assert list(found) == places
+
+
+def test_times_with_a_zone_and_numbers_have_periods_too():
+    zoned = pd.DataFrame({"day": pd.to_datetime(["2026-01-01T00:30+01:00", "2026-01-01T01:30+01:00"])})
+    grid = make_grid("2026-01-01", "2026-01-01", "1d", NOW)
+    assert list(assign_periods(zoned, dataset(), grid)) == [-1, 0]
+    numbers = pd.DataFrame({"day": [1, 2, 3, None]})
+    assert list(assign_periods(numbers, dataset(), make_grid("1", "1", "1", NOW))) == [-1, 0, -1, -1]
+    with pytest.raises(DataError, match="--from, --to: '2026-01-01' does not compare with column 'day'"):
+        assign_periods(numbers, dataset(), grid)
+
+
+@pytest.fixture
+def table():
+    """Two weeks of 200 rows each, and one whose labels are not known yet."""
+    rng = np.random.default_rng(7)
+    rows = 600
+    days = pd.Timestamp("2026-05-25") + pd.to_timedelta(np.arange(rows) * (21 / rows) + 0.01, unit="D")
+    return pd.DataFrame({"day": days, "signal": rng.normal(size=rows), "bought": rng.integers(0, 2, rows)})
+
+
+def models(table):
+    """One knows the labels, one is guessing, one knows all but the sign."""
+    truth = table["bought"] * 0.5 + 0.25
+    return {"good": truth, "guess": table["signal"].rank(pct=True), "wrong": 1 - truth}
+
+
+def test_each_strategy_is_measured_with_the_model_that_it_used(table):
+    scores = models(table)
+    asked = []
+
+    def score(name, rows):
+        asked.append((name, len(rows)))
+        return scores[name].loc[rows.index], 0.5
+
+    grid = make_grid("2026-05-25", "2026-06-08", "1w", NOW)
+    in_use = {POLICY: ["wrong", "good", "good"], NEVER: ["wrong"] * 3, ALWAYS: ["wrong", "good", "guess"]}
+    # At noon of the second week's end, with labels after three days, the third week is unknown.
+    periods = realise(table, dataset(label_delay="7d"), grid, in_use, score, "auc", EVALUATION, "2026-06-15")
+    assert [period.rows for period in periods] == [200, 200, 0]
+    assert [period.figures[POLICY] and period.figures[POLICY]["value"] for period in periods] == [0.0, 1.0, None]
+    assert [period.figures[NEVER] and period.figures[NEVER]["value"] for period in periods] == [0.0, 0.0, None]
+    # A model that several strategies use scores once.
+    assert asked == [("wrong", 200), ("good", 200), ("wrong", 200)]
+    assert (periods[0].since, periods[0].until, periods[2].until) == ("2026-05-25", "2026-06-01", "2026-06-15")
+
+
+def test_a_strategy_without_a_model_and_a_period_of_few_rows_have_no_figure(table):
+    def score(name, rows):
+        return models(table)[name].loc[rows.index], 0.5
+
+    grid = make_grid("2026-05-25", "2026-06-08", "1w", NOW)
+    in_use = {POLICY: [None, "good", "good"], NEVER: ["good"] * 3, ALWAYS: ["good"] * 3}
+    few = table[(table["day"] < "2026-06-08") | (table.index % 10 == 0)]
+    periods = realise(few, dataset(), grid, in_use, score, "auc", EVALUATION, "2026-06-15")
+    assert [period.figures[POLICY] is None for period in periods] == [True, False, True]
+    assert [period.figures[NEVER] is None for period in periods] == [False, False, True]
+    found = summarise(periods)
+    assert found["periods"] == 1
+    assert found["difference"][NEVER] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert summarise(periods[:1]) == {"periods": 0, "mean": {}, "difference": {}}
+
+
+def test_periods_count_the_same_and_differences_are_paired(table):
+    rng = np.random.default_rng(11)
+    noisy = table["bought"] + rng.normal(scale=1.2, size=len(table))
+    scores = {
+        "one": pd.Series(noisy.rank(pct=True), table.index),
+        # All but the same order: a difference of which the interval is narrow.
+        "two": pd.Series((noisy + rng.normal(scale=0.05, size=len(table))).rank(pct=True), table.index),
+    }
+    grid = make_grid("2026-05-25", "2026-06-08", "1w", NOW)
+    in_use = {POLICY: ["one"] * 3, NEVER: ["two"] * 3, ALWAYS: ["one"] * 3}
+    score = lambda name, rows: (scores[name].loc[rows.index], 0.5)  # noqa: E731
+    periods = realise(table, dataset(), grid, in_use, score, "auc", EVALUATION, "2026-06-15")
+    found = summarise(periods)
+    values = [period.figures[POLICY]["value"] for period in periods]
+    assert found["mean"][POLICY]["value"] == pytest.approx(np.mean(values))
+    assert found["difference"][ALWAYS] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    paired, own = found["difference"][NEVER], found["mean"][POLICY]
+    assert paired["low"] < paired["value"] < paired["high"]
+    assert paired["high"] - paired["low"] < (own["high"] - own["low"]) / 3

@@ -1,0 +1,166 @@
+"""The walk with real jobs in a real scratch store, and pipelines that are made up."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+
+import pytest
+
+from lepton_pipeline.backfill.grid import make_grid
+from lepton_pipeline.backfill.realised import ALWAYS, NEVER, POLICY
+from lepton_pipeline.backfill.shelf import ARTEFACTS, STORE, Shelf
+from lepton_pipeline.backfill.walk import models_in_use, walk, without_clock
+from lepton_pipeline.errors import ContractError, DataError
+from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.registry.champion import BY_GATE, champion_of, move_champion
+from lepton_pipeline.registry.tracking import RunLog, Tracking
+from lepton_pipeline.retraining.facts import RowCounts
+from lepton_pipeline.retraining.job import Trained
+
+NOW = datetime(2026, 6, 15, tzinfo=UTC)
+DECLARED = Vertical.model_validate(
+    {
+        "dataset": {"target": "bought", "positive": "yes", "time": "day"},
+        "retraining": {"on_drift": True, "max_age": "40d"},
+    }
+)
+
+
+class MadeUp:
+    """Rows that drift, fail or cannot be trained on at given dates; the gate refuses at given dates."""
+
+    def __init__(self, log_of, **dates):
+        self.log_of, self.dates, self.at, self.monitored, self.trained = log_of, dates, "", None, []
+
+    def _now(self, what):
+        return self.at in self.dates.get(what, ())
+
+    def go_to(self, name, date):
+        self.at, self.monitored = name, None
+
+    def count_rows(self, champion, now):
+        if self._now("broken"):
+            raise ContractError("rows break the contract")
+        return RowCounts(100, 0, 10, None)
+
+    def monitor(self):
+        drifted = self._now("drift")
+        version = champion_of(self.log_of().client, "shop")
+        self.monitored = {
+            "champion": {"version": version},
+            "drifted": drifted,
+            "decayed": None,
+            "domain": None,
+            "columns": [{"column": "age", "flagged": drifted}],
+            "windows": [],
+        }
+        return self.monitored
+
+    def last_monitoring(self):
+        return self.monitored
+
+    def train(self, as_of, since):
+        self.train_anyway()
+        log = self.log_of()
+        promoted = not self._now("refused")
+        tags = {"gate.decision": "promoted" if promoted else "refused"}
+        run_id = log.open("shop", "a training", tags)
+        log.parameters(run_id, {"dataset": {"as_of": as_of}})
+        log.close(run_id, "FINISHED")
+        if not log.client.search_registered_models("name = 'shop'"):
+            log.client.create_registered_model("shop")
+        version = int(log.client.create_model_version("shop", "nowhere", run_id).version)
+        if promoted:
+            move_champion(log.client, "shop", version, BY_GATE, "better", run_id=run_id)
+        return Trained(run_id, version, promoted, "better" if promoted else "not above it beyond doubt")
+
+    def train_anyway(self):
+        if self._now("untrainable") or self._now("broken"):
+            raise DataError("one class only")
+        self.trained.append(self.at)
+
+
+@pytest.fixture
+def go(tmp_path, store):
+    """Walk from January to `until` by month."""
+
+    starts = [tmp_path / "shelf 0"]
+
+    def walk_to(until, stop_at=None, **dates):
+        # Each start in a folder of its own, as if in a process of its own: MLflow keeps files open.
+        starts.append(tmp_path / f"shelf {len(starts)}")
+        if starts[-2].exists():
+            shutil.copytree(starts[-2], starts[-1])
+        shelf = Shelf(starts[-1])
+        shelf.begin({"data": "a"})
+        logs, told = [], []
+
+        def open_store():
+            if not (shelf.store / STORE).exists():
+                shutil.copy(store, shelf.store / STORE)
+            scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
+            logs.append(RunLog(scratch, shelf.store))
+            return logs[0]
+
+        steps = MadeUp(lambda: logs[0], **dates)
+
+        def tell(look, before):
+            told.append((look.date, before))
+            if look.date == stop_at:
+                raise KeyboardInterrupt
+
+        grid = make_grid("2026-01-01", until, "1mo", NOW)
+        walk_to.told, walk_to.steps = told, steps
+        return walk(grid, DECLARED, "shop", steps, shelf, open_store, NOW, tell)
+
+    return walk_to
+
+
+MONTHS = [f"2026-0{number}-01" for number in range(1, 7)]
+
+
+def test_the_policy_decides_at_each_date_and_every_date_has_a_model(go):
+    looks = go("2026-06-01", drift=[MONTHS[1], MONTHS[2]], refused=[MONTHS[1]], broken=[MONTHS[3]])
+    assert [look.due for look in looks] == [True, True, True, False, True, False]
+    held = [look.triggers for look in looks]
+    assert held == [("champion",), ("on_drift",), ("max_age", "on_drift"), (), ("max_age",), ()]
+    assert [look.promoted for look in looks] == [True, False, True, False, True, False]
+    assert [look.alarms for look in looks] == [(), ("refused", "drift"), ("drift",), ("contract",), (), ()]
+    assert looks[1].drifted == ("age",)
+    assert looks[3].why == "rows break the contract"
+    assert [look.model for look in looks] == [True, True, True, False, True, True]
+    in_use = models_in_use(looks)
+    assert in_use[POLICY] == [MONTHS[0], MONTHS[0], MONTHS[2], MONTHS[2], MONTHS[4], MONTHS[4]]
+    assert in_use[NEVER] == [MONTHS[0]] * 6
+    assert in_use[ALWAYS] == [*MONTHS[:3], MONTHS[2], *MONTHS[4:]]
+
+
+def test_what_is_stopped_goes_on_after_the_last_finished_date(go):
+    whole = {"drift": [MONTHS[1]], "refused": [MONTHS[1]]}
+    with pytest.raises(KeyboardInterrupt):
+        go("2026-04-01", stop_at=MONTHS[1], **whole)
+    looks = go("2026-04-01", **whole)
+    assert go.told == [(MONTHS[0], True), (MONTHS[1], True), (MONTHS[2], False), (MONTHS[3], False)]
+    assert set(go.steps.trained) == {MONTHS[2], MONTHS[3]}
+    # Versions go on counting, and the age of the champion is that of January's.
+    assert [look.version for look in looks] == [1, 2, 3, None]
+    assert looks[2].triggers == ("max_age",)
+    # A later end goes on, too; an earlier one needs nothing.
+    assert [look.date for look in go("2026-05-01", **whole)] == MONTHS[:5]
+    assert go.steps.trained == [MONTHS[4], MONTHS[4]]
+    assert len(go("2026-02-01", **whole)) == 2
+    assert go.steps.trained == []
+
+
+def test_nothing_to_train_at_the_first_date_is_said(go):
+    with pytest.raises(DataError, match=r"--from: nothing can be trained at the first date: one class only"):
+        go("2026-03-01", untrainable=[MONTHS[0]])
+
+
+def test_where_dates_are_numbers_the_clock_is_left_out_and_that_is_said():
+    numbers = make_grid("1", "5", "1", NOW)
+    kept, notes = without_clock(DECLARED, numbers)
+    assert (kept.retraining.max_age, kept.retraining.on_drift, len(notes)) == (None, True, 1)
+    assert without_clock(kept, numbers) == (kept, [])
+    assert without_clock(DECLARED, make_grid("2026-01-01", "2026-02-01", "1mo", NOW)) == (DECLARED, [])
