@@ -91,15 +91,6 @@ def test_what_was_not_compared_is_not_known():
     assert read_monitoring({**RESULT, "drifted": None}, made_until())["drifted"] is None
 
 
-def test_windows_without_labels_say_nothing_of_quality():
-    found = read_monitoring({**RESULT, "windows": [*RESULT["windows"], UNMEASURED]}, made_until())
-    assert [window.since for window in found["windows"]] == ["a"]
-
-
-def test_what_was_not_compared_is_not_known():
-    assert read_monitoring({**RESULT, "drifted": None}, made_until())["drifted"] is None
-
-
 def test_nothing_is_taken_from_a_result_about_another_champion():
     assert read_monitoring({**RESULT, "champion": {**RESULT["champion"], "version": 2}}, made_until()) == {}
     assert read_monitoring(RESULT, None) == {}
