@@ -20,6 +20,7 @@ from pydantic import Field
 from lepton_pipeline.credentials import mask_logs, without_credentials
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Declaration
+from lepton_pipeline.registry.database import require_database
 from lepton_pipeline.registry.experiment_page import EXPERIMENT
 
 _SQLITE = "sqlite:///"
@@ -76,6 +77,7 @@ class RunLog:
         self.uri = uri
         with self._lock:
             try:
+                require_database(uri)
                 self.client = mlflow.MlflowClient(uri)
                 self.client.search_experiments(max_results=1)
             except (mlflow.MlflowException, SQLAlchemyError) as error:
