@@ -55,6 +55,10 @@ class NotReproducedError(LeptonError):
     exit_code = 5
 
 
+class BusyError(LeptonError):
+    """Another process is at work on the same pipeline, whose files it writes."""
+
+
 class StoreError(LeptonError):
     """MLflow's store was there when the run began, and cannot be reached any more."""
 

@@ -111,7 +111,7 @@ def wrong(project: Project, done) -> str:
     message = re.search(r"[Ee]rror: (.*)", done.stderr, re.DOTALL)
     if done.code and (message is None or len(message[1].strip()) < 15):
         return f"exit code {done.code} without a message"
-    if list((project.path / "data").rglob(".*")):
+    if [each for each in (project.path / "data").rglob(".*") if each.name != ".locks"]:
         return "a half-written file"
     if any((folder / "owned").exists() for folder in (project.path, project.path.parent)):
         return "a command of the input was executed"

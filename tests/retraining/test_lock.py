@@ -29,7 +29,7 @@ def test_a_second_job_is_told_who_is_at_work(tmp_path):
             said = second.communicate("\n")[0]
         with only_job(tmp_path / "locks", "bank") as other:
             assert other is None
-    assert said.startswith(f"process {os.getpid()} on ")
+    assert said.startswith(f"kedro retrain, process {os.getpid()} on ")
     assert "since 20" in said
     with only_job(tmp_path / "locks", "shop") as holder:
         assert holder is None
@@ -39,7 +39,7 @@ def test_a_killed_job_leaves_no_lock(tmp_path):
     with hold(tmp_path) as first:
         assert first.stdout.readline() == "None\n"
         with only_job(tmp_path, "shop") as holder:
-            assert holder.startswith(f"process {first.pid} on ")
+            assert holder.startswith(f"kedro retrain, process {first.pid} on ")
         first.kill()
         first.wait()
         with only_job(tmp_path, "shop") as holder:
