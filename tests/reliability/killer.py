@@ -42,7 +42,8 @@ def kill_at(node: str, moment: str, group: int | None = None) -> None:
         group: of processes.
     """
     if node == "job":
-        _stop_job(moment.removesuffix(" (SIGTERM)"), signal.SIGTERM if moment.endswith(" (SIGTERM)") else signal.SIGKILL)
+        step = moment.removesuffix(" (SIGTERM)")
+        _stop_job(step, signal.SIGKILL if step == moment else signal.SIGTERM)
         return
     lepton_pipeline.settings.HOOKS = (*lepton_pipeline.settings.HOOKS, Killer(node, moment, group))
 

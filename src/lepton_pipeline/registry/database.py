@@ -1,9 +1,11 @@
-"""Ask a database whether it answers, before MLflow does."""
+"""Ask a database whether it answers, before MLflow does, and tell what may pass from what must be mended."""
 
 from __future__ import annotations
 
 from lepton_pipeline.errors import ConfigurationError
 
+# Of what SQLite and PostgreSQL say: neither waiting nor another try changes it.
+_LASTING = ("unable to open database file", "readonly database", "authentication failed", "does not exist")
 _SERVERS = ("postgresql", "mysql", "mssql")
 
 
@@ -31,3 +33,22 @@ def require_database(uri: str) -> None:
         ) from error
     with engine.connect():
         pass
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether a store that cannot be used may be usable in a minute.
+
+    A server that does not answer, or a SQLite file that is locked or has no room, may; a refused password, a database
+    or a folder that does not exist will not.
+    """
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import OperationalError
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, RequestException):
+            return True
+        if isinstance(cause, OperationalError):
+            return not any(word in str(cause) for word in _LASTING)
+        cause = cause.__cause__ or cause.__context__
+    return False

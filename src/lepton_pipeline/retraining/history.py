@@ -9,6 +9,7 @@ from typing import Any
 
 from lepton_pipeline.jobs import RETRAINING, Job
 from lepton_pipeline.registry.champion import champion_of, history
+from lepton_pipeline.registry.tracking import VANISHED, vanished
 from lepton_pipeline.retraining.facts import Champion, Estimate
 
 _LOOKED_AT = 200
@@ -140,14 +141,16 @@ def _estimate(tags: Mapping[str, str], metric: str) -> Estimate | None:
 
 def _job(run: Any) -> JobRun:
     tags = run.data.tags
+    dead = run.info.status == "RUNNING" and vanished(tags)
     return JobRun(
         run_id=run.info.run_id,
         at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         as_of=tags.get("as_of", ""),
-        status=run.info.status,
+        # Whoever lists them must not take a job for one at work that nobody will ever end.
+        status="KILLED" if dead else run.info.status,
         due=_truth(tags.get("due")),
         triggers=tuple(filter(None, tags.get("triggers", "").split(","))),
-        decision=tags.get("error") or tags.get("decision", ""),
+        decision=VANISHED if dead else tags.get("error") or tags.get("decision", ""),
         training_run_id=tags.get("training.run_id"),
         version=_number(tags.get("version")),
         promoted=_truth(tags.get("promoted")),
