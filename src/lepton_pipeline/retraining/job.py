@@ -162,7 +162,6 @@ class _Work:
         self._facts: Facts | None = None
         self._decision: Decision | None = None
         self._trained: Trained | None = None
-        self._closed = False
 
     def begin(self) -> None:
         request, log = self._request, self._log
@@ -208,8 +207,6 @@ class _Work:
         return self._close("FAILED", error, LeptonError.exit_code if known is None else known.exit_code)
 
     def killed(self, stop: BaseException) -> None:
-        if self._closed:
-            return
         if not self._run_id:
             # The signal came while the run was opened.
             self._log.close_orphans(self._experiment)
@@ -233,12 +230,14 @@ class _Work:
     def _close(self, status: str, error: Exception | str | None, exit_code: int) -> Outcome:
         """End the run; where the store is gone, a later job of the vertical ends it."""
         try:
+            if self._log.client.get_run(self._run_id).info.status != "RUNNING":
+                # The signal came when all was said.
+                return self._outcome(None, exit_code)
             if status != "FINISHED":
                 self._log.rename(self._run_id, status.lower())
             after = champion_of(self._log.client, self._request.vertical)
             self._log.tag(self._run_id, {"exit_code": str(exit_code), "champion.after": _text(after)})
             self._log.close(self._run_id, status, error)
-            self._closed = True
         except Exception as refused:
             if not store_lost(refused):
                 raise
