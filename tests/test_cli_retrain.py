@@ -44,7 +44,7 @@ def test_a_job_decides_and_is_listed_and_a_second_one_says_who_is_at_work(traine
     with only_job(project.path / "data/.locks", "finance"):
         second = project.run("retrain", "finance", "--force")
     assert (second.returncode, len(project.runs("finance_retraining"))) == (0, 1)
-    assert "finance: another job is at work (process " in second.stdout
+    assert "finance: another job is at work (kedro retrain, process " in second.stdout
 
 
 def test_what_cannot_be_done_is_one_message_and_exit_code_2(trained):
@@ -65,7 +65,8 @@ def test_what_cannot_be_done_is_one_message_and_exit_code_2(trained):
 )
 def test_wrong_usage_is_said_before_anything_is_locked(trained, monkeypatch, arguments, message):
     monkeypatch.chdir(trained[0].path)
+    before = files(trained[0])
     done = CliRunner().invoke(retrain, arguments)
     assert done.exit_code == 2
     assert message in done.output
-    assert not (trained[0].path / "data/.locks").exists()
+    assert files(trained[0]) == before

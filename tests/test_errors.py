@@ -1,8 +1,10 @@
+import errno
+
 import pytest
 from kedro.io import DatasetError
 from yaml import YAMLError
 
-from lepton_pipeline.errors import ConfigurationError, ContractError, DataError, user_error
+from lepton_pipeline.errors import ConfigurationError, ContractError, DataError, DiskFullError, user_error
 
 
 def wrapped(cause: BaseException) -> DatasetError:
@@ -17,6 +19,7 @@ def wrapped(cause: BaseException) -> DatasetError:
         (ContractError("x"), ContractError, 3),
         (wrapped(DataError("inside")), DataError, 3),
         (wrapped(OSError("no such table")), DataError, 3),
+        (wrapped(OSError(errno.ENOSPC, "No space left on device", "data/a.parquet")), DiskFullError, 1),
         (YAMLError("bad indent"), ConfigurationError, 2),
     ],
 )

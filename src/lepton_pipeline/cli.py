@@ -42,7 +42,8 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
 
     `finance` trains the vertical finance, `finance_scoring` scores new rows with its champion. A pipeline that fails
     does not keep the others from running. Exit codes: 0 done, 2 bad configuration or usage,
-    3 data that break the contract, 4 gate refused (with --fail-on-refusal), 130 interrupted, 1 anything else.
+    3 data that break the contract, 4 gate refused (with --fail-on-refusal), 130 interrupted, 1 anything else, also
+    where another process, such as kedro retrain, is at work on the same pipeline.
     """
     _configure_logging()
     try:

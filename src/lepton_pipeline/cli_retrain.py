@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lepton_pipeline.retraining.job import Outcome, Request
     from lepton_pipeline.retraining_steps import KedroSteps
 
-_LOCKS = "data/.locks"
 _INTERRUPTED = 130
 
 
@@ -112,11 +111,11 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
     """Do the job, unless another process does, and return the exit code."""
     from lepton_pipeline.registry.tracking import RunLog, read_tracking
     from lepton_pipeline.retraining.job import run_job
-    from lepton_pipeline.retraining.lock import only_job
+    from lepton_pipeline.retraining.lock import FOLDER, only_job
     from lepton_pipeline.retraining_view import print_decision
 
     project = project_folder()
-    with only_job(project / _LOCKS, request.vertical) as holder:
+    with only_job(project / FOLDER, request.vertical) as holder:
         if holder is not None:
             click.echo(f"{request.vertical}: another job is at work ({holder}); nothing done")
             return 0

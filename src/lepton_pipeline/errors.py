@@ -5,6 +5,7 @@ Every message says what was wrong, which value was seen, and what to do.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 
 
@@ -55,6 +56,14 @@ class NotReproducedError(LeptonError):
     exit_code = 5
 
 
+class DiskFullError(LeptonError):
+    """No room is left for what a run writes."""
+
+
+class BusyError(LeptonError):
+    """Another process is at work on the same pipeline, whose files it writes."""
+
+
 class StoreError(LeptonError):
     """MLflow's store was there when the run began, and cannot be reached any more."""
 
@@ -84,6 +93,10 @@ def user_error(error: BaseException) -> LeptonError | None:
     for cause in _chain(error, implicit=False):
         if isinstance(cause, LeptonError):
             return cause
+    for cause in _chain(error):
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f" for {cause.filename}" if cause.filename else ""
+            return DiskFullError(f"the disk is full{where}; make room, and start the same command again.")
     if isinstance(error, (MissingConfigException, YAMLError)):
         return ConfigurationError(str(error))
     if isinstance(error, DatasetError):

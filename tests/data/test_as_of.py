@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from lepton_pipeline.data.as_of import known_rows, recent_rows
 from lepton_pipeline.data.contract import check_contract, enforce_contract
-from lepton_pipeline.data.ingest import ingest_table
+from lepton_pipeline.data.ingest import ingest_table, read_table
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
@@ -90,6 +90,19 @@ def test_a_joined_table_is_numbered_after_later_rows_are_left_out():
     assert (list(made.index), list(made["x"]), record["rows"]) == ([0, 1, 2, 3], [3, 2, 1, 0], 4)
 
 
+def test_a_raw_table_ends_at_the_date_by_its_own_time(raw_file):
+    raw = [raw_file("at,x\n2026-01-03,3\n2026-02-01,broken\n2026-01-01,1\n,5\n")]
+    layout, contract = Ingestion(dates={"at": "ISO8601"}), Contract(time="at")
+    # A label takes five days, but what it is made of is there at once.
+    roles = dataset(as_of="2026-01-03", label_delay="5d")
+    read = read_table(raw, layout, contract, "visits", roles)
+    assert (list(read["x"]), list(read.index)) == ([3, 1], [0, 1])
+    assert len(read_table(raw, layout, Contract(), "visits", roles)) == 4
+    assert len(read_table(raw, layout, contract, "visits", dataset())) == 4
+    with pytest.raises(DataError, match=r"no column 'when', which tables\.visits\.time declares"):
+        read_table(raw, layout, Contract(time="when"), "visits", roles)
+
+
 def test_what_came_later_changes_no_bit_of_table_and_split(raw_file):
     draw = np.random.default_rng(5)
     rows = pd.DataFrame(
@@ -160,6 +173,9 @@ def _table_and_split(raw, as_of="2026-03-01"):
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
+        ({"contract": {"time": "day"}}, "contract.time: 'day' has no effect; declare it as dataset.time"),
+        ({"retraining": {"schedule": "61 3 * * *"}}, r"'61 3 \* \* \*': bad minute; write minute, hour"),
+        ({"retraining": {"schedule": "0 0 * *"}}, r"has 4 fields; write minute, hour"),
         ({"dataset": {"as_of": "2026-01-01"}}, "dataset.as_of: '2026-01-01' needs dataset.time"),
         ({"dataset": {"since": 5}}, "dataset.since: 5 needs dataset.time"),
         ({"retraining": {"window": "90d"}}, "retraining.window: '90d' needs dataset.time"),

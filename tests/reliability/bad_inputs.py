@@ -129,11 +129,6 @@ def _csv(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False).encode("utf-8", errors="surrogatepass")
 
 
-def _wide() -> bytes:
-    more = pd.DataFrame({f"x{n}": [n % 7] * 60 for n in range(10_000)})
-    return _csv(pd.concat([purchases(), more], axis=1))
-
-
 def _parquet(table: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
@@ -169,7 +164,6 @@ _TEXTS = st.one_of(_spoiled_values(), _spoiled_columns(), _few_rows(), _other_di
 _FILES = st.one_of(
     st.tuples(st.just("table.csv"), _TEXTS),
     st.tuples(st.just("table.csv"), _cut(_TEXTS)),
-    st.tuples(st.just("table.csv"), st.builds(_wide)),
     st.tuples(st.just("table.csv.gz"), _cut(_TEXTS.map(gzip.compress))),
     st.tuples(st.just("table.csv.xz"), _cut(_TEXTS.map(lzma.compress))),
     st.tuples(st.just("table.csv.zip"), st.binary(max_size=60)),

@@ -1,9 +1,11 @@
-"""Kill a process at a moment of a node, as the kernel does: no handler runs, nothing is flushed."""
+"""Kill a process at a moment of a node, or of a retraining job, as the kernel does: nothing is flushed."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,73 @@ from lepton_pipeline.datasets import AtomicDataset, FolderDataset, _LocalDataset
 MOMENTS = ("starting", "computed", "removing", "writing", "between", "saved")
 
 
+# Steps of a retraining job beside its nodes, in their order: the function before, or after, which it is stopped.
+STEPS = {
+    "before the lock": ("lepton_pipeline.retraining.lock:JobLock.acquire", "before"),
+    "locked": ("lepton_pipeline.retraining.lock:JobLock.acquire", "after"),
+    "its run is open": ("lepton_pipeline.registry.tracking:RunLog.open", "after"),
+    "counting rows": ("lepton_pipeline.retraining_steps:KedroSteps.count_rows", "before"),
+    "decision recorded": ("lepton_pipeline.retraining_steps:KedroSteps.train", "before"),
+    "alias to be moved": ("lepton_pipeline.registry.gate:move_champion", "before"),
+    "alias moved": ("lepton_pipeline.registry.gate:move_champion", "after"),
+    "closing": ("lepton_pipeline.retraining.job:_Work.finished", "before"),
+    "closed": ("lepton_pipeline.retraining.job:_Work.finished", "after"),
+}
+
+
 def kill_at(node: str, moment: str, group: int | None = None) -> None:
-    """Let this process, or a group of others, die when `node` comes to `moment`."""
+    """Let this process, or a group of others, die when `node` comes to `moment`.
+
+    Args:
+        node: its name; or "job", then the moment is one of `STEPS`, or that node's name.
+        moment: see `MOMENTS`; in a job, the process is told to stop by SIGTERM if it ends in " (SIGTERM)".
+        group: of processes.
+    """
+    if node == "job":
+        step = moment.removesuffix(" (SIGTERM)")
+        _stop_job(step, signal.SIGKILL if step == moment else signal.SIGTERM)
+        return
     lepton_pipeline.settings.HOOKS = (*lepton_pipeline.settings.HOOKS, Killer(node, moment, group))
+
+
+def _stop_job(step: str, number: signal.Signals) -> None:
+    """Send this process a signal at a step of its retraining job."""
+
+    def stop() -> None:
+        os.kill(os.getpid(), number)
+
+    if step not in STEPS:
+        lepton_pipeline.settings.HOOKS = (*lepton_pipeline.settings.HOOKS, Stopper(step, stop))
+        return
+    path, when = STEPS[step]
+    module, _, name = path.partition(":")
+    owner: Any = import_module(module)
+    *parents, last = name.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
+    original = getattr(owner, last)
+
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        if when == "before":
+            stop()
+        made = original(*arguments, **options)
+        if when == "after":
+            stop()
+        return made
+
+    setattr(owner, last, stopped)
+
+
+class Stopper:
+    """A Kedro hook that calls a function when a node starts."""
+
+    def __init__(self, node: str, stop: Callable[[], None]) -> None:
+        self._node, self._stop = node, stop
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        if node.name == self._node:
+            self._stop()
 
 
 def die() -> None:

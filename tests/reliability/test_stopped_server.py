@@ -66,7 +66,7 @@ def test_a_server_that_dies_ends_the_run_clearly_and_one_that_is_back_lets_it_go
     assert not project.output("08_reporting", "decision.json").exists()
 
     still_away = run()
-    assert still_away.code == 2, still_away.said
+    assert still_away.code == 1, still_away.said
     assert f"mlflow.yml: the store 'http://***@127.0.0.1:{server.port}' cannot be used" in still_away.stderr
 
     server.kill()

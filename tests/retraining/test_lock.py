@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-from lepton_pipeline.retraining.lock import only_job
+from lepton_pipeline.retraining.lock import JobLock, only_job
 
 HOLD = """
 import sys
@@ -29,7 +31,7 @@ def test_a_second_job_is_told_who_is_at_work(tmp_path):
             said = second.communicate("\n")[0]
         with only_job(tmp_path / "locks", "bank") as other:
             assert other is None
-    assert said.startswith(f"process {os.getpid()} on ")
+    assert said.startswith(f"kedro retrain, process {os.getpid()} on ")
     assert "since 20" in said
     with only_job(tmp_path / "locks", "shop") as holder:
         assert holder is None
@@ -39,11 +41,34 @@ def test_a_killed_job_leaves_no_lock(tmp_path):
     with hold(tmp_path) as first:
         assert first.stdout.readline() == "None\n"
         with only_job(tmp_path, "shop") as holder:
-            assert holder.startswith(f"process {first.pid} on ")
+            assert holder.startswith(f"kedro retrain, process {first.pid} on ")
         first.kill()
         first.wait()
         with only_job(tmp_path, "shop") as holder:
             assert holder is None
+
+
+def test_a_process_that_holds_the_lock_may_take_it_again(tmp_path):
+    with only_job(tmp_path, "shop"):
+        again = JobLock(tmp_path, "shop", "kedro run")
+        assert again.acquire() is None
+        again.release()
+        # It is let go of where it was first taken.
+        with hold(tmp_path) as second:
+            assert second.communicate("\n")[0].startswith(f"kedro retrain, process {os.getpid()} on ")
+    with hold(tmp_path) as second:
+        assert second.communicate("\n")[0] == "None\n"
+
+
+def test_a_lock_that_cannot_say_who_holds_it_is_still_a_lock(tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with only_job(tmp_path, "shop") as holder:
+        assert holder is None
+        with hold(tmp_path) as second:
+            assert second.communicate("\n")[0] == "another process\n"
 
 
 def test_a_lock_without_a_note_is_still_a_lock(tmp_path):

@@ -197,8 +197,37 @@ def test_a_job_that_is_told_to_stop_says_so(log, name, stop, code):
 def test_a_job_that_vanished_is_ended_by_the_next(log, name):
     vanished = log.open(f"{name}_retraining", "at work", {})
     log.tag(vanished, {"process.id": "999999999"})
-    do(log, request_of(name), MadeUp())
+    training = log.open(name, "training", {})
+    log.tag(training, {"process.id": "999999999"})
+    # A list must not say meanwhile that it is at work.
+    [job] = job_runs(log.client, name)
+    assert (job.status, job.decision) == ("KILLED", "the process ended without a word")
+    crown(log, name)
+    outcome = do(log, request_of(name), MadeUp())
+    assert outcome.decision.due is False
     assert log.client.get_run(vanished).info.status == "KILLED"
+    # Its training, too, though this job does not train.
+    assert log.client.get_run(training).info.status == "KILLED"
+
+
+def test_a_signal_after_the_end_changes_no_truth(log, name):
+    class Late(MadeUp):
+        def train(self, as_of, since):
+            close = log.close
+
+            def closed_and_told_to_stop(*arguments):
+                log.close = close
+                close(*arguments)
+                raise SystemExit(143)
+
+            log.close = closed_and_told_to_stop
+            return super().train(as_of, since)
+
+    with pytest.raises(SystemExit):
+        do(log, request_of(name), Late())
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    [job] = job_runs(log.client, name)
+    assert (job.status, job.exit_code) == ("FINISHED", 0)
 
 
 def test_a_champion_is_as_old_as_the_data_it_saw(log, name):

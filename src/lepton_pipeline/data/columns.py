@@ -69,6 +69,8 @@ def declared_columns(
         key: where the contract is declared.
     """
     roles = {} if dataset is None else {f"dataset.{role}": columns for role, columns in dataset.roles().items()}
+    if contract.time is not None:
+        roles[f"{key}.time"] = [contract.time]
     expectations = {
         f"{key}.expectations[{position}]": expectation.columns()
         for position, expectation in enumerate(contract.expectations)

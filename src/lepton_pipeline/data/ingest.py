@@ -55,7 +55,13 @@ def ingest_table(
     return table, record_table(table, dataset, [] if isinstance(raw, pd.DataFrame) else [file.name for file in raw])
 
 
-def read_table(raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract: Contract, name: str) -> pd.DataFrame:
+def read_table(
+    raw: list[RawFile] | pd.DataFrame,
+    ingestion: Ingestion,
+    contract: Contract,
+    name: str,
+    dataset: Dataset | None = None,
+) -> pd.DataFrame:
     """Read one raw table with a type for every column.
 
     A text column becomes numbers where every value in it is one, dates where a format is declared, and stays text
@@ -66,6 +72,8 @@ def read_table(raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract
         ingestion: how text becomes values.
         contract: expectations on this table, for the columns they name.
         name: of the table, as `tables.<name>` declares it.
+        dataset: of the vertical; as of its date (`as_of`), rows whose `contract.time` is later are not there. Where the
+            table declares no time it is as it is today: nobody can tell what was in it.
 
     Returns:
         Typed rows, indexed 0 .. rows - 1.
@@ -77,7 +85,12 @@ def read_table(raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract
     def check(names: Sequence[str], where: str) -> None:
         check_columns(names, declared_columns(None, contract, Features(), f"tables.{name}"), where)
 
-    return _typed(_untyped_table(raw, ingestion, check), ingestion)
+    columns = _untyped_table(raw, ingestion, check)
+    if dataset is not None:
+        # Rows that came while a label was awaited are what it is made of.
+        own = dataset.model_copy(update={"time": contract.time, "label_delay": 0})
+        columns = _known_columns(columns, own, ingestion)
+    return _typed(columns, ingestion)
 
 
 def record_table(table: pd.DataFrame, dataset: Dataset, files: list[str]) -> dict[str, Any]:

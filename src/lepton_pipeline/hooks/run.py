@@ -24,12 +24,13 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from lepton_pipeline.credentials import without_credentials, without_webhook
-from lepton_pipeline.errors import ConfigurationError, store_lost
+from lepton_pipeline.errors import BusyError, ConfigurationError, store_lost
 from lepton_pipeline.jobs import MONITORING, SCORING, TRAINING, Job
 from lepton_pipeline.monitoring_summary import monitoring_markdown, print_monitoring
 from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.experiment_page import present_experiment
 from lepton_pipeline.registry.tracking import PAGES, RunLog, flatten, read_tracking
+from lepton_pipeline.retraining.lock import FOLDER, JobLock
 from lepton_pipeline.scoring_summary import print_scoring, scoring_markdown
 from lepton_pipeline.summary import print_summary, summary_markdown
 
@@ -65,6 +66,7 @@ class RunHook:
 
     def __init__(self) -> None:
         self._runs: dict[Job, _Run] = {}
+        self._locks: list[JobLock] = []
         self.decisions: dict[str, dict[str, Any]] = {}
         self._working_on: Job | None = None
         self._sigterm: Any = None
@@ -78,13 +80,19 @@ class RunHook:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Open one run per job and hand its id to the nodes that train as `<vertical>.run_id`."""
+        """Lock every job, open a run for each and hand its id to the nodes that train as `<vertical>.run_id`.
+
+        Raises:
+            BusyError: another process is at work on one of the pipelines.
+        """
         self._close_killed()
         self._catalog = catalog
         self._working_on = None
-        self._log = self._connect()
-        self._exit_on_sigterm()
+        jobs = sorted({Job.of(node) for node in pipeline.nodes})
         with self._failing():
+            self._lock(jobs)
+            self._log = self._connect()
+            self._exit_on_sigterm()
             installed = lineage.environment()
             tags = {
                 **lineage.code_tags(self._context.project_path),
@@ -95,7 +103,7 @@ class RunHook:
                 "mlflow.source.name": without_credentials(" ".join(["kedro", *sys.argv[1:]])),
             }
             only_missing = bool(run_params.get("only_missing_outputs"))
-            for job in sorted({Job.of(node) for node in pipeline.nodes}):
+            for job in jobs:
                 own = pipeline.only_nodes(*(node.name for node in pipeline.nodes if Job.of(node) == job))
                 if only_missing and self._all_exist(own):
                     logger.info("%s: no output is missing, nothing to run", job.name)
@@ -146,6 +154,7 @@ class RunHook:
                     metric = self._context.config_loader["parameters"][job.vertical]["gate"]["metric"]
                     present_experiment(self._log.client, run.run_id, metric)
         finished, self._runs = self._runs, {}
+        self._unlock()
         self._restore_sigterm()
         for job, run in finished.items():
             _PRINTED[job.purpose](job.name, results[job], run.seconds, self._log.where(run.run_id))
@@ -157,6 +166,7 @@ class RunHook:
             other = self._working_on if self._working_on not in (None, job) else None
             self._close(job, run, "FAILED", error if other is None else f"stopped because {other.name} failed")
         self._runs = {}
+        self._unlock()
         self._restore_sigterm()
 
     @contextmanager
@@ -167,6 +177,20 @@ class RunHook:
         except Exception as error:
             self.on_pipeline_error(error)
             raise
+
+    def _lock(self, jobs: list[Job]) -> None:
+        """Take the locks of the jobs: a retraining job that runs them itself holds that of the training already."""
+        for job in jobs:
+            lock = JobLock(self._context.project_path / FOLDER, job.name, "kedro run")
+            if (holder := lock.acquire()) is not None:
+                raise BusyError(
+                    f"{job.name}: another process is at work on it ({holder}); wait for its end, or stop it."
+                )
+            self._locks.append(lock)
+
+    def _unlock(self) -> None:
+        while self._locks:
+            self._locks.pop().release()
 
     def _open(self, job: Job, name: str, tags: dict[str, str]) -> None:
         declared = without_webhook(self._context.config_loader["parameters"][job.vertical])
@@ -239,6 +263,7 @@ class RunHook:
         for job, run in self._runs.items():
             self._close(job, run, "KILLED", "the process was told to stop")
         self._runs = {}
+        self._unlock()
 
     def _close(self, job: Job, run: _Run, status: str, error: Exception | str) -> None:
         """End a run that did not reach its end, or say that this has to wait for the store."""

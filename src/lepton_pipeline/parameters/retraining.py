@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field
 
+from lepton_pipeline.cron import require_cron
 from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
 
 
@@ -55,7 +56,9 @@ class Monitoring(Declaration):
 class Retraining(Declaration):
     """When a vertical is trained again; a trigger that is not declared never holds."""
 
-    schedule: str | None = Field(None, description="cron expression of five fields; when the job is started")
+    schedule: Annotated[str, AfterValidator(require_cron)] | None = Field(
+        None, description="cron expression of five fields; when the job is started"
+    )
     zone: Annotated[str, AfterValidator(_require_zone)] = Field("UTC", description="time zone of the schedule")
     max_age: Duration | None = Field(None, description="age of the champion from which it is replaced, such as 90d")
     on_new_rows: int | float | None = Field(

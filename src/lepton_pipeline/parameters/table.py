@@ -135,5 +135,8 @@ class Expectation(BaseModel):
 class Contract(Declaration):
     """What a table must look like before anything is made of it."""
 
+    time: str | None = Field(
+        None, description="of a raw table: column of when a row was there; as of a date, later ones are not read"
+    )
     max_quarantined: float = Field(0.05, ge=0, lt=1, description="largest fraction of rows that may be quarantined")
     expectations: list[Expectation] = Field([], description="expectations on the table")

@@ -49,6 +49,12 @@ class Vertical(Declaration):
         return self
 
     @model_validator(mode="after")
+    def _raw_tables_alone_have_a_time(self) -> Vertical:
+        if self.contract.time is not None:
+            raise ValueError(f"contract.time: {self.contract.time!r} has no effect; declare it as dataset.time")
+        return self
+
+    @model_validator(mode="after")
     def _slices_are_no_outcome(self) -> Vertical:
         if self.dataset.target in self.evaluation.slices:
             raise ValueError(

@@ -39,6 +39,11 @@ def gate_model(
 ) -> dict[str, Any]:
     """Make every check, write the decision, and move the alias last.
 
+    Between the last look at the champion and the move of the alias pass some milliseconds, in which MLflow offers no
+    "move only if". On one project nobody else's gate moves it then: every training holds the vertical's lock. Another
+    machine with a project of its own, or `kedro champion`, might; then the later move holds, and the history of the
+    champion shows both.
+
     Args:
         registration: what `register_model` returns.
         metrics: what `evaluate` returns.

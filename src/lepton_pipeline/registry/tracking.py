@@ -18,14 +18,16 @@ from typing import Any
 from pydantic import Field
 
 from lepton_pipeline.credentials import mask_logs, without_credentials
-from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.errors import ConfigurationError, StoreError
 from lepton_pipeline.parameters import Declaration
+from lepton_pipeline.registry.database import may_pass, require_database
 from lepton_pipeline.registry.experiment_page import EXPERIMENT
 
 _SQLITE = "sqlite:///"
 _RUNNING = "attributes.status = 'RUNNING'"
 # Artefacts of a training run that its page links to, by title.
 PAGES = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.png"}
+VANISHED = "the process ended without a word"
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
 _PARAMS_A_CALL = 100  # what MLflow takes
@@ -76,13 +78,16 @@ class RunLog:
         self.uri = uri
         with self._lock:
             try:
+                require_database(uri)
                 self.client = mlflow.MlflowClient(uri)
                 self.client.search_experiments(max_results=1)
             except (mlflow.MlflowException, SQLAlchemyError) as error:
                 reason = without_credentials(str(error).splitlines()[0])
-                raise ConfigurationError(
+                # What may be over in a minute is worth another try, which a scheduler makes unless the code is 2.
+                kind = StoreError if may_pass(error) else ConfigurationError
+                raise kind(
                     f"mlflow.yml: the store {without_credentials(uri)!r} cannot be used: {reason}; "
-                    "check the address, the credentials and that the server runs."
+                    "check the address, the credentials, that the server runs and that no process keeps it locked."
                 ) from error
 
     def open(self, experiment_name: str, name: str, tags: Mapping[str, str], pages: Mapping[str, str] = PAGES) -> str:
@@ -235,8 +240,20 @@ class RunLog:
         """End runs that a process of this host left open when it was killed without a chance to say so."""
         experiment = self.client.get_experiment_by_name(vertical)
         for run in self.client.search_runs([experiment.experiment_id], _RUNNING) if experiment else []:
-            if not is_at_work(run.data.tags):
-                self.close(run.info.run_id, "KILLED", "the process ended without a word; found by a later run")
+            if vanished(run.data.tags, os.getpid()):
+                self.close(run.info.run_id, "KILLED", f"{VANISHED}; found by a later run")
+
+
+def vanished(tags: Mapping[str, str], own: int | None = None) -> bool:
+    """Whether the process that opened a run, as its tags tell, is known to have ended.
+
+    Args:
+        tags: of the run; of a process of another host nothing is known.
+        own: process that is known not to be the one, though it has its number: in a container that starts again, the
+            first process often has.
+    """
+    number = tags.get("process.id", "")
+    return tags.get("process.host") == socket.gethostname() and not _alive(number, own)
 
 
 def run_link(uri: str, info: Any) -> str | None:
@@ -272,11 +289,6 @@ def existing_store(tracking: Tracking, project: Path) -> Any:
     if uri.startswith(_SQLITE) and not (project / uri.removeprefix(_SQLITE)).is_file():
         return None
     return RunLog(tracking, project).client
-
-
-def is_at_work(tags: Mapping[str, str]) -> bool:
-    """Whether the process of a run that is open may be alive: another host's cannot be asked."""
-    return tags.get("process.host") != socket.gethostname() or _other_process(tags.get("process.id", ""))
 
 
 def flatten(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -354,9 +366,8 @@ def user_name() -> str:
         return str(os.getuid())
 
 
-def _other_process(number: str) -> bool:
-    """Whether another process than this one has the number: in a container that starts again, this one often has."""
-    if not number.isdecimal() or int(number) == os.getpid():
+def _alive(number: str, own: int | None) -> bool:
+    if not number.isdecimal() or int(number) == own:
         return False
     try:
         os.kill(int(number), 0)

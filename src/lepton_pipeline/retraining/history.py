@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,12 +9,11 @@ from typing import Any
 
 from lepton_pipeline.jobs import RETRAINING, Job
 from lepton_pipeline.registry.champion import champion_of, history
-from lepton_pipeline.registry.tracking import is_at_work
+from lepton_pipeline.registry.tracking import VANISHED, vanished
 from lepton_pipeline.retraining.facts import Champion, Estimate
 
 _LOOKED_AT = 200
-_LOST = "KILLED"
-_FAILED = ("FAILED", _LOST)
+_FAILED = ("FAILED", "KILLED")
 
 
 @dataclass(frozen=True)
@@ -158,14 +156,16 @@ def _estimate(tags: Mapping[str, str], metric: str) -> Estimate | None:
 
 def _job(run: Any) -> JobRun:
     tags = run.data.tags
+    dead = run.info.status == "RUNNING" and vanished(tags)
     return JobRun(
         run_id=run.info.run_id,
         at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         as_of=tags.get("as_of", ""),
-        status=_LOST if run.info.status == "RUNNING" and not _lives(tags) else run.info.status,
+        # Whoever lists them must not take a job for one at work that nobody will ever end.
+        status="KILLED" if dead else run.info.status,
         due=_truth(tags.get("due")),
         triggers=tuple(filter(None, tags.get("triggers", "").split(","))),
-        decision=tags.get("error") or tags.get("decision", ""),
+        decision=VANISHED if dead else tags.get("error") or tags.get("decision", ""),
         training_run_id=tags.get("training.run_id"),
         version=_number(tags.get("version")),
         promoted=_truth(tags.get("promoted")),
@@ -173,11 +173,6 @@ def _job(run: Any) -> JobRun:
         reason=tags.get("gate.reason", ""),
         data_until=tags.get("data.until", ""),
     )
-
-
-def _lives(tags: Mapping[str, str]) -> bool:
-    """Whether the process of an open run may be alive; this one's own job is at work."""
-    return tags.get("process.id") == str(os.getpid()) or is_at_work(tags)
 
 
 def _truth(text: str | None) -> bool | None:

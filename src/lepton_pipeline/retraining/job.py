@@ -138,15 +138,9 @@ def run_job(log: RunLog, request: Request, steps: Steps, decided: Callable[[Fact
         decided: called with the decision once it is recorded, before anything is trained.
     """
     with _unwinding():
-        before = champion_of(log.client, request.vertical)
-        tags = {
-            "as_of": "" if request.as_of is None else str(request.as_of),
-            "forced": _text(request.force),
-            "champion.before": _text(before),
-        }
-        run_id = log.open(Job(request.vertical, RETRAINING).name, "at work", tags, {})
-        work = _Work(log, run_id, request, steps)
+        work = _Work(log, request, steps)
         try:
+            work.begin()
             work.run(decided)
             return work.finished()
         except Exception as error:
@@ -161,11 +155,24 @@ def run_job(log: RunLog, request: Request, steps: Steps, decided: Callable[[Fact
 class _Work:
     """One job while it is at work, and how its run is closed."""
 
-    def __init__(self, log: RunLog, run_id: str, request: Request, steps: Steps):
-        self._log, self._run_id, self._request, self._steps = log, run_id, request, steps
+    def __init__(self, log: RunLog, request: Request, steps: Steps):
+        self._log, self._request, self._steps = log, request, steps
+        self._experiment = Job(request.vertical, RETRAINING).name
+        self._run_id = ""
         self._facts: Facts | None = None
         self._decision: Decision | None = None
         self._trained: Trained | None = None
+
+    def begin(self) -> None:
+        request, log = self._request, self._log
+        tags = {
+            "as_of": "" if request.as_of is None else str(request.as_of),
+            "forced": _text(request.force),
+            "champion.before": _text(champion_of(log.client, request.vertical)),
+        }
+        self._run_id = log.open(self._experiment, "at work", tags, {})
+        # Of a job that was killed, also where this one will not train: whoever holds the lock knows that nobody does.
+        log.close_orphans(request.vertical)
 
     def run(self, decided: Callable[[Facts, Decision], None]) -> None:
         request, log = self._request, self._log
@@ -194,10 +201,16 @@ class _Work:
         return self._close("FINISHED", None, 0)
 
     def failed(self, error: Exception) -> Outcome:
+        if not self._run_id:
+            raise error
         known = user_error(error)
         return self._close("FAILED", error, LeptonError.exit_code if known is None else known.exit_code)
 
     def killed(self, stop: BaseException) -> None:
+        if not self._run_id:
+            # The signal came while the run was opened.
+            self._log.close_orphans(self._experiment)
+            return
         code = stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else _INTERRUPTED
         self._close("KILLED", "the process was told to stop", code)
 
@@ -218,6 +231,9 @@ class _Work:
     def _close(self, status: str, error: Exception | str | None, exit_code: int) -> Outcome:
         """End the run; where the store is gone, a later job of the vertical ends it."""
         try:
+            if self._log.client.get_run(self._run_id).info.status != "RUNNING":
+                # The signal came when all was said.
+                return self._outcome(None, exit_code)
             if status != "FINISHED":
                 self._log.rename(self._run_id, status.lower())
             after = champion_of(self._log.client, self._request.vertical)

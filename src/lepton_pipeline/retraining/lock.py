@@ -1,4 +1,9 @@
-"""One retraining job per vertical at a time, also where two schedulers start it."""
+"""One process per pipeline at a time: two would write the same files, and each take the other's for its own.
+
+The lock is the operating system's, on a file below `data/.locks`: it is let go of when its process ends, however it
+ends. On a network file system it holds as far as that passes on `flock` (NFS since version 4 does); two machines with a
+copy of the project each do not see each other's locks.
+"""
 
 from __future__ import annotations
 
@@ -6,57 +11,104 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+FOLDER = Path("data/.locks")
+# By process, since a fork has its own, and file: the lock, and how many times it was taken.
+_held: dict[tuple[int, Path], tuple[Any, int]] = {}
 
 
-@contextmanager
-def only_job(folder: Path, vertical: str) -> Iterator[str | None]:
-    """Hold the lock of a vertical, if nobody else does.
-
-    The operating system lets go of it when the process ends, however it ends.
+class JobLock:
+    """The lock of one pipeline; a process that holds it may take it again.
 
     Args:
         folder: where the locks lie; it is made.
-        vertical: whose job it is.
+        name: of the pipeline, such as finance or finance_scoring.
+        what: command that takes it, for those who come second.
+    """
+
+    def __init__(self, folder: Path, name: str, what: str):
+        self._file = (folder / f"{name}.lock").absolute()
+        self._note = self._file.with_suffix(".json")
+        self._what = what
+
+    def acquire(self) -> str | None:
+        """Take the lock, if nobody else has it.
+
+        Returns:
+            None where this process has it now; else who has it, in words.
+
+        Raises:
+            OSError: the lock's file cannot be made.
+        """
+        from filelock import FileLock, Timeout
+
+        if self._key in _held:
+            lock, times = _held[self._key]
+            _held[self._key] = lock, times + 1
+            return None
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._file, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            return self._holder()
+        _held[self._key] = lock, 1
+        # Who holds it is a courtesy: a full disk must not keep anybody from it.
+        with suppress(OSError):
+            self._write()
+        return None
+
+    def release(self) -> None:
+        """Let go of the lock, if that was the first time that it was taken."""
+        lock, times = _held[self._key]
+        if times > 1:
+            _held[self._key] = lock, times - 1
+            return
+        # Before the lock is free: the next one writes its own.
+        with suppress(OSError):
+            self._note.unlink()
+        del _held[self._key]
+        lock.release()
+
+    @property
+    def _key(self) -> tuple[int, Path]:
+        return os.getpid(), self._file
+
+    def _write(self) -> None:
+        holder = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+            "what": self._what,
+        }
+        part = self._note.with_name(f".{self._note.name}.{os.getpid()}.part")
+        part.write_text(json.dumps(holder), encoding="utf-8")
+        part.replace(self._note)
+
+    def _holder(self) -> str:
+        try:
+            held = json.loads(self._note.read_text(encoding="utf-8"))
+            return f"{held['what']}, process {held['pid']} on {held['host']}, since {held['since']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            # It has just begun, or is just ending.
+            return "another process"
+
+
+@contextmanager
+def only_job(folder: Path, name: str, what: str = "kedro retrain") -> Iterator[str | None]:
+    """Hold the lock of a pipeline, if nobody else does; see `JobLock`.
 
     Yields:
         None where this process holds the lock; else who does, in words.
     """
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
-    lock, note = FileLock(folder / f"{vertical}.lock", timeout=0), folder / f"{vertical}.json"
+    lock = JobLock(folder, name, what)
+    holder = lock.acquire()
     try:
-        lock.acquire()
-    except Timeout:
-        yield _holder(note)
-        return
-    try:
-        _write(note)
-        yield None
+        yield holder
     finally:
-        # Before the lock is free: the next one writes its own.
-        note.unlink(missing_ok=True)
-        lock.release()
-
-
-def _write(note: Path) -> None:
-    holder = {
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    part = note.with_name(f".{note.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(holder), encoding="utf-8")
-    part.replace(note)
-
-
-def _holder(note: Path) -> str:
-    try:
-        held = json.loads(note.read_text(encoding="utf-8"))
-        return f"process {held['pid']} on {held['host']}, since {held['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        # It has just begun, or is just ending.
-        return "another process"
+        if holder is None:
+            lock.release()

@@ -89,7 +89,8 @@ def _max_age(policy: Retraining, facts: Facts) -> Trigger:
         return Trigger("max_age", None, "no champion has an age")
     age = facts.now - facts.champion.trained_at
     if age < timedelta(0):
-        return Trigger("max_age", False, f"it was trained on {facts.champion.trained_at:%Y-%m-%d}, after this date")
+        # Where a date is asked for, that is so; else a clock was wrong, and silence might last for years.
+        return Trigger("max_age", None, f"it was trained on {facts.champion.trained_at:%Y-%m-%d}, after this date")
     old = age >= _timedelta(policy.max_age)
     return Trigger("max_age", old, f"age {_days(age)}, {'not ' * (not old)}reached: {policy.max_age}")
 

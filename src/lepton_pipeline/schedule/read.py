@@ -64,14 +64,11 @@ def to_policy(vertical: str, declared: Retraining) -> Policy:
     """Turn a declaration into what the scheduler follows.
 
     Raises:
-        ConfigurationError: the schedule is no cron expression, or the time-out no time.
+        ConfigurationError: the time-out is no time.
     """
     if isinstance(declared.timeout, int):
         raise ConfigurationError(f"{vertical}.retraining.timeout: {declared.timeout} has no unit; write 12h or 90min.")
-    try:
-        cron = Cron(declared.schedule, declared.zone) if declared.schedule is not None else None
-    except ValueError as error:
-        raise ConfigurationError(f"{vertical}.retraining.schedule: {error}.") from error
+    cron = None if declared.schedule is None else Cron(declared.schedule, declared.zone)
     return Policy(vertical, cron, declared.retries, as_timedelta(declared.timeout).total_seconds())
 
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
+from cronsim import CronSim
 
-_FIELD = re.compile(r"[0-9A-Z*,/-]+")
-_NAMES = {"MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"} | {
-    *("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-}
+from lepton_pipeline.cron import require_cron
 
 
 @dataclass(frozen=True)
@@ -64,19 +60,7 @@ class Cron:
 
     def __post_init__(self) -> None:
         """Raises ValueError: the expression means nothing, or no moment at all."""
-        fields = self.expression.upper().split()
-        if len(fields) != 5:
-            raise ValueError(f"{self.expression!r} has {len(fields)} fields; {_EXPECTED}")
-        for field in fields:
-            words = re.findall(r"[A-Z]+", field)
-            if not _FIELD.fullmatch(field) or any(word not in _NAMES for word in words):
-                raise ValueError(f"{self.expression!r}: {field!r} is no field of cron; {_EXPECTED}")
-        try:
-            next(CronSim(self.expression, datetime(2024, 1, 1, tzinfo=UTC)))
-        except CronSimError as error:
-            raise ValueError(f"{self.expression!r}: {str(error).lower()}; {_EXPECTED}") from error
-        except StopIteration as error:
-            raise ValueError(f"{self.expression!r} never comes; {_EXPECTED}") from error
+        require_cron(self.expression)
 
     def after(self, moment: datetime) -> datetime:
         """The first tick later than `moment`, in UTC."""
@@ -96,6 +80,3 @@ class Cron:
         allowed = (parsed.minutes, parsed.hours, days, parsed.months, weekdays)
         minutes, hours, month_days, months, week = (tuple(sorted(values)) for values in allowed)
         return Fields(minutes, hours, month_days, months, week, either)
-
-
-_EXPECTED = "write minute, hour, day of the month, month and weekday, such as '0 3 * * 1' for Mondays at 03:00"

@@ -28,7 +28,7 @@ def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
     declared = f"params:tables.{name}"
     read = Pipeline(
         [
-            Node(_reader_of(name), ["raw", "params:ingestion", declared], "table", name="read_table"),
+            Node(_reader_of(name), ["raw", "params:ingestion", declared, "params:dataset"], "table", name="read_table"),
             Node(
                 _check_of(name, references),
                 ["table", declared, *(f"typed_{other}" for other in references)],
@@ -46,7 +46,7 @@ def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
     return Pipeline(
         read,
         namespace=name,
-        parameters={"params:ingestion", declared},
+        parameters={"params:ingestion", "params:dataset", declared},
         inputs={f"typed_{other}" for other in references},
         outputs={"table": f"typed_{name}", "clean_table": f"checked_{name}"},
     )
@@ -94,8 +94,10 @@ def number_rows(
 
 
 def _reader_of(name: str) -> Callable[..., Any]:
-    def read(raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract: Contract) -> pd.DataFrame:
-        return read_table(raw, ingestion, contract, name)
+    def read(
+        raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract: Contract, dataset: Dataset
+    ) -> pd.DataFrame:
+        return read_table(raw, ingestion, contract, name, dataset)
 
     return read
 

@@ -1,0 +1,36 @@
+"""What a cron expression must be, for whoever declares one and for whoever follows it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_FIELD = re.compile(r"[0-9A-Z*,/-]+")
+_NAMES = {"MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"} | {
+    *("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+}
+_EXPECTED = "write minute, hour, day of the month, month and weekday, such as '0 3 * * 1' for Mondays at 03:00"
+
+
+def require_cron(expression: str) -> str:
+    """Give back a cron expression of five fields that means some moment.
+
+    Raises:
+        ValueError: it means nothing, or no moment at all.
+    """
+    from cronsim import CronSim, CronSimError
+
+    fields = expression.upper().split()
+    if len(fields) != 5:
+        raise ValueError(f"{expression!r} has {len(fields)} fields; {_EXPECTED}")
+    for field in fields:
+        words = re.findall(r"[A-Z]+", field)
+        if not _FIELD.fullmatch(field) or any(word not in _NAMES for word in words):
+            raise ValueError(f"{expression!r}: {field!r} is no field of cron; {_EXPECTED}")
+    try:
+        next(CronSim(expression, datetime(2024, 1, 1, tzinfo=UTC)))
+    except CronSimError as error:
+        raise ValueError(f"{expression!r}: {str(error).lower()}; {_EXPECTED}") from error
+    except StopIteration as error:
+        raise ValueError(f"{expression!r} never comes; {_EXPECTED}") from error
+    return expression
