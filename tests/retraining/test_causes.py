@@ -36,7 +36,7 @@ def test_drift_and_decay_are_told_though_nothing_is_due():
     drift, decay = told(facts=facts, as_of="2026-11-01")
     assert (drift.cause, drift.text) == ("drift", "Drift of age, scores (domain classifier: AUC 0.710, p 0.001).")
     assert decay.text.startswith(
-        "Decay: 2 of the last 3 windows below the champion's own estimate, needed 2; the latest"
+        "Decay: 2 of the last 3 windows wholly below the champion's own estimate, needed 2; the latest"
     )
     assert drift.details == {
         "as of": "2026-11-01",
