@@ -205,7 +205,9 @@ def test_a_cause_is_told_once_by_each_channel_until_it_has_cooled_down(tmp_path)
         assert at(1) == [("webhook", "sent"), ("file", "held back")]
         assert at(1, "decay") == [("webhook", "sent"), ("file", "sent")]
         assert at(2) == [("file", "sent"), ("webhook", "held back")]
-        # A clock that was ahead silences nobody.
+        # Somebody who began later told it first.
+        assert at(1.5) == [("webhook", "held back"), ("file", "held back")]
+        # A clock that was far ahead silences nobody.
         assert at(-9) == [("webhook", "sent"), ("file", "sent")]
         held = send(alert("drift", NOW), Alerts(file="log/alerts.jsonl", cool_down="30h"), tmp_path)
         assert str(held[0]) == "file held back (until 2026-11-23 09:00 UTC)"

@@ -152,8 +152,8 @@ def _send_what_is_due(
     held = {}
     for channel in channels:
         last = told.get(alert.cause, {}).get(channel)
-        # One that lies ahead was written by a clock that was wrong.
-        if last is not None and last <= alert.at < last + wait:
+        # One a little ahead is of somebody who began later and was first; one far ahead, of a clock that was wrong.
+        if last is not None and last - wait < alert.at < last + wait:
             held[channel] = Outcome(channel, "held back", f"until {last + wait:%Y-%m-%d %H:%M} UTC")
     outcomes = _deliver({name: tell for name, tell in channels.items() if name not in held}, patience)
     got_through = {outcome.channel: alert.at for outcome in outcomes if outcome.state == "sent"}
