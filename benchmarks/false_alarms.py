@@ -104,7 +104,8 @@ def _compare_all(learnt: pd.DataFrame, new: pd.DataFrame, seed: int, ordered: bo
     bound = _MONITORING.smallest_psi
     columns = [each | {"large": each["psi"] > bound} for each in compare(new, encoder, reference)]
     encoded = [encoder.transform(rows) for rows in (learnt, new)]
-    domain = tell_apart(encoded[0], encoded[1], _MONITORING.sample, seed, ordered=ordered)
+    dependence = float(np.median([each.dependence for each in reference.columns])) if ordered else None
+    domain = tell_apart(encoded[0], encoded[1], _MONITORING.sample, seed, dependence)
     others = [] if domain is None else [domain | {"large": domain["auc"] > smallest_auc(bound)}]
     return adjusted(columns, _MONITORING, share=0.5) + adjusted(others, _MONITORING, share=0.5)
 

@@ -43,3 +43,43 @@ def test_the_p_value_of_the_permutations_is_that_of_the_rank_test():
     whole = mannwhitneyu(scores[100:], scores[:100], alternative="greater", method="asymptotic")
     assert auc == pytest.approx(whole.statistic / 100**2)
     assert p_value == pytest.approx(whole.pvalue, abs=0.01)
+
+
+def steady(count, seed, correlation):
+    """Rows in order of time, each correlated with the one before."""
+    random = np.random.default_rng(seed)
+    values = random.normal(size=(count, 3)) * np.sqrt(1 - correlation**2)
+    for row in range(1, count):
+        values[row] += correlation * values[row - 1]
+    return pd.DataFrame(values, columns=["one", "other", "third"]).astype(np.float32)
+
+
+def test_rows_that_follow_each_other_are_permuted_in_blocks():
+    tables = 15
+    whole = [steady(1600, seed, 0.8).iloc[100:] for seed in range(tables)]
+    alarms = {
+        dependence: sum(
+            tell_apart(each.iloc[:1000], each.iloc[1000:], 1000, 1, dependence)["p_value"] <= 0.05 for each in whole
+        )
+        for dependence in (8.0, None)
+    }
+    assert alarms[8.0] <= binom.isf(0.001, tables, 0.05)
+    # Row by row they would not do.
+    assert alarms[None] > binom.isf(0.001, tables, 0.05)
+
+
+def test_a_change_is_found_in_blocks_too():
+    found = tell_apart(rows(3000, 1), rows(800, 2, shift=1.0), 5000, 7, dependence=1.0)
+    assert found["p_value"] < 0.001
+    assert found["rows"] == 1600
+
+
+def test_blocks_are_permuted_as_a_whole():
+    # One block of each kind: of two arrangements both reach an AUC of one half.
+    auc, p_value = permutation_test(np.array([1.0, 4.0, 2.0, 3.0]), np.array([0, 0, 1, 1]), np.random.default_rng(1), 2)
+    assert (auc, p_value) == (0.5, 1.0)
+
+
+def test_too_few_blocks_that_are_long_enough_are_not_told_apart():
+    assert tell_apart(rows(3000, 1), rows(800, 2), 5000, 7, dependence=16.0) is not None
+    assert tell_apart(rows(3000, 1), rows(800, 2), 5000, 7, dependence=17.0) is None

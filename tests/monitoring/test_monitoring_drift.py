@@ -9,7 +9,7 @@ from scipy.stats import binom
 from lepton_pipeline.evaluation.drift import compare_rows
 from lepton_pipeline.monitoring.drift import adjusted, compare, compare_numbers, compare_volume, smallest_auc
 from lepton_pipeline.monitoring.reference import Volume, count_numbers
-from lepton_pipeline.parameters import Monitoring
+from lepton_pipeline.parameters import Dataset, Monitoring
 
 MONITORING = Monitoring()
 
@@ -168,3 +168,19 @@ def test_volume_is_compared_by_unit():
     assert less["large"]
     assert less["p_value"] < 1e-6
     assert compare_volume(kept, np.array([301.0, 325.0]), 300.0) is None
+
+
+def test_rows_that_hang_together_in_time_alarm_no_more_than_declared():
+    dataset = Dataset(target="y", positive=1, time="day", numeric=["slow"])
+    alarms = plain = 0
+    for seed in range(15):
+        random = np.random.default_rng(seed)
+        # Each value stays for twenty rows.
+        slow = np.repeat(random.normal(size=175), 20)
+        table = pd.DataFrame({"y": np.arange(3500) % 2, "slow": slow, "day": np.arange(3500)})
+        encoder, reference = learn(table[:3000], dataset)
+        (found,) = compare(table[3000:], encoder, reference)
+        alarms += found["p_value"] <= 0.05
+        plain += compare_numbers(count_numbers("slow", slow[:3000]), slow[3000:])["p_value"] <= 0.05
+    assert alarms <= binom.isf(0.001, 15, 0.05)
+    assert plain > binom.isf(0.001, 15, 0.05)

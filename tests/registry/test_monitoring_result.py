@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.monitoring.new_rows import score_new_rows
 from lepton_pipeline.monitoring.page import render_page
 from lepton_pipeline.monitoring.reference import Reference
@@ -154,3 +155,80 @@ def test_names_and_values_cannot_break_the_page(shop, champion):
         assert text not in page
     assert "&lt;script&gt;alert(1)" in page
     assert "&lt;i&gt;x" in page
+
+
+def test_a_change_beside_hundreds_of_columns_is_still_told_by_the_classifier(shop, champion):
+    shifted = watch(shop, champion, grown(shop, 300, mean=52.0))
+    # Its p-value is no smaller than one in ten thousand; a quarter of the level has to do for the two tests of rows.
+    assert shifted["domain"]["p_adjusted"] <= 6 * 1e-4 + 1e-12
+
+
+def test_what_is_known_to_change_is_shown_and_not_flagged(shop, champion):
+    table = grown(shop, 300, mean=52.0)
+    result = watch(shop, champion, table, ignore=["age"])
+    age = next(each for each in result["columns"] if each["column"] == "age")
+    assert age["psi"] > 0.1
+    assert not age["flagged"]
+    assert not result["domain"]["flagged"]
+    with pytest.raises(ConfigurationError, match=r"monitoring.ignore: 'agee' is no feature .* did you mean 'age'"):
+        watch(shop, champion, table, ignore=["agee"])
+
+
+@pytest.mark.parametrize("rows", [1, 49])
+def test_few_new_rows_are_counted_not_compared(shop, champion, rows):
+    result = watch(shop, champion, grown(shop, rows))
+    assert (result["rows_new"], result["drifted"]) == (rows, None)
+    assert result["notes"][0].startswith(f"Only {rows} row")
+    json.dumps(result, allow_nan=False)
+    render_page(result, About())
+
+
+def test_one_class_in_all_windows_is_no_quality(shop, champion):
+    table = grown(shop, 300)
+    table.loc[len(shop.table) :, "bought"] = "no"
+    result = watch(shop, champion, table, window="100d")
+    assert [window["value"] for window in result["windows"]] == [None] * 3
+    assert result["decayed"] is None
+    assert "not known yet" in render_page(result, About())
+
+
+def test_labels_that_are_not_there_yet_leave_drift_only(shop, champion):
+    table = grown(shop, 300)
+    table.loc[len(shop.table) :, "bought"] = None
+    result = watch(shop, champion, table)
+    assert (result["rows_mature_new"], result["drifted"], result["decayed"]) == (0, False, None)
+
+
+def test_a_column_that_is_all_missing_or_constant_is_told(shop, champion):
+    table = grown(shop, 300)
+    table.loc[len(shop.table) :, "age"] = np.nan
+    table.loc[len(shop.table) :, "city"] = "Oslo"
+    result = watch(shop, champion, table)
+    changes = {each["column"]: each["change"] for each in result["columns"] if each["flagged"]}
+    assert "100.0 % now" in changes["age"]
+    assert changes["city"].startswith(("Oslo", "Rome"))
+    json.dumps(result, allow_nan=False)
+    assert changes["age"] in render_page(result, About())
+
+
+def test_a_reference_that_was_altered_is_refused(shop):
+    registration = shop.version("tampered")
+    shop.client.set_registered_model_alias("tampered", "champion", str(registration["version"]))
+    uri = shop.client.get_run(registration["run_id"]).info.artifact_uri
+    folder = Path(uri.removeprefix("file://")) / "monitoring"
+    kept = (folder / "reference.json").read_text()
+    try:
+        (folder / "reference.json").write_text(kept.replace('"rows"', '"Rows"'))
+        with pytest.raises(
+            DataError, match=r"version 1 of tampered cannot be monitored: monitoring/reference.json was alt"
+        ):
+            fetch_champion("tampered")
+    finally:
+        (folder / "reference.json").write_text(kept)
+
+
+def test_a_version_of_before_there_was_a_reference_can_be_fetched(shop):
+    registration = shop.version("older")
+    shop.client.set_registered_model_alias("older", "champion", str(registration["version"]))
+    shop.client.delete_model_version_tag("older", str(registration["version"]), "reference.sha256")
+    assert fetch_champion("older")[2] == {}

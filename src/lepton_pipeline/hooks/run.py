@@ -148,6 +148,11 @@ class RunHook:
                 if decision := results[job].get("decision"):
                     self.decisions[job.vertical] = decision
                     self._log.rename(run.run_id, f"v{decision['version']} {run.chosen}")
+                if job.purpose == MONITORING and (found := results[job].get("monitoring_result")):
+                    watched = found["champion"]
+                    self._log.client.set_model_version_tag(
+                        watched["name"], str(watched["version"]), "monitoring.run_id", run.run_id
+                    )
                 self._log.metrics(run.run_id, {f"seconds.{stage}": each for stage, each in run.seconds.items()})
                 self._log.close(run.run_id, "FINISHED")
                 if job.purpose == TRAINING:

@@ -60,7 +60,9 @@ def change_of_levels(kept: Categories, seen: pd.Series) -> str:
 
 def number(value: float) -> str:
     """A number as one reads it: four digits that count, thousands parted."""
-    if value == 0 or not 1e-4 <= abs(value) < 1e12:
+    if abs(value) < 1e-12:
+        return "0"
+    if not 1e-4 <= abs(value) < 1e12:
         return f"{value:.4g}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ FEWEST_ROWS = 100
 _PERMUTATIONS = 9999
 _ROUNDS = 50
 _CELLS = 2_000_000
-# Of rows in order of time, of each kind: half of them are learnt from, of the others any ten may be the new ones.
-_BLOCKS = 20
+# Blocks of rows in order of time, of each kind; half of them are learnt from, the labels of the others permuted.
+_BLOCKS, _FEWEST_BLOCKS = 20, 16
+# A block is so much longer than rows hang together, or neighbours would.
+_LENGTHS = 3
 
 
 def tell_apart(
-    reference: pd.DataFrame, new: pd.DataFrame, sample: int, seed: int, *, ordered: bool = False
+    reference: pd.DataFrame, new: pd.DataFrame, sample: int, seed: int, dependence: float | None = None
 ) -> dict[str, Any] | None:
     """Train a classifier to tell new rows from reference rows, and test how well it does on others of both.
 
@@ -26,26 +29,30 @@ def tell_apart(
     again for a permutation, since the test is about given scores; so it is exact, and cheap.
 
     Rows in order of time hang together, and may not be permuted one by one. They are cut into blocks of equal length,
-    20 of each kind, which are drawn, halved and permuted as a whole: the test is exact where blocks are independent.
+    20 of each kind or somewhat fewer longer ones, which are drawn, halved and permuted as a whole: the test is exact
+    where blocks are independent.
 
     Args:
         reference: encoded rows that the model has learnt from.
         new: encoded new rows.
         sample: rows taken, at most; as many of each.
         seed: of sample, halves and permutations.
-        ordered: whether the rows of both are in order of time.
+        dependence: of rows in order of time, how many tell as much as one independent row; None: they have no order.
 
     Returns:
-        `auc`, `p_value` and `rows` (all that were taken); None where there are fewer than 100 rows of a kind.
+        `auc`, `p_value` and `rows` (all that were taken); None where there are fewer than 100 rows of a kind, or fewer
+        than 16 blocks.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     each = min(len(reference), len(new), sample // 2)
     if each < FEWEST_ROWS:
         return None
+    length = 1 if dependence is None else max(each // _BLOCKS, ceil(_LENGTHS * dependence))
+    blocks = each if dependence is None else min(each // length, _BLOCKS)
+    if blocks < _FEWEST_BLOCKS:
+        return None
     draw = np.random.default_rng(seed)
-    length = each // _BLOCKS if ordered else 1
-    blocks = _BLOCKS if ordered else each
     values = np.concatenate([_draw_blocks(rows, blocks, length, draw) for rows in (reference, new)])
     labels = np.repeat([0, 1], blocks * length)
     # Half of each kind: rows are in order, so which half is drawn.

@@ -194,7 +194,7 @@ def _describe(
     tests += [_Test("missing values", abs(missing_new - missing), p_value) for p_value in gaps]
     first = min(tests, key=lambda test: test.p_value)
     gaps_first = first.name == "missing values" or not change
-    named: Any = [] if new_levels is None else new_levels.index[new_levels >= _FEWEST_OF_A_LEVEL]
+    named = [] if new_levels is None else list(new_levels.index[new_levels >= _FEWEST_OF_A_LEVEL])
     return {
         "column": kept.name,
         "test": first.name,

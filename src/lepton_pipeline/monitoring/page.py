@@ -58,7 +58,7 @@ def render_page(result: dict[str, Any], about: About) -> str:
     names = ("count", "decimals", "p_value", "percent", "metric_name", "sentence")
     environment.filters |= {name: getattr(words, name) for name in names} | {"time": _time}
     source, _, _ = environment.loader.get_source(environment, "style.css")  # type: ignore[union-attr]
-    columns = sorted(result["columns"], key=lambda each: (not each["flagged"], -each["psi"]))
+    columns = sorted(result["columns"], key=lambda each: (not each["flagged"], each["ignored"], -each["psi"]))
     metric = words.metric_name(result["windows"][0]["metric"] if result["windows"] else "auc")
     return environment.get_template("page.html").render(
         it=result,
@@ -87,9 +87,10 @@ def draw_panels(result: Mapping[str, Any], metric: str) -> list[Panel]:
     scores = [window["score_mean"] for window in windows]
     panels.append(Panel("Mean score", _draw(scores), _last(scores), "mean probability"))
     missing, before = [window["missing"] for window in windows], result["missing_reference"]
+    line = None if before is None else 100 * before
     note = "of all values" if before is None else f"dashed: training, {percent(before)}"
     last = next((each for each in reversed(missing) if each is not None), None)
-    panels.append(Panel("Missing values", _draw(missing, floor=0, line=before), percent(last), note))
+    panels.append(Panel("Missing values", _draw(_hundredfold(missing), floor=0, line=line), percent(last), note))
     quality = [window["value"] for window in windows]
     if any(value is not None for value in quality):
         ends = [(window["low"], window["high"]) for window in windows]
@@ -113,6 +114,10 @@ def draw_panels(result: Mapping[str, Any], metric: str) -> list[Panel]:
 def _time(text: str) -> str:
     """A time as it is in the result, for readers: to the minute."""
     return text.removesuffix("T00:00:00").removesuffix(":00").replace("T", " ")
+
+
+def _hundredfold(shares: Sequence[float | None]) -> list[float | None]:
+    return [None if share is None else 100 * share for share in shares]
 
 
 def _last(values: Sequence[float | None]) -> str:

@@ -212,7 +212,7 @@ def count_numbers(name: str, values: np.ndarray, *, ordered: bool = False) -> Nu
         grid.tolist(),
         np.searchsorted(known, grid, side="left").tolist(),
         np.searchsorted(known, grid, side="right").tolist(),
-        *((design_effect(cells), design_effect(there.astype(np.int64))) if ordered else ()),
+        *((design_effect(cells, ascending=True), design_effect(there.astype(np.int64))) if ordered else ()),
     )
 
 

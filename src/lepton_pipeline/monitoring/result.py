@@ -94,7 +94,8 @@ def compare_new_rows(
     estimate = version["test"].get(gate.metric)
     bound = decay_bound(decay, estimate)
     if reference is not None and len(new):
-        drawn = [each["column"] for each in sorted(found["columns"], key=lambda each: -each["psi"])[:_DRAWN_COLUMNS]]
+        compared = [each for each in found["columns"] if not each["ignored"]]
+        drawn = [each["column"] for each in sorted(compared, key=lambda each: -each["psi"])[:_DRAWN_COLUMNS]]
         windows = [
             _describe_window(window, dates, rows, new, model, reference, drawn, gate.metric, bound, evaluation)
             for window, dates in _windows(table, new, reference, dataset, monitoring)
@@ -140,16 +141,21 @@ def _test_all(
         for each in compared
         if each["column"] in monitoring.ignore
     ]
-    columns = adjusted(tested, monitoring, share=0.5) + ignored
+    columns = [{**each, "ignored": False} for each in adjusted(tested, monitoring, share=0.5)]
+    columns += [{**each, "ignored": True} for each in ignored]
     scores = compare_numbers(reference.scores, new[PROBABILITY].to_numpy())
     tests = {"scores": scores | {"large": scores["psi"] > least}}
     try:
         known = learnt_rows(table, learnt, dataset)
         encoded = [_encode(each, model, dataset, monitoring) for each in (known, rows)]
-        ordered = dataset.time is not None
-        domain = tell_apart(encoded[0], encoded[1], monitoring.sample, _SEED, ordered=ordered)
+        dependence = None
+        if dataset.time is not None:
+            dependence = float(np.median([each.dependence for each in reference.columns]))
+        domain = tell_apart(encoded[0], encoded[1], monitoring.sample, _SEED, dependence)
         if domain is None:
-            notes.append("Too few rows for the classifier that tells new rows from those of the training.")
+            notes.append(
+                "Too few rows, for how far they hang together, for the classifier that tells new rows from others."
+            )
         else:
             tests["domain"] = domain | {"large": domain["auc"] > smallest_auc(least)}
     except DataError as error:
@@ -242,7 +248,7 @@ def _figures(
 ) -> dict[str, float]:
     figures = {"rows_new": len(new), "rows_mature_new": float(new["label"].notna().sum())}
     if drifted is not None:
-        psi = [each["psi"] for each in found["columns"]]
+        psi = [each["psi"] for each in found["columns"] if not each["ignored"]]
         flagged = sum(each["flagged"] for each in found["columns"])
         figures |= {"drift.columns": flagged, "drift.largest_psi": max(psi, default=0.0), "drifted": float(drifted)}
     for part in ("domain", "scores", "volume"):
