@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from lepton_pipeline.backfill_steps import BackfillSteps
     from lepton_pipeline.registry.tracking import RunLog
 
-_LOCKS = "data/.locks"
 # Beside the models of a vertical, and beside its reports.
 _SHELF, _REPORT = "data/06_models/{}/backfill", "data/08_reporting/{}/backfill"
 _INTERRUPTED = 130
@@ -69,14 +68,14 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
     from lepton_pipeline.backfill_steps import BackfillSteps
     from lepton_pipeline.jobs import BACKFILL, Job
     from lepton_pipeline.registry.tracking import RunLog, read_tracking
-    from lepton_pipeline.retraining.lock import only_job
+    from lepton_pipeline.retraining.lock import FOLDER, only_job
 
     project = project_folder()
     require_vertical(vertical)
     now = datetime.now(UTC)
     grid = make_grid(since, until, every, now)
     name = Job(vertical, BACKFILL).name
-    with only_job(project / _LOCKS, name) as holder, _unwinding():
+    with only_job(project / FOLDER, name) as holder, _unwinding():
         if holder is not None:
             click.echo(f"{vertical}: another backfill is at work ({holder}); nothing done")
             return 0

@@ -100,7 +100,7 @@ def fetch_champion(name: str) -> tuple[Artefact, dict[str, Any], dict[str, Any],
 
 def _no_champion(name: str, versions: list[int]) -> str:
     if not versions:
-        return f"{name} has no model yet, so there is nothing to score with or to compare with; train one: kedro run --pipelines {name}"
+        return f"{name} has no model yet, so nothing to score or compare with; train one: kedro run --pipelines {name}"
     shown = ", ".join(map(str, versions))
     return (
         f"{name} has no champion: the gate has promoted none of its versions ({shown}). Train another, "
