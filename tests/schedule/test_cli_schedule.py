@@ -34,6 +34,7 @@ class Site:
         copy_face(path, ["finance", "retail"])
         (path / "seconds").write_text("0")
         self.declare("finance", {"schedule": "0 3 * * *", "zone": "Europe/Berlin"})
+        self.declare("retail", {})
 
     def declare(self, vertical: str, retraining: object) -> None:
         file = self.path / "conf/base" / vertical / "parameters.yml"
