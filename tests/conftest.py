@@ -19,6 +19,10 @@ import yaml
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.parameters import Dataset
 
+# Tests run beside each other, and libraries that take every core wait for one another most of the time.
+for _library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).parents[1]
 QUICK = {"epochs": 4, "patience": 4, "batch_size": 128}
 

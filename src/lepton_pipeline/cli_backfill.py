@@ -75,7 +75,7 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
     now = datetime.now(UTC)
     grid = make_grid(since, until, every, now)
     name = Job(vertical, BACKFILL).name
-    with only_job(project / FOLDER, name) as holder, _unwinding():
+    with only_job(project / FOLDER, name, "kedro backfill") as holder, _unwinding():
         if holder is not None:
             click.echo(f"{vertical}: another backfill is at work ({holder}); nothing done")
             return 0

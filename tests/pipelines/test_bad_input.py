@@ -198,8 +198,7 @@ def test_a_missing_column_of_a_role(fail, role, column):
             "weather",
             "time_hour",
             "weather.read_table",
-            "weather.csv has no column 'time_hour', which tables.weather.expectations[0] declares; "
-            "did you mean 'hour'.",
+            "weather.csv has no column 'time_hour', which tables.weather.time declares; did you mean 'hour'.",
         ),
         (
             "flights",

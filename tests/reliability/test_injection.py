@@ -139,11 +139,10 @@ def test_reports_and_the_page_of_a_run_show_names_and_values_as_text(warm, proje
 
 def test_parameters_of_the_command_line_are_text(warm, project):
     for value in ("'; drop table runs; --", "$(touch owned)", "../../escaped", SCRIPT, "__import__('os')"):
-        warm.start(project.path, "run", "--pipelines", "shop", "--params", f"shop.dataset.target={value}")
-        warm.start(project.path, "run", "--pipelines", "shop", "--params", f"shop.training.device={value}")
-    for done in warm.wait():
-        assert done.code in (2, 3), done.said
-        assert "Traceback" not in done.said
+        for key in ("dataset.target", "training.device"):
+            done = warm.run(project.path, "run", "--pipelines", "shop", "--params", f"shop.{key}={value}")
+            assert done.code in (2, 3), done.said
+            assert "Traceback" not in done.said
     assert project.runs("shop")
     assert not list(project.path.parent.rglob("owned"))
 

@@ -39,7 +39,8 @@ def champion(project: Project) -> tuple[int | None, str]:
     import mlflow
 
     client = project.client()
-    mlflow.set_tracking_uri(f"sqlite:///{project.path}/mlflow.db")
+    for point in (mlflow.set_tracking_uri, mlflow.set_registry_uri):
+        point(f"sqlite:///{project.path}/mlflow.db")
     version = champion_of(client, "finance")
     if version is None:
         return None, ""

@@ -151,12 +151,11 @@ def test_wrong_usage_is_said_before_anything_is_locked(shop, monkeypatch, argume
     assert message in done.output
 
 
-def test_a_second_backfill_says_who_is_at_work(shop, monkeypatch):
-    monkeypatch.chdir(shop.path)
-    with only_job(shop.path / "data/.locks", "shop_backfill"):
-        done = CliRunner().invoke(backfill, ["shop", "--from", "2025-03-01", "--to", "2025-04-01"])
-    assert done.exit_code == 0
-    assert "shop: another backfill is at work (process " in done.output
+def test_a_second_backfill_says_who_is_at_work(shop, warm):
+    with only_job(shop.path / "data/.locks", "shop_backfill", "kedro backfill"):
+        done = warm.run(shop.path, *COMMAND, "--to", "2025-04-01")
+    assert done.code == 0, done.said
+    assert f"shop: another backfill is at work (kedro backfill, process {os.getpid()} " in done.stdout
 
 
 def test_without_a_column_of_time_there_is_nothing_to_walk_along(trained, warm):
