@@ -4,7 +4,8 @@ import shutil
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.registry.tracking import RunLog, flat_intervals, flat_metrics, flatten, read_tracking
+from lepton_pipeline.registry.flat import flat_intervals, flat_metrics, flatten
+from lepton_pipeline.registry.tracking import RunLog, read_tracking
 
 
 def test_parameters_are_flat_and_without_the_vertical():

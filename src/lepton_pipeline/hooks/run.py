@@ -29,7 +29,8 @@ from lepton_pipeline.jobs import MONITORING, SCORING, TRAINING, Job
 from lepton_pipeline.monitoring_summary import monitoring_markdown, print_monitoring
 from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.experiment_page import present_experiment
-from lepton_pipeline.registry.tracking import PAGES, RunLog, flatten, read_tracking
+from lepton_pipeline.registry.flat import flatten
+from lepton_pipeline.registry.tracking import PAGES, RunLog, read_tracking
 from lepton_pipeline.retraining.lock import FOLDER, JobLock
 from lepton_pipeline.scoring_summary import print_scoring, scoring_markdown
 from lepton_pipeline.summary import print_summary, summary_markdown

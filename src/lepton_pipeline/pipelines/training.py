@@ -29,9 +29,9 @@ from lepton_pipeline.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.pipelines import ingestion
 from lepton_pipeline.progress import show_epochs
+from lepton_pipeline.registry.flat import log_epoch
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
-from lepton_pipeline.registry.tracking import log_epoch
 from lepton_pipeline.report.write import write_report
 
 

@@ -16,7 +16,7 @@ from lepton_pipeline.data.training_rows import TrainingRows, as_text
 from lepton_pipeline.model.artefact import Artefact, hash_artefact
 from lepton_pipeline.model.seal import read_seal, seal
 from lepton_pipeline.parameters import About, Dataset
-from lepton_pipeline.registry.tracking import flat_metrics
+from lepton_pipeline.registry.flat import flat_metrics
 from lepton_pipeline.registry.versions import (
     CHECKSUM,
     REFERENCE,

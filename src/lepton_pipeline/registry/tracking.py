@@ -9,10 +9,8 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import time
 from typing import Any
 
 from pydantic import Field
@@ -22,6 +20,7 @@ from lepton_pipeline.errors import ConfigurationError, StoreError
 from lepton_pipeline.parameters import Declaration
 from lepton_pipeline.registry.database import may_pass, require_database
 from lepton_pipeline.registry.experiment_page import EXPERIMENT
+from lepton_pipeline.registry.flat import flat_intervals, flat_metrics, flatten, log_epoch, log_metrics
 
 _SQLITE = "sqlite:///"
 _RUNNING = "attributes.status = 'RUNNING'"
@@ -31,8 +30,6 @@ VANISHED = "the process ended without a word"
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
 _PARAMS_A_CALL = 100  # what MLflow takes
-# Mappings whose keys are names of columns or tables, which may hold characters that MLflow does not take in a key.
-_FREE_KEYS = {"dates", "derive", "tables", "windows"}
 # A column of a table has no room for more; `parameters.json` has the whole value.
 _PARAM_CHARACTERS = 100
 _DIFF_BYTES = 1_000_000
@@ -289,66 +286,6 @@ def existing_store(tracking: Tracking, project: Path) -> Any:
     if uri.startswith(_SQLITE) and not (project / uri.removeprefix(_SQLITE)).is_file():
         return None
     return RunLog(tracking, project).client
-
-
-def flatten(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mapping -> one level with dotted keys; lists, and mappings by names that users choose, stay values."""
-    flat: dict[str, Any] = {}
-    for key, value in declared.items():
-        if isinstance(value, Mapping) and key not in _FREE_KEYS:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def log_metrics(client: Any, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
-    """Log the metrics of one step in one call: a call each would keep a SQLite file busy for others."""
-    from mlflow.entities import Metric
-
-    now = int(time() * 1000)
-    client.log_batch(run_id, metrics=[Metric(key, float(value), now, step) for key, value in values.items()])
-
-
-def log_epoch(
-    run_id: str, network: int, number: int, train_loss: float, validation_log_loss: float, validation_auc: float
-) -> None:
-    """Log an epoch as it ends, under the names that runs are compared by: those of the first network.
-
-    The names of further networks begin with `network_2.` and so on. Nothing is logged of passes without held-out rows,
-    which repeat on more rows what others have settled.
-    """
-    import mlflow
-
-    if isnan(validation_log_loss):
-        return
-    prefix = "" if network == 1 else f"network_{network}."
-    values = {"train.loss": train_loss, "validation.log_loss": validation_log_loss, "validation.auc": validation_auc}
-    log_metrics(mlflow.MlflowClient(), run_id, {prefix + name: value for name, value in values.items()}, number)
-
-
-def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of `evaluate` under the names that runs are compared by.
-
-    Returns:
-        `threshold`, `test.<metric>`, `network.<metric>` where the model is more than its networks, and
-        `baseline.<model>.<metric>`, each metric also with `.low` and `.high`; `uncalibrated.<metric>`.
-    """
-    flat = {"threshold": float(metrics["threshold"])}
-    flat |= {f"uncalibrated.{name}": value for name, value in metrics.get("uncalibrated", {}).items()}
-    for model, figures in metrics["test"].items():
-        flat |= flat_intervals({"model": "test", "network": "network"}.get(model, f"baseline.{model}"), figures)
-    return flat
-
-
-def flat_intervals(prefix: str, figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Metrics as MLflow takes them: `<prefix>.<name>`, with `.low` and `.high`."""
-    flat = {}
-    for name, figure in figures.items():
-        flat[f"{prefix}.{name}"] = figure["value"]
-        flat[f"{prefix}.{name}.low"] = figure["low"]
-        flat[f"{prefix}.{name}.high"] = figure["high"]
-    return flat
 
 
 def _short(text: str) -> str:

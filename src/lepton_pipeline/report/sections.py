@@ -9,7 +9,7 @@ import pandas as pd
 
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.registry.tracking import flatten
+from lepton_pipeline.registry.flat import flatten
 from lepton_pipeline.report import words
 from lepton_pipeline.report.evidence import Evidence
 from lepton_pipeline.report.pictures import STYLES, draw_losses, draw_quality, drawn_models

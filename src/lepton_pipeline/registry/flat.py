@@ -1,0 +1,71 @@
+"""Nested declarations and results as the flat parameters and metrics that MLflow keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isnan
+from time import time
+from typing import Any
+
+# Mappings whose keys are names of columns or tables, which may hold characters that MLflow does not take in a key.
+_FREE_KEYS = {"dates", "derive", "tables", "windows"}
+
+
+def flatten(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mapping -> one level with dotted keys; lists, and mappings by names that users choose, stay values."""
+    flat: dict[str, Any] = {}
+    for key, value in declared.items():
+        if isinstance(value, Mapping) and key not in _FREE_KEYS:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def log_metrics(client: Any, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
+    """Log the metrics of one step in one call: a call each would keep a SQLite file busy for others."""
+    from mlflow.entities import Metric
+
+    now = int(time() * 1000)
+    client.log_batch(run_id, metrics=[Metric(key, float(value), now, step) for key, value in values.items()])
+
+
+def log_epoch(
+    run_id: str, network: int, number: int, train_loss: float, validation_log_loss: float, validation_auc: float
+) -> None:
+    """Log an epoch as it ends, under the names that runs are compared by: those of the first network.
+
+    The names of further networks begin with `network_2.` and so on. Nothing is logged of passes without held-out rows,
+    which repeat on more rows what others have settled.
+    """
+    import mlflow
+
+    if isnan(validation_log_loss):
+        return
+    prefix = "" if network == 1 else f"network_{network}."
+    values = {"train.loss": train_loss, "validation.log_loss": validation_log_loss, "validation.auc": validation_auc}
+    log_metrics(mlflow.MlflowClient(), run_id, {prefix + name: value for name, value in values.items()}, number)
+
+
+def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of `evaluate` under the names that runs are compared by.
+
+    Returns:
+        `threshold`, `test.<metric>`, `network.<metric>` where the model is more than its networks, and
+        `baseline.<model>.<metric>`, each metric also with `.low` and `.high`; `uncalibrated.<metric>`.
+    """
+    flat = {"threshold": float(metrics["threshold"])}
+    flat |= {f"uncalibrated.{name}": value for name, value in metrics.get("uncalibrated", {}).items()}
+    for model, figures in metrics["test"].items():
+        flat |= flat_intervals({"model": "test", "network": "network"}.get(model, f"baseline.{model}"), figures)
+    return flat
+
+
+def flat_intervals(prefix: str, figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Metrics as MLflow takes them: `<prefix>.<name>`, with `.low` and `.high`."""
+    flat = {}
+    for name, figure in figures.items():
+        flat[f"{prefix}.{name}"] = figure["value"]
+        flat[f"{prefix}.{name}.low"] = figure["low"]
+        flat[f"{prefix}.{name}.high"] = figure["high"]
+    return flat
