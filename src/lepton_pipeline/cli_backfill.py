@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import gc
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -69,13 +67,14 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
     from lepton_pipeline.jobs import BACKFILL, Job
     from lepton_pipeline.registry.tracking import RunLog, read_tracking
     from lepton_pipeline.retraining.lock import FOLDER, only_job
+    from lepton_pipeline.retraining.signals import unwinding
 
     project = project_folder()
     require_vertical(vertical)
     now = datetime.now(UTC)
     grid = make_grid(since, until, every, now)
     name = Job(vertical, BACKFILL).name
-    with only_job(project / FOLDER, name, "kedro backfill") as holder, _unwinding():
+    with only_job(project / FOLDER, name, "kedro backfill") as holder, unwinding():
         if holder is not None:
             click.echo(f"{vertical}: another backfill is at work ({holder}); nothing done")
             return 0
@@ -166,29 +165,15 @@ def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run
 @contextmanager
 def _closing(log: RunLog, run_id: str) -> Iterator[None]:
     """End the run as what it was."""
+    from lepton_pipeline.retraining.signals import ignore_sigterm
+
     try:
         yield
     except Exception as error:
         log.close(run_id, "FAILED", error)
         raise
     except BaseException:
-        # A second signal must not come between the process and the truth about it.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        ignore_sigterm()
         log.close(run_id, "KILLED", "the process was told to stop")
         raise
     log.close(run_id, "FINISHED")
-
-
-@contextmanager
-def _unwinding() -> Iterator[None]:
-    """Let SIGTERM unwind the process as an interrupt does."""
-    before = signal.signal(signal.SIGTERM, _exit)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)

@@ -8,16 +8,14 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
-from lepton_pipeline.data.contract import check_contract, enforce_contract
 from lepton_pipeline.data.training_rows import TrainingRows
-from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.jobs import MONITORING
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.monitoring import new_rows, result
 from lepton_pipeline.monitoring.page import render_page
 from lepton_pipeline.monitoring.reference import Reference
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Monitoring, Retraining
-from lepton_pipeline.pipelines import ingestion
+from lepton_pipeline.pipelines import features
 from lepton_pipeline.registry import fetch
 
 
@@ -67,29 +65,7 @@ def create_pipeline(vertical: str) -> Pipeline:
 
 def _rows(vertical: str) -> Pipeline:
     """From raw tables to features, as in training; only the last table has a name outside of `monitoring`."""
-    made = ingestion.create_pipeline(vertical)
-    made += Pipeline(
-        [
-            Node(
-                check_contract,
-                ["table", "params:dataset", "params:contract", "params:features"],
-                ["contract_result", "quarantine", "data_docs"],
-                name="check_contract",
-            ),
-            Node(
-                enforce_contract,
-                ["table", "quarantine", "contract_result", "params:contract"],
-                "clean_table",
-                name="enforce_contract",
-            ),
-            Node(
-                derive_features,
-                ["clean_table", "params:dataset", "params:features"],
-                "feature_table",
-                name="derive_features",
-            ),
-        ]
-    )
+    made = features.create_pipeline(vertical)
     # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of its own.
     given = {name for name in made.inputs() if not name.startswith("params:")}
     parameters = made.inputs() - given

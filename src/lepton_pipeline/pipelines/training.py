@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
-from lepton_pipeline.data.contract import check_contract, enforce_contract
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
@@ -17,7 +16,6 @@ from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.scores import score_rows
 from lepton_pipeline.evaluation.slice_labels import slice_rows
 from lepton_pipeline.evaluation.slices import measure_slices
-from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
 from lepton_pipeline.model.artefact import assemble_artefact
@@ -27,7 +25,7 @@ from lepton_pipeline.model.classifier import train_model as fit_classifier
 from lepton_pipeline.model.epoch import Epoch
 from lepton_pipeline.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training
-from lepton_pipeline.pipelines import ingestion
+from lepton_pipeline.pipelines import features
 from lepton_pipeline.progress import show_epochs
 from lepton_pipeline.registry.flat import log_epoch
 from lepton_pipeline.registry.gate import gate_model
@@ -39,24 +37,6 @@ def create_pipeline(vertical: str) -> Pipeline:
     """Wire the training stages of one vertical, in the namespace of its name."""
     stages = Pipeline(
         [
-            Node(
-                check_contract,
-                ["table", "params:dataset", "params:contract", "params:features"],
-                ["contract_result", "quarantine", "data_docs"],
-                name="check_contract",
-            ),
-            Node(
-                enforce_contract,
-                ["table", "quarantine", "contract_result", "params:contract"],
-                "clean_table",
-                name="enforce_contract",
-            ),
-            Node(
-                derive_features,
-                ["clean_table", "params:dataset", "params:features"],
-                "feature_table",
-                name="derive_features",
-            ),
             Node(split_rows, ["feature_table", "params:dataset", "params:split"], "split", name="split_rows"),
             Node(
                 price_outcomes, ["feature_table", "split", "params:evaluation"], "outcome_costs", name="price_outcomes"
@@ -161,7 +141,7 @@ def create_pipeline(vertical: str) -> Pipeline:
             ),
         ]
     )
-    whole = Pipeline(ingestion.create_pipeline(vertical) + stages, namespace=vertical)
+    whole = Pipeline(features.create_pipeline(vertical) + stages, namespace=vertical)
     return whole + _report(vertical, whole)
 
 

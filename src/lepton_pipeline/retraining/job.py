@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from types import FrameType
 from typing import Any, Protocol
 
 from lepton_pipeline.errors import LeptonError, store_lost, user_error
@@ -20,6 +16,7 @@ from lepton_pipeline.registry.tracking import RunLog
 from lepton_pipeline.retraining.facts import Champion, Facts, RowCounts, read_monitoring
 from lepton_pipeline.retraining.history import failures, job_runs, last_training, read_champion
 from lepton_pipeline.retraining.policy import Decision, decide
+from lepton_pipeline.retraining.signals import ignore_sigterm, unwinding
 
 logger = logging.getLogger(__name__)
 _INTERRUPTED = 130
@@ -137,7 +134,7 @@ def run_job(log: RunLog, request: Request, steps: Steps, decided: Callable[[Fact
         steps: the vertical's pipelines.
         decided: called with the decision once it is recorded, before anything is trained.
     """
-    with _unwinding():
+    with unwinding():
         work = _Work(log, request, steps)
         try:
             work.begin()
@@ -146,8 +143,7 @@ def run_job(log: RunLog, request: Request, steps: Steps, decided: Callable[[Fact
         except Exception as error:
             return work.failed(error)
         except BaseException as stop:
-            # A second signal must not come between the process and the truth about it.
-            _ignore_sigterm()
+            ignore_sigterm()
             work.killed(stop)
             raise
 
@@ -253,29 +249,6 @@ class _Work:
 
     def _outcome(self, error: Exception | None, exit_code: int) -> Outcome:
         return Outcome(self._run_id, self._facts, self._decision, self._trained, error, exit_code)
-
-
-@contextmanager
-def _unwinding() -> Iterator[None]:
-    """Let SIGTERM unwind the process as an interrupt does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _exit)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
-
-
-def _ignore_sigterm() -> None:
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _plain(value: Any) -> Any:

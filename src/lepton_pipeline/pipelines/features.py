@@ -1,0 +1,35 @@
+"""From raw tables to features: what training and monitoring do alike, so that both see the same rows."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from lepton_pipeline.data.contract import check_contract, enforce_contract
+from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.pipelines import ingestion
+
+
+def create_pipeline(vertical: str) -> Pipeline:
+    """Wire ingestion, contract and derived features of one vertical, without a namespace."""
+    return ingestion.create_pipeline(vertical) + Pipeline(
+        [
+            Node(
+                check_contract,
+                ["table", "params:dataset", "params:contract", "params:features"],
+                ["contract_result", "quarantine", "data_docs"],
+                name="check_contract",
+            ),
+            Node(
+                enforce_contract,
+                ["table", "quarantine", "contract_result", "params:contract"],
+                "clean_table",
+                name="enforce_contract",
+            ),
+            Node(
+                derive_features,
+                ["clean_table", "params:dataset", "params:features"],
+                "feature_table",
+                name="derive_features",
+            ),
+        ]
+    )
