@@ -24,7 +24,7 @@ ui: .venv/.installed ## open MLflow on the local store: http://127.0.0.1:5000, o
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --port $(PORT)
 
 clean: ## remove what runs have made: data sets and the local MLflow store
-	rm -rf data/0[2-8]_* mlruns mlflow.db mlflow.db.lock
+	rm -rf data/0[2-8]_* data/.alerts data/.locks data/.scheduler mlruns mlflow.db mlflow.db.lock
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
