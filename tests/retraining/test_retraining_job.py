@@ -181,6 +181,8 @@ def test_a_failed_job_is_failed_with_its_exit_code(log, name):
 )
 def test_a_job_that_is_told_to_stop_says_so(log, name, stop, code):
     before = signal.getsignal(signal.SIGTERM)
+    # A shell that starts the tests in the background has interrupts ignored.
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises((SystemExit, KeyboardInterrupt)):
             do(log, request_of(name), MadeUp(trains=stop))
@@ -188,6 +190,7 @@ def test_a_job_that_is_told_to_stop_says_so(log, name, stop, code):
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupt)
     [job] = job_runs(log.client, name)
     assert (job.status, str(job.exit_code), job.due, job.version) == ("KILLED", code, True, None)
     do(log, request_of(name), MadeUp())
