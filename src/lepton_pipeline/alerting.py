@@ -54,8 +54,7 @@ def tell(project: Path, env: str | None, alert: Alert) -> list[Outcome]:
     """Tell of an alert, if it can be read whom to tell; no error of another part of the declaration is in the way."""
     try:
         alerts = read_alerts(project, env, alert.vertical)
-    # What keeps it from being read was said by whoever needs the rest of the declaration.
-    except Exception:
+    except Exception:  # What keeps it from being read was said by whoever needs the rest of the declaration.
         _say(f"{alert.vertical}: nobody is told: what is declared of alerts cannot be read")
         return []
     return _tell(alert, alerts, project) if is_anybody(alerts) else []
@@ -93,8 +92,7 @@ def _place(log: RunLog, run_id: str) -> str:
     """Where a run is to be seen."""
     try:
         return log.link(run_id) or f"run {run_id} in {log.store}"
-    # The store may be what the alert is about.
-    except Exception:
+    except Exception:  # The store may be what the alert is about.
         return f"run {run_id}"
 
 

@@ -62,7 +62,7 @@ def params_option(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--params`, as of `kedro run`."""
     option = next(readable(each) for each in kedro_run.params if each.name == "params")
     # As click's own decorator does, so that options keep their order.
-    command.__click_params__ = [*getattr(command, "__click_params__", []), option]  # type: ignore[attr-defined]
+    command.__click_params__ = [*getattr(command, "__click_params__", []), option]  # type: ignore[attr-defined]  # click adds it
     return command
 
 
