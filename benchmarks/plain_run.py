@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from lepton_pipeline.data.contract import check_contract, enforce_contract
+from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.split import split_rows

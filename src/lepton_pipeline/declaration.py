@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from lepton_pipeline.data.expectations import check_declarations
+from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import check_features_declared
 from lepton_pipeline.jobs import name_problem

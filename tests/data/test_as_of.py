@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from lepton_pipeline.data.as_of import known_rows, recent_rows
-from lepton_pipeline.data.contract import check_contract, enforce_contract
+from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.data.ingest import ingest_table, read_table
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.errors import DataError

@@ -69,6 +69,9 @@ class Split(Declaration):
     validation: Fraction = Field(0.2, description="fraction of all rows kept for early stopping and the threshold")
     gap: Duration = Field(0, description="time left out between parts, beyond dataset.label_delay")
     seed: int = Field(7, ge=0, description="seed of the draw; a split by time draws nothing")
+    copies: Literal["stop", "allow"] = Field(
+        "stop", description="what test rows do that stand among the training rows, too, where they decide the result"
+    )
 
     @model_validator(mode="after")
     def _rows_left_to_train(self) -> Split:

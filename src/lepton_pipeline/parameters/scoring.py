@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lepton_pipeline.parameters.base import Declaration
+from lepton_pipeline.parameters.base import Declaration, Fraction
 
 
 class Scoring(Declaration):
@@ -17,5 +17,11 @@ class Scoring(Declaration):
     reasons: int = Field(3, ge=0, description="columns that speak most for a row's score, named beside it")
     reasons_for: Literal["positive", "all"] = Field(
         "positive", description="rows that get reasons: those decided as positive, or all, which takes far longer"
+    )
+    unseen: Literal["stop", "warn"] = Field(
+        "stop", description="what a batch does whose values of a column the training rows did not have"
+    )
+    unseen_share: Fraction = Field(
+        0.5, description="share of such values from which on it does, in a batch of 50 rows or more"
     )
     chunk_rows: int = Field(20_000, ge=1, description="rows held in memory at once; they change no result")

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from lepton_pipeline.parameters.base import Declaration, Duration
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 class About(Declaration):
@@ -88,6 +97,25 @@ class Ingestion(Declaration):
         description="texts that mean: no value (blanks around are ignored)",
     )
     dates: dict[str, str] = Field({}, description="format of each column of dates, such as %d/%m/%Y %H:%M, or ISO8601")
+    two_digit_years: dict[str, int] = Field(
+        {}, description="of columns of dates with two-digit years: the latest year that these mean, such as 2024"
+    )
+    zone: str | None = Field(
+        None, description="time zone, such as Europe/Berlin, of columns whose times have several offsets; None: UTC"
+    )
+    thousands: Literal[",", ".", " ", "'"] | None = Field(
+        None, description="mark between groups of three digits of a number"
+    )
+    units: list[str] = Field([], description="signs beside a number that are left out, such as $, EUR or %")
+    accounting: bool = Field(False, description="whether (5) and 5- are written for -5")
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Ingestion:
+        if self.thousands == self.decimal:
+            raise ValueError(f"thousands: {self.thousands!r} is the decimal mark, too; declare another")
+        if self.zone is not None and not _is_zone(self.zone):
+            raise ValueError(f"zone: {self.zone!r} is no time zone; declare one such as Europe/Berlin or UTC")
+        return self
 
 
 class Expectation(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from lepton_pipeline.data.contract import check_contract, enforce_contract
+from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.pipelines import ingestion
 

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.checks import Check
-from lepton_pipeline.data.contract import REASONS
-from lepton_pipeline.data.contract_report import EXAMPLES, report_check, report_checks
-from lepton_pipeline.data.expectations import check_declarations
+from lepton_pipeline.data.contracts.checks import Check
+from lepton_pipeline.data.contracts.chunks import Found, Rows, check_chunks, scoring_checks
+from lepton_pipeline.data.contracts.contract import REASONS
+from lepton_pipeline.data.contracts.expectations import check_declarations
+from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks
 from lepton_pipeline.data.ingest import Raw
+from lepton_pipeline.data.kinds import find_kinds, typed_chunk
+from lepton_pipeline.data.source import Source
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
-from lepton_pipeline.scoring.contract import Found, Rows, check_chunks, scoring_checks
-from lepton_pipeline.scoring.kinds import find_kinds, typed_chunk
-from lepton_pipeline.scoring.source import Source
 
 ROW = "input_row"
 _NAMES_CHARACTERS = 1000

@@ -14,15 +14,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline import __version__
-from lepton_pipeline.data.contract_report import require_kept
+from lepton_pipeline.data.contracts.report import require_kept
 from lepton_pipeline.data.ingest import Raw
+from lepton_pipeline.data.kinds import typed_chunk
+from lepton_pipeline.data.source import Source
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
 from lepton_pipeline.scoring.check import ROW
-from lepton_pipeline.scoring.kinds import typed_chunk
-from lepton_pipeline.scoring.source import Source
 from lepton_pipeline.scoring.work import FinishedRows, Work
 
 _OWN = [ROW, "probability", "decision", "reasons", "model_version"]

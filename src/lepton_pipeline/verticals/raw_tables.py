@@ -10,7 +10,7 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.as_of import known_rows
 from lepton_pipeline.data.columns import check_columns, declared_columns
-from lepton_pipeline.data.contract import check_raw_table, enforce_contract
+from lepton_pipeline.data.contracts.contract import check_raw_table, enforce_contract
 from lepton_pipeline.data.ingest import read_table, record_table
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.errors import DataError

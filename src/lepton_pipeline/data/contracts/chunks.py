@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.data.checks import (
+from lepton_pipeline.data.contracts.checks import (
     EXISTS,
     Check,
     holds_numbers,
@@ -22,11 +22,11 @@ from lepton_pipeline.data.checks import (
     text_positions,
     unmet_prerequisites,
 )
-from lepton_pipeline.data.contract_report import EXAMPLES
-from lepton_pipeline.data.expectations import known_expectation
-from lepton_pipeline.data.validation import Verdict, evaluate_checks
+from lepton_pipeline.data.contracts.expectations import known_expectation
+from lepton_pipeline.data.contracts.report import EXAMPLES
+from lepton_pipeline.data.contracts.unique import UNIQUE, UniqueKeys
+from lepton_pipeline.data.contracts.validation import Verdict, evaluate_checks
 from lepton_pipeline.parameters import Contract, Dataset
-from lepton_pipeline.scoring.unique import UNIQUE, UniqueKeys
 
 Rows = npt.NDArray[np.int64]
 # One type in all chunks: the first one tells.

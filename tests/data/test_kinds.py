@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.ingest import typed_column
+from lepton_pipeline.data.kinds import find_kinds, typed_chunk
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
-from lepton_pipeline.scoring.kinds import find_kinds, typed_chunk
 
 INGESTION = Ingestion(dates={"day": "%d.%m.%Y"}, missing=["", "?"])
 ROWS = pd.DataFrame(

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data.contract import check_contract, enforce_contract
-from lepton_pipeline.data.validation import great_expectations_context, quiet_great_expectations
+from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
+from lepton_pipeline.data.contracts.validation import great_expectations_context, quiet_great_expectations
 from lepton_pipeline.errors import ConfigurationError, ContractError, DataError
 from lepton_pipeline.parameters import Contract, Dataset, Features
 

@@ -6,9 +6,9 @@ import io
 import pandas as pd
 import pytest
 
+from lepton_pipeline.data.source import Source
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
-from lepton_pipeline.scoring.source import Source
 
 INGESTION = Ingestion()
 

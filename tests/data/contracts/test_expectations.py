@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from lepton_pipeline.data.expectations import (
+from lepton_pipeline.data.contracts.expectations import (
     UNUSABLE,
     check_declarations,
     expectation_names,
     known_expectation,
 )
-from lepton_pipeline.data.validation import quiet_great_expectations
+from lepton_pipeline.data.contracts.validation import quiet_great_expectations
 from lepton_pipeline.parameters import Contract
 
 ADDED_HERE = {"column_kl_divergence_to_be_less_than": {"partition_object", "threshold"}}
@@ -45,7 +45,7 @@ def real_class(name: str) -> Any:
 def test_great_expectations_is_not_imported():
     program = (
         "import sys; from lepton_pipeline.parameters import Contract;"
-        "from lepton_pipeline.data.expectations import check_declarations;"
+        "from lepton_pipeline.data.contracts.expectations import check_declarations;"
         "declared = {'expect': 'column_values_to_be_between', 'column': 'AGE', 'min_value': 18};"
         "assert check_declarations(Contract.model_validate({'expectations': [declared, {'expect': 'nothing'}]}));"
         "print('great_expectations' in sys.modules)"

@@ -12,7 +12,7 @@ from functools import cache
 from html import escape
 from typing import Any
 
-from lepton_pipeline.data.validation import Verdict, quiet_great_expectations
+from lepton_pipeline.data.contracts.validation import Verdict, quiet_great_expectations
 
 _STYLE = """
 :root { --ink: #1f2933; --quiet: #5f6c7b; --line: #dde3ea; --pass: #1a7f4b; --fail: #c0262d; --wait: #9a6700; }

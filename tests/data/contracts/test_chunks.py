@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data.checks import planned_checks
-from lepton_pipeline.data.contract_report import report_check
-from lepton_pipeline.data.validation import evaluate_checks
+from lepton_pipeline.data.contracts.checks import planned_checks
+from lepton_pipeline.data.contracts.chunks import check_chunks, scoring_checks
+from lepton_pipeline.data.contracts.report import report_check
+from lepton_pipeline.data.contracts.unique import UniqueKeys
+from lepton_pipeline.data.contracts.validation import evaluate_checks
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
-from lepton_pipeline.scoring.contract import check_chunks, scoring_checks
-from lepton_pipeline.scoring.unique import UniqueKeys
 
 DATASET = Dataset(target="bought", positive="yes", id="id", numeric=["age"], exclude=["later"])
 EXPECTATIONS = [

@@ -7,7 +7,7 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data.contract import check_raw_table, enforce_contract
+from lepton_pipeline.data.contracts.contract import check_raw_table, enforce_contract
 from lepton_pipeline.errors import ConfigurationError, ContractError, DataError
 from lepton_pipeline.parameters import Contract
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.checks import Check
-from lepton_pipeline.data.expectations import known_expectation
+from lepton_pipeline.data.contracts.checks import Check
+from lepton_pipeline.data.contracts.expectations import known_expectation
 from lepton_pipeline.errors import ConfigurationError
 
 _LONG = {"unexpected_list", "unexpected_index_list"}

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.checks import (
+from lepton_pipeline.data.contracts.checks import (
     Check,
     holds_numbers,
     is_number_check,
@@ -23,10 +23,10 @@ from lepton_pipeline.data.checks import (
     unmet_prerequisites,
     with_key_matches,
 )
-from lepton_pipeline.data.contract_report import report_check, report_checks, require_kept
-from lepton_pipeline.data.data_docs import build_data_docs
-from lepton_pipeline.data.expectations import check_declarations
-from lepton_pipeline.data.validation import Verdict, evaluate_checks, plain_value
+from lepton_pipeline.data.contracts.data_docs import build_data_docs
+from lepton_pipeline.data.contracts.expectations import check_declarations
+from lepton_pipeline.data.contracts.report import report_check, report_checks, require_kept
+from lepton_pipeline.data.contracts.validation import Verdict, evaluate_checks, plain_value
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Contract, Dataset, Features
 

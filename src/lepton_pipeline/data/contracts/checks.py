@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.columns import closest
-from lepton_pipeline.data.expectations import KEYS_EXIST
+from lepton_pipeline.data.contracts.expectations import KEYS_EXIST
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
 

@@ -1,0 +1,1 @@
+"""The data contract of a table: what must hold, evaluated by chunks, reported and enforced."""
