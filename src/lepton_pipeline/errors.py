@@ -40,6 +40,10 @@ class ContractError(DataError):
         self.key = key
 
 
+class EmptyFileError(DataError):
+    """A file without a header."""
+
+
 class SplitError(DataError):
     """The rows cannot be divided as declared."""
 

@@ -95,10 +95,10 @@ def test_a_raw_table_ends_at_the_date_by_its_own_time(raw_file):
     layout, contract = Ingestion(dates={"at": "ISO8601"}), Contract(time="at")
     # A label takes five days, but what it is made of is there at once.
     roles = dataset(as_of="2026-01-03", label_delay="5d")
-    read = read_table(raw, layout, contract, "visits", roles)
+    read = read_table(raw, layout, contract, "visits", roles)[0]
     assert (list(read["x"]), list(read.index)) == ([3, 1], [0, 1])
-    assert len(read_table(raw, layout, Contract(), "visits", roles)) == 4
-    assert len(read_table(raw, layout, contract, "visits", dataset())) == 4
+    assert len(read_table(raw, layout, Contract(), "visits", roles)[0]) == 4
+    assert len(read_table(raw, layout, contract, "visits", dataset())[0]) == 4
     with pytest.raises(DataError, match=r"no column 'when', which tables\.visits\.time declares"):
         read_table(raw, layout, Contract(time="when"), "visits", roles)
 

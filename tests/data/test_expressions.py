@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.expressions import FUNCTIONS, parse_expression
-from lepton_pipeline.data.ingest import typed_column
+from lepton_pipeline.data.values import typed_column
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Ingestion
 

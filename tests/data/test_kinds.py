@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from lepton_pipeline.data.ingest import typed_column
-from lepton_pipeline.data.kinds import find_kinds, typed_chunk
+from lepton_pipeline.data.kinds import Wanted, find_kinds
+from lepton_pipeline.data.values import arrow_table, typed_block, typed_column
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
@@ -24,15 +25,21 @@ ROWS = pd.DataFrame(
 )
 
 
-def chunks(rows, size):
-    return [rows.iloc[start : start + size] for start in range(0, len(rows), size)]
+def blocks(rows, size):
+    return [arrow_table(rows.iloc[start : start + size]) for start in range(0, len(rows), size)]
+
+
+def kind_of(values, ingestion=INGESTION, **wanted):
+    found = find_kinds([pa.table({"x": values})], ingestion, Wanted(**wanted))
+    typed = typed_block(pa.table({"x": values}), found.of, ingestion)
+    return found.of["x"], typed["x"], found.notes.get("x", [])
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
-def test_chunks_get_the_types_that_ingestion_gives_the_whole(size):
-    kinds, count = find_kinds(chunks(ROWS, size), INGESTION, numbers=[], texts=[])
-    assert count == 5
-    assert kinds == {
+def test_chunks_get_the_types_of_the_whole(size):
+    found = find_kinds(blocks(ROWS, size), INGESTION)
+    assert found.rows == 5
+    assert found.of == {
         "whole": "whole",
         "with_missing": "number",
         "fraction": "number",
@@ -41,31 +48,207 @@ def test_chunks_get_the_types_that_ingestion_gives_the_whole(size):
         "nothing": "empty",
         "day": "date",
     }
-    typed = pd.concat([typed_chunk(chunk, kinds, INGESTION) for chunk in chunks(ROWS, size)])
+    assert found.missing["with_missing"] == 2
+    parts = [typed_block(block, found.of, INGESTION, at * size) for at, block in enumerate(blocks(ROWS, size))]
     whole = pd.DataFrame({name: typed_column(ROWS[name], INGESTION) for name in ROWS})
-    pd.testing.assert_frame_equal(typed, whole)
+    pd.testing.assert_frame_equal(pd.concat(parts), whole)
 
 
 def test_what_the_model_reads_decides_where_the_rows_do_not():
-    rows = pd.DataFrame({"amount": ["", ""], "branch": ["12", "13"]})
-    kinds, _ = find_kinds([rows], INGESTION, numbers=["amount"], texts=["branch"])
-    typed = typed_chunk(rows, kinds, INGESTION)
+    rows = pa.table({"amount": ["", ""], "branch": ["12", "13"]})
+    kinds = find_kinds([rows], INGESTION, Wanted(numbers=["amount"], texts=["branch"])).of
+    typed = typed_block(rows, kinds, INGESTION)
     assert typed.dtypes.astype(str).to_dict() == {"amount": "float64", "branch": "str"}
     assert typed["branch"].tolist() == ["12", "13"]
 
 
 def test_values_of_parquet_files_keep_one_type_whatever_their_chunk_lacks():
     parts = [
-        pd.DataFrame({"n": [1, 2], "flag": [True, False], "at": [datetime(2024, 1, 1), datetime(2024, 1, 2)]}),
-        pd.DataFrame({"n": [1.0, None], "flag": pd.array([True, None], "boolean"), "at": [datetime(2024, 1, 3), None]}),
+        pa.table({"n": [1, 2], "flag": [True, False], "at": [datetime(2024, 1, 1), datetime(2024, 1, 2)]}),
+        pa.table({"n": [1.0, None], "flag": [True, None], "at": [datetime(2024, 1, 3), None]}),
     ]
-    kinds, _ = find_kinds(parts, INGESTION, [], [])
+    kinds = find_kinds(parts, INGESTION).of
     assert kinds == {"n": "number", "flag": "truth or missing", "at": "date"}
     for part in parts:
-        assert typed_chunk(part, kinds, INGESTION).dtypes.astype(str).to_list()[:2] == ["float64", "boolean"]
+        assert typed_block(part, kinds, INGESTION).dtypes.astype(str).to_list() == [
+            "float64",
+            "boolean",
+            "datetime64[us]",
+        ]
 
 
 def test_kinds_that_do_not_go_together_are_named():
-    parts = [pd.DataFrame({"x": [True, False]}), pd.DataFrame({"x": [1, 2]})]
     with pytest.raises(DataError, match=r"column 'x' holds values of several kinds \(truth, whole\)"):
-        find_kinds(parts, INGESTION, [], [])
+        find_kinds([pa.table({"x": [True, False]}), pa.table({"x": [1, 2]})], INGESTION)
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["007", "012"], "text"),
+        (["0000.702", "0012.5"], "number"),
+        (["1.5E5", "2.0E5"], "number"),
+        (["1e-5", "3"], "number"),
+        (["10E1", "11E2"], "text"),
+        (["10E1", "12"], "text"),
+        (["1E5", "2.5"], "number"),
+        (["inf", "1"], "number"),
+        (["NAN", "1"], "text"),
+        (["1_0", "1"], "text"),
+        (["0x10", "1"], "text"),
+        (["9223372036854775807", "1"], "whole"),
+        (["9223372036854775808", "1"], "unsigned"),
+        (["9223372036854775807", ""], "whole or missing"),
+        (["9223372036854775808", ""], "unsigned or missing"),
+        (["18446744073709551616", "1"], "text"),
+        (["-0", "+5"], "whole"),
+        (["1", ""], "number"),
+    ],
+)
+def test_texts_are_numbers_where_nothing_is_lost_by_it(texts, kind):
+    found, typed, _ = kind_of(texts)
+    assert found == kind
+    if kind == "text":
+        assert typed.tolist() == texts
+    if kind.startswith(("whole", "unsigned")):
+        assert [str(value) for value in typed if not pd.isna(value)] == [str(int(text)) for text in texts if text]
+
+
+@pytest.mark.parametrize(
+    ("texts", "kept"),
+    [
+        (["1.1", "1.10"], ["1.1", "1.10"]),
+        (["007", "7"], ["007", "7"]),
+        (["10E1", "100"], ["10E1", "100"]),
+        (["+5", "5"], ["+5", "5"]),
+        (["12345678901234567890123", "1"], ["12345678901234567890123", "1"]),
+        (["5", "-7"], [5, -7]),
+        (["123456789012345678", ""], [123456789012345678, None]),
+    ],
+)
+def test_a_key_keeps_its_text(texts, kept):
+    values = kind_of(texts, keys=["x"])[1]
+    assert [None if pd.isna(value) else value for value in values] == kept
+
+
+def test_an_id_that_has_lost_digits_is_refused():
+    with pytest.raises(DataError, match=r"column 'x' .* floats beyond 2\^53 \(123456789012345677\d+\)|floats beyond"):
+        kind_of([1.2345678901234568e17, None], keys=["x"])
+
+
+@pytest.mark.parametrize("values", [[5, -999], [5.0, -999.0], ["5", "-999.0"], ["5", "-999"]])
+def test_what_means_no_value_means_it_in_every_type(values):
+    kind, typed, _ = kind_of(values, Ingestion(missing=["", "-999"]))
+    assert kind == "number"
+    assert typed.isna().tolist() == [False, True]
+
+
+def test_a_date_that_means_no_value():
+    never = [datetime(2024, 1, 2), datetime(1900, 1, 1)]
+    assert kind_of(never, Ingestion(missing=["1900-01-01"]))[1].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("texts", "note"),
+    [
+        (["1"] * 9 + ["1.2O"], "text in 1 of 10 rows, numbers in the others: '1.2O' (row 9); correct them"),
+        (["$1,234.50", "$7.00"], "text in 2 of 2 rows: '$1,234.50' (row 0), '$7.00' (row 1); declare how they are"),
+        (["52.3%", "7%"], "declare how they are written"),
+        (["959.36"] * 9 + ["1.959,36"], "'1.959,36' (row 9); declare how they are written"),
+        (["3"] * 9 + ["#N/A"], "'#N/A' (row 9); correct them, list what means no value under ingestion.missing"),
+        (["007", "012"], "codes: whole numbers with leading zeros, such as '007' (row 0)"),
+        (["1"] * 400 + ["007"], "text in 1 of 401 rows, numbers in the others: '007' (row 400)"),
+        (["10E1", "11E2"], "codes: digits, E and digits"),
+        (["2024-01-02", "2024-01-03"], "texts that look like dates: '2024-01-02' (row 0)"),
+    ],
+)
+def test_what_makes_a_column_text_is_said_with_rows(texts, note):
+    notes = kind_of(texts)[2]
+    assert len(notes) == 1
+    assert note in notes[0]
+
+
+@pytest.mark.parametrize("texts", [["a", "b"], ["1", "2"], ["A1", "B2", "3"], [""]])
+def test_what_is_plain_is_not_noted(texts):
+    assert kind_of(texts)[2] == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "texts", "numbers"),
+    [
+        ({"thousands": ","}, ["1,234.5", "12"], [1234.5, 12]),
+        ({"thousands": ".", "decimal": ","}, ["1.959,36", "959,36"], [1959.36, 959.36]),
+        ({"thousands": " "}, ["1 234", "1\u00a0234"], [1234, 1234]),
+        ({"thousands": "'"}, ["1'234", "1\u2019234"], [1234, 1234]),
+        ({"units": ["$", "%"], "thousands": ","}, ["$1,234.50", "-$5", "$-5", "52.3 %"], [1234.5, -5, -5, 52.3]),
+        ({"accounting": True}, ["(5)", "5-", "( 1.5 )", "2"], [-5, -5, -1.5, 2]),
+        ({"accounting": True, "units": ["€"]}, ["(€5)", "5 €"], [-5, 5]),
+    ],
+)
+def test_numbers_are_read_as_they_are_declared_to_be_written(declared, texts, numbers):
+    assert kind_of(texts, Ingestion(**declared))[1].tolist() == numbers
+
+
+def test_a_mark_in_the_wrong_place_makes_no_number():
+    assert kind_of(["1,23", "4"], Ingestion(thousands=","))[0] == "text"
+
+
+def test_durations_and_times_of_day_are_seconds():
+    kind, typed, notes = kind_of([timedelta(minutes=1.5), None])
+    assert (kind, typed.iloc[0], notes) == ("number", 90.0, ["durations or times of day, in seconds"])
+    assert kind_of(pa.array([3_600_000_000], pa.time64("us")))[1].tolist() == [3600.0]
+
+
+@pytest.mark.parametrize("values", [[[1]], [{"a": 1}], [b"x"]])
+def test_what_no_feature_has_is_refused_before_training(values):
+    with pytest.raises(DataError, match=r"column 'x' holds values of the type .*, of which there is no feature"):
+        kind_of(values)
+
+
+@pytest.mark.parametrize(
+    ("texts", "zone", "kind", "hours"),
+    [
+        (["2024-01-02T10:00+02:00", "2024-07-02T10:00+02:00"], None, "date in UTC+02:00", [10, 10]),
+        (["2024-01-02T10:00Z", "2024-07-02T10:00+00:00"], "Europe/Berlin", "date in UTC", [10, 10]),
+        (["2024-01-02T10:00+01:00", "2024-07-02T10:00+02:00"], "Europe/Berlin", "date in Europe/Berlin", [10, 10]),
+        (["2024-01-02T10:00+01:00", "2024-07-02T10:00+02:00"], None, "date in UTC", [9, 8]),
+        (["2024-01-02T10:00", "2024-07-02"], "Europe/Berlin", "date", [10, 0]),
+    ],
+)
+def test_a_column_keeps_the_clock_that_all_its_times_have(texts, zone, kind, hours):
+    found, typed, notes = kind_of(texts, Ingestion(dates={"x": "ISO8601"}, zone=zone))
+    assert (found, typed.dt.hour.tolist()) == (kind, hours)
+    assert bool(notes) == (
+        len({text[16:] for text in texts}) > 1 and kind not in ("date", "date in UTC") or hours == [9, 8]
+    )
+
+
+def test_times_are_read_on_the_clock_of_the_model():
+    zones = {"x": "Europe/Berlin"}
+    declared = Ingestion(dates={"x": "ISO8601"})
+    assert kind_of(["2024-01-02T10:00Z"], declared, zones=zones)[1].dt.hour.tolist() == [11]
+    with pytest.raises(DataError, match="has times with no time zone, but the training rows had Europe/Berlin"):
+        kind_of(["2024-01-02T10:00"], declared, zones=zones)
+    with pytest.raises(DataError, match="has times with a time zone, but the training rows had none"):
+        kind_of(["2024-01-02T10:00Z"], declared, zones={"x": None})
+
+
+def test_zones_of_parquet_files():
+    at = pa.array([datetime(2024, 1, 2, 9), datetime(2024, 7, 2, 8)], pa.timestamp("ns", "Europe/Berlin"))
+    kind, typed, _ = kind_of(at)
+    assert (kind, str(typed.dtype), typed.dt.hour.tolist()) == (
+        "date in Europe/Berlin",
+        "datetime64[us, Europe/Berlin]",
+        [10, 10],
+    )
+
+
+def test_years_of_two_digits_are_as_declared():
+    layout = {"dates": {"x": "%d.%m.%y"}}
+    assert kind_of(["12.03.55"], Ingestion(**layout))[1].dt.year.tolist() == [2055]
+    declared = Ingestion(**layout, two_digit_years={"x": 2024})
+    assert kind_of(["12.03.55", "12.03.24"], declared)[1].dt.year.tolist() == [1955, 2024]
+
+
+def test_texts_are_composed():
+    assert kind_of(["Ko\u0308ln"])[1].tolist() == ["K\u00f6ln"]

@@ -48,11 +48,18 @@ def test_a_file_of_another_kind_is_named_for_what_it_is(raw_file, content, messa
     assert error.value.exit_code == 3
 
 
-def test_a_text_in_utf_16_is_recognised(raw_file):
-    file = raw_file("a,b\n1,2\n".encode("utf-16"))
-    with pytest.raises(DataError, match=r"is not utf-8: .*declare ingestion\.encoding \(utf-16\)"):
-        read_header(file, Ingestion())
-    assert read_header(file, Ingestion(encoding="utf-16")) == ["a", "b"]
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("declared", ["utf-8", "cp1252", "utf-16-le"])
+def test_a_byte_order_mark_says_the_encoding(raw_file, encoding, declared):
+    file = raw_file("a,b\nä,2\n".encode(encoding))
+    names = read_header(file, Ingestion(encoding=declared))
+    assert names == ["a", "b"]
+    assert read_rows(file, names, Ingestion(encoding=declared)).to_dict("list") == {"a": ["ä"], "b": ["2"]}
+
+
+def test_utf_16_without_its_mark_is_named(raw_file):
+    with pytest.raises(DataError, match=r"holds zero bytes, .*declare ingestion\.encoding \(utf-16-le, say\)"):
+        read_header(raw_file("a,b\n1,2\n".encode("utf-16-le")), Ingestion())
 
 
 def test_a_parquet_file_that_was_cut_off_is_refused(raw_file):

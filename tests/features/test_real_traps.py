@@ -69,7 +69,7 @@ def one_table(vertical: str, declared: Vertical) -> pd.DataFrame:
 
 
 def energy_table(vertical: str, declared: Vertical) -> pd.DataFrame:
-    readings = read_table(raw(vertical), declared.ingestion, declared.tables["appliances"], "appliances")
+    readings = read_table(raw(vertical), declared.ingestion, declared.tables["appliances"], "appliances")[0]
     return label_next_hour(readings).reset_index(drop=True)
 
 
@@ -88,7 +88,7 @@ def retail_table(vertical: str, declared: Vertical) -> pd.DataFrame:
     files = [read_rows(file, read_header(file, declared.ingestion), declared.ingestion) for file in raw("retail")]
     texts = pd.concat(files, ignore_index=True)
     texts = texts[texts["Customer ID"].str.fullmatch(CUSTOMERS)]
-    lines = read_table(texts, declared.ingestion, declared.tables["lines"], "lines")
+    lines = read_table(texts, declared.ingestion, declared.tables["lines"], "lines")[0]
     days = summarise_days(select_customer_lines(drop_repeated_invoices(lines)))
     return take_snapshots(days, declared.dataset)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,21 +14,38 @@ _EXAMPLES = 3
 # Directives that always have as many digits, and those of a time zone.
 _FIXED_WIDTH = {"Y", "y", "m", "d", "H", "M", "S", "j", "%"}
 _ZONES = {"z", "Z"}
+# No zone is called so: whatever zone the times have is kept.
+UNKNOWN = "as written"
+# Behind a time, for in 2024-01-02 there is none.
+_OFFSET = re.compile(
+    r"(?:\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?|T\d{2}(?:\d{2}){0,2}(?:[.,]\d+)?)\s*([Zz]|[+-]\d{2}(?::?\d{2})?)$"
+)
 
 
-def read_dates(column: pd.Series, layout: str, or_iso: bool = False) -> pd.Series:
+def read_dates(
+    column: pd.Series,
+    layout: str,
+    *,
+    or_iso: bool = False,
+    zone: str | None = UNKNOWN,
+    latest_year: int | None = None,
+) -> pd.Series:
     """Read a column of dates.
 
     Args:
         column: texts, blank where missing, or whole numbers, to which the zeros are given back that a number loses.
         layout: a format of strptime, or ISO8601.
-        or_iso: whether a value may also be an ISO 8601 date, with a time zone just where the format has one.
+        or_iso: whether a value may also be an ISO 8601 date.
+        zone: the clock to read times by, however their offsets are written; None for times without a zone; UNKNOWN to
+            keep the zone that all have.
+        latest_year: what two digits may mean at most, where the format has such years.
 
     Returns:
         datetime64[us], indexed as `column`.
 
     Raises:
-        ValueError: a value is no such date, or the format cannot be used; with examples and what to do.
+        ValueError: a value is no such date, or has no zone where others do, or the format cannot be used; with
+            examples and what to do.
     """
     # Every distinct value is looked at once: columns of a large table repeat theirs.
     codes, distinct = pd.factorize(column)
@@ -35,10 +53,13 @@ def read_dates(column: pd.Series, layout: str, or_iso: bool = False) -> pd.Serie
     number = pd.api.types.is_numeric_dtype(values.dtype)
     texts = _digits(values, _width(layout)) if number else values.astype("str").str.strip()
     texts = texts.mask(texts == "")
-    dates = _parsed(texts, layout)
+    _require_alike(texts, layout, zone, or_iso=or_iso)
+    dates = _parsed(texts, layout, zone)
+    if latest_year is not None:
+        dates = dates.mask(dates.dt.year > latest_year, dates - pd.DateOffset(years=100))
     wrong = texts[dates.isna() & texts.notna()]
     if or_iso and len(wrong):
-        dates, wrong = _with_iso(dates, wrong, bool(_directives(layout) & _ZONES))
+        dates, wrong = _with_iso(dates, wrong, layout, zone)
     if len(wrong):
         shown = ", ".join(map(repr, wrong[:_EXAMPLES]))
         raise ValueError(
@@ -48,20 +69,80 @@ def read_dates(column: pd.Series, layout: str, or_iso: bool = False) -> pd.Serie
     return pd.Series(dates.array.take(codes, allow_fill=True), index=column.index, name=column.name)
 
 
-def _parsed(texts: pd.Series, layout: str) -> pd.Series:
+def offsets_of(texts: pd.Series, layout: str) -> pd.Series:
+    """The time zone of each time, as it stands behind it: "UTC", "UTC+02:00", or missing where there is none.
+
+    Args:
+        texts: times, none missing.
+        layout: their format; times of a format with names of zones are all taken as UTC, which knows what CET means.
+    """
+    if layout != ISO and not _directives(layout) & _ZONES:
+        return pd.Series(None, index=texts.index, dtype=object)
+    if "Z" in _directives(layout):
+        return pd.Series("UTC", index=texts.index, dtype=object)
+    behind = texts.astype(object).map(lambda text: _OFFSET.search(text) if isinstance(text, str) else None)
+    return behind.map(lambda found: None if found is None else _zone_name(found[1])).astype(object)
+
+
+def _zone_name(offset: str) -> str:
+    digits = offset.replace(":", "").ljust(5, "0")
+    return "UTC" if offset in "Zz" or digits[1:] == "0000" else f"UTC{digits[:3]}:{digits[3:]}"
+
+
+def in_zone(dates: pd.Series, zone: str) -> pd.Series:
+    """Dates with a zone on the clock of another.
+
+    Args:
+        dates: datetime64 with a time zone.
+        zone: such as "Europe/Berlin", "UTC" or "UTC+02:00".
+    """
+    return dates.dt.tz_convert(_zone(zone))
+
+
+def _zone(name: str) -> Any:
+    fixed = re.fullmatch(r"(?:UTC)?([+-])(\d\d):?(\d\d)", name)
+    if fixed is None:
+        return name
+    minutes = int(fixed[2]) * 60 + int(fixed[3])
+    return timezone(timedelta(minutes=-minutes if fixed[1] == "-" else minutes))
+
+
+def _require_alike(texts: pd.Series, layout: str, zone: str | None, *, or_iso: bool) -> None:
+    """Refuse times without a zone beside times with one, or where others are on a clock.
+
+    Raises:
+        ValueError: with an example.
+    """
+    present = texts.dropna()
+    offsets = offsets_of(present, ISO if or_iso and not _directives(layout) & _ZONES else layout)
+    bare, zoned = present[offsets.isna()], present[offsets.notna()]
+    if len(bare) and len(zoned):
+        raise ValueError(
+            f"some have a time zone, such as {zoned.iloc[0]!r}, and some have none, such as {bare.iloc[0]!r}; "
+            "write them alike"
+        )
+    if zone is None and len(zoned):
+        raise ValueError(f"{zoned.iloc[0]!r} has a time zone, but the training rows had none; write it as they were")
+    if zone not in (None, UNKNOWN) and len(bare):
+        raise ValueError(f"{bare.iloc[0]!r} has no time zone, but the training rows are in {zone}; add its offset")
+
+
+def _parsed(texts: pd.Series, layout: str, zone: str | None) -> pd.Series:
     try:
-        return pd.to_datetime(texts, format=layout, errors="coerce", utc=False).dt.as_unit("us")
+        dates = pd.to_datetime(texts, format=layout, errors="coerce", utc=zone not in (None, UNKNOWN)).dt.as_unit("us")
     except ValueError as error:
         if layout == ISO or _directives(layout) & _ZONES:
-            raise ValueError("they have different time zones, or some have none; give all the same one") from error
+            raise ValueError("they have several time zones; declare ingestion.zone") from error
         raise ValueError(
             f"the format {layout!r} cannot be used: {error}; declare ISO8601, or one such as %d/%m/%Y %H:%M"
         ) from error
+    return dates if zone in (None, UNKNOWN) else in_zone(dates, str(zone))
 
 
-def _with_iso(dates: pd.Series, wrong: pd.Series, zoned: bool) -> tuple[pd.Series, pd.Series]:
+def _with_iso(dates: pd.Series, wrong: pd.Series, layout: str, zone: str | None) -> tuple[pd.Series, pd.Series]:
     """Fill in what is written in ISO 8601; the dates, and the texts that are still none."""
-    written = _parsed(wrong, ISO)
+    zoned = bool(_directives(layout) & _ZONES) if zone == UNKNOWN else zone is not None
+    written = _parsed(wrong, ISO, zone)
     read = dates.notna().any()
     if (written.dt.tz is not None) != zoned or (read and written.dtype != dates.dtype):
         return dates, wrong

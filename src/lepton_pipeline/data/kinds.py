@@ -1,103 +1,445 @@
-"""One type for each column of rows that are read in chunks: what ingestion would give it if it read them at once."""
+"""One kind for each column, told in a first pass over all rows, so that a second one gives every chunk its types."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.ingest import text_column, typed_column
+from lepton_pipeline.data.dates import ISO, offsets_of
+from lepton_pipeline.data.numbers import (
+    BARE_EXPONENT,
+    DECIMAL,
+    FOR_PEOPLE,
+    INFINITE,
+    LONG_WHOLE,
+    WHOLE,
+    ZERO_LED,
+    Writing,
+    missing_numbers,
+)
+from lepton_pipeline.data.texts import clean_texts, fits, plain_numbers
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
-_NUMBERS = {"empty", "whole", "number"}
-_TYPES: dict[str, Any] = {"whole": "int64", "number": "float64", "truth": "bool", "truth or missing": "boolean"}
-_TRUTHS = {"empty", "truth", "truth or missing"}
+WHOLE_OR_MISSING, UNSIGNED_OR_MISSING, SINGLE = "whole or missing", "unsigned or missing", "single"
+IN_ZONE = "date in "
+# Whole numbers up to here are floats, too, without a loss.
+EXACT = 2**53
+_INT64, _UINT64 = 2**63 - 1, 2**64 - 1
+_EXAMPLES = 3
+# A text that can be had back from the number.
+_CANONICAL = r"(?:0|-?[1-9]\d*)"
+_DATE_LIKE = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?|\d{1,2}[./]\d{1,2}[./]\d{4}(?: \d\d:\d\d.*)?"
+_CLASSES = {
+    "decimal": DECIMAL,
+    "code": ZERO_LED,
+    "exponent": BARE_EXPONENT,
+    "long": LONG_WHOLE,
+    "infinite": INFINITE,
+}
+_MOST = 0.5
+# Some codes without a zero in front look like numbers; so few codes among numbers look like a mistake.
+_MANY = 0.01
 
 
-def find_kinds(
-    chunks: Iterable[pd.DataFrame], ingestion: Ingestion, numbers: Collection[str], texts: Collection[str]
-) -> tuple[dict[str, str], int]:
+@dataclass(frozen=True)
+class Wanted:
+    """What is known of columns before their values are.
+
+    Attributes:
+        keys: their text is what they are (ids, groups, categories): whole numbers only where nothing is lost by it.
+        numbers: they hold numbers also where no row has a value.
+        texts: they stay texts also where every one of them looks like a number.
+        zones: the clock of columns of dates, as a model has it; None for times without a zone.
+    """
+
+    keys: Collection[str] = ()
+    numbers: Collection[str] = ()
+    texts: Collection[str] = ()
+    zones: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What was found of the columns of a table.
+
+    Attributes:
+        of: kind by column: "whole" (int64), "number" (float64), "single" (float32), "unsigned" (uint64), the two of
+            whole numbers beyond 2^53 with missing values ("whole or missing", "unsigned or missing"), "text", "empty"
+            (no value), "truth", "truth or missing", "date", or "date in ZONE".
+        rows: number of rows.
+        missing: by column, number of rows without a value.
+        notes: by column, sentences on what was decided where the values left a choice.
+    """
+
+    of: dict[str, str]
+    rows: int
+    missing: dict[str, int]
+    notes: dict[str, list[str]]
+
+
+def find_kinds(blocks: Iterable[Any], ingestion: Ingestion, wanted: Wanted | None = None) -> Kinds:
     """Find the kind of every column in one pass.
 
     Args:
-        chunks: rows as they were read.
+        blocks: Arrow tables with the same columns: rows as they were read.
         ingestion: how text becomes values.
-        numbers: columns that hold numbers also where no row has a value.
-        texts: columns of texts that stay texts also where every one of them looks like a number.
-
-    Returns:
-        By column: "whole" (int64), "number" (float64), "text", "empty" (no value), "truth", "truth or missing" or
-        "date"; and the number of rows.
+        wanted: what is known of columns before.
 
     Raises:
-        DataError: a value is no date of the declared format, or a column is of several kinds.
+        DataError: a column is of several kinds, or of one that no feature has; an id would lose digits.
     """
-    seen: dict[str, set[str]] = {}
+    wanted = wanted or Wanted()
+    writing = Writing(ingestion)
+    facts: dict[str, _Facts] = {}
     rows = 0
-    for chunk in chunks:
-        rows += len(chunk)
-        for name in map(str, chunk.columns):
-            states = seen.setdefault(name, set())
-            # A text among the values settles it.
-            if "text" not in states:
-                states.add(_kind(chunk[name], ingestion, forced=name in texts))
-    return {name: _combined(name, states, number=name in numbers) for name, states in seen.items()}, rows
+    for block in blocks:
+        for name, column in zip(block.column_names, block.columns, strict=True):
+            if name not in facts:
+                facts[name] = _Facts(name, ingestion, writing, is_key=name in wanted.keys)
+            facts[name].add(column, rows)
+        rows += len(block)
+    kinds = {name: each.kind(wanted) for name, each in facts.items()}
+    notes = {name: each.notes(kinds[name], rows) for name, each in facts.items()}
+    return Kinds(
+        kinds,
+        rows,
+        {name: each.missing for name, each in facts.items()},
+        {name: said for name, said in notes.items() if said},
+    )
 
 
-def typed_chunk(chunk: pd.DataFrame, kinds: dict[str, str], ingestion: Ingestion) -> pd.DataFrame:
-    """Give the values of a chunk their types.
+class _Facts:
+    """What is known of one column so far."""
+
+    def __init__(self, name: str, ingestion: Ingestion, writing: Writing, *, is_key: bool) -> None:
+        self.name = name
+        self.missing = 0
+        self._ingestion = ingestion
+        self._writing = writing
+        self._codes = missing_numbers(ingestion.missing, writing)
+        self._is_key = is_key
+        self._layout = ingestion.dates.get(name)
+        self._present = 0
+        # How the file holds the values: "text", "whole", "number", "single", "truth", "date", "seconds".
+        self._forms: Counter[str] = Counter()
+        # Texts by what they look like: see `_CLASSES`, "whole", and "other".
+        self._texts: Counter[str] = Counter()
+        # Their first texts, each with its row.
+        self._examples: dict[str, dict[str, int]] = {}
+        self._canonical = self._for_people = self._date_like = 0
+        self._low = self._high = 0
+        self._zones: Counter[str | None] = Counter()
+
+    def add(self, column: Any, start: int) -> None:
+        """Take in the values of further rows; the first one is row `start`."""
+        import pyarrow as pa
+
+        kind = column.type
+        if pa.types.is_dictionary(kind):
+            return self.add(column.cast(kind.value_type), start)
+        if is_text(kind):
+            return self._add_texts(column, start)
+        if pa.types.is_null(kind):
+            self.missing += len(column)
+            return None
+        form = self._form(kind)
+        values = without_codes(column, self._ingestion, self._layout)
+        self.missing += values.null_count
+        present = len(values) - values.null_count
+        self._present += present
+        if present:
+            self._forms[form] += present
+        if form == "whole" and present:
+            self._reach(values)
+        elif form in ("number", "single") and self._is_key:
+            self._refuse_lost_digits(values)
+        elif form == "date":
+            self._zones[getattr(kind, "tz", None)] += present
+        return None
+
+    def kind(self, wanted: Wanted) -> str:
+        """The kind of the column, of all its values."""
+        forms = set(self._forms)
+        if self._layout is not None and forms <= {"text", "date", "whole", "number"}:
+            return self._date(wanted)
+        text = self._text_kind() if "text" in forms else None
+        if self.name in wanted.texts and forms <= {"text", "whole", "number", "single"}:
+            return "text"
+        if not forms:
+            return "number" if self.name in wanted.numbers else "empty"
+        others = forms - {"text"}
+        if others <= {"whole", "number", "single", "seconds"} and text in (None, "number"):
+            return self._number()
+        if not others:
+            return "text"
+        if others == {"truth"} and text is None:
+            return "truth or missing" if self.missing else "truth"
+        if others == {"date"} and text is None:
+            return self._date(wanted)
+        if text == "text" and others <= {"whole", "number", "single"}:
+            if self._is_key:
+                return "text"
+            raise DataError(
+                f"column {self.name!r} holds texts in some rows and numbers in others ({self._shown('other')}); "
+                "give it one type in all files."
+            )
+        shown = ", ".join(sorted(others | ({text} if text else set())))
+        raise DataError(
+            f"column {self.name!r} holds values of several kinds ({shown}); give all its rows the same kind."
+        )
+
+    def notes(self, kind: str, rows: int) -> list[str]:
+        """What a person should know of how the values were taken."""
+        said = []
+        if kind == "text":
+            said += self._text_notes(rows)
+        if "seconds" in self._forms:
+            said.append("durations or times of day, in seconds")
+        if kind.startswith(IN_ZONE):
+            offsets = sorted(str(zone) for zone in self._zones)
+            if len(offsets) > 1:
+                why = "as ingestion.zone says" if self._ingestion.zone else "as no ingestion.zone is declared"
+                said.append(
+                    f"times with several offsets ({', '.join(offsets[:4])}), read as {kind.removeprefix(IN_ZONE)} {why}"
+                )
+        return said
+
+    def _form(self, kind: Any) -> str:
+        import pyarrow as pa
+
+        types = pa.types
+        if types.is_integer(kind) or (types.is_decimal(kind) and kind.scale == 0):
+            return "whole"
+        if types.is_float32(kind):
+            return "single"
+        if types.is_floating(kind) or types.is_decimal(kind):
+            return "number"
+        if types.is_boolean(kind):
+            return "truth"
+        if types.is_timestamp(kind) or types.is_date(kind):
+            return "date"
+        if types.is_duration(kind) or types.is_time(kind):
+            return "seconds"
+        raise DataError(
+            f"column {self.name!r} holds values of the type {kind}, of which there is no feature; make them numbers, "
+            "texts, dates or truth values, or take the column out of the data."
+        )
+
+    def _reach(self, values: Any) -> None:
+        import pyarrow.compute as pc
+
+        ends = pc.min_max(values).as_py()
+        self._low, self._high = min(self._low, int(ends["min"])), max(self._high, int(ends["max"]))
+
+    def _refuse_lost_digits(self, values: Any) -> None:
+        import pyarrow.compute as pc
+
+        largest = pc.max(pc.abs(values)).as_py()
+        if largest is not None and largest > EXACT:
+            raise DataError(
+                f"column {self.name!r} tells rows or groups apart, but holds floats beyond 2^53 ({largest:.0f}), which "
+                "have lost their last digits; write it as text or as whole numbers."
+            )
+
+    def _add_texts(self, column: Any, start: int) -> None:
+        import pyarrow.compute as pc
+
+        texts = clean_texts(column, self._ingestion.missing)
+        present = len(texts) - texts.null_count
+        if self._layout is not None:
+            distinct = pc.unique(texts).drop_null().to_pandas()
+            for zone, count in offsets_of(distinct, self._layout).value_counts(dropna=False).items():
+                self._zones[None if pd.isna(zone) else str(zone)] += int(count)
+        else:
+            plain = plain_numbers(texts, self._writing)
+            if self._codes and not self._is_key:
+                texts, plain = self._without_numbers(texts, plain)
+                present = len(texts) - texts.null_count
+            self._classify(texts, plain, start)
+        self.missing += len(texts) - present
+        self._present += present
+        if present:
+            self._forms["text"] += present
+
+    def _without_numbers(self, texts: Any, plain: Any) -> tuple[Any, Any]:
+        """Drop -999.0 where -999 means no value."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        numeric = pc.fill_null(fits(plain, f"{WHOLE}|{DECIMAL}"), fill_value=False)
+        values = pc.cast(pc.if_else(numeric, plain, None), pa.float64())
+        coded = pc.fill_null(pc.is_in(values, pa.array(self._codes, pa.float64())), fill_value=False)
+        return pc.if_else(coded, None, texts), pc.if_else(coded, None, plain)
+
+    def _classify(self, texts: Any, plain: Any, start: int) -> None:
+        """Count texts by what they look like, most first: few columns need more than one look."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if self._is_key:
+            self._canonical += pc.sum(fits(texts, _CANONICAL), min_count=0).as_py() or 0
+        whole = pc.fill_null(fits(plain, WHOLE), fill_value=True)
+        places = pc.indices_nonzero(pc.invert(whole))
+        self._texts["whole"] += len(texts) - texts.null_count - len(places)
+        if not len(places):
+            return
+        rest = pa.table({"place": places, "plain": pc.take(plain, places), "text": pc.take(texts, places)})
+        for name, pattern in _CLASSES.items():
+            found = fits(rest["plain"], pattern)
+            matched = rest.filter(found)
+            if not len(matched):
+                continue
+            self._count(name, matched, start)
+            if name == "long":
+                longs = [int(text) for text in pc.unique(matched["plain"]).to_pylist()]
+                self._low, self._high = min(self._low, *longs), max(self._high, *longs)
+            rest = rest.filter(pc.invert(found))
+            if not len(rest):
+                return
+        self._count("other", rest, start)
+        self._for_people += pc.sum(fits(rest["text"], FOR_PEOPLE)).as_py()
+        self._date_like += pc.sum(fits(rest["text"], _DATE_LIKE)).as_py()
+
+    def _count(self, name: str, found: Any, start: int) -> None:
+        """Count texts of one class, and keep the first of them."""
+        self._texts[name] += len(found)
+        known = self._examples.setdefault(name, {})
+        if len(known) < _EXAMPLES:
+            for text in found["text"].unique()[: 2 * _EXAMPLES].to_pylist():
+                if len(known) < _EXAMPLES and text not in known:
+                    known[text] = start + found["place"][found["text"].index(text).as_py()].as_py()
+
+    def _text_kind(self) -> str:
+        """What texts are, by their looks alone: "text" or "number"."""
+        seen = self._texts
+        if self._is_key:
+            fits_a_type = self._canonical == self._forms["text"] and self._low >= -_INT64 and self._high <= _UINT64
+            return "number" if fits_a_type and not seen["other"] else "text"
+        if seen["other"] or seen["code"]:
+            return "text"
+        # With a number beyond doubt beside them, exponents are numbers, and long ones need not be keys.
+        if (seen["exponent"] or self._high > _UINT64 or self._low < -_INT64) and not seen["decimal"]:
+            return "text"
+        return "number"
+
+    def _number(self) -> str:
+        whole = not (
+            self._forms["number"]
+            or self._forms["single"]
+            or self._forms["seconds"]
+            or self._texts["decimal"]
+            or self._texts["infinite"]
+            or self._texts["exponent"]
+        )
+        if not whole:
+            return SINGLE if set(self._forms) == {"single"} else "number"
+        if self._low < -_INT64 or self._high > _UINT64:
+            return "number"
+        unsigned = self._high > _INT64
+        if unsigned and self._low < 0:
+            return "number"
+        if not self.missing:
+            return "unsigned" if unsigned else "whole"
+        if max(-self._low, self._high) <= EXACT:
+            return "number"
+        return UNSIGNED_OR_MISSING if unsigned else WHOLE_OR_MISSING
+
+    def _date(self, wanted: Wanted) -> str:
+        zones = set(self._zones)
+        if self.name in wanted.zones:
+            zone = wanted.zones[self.name]
+            if zones and (zone is None) != (zones == {None}):
+                held, had = ("no time zone", zone) if None in zones else ("a time zone", "none")
+                raise DataError(
+                    f"column {self.name!r} has times with {held}, but the training rows had {had}; write them alike."
+                )
+            return "date" if zone is None else f"{IN_ZONE}{zone}"
+        if None in zones and len(zones) > 1:
+            raise DataError(
+                f"column {self.name!r} cannot be read as dates (ingestion.dates): some of its times have a time zone "
+                f"({', '.join(sorted(str(zone) for zone in zones - {None})[:3])}) and some have none; write them alike."
+            )
+        if not zones or zones == {None}:
+            return "date"
+        return IN_ZONE + (str(next(iter(zones))) if len(zones) == 1 else self._ingestion.zone or "UTC")
+
+    def _text_notes(self, rows: int) -> list[str]:
+        seen, present = self._texts, sum(self._texts.values())
+        if self._is_key or not present:
+            return []
+        numbers = seen["whole"] + seen["decimal"] + seen["infinite"]
+        numbers += seen["long"] if self._low >= -_INT64 and self._high <= _UINT64 else 0
+        if seen["code"] >= _MANY * present and seen["code"] + seen["whole"] == present:
+            return [f"codes: whole numbers with leading zeros, such as {self._shown('code')}"]
+        if seen["exponent"] == present:
+            return [f"codes: digits, E and digits, such as {self._shown('exponent')}"]
+        if seen["long"] == present:
+            return [f"keys: whole numbers of 20 digits or more, such as {self._shown('long')}"]
+        odd = present - numbers
+        if odd and numbers + self._for_people >= _MOST * present:
+            kind = next(name for name in ("other", "code", "exponent", "long") if seen[name])
+            written = self._for_people >= _MOST * seen["other"] and seen["other"]
+            remedy = (
+                "declare how they are written (ingestion.decimal, thousands, units, accounting)"
+                if written
+                else "correct them, list what means no value under ingestion.missing, or declare it categorical"
+            )
+            others = ", numbers in the others" if numbers else ""
+            return [f"text in {odd:,} of {rows:,} rows{others}: {self._shown(kind)}; {remedy}"]
+        if self._date_like >= _MOST * present:
+            return [f"texts that look like dates: {self._shown('other')}; declare their format in ingestion.dates"]
+        return []
+
+    def _shown(self, name: str) -> str:
+        return ", ".join(f"{text!r} (row {row:,})" for text, row in self._examples.get(name, {}).items())
+
+
+def is_text(kind: Any) -> bool:
+    """Whether an Arrow type is one of texts."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def without_codes(column: Any, ingestion: Ingestion, layout: str | None) -> Any:
+    """Make values that mean "no value" null, whatever their type: NaN, and what `ingestion.missing` says.
 
     Args:
-        chunk: rows as they were read.
-        kinds: of all columns, see `find_kinds`.
-        ingestion: how text becomes values.
-
-    Raises:
-        DataError: as `find_kinds`.
+        column: Arrow values that are no texts.
+        ingestion: has the texts that mean "no value".
+        layout: of a column of dates.
     """
-    return pd.DataFrame({name: _typed(chunk[name], kinds[name], ingestion) for name in map(str, chunk.columns)})
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if pa.types.is_floating(kind):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, kind), column)
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        codes: Any = missing_numbers(ingestion.missing, Writing(ingestion))
+        compared = column.cast(pa.float64(), safe=False) if codes else column
+        wanted = pa.array(codes, pa.float64())
+    elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        codes = [date for date in (_date_code(text, layout) for text in ingestion.missing) if date is not None]
+        compared = column.cast(pa.timestamp("us"), safe=False) if codes else column
+        wanted = pa.array(codes, pa.timestamp("us"))
+    else:
+        return column
+    return pc.if_else(pc.is_in(compared, wanted), pa.scalar(None, kind), column) if codes else column
 
 
-def _kind(column: pd.Series, ingestion: Ingestion, forced: bool) -> str:
-    text = pd.api.types.is_string_dtype(column)
-    typed = text_column(column, ingestion) if forced and text else typed_column(column, ingestion)
-    if pd.api.types.is_bool_dtype(typed.dtype):
-        return "truth or missing" if typed.hasnans else "truth"
-    if pd.api.types.is_numeric_dtype(typed.dtype):
-        fits = typed.dtype.kind == "i" or (typed.dtype.kind == "u" and typed.max() <= np.iinfo(np.int64).max)
-        return "whole" if fits and not typed.hasnans else "number"
-    if pd.api.types.is_datetime64_any_dtype(typed.dtype):
-        return "date"
-    return "empty" if typed.isna().all() else "text"
-
-
-def _combined(name: str, states: set[str], number: bool) -> str:
-    if states == {"empty"}:
-        return "number" if number else "empty"
-    if "text" in states and states <= _NUMBERS | {"text"}:
-        return "text"
-    if states <= _NUMBERS:
-        return "whole" if states == {"whole"} else "number"
-    if states <= _TRUTHS:
-        return "truth" if states == {"truth"} else "truth or missing"
-    if states <= {"empty", "date"}:
-        return "date"
-    shown = ", ".join(sorted(states - {"empty"}))
-    raise DataError(f"column {name!r} holds values of several kinds ({shown}); give all its rows the same kind.")
-
-
-def _typed(column: pd.Series, kind: str, ingestion: Ingestion) -> pd.Series:
-    if kind in ("text", "empty") and pd.api.types.is_string_dtype(column):
-        return text_column(column, ingestion)
-    typed = typed_column(column, ingestion)
-    if kind == "text" and not typed.isna().all() and not pd.api.types.is_string_dtype(typed):
-        raise DataError(
-            f"column {column.name!r} holds texts in some rows and {typed.dtype} values in others; "
-            "give it one type in all files."
-        )
-    if kind == "date" and not pd.api.types.is_datetime64_any_dtype(typed.dtype):
-        return pd.to_datetime(typed).dt.as_unit("us")
-    return typed.astype(_TYPES[kind]) if kind in _TYPES else typed
+def _date_code(text: str, layout: str | None) -> pd.Timestamp | None:
+    """A text that means "no value", as the date it is in a column of dates; None where it is none."""
+    if not re.search(r"\d{2}", text):
+        return None
+    for form in dict.fromkeys([layout or ISO, ISO]):
+        date = pd.to_datetime(text, format=form, errors="coerce")
+        if not pd.isna(date):
+            return pd.Timestamp(date)
+    return None

@@ -1,30 +1,29 @@
-"""Raw files: unopened, then read as text, field by field."""
+"""Raw files: unopened, then read as they are, block by block."""
 
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 import lzma
 import re
-import warnings
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 import pandas as pd
 
-from lepton_pipeline.errors import DataError
+from lepton_pipeline.data.delimited import SetApart, check_quotes, decode_all, header_record, text_blocks
+from lepton_pipeline.errors import DataError, EmptyFileError
 from lepton_pipeline.parameters import Ingestion
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
 _START = 512
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_ROWS_A_BLOCK = 1 << 16
 # How a file of another kind begins -> what it is, and what to do. Long enough that no header of a table begins so.
 _OTHER_KINDS = {
     b"PK\x03\x04": ("a zip archive or an Excel workbook", "unpack it, or save its sheet as CSV, and put that there"),
@@ -48,15 +47,24 @@ class RawFile:
     Attributes:
         name: the file's name, for messages.
         open: opens it for reading, decompressed.
+        partitions: columns that the folders it lies in stand for (Hive partitions), each with its value.
     """
 
     name: str
     open: Callable[[], BinaryIO]
+    partitions: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_parquet(self) -> bool:
         """Whether the file says by its name that it is Parquet."""
-        return ".parquet" in PurePosixPath(self.name).suffixes
+        return bool({".parquet", ".pq"} & set(map(str.lower, PurePosixPath(self.name).suffixes)))
+
+    @property
+    def is_document(self) -> bool:
+        """Whether it is a spreadsheet or JSON, which are read whole."""
+        return bool(
+            {".xlsx", ".xlsm", ".json", ".jsonl", ".ndjson"} & set(map(str.lower, PurePosixPath(self.name).suffixes))
+        )
 
 
 def open_zipped(archive: BinaryIO, name: str) -> BinaryIO:
@@ -83,7 +91,7 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
     """Read the column names of one file and nothing else.
 
     Args:
-        file: a CSV or Parquet file.
+        file: a table file.
         ingestion: separator and encoding of text files.
 
     Returns:
@@ -94,17 +102,26 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
             twice, or a column has none.
     """
     _refuse_other_kinds(file, ingestion)
-    with _explained(file, ingestion), file.open() as stream:
+    with explained(file, ingestion):
         if file.is_parquet:
             from pyarrow.parquet import read_schema
 
-            names = [name for name in read_schema(stream).names if not _numbers_rows(name)]
+            with file.open() as stream:
+                names = [name for name in read_schema(stream).names if not _numbers_rows(name)]
+        elif file.is_document:
+            from lepton_pipeline.data.documents import read_document
+
+            names = list(read_document(file).column_names)
         else:
-            text = io.TextIOWrapper(stream, encoding=_codec(ingestion), newline="")
-            names = next(csv.reader(text, delimiter=ingestion.separator), [])
-    names = [name.strip() for name in names]
+            names = header_record(file.open, ingestion)
+    names = [_name(name) for name in names]
     if not any(names):
-        raise DataError(f"{file.name} is empty: it has no header; put a table with column names there.")
+        raise EmptyFileError(f"{file.name} is empty: it has no header; put a table with column names there.")
+    if any("\x00" in name for name in names):
+        raise DataError(
+            f"{file.name} holds zero bytes, as UTF-16 does when it is read as {ingestion.encoding}; "
+            "declare ingestion.encoding (utf-16-le, say)."
+        )
     if "" in names:
         raise DataError(f"{file.name}: column {names.index('') + 1} has no name; name every column in the header.")
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -115,10 +132,10 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
 
 
 def read_rows(file: RawFile, names: list[str], ingestion: Ingestion, limit: int | None = None) -> pd.DataFrame:
-    """Read the rows of one file.
+    """Read the rows of one file as they are.
 
     Args:
-        file: a CSV or Parquet file.
+        file: a table file.
         names: its column names, as `read_header` gave them.
         ingestion: separator and encoding of text files.
         limit: the first so many rows only; None for all.
@@ -127,78 +144,86 @@ def read_rows(file: RawFile, names: list[str], ingestion: Ingestion, limit: int 
         One row per record; every value of a text file is text, an absent one is "".
 
     Raises:
-        DataError: the bytes cannot be decoded, or a record has more fields than the header.
+        DataError: see `read_blocks`.
     """
-    with _explained(file, ingestion), file.open() as stream, warnings.catch_warnings():
-        # pandas only warns when it drops fields beyond the header.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        if file.is_parquet:
-            return _read_parquet(stream, limit).set_axis(names, axis="columns")
-        rows: pd.DataFrame = pd.read_csv(stream, nrows=limit, **_text_options(names, ingestion))
-        return rows
+    import pyarrow as pa
+
+    found: list[Any] = []
+    rows = 0
+    for block in read_blocks(file, names, ingestion):
+        found.append(block if limit is None else block.slice(0, limit - rows))
+        rows += len(found[-1])
+        if limit is not None and rows >= limit:
+            break
+    if not found:
+        return pd.DataFrame({name: pd.Series(dtype="str") for name in names})
+    whole: pd.DataFrame = pa.concat_tables(found).to_pandas()
+    return whole
 
 
-def read_blocks(file: RawFile, names: list[str], ingestion: Ingestion, size: int) -> Iterator[pd.DataFrame]:
-    """Read the rows of one file, a block of them at a time.
+def read_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: SetApart | None = None) -> Iterator[Any]:
+    """Read the records of one file, a block of them at a time.
+
+    What is no row of the table is left out: a record with fewer or more fields than the header, one that holds
+    separators only, a header that stands there once more.
 
     Args:
-        file: a CSV or Parquet file.
+        file: a table file.
         names: its column names, as `read_header` gave them.
         ingestion: separator and encoding of text files.
-        size: rows of a block.
+        seen: is told what is left out; with it, quotes are held to their rules, too.
 
     Yields:
-        What `read_rows` gives, in blocks; nothing where there is no row.
+        Arrow tables with the columns `names`: strings where the file holds text ("" where a field is empty), the
+        types of the file otherwise; nothing where there is no row.
 
     Raises:
-        DataError: as `read_rows`.
+        DataError: the file cannot be read, bytes cannot be decoded, or a quote swallows lines.
     """
-    with _explained(file, ingestion), file.open() as stream:
+    log = SetApart(file.name) if seen is None else seen
+    with explained(file, ingestion):
         if file.is_parquet:
-            from pyarrow.parquet import ParquetFile
+            blocks = _parquet_blocks(file, names)
+        elif file.is_document:
+            from lepton_pipeline.data.documents import read_document
 
-            batches = ParquetFile(stream).iter_batches(batch_size=size)
-            blocks: Iterator[pd.DataFrame] = (
-                _without_index(batch).set_axis(names, axis="columns") for batch in batches
-            )
+            blocks = iter([read_document(file).rename_columns(names)])
         else:
-            blocks = pd.read_csv(stream, chunksize=size, **_text_options(names, ingestion))
-        while True:
-            # What pandas warns of is an error here, but not in what is done with a block.
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", pd.errors.ParserWarning)
-                block = next(blocks, None)
-            if block is None:
-                return
-            if len(block):
-                yield block
+            blocks = _text_blocks(file, names, ingestion, log)
+    while True:
+        # What is done with a block is not explained as the file's content.
+        with explained(file, ingestion):
+            block = next(blocks, None)
+            if block is None and seen is not None and log.quotes:
+                check_quotes(file.open, file.name, names, ingestion)
+        if block is None:
+            return
+        if len(block):
+            yield block
 
 
-def _text_options(names: list[str], ingestion: Ingestion) -> dict[str, Any]:
-    return {
-        "sep": ingestion.separator,
-        "encoding": _codec(ingestion),
-        "header": 0,
-        "names": names,
-        "index_col": False,
-        "dtype": str,
-        "keep_default_na": False,
-        "na_filter": False,
-    }
+def _text_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: SetApart) -> Iterator[Any]:
+    import pyarrow as pa
+
+    try:
+        yield from text_blocks(file.open, names, ingestion, seen)
+    except pa.ArrowInvalid as error:
+        # Arrow names neither the byte that is no character nor the quote that is never closed.
+        if "UTF8" in str(error):
+            decode_all(file.open, ingestion)
+        check_quotes(file.open, file.name, names, ingestion)
+        raise
 
 
-def _read_parquet(stream: BinaryIO, limit: int | None) -> pd.DataFrame:
+def _parquet_blocks(file: RawFile, names: list[str]) -> Iterator[Any]:
+    import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-    file = ParquetFile(stream)
-    found = file.read() if limit is None else next(file.iter_batches(batch_size=limit), file.schema_arrow.empty_table())
-    return _without_index(found)
-
-
-def _without_index(found: Any) -> pd.DataFrame:
-    """What pyarrow has read, without the notes of pandas, for which some columns are not columns but the index."""
-    rows: pd.DataFrame = found.replace_schema_metadata(None).to_pandas()
-    return rows.drop(columns=[name for name in rows if _numbers_rows(str(name))])
+    with file.open() as stream:
+        for batch in ParquetFile(stream).iter_batches(batch_size=_ROWS_A_BLOCK):
+            # Without the notes of pandas, for which some columns are not columns but the index.
+            table = pa.Table.from_batches([batch]).replace_schema_metadata(None)
+            yield table.drop_columns([name for name in table.column_names if _numbers_rows(name)]).rename_columns(names)
 
 
 def _numbers_rows(name: str) -> bool:
@@ -206,9 +231,13 @@ def _numbers_rows(name: str) -> bool:
     return re.fullmatch(r"__index_level_\d+__", name) is not None
 
 
+def _name(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip())
+
+
 def _refuse_other_kinds(file: RawFile, ingestion: Ingestion) -> None:
     """Say what a file is that has the name of a table and begins like something else."""
-    with _explained(file, ingestion), file.open() as stream:
+    with explained(file, ingestion), file.open() as stream:
         start = stream.read(_START)
     expected = "Parquet" if file.is_parquet else "CSV"
     found = [kind for signature, kind in _OTHER_KINDS.items() if start.startswith(signature)]
@@ -218,30 +247,21 @@ def _refuse_other_kinds(file: RawFile, ingestion: Ingestion) -> None:
         raise DataError(f"{file.name} is {found[0][0]}, not {expected}; {found[0][1]}.")
 
 
-def _codec(ingestion: Ingestion) -> str:
-    """The declared encoding, or for UTF-8 its variant that drops a byte order mark."""
-    return "utf-8-sig" if ingestion.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else ingestion.encoding
-
-
 @contextmanager
-def _explained(file: RawFile, ingestion: Ingestion) -> Iterator[None]:
+def explained(file: RawFile, ingestion: Ingestion) -> Iterator[None]:
     """Turn what a reader raises about a file's content into a DataError."""
     name, encoding = file.name, ingestion.encoding
     try:
         yield
     except UnicodeDecodeError as error:
         seen = error.object[error.start : error.end].hex(" ")
-        likely = "utf-16" if error.object.startswith(_UTF16) else "latin-1 or cp1252, say"
         raise DataError(
-            f"{name} is not {encoding}: byte {seen} cannot be decoded; declare ingestion.encoding ({likely})."
+            f"{name} is not {encoding}: byte {seen} cannot be decoded; "
+            "declare ingestion.encoding (latin-1 or cp1252, say)."
         ) from error
     except LookupError as error:
         raise DataError(
             f"ingestion.encoding {encoding!r} is unknown; declare one that Python knows, such as utf-8."
-        ) from error
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise DataError(
-            f"{name} cannot be read as a table: {error}; check ingestion.separator and the file's quotes."
         ) from error
     except (OSError, EOFError, ValueError, RuntimeError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(f"{name} cannot be read: {error}; is the file whole?") from error

@@ -1,22 +1,116 @@
-"""The rows to score, which may be read again and again, a chunk at a time."""
+"""The rows of a table, which may be read again and again, a chunk at a time."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import check_columns
+from lepton_pipeline.data.delimited import EMPTY, EXAMPLES, HARMLESS, SetApart, find_lines
 from lepton_pipeline.data.fingerprint import fingerprint
-from lepton_pipeline.data.ingest import Raw, checked_frame, no_rows, read_headers
-from lepton_pipeline.data.raw import RawFile, read_blocks
-from lepton_pipeline.errors import DataError
+from lepton_pipeline.data.kinds import Kinds, Wanted, find_kinds
+from lepton_pipeline.data.raw import RawFile, explained, read_blocks, read_header
+from lepton_pipeline.data.values import arrow_table, typed_block
+from lepton_pipeline.errors import DataError, EmptyFileError
 from lepton_pipeline.parameters import Ingestion
 
+Raw = list[RawFile] | pd.DataFrame
+CHUNK_ROWS = 100_000
 _BYTES_AT_ONCE = 1 << 20
+# What stands between fields where it is not the declared mark; a comma also where it is a decimal mark.
+_SEPARATORS = ";\t|,"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows as they were read.
+
+    Attributes:
+        start: number of the first one, counted over all files.
+        block: Arrow table of them.
+    """
+
+    start: int
+    block: Any
+
+    @property
+    def stop(self) -> int:
+        """Number of the row behind the last one."""
+        return self.start + len(self.block)
+
+    def typed(self, kinds: dict[str, str], ingestion: Ingestion) -> pd.DataFrame:
+        """The rows with their types, indexed by their numbers; see `typed_block`."""
+        return typed_block(self.block, kinds, ingestion, self.start)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the first pass over all rows has found.
+
+    Attributes:
+        kinds: of the columns.
+        files: what of each file is no row, and how many rows it has.
+        skipped: `name` and `why` of files that were not read.
+        examples: `file`, `line`, `reason` and `text` of the first records that are no rows.
+    """
+
+    kinds: Kinds
+    files: list[SetApart]
+    skipped: list[dict[str, str]]
+    examples: list[dict[str, Any]]
+
+    def reasons(self) -> Counter[str]:
+        """Number of records that are no rows, by why."""
+        return sum((file.reasons for file in self.files), Counter())
+
+    def record(self) -> dict[str, Any]:
+        """All of it, ready for JSON: the entry `reading` of what a table is made from."""
+        reasons = self.reasons()
+        rows = sum(file.rows for file in self.files)
+        return {
+            "files": [
+                {"name": file.file, "rows": file.rows, "set_apart": sum(file.reasons.values())} for file in self.files
+            ],
+            "skipped": self.skipped,
+            "records": rows + sum(reasons.values()),
+            "set_apart": sum(reasons.values()),
+            "reasons": dict(reasons.most_common()),
+            "examples": self.examples,
+            "kinds": self.kinds.of,
+            "missing": self.kinds.missing,
+            "notes": self.kinds.notes,
+        }
+
+    def require_whole(self, largest_share: float, key: str) -> None:
+        """Refuse a table of which too many records are broken.
+
+        Args:
+            largest_share: of all records; those that hold nothing do not count.
+            key: that declares it.
+
+        Raises:
+            DataError: with reasons, and the first records with file and line.
+        """
+        broken = {reason: count for reason, count in self.reasons().items() if reason not in HARMLESS}
+        records, count = self.record()["records"], sum(broken.values())
+        if not count or count <= largest_share * records:
+            return
+        counted = ", ".join(f"{each:,} with {reason}" for reason, each in broken.items())
+        shown = "\n".join(
+            f"  - {each['file']} line {each['line']}: {each['reason']}: {each['text']!r}"
+            for each in [each for each in self.examples if each["reason"] in broken][:3]
+        )
+        raise DataError(
+            f"{count:,} of {records:,} records ({count / records:.1%}) are broken ({counted}), more than {key} = "
+            f"{largest_share:g} allows:\n{shown}\nCorrect the file or ingestion.separator, or raise {key}."
+        )
 
 
 @dataclass(frozen=True)
@@ -24,14 +118,16 @@ class Source:
     """Table files, or a table in memory, that hold every column that is needed.
 
     Attributes:
-        raw: the files, or the table.
+        raw: the files with a header, or the table.
         ingestion: how text becomes values.
         headers: column names of each file, or of the table; the first one gives the order of the columns.
+        skipped: `name` and `why` of the files that are left out.
     """
 
     raw: Raw
     ingestion: Ingestion
     headers: list[list[str]]
+    skipped: list[dict[str, str]] = field(default_factory=list)
 
     @classmethod
     def open(cls, raw: Raw, ingestion: Ingestion, needed: dict[str, list[str]]) -> Source:
@@ -43,34 +139,62 @@ class Source:
             needed: column names by what needs them.
 
         Raises:
-            DataError: a column is absent, or a header cannot be used, as in ingestion.
+            DataError: a column is absent; a header cannot be used, or there is but one column and it holds a separator;
+                files differ in their columns.
         """
-
-        def check(names: Sequence[str], where: str) -> None:
-            check_columns(names, needed, where)
-
         if isinstance(raw, pd.DataFrame):
-            table = checked_frame(raw, check)
+            table = _checked_frame(raw, needed)
             return cls(table, ingestion, [list(table.columns)])
-        return cls(raw, ingestion, read_headers(raw, ingestion, check))
+        skipped = list(getattr(raw, "skipped", []))
+        files, headers = _headers(raw, ingestion, needed, skipped)
+        return cls(files, ingestion, headers, skipped)
 
     @property
     def names(self) -> list[str]:
         """The columns, in order."""
         return self.headers[0]
 
-    def chunks(self, rows: int) -> Iterator[pd.DataFrame]:
-        """Give all rows as they were read, at most `rows` at a time, numbered from 0 by the index.
+    def survey(
+        self,
+        wanted: Wanted | None = None,
+        *,
+        rows: int = CHUNK_ROWS,
+        known: npt.NDArray[np.bool_] | None = None,
+        only: Sequence[str] | None = None,
+    ) -> Survey:
+        """Read all rows once, and tell what they are.
+
+        Args:
+            wanted: what is known of columns before.
+            rows: of a chunk.
+            known: whether each row counts; None for all.
+            only: the columns to look at; None for all.
+
+        Raises:
+            DataError: there is no row, a file cannot be read or all its rows stand in another one, or a column is of
+                several kinds.
+        """
+        files = [] if isinstance(self.raw, pd.DataFrame) else [SetApart(file.name) for file in self.raw]
+        chunks = self._chunks(rows, files or None, known, only)
+        kinds = find_kinds((chunk.block for chunk in chunks), self.ingestion, wanted)
+        skipped = [*self.skipped]
+        if len(files) > 1:
+            skipped += [{"name": file.file, "why": "only a header"} for file in files if not file.rows]
+        return Survey(kinds, files, skipped, self._examples(files))
+
+    def chunks(
+        self,
+        rows: int = CHUNK_ROWS,
+        *,
+        known: npt.NDArray[np.bool_] | None = None,
+        only: Sequence[str] | None = None,
+    ) -> Iterator[Chunk]:
+        """Give the rows as they were read, at most `rows` at a time, counted from 0; for the arguments see `survey`.
 
         Raises:
             DataError: there is no row, or a file cannot be read.
         """
-        start = 0
-        for block in self._blocks(rows):
-            yield block[self.names].set_axis(pd.RangeIndex(start, start + len(block)))
-            start += len(block)
-        if start == 0 and not isinstance(self.raw, pd.DataFrame):
-            raise no_rows(self.raw)
+        return self._chunks(rows, None, known, only)
 
     def fingerprints(self) -> list[dict[str, Any]]:
         """Identify the content: `name` and `sha256` of each file, of its bytes as they are once decompressed."""
@@ -78,13 +202,148 @@ class Source:
             return [{"name": "table", "sha256": fingerprint(self.raw)["sha256"]}]
         return [{"name": file.name, "sha256": _hash(file)} for file in self.raw]
 
-    def _blocks(self, rows: int) -> Iterator[pd.DataFrame]:
+    def _chunks(
+        self,
+        rows: int,
+        seen: list[SetApart] | None,
+        known: npt.NDArray[np.bool_] | None,
+        only: Sequence[str] | None,
+    ) -> Iterator[Chunk]:
+        import pyarrow as pa
+
+        read = start = 0
+        for whole in _of_size(self._blocks(seen), rows):
+            block = whole if only is None else whole.select(list(only))
+            if known is not None:
+                block = block.filter(pa.array(known[read : read + len(whole)]))
+            read += len(whole)
+            if len(block):
+                yield Chunk(start, block)
+                start += len(block)
+        if read == 0 and not isinstance(self.raw, pd.DataFrame):
+            if seen is not None:
+                # All its records may be broken.
+                Survey(Kinds({}, 0, {}, {}), seen, [], self._examples(seen)).require_whole(
+                    0, "contract.max_quarantined"
+                )
+            raise DataError(f"{', '.join(file.name for file in self.raw)}: only a header, no rows; put data below it.")
+
+    def _blocks(self, seen: list[SetApart] | None) -> Iterator[Any]:
         if isinstance(self.raw, pd.DataFrame):
-            for start in range(0, len(self.raw), rows):
-                yield self.raw.iloc[start : start + rows]
+            yield arrow_table(self.raw)
             return
-        for file, names in zip(self.raw, self.headers, strict=True):
-            yield from read_blocks(file, names, self.ingestion, rows)
+        for at, (file, names) in enumerate(zip(self.raw, self.headers, strict=True)):
+            own = names[: len(names) - len(file.partitions)]
+            log = None if seen is None else seen[at]
+            for block in read_blocks(file, own, self.ingestion, log):
+                rows = _without_empty(block, log) if file.is_parquet or file.is_document else block
+                if log is not None:
+                    log.rows += len(rows)
+                yield _with_partitions(rows, names[len(own) :], file).select(self.names)
+
+    def _examples(self, files: list[SetApart]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for log, file in zip(files, self.raw, strict=False):
+            if log.records and len(found) < EXAMPLES:
+                with explained(file, self.ingestion):
+                    lines = find_lines(file.open, log.records, self.ingestion)
+                found += [{"file": file.name, **each} for each in lines]
+        return found[:EXAMPLES]
+
+
+def _headers(
+    raw: list[RawFile], ingestion: Ingestion, needed: dict[str, list[str]], skipped: list[dict[str, str]]
+) -> tuple[list[RawFile], list[list[str]]]:
+    """The files that have a header, and the names in each; notes the others among those that were skipped."""
+    files: list[RawFile] = []
+    headers: list[list[str]] = []
+    for file in raw:
+        try:
+            names = read_header(file, ingestion)
+        except EmptyFileError as error:
+            if len(raw) == 1:
+                raise
+            skipped.append({"name": file.name, "why": "empty"})
+            if len(skipped) == len(raw):
+                raise DataError(f"{', '.join(each.name for each in raw)}: all are empty; put a table there.") from error
+            continue
+        _require_separated(file, names)
+        names = names + list(file.partitions)
+        check_columns(names, needed, file.name)
+        if headers and set(names) != set(headers[0]):
+            differing = ", ".join(repr(name) for name in sorted(set(names) ^ set(headers[0])))
+            raise DataError(
+                f"{files[0].name} and {file.name} differ in the column(s) {differing}; give all files the same columns."
+            )
+        files.append(file)
+        headers.append(names)
+    return files, headers
+
+
+def _with_partitions(block: Any, keys: Sequence[str], file: RawFile) -> Any:
+    import pyarrow as pa
+
+    for key in keys:
+        block = block.append_column(key, pa.array([file.partitions[key]] * len(block), pa.string()))
+    return block
+
+
+def _of_size(blocks: Iterator[Any], rows: int) -> Iterator[Any]:
+    """Divide blocks anew, so that each but the last of one schema has as many rows."""
+    import pyarrow as pa
+
+    waiting: list[Any] = []
+    count = 0
+    for block in blocks:
+        if waiting and block.schema != waiting[0].schema:
+            # A file that holds its values in other types.
+            yield pa.concat_tables(waiting)
+            waiting, count = [], 0
+        waiting.append(block)
+        count += len(block)
+        if count >= rows:
+            whole = pa.concat_tables(waiting)
+            for start in range(0, count - count % rows, rows):
+                yield whole.slice(start, rows)
+            count %= rows
+            waiting = [whole.slice(len(whole) - count)] if count else []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _without_empty(block: Any, seen: SetApart | None) -> Any:
+    """Leave out rows of a file that is no text in which no column has a value."""
+    import pyarrow.compute as pc
+
+    if block.num_columns < 2 or not block.column(0).null_count:
+        return block
+    empty = pc.is_null(block.column(0))
+    for column in block.columns[1:]:
+        empty = pc.and_(empty, pc.is_null(column))
+    count = pc.sum(empty).as_py()
+    if seen is not None and count:
+        seen.reasons[EMPTY] += count
+    return block.filter(pc.invert(empty)) if count else block
+
+
+def _checked_frame(raw: pd.DataFrame, needed: dict[str, list[str]]) -> pd.DataFrame:
+    """A table that a catalog entry has loaded, with its columns checked and its rows numbered from 0."""
+    names = [str(name).strip() for name in raw.columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"the raw table has more than one column named {twice[0]!r}; rename all but one in its query.")
+    check_columns(names, needed, "the raw table")
+    if raw.empty:
+        raise DataError("the raw table has no rows; check the source of the vertical's raw catalog entry.")
+    return raw.set_axis(names, axis="columns").reset_index(drop=True)
+
+
+def _require_separated(file: RawFile, names: list[str]) -> None:
+    other = next((mark for mark in _SEPARATORS if mark in names[0]), None)
+    if len(names) == 1 and other is not None and not file.is_parquet:
+        raise DataError(
+            f"{file.name} has a single column, {names[0]!r}; declare ingestion.separator, which seems to be {other!r}."
+        )
 
 
 def _hash(file: RawFile) -> str:

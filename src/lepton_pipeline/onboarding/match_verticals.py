@@ -11,8 +11,8 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lepton_pipeline.data.expressions import parse_expression
-from lepton_pipeline.data.ingest import typed_column
 from lepton_pipeline.data.raw import read_header, read_rows
+from lepton_pipeline.data.values import typed_column
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import ConfigurationError

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lepton_pipeline.data.ingest import typed_column
 from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.values import typed_column
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.onboarding.dates import date_format, looks_like_a_date, whole_number_dates
 from lepton_pipeline.onboarding.formats import read_texts

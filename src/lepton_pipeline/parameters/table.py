@@ -113,6 +113,11 @@ class Ingestion(Declaration):
     def _marks_differ(self) -> Ingestion:
         if self.thousands == self.decimal:
             raise ValueError(f"thousands: {self.thousands!r} is the decimal mark, too; declare another")
+        for column in self.two_digit_years:
+            if "%y" not in self.dates.get(column, ""):
+                raise ValueError(
+                    f"two_digit_years.{column}: the column has no format with %y in ingestion.dates; declare it there"
+                )
         if self.zone is not None and not _is_zone(self.zone):
             raise ValueError(f"zone: {self.zone!r} is no time zone; declare one such as Europe/Berlin or UTC")
         return self

@@ -11,7 +11,7 @@ import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline import verticals
-from lepton_pipeline.data.ingest import Raw
+from lepton_pipeline.data.source import Raw
 from lepton_pipeline.jobs import SCORING
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring

@@ -17,9 +17,9 @@ from lepton_pipeline.data.contracts.chunks import Found, Rows, check_chunks, sco
 from lepton_pipeline.data.contracts.contract import REASONS
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks
-from lepton_pipeline.data.ingest import Raw
-from lepton_pipeline.data.kinds import find_kinds, typed_chunk
-from lepton_pipeline.data.source import Source
+from lepton_pipeline.data.ingest import key_columns
+from lepton_pipeline.data.kinds import Wanted
+from lepton_pipeline.data.source import Raw, Source
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
@@ -69,16 +69,20 @@ def check_input(
         raise ConfigurationError("\n".join(problems))
     source = Source.open(raw, ingestion, _needed(model, dataset, contract, features, ready))
     _refuse_own_names(source.names)
+    keys = key_columns(dataset, contract, features)
     numbers = {name for name, kind in model.inputs.items() if kind == "number"} | set(dataset.numeric)
     texts = {name for name, kind in model.inputs.items() if kind == "text"}
-    kinds, rows = find_kinds(source.chunks(scoring.chunk_rows), ingestion, numbers, texts)
-    _refuse_texts(model, dataset, kinds)
+    wanted = Wanted(keys, numbers - keys, texts, model.derivation.zones)
+    survey = source.survey(wanted, rows=scoring.chunk_rows)
+    survey.require_whole(contract.max_quarantined, "contract.max_quarantined")
+    kinds, rows = survey.kinds.of, survey.kinds.rows
+    _refuse_texts(model, dataset, kinds, keys)
 
     def chunks(show: Callable[[int], None] | None = None) -> Iterator[pd.DataFrame]:
         for chunk in source.chunks(scoring.chunk_rows):
-            yield typed_chunk(chunk, kinds, ingestion)
+            yield chunk.typed(kinds, ingestion)
             if show is not None:
-                show(int(chunk.index[-1]) + 1)
+                show(chunk.stop)
 
     files = source.fingerprints()
     checks, left_out = scoring_checks(contract, dataset, source.names)
@@ -91,6 +95,7 @@ def check_input(
     result = {
         **report_checks(reported, "contract", rows, len(quarantine.rows), contract.max_quarantined),
         "kinds": kinds,
+        "reading": survey.record(),
         "files": files,
         "file_names": ", ".join(file["name"] for file in files)[:_NAMES_CHARACTERS],
         "sha256": hashlib.sha256(json.dumps(files).encode()).hexdigest(),
@@ -183,10 +188,10 @@ def _refuse_own_names(names: list[str]) -> None:
         )
 
 
-def _refuse_texts(model: Artefact, dataset: Dataset, kinds: dict[str, str]) -> None:
+def _refuse_texts(model: Artefact, dataset: Dataset, kinds: dict[str, str], keys: set[str]) -> None:
     """Refuse texts where the model needs numbers; what is declared numeric is checked with the contract."""
     for name, kind in model.inputs.items():
-        if kind == "number" and name not in dataset.numeric and kinds.get(name) == "text":
+        if kind == "number" and name not in {*dataset.numeric, *keys} and kinds.get(name) == "text":
             raise DataError(
                 f"column {name!r} held numbers when the model was trained, but holds texts in these rows; correct the "
                 "values, or list their text under ingestion.missing."

@@ -15,9 +15,7 @@ import pandas as pd
 
 from lepton_pipeline import __version__
 from lepton_pipeline.data.contracts.report import require_kept
-from lepton_pipeline.data.ingest import Raw
-from lepton_pipeline.data.kinds import typed_chunk
-from lepton_pipeline.data.source import Source
+from lepton_pipeline.data.source import Chunk, Raw, Source
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.model.artefact import Artefact
@@ -144,21 +142,16 @@ class _KeptRows:
     def chunks(self, size: int) -> Iterator[tuple[int, Callable[[], pd.DataFrame]]]:
         """Give for each chunk the number of rows up to its end, and what makes its rows: one may be done already."""
         for chunk in self.source.chunks(size):
-            stop = int(chunk.index[-1]) + 1
-            if self.windows is None:
-                yield stop, partial(self._kept, chunk)
-            else:
-                yield stop, partial(self._with_windows, chunk.index)
+            make = partial(self._kept if self.windows is None else self._with_windows, chunk)
+            yield chunk.stop, make
 
-    def _kept(self, chunk: pd.DataFrame) -> pd.DataFrame:
-        first, stop = chunk.index[0], chunk.index[-1] + 1
-        gone = self.left_out[slice(*np.searchsorted(self.left_out, [first, stop]))]
-        typed = typed_chunk(chunk, self.kinds, self.source.ingestion)
+    def _kept(self, chunk: Chunk) -> pd.DataFrame:
+        gone = self.left_out[slice(*np.searchsorted(self.left_out, [chunk.start, chunk.stop]))]
+        typed = chunk.typed(self.kinds, self.source.ingestion)
         return typed[~typed.index.isin(gone)]
 
-    def _with_windows(self, index: pd.Index) -> pd.DataFrame:
-        table = self._whole
-        return table.loc[index[0] : index[-1]]
+    def _with_windows(self, chunk: Chunk) -> pd.DataFrame:
+        return self._whole.loc[chunk.start : chunk.stop - 1]
 
     @cached_property
     def _whole(self) -> pd.DataFrame:

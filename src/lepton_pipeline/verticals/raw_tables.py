@@ -28,7 +28,12 @@ def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
     declared = f"params:tables.{name}"
     read = Pipeline(
         [
-            Node(_reader_of(name), ["raw", "params:ingestion", declared, "params:dataset"], "table", name="read_table"),
+            Node(
+                _reader_of(name),
+                ["raw", "params:ingestion", declared, "params:dataset"],
+                ["table", "reading"],
+                name="read_table",
+            ),
             Node(
                 _check_of(name, references),
                 ["table", declared, *(f"typed_{other}" for other in references)],
@@ -96,7 +101,7 @@ def number_rows(
 def _reader_of(name: str) -> Callable[..., Any]:
     def read(
         raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract: Contract, dataset: Dataset
-    ) -> pd.DataFrame:
+    ) -> tuple[pd.DataFrame, dict[str, Any]]:
         return read_table(raw, ingestion, contract, name, dataset)
 
     return read

@@ -1,0 +1,130 @@
+"""Texts as numbers: the one grammar by which files, batches and single rows are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from lepton_pipeline.parameters import Ingestion
+
+# Whole numbers that every type holds exactly; +5 and -0 are numbers, but not the only way to write them.
+WHOLE = r"(?:[+-]?(?:0|[1-9]\d{0,14}))"
+LONG_WHOLE = r"(?:[+-]?[1-9]\d{15,})"
+# Unmistakably a number: it has a decimal mark, or an exponent with a sign.
+DECIMAL = r"(?:[+-]?(?:(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d{1,4})?|\d+[eE][+-]\d{1,4}))"
+INFINITE = r"(?:[+-]?[iI][nN][fF](?:[iI][nN][iI][tT][yY])?)"
+# 1E5 may be a number or a code; 007 is a code (a postcode, an article): its zeros mean something.
+BARE_EXPONENT = r"(?:[+-]?[1-9]\d*[eE]\d{1,4}|0[eE]\d{1,4})"
+ZERO_LED = r"(?:[+-]?0\d+(?:[eE]\d{1,4})?)"
+NUMBER = rf"(?:{WHOLE}|{LONG_WHOLE}|{DECIMAL}|{INFINITE}|{BARE_EXPONENT})"
+# Written for people: marks between thousands, a currency or percent sign, brackets or a trailing minus.
+FOR_PEOPLE = (
+    r"[(+-]?\s?(?:[^\w\s.,()+-]{1,3}|[A-Z]{3}\s|[A-Z][a-z]\s)?\s?[+-]?"
+    "(?:\\d{1,3}(?:[.,'’ \u00a0\u202f]\\d{3})+|\\d+)(?:[.,]\\d+)?\\s?(?:[^\\w\\s.,()+-]{1,3}|[A-Z]{3})?[)-]?"
+)
+_SPACES = "\u00a0\u202f"
+_APOSTROPHES = "’"
+
+
+class Writing:
+    """How a vertical's numbers are written, as rules of replacement that leave plain numbers.
+
+    Args:
+        ingestion: decimal mark, thousands mark, units, and whether brackets mean minus.
+    """
+
+    def __init__(self, ingestion: Ingestion) -> None:
+        self.rules: list[tuple[str, str]] = []
+        if ingestion.units:
+            units = "|".join(re.escape(unit) for unit in sorted(ingestion.units, key=len, reverse=True))
+            self.rules += [
+                (rf"^([(+-]?)\s*(?:{units})\s*([+-]?[\d.,])", r"\1\2"),
+                (rf"(\d[.,]?)\s*(?:{units})([)-]?)$", r"\1\2"),
+            ]
+        if ingestion.accounting:
+            self.rules += [(r"^\(\s*([\d.,][^()]*?)\s*\)$", r"-\1"), (r"^([\d.,].*\d)\s?-$", r"-\1")]
+            self.rules += [(r"^(\d)-$", r"-\1")]
+        self.thousands = ingestion.thousands
+        self.swapped = ingestion.decimal == ","
+
+    @property
+    def plain(self) -> bool:
+        """Whether numbers are written as programs write them."""
+        return not self.rules and self.thousands is None and not self.swapped
+
+    def grouped(self) -> str:
+        """Pattern of a number with thousands marks, before its marks are taken out."""
+        mark = {" ": rf"[ {_SPACES}]", "'": rf"['{_APOSTROPHES}]"}.get(
+            str(self.thousands), re.escape(str(self.thousands))
+        )
+        decimal = "," if self.swapped else r"\."
+        return rf"^[+-]?[1-9]\d{{0,2}}(?:{mark}\d{{3}})+(?:{decimal}\d*)?$"
+
+    def marks(self) -> str:
+        """The characters that stand between thousands, as a pattern."""
+        return {" ": f"[ {_SPACES}]", "'": f"['{_APOSTROPHES}]"}.get(
+            str(self.thousands), f"[{re.escape(str(self.thousands))}]"
+        )
+
+    def unwritten(self, text: str) -> str:
+        """A text as a program would write it, if it is a number; else whatever is left of it."""
+        for pattern, replacement in self.rules:
+            text = re.sub(pattern, replacement, text)
+        if self.thousands is not None and re.fullmatch(self.grouped()[1:-1], text):
+            text = re.sub(self.marks(), "", text)
+        # Swapped, not replaced: where the comma is the decimal mark, 1.5 is no number.
+        return text.translate(_SWAP) if self.swapped else text
+
+
+_SWAP = str.maketrans(",.", ".,")
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether all of a text has the pattern."""
+    return _compiled(pattern).fullmatch(text) is not None
+
+
+def read_number(text: str, writing: Writing) -> int | float | None:
+    """The number that a text without blanks around it is, or None.
+
+    Args:
+        text: such as "1,234.50".
+        writing: how numbers are written.
+    """
+    plain = text if writing.plain else writing.unwritten(text)
+    if not matches(NUMBER, plain):
+        return None
+    return int(plain) if matches(WHOLE, plain) or matches(LONG_WHOLE, plain) else float(plain)
+
+
+def numbers_of(texts: pd.Series, ingestion: Ingestion) -> pd.Series:
+    """Read texts as numbers.
+
+    Args:
+        texts: without blanks around them.
+        ingestion: how numbers are written.
+
+    Returns:
+        float64, NaN where a text is no number.
+    """
+    writing = Writing(ingestion)
+    known: dict[Any, float] = {}
+    for text in texts.dropna().unique():
+        number = read_number(text, writing)
+        known[text] = float("nan") if number is None else float(number)
+    return texts.map(known).astype("float64")
+
+
+def missing_numbers(missing: Iterable[str], writing: Writing) -> list[float]:
+    """The numbers among the texts that mean "no value": -999 means it in whatever type it comes."""
+    found = [read_number(text.strip(), writing) for text in missing]
+    return [float(number) for number in found if number is not None]

@@ -1,0 +1,61 @@
+"""Columns of text in Arrow: without blanks around them, composed, the declared ones missing, numbers as written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from unicodedata import normalize
+
+from lepton_pipeline.data.numbers import Writing
+
+
+def clean_texts(column: Any, missing: Iterable[str]) -> Any:
+    """Trim and compose (NFC) texts; those that mean "no value" become null.
+
+    Args:
+        column: Arrow array or chunked array of strings.
+        missing: texts that mean "no value", compared without blanks around them.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    trimmed = pc.utf8_trim_whitespace(column)
+    if not pc.all(pc.string_is_ascii(trimmed), min_count=0).as_py():
+        trimmed = _composed(trimmed)
+    means_nothing = pc.is_in(trimmed, value_set=pa.array(list(missing), trimmed.type))
+    return pc.if_else(means_nothing, pa.scalar(None, trimmed.type), trimmed)
+
+
+def _composed(texts: Any) -> Any:
+    """Texts in NFC; Arrow's own function decomposes them instead (pyarrow 25)."""
+    import pyarrow as pa
+
+    values = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    coded = values.dictionary_encode()
+    composed = [None if text is None else normalize("NFC", text) for text in coded.dictionary.to_pylist()]
+    return pa.chunked_array([pa.array(composed, texts.type).take(coded.indices)])
+
+
+def plain_numbers(texts: Any, writing: Writing) -> Any:
+    """Texts as a program would write them, where they are numbers; see `Writing.unwritten`."""
+    import pyarrow.compute as pc
+
+    if writing.plain:
+        return texts
+    for pattern, replacement in writing.rules:
+        texts = pc.replace_substring_regex(texts, pattern=pattern, replacement=replacement)
+    if writing.thousands is not None:
+        grouped = pc.match_substring_regex(texts, writing.grouped())
+        if pc.any(grouped).as_py():
+            texts = pc.if_else(grouped, pc.replace_substring_regex(texts, writing.marks(), ""), texts)
+    if writing.swapped:
+        for old, new in ((".", "\x00"), (",", "."), ("\x00", ",")):
+            texts = pc.replace_substring(texts, old, new)
+    return texts
+
+
+def fits(texts: Any, pattern: str) -> Any:
+    """Whether each text, as a whole, has a pattern; null where there is none."""
+    import pyarrow.compute as pc
+
+    return pc.match_substring_regex(texts, f"^(?:{pattern})$")

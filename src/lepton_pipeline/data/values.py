@@ -1,0 +1,204 @@
+"""Values as they were read -> typed columns, by kinds that were told before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.data.dates import in_zone, read_dates
+from lepton_pipeline.data.kinds import (
+    IN_ZONE,
+    SINGLE,
+    UNSIGNED_OR_MISSING,
+    WHOLE_OR_MISSING,
+    Wanted,
+    find_kinds,
+    is_text,
+    without_codes,
+)
+from lepton_pipeline.data.numbers import Writing, missing_numbers
+from lepton_pipeline.data.texts import clean_texts, plain_numbers
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.parameters import Ingestion
+
+_NUMBERS: dict[str, Any] = {
+    "whole": "int64",
+    "unsigned": "uint64",
+    WHOLE_OR_MISSING: "Int64",
+    UNSIGNED_OR_MISSING: "UInt64",
+    "number": "float64",
+    SINGLE: "float32",
+}
+
+
+def typed_block(block: Any, kinds: dict[str, str], ingestion: Ingestion, start: int = 0) -> pd.DataFrame:
+    """Give the values of some rows their types.
+
+    Args:
+        block: Arrow table: rows as they were read.
+        kinds: of all columns, see `find_kinds`.
+        ingestion: how text becomes values.
+        start: number of the first row.
+
+    Returns:
+        The rows, indexed from `start`.
+
+    Raises:
+        DataError: a value is no date of the declared format.
+    """
+    index = pd.RangeIndex(start, start + len(block))
+    columns = {
+        name: _typed(column, name, kinds[name], ingestion, start)
+        for name, column in zip(block.column_names, block.columns, strict=True)
+    }
+    return pd.DataFrame({name: values.array for name, values in columns.items()}, index=index, copy=False)
+
+
+def typed_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:
+    """One column that is held whole, typed by what all its values are.
+
+    Args:
+        column: values as they were read.
+        ingestion: decimal mark, formats of dates, and the texts that become missing.
+
+    Raises:
+        DataError: a value is no date of the declared format; values are lists, or of several kinds.
+    """
+    block = arrow_table(column.to_frame())
+    kinds = find_kinds([block], ingestion, Wanted()).of
+    return typed_block(block, kinds, ingestion)[str(column.name)].set_axis(column.index)
+
+
+def arrow_table(table: pd.DataFrame) -> Any:
+    """A table in memory as the readers give files: in Arrow, without its index.
+
+    Raises:
+        DataError: a column holds values of several kinds, or of one that no feature has.
+    """
+    import pyarrow as pa
+
+    columns = {}
+    for name in table:
+        try:
+            columns[str(name)] = pa.array(table[name], from_pandas=True)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+            types = sorted({type(value).__name__ for value in table[name].dropna()})
+            if types == ["int"]:
+                # Beyond 64 bits: their digits are kept as text.
+                columns[str(name)] = pa.array(table[name].astype("str"), pa.string(), from_pandas=True)
+                continue
+            raise DataError(
+                f"column {name!r} holds values of several kinds, or of one that no feature has "
+                f"({', '.join(types)}); make them numbers, texts, dates or truth values, the same in every file, "
+                "or take the column out of the data."
+            ) from error
+    return pa.table(columns)
+
+
+def _typed(column: Any, name: str, kind: str, ingestion: Ingestion, start: int) -> pd.Series:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if kind == "empty":
+        return pd.Series(pa.nulls(len(column), pa.string()).to_pandas(), dtype="str")
+    if kind in _NUMBERS:
+        return _numbers(column, kind, ingestion)
+    if kind == "date" or kind.startswith(IN_ZONE):
+        zone = kind.removeprefix(IN_ZONE) if kind.startswith(IN_ZONE) else None
+        return _dates(column, name, zone, ingestion, start)
+    if kind == "text":
+        return _texts(column, ingestion)
+    truth = column if pa.types.is_boolean(column.type) else column.cast(pa.bool_())
+    return pd.Series(truth.to_pandas(), dtype="bool" if kind == "truth" else "boolean")
+
+
+def _texts(column: Any, ingestion: Ingestion) -> pd.Series:
+    import pyarrow as pa
+
+    if not is_text(column.type):
+        # A key that is a number in this file and a text in another.
+        return pd.Series(without_codes(column, ingestion, None).cast(pa.string()).to_pandas(), dtype="str")
+    return pd.Series(clean_texts(column, ingestion.missing).to_pandas(), dtype="str")
+
+
+def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if is_text(column.type):
+        values = _text_numbers(column, kind, ingestion)
+    elif pa.types.is_duration(column.type) or pa.types.is_time(column.type):
+        values = _seconds(column)
+    else:
+        values = without_codes(column, ingestion, None)
+    if kind in ("number", SINGLE):
+        wanted = pa.float64() if kind == "number" else pa.float32()
+        return pd.Series(_array(values.cast(wanted, safe=False)))
+    dtype = _NUMBERS[kind]
+    whole = values.cast(pa.uint64() if "u" in dtype.lower() else pa.int64())
+    if dtype[0].islower():
+        return pd.Series(_array(whole))
+    return pd.Series(pd.arrays.IntegerArray(_array(pc.fill_null(whole, 0)), _array(pc.is_null(whole))))
+
+
+def _array(values: Any) -> Any:
+    """An array of numpy's own that can be written to."""
+    return np.array(values.to_numpy(zero_copy_only=False) if hasattr(values, "buffers") else values.to_numpy())
+
+
+def _text_numbers(column: Any, kind: str, ingestion: Ingestion) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    writing = Writing(ingestion)
+    plain = plain_numbers(clean_texts(column, ingestion.missing), writing)
+    if kind not in ("number", SINGLE):
+        return pc.cast(pc.utf8_ltrim(plain, "+"), pa.uint64() if kind.startswith("unsigned") else pa.int64())
+    values = pc.cast(plain, pa.float64())
+    codes = missing_numbers(ingestion.missing, writing)
+    if not codes:
+        return values
+    return pc.if_else(pc.is_in(values, pa.array(codes, pa.float64())), pa.scalar(None, pa.float64()), values)
+
+
+def _seconds(column: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    units = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+    whole = column.cast(pa.int32() if column.type.bit_width == 32 else pa.int64())
+    return pc.divide(whole.cast(pa.float64(), safe=False), units[column.type.unit])
+
+
+def _dates(column: Any, name: str, zone: str | None, ingestion: Ingestion, start: int) -> pd.Series:
+    import pyarrow as pa
+
+    if is_text(column.type):
+        texts = pd.Series(clean_texts(column, ingestion.missing).to_pandas(), dtype="str", name=name)
+        return dates_of(texts.set_axis(pd.RangeIndex(start, start + len(texts))), name, zone, ingestion)
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        numbers = pd.Series(without_codes(column, ingestion, None).to_pandas(), name=name)
+        return dates_of(numbers, name, zone, ingestion)
+    if pa.types.is_null(column.type):
+        column = column.cast(pa.timestamp("us"))
+    values = without_codes(column, ingestion, ingestion.dates.get(name))
+    instants = values.cast(pa.timestamp("us", getattr(values.type, "tz", None)), safe=False)
+    dates = pd.Series(instants.to_pandas()).dt.as_unit("us")
+    if zone is None:
+        return dates
+    return in_zone(dates.dt.tz_localize("UTC") if dates.dt.tz is None else dates, zone)
+
+
+def dates_of(column: pd.Series, name: str, zone: str | None, ingestion: Ingestion) -> pd.Series:
+    """Read texts or whole numbers as dates of the declared format.
+
+    Raises:
+        DataError: a value is no such date, with its row.
+    """
+    try:
+        return read_dates(column, ingestion.dates[name], zone=zone, latest_year=ingestion.two_digit_years.get(name))
+    except ValueError as error:
+        raise DataError(f"column {name!r} cannot be read as dates (ingestion.dates): {error}.") from error
