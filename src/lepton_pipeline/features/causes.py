@@ -56,8 +56,8 @@ class Cause:
     def __str__(self) -> str:
         """The cause with its example.
 
-        >>> str(Cause("capital letters", 3, "True", "TRUE"))
-        "capital letters ('True' for 'TRUE')"
+        >>> str(Cause("capital and small letters", 3, "True", "TRUE"))
+        "capital and small letters ('True' for 'TRUE')"
         """
         return f"{self.words} ({shown(self.value)}{'' if self.known is None else f' for {shown(self.known)}'})"
 
@@ -205,7 +205,7 @@ def _without_marks(text: str) -> str:
 # The earlier one is named where two explain as much.
 _STEPS = (
     _Step(_fraction_or_exponent, _plain_number),
-    _Step("capital letters", str.casefold),
+    _Step("capital and small letters", str.casefold),
     _Step(_leading_zeros, lambda text: _LEADING_ZEROS.sub("", text)),
     _Step("blanks", lambda text: re.sub(r"\s", "", text)),
     _Step("quotation marks around the value", lambda text: text.strip("'\"").strip()),
