@@ -52,8 +52,8 @@ def test_only_a_batch_of_fifty_rows_stops(city, rows, stops):
     found = counted(city, ["OSLO"] * rows)
     assert found.is_surprising(0.5) == stops
     if stops:
-        with pytest.raises(DataError, match=r"column 'city': 50 of 50(.|\n)*--params shop.scoring.unseen=warn"):
-            require_seen([found], 0.5, "shop")
+        with pytest.raises(DataError, match=r"^a.csv: (.|\n)*'city': 50 of 50(.|\n)*shop.scoring.unseen=warn"):
+            require_seen([found], 0.5, "shop", "a.csv")
 
 
 def test_the_share_is_that_of_the_values_and_not_of_a_few(city):

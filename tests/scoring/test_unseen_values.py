@@ -80,7 +80,7 @@ def test_a_small_batch_is_scored_with_a_warning_and_one_of_known_values_without(
 def test_the_declared_share_stops(tmp_path):
     rows = pd.DataFrame({"shop": ["1"] * 12 + ["A"] * 48})
     run(rows, tmp_path / "default")[1]()
-    with pytest.raises(DataError, match=r"new values in 20% of the rows or more(.|\n)*'shop': 12 of 60"):
+    with pytest.raises(DataError, match=r"20% or more of the values here are new(.|\n)*'shop': 12 of 60"):
         run(rows, tmp_path / "declared", unseen_share=0.2)[1]()
 
 

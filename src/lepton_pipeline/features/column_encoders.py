@@ -124,21 +124,27 @@ class CategoricalColumn:
         positions, keys = _keys(column, self.input)
         own = np.array([key in self._codes for key in keys], dtype=bool)
         rare = np.zeros(len(keys), dtype=bool)
-        if self.rare is not None:
-            others = np.flatnonzero(~own)
-            rare[others] = np.isin(_hashes(keys[at] for at in others), self.rare)
+        others = np.flatnonzero(~own)
+        rare[others] = self._had_rarely([keys[at] for at in others])
         return LookedUp(positions, keys, own, rare)
 
     def had(self, texts: Iterable[str]) -> list[bool]:
         """Say of texts whether the training rows had them, as far as that was kept."""
         texts = list(texts)
-        rare = np.isin(_hashes(texts), self.rare) if self.rare is not None else np.zeros(len(texts), dtype=bool)
-        return [text in self._codes or bool(few) for text, few in zip(texts, rare, strict=True)]
+        return [text in self._codes or few for text, few in zip(texts, self._had_rarely(texts).tolist(), strict=True)]
 
     def texts(self, column: pd.Series) -> pd.Series:
         """Write every value as the text by which it is looked up, rare and unseen ones too; missing stays missing."""
         positions, keys = _keys(column, self.input)
         return pd.Series([*keys, None], dtype=object).take(positions).set_axis(column.index)
+
+    def _had_rarely(self, texts: list[str]) -> npt.NDArray[np.bool_]:
+        if self.rare is None or not len(self.rare):
+            return np.zeros(len(texts), dtype=bool)
+        hashes = _hashes(texts)
+        places = np.searchsorted(self.rare, hashes).clip(max=len(self.rare) - 1)
+        found: npt.NDArray[np.bool_] = self.rare[places] == hashes
+        return found
 
     @cached_property
     def _codes(self) -> dict[str, int]:

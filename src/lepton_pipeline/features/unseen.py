@@ -86,13 +86,14 @@ class Unseen:
         return cls(**{each.name: described[each.name] for each in fields(cls)})
 
 
-def require_seen(found: Iterable[Unseen], share: float, vertical: str) -> None:
+def require_seen(found: Iterable[Unseen], share: float, vertical: str, where: str) -> None:
     """Refuse a batch whose values are new.
 
     Args:
         found: what was counted.
         share: see `Unseen.is_surprising`.
         vertical: for the remedy.
+        where: the files that hold the rows.
 
     Raises:
         DataError: names each such column, values, the likely cause, and what to do.
@@ -102,8 +103,8 @@ def require_seen(found: Iterable[Unseen], share: float, vertical: str) -> None:
         raise DataError(
             "\n".join(
                 [
-                    f"columns hold new values in {share:.0%} of the rows or more, though the training rows had nearly "
-                    "all of theirs:",
+                    f"{where}: training had nearly all values of these columns, but {share:.0%} or more of the values "
+                    "here are new:",
                     *lines,
                     "Write the values as in the training rows. Where they are new indeed, as those of a new shop, "
                     "score the rows all the same with scoring.unseen: warn "

@@ -86,7 +86,8 @@ def score_input(
     # A result that an earlier version has left does not say.
     unseen = checked.get("unseen", {})
     if scoring.unseen == "stop":
-        require_seen(map(Unseen.from_dict, unseen.values()), scoring.unseen_share, version["name"])
+        found = map(Unseen.from_dict, unseen.values())
+        require_seen(found, scoring.unseen_share, version["name"], checked["file_names"])
     source = Source.open(raw, ingestion, {"the signature of the model": []})
     if source.fingerprints() != checked["files"]:
         raise DataError("the rows to score have changed since they were checked; run again without options.")
