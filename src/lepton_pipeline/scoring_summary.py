@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 _WIDTH_OF_A_LOG = 110
+_SHOWN_COLUMNS = 10
 
 
 def print_scoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
@@ -62,7 +63,16 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     elif "rows" in contract:
         facts.append(("rows", f"{contract['rows']:,} in, {contract['quarantined']:,} quarantined"))
     facts.extend(("warning", message) for message in contract["warnings"])
+    facts.extend(("warning", message) for message in _unseen(contract.get("unseen", {})))
     if contract["left_out"]:
         facts.append(("not checked", f"{'; '.join(contract['left_out'])}: nothing to check it by yet"))
     facts.extend((name, path) for name, path in results.get("paths", {}).items())
     return facts
+
+
+def _unseen(found: Mapping[str, Any]) -> list[str]:
+    """A line for each column with values never seen, those with the largest shares first."""
+    columns = sorted(found.values(), key=lambda each: -each["share"])
+    lines = [each["message"] for each in columns[:_SHOWN_COLUMNS]]
+    more = len(columns) - len(lines)
+    return [*lines, f"values never seen stand in {more} more columns, see contract.json"] if more else lines

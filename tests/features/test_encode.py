@@ -226,6 +226,44 @@ def test_a_loaded_encoder_is_the_saved_one(tmp_path):
     pd.testing.assert_frame_equal(loaded.transform(rows), encoder.transform(rows), check_exact=True)
 
 
+def test_texts_are_one_category_however_their_letters_are_composed(tmp_path):
+    composed, parts = "Malm\u00f6", "Malmo\u0308"
+    encoder = column([composed, parts, "Lund"], rows=20)
+    assert codes(encoder, [composed, parts, "Lund", "Malmo"]) == [2, 2, 3, 1]
+    encoder.save(tmp_path)
+    # An encoder that was written before may hold another form.
+    path = tmp_path / "encoder.json"
+    path.write_text(path.read_text("utf-8").replace(composed, parts), "utf-8")
+    assert codes(Encoder.load(tmp_path), [composed, parts, "Lund"]) == [2, 2, 3]
+
+
+def test_what_training_rows_had_rarely_is_kept_but_not_as_text(tmp_path):
+    encoder = column(["a", "b"] * 45 + ["Ann", "Bob"] * 5 + [None] * 900)
+    content = b"".join(files(encoder, tmp_path))
+    assert b"Ann" not in content
+    (loaded,) = Encoder.load(tmp_path).columns
+    assert loaded.known == 0.9
+    assert loaded.had(["a", "Ann", "Bob", "Eve"]) == [True, True, True, False]
+
+
+def test_an_encoder_written_before_rare_values_were_kept_still_loads(tmp_path):
+    column(["a", "b"] * 10 + ["c"]).save(tmp_path)
+    path = tmp_path / "encoder.json"
+    description = json.loads(path.read_text())
+    for key in ("known", "rare"):
+        del description["columns"][0][key]
+    path.write_text(json.dumps(description))
+    loaded = Encoder.load(tmp_path)
+    assert codes(loaded, ["a", "b", "c"]) == [2, 3, 1]
+    assert (loaded.columns[0].known, loaded.columns[0].rare) == (None, None)
+
+
+def test_too_many_rare_values_are_not_kept(monkeypatch):
+    monkeypatch.setattr("lepton_pipeline.features.column_encoders.MOST_RARE", 1)
+    assert column(["a", "b"] * 10 + ["c", "d"]).columns[0].rare is None
+    assert len(column(["a", "b"] * 10 + ["c"]).columns[0].rare) == 1
+
+
 def test_a_later_format_is_refused(tmp_path):
     Encoder.fit(table(), DATASET).save(tmp_path)
     path = tmp_path / "encoder.json"

@@ -142,6 +142,13 @@ def test_missing_values_and_unseen_categories_are_handled(served, row):
     assert answer["probability"] != ask(served, [row])[0]["probability"]
 
 
+def test_values_never_seen_are_named_where_they_are_asked_for(served, row):
+    (answer,) = ask(served, [row], unseen=True)
+    # This model reads numbers only.
+    assert answer["unseen"] == ""
+    assert "unseen" not in ask(served, [row], unseen=False)[0]
+
+
 def test_reasons_are_given_where_they_are_asked_for(served, row):
     (plain,) = ask(served, [row], reasons=0)
     assert set(plain) == {"probability", "decision"}
@@ -160,9 +167,10 @@ def test_the_signature_names_what_is_answered(elsewhere, trained):
     project, _ = trained
     described = yaml.safe_load(next((project.path / "mlruns/finance").rglob("MLmodel")).read_text())["signature"]
     outputs = {column["name"]: (column["type"], column["required"]) for column in json.loads(described["outputs"])}
-    assert outputs == {"probability": ("double", True), "decision": ("boolean", True), "reasons": ("string", False)}
-    (parameter,) = json.loads(described["params"])
-    assert (parameter["name"], parameter["type"], parameter["default"]) == ("reasons", "long", 0)
+    asked = dict.fromkeys(("reasons", "unseen"), ("string", False))
+    assert outputs == {"probability": ("double", True), "decision": ("boolean", True), **asked}
+    parameters = {each["name"]: (each["type"], each["default"]) for each in json.loads(described["params"])}
+    assert parameters == {"reasons": ("long", 0), "unseen": ("boolean", False)}
 
 
 def test_the_version_is_tagged_with_the_hash_of_its_artefact(trained):

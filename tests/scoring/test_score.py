@@ -14,8 +14,9 @@ from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.datasets import StreamedParquetDataset
 from lepton_pipeline.errors import ContractError, DataError
-from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.features.derive import Derivation, derive_features
 from lepton_pipeline.features.encode import encode_rows
+from lepton_pipeline.features.unseen import UnseenCounts
 from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.classifier import train_model
 from lepton_pipeline.parameters import (
@@ -47,6 +48,9 @@ class Plain:
     threshold: float = 0.5
     fails_at: int = 10**9
     calls: int = 0
+
+    def unseen_counts(self):
+        return UnseenCounts([], Derivation({}, {}))
 
     def predict(self, rows):
         self.calls += 1
@@ -222,7 +226,8 @@ def test_windows_look_back_over_all_chunks(tmp_path):
     features = Features(windows={"before": Window(statistic="lag", of="age", rows=1)})
     rows = pd.DataFrame({"id": range(6), "day": [5, 0, 1, 4, 2, 3], "age": [10, 20, 30, 40, 50, 60]})
     rows.loc[4, "age"] = 7
-    model = SimpleNamespace(inputs={"before": "number"}, threshold=0.5, predict=predict_before)
+    counts = Plain().unseen_counts
+    model = SimpleNamespace(inputs={"before": "number"}, threshold=0.5, predict=predict_before, unseen_counts=counts)
     agreed = contract(AGE | {"min_value": 8, "on_failure": "quarantine"}, max_quarantined=0.5)
     found = [
         run(files(rows), model, tmp_path / str(size), agreed, features, dataset, chunk_rows=size)[0] for size in (2, 6)

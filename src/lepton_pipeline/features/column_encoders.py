@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
 from statistics import NormalDist
 from typing import Any
 
@@ -20,9 +24,12 @@ RARE_ROWS = 10
 LARGEST = 1e300
 # Ranks are kept this far from 0 and 1, so that no value maps further than 3.1 from 0.
 EDGE = 1e-3
+# Hashes of rare values that an encoder keeps of one column (8 bytes each); of more it keeps none.
+MOST_RARE = 200_000
 TRUTH = {"true": "True", "1": "True", "false": "False", "0": "False"}
 
 Floats = npt.NDArray[np.float64]
+Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -74,11 +81,17 @@ class CategoricalColumn:
         name: of the raw column.
         input: what raw values are: "text", "number" or "boolean".
         categories: texts of the values that have a code of their own, in the order of their codes.
+        known: share of the training rows with a value whose value has a code of its own; None where an encoder was
+            written before this was kept.
+        rare: hashes of the other values of the training rows, ascending; None where they were not kept, or too many.
+            Hashes, since a value of few rows may be that of a person.
     """
 
     name: str
     input: str
     categories: tuple[str, ...]
+    known: float | None = None
+    rare: Hashes | None = field(default=None, compare=False)
 
     @classmethod
     def fit(cls, column: pd.Series, input_kind: str) -> CategoricalColumn:
@@ -88,21 +101,75 @@ class CategoricalColumn:
         counts: dict[str, int] = {}
         for key, count in zip(keys, rows.tolist(), strict=True):
             counts[key] = counts.get(key, 0) + count
-        kept = [key for key, count in counts.items() if count >= enough_rows(len(column))]
-        return cls(str(column.name), input_kind, tuple(sorted(kept, key=lambda key: (-counts[key], key))))
+        enough = enough_rows(len(column))
+        kept = {key: count for key, count in counts.items() if count >= enough}
+        rare = [key for key in counts if key not in kept] if len(counts) - len(kept) <= MOST_RARE else None
+        return cls(
+            str(column.name),
+            input_kind,
+            tuple(sorted(kept, key=lambda key: (-kept[key], key))),
+            sum(kept.values()) / max(int(rows.sum()), 1),
+            None if rare is None else np.sort(_hashes(rare)),
+        )
 
     def transform(self, column: pd.Series) -> dict[str, npt.NDArray[np.int32]]:
         """Look the text of every value up; a value may arrive with another dtype than in training."""
         positions, keys = _keys(column, self.input)
-        code_of = {key: code for code, key in enumerate(self.categories, start=FIRST_CATEGORY)}
         # A missing value has position -1, which is the last entry.
-        codes = np.array([*(code_of.get(key, UNSEEN) for key in keys), MISSING], dtype=np.int32)
+        codes = np.array([*(self._codes.get(key, UNSEEN) for key in keys), MISSING], dtype=np.int32)
         return {self.name: codes[positions]}
+
+    def look_up(self, column: pd.Series) -> LookedUp:
+        """Tell which values the training rows had, which of them only rarely, and which not at all."""
+        positions, keys = _keys(column, self.input)
+        own = np.array([key in self._codes for key in keys], dtype=bool)
+        rare = np.zeros(len(keys), dtype=bool)
+        others = np.flatnonzero(~own)
+        rare[others] = self._had_rarely([keys[at] for at in others])
+        return LookedUp(positions, keys, own, rare)
+
+    def had(self, texts: Iterable[str]) -> list[bool]:
+        """Say of texts whether the training rows had them, as far as that was kept."""
+        texts = list(texts)
+        return [text in self._codes or few for text, few in zip(texts, self._had_rarely(texts).tolist(), strict=True)]
 
     def texts(self, column: pd.Series) -> pd.Series:
         """Write every value as the text by which it is looked up, rare and unseen ones too; missing stays missing."""
         positions, keys = _keys(column, self.input)
         return pd.Series([*keys, None], dtype=object).take(positions).set_axis(column.index)
+
+    def _had_rarely(self, texts: list[str]) -> npt.NDArray[np.bool_]:
+        if self.rare is None or not len(self.rare):
+            return np.zeros(len(texts), dtype=bool)
+        hashes = _hashes(texts)
+        places = np.searchsorted(self.rare, hashes).clip(max=len(self.rare) - 1)
+        found: npt.NDArray[np.bool_] = self.rare[places] == hashes
+        return found
+
+    @cached_property
+    def _codes(self) -> dict[str, int]:
+        """The code of every category; an encoder may have been written before texts were compared in NFC."""
+        codes: dict[str, int] = {}
+        for code, key in enumerate(self.categories, start=FIRST_CATEGORY):
+            codes.setdefault(_composed(key), code)
+        return codes
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """What the training rows had of the values of a column.
+
+    Args:
+        positions: of every row, the place of its value in the lists below; -1 where it is missing.
+        keys: the text by which each value is looked up; two values may have the same.
+        own: whether it has a code of its own.
+        rare: whether training rows had it, but too few for a code of its own, as far as that was kept.
+    """
+
+    positions: npt.NDArray[np.intp]
+    keys: list[str]
+    own: npt.NDArray[np.bool_]
+    rare: npt.NDArray[np.bool_]
 
 
 def indicator_name(name: str) -> str:
@@ -166,7 +233,19 @@ def _keys(column: pd.Series, input_kind: str) -> tuple[npt.NDArray[np.intp], lis
 
 
 def _text(value: Any) -> str:
-    """Write a value so that 1, 1.0 and "1" are one category."""
+    """Write a value so that 1, 1.0 and "1" are one category, and "é" is one, be it one character or two."""
     if isinstance(value, float | np.floating) and float(value).is_integer() and abs(float(value)) < 2**63:
         return str(int(value))
-    return str(value).strip()
+    return _composed(str(value).strip())
+
+
+def _composed(text: str) -> str:
+    """The text in Unicode's form NFC."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _hashes(texts: Iterable[str]) -> Hashes:
+    """64 bits of each text, the same on every machine."""
+    # JSON may hold half a character, which UTF-8 cannot.
+    digests = [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts]
+    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)

@@ -140,12 +140,13 @@ class Encoder:
         return cls(columns, {column["name"]: column["reason"] for column in description["dropped"]})
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        numeric = [column for column in self.columns if isinstance(column, NumericColumn)]
-        return {
-            f"{column.name}/{part}": array
-            for column in numeric
-            for part, array in (("quantiles", column.quantiles), ("scores", column.scores))
-        }
+        arrays: dict[str, np.ndarray] = {}
+        for column in self.columns:
+            if isinstance(column, NumericColumn):
+                arrays |= {f"{column.name}/quantiles": column.quantiles, f"{column.name}/scores": column.scores}
+            elif column.rare is not None and len(column.rare):
+                arrays[f"{column.name}/rare"] = column.rare
+        return arrays
 
 
 def _fit_column(column: pd.Series, dataset: Dataset) -> NumericColumn | CategoricalColumn | str:
@@ -207,11 +208,16 @@ def _describe(column: NumericColumn | CategoricalColumn) -> dict[str, Any]:
         "kind": "categorical",
         "input": column.input,
         "categories": list(column.categories),
+        "known": column.known,
+        "rare": None if column.rare is None else len(column.rare),
     }
 
 
 def _restore(column: dict[str, Any], arrays: dict[str, np.ndarray]) -> NumericColumn | CategoricalColumn:
     name, raw = column["name"], column["input"]
     if column["kind"] == "categorical":
-        return CategoricalColumn(name, raw, tuple(column["categories"]))
+        # Encoders written by earlier versions do not say what the training rows had rarely.
+        known, count = column.get("known"), column.get("rare")
+        rare = None if count is None else arrays[f"{name}/rare"] if count else np.empty(0, np.uint64)
+        return CategoricalColumn(name, raw, tuple(column["categories"]), known, rare)
     return NumericColumn(name, raw, arrays[f"{name}/quantiles"], arrays[f"{name}/scores"], column["indicator"])

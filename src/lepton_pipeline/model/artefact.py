@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.features.column_encoders import NumericColumn, as_numbers
+from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn, as_numbers
 from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.features.unseen import UnseenCounts
 from lepton_pipeline.model.attribution import Reason, shapley_effects
 from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.model.seal import open_sealed, read_seal, seal
@@ -189,6 +190,11 @@ class Artefact:
         columns |= self.derivation.read_dates(rows, self.encoder.inputs)
         columns |= {name: as_numbers(rows[name]) for name in _numeric(self.encoder) if name in columns}
         return pd.DataFrame(columns, index=rows.index)
+
+    def unseen_counts(self) -> UnseenCounts:
+        """Counts, at nothing yet, of the values of new rows that no training row had."""
+        categorical = [column for column in self.encoder.columns if isinstance(column, CategoricalColumn)]
+        return UnseenCounts(categorical, self.derivation)
 
 
 def hash_artefact(folder: Path) -> str:

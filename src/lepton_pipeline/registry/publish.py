@@ -167,8 +167,11 @@ def _signature(artefact: Artefact) -> Any:
         ColSpec("boolean", "decision"),
         # Only where the caller asks for reasons: they take longer than the score.
         ColSpec("string", "reasons", required=False),
+        # Values that no training row had, likewise.
+        ColSpec("string", "unseen", required=False),
     ]
-    return ModelSignature(Schema(inputs), Schema(outputs), ParamSchema([ParamSpec("reasons", "long", 0)]))
+    params = ParamSchema([ParamSpec("reasons", "long", 0), ParamSpec("unseen", "boolean", False)])
+    return ModelSignature(Schema(inputs), Schema(outputs), params)
 
 
 def _example(table: pd.DataFrame, artefact: Artefact) -> pd.DataFrame:

@@ -5,6 +5,7 @@ MLflow executes the file when it saves or loads a model; it finds the package be
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,15 @@ import pandas as pd
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 from lepton_pipeline.errors import DataError, LeptonError
+from lepton_pipeline.features.unseen import UnseenCounts
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.parameters import Scoring
+
+# MLflow runs a copy of this file, under another name.
+logger = logging.getLogger("lepton_pipeline.serving")
+_LOGGED_COLUMNS = 5
+# Categories of a column that are looked at for the cause, which a single row must not wait for.
+_COMPARED = 100
 
 
 class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is untyped
@@ -26,13 +35,17 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Score rows; see `Artefact.predict` and `Artefact.reasons`.
 
+        Values that no training row had are scored, and logged as a warning.
+
         Args:
             context: MLflow's.
             model_input: raw rows.
-            params: `reasons`: how many reasons each row gets, 0 (none, and no column of them) if absent.
+            params: `reasons`: how many reasons each row gets, 0 (none, and no column of them) if absent. `unseen`:
+                whether each row names its values that no training row had, False if absent.
 
         Returns:
-            Indexed as `model_input`: `probability`, `decision` and, where asked for, `reasons`.
+            Indexed as `model_input`: `probability`, `decision` and, where asked for, `reasons` and `unseen` ("code =
+            1.0; city = Atlantis", or empty).
 
         Raises:
             MlflowException: the rows or the parameter cannot be used; a server answers with 400 and the reason.
@@ -43,9 +56,27 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         try:
             _refuse_nested(model_input)
             scored = self.artefact.predict(model_input)
-            return scored.assign(reasons=self.artefact.reasons(model_input, count)) if count else scored
+            counts = self.artefact.unseen_counts()
+            _log_unseen(counts, model_input)
+            asked = {"reasons": self.artefact.reasons(model_input, count)} if count else {}
+            if (params or {}).get("unseen"):
+                asked["unseen"] = counts.of_rows(model_input)
+            return scored.assign(**asked)
         except LeptonError as error:
             raise _refusal(str(error)) from error
+
+
+def _log_unseen(counts: UnseenCounts, rows: pd.DataFrame) -> None:
+    """Warn of values that no training row had; a server refuses none."""
+    counts.add_given(rows)
+    counts.add_derived(rows)
+    share = Scoring().unseen_share
+    found = [each for each in counts.found(_COMPARED) if each.certain]
+    found.sort(key=lambda each: not each.is_surprising(share))
+    if found:
+        more = f"; and {len(found) - _LOGGED_COLUMNS} more columns" if len(found) > _LOGGED_COLUMNS else ""
+        stops = "; batch scoring would stop" if found[0].is_surprising(share) else ""
+        logger.warning("%s%s%s", "; ".join(map(str, found[:_LOGGED_COLUMNS])), more, stops)
 
 
 def _refuse_nested(rows: pd.DataFrame) -> None:

@@ -57,9 +57,10 @@ def check_input(
 
     Returns:
         The result as of `check_contract`, with `kinds` (of the columns), `files` (see `Source.fingerprints`),
-        `file_names` and `sha256` (of all files), `reasons` (of quarantine, each with its number of rows) and `left_out`
-        (declared expectations that read the target or a column that is not there). The quarantined rows as numbers
-        `input_row`, counted from 0 over all files. The same rows whole, to be written chunk by chunk.
+        `file_names` and `sha256` (of all files), `reasons` (of quarantine, each with its number of rows), `left_out`
+        (declared expectations that read the target or a column that is not there) and `unseen` (by column, see
+        `Unseen`, where rows hold values that no training row had). The quarantined rows as numbers `input_row`, counted
+        from 0 over all files. The same rows whole, to be written chunk by chunk.
 
     Raises:
         ConfigurationError: a declared expectation cannot be understood.
@@ -86,8 +87,14 @@ def check_input(
 
     files = source.fingerprints()
     checks, left_out = scoring_checks(contract, dataset, source.names)
-    found = check_chunks(chunks(on_rows), checks)
+    counts = model.unseen_counts()
+    found = check_chunks(counts.watch(chunks(on_rows)), checks)
     quarantine = QuarantinedRows(chunks, checks, _flags(checks, found))
+    if counts.derives:
+        # A quarantined row may not have what they are computed of.
+        for chunk in chunks():
+            counts.add_derived(chunk[~chunk.index.isin(quarantine.rows)])
+    unseen = [each for each in counts.found() if each.certain or each.share >= scoring.unseen_share]
     reported = [
         report_check(_evidence(each, chunks), check, each.verdict, rows)
         for check, each in zip(checks, found, strict=True)
@@ -101,6 +108,7 @@ def check_input(
         "sha256": hashlib.sha256(json.dumps(files).encode()).hexdigest(),
         "reasons": quarantine.reasons(),
         "left_out": [f"{check.sentence} ({check.key})" for check in left_out],
+        "unseen": {each.column: each.to_dict() for each in unseen},
     }
     return result, pd.DataFrame({ROW: quarantine.rows}), quarantine
 

@@ -18,6 +18,7 @@ from lepton_pipeline.data.contracts.report import require_kept
 from lepton_pipeline.data.source import Chunk, Raw, Source
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.features.unseen import Unseen, require_seen
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
 from lepton_pipeline.scoring.check import ROW
@@ -62,7 +63,8 @@ def score_input(
         ingestion: how text becomes values.
         contract: largest fraction of rows that may be quarantined.
         features: windows.
-        scoring: rows of a chunk, how many reasons stand beside a score, and beside which.
+        scoring: rows of a chunk, how many reasons stand beside a score, and beside which; whether values that are new
+            stop it.
         ready: the columns of the windows are there already.
         on_rows: called with the number of rows that are done, chunk by chunk.
 
@@ -74,10 +76,16 @@ def score_input(
 
     Raises:
         ContractError: the rows break the contract, see `require_kept`.
-        DataError: the rows have changed since they were checked, or the model cannot read them.
+        DataError: values are new to the model, see `require_seen`; the rows have changed since they were checked, or
+            the model cannot read them.
     """
     started = perf_counter()
     require_kept(checked, checked["reasons"], contract.max_quarantined)
+    # A result that an earlier version has left does not say.
+    unseen = checked.get("unseen", {})
+    if scoring.unseen == "stop":
+        found = map(Unseen.from_dict, unseen.values())
+        require_seen(found, scoring.unseen_share, version["name"], checked["file_names"])
     source = Source.open(raw, ingestion, {"the signature of the model": []})
     if source.fingerprints() != checked["files"]:
         raise DataError("the rows to score have changed since they were checked; run again without options.")
@@ -103,6 +111,7 @@ def score_input(
         "files": checked["files"],
         "rows": checked["rows"],
         "quarantined": checked["quarantined"],
+        "unseen": unseen,
         **totals.figures(),
         "seconds": round(perf_counter() - started, 1),
     }

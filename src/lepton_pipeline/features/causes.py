@@ -1,0 +1,220 @@
+"""Why values are new: how they must be written so that they are values of the training rows."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import combinations
+
+from lepton_pipeline.features.column_encoders import CategoricalColumn
+
+# So many categories, the most frequent, are compared with new values; that takes half a second.
+COMPARED = 5_000
+# A cause that explains less of the new values is a coincidence.
+_LEAST_SHARE = 0.1
+# Two causes at once are tried only where one explains less.
+_MOST_SHARE = 0.9
+_SHOWN_CHARACTERS = 60
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
+_FRACTION = re.compile(r"[+-]?\d{0,6}\.\d+")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}([,.'\u2019\s]\d{3})+")
+_LEADING_ZEROS = re.compile(r"(?<![\d.,])0+(?=\d)")
+_TRUE = frozenset({"1", "t", "true", "y", "yes", "on", "j", "ja", "s", "si", "s\u00ed", "o", "oui"})
+_FALSE = frozenset({"0", "f", "false", "n", "no", "off", "nein", "non"})
+_NO_VALUE = frozenset(
+    {"", "-", "--", "---", ".", "..", "?", "na", "n/a", "n.a.", "#n/a", "nan", "nat", "nil", "null", "(null)", "#null!"}
+    | {"\\n", "none", "missing", "undefined", "unknown", "not available", "not known", "<na>", "#value!", "#ref!"}
+)
+# Cyrillic and Greek letters that look like Latin ones; dashes and quotation marks.
+_LOOK_ALIKE = str.maketrans(
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0430\u0435\u043e\u0440\u0441\u0443\u0445"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
+    "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2018\u2019\u02bc\u00b4`\u201c\u201d",
+    "ABEKMHOPCTXaeopcyxABEZHIKMNOPTYX-------'''''\"\"",
+)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What explains that values are new.
+
+    Attributes:
+        words: how they differ from values of the training rows.
+        rows: whose values it explains.
+        value: one of them.
+        known: the value of the training rows that it seems to be; None where it seems to be no value at all.
+    """
+
+    words: str
+    rows: int
+    value: str
+    known: str | None
+
+    def __str__(self) -> str:
+        """The cause with its example.
+
+        >>> str(Cause("capital and small letters", 3, "True", "TRUE"))
+        "capital and small letters ('True' for 'TRUE')"
+        """
+        return f"{self.words} ({shown(self.value)}{'' if self.known is None else f' for {shown(self.known)}'})"
+
+
+def likely_cause(unseen: Mapping[str, int], column: CategoricalColumn, compared: int = COMPARED) -> Cause | None:
+    """Find the way of writing that turns most of the new values into values of the training rows.
+
+    Args:
+        unseen: rows of each new value.
+        column: knows the values of the training rows.
+        compared: how many of its categories are looked at, the most frequent.
+
+    Returns:
+        The simplest of those that explain the most rows, or None where none explains a tenth of them.
+    """
+    total = sum(unseen.values())
+    known = list(column.categories[:compared])
+    best: Cause | None = None
+    for steps in _ways():
+        if len(steps) > 1 and best is not None and best.rows >= _MOST_SHARE * total:
+            break
+        cause = _explained(unseen, column, known, steps)
+        if cause is not None and (best is None or cause.rows > best.rows):
+            best = cause
+    absent = {text: rows for text, rows in unseen.items() if text.casefold() in _NO_VALUE}
+    if sum(absent.values()) > (0 if best is None else best.rows):
+        words = "a text that means no value: list it under ingestion.missing"
+        best = Cause(words, sum(absent.values()), max(absent, key=absent.__getitem__), None)
+    return best if best is not None and best.rows >= _LEAST_SHARE * total else None
+
+
+def shown(text: str) -> str:
+    r"""A value for a message: short, and without characters that are not printed.
+
+    >>> print(shown("a\n" + "b" * 90))
+    'a\nbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb..'
+    """
+    return repr(text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..")
+
+
+def _explained(
+    unseen: Mapping[str, int], column: CategoricalColumn, known: list[str], steps: tuple[_Step, ...]
+) -> Cause | None:
+    partner: dict[str, str] = {}
+    for text in known:
+        partner.setdefault(_written(text, steps), text)
+    changed = {text: _written(text, steps) for text in unseen}
+    # A rare value can be told only as it is written.
+    other = [text for text, form in changed.items() if form not in partner and form != text]
+    had = column.had(changed[text] for text in other)
+    partner |= {changed[text]: changed[text] for text, it_is in zip(other, had, strict=True) if it_is}
+    explained = {text: unseen[text] for text, form in changed.items() if form and form in partner}
+    if not explained:
+        return None
+    example = max(explained, key=explained.__getitem__)
+    seems = partner[changed[example]]
+    words = " and ".join(step.words(example, seems) for step in steps)
+    return Cause(words, sum(explained.values()), example, seems)
+
+
+def _written(text: str, steps: tuple[_Step, ...]) -> str:
+    for step in steps:
+        text = step.form(text)
+    return text
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A difference in writing: texts that differ in nothing else have the same form."""
+
+    name: str | Callable[[str, str], str]
+    form: Callable[[str], str]
+
+    def words(self, new: str, known: str) -> str:
+        return self.name if isinstance(self.name, str) else self.name(new, known)
+
+
+def _ways() -> Iterator[tuple[_Step, ...]]:
+    yield from ((step,) for step in _STEPS)
+    yield from combinations(_STEPS, 2)
+
+
+def _fraction_or_exponent(new: str, known: str) -> str:
+    return "an exponent" if "e" in (new + known).lower() else "zeros behind the decimal mark"
+
+
+def _leading_zeros(new: str, known: str) -> str:
+    zeros = [sum(map(len, _LEADING_ZEROS.findall(text))) for text in (new, known)]
+    return f"{'lost' if zeros[0] < zeros[1] else 'added'} leading zeros"
+
+
+def _plain_number(text: str) -> str:
+    """Without zeros at the end of a fraction, and without an exponent: 1.0 is 1, 1E3 is 1000, 01 stays."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    if "e" in text.lower():
+        text = format(Decimal(text), "f")
+    text = text.removeprefix("+")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _few_digits(text: str) -> str:
+    """As 32 bits hold it: 1.10000002 is 1.1."""
+    return f"{float(text):.6g}" if _FRACTION.fullmatch(text) else text
+
+
+def _without_thousands(text: str) -> str:
+    return re.sub(r"[^\d+-]", "", text) if _THOUSANDS.fullmatch(text) else text
+
+
+def _decimal_point(text: str) -> str:
+    return text.replace(",", ".") if re.fullmatch(r"[+-]?\d*,\d+", text) else text
+
+
+def _look_alike(text: str) -> str:
+    """Full width, ligatures, other alphabets, and characters without any width."""
+    plain = unicodedata.normalize("NFKC", text).translate(_LOOK_ALIKE)
+    return "".join(each for each in plain if unicodedata.category(each) != "Cf").strip()
+
+
+def _without_accents(text: str) -> str:
+    return "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
+
+
+def _decoded(text: str) -> str:
+    """What was written in UTF-8 and read as if it were Windows' or ISO's Western European encoding."""
+    for encoding in ("cp1252", "latin-1"):
+        try:
+            return unicodedata.normalize("NFC", text.encode(encoding).decode("utf-8"))
+        except UnicodeError:
+            continue
+    return text
+
+
+def _truth(text: str) -> str:
+    word = text.casefold()
+    return "true" if word in _TRUE else "false" if word in _FALSE else text
+
+
+def _without_marks(text: str) -> str:
+    """Letters and digits only, where there are letters: of numbers the marks matter."""
+    return re.sub(r"[\W_]", "", text) if any(map(str.isalpha, text)) else text
+
+
+# The earlier one is named where two explain as much.
+_STEPS = (
+    _Step(_fraction_or_exponent, _plain_number),
+    _Step("capital and small letters", str.casefold),
+    _Step(_leading_zeros, lambda text: _LEADING_ZEROS.sub("", text)),
+    _Step("blanks", lambda text: re.sub(r"\s", "", text)),
+    _Step("quotation marks around the value", lambda text: text.strip("'\"").strip()),
+    _Step("characters that look alike", _look_alike),
+    _Step("the decimal mark", _decimal_point),
+    _Step("thousands marks", _without_thousands),
+    _Step("accents", _without_accents),
+    _Step("a file in another encoding than ingestion.encoding", _decoded),
+    _Step("other words for true and false", _truth),
+    _Step("rounding", _few_digits),
+    _Step("punctuation", _without_marks),
+)

@@ -1,0 +1,246 @@
+"""Count the values of new rows that no training row had, and say why they may be new."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.features.causes import COMPARED, likely_cause, shown
+from lepton_pipeline.features.column_encoders import CategoricalColumn
+from lepton_pipeline.features.derive import Derivation
+
+# A smaller batch never stops: half of a handful of rows may be new by chance.
+FEWEST_ROWS = 50
+# Share of the training rows whose values had codes of their own, from which on new values are a surprise.
+NEARLY_ALL = 0.9
+EXAMPLES = 3
+# Distinct new values of a column that are remembered; the first ones, so that chunks do not matter.
+_REMEMBERED = 1000
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """What was found of one column.
+
+    Attributes:
+        column: its name.
+        rows: that were looked at.
+        missing: rows without a value.
+        seen: rows whose value has a code of its own.
+        rare: rows whose value the training rows had, but too rarely for that.
+        unseen: rows whose value no training row had.
+        known: share of the training rows whose value has a code of its own, None where that was not kept.
+        certain: whether it was kept which values were rare; if not, these count as unseen.
+        examples: `row` and `value` of up to three new values, the most frequent first.
+        cause: why they may be new, see `likely_cause`.
+    """
+
+    column: str
+    rows: int
+    missing: int
+    seen: int
+    rare: int
+    unseen: int
+    known: float | None
+    certain: bool
+    examples: list[dict[str, Any]]
+    cause: str | None
+
+    @property
+    def share(self) -> float:
+        """Of the rows with a value, those whose value is new."""
+        return self.unseen / max(self.rows - self.missing, 1)
+
+    def is_surprising(self, share: float) -> bool:
+        """Whether so large a share is new in a column of which training had nearly all values.
+
+        The new values must also be as many as in the smallest batch without gaps.
+        """
+        expected = self.known is not None and self.known >= NEARLY_ALL
+        many = self.rows >= FEWEST_ROWS and self.unseen > 0
+        return expected and many and self.share >= share and self.unseen >= share * FEWEST_ROWS
+
+    def __str__(self) -> str:
+        """One sentence: column, rows, values, cause."""
+        had = "were never seen in training" if self.certain else "were rare in training, or never seen"
+        examples = ", ".join(f"{shown(each['value'])} (row {each['row']})" for each in self.examples)
+        cause = f"; likely cause: {self.cause}" if self.cause else ""
+        few = self.known is not None and self.known < NEARLY_ALL
+        usual = f" (in training, {1 - (self.known or 0):.0%} of the values were rare)" if few else ""
+        given = self.rows - self.missing
+        return f"column {shown(self.column)}: {self.unseen:,} of {given:,} values {had}{usual}, e.g. {examples}{cause}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold, with the share and the sentence."""
+        return asdict(self) | {"share": self.share, "message": str(self)}
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> Unseen:
+        """Read what `to_dict` gave."""
+        return cls(**{each.name: described[each.name] for each in fields(cls)})
+
+
+def require_seen(found: Iterable[Unseen], share: float, vertical: str, where: str) -> None:
+    """Refuse a batch whose values are new.
+
+    Args:
+        found: what was counted.
+        share: see `Unseen.is_surprising`.
+        vertical: for the remedy.
+        where: the files that hold the rows.
+
+    Raises:
+        DataError: names each such column, values, the likely cause, and what to do.
+    """
+    lines = [f"  - {each}" for each in found if each.is_surprising(share)]
+    if lines:
+        raise DataError(
+            "\n".join(
+                [
+                    f"{where}: training had nearly all values of these columns, but {share:.0%} or more of the values "
+                    "here are new:",
+                    *lines,
+                    "Write the values as in the training rows. Where they are new indeed, as those of a new shop, "
+                    "score the rows all the same with scoring.unseen: warn "
+                    f"(--params {vertical}.scoring.unseen=warn).",
+                ]
+            )
+        )
+
+
+class UnseenCounts:
+    """Counts rows by whether the training rows had their values, chunk by chunk.
+
+    Args:
+        columns: those of categories that a model reads.
+        derivation: makes some of them.
+    """
+
+    def __init__(self, columns: Iterable[CategoricalColumn], derivation: Derivation) -> None:
+        self._derivation = derivation
+        self._tallies = {column.name: _Tally(column) for column in columns}
+        self._made = [name for name in self._tallies if name in derivation.expressions]
+
+    @property
+    def derives(self) -> bool:
+        """Whether a column is computed of others."""
+        return bool(self._made)
+
+    def watch(self, chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        """Count the columns that rows bring with them while they pass."""
+        for chunk in chunks:
+            self.add_given(chunk)
+            yield chunk
+
+    def add_given(self, rows: pd.DataFrame) -> None:
+        """Count the columns that rows bring with them; one that they lack is left out."""
+        for name, values in self._given(rows).items():
+            self._tallies[name].add(values)
+
+    def add_derived(self, rows: pd.DataFrame) -> None:
+        """Count the columns that are computed of the rows.
+
+        Raises:
+            DataError: one cannot be computed, as when the rows are scored.
+        """
+        for name, values in self._derived(rows).items():
+            self._tallies[name].add(values)
+
+    def found(self, compared: int = COMPARED) -> list[Unseen]:
+        """The columns with new values, in the order of the model.
+
+        Args:
+            compared: how many categories of a column are looked at for the cause, see `likely_cause`.
+        """
+        return [tally.found(compared) for tally in self._tallies.values() if tally.unseen]
+
+    def of_rows(self, rows: pd.DataFrame) -> list[str]:
+        """The new values of each row in one line: "code = 1.0; city = Atlantis"; empty where there is none.
+
+        Columns of which it is not known which values were rare are left out.
+
+        Raises:
+            DataError: as `add_derived`.
+        """
+        told: list[list[str]] = [[] for _ in range(len(rows))]
+        columns = self._given(rows) | self._derived(rows)
+        for name in [name for name in self._tallies if name in columns]:
+            for row, text in self._tallies[name].new(columns[name]):
+                told[row].append(f"{name} = {text}")
+        return ["; ".join(of_row) for of_row in told]
+
+    def _given(self, rows: pd.DataFrame) -> dict[str, pd.Series]:
+        return {name: rows[name] for name in self._tallies if name not in self._made and name in rows.columns}
+
+    def _derived(self, rows: pd.DataFrame) -> dict[str, pd.Series]:
+        if not self._made or rows.empty:
+            return {}
+        # Columns that a window has to make first are not there yet.
+        present = {*map(str, rows.columns)}
+        ready = [name for name in self._made if present.issuperset(self._derivation.inputs([name]))]
+        made = self._derivation.apply(rows, ready)
+        return {name: made[name] for name in ready}
+
+
+class _Tally:
+    """The rows of one column."""
+
+    def __init__(self, column: CategoricalColumn) -> None:
+        self._column = column
+        self._rows = self._missing = self._seen = self._rare = self.unseen = 0
+        self._counts: Counter[str] = Counter()
+        self._first: dict[str, Any] = {}
+
+    def add(self, values: pd.Series) -> None:
+        looked = self._column.look_up(values)
+        here = looked.positions >= 0
+        rows = np.bincount(looked.positions[here], minlength=len(looked.keys))
+        new = ~looked.own & ~looked.rare
+        self._rows += len(values)
+        self._missing += int((~here).sum())
+        self._seen += int(rows[looked.own].sum())
+        self._rare += int(rows[looked.rare].sum())
+        self.unseen += int(rows[new].sum())
+        if new.any():
+            # The values are numbered in the order of their first rows.
+            positions, firsts = np.unique(looked.positions, return_index=True)
+            first_of = dict(zip(positions.tolist(), firsts.tolist(), strict=True))
+            for at in np.flatnonzero(new).tolist():
+                self._remember(looked.keys[at], int(rows[at]), values.index[first_of[at]])
+
+    def new(self, values: pd.Series) -> Iterator[tuple[int, str]]:
+        """The number of each row whose value is new for certain, and the value."""
+        if self._column.rare is not None:
+            looked = self._column.look_up(values)
+            # A missing value has position -1, which is the last entry.
+            new = np.append(~looked.own & ~looked.rare, False)
+            for row in np.flatnonzero(new[looked.positions]).tolist():
+                yield row, looked.keys[looked.positions[row]]
+
+    def _remember(self, text: str, rows: int, first: Any) -> None:
+        if text in self._counts or len(self._counts) < _REMEMBERED:
+            self._counts[text] += rows
+            self._first.setdefault(text, first.item() if isinstance(first, np.generic) else first)
+
+    def found(self, compared: int) -> Unseen:
+        cause = likely_cause(self._counts, self._column, compared)
+        total = self._counts.total()
+        partly = f", in {cause.rows:,} of {total:,} rows" if cause is not None and cause.rows < total else ""
+        return Unseen(
+            column=self._column.name,
+            rows=self._rows,
+            missing=self._missing,
+            seen=self._seen,
+            rare=self._rare,
+            unseen=self.unseen,
+            known=self._column.known,
+            certain=self._column.rare is not None,
+            examples=[{"row": self._first[text], "value": text} for text, _ in self._counts.most_common(EXAMPLES)],
+            cause=None if cause is None else f"{cause}{partly}",
+        )
