@@ -79,7 +79,9 @@ def logistics_table(vertical: str, declared: Vertical) -> pd.DataFrame:
         "flights": read_rows(file, read_header(file, declared.ingestion), declared.ingestion, FLIGHTS),
         **{name: raw(f"logistics/{name}") for name in ("airports", "weather", "planes")},
     }
-    others = {name: read_table(each, declared.ingestion, declared.tables[name], name) for name, each in texts.items()}
+    others = {
+        name: read_table(each, declared.ingestion, declared.tables[name], name)[0] for name, each in texts.items()
+    }
     timed = join_weather(time_flights(others["flights"], others["airports"]), others["weather"])
     return join_planes(timed, others["planes"]).reset_index(drop=True)
 

@@ -48,6 +48,7 @@ class Plain:
     threshold: float = 0.5
     fails_at: int = 10**9
     calls: int = 0
+    derivation: Derivation = field(default_factory=lambda: Derivation({}, {}))
 
     def unseen_counts(self):
         return UnseenCounts([], Derivation({}, {}))
@@ -227,7 +228,13 @@ def test_windows_look_back_over_all_chunks(tmp_path):
     rows = pd.DataFrame({"id": range(6), "day": [5, 0, 1, 4, 2, 3], "age": [10, 20, 30, 40, 50, 60]})
     rows.loc[4, "age"] = 7
     counts = Plain().unseen_counts
-    model = SimpleNamespace(inputs={"before": "number"}, threshold=0.5, predict=predict_before, unseen_counts=counts)
+    model = SimpleNamespace(
+        inputs={"before": "number"},
+        threshold=0.5,
+        predict=predict_before,
+        unseen_counts=counts,
+        derivation=Derivation({}, {}),
+    )
     agreed = contract(AGE | {"min_value": 8, "on_failure": "quarantine"}, max_quarantined=0.5)
     found = [
         run(files(rows), model, tmp_path / str(size), agreed, features, dataset, chunk_rows=size)[0] for size in (2, 6)

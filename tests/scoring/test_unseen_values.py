@@ -24,6 +24,7 @@ AREAS = CategoricalColumn.fit(pd.Series(["0", "a"] * 20, name="area"), "text")
 MODEL = SimpleNamespace(
     inputs={"shop": "text"},
     threshold=0.5,
+    derivation=Derivation({}, {}),
     unseen_counts=lambda: UnseenCounts([SHOPS, AREAS], Derivation({}, {"area": "lower(shop)"})),
     predict=lambda rows: pd.DataFrame({"probability": 0.5, "decision": np.full(len(rows), True)}, index=rows.index),
 )

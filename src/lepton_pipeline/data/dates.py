@@ -81,7 +81,8 @@ def offsets_of(texts: pd.Series, layout: str) -> pd.Series:
     if "Z" in _directives(layout):
         return pd.Series("UTC", index=texts.index, dtype=object)
     behind = texts.astype(object).map(lambda text: _OFFSET.search(text) if isinstance(text, str) else None)
-    return behind.map(lambda found: None if found is None else _zone_name(found[1])).astype(object)
+    offsets: pd.Series = behind.map(lambda found: None if found is None else _zone_name(found[1]))
+    return pd.Series(offsets, dtype=object)
 
 
 def _zone_name(offset: str) -> str:
@@ -97,6 +98,26 @@ def in_zone(dates: pd.Series, zone: str) -> pd.Series:
         zone: such as "Europe/Berlin", "UTC" or "UTC+02:00".
     """
     return dates.dt.tz_convert(_zone(zone))
+
+
+def on_clock(dates: pd.Series, zone: str | None) -> pd.Series:
+    """Dates on the clock that a model knows them by.
+
+    Args:
+        dates: datetime64, with or without a time zone.
+        zone: see `read_dates`.
+
+    Raises:
+        ValueError: they have a zone where the model knows none, or the other way round.
+    """
+    zoned = dates.dt.tz is not None
+    if zone == UNKNOWN or (zone is None and not zoned):
+        return dates
+    if zone is None:
+        raise ValueError(f"they have a time zone ({dates.dt.tz}), but the training rows had none; write them alike")
+    if not zoned:
+        raise ValueError(f"they have no time zone, but the training rows are in {zone}; add their offset")
+    return in_zone(dates, zone)
 
 
 def _zone(name: str) -> Any:

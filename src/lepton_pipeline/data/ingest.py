@@ -148,15 +148,13 @@ def _later_dates(table: pd.DataFrame, dataset: Dataset, ingestion: Ingestion) ->
     own = table[dataset.time] if dataset.time in dates else None
     for name in dates:
         values = table[name]
-        if own is not None and (values.dt.tz is None) == (own.dt.tz is None):
-            limit, what = own, f"the row's own time ({dataset.time})"
-        else:
-            limit, what = pd.Timestamp.now(values.dt.tz), "today"
-        later = values > limit
+        comparable = own is not None and (values.dt.tz is None) == (own.dt.tz is None)
+        later = values > (own if comparable else pd.Timestamp.now(values.dt.tz))
         if later.any():
-            first = later.idxmax()
+            what = f"the row's own time ({dataset.time})" if comparable else "today"
+            first = int(np.flatnonzero(later)[0])
             counted = f"{int(later.sum()):,} of {len(table):,} rows"
-            said[name] = f"later than {what} in {counted}, such as {values[first]} (row {first})"
+            said[name] = f"later than {what} in {counted}, such as {values.iloc[first]} (row {first:,})"
             if "%y" in ingestion.dates.get(name, "") and name not in ingestion.two_digit_years:
                 year = pd.Timestamp.now().year
                 said[name] += f"; say what two digits mean: ingestion.two_digit_years: {{{name}: {year}}}"

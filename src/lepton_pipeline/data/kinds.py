@@ -13,6 +13,7 @@ import pandas as pd
 from lepton_pipeline.data.dates import ISO, offsets_of
 from lepton_pipeline.data.numbers import (
     BARE_EXPONENT,
+    CANONICAL,
     DECIMAL,
     FOR_PEOPLE,
     INFINITE,
@@ -32,8 +33,6 @@ IN_ZONE = "date in "
 EXACT = 2**53
 _INT64, _UINT64 = 2**63 - 1, 2**64 - 1
 _EXAMPLES = 3
-# A text that can be had back from the number.
-_CANONICAL = r"(?:0|-?[1-9]\d*)"
 _DATE_LIKE = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?|\d{1,2}[./]\d{1,2}[./]\d{4}(?: \d\d:\d\d.*)?"
 _CLASSES = {
     "decimal": DECIMAL,
@@ -255,7 +254,7 @@ class _Facts:
         if self._layout is not None:
             distinct = pc.unique(texts).drop_null().to_pandas()
             for zone, count in offsets_of(distinct, self._layout).value_counts(dropna=False).items():
-                self._zones[None if pd.isna(zone) else str(zone)] += int(count)
+                self._zones[zone if isinstance(zone, str) else None] += int(count)
         else:
             plain = plain_numbers(texts, self._writing)
             if self._codes and not self._is_key:
@@ -283,7 +282,7 @@ class _Facts:
         import pyarrow.compute as pc
 
         if self._is_key:
-            self._canonical += pc.sum(fits(texts, _CANONICAL), min_count=0).as_py() or 0
+            self._canonical += pc.sum(fits(texts, CANONICAL), min_count=0).as_py() or 0
         whole = pc.fill_null(fits(plain, WHOLE), fill_value=True)
         places = pc.indices_nonzero(pc.invert(whole))
         self._texts["whole"] += len(texts) - texts.null_count - len(places)

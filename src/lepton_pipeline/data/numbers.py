@@ -21,6 +21,8 @@ INFINITE = r"(?:[+-]?[iI][nN][fF](?:[iI][nN][iI][tT][yY])?)"
 BARE_EXPONENT = r"(?:[+-]?[1-9]\d*[eE]\d{1,4}|0[eE]\d{1,4})"
 ZERO_LED = r"(?:[+-]?0\d+(?:[eE]\d{1,4})?)"
 NUMBER = rf"(?:{WHOLE}|{LONG_WHOLE}|{DECIMAL}|{INFINITE}|{BARE_EXPONENT})"
+# A whole number whose text can be had back from it.
+CANONICAL = r"(?:0|-?[1-9]\d*)"
 # Written for people: marks between thousands, a currency or percent sign, brackets or a trailing minus.
 FOR_PEOPLE = (
     r"[(+-]?\s?(?:[^\w\s.,()+-]{1,3}|[A-Z]{3}\s|[A-Z][a-z]\s)?\s?[+-]?"

@@ -243,7 +243,7 @@ class Source:
 
     def _examples(self, files: list[SetApart]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        for log, file in zip(files, self.raw, strict=False):
+        for log, file in zip(files, [] if isinstance(self.raw, pd.DataFrame) else self.raw, strict=True):
             if log.records and len(found) < EXAMPLES:
                 with explained(file, self.ingestion):
                     lines = find_lines(file.open, log.records, self.ingestion)

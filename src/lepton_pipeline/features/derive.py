@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from lepton_pipeline.data.as_of import known_rows, recent_rows
 from lepton_pipeline.data.columns import check_columns
-from lepton_pipeline.data.dates import read_dates
+from lepton_pipeline.data.dates import UNKNOWN, on_clock, read_dates
 from lepton_pipeline.data.expressions import Expression, parse_expression
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.windows import window_feature
@@ -103,10 +103,15 @@ class Derivation:
     Args:
         dates: format of each column of dates.
         expressions: expression of each derived column.
+        zones: the clock of each column of dates: a time zone, or None for times without one; without an entry, whatever
+            zone the times have.
+        two_digit_years: see `Ingestion`.
     """
 
     dates: dict[str, str]
     expressions: dict[str, str]
+    zones: dict[str, str | None] = field(default_factory=dict)
+    two_digit_years: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, features: Features, ingestion: Ingestion, table: pd.DataFrame) -> Derivation:
@@ -119,7 +124,8 @@ class Derivation:
         """
         dates = [str(name) for name in table.select_dtypes(["datetime", "datetimetz"])]
         made = dict.fromkeys((name for name in dates if name not in features.derive), "ISO8601")
-        return cls(made | ingestion.dates, dict(features.derive))
+        zones = {name: None if table[name].dt.tz is None else str(table[name].dt.tz) for name in made}
+        return cls(made | ingestion.dates, dict(features.derive), zones, dict(ingestion.two_digit_years))
 
     def inputs(self, wanted: Iterable[str]) -> list[str]:
         """Name the columns that must be handed in so that the wanted ones are there after `apply`.
@@ -178,16 +184,29 @@ class Derivation:
             DataError: a date cannot be read.
         """
         dates = [name for name in self.inputs(wanted) if name in self.dates and name in rows.columns]
-        return {name: _as_dates(rows[name], self.dates[name]) for name in dates}
+        return {name: self._as_dates(rows[name], name) for name in dates}
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold."""
-        return {"dates": dict(self.dates), "expressions": dict(self.expressions)}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, description: dict[str, Any]) -> Derivation:
-        """Read what `to_dict` gave."""
-        return cls(dict(description["dates"]), dict(description["expressions"]))
+        """Read what `to_dict` gave, also where it was before zones were kept."""
+        return cls(**description)
+
+    def _as_dates(self, column: pd.Series, name: str) -> pd.Series:
+        if column.isna().all():
+            return column
+        zone = self.zones.get(name, UNKNOWN)
+        try:
+            if pd.api.types.is_datetime64_any_dtype(column):
+                return on_clock(column, zone)
+            # Rows that come as JSON carry dates in ISO 8601, whatever the files have.
+            latest = self.two_digit_years.get(name)
+            return read_dates(column, self.dates[name], or_iso=True, zone=zone, latest_year=latest)
+        except ValueError as error:
+            raise DataError(f"column {name!r} cannot be read as dates (ingestion.dates): {error}.") from error
 
     def _needed(self, wanted: Iterable[str]) -> dict[str, Expression]:
         """The expressions behind the wanted columns, each after those that it uses."""
@@ -294,13 +313,3 @@ def _check_reads(
 def _with_columns(table: pd.DataFrame, made: Mapping[str, pd.Series], columns: Iterable[str]) -> pd.DataFrame:
     """Only the named columns, those that were made before those of the table."""
     return pd.DataFrame({name: made[name] if name in made else table[name] for name in columns}, index=table.index)
-
-
-def _as_dates(column: pd.Series, layout: str) -> pd.Series:
-    if pd.api.types.is_datetime64_any_dtype(column) or column.isna().all():
-        return column
-    try:
-        # Rows that come as JSON carry dates in ISO 8601, whatever the files have.
-        return read_dates(column, layout, or_iso=True)
-    except ValueError as error:
-        raise DataError(f"column {column.name!r} cannot be read as dates (ingestion.dates): {error}.") from error

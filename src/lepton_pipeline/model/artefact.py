@@ -13,6 +13,7 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn, as_numbers
 from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.features.raw_values import RawValues
 from lepton_pipeline.features.unseen import UnseenCounts
 from lepton_pipeline.model.attribution import Reason, shapley_effects
 from lepton_pipeline.model.classifier import Classifier
@@ -44,11 +45,15 @@ def assemble_artefact(
         feature_table: rows of the vertical.
         split: `part` of every row; the typical row is that of part "train".
         features: derived columns, which the artefact makes itself.
-        ingestion: formats of dates, as clients send them.
+        ingestion: how raw text becomes values, as clients send them.
     """
     derivation = Derivation.of(features, ingestion, feature_table)
-    training = feature_table.loc[split.index[split["part"] == "train"], derivation.inputs(encoder.inputs)]
-    return Artefact(derivation, encoder, model, metrics["threshold"], typical_row(training, _numeric(encoder)))
+    inputs = derivation.inputs(encoder.inputs)
+    training = feature_table.loc[split.index[split["part"] == "train"], inputs]
+    typical = typical_row(training, _numeric(encoder))
+    keys = {column.name for column in encoder.columns if isinstance(column, CategoricalColumn)}
+    raw_values = RawValues.of(feature_table, ingestion, inputs, keys)
+    return Artefact(derivation, encoder, model, metrics["threshold"], typical, raw_values)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Artefact:
         classifier: trained on them.
         threshold: smallest probability that is decided as positive, chosen on the validation rows.
         reference: the typical row, see `typical_row`, with the columns of `inputs`; reasons are told against it.
+        raw_values: how values that clients send are read; None in a model of a version that kept nothing of it.
     """
 
     derivation: Derivation
@@ -68,11 +74,20 @@ class Artefact:
     classifier: Classifier
     threshold: float
     reference: dict[str, Any]
+    raw_values: RawValues | None = None
 
     @property
     def inputs(self) -> dict[str, str]:
         """Columns needed by `predict`, in order: "number", "text", "boolean", or "any" for one only derived from."""
         return {name: self.encoder.inputs.get(name, "any") for name in self.derivation.inputs(self.encoder.inputs)}
+
+    def read(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows as a client sends them, with the values that ingestion would give them.
+
+        Raises:
+            DataError: a value is a list or an object, or no number where the model knows numbers.
+        """
+        return rows if self.raw_values is None else self.raw_values.read(rows)
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Score raw rows.
@@ -150,6 +165,7 @@ class Artefact:
             "threshold": self.threshold,
             "derivation": self.derivation.to_dict(),
             "reference": self.reference,
+            "raw_values": None if self.raw_values is None else self.raw_values.to_dict(),
         }
         seal(folder, DESCRIPTION, description)
 
@@ -176,6 +192,8 @@ class Artefact:
             Classifier.load(folder / "model"),
             description["threshold"],
             description["reference"],
+            # Versions from before it was kept are still read.
+            RawValues.from_dict(description["raw_values"]) if description.get("raw_values") else None,
         )
 
     def _encode(self, rows: pd.DataFrame) -> pd.DataFrame:

@@ -178,7 +178,9 @@ def _example(table: pd.DataFrame, artefact: Artefact) -> pd.DataFrame:
     """Three rows as a client would send them: dates as text."""
     rows = table[list(artefact.inputs)].head(3).reset_index(drop=True)
     dates = {}
-    for name in map(str, rows.select_dtypes("datetime")):
+    for name in map(str, rows.select_dtypes(["datetime", "datetimetz"])):
         layout = artefact.derivation.dates.get(name, "ISO8601")
-        dates[name] = rows[name].dt.strftime(_ISO if layout == "ISO8601" else layout)
+        iso = layout == "ISO8601" or (rows[name].dt.tz is not None and "%z" not in layout.lower())
+        # Without its offset a time on a clock is not that time.
+        dates[name] = rows[name].dt.strftime(_ISO + "%z" * (rows[name].dt.tz is not None) if iso else layout)
     return rows.assign(**dates)

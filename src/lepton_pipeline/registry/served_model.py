@@ -55,12 +55,13 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
             raise _refusal(f"the parameter reasons is {count}; give the number of reasons wanted, 0 for none.")
         try:
             _refuse_nested(model_input)
-            scored = self.artefact.predict(model_input)
+            rows = self.artefact.read(model_input)
+            scored = self.artefact.predict(rows)
             counts = self.artefact.unseen_counts()
-            _log_unseen(counts, model_input)
-            asked = {"reasons": self.artefact.reasons(model_input, count)} if count else {}
+            _log_unseen(counts, rows)
+            asked = {"reasons": self.artefact.reasons(rows, count)} if count else {}
             if (params or {}).get("unseen"):
-                asked["unseen"] = counts.of_rows(model_input)
+                asked["unseen"] = counts.of_rows(rows)
             return scored.assign(**asked)
         except LeptonError as error:
             raise _refusal(str(error)) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -108,26 +109,36 @@ def check_chunks(chunks: Iterable[pd.DataFrame], checks: list[Check]) -> list[Fo
         What was found of each check, in their order.
     """
     tallies: list[_Tally] = []
+    configurations: list[Any] = []
     for chunk in chunks:
         if not tallies:
             blocked = unmet_prerequisites(chunk, checks)
-            tallies = [_tally(check, blocked.get(at), chunk) for at, check in enumerate(checks)]
+            settled = {at for at, check in enumerate(checks) if check.expect in _OF_TYPES}
+            others = {at: blocked.get(at, "") for at in range(len(checks)) if at in blocked or at not in settled}
+            at_once = evaluate_checks(chunk, checks, others)
+            configurations = [verdict.configuration for verdict in at_once]
+            tallies = [_tally(check, at_once[at], at in blocked, chunk) for at, check in enumerate(checks)]
         local = [tally for tally in tallies if isinstance(tally, _Counted)]
         verdicts = evaluate_checks(chunk, [tally.strict for tally in local], {}) if local else []
         for counted, verdict in zip(local, verdicts, strict=True):
             counted.count(chunk, verdict)
         for tally in tallies:
             tally.add(chunk)
-    return [tally.found() for tally in tallies]
+    held = [tally for tally in tallies if isinstance(tally, _Whole)]
+    _judge(held)
+    return [
+        replace(found, verdict=replace(found.verdict, configuration=configuration))
+        for found, configuration in zip((tally.found() for tally in tallies), configurations, strict=True)
+    ]
 
 
-def _tally(check: Check, blocked: str | None, first: pd.DataFrame) -> _Tally:
-    if blocked is not None:
-        return _Settled(Verdict(False, False, blocked=blocked), first)
+def _tally(check: Check, verdict: Verdict, blocked: bool, first: pd.DataFrame) -> _Tally:
+    if blocked:
+        return _Settled(verdict, first)
     if is_number_check(check):
         return _Numbers(check, first)
     if check.expect in _OF_TYPES:
-        return _Settled(evaluate_checks(first, [check], {})[0], first)
+        return _Settled(verdict, first)
     condition = str(check.arguments.get("row_condition") or "")
     if check.expect in UNIQUE and not condition:
         return _Unique(check)
@@ -190,6 +201,7 @@ class _Counted(_Tally):
         self.strict = replace(check, arguments=arguments)
         self._error: str | None = None
         self._considered = self._unexpected = 0
+        self._details: list[dict[str, Any]] = []
         self._rows: list[Rows] = []
         self._evidence: pd.DataFrame | None = None
 
@@ -201,6 +213,7 @@ class _Counted(_Tally):
             return
         self._considered += verdict.details["element_count"] - verdict.details.get("missing_count", 0)
         self._unexpected += verdict.unexpected or 0
+        self._details.append(verdict.details)
         self._rows.append(chunk.index.to_numpy()[verdict.positions])
         self._evidence = _more(self._evidence, chunk.iloc[verdict.positions])
 
@@ -211,6 +224,7 @@ class _Counted(_Tally):
             _tolerated(self._unexpected, self._considered, self.check),
             unexpected=self._unexpected,
             positions=list(range(len(self._evidence))),
+            details=_counted_details(self._details),
         )
         return Found(verdict, np.concatenate(self._rows), self._evidence)
 
@@ -221,33 +235,73 @@ class _Unique(_Tally):
     def __init__(self, check: Check) -> None:
         self._check = check
         self._keys = UniqueKeys(list(check.columns), check.arguments)
+        self._elements = 0
 
     def add(self, chunk: pd.DataFrame) -> None:
         self._keys.add(chunk)
+        self._elements += len(chunk)
 
     def found(self) -> Found:
         rows = self._keys.repeated()
         success = _tolerated(len(rows), self._keys.considered, self._check)
-        return Found(Verdict(success, unexpected=len(rows), positions=list(range(min(len(rows), EXAMPLES)))), rows)
+        details = _shares(
+            {
+                "element_count": self._elements,
+                "missing_count": self._elements - self._keys.considered,
+                "unexpected_count": len(rows),
+            }
+        )
+        shown = list(range(min(len(rows), EXAMPLES)))
+        return Found(Verdict(success, unexpected=len(rows), positions=shown, details=details), rows)
 
 
 class _Whole(_Tally):
     """An expectation about columns as a whole, which are held until the end."""
 
     def __init__(self, check: Check, columns: list[str]) -> None:
-        self._check = check
-        self._columns = columns
-        self._parts: list[pd.DataFrame] = []
+        self.check = check
+        self.columns = columns
+        self.parts: list[pd.DataFrame] = []
+        self.verdict = Verdict(False, False)
 
     def add(self, chunk: pd.DataFrame) -> None:
         # Without a column, there is nothing to count rows by.
-        self._parts.append(chunk[self._columns] if self._columns else pd.DataFrame({"": np.int8(0)}, chunk.index))
+        self.parts.append(chunk[self.columns] if self.columns else pd.DataFrame({"": np.int8(0)}, chunk.index))
 
     def found(self) -> Found:
-        verdict = evaluate_checks(pd.concat(self._parts), [self._check], {})[0]
-        self._parts = []
-        rows = np.sort(np.array(verdict.positions, np.int64))
-        return Found(replace(verdict, positions=list(range(min(len(rows), EXAMPLES)))), rows)
+        rows = np.sort(np.array(self.verdict.positions, np.int64))
+        return Found(replace(self.verdict, positions=list(range(min(len(rows), EXAMPLES)))), rows)
+
+
+def _judge(held: list[_Whole]) -> None:
+    """Evaluate what was held, those of the same columns at once."""
+    for columns in {tuple(tally.columns) for tally in held}:
+        same = [tally for tally in held if tuple(tally.columns) == columns]
+        verdicts = evaluate_checks(pd.concat(same[0].parts), [tally.check for tally in same], {})
+        for tally, verdict in zip(same, verdicts, strict=True):
+            tally.verdict, tally.parts = verdict, []
+
+
+def _counted_details(chunks: list[dict[str, Any]]) -> dict[str, Any]:
+    """Great Expectations' counts over all chunks; its examples are those of the first one that has some."""
+    if len(chunks) == 1:
+        return chunks[0]
+    first = next((each for each in chunks if each.get("unexpected_count")), chunks[0])
+    names = ("element_count", "missing_count", "unexpected_count")
+    return _shares({**first, **{name: sum(each.get(name, 0) for each in chunks) for name in names}})
+
+
+def _shares(details: dict[str, Any]) -> dict[str, Any]:
+    """Add the percentages that Great Expectations' pages show."""
+    elements, missing = details["element_count"], details["missing_count"]
+    unexpected = details["unexpected_count"]
+    return {
+        **details,
+        "missing_percent": 100 * missing / max(elements, 1),
+        "unexpected_percent": 100 * unexpected / max(elements - missing, 1),
+        "unexpected_percent_total": 100 * unexpected / max(elements, 1),
+        "unexpected_percent_nonmissing": 100 * unexpected / max(elements - missing, 1),
+    }
 
 
 def _tolerated(unexpected: int, considered: int, check: Check) -> bool:

@@ -16,21 +16,20 @@ import pandas as pd
 
 from lepton_pipeline.data.contracts.checks import (
     Check,
-    holds_numbers,
-    is_number_check,
     planned_checks,
-    text_positions,
-    unmet_prerequisites,
     with_key_matches,
 )
+from lepton_pipeline.data.contracts.chunks import Found, check_chunks
 from lepton_pipeline.data.contracts.data_docs import build_data_docs
 from lepton_pipeline.data.contracts.expectations import check_declarations
-from lepton_pipeline.data.contracts.report import report_check, report_checks, require_kept
-from lepton_pipeline.data.contracts.validation import Verdict, evaluate_checks, plain_value
+from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks, require_kept
+from lepton_pipeline.data.contracts.validation import plain_value
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Contract, Dataset, Features
 
 REASONS = "quarantine_reasons"
+# Rows that are held to the contract at once.
+_CHUNK = 250_000
 
 
 def check_contract(
@@ -116,9 +115,10 @@ def _check(
 ) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
     """Evaluate `checks` on `checked`, which is `table` with further columns, and report them in terms of `table`."""
     _require_usable(table)
-    found = evaluate_checks(checked, checks, unmet_prerequisites(checked, checks))
-    verdicts = [_with_own_type_check(table, *each) for each in zip(checks, found, strict=True)]
-    quarantine = _quarantined_rows(table, checks, verdicts)
+    numbered = checked.reset_index(drop=True)
+    found = check_chunks((numbered[at : at + _CHUNK] for at in range(0, max(len(numbered), 1), _CHUNK)), checks)
+    quarantine = _quarantined_rows(table, checks, found)
+    verdicts = [replace(each.verdict, positions=each.rows[:EXAMPLES].tolist()) for each in found]
     reported = [report_check(table, check, verdict) for check, verdict in zip(checks, verdicts, strict=True)]
     result = report_checks(reported, key, len(table), len(quarantine), contract.max_quarantined)
     return result, quarantine, build_data_docs(result, verdicts)
@@ -137,22 +137,11 @@ def _require_usable(table: pd.DataFrame) -> None:
         raise DataError(f"index label {label!r} stands for several rows, so none can be quarantined. Reset the index.")
 
 
-def _with_own_type_check(table: pd.DataFrame, check: Check, verdict: Verdict) -> Verdict:
-    """Let a numeric column fail where pandas does not take it for numbers, and name the values that are not."""
-    if not is_number_check(check) or not verdict.evaluated:
-        return verdict
-    column = table[check.columns[0]]
-    if verdict.success and holds_numbers(column):
-        return verdict
-    positions = text_positions(column)
-    return replace(verdict, success=False, positions=positions, unexpected=len(positions))
-
-
-def _quarantined_rows(table: pd.DataFrame, checks: list[Check], verdicts: list[Verdict]) -> pd.DataFrame:
+def _quarantined_rows(table: pd.DataFrame, checks: list[Check], found: list[Found]) -> pd.DataFrame:
     reasons: dict[int, list[str]] = {}
-    for check, verdict in zip(checks, verdicts, strict=True):
-        if check.on_failure == "quarantine" and verdict.evaluated and not verdict.success:
-            for position in verdict.positions:
+    for check, each in zip(checks, found, strict=True):
+        if check.on_failure == "quarantine" and each.verdict.evaluated and not each.verdict.success:
+            for position in each.rows.tolist():
                 reasons.setdefault(position, []).append(check.sentence)
     positions = sorted(reasons)
     rows = table.iloc[positions]

@@ -70,7 +70,7 @@ def evaluate_checks(table: pd.DataFrame, checks: list[Check], blocked: dict[int,
         expectations = [_expectation(position, check, table) for position, check in enumerate(checks)]
         runnable = {position: each for position, each in enumerate(expectations) if position not in blocked}
         # Great Expectations was wrong about rows under an index that does not count from 0 (GX#12095).
-        results = _run(table.reset_index(drop=True), runnable)
+        results = _run(table.reset_index(drop=True), runnable) if runnable else {}
         return [
             Verdict(False, False, blocked=blocked[position], configuration=expectation.configuration)
             if position in blocked

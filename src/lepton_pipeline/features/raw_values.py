@@ -1,0 +1,133 @@
+"""Raw values as clients send them -> values as the vertical's table holds them: ingestion for any few rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from unicodedata import normalize
+
+import pandas as pd
+
+from lepton_pipeline.data.numbers import CANONICAL, Writing, matches, missing_numbers, read_number
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.parameters import Ingestion
+
+
+@dataclass(frozen=True)
+class RawValues:
+    """How raw values become those that a model knows; it is saved with the model.
+
+    Args:
+        ingestion: as it was declared when the model was trained.
+        kinds: by column of the table then: "number", "key" (numbers that are categories), "text", "truth" or "date".
+    """
+
+    ingestion: Ingestion
+    kinds: dict[str, str]
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, ingestion: Ingestion, names: Iterable[str], keys: Collection[str]) -> RawValues:
+        """Take the kinds of a table's columns.
+
+        Args:
+            table: typed rows.
+            ingestion: how they were read.
+            names: the columns that a model reads.
+            keys: those among them that hold categories.
+        """
+        kinds = {name: _kind(table[name]) for name in names}
+        return cls(
+            ingestion, {name: "key" if kind == "number" and name in keys else kind for name, kind in kinds.items()}
+        )
+
+    def read(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Give texts of numbers their numbers, and what means "no value" none.
+
+        Args:
+            rows: any number of rows, with any of the columns.
+
+        Returns:
+            The rows; dates are as they were, but for missing ones.
+
+        Raises:
+            DataError: a text is no number where the model knows numbers; with column and value.
+        """
+        read = {name: self._column(rows[name], kind) for name, kind in self.kinds.items() if name in rows}
+        changed = {name: column for name, column in read.items() if column is not rows[name]}
+        return rows.assign(**changed) if changed else rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold."""
+        return {"ingestion": self.ingestion.model_dump(mode="json"), "kinds": dict(self.kinds)}
+
+    @classmethod
+    def from_dict(cls, description: dict[str, Any]) -> RawValues:
+        """Read what `to_dict` gave."""
+        return cls(Ingestion(**description["ingestion"]), dict(description["kinds"]))
+
+    def _column(self, column: pd.Series, kind: str) -> pd.Series:
+        if column.dtype == object or pd.api.types.is_string_dtype(column.dtype):
+            return self._objects(column, kind)
+        codes = self._codes
+        if codes and kind != "date" and pd.api.types.is_numeric_dtype(column.dtype) and column.isin(codes).any():
+            return column.astype("float64").mask(column.isin(codes))
+        return column
+
+    def _objects(self, column: pd.Series, kind: str) -> pd.Series:
+        read = self._reader(str(column.name), kind)
+        values = column.tolist()
+        # Every distinct value is looked at once; 1, 1.0 and True are equal, but not the same.
+        known: dict[tuple[type, Any], Any] = {}
+        made = []
+        for value in values:
+            key = (type(value), value)
+            if key not in known:
+                known[key] = read(value)
+            made.append(known[key])
+        return pd.Series(made, index=column.index, name=column.name, dtype=object)
+
+    def _reader(self, name: str, kind: str) -> Callable[[Any], Any]:
+        def read(value: Any) -> Any:
+            if isinstance(value, str):
+                text = normalize("NFC", value.strip())
+                if text in self._missing:
+                    return None
+                if kind == "key":
+                    return int(text) if matches(CANONICAL, text) else text
+                return self._number(name, text) if kind == "number" else text
+            if isinstance(value, int | float) and not isinstance(value, bool) and kind != "date":
+                return None if value in self._codes else value
+            return value
+
+        return read
+
+    def _number(self, name: str, text: str) -> int | float | None:
+        number = read_number(text, self._writing)
+        if number is None:
+            raise DataError(
+                f"column {name!r} must hold numbers, but {text!r} is none; correct it, leave it empty, or declare how "
+                "it is written (ingestion) and train again."
+            )
+        return None if number in self._codes else number
+
+    @cached_property
+    def _missing(self) -> frozenset[str]:
+        return frozenset(self.ingestion.missing)
+
+    @cached_property
+    def _writing(self) -> Writing:
+        return Writing(self.ingestion)
+
+    @cached_property
+    def _codes(self) -> list[float]:
+        return missing_numbers(self.ingestion.missing, self._writing)
+
+
+def _kind(column: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return "truth"
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return "number"
+    return "date" if pd.api.types.is_datetime64_any_dtype(column.dtype) else "text"
