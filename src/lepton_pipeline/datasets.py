@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import fsspec
 from kedro.io import AbstractDataset, DatasetError
-from kedro.io.core import HTTP_PROTOCOLS, get_protocol_and_path
+from kedro.io.core import get_protocol_and_path
 from kedro.utils import load_obj
 
-from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, raw_file
+from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, raw_file, shown_path
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.errors import DataError
 
@@ -34,7 +34,7 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
         protocol, path = get_protocol_and_path(filepath)
         self._fs = fsspec.filesystem(protocol, **(credentials or {}))
         # The path of a file on a web server is its address.
-        self._path = f"{protocol}://{path}" if protocol in HTTP_PROTOCOLS else path
+        self._path = f"{protocol}://{path}" if protocol in ("http", "https") else path
         self.metadata = metadata
 
     def load(self) -> RawFiles:
@@ -58,7 +58,7 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
         return bool(find_tables(self._fs, self._path).files)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._path}
+        return {"filepath": shown_path(self._path)}
 
 
 class _LocalDataset(AbstractDataset[Any, Any]):

@@ -329,7 +329,9 @@ def _require_computed(name: str, title: str, content: bytes, rows: list[tuple[in
         warnings.simplefilter("ignore")
         values = load_workbook(io.BytesIO(content), read_only=True, data_only=True)[title]
         values.reset_dimensions()
-        texts = {cell.coordinate for row in values.iter_rows() for cell in row if getattr(cell, "data_type", "") == "s"}
+        texts = {
+            cell.coordinate for row in values.iter_rows() for cell in row if getattr(cell, "data_type", "") == "str"
+        }
         sheet = load_workbook(io.BytesIO(content), read_only=True)[title]
         sheet.reset_dimensions()
         # A formula may well give an empty text; that is a value.

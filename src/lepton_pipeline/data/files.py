@@ -13,6 +13,7 @@ import lzma
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from os.path import realpath
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
@@ -128,25 +129,29 @@ def find_tables(fs: Any, path: str) -> Found:
         Files and what was skipped, both by name; no file where there is none.
 
     Raises:
-        DataError: folders give some files other partitions (`key=value/`) than others.
+        DataError: folders give some files other partitions (`key=value/`) than others, or cannot be listed.
     """
-    if _is_file(fs, path):
-        return Found([FoundFile(path, _base(fs, path))], [])
-    root, listed = _listed(fs, path)
+    try:
+        if _is_file(fs, path):
+            return Found([FoundFile(path, _base(fs, path))], [])
+        root, listed = _listed(fs, path)
+    except OSError as error:
+        raise DataError(f"{shown_path(path)} cannot be listed: {error}; may it be read, and be reached?") from error
     files: list[FoundFile] = []
-    sizes: dict[str, int | None] = {}
+    empty: list[FoundFile] = []
     skipped: dict[str, str] = {}
     for each in sorted(listed):
         name = _relative(fs, each, root)
         if (reason := _reason(name)) is None:
-            files.append(FoundFile(each, name, partitions_of(name)))
-            sizes[name] = listed[each].get("size")
+            file = FoundFile(each, name, partitions_of(name))
+            # That of a link to nothing is 0 as well.
+            (empty if listed[each].get("size") == 0 and fs.isfile(each) else files).append(file)
         elif PurePosixPath(name).name not in _NOTES or reason[0] != name:
             skipped[reason[0]] = reason[1]
-    present = [file for file in files if sizes[file.name] != 0]
-    if present and len(present) < len(files):
-        skipped |= {file.name: EMPTY for file in files if sizes[file.name] == 0}
-        files = present
+    if files:
+        skipped |= {file.name: EMPTY for file in empty}
+    else:
+        files = empty
     notes = _json_notes(fs, files)
     skipped |= dict.fromkeys(notes, JSON_NOTES)
     files = [file for file in files if file.name not in notes]
@@ -169,7 +174,12 @@ def no_tables(where: str, skipped: Sequence[Skipped]) -> str:
     """Say that there is no table at a path, what lies there, and what would be one."""
     shown = ", ".join(f"{each.name}: {each.why}" for each in skipped[:_SHOWN])
     more = f" and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
-    return f"no table file at {where}{f' ({shown}{more})' if shown else ''}; put one there ({SUFFIXES})"
+    return f"no table file at {shown_path(where)}{f' ({shown}{more})' if shown else ''}; put one there ({SUFFIXES})"
+
+
+def shown_path(path: str) -> str:
+    """A path for messages: what follows the question mark of a web address may be a secret."""
+    return path.partition("?")[0] if path.startswith(("http://", "https://")) else path
 
 
 SUFFIXES = f"{', '.join(TABLE_SUFFIXES)}; text and JSON also compressed, as in .csv.gz or .csv.zst"
@@ -310,7 +320,7 @@ def _is_file(fs: Any, path: str) -> bool:
 def _listed(fs: Any, path: str) -> tuple[str, dict[str, dict[str, Any]]]:
     """The folder that names are relative to, and what fsspec knows of each file."""
     if fs.isdir(path):
-        return path, dict(fs.find(path, detail=True))
+        return path, _below(fs, path)
     folder, _, stem = path.rstrip("/").rpartition("/")
     # Listed and compared: for a pattern, brackets in a path would be a set of characters.
     try:
@@ -322,8 +332,33 @@ def _listed(fs: Any, path: str) -> tuple[str, dict[str, dict[str, Any]]]:
         if not PurePosixPath(each["name"]).name.startswith(f"{stem}."):
             continue
         # Spark writes a folder t.parquet/ or t.csv/ of parts.
-        found |= fs.find(each["name"], detail=True) if fs.isdir(each["name"]) else {each["name"]: each}
+        found |= _below(fs, each["name"]) if fs.isdir(each["name"]) else {each["name"]: each}
     return folder, found
+
+
+def _below(fs: Any, folder: str, followed: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+    """All files below a folder, and of local folders of other programs only their path, which ends in "/".
+
+    Raises:
+        OSError: a folder may not be read, say. `find` of fsspec would leave it out without a word.
+    """
+    if "file" not in _protocols(fs):
+        return dict(fs.find(folder, detail=True))
+    found: dict[str, dict[str, Any]] = {}
+    for info in fs.ls(folder, detail=True):
+        path = info["name"]
+        if info["type"] != "directory" and not (info["islink"] and fs.isdir(path)):
+            found[path] = info
+        elif _folder_reason(PurePosixPath(path).name):
+            found[f"{path}/"] = info
+        elif info["islink"]:
+            # Followed, unless it leads back.
+            target = f"{realpath(path)}/"
+            if target not in followed and not f"{realpath(folder)}/".startswith(target):
+                found |= _below(fs, path, (*followed, target))
+        else:
+            found |= _below(fs, path, followed)
+    return found
 
 
 def _relative(fs: Any, path: str, root: str) -> str:
@@ -336,12 +371,16 @@ def _base(fs: Any, path: str) -> str:
 
 
 def _is_web(fs: Any) -> bool:
-    return "http" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+    return "http" in _protocols(fs)
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
 def _reason(name: str) -> tuple[str, str] | None:
     """What is not read, the file or a folder around it, and why; None for a table."""
-    *folders, base = PurePosixPath(name).parts
+    *folders, base = [*PurePosixPath(name).parts, ""] if name.endswith("/") else PurePosixPath(name).parts
     for at, folder in enumerate(folders, 1):
         if why := _folder_reason(folder):
             return "/".join(folders[:at]) + "/", why
