@@ -25,7 +25,7 @@ def vertical() -> None:
     required=True,
     multiple=True,
     type=click.Path(exists=True, path_type=Path),
-    help="CSV or Parquet file, compressed or not, or a folder of them; may be given several times.",
+    help="CSV, Parquet, JSON or .xlsx file, or a folder of them; may be given several times.",
 )
 @click.option("--target", help="Column to predict.")
 @click.option("--positive", help="Value of the target that counts as the positive class.")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from glob import escape
 from os.path import normpath
-from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import fsspec
@@ -15,18 +14,18 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
 from kedro.utils import load_obj
 
-from lepton_pipeline.data.raw import TABLE_SUFFIXES, RawFile, open_zipped
+from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, raw_file, shown_path
+from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.errors import DataError
 
 _ROWS_A_GROUP = 1 << 16
 
 
 class RawTableDataset(AbstractDataset[None, list[RawFile]]):
-    """The table files (CSV or Parquet, compressed or not) at a path, with or without its suffix, or below a folder.
+    """The table files at a path, with or without its suffix, or below a folder; local or remote; read only.
 
-    Local or remote; read only.
-
-    Files are handed on unopened: how their text becomes values is declared by the vertical (`ingestion:`).
+    `data/files.py` says which files are tables. They are handed on unopened: how their text becomes values is declared
+    by the vertical (`ingestion:`).
     """
 
     def __init__(
@@ -34,49 +33,32 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
     ):
         protocol, path = get_protocol_and_path(filepath)
         self._fs = fsspec.filesystem(protocol, **(credentials or {}))
-        self._path = path
+        # The path of a file on a web server is its address.
+        self._path = f"{protocol}://{path}" if protocol in ("http", "https") else path
         self.metadata = metadata
 
-    def load(self) -> list[RawFile]:
-        """List the table files, by name.
+    def load(self) -> RawFiles:
+        """List the table files, by name, and what is not read.
 
         Raises:
-            DataError: there is no table file at the path.
+            DataError: there is no table file at the path, or folders give only some files a partition.
         """
-        paths = [self._path] if self._fs.isfile(self._path) else sorted(self._find())
-        if not paths:
+        found = find_tables(self._fs, self._path)
+        if not found.files:
             raise DataError(
-                f"no table file at {self._path}; put one there ({', '.join(TABLE_SUFFIXES)}, also compressed) "
-                "or declare its entry in the vertical's own catalog.yml."
+                f"{no_tables(self._path, found.skipped)} or declare its entry in the vertical's own catalog.yml."
             )
-        return [RawFile(PurePosixPath(path).name, self._opener(path)) for path in paths]
+        return RawFiles((raw_file(self._fs, each) for each in found.files), found.skipped)
 
     def save(self, data: None) -> None:
         """Refuse: raw data is never written by a run."""
         raise DatasetError("raw data is read only")
 
-    def _find(self) -> list[str]:
-        found = self._fs.find(self._path) if self._fs.isdir(self._path) else self._fs.glob(f"{self._path}.*")
-        files = (PurePosixPath(path) for path in found)
-        # Hidden files are what editors and archives of macOS have left behind.
-        return [
-            str(path) for path in files if set(TABLE_SUFFIXES) & set(path.suffixes) and not path.name.startswith(".")
-        ]
-
-    def _opener(self, path: str) -> Callable[[], BinaryIO]:
-        def open_file() -> BinaryIO:
-            if path.endswith(".zip"):
-                # fsspec would take the first file of several.
-                return open_zipped(self._fs.open(path, "rb"), PurePosixPath(path).name)
-            return self._fs.open(path, "rb", compression="infer")  # type: ignore[no-any-return]  # fsspec is untyped
-
-        return open_file
-
     def _exists(self) -> bool:
-        return bool(self._fs.isfile(self._path) or self._find())
+        return bool(find_tables(self._fs, self._path).files)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._path}
+        return {"filepath": shown_path(self._path)}
 
 
 class _LocalDataset(AbstractDataset[Any, Any]):

@@ -80,9 +80,8 @@ def offsets_of(texts: pd.Series, layout: str) -> pd.Series:
         return pd.Series(None, index=texts.index, dtype=object)
     if "Z" in _directives(layout):
         return pd.Series("UTC", index=texts.index, dtype=object)
-    behind = texts.astype(object).map(lambda text: _OFFSET.search(text) if isinstance(text, str) else None)
-    offsets: pd.Series = behind.map(lambda found: None if found is None else _zone_name(found[1]))
-    return pd.Series(offsets, dtype=object)
+    found = [_OFFSET.search(text) for text in texts.astype(str)]
+    return pd.Series([None if each is None else _zone_name(each[1]) for each in found], texts.index, dtype=object)
 
 
 def _zone_name(offset: str) -> str:
@@ -97,7 +96,8 @@ def in_zone(dates: pd.Series, zone: str) -> pd.Series:
         dates: datetime64 with a time zone.
         zone: such as "Europe/Berlin", "UTC" or "UTC+02:00".
     """
-    return dates.dt.tz_convert(_zone(zone))
+    converted: pd.Series = dates.dt.tz_convert(_zone(zone))
+    return converted
 
 
 def on_clock(dates: pd.Series, zone: str | None) -> pd.Series:

@@ -11,28 +11,26 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 import pandas as pd
 
 from lepton_pipeline.data.delimited import SetApart, check_quotes, decode_all, header_record, text_blocks
+from lepton_pipeline.data.suffixes import JSON, PARQUET, WORKBOOK, kind_of
 from lepton_pipeline.errors import DataError, EmptyFileError
 from lepton_pipeline.parameters import Ingestion
-
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
 _START = 512
 _ROWS_A_BLOCK = 1 << 16
 # How a file of another kind begins -> what it is, and what to do. Long enough that no header of a table begins so.
 _OTHER_KINDS = {
-    b"PK\x03\x04": ("a zip archive or an Excel workbook", "unpack it, or save its sheet as CSV, and put that there"),
-    b"\xd0\xcf\x11\xe0": ("an Excel workbook", "save its sheet as CSV and put that there"),
+    b"PK\x03\x04": ("a zip archive or an Excel workbook", "give it a name that ends in .csv.zip or .xlsx"),
+    b"\xd0\xcf\x11\xe0": ("an Excel workbook", "save it as .xlsx or CSV and put that there"),
     b"%PDF-": ("a PDF document", "ask for the table as CSV or Parquet and put that there"),
     b"\x1f\x8b": ("compressed with gzip", "give it a name that ends in .gz"),
     b"BZh91AY&SY": ("compressed with bzip2", "give it a name that ends in .bz2"),
     b"\xfd7zXZ\x00": ("compressed with xz", "give it a name that ends in .xz"),
-    b"(\xb5/\xfd": ("compressed with zstd", "unpack it, or compress it with gzip, and put that there"),
+    b"(\xb5/\xfd": ("compressed with zstd", "give it a name that ends in .zst"),
     b"PAR1\x15": ("Parquet", "give it a name that ends in .parquet"),
 }
 _PAGE = "HTML or XML", "download the file itself: what was saved is a page, often one that asks to log in"
@@ -45,46 +43,24 @@ class RawFile:
     """One table file that has not been opened yet.
 
     Attributes:
-        name: the file's name, for messages.
+        name: its path relative to the folder that was listed, or the file's name; for messages, and for its kind.
         open: opens it for reading, decompressed.
-        partitions: columns that the folders it lies in stand for (Hive partitions), each with its value.
+        partitions: columns that its folders give it in the manner of Hive (`key=value/`); None is a missing value.
     """
 
     name: str
     open: Callable[[], BinaryIO]
-    partitions: dict[str, str] = field(default_factory=dict)
+    partitions: dict[str, str | None] = field(default_factory=dict, hash=False)
 
     @property
     def is_parquet(self) -> bool:
         """Whether the file says by its name that it is Parquet."""
-        return bool({".parquet", ".pq"} & set(map(str.lower, PurePosixPath(self.name).suffixes)))
+        return kind_of(self.name) == PARQUET
 
     @property
     def is_document(self) -> bool:
-        """Whether it is a spreadsheet or JSON, which are read whole."""
-        return bool(
-            {".xlsx", ".xlsm", ".json", ".jsonl", ".ndjson"} & set(map(str.lower, PurePosixPath(self.name).suffixes))
-        )
-
-
-def open_zipped(archive: BinaryIO, name: str) -> BinaryIO:
-    """Open the one file in a zip archive.
-
-    Args:
-        archive: the archive, open for reading.
-        name: of the archive, for messages.
-
-    Raises:
-        DataError: there is none in it, or more than one: which of them was meant is not for us to say.
-        zipfile.BadZipFile: it is no archive; `read_header` and `read_rows` turn that into a DataError.
-    """
-    packed = zipfile.ZipFile(archive)
-    # macOS adds a folder of its own.
-    names = [each for each in packed.namelist() if not each.endswith("/") and not each.startswith("__MACOSX/")]
-    if len(names) != 1:
-        shown = ", ".join([repr(each) for each in names[:3]] + ["…"] * (len(names) > 3)) or "none"
-        raise DataError(f"{name} must hold one file, but holds {len(names)} ({shown}); put its tables there unpacked.")
-    return packed.open(names[0])  # type: ignore[return-value]  # it reads bytes, if not as a subclass of BinaryIO
+        """Whether the file says by its name that it is JSON or a workbook, which `read_document` reads."""
+        return kind_of(self.name) in (JSON, WORKBOOK)
 
 
 def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:

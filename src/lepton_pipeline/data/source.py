@@ -13,7 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import check_columns
+from lepton_pipeline.data.copies import FileCopies
 from lepton_pipeline.data.delimited import EMPTY, EXAMPLES, HARMLESS, SetApart, find_lines
+from lepton_pipeline.data.files import EMPTY as EMPTY_FILE
+from lepton_pipeline.data.files import ONLY_A_HEADER
 from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.data.kinds import Kinds, Wanted, find_kinds
 from lepton_pipeline.data.raw import RawFile, explained, read_blocks, read_header
@@ -114,6 +117,14 @@ class Survey:
 
 
 @dataclass(frozen=True)
+class _Pass:
+    """What the first pass over all rows keeps of each file."""
+
+    files: list[SetApart]
+    copies: FileCopies
+
+
+@dataclass(frozen=True)
 class Source:
     """Table files, or a table in memory, that hold every column that is needed.
 
@@ -175,11 +186,13 @@ class Source:
                 several kinds.
         """
         files = [] if isinstance(self.raw, pd.DataFrame) else [SetApart(file.name) for file in self.raw]
-        chunks = self._chunks(rows, files or None, known, only)
+        copies = FileCopies([] if isinstance(self.raw, pd.DataFrame) else self.raw)
+        chunks = self._chunks(rows, _Pass(files, copies), known, only)
         kinds = find_kinds((chunk.block for chunk in chunks), self.ingestion, wanted)
+        copies.check()
         skipped = [*self.skipped]
         if len(files) > 1:
-            skipped += [{"name": file.file, "why": "only a header"} for file in files if not file.rows]
+            skipped += [{"name": file.file, "why": ONLY_A_HEADER} for file in files if not file.rows]
         return Survey(kinds, files, skipped, self._examples(files))
 
     def chunks(
@@ -205,14 +218,14 @@ class Source:
     def _chunks(
         self,
         rows: int,
-        seen: list[SetApart] | None,
+        first: _Pass | None,
         known: npt.NDArray[np.bool_] | None,
         only: Sequence[str] | None,
     ) -> Iterator[Chunk]:
         import pyarrow as pa
 
         read = start = 0
-        for whole in _of_size(self._blocks(seen), rows):
+        for whole in _of_size(self._blocks(first), rows):
             block = whole if only is None else whole.select(list(only))
             if known is not None:
                 block = block.filter(pa.array(known[read : read + len(whole)]))
@@ -221,24 +234,25 @@ class Source:
                 yield Chunk(start, block)
                 start += len(block)
         if read == 0 and not isinstance(self.raw, pd.DataFrame):
-            if seen is not None:
+            if first is not None:
                 # All its records may be broken.
-                Survey(Kinds({}, 0, {}, {}), seen, [], self._examples(seen)).require_whole(
+                Survey(Kinds({}, 0, {}, {}), first.files, [], self._examples(first.files)).require_whole(
                     0, "contract.max_quarantined"
                 )
             raise DataError(f"{', '.join(file.name for file in self.raw)}: only a header, no rows; put data below it.")
 
-    def _blocks(self, seen: list[SetApart] | None) -> Iterator[Any]:
+    def _blocks(self, first: _Pass | None) -> Iterator[Any]:
         if isinstance(self.raw, pd.DataFrame):
             yield arrow_table(self.raw)
             return
         for at, (file, names) in enumerate(zip(self.raw, self.headers, strict=True)):
             own = names[: len(names) - len(file.partitions)]
-            log = None if seen is None else seen[at]
+            log = None if first is None else first.files[at]
             for block in read_blocks(file, own, self.ingestion, log):
                 rows = _without_empty(block, log) if file.is_parquet or file.is_document else block
-                if log is not None:
-                    log.rows += len(rows)
+                if first is not None:
+                    first.files[at].rows += len(rows)
+                    first.copies.add(file.name, rows)
                 yield _with_partitions(rows, names[len(own) :], file).select(self.names)
 
     def _examples(self, files: list[SetApart]) -> list[dict[str, Any]]:
@@ -263,7 +277,7 @@ def _headers(
         except EmptyFileError as error:
             if len(raw) == 1:
                 raise
-            skipped.append({"name": file.name, "why": "empty"})
+            skipped.append({"name": file.name, "why": EMPTY_FILE})
             if len(skipped) == len(raw):
                 raise DataError(f"{', '.join(each.name for each in raw)}: all are empty; put a table there.") from error
             continue

@@ -33,7 +33,7 @@ def read_texts(files: Sequence[RawFile]) -> tuple[pd.DataFrame, Ingestion]:
         DataError: a file is no table, is empty, has only a header, a column twice or without a name; or the files
             differ in their columns.
     """
-    first = next((file for file in files if not file.is_parquet), None)
+    first = next((file for file in files if not file.is_parquet and not file.is_document), None)
     # Read with any format: a file that is not a table at all is refused here, before its text is looked at.
     head = b"" if first is None else _head(first)
     encodings = ("utf-16",) if head.startswith(_UTF16) else _ENCODINGS

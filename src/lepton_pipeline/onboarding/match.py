@@ -93,7 +93,7 @@ def match_file(project: Path, file: Path) -> list[Match]:
 
     Args:
         project: folder of the project, with `conf/base` and `data/01_raw`.
-        file: CSV or Parquet, compressed or not, or a folder of such files with the same columns.
+        file: a table file (CSV, Parquet, JSON, .xlsx), or a folder of such files with the same columns.
 
     Returns:
         One match per vertical, the best first. A vertical whose declaration or data cannot be read fits nothing and
@@ -206,7 +206,9 @@ def _match(name: str, project: Path, client: list[Column]) -> Match:
 
 def _client_columns(file: Path) -> list[Column]:
     if not file.exists():
-        raise DataError(f"{file} does not exist; give a CSV or Parquet file, or a folder of such files.")
+        raise DataError(
+            f"{file} does not exist; give a table file (CSV, Parquet, JSON, .xlsx), or a folder of such files."
+        )
     files = [_beginning(each) for each in RawTableDataset(filepath=str(file.absolute())).load()]
     table = profile_files(files).table.head(SAMPLE)
     return [describe_column(table[name]) for name in table]
@@ -214,11 +216,13 @@ def _client_columns(file: Path) -> list[Column]:
 
 def _beginning(file: RawFile) -> RawFile:
     """The first rows of a file as a file of its own: what it looks like does not take all of it to be seen."""
+    if file.is_document:
+        return file
     if file.is_parquet:
         names = read_header(file, Ingestion())
         buffer = io.BytesIO()
         read_rows(file, names, Ingestion(), SAMPLE).to_parquet(buffer)
-        return RawFile(file.name, lambda: io.BytesIO(buffer.getvalue()))
+        return RawFile(file.name, lambda: io.BytesIO(buffer.getvalue()), file.partitions)
     try:
         with file.open() as stream:
             start = stream.read(_SAMPLE_BYTES)
@@ -232,4 +236,4 @@ def _beginning(file: RawFile) -> RawFile:
     last = min(len(lines) - 1, SAMPLE + 1)
     ends = range(last, max(0, last - _LONGEST_RECORD), -1)
     cut = next((kept for end in ends if (kept := b"\n".join(lines[:end])).count(b'"') % 2 == 0), None)
-    return file if cut is None else RawFile(file.name, lambda: io.BytesIO(cut + b"\n"))
+    return file if cut is None else RawFile(file.name, lambda: io.BytesIO(cut + b"\n"), file.partitions)

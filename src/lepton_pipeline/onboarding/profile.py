@@ -41,7 +41,7 @@ def profile_files(files: Sequence[RawFile], target: str | None = None) -> Profil
     """Read table files and find out how their text becomes values.
 
     Args:
-        files: CSV or Parquet files with the same columns, whose rows are put one below the other.
+        files: table files with the same columns, whose rows are put one below the other.
         target: column whose values are classes, so that none of them is taken for "no value", unless two are left.
 
     Returns:

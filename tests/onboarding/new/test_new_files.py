@@ -126,9 +126,9 @@ def test_two_files_of_one_name_and_other_suffixes_are_refused(project: Path, tmp
         frame().to_csv(path, index=False)
     with pytest.raises(ConfigurationError, match="two files are named"):
         new_vertical(project, "shop", [tmp_path / "t.csv", tmp_path / "x/t.csv"])
-    (tmp_path / "t.xlsx").write_text("a")
-    with pytest.raises(ConfigurationError, match=r"no table file; .* save the sheet of a workbook as CSV"):
-        new_vertical(project, "shop", [tmp_path / "t.xlsx"])
+    (tmp_path / "t.xls").write_text("a")
+    with pytest.raises(ConfigurationError, match=r"t\.xls is no table file; give files that end in \.csv, .*\.xlsx"):
+        new_vertical(project, "shop", [tmp_path / "t.xls"])
 
 
 def test_the_source_of_a_folder_comes_along_and_hidden_files_stay(project: Path, tmp_path: Path) -> None:
@@ -169,3 +169,23 @@ def test_what_a_killed_call_has_left_is_no_vertical_and_goes_with_the_next(
     assert not (project / "data/01_raw/shop").exists()
     new_shop(project, frame())
     assert not list(project.rglob(".*.shop"))
+
+
+def test_new_reads_the_files_that_a_run_reads_and_names_the_others(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in[1]"
+    folder.mkdir()
+    for name in ("FEB.CSV", "jan.csv", "jan.csv.bak", "region=north/part.csv", ".ipynb_checkpoints/jan-checkpoint.csv"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        frame().to_csv(folder / name, index=False)
+    with pytest.raises(
+        DataError, match=r"FEB\.CSV lies in no folder key=value/ and region=north/part\.csv in a folder"
+    ):
+        files.find_files(project, "shop", [folder])
+    (folder / "region=north/part.csv").unlink()
+    assert [str(file.name) for file in files.find_files(project, "shop", [folder])] == ["FEB.CSV", "jan.csv"]
+    assert [(each.name, each.why) for each in files.find_skipped([folder])] == [
+        (".ipynb_checkpoints/", "a checkpoint of Jupyter"),
+        ("jan.csv.bak", "a backup"),
+    ]
+    (file,) = files.find_files(project, "shop", [folder / "FEB.CSV"])
+    assert file.raw().name == "FEB.CSV"

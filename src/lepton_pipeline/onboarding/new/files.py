@@ -14,13 +14,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from lepton_pipeline.data.raw import TABLE_SUFFIXES, RawFile
-from lepton_pipeline.datasets import RawTableDataset
+from fsspec.implementations.local import LocalFileSystem
+
+from lepton_pipeline.data.files import SUFFIXES, Found, Skipped, find_tables, partitions_of, raw_files
+from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.suffixes import table_suffix
 from lepton_pipeline.errors import ConfigurationError, LeptonError
 from lepton_pipeline.jobs import name_problem
 
 _RESERVED = frozenset({"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"})
 _LONGEST_NAME = 50
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,8 @@ class SourceFile:
 
     def raw(self) -> RawFile:
         """The file as a run reads it."""
-        (file,) = RawTableDataset(filepath=str(self.path.resolve())).load()
-        return RawFile(self.name.name, file.open)
+        (file,) = raw_files(LocalFileSystem(), str(self.path.absolute()))
+        return RawFile(str(self.name), file.open, partitions_of(str(self.name)))
 
 
 def check_name(project: Path, name: str) -> None:
@@ -80,18 +84,20 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
     Raises:
         ConfigurationError: a path is absent or no table file, two files have one name, or the vertical has raw data
             already that are not the ones given.
+        DataError: folders give only some files a partition (`key=value/`).
     """
     files: list[SourceFile] = []
     for path in paths:
-        tables = _tables(path)
+        found = _found(path)
+        tables = _tables(found)
         if not tables:
             what = "does not exist" if not path.exists() else "holds no table" if path.is_dir() else "is no table file"
+            seen = ", ".join(f"{each.name}: {each.why}" for each in found.skipped[:_SHOWN])
             raise ConfigurationError(
-                f"--from: {path} {what}; give files that end in {', '.join(TABLE_SUFFIXES)}, compressed ones in "
-                ".csv.gz, say; save the sheet of a workbook as CSV."
+                f"--from: {path} {what}{seen and f' ({seen})'}; give files that end in {SUFFIXES}."
             )
         root = path if path.is_dir() else path.parent
-        files += [SourceFile(each, PurePosixPath(each.relative_to(root).as_posix())) for each in tables]
+        files += [SourceFile(each, PurePosixPath(each.relative_to(root.absolute()).as_posix())) for each in tables]
     names = [str(file.name) for file in files]
     if twice := sorted({each for each in names if names.count(each) > 1}):
         raise ConfigurationError(f"--from: two files are named {twice[0]!r}; rename one.")
@@ -101,6 +107,11 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
             f"data/01_raw/{name} exists already; choose another name, or give that folder as --from to use its tables."
         )
     return sorted(files, key=lambda file: str(file.name))
+
+
+def find_skipped(paths: Sequence[Path]) -> list[Skipped]:
+    """What lies in the given folders and is not read, and why."""
+    return [each for path in paths if path.is_dir() for each in _found(path).skipped]
 
 
 def write_vertical(project: Path, name: str, parameters: str, source: str, files: Sequence[SourceFile]) -> None:
@@ -178,18 +189,20 @@ def source_text(name: str, files: Sequence[SourceFile], rows: int, columns: Mapp
     return "\n".join(lines) + "\n"
 
 
-def _tables(path: Path) -> list[Path]:
-    """The table files at a path; hidden ones are what some program keeps beside a file."""
-    found = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [
-        each
-        for each in found
-        if each.is_file() and set(TABLE_SUFFIXES) & set(each.suffixes) and not each.name.startswith(".")
-    ]
+def _found(path: Path) -> Found:
+    """The table files at a path; a single one is a table only by its name, since a run would not find it otherwise."""
+    if path.is_dir():
+        return find_tables(LocalFileSystem(), str(path.absolute()))
+    is_table = path.is_file() and table_suffix(path.name) and not path.name.startswith((".", "~$"))
+    return find_tables(LocalFileSystem(), str(path.absolute())) if is_table else Found([], [])
+
+
+def _tables(found: Found) -> list[Path]:
+    return [Path(file.path) for file in found.files]
 
 
 def _in_place(files: Sequence[SourceFile], folder: Path) -> bool:
-    return {file.path.resolve() for file in files} == {each.resolve() for each in _tables(folder)}
+    return {file.path.resolve() for file in files} == {path.resolve() for path in _tables(_found(folder))}
 
 
 def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]) -> Callable[[], Any]:

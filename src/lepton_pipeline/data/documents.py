@@ -1,0 +1,364 @@
+"""Tables in JSON and in workbooks of Excel, read whole.
+
+JSON gives texts: its numbers stay as they were written (1.10, twenty digits), and are typed as those of a CSV file.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import re
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.suffixes import WORKBOOK, kind_of, table_suffix
+from lepton_pipeline.errors import DataError
+
+# What goes wrong within compressed files and workbooks.
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
+_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_SHOWN = 3
+_ENCRYPTED = b"\xd0\xcf\x11\xe0"
+
+
+def read_document(file: RawFile) -> Any:
+    """Read a .json, .jsonl, .ndjson, .xlsx or .xlsm file.
+
+    JSON is a list of objects, one object a line, one list of them in an object such as `{"data": [..]}`, lists by
+    column, or what pandas writes with orient="split". A workbook has one sheet with data; its first row that is not
+    empty is the header, and a column's type is that of its cells, or else text.
+
+    Args:
+        file: whose name says its kind.
+
+    Returns:
+        A pyarrow.Table of the file's own columns; those of its partitions are not in it. Empty rows are rows of nulls;
+        a file without any row has none, one without a header no column.
+
+    Raises:
+        DataError: it cannot be read, is no table, holds values that are no plain ones, or openpyxl is not installed.
+    """
+    try:
+        with file.open() as stream:
+            content = stream.read()
+    except _UNREADABLE as error:
+        raise DataError(f"{file.name} cannot be read: {error}; is the file whole?") from error
+    return _read_workbook(file.name, content) if kind_of(file.name) == WORKBOOK else _read_json(file.name, content)
+
+
+def _read_json(name: str, content: bytes) -> Any:
+    encoding = next((codec for mark, codec in _MARKS.items() if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{name}, line {line}: byte {content[error.start : error.end].hex()} is not {encoding}; JSON is UTF-8: "
+            "save the file so."
+        ) from error
+    if table_suffix(name) == ".json" and not _holds_lines(text):
+        if not text.strip():
+            return _table_of(name, [])
+        try:
+            found = _parse(text)
+        except ValueError as error:
+            at = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+            raise DataError(f"{name}{at}: not JSON ({error}); is the file whole?") from error
+        return _table_of_json(name, found)
+    return _table_of(name, _lines(name, text))
+
+
+def _holds_lines(text: str) -> bool:
+    """Whether a .json file has one object a line: its first line is an object, and there is a second one."""
+    first, _, rest = text.strip().partition("\n")
+    if not first.lstrip().startswith("{") or not rest.strip():
+        return False
+    try:
+        _parse(first)
+    except ValueError:
+        return False
+    return True
+
+
+def _lines(name: str, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{name}, line {number}"
+        try:
+            found = _parse(line)
+        except ValueError as error:
+            raise DataError(f"{where}: {_short(line)} is not JSON ({error}); correct or remove the line.") from error
+        if not isinstance(found, dict):
+            raise DataError(f'{where}: {_short(line)} is no object; give one object {{"column": value}} a line.')
+        yield where, found
+
+
+def _table_of_json(name: str, found: Any) -> Any:
+    if isinstance(found, dict):
+        if set(found) >= {"columns", "data"} and set(found) <= {"columns", "index", "data"}:
+            return _table_of_split(name, found["columns"], found["data"])
+        lists = {key: value for key, value in found.items() if isinstance(value, list)}
+        records = [key for key, value in lists.items() if value and all(isinstance(each, dict) for each in value)]
+        if len(records) == 1:
+            return _table_of(name, _records(f"{name}, {records[0]}", lists[records[0]]))
+        if lists and len(lists) == len(found) and not records:
+            return _table_of_lists(name, lists)
+        raise DataError(
+            f"{name} is an object with the keys {_listed(list(found))}, and nothing says which are rows; give a list "
+            'of objects (pandas: orient="records"), or one object a line in a .jsonl file.'
+        )
+    if not isinstance(found, list):
+        raise DataError(f"{name} holds {_short(json.dumps(found))}, not a table; give a list of objects.")
+    return _table_of(name, _records(name, found))
+
+
+def _records(name: str, found: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, record in enumerate(found, 1):
+        where = f"{name}, record {number}"
+        if not isinstance(record, dict):
+            raise DataError(f"{where}: {_short(json.dumps(record))} is no object; give a list of objects.")
+        yield where, record
+
+
+def _table_of(name: str, records: Iterable[tuple[str, dict[str, Any]]]) -> Any:
+    """One row per object; a key that is absent, or null, is a null."""
+    import pyarrow as pa
+
+    columns: dict[str, list[str | None]] = {}
+    rows = 0
+    for where, record in records:
+        for key, value in record.items():
+            column = columns.get(key)
+            if column is None:
+                column = columns[key] = []
+            # Keys that earlier records did not have.
+            column.extend([None] * (rows - len(column)))
+            column.append(value if value is None or isinstance(value, str) else _text(value, where, key))
+        rows += 1
+    for column in columns.values():
+        column.extend([None] * (rows - len(column)))
+    try:
+        arrays = [pa.array(column, pa.string()) for column in columns.values()]
+        return pa.table(arrays, names=list(columns))
+    except UnicodeEncodeError as error:
+        raise DataError(f"{name}: {error.object!r} holds half a character; correct it at its source.") from error
+
+
+def _table_of_lists(name: str, lists: dict[str, list[Any]]) -> Any:
+    lengths = {key: len(values) for key, values in lists.items()}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{key!r} {length:,}" for key, length in list(lengths.items())[:_SHOWN])
+        raise DataError(f"{name}: its lists differ in length ({shown}); give each column a value for every row.")
+    rows = zip(*lists.values(), strict=True)
+    return _table_of(
+        name, ((f"{name}, row {number}", dict(zip(lists, row, strict=True))) for number, row in enumerate(rows, 1))
+    )
+
+
+def _table_of_split(name: str, columns: Any, rows: Any) -> Any:
+    names = [each if isinstance(each, str) else json.dumps(each) for each in columns]
+    if len(set(names)) < len(names):
+        raise DataError(f"{name} names a column twice in {_listed(names)}; rename one.")
+    for number, values in enumerate(rows, 1):
+        if not isinstance(values, list) or len(values) != len(names):
+            raise DataError(f"{name}, row {number} does not have {len(names)} values, one for each of its columns.")
+    return _table_of(
+        name, ((f"{name}, row {number}", dict(zip(names, row, strict=True))) for number, row in enumerate(rows, 1))
+    )
+
+
+def _parse(text: str) -> Any:
+    return json.loads(
+        text, parse_float=str, parse_int=str, parse_constant=_constant, object_pairs_hook=_without_repeated_keys
+    )
+
+
+def _constant(text: str) -> str | None:
+    """NaN is how Python writes a missing number."""
+    return None if text == "NaN" else text
+
+
+def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"an object has the key {twice!r} twice")
+    return found
+
+
+def _text(value: Any, where: str, key: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    what = "a list" if isinstance(value, list) else "an object"
+    raise DataError(
+        f"{where}: {key!r} holds {what}, {_short(json.dumps(value))}; give every value a key of its own (pandas: "
+        "json_normalize)."
+    )
+
+
+def _read_workbook(name: str, content: bytes) -> Any:
+    try:
+        from openpyxl import load_workbook
+    except ImportError as error:
+        raise DataError(
+            f"{name} is a workbook, for which openpyxl is needed: pip install -e '.[excel]'; or save its sheet as CSV."
+        ) from error
+    if content.startswith(_ENCRYPTED):
+        raise DataError(f"{name} is protected by a password, or an .xls file; save it as .xlsx without one.")
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        # Of what it cannot show, openpyxl warns: pictures, menus, styles.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+            sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"] or book.worksheets
+            filled = [(sheet.title, rows) for sheet in sheets if (rows := _rows(sheet))]
+            book.close()
+    except (*_UNREADABLE, InvalidFileException, SyntaxError) as error:
+        raise DataError(f"{name} cannot be read: {error}; is it a workbook of Excel, and whole?") from error
+    if len(filled) > 1:
+        raise DataError(
+            f"{name} has {len(filled)} sheets with data, {_listed([title for title, _ in filled])}; keep one, or save "
+            "each as a file of its own."
+        )
+    if not filled:
+        return _table_of(name, [])
+    title, rows = filled[0]
+    _require_computed(name, title, content, rows)
+    return _table_of_sheet(f"{name}, sheet {title!r}", rows)
+
+
+def _rows(sheet: Any) -> list[tuple[int, list[Any]]]:
+    """Cells by row up to the last row that has one, with the row's number; empty ones are None."""
+    # What some programs say of their extent is wrong.
+    sheet.reset_dimensions()
+    rows: list[tuple[int, list[Any]]] = []
+    for number, row in enumerate(sheet.iter_rows(), 1):
+        cells = [None if cell.value is None or cell.value == "" else cell for cell in row]
+        rows.append((number, cells))
+    while rows and not any(rows[-1][1]):
+        rows.pop()
+    start = next((at for at, (_, cells) in enumerate(rows) if any(cells)), 0)
+    return rows[start:]
+
+
+def _table_of_sheet(where: str, rows: list[tuple[int, list[Any]]]) -> Any:
+    import pyarrow as pa
+
+    number, header = rows[0]
+    width = max((at for _, cells in rows for at, cell in enumerate(cells, 1) if cell is not None), default=0)
+    padded = [cells + [None] * (width - len(cells)) for _, cells in rows]
+    kept = [at for at in range(width) if any(cells[at] is not None for cells in padded)]
+    unnamed = [at for at in kept if padded[0][at] is None]
+    if unnamed:
+        cell = next(cells[unnamed[0]] for cells in padded[1:] if cells[unnamed[0]] is not None)
+        raise DataError(
+            f"{where}: row {number} is taken for the header, {_listed([str(each.value) for each in header if each])}, "
+            f"but column {cell.column_letter} has no name in it, and a value in {cell.coordinate}; name every column, "
+            "and remove what stands above or beside the table."
+        )
+    names = [_cell_text(padded[0][at], dates_only=True).strip() for at in kept]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{where} has more than one column named {twice!r}; rename all but one.")
+    return pa.table([_column([cells[at] for cells in padded[1:]]) for at in kept], names=names)
+
+
+def _column(cells: Sequence[Any]) -> Any:
+    """A column of one type if all its cells are of it, else of text."""
+    import pyarrow as pa
+
+    present = [cell for cell in cells if cell is not None]
+    types = {type(cell.value) if cell.data_type != "e" else str for cell in present}
+    values = [None if cell is None else cell.value for cell in cells]
+    if present and types == {int} and all(abs(cell.value) < 2**63 for cell in present):
+        digits = re.fullmatch(r"0{2,}", present[0].number_format or "")
+        # Codes of a fixed length, such as postal ones, are shown so by their format.
+        if digits and all(cell.value >= 0 for cell in present):
+            return pa.array([None if value is None else str(value).zfill(len(digits[0])) for value in values])
+        return pa.array(values, pa.int64())
+    if present and types <= {int, float}:
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    if present and types <= {dt.datetime, dt.date}:
+        return pa.array([None if value is None else _moment(value) for value in values], pa.timestamp("us"))
+    if types == {dt.timedelta}:
+        return pa.array(values, pa.duration("us"))
+    if types == {bool}:
+        return pa.array(values, pa.bool_())
+    dates = [_moment(cell.value) for cell in present if isinstance(cell.value, dt.date)]
+    dates_only = all(date.time() == dt.time() for date in dates)
+    return pa.array([None if cell is None else _cell_text(cell, dates_only) for cell in cells], pa.string())
+
+
+def _moment(value: dt.date) -> dt.datetime:
+    return value if isinstance(value, dt.datetime) else dt.datetime.combine(value, dt.time())
+
+
+def _cell_text(cell: Any, dates_only: bool) -> str:
+    """A cell as Excel would write it to a CSV file, with dates as ISO 8601 has them."""
+    value = cell.value
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, dt.date):
+        moment = _moment(value)
+        return moment.date().isoformat() if dates_only else moment.isoformat(" ")
+    return str(value)
+
+
+def _require_computed(name: str, title: str, content: bytes, rows: list[tuple[int, list[Any]]]) -> None:
+    """Refuse formulas whose value the workbook does not hold: it was written by a program that computes none.
+
+    Raises:
+        DataError: with their count and the first of them.
+    """
+    if not _has_formulas(content):
+        return
+    from openpyxl import load_workbook
+
+    known = {cell.coordinate for _, cells in rows for cell in cells if cell is not None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = load_workbook(io.BytesIO(content), read_only=True, data_only=True)[title]
+        values.reset_dimensions()
+        texts = {
+            cell.coordinate for row in values.iter_rows() for cell in row if getattr(cell, "data_type", "") == "str"
+        }
+        sheet = load_workbook(io.BytesIO(content), read_only=True)[title]
+        sheet.reset_dimensions()
+        # A formula may well give an empty text; that is a value.
+        missing = [
+            cell
+            for row in sheet.iter_rows()
+            for cell in row
+            if getattr(cell, "data_type", "") == "f" and cell.coordinate not in known | texts
+        ]
+    if missing:
+        formula = getattr(missing[0].value, "text", missing[0].value)
+        raise DataError(
+            f"{name}, sheet {title!r}: {len(missing):,} formulas have no value, such as {formula!r} in "
+            f"{missing[0].coordinate}; open the file in Excel or LibreOffice and save it, which computes them."
+        )
+
+
+def _has_formulas(content: bytes) -> bool:
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        sheets = [each for each in packed.namelist() if each.startswith("xl/worksheets/") and each.endswith(".xml")]
+        return any(b"<f>" in (text := packed.read(each)) or b"<f " in text for each in sheets)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join([repr(name) for name in names[:_SHOWN]] + ["…"] * (len(names) > _SHOWN))
+
+
+def _short(text: str) -> str:
+    text = text.strip()
+    return text if len(text) <= 60 else text[:59] + "…"

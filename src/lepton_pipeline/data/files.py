@@ -1,0 +1,474 @@
+"""Which files of a folder are tables, what their folders say, and how they are opened.
+
+One rule for runs, scoring and `kedro vertical new`. It goes by names: nothing is read to find files, except the first
+bytes of .json files that lie beside other tables.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from os.path import realpath
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, cast
+from urllib.parse import unquote, urlsplit
+
+from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.suffixes import (
+    JSON,
+    PARQUET,
+    TABLE_SUFFIXES,
+    compression_of,
+    kind_of,
+    mentions_a_table,
+    table_suffix,
+)
+from lepton_pipeline.errors import DataError
+
+# Why a file is not read.
+HIDDEN = "hidden"
+CHECKPOINT = "a checkpoint of Jupyter"
+HOUSEKEEPING = "a folder in which a program keeps notes"
+BACKUP = "a backup"
+UNFINISHED = "a file that was not finished"
+OFFICE_LOCK = "a lock file of Office"
+NOT_A_TABLE = "not a table"
+EMPTY = "empty"
+ONLY_A_HEADER = "only a header, no rows"
+JSON_NOTES = "JSON that is one object, beside tables"
+
+_MISSING_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+_BACKUPS = (".bak", ".backup", ".old", ".orig", ".save", ".sav", ".swp", ".swo", "~", "#")
+_UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".filepart")
+# Tables of kinds that are not read, so that whoever put one there learns what to do.
+_OTHER_TABLES = {
+    ".txt": "give it a name that ends in .csv, if it is a table",
+    **dict.fromkeys((".dat", ".tab", ".psv"), "give it a name that ends in .csv, and declare ingestion.separator"),
+    **dict.fromkeys((".xls", ".xlsb", ".ods"), "save it as .xlsx or CSV"),
+    **dict.fromkeys(
+        (".feather", ".arrow", ".orc", ".avro", ".sas7bdat", ".xpt", ".dta", ".rds", ".rdata", ".pkl", ".pickle"),
+        "save it as Parquet or CSV",
+    ),
+    **dict.fromkeys((".h5", ".hdf", ".hdf5", ".db", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".accdb"), "export it"),
+    **dict.fromkeys((".zip", ".gz", ".7z", ".rar", ".tar", ".tgz", ".z", ".lz4", ".br"), "unpack it"),
+}
+# The project's own: what a folder of raw data says of itself, and what keeps an empty folder in Git.
+_NOTES = ("SOURCE.md", ".gitkeep", ".gitignore")
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_BYTES_AT_ONCE = 1 << 16
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file or folder that is not read.
+
+    Attributes:
+        name: path relative to the listed folder; that of a folder ends in "/".
+        why: in a few words, for people.
+    """
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A table file.
+
+    Attributes:
+        path: where it is, for its file system.
+        name: path relative to the listed folder, or its name where no folder was listed.
+        partitions: what its folders say in the manner of Hive, `key=value/`; None where the value is missing.
+    """
+
+    path: str
+    name: str
+    partitions: dict[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The table files at a path, by name, and what lies there and is not read."""
+
+    files: list[FoundFile]
+    skipped: list[Skipped]
+
+
+class RawFiles(list[RawFile]):
+    """Table files that have not been opened yet, and what lies beside them and is not read.
+
+    Attributes:
+        skipped: `{"name", "why"}` each, by name.
+    """
+
+    def __init__(self, files: Iterable[RawFile] = (), skipped: Iterable[Skipped] = ()):
+        super().__init__(files)
+        self.skipped = [{"name": each.name, "why": each.why} for each in skipped]
+
+
+def find_tables(fs: Any, path: str) -> Found:
+    """Find the table files at a path.
+
+    A file's last suffixes decide, in upper or lower case: .csv, .tsv, .parquet, .pq, .jsonl, .ndjson, .json, .xlsx or
+    .xlsm, and after those of text and JSON .gz, .bz2, .xz, .zip or .zst. So t.csv.bak, t.csv~ and #t.csv# are no data,
+    nor is what lies in a hidden folder or in one that begins with an underscore (_temporary, __MACOSX, _delta_log).
+    Files of 0 bytes beside others are left out.
+
+    Args:
+        fs: file system of fsspec.
+        path: a file, which is a table whatever its name; a folder, with all below it; or the path of a file or folder
+            without its suffixes.
+
+    Returns:
+        Files and what was skipped, both by name; no file where there is none.
+
+    Raises:
+        DataError: folders give some files other partitions (`key=value/`) than others, or cannot be listed.
+    """
+    try:
+        if _is_file(fs, path):
+            return Found([FoundFile(path, _base(fs, path))], [])
+        root, listed = _listed(fs, path)
+    except OSError as error:
+        raise DataError(f"{shown_path(path)} cannot be listed: {error}; may it be read, and be reached?") from error
+    files: list[FoundFile] = []
+    empty: list[FoundFile] = []
+    skipped: dict[str, str] = {}
+    for each in sorted(listed):
+        name = _relative(fs, each, root)
+        if (reason := _reason(name)) is None:
+            file = FoundFile(each, name, partitions_of(name))
+            # That of a link to nothing is 0 as well.
+            (empty if listed[each].get("size") == 0 and fs.isfile(each) else files).append(file)
+        elif PurePosixPath(name).name not in _NOTES or reason[0] != name:
+            skipped[reason[0]] = reason[1]
+    if files:
+        skipped |= {file.name: EMPTY for file in empty}
+    else:
+        files = empty
+    notes = _json_notes(fs, files)
+    skipped |= dict.fromkeys(notes, JSON_NOTES)
+    files = [file for file in files if file.name not in notes]
+    _require_same_partitions(files)
+    return Found(files, [Skipped(name, why) for name, why in sorted(skipped.items())])
+
+
+def raw_files(fs: Any, path: str) -> RawFiles:
+    """The table files at a path, unopened; arguments and errors as of `find_tables`."""
+    found = find_tables(fs, path)
+    return RawFiles((raw_file(fs, each) for each in found.files), found.skipped)
+
+
+def raw_file(fs: Any, file: FoundFile) -> RawFile:
+    """A table file that has been found, unopened."""
+    return RawFile(file.name, lambda: open_table(fs, file.path, file.name), file.partitions)
+
+
+def no_tables(where: str, skipped: Sequence[Skipped]) -> str:
+    """Say that there is no table at a path, what lies there, and what would be one."""
+    shown = ", ".join(f"{each.name}: {each.why}" for each in skipped[:_SHOWN])
+    more = f" and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
+    return f"no table file at {shown_path(where)}{f' ({shown}{more})' if shown else ''}; put one there ({SUFFIXES})"
+
+
+def shown_path(path: str) -> str:
+    """A path for messages: what follows the question mark of a web address may be a secret."""
+    return path.partition("?")[0] if path.startswith(("http://", "https://")) else path
+
+
+SUFFIXES = f"{', '.join(TABLE_SUFFIXES)}; text and JSON also compressed, as in .csv.gz or .csv.zst"
+
+
+def partitions_of(name: str) -> dict[str, str | None]:
+    """What the folders of a file say in the manner of Hive.
+
+    >>> partitions_of("region=New%20York/day=__HIVE_DEFAULT_PARTITION__/part-0.parquet")
+    {'region': 'New York', 'day': None}
+    """
+    found: dict[str, str | None] = {}
+    for folder in PurePosixPath(name).parts[:-1]:
+        key, mark, value = folder.partition("=")
+        if mark and key:
+            found[unquote(key)] = None if value == _MISSING_PARTITION else unquote(value)
+    return found
+
+
+def without_blank_files(files: RawFiles) -> RawFiles:
+    """Set files without any content apart, where others have some: an empty part of a set is no mistake.
+
+    Only white space, a byte order mark or an empty archive is no content. Where no file has any, all stay, and reading
+    says so.
+    """
+    if len(files) < 2:
+        return files
+    blank = [file for file in files if _is_blank(file)]
+    if not blank or len(blank) == len(files):
+        return files
+    return set_apart(files, {file.name: EMPTY for file in blank})
+
+
+def set_apart(files: RawFiles, reasons: dict[str, str]) -> RawFiles:
+    """Move files to `skipped`, each with its reason, such as EMPTY or ONLY_A_HEADER, by name."""
+    before = [Skipped(each["name"], each["why"]) for each in files.skipped]
+    skipped = sorted([*before, *(Skipped(*each) for each in reasons.items())], key=lambda each: each.name)
+    return RawFiles((file for file in files if file.name not in reasons), skipped)
+
+
+def open_table(fs: Any, path: str, name: str) -> BinaryIO:
+    """Open a table file for reading, decompressed as its name says.
+
+    Args:
+        fs: file system of fsspec.
+        path: of the file.
+        name: of the file; its last suffix says how it is compressed.
+
+    Raises:
+        DataError: a zip archive holds no file, or several.
+        OSError: it cannot be opened.
+    """
+    stream = cast(BinaryIO, fs.open(path, "rb"))
+    if kind_of(name) == PARQUET:
+        stream = _seekable(stream)
+        start = stream.read(4)
+        stream.seek(0)
+        # The last suffix of df.parquet.gzip may speak of the pages within.
+        if start == b"PAR1" or compression_of(name) is None:
+            return stream
+        return io.BytesIO(_decompressed(stream, name).read())
+    return _decompressed(stream, name)
+
+
+def open_zipped(archive: BinaryIO, name: str) -> BinaryIO:
+    """Open the one file in a zip archive.
+
+    Args:
+        archive: the archive, open for reading.
+        name: of the archive, for messages.
+
+    Raises:
+        DataError: there is none in it, or more than one: which of them was meant is not for us to say.
+        zipfile.BadZipFile: it is no archive; readers turn that into a DataError.
+    """
+    packed = zipfile.ZipFile(archive)
+    # macOS adds a folder and hidden files of its own.
+    names = [each for each in packed.namelist() if not each.endswith("/") and not _is_hidden(each)]
+    if len(names) != 1:
+        shown = ", ".join([repr(each) for each in names[:_SHOWN]] + ["…"] * (len(names) > _SHOWN)) or "none"
+        raise DataError(f"{name} must hold one file, but holds {len(names)} ({shown}); put its tables there unpacked.")
+    return packed.open(names[0])  # type: ignore[return-value]  # it reads bytes, if not as a subclass of BinaryIO
+
+
+def _decompressed(stream: BinaryIO, name: str) -> BinaryIO:
+    openers: dict[str | None, Callable[[], Any]] = {
+        None: lambda: stream,
+        "gzip": lambda: gzip.GzipFile(fileobj=stream),
+        "bz2": lambda: bz2.BZ2File(stream),
+        "xz": lambda: lzma.open(stream),  # noqa: SIM115  # whoever opens the table closes it
+        # fsspec would take the first file of several.
+        "zip": lambda: open_zipped(_seekable(stream), name),
+        "zstd": lambda: _unpack_zstd(stream),
+    }
+    return cast(BinaryIO, openers[compression_of(name)]())
+
+
+def _unpack_zstd(stream: BinaryIO) -> Any:
+    """Python has no zstd before 3.14; that of pyarrow is no BufferedReader, which text is decoded from."""
+    from pyarrow import CompressedInputStream
+
+    return io.BufferedReader(_Readable(CompressedInputStream(stream, "zstd")), _BYTES_AT_ONCE)
+
+
+class _Readable(io.RawIOBase):
+    """A stream of pyarrow as Python's."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._stream.read(len(buffer))
+        buffer[: len(part)] = part
+        return len(part)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+
+def _seekable(stream: BinaryIO) -> BinaryIO:
+    """Servers that cannot give a part of a file give all of it, once."""
+    if stream.seekable():
+        return stream
+    with stream:
+        return io.BytesIO(stream.read())
+
+
+def _is_file(fs: Any, path: str) -> bool:
+    # For a web server everything is a file.
+    return bool(fs.isfile(path)) and not (_is_web(fs) and path.endswith("/"))
+
+
+def _listed(fs: Any, path: str) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The folder that names are relative to, and what fsspec knows of each file."""
+    if fs.isdir(path):
+        return path, _below(fs, path)
+    folder, _, stem = path.rstrip("/").rpartition("/")
+    # Listed and compared: for a pattern, brackets in a path would be a set of characters.
+    try:
+        beside = fs.ls(folder or "/", detail=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return folder, {}
+    found: dict[str, dict[str, Any]] = {}
+    for each in beside:
+        if not PurePosixPath(each["name"]).name.startswith(f"{stem}."):
+            continue
+        # Spark writes a folder t.parquet/ or t.csv/ of parts.
+        found |= _below(fs, each["name"]) if fs.isdir(each["name"]) else {each["name"]: each}
+    return folder, found
+
+
+def _below(fs: Any, folder: str, followed: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+    """All files below a folder, and of local folders of other programs only their path, which ends in "/".
+
+    Raises:
+        OSError: a folder may not be read, say. `find` of fsspec would leave it out without a word.
+    """
+    if "file" not in _protocols(fs):
+        return dict(fs.find(folder, detail=True))
+    found: dict[str, dict[str, Any]] = {}
+    for info in fs.ls(folder, detail=True):
+        path = info["name"]
+        if info["type"] != "directory" and not (info["islink"] and fs.isdir(path)):
+            found[path] = info
+        elif _folder_reason(PurePosixPath(path).name):
+            found[f"{path}/"] = info
+        elif info["islink"]:
+            # Followed, unless it leads back.
+            target = f"{realpath(path)}/"
+            if target not in followed and not f"{realpath(folder)}/".startswith(target):
+                found |= _below(fs, path, (*followed, target))
+        else:
+            found |= _below(fs, path, followed)
+    return found
+
+
+def _relative(fs: Any, path: str, root: str) -> str:
+    start = fs._strip_protocol(root).rstrip("/") + "/"
+    return path.removeprefix(start) if path.startswith(start) else _base(fs, path)
+
+
+def _base(fs: Any, path: str) -> str:
+    return PurePosixPath(urlsplit(path).path if _is_web(fs) else path).name
+
+
+def _is_web(fs: Any) -> bool:
+    return "http" in _protocols(fs)
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def _reason(name: str) -> tuple[str, str] | None:
+    """What is not read, the file or a folder around it, and why; None for a table."""
+    *folders, base = [*PurePosixPath(name).parts, ""] if name.endswith("/") else PurePosixPath(name).parts
+    for at, folder in enumerate(folders, 1):
+        if why := _folder_reason(folder):
+            return "/".join(folders[:at]) + "/", why
+    if base.startswith("~$"):
+        return name, OFFICE_LOCK
+    if base.startswith("."):
+        return name, HIDDEN
+    return None if table_suffix(base) else (name, _file_reason(base))
+
+
+def _folder_reason(folder: str) -> str | None:
+    if folder == ".ipynb_checkpoints":
+        return CHECKPOINT
+    if folder.startswith("."):
+        return HIDDEN
+    # _year=2024 is a partition.
+    return HOUSEKEEPING if folder.startswith("_") and "=" not in folder else None
+
+
+def _file_reason(base: str) -> str:
+    lower = base.lower()
+    suffix = PurePosixPath(lower).suffix
+    if mentions_a_table(base):
+        if lower.endswith(_BACKUPS):
+            return BACKUP
+        if lower.endswith(_UNFINISHED):
+            return UNFINISHED
+        if suffix not in _OTHER_TABLES:
+            return f"its name ends in {suffix or base!r}, not as a table's does"
+    if suffix in _OTHER_TABLES:
+        return f"{suffix} is not read: {_OTHER_TABLES[suffix]}"
+    return NOT_A_TABLE
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith("__MACOSX/") or any(part.startswith(".") for part in PurePosixPath(name).parts)
+
+
+def _json_notes(fs: Any, files: Sequence[FoundFile]) -> set[str]:
+    """The .json files beside other tables that hold one object: a schema, say, or where the data are from."""
+    documents = [file for file in files if table_suffix(file.name) == ".json"]
+    if len(documents) == len(files):
+        return set()
+    return {file.name for file in documents if _is_one_object(fs, file)}
+
+
+def _is_one_object(fs: Any, file: FoundFile) -> bool:
+    try:
+        with open_table(fs, file.path, file.name) as stream:
+            start = stream.read(_BYTES_AT_ONCE)
+    except Exception:  # what cannot be opened is explained by whoever reads it
+        return False
+    lines = start.removeprefix(_MARKS[0]).strip().split(b"\n")
+    # A line that is an object of its own is a record: .json is also a name of JSON lines.
+    return lines[0].startswith(b"{") and not (len(lines) > 1 and lines[0].rstrip().endswith(b"}"))
+
+
+def _require_same_partitions(files: Sequence[FoundFile]) -> None:
+    for file in files:
+        if set(file.partitions) != set(files[0].partitions):
+            raise DataError(
+                f"{files[0].name} lies in {_partitions(files[0])} and {file.name} in {_partitions(file)}; put all "
+                "files of the table into folders with the same keys (key=value/), or none."
+            )
+
+
+def _partitions(file: FoundFile) -> str:
+    return ", ".join(f"a folder {key}=" for key in file.partitions) or "no folder key=value/"
+
+
+def _is_blank(file: RawFile) -> bool:
+    if kind_of(file.name) not in ("text", JSON):
+        return False
+    try:
+        with file.open() as stream:
+            for part in _parts(stream):
+                if part.strip(b" \t\r\n\x00"):
+                    return False
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zipfile.BadZipFile):
+        # Reading it says what is wrong.
+        return False
+    return True
+
+
+def _parts(stream: BinaryIO) -> Iterator[bytes]:
+    first = stream.read(_BYTES_AT_ONCE)
+    for mark in _MARKS:
+        first = first.removeprefix(mark)
+    while first:
+        yield first
+        first = stream.read(_BYTES_AT_ONCE)
