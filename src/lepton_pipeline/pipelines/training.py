@@ -16,6 +16,7 @@ from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.scores import score_rows
 from lepton_pipeline.evaluation.slice_labels import slice_rows
 from lepton_pipeline.evaluation.slices import measure_slices
+from lepton_pipeline.features.columns import describe_columns
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
 from lepton_pipeline.model.artefact import assemble_artefact
@@ -142,7 +143,19 @@ def create_pipeline(vertical: str) -> Pipeline:
         ]
     )
     whole = Pipeline(features.create_pipeline(vertical) + stages, namespace=vertical)
-    return whole + _report(vertical, whole)
+    return whole + _columns(vertical, whole) + _report(vertical, whole)
+
+
+def _columns(vertical: str, whole: Pipeline) -> Pipeline:
+    """Wire the table of columns, with what was recorded of reading the raw tables of the vertical."""
+    results = ("feature_table", "ingestion_record", "encoder", "feature_report")
+    inputs = {name: f"{vertical}.{name}" for name in results}
+    inputs |= {name: f"params:{vertical}.{name}" for name in ("dataset", "features")}
+    inputs |= {name: name for name in sorted(whole.all_outputs()) if name.endswith(".reading")}
+    # With whole names at once, as the report.
+    return Pipeline(
+        [Node(describe_columns, inputs, f"{vertical}.columns", name="describe_columns", namespace=vertical)],
+    )
 
 
 def _report(vertical: str, whole: Pipeline) -> Pipeline:
@@ -150,6 +163,7 @@ def _report(vertical: str, whole: Pipeline) -> Pipeline:
     results = (
         "ingestion_record",
         "contract_result",
+        "columns",
         "feature_report",
         "split",
         "scores",
