@@ -43,7 +43,7 @@ def show_columns(columns: Sequence[Column]) -> tuple[Table | None, list[tuple[st
     return table, [("columns", count_columns(columns)), *columns_notes(columns)]
 
 
-def print_facts(facts: Sequence[tuple[str, str]]) -> Padding:
+def facts_grid(facts: Sequence[tuple[str, str]]) -> Padding:
     """Facts below each other: labels, and texts that may look like markup."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
