@@ -15,7 +15,6 @@ from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
 from lepton_pipeline.onboarding.check import Checked, print_check, said_findings, stages_before_training
 
 
-
 def make_column(name: str, why_not: str = "") -> Column:
     used_as = UNUSED if why_not else NUMBER
     return Column(name, "number", "feature", 5, 0.025, 40, used_as, why_not=why_not)

@@ -159,7 +159,7 @@ def _columns(vertical: str, whole: Pipeline) -> Pipeline:
 
 
 def _report(vertical: str, whole: Pipeline) -> Pipeline:
-    """Wire the report: results by the names of its arguments, and the contract of every raw table of the vertical."""
+    """Wire the report: results by the names of its arguments, contract and reading of every raw table of the vertical."""
     results = (
         "ingestion_record",
         "contract_result",
@@ -177,7 +177,8 @@ def _report(vertical: str, whole: Pipeline) -> Pipeline:
         "drift",
     )
     inputs = {"about": f"params:{vertical}.about"} | {name: f"{vertical}.{name}" for name in results}
-    tables = {name for name in whole.all_outputs() if name.endswith(".contract_result")} - set(inputs.values())
+    tables = {name for name in whole.all_outputs() if name.endswith((".contract_result", ".reading"))}
+    tables -= set(inputs.values())
     inputs |= {name: name for name in sorted(tables)}
     # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of its own.
     return Pipeline(

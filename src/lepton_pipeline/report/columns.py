@@ -22,10 +22,15 @@ _PLURAL = {
 def count_columns(columns: Sequence[Column]) -> str:
     """Say how many columns there are, and what they are used as."""
     own = [column for column in columns if not column.table]
-    counts = Counter(column.used_as for column in own)
+    return f"{len(own):,}: {count_uses(columns)}"
+
+
+def count_uses(columns: Sequence[Column]) -> str:
+    """Say what columns are used as, and how many of them."""
+    counts = Counter(column.used_as for column in columns)
     used = [f"{counts[each]:,} {words[counts[each] != 1]}" for each, words in _PLURAL.items() if counts[each]]
-    behind = len(columns) - len(own)
-    return f"{len(own):,}: {', '.join(used)}" + (f"; {behind:,} of raw tables not taken over" if behind else "")
+    behind = [f"{counts[BY_CODE]:,} of raw tables not taken over"] if counts[BY_CODE] else []
+    return "; ".join([", ".join(used), *behind])
 
 
 def summarise_columns(columns: Sequence[Column]) -> str:
