@@ -66,7 +66,7 @@ def test_a_long_table_is_folded_but_for_what_is_not_used_and_what_was_noted():
         "through at: date, through at_month, at_hour",
         "through shop: only through mean_7d (itself: it groups rows (dataset.group))",
         "not used memo: declared in dataset.exclude",
-        "not used empty_0, empty_1, empty_2, empty_3, empty_4, empty_5, empty_6, empty_7, empty_8: every value is missing",
+        f"not used {', '.join(f'empty_{number}' for number in range(9))}: every value is missing",
         "not used clerk: not taken over from lines",
         f"note code: {NOTE}",
     ):

@@ -10,8 +10,8 @@ import pandas as pd
 
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.metrics import evaluate
-from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column
+from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
 from lepton_pipeline.report.evidence import Evidence
 

@@ -25,8 +25,8 @@ class Column:
         missing: rows without a value.
         missing_share: fraction of rows without a value.
         distinct: number of different values; None where it was not counted.
-        used_as: `NUMBER` or `CATEGORY` if the model reads it; `DATE` or `OTHERS` if it does so only through columns that
-            are made of it; `UNUSED`; or `BY_CODE`.
+        used_as: `NUMBER` or `CATEGORY` if the model reads it; `DATE` or `OTHERS` if it does so only through columns
+            that are made of it; `UNUSED`; or `BY_CODE`.
         through: the columns made of it that reach the model.
         why_not: why the model does not read the column itself; empty where it does.
         notes: what was decided or guessed when it was read.

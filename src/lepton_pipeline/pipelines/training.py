@@ -159,7 +159,7 @@ def _columns(vertical: str, whole: Pipeline) -> Pipeline:
 
 
 def _report(vertical: str, whole: Pipeline) -> Pipeline:
-    """Wire the report: results by the names of its arguments, contract and reading of every raw table of the vertical."""
+    """Wire the report: results by the names of its arguments, contract and reading of every raw table."""
     results = (
         "ingestion_record",
         "contract_result",
