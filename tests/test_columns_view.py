@@ -73,5 +73,16 @@ def test_a_long_table_is_folded_but_for_what_is_not_used_and_what_was_noted():
         assert said in text
 
 
+def test_many_columns_that_only_others_are_made_of_are_folded():
+    columns = [
+        make_column(f"x{n}", OTHERS, "excluded", through=[f"y{n}"], why_not="declared in dataset.exclude")
+        for n in range(30)
+    ]
+    _, facts = show_columns(columns)
+    assert facts[1:] == [
+        ("through", "30 only through others (declared in dataset.exclude): x0, x1, x2, x3 and 26 more")
+    ]
+
+
 def test_no_columns_are_no_table():
     assert show_columns([]) == (None, [])

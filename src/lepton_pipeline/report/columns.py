@@ -9,6 +9,7 @@ from lepton_pipeline.features.column_record import BY_CODE, CATEGORY, DATE, NUMB
 from lepton_pipeline.report.reading import note_facts, shorten
 
 _SHOWN, _SHOWN_READERS, _SHOWN_UNUSED = 4, 3, 10
+_MOST_THROUGH = 9
 _MADE = {"numeric": "declared", "category": "declared", "derived": "derived", "window": "windows"}
 _PLURAL = {
     NUMBER: ("number", "numbers"),
@@ -51,8 +52,7 @@ def column_facts(columns: Sequence[Column]) -> list[tuple[str, str]]:
         for made in dict.fromkeys(_MADE.get(column.role, "") for column in own if column.used_as == used_as):
             group = [column for column in own if column.used_as == used_as and _MADE.get(column.role, "") == made]
             facts.append((_PLURAL[used_as][1], _group(group, made)))
-    for said, names in _grouped((_use(column), column) for column in own if column.used_as in (DATE, OTHERS)):
-        facts.append(("through", f"{', '.join(names)}: {said}"))
+    facts += _through([column for column in own if column.used_as in (DATE, OTHERS)])
     facts += [("not used", f"{', '.join(names)}: {why}") for why, names in unused_by_reason(columns)]
     return facts + columns_notes(columns)
 
@@ -91,6 +91,15 @@ def _use(column: Column) -> str:
     if column.used_as == DATE:
         return f"date, {through}"
     return f"only {through} (itself: {column.why_not})"
+
+
+def _through(columns: Sequence[Column]) -> list[tuple[str, str]]:
+    """What the model reads only through columns that are made of it: by which ones, unless that takes many lines."""
+    groups = _grouped((_use(column), column) for column in columns)
+    if len(groups) <= _MOST_THROUGH:
+        return [("through", f"{', '.join(names)}: {said}") for said, names in groups]
+    groups = _grouped((f"{_PLURAL[column.used_as][1]} ({column.why_not})", column) for column in columns)
+    return [("through", f"{len(names):,} {said}: {shorten(names, _SHOWN)}") for said, names in groups]
 
 
 def _group(group: Sequence[Column], made: str) -> str:

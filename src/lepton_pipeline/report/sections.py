@@ -92,14 +92,13 @@ def describe_columns(evidence: Evidence) -> dict[str, Any]:
     ordered = sorted(columns, key=lambda column: column.used_as not in unused)
     return {
         "folded": len(columns) > _MOST_COLUMNS,
+        "number": sum(not column.table for column in columns),
         "counts": count_uses(columns),
         "summary": summarise_columns(columns),
         "unused": unused_by_reason(columns),
         "notes": [text for _, text in columns_notes(columns)],
         "rows": evidence.columns["rows"],
-        "columns": [
-            {"column": column, "used": column.used_as not in unused, "use": describe_use(column)} for column in ordered
-        ],
+        "columns": [{"column": column, "use": describe_use(column)} for column in ordered],
     }
 
 
