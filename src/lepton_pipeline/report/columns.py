@@ -109,7 +109,7 @@ def _group(group: Sequence[Column], made: str) -> str:
     worst = max(group, key=lambda column: column.missing_share)
     missing = describe_share(worst.missing_share)
     if missing and len(group) > 1:
-        missing = f"up to {missing} ({worst.name})"
+        missing = f"{'' if missing.startswith('<') else 'up to '}{missing} ({worst.name})"
     counts = sorted(column.distinct or 0 for column in group)
     distinct = f"{counts[0]:,}" if counts[0] == counts[-1] else f"{counts[0]:,} to {counts[-1]:,}"
     figures = [f"{distinct} distinct", *([f"missing {missing}"] if missing else [])]
