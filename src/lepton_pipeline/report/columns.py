@@ -10,6 +10,8 @@ from lepton_pipeline.report.reading import note_facts, shorten
 
 _SHOWN, _SHOWN_READERS, _SHOWN_UNUSED = 4, 3, 10
 _MOST_THROUGH = 9
+# Beyond that, names fill the screen, and nobody reads them; `columns.json` and the report have them all.
+_MOST_UNUSED = 50
 _MADE = {"numeric": "declared", "category": "declared", "derived": "derived", "window": "windows"}
 _PLURAL = {
     NUMBER: ("number", "numbers"),
@@ -53,7 +55,7 @@ def column_facts(columns: Sequence[Column]) -> list[tuple[str, str]]:
             group = [column for column in own if column.used_as == used_as and _MADE.get(column.role, "") == made]
             facts.append((_PLURAL[used_as][1], _group(group, made)))
     facts += _through([column for column in own if column.used_as in (DATE, OTHERS)])
-    facts += [("not used", f"{', '.join(names)}: {why}") for why, names in unused_by_reason(columns)]
+    facts += [("not used", f"{shorten(names, _MOST_UNUSED)}: {why}") for why, names in unused_by_reason(columns)]
     return facts + columns_notes(columns)
 
 
