@@ -36,6 +36,7 @@ from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.scores import score_rows
 from lepton_pipeline.evaluation.slice_labels import slice_rows
 from lepton_pipeline.evaluation.slices import measure_slices
+from lepton_pipeline.features.columns import describe_columns
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
@@ -122,6 +123,8 @@ def main() -> None:
     priced = run.stage(price_outcomes, ["outcome_costs"], featured, split, vertical.evaluation)
     sliced = run.stage(slice_rows, ["slice_labels"], featured, split, dataset, vertical.evaluation)
     encoder, encoded = run.stage(encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks)
+    declared = (dataset, vertical.features)
+    columns = run.stage(describe_columns, ["columns"], featured, record, encoder, *declared, report)
     drift = run.stage(measure_drift, ["drift"], featured, split, encoder)
     baseline_scores = run.stage(score_baselines, ["baseline_scores"], encoded, split, vertical.training)
     model, history, held_out = run.stage(
@@ -144,7 +147,7 @@ def main() -> None:
         gate_model, ["decision"], registration, metrics, slices, scores, featured, split, dataset, *judged, run.id
     )
     shown = (vertical.about, record, result, report, split, scores, metrics, history, registration, decision)
-    run.stage(write_report, ["report"], *shown, costs, slices, explanation, drift)
+    run.stage(write_report, ["report"], *shown, costs, slices, explanation, drift, columns)
     run.close()
     # As `kedro run` of this project does: the interpreter's end is quicker by seconds.
     gc.freeze()

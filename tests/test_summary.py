@@ -1,5 +1,8 @@
+from dataclasses import asdict
+
 import pandas as pd
 
+from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
 from lepton_pipeline.summary import print_summary, summary_markdown
 
 FIGURE = {"value": 0.8, "low": 0.7, "high": 0.9}
@@ -9,7 +12,23 @@ def gap(value, low, high):
     return {"value": value, "low": low, "high": high, "flagged": True}
 
 
+NOTE = "text in 4 of 1,200 rows: '1.959,36' (row 17)"
+READING = {
+    "files": [{"name": "sales.csv", "rows": 1208, "set_apart": 8}],
+    "skipped": [],
+    "records": 1208,
+    "set_apart": 8,
+    "reasons": {"short records": 8},
+    "examples": [{"file": "sales.csv", "line": 17, "reason": "short records", "text": "1;2"}],
+    "notes": {"age": [NOTE]},
+}
+COLUMNS = [
+    Column("age", "number", "feature", 0, 0.0, 500, NUMBER, notes=[NOTE]),
+    Column("rv", "number", "feature", 5, 0.004, 1190, UNUSED, why_not="pure noise (leaks.on_noise: drop)"),
+]
 RESULTS = {
+    "ingestion_record": {"reading": READING},
+    "columns": {"rows": 1197, "columns": [asdict(column) for column in COLUMNS]},
     "contract_result": {"rows": 1200, "quarantined": 3, "warnings": ["AGE is odd"]},
     "split": pd.DataFrame({"part": ["train"] * 5 + ["validation"] * 2 + ["test"]}),
     "feature_report": {
@@ -62,9 +81,13 @@ def test_the_summary_names_what_a_reader_looks_for(capsys):
         "1,200 in, 3 quarantined",
         "5 for training, 2 for validation, 1 for the test",
         "AGE is odd",
-        "left out     rv: pure noise: AUC 0.5",
+        "read         sales.csv 1,208 rows",
+        "rows         1,208 in files, 8 set apart (8 short records, e.g. sales.csv line 17), 1,200 in, 3 quarantined",
+        "rv           number feature 0.4% 1,190 not used: pure noise (leaks.on_noise: drop)",
+        "age          number feature 500 number",
+        "note         age: text in 4 of 1,200 rows: '1.959,36' (row 17)",
         "warning      delay: an id: distinct",
-        "lines: 9,000 rows, 2 quarantined",
+        "raw table    lines: 9,000 in, 2 quarantined",
         "lines: Price below 0",
         "caution      synthetic data",
         "network alone",
@@ -105,4 +128,12 @@ def test_a_partial_run_shows_what_there_is(capsys):
 def test_the_same_facts_stand_at_the_head_of_the_run_page():
     text = summary_markdown(RESULTS)
     assert "| model&emsp; | 0.8000  [0.7000, 0.9000]&emsp; |" in text
+    assert "- **columns**: 2: 1 number, 1 not used; not used: rv (pure noise (leaks.on_noise: drop))" in text
     assert "- **gate**: refused: auc 0.8 is below 0.9" in text
+
+
+def test_a_run_that_stopped_before_the_columns_says_what_was_guessed(capsys):
+    print_summary("shop", {"ingestion_record": {"reading": READING}}, {"ingest_table": 1.0}, "make ui")
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "rows 1,208 in files, 8 set apart (8 short records, e.g. sales.csv line 17), 1,200 in" in lines
+    assert f"note age: {NOTE}" in lines

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
+
+from lepton_pipeline.columns_view import facts_grid
+from lepton_pipeline.report.reading import note_facts, reading_facts
 
 _WIDTH_OF_A_LOG = 110
 _NAMED_COLUMNS = 6
@@ -19,7 +20,8 @@ def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str
 
     Args:
         name: of the pipeline.
-        results: `about`, and the content of `monitoring_result` as far as it exists.
+        results: `about`, `readings` (the record of reading each raw table), and contents of `monitoring_result`,
+            `monitoring.ingestion_record` and `monitoring.contract_result`, as far as they exist.
         seconds: by stage.
         where: how to see the run in the MLflow UI.
     """
@@ -30,14 +32,8 @@ def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str
     found = results.get("monitoring_result")
     done = f"version {found['champion']['version']} as of {found['as_of']}" if found else "nothing compared"
     console.print(Text(f"{name}: {done}", style="bold"))
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    for fact, text in _facts(results):
-        facts.add_row(fact, Text(text))
-    facts.add_row("seconds", f"{sum(seconds.values()):.1f}")
-    facts.add_row("see it", where)
-    console.print(Padding(facts, (0, 1), expand=False))
+    facts = [*_facts(results), ("seconds", f"{sum(seconds.values()):.1f}"), ("see it", where)]
+    console.print(facts_grid(facts))
 
 
 def monitoring_markdown(results: Mapping[str, Any]) -> str:
@@ -49,6 +45,7 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = []
     if caution := results.get("about", {}).get("caution"):
         facts.append(("caution", caution))
+    facts += _reading(results)
     if found := results.get("monitoring_result"):
         facts.append(("new rows", f"{found['rows_new']:,}, {found['rows_mature_new']:,} of them with a known label"))
         facts.append(("drift", drift_text(found)))
@@ -56,6 +53,16 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.extend(("note", note) for note in found["notes"])
     facts.extend((name, path) for name, path in results.get("paths", {}).items())
     return facts
+
+
+def _reading(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Which files were read for the rows of today."""
+    facts: list[tuple[str, str]] = []
+    for table, record in results.get("readings", {}).items():
+        facts += reading_facts(record, None, table) + note_facts(record.get("notes", {}), table)
+    reading = results.get("monitoring.ingestion_record", {}).get("reading")
+    facts += reading_facts(reading, results.get("monitoring.contract_result"))
+    return facts + note_facts((reading or {}).get("notes", {}))
 
 
 def drift_text(found: Mapping[str, Any]) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
+
+from lepton_pipeline.columns_view import facts_grid
+from lepton_pipeline.report.reading import note_facts, reading_facts
 
 _WIDTH_OF_A_LOG = 110
 _SHOWN_COLUMNS = 10
@@ -30,15 +31,9 @@ def print_scoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, f
     record = results.get("scoring_record")
     done = f"scored by version {_version(record)}" if record else "nothing scored"
     console.print(Text(f"{name}: {done}", style="bold"))
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    for fact, text in _facts(results):
-        facts.add_row(fact, Text(text))
     stages = ", ".join(f"{stage} {each:.1f}" for stage, each in seconds.items())
-    facts.add_row("seconds", f"{sum(seconds.values()):.1f}: {stages}")
-    facts.add_row("see it", where)
-    console.print(Padding(facts, (0, 1), expand=False))
+    facts = [*_facts(results), ("seconds", f"{sum(seconds.values()):.1f}: {stages}"), ("see it", where)]
+    console.print(facts_grid(facts))
 
 
 def scoring_markdown(results: Mapping[str, Any]) -> str:
@@ -56,12 +51,13 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     if caution := results.get("about", {}).get("caution"):
         facts.append(("caution", caution))
     contract = results.get("scoring_contract", {"warnings": [], "left_out": []})
-    if record := results.get("scoring_record"):
-        facts.append(("rows", f"{record['rows']:,} in, {record['quarantined']:,} quarantined"))
+    record = results.get("scoring_record")
+    counted = record or (contract if "rows" in contract else None)
+    facts += reading_facts(contract.get("reading"), counted)
+    if record:
         shown = f"{record['positives']:,} of {record['scored']:,} ({record['share_positive']:.1%})"
         facts.append(("positive", f"{shown} at or above {record['threshold']:.3f}; mean {record['mean_score']:.4f}"))
-    elif "rows" in contract:
-        facts.append(("rows", f"{contract['rows']:,} in, {contract['quarantined']:,} quarantined"))
+    facts += note_facts(contract.get("reading", {}).get("notes", {}))
     facts.extend(("warning", message) for message in contract["warnings"])
     facts.extend(("warning", message) for message in _unseen(contract.get("unseen", {})))
     if contract["left_out"]:

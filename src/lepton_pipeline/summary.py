@@ -8,9 +8,13 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from lepton_pipeline.columns_view import facts_grid, show_columns
+from lepton_pipeline.features.column_record import read_columns
+from lepton_pipeline.report.columns import columns_notes, summarise_columns
+from lepton_pipeline.report.reading import note_facts, reading_facts
 
 _NAMES = {
     "model": "model",
@@ -27,9 +31,9 @@ def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[st
 
     Args:
         vertical: its name.
-        results: `about`, `tables` (the contract's result of each raw table), and contents of the data sets
-            `contract_result`, `split`, `feature_report`, `metrics`, `costs`, `slices` and `decision`, as far as they
-            exist.
+        results: `about`, `tables` (the contract's result of each raw table), `readings` (the record of reading each),
+            and contents of the data sets `ingestion_record`, `contract_result`, `split`, `columns`, `feature_report`,
+            `metrics`, `costs`, `slices` and `decision`, as far as they exist.
         seconds: by stage, in the order in which they ran.
         where: how to see the run in the MLflow UI.
     """
@@ -52,8 +56,11 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
             lines.append("| " + " | ".join(f"{cell}&emsp;" for cell in cells) + " |")
         lines.append("")
     # Names and values of the data are no HTML, nor do they end a line of the list.
+    columns = read_columns(results.get("columns", {}))
+    summarised = [("columns", summarise_columns(columns)), *columns_notes(columns)] if columns else []
     lines += [
-        f"- **{name or 'rows'}**: {escape(' '.join(text.split()), quote=False)}" for name, text in _facts(results)
+        f"- **{name or 'rows'}**: {escape(' '.join(text.split()), quote=False)}"
+        for name, text in _facts(results, summarised)
     ]
     return "\n".join(lines)
 
@@ -65,17 +72,14 @@ def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, floa
     parts.append(Text(f"{vertical}: {version}", style="bold"))
     if metrics := results.get("metrics"):
         parts.append(_quality(metrics))
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column()
-    for name, text in _facts(results):
-        # As it is: a value of the data may look like markup.
-        facts.add_row(name, Text(text))
+    table, columns = show_columns(read_columns(results.get("columns", {})))
+    if table is not None:
+        parts.append(table)
     longest = sorted(seconds, key=lambda stage: -seconds[stage])[:_STAGES]
     stages = ", ".join(f"{stage} {seconds[stage]:.1f}" for stage in longest)
-    facts.add_row("seconds", f"{sum(seconds.values()):.1f}, the longest: {stages}")
-    facts.add_row("see it", where)
-    parts.append(Padding(facts, (0, 1), expand=False))
+    facts = _facts(results, columns)
+    facts += [("seconds", f"{sum(seconds.values()):.1f}, the longest: {stages}"), ("see it", where)]
+    parts.append(facts_grid(facts))
     return parts
 
 
@@ -90,26 +94,17 @@ def _quality(metrics: Mapping[str, Any]) -> Table:
     return table
 
 
-def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[tuple[str, str]]:
     facts = []
     if caution := results.get("about", {}).get("caution"):
         facts.append(("caution", caution))
-    for table, contract in results.get("tables", {}).items():
-        facts.append(("raw table", f"{table}: {contract['rows']:,} rows, {contract['quarantined']:,} quarantined"))
-        facts.extend(("warning", f"{table}: {message}") for message in contract["warnings"])
-    if contract := results.get("contract_result"):
-        facts.append(("rows", f"{contract['rows']:,} in, {contract['quarantined']:,} quarantined"))
-        if "split" in results:
-            counts = results["split"]["part"].value_counts()
-            held = f"{counts['validation']:,} for validation, {counts['test']:,} for the test"
-            left_out = f", {counts['gap']:,} left out between them" if "gap" in counts else ""
-            facts.append(("", f"{counts['train']:,} for training, {held}{left_out}"))
-        facts.extend(("warning", message) for message in contract["warnings"])
+    facts += _rows(results)
+    facts += columns
     if report := results.get("feature_report"):
         for each in report["findings"]:
-            left_out = each["severity"] == "noise" and report["on_noise"] == "drop"
-            finding = f"{each['feature']}: {each['finding']}: {each['evidence']}"
-            facts.append(("left out" if left_out else "warning", finding))
+            # What was left out stands in the table of columns.
+            if each["severity"] != "noise" or report["on_noise"] != "drop":
+                facts.append(("warning", f"{each['feature']}: {each['finding']}: {each['evidence']}"))
     if metrics := results.get("metrics"):
         if before := metrics.get("uncalibrated"):
             after = metrics["test"]["model"]["ece"]["value"]
@@ -122,6 +117,29 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("slices", gaps))
     if decision := results.get("decision"):
         facts.append(("gate", f"{'promoted' if decision['promoted'] else 'refused'}: {decision['reason']}"))
+    return facts
+
+
+def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Which files were read, and what became of their rows."""
+    facts: list[tuple[str, str]] = []
+    tables, readings = results.get("tables", {}), results.get("readings", {})
+    for table in {**readings, **tables}:
+        facts += reading_facts(readings.get(table), tables.get(table), table)
+        facts.extend(("warning", f"{table}: {message}") for message in tables.get(table, {}).get("warnings", []))
+    contract, reading = results.get("contract_result"), results.get("ingestion_record", {}).get("reading")
+    facts += reading_facts(reading, contract)
+    if contract and "split" in results:
+        counts = results["split"]["part"].value_counts()
+        held = f"{counts['validation']:,} for validation, {counts['test']:,} for the test"
+        left_out = f", {counts['gap']:,} left out between them" if "gap" in counts else ""
+        facts.append(("", f"{counts['train']:,} for training, {held}{left_out}"))
+    if contract:
+        facts.extend(("warning", message) for message in contract["warnings"])
+    if "columns" not in results:
+        for table, record in readings.items():
+            facts += note_facts(record.get("notes", {}), table)
+        facts += note_facts((reading or {}).get("notes", {}))
     return facts
 
 

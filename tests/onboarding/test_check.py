@@ -11,13 +11,21 @@ import pytest
 from conftest import Project, make_project
 from kedro.pipeline import Node, Pipeline
 
+from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
 from lepton_pipeline.onboarding.check import Checked, print_check, said_findings, stages_before_training
+
+
+def make_column(name: str, why_not: str = "") -> Column:
+    used_as = UNUSED if why_not else NUMBER
+    return Column(name, "number", "feature", 5, 0.025, 40, used_as, why_not=why_not)
+
 
 SCRIPT = """
 import dataclasses, json, logging, pathlib, sys
 from kedro.framework.startup import bootstrap_project
 bootstrap_project(pathlib.Path.cwd())
 from lepton_pipeline.errors import user_error
+from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
 from lepton_pipeline.onboarding.check import check_vertical
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)
 found = {}
@@ -72,8 +80,9 @@ def test_verticals_are_checked_and_nothing_is_written(unused):
     assert good["parts"]["test"] == [300, pytest.approx(good["parts"]["train"][1], abs=0.01)]
     assert good["seconds"].keys() >= {"ingest_table", "check_contract", "split_rows", "encode_rows"}
     assert "train_model" not in good["seconds"]
-    assert "LIMIT_BAL" in good["features"]
-    assert not {"AGE", "ID", "default payment next month"} & set(good["features"])
+    columns = {column["name"]: column for column in good["columns"]}
+    assert columns["LIMIT_BAL"]["used_as"] == "number"
+    assert {columns[name]["used_as"] for name in ("AGE", "ID", "default payment next month")} == {"not used"}
     assert any("EDUCATION" in warning for warning in good["warnings"])
     assert "kedro" not in done.stderr
 
@@ -97,6 +106,7 @@ def test_raw_tables_that_nothing_is_made_of_are_checked_but_nothing_is_trained()
         "read_table": ("raw", "table"),
         "check_contract": ("other_raw", "contract_result"),
         "encode_rows": ("table", "encoded"),
+        "describe_columns": ("encoded", "columns"),
         "train_model": ("encoded", "model"),
         "register_model": (["model", "table"], "registration"),
     }
@@ -104,7 +114,7 @@ def test_raw_tables_that_nothing_is_made_of_are_checked_but_nothing_is_trained()
         [Node(lambda *read: read, *ends, name=name) for name, ends in wired.items()], namespace="logistics"
     )
     chosen = {node.name.removeprefix("logistics.") for node in stages_before_training(whole, "logistics").nodes}
-    assert chosen == {"read_table", "check_contract", "encode_rows"}
+    assert chosen == {"read_table", "check_contract", "encode_rows", "describe_columns"}
 
 
 def test_what_was_found_is_printed(capsys):
@@ -117,9 +127,15 @@ def test_what_was_found_is_printed(capsys):
             warnings=["price [EUR] is odd"],
             parts={"train": (700, 0.25), "test": (400, 0.5), "gap": (97, None)},
             findings=["'noise', pure noise: AUC 0.5."],
-            features=["age", "visits [n]"],
-            dropped={"noise": "pure noise"},
+            columns=[make_column("age"), make_column("visits [n]"), make_column("noise", why_not="pure noise")],
             seconds={"ingest_table": 1.25, "split_rows": 0.02, "encode_rows": 0.5},
+            reading={
+                "files": [{"name": "shop.csv", "rows": 1201, "set_apart": 1}],
+                "skipped": [],
+                "records": 1201,
+                "set_apart": 1,
+                "reasons": {"short record": 1},
+            },
         )
     )
     printed = capsys.readouterr().out
@@ -128,12 +144,14 @@ def test_what_was_found_is_printed(capsys):
         "shop: may be trained",
         "train 700 25.0%",
         "gap 97",
-        "rows 1,200 in, 3 quarantined",
+        "read shop.csv 1,201 rows",
+        "rows 1,201 in files, 1 set apart (1 short record), 1,200 in, 3 quarantined",
         "raw table lines: 5,000 in, 7 quarantined",
         "warning price [EUR] is odd",
         "finding 'noise', pure noise: AUC 0.5.",
-        "features 2: age, visits [n]",
-        "left out noise: pure noise",
+        "visits [n] number feature 2.5% 40 number",
+        "noise number feature 2.5% 40 not used: pure noise",
+        "columns 3: 2 numbers, 1 not used",
         "seconds 1.8: ingest_table 1.2, encode_rows 0.5",
     ):
         assert line in lines
@@ -147,7 +165,6 @@ def test_what_adds_nothing_is_said_once_and_leaks_one_by_one():
     assert said_findings(found, {"c": "it adds nothing"}) == [
         "'d', an id: 9 of 9 rows. Name it.",
         "'a', 'b': pure noise. Exclude it.",
-        "'c': pure noise.",
     ]
 
 
@@ -160,8 +177,7 @@ def test_one_of_many_verticals_takes_few_lines(capsys):
         warnings=[],
         parts={"train": (700, 0.25), "gap": (97, None)},
         findings=[],
-        features=[f"feature {n}" for n in range(200)],
-        dropped={"noise": "pure noise"},
+        columns=[*(make_column(f"feature {n}") for n in range(200)), make_column("noise", why_not="pure noise")],
         seconds={"ingest_table": 1.25},
     )
     print_check(checked, brief=True)
@@ -170,6 +186,6 @@ def test_one_of_many_verticals_takes_few_lines(capsys):
         "shop: may be trained",
         "rows 1,200 in, 3 quarantined",
         "parts train 700 (25.0% positive), gap 97",
-        "features 200, 1 left out",
+        "columns 201: 200 numbers, 1 not used",
         "seconds 1.2",
     ]

@@ -20,6 +20,7 @@ STAGES = [
     "enforce_contract",
     "split_rows",
     "encode_rows",
+    "describe_columns",
     "train_model",
     "score_baselines",
     "score_rows",
@@ -65,6 +66,7 @@ def test_the_run_is_finished_and_says_what_it_did(trained):
         assert stage in printed
         assert run.data.metrics[f"seconds.{stage}"] >= 0
     assert "1,500 in, 0 quarantined" in printed
+    assert re.search(r"columns +\d+: \d+ numbers, .* not used", printed)
     assert "900 for training, 300 for validation, 300 for the test" in printed
     assert "finance: version 1, alias champion" in printed
     for row in ("model", "network alone", "logistic regression", "gradient boosting"):
@@ -128,6 +130,7 @@ def test_reports_are_on_disk_and_in_mlflow(trained):
     assert {
         "data_docs/index.html",
         "data/contract.json",
+        "data/columns.json",
         "gate/decision.json",
         "evaluation/drift.json",
         "report/report.html",

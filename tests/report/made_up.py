@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
 from lepton_pipeline.report.evidence import Evidence
@@ -185,6 +187,18 @@ def make_contract(sentence: str = "EDUCATION in set [1, 2, 3, 4]", where: str = 
     }
 
 
+def make_columns(name: str = "JOB", note: str = "codes: whole numbers with leading zeros") -> dict[str, Any]:
+    columns = [
+        Column("default", "whole number", "target", 0, 0.0, 2, UNUSED, why_not="the target"),
+        Column("LIMIT_BAL", "number", "numeric", 18, 0.012, 1021, NUMBER),
+        Column(name, "text", "feature", 0, 0.0, 11, CATEGORY, notes=[note]),
+        Column("signed", "date", "time", 0, 0.0, 700, DATE, ["signed_month"], "it orders rows (dataset.time)"),
+        Column("AGE", "whole number", "sensitive", 0, 0.0, 55, UNUSED, why_not="declared in dataset.sensitive"),
+        Column("signed_month", "whole number", "derived", 0, 0.0, 12, NUMBER),
+    ]
+    return {"rows": 1500, "columns": [asdict(column) for column in columns]}
+
+
 def make_evidence(**changes: Any) -> Evidence:
     """A whole run's evidence; `changes` replace parts of it."""
     scores = make_scores()
@@ -197,6 +211,14 @@ def make_evidence(**changes: Any) -> Evidence:
             "rows": 1500,
             "columns": {"LIMIT_BAL": "int64", "default": "int64"},
             "files": ["clients.csv.gz"],
+            "reading": {
+                "files": [{"name": "clients.csv.gz", "rows": 1508, "set_apart": 8}],
+                "skipped": [{"name": "clients (1).csv", "why": "empty"}],
+                "records": 1508,
+                "set_apart": 8,
+                "reasons": {"short records": 8},
+                "examples": [{"file": "clients.csv.gz", "line": 17, "reason": "short records", "text": "1;2"}],
+            },
             "base_rate": 0.25,
             "sha256": "a1" * 32,
         },
@@ -236,5 +258,6 @@ def make_evidence(**changes: Any) -> Evidence:
         "slices": make_slices(),
         "explanation": make_explanation(),
         "drift": make_drift(),
+        "columns": make_columns(),
     }
     return Evidence(**(parts | changes))

@@ -6,6 +6,7 @@ import yaml
 from conftest import REPOSITORY
 from made_up import (
     ABOUT,
+    make_columns,
     make_contract,
     make_costs,
     make_decision,
@@ -23,7 +24,7 @@ from lepton_pipeline.report.sections import changed_parameters, describe_verdict
 
 EVIL = "<script>alert('x')</script>\n{{ 7 * 7 }}{% raw %}\"quoted\" & $a_b$ | `code` </style>--> ]]>"
 VOID = {"meta", "link", "br", "img", "input", "hr"}
-SECTIONS = ["verdict", "data", "quality", "costs", "slices", "explanation", "drift", "training", "lineage"]
+SECTIONS = ["verdict", "data", "columns", "quality", "costs", "slices", "explanation", "drift", "training", "lineage"]
 
 
 class Page(HTMLParser):
@@ -229,6 +230,46 @@ def test_raw_tables_have_contracts_of_their_own_and_findings_are_told(plain):
     assert "rv1: pure noise (left out); alone it reaches AUC 0.5." in words
 
 
+def test_files_and_records_set_apart_are_told(page, html):
+    words = Page(between(html, "data")).words()
+    assert "Readclients.csv.gz 1,508 rows" in words
+    assert "Skippedclients (1).csv: empty" in words
+    assert "1,508 in files, 8 set apart (8 short records, e.g. clients.csv.gz line 17), 1,500 in" in words
+
+
+def test_every_column_is_listed_those_that_are_not_used_first(html):
+    section = between(html, "columns")
+    words = Page(section).words()
+    assert "6 columns: 2 numbers, 1 category, 1 date through others, 2 not used. Missing and distinct values" in words
+    names = re.findall(r'<th scope="row" class="name">([^<]*)</th>', section)
+    assert names == ["default", "AGE", "LIMIT_BAL", "JOB", "signed", "signed_month"]
+    assert "not used: declared in dataset.sensitive" in words
+    assert "date, through signed_month" in words
+    assert "JOB: codes: whole numbers with leading zeros" in words
+    assert "<details>" not in section
+
+
+def test_a_long_table_of_columns_is_folded_below_what_is_not_used():
+    columns = make_columns()["columns"]
+    many = [columns[1] | {"name": f"x{number}"} for number in range(30)]
+    section = between(render_report(make_evidence(columns={"rows": 9, "columns": many + columns})), "columns")
+    outside = Page(section.partition("<details>")[0]).words()
+    assert "The targetdefault Declared in dataset.sensitiveAGE" in outside
+    assert "x29" not in outside
+    assert "x29" in section
+
+
+def test_a_run_without_a_table_of_columns_says_so_and_its_card_nothing():
+    evidence = make_evidence(columns={})
+    assert "This run kept no table of its columns." in between(render_report(evidence), "columns")
+    assert "Columns:" not in render_card(evidence)
+
+
+def evil_reading():
+    reading = make_evidence().ingestion["reading"]
+    return reading | {"files": [{"name": EVIL, "rows": 1, "set_apart": 0}], "skipped": [{"name": EVIL, "why": EVIL}]}
+
+
 def evil_evidence():
     about = About(**dict.fromkeys(("question", "caution", "intended_use", "out_of_scope", "limits", "licence"), EVIL))
     lineage = make_evidence().lineage
@@ -238,7 +279,7 @@ def evil_evidence():
     return make_evidence(
         about=about,
         lineage=lineage | {"parameters": declared},
-        ingestion=make_evidence().ingestion | {"files": [EVIL]},
+        ingestion=make_evidence().ingestion | {"files": [EVIL], "reading": evil_reading()},
         contracts=[make_contract(EVIL, f"tables.{EVIL}")],
         features={"findings": [finding], "on_noise": "warn"},
         decision=decision | {"reason": EVIL, "checks": [{"name": f"slice {EVIL}", "passed": False, "text": EVIL}]},
@@ -247,6 +288,7 @@ def evil_evidence():
         slices=make_slices(EVIL, EVIL),
         explanation=make_explanation(EVIL, EVIL),
         drift=make_drift(EVIL, EVIL),
+        columns=make_columns(EVIL, EVIL),
     )
 
 
@@ -292,6 +334,9 @@ def test_the_card_has_the_figures_with_intervals():
     assert "- SEX = 2 (sensitive): cases found 8.3 points below the others [−12.1 to −4.5]" in card
     assert "saves 19,235 EUR per 1,000 cases [13,000 to 28,000]" in card
     assert ABOUT.out_of_scope in card
+    assert (
+        "Columns: 6: 2 numbers, 1 category, 1 date through others, 2 not used; not used: default (the target);" in card
+    )
     assert "Test rows differ from training rows in LIMIT_BAL, JOB." in card
 
 

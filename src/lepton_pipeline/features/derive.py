@@ -96,6 +96,15 @@ def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
     return _target_problems(reads, features, dataset)
 
 
+def columns_read(features: Features, dataset: Dataset) -> dict[str, list[str]]:
+    """Name the columns that each declared feature is made of.
+
+    Raises:
+        ConfigurationError: an expression cannot be used.
+    """
+    return _reads(_parsed(features.derive), features, dataset)
+
+
 @dataclass(frozen=True)
 class Derivation:
     """The row-wise part of a vertical's features, which is saved with a model and applied to the rows it scores.

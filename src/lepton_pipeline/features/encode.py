@@ -74,16 +74,8 @@ class Encoder:
         Raises:
             DataError: see `encode_rows`.
         """
-        features = feature_columns(table, dataset)
-        columns: list[NumericColumn | CategoricalColumn] = []
-        dropped: dict[str, str] = {}
-        for name in features:
-            column = (unwanted or {}).get(name) or _fit_column(table[name], dataset)
-            if isinstance(column, str):
-                dropped[name] = column
-            else:
-                columns.append(column)
-        _check_features(columns, dropped, features)
+        columns, dropped = fit_columns(table, dataset, unwanted)
+        _check_features(columns, dropped, feature_columns(table, dataset))
         return cls(columns, dropped)
 
     def transform(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -147,6 +139,25 @@ class Encoder:
             elif column.rare is not None and len(column.rare):
                 arrays[f"{column.name}/rare"] = column.rare
         return arrays
+
+
+def fit_columns(
+    table: pd.DataFrame, dataset: Dataset, unwanted: Mapping[str, str] | None = None
+) -> tuple[list[NumericColumn | CategoricalColumn], dict[str, str]]:
+    """Fit every feature that can be, without asking whether any is left; see `Encoder.fit`.
+
+    Returns:
+        The fitted columns in the order of the table, and the features that are not, each with the reason.
+    """
+    columns: list[NumericColumn | CategoricalColumn] = []
+    dropped: dict[str, str] = {}
+    for name in feature_columns(table, dataset):
+        column = (unwanted or {}).get(name) or _fit_column(table[name], dataset)
+        if isinstance(column, str):
+            dropped[name] = column
+        else:
+            columns.append(column)
+    return columns, dropped
 
 
 def _fit_column(column: pd.Series, dataset: Dataset) -> NumericColumn | CategoricalColumn | str:

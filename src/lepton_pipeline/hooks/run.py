@@ -38,9 +38,19 @@ from lepton_pipeline.summary import print_summary, summary_markdown
 logger = logging.getLogger(__name__)
 _NAME_CHARACTERS = 80
 _SUMMARISED = {
-    TRAINING: ("contract_result", "split", "feature_report", "metrics", "costs", "slices", "decision"),
+    TRAINING: (
+        "ingestion_record",
+        "contract_result",
+        "split",
+        "columns",
+        "feature_report",
+        "metrics",
+        "costs",
+        "slices",
+        "decision",
+    ),
     SCORING: ("scoring_contract", "scoring_record"),
-    MONITORING: ("monitoring_result",),
+    MONITORING: ("monitoring.ingestion_record", "monitoring.contract_result", "monitoring_result"),
 }
 _SCORED = {"scores": "batch_scores", "quarantine": "scoring_quarantine"}
 _PAGES = {
@@ -228,18 +238,20 @@ class RunHook:
         vertical = job.vertical
         datasets = {name: self._catalog.get(f"{vertical}.{name}") for name in _SUMMARISED[job.purpose]}
         found = {name: dataset.load() for name, dataset in datasets.items() if dataset and dataset.exists()}
-        tables = {
-            name.split(".")[1]: self._catalog.get(name)
-            for name in sorted(pipelines[job.name].all_outputs())
-            if name.endswith(".contract_result") and name.count(".") > 1
-        }
-        found["tables"] = {table: dataset.load() for table, dataset in tables.items() if dataset and dataset.exists()}
+        found["tables"], found["readings"] = self._tables(job, "contract_result"), self._tables(job, "reading")
         if job.purpose == SCORING:
             written = _SCORED.items() if "scoring_record" in found else ()
             found["paths"] = {name: self._shown(f"{vertical}.{dataset}") for name, dataset in written}
         if job.purpose == MONITORING and "monitoring_result" in found:
             found["paths"] = {"page": self._shown(f"{vertical}.monitoring_page")}
         return found | {"about": self._context.config_loader["parameters"][vertical]["about"]}
+
+    def _tables(self, job: Job, result: str) -> dict[str, Any]:
+        """A result that there is of each raw table, by the table's name."""
+        names = sorted(name for name in pipelines[job.name].all_outputs() if name.endswith(f".{result}"))
+        own = (f"{job.vertical}.{result}", f"{job.vertical}.{MONITORING}.{result}")
+        datasets = {name.split(".")[-2]: self._catalog.get(name) for name in names if name not in own}
+        return {table: dataset.load() for table, dataset in datasets.items() if dataset and dataset.exists()}
 
     def _shown(self, dataset: str) -> str:
         """Where a data set lies, from the project's folder on where it is below it."""

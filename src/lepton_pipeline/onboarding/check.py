@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from time import perf_counter
 from typing import Any
@@ -17,16 +17,19 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from rich import box
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lepton_pipeline.columns_view import facts_grid, show_columns
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.features.column_record import Column, read_columns
+from lepton_pipeline.report.columns import columns_notes, count_columns
+from lepton_pipeline.report.reading import reading_facts
 
-_LAST_STAGE = "encode_rows"
+_LAST_STAGE, _AND_THEN = "encode_rows", "describe_columns"
 # Made by the hook that opens the MLflow run.
 _RUN_ID = "run_id"
-_RESULTS = ("contract_result", "split", "feature_report", "encoder")
+_RESULTS = ("ingestion_record", "contract_result", ".reading", "split", "feature_report", "encoder", "columns")
 _NOTABLE_SECONDS = 0.1
 _WIDTH_OF_A_LOG = 110
 
@@ -43,9 +46,10 @@ class Checked:
         warnings: what the contracts warn of.
         parts: rows and base rate (fraction of positive rows) of each part of the split; rows of a gap have no rate.
         findings: what the feature check found, in sentences.
-        features: columns that a model would learn from.
-        dropped: features left out, each with the reason.
+        columns: what became of every column.
         seconds: by stage, in the order in which they ran.
+        reading: record of reading the table; None where it was made of others.
+        readings: records of reading the raw tables.
     """
 
     vertical: str
@@ -55,9 +59,10 @@ class Checked:
     warnings: list[str]
     parts: dict[str, tuple[int, float | None]]
     findings: list[str]
-    features: list[str]
-    dropped: dict[str, str]
+    columns: list[Column]
     seconds: dict[str, float]
+    reading: dict[str, Any] | None = None
+    readings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def check_vertical(
@@ -97,13 +102,13 @@ def check_vertical(
 
 
 def stages_before_training(whole: Pipeline, name: str) -> Pipeline:
-    """The stages of a vertical's pipeline up to the encoded rows.
+    """The stages of a vertical's pipeline up to the encoded rows and the table of columns.
 
     Those whose results no later stage reads are among them: a run holds a raw table to its contract, too, where nothing
     is made of it.
     """
-    last = f"{name}.{_LAST_STAGE}"
-    return whole - whole.from_nodes(last) + whole.only_nodes(last)
+    last = [f"{name}.{stage}" for stage in (_LAST_STAGE, _AND_THEN)]
+    return whole - whole.from_nodes(last[0]) + whole.only_nodes(*last)
 
 
 def print_check(checked: Checked, *, brief: bool = False) -> None:
@@ -120,12 +125,10 @@ def print_check(checked: Checked, *, brief: bool = False) -> None:
     console.print(Text(f"{checked.vertical}: may be trained", style="bold"))
     if not brief:
         console.print(_parts_table(checked))
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column()
-    for name, text in _brief_facts(checked) if brief else _facts(checked):
-        facts.add_row(name, Text(text))
-    console.print(Padding(facts, (0, 1), expand=False))
+    table, columns = show_columns(checked.columns)
+    if table is not None and not brief:
+        console.print(table)
+    console.print(facts_grid([*(_brief_facts(checked) if brief else _facts(checked, columns))]))
 
 
 def _require_known(name: str) -> None:
@@ -183,6 +186,11 @@ def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], se
     }
     main = contracts.pop("")
     encoder = catalog.load(f"{name}.encoder")
+    readings = {
+        dataset.split(".")[-2]: catalog.load(dataset)
+        for dataset in sorted(stages.all_outputs())
+        if dataset.endswith(".reading")
+    }
     report = catalog.load(f"{name}.feature_report")
     return Checked(
         vertical=name,
@@ -192,22 +200,22 @@ def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], se
         warnings=[warning for result in (*contracts.values(), main) for warning in result["warnings"]],
         parts=_split_parts(catalog.load(f"{name}.split")),
         findings=said_findings(report["findings"], encoder.dropped),
-        features=list(encoder.inputs),
-        dropped=dict(encoder.dropped),
+        columns=read_columns(catalog.load(f"{name}.columns")),
         seconds=seconds,
+        reading=catalog.load(f"{name}.ingestion_record").get("reading"),
+        readings=readings,
     )
 
 
 def said_findings(findings: Sequence[Mapping[str, Any]], dropped: Mapping[str, str]) -> list[str]:
-    """One sentence for each leak; what adds nothing, by what was found, with the advice once."""
+    """One sentence for each leak; what adds nothing and was not dropped for it, by what was found, the advice once."""
     leaks = [each for each in findings if each["severity"] == "leak"]
     said = [f"{each['feature']!r}, {each['finding']}: {each['evidence']}. {each['advice']}" for each in leaks]
     useless: dict[tuple[str, str], list[str]] = {}
     for each in findings:
-        if each["severity"] != "leak":
-            advice = "" if each["feature"] in dropped else f" {each['advice']}"
-            useless.setdefault((each["finding"], advice), []).append(repr(each["feature"]))
-    return said + [f"{', '.join(names)}: {finding}.{advice}" for (finding, advice), names in useless.items()]
+        if each["severity"] != "leak" and each["feature"] not in dropped:
+            useless.setdefault((each["finding"], each["advice"]), []).append(repr(each["feature"]))
+    return said + [f"{', '.join(names)}: {finding}. {advice}" for (finding, advice), names in useless.items()]
 
 
 def _split_parts(split: Any) -> dict[str, tuple[int, float | None]]:
@@ -226,10 +234,11 @@ def _parts_table(checked: Checked) -> Table:
 
 
 def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:
-    yield "rows", f"{checked.rows:,} in, {checked.quarantined:,} quarantined"
+    yield from _rows(checked)
     rates = {part: "" if rate is None else f" ({rate:.1%} positive)" for part, (_, rate) in checked.parts.items()}
     yield "parts", ", ".join(f"{part} {rows:,}{rates[part]}" for part, (rows, _) in checked.parts.items())
-    yield "features", f"{len(checked.features)}, {len(checked.dropped)} left out"
+    yield "columns", count_columns(checked.columns)
+    yield from columns_notes(checked.columns)
     for warning in checked.warnings:
         yield "warning", warning
     for finding in checked.findings:
@@ -237,18 +246,24 @@ def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:
     yield "seconds", f"{sum(checked.seconds.values()):.1f}"
 
 
-def _facts(checked: Checked) -> Iterator[tuple[str, str]]:
-    yield "rows", f"{checked.rows:,} in, {checked.quarantined:,} quarantined"
-    for table, (rows, quarantined) in checked.tables.items():
-        yield "raw table", f"{table}: {rows:,} in, {quarantined:,} quarantined"
+def _facts(checked: Checked, columns: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for table in {**checked.readings, **checked.tables}:
+        yield from reading_facts(checked.readings.get(table), _counts(checked.tables.get(table)), table)
+    yield from _rows(checked)
+    yield from columns
     for warning in checked.warnings:
         yield "warning", warning
     for finding in checked.findings:
         yield "finding", finding
-    yield "features", f"{len(checked.features)}: {', '.join(checked.features)}"
-    for reason in dict.fromkeys(checked.dropped.values()):
-        yield "left out", f"{', '.join(name for name, why in checked.dropped.items() if why == reason)}: {reason}"
     yield "seconds", _seconds(checked.seconds)
+
+
+def _rows(checked: Checked) -> list[tuple[str, str]]:
+    return reading_facts(checked.reading, _counts((checked.rows, checked.quarantined)))
+
+
+def _counts(counts: tuple[int, int] | None) -> dict[str, int] | None:
+    return None if counts is None else dict(zip(("rows", "quarantined"), counts, strict=True))
 
 
 def _seconds(seconds: Mapping[str, float]) -> str:

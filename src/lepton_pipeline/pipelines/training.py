@@ -16,6 +16,7 @@ from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.scores import score_rows
 from lepton_pipeline.evaluation.slice_labels import slice_rows
 from lepton_pipeline.evaluation.slices import measure_slices
+from lepton_pipeline.features.columns import describe_columns
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
 from lepton_pipeline.model.artefact import assemble_artefact
@@ -142,14 +143,27 @@ def create_pipeline(vertical: str) -> Pipeline:
         ]
     )
     whole = Pipeline(features.create_pipeline(vertical) + stages, namespace=vertical)
-    return whole + _report(vertical, whole)
+    return whole + _columns(vertical, whole) + _report(vertical, whole)
+
+
+def _columns(vertical: str, whole: Pipeline) -> Pipeline:
+    """Wire the table of columns, with what was recorded of reading the raw tables of the vertical."""
+    results = ("feature_table", "ingestion_record", "encoder", "feature_report")
+    inputs = {name: f"{vertical}.{name}" for name in results}
+    inputs |= {name: f"params:{vertical}.{name}" for name in ("dataset", "features")}
+    inputs |= {name: name for name in sorted(whole.all_outputs()) if name.endswith(".reading")}
+    # With whole names at once, as the report.
+    return Pipeline(
+        [Node(describe_columns, inputs, f"{vertical}.columns", name="describe_columns", namespace=vertical)],
+    )
 
 
 def _report(vertical: str, whole: Pipeline) -> Pipeline:
-    """Wire the report: results by the names of its arguments, and the contract of every raw table of the vertical."""
+    """Wire the report: results by the names of its arguments, contract and reading of every raw table."""
     results = (
         "ingestion_record",
         "contract_result",
+        "columns",
         "feature_report",
         "split",
         "scores",
@@ -163,7 +177,8 @@ def _report(vertical: str, whole: Pipeline) -> Pipeline:
         "drift",
     )
     inputs = {"about": f"params:{vertical}.about"} | {name: f"{vertical}.{name}" for name in results}
-    tables = {name for name in whole.all_outputs() if name.endswith(".contract_result")} - set(inputs.values())
+    tables = {name for name in whole.all_outputs() if name.endswith((".contract_result", ".reading"))}
+    tables -= set(inputs.values())
     inputs |= {name: name for name in sorted(tables)}
     # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of its own.
     return Pipeline(

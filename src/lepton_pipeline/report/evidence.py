@@ -16,7 +16,7 @@ class Evidence:
 
     Attributes:
         about: what people must know who see a result.
-        ingestion: `files`, `rows`, `base_rate`, `columns`, `sha256` of the table.
+        ingestion: `rows`, `base_rate`, `columns`, `sha256` of the table, and `reading` where it was read from files.
         contracts: results of the contracts, those of raw tables first.
         features: what `check_features` found.
         split: `part` and `label` of every row.
@@ -26,6 +26,8 @@ class Evidence:
         slices: metrics and gaps by slice.
         explanation: importance, effects and examples.
         drift: test rows against training rows.
+        columns: what became of every column, see `features.columns`.
+        readings: records of reading the raw tables, by table.
         history: losses by network and epoch.
         registration: the model version.
         decision: the gate's.
@@ -47,6 +49,8 @@ class Evidence:
     slices: dict[str, Any] = field(default_factory=dict)
     explanation: dict[str, Any] = field(default_factory=dict)
     drift: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, Any] = field(default_factory=dict)
+    readings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -17,6 +17,7 @@ from lepton_pipeline.report.findings import (
 )
 from lepton_pipeline.report.sections import (
     compare_models,
+    describe_columns,
     describe_data,
     describe_lineage,
     describe_quality,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _SECTIONS: tuple[tuple[str, str, Callable[[Evidence], dict[str, Any]]], ...] = (
     ("verdict", "Verdict", describe_verdict),
     ("data", "Data", describe_data),
+    ("columns", "Columns", describe_columns),
     ("quality", "Quality", describe_quality),
     ("costs", "Decisions and costs", describe_costs),
     ("slices", "Groups of cases", describe_slices),
@@ -72,6 +74,7 @@ def render_card(evidence: Evidence) -> str:
             about=evidence.about,
             verdict=describe_verdict(evidence),
             data=describe_data(evidence),
+            columns=describe_columns(evidence),
             quality=compare_models(evidence),
             savings=list(evidence.costs.get("saving", {}).items()),
             unit=evidence.costs.get("unit", ""),

@@ -8,11 +8,20 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.evaluation.metrics import OWN
+from lepton_pipeline.features.column_record import BY_CODE, UNUSED, read_columns
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.flat import flatten
 from lepton_pipeline.report import words
+from lepton_pipeline.report.columns import (
+    columns_notes,
+    count_uses,
+    describe_use,
+    summarise_columns,
+    unused_by_reason,
+)
 from lepton_pipeline.report.evidence import Evidence
 from lepton_pipeline.report.pictures import STYLES, draw_losses, draw_quality, drawn_models
+from lepton_pipeline.report.reading import reading_facts, shorten
 
 _PARTS = {
     "train": "Training",
@@ -22,7 +31,7 @@ _PARTS = {
 }
 _CHECKS = {"champion": "Against the champion", "baseline": "Against gradient boosting"}
 _PACKAGES = ("torch", "scikit-learn", "numpy", "pandas", "kedro", "mlflow", "great-expectations")
-_MOST_FILES = 8
+_MOST_COLUMNS, _MOST_FILES = 25, 8
 
 
 def describe_verdict(evidence: Evidence) -> dict[str, Any]:
@@ -61,8 +70,7 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
         if len(labels := split.loc[split["part"] == part, "label"])
     ]
     return {
-        "files": ingestion["files"][:_MOST_FILES],
-        "more_files": max(0, len(ingestion["files"]) - _MOST_FILES),
+        "reading": _describe_reading(evidence),
         "rows": ingestion["rows"],
         "columns": len(ingestion["columns"]),
         "base_rate": ingestion["base_rate"],
@@ -72,6 +80,25 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
             {**each, "left_out": each["severity"] == "noise" and evidence.features["on_noise"] == "drop"}
             for each in evidence.features.get("findings", [])
         ],
+    }
+
+
+def describe_columns(evidence: Evidence) -> dict[str, Any]:
+    """Say what became of every column, those that are not used first."""
+    columns = read_columns(evidence.columns)
+    if not columns:
+        return {"absent": "This run kept no table of its columns.", "summary": ""}
+    unused = (UNUSED, BY_CODE)
+    ordered = sorted(columns, key=lambda column: column.used_as not in unused)
+    return {
+        "folded": len(columns) > _MOST_COLUMNS,
+        "number": sum(not column.table for column in columns),
+        "counts": count_uses(columns),
+        "summary": summarise_columns(columns),
+        "unused": unused_by_reason(columns),
+        "notes": [text for _, text in columns_notes(columns)],
+        "rows": evidence.columns["rows"],
+        "columns": [{"column": column, "use": describe_use(column)} for column in ordered],
     }
 
 
@@ -222,6 +249,13 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
             }
         )
     return tiles
+
+
+def _describe_reading(evidence: Evidence) -> list[tuple[str, str]]:
+    facts = [fact for table, record in evidence.readings.items() for fact in reading_facts(record, None, table)]
+    facts += reading_facts(evidence.ingestion.get("reading"), None)
+    files = evidence.ingestion.get("files", [])
+    return facts or ([("read", shorten(files, _MOST_FILES, " files"))] if files else [])
 
 
 def _describe_contract(contract: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,8 @@ def write_report(
     slices: dict[str, Any] | None = None,
     explanation: dict[str, Any] | None = None,
     drift: dict[str, Any] | None = None,
-    **table_contracts: dict[str, Any],
+    columns: dict[str, Any] | None = None,
+    **tables: dict[str, Any],
 ) -> dict[str, bytes]:
     """Write report and model card, and make the card the description of the model version.
 
@@ -47,7 +48,9 @@ def write_report(
         slices: metrics by slice.
         explanation: what the model looks at.
         drift: test rows against training rows.
-        table_contracts: results of the contracts of raw tables.
+        columns: what became of every column.
+        tables: results of the contracts of raw tables (`<vertical>.<table>.contract_result`), and the records of
+            reading them (`<vertical>.<table>.reading`).
 
     Returns:
         `report.html` and `model_card.md`; equal arguments, of a run that has not changed, give equal bytes.
@@ -55,7 +58,7 @@ def write_report(
     evidence = Evidence(
         about=about,
         ingestion=ingestion_record,
-        contracts=[*table_contracts.values(), contract_result],
+        contracts=[*(each for name, each in tables.items() if name.endswith(".contract_result")), contract_result],
         features=feature_report,
         split=split,
         scores=scores,
@@ -69,6 +72,8 @@ def write_report(
         slices=slices or {},
         explanation=explanation or {},
         drift=drift or {},
+        columns=columns or {},
+        readings={name.split(".")[-2]: each for name, each in tables.items() if name.endswith(".reading")},
     )
     card = render_card(evidence)
     describe_version(registration, card)

@@ -39,15 +39,27 @@ def test_both_folders_are_written_and_nothing_else(project: Path) -> None:
     assert result.base_rate == pytest.approx(1 / 3)
     source = (project / "data/01_raw/shop/SOURCE.md").read_text(encoding="utf-8")
     assert "licence.** NOT YET KNOWN" in source
-    assert "| `visits` | number |" in source
+    assert "| `visits` | whole number |" in source
 
 
 def test_what_was_decided_and_the_next_command_are_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    result, _, _ = new_shop(project, frame(account_id=range(100, 100 + ROWS)))
+    days = pd.date_range("2024-01-01", periods=ROWS, freq="9D").strftime("%Y-%m-%d")
+    result, _, _ = new_shop(project, frame(account_id=range(100, 100 + ROWS), shop="main", day=days))
     print_new(result)
     printed = capsys.readouterr().out
-    assert "kedro run --pipelines shop" in printed
-    assert "account_id" in printed
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
+    for line in (
+        "next kedro run --pipelines shop",
+        "columns 8: 3 numbers, 1 category, 1 date through others, 3 not used",
+        "visits whole number feature 9 number",
+        "shop text excluded 1 not used: every row has the same value",
+        "churn text target 2 not used: the target",
+        "account_id whole number id 60 not used: it names rows (dataset.id)",
+        "day date time 60 date, through day_month, day_weekday",
+        "day_month whole number derived 12 number (derived)",
+    ):
+        assert line in lines
+    assert printed.count("every row has the same value") == 1
 
 
 def test_strange_names_of_columns_are_declared_as_they_are(project: Path) -> None:

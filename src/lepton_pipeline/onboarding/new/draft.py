@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lepton_pipeline.columns_view import facts_grid, show_columns
 from lepton_pipeline.declaration import read_vertical
+from lepton_pipeline.features.column_record import Column
+from lepton_pipeline.features.columns import kind_of
+from lepton_pipeline.onboarding.new.columns import planned_columns
 from lepton_pipeline.onboarding.new.declaration import Plan, declare
 from lepton_pipeline.onboarding.new.files import check_name, find_files, find_source, source_text, write_vertical
 from lepton_pipeline.onboarding.new.plan import plan_vertical
 from lepton_pipeline.onboarding.new.render import render
-from lepton_pipeline.onboarding.new.words import RANGES, Decision, comments, decisions
+from lepton_pipeline.onboarding.new.words import NO_FEATURE, RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.profile import profile_files
 
 MOST_LINES = 60
@@ -36,6 +39,7 @@ class NewVertical:
         columns: of its table.
         base_rate: fraction of positive rows among those with a target.
         decisions: what was inferred, and why.
+        table: what a training would make of every column.
     """
 
     name: str
@@ -44,6 +48,7 @@ class NewVertical:
     columns: int
     base_rate: float
     decisions: list[Decision]
+    table: list[Column]
 
 
 def new_vertical(
@@ -82,8 +87,9 @@ def new_vertical(
     text = declaration_text(
         name, plan, ", ".join(str(source.name) for source in sources[:3]) + " .." * (len(sources) > 3)
     )
-    kinds = {str(column): _kind(table[column]) for column in table}
+    kinds = {str(column): kind_of(table[column]) for column in table}
     source = find_source(files) or source_text(name, sources, len(table), kinds, plan.target.column)
+    columns = planned_columns(name, plan)
     write_vertical(project, name, text, source, sources)
     return NewVertical(
         name,
@@ -92,6 +98,7 @@ def new_vertical(
         len(table.columns),
         _base_rate(plan),
         decisions(plan),
+        columns,
     )
 
 
@@ -143,11 +150,18 @@ def print_new(result: NewVertical) -> None:
     table.add_column("decided", style="dim", no_wrap=True)
     table.add_column("to be", max_width=36)
     table.add_column("because")
-    for decision in result.decisions:
+    # What is no feature stands with its reason in the table of columns.
+    for decision in (each for each in result.decisions if each.what != NO_FEATURE):
         table.add_row(decision.what, Text(decision.choice), Text(decision.reason))
     console.print(table)
-    console.print(Text(f" written    {', '.join(result.written)}: read them, and fill in SOURCE.md"))
-    console.print(Text(f" next       kedro run --pipelines {result.name}"))
+    columns, facts = show_columns(result.table)
+    if columns is not None:
+        console.print(columns)
+    facts += [
+        ("written", f"{', '.join(result.written)}: read them, and fill in SOURCE.md"),
+        ("next", f"kedro run --pipelines {result.name}"),
+    ]
+    console.print(facts_grid(facts))
 
 
 def _require_valid(name: str, text: str) -> None:
@@ -163,11 +177,3 @@ def _base_rate(plan: Plan) -> float:
 
     rows = plan.profile.table.dropna(subset=[plan.target.column])
     return float(positive_labels(rows, read_vertical("new", declare(plan)).dataset).mean())
-
-
-def _kind(column: pd.Series) -> str:
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return "date"
-    if pd.api.types.is_bool_dtype(column):
-        return "true or false"
-    return "number" if pd.api.types.is_numeric_dtype(column) else "text"

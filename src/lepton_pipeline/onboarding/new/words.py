@@ -14,6 +14,7 @@ from lepton_pipeline.onboarding.new.render import scalar
 
 _SHOWN = 6
 RANGES = "contract.expectations"
+NO_FEATURE = "no feature"
 _LARGE = 10_000
 _SENTINELS = {-1, -9, -99, -999, -9999}
 _WHY_SPLIT = {
@@ -53,7 +54,7 @@ def decisions(plan: Plan) -> list[Decision]:
         *(Decision(key, repr(read.get(key, "also")), why) for key, why in profile.reasons.items() if key in read),
         *(Decision("missing", text, f"no value in {_listed(names)}") for text, names in profile.odd.items()),
         *(Decision("date", name, form) for name, form in profile.ingestion.dates.items()),
-        *(Decision("no feature", _listed(names), why) for why, names in _by_reason(roles.constant | roles.excluded)),
+        *(Decision(NO_FEATURE, _listed(names), why) for why, names in _by_reason(roles.constant | roles.excluded)),
         *(Decision("likely leak", name, why) for name, why in plan.leaks.items()),
         *([Decision("categories", _listed(roles.categorical), "codes by their names")] if roles.categorical else []),
         *(Decision("look at", name, doubt) for _, name, doubt in _doubts(plan)),

@@ -1,0 +1,199 @@
+"""What became of every column: how it was read, its role, what a model takes it as, and why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn
+from lepton_pipeline.features.column_record import BY_CODE, CATEGORY, DATE, NUMBER, OTHERS, UNUSED, Column
+from lepton_pipeline.features.derive import columns_read
+from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.parameters import Dataset, Features
+
+_ROLES = {"exclude": "excluded", "categorical": "category"}
+_NEVER_FEATURES = {
+    "target": "the target",
+    "id": "it names rows (dataset.id)",
+    "time": "it orders rows (dataset.time)",
+    "group": "it groups rows (dataset.group)",
+    "exclude": "declared in dataset.exclude",
+    "sensitive": "declared in dataset.sensitive",
+}
+
+
+def describe_columns(
+    feature_table: pd.DataFrame,
+    ingestion_record: dict[str, Any],
+    encoder: Encoder,
+    dataset: Dataset,
+    features: Features,
+    feature_report: dict[str, Any],
+    **readings: dict[str, Any],
+) -> dict[str, Any]:
+    """Describe every column of the rows that are trained, validated and tested on.
+
+    Args:
+        feature_table: rows of the vertical, with its derived columns and windows last.
+        ingestion_record: what the table was read from; `reading` is absent where a vertical's own nodes have made it.
+        encoder: what the model reads, and what was dropped.
+        dataset: roles of the columns.
+        features: what is made of which columns.
+        feature_report: what `check_features` found.
+        readings: records of reading the raw tables, by the names of their data sets, `<vertical>.<table>.reading`.
+
+    Returns:
+        `rows`, and `columns`: each as a `Column`, in the order of the table, then those of raw tables that it lacks.
+    """
+    noise = [each for each in feature_report["findings"] if each["severity"] == "noise"]
+    # The encoder says of all of these that they add nothing; the report on features says how.
+    dropped = noise if feature_report["on_noise"] == "drop" else []
+    found = {each["feature"]: f"{each['finding']} (leaks.on_noise: drop)" for each in dropped}
+    tables = {name.split(".")[-2]: reading for name, reading in readings.items()}
+    columns = list_columns(
+        feature_table,
+        dataset,
+        features,
+        encoder.columns,
+        {**encoder.dropped, **found},
+        ingestion_record.get("reading"),
+        tables,
+    )
+    return {"rows": len(feature_table), "columns": [asdict(column) for column in columns]}
+
+
+def list_columns(
+    table: pd.DataFrame,
+    dataset: Dataset,
+    features: Features,
+    encoded: Sequence[NumericColumn | CategoricalColumn],
+    why_not: Mapping[str, str],
+    reading: Mapping[str, Any] | None = None,
+    tables: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Column]:
+    """List what became of every column, see `describe_columns`.
+
+    Args:
+        table: rows with all columns, the derived ones last.
+        dataset: roles of the columns.
+        features: what is made of which columns.
+        encoded: the columns that a model reads.
+        why_not: why it does not read others; where it says nothing of a column, its role does.
+        reading: record of reading the table; None where it was made of others.
+        tables: records of reading raw tables, by their names.
+    """
+    used = {column.name: NUMBER if isinstance(column, NumericColumn) else CATEGORY for column in encoded}
+    readers = _readers(columns_read(features, dataset), set(used))
+    notes = _notes(reading or {}, tables or {})
+    kinds = {} if reading is None else reading.get("kinds", {})
+    roles = {name: role for role, names in reversed(dataset.roles().items()) for name in names}
+    columns = []
+    for name in map(str, table.columns):
+        values = table[name]
+        missing, role = int(values.isna().sum()), roles.get(name, "")
+        kind = kinds.get(name) if name not in features.names() else None
+        columns.append(
+            Column(
+                name,
+                kind=_with_zone(kind, values) if kind else kind_of(values),
+                role=_ROLES.get(role, role) or _made(name, features),
+                missing=missing,
+                missing_share=_share(missing, len(table)),
+                distinct=int(values.nunique()),
+                used_as=used.get(name) or _indirectly(values, readers.get(name)),
+                through=readers.get(name, []),
+                why_not="" if name in used else why_not.get(name) or _NEVER_FEATURES.get(role, "no feature"),
+                notes=notes.get(name, []),
+            )
+        )
+    return columns + _left_behind(tables or {}, {column.name for column in columns})
+
+
+def kind_of(column: pd.Series) -> str:
+    """Say what a typed column holds, see `Column.kind`."""
+    if column.isna().all():
+        return "no value"
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return "date" if column.dt.tz is None else "date with zone"
+    if pd.api.types.is_timedelta64_dtype(column.dtype):
+        return "duration"
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return "true or false"
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        return "text"
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return "whole number"
+    # With missing values, whole numbers are floats in pandas' classic types.
+    present = column.dropna()
+    return "whole number" if len(present) < len(column) and (present % 1 == 0).all() else "number"
+
+
+def _made(name: str, features: Features) -> str:
+    return "derived" if name in features.derive else "window" if name in features.windows else "feature"
+
+
+def _with_zone(kind: str, values: pd.Series) -> str:
+    return kind_of(values) if kind == "date" and pd.api.types.is_datetime64_any_dtype(values.dtype) else kind
+
+
+def _indirectly(values: pd.Series, readers: Sequence[str] | None) -> str:
+    if not readers:
+        return UNUSED
+    return DATE if pd.api.types.is_datetime64_any_dtype(values.dtype) else OTHERS
+
+
+def _readers(reads: Mapping[str, Sequence[str]], used: set[str]) -> dict[str, list[str]]:
+    """For each column, those made of it from which a way leads to the model."""
+    reaching: set[str] = set(used) & set(reads)
+    while True:
+        further = {source for name in reaching for source in reads[name] if source in reads} - reaching
+        if not further:
+            break
+        reaching |= further
+    found: dict[str, list[str]] = {}
+    for name, sources in reads.items():
+        if name in reaching:
+            for source in sources:
+                found.setdefault(source, []).append(name)
+    return found
+
+
+def _notes(reading: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What was said of columns when they were read; of those of raw tables with the table's name."""
+    notes = {name: list(said) for name, said in reading.get("notes", {}).items()}
+    for table, record in tables.items():
+        for name, said in record.get("notes", {}).items():
+            notes.setdefault(name, []).extend(f"{table}: {sentence}" for sentence in said)
+    return notes
+
+
+def _left_behind(tables: Mapping[str, Mapping[str, Any]], taken: set[str]) -> list[Column]:
+    """Columns of raw tables that the vertical's own nodes did not take over under their names."""
+    columns = []
+    for table, record in tables.items():
+        rows = record["records"] - record["set_apart"]
+        for name, kind in record["kinds"].items():
+            if name not in taken:
+                missing = record.get("missing", {}).get(name, 0)
+                columns.append(
+                    Column(
+                        name,
+                        kind=kind,
+                        role="raw",
+                        missing=missing,
+                        missing_share=_share(missing, rows),
+                        distinct=None,
+                        used_as=BY_CODE,
+                        why_not=f"not taken over from the raw table {table}, unless under another name",
+                        notes=list(record.get("notes", {}).get(name, [])),
+                        table=table,
+                    )
+                )
+    return columns
+
+
+def _share(part: int, whole: int) -> float:
+    return round(part / whole, 6) if whole else 0.0
