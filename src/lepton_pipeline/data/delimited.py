@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
-SHORT, LONG = "fewer fields than the header", "more fields than the header"
-EMPTY, HEADER = "separators only", "the header once more"
+SHORT, LONG = "short records", "long records"
+EMPTY, HEADER = "rows without a value", "repeated headers"
 # Records that are broken count towards `contract.max_quarantined`; these two hold nothing that could be lost.
 HARMLESS = {EMPTY, HEADER}
 EXAMPLES = 20

@@ -76,7 +76,7 @@ class Survey:
     def record(self) -> dict[str, Any]:
         """All of it, ready for JSON: the entry `reading` of what a table is made from."""
         reasons = self.reasons()
-        rows = sum(file.rows for file in self.files)
+        rows = sum(file.rows for file in self.files) if self.files else self.kinds.rows
         return {
             "files": [
                 {"name": file.file, "rows": file.rows, "set_apart": sum(file.reasons.values())} for file in self.files
@@ -105,9 +105,9 @@ class Survey:
         records, count = self.record()["records"], sum(broken.values())
         if not count or count <= largest_share * records:
             return
-        counted = ", ".join(f"{each:,} with {reason}" for reason, each in broken.items())
+        counted = ", ".join(f"{each:,} {reason}" for reason, each in broken.items())
         shown = "\n".join(
-            f"  - {each['file']} line {each['line']}: {each['reason']}: {each['text']!r}"
+            f"  - {each['file']} line {each['line']} ({each['reason']}): {each['text']!r}"
             for each in [each for each in self.examples if each["reason"] in broken][:3]
         )
         raise DataError(
