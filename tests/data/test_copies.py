@@ -70,8 +70,8 @@ def test_rows_that_repeat_throughout_are_no_copies():
     assert find(days) == []
 
 
-@pytest.mark.parametrize("rows", [50, 2000, 20_000])
-@pytest.mark.parametrize("levels", [2, 5, 12])
+@pytest.mark.parametrize("rows", [50, 5000])
+@pytest.mark.parametrize("levels", [2, 12])
 def test_tables_of_few_values_are_no_copies(rows, levels):
     tables = [pd.DataFrame({name: RNG.integers(0, levels, size) for name in "abc"}) for size in (rows, rows // 10, 5)]
     assert find({f"{at}.csv": table for at, table in enumerate(tables)}) == []

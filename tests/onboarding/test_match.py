@@ -226,7 +226,7 @@ def test_a_broken_vertical_is_named_and_spoils_no_other(shop, tmp_path, capsys):
 
 
 def test_what_cannot_be_matched_is_refused(shop, tmp_path):
-    with pytest.raises(DataError, match=r"none\.csv does not exist; give a CSV or Parquet file"):
+    with pytest.raises(DataError, match=r"none\.csv does not exist; give a table file"):
         match_file(shop, tmp_path / "none.csv")
     page = tmp_path / "page.csv"
     page.write_text("<!DOCTYPE html><html></html>")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.row_hashes import Hashes, row_hashes
 from lepton_pipeline.data.suffixes import kind_of, stem_of
 from lepton_pipeline.errors import DataError
-
-Hashes = npt.NDArray[np.uint64]
 
 # Fewer rows than this say nothing, unless the names do.
 _FEWEST_ROWS = 10
@@ -27,22 +27,12 @@ _CHANCE = 1e-6
 _REPEATING = 0.5
 _SHOWN = 3
 _SAMPLE = 16
-# Any odd number has an inverse modulo 2^64, which takes the place of a text out of its hash.
-_BASE = 0x9E3779B97F4A7C15
-# Bytes of texts that are hashed at once, so that their powers stay in the processor's cache.
-_PIECE = 1 << 17
-_NULL = np.uint64(0x5851F42D4C957F2D)
-_WHOLE = 2.0**63
 # What browsers, desktops and people call a copy.
 _MARKS = re.compile(
     r"^(copy of|kopie von|copie de|copia de)\s+|\s*\(\d+\)$|[\s_.-]+(copy|kopie|copie|copia|backup|bak|old|orig|"
     r"checkpoint|duplicate)([\s_.-]*\(?\d+\)?)?$",
     re.IGNORECASE,
 )
-_WHOLE_TEXT = r"-?[0-9]{1,18}"
-_LONG_TEXT = r"-?[0-9]{19,400}"
-_NUMBER_TEXT = r"-?[0-9]*\.[0-9]+([eE][+-]?[0-9]{1,3})?|-?[0-9]+\.?[eE][+-]?[0-9]{1,3}"
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
 
 
 @dataclass(frozen=True)
@@ -98,7 +88,7 @@ class FileCopies:
             batch: pyarrow.RecordBatch or Table. Partitions that are no column of it are taken from the file.
         """
         if self._needed and batch.num_rows:
-            self._parts[name].append(_row_hashes(batch, self._partitions[name], self._mixed))
+            self._parts[name].append(row_hashes(batch, self._partitions[name], self._mixed))
 
     def find(self) -> list[Copy]:
         """The copies, by name."""
@@ -106,9 +96,7 @@ class FileCopies:
         counted = {name: each for name, each in counted.items() if each.rows}
         if len(counted) < 2:
             return []
-        shared = _shared(list(counted.values()))
-        suspects = [name for name, each in counted.items() if _all_in(each.hashes, shared)]
-        pairs = [pair for name in suspects if (pair := _copied(name, counted))]
+        pairs = _pairs(counted)
         involved = {name for copy, _ in pairs for name in (copy.name, copy.other)}
         repeating = pairs and _repeat([each for name, each in counted.items() if name not in involved])
         return sorted((copy for copy, named in pairs if named or not repeating), key=lambda copy: copy.name)
@@ -143,17 +131,19 @@ class _Counted:
     def of(cls, parts: list[Hashes]) -> _Counted:
         return cls(*np.unique(np.concatenate(parts), return_counts=True))
 
-    @property
+    @cached_property
     def rows(self) -> int:
         return int(self.counts.sum())
 
-    @property
+    @cached_property
     def once(self) -> int:
         """How many rows are there just once."""
         return int((self.counts == 1).sum())
 
-    def equals(self, other: _Counted) -> bool:
-        return np.array_equal(self.hashes, other.hashes) and np.array_equal(self.counts, other.counts)
+    @cached_property
+    def content(self) -> bytes:
+        """The same for files with the same rows, each as often."""
+        return sha256(self.hashes.tobytes() + self.counts.tobytes()).digest()
 
     def stands_in(self, other: _Counted) -> bool:
         step = max(1, len(self.hashes) // _SAMPLE)
@@ -168,23 +158,59 @@ def find_copied_files(files: Sequence[RawFile], batches: Any) -> list[Copy]:
     return copies.find()
 
 
-def _copied(name: str, counted: dict[str, _Counted]) -> tuple[Copy, bool] | None:
+def _pairs(counted: dict[str, _Counted]) -> list[tuple[Copy, bool]]:
+    """The copies, and whether their names say so as well; whether rows repeat throughout is not yet looked at."""
+    shared = _shared(list(counted.values()))
+    suspects = [name for name, each in counted.items() if _all_in(each.hashes, shared)]
+    if not suspects:
+        return []
+    by_name, by_content = defaultdict(list), defaultdict(list)
+    for name in suspects:
+        by_content[counted[name].content].append(name)
+    for name in counted:
+        by_name[_plain(name)].append(name)
+    holders = _Holders(counted)
+    pairs = []
+    for name in suspects:
+        file = counted[name]
+        others = {*by_name[_plain(name)], *by_content[file.content]}
+        if file.once >= _FEWEST_ROWS:
+            others |= holders.of_the_rarest_row(file)
+        if pair := _copied(name, sorted(others - {name}, key=_order), counted):
+            pairs.append(pair)
+    return pairs
+
+
+class _Holders:
+    """Which files hold a row."""
+
+    def __init__(self, counted: dict[str, _Counted]):
+        self._names = list(counted)
+        owners = np.repeat(np.arange(len(counted)), [len(each.hashes) for each in counted.values()])
+        hashes = np.concatenate([each.hashes for each in counted.values()])
+        order = np.argsort(hashes)
+        self._hashes, self._owners = hashes[order], owners[order]
+
+    def of_the_rarest_row(self, file: _Counted) -> set[str]:
+        starts = np.searchsorted(self._hashes, file.hashes, side="left")
+        ends = np.searchsorted(self._hashes, file.hashes, side="right")
+        rarest = int(np.argmin(ends - starts))
+        return {self._names[owner] for owner in self._owners[starts[rarest] : ends[rarest]]}
+
+
+def _copied(name: str, others: list[str], counted: dict[str, _Counted]) -> tuple[Copy, bool] | None:
     """The copy that a file is, and whether its name says so as well."""
     file = counted[name]
     found: tuple[Copy, bool] | None = None
-    for other, rows in counted.items():
-        named = _named_as_copy(name, other)
-        telling = len(rows.hashes) == len(file.hashes) or file.once >= _FEWEST_ROWS
-        if other == name or not (named or telling) or not file.stands_in(rows):
-            continue
-        equal = file.equals(rows)
+    for other in others:
+        equal = file.content == counted[other].content
         # Of two that are equal, the one with the plainer name is the other one.
-        if equal and _order(name) < _order(other):
+        if (equal and _order(name) < _order(other)) or not file.stands_in(counted[other]):
             continue
         copy = Copy(name, other, file.rows, equal)
-        if named and (equal or stem_of(name).lower() == stem_of(other).lower()):
+        if _plain(name) == _plain(other) and (equal or stem_of(name).lower() == stem_of(other).lower()):
             return copy, True
-        if found is None and _beyond_chance(file, rows, equal):
+        if found is None and _beyond_chance(file, counted[other], equal):
             found = copy, False
     return found
 
@@ -209,20 +235,13 @@ def _repeat(files: Sequence[_Counted]) -> bool:
     return repeated >= _REPEATING * sum(each.rows for each in files)
 
 
-def _named_as_copy(name: str, other: str) -> bool:
-    return _folder(name) == _folder(other) and _plain(name) == _plain(other)
-
-
-def _folder(name: str) -> str:
-    return str(PurePosixPath(name).parent)
-
-
-def _plain(name: str) -> str:
-    """A file's name without what says that it is a copy."""
+@lru_cache(maxsize=1 << 16)
+def _plain(name: str) -> tuple[str, str]:
+    """A file's folder, and its name without what says that it is a copy."""
     stem = stem_of(name)
     while (shorter := _MARKS.sub("", stem)) != stem and shorter:
         stem = shorter
-    return stem.lower().strip()
+    return str(PurePosixPath(name).parent), stem.lower().strip()
 
 
 def _order(name: str) -> tuple[int, int, str]:
@@ -247,179 +266,3 @@ def _all_in(some: Hashes, others: Hashes) -> bool:
         return False
     at = np.minimum(np.searchsorted(others, some), len(others) - 1)
     return bool((others[at] == some).all())
-
-
-def _row_hashes(batch: Any, partitions: dict[str, str | None], mixed: bool) -> Hashes:
-    """One hash per row that has a value; the order of columns does not matter."""
-    hashes = np.zeros(batch.num_rows, np.uint64)
-    present = np.zeros(batch.num_rows, bool)
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        values, known = _hashed(column, mixed)
-        present |= known
-        hashes += _spread(np.where(known, values, _NULL) ^ _text_hash(name))
-    for name, value in partitions.items():
-        if name not in batch.schema.names:
-            hashes += _spread(np.array([_text_hash(value or "") ^ _text_hash(name)]))
-    return _spread(hashes[present])
-
-
-def _hashed(column: Any, mixed: bool) -> tuple[Hashes, npt.NDArray[np.bool_]]:
-    """A hash of each value of an Arrow array, and where there is one."""
-    import pyarrow as pa
-    from pyarrow import compute
-
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        values, known = _hashed(column.dictionary, mixed)
-        if not len(values):
-            return np.zeros(len(column), np.uint64), np.zeros(len(column), bool)
-        at = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
-        return values[at], known[at] & ~_nulls(column)
-    known = ~_nulls(column)
-    if pa.types.is_null(kind):
-        return np.zeros(len(column), np.uint64), known
-    if pa.types.is_boolean(kind):
-        if mixed:
-            return _hashed(compute.if_else(column, "true", "false"), mixed)
-        return column.fill_null(False).to_numpy(zero_copy_only=False).astype(np.uint64) + np.uint64(1), known
-    if pa.types.is_integer(kind):
-        return column.fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64), known
-    if pa.types.is_floating(kind):
-        numbers = column.cast(pa.float64()).fill_null(math.nan).to_numpy(zero_copy_only=False)
-        # pandas writes a missing number as NaN.
-        return _number_bits(numbers), known & ~np.isnan(numbers)
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        zone = getattr(kind, "tz", None)
-        moments = column.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
-        return moments.fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64), known
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        column = _as_text(column)
-    if not mixed:
-        values = _text_hashes(column)
-        # An absent value of a text file is an empty text.
-        return values, known & (values != _text_hash(""))
-    encoded = column.dictionary_encode()
-    texts = compute.utf8_trim_whitespace(encoded.dictionary)
-    if not len(texts):
-        return np.zeros(len(column), np.uint64), known
-    given = compute.not_equal(texts, "").to_numpy(zero_copy_only=False)
-    at = encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)
-    return _hashes_by_meaning(texts)[at], known & given[at]
-
-
-def _as_text(column: Any) -> Any:
-    """Values of other types as texts: decimals, times of day, durations, lists."""
-    import pyarrow as pa
-
-    try:
-        return column.cast(pa.large_string())
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        return pa.array([None if value is None else repr(value) for value in column.to_pylist()], pa.large_string())
-
-
-def _nulls(column: Any) -> npt.NDArray[np.bool_]:
-    found: npt.NDArray[np.bool_] = column.is_null().to_numpy(zero_copy_only=False)
-    return found
-
-
-def _number_bits(numbers: npt.NDArray[np.float64]) -> Hashes:
-    """Whole numbers as integers have them, others by their bits."""
-    whole = (np.abs(numbers) < _WHOLE) & (np.floor(numbers) == numbers)
-    found = numbers.view(np.uint64).copy()
-    found[whole] = numbers[whole].astype(np.int64).astype(np.uint64)
-    return found
-
-
-def _text_hashes(column: Any) -> Hashes:
-    """A polynomial of each text's bytes modulo 2^64, by running sums over all of them."""
-    import pyarrow as pa
-
-    column = column.cast(pa.large_string())
-    _, bounds, data = column.buffers()
-    ends = np.frombuffer(bounds, np.int64)[column.offset : column.offset + len(column) + 1]
-    found = np.zeros(len(column), np.uint64)
-    start = 0
-    while start < len(column):
-        stop = max(start + 1, int(np.searchsorted(ends, ends[start] + _PIECE, side="right")) - 1)
-        first, last = int(ends[start]), int(ends[stop])
-        powers, inverses = _powers(max(last - first, _PIECE))
-        sums = np.zeros(last - first + 1, np.uint64)
-        # A byte of 0 counts as well.
-        raw = np.frombuffer(data, np.uint8, last - first, first) if last > first else np.zeros(0, np.uint8)
-        np.cumsum((raw.astype(np.uint64) + np.uint64(1)) * powers[: last - first], out=sums[1:])
-        at = ends[start : stop + 1] - first
-        found[start:stop] = (sums[at[1:]] - sums[at[:-1]]) * inverses[at[:-1]]
-        start = stop
-    return _spread(found)
-
-
-@lru_cache(maxsize=1)
-def _powers(size: int) -> tuple[Hashes, Hashes]:
-    found = []
-    for base in (_BASE, pow(_BASE, -1, 2**64)):
-        powers = np.full(size + 1, base, np.uint64)
-        powers[0] = 1
-        found.append(np.cumprod(powers))
-    return found[0], found[1]
-
-
-def _text_hash(text: str) -> np.uint64:
-    """As `_text_hashes` gives it."""
-    import pyarrow as pa
-
-    return np.uint64(_text_hashes(pa.array([text], pa.large_string()))[0])
-
-
-def _hashes_by_meaning(texts: Any) -> Hashes:
-    """Hashes of texts that another file may hold as numbers, dates, or true and false."""
-    import pyarrow as pa
-    from pyarrow import compute
-
-    lower = compute.utf8_lower(texts)
-    found = _text_hashes(compute.if_else(compute.is_in(lower, pa.array(["true", "false"], lower.type)), lower, texts))
-    readers = {_WHOLE_TEXT: _whole_hashes, _LONG_TEXT: _long_hashes, _NUMBER_TEXT: _float_hashes, _DATE: _date_hashes}
-    for pattern, read in readers.items():
-        fits = compute.match_substring_regex(texts, f"^({pattern})$")
-        if compute.any(fits).as_py():
-            found[fits.to_numpy(zero_copy_only=False)] = read(texts.filter(fits))
-    return found
-
-
-def _whole_hashes(texts: Any) -> Hashes:
-    import pyarrow as pa
-
-    whole: Hashes = texts.cast(pa.int64()).to_numpy(zero_copy_only=False).astype(np.uint64)
-    return whole
-
-
-def _long_hashes(texts: Any) -> Hashes:
-    return np.array([int(text) % 2**64 for text in texts.to_pylist()], np.uint64)
-
-
-def _float_hashes(texts: Any) -> Hashes:
-    import pyarrow as pa
-
-    return _number_bits(texts.cast(pa.float64()).to_numpy(zero_copy_only=False))
-
-
-def _date_hashes(texts: Any) -> Hashes:
-    return np.array([_date_hash(text) for text in texts.to_pylist()], np.uint64)
-
-
-def _date_hash(text: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return int(_text_hash(text))
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
-    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) % 2**64
-
-
-def _spread(hashes: Hashes) -> Hashes:
-    """Spread the bits (splitmix64, Steele, Lea and Flood, 2014)."""
-    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    found: Hashes = hashes ^ (hashes >> np.uint64(31))
-    return found

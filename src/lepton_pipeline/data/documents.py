@@ -5,24 +5,22 @@ JSON gives texts: its numbers stay as they were written (1.10, twenty digits), a
 
 from __future__ import annotations
 
-import datetime as dt
-import io
 import json
-import re
-import warnings
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.suffixes import WORKBOOK, kind_of, table_suffix
+from lepton_pipeline.data.workbooks import read_workbook
 from lepton_pipeline.errors import DataError
 
-# What goes wrong within compressed files and workbooks.
-_UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
+# What goes wrong within compressed files.
+_UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SHOWN = 3
-_ENCRYPTED = b"\xd0\xcf\x11\xe0"
 
 
 def read_document(file: RawFile) -> Any:
@@ -47,7 +45,7 @@ def read_document(file: RawFile) -> Any:
             content = stream.read()
     except _UNREADABLE as error:
         raise DataError(f"{file.name} cannot be read: {error}; is the file whole?") from error
-    return _read_workbook(file.name, content) if kind_of(file.name) == WORKBOOK else _read_json(file.name, content)
+    return read_workbook(file.name, content) if kind_of(file.name) == WORKBOOK else _read_json(file.name, content)
 
 
 def _read_json(name: str, content: bytes) -> Any:
@@ -200,159 +198,6 @@ def _text(value: Any, where: str, key: str) -> str:
         f"{where}: {key!r} holds {what}, {_short(json.dumps(value))}; give every value a key of its own (pandas: "
         "json_normalize)."
     )
-
-
-def _read_workbook(name: str, content: bytes) -> Any:
-    try:
-        from openpyxl import load_workbook
-    except ImportError as error:
-        raise DataError(
-            f"{name} is a workbook, for which openpyxl is needed: pip install -e '.[excel]'; or save its sheet as CSV."
-        ) from error
-    if content.startswith(_ENCRYPTED):
-        raise DataError(f"{name} is protected by a password, or an .xls file; save it as .xlsx without one.")
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        # Of what it cannot show, openpyxl warns: pictures, menus, styles.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"] or book.worksheets
-            filled = [(sheet.title, rows) for sheet in sheets if (rows := _rows(sheet))]
-            book.close()
-    except (*_UNREADABLE, InvalidFileException, SyntaxError) as error:
-        raise DataError(f"{name} cannot be read: {error}; is it a workbook of Excel, and whole?") from error
-    if len(filled) > 1:
-        raise DataError(
-            f"{name} has {len(filled)} sheets with data, {_listed([title for title, _ in filled])}; keep one, or save "
-            "each as a file of its own."
-        )
-    if not filled:
-        return _table_of(name, [])
-    title, rows = filled[0]
-    _require_computed(name, title, content, rows)
-    return _table_of_sheet(f"{name}, sheet {title!r}", rows)
-
-
-def _rows(sheet: Any) -> list[tuple[int, list[Any]]]:
-    """Cells by row up to the last row that has one, with the row's number; empty ones are None."""
-    # What some programs say of their extent is wrong.
-    sheet.reset_dimensions()
-    rows: list[tuple[int, list[Any]]] = []
-    for number, row in enumerate(sheet.iter_rows(), 1):
-        cells = [None if cell.value is None or cell.value == "" else cell for cell in row]
-        rows.append((number, cells))
-    while rows and not any(rows[-1][1]):
-        rows.pop()
-    start = next((at for at, (_, cells) in enumerate(rows) if any(cells)), 0)
-    return rows[start:]
-
-
-def _table_of_sheet(where: str, rows: list[tuple[int, list[Any]]]) -> Any:
-    import pyarrow as pa
-
-    number, header = rows[0]
-    width = max((at for _, cells in rows for at, cell in enumerate(cells, 1) if cell is not None), default=0)
-    padded = [cells + [None] * (width - len(cells)) for _, cells in rows]
-    kept = [at for at in range(width) if any(cells[at] is not None for cells in padded)]
-    unnamed = [at for at in kept if padded[0][at] is None]
-    if unnamed:
-        cell = next(cells[unnamed[0]] for cells in padded[1:] if cells[unnamed[0]] is not None)
-        raise DataError(
-            f"{where}: row {number} is taken for the header, {_listed([str(each.value) for each in header if each])}, "
-            f"but column {cell.column_letter} has no name in it, and a value in {cell.coordinate}; name every column, "
-            "and remove what stands above or beside the table."
-        )
-    names = [_cell_text(padded[0][at], dates_only=True).strip() for at in kept]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{where} has more than one column named {twice!r}; rename all but one.")
-    return pa.table([_column([cells[at] for cells in padded[1:]]) for at in kept], names=names)
-
-
-def _column(cells: Sequence[Any]) -> Any:
-    """A column of one type if all its cells are of it, else of text."""
-    import pyarrow as pa
-
-    present = [cell for cell in cells if cell is not None]
-    types = {type(cell.value) if cell.data_type != "e" else str for cell in present}
-    values = [None if cell is None else cell.value for cell in cells]
-    if present and types == {int} and all(abs(cell.value) < 2**63 for cell in present):
-        digits = re.fullmatch(r"0{2,}", present[0].number_format or "")
-        # Codes of a fixed length, such as postal ones, are shown so by their format.
-        if digits and all(cell.value >= 0 for cell in present):
-            return pa.array([None if value is None else str(value).zfill(len(digits[0])) for value in values])
-        return pa.array(values, pa.int64())
-    if present and types <= {int, float}:
-        return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    if present and types <= {dt.datetime, dt.date}:
-        return pa.array([None if value is None else _moment(value) for value in values], pa.timestamp("us"))
-    if types == {dt.timedelta}:
-        return pa.array(values, pa.duration("us"))
-    if types == {bool}:
-        return pa.array(values, pa.bool_())
-    dates = [_moment(cell.value) for cell in present if isinstance(cell.value, dt.date)]
-    dates_only = all(date.time() == dt.time() for date in dates)
-    return pa.array([None if cell is None else _cell_text(cell, dates_only) for cell in cells], pa.string())
-
-
-def _moment(value: dt.date) -> dt.datetime:
-    return value if isinstance(value, dt.datetime) else dt.datetime.combine(value, dt.time())
-
-
-def _cell_text(cell: Any, dates_only: bool) -> str:
-    """A cell as Excel would write it to a CSV file, with dates as ISO 8601 has them."""
-    value = cell.value
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, dt.date):
-        moment = _moment(value)
-        return moment.date().isoformat() if dates_only else moment.isoformat(" ")
-    return str(value)
-
-
-def _require_computed(name: str, title: str, content: bytes, rows: list[tuple[int, list[Any]]]) -> None:
-    """Refuse formulas whose value the workbook does not hold: it was written by a program that computes none.
-
-    Raises:
-        DataError: with their count and the first of them.
-    """
-    if not _has_formulas(content):
-        return
-    from openpyxl import load_workbook
-
-    known = {cell.coordinate for _, cells in rows for cell in cells if cell is not None}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        values = load_workbook(io.BytesIO(content), read_only=True, data_only=True)[title]
-        values.reset_dimensions()
-        texts = {
-            cell.coordinate for row in values.iter_rows() for cell in row if getattr(cell, "data_type", "") == "str"
-        }
-        sheet = load_workbook(io.BytesIO(content), read_only=True)[title]
-        sheet.reset_dimensions()
-        # A formula may well give an empty text; that is a value.
-        missing = [
-            cell
-            for row in sheet.iter_rows()
-            for cell in row
-            if getattr(cell, "data_type", "") == "f" and cell.coordinate not in known | texts
-        ]
-    if missing:
-        formula = getattr(missing[0].value, "text", missing[0].value)
-        raise DataError(
-            f"{name}, sheet {title!r}: {len(missing):,} formulas have no value, such as {formula!r} in "
-            f"{missing[0].coordinate}; open the file in Excel or LibreOffice and save it, which computes them."
-        )
-
-
-def _has_formulas(content: bytes) -> bool:
-    with zipfile.ZipFile(io.BytesIO(content)) as packed:
-        sheets = [each for each in packed.namelist() if each.startswith("xl/worksheets/") and each.endswith(".xml")]
-        return any(b"<f>" in (text := packed.read(each)) or b"<f " in text for each in sheets)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -65,7 +65,7 @@ def new_vertical(
     Args:
         project: root of the Kedro project.
         name: of the new vertical: a letter, then letters, digits and underscores, all lower-case.
-        files: CSV, TSV or Parquet files, compressed or not, or folders of them; all with the same columns.
+        files: table files, or folders of them; all with the same columns.
         target: column to predict; inferred from its name and values where they tell.
         positive: value of the positive class, or a comparison such as ">= 15" or "!= none"; inferred for two values.
         time: column of dates, or of numbers in their order; inferred where a single column holds dates.
