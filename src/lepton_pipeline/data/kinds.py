@@ -372,13 +372,14 @@ class _Facts:
         seen, present = self._texts, sum(self._texts.values())
         if self._is_key or not present:
             return []
+        beyond = self._low < -_INT64 or self._high > _UINT64
         numbers = seen["whole"] + seen["decimal"] + seen["infinite"]
-        numbers += seen["long"] if self._low >= -_INT64 and self._high <= _UINT64 else 0
+        numbers += 0 if beyond else seen["long"]
         if seen["code"] >= _MANY * present and seen["code"] + seen["whole"] == present:
             return [f"codes: whole numbers with leading zeros, such as {self._shown('code')}"]
         if seen["exponent"] == present:
             return [f"codes: digits, E and digits, such as {self._shown('exponent')}"]
-        if seen["long"] == present:
+        if beyond and seen["long"] + seen["whole"] == present:
             return [f"keys: whole numbers of 20 digits or more, such as {self._shown('long')}"]
         odd = present - numbers
         if odd and numbers + self._for_people >= _MOST * present:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import pandas as pd
@@ -77,7 +78,8 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
         DataError: the file is empty or of another kind (HTML, zip, PDF ..), its names cannot be decoded, one stands
             twice, or a column has none.
     """
-    _refuse_other_kinds(file, ingestion)
+    if not file.is_document:
+        _refuse_other_kinds(file, ingestion)
     with explained(file, ingestion):
         if file.is_parquet:
             from pyarrow.parquet import read_schema
@@ -85,9 +87,7 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
             with file.open() as stream:
                 names = [name for name in read_schema(stream).names if not _numbers_rows(name)]
         elif file.is_document:
-            from lepton_pipeline.data.documents import read_document
-
-            names = list(read_document(file).column_names)
+            names = list(_document(file).column_names)
         else:
             names = header_record(file.open, ingestion)
     names = [_name(name) for name in names]
@@ -161,9 +161,7 @@ def read_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: Set
         if file.is_parquet:
             blocks = _parquet_blocks(file, names)
         elif file.is_document:
-            from lepton_pipeline.data.documents import read_document
-
-            blocks = iter([read_document(file).rename_columns(names)])
+            blocks = iter([_document(file).rename_columns(names)])
         else:
             blocks = _text_blocks(file, names, ingestion, log)
     while True:
@@ -189,6 +187,14 @@ def _text_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: Se
             decode_all(file.open, ingestion)
         check_quotes(file.open, file.name, names, ingestion)
         raise
+
+
+@lru_cache(maxsize=8)
+def _document(file: RawFile) -> Any:
+    """A spreadsheet or JSON, which takes long to read, and is read for its header and in two passes."""
+    from lepton_pipeline.data.documents import read_document
+
+    return read_document(file)
 
 
 def _parquet_blocks(file: RawFile, names: list[str]) -> Iterator[Any]:

@@ -79,7 +79,9 @@ class Survey:
         rows = sum(file.rows for file in self.files) if self.files else self.kinds.rows
         return {
             "files": [
-                {"name": file.file, "rows": file.rows, "set_apart": sum(file.reasons.values())} for file in self.files
+                {"name": file.file, "rows": file.rows, "set_apart": sum(file.reasons.values())}
+                for file in self.files
+                if file.rows or file.reasons
             ],
             "skipped": self.skipped,
             "records": rows + sum(reasons.values()),
@@ -131,7 +133,7 @@ class Source:
     Attributes:
         raw: the files with a header, or the table.
         ingestion: how text becomes values.
-        headers: column names of each file, or of the table; the first one gives the order of the columns.
+        headers: column names that stand in each file, or in the table; the first one gives the order of the columns.
         skipped: `name` and `why` of the files that are left out.
     """
 
@@ -163,7 +165,9 @@ class Source:
     @property
     def names(self) -> list[str]:
         """The columns, in order."""
-        return self.headers[0]
+        if isinstance(self.raw, pd.DataFrame):
+            return self.headers[0]
+        return self.headers[0] + _added(self.raw[0], self.headers[0])
 
     def survey(
         self,
@@ -245,15 +249,14 @@ class Source:
         if isinstance(self.raw, pd.DataFrame):
             yield arrow_table(self.raw)
             return
-        for at, (file, names) in enumerate(zip(self.raw, self.headers, strict=True)):
-            own = names[: len(names) - len(file.partitions)]
+        for at, (file, own) in enumerate(zip(self.raw, self.headers, strict=True)):
             log = None if first is None else first.files[at]
             for block in read_blocks(file, own, self.ingestion, log):
                 rows = _without_empty(block, log) if file.is_parquet or file.is_document else block
                 if first is not None:
                     first.files[at].rows += len(rows)
                     first.copies.add(file.name, rows)
-                yield _with_partitions(rows, names[len(own) :], file).select(self.names)
+                yield _with_partitions(rows, _added(file, own), file).select(self.names)
 
     def _examples(self, files: list[SetApart]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -273,7 +276,7 @@ def _headers(
     headers: list[list[str]] = []
     for file in raw:
         try:
-            names = read_header(file, ingestion)
+            own = read_header(file, ingestion)
         except EmptyFileError as error:
             if len(raw) == 1:
                 raise
@@ -281,17 +284,23 @@ def _headers(
             if len(skipped) == len(raw):
                 raise DataError(f"{', '.join(each.name for each in raw)}: all are empty; put a table there.") from error
             continue
-        _require_separated(file, names)
-        names = names + list(file.partitions)
+        _require_separated(file, own)
+        names = own + _added(file, own)
         check_columns(names, needed, file.name)
-        if headers and set(names) != set(headers[0]):
-            differing = ", ".join(repr(name) for name in sorted(set(names) ^ set(headers[0])))
+        first = headers[0] + _added(files[0], headers[0]) if headers else names
+        if set(names) != set(first):
+            differing = ", ".join(repr(name) for name in sorted(set(names) ^ set(first)))
             raise DataError(
                 f"{files[0].name} and {file.name} differ in the column(s) {differing}; give all files the same columns."
             )
         files.append(file)
-        headers.append(names)
+        headers.append(own)
     return files, headers
+
+
+def _added(file: RawFile, own: list[str]) -> list[str]:
+    """The columns that its folders give to a file; one that stands in the file itself is taken from there."""
+    return [name for name in file.partitions if name not in own]
 
 
 def _with_partitions(block: Any, keys: Sequence[str], file: RawFile) -> Any:
