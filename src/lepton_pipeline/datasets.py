@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from glob import escape
 from os.path import normpath
@@ -187,7 +188,7 @@ class StreamedParquetDataset(_LocalDataset):
         try:
             for frame in data:
                 schema = None if writer is None else writer.schema
-                block = pa.Table.from_pandas(frame, schema=schema, preserve_index=False).replace_schema_metadata(None)
+                block = _noted(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
                 writer = writer or ParquetWriter(path, block.schema)
                 waiting.append(block)
                 if sum(map(len, waiting)) >= _ROWS_A_GROUP:
@@ -201,6 +202,16 @@ class StreamedParquetDataset(_LocalDataset):
         import pandas as pd
 
         return pd.read_parquet(path)
+
+
+def _noted(block: Any) -> Any:
+    """Keep pandas' notes on types, without which whole numbers are read as floats where one is missing."""
+    notes = json.loads(block.schema.metadata[b"pandas"])
+    for column in notes["columns"]:
+        if column["numpy_type"].startswith("list"):
+            # pandas writes this one, but cannot read it.
+            column["numpy_type"] = "object"
+    return block.replace_schema_metadata({b"pandas": json.dumps(notes)})
 
 
 def _write_groups(writer: Any, rows: Any) -> Any:

@@ -104,7 +104,7 @@ def find_kinds(blocks: Iterable[Any], ingestion: Ingestion, wanted: Wanted | Non
             facts[name].add(column, rows)
         rows += len(block)
     kinds = {name: each.kind(wanted) for name, each in facts.items()}
-    notes = {name: each.notes(kinds[name], rows) for name, each in facts.items()}
+    notes = {name: each.notes(kinds[name], rows, wanted) for name, each in facts.items()}
     return Kinds(
         kinds,
         rows,
@@ -193,11 +193,11 @@ class _Facts:
             f"column {self.name!r} holds values of several kinds ({shown}); give all its rows the same kind."
         )
 
-    def notes(self, kind: str, rows: int) -> list[str]:
+    def notes(self, kind: str, rows: int, wanted: Wanted) -> list[str]:
         """What a person should know of how the values were taken."""
         said = []
-        if kind == "text":
-            said += self._text_notes(rows)
+        if kind == "text" and self.name not in wanted.texts:
+            said += self._text_notes(rows, surprising=self.name in wanted.numbers)
         if "seconds" in self._forms:
             said.append("durations or times of day, in seconds")
         if kind.startswith(IN_ZONE):
@@ -368,21 +368,21 @@ class _Facts:
             return "date"
         return IN_ZONE + (str(next(iter(zones))) if len(zones) == 1 else self._ingestion.zone or "UTC")
 
-    def _text_notes(self, rows: int) -> list[str]:
+    def _text_notes(self, rows: int, *, surprising: bool) -> list[str]:
         seen, present = self._texts, sum(self._texts.values())
         if self._is_key or not present:
             return []
         beyond = self._low < -_INT64 or self._high > _UINT64
         numbers = seen["whole"] + seen["decimal"] + seen["infinite"]
         numbers += 0 if beyond else seen["long"]
-        if seen["code"] >= _MANY * present and seen["code"] + seen["whole"] == present:
+        if not surprising and seen["code"] >= _MANY * present and seen["code"] + seen["whole"] == present:
             return [f"codes: whole numbers with leading zeros, such as {self._shown('code')}"]
         if seen["exponent"] == present:
             return [f"codes: digits, E and digits, such as {self._shown('exponent')}"]
         if beyond and seen["long"] + seen["whole"] == present:
             return [f"keys: whole numbers of 20 digits or more, such as {self._shown('long')}"]
         odd = present - numbers
-        if odd and numbers + self._for_people >= _MOST * present:
+        if odd and (surprising or numbers + self._for_people >= _MOST * present):
             kind = next(name for name in ("other", "code", "exponent", "long") if seen[name])
             written = self._for_people >= _MOST * seen["other"] and seen["other"]
             remedy = (

@@ -18,7 +18,7 @@ from lepton_pipeline.data.contracts.contract import REASONS
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks
 from lepton_pipeline.data.ingest import key_columns
-from lepton_pipeline.data.kinds import Wanted
+from lepton_pipeline.data.kinds import Kinds, Wanted
 from lepton_pipeline.data.source import Raw, Source
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
@@ -77,7 +77,7 @@ def check_input(
     survey = source.survey(wanted, rows=scoring.chunk_rows)
     survey.require_whole(contract.max_quarantined, "contract.max_quarantined")
     kinds, rows = survey.kinds.of, survey.kinds.rows
-    _refuse_texts(model, dataset, kinds, keys)
+    _refuse_texts(model, dataset, survey.kinds, keys)
 
     def chunks(show: Callable[[int], None] | None = None) -> Iterator[pd.DataFrame]:
         for chunk in source.chunks(scoring.chunk_rows):
@@ -196,13 +196,12 @@ def _refuse_own_names(names: list[str]) -> None:
         )
 
 
-def _refuse_texts(model: Artefact, dataset: Dataset, kinds: dict[str, str], keys: set[str]) -> None:
+def _refuse_texts(model: Artefact, dataset: Dataset, kinds: Kinds, keys: set[str]) -> None:
     """Refuse texts where the model needs numbers; what is declared numeric is checked with the contract."""
     for name, kind in model.inputs.items():
-        if kind == "number" and name not in {*dataset.numeric, *keys} and kinds.get(name) == "text":
+        if kind == "number" and name not in {*dataset.numeric, *keys} and kinds.of.get(name) == "text":
             raise DataError(
-                f"column {name!r} held numbers when the model was trained, but holds texts in these rows; correct the "
-                "values, or list their text under ingestion.missing."
+                f"column {name!r} held numbers when the model was trained, but here is {'; '.join(kinds.notes[name])}."
             )
 
 
