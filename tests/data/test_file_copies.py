@@ -3,7 +3,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from lepton_pipeline.data.copies import Copy, FileCopies, find_copied_files
+from lepton_pipeline.data.file_copies import Copy, FileCopies, find_copied_files
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.errors import DataError
 
