@@ -12,6 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lepton_pipeline.evaluation.copies_words import said_copies
+
 _NAMES = {
     "model": "model",
     "network": "network alone",
@@ -28,8 +30,8 @@ def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[st
     Args:
         vertical: its name.
         results: `about`, `tables` (the contract's result of each raw table), and contents of the data sets
-            `contract_result`, `split`, `feature_report`, `metrics`, `costs`, `slices` and `decision`, as far as they
-            exist.
+            `contract_result`, `split`, `feature_report`, `metrics`, `copies`, `costs`, `slices` and `decision`, as far
+            as they exist.
         seconds: by stage, in the order in which they ran.
         where: how to see the run in the MLflow UI.
     """
@@ -116,6 +118,8 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
             facts.append(("calibration", f"error {before['ece']:.4f} before, {after:.4f} after"))
         rule = "least cost" if metrics.get("threshold_rule") == "cost" else "best F1"
         facts.append(("threshold", f"{metrics['threshold']:.3f} ({rule} on the validation rows)"))
+    if copies := results.get("copies"):
+        facts.extend(said_copies(copies))
     if (costs := results.get("costs")) and costs["declared"]:
         facts.append(("cost", _cost(costs)))
     if (slices := results.get("slices")) and (gaps := _gaps(slices)):

@@ -16,8 +16,8 @@ from lepton_pipeline.parameters import Dataset, Features, Split
 
 # Columns of the marks; those of entities are named by number.
 COPY, SAME_INPUTS = "copy", "same_inputs"
-# Chance is estimated on so many test rows, and a share is judged only above this one.
-SAMPLED_ROWS, NOTABLE = 2_000, 0.01
+# Chance is estimated on so many test rows.
+SAMPLED_ROWS = 2_000
 _SEED = 0
 # Nearly as many values as rows: an excluded column of such whole numbers or texts names rows, as the id does.
 _DISTINCT = 0.99
@@ -32,7 +32,7 @@ class Copies:
 
     Attributes:
         rows: test rows that do.
-        by_chance: how many would do so by chance, estimated where they are more than 1 % of the test rows.
+        by_chance: how many would do so by chance, at most as many.
         example: labels of such a test row and of the row that it equals; None where there is none.
         ignored: columns that were not compared, as they name rows.
         repeated: rows of the table that equal an earlier one, whatever their parts.
@@ -69,7 +69,7 @@ def find_copies(
     Returns:
         For every test row whether it is a `copy`, has the `same_inputs` as a row that is learnt from (with whatever
         outcome), and, in a column `entity_0`, `entity_1`, … for each entity found, whether rows of the same entity are
-        learnt from; and the counts: `test_rows`, `strategy`, `copies` (see `Copies`) and `entities` (see `Entity`).
+        learnt from; and the counts: `rows` (of the table), `test_rows`, `strategy`, `copies` (see `Copies`) and `entities` (see `Entity`).
     """
     table = feature_table.loc[split.index]
     test = (split["part"] == "test").to_numpy()
@@ -81,6 +81,7 @@ def find_copies(
         entities = [entity for entity, _ in found]
         marks |= {f"entity_{number}": seen for number, (_, seen) in enumerate(found)}
     return pd.DataFrame(marks, index=split.index[test]), {
+        "rows": len(table),
         "test_rows": int(test.sum()),
         "strategy": declared_split.strategy,
         "copies": asdict(copies),
@@ -102,7 +103,7 @@ def _find(
     whole = same + _hash(table, [dataset.target, *others] if dataset.target in table else others)
     equal, copy = np.isin(same[test], same[learnt]), np.isin(whole[test], whole[learnt])
     by_chance = 0
-    if copy.sum() > NOTABLE * len(copy):
+    if copy.any():
         outcome = same + labels.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         contradicted = int((equal & ~np.isin(outcome[test], outcome[learnt])).sum())
         by_chance = max(

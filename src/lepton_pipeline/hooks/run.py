@@ -38,7 +38,7 @@ from lepton_pipeline.summary import print_summary, summary_markdown
 logger = logging.getLogger(__name__)
 _NAME_CHARACTERS = 80
 _SUMMARISED = {
-    TRAINING: ("contract_result", "split", "feature_report", "metrics", "costs", "slices", "decision"),
+    TRAINING: ("contract_result", "split", "feature_report", "metrics", "copies", "costs", "slices", "decision"),
     SCORING: ("scoring_contract", "scoring_record"),
     MONITORING: ("monitoring_result",),
 }

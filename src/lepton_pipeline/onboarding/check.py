@@ -22,11 +22,12 @@ from rich.table import Table
 from rich.text import Text
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.evaluation.copies_words import say_found
 
 _LAST_STAGE = "encode_rows"
 # Made by the hook that opens the MLflow run.
 _RUN_ID = "run_id"
-_RESULTS = ("contract_result", "split", "feature_report", "encoder")
+_RESULTS = ("contract_result", "split", "copies_found", "feature_report", "encoder")
 _NOTABLE_SECONDS = 0.1
 _WIDTH_OF_A_LOG = 110
 
@@ -42,7 +43,7 @@ class Checked:
         tables: the same two numbers for each raw table that has a contract of its own.
         warnings: what the contracts warn of.
         parts: rows and base rate (fraction of positive rows) of each part of the split; rows of a gap have no rate.
-        findings: what the feature check found, in sentences.
+        findings: what the feature check found, and rows on both sides of the split, in sentences.
         features: columns that a model would learn from.
         dropped: features left out, each with the reason.
         seconds: by stage, in the order in which they ran.
@@ -191,7 +192,10 @@ def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], se
         tables={table: (result["rows"], result["quarantined"]) for table, result in contracts.items()},
         warnings=[warning for result in (*contracts.values(), main) for warning in result["warnings"]],
         parts=_split_parts(catalog.load(f"{name}.split")),
-        findings=said_findings(report["findings"], encoder.dropped),
+        findings=[
+            *said_findings(report["findings"], encoder.dropped),
+            *say_found(catalog.load(f"{name}.copies_found")),
+        ],
         features=list(encoder.inputs),
         dropped=dict(encoder.dropped),
         seconds=seconds,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.evaluation.copies_words import count_copies, exceed_chance, said_copies, say_repeated
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.flat import flatten
@@ -68,11 +69,20 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
         "base_rate": ingestion["base_rate"],
         "parts": parts,
         "contracts": [_describe_contract(contract) for contract in evidence.contracts],
+        "copies": shared_rows(evidence.copies),
         "findings": [
             {**each, "left_out": each["severity"] == "noise" and evidence.features["on_noise"] == "drop"}
             for each in evidence.features.get("findings", [])
         ],
     }
+
+
+def shared_rows(copies: dict[str, Any]) -> list[str]:
+    """Say which rows lie on both sides of the split; copies always, as far as they were counted."""
+    if not copies:
+        return []
+    told = [said for _, said in said_copies(copies)]
+    return told if exceed_chance(copies) or say_repeated(copies) else [count_copies(copies), *told]
 
 
 def describe_quality(evidence: Evidence) -> dict[str, Any]:
