@@ -57,7 +57,7 @@ def find_copies(
     - A row that coincides by chance has training rows beside it that differ in one column only; a copy has them no more
       than other rows have. From them and the frequency of the row's value in that column follows how many equal rows to
       expect; columns are tried one by one, and the largest is taken.
-    - Rows with the same inputs that coincide have different outcomes as often as two rows drawn at random; copies never.
+    - Rows whose inputs coincide differ in their outcomes as often as two rows drawn at random; copies never do.
 
     Args:
         feature_table: rows of the vertical, with their features.
@@ -69,7 +69,8 @@ def find_copies(
     Returns:
         For every test row whether it is a `copy`, has the `same_inputs` as a row that is learnt from (with whatever
         outcome), and, in a column `entity_0`, `entity_1`, … for each entity found, whether rows of the same entity are
-        learnt from; and the counts: `rows` (of the table), `test_rows`, `strategy`, `copies` (see `Copies`) and `entities` (see `Entity`).
+        learnt from; and the counts: `rows` (of the table), `test_rows`, `strategy`, `copies` (see `Copies`) and
+        `entities` (see `Entity`).
     """
     table = feature_table.loc[split.index]
     test = (split["part"] == "test").to_numpy()
@@ -96,8 +97,8 @@ def _find(
     ignored = [name for name in dataset.exclude if name in table and name not in made and _names_rows(table[name])]
     unread = {dataset.target, dataset.id, *ignored, *made}
     inputs = [name for name in feature_columns(table, dataset) if name not in unread]
-    inputs += [name for name in (dataset.time, dataset.group, *dataset.sensitive) if name in table and name not in made]
-    inputs = list(dict.fromkeys(inputs))
+    roles = dataset.roles()
+    inputs += [name for role in ("time", "group", "sensitive") for name in roles[role] if name not in made]
     others = [name for name in dataset.exclude if name in table and name not in unread]
     same = _hash(table, inputs)
     whole = same + _hash(table, [dataset.target, *others] if dataset.target in table else others)

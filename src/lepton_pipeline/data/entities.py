@@ -14,15 +14,18 @@ from lepton_pipeline.parameters import Dataset, Split
 
 # Entities of several rows in all, and of each outcome: with fewer, chance or a handful of categories looks the same.
 FEWEST, FEWEST_OF_A_CLASS = 10, 5
-# How much of the disagreement within entities that chance would give may be left, and how many standard errors below it.
+# Share of the disagreement by chance that must be absent within entities, and how many standard errors that must be.
 AGREEMENT, ERRORS = 0.8, 4.0
 # A value that most rows of a class have is a category, such as "no failure".
 LARGEST = 0.5
 # Numbers whose order settles the outcome are measurements; ids may be in order, too, but their names say so.
 ORDERED = 0.95
 _NAMES = frozenset(
-    "id uuid guid key code nr no number patient subject customer client person user member device machine unit account "
-    "household family animal specimen sample case vehicle driver student employee donor participant card".split()
+    (
+        *("id", "uuid", "guid", "key", "code", "nr", "no", "number", "patient", "subject", "customer", "client"),
+        *("person", "user", "member", "device", "machine", "unit", "account", "household", "family", "animal"),
+        *("specimen", "sample", "case", "vehicle", "driver", "student", "employee", "donor", "participant", "card"),
+    )
 )
 
 Mask = npt.NDArray[np.bool_]
@@ -97,7 +100,11 @@ def names_things(values: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(kind):
         numbers = values.dropna().to_numpy(dtype=float, na_value=np.nan)
         return bool(np.isfinite(numbers).all() and (numbers % 1 == 0).all())
-    return pd.api.types.is_string_dtype(kind) or isinstance(kind, pd.CategoricalDtype) or kind == object
+    return (
+        pd.api.types.is_string_dtype(kind)
+        or isinstance(kind, pd.CategoricalDtype)
+        or pd.api.types.is_object_dtype(kind)
+    )
 
 
 def _outcomes(codes: Codes, labels: np.ndarray) -> Codes:

@@ -22,7 +22,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def measure_copies(
-    copy_marks: pd.DataFrame, copies_found: dict[str, Any], scores: pd.DataFrame, metrics: dict[str, Any], split: Split
+    copy_marks: pd.DataFrame, copies_found: dict[str, Any], scores: pd.DataFrame, metrics: dict[str, Any]
 ) -> dict[str, Any]:
     """Measure the AUC without copies, and without rows of entities that the model has learnt from.
 
@@ -34,10 +34,9 @@ def measure_copies(
         copies_found: what it counted.
         scores: `part`, `label` and the probabilities of the model of every test row.
         metrics: what `evaluate` returns.
-        split: what copies that decide the result do.
 
     Returns:
-        What was counted, and: `on_copies`, `auc` (of all test rows, with its interval); in `copies` the `share` of the
+        What was counted, and: `auc` (of all test rows, with its interval); in `copies` the `share` of the
         test rows, `without` and `decide`: whether those beyond chance are more than 1 % of the test rows, and the AUC
         without them falls below the interval, or cannot be measured as they are most of a class; `without` in every
         entity. That holds the `rows` and `positives` that are left and their `auc` with an interval, or None.
@@ -52,7 +51,6 @@ def measure_copies(
     notable = found["rows"] - found["by_chance"] > NOTABLE * len(test)
     return {
         **copies_found,
-        "on_copies": split.copies,
         "auc": auc,
         "copies": {
             **found,
@@ -67,18 +65,19 @@ def measure_copies(
     }
 
 
-def enforce_copies(copies: dict[str, Any]) -> None:
+def enforce_copies(copies: dict[str, Any], split: Split) -> None:
     """Stop where copies decide the result.
 
     Args:
         copies: what `measure_copies` returns.
+        split: whether they are allowed.
 
     Raises:
         DataError: the AUC without them falls out of its interval, and `split.copies` is "stop"; with counts, both
             figures, an example and the remedies.
     """
     found = copies["copies"]
-    if found["decide"] and copies["on_copies"] == "stop":
+    if found["decide"] and split.copies == "stop":
         one, other = found["example"]
         raise DataError(
             f"{say_copies(copies)}. So the result says how well the model remembers rows, not how well it does on new "

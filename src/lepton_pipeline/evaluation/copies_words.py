@@ -27,14 +27,15 @@ def said_copies(copies: dict[str, Any]) -> list[tuple[str, str]]:
     """
     said = []
     if exceed_chance(copies):
-        accepted = copies["copies"]["decide"] and copies["on_copies"] == "allow"
-        remedy = "accepted by split.copies: allow" if accepted else deduplicate(copies)
+        # Where they decide the result, a run that was not stopped has allowed them.
+        remedy = "accepted by split.copies: allow" if copies["copies"]["decide"] else deduplicate(copies)
         said.append(("copies", f"{say_copies(copies)}; {remedy}"))
     elif say_repeated(copies):
         said.append(("copies", count_repeated(copies)))
-    for each in copies["entities"]:
-        said.append(("entities", f"{count_entity(copies, each)}; {_measured(copies, each)}; {keep_together(each)}"))
-    return said
+    return said + [
+        ("entities", f"{count_entity(copies, each)}; {_measured(copies, each)}; {keep_together(each)}")
+        for each in copies["entities"]
+    ]
 
 
 def say_copies(copies: dict[str, Any]) -> str:
@@ -60,8 +61,8 @@ def count_copies(found: dict[str, Any]) -> str:
     but = f" but {' and '.join(map(repr, copies['ignored']))}" if copies["ignored"] else ""
     chance = f" (by chance, some {copies['by_chance']:,} would)" if copies["by_chance"] else ""
     return (
-        f"{copies['rows']:,} of {rows:,} test rows ({copies['rows'] / max(rows, 1):.1%}) equal a training or validation "
-        f"row in every column{but}, target included{chance}"
+        f"{copies['rows']:,} of {rows:,} test rows ({copies['rows'] / max(rows, 1):.1%}) equal a training or "
+        f"validation row in every column{but}, target included{chance}"
     )
 
 

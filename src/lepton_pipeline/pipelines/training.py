@@ -83,7 +83,7 @@ def create_pipeline(vertical: str) -> Pipeline:
             Node(evaluate, ["scores", "params:evaluation", "outcome_costs"], "metrics", name="evaluate"),
             Node(
                 measure_copies,
-                ["copy_marks", "copies_found", "scores", "metrics", "params:split"],
+                ["copy_marks", "copies_found", "scores", "metrics"],
                 "copies",
                 name="measure_copies",
             ),
@@ -131,6 +131,7 @@ def create_pipeline(vertical: str) -> Pipeline:
                     "params:about",
                     "reference",
                     "copies",
+                    "params:split",
                     "run_id",
                 ],
                 "registration",

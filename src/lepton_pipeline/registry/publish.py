@@ -16,7 +16,7 @@ from lepton_pipeline.data.training_rows import TrainingRows, as_text
 from lepton_pipeline.evaluation.copies import enforce_copies
 from lepton_pipeline.model.artefact import Artefact, hash_artefact
 from lepton_pipeline.model.seal import read_seal, seal
-from lepton_pipeline.parameters import About, Dataset
+from lepton_pipeline.parameters import About, Dataset, Split
 from lepton_pipeline.registry.flat import flat_metrics
 from lepton_pipeline.registry.versions import (
     CHECKSUM,
@@ -46,6 +46,7 @@ def register_model(
     about: About,
     reference: dict[str, Any],
     copies: dict[str, Any],
+    declared_split: Split,
     run_id: str,
 ) -> dict[str, Any]:
     """Log the model to its run and make it a version of the vertical's registered model, without any alias yet.
@@ -59,6 +60,7 @@ def register_model(
         about: the caution that stands beside every result, also in the registry.
         reference: what `describe_reference` returns, for the comparison with new rows.
         copies: what `measure_copies` returns; nothing is registered where copies decide the result.
+        declared_split: whether they may.
         run_id: MLflow run; its experiment is the vertical, its tags are the lineage.
 
     Returns:
@@ -67,7 +69,7 @@ def register_model(
     Raises:
         DataError: copies decide the result, and are not allowed.
     """
-    enforce_copies(copies)
+    enforce_copies(copies, declared_split)
     import mlflow
     from mlflow.models import Model
 
