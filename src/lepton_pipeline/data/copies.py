@@ -72,17 +72,16 @@ def find_copies(
         learnt from; and the counts: `rows` (of the table), `test_rows`, `strategy`, `copies` (see `Copies`) and
         `entities` (see `Entity`).
     """
-    table = feature_table.loc[split.index]
     test = (split["part"] == "test").to_numpy()
     learnt = split["part"].isin(["train", "validation"]).to_numpy()
-    marks, copies = _find(table, split["label"].to_numpy(), test, learnt, dataset, features)
+    marks, copies = _find(feature_table, split["label"].to_numpy(), test, learnt, dataset, features)
     entities: list[Entity] = []
     if declared_split.strategy in ("stratified", "group"):
-        found = list(find_entities(table, split["label"].to_numpy(), test, learnt, dataset, declared_split))
+        found = list(find_entities(feature_table, split["label"].to_numpy(), test, learnt, dataset, declared_split))
         entities = [entity for entity, _ in found]
         marks |= {f"entity_{number}": seen for number, (_, seen) in enumerate(found)}
     return pd.DataFrame(marks, index=split.index[test]), {
-        "rows": len(table),
+        "rows": len(feature_table),
         "test_rows": int(test.sum()),
         "strategy": declared_split.strategy,
         "copies": asdict(copies),
