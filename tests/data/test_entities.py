@@ -87,6 +87,11 @@ def test_names_of_the_same_entities_are_told_once():
     assert [each["column"] for each in found["entities"]] == ["patient"]
 
 
+def test_an_id_that_repeats_names_an_entity():
+    found = find(visits(), Dataset(target="ill", positive=1, id="patient"))[1]
+    assert [each["column"] for each in found["entities"]] == ["patient"]
+
+
 def test_rows_without_a_name_are_of_no_entity():
     table = visits().assign(patient=lambda each: each["patient"].where(each["patient"] > 20))
     marks, found, _ = find(table, Dataset(target="ill", positive=1, exclude=["patient"]))

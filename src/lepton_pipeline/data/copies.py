@@ -57,7 +57,8 @@ def find_copies(
     - A row that coincides by chance has training rows beside it that differ in one column only; a copy has them no more
       than other rows have. From them and the frequency of the row's value in that column follows how many equal rows to
       expect; columns are tried one by one, and the largest is taken.
-    - Rows whose inputs coincide differ in their outcomes as often as two rows drawn at random; copies never do.
+    - Rows whose inputs coincide by chance differ in their outcome, at most as often as two rows drawn at random; copies
+      never do.
 
     Args:
         feature_table: rows of the vertical, with their features.
@@ -104,11 +105,9 @@ def _find(
     equal, copy = np.isin(same[test], same[learnt]), np.isin(whole[test], whole[learnt])
     by_chance = 0
     if copy.any():
-        outcome = same + labels.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        contradicted = int((equal & ~np.isin(outcome[test], outcome[learnt])).sum())
         by_chance = max(
             round(_coincidences(table, inputs, same, test, learnt) * len(copy)),
-            _agreeing(contradicted, float(labels.mean())),
+            _contradicted(same, labels, test, learnt),
         )
         by_chance = min(by_chance, int(copy.sum()))
     example = None
@@ -174,10 +173,13 @@ def _count(wanted: Hashes, among: Hashes) -> npt.NDArray[np.intp]:
     return np.bincount(places[keys[places] == among], minlength=len(keys))[back]
 
 
-def _agreeing(contradicted: int, base_rate: float) -> int:
-    """How many rows agree by chance in their outcome where so many others disagree."""
-    disagree = 2 * base_rate * (1 - base_rate)
-    return round(contradicted * (1 - disagree) / disagree)
+def _contradicted(same: Hashes, labels: np.ndarray, test: Mask, learnt: Mask) -> int:
+    """Test rows with the inputs of learnt ones by chance, by the share of these that have another outcome."""
+    among = [_count(same[test], same[learnt & (labels == label)]) for label in (0, 1)]
+    twins = among[0] + among[1]
+    others = np.where(labels[test] == 1, among[0], among[1])[twins > 0]
+    rate = labels.mean()
+    return round(float((others / twins[twins > 0]).sum() / (2 * rate * (1 - rate))))
 
 
 def _plain(label: Any) -> Any:

@@ -72,7 +72,7 @@ def find_entities(
         Each entity with its test rows that are learnt from, shape [test rows].
     """
     told: set[bytes] = set()
-    names = [str(name) for name in table if name not in (dataset.target, dataset.id, dataset.time, dataset.group)]
+    names = [str(name) for name in table if name not in (dataset.target, dataset.time, dataset.group)]
     if dataset.group in table and split.strategy != "group":
         names.insert(0, str(dataset.group))
     for name in names:

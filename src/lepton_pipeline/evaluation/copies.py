@@ -10,13 +10,12 @@ import pandas as pd
 
 from lepton_pipeline.data.copies import COPY, SAME_INPUTS
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.copies_words import NOTABLE, deduplicate, say_copies
+from lepton_pipeline.evaluation.copies_words import NOTABLE, deduplicate, exceed_chance, say_copies
 from lepton_pipeline.evaluation.intervals import auc_interval, deviate
+from lepton_pipeline.evaluation.slices import FEWEST_OF_A_CLASS
 from lepton_pipeline.parameters import Split
 
 _LEVEL = 0.95
-# With fewer rows of a class, and fewer than half of those there were, what is left says nothing.
-_FEWEST = 10
 
 Mask = npt.NDArray[np.bool_]
 
@@ -37,8 +36,9 @@ def measure_copies(
 
     Returns:
         What was counted, and: `auc` (of all test rows, with its interval); in `copies` the `share` of the
-        test rows, `without` and `decide`: whether those beyond chance are more than 1 % of the test rows, and the AUC
-        without them falls below the interval, or cannot be measured as they are most of a class; `without` in every
+        test rows, `without` and `decide`: whether there are more than twice as many as by chance, those beyond are
+        more than 1 % of the test rows, and the AUC without them falls below the interval, or cannot be measured as they
+        are most of a class; `without` in every
         entity. That holds the `rows` and `positives` that are left and their `auc` with an interval, or None.
     """
     test = scores.loc[copy_marks.index, ["label", "model"]]
@@ -48,7 +48,7 @@ def measure_copies(
     alike = copy_marks[COPY].to_numpy() | copy_marks[SAME_INPUTS].to_numpy()
     without = _without(labels, model, alike)
     below = without["auc"] is None or without["auc"]["value"] < auc["low"]
-    notable = found["rows"] - found["by_chance"] > NOTABLE * len(test)
+    notable = exceed_chance(copies_found) and found["rows"] - found["by_chance"] > NOTABLE * len(test)
     return {
         **copies_found,
         "auc": auc,
@@ -91,6 +91,9 @@ def _without(labels: np.ndarray, model: np.ndarray, left_out: Mask) -> dict[str,
     counts = {"rows": int(stays.sum()), "positives": int(labels[stays].sum())}
     before = [int((labels == label).sum()) for label in (0, 1)]
     left = [counts["rows"] - counts["positives"], counts["positives"]]
-    enough = all(now and (now >= _FEWEST or 2 * now >= all_of) for now, all_of in zip(left, before, strict=True))
+    # What is left of a small test says as much as the test, unless most of a class is gone.
+    enough = all(
+        now and (now >= FEWEST_OF_A_CLASS or 2 * now >= all_of) for now, all_of in zip(left, before, strict=True)
+    )
     figure = auc_interval(labels[stays], model[stays], deviate(_LEVEL))._asdict() if enough else None
     return {**counts, "auc": figure}

@@ -44,9 +44,9 @@ def say_copies(copies: dict[str, Any]) -> str:
 
 
 def exceed_chance(found: dict[str, Any]) -> bool:
-    """Whether there are more copies than rows of so few values coincide."""
-    excess: int = found["copies"]["rows"] - found["copies"]["by_chance"]
-    return excess > 2 * sqrt(found["copies"]["by_chance"])
+    """Whether there are more than twice as many copies as rows of so few values coincide, and surely more."""
+    rows, by_chance = found["copies"]["rows"], found["copies"]["by_chance"]
+    return bool(rows > 2 * by_chance + 2 * sqrt(by_chance))
 
 
 def say_repeated(found: dict[str, Any]) -> bool:
