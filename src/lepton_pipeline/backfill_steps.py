@@ -27,7 +27,7 @@ from lepton_pipeline.retraining.job import Trained
 
 # What the gate and the registry need of a training; figures, costs, explanation and report are not made.
 _TABLES = ("split", "scores")
-_RECORDS = ("metrics", "slices", "reference")
+_RECORDS = ("metrics", "slices", "reference", "copies")
 _MODEL = ("artefact", *_TABLES, *_RECORDS)
 _DECIDING = ("register_model", "gate_model")
 _MONITORING = ("fetch_champion", "score_new_rows", "compare_new_rows")

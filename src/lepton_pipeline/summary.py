@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lepton_pipeline.columns_view import facts_grid, show_columns
+from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.features.column_record import read_columns
 from lepton_pipeline.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.report.reading import note_facts, reading_facts
@@ -33,7 +34,7 @@ def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[st
         vertical: its name.
         results: `about`, `tables` (the contract's result of each raw table), `readings` (the record of reading each),
             and contents of the data sets `ingestion_record`, `contract_result`, `split`, `columns`, `feature_report`,
-            `metrics`, `costs`, `slices` and `decision`, as far as they exist.
+            `metrics`, `copies`, `costs`, `slices` and `decision`, as far as they exist.
         seconds: by stage, in the order in which they ran.
         where: how to see the run in the MLflow UI.
     """
@@ -111,6 +112,8 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
             facts.append(("calibration", f"error {before['ece']:.4f} before, {after:.4f} after"))
         rule = "least cost" if metrics.get("threshold_rule") == "cost" else "best F1"
         facts.append(("threshold", f"{metrics['threshold']:.3f} ({rule} on the validation rows)"))
+    if copies := results.get("copies"):
+        facts.extend(said_copies(copies))
     if (costs := results.get("costs")) and costs["declared"]:
         facts.append(("cost", _cost(costs)))
     if (slices := results.get("slices")) and (gaps := _gaps(slices)):

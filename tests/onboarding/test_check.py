@@ -78,7 +78,7 @@ def test_verticals_are_checked_and_nothing_is_written(unused):
     assert (good["exit_code"], good["rows"]) == (0, 1500)
     assert sum(rows for rows, _ in good["parts"].values()) == 1500 - good["quarantined"]
     assert good["parts"]["test"] == [300, pytest.approx(good["parts"]["train"][1], abs=0.01)]
-    assert good["seconds"].keys() >= {"ingest_table", "check_contract", "split_rows", "encode_rows"}
+    assert good["seconds"].keys() >= {"ingest_table", "check_contract", "split_rows", "find_copies", "encode_rows"}
     assert "train_model" not in good["seconds"]
     columns = {column["name"]: column for column in good["columns"]}
     assert columns["LIMIT_BAL"]["used_as"] == "number"

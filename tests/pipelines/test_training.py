@@ -19,12 +19,14 @@ STAGES = [
     "check_contract",
     "enforce_contract",
     "split_rows",
+    "find_copies",
     "encode_rows",
     "describe_columns",
     "train_model",
     "score_baselines",
     "score_rows",
     "evaluate",
+    "measure_copies",
     "draw_figures",
     "assemble_artefact",
     "explain_model",
@@ -126,7 +128,7 @@ def test_reports_are_on_disk_and_in_mlflow(trained):
         for folder in ("", "evaluation", "data_docs", "data", "gate", "report")
         for file in client.list_artifacts(run.info.run_id, folder)
     }
-    assert {f"evaluation/{name}" for name in (*FIGURES, "costs.json", "slices.json")} < stored
+    assert {f"evaluation/{name}" for name in (*FIGURES, "copies.json", "costs.json", "slices.json")} < stored
     assert {
         "data_docs/index.html",
         "data/contract.json",

@@ -105,5 +105,6 @@ def make_shop(store: Path, folder: Path) -> Shop:
         warnings.simplefilter("ignore")
         artefact = assemble_artefact(encoder, model, metrics, table, split, Features(), Ingestion())
         reference = describe_reference(table, split, scores, encoder, dataset)
-        base = register_model(artefact, metrics, table, split, dataset, About(), reference, run)
+        copies = {"copies": {"decide": False}}
+        base = register_model(artefact, metrics, table, split, dataset, About(), reference, copies, Split(), run)
     return Shop(folder, log, table, dataset, split, scores, base)

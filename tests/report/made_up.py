@@ -46,6 +46,21 @@ def make_drift(column: str = "LIMIT_BAL", level: str = "new") -> dict[str, Any]:
     return measure_drift(moved.assign(JOB=moved["JOB"].mask(moved.index >= 370, level)), split, encoder)
 
 
+def make_copies(**changes: Any) -> dict[str, Any]:
+    """Copies that are no more than chance makes, and patients on both sides of the split."""
+    without = {"rows": 90, "positives": 30, "auc": figure(0.71, 0.62, 0.79)}
+    copies = {"rows": 12, "by_chance": 11, "example": (4, 7), "ignored": ["ID"], "repeated": 31, "share": 0.04}
+    patients = {"column": "patient", "declared": False, "entities": 50, "one_outcome": 50, "test_rows": 210}
+    return {
+        "rows": 1500,
+        "test_rows": 300,
+        "strategy": "stratified",
+        "auc": figure(0.84, 0.8, 0.88),
+        "copies": copies | {"without": without, "decide": False} | changes,
+        "entities": [patients | {"without": without}],
+    }
+
+
 def make_costs(unit: str = "EUR") -> dict[str, Any]:
     cost = figure(61234.5, 55000.1, 67000.2)
     thresholds = np.linspace(0.05, 0.95, 19)
@@ -254,6 +269,7 @@ def make_evidence(**changes: Any) -> Evidence:
             "parameters": declared.model_dump(),
             "packages": {"torch": "2.13.0", "numpy": "2.4.6", "rich": "15.0"},
         },
+        "copies": make_copies(),
         "costs": make_costs(),
         "slices": make_slices(),
         "explanation": make_explanation(),

@@ -8,6 +8,7 @@ from made_up import (
     ABOUT,
     make_columns,
     make_contract,
+    make_copies,
     make_costs,
     make_decision,
     make_drift,
@@ -338,6 +339,23 @@ def test_the_card_has_the_figures_with_intervals():
         "Columns: 6: 2 numbers, 1 category, 1 date through others, 2 not used; not used: default (the target);" in card
     )
     assert "Test rows differ from training rows in LIMIT_BAL, JOB." in card
+
+
+def test_rows_on_both_sides_of_the_split_are_told(html):
+    page = between(html, "data")
+    assert "12 of 300 test rows (4.0%) equal a training or validation row in every column but &#39;ID&#39;" in page
+    assert "by chance, some 11 would" in page
+    assert "the AUC is 0.8400 [0.8000, 0.8800], without them 0.7100 [0.6200, 0.7900] on 90 rows" in page
+    assert "Rows on both sides" not in between(render_report(make_evidence(copies={})), "data")
+
+
+def test_the_card_tells_of_copies_where_there_are_more_than_by_chance():
+    card = render_card(make_evidence())
+    assert "declare dataset.group: patient and split.strategy: group" in card
+    assert "12 of 300 test rows" not in card
+    card = render_card(make_evidence(copies=make_copies(rows=60)))
+    assert "60 of 300 test rows (20.0%) equal a training or validation row" in card
+    assert "leave every row once in the data" in card
 
 
 def test_only_what_was_changed_of_the_parameters_is_listed(page):

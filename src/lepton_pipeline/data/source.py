@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import check_columns
-from lepton_pipeline.data.file_copies import FileCopies
 from lepton_pipeline.data.delimited import EMPTY, EXAMPLES, HARMLESS, SetApart, find_lines
+from lepton_pipeline.data.file_copies import FileCopies
 from lepton_pipeline.data.files import EMPTY as EMPTY_FILE
 from lepton_pipeline.data.files import ONLY_A_HEADER
 from lepton_pipeline.data.fingerprint import fingerprint

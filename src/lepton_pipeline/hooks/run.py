@@ -45,6 +45,7 @@ _SUMMARISED = {
         "columns",
         "feature_report",
         "metrics",
+        "copies",
         "costs",
         "slices",
         "decision",

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from lepton_pipeline.columns_view import facts_grid, show_columns
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.evaluation.copies_words import say_found
 from lepton_pipeline.features.column_record import Column, read_columns
 from lepton_pipeline.report.columns import columns_notes, count_columns
 from lepton_pipeline.report.reading import reading_facts
@@ -29,7 +30,16 @@ from lepton_pipeline.report.reading import reading_facts
 _LAST_STAGE, _AND_THEN = "encode_rows", "describe_columns"
 # Made by the hook that opens the MLflow run.
 _RUN_ID = "run_id"
-_RESULTS = ("ingestion_record", "contract_result", ".reading", "split", "feature_report", "encoder", "columns")
+_RESULTS = (
+    "ingestion_record",
+    "contract_result",
+    ".reading",
+    "split",
+    "copies_found",
+    "feature_report",
+    "encoder",
+    "columns",
+)
 _NOTABLE_SECONDS = 0.1
 _WIDTH_OF_A_LOG = 110
 
@@ -45,7 +55,7 @@ class Checked:
         tables: the same two numbers for each raw table that has a contract of its own.
         warnings: what the contracts warn of.
         parts: rows and base rate (fraction of positive rows) of each part of the split; rows of a gap have no rate.
-        findings: what the feature check found, in sentences.
+        findings: what the feature check found, and rows on both sides of the split, in sentences.
         columns: what became of every column.
         seconds: by stage, in the order in which they ran.
         reading: record of reading the table; None where it was made of others.
@@ -199,7 +209,10 @@ def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], se
         tables={table: (result["rows"], result["quarantined"]) for table, result in contracts.items()},
         warnings=[warning for result in (*contracts.values(), main) for warning in result["warnings"]],
         parts=_split_parts(catalog.load(f"{name}.split")),
-        findings=said_findings(report["findings"], encoder.dropped),
+        findings=[
+            *said_findings(report["findings"], encoder.dropped),
+            *say_found(catalog.load(f"{name}.copies_found")),
+        ],
         columns=read_columns(catalog.load(f"{name}.columns")),
         seconds=seconds,
         reading=catalog.load(f"{name}.ingestion_record").get("reading"),

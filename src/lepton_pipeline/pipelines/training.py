@@ -5,7 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
+from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.explanation import explain_model
@@ -39,6 +41,12 @@ def create_pipeline(vertical: str) -> Pipeline:
     stages = Pipeline(
         [
             Node(split_rows, ["feature_table", "params:dataset", "params:split"], "split", name="split_rows"),
+            Node(
+                find_copies,
+                ["feature_table", "split", "params:dataset", "params:features", "params:split"],
+                ["copy_marks", "copies_found"],
+                name="find_copies",
+            ),
             Node(
                 price_outcomes, ["feature_table", "split", "params:evaluation"], "outcome_costs", name="price_outcomes"
             ),
@@ -74,6 +82,12 @@ def create_pipeline(vertical: str) -> Pipeline:
                 name="score_rows",
             ),
             Node(evaluate, ["scores", "params:evaluation", "outcome_costs"], "metrics", name="evaluate"),
+            Node(
+                measure_copies,
+                ["copy_marks", "copies_found", "scores", "metrics"],
+                "copies",
+                name="measure_copies",
+            ),
             Node(
                 measure_costs,
                 ["scores", "metrics", "outcome_costs", "params:evaluation"],
@@ -117,6 +131,8 @@ def create_pipeline(vertical: str) -> Pipeline:
                     "params:dataset",
                     "params:about",
                     "reference",
+                    "copies",
+                    "params:split",
                     "run_id",
                 ],
                 "registration",
@@ -168,6 +184,7 @@ def _report(vertical: str, whole: Pipeline) -> Pipeline:
         "split",
         "scores",
         "metrics",
+        "copies",
         "costs",
         "slices",
         "explanation",

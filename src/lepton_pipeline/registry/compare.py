@@ -15,6 +15,8 @@ _BASELINE = "hist_gradient_boosting"
 _COMMIT_CHARACTERS = 8
 # Said of a run apart, or of no effect on it.
 _SAID_APART = ("about.", "split.", "training.seed")
+# Of the split, what does not move any row.
+_NO_CUT = ("split.copies",)
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def compare_runs(
 
 def held_out(run: Any) -> tuple[Any, ...]:
     """What decides which rows a run kept for its test: two runs with the same have the same."""
-    split = {key: value for key, value in run.data.params.items() if key.startswith("split.")}
+    split = {key: value for key, value in run.data.params.items() if key.startswith("split.") and key not in _NO_CUT}
     return run.data.tags.get("data.sha256", ""), *sorted(split.items())
 
 

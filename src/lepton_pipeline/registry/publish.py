@@ -13,9 +13,10 @@ import pandas as pd
 
 import lepton_pipeline
 from lepton_pipeline.data.training_rows import TrainingRows, as_text
+from lepton_pipeline.evaluation.copies import enforce_copies
 from lepton_pipeline.model.artefact import Artefact, hash_artefact
 from lepton_pipeline.model.seal import read_seal, seal
-from lepton_pipeline.parameters import About, Dataset
+from lepton_pipeline.parameters import About, Dataset, Split
 from lepton_pipeline.registry.flat import flat_metrics
 from lepton_pipeline.registry.versions import (
     CHECKSUM,
@@ -44,6 +45,8 @@ def register_model(
     dataset: Dataset,
     about: About,
     reference: dict[str, Any],
+    copies: dict[str, Any],
+    declared_split: Split,
     run_id: str,
 ) -> dict[str, Any]:
     """Log the model to its run and make it a version of the vertical's registered model, without any alias yet.
@@ -56,11 +59,17 @@ def register_model(
         dataset: names the columns that tell rows apart.
         about: the caution that stands beside every result, also in the registry.
         reference: what `describe_reference` returns, for the comparison with new rows.
+        copies: what `measure_copies` returns; nothing is registered where copies decide the result.
+        declared_split: whether they may.
         run_id: MLflow run; its experiment is the vertical, its tags are the lineage.
 
     Returns:
         `name`, `version`, `model_uri`, `run_id`, `weights_sha256`, `device`.
+
+    Raises:
+        DataError: copies decide the result, and are not allowed.
     """
+    enforce_copies(copies, declared_split)
     import mlflow
     from mlflow.models import Model
 

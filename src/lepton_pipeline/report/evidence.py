@@ -22,6 +22,7 @@ class Evidence:
         split: `part` and `label` of every row.
         scores: `part`, `label` and the probabilities of the models.
         metrics: what `evaluate` measured.
+        copies: test rows that equal rows learnt from or share an entity with them, and the AUC without them.
         costs: policies, what-if table, cost curve and capacity.
         slices: metrics and gaps by slice.
         explanation: importance, effects and examples.
@@ -45,6 +46,7 @@ class Evidence:
     registration: dict[str, Any]
     decision: dict[str, Any]
     lineage: dict[str, Any]
+    copies: dict[str, Any] = field(default_factory=dict)
     costs: dict[str, Any] = field(default_factory=dict)
     slices: dict[str, Any] = field(default_factory=dict)
     explanation: dict[str, Any] = field(default_factory=dict)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.report import words
 from lepton_pipeline.report.evidence import Evidence
 from lepton_pipeline.report.findings import (
@@ -76,6 +77,7 @@ def render_card(evidence: Evidence) -> str:
             data=describe_data(evidence),
             columns=describe_columns(evidence),
             quality=compare_models(evidence),
+            shared=[said for _, said in said_copies(evidence.copies)] if evidence.copies else [],
             savings=list(evidence.costs.get("saving", {}).items()),
             unit=evidence.costs.get("unit", ""),
             measured_slices=list(dict.fromkeys(each["column"] for each in evidence.slices.get("slices", []))),

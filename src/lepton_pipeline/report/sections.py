@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.evaluation.copies_words import count_copies, exceed_chance, said_copies, say_repeated
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.features.column_record import BY_CODE, UNUSED, read_columns
 from lepton_pipeline.parameters import Vertical
@@ -76,6 +77,7 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
         "base_rate": ingestion["base_rate"],
         "parts": parts,
         "contracts": [_describe_contract(contract) for contract in evidence.contracts],
+        "copies": shared_rows(evidence.copies),
         "findings": [
             {**each, "left_out": each["severity"] == "noise" and evidence.features["on_noise"] == "drop"}
             for each in evidence.features.get("findings", [])
@@ -100,6 +102,14 @@ def describe_columns(evidence: Evidence) -> dict[str, Any]:
         "rows": evidence.columns["rows"],
         "columns": [{"column": column, "use": describe_use(column)} for column in ordered],
     }
+
+
+def shared_rows(copies: dict[str, Any]) -> list[str]:
+    """Say which rows lie on both sides of the split; copies always, as far as they were counted."""
+    if not copies:
+        return []
+    told = [said for _, said in said_copies(copies)]
+    return told if exceed_chance(copies) or say_repeated(copies) else [count_copies(copies), *told]
 
 
 def describe_quality(evidence: Evidence) -> dict[str, Any]:

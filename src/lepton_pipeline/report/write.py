@@ -24,6 +24,7 @@ def write_report(
     history: pd.DataFrame,
     registration: dict[str, Any],
     decision: dict[str, Any],
+    copies: dict[str, Any] | None = None,
     costs: dict[str, Any] | None = None,
     slices: dict[str, Any] | None = None,
     explanation: dict[str, Any] | None = None,
@@ -44,6 +45,7 @@ def write_report(
         history: losses by network and epoch.
         registration: the model version, and the run that it comes from.
         decision: the gate's.
+        copies: rows on both sides of the split.
         costs: what decisions cost.
         slices: metrics by slice.
         explanation: what the model looks at.
@@ -68,6 +70,7 @@ def write_report(
         decision=decision,
         # A run that goes on after a crash is another one than that which trained and registered the model.
         lineage=read_run(registration["run_id"]),
+        copies=copies or {},
         costs=costs or {},
         slices=slices or {},
         explanation=explanation or {},

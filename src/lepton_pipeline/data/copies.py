@@ -1,0 +1,186 @@
+"""Find test rows that say what training rows have said: copies, and rows of one entity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lepton_pipeline.data.columns import feature_columns
+from lepton_pipeline.data.entities import Entity, find_entities, names_things
+from lepton_pipeline.parameters import Dataset, Features, Split
+
+# Columns of the marks; those of entities are named by number.
+COPY, SAME_INPUTS = "copy", "same_inputs"
+# Chance is estimated on so many test rows.
+SAMPLED_ROWS = 2_000
+_SEED = 0
+# Nearly as many values as rows: an excluded column of such whole numbers or texts names rows, as the id does.
+_DISTINCT = 0.99
+
+Hashes = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Test rows that equal a training or validation row in every column but those that name rows, target included.
+
+    Attributes:
+        rows: test rows that do.
+        by_chance: how many would do so by chance, at most as many.
+        example: labels of such a test row and of the row that it equals; None where there is none.
+        ignored: columns that were not compared, as they name rows.
+        repeated: rows of the table that equal an earlier one, whatever their parts.
+    """
+
+    rows: int
+    by_chance: int
+    example: tuple[Any, Any] | None
+    ignored: list[str]
+    repeated: int
+
+
+def find_copies(
+    feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset, features: Features, declared_split: Split
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Look for test rows whose outcome can be known from a row that the model learns from.
+
+    Copies equal such a row in every column, target included, but those that name rows (`dataset.id`, and excluded
+    columns with a value of its own in nearly every row). What is derived follows from the others. Rows of few values
+    coincide by chance; how many is estimated in two ways, and the larger is taken:
+
+    - A row that coincides by chance has training rows beside it that differ in one column only; a copy has them no more
+      than other rows have. From them and the frequency of the row's value in that column follows how many equal rows to
+      expect; columns are tried one by one, and the largest is taken.
+    - Rows whose inputs coincide by chance differ in their outcome, at most as often as two rows drawn at random; copies
+      never do.
+
+    Args:
+        feature_table: rows of the vertical, with their features.
+        split: `part` and `label` of every row, indexed as `feature_table`.
+        dataset: roles of the columns.
+        features: what was derived.
+        declared_split: the strategy; entities matter where it divides rows at random.
+
+    Returns:
+        For every test row whether it is a `copy`, has the `same_inputs` as a row that is learnt from (with whatever
+        outcome), and, in a column `entity_0`, `entity_1`, … for each entity found, whether rows of the same entity are
+        learnt from; and the counts: `rows` (of the table), `test_rows`, `strategy`, `copies` (see `Copies`) and
+        `entities` (see `Entity`).
+    """
+    test = (split["part"] == "test").to_numpy()
+    learnt = split["part"].isin(["train", "validation"]).to_numpy()
+    marks, copies = _find(feature_table, split["label"].to_numpy(), test, learnt, dataset, features)
+    entities: list[Entity] = []
+    if declared_split.strategy in ("stratified", "group"):
+        found = list(find_entities(feature_table, split["label"].to_numpy(), test, learnt, dataset, declared_split))
+        entities = [entity for entity, _ in found]
+        marks |= {f"entity_{number}": seen for number, (_, seen) in enumerate(found)}
+    return pd.DataFrame(marks, index=split.index[test]), {
+        "rows": len(feature_table),
+        "test_rows": int(test.sum()),
+        "strategy": declared_split.strategy,
+        "copies": asdict(copies),
+        "entities": [asdict(entity) for entity in entities],
+    }
+
+
+def _find(
+    table: pd.DataFrame, labels: np.ndarray, test: Mask, learnt: Mask, dataset: Dataset, features: Features
+) -> tuple[dict[str, Mask], Copies]:
+    made = {*features.names()} - {dataset.time}
+    ignored = [name for name in dataset.exclude if name in table and name not in made and _names_rows(table[name])]
+    unread = {dataset.target, dataset.id, *ignored, *made}
+    inputs = [name for name in feature_columns(table, dataset) if name not in unread]
+    roles = dataset.roles()
+    inputs += [name for role in ("time", "group", "sensitive") for name in roles[role] if name not in made]
+    others = [name for name in dataset.exclude if name in table and name not in unread]
+    same = _hash(table, inputs)
+    whole = same + _hash(table, [dataset.target, *others] if dataset.target in table else others)
+    equal, copy = np.isin(same[test], same[learnt]), np.isin(whole[test], whole[learnt])
+    by_chance = 0
+    if copy.any():
+        by_chance = max(
+            round(_coincidences(table, inputs, same, test, learnt) * len(copy)),
+            _contradicted(same, labels, test, learnt),
+        )
+        by_chance = min(by_chance, int(copy.sum()))
+    example = None
+    if copy.any():
+        first = np.flatnonzero(test)[copy.argmax()]
+        twin = np.flatnonzero(learnt)[(whole[learnt] == whole[first]).argmax()]
+        example = tuple(_plain(table.index[position]) for position in (first, twin))
+    copies = Copies(
+        rows=int(copy.sum()),
+        by_chance=by_chance,
+        example=example,
+        ignored=[*([dataset.id] if dataset.id is not None else []), *ignored],
+        repeated=len(whole) - len(np.unique(whole)),
+    )
+    return {COPY: copy, SAME_INPUTS: equal}, copies
+
+
+def _names_rows(column: pd.Series) -> bool:
+    values = column.dropna()
+    return bool(len(values)) and names_things(values) and values.nunique() >= _DISTINCT * len(column)
+
+
+def _hash(table: pd.DataFrame, columns: list[str]) -> Hashes:
+    """Hash rows to 64 bits, as a sum over columns, from which a column can be taken out again."""
+    total = np.zeros(len(table), np.uint64)
+    for _, hashes in _hashes(table, columns):
+        total += hashes
+    return total
+
+
+def _hashes(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, Hashes]]:
+    """Hash columns one by one, so that only one is held; equal values of different columns have different hashes."""
+    for name in columns:
+        salt = pd.util.hash_array(np.array([name], dtype=object)) | np.uint64(1)
+        yield name, pd.util.hash_pandas_object(table[name], index=False).to_numpy() * salt
+
+
+def _coincidences(table: pd.DataFrame, inputs: list[str], same: Hashes, test: Mask, learnt: Mask) -> float:
+    """Share of the test rows that would have the inputs of a learnt one by chance."""
+    if len(inputs) < 2:
+        return 1.0
+    draw = np.random.default_rng(_SEED)
+    rows = np.flatnonzero(test)
+    if len(rows) > SAMPLED_ROWS:
+        rows = draw.choice(rows, SAMPLED_ROWS, replace=False)
+    # Values of copies count once, or they would be frequent because they are copies.
+    distinct = np.unique(same, return_index=True)[1]
+    alike = _count(same[rows], same[learnt])
+    largest = 0.0
+    for _, hashes in _hashes(table, inputs):
+        near = _count((same - hashes)[rows], (same - hashes)[learnt]) - alike
+        if near.any():
+            frequency = (_count(hashes[rows], hashes[distinct]) - 1) / max(len(distinct) - 1, 1)
+            expected = near * frequency / np.maximum(1 - frequency, 1 / len(table))
+            largest = max(largest, float((1 - np.exp(-expected)).mean()))
+    return largest
+
+
+def _count(wanted: Hashes, among: Hashes) -> npt.NDArray[np.intp]:
+    """How often each wanted hash occurs."""
+    keys, back = np.unique(wanted, return_inverse=True)
+    places = np.minimum(np.searchsorted(keys, among), len(keys) - 1)
+    return np.bincount(places[keys[places] == among], minlength=len(keys))[back]
+
+
+def _contradicted(same: Hashes, labels: np.ndarray, test: Mask, learnt: Mask) -> int:
+    """Test rows with the inputs of learnt ones by chance, by the share of these that have another outcome."""
+    among = [_count(same[test], same[learnt & (labels == label)]) for label in (0, 1)]
+    twins = among[0] + among[1]
+    others = np.where(labels[test] == 1, among[0], among[1])[twins > 0]
+    rate = labels.mean()
+    return round(float((others / twins[twins > 0]).sum() / (2 * rate * (1 - rate))))
+
+
+def _plain(label: Any) -> Any:
+    return label.item() if isinstance(label, np.generic) else label

@@ -1,0 +1,148 @@
+"""Find columns that name entities, such as patients, whose rows share one outcome and are divided by the split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lepton_pipeline.parameters import Dataset, Split
+
+# Entities of several rows in all, and of each outcome: with fewer, chance or a handful of categories looks the same.
+FEWEST, FEWEST_OF_A_CLASS = 10, 5
+# Share of the disagreement by chance that must be absent within entities, and how many standard errors that must be.
+AGREEMENT, ERRORS = 0.8, 4.0
+# A value that most rows of a class have is a category, such as "no failure".
+LARGEST = 0.5
+# Numbers whose order settles the outcome are measurements; ids may be in order, too, but their names say so.
+ORDERED = 0.95
+_NAMES = frozenset(
+    (
+        *("id", "uuid", "guid", "key", "code", "nr", "no", "number", "patient", "subject", "customer", "client"),
+        *("person", "user", "member", "device", "machine", "unit", "account", "household", "family", "animal"),
+        *("specimen", "sample", "case", "vehicle", "driver", "student", "employee", "donor", "participant", "card"),
+    )
+)
+
+Mask = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A column whose values stand for what several rows belong to.
+
+    Attributes:
+        column: its name.
+        declared: whether it is `dataset.group`; otherwise it was found, as its rows share one outcome.
+        entities: how many have several rows.
+        one_outcome: how many of these have one outcome only.
+        test_rows: test rows of entities that are learnt from, too.
+    """
+
+    column: str
+    declared: bool
+    entities: int
+    one_outcome: int
+    test_rows: int
+
+
+def find_entities(
+    table: pd.DataFrame, labels: np.ndarray, test: Mask, learnt: Mask, dataset: Dataset, split: Split
+) -> Iterator[tuple[Entity, Mask]]:
+    """Find what several rows belong to on both sides of the split: the declared group, and what shares one outcome.
+
+    A column is found, whatever its role, if its values may be names (texts, whole numbers), at least ten of them have
+    several rows, five with each outcome, and of the disagreement of outcomes within them that chance would give at most
+    a fifth is there. Categories that are the outcome in other words, and measurements whose order settles it, are none.
+
+    Args:
+        table: all rows.
+        labels: 0 or 1 for each row.
+        test: the test rows.
+        learnt: the training and validation rows.
+        dataset: roles of the columns.
+        split: the strategy; where it is "group", groups are whole.
+
+    Yields:
+        Each entity with its test rows that are learnt from, shape [test rows].
+    """
+    told: set[bytes] = set()
+    names = [str(name) for name in table if name not in (dataset.target, dataset.time, dataset.group)]
+    if dataset.group in table and split.strategy != "group":
+        names.insert(0, str(dataset.group))
+    for name in names:
+        if not names_things(table[name]):
+            continue
+        codes = pd.factorize(table[name])[0]
+        declared = name == dataset.group
+        counts = _outcomes(codes, labels)
+        if not declared and not (_shares_outcome(counts) and (_called_so(name) or not _ordered(table[name], labels))):
+            continue
+        seen = np.isin(codes[test], codes[learnt & (codes >= 0)])
+        # Another column may name the same entities.
+        if seen.any() and codes.tobytes() not in told:
+            told.add(codes.tobytes())
+            several = counts[:, counts.sum(axis=0) > 1]
+            one = int((several == 0).any(axis=0).sum())
+            yield Entity(name, declared, several.shape[1], one, int(seen.sum())), seen
+
+
+def names_things(values: pd.Series) -> bool:
+    """Whether values may be names: texts or whole numbers; no dates, and no numbers with decimals."""
+    kind = values.dtype
+    if pd.api.types.is_bool_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind):
+        return False
+    if pd.api.types.is_numeric_dtype(kind):
+        numbers = values.dropna().to_numpy(dtype=float, na_value=np.nan)
+        return bool(np.isfinite(numbers).all() and (numbers % 1 == 0).all())
+    return (
+        pd.api.types.is_string_dtype(kind)
+        or isinstance(kind, pd.CategoricalDtype)
+        or pd.api.types.is_object_dtype(kind)
+    )
+
+
+def _outcomes(codes: Codes, labels: np.ndarray) -> Codes:
+    """Count negative and positive rows of each value, shape [2, values]; rows without a value are left out."""
+    known, width = codes >= 0, int(codes.max(initial=-1)) + 1
+    return np.bincount(codes[known] + width * labels[known].astype(np.intp), minlength=2 * width).reshape(2, width)
+
+
+def _shares_outcome(counts: Codes) -> bool:
+    counts = counts[:, counts.sum(axis=0) > 1]
+    one = (counts == 0).any(axis=0)
+    of_each = [int((one & (rows > 0)).sum()) for rows in counts]
+    if counts.shape[1] < FEWEST or min(of_each) < FEWEST_OF_A_CLASS:
+        return False
+    if (counts.max(axis=1) > LARGEST * counts.sum(axis=1)).any():
+        return False
+    sizes = counts.sum(axis=0)
+    rate = counts[1].sum() / sizes.sum()
+    # The probability that two rows of an entity disagree, each entity by its rows.
+    disagree = (2 * counts[0] * counts[1] / (sizes - 1)).sum() / sizes.sum()
+    mixed = 1 - rate**sizes - (1 - rate) ** sizes
+    spread = np.sqrt((mixed * (1 - mixed)).sum())
+    beyond_chance = mixed.sum() - (~one).sum() >= ERRORS * spread
+    return bool(beyond_chance and disagree <= (1 - AGREEMENT) * 2 * rate * (1 - rate))
+
+
+def _called_so(name: str) -> bool:
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).casefold()
+    return not _NAMES.isdisjoint(re.split(r"[\W_]+", parted))
+
+
+def _ordered(values: pd.Series, labels: np.ndarray) -> bool:
+    """Whether the values are numbers whose order tells the outcomes apart."""
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        return False
+    known = values.notna().to_numpy()
+    ranks = values[known].rank().to_numpy(dtype=float)
+    positives = labels[known] == 1
+    count, rest = int(positives.sum()), int((~positives).sum())
+    auc = (ranks[positives].sum() - count * (count + 1) / 2) / (count * rest)
+    return bool(max(auc, 1 - auc) >= ORDERED)

@@ -1,0 +1,109 @@
+"""How copies, and rows of one entity on both sides of the split, are told; without anything heavy, for the terminal."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any
+
+# More copies than this share of the rows may decide a result.
+NOTABLE = 0.01
+
+
+def say_found(found: dict[str, Any]) -> list[str]:
+    """Say in sentences what `find_copies` has found that a person should look at; none where there is nothing."""
+    said = []
+    if exceed_chance(found):
+        said.append(f"copies: {count_copies(found)}; {deduplicate(found)}.")
+    elif say_repeated(found):
+        said.append(f"copies: {count_repeated(found)}.")
+    return said + [f"entities: {count_entity(found, each)}; {keep_together(each)}." for each in found["entities"]]
+
+
+def said_copies(copies: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say the same of what `measure_copies` has measured.
+
+    Returns:
+        A name, "copies" or "entities", and a sentence without its full stop.
+    """
+    said = []
+    if exceed_chance(copies):
+        # Where they decide the result, a run that was not stopped has allowed them.
+        remedy = "accepted by split.copies: allow" if copies["copies"]["decide"] else deduplicate(copies)
+        said.append(("copies", f"{say_copies(copies)}; {remedy}"))
+    elif say_repeated(copies):
+        said.append(("copies", count_repeated(copies)))
+    return said + [
+        ("entities", f"{count_entity(copies, each)}; {_measured(copies, each)}; {keep_together(each)}")
+        for each in copies["entities"]
+    ]
+
+
+def say_copies(copies: dict[str, Any]) -> str:
+    """Say how many copies there are and what the AUC is without them."""
+    return f"{count_copies(copies)}; {_measured(copies, copies['copies'])}"
+
+
+def exceed_chance(found: dict[str, Any]) -> bool:
+    """Whether there are more than twice as many copies as rows of so few values coincide, and surely more."""
+    rows, by_chance = found["copies"]["rows"], found["copies"]["by_chance"]
+    return bool(rows > 2 * by_chance + 2 * sqrt(by_chance))
+
+
+def say_repeated(found: dict[str, Any]) -> bool:
+    """Whether a table that is split by time, which keeps copies together, has many of them all the same."""
+    by_time = found["strategy"] in ("time", "time_group")
+    return bool(by_time and found["copies"]["repeated"] > NOTABLE * found["rows"])
+
+
+def count_copies(found: dict[str, Any]) -> str:
+    """Say how many test rows are copies."""
+    copies, rows = found["copies"], found["test_rows"]
+    but = f" but {' and '.join(map(repr, copies['ignored']))}" if copies["ignored"] else ""
+    chance = f" (by chance, some {copies['by_chance']:,} would)" if copies["by_chance"] else ""
+    return (
+        f"{copies['rows']:,} of {rows:,} test rows ({copies['rows'] / max(rows, 1):.1%}) equal a training or "
+        f"validation row in every column{but}, target included{chance}"
+    )
+
+
+def count_repeated(found: dict[str, Any]) -> str:
+    """Say how many rows of a table that is split by time repeat another one."""
+    return (
+        f"{found['copies']['repeated']:,} of {found['rows']:,} rows of the table repeat an earlier one; they have the "
+        "same time, so the split by time keeps them in one part"
+    )
+
+
+def count_entity(found: dict[str, Any], entity: dict[str, Any]) -> str:
+    """Say how many test rows are of an entity that is learnt from."""
+    column, one = entity["column"], entity["one_outcome"]
+    return (
+        f"{entity['test_rows']:,} of {found['test_rows']:,} test rows have a value of {column!r} that training or "
+        f"validation rows have, too; {one:,} of {entity['entities']:,} values in several rows have one outcome only"
+    )
+
+
+def deduplicate(found: dict[str, Any]) -> str:
+    """What to do about copies."""
+    if found["strategy"] == "group":
+        return "leave every row once in the data, or group by a column (dataset.group) that keeps copies together"
+    return "leave every row once in the data, or declare dataset.group (what they belong to) and split.strategy: group"
+
+
+def keep_together(entity: dict[str, Any]) -> str:
+    """What to declare so that rows of an entity stay in one part."""
+    column, strategy = entity["column"], "split.strategy: group"
+    declare = strategy if entity["declared"] else f"dataset.group: {column} and {strategy}"
+    return f"declare {declare} if the model must do well on a new {column!r}"
+
+
+def _measured(copies: dict[str, Any], left_out: dict[str, Any]) -> str:
+    said, without = f"the AUC is {_figure(copies['auc'])}", left_out["without"]
+    if without["auc"] is None:
+        left = f"{without['rows']:,} test rows are left, {without['positives']:,} positive"
+        return f"{said}, and cannot be measured without them: {left}"
+    return f"{said}, without them {_figure(without['auc'])} on {without['rows']:,} rows"
+
+
+def _figure(auc: dict[str, float]) -> str:
+    return f"{auc['value']:.4f} [{auc['low']:.4f}, {auc['high']:.4f}]"

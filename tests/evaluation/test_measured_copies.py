@@ -1,0 +1,115 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.evaluation.copies import enforce_copies, measure_copies
+from lepton_pipeline.evaluation.copies_words import said_copies
+from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.parameters import About, Dataset, Evaluation, Split
+from lepton_pipeline.pipelines.training import create_pipeline
+from lepton_pipeline.registry.publish import register_model
+
+ROWS = 1000
+
+
+def measured(copied, remembered=True, by_chance=0, entities=(), skill=1.0, seed=0):
+    """Test rows, the first of them copies, whose outcomes the model remembers."""
+    rng = np.random.default_rng(seed)
+    labels = np.tile([0, 1], ROWS)
+    model = 1 / (1 + np.exp(-skill * (2 * labels - 1) - rng.normal(size=2 * ROWS)))
+    if remembered:
+        model[:copied] = 0.01 + 0.98 * labels[:copied]
+    scores = pd.DataFrame({"part": ["test"] * ROWS + ["validation"] * ROWS, "label": labels, "model": model})
+    copy = np.arange(ROWS) < copied
+    marks = {"copy": copy, "same_inputs": copy} | {f"entity_{number}": each for number, each in enumerate(entities)}
+    found = {
+        "rows": 5 * ROWS,
+        "test_rows": ROWS,
+        "strategy": "stratified",
+        "copies": {
+            "rows": copied,
+            "by_chance": by_chance,
+            "example": (0, 4000) if copied else None,
+            "ignored": ["id"],
+            "repeated": 3 * copied,
+        },
+        "entities": [
+            {"column": "patient", "declared": False, "entities": 90, "one_outcome": 89, "test_rows": int(each.sum())}
+            for each in entities
+        ],
+    }
+    metrics = evaluate(scores, Evaluation(resamples=100))
+    return measure_copies(pd.DataFrame(marks, index=range(ROWS)), found, scores, metrics)
+
+
+def test_copies_that_the_model_remembers_stop_unless_they_are_allowed():
+    copies = measured(300)
+    found = copies["copies"]
+    assert (found["share"], found["decide"]) == (0.3, True)
+    assert (found["without"]["rows"], found["without"]["positives"]) == (700, 350)
+    auc, without = copies["auc"], found["without"]["auc"]
+    assert without["low"] < without["value"] < without["high"] < auc["low"]
+    with pytest.raises(DataError) as refused:
+        enforce_copies(copies, Split())
+    for part in (
+        "300 of 1,000 test rows (30.0%) equal a training or validation row in every column but 'id', target included",
+        f"the AUC is {auc['value']:.4f} [{auc['low']:.4f}, {auc['high']:.4f}], without them {without['value']:.4f} [",
+        "on 700 rows",
+        "test row 0 equals row 4000",
+        "leave every row once",
+        "dataset.group",
+        "split.copies: allow",
+    ):
+        assert part in str(refused.value)
+    enforce_copies(copies, Split(copies="allow"))
+    ((name, said),) = said_copies(copies)
+    assert name == "copies"
+    assert said.endswith("accepted by split.copies: allow")
+
+
+@pytest.mark.parametrize(
+    ("copied", "remembered", "by_chance"),
+    [(8, True, 0), (300, False, 0), (300, True, 295), (0, True, 0)],
+    ids=["few", "without effect", "by chance", "none"],
+)
+def test_copies_that_decide_nothing_do_not_stop(copied, remembered, by_chance):
+    copies = measured(copied, remembered, by_chance)
+    assert not copies["copies"]["decide"]
+    enforce_copies(copies, Split())
+    said = said_copies(copies)
+    assert len(said) == (copied > by_chance + 5)
+
+
+@pytest.mark.parametrize("left", [0, 3, 15])
+def test_where_hardly_any_row_is_no_copy_the_result_says_nothing(left):
+    copies = measured(ROWS - left)
+    assert copies["copies"]["without"] == {"rows": left, "positives": (left + 1) // 2, "auc": None}
+    assert copies["copies"]["decide"]
+    with pytest.raises(DataError, match=f"cannot be measured without them: {left} test rows are left"):
+        enforce_copies(copies, Split())
+
+
+def test_entities_are_measured_and_never_stop():
+    seen = np.arange(ROWS) < 600
+    copies = measured(0, entities=[seen])
+    (entity,) = copies["entities"]
+    assert (entity["without"]["rows"], entity["without"]["positives"]) == (400, 200)
+    enforce_copies(copies, Split())
+    ((name, said),) = said_copies(copies)
+    assert name == "entities"
+    assert "600 of 1,000 test rows have a value of 'patient' that training or validation rows have" in said
+    assert "89 of 90 values in several rows have one outcome only; the AUC is 0." in said
+    assert said.endswith(
+        "declare dataset.group: patient and split.strategy: group if the model must do well on a new 'patient'"
+    )
+
+
+def test_nothing_is_registered_where_copies_decide():
+    (node,) = (each for each in create_pipeline("shop").nodes if each.name == "shop.register_model")
+    assert {"shop.copies", "params:shop.split"} <= set(node.inputs)
+    nothing = pd.DataFrame()
+    with pytest.raises(DataError, match="equal a training or validation row"):
+        register_model(
+            None, {}, nothing, nothing, Dataset(target="y", positive=1), About(), {}, measured(300), Split(), "no run"
+        )
