@@ -17,9 +17,8 @@ _ZONES = {"z", "Z"}
 # No zone is called so: whatever zone the times have is kept.
 UNKNOWN = "as written"
 # Behind a time, for in 2024-01-02 there is none.
-_OFFSET = re.compile(
-    r"(?:\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?|T\d{2}(?:\d{2}){0,2}(?:[.,]\d+)?)\s*([Zz]|[+-]\d{2}(?::?\d{2})?)$"
-)
+_OFFSET = re.compile(r"(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$")
+_ZONED = rf"(?:\d{{2}}:\d{{2}}(?::\d{{2}}(?:[.,]\d+)?)?|T\d{{2}}(?:\d{{2}}){{0,2}}(?:[.,]\d+)?)\s*{_OFFSET.pattern}"
 
 
 def read_dates(
@@ -80,8 +79,14 @@ def offsets_of(texts: pd.Series, layout: str) -> pd.Series:
         return pd.Series(None, index=texts.index, dtype=object)
     if "Z" in _directives(layout):
         return pd.Series("UTC", index=texts.index, dtype=object)
-    found = [_OFFSET.search(text) for text in texts.astype(str)]
-    return pd.Series([None if each is None else _zone_name(each[1]) for each in found], texts.index, dtype=object)
+    offsets = pd.Series(None, index=texts.index, dtype=object)
+    zoned = texts.astype("str")
+    zoned = zoned[zoned.str.contains(_ZONED)]
+    # Few ends for many times.
+    ends = zoned.str[-6:]
+    names = {end: _zone_name(found[0]) for end in ends.unique() if (found := _OFFSET.search(end))}
+    offsets.loc[zoned.index] = ends.map(names).astype(object)
+    return offsets
 
 
 def _zone_name(offset: str) -> str:
