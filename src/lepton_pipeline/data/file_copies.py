@@ -5,21 +5,21 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import PurePosixPath
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from lepton_pipeline.data.raw import RawFile
-from lepton_pipeline.data.row_hashes import Hashes, row_hashes
-from lepton_pipeline.data.suffixes import kind_of, stem_of
+from lepton_pipeline.data.fingerprint import row_hashes
+from lepton_pipeline.data.suffixes import stem_of
 from lepton_pipeline.errors import DataError
 
+Hashes = npt.NDArray[np.uint64]
 # Fewer rows than this say nothing, unless the names do.
 _FEWEST_ROWS = 10
 _CHANCE = 1e-6
@@ -53,12 +53,10 @@ class Copy:
 
 
 class FileCopies:
-    """Row hashes of the files of a table, fed block by block; 8 bytes a row.
+    """The rows of the files of a table by their hashes, 8 bytes each.
 
-    Values are compared as they are given: numbers by value, whole ones exactly (1 and 1.0 are the same), times by
-    instant, texts by their bytes. Where files are of several kinds (CSV beside Parquet), texts that are numbers or
-    dates of ISO 8601 are compared as such. The order of columns and of rows does not matter; rows without any value are
-    no evidence.
+    Rows are compared as they are once they have types, so a CSV file may be the copy of a Parquet file. The order of
+    rows does not matter.
 
     A file is a copy if all of its rows stand in another one and
     - their names differ only in kind or compression (t.csv and t.csv.gz), in the same folder; or
@@ -71,31 +69,31 @@ class FileCopies:
     The last two hold only unless rows repeat throughout the folder: half of those of the other files stand in several.
 
     Args:
-        files: of the table.
+        sizes: number of rows of each file, in their order.
     """
 
-    def __init__(self, files: Sequence[RawFile]):
-        self._needed = len(files) > 1
-        self._mixed = len({kind_of(file.name) for file in files}) > 1
-        self._partitions = {file.name: file.partitions for file in files}
-        self._parts: dict[str, list[Hashes]] = {file.name: [] for file in files}
+    def __init__(self, sizes: Mapping[str, int]):
+        self._sizes = {name: rows for name, rows in sizes.items() if rows}
+        self._parts: list[Hashes] = []
 
-    def add(self, name: str, batch: Any) -> None:
-        """Take a block of rows of one file; of a table of one file, nothing is kept.
+    def add(self, rows: pd.DataFrame) -> None:
+        """Take the next rows, file by file; of a table of one file, nothing is kept."""
+        if len(self._sizes) > 1:
+            self._parts.append(row_hashes(rows))
 
-        Args:
-            name: of the file.
-            batch: pyarrow.RecordBatch or Table. Partitions that are no column of it are taken from the file.
-        """
-        if self._needed and batch.num_rows:
-            self._parts[name].append(row_hashes(batch, self._partitions[name], self._mixed))
+    def watch(self, chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        """Take rows on their way to whoever reads them."""
+        for chunk in chunks:
+            self.add(chunk)
+            yield chunk
 
     def find(self) -> list[Copy]:
         """The copies, by name."""
-        counted = {name: _Counted.of(parts) for name, parts in self._parts.items() if parts}
-        counted = {name: each for name, each in counted.items() if each.rows}
-        if len(counted) < 2:
+        if not self._parts:
             return []
+        ends = np.cumsum(list(self._sizes.values()))[:-1]
+        files = np.split(np.concatenate(self._parts), ends)
+        counted = {name: _Counted.of(hashes) for name, hashes in zip(self._sizes, files, strict=True)}
         pairs = _pairs(counted)
         involved = {name for copy, _ in pairs for name in (copy.name, copy.other)}
         repeating = pairs and _repeat([each for name, each in counted.items() if name not in involved])
@@ -128,8 +126,8 @@ class _Counted:
     counts: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, parts: list[Hashes]) -> _Counted:
-        return cls(*np.unique(np.concatenate(parts), return_counts=True))
+    def of(cls, hashes: Hashes) -> _Counted:
+        return cls(*np.unique(hashes, return_counts=True))
 
     @cached_property
     def rows(self) -> int:
@@ -148,14 +146,6 @@ class _Counted:
     def stands_in(self, other: _Counted) -> bool:
         step = max(1, len(self.hashes) // _SAMPLE)
         return _all_in(self.hashes[::step], other.hashes) and _all_in(self.hashes, other.hashes)
-
-
-def find_copied_files(files: Sequence[RawFile], batches: Any) -> list[Copy]:
-    """The copies among files; `batches` gives (name of the file, pyarrow.RecordBatch) pairs."""
-    copies = FileCopies(files)
-    for name, batch in batches:
-        copies.add(name, batch)
-    return copies.find()
 
 
 def _pairs(counted: dict[str, _Counted]) -> list[tuple[Copy, bool]]:

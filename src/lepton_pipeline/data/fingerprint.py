@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 
@@ -24,6 +26,11 @@ def fingerprint(table: pd.DataFrame) -> dict[str, Any]:
     """
     columns = {str(name): str(kind) for name, kind in table.dtypes.items()}
     digest = hashlib.sha256(json.dumps(columns).encode())
-    rows = pd.util.hash_pandas_object(table, index=False).to_numpy()
+    rows = row_hashes(table)
     digest.update(rows.astype("<u8")[rows.argsort()].tobytes())
     return {"rows": len(table), "columns": columns, "sha256": digest.hexdigest()}
+
+
+def row_hashes(table: pd.DataFrame) -> npt.NDArray[np.uint64]:
+    """Hash every row to 64 bits from its values in column order."""
+    return np.asarray(pd.util.hash_pandas_object(table, index=False), np.uint64)

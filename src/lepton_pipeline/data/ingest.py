@@ -41,8 +41,8 @@ def ingest_table(
 
     Raises:
         DataError: a file is empty, has only a header, a column twice or bytes that cannot be decoded; files differ in
-            their columns; a declared column is absent; too many records are broken; a declared date is none; the
-            target cannot be learnt.
+            their columns; a declared column is absent; too many records are broken; all rows of a file stand in
+            another one; a declared date is none; the target cannot be learnt.
     """
     needed = declared_columns(dataset, contract, features) | {"ingestion.dates": list(ingestion.dates)}
     source = Source.open(raw, ingestion, needed)
@@ -126,8 +126,10 @@ def _read(
     known = None if dataset is None else _known(source, dataset)
     survey = source.survey(wanted, known=known)
     survey.require_whole(contract.max_quarantined, f"{key}.max_quarantined")
-    kinds = survey.kinds.of
-    parts = [chunk.typed(kinds, source.ingestion) for chunk in source.chunks(known=known)]
+    kinds, copies = survey.kinds.of, survey.copies(known)
+    typed = (chunk.typed(kinds, source.ingestion) for chunk in source.chunks(known=known))
+    parts = list(copies.watch(typed))
+    copies.check()
     return (pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]), survey
 
 

@@ -69,6 +69,18 @@ class Survey:
     skipped: list[dict[str, str]]
     examples: list[dict[str, Any]]
 
+    def copies(self, known: npt.NDArray[np.bool_] | None = None) -> FileCopies:
+        """What finds copies among the files, once it has been given their typed rows.
+
+        Args:
+            known: whether each row counts; None for all.
+        """
+        sizes = {file.file: file.rows for file in self.files}
+        if known is not None:
+            parts = np.split(known, np.cumsum(list(sizes.values()))[:-1])
+            sizes = {name: int(part.sum()) for name, part in zip(sizes, parts, strict=True)}
+        return FileCopies(sizes)
+
     def reasons(self) -> Counter[str]:
         """Number of records that are no rows, by why."""
         return sum((file.reasons for file in self.files), Counter())
@@ -116,14 +128,6 @@ class Survey:
             f"{count:,} of {records:,} records ({count / records:.1%}) are broken ({counted}), more than {key} = "
             f"{largest_share:g} allows:\n{shown}\nCorrect the file or ingestion.separator, or raise {key}."
         )
-
-
-@dataclass(frozen=True)
-class _Pass:
-    """What the first pass over all rows keeps of each file."""
-
-    files: list[SetApart]
-    copies: FileCopies
 
 
 @dataclass(frozen=True)
@@ -186,14 +190,11 @@ class Source:
             only: the columns to look at; None for all.
 
         Raises:
-            DataError: there is no row, a file cannot be read or all its rows stand in another one, or a column is of
-                several kinds.
+            DataError: there is no row, a file cannot be read, or a column is of several kinds.
         """
         files = [] if isinstance(self.raw, pd.DataFrame) else [SetApart(file.name) for file in self.raw]
-        copies = FileCopies([] if isinstance(self.raw, pd.DataFrame) else self.raw)
-        chunks = self._chunks(rows, _Pass(files, copies), known, only)
+        chunks = self._chunks(rows, files, known, only)
         kinds = find_kinds((chunk.block for chunk in chunks), self.ingestion, wanted)
-        copies.check()
         skipped = [*self.skipped]
         if len(files) > 1:
             skipped += [{"name": file.file, "why": ONLY_A_HEADER} for file in files if not file.rows]
@@ -222,14 +223,14 @@ class Source:
     def _chunks(
         self,
         rows: int,
-        first: _Pass | None,
+        seen: list[SetApart] | None,
         known: npt.NDArray[np.bool_] | None,
         only: Sequence[str] | None,
     ) -> Iterator[Chunk]:
         import pyarrow as pa
 
         read = start = 0
-        for whole in _of_size(self._blocks(first), rows):
+        for whole in _of_size(self._blocks(seen), rows):
             block = whole if only is None else whole.select(list(only))
             if known is not None:
                 block = block.filter(pa.array(known[read : read + len(whole)]))
@@ -238,24 +239,23 @@ class Source:
                 yield Chunk(start, block)
                 start += len(block)
         if read == 0 and not isinstance(self.raw, pd.DataFrame):
-            if first is not None:
+            if seen is not None:
                 # All its records may be broken.
-                Survey(Kinds({}, 0, {}, {}), first.files, [], self._examples(first.files)).require_whole(
+                Survey(Kinds({}, 0, {}, {}), seen, [], self._examples(seen)).require_whole(
                     0, "contract.max_quarantined"
                 )
             raise DataError(f"{', '.join(file.name for file in self.raw)}: only a header, no rows; put data below it.")
 
-    def _blocks(self, first: _Pass | None) -> Iterator[Any]:
+    def _blocks(self, seen: list[SetApart] | None) -> Iterator[Any]:
         if isinstance(self.raw, pd.DataFrame):
             yield arrow_table(self.raw)
             return
         for at, (file, own) in enumerate(zip(self.raw, self.headers, strict=True)):
-            log = None if first is None else first.files[at]
+            log = None if seen is None else seen[at]
             for block in read_blocks(file, own, self.ingestion, log):
                 rows = _without_empty(block, log) if file.is_parquet or file.is_document else block
-                if first is not None:
-                    first.files[at].rows += len(rows)
-                    first.copies.add(file.name, rows)
+                if log is not None:
+                    log.rows += len(rows)
                 yield _with_partitions(rows, _added(file, own), file).select(self.names)
 
     def _examples(self, files: list[SetApart]) -> list[dict[str, Any]]:

@@ -64,7 +64,8 @@ def check_input(
 
     Raises:
         ConfigurationError: a declared expectation cannot be understood.
-        DataError: there is no row, a column is absent, or values cannot be read as declared or as the model needs them.
+        DataError: there is no row, all rows of a file stand in another one, a column is absent, or values cannot be
+            read as declared or as the model needs them.
     """
     if problems := check_declarations(contract):
         raise ConfigurationError("\n".join(problems))
@@ -88,7 +89,9 @@ def check_input(
     files = source.fingerprints()
     checks, left_out = scoring_checks(contract, dataset, source.names)
     counts = model.unseen_counts()
-    found = check_chunks(counts.watch(chunks(on_rows)), checks)
+    copies = survey.copies()
+    found = check_chunks(counts.watch(copies.watch(chunks(on_rows))), checks)
+    copies.check()
     quarantine = QuarantinedRows(chunks, checks, _flags(checks, found))
     if counts.derives:
         # A quarantined row may not have what they are computed of.
