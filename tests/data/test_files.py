@@ -30,10 +30,9 @@ from lepton_pipeline.data.files import (
     find_tables,
     partitions_of,
     raw_files,
-    set_apart,
-    without_blank_files,
 )
 from lepton_pipeline.data.raw import read_header, read_rows
+from lepton_pipeline.data.source import Source
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
@@ -143,15 +142,23 @@ def test_empty_parts_are_skipped_unless_all_are(tmp_path):
         ("b.jsonl.bz2", bz2.compress(b"\n")),
     ],
 )
-def test_files_without_content_are_set_apart(tmp_path, name, content):
-    fill(tmp_path, "a.csv")
+def test_files_without_content_are_skipped_beside_others(tmp_path, name, content):
+    fill(tmp_path, "a.csv", content="x,y\n1,2\n")
     (tmp_path / name).write_bytes(content)
-    files = without_blank_files(raw_files(LOCAL, str(tmp_path)))
-    assert [file.name for file in files] == ["a.csv"]
-    assert files.skipped == [{"name": name, "why": EMPTY}]
-    assert set_apart(files, {"a.csv": ONLY_A_HEADER}).skipped[0] == {"name": "a.csv", "why": ONLY_A_HEADER}
+    source = Source.open(raw_files(LOCAL, str(tmp_path)), Ingestion(), {})
+    assert [file.name for file in source.raw] == ["a.csv"]
+    assert source.survey().record()["skipped"] == [{"name": name, "why": EMPTY}]
     (tmp_path / "a.csv").unlink()
-    assert len(without_blank_files(raw_files(LOCAL, str(tmp_path)))) == 1
+    with pytest.raises(DataError, match="is empty"):
+        Source.open(raw_files(LOCAL, str(tmp_path)), Ingestion(), {})
+
+
+def test_a_part_with_a_header_only_is_skipped_beside_others(tmp_path):
+    fill(tmp_path, "a.csv", content="x,y\n1,2\n")
+    fill(tmp_path, "b.csv", content="x,y\n")
+    assert Source.open(raw_files(LOCAL, str(tmp_path)), Ingestion(), {}).survey().record()["skipped"] == [
+        {"name": "b.csv", "why": ONLY_A_HEADER}
+    ]
 
 
 def test_folders_of_hive_are_columns(tmp_path):

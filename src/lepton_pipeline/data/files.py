@@ -6,8 +6,6 @@ bytes of .json files that lie beside other tables.
 
 from __future__ import annotations
 
-import lzma
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from os.path import realpath
@@ -18,9 +16,7 @@ from urllib.parse import unquote, urlsplit
 from lepton_pipeline.data.openers import open_table
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.suffixes import (
-    JSON,
     TABLE_SUFFIXES,
-    kind_of,
     mentions_a_table,
     table_suffix,
 )
@@ -195,27 +191,6 @@ def partitions_of(name: str) -> dict[str, str | None]:
     return found
 
 
-def without_blank_files(files: RawFiles) -> RawFiles:
-    """Set files without any content apart, where others have some: an empty part of a set is no mistake.
-
-    Only white space, a byte order mark or an empty archive is no content. Where no file has any, all stay, and reading
-    says so.
-    """
-    if len(files) < 2:
-        return files
-    blank = [file for file in files if _is_blank(file)]
-    if not blank or len(blank) == len(files):
-        return files
-    return set_apart(files, {file.name: EMPTY for file in blank})
-
-
-def set_apart(files: RawFiles, reasons: dict[str, str]) -> RawFiles:
-    """Move files to `skipped`, each with its reason, such as EMPTY or ONLY_A_HEADER, by name."""
-    before = [Skipped(each["name"], each["why"]) for each in files.skipped]
-    skipped = sorted([*before, *(Skipped(*each) for each in reasons.items())], key=lambda each: each.name)
-    return RawFiles((file for file in files if file.name not in reasons), skipped)
-
-
 def _is_file(fs: Any, path: str) -> bool:
     # For a web server everything is a file.
     return bool(fs.isfile(path)) and not (_is_web(fs) and path.endswith("/"))
@@ -349,20 +324,6 @@ def _require_same_partitions(files: Sequence[FoundFile]) -> None:
 
 def _partitions(file: FoundFile) -> str:
     return ", ".join(f"a folder {key}=" for key in file.partitions) or "no folder key=value/"
-
-
-def _is_blank(file: RawFile) -> bool:
-    if kind_of(file.name) not in ("text", JSON):
-        return False
-    try:
-        with file.open() as stream:
-            for part in _parts(stream):
-                if part.strip(b" \t\r\n\x00"):
-                    return False
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zipfile.BadZipFile):
-        # Reading it says what is wrong.
-        return False
-    return True
 
 
 def _parts(stream: BinaryIO) -> Iterator[bytes]:
