@@ -132,12 +132,10 @@ def text_blocks(
     broken: list[int] = []
 
     def refuse(record: Any) -> str:
+        broken.append(record.number)
+        # A line of blanks is no record, but has a number.
         if record.text.strip():
-            broken.append(record.number)
             seen.add(record.number, SHORT if record.actual_columns < record.expected_columns else LONG)
-        else:
-            # A line of blanks is no record, but has a number.
-            broken.append(record.number)
         return "skip"
 
     with open_file() as stream:
@@ -227,14 +225,15 @@ def check_quotes(open_file: Callable[[], BinaryIO], file: str, names: Sequence[s
     numbers = _NumberColumns(len(names))
     with _text_of(open_file, dialect_of(open_file, ingestion)) as (text, dialect), _long_fields():
         reader = csv.reader(text, delimiter=dialect.separator, strict=True)
+        suspects: list[tuple[int, int, list[list[str]]]] = []
         before = 0
         try:
             for record in reader:
                 first, before = dialect.lines + before + 1, reader.line_num
                 if dialect.lines + before == first:
                     numbers.learn(record)
-                elif _swallows(record, dialect.separator, len(names), numbers):
-                    raise _stray(file, first, dialect.lines + before)
+                elif len(suspects) < EXAMPLES and (parts := _records_within(record, dialect.separator, len(names))):
+                    suspects.append((first, dialect.lines + before, parts))
         except csv.Error as error:
             last = dialect.lines + reader.line_num
             if "expected after" in str(error):
@@ -243,6 +242,9 @@ def check_quotes(open_file: Callable[[], BinaryIO], file: str, names: Sequence[s
                     '("").'
                 ) from error
             raise _stray(file, dialect.lines + before + 1, last) from error
+        for first, last, parts in suspects:
+            if numbers.hold(parts):
+                raise _stray(file, first, last)
 
 
 def find_lines(
@@ -308,13 +310,12 @@ def _numeric(text: str) -> bool:
     )
 
 
-def _swallows(record: list[str], separator: str, columns: int, numbers: _NumberColumns) -> bool:
-    """Whether every line of a record that has several would be a record by itself."""
-    if columns < 2 or len(record) != columns:  # a single column says nothing
-        return False
-    lines = re.split(r"\r\n|\r|\n", separator.join(record))
-    parts = [line.split(separator) for line in lines]
-    return all(len(part) == columns for part in parts) and numbers.hold(parts)
+def _records_within(record: list[str], separator: str, columns: int) -> list[list[str]]:
+    """The lines of a record that has several, where each would be a record by itself; else none."""
+    if columns == 1 or len(record) != columns:
+        return []
+    parts = [line.split(separator) for line in re.split(r"\r\n|\r|\n", separator.join(record))]
+    return parts if all(len(part) == columns for part in parts) else []
 
 
 def _stray(file: str, first: int, last: int) -> DataError:
