@@ -299,7 +299,8 @@ class _NumberColumns:
         known = [at for at, count in enumerate(self._numbers) if self._rows > 0 and count >= 0.9 * self._rows]
         if not known:
             return self._columns > 3  # two or three texts a line stand in prose, too
-        return all(_numeric(record[at]) for record in records for at in known)
+        cells = [record[at].strip() for record in records for at in known]
+        return all(map(_numeric, cells)) and sum(map(bool, cells)) > len(cells) / 2
 
 
 def _numeric(text: str) -> bool:
