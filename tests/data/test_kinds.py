@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pandas as pd
 import pyarrow as pa
@@ -250,3 +251,10 @@ def test_years_of_two_digits_are_as_declared():
 
 def test_texts_are_composed():
     assert kind_of(["Ko\u0308ln"])[1].tolist() == ["K\u00f6ln"]
+
+
+@pytest.mark.parametrize("keys", [[], ["x"]])
+def test_whole_numbers_beyond_64_bits_keep_their_digits(keys):
+    large = pa.array([Decimal(10**24), Decimal(10**24 + 1), None], pa.decimal128(38, 0))
+    assert kind_of(large, keys=keys)[1].dropna().tolist() == [str(10**24), str(10**24 + 1)]
+    assert kind_of(["9223372036854775808", "-1"], keys=keys)[1].tolist() == ["9223372036854775808", "-1"]

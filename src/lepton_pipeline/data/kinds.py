@@ -124,7 +124,6 @@ class _Facts:
         self._codes = missing_numbers(ingestion.missing, writing)
         self._is_key = is_key
         self._layout = ingestion.dates.get(name)
-        self._present = 0
         # How the file holds the values: "text", "whole", "number", "single", "truth", "date", "seconds".
         self._forms: Counter[str] = Counter()
         # Texts by what they look like: see `_CLASSES`, "whole", and "other".
@@ -151,7 +150,6 @@ class _Facts:
         values = without_codes(column, self._ingestion, self._layout)
         self.missing += values.null_count
         present = len(values) - values.null_count
-        self._present += present
         if present:
             self._forms[form] += present
         if form == "whole" and present:
@@ -173,6 +171,8 @@ class _Facts:
         if not forms:
             return "number" if self.name in wanted.numbers else "empty"
         others = forms - {"text"}
+        if others == {"whole"} and text in (None, "number") and not self._fits_64_bits():
+            return "text"
         if others <= {"whole", "number", "single", "seconds"} and text in (None, "number"):
             return self._number()
         if not others:
@@ -262,7 +262,6 @@ class _Facts:
                 present = len(texts) - texts.null_count
             self._classify(texts, plain, start)
         self.missing += len(texts) - present
-        self._present += present
         if present:
             self._forms["text"] += present
 
@@ -283,6 +282,8 @@ class _Facts:
 
         if self._is_key:
             self._canonical += pc.sum(fits(texts, CANONICAL), min_count=0).as_py() or 0
+        if pc.any(pc.starts_with(plain, "-")).as_py():
+            self._low = min(self._low, -1)
         whole = pc.fill_null(fits(plain, WHOLE), fill_value=True)
         places = pc.indices_nonzero(pc.invert(whole))
         self._texts["whole"] += len(texts) - texts.null_count - len(places)
@@ -318,14 +319,16 @@ class _Facts:
         """What texts are, by their looks alone: "text" or "number"."""
         seen = self._texts
         if self._is_key:
-            fits_a_type = self._canonical == self._forms["text"] and self._low >= -_INT64 and self._high <= _UINT64
-            return "number" if fits_a_type and not seen["other"] else "text"
+            return "number" if self._canonical == self._forms["text"] and self._fits_64_bits() else "text"
         if seen["other"] or seen["code"]:
             return "text"
         # With a number beyond doubt beside them, exponents are numbers, and long ones need not be keys.
-        if (seen["exponent"] or self._high > _UINT64 or self._low < -_INT64) and not seen["decimal"]:
+        if (seen["exponent"] or not self._fits_64_bits()) and not seen["decimal"]:
             return "text"
         return "number"
+
+    def _fits_64_bits(self) -> bool:
+        return self._low >= -_INT64 - 1 and self._high <= (_INT64 if self._low < 0 else _UINT64)
 
     def _number(self) -> str:
         whole = not (
@@ -338,11 +341,9 @@ class _Facts:
         )
         if not whole:
             return SINGLE if set(self._forms) == {"single"} else "number"
-        if self._low < -_INT64 or self._high > _UINT64:
+        if not self._fits_64_bits():
             return "number"
         unsigned = self._high > _INT64
-        if unsigned and self._low < 0:
-            return "number"
         if not self.missing:
             return "unsigned" if unsigned else "whole"
         if max(-self._low, self._high) <= EXACT:
@@ -372,7 +373,7 @@ class _Facts:
         seen, present = self._texts, sum(self._texts.values())
         if self._is_key or not present:
             return []
-        beyond = self._low < -_INT64 or self._high > _UINT64
+        beyond = not self._fits_64_bits()
         numbers = seen["whole"] + seen["decimal"] + seen["infinite"]
         numbers += 0 if beyond else seen["long"]
         if not surprising and seen["code"] >= _MANY * present and seen["code"] + seen["whole"] == present:
