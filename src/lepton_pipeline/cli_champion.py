@@ -9,6 +9,7 @@ from kedro.framework.project import pipelines, settings
 
 from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.readable import say
 
 if TYPE_CHECKING:
     from lepton_pipeline.registry.diff import HeldRows
@@ -54,7 +55,7 @@ def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> Non
     client = _client(env)
     require_model(client, vertical)
     move = roll_back(client, vertical, reason, to)
-    click.echo(f"{vertical}: version {move.version} is champion again, in place of version {move.from_version}")
+    say(f"{vertical}: version {move.version} is champion again, in place of version {move.from_version}")
 
 
 @champion.command()
@@ -76,7 +77,7 @@ def promote(vertical: str, version: int, force: bool, reason: str, env: str | No
     require_model(client, vertical)
     move = promote_version(client, vertical, version, reason)
     replaced = "" if move.from_version is None else f", in place of version {move.from_version}"
-    click.echo(f"{vertical}: version {move.version} is champion{replaced}")
+    say(f"{vertical}: version {move.version} is champion{replaced}")
 
 
 @champion.command()

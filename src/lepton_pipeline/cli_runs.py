@@ -11,6 +11,7 @@ from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli_errors import report_error
+from lepton_pipeline.readable import say
 
 _env = click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
 _debug = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
@@ -42,7 +43,7 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None, debug:
     except Exception as error:
         sys.exit(report_error(error, debug))
     print_comparison(comparison)
-    click.echo(f"\nThe same as a page: {page}")
+    say(f"\nThe same as a page: {page}")
 
 
 @click.command()

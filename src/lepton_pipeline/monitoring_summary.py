@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-_WIDTH_OF_A_LOG = 110
+from lepton_pipeline.terminal import console
+
 _NAMED_COLUMNS = 6
 
 
@@ -23,13 +23,11 @@ def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str
         seconds: by stage.
         where: how to see the run in the MLflow UI.
     """
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
-    console.print()
+    out = console()
+    out.print()
     found = results.get("monitoring_result")
     done = f"version {found['champion']['version']} as of {found['as_of']}" if found else "nothing compared"
-    console.print(Text(f"{name}: {done}", style="bold"))
+    out.print(Text(f"{name}: {done}", style="bold"))
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -37,7 +35,7 @@ def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str
         facts.add_row(fact, Text(text))
     facts.add_row("seconds", f"{sum(seconds.values()):.1f}")
     facts.add_row("see it", where)
-    console.print(Padding(facts, (0, 1), expand=False))
+    out.print(Padding(facts, (0, 1), expand=False))
 
 
 def monitoring_markdown(results: Mapping[str, Any]) -> str:

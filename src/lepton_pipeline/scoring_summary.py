@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-_WIDTH_OF_A_LOG = 110
+from lepton_pipeline.terminal import console
 
 
 def print_scoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
@@ -22,13 +21,11 @@ def print_scoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, f
         seconds: by stage.
         where: how to see the run in the MLflow UI.
     """
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
-    console.print()
+    out = console()
+    out.print()
     record = results.get("scoring_record")
     done = f"scored by version {_version(record)}" if record else "nothing scored"
-    console.print(Text(f"{name}: {done}", style="bold"))
+    out.print(Text(f"{name}: {done}", style="bold"))
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -37,7 +34,7 @@ def print_scoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, f
     stages = ", ".join(f"{stage} {each:.1f}" for stage, each in seconds.items())
     facts.add_row("seconds", f"{sum(seconds.values()):.1f}: {stages}")
     facts.add_row("see it", where)
-    console.print(Padding(facts, (0, 1), expand=False))
+    out.print(Padding(facts, (0, 1), expand=False))
 
 
 def scoring_markdown(results: Mapping[str, Any]) -> str:

@@ -7,10 +7,11 @@ from html import escape
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from lepton_pipeline.terminal import console
 
 _NAMES = {
     "model": "model",
@@ -18,7 +19,6 @@ _NAMES = {
     "logistic_regression": "logistic regression",
     "hist_gradient_boosting": "gradient boosting",
 }
-_WIDTH_OF_A_LOG = 110
 _STAGES = 5
 
 
@@ -33,12 +33,10 @@ def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[st
         seconds: by stage, in the order in which they ran.
         where: how to see the run in the MLflow UI.
     """
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
-    console.print()
+    out = console()
+    out.print()
     for part in _parts(vertical, results, seconds, where):
-        console.print(part)
+        out.print(part)
 
 
 def summary_markdown(results: Mapping[str, Any]) -> str:

@@ -16,19 +16,18 @@ from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from rich import box
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.terminal import console
 
 _LAST_STAGE = "encode_rows"
 # Made by the hook that opens the MLflow run.
 _RUN_ID = "run_id"
 _RESULTS = ("contract_result", "split", "feature_report", "encoder")
 _NOTABLE_SECONDS = 0.1
-_WIDTH_OF_A_LOG = 110
 
 
 @dataclass(frozen=True)
@@ -113,19 +112,17 @@ def print_check(checked: Checked, *, brief: bool = False) -> None:
         checked: what it found.
         brief: in few lines, as one of many verticals.
     """
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
-    console.print()
-    console.print(Text(f"{checked.vertical}: may be trained", style="bold"))
+    out = console()
+    out.print()
+    out.print(Text(f"{checked.vertical}: may be trained", style="bold"))
     if not brief:
-        console.print(_parts_table(checked))
+        out.print(_parts_table(checked))
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
     for name, text in _brief_facts(checked) if brief else _facts(checked):
         facts.add_row(name, Text(text))
-    console.print(Padding(facts, (0, 1), expand=False))
+    out.print(Padding(facts, (0, 1), expand=False))
 
 
 def _require_known(name: str) -> None:

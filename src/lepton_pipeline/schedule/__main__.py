@@ -13,6 +13,7 @@ from types import FrameType
 import click
 
 from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.readable import say
 from lepton_pipeline.schedule.policies import fetch_policies
 from lepton_pipeline.schedule.scheduler import Options, Scheduler, retrain_command
 from lepton_pipeline.schedule.state import FOLDER, only_scheduler
@@ -58,7 +59,7 @@ def main(
                 return
             results = scheduler.once(list(verticals))
     except LeptonError as error:
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}", to_stderr=True)
         sys.exit(error.exit_code)
     if not results:
         _say("nothing is due")
@@ -66,7 +67,7 @@ def main(
 
 
 def _say(line: str) -> None:
-    click.echo(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}", err=True)
+    say(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}", to_stderr=True)
 
 
 def _custom(job: str) -> Callable[[str], list[str]]:

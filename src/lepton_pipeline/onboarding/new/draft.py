@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -20,9 +19,9 @@ from lepton_pipeline.onboarding.new.plan import plan_vertical
 from lepton_pipeline.onboarding.new.render import render
 from lepton_pipeline.onboarding.new.words import RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.profile import profile_files
+from lepton_pipeline.terminal import console
 
 MOST_LINES = 60
-_WIDTH_OF_A_LOG = 110
 
 
 @dataclass(frozen=True)
@@ -133,21 +132,19 @@ def declaration_text(name: str, plan: Plan, origin: str) -> str:
 
 def print_new(result: NewVertical) -> None:
     """Print what was decided and written, and what to do next."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
-    console.print()
+    out = console()
+    out.print()
     size = f"{result.rows:,} rows, {result.columns} columns, {result.base_rate:.1%} positive"
-    console.print(Text(f"{result.name}: {size}", style="bold"))
+    out.print(Text(f"{result.name}: {size}", style="bold"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
     table.add_column("decided", style="dim", no_wrap=True)
     table.add_column("to be", max_width=36)
     table.add_column("because")
     for decision in result.decisions:
         table.add_row(decision.what, Text(decision.choice), Text(decision.reason))
-    console.print(table)
-    console.print(Text(f" written    {', '.join(result.written)}: read them, and fill in SOURCE.md"))
-    console.print(Text(f" next       kedro run --pipelines {result.name}"))
+    out.print(table)
+    out.print(Text(f" written    {', '.join(result.written)}: read them, and fill in SOURCE.md"))
+    out.print(Text(f" next       kedro run --pipelines {result.name}"))
 
 
 def _require_valid(name: str, text: str) -> None:
