@@ -14,6 +14,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import LOGGING, pipelines, settings
 from kedro.utils import find_kedro_project
 
+from lepton_pipeline.cli_adopt import adopt
 from lepton_pipeline.cli_alerts import alerts as alerts_commands
 from lepton_pipeline.cli_backfill import backfill
 from lepton_pipeline.cli_champion import champion as champion_commands
@@ -172,3 +173,4 @@ cli.add_command(backfill)
 cli.add_command(schedule_commands)
 cli.add_command(alerts_commands)
 cli.add_command(status)
+cli.add_command(adopt)

@@ -13,6 +13,7 @@ from lepton_pipeline.readable import say
 
 if TYPE_CHECKING:
     from lepton_pipeline.registry.diff import HeldRows
+    from lepton_pipeline.registry.tracking import Access
 
 _reason = click.option("--reason", required=True, help="Why the champion changes; kept in the history.")
 
@@ -33,7 +34,7 @@ def list_champions(vertical: str | None, env: str | None) -> None:
     from lepton_pipeline.declaration import find_verticals
     from lepton_pipeline.registry.champion import history, require_model
 
-    client = _client(env)
+    client = _client(env, "look")
     names = [vertical] if vertical else find_verticals(project_folder() / settings.CONF_SOURCE / "base")
     if vertical:
         require_model(client, vertical)
@@ -101,7 +102,7 @@ def diff(vertical: str, a: str, b: str, env: str | None) -> None:
     print_diff(compare_versions(client, vertical, a, b, _held_rows(vertical, env)))
 
 
-def _client(env: str | None) -> Any:
+def _client(env: str | None, access: Access = "load") -> Any:
     """A client of the store; None where nothing was ever run."""
     from kedro.config import OmegaConfigLoader
 
@@ -109,7 +110,7 @@ def _client(env: str | None) -> Any:
 
     project = project_folder()
     loader = OmegaConfigLoader(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
-    return existing_store(read_tracking(loader["mlflow"]), project)
+    return existing_store(read_tracking(loader["mlflow"]), project, access)
 
 
 def _held_rows(vertical: str, env: str | None) -> HeldRows | None:

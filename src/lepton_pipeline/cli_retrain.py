@@ -75,7 +75,7 @@ def retrain_log(vertical: str, last: int, env: str | None) -> None:
     require_vertical(vertical)
     project = project_folder()
     loader = OmegaConfigLoader(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
-    client = existing_store(read_tracking(loader["mlflow"]), project)
+    client = existing_store(read_tracking(loader["mlflow"]), project, "look")
     print_jobs(vertical, job_runs(client, vertical, last))
 
 

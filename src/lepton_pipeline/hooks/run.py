@@ -27,6 +27,7 @@ from lepton_pipeline.credentials import without_credentials, without_webhook
 from lepton_pipeline.errors import BusyError, ConfigurationError, store_lost
 from lepton_pipeline.jobs import MONITORING, SCORING, TRAINING, Job
 from lepton_pipeline.monitoring_summary import monitoring_markdown, print_monitoring
+from lepton_pipeline.permissions import require_writable
 from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.experiment_page import present_experiment
 from lepton_pipeline.registry.flat import flatten
@@ -91,6 +92,7 @@ class RunHook:
         self._working_on = None
         jobs = sorted({Job.of(node) for node in pipeline.nodes})
         with self._failing():
+            require_writable(self._written(pipeline))
             self._lock(jobs)
             self._log = self._connect()
             self._exit_on_sigterm()
@@ -183,6 +185,11 @@ class RunHook:
         except Exception as error:
             self.on_pipeline_error(error)
             raise
+
+    def _written(self, pipeline: Pipeline) -> list[Path]:
+        """Files and folders of this machine that the stages will make."""
+        paths = [getattr(self._catalog.get(name), "path", None) for name in sorted(pipeline.all_outputs())]
+        return [path for path in paths if isinstance(path, Path)]
 
     def _lock(self, jobs: list[Job]) -> None:
         """Take the locks of the jobs: a retraining job that runs them itself holds that of the training already."""

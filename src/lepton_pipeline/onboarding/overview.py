@@ -92,7 +92,7 @@ def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOver
         ConfigurationError: there is no vertical, or the store cannot be used.
     """
     names = find_verticals(base)
-    client = existing_store(tracking, project)
+    client = existing_store(tracking, project, "look")
     results = {} if client is None else {name: _runs(client, name) | _promoted(client, name) for name in names}
     return [VerticalOverview(name, **_declared(base, name), **results.get(name, {})) for name in names]
 
