@@ -77,7 +77,7 @@ class FileLock:
             except FileNotFoundError:
                 pass
             try:
-                descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+                descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
             except FileExistsError:
                 continue
             share(self._file)

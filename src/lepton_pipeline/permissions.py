@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lepton_pipeline.errors import ConfigurationError
 
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -60,6 +61,11 @@ def refusal(path: Path, *, read_only: bool = False) -> ConfigurationError:
             f"{found} cannot be written: its file system is read-only. Mount it so that it can be written, or copy the "
             "project to where it can."
         )
+    if os.access(found, os.R_OK | os.W_OK | (os.X_OK if found.is_dir() else 0)):
+        return ConfigurationError(
+            f"{path} cannot be used by {user_name()}: permission was denied. Look at what owns and limits it: its "
+            "folders, a container, a sandbox."
+        )
     owner, group = _owner(facts.st_uid), _group(facts.st_gid)
     what = "folder" if found.is_dir() else "file"
     return ConfigurationError(
@@ -79,13 +85,19 @@ def refused(error: BaseException) -> ConfigurationError | None:
 
 
 def share(path: Path) -> None:
-    """Let those use a file or folder, newly made by this process, who may use the folder it is in."""
-    allowed = stat.S_IMODE(path.parent.stat().st_mode) & ~stat.S_ISVTX
-    path.chmod(allowed if path.is_dir() else allowed & 0o666)
+    """Let others write to a file, or a folder with those in it, newly made, if they may write to the one it is in."""
+    allowed = stat.S_IMODE(path.parent.stat().st_mode) & 0o777
+    if not allowed & _OTHERS_WRITE:
+        return
+    if not path.is_dir():
+        path.chmod(allowed & 0o666)
+        return
+    for folder in (path, *(each for each in path.rglob("*") if each.is_dir())):
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | allowed)
 
 
 def shared_folder(path: Path) -> Path:
-    """Make a folder, where it is not there, for all who may use the one it is in."""
+    """Make a folder, where it is not there; others may write to it if they may to the one it is in."""
     if not path.is_dir():
         shared_folder(path.parent)
         try:

@@ -94,6 +94,9 @@ def _furnish_conf(conf: Path, given: Path, env: str | None, vertical: str, param
             linked.symlink_to(path.resolve())
     declaration = conf / "base" / vertical / "parameters.yml"
     declaration.parent.mkdir(parents=True, exist_ok=True)
+    for copied in (declaration, conf / "base" / "mlflow.yml"):
+        # The project's own may be read-only.
+        copied.unlink(missing_ok=True)
     # JSON is YAML in which a text that looks like a number, or a date, stays a text.
     declaration.write_text(json.dumps({vertical: _literal(parameters)}, ensure_ascii=False), encoding="utf-8")
     (conf / "base" / "mlflow.yml").write_text(f"tracking_uri: sqlite:///{STORE}\nartifact_root: mlruns\n")

@@ -18,7 +18,7 @@ from lepton_pipeline.credentials import mask_logs, without_credentials
 from lepton_pipeline.errors import ConfigurationError, StoreError
 from lepton_pipeline.locks import FileLock
 from lepton_pipeline.parameters import Declaration
-from lepton_pipeline.permissions import refusal, require_writable, user_name
+from lepton_pipeline.permissions import refusal, require_writable, shared_folder, user_name
 from lepton_pipeline.registry.database import may_pass, require_database
 from lepton_pipeline.registry.experiment_page import EXPERIMENT
 from lepton_pipeline.registry.flat import flat_intervals, flat_metrics, flatten, log_epoch, log_metrics
@@ -71,7 +71,8 @@ class RunLog:
             if access == "write":
                 _require_writable(file)
         local = local_store(tracking.tracking_uri, tracking.artifact_root, project)
-        self._artifacts = (project / tracking.artifact_root).resolve().as_uri() if tracking.artifact_root else None
+        self._artifact_root = (project / tracking.artifact_root).resolve() if tracking.artifact_root else None
+        self._artifacts = self._artifact_root.as_uri() if self._artifact_root else None
         # Functions of MLflow that take no address (logging a model, loading one by alias) read these.
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
@@ -106,6 +107,9 @@ class RunLog:
             experiment = self.client.get_experiment_by_name(experiment_name)
             if experiment is None:
                 location = f"{self._artifacts}/{experiment_name}" if self._artifacts else None
+                if self._artifact_root is not None:
+                    # MLflow would make it for this user alone.
+                    shared_folder(self._artifact_root / experiment_name / "models")
                 experiment_id = self.client.create_experiment(
                     experiment_name, artifact_location=location, tags=EXPERIMENT
                 )

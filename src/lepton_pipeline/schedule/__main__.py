@@ -13,6 +13,7 @@ from types import FrameType
 import click
 
 from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.permissions import refused
 from lepton_pipeline.readable import say
 from lepton_pipeline.schedule.policies import fetch_policies
 from lepton_pipeline.schedule.scheduler import Options, Scheduler, retrain_command
@@ -58,9 +59,12 @@ def main(
                 scheduler.run()
                 return
             results = scheduler.once(list(verticals))
-    except LeptonError as error:
-        say(f"error: {error}", to_stderr=True)
-        sys.exit(error.exit_code)
+    except (LeptonError, OSError) as error:
+        known = error if isinstance(error, LeptonError) else refused(error)
+        if known is None:
+            raise
+        say(f"error: {known}", to_stderr=True)
+        sys.exit(known.exit_code)
     if not results:
         _say("nothing is due")
     sys.exit(0 if all(result.outcome == "done" for result in results) else 1)

@@ -18,6 +18,7 @@ from lepton_pipeline.data.raw import TABLE_SUFFIXES, RawFile
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, LeptonError
 from lepton_pipeline.jobs import name_problem
+from lepton_pipeline.permissions import refused
 
 _RESERVED = frozenset({"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"})
 _LONGEST_NAME = 50
@@ -134,6 +135,8 @@ def write_vertical(project: Path, name: str, parameters: str, source: str, files
             # Last, so that whoever sees the vertical finds its data.
             temporary.rename(conf)
         except OSError as error:
+            if (problem := refused(error)) is not None:
+                raise problem from error
             raise LeptonError(f"{name} cannot be written: {error}; nothing is left of it.") from error
         undo.pop_all()
 
