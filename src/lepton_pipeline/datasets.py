@@ -57,7 +57,7 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
         raise DatasetError("raw data is read only")
 
     def _find(self) -> list[str]:
-        found = self._fs.find(self._path) if self._fs.isdir(self._path) else self._fs.glob(f"{self._path}.*")
+        found = self._fs.find(self._path) if self._fs.isdir(self._path) else self._fs.glob(f"{escape(self._path)}.*")
         files = (PurePosixPath(path) for path in found)
         # Hidden files are what editors and archives of macOS have left behind.
         return [
