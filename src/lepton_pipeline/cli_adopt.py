@@ -20,14 +20,12 @@ def adopt(if_moved: bool, env: str | None) -> None:
 
     The original is not touched. A project that was moved needs this only before MLflow is used without kedro.
     """
-    from kedro.config import OmegaConfigLoader
-
     from lepton_pipeline.locks import FileLock
     from lepton_pipeline.registry.home import local_store
     from lepton_pipeline.registry.tracking import read_tracking
 
     project = project_folder()
-    loader = OmegaConfigLoader(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
     tracking = read_tracking(loader["mlflow"])
     store = local_store(tracking.tracking_uri, tracking.artifact_root, project)
     if store is None and if_moved:

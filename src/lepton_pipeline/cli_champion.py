@@ -104,12 +104,10 @@ def diff(vertical: str, a: str, b: str, env: str | None) -> None:
 
 def _client(env: str | None, access: Access = "load") -> Any:
     """A client of the store; None where nothing was ever run."""
-    from kedro.config import OmegaConfigLoader
-
     from lepton_pipeline.registry.tracking import existing_store, read_tracking
 
     project = project_folder()
-    loader = OmegaConfigLoader(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
     return existing_store(read_tracking(loader["mlflow"]), project, access)
 
 

@@ -66,15 +66,13 @@ def retrain(
 @explained
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
     """List what the latest jobs of VERTICAL decided, the latest first."""
-    from kedro.config import OmegaConfigLoader
-
     from lepton_pipeline.registry.tracking import existing_store, read_tracking
     from lepton_pipeline.retraining.history import job_runs
     from lepton_pipeline.retraining_view import print_jobs
 
     require_vertical(vertical)
     project = project_folder()
-    loader = OmegaConfigLoader(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
     client = existing_store(read_tracking(loader["mlflow"]), project, "look")
     print_jobs(vertical, job_runs(client, vertical, last))
 

@@ -72,11 +72,11 @@ def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None, debug: boo
 
 def _tracking(env: str | None) -> Any:
     """Addresses as `mlflow.yml` has them; untyped, because what they are an instance of is imported late."""
-    from kedro.config import OmegaConfigLoader
-
     from lepton_pipeline.registry.tracking import read_tracking
 
-    loader = OmegaConfigLoader(str(_project() / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(
+        str(_project() / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS
+    )
     return read_tracking(loader["mlflow"])
 
 

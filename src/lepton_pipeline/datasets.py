@@ -57,12 +57,18 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
         raise DatasetError("raw data is read only")
 
     def _find(self) -> list[str]:
-        found = self._fs.find(self._path) if self._fs.isdir(self._path) else self._fs.glob(f"{escape(self._path)}.*")
+        found = self._fs.find(self._path) if self._fs.isdir(self._path) else self._named()
         files = (PurePosixPath(path) for path in found)
         # Hidden files are what editors and archives of macOS have left behind.
         return [
             str(path) for path in files if set(TABLE_SUFFIXES) & set(path.suffixes) and not path.name.startswith(".")
         ]
+
+    def _named(self) -> list[str]:
+        """Files beside the path that are called like it; not by a pattern, for a path may have brackets."""
+        folder, _, name = self._path.rpartition("/")
+        beside = self._fs.ls(folder, detail=False) if self._fs.isdir(folder) else []
+        return [path for path in beside if PurePosixPath(path).name.startswith(f"{name}.")]
 
     def _opener(self, path: str) -> Callable[[], BinaryIO]:
         def open_file() -> BinaryIO:

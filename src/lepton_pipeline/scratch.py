@@ -13,7 +13,7 @@ from tempfile import mkdtemp
 from types import FrameType
 from typing import Any
 
-from kedro.config import MissingConfigException, OmegaConfigLoader
+from kedro.config import MissingConfigException
 from kedro.framework.project import settings
 from kedro.io import DataCatalog
 
@@ -115,7 +115,7 @@ def _literal(value: Any) -> Any:
 
 def _refuse_outputs_elsewhere(folder: Path, outputs: Iterable[str]) -> None:
     """Refuse a catalog by which the run would write outside the scratch folder, into the project's data say."""
-    loader = OmegaConfigLoader(str(folder / settings.CONF_SOURCE), **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(str(folder / settings.CONF_SOURCE), **settings.CONFIG_LOADER_ARGS)
     try:
         credentials = loader["credentials"]
     except MissingConfigException:

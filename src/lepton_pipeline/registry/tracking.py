@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -68,6 +69,11 @@ class RunLog:
         if uri.startswith(SQLITE):
             file = project / uri.removeprefix(SQLITE)
             uri = f"{SQLITE}{file}"
+            if found := re.search(r"\?|%[0-9A-Fa-f]{2}", str(file)):
+                raise ConfigurationError(
+                    f"{file}: no address of SQLite can name a file in a folder with {found[0]!r} in its name; rename "
+                    "the folder, or keep runs elsewhere (mlflow.yml: tracking_uri)."
+                )
             if access == "write":
                 _require_writable(file)
         local = local_store(tracking.tracking_uri, tracking.artifact_root, project)
