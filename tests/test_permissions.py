@@ -38,13 +38,9 @@ def test_an_error_of_the_system_is_one_message_with_exit_code_2(tmp_path, not_al
     file = tmp_path / "scheduler.json"
     file.touch()
     not_allowed(file)
-    try:
-        try:
-            raise PermissionError(errno.EACCES, "Permission denied", str(file))
-        except PermissionError as error:
-            raise RuntimeError("of a library") from error
-    except RuntimeError as error:
-        told = user_error(error)
+    error = RuntimeError("of a library")
+    error.__cause__ = PermissionError(errno.EACCES, "Permission denied", str(file))
+    told = user_error(error)
     assert told.exit_code == 2
     assert f"{file} cannot be written by" in str(told)
     assert "the file belongs to" in str(told)

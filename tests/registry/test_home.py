@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -22,8 +23,6 @@ def project(store, tmp_path):
 
 
 def note(client, run_id, folder):
-    from pathlib import Path
-
     return Path(client.download_artifacts(run_id, "note.txt", str(folder))).read_text()
 
 
@@ -84,7 +83,7 @@ def test_a_project_that_is_reached_by_another_name_is_no_copy(project, tmp_path)
 
 @pytest.mark.parametrize(
     ("uri", "root"),
-    [("https://mlflow.example.org", None), ("sqlite:///mlflow.db", "/artefacts"), ("postgresql://x", "a")],
+    [("https://example.org", None), ("sqlite:///mlflow.db", "/artefacts"), ("postgresql://x", "a")],
 )
 def test_a_store_of_others_is_none_of_the_project(tmp_path, uri, root):
     assert local_store(uri, root, tmp_path) is None
