@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,8 +92,10 @@ class LocalStore:
             if path.parent in roots and path.is_dir() and not (self.artifacts / path.name).is_dir()
         ]
 
-    def rewrite(self, projects: Iterable[Path]) -> None:
+    def rewrite(self, projects: Sequence[Path]) -> None:
         """Let every address below the artefacts of other projects point to the same place below this one, or none."""
+        if not projects:
+            return
         new = (self.artifacts.as_uri(), str(self.artifacts))
         with closing(sqlite3.connect(self.database, timeout=_SECONDS)) as store, store:
             tables = {name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
