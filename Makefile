@@ -21,6 +21,7 @@ test: .venv/.installed-dev ## lint, types and tests
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 ui: .venv/.installed ## open MLflow on the local store: http://127.0.0.1:5000, or another PORT
+	@$(BIN)/kedro adopt --if-moved
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --port $(PORT)
 
 clean: ## remove what runs have made: data sets and the local MLflow store

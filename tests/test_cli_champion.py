@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-
 import mlflow
 import pytest
 from click.testing import CliRunner
-from conftest import Project
 
 from lepton_pipeline.cli_champion import champion
 
@@ -16,7 +13,7 @@ from lepton_pipeline.cli_champion import champion
 def two_versions(trained, tmp_path):
     """A copy of a trained project; its champion is registered a second time, as the challenger."""
     original, _ = trained
-    copy = Project(shutil.copytree(original.path, tmp_path / "project"))
+    copy = original.copy(tmp_path / "project")
     client = copy.client()
     # The model behind a version is looked up here.
     mlflow.set_tracking_uri(f"sqlite:///{copy.path}/mlflow.db")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from click.testing import CliRunner
-from conftest import Project
 
 from lepton_pipeline.cli_retrain import retrain
 from lepton_pipeline.retraining.lock import only_job
@@ -31,7 +28,7 @@ def test_a_dry_run_says_which_triggers_hold_and_writes_nothing(trained):
 
 
 def test_a_job_decides_and_is_listed_and_a_second_one_says_who_is_at_work(trained, tmp_path):
-    project = Project(shutil.copytree(trained[0].path, tmp_path / "project"))
+    project = trained[0].copy(tmp_path / "project")
     project.declare("finance", lambda declared: declared.update(retraining={"max_age": "1000d", "on_new_rows": 0.1}))
     done = project.run("retrain", "finance")
     assert done.returncode == 0, done.stderr

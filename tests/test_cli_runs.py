@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pandas as pd
 import pytest
-from conftest import Project
 
 
 def contents(folder):
@@ -58,8 +56,7 @@ def test_a_run_is_made_again_to_the_last_bit_and_leaves_the_project_as_it_was(tr
 @pytest.fixture
 def altered(trained, tmp_path):
     """A copy of the trained project whose raw data lacks a row."""
-    project = Project(tmp_path / "project")
-    shutil.copytree(trained[0].path, project.path)
+    project = trained[0].copy(tmp_path / "project")
     raw = project.path / "data/01_raw/finance/sample.csv.gz"
     pd.read_csv(raw).iloc[:-1].to_csv(raw, index=False)
     return project

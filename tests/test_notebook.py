@@ -72,9 +72,9 @@ def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Projec
 
 @pytest.fixture
 def copy(trained: tuple[Project, str], tmp_path: Path) -> Project:
-    """The trained project, free to be changed; artefacts stay where its MLflow store says they are."""
+    """The trained project, free to be changed."""
     project, _ = trained
-    return Project(shutil.copytree(project.path, tmp_path / "copy", ignore=shutil.ignore_patterns("mlruns")))
+    return project.copy(tmp_path / "copy")
 
 
 def assert_quiet(executed: Executed) -> None:

@@ -11,10 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import click
-
 from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.parameters import Alerts
+from lepton_pipeline.readable import say
 from lepton_pipeline.registry.tracking import RunLog
 from lepton_pipeline.retraining.alerts import Alert, Outcome, send, summary
 from lepton_pipeline.retraining.causes import alert_of_error, alerts_of
@@ -97,7 +96,7 @@ def _place(log: RunLog, run_id: str) -> str:
 
 
 def _say(line: str) -> None:
-    click.echo(without_credentials(line), err=True)
+    say(without_credentials(line), to_stderr=True)
 
 
 def _from_json(text: str) -> Alert:

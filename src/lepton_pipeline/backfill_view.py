@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +13,7 @@ from rich.text import Text
 from lepton_pipeline.backfill.chart import METRICS
 from lepton_pipeline.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.backfill.walk import Look
+from lepton_pipeline.terminal import console
 
 _WIDTH_OF_A_LOG = 130
 _NOTHING = "–"
@@ -24,7 +24,7 @@ def print_look(look: Look, before: bool) -> None:
     """Print one line for a date; `before`: it was finished by an earlier start."""
     done = _decided(look.due, look.triggers, look.version, look.promoted, look.alarms)
     alarms = f"; alarms: {', '.join(look.alarms)}" if look.alarms else ""
-    console().print(Text(f"{look.date}  {done}{alarms}{' (finished before)' * before}"), soft_wrap=True)
+    console(_WIDTH_OF_A_LOG).print(Text(f"{look.date}  {done}{alarms}{' (finished before)' * before}"), soft_wrap=True)
 
 
 def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
@@ -34,7 +34,7 @@ def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
         found: what `describe` gives.
         files: where the results lie, by what they are.
     """
-    out = console()
+    out = console(_WIDTH_OF_A_LOG)
     metric = METRICS[found["metric"]]
     out.print()
     out.print(Text.assemble((found["vertical"], "bold"), f", backfill by {found['every']}: realised {metric}"))
@@ -57,14 +57,6 @@ def backfill_markdown(found: Mapping[str, Any]) -> str:
     """The same as Markdown, for the head of the run's page."""
     lines = ["| " + " | ".join(cells) + " |" for cells in (_COLUMNS, ["---"] * len(_COLUMNS), *_rows(found))]
     return "\n".join([*(f"- **{fact}**: {text}" for fact, text in _facts(found)), "", *lines])
-
-
-def console() -> Console:
-    """Where it is printed; a log has no width of its own."""
-    out = Console(highlight=False)
-    if not out.is_terminal:
-        out.width = _WIDTH_OF_A_LOG
-    return out
 
 
 def _rows(found: Mapping[str, Any]) -> list[list[str]]:

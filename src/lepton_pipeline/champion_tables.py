@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from lepton_pipeline.registry.champion import Reign
 from lepton_pipeline.registry.diff import SameRows, VersionDiff
+from lepton_pipeline.terminal import console
 
-_WIDTH_OF_A_LOG = 110
 _HASH_CHARACTERS, _VALUE_CHARACTERS = 12, 200
 _RUN_CHARACTERS = 8
 _UNKNOWN = "unknown"
@@ -21,11 +20,11 @@ _UNKNOWN = "unknown"
 
 def print_history(vertical: str, reigns: Sequence[Reign]) -> None:
     """Print who was champion of a vertical, the latest first."""
-    console = _console()
+    out = console()
     if not reigns:
-        console.print(Text.assemble((vertical, "bold"), ": no champion yet"))
+        out.print(Text.assemble((vertical, "bold"), ": no champion yet"))
         return
-    console.print(Text(vertical, style="bold"))
+    out.print(Text(vertical, style="bold"))
     table = _table()
     table.add_column("version", justify="right")
     table.add_column("from", no_wrap=True)
@@ -35,34 +34,34 @@ def print_history(vertical: str, reigns: Sequence[Reign]) -> None:
         until = "now" if reign.current else _moment(reign.until)
         style = "bold" if reign.current else None
         table.add_row(str(reign.version), _moment(reign.since), until, _why(reign), style=style)
-    console.print(table)
+    out.print(table)
 
 
 def print_diff(diff: VersionDiff) -> None:
     """Print two versions side by side."""
-    console = _console()
+    out = console()
     a, b = (f"version {version}" for version in diff.versions)
-    console.print(Text(f"{diff.name}: {a} and {b}", style="bold"))
+    out.print(Text(f"{diff.name}: {a} and {b}", style="bold"))
     registered = _side_by_side("figures of each on its own test rows", a, b)
     for row in diff.registered:
         registered.add_row(*row)
-    console.print(registered)
+    out.print(registered)
     if diff.same_rows is not None:
-        console.print(_same_rows(diff.same_rows, a, b))
+        out.print(_same_rows(diff.same_rows, a, b))
     facts = _side_by_side("", a, b)
     for key, *values in diff.facts:
         shown = [value[:_HASH_CHARACTERS] if key.endswith(("sha256", "commit")) else value for value in values]
         facts.add_row(key, *shown, style=None if values[0] != values[1] else "dim")
-    console.print(facts)
+    out.print(facts)
     parameters = _side_by_side("parameters that differ", a, b)
     for key, *values in diff.parameters:
         parameters.add_row(Text(key), *(Text(value[:_VALUE_CHARACTERS]) for value in values))
     if diff.parameters:
-        console.print(parameters)
+        out.print(parameters)
     else:
-        console.print("parameters: the same")
+        out.print("parameters: the same")
     if diff.remark:
-        console.print(Text(diff.remark, style="yellow"))
+        out.print(Text(diff.remark, style="yellow"))
 
 
 def _same_rows(same: SameRows, a: str, b: str) -> Table:
@@ -73,13 +72,6 @@ def _same_rows(same: SameRows, a: str, b: str) -> Table:
         shown = "" if each is None else f"{each['value']:+.4f} [{each['low']:+.4f}, {each['high']:+.4f}]"
         table.add_row(metric, *(f"{value:.4f}" for value in values), shown)
     return table
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
-    return console
 
 
 def _table() -> Table:

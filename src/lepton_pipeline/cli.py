@@ -14,6 +14,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import LOGGING, pipelines, settings
 from kedro.utils import find_kedro_project
 
+from lepton_pipeline.cli_adopt import adopt
 from lepton_pipeline.cli_alerts import alerts as alerts_commands
 from lepton_pipeline.cli_backfill import backfill
 from lepton_pipeline.cli_champion import champion as champion_commands
@@ -27,6 +28,7 @@ from lepton_pipeline.cli_vertical import vertical as vertical_commands
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.hooks import RunHook
 from lepton_pipeline.jobs import TRAINING, Job
+from lepton_pipeline.readable import readable_output, say
 
 _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")
 _INTERRUPTED = 130
@@ -45,6 +47,7 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
     3 data that break the contract, 4 gate refused (with --fail-on-refusal), 130 interrupted, 1 anything else, also
     where another process, such as kedro retrain, is at work on the same pipeline.
     """
+    readable_output()
     _configure_logging()
     try:
         names = _selected(options)
@@ -56,7 +59,7 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
     if failed and len(names) > 1:
         shown = ", ".join(f"{name} (exit code {code})" for name, code in failed.items())
         what = "verticals" if all(Job.named(name).purpose == TRAINING for name in names) else "pipelines"
-        click.echo(f"\n{len(failed)} of {len(names)} {what} failed: {shown}", err=True)
+        say(f"\n{len(failed)} of {len(names)} {what} failed: {shown}", to_stderr=True)
     # Without it, the interpreter spends two seconds at its end on walking through the libraries' objects.
     gc.freeze()
     sys.exit(next(iter(failed.values()), 0))
@@ -76,7 +79,7 @@ def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: b
         if fail_on_refusal:
             _require_promotion(Job.named(name).vertical)
     except (KeyboardInterrupt, SystemExit) as stop:
-        click.echo(f"\n{name}: told to stop; go on with: kedro run --pipelines {name} --only-missing-outputs", err=True)
+        say(f"\n{name}: told to stop; go on with: kedro run --pipelines {name} --only-missing-outputs", to_stderr=True)
         sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
     except Exception as error:
         return report_error(error, debug, name)
@@ -170,3 +173,4 @@ cli.add_command(backfill)
 cli.add_command(schedule_commands)
 cli.add_command(alerts_commands)
 cli.add_command(status)
+cli.add_command(adopt)

@@ -8,6 +8,7 @@ import click
 
 from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.readable import say
 
 
 @click.group()
@@ -36,5 +37,5 @@ def test(vertical: str, env: str | None) -> None:
         raise ConfigurationError(f"{vertical}.alerts: no channel is declared; declare webhook, mail or file.")
     outcomes = trial(vertical, declared, project)
     for outcome in outcomes:
-        click.echo(f"{outcome.channel:8} {outcome.state}" + (f": {outcome.why}" if outcome.why else ""))
+        say(f"{outcome.channel:8} {outcome.state}" + (f": {outcome.why}" if outcome.why else ""))
     sys.exit(0 if all(outcome.state == "sent" for outcome in outcomes) else 1)

@@ -15,6 +15,7 @@ import click
 from lepton_pipeline.cli_errors import report_error
 from lepton_pipeline.cli_options import debug_option, env_option, params_option, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.readable import say
 
 if TYPE_CHECKING:
     from lepton_pipeline.backfill.grid import Grid
@@ -51,7 +52,7 @@ def backfill(
     try:
         code = _backfill(vertical, since, until, every, params, env)
     except (KeyboardInterrupt, SystemExit) as stop:
-        click.echo(f"\n{vertical}: told to stop; the same command goes on after the last finished date", err=True)
+        say(f"\n{vertical}: told to stop; the same command goes on after the last finished date", to_stderr=True)
         sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
     except Exception as error:
         code = report_error(error, debug)
@@ -76,7 +77,7 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
     name = Job(vertical, BACKFILL).name
     with only_job(project / FOLDER, name, "kedro backfill") as holder, unwinding():
         if holder is not None:
-            click.echo(f"{vertical}: another backfill is at work ({holder}); nothing done")
+            say(f"{vertical}: another backfill is at work ({holder}); nothing done")
             return 0
         shelf = Shelf(project / _SHELF.format(vertical))
         steps = BackfillSteps(project, env, vertical, params, shelf)
@@ -91,7 +92,7 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
         log.parameters(run_id, steps.declared.model_dump(mode="json"))
         with _closing(log, run_id):
             _work(vertical, project, grid, steps, shelf, log, run_id, now)
-        click.echo(f"recorded: {log.where(run_id)}")
+        say(f"recorded: {log.where(run_id)}")
     return 0
 
 
@@ -111,6 +112,7 @@ def _work(
     from lepton_pipeline.backfill.shelf import ARTEFACTS, STORE
     from lepton_pipeline.backfill.walk import models_in_use, walk, without_clock
     from lepton_pipeline.backfill_view import print_backfill, print_look
+    from lepton_pipeline.registry.home import LocalStore
     from lepton_pipeline.registry.tracking import RunLog, Tracking
 
     table = steps.whole_table()
@@ -118,14 +120,18 @@ def _work(
     assign_periods(table, steps.declared.dataset, grid)
     key = steps.key(table) | {"from": str(grid.dates[0]), "every": grid.every}
     if changed := shelf.begin(key):
-        click.echo(f"{vertical}: other than before: {', '.join(changed)}; begins anew")
+        say(f"{vertical}: other than before: {', '.join(changed)}; begins anew")
     log.tag(run_id, {f"{name}.sha256": value for name, value in key.items() if name not in ("from", "every")})
     declared, notes = without_clock(steps.declared, grid)
     scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
 
-    looks = walk(
-        grid, declared, vertical, steps, shelf, lambda: steps.use(RunLog(scratch, shelf.store)), now, print_look
-    )
+    def open_scratch() -> RunLog:
+        # The store of dates that were finished before the project was moved or copied.
+        home = LocalStore(shelf.store / STORE, shelf.store, Path(ARTEFACTS))
+        home.rewrite(home.former())
+        return steps.use(RunLog(scratch, shelf.store))
+
+    looks = walk(grid, declared, vertical, steps, shelf, open_scratch, now, print_look)
     metric, evaluation = declared.gate.metric, declared.evaluation
     present = now.replace(tzinfo=None).isoformat(timespec="seconds")
     periods = realise(table, declared.dataset, grid, models_in_use(looks), steps.score, metric, evaluation, present)

@@ -9,9 +9,11 @@ from kedro.framework.project import pipelines, settings
 
 from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.readable import say
 
 if TYPE_CHECKING:
     from lepton_pipeline.registry.diff import HeldRows
+    from lepton_pipeline.registry.tracking import Access
 
 _reason = click.option("--reason", required=True, help="Why the champion changes; kept in the history.")
 
@@ -32,7 +34,7 @@ def list_champions(vertical: str | None, env: str | None) -> None:
     from lepton_pipeline.declaration import find_verticals
     from lepton_pipeline.registry.champion import history, require_model
 
-    client = _client(env)
+    client = _client(env, "look")
     names = [vertical] if vertical else find_verticals(project_folder() / settings.CONF_SOURCE / "base")
     if vertical:
         require_model(client, vertical)
@@ -54,7 +56,7 @@ def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> Non
     client = _client(env)
     require_model(client, vertical)
     move = roll_back(client, vertical, reason, to)
-    click.echo(f"{vertical}: version {move.version} is champion again, in place of version {move.from_version}")
+    say(f"{vertical}: version {move.version} is champion again, in place of version {move.from_version}")
 
 
 @champion.command()
@@ -76,7 +78,7 @@ def promote(vertical: str, version: int, force: bool, reason: str, env: str | No
     require_model(client, vertical)
     move = promote_version(client, vertical, version, reason)
     replaced = "" if move.from_version is None else f", in place of version {move.from_version}"
-    click.echo(f"{vertical}: version {move.version} is champion{replaced}")
+    say(f"{vertical}: version {move.version} is champion{replaced}")
 
 
 @champion.command()
@@ -100,15 +102,13 @@ def diff(vertical: str, a: str, b: str, env: str | None) -> None:
     print_diff(compare_versions(client, vertical, a, b, _held_rows(vertical, env)))
 
 
-def _client(env: str | None) -> Any:
+def _client(env: str | None, access: Access = "load") -> Any:
     """A client of the store; None where nothing was ever run."""
-    from kedro.config import OmegaConfigLoader
-
     from lepton_pipeline.registry.tracking import existing_store, read_tracking
 
     project = project_folder()
-    loader = OmegaConfigLoader(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
-    return existing_store(read_tracking(loader["mlflow"]), project)
+    loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    return existing_store(read_tracking(loader["mlflow"]), project, access)
 
 
 def _held_rows(vertical: str, env: str | None) -> HeldRows | None:

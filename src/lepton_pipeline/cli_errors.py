@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import traceback
 
-import click
-
 from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.errors import ContractError, LeptonError, user_error
 from lepton_pipeline.jobs import SCORING, Job
+from lepton_pipeline.readable import say
 
 
 def report_error(error: Exception, debug: bool, pipeline: str | None = None) -> int:
@@ -24,12 +23,12 @@ def report_error(error: Exception, debug: bool, pipeline: str | None = None) -> 
     """
     known = user_error(error)
     if debug or known is None:
-        click.echo(without_credentials("".join(traceback.format_exception(error))), err=True)
+        say(without_credentials("".join(traceback.format_exception(error))), to_stderr=True)
     if known is None:
         return LeptonError.exit_code
-    click.echo(f"\nerror: {without_credentials(str(known))}", err=True)
+    say(f"\nerror: {without_credentials(str(known))}", to_stderr=True)
     if isinstance(known, ContractError) and pipeline is not None:
-        click.echo(_evidence(known, Job.named(pipeline)), err=True)
+        say(_evidence(known, Job.named(pipeline)), to_stderr=True)
     return known.exit_code
 
 

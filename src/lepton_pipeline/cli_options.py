@@ -15,6 +15,7 @@ from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli_errors import report_error
+from lepton_pipeline.readable import readable_output
 
 debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
 env_option = click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
@@ -25,6 +26,7 @@ def explained(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def explained_command(debug: bool, **options: Any) -> None:
+        readable_output()
         try:
             command(**options)
         except Exception as error:

@@ -13,6 +13,7 @@ from kedro.framework.project import settings
 from lepton_pipeline.cli_errors import report_error
 from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
+from lepton_pipeline.readable import say
 
 if TYPE_CHECKING:
     from lepton_pipeline.retraining.job import Outcome, Request
@@ -46,7 +47,7 @@ def retrain(
         request, steps, mlflow = _prepare(vertical, date, now, force, env)
         code = _show(request, steps, mlflow) if dry_run else _work(request, steps, mlflow, debug, fail_on_refusal)
     except (KeyboardInterrupt, SystemExit) as stop:
-        click.echo(f"\n{vertical}: told to stop; what it had begun is recorded as KILLED", err=True)
+        say(f"\n{vertical}: told to stop; what it had begun is recorded as KILLED", to_stderr=True)
         sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
     except Exception as error:
         code = report_error(error, debug)
@@ -65,16 +66,14 @@ def retrain(
 @explained
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
     """List what the latest jobs of VERTICAL decided, the latest first."""
-    from kedro.config import OmegaConfigLoader
-
     from lepton_pipeline.registry.tracking import existing_store, read_tracking
     from lepton_pipeline.retraining.history import job_runs
     from lepton_pipeline.retraining_view import print_jobs
 
     require_vertical(vertical)
     project = project_folder()
-    loader = OmegaConfigLoader(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
-    client = existing_store(read_tracking(loader["mlflow"]), project)
+    loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    client = existing_store(read_tracking(loader["mlflow"]), project, "look")
     print_jobs(vertical, job_runs(client, vertical, last))
 
 
@@ -117,7 +116,7 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
     project = project_folder()
     with only_job(project / FOLDER, request.vertical) as holder:
         if holder is not None:
-            click.echo(f"{request.vertical}: another job is at work ({holder}); nothing done")
+            say(f"{request.vertical}: another job is at work ({holder}); nothing done")
             return 0
         log = RunLog(read_tracking(mlflow), project)
         outcome = run_job(log, request, steps, lambda facts, decided: print_decision(request.vertical, facts, decided))
@@ -131,7 +130,7 @@ def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_re
     if outcome.error is not None:
         # Before the decision nothing was written that would show what breaks a contract.
         return report_error(outcome.error, debug, vertical if outcome.decision is not None else None)
-    click.echo(f"recorded: {log.where(outcome.run_id)}")
+    say(f"recorded: {log.where(outcome.run_id)}")
     trained = outcome.trained
     if trained is not None and not trained.promoted and fail_on_refusal:
         return report_error(GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}"), debug)

@@ -11,6 +11,8 @@ from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli_errors import report_error
+from lepton_pipeline.permissions import refused
+from lepton_pipeline.readable import say
 
 _env = click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
 _debug = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
@@ -34,15 +36,15 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None, debug:
     from lepton_pipeline.runs_view import print_comparison
 
     try:
-        client = open_store(_tracking(env), _project())
+        client = open_store(_tracking(env), _project(), "look")
         runs = latest_runs(client, vertical, last)
         comparison = compare_runs(vertical, runs, model_versions(client, vertical))
+        print_comparison(comparison)
         page = html or _project() / "data/08_reporting" / vertical / "compare.html"
-        _write(page, compare_page(comparison))
+        shown = _write_page(page, compare_page(comparison), asked=html is not None)
     except Exception as error:
         sys.exit(report_error(error, debug))
-    print_comparison(comparison)
-    click.echo(f"\nThe same as a page: {page}")
+    say(f"\n{shown}")
 
 
 @click.command()
@@ -70,12 +72,23 @@ def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None, debug: boo
 
 def _tracking(env: str | None) -> Any:
     """Addresses as `mlflow.yml` has them; untyped, because what they are an instance of is imported late."""
-    from kedro.config import OmegaConfigLoader
-
     from lepton_pipeline.registry.tracking import read_tracking
 
-    loader = OmegaConfigLoader(str(_project() / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(
+        str(_project() / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS
+    )
     return read_tracking(loader["mlflow"])
+
+
+def _write_page(page: Path, text: str, *, asked: bool) -> str:
+    """Write the page, and say where it is; a user who may only read gets the table alone, unless they asked for it."""
+    try:
+        _write(page, text)
+    except OSError as error:
+        if asked or (problem := refused(error)) is None:
+            raise
+        return f"There is no page: {problem}"
+    return f"The same as a page: {page}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.readable import say
 
 _parallel = click.option(
     "--parallel", type=click.IntRange(1), default=1, show_default=True, help="Jobs that run at once, at most."
@@ -81,7 +82,7 @@ def export(
     root, interpreter = _ELSEWHERE.get(target, (str(here), sys.executable))
     place = Place(out.resolve(), project or root, python or interpreter, env, image)
     for path in write_export(target, read_policies(here, env), place, list(verticals)):
-        click.echo(path)
+        say(path)
 
 
 def _become(action: str, arguments: list[str], env: str | None) -> None:

@@ -10,6 +10,7 @@ import click
 from kedro.framework.project import settings
 
 from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.readable import say
 
 
 @click.command()
@@ -36,6 +37,6 @@ def status(html: Path | None, env: str | None) -> None:
     print_status(found)
     if html is not None:
         write_page(html, found)
-        click.echo(f"The same as a page: {html}")
+        say(f"The same as a page: {html}")
     if found.problem:
         sys.exit(2)

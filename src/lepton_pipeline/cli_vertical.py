@@ -10,6 +10,7 @@ from kedro.framework.project import settings
 
 from lepton_pipeline.cli_errors import report_error
 from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.readable import say
 
 
 @click.group()
@@ -78,7 +79,7 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
             print_check(check_vertical(each, env), brief=name is None)
         except Exception as error:
             if name is None:
-                click.echo(f"\n{each}: may not be trained", err=True)
+                say(f"\n{each}: may not be trained", to_stderr=True)
             codes.append(report_error(error, debug))
     sys.exit(next(iter(codes), 0))
 

@@ -18,6 +18,7 @@ from kedro.utils import load_obj
 from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, raw_file, shown_path
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.permissions import share, shared_folder
 
 _ROWS_A_GROUP = 1 << 16
 
@@ -71,13 +72,15 @@ class _LocalDataset(AbstractDataset[Any, Any]):
 
     def save(self, data: Any) -> None:
         """Write `data` whole, or leave what was there."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        shared_folder(self.path.parent)
         # What a process that was killed has left.
         for abandoned in self.path.parent.glob(f".{'[0-9a-f]' * 8}.{escape(self.path.name)}"):
             _remove(abandoned)
         temporary = self.path.with_name(f".{uuid4().hex[:8]}.{self.path.name}")
         try:
             self._write(data, temporary)
+            if temporary.is_dir():
+                share(temporary)
             if self.path.is_dir():
                 # A folder cannot be replaced in one step; a crash in between leaves it absent, not mixed.
                 self.remove()

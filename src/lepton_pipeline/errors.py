@@ -94,10 +94,14 @@ def user_error(error: BaseException) -> LeptonError | None:
     from kedro.io import DatasetError
     from yaml import YAMLError
 
+    from lepton_pipeline.permissions import refused
+
     for cause in _chain(error, implicit=False):
         if isinstance(cause, LeptonError):
             return cause
     for cause in _chain(error):
+        if (problem := refused(cause)) is not None:
+            return problem
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             where = f" for {cause.filename}" if cause.filename else ""
             return DiskFullError(f"the disk is full{where}; make room, and start the same command again.")
@@ -105,6 +109,11 @@ def user_error(error: BaseException) -> LeptonError | None:
         return ConfigurationError(str(error))
     if isinstance(error, DatasetError):
         return DataError(f"{error}; check the entry in the catalog and what it points to.")
+    if "attempt to write a readonly database" in "".join(map(str, _chain(error))):
+        return ConfigurationError(
+            "MLflow's database cannot be written by this user: let its owner run the command, or let the owner share "
+            "the project with a group (docs/operating.md, Several users)."
+        )
     if store_lost(error):
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         return StoreError(

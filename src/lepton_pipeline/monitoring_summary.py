@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
 from lepton_pipeline.columns_view import facts_grid
 from lepton_pipeline.report.reading import note_facts, reading_facts
+from lepton_pipeline.terminal import console
 
-_WIDTH_OF_A_LOG = 110
 _NAMED_COLUMNS = 6
 
 
@@ -25,15 +24,13 @@ def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str
         seconds: by stage.
         where: how to see the run in the MLflow UI.
     """
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
-    console.print()
+    out = console()
+    out.print()
     found = results.get("monitoring_result")
     done = f"version {found['champion']['version']} as of {found['as_of']}" if found else "nothing compared"
-    console.print(Text(f"{name}: {done}", style="bold"))
+    out.print(Text(f"{name}: {done}", style="bold"))
     facts = [*_facts(results), ("seconds", f"{sum(seconds.values()):.1f}"), ("see it", where)]
-    console.print(facts_grid(facts))
+    out.print(facts_grid(facts))
 
 
 def monitoring_markdown(results: Mapping[str, Any]) -> str:

@@ -16,17 +16,18 @@ _SECONDS_A_LINE = 20
 @contextmanager
 def show_epochs() -> Iterator[Callable[[Any], None]]:
     """Give a function that is called with every epoch's result."""
-    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    from lepton_pipeline.terminal import console
+
+    out = console(None, to_stderr=True)
+    if not out.is_terminal:
         log = _Log()
         yield log.show
         log.close()
         return
-    columns = (SpinnerColumn(), TextColumn("training  {task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    columns = (SpinnerColumn(_spinner(out)), TextColumn("training  {task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=out, transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda epoch: bar.update(task, description=_text(epoch))
 
@@ -39,12 +40,13 @@ def show_rows(what: str, total: int | None = None) -> Iterator[Callable[[int], N
         what: is done to them: "scored", say.
         total: rows, as far as it is known.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from lepton_pipeline.terminal import console
+
     of = "" if total is None else f" of {total:,}"
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    out = console(None, to_stderr=True)
+    if not out.is_terminal:
         shown = monotonic()
 
         def show(rows: int) -> None:
@@ -55,10 +57,14 @@ def show_rows(what: str, total: int | None = None) -> Iterator[Callable[[int], N
 
         yield show
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    columns = (SpinnerColumn(_spinner(out)), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=out, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda rows: bar.update(task, completed=rows, description=f"{what} {rows:,}{of} rows")
+
+
+def _spinner(out: Any) -> str:
+    return "line" if out.options.ascii_only else "dots"
 
 
 class _Log:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from lepton_pipeline.retraining.facts import Facts
 from lepton_pipeline.retraining.history import JobRun
 from lepton_pipeline.retraining.policy import Decision
+from lepton_pipeline.terminal import console
 
-_WIDTH_OF_A_LOG = 110
 _RUN_CHARACTERS = 8
 _HOLDS = {True: ("yes", "bold yellow"), False: ("no", ""), None: ("not known", "dim")}
 _STATUS = {"FAILED": "red", "KILLED": "red", "RUNNING": "yellow"}
@@ -21,23 +20,23 @@ _STATUS = {"FAILED": "red", "KILLED": "red", "RUNNING": "yellow"}
 
 def print_decision(vertical: str, facts: Facts, decision: Decision) -> None:
     """Print which triggers hold and why, and what follows."""
-    console = _console()
-    console.print(Text.assemble((vertical, "bold"), f", as of {facts.now:%Y-%m-%d %H:%M} UTC"))
+    out = console()
+    out.print(Text.assemble((vertical, "bold"), f", as of {facts.now:%Y-%m-%d %H:%M} UTC"))
     table = _table("trigger", "holds", "why")
     for trigger in decision.triggers:
         shown, style = _HOLDS[trigger.holds]
         table.add_row(trigger.name, Text(shown, style=style), Text(trigger.why))
-    console.print(table)
-    console.print(Text(decision.why, style="bold" if decision.due else ""))
+    out.print(table)
+    out.print(Text(decision.why, style="bold" if decision.due else ""))
 
 
 def print_jobs(vertical: str, jobs: Sequence[JobRun]) -> None:
     """Print what jobs decided, the latest first."""
-    console = _console()
+    out = console()
     if not jobs:
-        console.print(Text.assemble((vertical, "bold"), ": no job yet"))
+        out.print(Text.assemble((vertical, "bold"), ": no job yet"))
         return
-    console.print(Text(vertical, style="bold"))
+    out.print(Text(vertical, style="bold"))
     table = _table("when", "as of", "ended", "result", "decision", "run")
     for job in jobs:
         table.add_row(
@@ -48,7 +47,7 @@ def print_jobs(vertical: str, jobs: Sequence[JobRun]) -> None:
             Text(job.decision),
             job.run_id[:_RUN_CHARACTERS],
         )
-    console.print(table)
+    out.print(table)
 
 
 def _ended(job: JobRun) -> str:
@@ -67,10 +66,3 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column not in ("why", "decision"))
     return table
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
-    return console

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -15,19 +14,11 @@ from lepton_pipeline.registry.compare import METRICS, ComparableRuns, ComparedRu
 from lepton_pipeline.registry.compare_page import NAMES, duration_text, version_text
 from lepton_pipeline.registry.reproduce import Check
 from lepton_pipeline.reproduction import Reproduction
+from lepton_pipeline.terminal import console
 
-_WIDTH_OF_A_LOG = 110
 _VALUE_CHARACTERS = 40
 _ERROR_CHARACTERS = 300
 _STYLES = {"promoted": "green", "refused": "red", "FAILED": "red", "KILLED": "red"}
-
-
-def console() -> Console:
-    """A console that is as wide in a log as people read it."""
-    made = Console(highlight=False)
-    if not made.is_terminal:
-        made.width = _WIDTH_OF_A_LOG
-    return made
 
 
 def print_comparison(comparison: Comparison) -> None:

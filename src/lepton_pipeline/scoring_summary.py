@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
 from lepton_pipeline.columns_view import facts_grid
 from lepton_pipeline.report.reading import note_facts, reading_facts
+from lepton_pipeline.terminal import console
 
-_WIDTH_OF_A_LOG = 110
 _SHOWN_COLUMNS = 10
 
 
@@ -24,16 +23,14 @@ def print_scoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, f
         seconds: by stage.
         where: how to see the run in the MLflow UI.
     """
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
-    console.print()
+    out = console()
+    out.print()
     record = results.get("scoring_record")
     done = f"scored by version {_version(record)}" if record else "nothing scored"
-    console.print(Text(f"{name}: {done}", style="bold"))
+    out.print(Text(f"{name}: {done}", style="bold"))
     stages = ", ".join(f"{stage} {each:.1f}" for stage, each in seconds.items())
     facts = [*_facts(results), ("seconds", f"{sum(seconds.values()):.1f}: {stages}"), ("see it", where)]
-    console.print(facts_grid(facts))
+    out.print(facts_grid(facts))
 
 
 def scoring_markdown(results: Mapping[str, Any]) -> str:

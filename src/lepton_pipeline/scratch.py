@@ -13,7 +13,7 @@ from tempfile import mkdtemp
 from types import FrameType
 from typing import Any
 
-from kedro.config import MissingConfigException, OmegaConfigLoader
+from kedro.config import MissingConfigException
 from kedro.framework.project import settings
 from kedro.io import DataCatalog
 
@@ -94,6 +94,9 @@ def _furnish_conf(conf: Path, given: Path, env: str | None, vertical: str, param
             linked.symlink_to(path.resolve())
     declaration = conf / "base" / vertical / "parameters.yml"
     declaration.parent.mkdir(parents=True, exist_ok=True)
+    for copied in (declaration, conf / "base" / "mlflow.yml"):
+        # The project's own may be read-only.
+        copied.unlink(missing_ok=True)
     # JSON is YAML in which a text that looks like a number, or a date, stays a text.
     declaration.write_text(json.dumps({vertical: _literal(parameters)}, ensure_ascii=False), encoding="utf-8")
     (conf / "base" / "mlflow.yml").write_text(f"tracking_uri: sqlite:///{STORE}\nartifact_root: mlruns\n")
@@ -112,7 +115,7 @@ def _literal(value: Any) -> Any:
 
 def _refuse_outputs_elsewhere(folder: Path, outputs: Iterable[str]) -> None:
     """Refuse a catalog by which the run would write outside the scratch folder, into the project's data say."""
-    loader = OmegaConfigLoader(str(folder / settings.CONF_SOURCE), **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(str(folder / settings.CONF_SOURCE), **settings.CONFIG_LOADER_ARGS)
     try:
         credentials = loader["credentials"]
     except MissingConfigException:

@@ -7,7 +7,6 @@ from html import escape
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.features.column_record import read_columns
 from lepton_pipeline.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.report.reading import note_facts, reading_facts
+from lepton_pipeline.terminal import console
 
 _NAMES = {
     "model": "model",
@@ -23,7 +23,6 @@ _NAMES = {
     "logistic_regression": "logistic regression",
     "hist_gradient_boosting": "gradient boosting",
 }
-_WIDTH_OF_A_LOG = 110
 _STAGES = 5
 
 
@@ -38,12 +37,10 @@ def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[st
         seconds: by stage, in the order in which they ran.
         where: how to see the run in the MLflow UI.
     """
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
-    console.print()
+    out = console()
+    out.print()
     for part in _parts(vertical, results, seconds, where):
-        console.print(part)
+        out.print(part)
 
 
 def summary_markdown(results: Mapping[str, Any]) -> str:

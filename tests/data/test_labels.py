@@ -20,22 +20,47 @@ def test_a_missing_target_is_not_positive():
     assert labels.tolist() == [1, 0, 0]
 
 
-def test_a_boolean_of_yaml_that_was_meant_as_text_is_explained():
-    with pytest.raises(DataError, match=r"holds 'no', 'yes'; .* positive value True.*quote texts"):
-        positive_labels(pd.DataFrame({"y": ["no", "yes"]}), Dataset(target="y", positive=True))
+@pytest.mark.parametrize(
+    ("values", "positive", "said"),
+    [
+        ([0, 1], "1", "holds whole numbers, and '1' in quotes is a text; take the quotes off, positive: 1."),
+        ([0.0, 1.0, None], "1", "whole numbers, and '1' in quotes is a text; take the quotes off, positive: 1."),
+        ([0.0, 0.5], "0.50", "holds numbers, and '0.50' in quotes is a text; take the quotes off, positive: 0.5."),
+        ([False, True], "yes", "true and false, and 'yes' in quotes is a text; take the quotes off, positive: true."),
+        (["0", "1"], 1, 'holds texts, and 1 without quotes is a number; put quotes around it, positive: "1".'),
+        (["00", "01"], 1, 'put quotes around it, positive: "01".'),
+        (["no", "yes"], True, "YAML reads yes, no, on and off without quotes as true or false, here as true; put the"),
+        (["no", "yes"], False, 'put the text in quotes, positive: "no".'),
+        (["FALSE", "TRUE"], True, 'put the text in quotes, positive: "TRUE".'),
+        (["No", "Yes "], "yes", "differs from 'Yes ' by case or spaces; write positive: \"Yes \"."),
+        (["stays", "churned"], "churn", "did you mean 'churned'? Check dataset.target and dataset.positive."),
+        ([1, 2], 3, "Check dataset.target and dataset.positive."),
+        ([None, None], "yes", "holds no value at all in 2 rows"),
+    ],
+)
+def test_a_positive_value_that_no_row_has_comes_with_its_remedy(values, positive, said):
+    with pytest.raises(DataError) as refused:
+        positive_labels(pd.DataFrame({"y": values}), Dataset(target="y", positive=positive))
+    assert said in str(refused.value)
+    assert f"the positive value {positive!r}" in str(refused.value)
+
+
+def test_a_target_of_one_value_lacks_the_other_class():
+    with pytest.raises(DataError, match=r"holds 'yes' only, the positive value, in 2 rows; .* another value"):
+        positive_labels(pd.DataFrame({"y": ["yes", "yes"]}), Dataset(target="y", positive="yes"))
 
 
 def test_a_third_value_is_shown_with_its_rows():
     rows = pd.DataFrame({"y": ["no"] * 3 + ["yes"] * 2 + ["maybe", None]})
     with pytest.raises(
-        DataError, match=r"3 different values.*'no' \(3 rows\), 'yes' \(2 rows\), 'maybe' \(1 rows\)"
+        DataError, match=r"3 different values.*'no' \(3 rows, first row 0\), .* 'maybe' \(1 row, first row 5\)"
     ) as refused:
         positive_labels(rows, Dataset(target="y", positive="yes"))
     assert "declare dataset.positive_when instead, such as y == 'yes'" in str(refused.value)
 
 
 def test_of_many_values_only_the_most_frequent_are_shown():
-    with pytest.raises(DataError, match=r"100 different values.*: 0 \(1 rows\), .*, …\. Correct"):
+    with pytest.raises(DataError, match=r"100 different values.*: 0 \(1 row, first row 0\), .*, …\. Correct"):
         positive_labels(pd.DataFrame({"arr delay": range(100)}), Dataset(target="arr delay", positive=1))
 
 

@@ -197,7 +197,7 @@ def test_too_few_times_are_refused(when, seen):
 
 @pytest.mark.parametrize("when", [[1.0, None, *range(7)], [1.0, np.inf, *range(7)], [None, *days(8)]])
 def test_missing_times_are_counted(when):
-    with pytest.raises(SplitError, match=r"'when' \(dataset.time\) has no time in 1 of 9 rows; .*quarantine"):
+    with pytest.raises(SplitError, match=r"\(dataset.time\) has no time in 1 of 9 rows, first in row \d; .*quarantine"):
         split_rows(shipments(when), BY_TIME, Split(strategy="time"))
 
 
@@ -254,7 +254,7 @@ def test_three_groups_are_one_for_each_part():
     [
         (["a"] * 6, SplitError, "holds the single group 'a' in 6 rows"),
         (["a", "b"] * 3, SplitError, "holds only 2 groups, 'a' and 'b' in 6 rows"),
-        (["a", None, "b", "c", "d", None], DataError, "names no group in 2 of 6 rows; .*quarantine"),
+        (["a", None, "b", "c", "d", None], DataError, "names no group in 2 of 6 rows, first in row 1; .*quarantine"),
     ],
 )
 def test_groups_that_cannot_be_divided_are_refused(who, error, seen):

@@ -17,7 +17,7 @@ def point(value, probability=0.3):
 
 
 def explanation(**changed):
-    names = ["a", "$cost$ of_x^2", "a very long name of a column that goes on", *map(str, range(20))]
+    names = ["a", "cost ($) of #1 ($)", "a very long name of a column that goes on", *map(str, range(20))]
     return {
         "rows": 1000,
         "permutations": 5,

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pandas as pd
 import pytest
-from conftest import REPOSITORY, Project
+from conftest import REPOSITORY
 
 
 @pytest.fixture
 def watched(trained, tmp_path):
-    """A copy of the trained project, whose models stay where they were made."""
+    """A copy of the trained project with its models."""
     project, _ = trained
-    shutil.copytree(project.path, tmp_path / "project", symlinks=True)
-    return Project(tmp_path / "project")
+    return project.copy(tmp_path / "project")
 
 
 def add_rows(project):

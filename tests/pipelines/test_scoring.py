@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from conftest import REPOSITORY, Project
+from conftest import REPOSITORY
 
 import lepton_pipeline.registry.fetch as fetch
 from lepton_pipeline.errors import ConfigurationError
@@ -19,11 +18,9 @@ TARGET = "default payment next month"
 
 @pytest.fixture
 def scored(trained, tmp_path):
-    """A copy of the trained project, whose models stay where they were made."""
+    """A copy of the trained project with its models."""
     project, _ = trained
-    path = tmp_path / "project"
-    shutil.copytree(project.path, path, ignore=shutil.ignore_patterns("mlruns", "0[2-8]_*"))
-    return Project(path)
+    return project.copy(tmp_path / "project", "0[2-8]_*")
 
 
 def new_rows(count=120):

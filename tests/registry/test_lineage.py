@@ -35,6 +35,26 @@ def test_the_commit_and_a_changed_tree_are_told(tmp_path):
     assert code_tags(tmp_path)["git.dirty"] == "true"
 
 
+@pytest.mark.parametrize("tracked", [False, True])
+def test_a_folder_of_a_repository_has_its_commit_only_where_it_is_tracked(tmp_path, tracked):
+    git(tmp_path, "init")
+    project = tmp_path / "lepton"
+    (project / "src").mkdir(parents=True)
+    (project / "src" / "stage.py").write_text("rows = 1\n")
+    if tracked:
+        git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--allow-empty", "-m", "other")
+    (project / "src" / "stage.py").write_text("rows = 2\n")
+    (tmp_path / "else.bin").write_text("nothing of the project\n")
+    tags = code_tags(project)
+    assert len(tags["git.commit"]) == (40 if tracked else len("none"))
+    assert tags["git.dirty"] == ("true" if tracked else "unknown")
+    assert (b"rows = 2" in code_diff(project)) == tracked
+    if tracked:
+        git(project, "commit", "-am", "mine")
+        assert code_tags(project)["git.dirty"] == "false"
+
+
 def test_the_environment_lists_versions_sorted():
     lines = environment().splitlines()
     assert lines == sorted(lines)

@@ -114,8 +114,7 @@ def test_nothing_of_the_project_but_an_experiment_of_its_own_is_touched(resumed)
 
 def test_rows_after_a_date_change_neither_its_model_nor_what_was_decided_until_then(resumed, warm, tmp_path):
     done, _ = resumed
-    project = Project(tmp_path / "project")
-    shutil.copytree(done.path, project.path, ignore=shutil.ignore_patterns("backfill", "mlruns"))
+    project = done.copy(tmp_path / "project", "backfill")
     raw = project.path / "data/01_raw/shop/table.csv"
     table = pd.read_csv(raw)
     later = table["day"] > f"{TURN} 00:00:00"

@@ -75,7 +75,7 @@ def moment(value: str | float, times: pd.Series, where: str) -> Any:
             raise _unlike(value, times, "numbers", "a number", where) from error
     if not pd.api.types.is_datetime64_any_dtype(times):
         raise DataError(
-            f"{where}: {value!r} needs dates or numbers, but column {times.name!r} holds {times.dtype}; "
+            f"{where}: {value!r} needs dates or numbers, but column {times.name!r} holds {_first(times)}; "
             "declare its format in ingestion.dates."
         )
     wanted = "an ISO date such as 2026-01-31"
@@ -91,6 +91,12 @@ def moment(value: str | float, times: pd.Series, where: str) -> Any:
     if zone is None:
         raise _unlike(value, times, "dates without a time zone", "the time without one", where)
     return date.tz_convert(zone)
+
+
+def _first(times: pd.Series) -> str:
+    """The first value of a column, and its row."""
+    given = times.dropna()
+    return f"{given.iloc[0]!r} (row {given.index[0]})" if len(given) else "no value at all"
 
 
 def _labelled(date: Any, times: pd.Series, dataset: Dataset) -> Any:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
+from contextlib import suppress
+
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.columns import nearest
 from lepton_pipeline.data.expressions import parse_expression
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
@@ -32,14 +37,21 @@ def positive_labels(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     target = table[dataset.target]
     labels = (target == dataset.positive).fillna(False).astype(np.int8)
     counts = target.value_counts()
-    if len(counts) < 2 or labels.sum() == 0:
+    if labels.sum() == 0:
         raise DataError(
-            f"target {dataset.target!r} holds {_values(target)}; a model needs rows with and without the "
-            f"positive value {dataset.positive!r}. "
-            "Check dataset.target and dataset.positive (quote texts such as 'yes' in YAML)."
+            f"target {dataset.target!r} holds {_values(target)} in {len(target):,} rows, and nowhere the positive "
+            f"value {dataset.positive!r} (dataset.positive): {_remedy(target, dataset.positive)}."
+        )
+    if len(counts) < 2:
+        raise DataError(
+            f"target {dataset.target!r} holds {_values(target)} only, the positive value, in {len(target):,} rows; a "
+            "model needs rows with another value, too: provide them, or check dataset.target and dataset.positive."
         )
     if len(counts) > 2:
-        shown = [f"{value!r} ({count:,} rows)" for value, count in zip(counts.index.tolist(), counts, strict=True)]
+        shown = [
+            f"{value!r} ({_rows(count)}, first row {target.index[(target == value).fillna(False)][0]})"
+            for value, count in zip(counts.index[: _EXAMPLES + 1].tolist(), counts, strict=False)
+        ]
         raise DataError(
             f"target {dataset.target!r} holds {len(counts):,} different values, but dataset.positive needs "
             f"{dataset.positive!r} and one other: {_listed(shown)}. Correct the data, or declare dataset.positive_when "
@@ -63,6 +75,61 @@ def _labels_by_condition(table: pd.DataFrame, dataset: Dataset, text: str) -> pd
             "rows of both classes. Check dataset.target and dataset.positive_when (texts stand in quotes)."
         )
     return truth.astype(np.int8)
+
+
+def _remedy(target: pd.Series, positive: str | float | bool | None) -> str:
+    """What to do about a positive value that the target does not hold: it is often only of the wrong type."""
+    seen = target.dropna().unique().tolist()
+    meant = [value for value in seen if _as_text(value) & _as_text(positive)]
+    if not meant:
+        close = nearest(str(positive), sorted({str(value) for value in seen}))
+        hint = f"did you mean {close!r}? " if close else ""
+        return f"{hint}Check dataset.target and dataset.positive"
+    value = meant[0]
+    if isinstance(value, str) and isinstance(positive, str):
+        return f"it differs from {value!r} by case or spaces; write positive: {json.dumps(value, ensure_ascii=False)}"
+    if isinstance(value, str) and isinstance(positive, bool):
+        word = str(positive).lower()
+        return (
+            f"the column holds texts, and YAML reads yes, no, on and off without quotes as true or false, here as "
+            f"{word}; put the text in quotes, positive: {json.dumps(value, ensure_ascii=False)}"
+        )
+    if isinstance(value, str):
+        return (
+            f"the column holds texts, and {positive!r} without quotes is a number; put quotes around it, "
+            f"positive: {json.dumps(value, ensure_ascii=False)}"
+        )
+    if isinstance(positive, str) and isinstance(value, (bool, int, float)):
+        plain = f"{value:.15g}" if isinstance(value, float) else str(value).lower()
+        return (
+            f"the column holds {_kind(target)}, and {positive!r} in quotes is a text; take the quotes off, "
+            f"positive: {plain}"
+        )
+    return f"the column holds {_kind(target)}; declare dataset.positive_when, an expression, instead"
+
+
+def _as_text(value: object) -> set[str]:
+    """The ways in which a value may have been meant: by its letters, by what it counts, by what YAML makes of it."""
+    text = unicodedata.normalize("NFC", str(value)).strip().casefold()
+    ways = {text}
+    with suppress(ValueError):
+        ways.add(repr(float(text)))
+    if isinstance(value, bool):
+        ways |= {"true", "yes", "on"} if value else {"false", "no", "off"}
+    return ways
+
+
+def _kind(target: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(target):
+        return "true and false"
+    known = target.dropna()
+    if not pd.api.types.is_numeric_dtype(target):
+        return f"values of the type {target.dtype}"
+    return "whole numbers" if (known == known.round()).all() else "numbers"
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _values(target: pd.Series) -> str:

@@ -233,15 +233,16 @@ def _times(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     times = _column(table, dataset.time, "dataset.time")
     dates = pd.api.types.is_datetime64_any_dtype(times)
     if not dates and (not pd.api.types.is_numeric_dtype(times) or pd.api.types.is_bool_dtype(times)):
-        shown = ", ".join(map(repr, times.dropna().unique()[:3].tolist())) or "no value at all"
+        first = times.dropna().drop_duplicates().head(3)
+        shown = ", ".join(f"{value!r} (row {row})" for row, value in first.items()) or "no value at all"
         raise DataError(
             f"column {times.name!r} (dataset.time) holds {shown}, which have no order in time; "
             f"declare the format of its dates in ingestion.dates, or name another column in dataset.time."
         )
-    missing = int((times.isna() if dates else ~np.isfinite(times.to_numpy(dtype=float, na_value=np.nan))).sum())
-    if missing:
+    missing = times.isna() if dates else ~np.isfinite(times.to_numpy(dtype=float, na_value=np.nan))
+    if missing.any():
         raise SplitError(
-            f"column {times.name!r} (dataset.time) has no time in {missing:,} of {len(times):,} rows; "
+            f"column {times.name!r} (dataset.time) has no time in {_where(times, missing)}; "
             f"{_quarantine(times.name)}, or name another column in dataset.time."
         )
     return times
@@ -250,10 +251,10 @@ def _times(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
 def _groups(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     """The column of groups: none of them missing, and at least one for every part."""
     groups = _column(table, dataset.group, "dataset.group")
-    missing = int(groups.isna().sum())
-    if missing:
+    missing = groups.isna()
+    if missing.any():
         raise DataError(
-            f"column {groups.name!r} (dataset.group) names no group in {missing:,} of {len(groups):,} rows; "
+            f"column {groups.name!r} (dataset.group) names no group in {_where(groups, missing)}; "
             f"{_quarantine(groups.name)}, or name another column in dataset.group."
         )
     names = groups.unique().tolist()
@@ -272,6 +273,11 @@ def _column(table: pd.DataFrame, name: str | None, key: str) -> pd.Series:
         raise ConfigurationError(f"{key}: required by split.strategy, but not declared; name a column of the table.")
     check_columns([str(column) for column in table.columns], {key: [name]}, "the table")
     return table[name]
+
+
+def _where(column: pd.Series, chosen: Any) -> str:
+    """How many rows of a column are meant, and which is the first."""
+    return f"{int(chosen.sum()):,} of {len(column):,} rows, first in row {column.index[chosen][0]}"
 
 
 def _quarantine(column: object) -> str:

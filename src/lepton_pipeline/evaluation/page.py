@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,6 +54,20 @@ def small_print(size: float = 9) -> dict[str, Any]:
 def as_png(page: Figure) -> bytes:
     """Draw a page; equal pages give equal bytes."""
     buffer = io.BytesIO()
-    # Without the name and version of matplotlib in the file.
-    page.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+    with plain_text(page):
+        # Without the name and version of matplotlib in the file.
+        page.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
     return buffer.getvalue()
+
+
+@contextmanager
+def plain_text(page: Figure) -> Iterator[None]:
+    """Draw every text as it is: between two `$` of a name, matplotlib would see a formula, and refuse a wrong one."""
+    import matplotlib as mpl
+    from matplotlib.text import Text
+
+    # Ticks are made anew while a page is drawn.
+    with mpl.rc_context({"text.parse_math": False}):
+        for text in page.findobj(Text):
+            text.set_parse_math(False)
+        yield

@@ -100,7 +100,7 @@ class Encoder:
 
     def save(self, folder: Path) -> None:
         """Write `encoder.json` and, with the quantiles, `encoder.safetensors`; equal encoders give equal bytes."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         folder.mkdir(parents=True, exist_ok=True)
         description = {
@@ -110,7 +110,8 @@ class Encoder:
         }
         text = json.dumps(description, indent=2, ensure_ascii=False)
         (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-        save_file(self._arrays(), folder / ARRAYS)
+        # Not `save_file`: that one makes files that no other user can read.
+        (folder / ARRAYS).write_bytes(save(self._arrays()))
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:

@@ -24,9 +24,10 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from lepton_pipeline.credentials import without_credentials, without_webhook
-from lepton_pipeline.errors import BusyError, ConfigurationError, store_lost
+from lepton_pipeline.errors import BusyError, ConfigurationError, store_lost, user_error
 from lepton_pipeline.jobs import MONITORING, SCORING, TRAINING, Job
 from lepton_pipeline.monitoring_summary import monitoring_markdown, print_monitoring
+from lepton_pipeline.permissions import require_writable
 from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.experiment_page import present_experiment
 from lepton_pipeline.registry.flat import flatten
@@ -37,6 +38,7 @@ from lepton_pipeline.summary import print_summary, summary_markdown
 
 logger = logging.getLogger(__name__)
 _NAME_CHARACTERS = 80
+_REASON_CHARACTERS = 300
 _SUMMARISED = {
     TRAINING: (
         "ingestion_record",
@@ -102,6 +104,7 @@ class RunHook:
         self._working_on = None
         jobs = sorted({Job.of(node) for node in pipeline.nodes})
         with self._failing():
+            require_writable(self._written(pipeline))
             self._lock(jobs)
             self._log = self._connect()
             self._exit_on_sigterm()
@@ -156,7 +159,8 @@ class RunHook:
         with self._failing():
             results = {job: self._results(job) for job in self._runs}
             for job, run in self._runs.items():
-                self._log.describe(run.run_id, _WRITTEN[job.purpose](results[job]), _PAGES[job.purpose])
+                with _only_shown(job, run, "the text at the head of its page"):
+                    self._log.describe(run.run_id, _WRITTEN[job.purpose](results[job]), _PAGES[job.purpose])
                 if decision := results[job].get("decision"):
                     self.decisions[job.vertical] = decision
                     self._log.rename(run.run_id, f"v{decision['version']} {run.chosen}")
@@ -169,12 +173,14 @@ class RunHook:
                 self._log.close(run.run_id, "FINISHED")
                 if job.purpose == TRAINING:
                     metric = self._context.config_loader["parameters"][job.vertical]["gate"]["metric"]
-                    present_experiment(self._log.client, run.run_id, metric)
+                    with _only_shown(job, run, "the view of its experiment"):
+                        present_experiment(self._log.client, run.run_id, metric)
         finished, self._runs = self._runs, {}
         self._unlock()
         self._restore_sigterm()
         for job, run in finished.items():
-            _PRINTED[job.purpose](job.name, results[job], run.seconds, self._log.where(run.run_id))
+            with _only_shown(job, run, "its summary", whatever=True):
+                _PRINTED[job.purpose](job.name, results[job], run.seconds, self._log.where(run.run_id))
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
@@ -194,6 +200,11 @@ class RunHook:
         except Exception as error:
             self.on_pipeline_error(error)
             raise
+
+    def _written(self, pipeline: Pipeline) -> list[Path]:
+        """Files and folders of this machine that the stages will make."""
+        paths = [getattr(self._catalog.get(name), "path", None) for name in sorted(pipeline.all_outputs())]
+        return [path for path in paths if isinstance(path, Path)]
 
     def _lock(self, jobs: list[Job]) -> None:
         """Take the locks of the jobs: a retraining job that runs them itself holds that of the training already."""
@@ -238,7 +249,7 @@ class RunHook:
         """What the summary shows, as far as it exists."""
         vertical = job.vertical
         datasets = {name: self._catalog.get(f"{vertical}.{name}") for name in _SUMMARISED[job.purpose]}
-        found = {name: dataset.load() for name, dataset in datasets.items() if dataset and dataset.exists()}
+        found = self._loaded(job, datasets)
         found["tables"], found["readings"] = self._tables(job, "contract_result"), self._tables(job, "reading")
         if job.purpose == SCORING:
             written = _SCORED.items() if "scoring_record" in found else ()
@@ -252,7 +263,16 @@ class RunHook:
         names = sorted(name for name in pipelines[job.name].all_outputs() if name.endswith(f".{result}"))
         own = (f"{job.vertical}.{result}", f"{job.vertical}.{MONITORING}.{result}")
         datasets = {name.split(".")[-2]: self._catalog.get(name) for name in names if name not in own}
-        return {table: dataset.load() for table, dataset in datasets.items() if dataset and dataset.exists()}
+        return self._loaded(job, datasets)
+
+    def _loaded(self, job: Job, datasets: Mapping[str, Any]) -> dict[str, Any]:
+        """The data sets that there are, without those that cannot be read."""
+        found: dict[str, Any] = {}
+        for name, dataset in datasets.items():
+            if dataset and dataset.exists():
+                with _only_shown(job, self._runs[job], f"reading {name}"):
+                    found[name] = dataset.load()
+        return found
 
     def _shown(self, dataset: str) -> str:
         """Where a data set lies, from the project's folder on where it is below it."""
@@ -296,6 +316,32 @@ class RunHook:
                 gone = True
         if gone:
             logger.warning("%s: the next run that reaches MLflow's store ends run %s there", job.name, run.run_id)
+
+
+@contextmanager
+def _only_shown(job: Job, run: _Run, what: str, *, whatever: bool = False) -> Iterator[None]:
+    """Let a run whose work is done end well though its results cannot be shown, and say so.
+
+    Args:
+        job: whose run it is.
+        run: the run.
+        what: is shown.
+        whatever: also where a user could mend the error; else that one is the command's to report.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not whatever and user_error(error) is not None:
+            raise
+        reason = without_credentials(" ".join(f"{type(error).__name__}: {error}".split()))[:_REASON_CHARACTERS]
+        logger.warning(
+            "%s: %s failed (%s); run %s is whole: kedro compare %s lists it, make ui shows it",
+            job.name,
+            what,
+            reason,
+            run.run_id,
+            job.name,
+        )
 
 
 def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:

@@ -152,7 +152,7 @@ class Classifier:
 
     def save(self, folder: Path) -> None:
         """Write the networks, the trees as plain arrays, and `classifier.json` with everything else."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         self.network.save(folder / "network")
         description: dict[str, Any] = {
@@ -164,7 +164,8 @@ class Classifier:
         }
         if self.boosting is not None:
             description["boosting"] = self.boosting.columns
-            save_file(self.boosting.arrays(), folder / BOOSTING)
+            # Not `save_file`: that one makes files that no other user can read.
+            (folder / BOOSTING).write_bytes(save(self.boosting.arrays()))
         text = json.dumps(description, indent=2, ensure_ascii=False)
         (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
 

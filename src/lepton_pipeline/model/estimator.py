@@ -148,7 +148,7 @@ class TorchClassifier:
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors`, and `networks.json` with everything else."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         folder.mkdir(parents=True, exist_ok=True)
         description = {
@@ -163,7 +163,8 @@ class TorchClassifier:
         }
         text = json.dumps(description, indent=2, ensure_ascii=False)
         (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-        save_file(self._weights, folder / WEIGHTS)
+        # Not `save_file`: that one makes files that no other user can read.
+        (folder / WEIGHTS).write_bytes(save(self._weights))
 
     @classmethod
     def load(cls, folder: Path) -> TorchClassifier:

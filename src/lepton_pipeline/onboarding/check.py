@@ -16,7 +16,6 @@ from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +25,7 @@ from lepton_pipeline.evaluation.copies_words import say_found
 from lepton_pipeline.features.column_record import Column, read_columns
 from lepton_pipeline.report.columns import columns_notes, count_columns
 from lepton_pipeline.report.reading import reading_facts
+from lepton_pipeline.terminal import console
 
 _LAST_STAGE, _AND_THEN = "encode_rows", "describe_columns"
 # Made by the hook that opens the MLflow run.
@@ -41,7 +41,6 @@ _RESULTS = (
     "columns",
 )
 _NOTABLE_SECONDS = 0.1
-_WIDTH_OF_A_LOG = 110
 
 
 @dataclass(frozen=True)
@@ -128,17 +127,15 @@ def print_check(checked: Checked, *, brief: bool = False) -> None:
         checked: what it found.
         brief: in few lines, as one of many verticals.
     """
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
-    console.print()
-    console.print(Text(f"{checked.vertical}: may be trained", style="bold"))
+    out = console()
+    out.print()
+    out.print(Text(f"{checked.vertical}: may be trained", style="bold"))
     if not brief:
-        console.print(_parts_table(checked))
+        out.print(_parts_table(checked))
     table, columns = show_columns(checked.columns)
     if table is not None and not brief:
-        console.print(table)
-    console.print(facts_grid([*(_brief_facts(checked) if brief else _facts(checked, columns))]))
+        out.print(table)
+    out.print(facts_grid([*(_brief_facts(checked) if brief else _facts(checked, columns))]))
 
 
 def _require_known(name: str) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +20,7 @@ from lepton_pipeline.onboarding.match_columns import Column, describe_column, li
 from lepton_pipeline.onboarding.match_verticals import NAMED, SAMPLE, read_needs
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.parameters import Ingestion
+from lepton_pipeline.terminal import console
 
 FITS = 0.5
 """Smallest score at which a vertical serves a file: half of what it needs, by weight, is in there."""
@@ -31,7 +31,6 @@ _SAMPLE_BYTES = 1 << 22
 _LONGEST_RECORD = 100
 _SHOWN = 5
 _NOT_COMPARED = "cannot be compared"
-_WIDTH_OF_A_LOG = 110
 
 
 @dataclass(frozen=True)
@@ -113,9 +112,7 @@ def match_file(project: Path, file: Path) -> list[Match]:
 
 def print_matches(matches: list[Match]) -> None:
     """Print the ranking with its reasons, and what to do next."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
+    out = console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
     table.add_column("vertical", no_wrap=True)
     table.add_column("score", justify="right")
@@ -125,8 +122,8 @@ def print_matches(matches: list[Match]) -> None:
         style = "bold" if match.score >= FITS else None
         reasons = Text("\n").join(map(Text, _reasons(match)))
         table.add_row(Text(match.vertical, style or ""), f"{match.score:.2f}", f"{match.share:.0%}", reasons)
-    console.print(table)
-    console.print(Text(_advice(matches)))
+    out.print(table)
+    out.print(Text(_advice(matches)))
 
 
 def _advice(matches: list[Match]) -> str:

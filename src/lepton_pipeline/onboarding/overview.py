@@ -11,7 +11,6 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from yaml import YAMLError
@@ -21,10 +20,10 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Dataset, Split, Vertical
 from lepton_pipeline.registry.champion import CHAMPION
 from lepton_pipeline.registry.tracking import Tracking, existing_store
+from lepton_pipeline.terminal import console
 
 # How far back a run is looked for that came as far as reading its table.
 _RECENT = 25
-_WIDTH_OF_A_LOG = 110
 _NONE = "–"
 
 
@@ -93,16 +92,14 @@ def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOver
         ConfigurationError: there is no vertical, or the store cannot be used.
     """
     names = find_verticals(base)
-    client = existing_store(tracking, project)
+    client = existing_store(tracking, project, "look")
     results = {} if client is None else {name: _runs(client, name) | _promoted(client, name) for name in names}
     return [VerticalOverview(name, **_declared(base, name), **results.get(name, {})) for name in names]
 
 
 def print_overview(rows: Sequence[VerticalOverview]) -> None:
     """Print the verticals as a table, and below it what keeps a declaration from being followed."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
+    out = console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), leading=1)
     table.add_column("vertical", style="bold", no_wrap=True)
     table.add_column("rows\nbase rate", justify="right", no_wrap=True)
@@ -118,10 +115,10 @@ def print_overview(rows: Sequence[VerticalOverview]) -> None:
             _last_run(row.last_run),
             _champion(row.champion),
         )
-    console.print(table)
+    out.print(table)
     for row in rows:
         if row.problem:
-            console.print(Text(row.problem, style="red"), soft_wrap=True)
+            out.print(Text(row.problem, style="red"), soft_wrap=True)
 
 
 def _declared(base: Path, name: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError, DataError
-from lepton_pipeline.registry.tracking import user_name
+from lepton_pipeline.permissions import user_name
 from lepton_pipeline.registry.versions import all_versions, find_version, load_artefact, name_filter
 
 CHAMPION, CHALLENGER = "champion", "challenger"

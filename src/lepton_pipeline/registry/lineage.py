@@ -38,11 +38,11 @@ TAGS = (
 
 
 def code_tags(project: Path) -> dict[str, str]:
-    """Commit of the project and whether its tree differs from it; "none" outside a git checkout."""
-    commit = _git(project, "rev-parse", "HEAD")
+    """Commit of the project and whether its tree differs from it; "none" outside a git checkout of its own."""
+    commit = _git(project, "rev-parse", "HEAD") if _is_checkout(project) else None
     if commit is None:
         return {"git.commit": "none", "git.dirty": "unknown"}
-    dirty = bool(_git(project, "status", "--porcelain"))
+    dirty = bool(_git(project, "status", "--porcelain", "--", "."))
     changes = {"git.diff.sha256": hashlib.sha256(code_diff(project)).hexdigest()} if dirty else {}
     # The last one is the name under which the UI of MLflow shows a commit.
     return {
@@ -64,6 +64,8 @@ def code_diff(project: Path) -> bytes:
     Returns:
         A patch for `git apply`; nothing where there is no such difference, or no checkout.
     """
+    if not _is_checkout(project):
+        return b""
     with TemporaryDirectory() as folder:
         # New files are noted in an index of our own: the user's stays as it is.
         own = {**os.environ, "GIT_INDEX_FILE": str(Path(folder) / "index")}
@@ -135,6 +137,17 @@ def read_run(run_id: str) -> dict[str, Any]:
     }
 
 
+def _is_checkout(project: Path) -> bool:
+    """Whether git knows the project, as a repository or as tracked files of one.
+
+    Unpacked below a folder that happens to be a repository, a project has nothing to do with that one's commits.
+    """
+    top = _git(project, "rev-parse", "--show-toplevel")
+    if top is None:
+        return False
+    return Path(os.fsdecode(top)).resolve() == project.resolve() or bool(_git(project, "ls-files", "--", *_CODE))
+
+
 def _processor() -> str:
     try:
         found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
@@ -154,7 +167,8 @@ def _git(
     try:
         # The user's own git, with arguments of this module.
         done = subprocess.run(  # noqa: S603
-            ["git", *arguments],  # noqa: S607
+            # A second user of a checkout has its code run already; git need not mistrust it.
+            ["git", "-c", f"safe.directory={project.resolve()}", *arguments],  # noqa: S607
             cwd=project,
             env=environment,
             input=given,

@@ -9,28 +9,28 @@ from typing import Any
 
 from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.registry.tracking import RunLog, Tracking
+from lepton_pipeline.registry.home import SQLITE
+from lepton_pipeline.registry.tracking import Access, RunLog, Tracking
 from lepton_pipeline.registry.versions import all_versions, name_filter
 
-_SQLITE = "sqlite:///"
 _PAGE = 1000
 _ID_CHARACTERS = 32
 _SHORTEST = 4
 
 
-def open_store(tracking: Tracking, project: Path) -> Any:
-    """A client of the store that `mlflow.yml` names.
+def open_store(tracking: Tracking, project: Path, access: Access = "load") -> Any:
+    """A client of the store that `mlflow.yml` names; for the access see `RunLog`.
 
     Raises:
         ConfigurationError: it is a SQLite file that no run has made yet, or cannot be used.
     """
     uri = tracking.tracking_uri
-    if uri.startswith(_SQLITE) and not (project / uri.removeprefix(_SQLITE)).is_file():
+    if uri.startswith(SQLITE) and not (project / uri.removeprefix(SQLITE)).is_file():
         raise ConfigurationError(
-            f"no run yet: {uri.removeprefix(_SQLITE)} does not exist; make one with kedro run, "
+            f"no run yet: {uri.removeprefix(SQLITE)} does not exist; make one with kedro run, "
             "or name another environment with --env."
         )
-    return RunLog(tracking, project).client
+    return RunLog(tracking, project, access).client
 
 
 def latest_runs(client: Any, vertical: str, most: int) -> list[Any]:

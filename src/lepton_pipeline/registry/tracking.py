@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
 import os
+import re
 import socket
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from lepton_pipeline.credentials import mask_logs, without_credentials
 from lepton_pipeline.errors import ConfigurationError, StoreError
+from lepton_pipeline.locks import FileLock
 from lepton_pipeline.parameters import Declaration
+from lepton_pipeline.permissions import refusal, require_writable, shared_folder, user_name
 from lepton_pipeline.registry.database import may_pass, require_database
 from lepton_pipeline.registry.experiment_page import EXPERIMENT
 from lepton_pipeline.registry.flat import flat_intervals, flat_metrics, flatten, log_epoch, log_metrics
+from lepton_pipeline.registry.home import SQLITE, local_store
 
-_SQLITE = "sqlite:///"
+Access = Literal["write", "load", "look"]
 _RUNNING = "attributes.status = 'RUNNING'"
 # Artefacts of a training run that its page links to, by title.
 PAGES = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.png"}
@@ -52,28 +55,41 @@ class RunLog:
     Args:
         tracking: addresses.
         project: folder that relative addresses start from.
+        access: "write" runs; "load" what runs have stored; "look" at what stands in the database, which needs no right
+            to write, and is true wherever the project was moved to.
     """
 
-    def __init__(self, tracking: Tracking, project: Path):
+    def __init__(self, tracking: Tracking, project: Path, access: Access = "write"):
         import mlflow
-        from filelock import FileLock
         from sqlalchemy.exc import SQLAlchemyError
 
         mask_logs()
         uri = tracking.tracking_uri
         file = project / "mlflow.db"
-        if uri.startswith(_SQLITE):
-            file = project / uri.removeprefix(_SQLITE)
-            uri = f"{_SQLITE}{file}"
-        lock: AbstractContextManager[Any] = nullcontext() if uri.startswith("http") else FileLock(f"{file}.lock")
-        self._artifacts = (project / tracking.artifact_root).resolve().as_uri() if tracking.artifact_root else None
+        if uri.startswith(SQLITE):
+            file = project / uri.removeprefix(SQLITE)
+            uri = f"{SQLITE}{file}"
+            if found := re.search(r"\?|%[0-9A-Fa-f]{2}", str(file)):
+                raise ConfigurationError(
+                    f"{file}: no address of SQLite can name a file in a folder with {found[0]!r} in its name; rename "
+                    "the folder, or keep runs elsewhere (mlflow.yml: tracking_uri)."
+                )
+            if access == "write":
+                _require_writable(file)
+        local = local_store(tracking.tracking_uri, tracking.artifact_root, project)
+        self._artifact_root = (project / tracking.artifact_root).resolve() if tracking.artifact_root else None
+        self._artifacts = self._artifact_root.as_uri() if self._artifact_root else None
         # Functions of MLflow that take no address (logging a model, loading one by alias) read these.
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         # The first use of a database makes its tables; two processes must not do that at the same time.
-        self._lock = lock
+        self._lock = None if uri.startswith("http") else FileLock(Path(f"{file}.lock"))
+        # Beside a database server, or without writing, others can do no harm that it does not prevent itself.
+        self._lock_needed = access == "write" and uri.startswith(SQLITE)
         self.uri = uri
-        with self._lock:
+        with self._alone():
+            if local is not None and access != "look":
+                local.settle()
             try:
                 require_database(uri)
                 self.client = mlflow.MlflowClient(uri)
@@ -93,10 +109,13 @@ class RunLog:
         Raises:
             ConfigurationError: the experiment was deleted.
         """
-        with self._lock:
+        with self._alone():
             experiment = self.client.get_experiment_by_name(experiment_name)
             if experiment is None:
                 location = f"{self._artifacts}/{experiment_name}" if self._artifacts else None
+                if self._artifact_root is not None:
+                    # MLflow would make it for this user alone.
+                    shared_folder(self._artifact_root / experiment_name / "models")
                 experiment_id = self.client.create_experiment(
                     experiment_name, artifact_location=location, tags=EXPERIMENT
                 )
@@ -178,7 +197,7 @@ class RunLog:
     def where(self, run_id: str) -> str:
         """How to see a run in the MLflow UI."""
         page, address = self._page(run_id), without_credentials(self.uri)
-        if self.uri.startswith(_SQLITE):
+        if self.uri.startswith(SQLITE):
             return f"make ui, then http://127.0.0.1:5000/{page}"
         if self.uri.startswith("http"):
             return f"{address.rstrip('/')}/{page}"
@@ -229,6 +248,22 @@ class RunLog:
         )
         self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no other process make tables or experiments meanwhile."""
+        if self._lock is None:
+            yield
+            return
+        try:
+            self._lock.acquire()
+        except OSError:
+            if self._lock_needed:
+                raise
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def _page(self, run_id: str) -> str:
         experiment = self.client.get_run(run_id).info.experiment_id
         return f"#/experiments/{experiment}/runs/{run_id}"
@@ -276,16 +311,24 @@ def read_tracking(declared: Mapping[str, Any]) -> Tracking:
         raise ConfigurationError("\n".join(problems) + f"; valid keys are {known}.") from refused
 
 
-def existing_store(tracking: Tracking, project: Path) -> Any:
-    """A client of the store, or None where it is a SQLite file that no run has made yet.
+def existing_store(tracking: Tracking, project: Path, access: Access = "load") -> Any:
+    """A client of the store, or None where it is a SQLite file that no run has made yet; for the access see `RunLog`.
 
     Raises:
         ConfigurationError: the store cannot be used.
     """
     uri = tracking.tracking_uri
-    if uri.startswith(_SQLITE) and not (project / uri.removeprefix(_SQLITE)).is_file():
+    if uri.startswith(SQLITE) and not (project / uri.removeprefix(SQLITE)).is_file():
         return None
-    return RunLog(tracking, project).client
+    return RunLog(tracking, project, access).client
+
+
+def _require_writable(database: Path) -> None:
+    """Refuse a SQLite file that this user cannot write; SQLite itself would open it for reading."""
+    # Its journal lies beside it.
+    require_writable([database])
+    if database.exists() and not os.access(database, os.R_OK | os.W_OK):
+        raise refusal(database)
 
 
 def _short(text: str) -> str:
@@ -293,14 +336,6 @@ def _short(text: str) -> str:
     if len(text) <= _PARAM_CHARACTERS:
         return text
     return f"{text[: _PARAM_CHARACTERS - 20]}… ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
-
-
-def user_name() -> str:
-    """Who runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return str(os.getuid())
 
 
 def _alive(number: str, own: int | None) -> bool:

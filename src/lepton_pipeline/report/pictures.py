@@ -15,6 +15,7 @@ import pandas as pd
 
 from lepton_pipeline.evaluation.curves import bin_rows, rates
 from lepton_pipeline.evaluation.metrics import OWN, RankedRows, rank_rows
+from lepton_pipeline.evaluation.page import plain_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,7 +143,8 @@ class _Page:
     def svg(self) -> str:
         written = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        self._figure.savefig(written, format="svg", transparent=True, metadata=nothing)
+        with plain_text(self._figure):
+            self._figure.savefig(written, format="svg", transparent=True, metadata=nothing)
         return _inline(written.getvalue(), self._name)
 
 

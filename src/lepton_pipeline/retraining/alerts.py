@@ -15,6 +15,7 @@ from typing import Any
 
 from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.data.durations import as_timedelta
+from lepton_pipeline.locks import FileLock
 from lepton_pipeline.parameters import Alerts
 from lepton_pipeline.retraining.channels import PATIENCE, DeliveryError, Patience, append_line, post, send_mail
 
@@ -190,13 +191,11 @@ def _deliver(channels: Mapping[str, Callable[[], str | None]], patience: Patienc
 @contextmanager
 def _alone(folder: Path, vertical: str, seconds: float) -> Iterator[None]:
     """Let no other process tell of the vertical meanwhile; rather tell twice than never where that cannot be had."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / f"{vertical}.lock", timeout=seconds)
+    lock = FileLock(folder / f"{vertical}.lock", seconds)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except (OSError, Timeout) as error:
+        if not lock.acquire():
+            logger.warning("%s: an alert is sent without its lock: it was held for %g s", vertical, seconds)
+    except OSError as error:
         logger.warning("%s: an alert is sent without its lock: %s", vertical, error)
     try:
         yield

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+from lepton_pipeline.locks import FileLock
 
 FOLDER = Path("data/.locks")
 # By process, since a fork has its own, and file: the lock, and how many times it was taken.
-_held: dict[tuple[int, Path], tuple[Any, int]] = {}
+_held: dict[tuple[int, Path], tuple[FileLock, int]] = {}
 
 
 class JobLock:
@@ -42,19 +43,14 @@ class JobLock:
             None where this process has it now; else who has it, in words.
 
         Raises:
-            OSError: the lock's file cannot be made.
+            OSError: the lock's file cannot be made or read.
         """
-        from filelock import FileLock, Timeout
-
         if self._key in _held:
             lock, times = _held[self._key]
             _held[self._key] = lock, times + 1
             return None
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._file, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
+        lock = FileLock(self._file, seconds=0)
+        if not lock.acquire():
             return self._holder()
         _held[self._key] = lock, 1
         # Who holds it is a courtesy: a full disk must not keep anybody from it.

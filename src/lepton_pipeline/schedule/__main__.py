@@ -13,6 +13,8 @@ from types import FrameType
 import click
 
 from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.permissions import refused
+from lepton_pipeline.readable import say
 from lepton_pipeline.schedule.policies import fetch_policies
 from lepton_pipeline.schedule.scheduler import Options, Scheduler, retrain_command
 from lepton_pipeline.schedule.state import FOLDER, only_scheduler
@@ -57,16 +59,19 @@ def main(
                 scheduler.run()
                 return
             results = scheduler.once(list(verticals))
-    except LeptonError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+    except (LeptonError, OSError) as error:
+        known = error if isinstance(error, LeptonError) else refused(error)
+        if known is None:
+            raise
+        say(f"error: {known}", to_stderr=True)
+        sys.exit(known.exit_code)
     if not results:
         _say("nothing is due")
     sys.exit(0 if all(result.outcome == "done" for result in results) else 1)
 
 
 def _say(line: str) -> None:
-    click.echo(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}", err=True)
+    say(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}", to_stderr=True)
 
 
 def _custom(job: str) -> Callable[[str], list[str]]:

@@ -53,9 +53,10 @@ def to_lines(policies: Policies, state: State, now: datetime, times: int) -> lis
 
 def print_overview(lines: list[Line]) -> None:
     """Print the table, and below it what is wrong."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from lepton_pipeline.terminal import console
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("Vertical", "Schedule", "Next", "Last", "Attempts"):
@@ -64,11 +65,11 @@ def print_overview(lines: list[Line]) -> None:
         schedule = "wrong, see below" if line.problem else line.schedule or "none"
         cells = (line.vertical, schedule, "\n".join(line.next_times), line.last, line.attempts)
         table.add_row(*map(Text, cells))
-    console = Console()
-    console.print(table)
+    out = console(None)
+    out.print(table)
     for line in lines:
         if line.problem:
-            console.print(Text(f"\n{line.problem}"))
+            out.print(Text(f"\n{line.problem}"))
 
 
 def line_of(policy: Policy, record: Record, now: datetime, times: int) -> Line:

@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.locks import FileLock
 
 FOLDER = Path("data/.scheduler")
 
@@ -137,12 +136,9 @@ def only_scheduler(folder: Path) -> Iterator[None]:
     Raises:
         LeptonError: another one is at work, and which.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock, note = FileLock(folder / "scheduler.lock", timeout=0), folder / "scheduler.json"
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise LeptonError(f"a scheduler of this project is at work already: {_holder(note)}; stop it first.") from error
+    lock, note = FileLock(folder / "scheduler.lock", seconds=0), folder / "scheduler.json"
+    if not lock.acquire():
+        raise LeptonError(f"a scheduler of this project is at work already: {_holder(note)}; stop it first.")
     try:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat()}
         _write(note, json.dumps(holder))

@@ -11,6 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.permissions import shared_folder
+
 _MANIFEST = "manifest.json"
 
 
@@ -36,7 +38,7 @@ class Work:
         text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)
         if not file.exists() or file.read_text("utf-8") != text:
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
+            shared_folder(folder)
             _write_text(file, text)
         return cls(folder)
 

@@ -115,7 +115,7 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
     """
     client, problems = None, []
     try:
-        client = existing_store(tracking, project)
+        client = existing_store(tracking, project, "look")
     except LeptonError as error:
         problems.append(str(error))
     blind, records = bool(problems), {}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from lepton_pipeline.status import words
 from lepton_pipeline.status.collect import Status, VerticalStatus
+from lepton_pipeline.terminal import console
 
 _WIDTH_OF_A_LOG = 150
 _COLUMNS = ("vertical", "champion", "data until", "last decision (UTC)", "drift", "next run", "failing since (UTC)")
@@ -16,9 +16,7 @@ _COLUMNS = ("vertical", "champion", "data until", "last decision (UTC)", "drift"
 
 def print_status(status: Status) -> None:
     """Print the table, those first that need a person, and below it what cannot be read."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
+    out = console(_WIDTH_OF_A_LOG)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), leading=1)
     for name in _COLUMNS:
         table.add_column(name, overflow="fold")
@@ -32,10 +30,10 @@ def print_status(status: Status) -> None:
             _cell(*words.next_text(each, status.at)),
             _cell(*words.failing_text(each, status.at)),
         )
-    console.print(table)
+    out.print(table)
     for problem in [status.problem, *(each.problem for each in status.verticals)]:
         if problem:
-            console.print(Text(problem, style="red"), soft_wrap=True)
+            out.print(Text(problem, style="red"), soft_wrap=True)
 
 
 def _name(it: VerticalStatus) -> Text:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -23,9 +22,9 @@ from lepton_pipeline.onboarding.new.plan import plan_vertical
 from lepton_pipeline.onboarding.new.render import render
 from lepton_pipeline.onboarding.new.words import NO_FEATURE, RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.profile import profile_files
+from lepton_pipeline.terminal import console
 
 MOST_LINES = 60
-_WIDTH_OF_A_LOG = 110
 
 
 @dataclass(frozen=True)
@@ -140,12 +139,10 @@ def declaration_text(name: str, plan: Plan, origin: str) -> str:
 
 def print_new(result: NewVertical) -> None:
     """Print what was decided and written, and what to do next."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_LOG
-    console.print()
+    out = console()
+    out.print()
     size = f"{result.rows:,} rows, {result.columns} columns, {result.base_rate:.1%} positive"
-    console.print(Text(f"{result.name}: {size}", style="bold"))
+    out.print(Text(f"{result.name}: {size}", style="bold"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
     table.add_column("decided", style="dim", no_wrap=True)
     table.add_column("to be", max_width=36)
@@ -153,15 +150,15 @@ def print_new(result: NewVertical) -> None:
     # What is no feature stands with its reason in the table of columns.
     for decision in (each for each in result.decisions if each.what != NO_FEATURE):
         table.add_row(decision.what, Text(decision.choice), Text(decision.reason))
-    console.print(table)
+    out.print(table)
     columns, facts = show_columns(result.table)
     if columns is not None:
-        console.print(columns)
+        out.print(columns)
     facts += [
         ("written", f"{', '.join(result.written)}: read them, and fill in SOURCE.md"),
         ("next", f"kedro run --pipelines {result.name}"),
     ]
-    console.print(facts_grid(facts))
+    out.print(facts_grid(facts))
 
 
 def _require_valid(name: str, text: str) -> None:

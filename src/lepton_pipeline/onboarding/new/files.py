@@ -21,6 +21,7 @@ from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.suffixes import table_suffix
 from lepton_pipeline.errors import ConfigurationError, LeptonError
 from lepton_pipeline.jobs import name_problem
+from lepton_pipeline.permissions import refused
 
 _RESERVED = frozenset({"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"})
 _LONGEST_NAME = 50
@@ -145,6 +146,8 @@ def write_vertical(project: Path, name: str, parameters: str, source: str, files
             # Last, so that whoever sees the vertical finds its data.
             temporary.rename(conf)
         except OSError as error:
+            if (problem := refused(error)) is not None:
+                raise problem from error
             raise LeptonError(f"{name} cannot be written: {error}; nothing is left of it.") from error
         undo.pop_all()
 

@@ -1,0 +1,133 @@
+"""What a process may not write, said in one message: the file, whose it is, and what to do."""
+
+from __future__ import annotations
+
+import errno
+import getpass
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from lepton_pipeline.errors import ConfigurationError
+
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def user_name() -> str:
+    """Who runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return str(os.getuid())
+
+
+def require_writable(paths: Iterable[Path]) -> None:
+    """Refuse before anything is begun what could not be written later.
+
+    Args:
+        paths: files and folders that will be replaced or made.
+
+    Raises:
+        ConfigurationError: one of them, or the folder that it is to be made in, cannot be written.
+    """
+    wanted = [path.absolute() for path in paths]
+    # A folder that is there is replaced with all that it holds.
+    folders = {_existing(path.parent) for path in wanted} | {path for path in wanted if path.is_dir()}
+    for folder in sorted(folders):
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise refusal(folder)
+
+
+def refusal(path: Path, *, read_only: bool = False) -> ConfigurationError:
+    """The message about a path that a process was refused.
+
+    Args:
+        path: what was to be read, written or made.
+        read_only: whether the file system takes no writing at all.
+    """
+    path = path.absolute()
+    # What can be written itself was refused because of its folder, in which it is replaced.
+    found = _existing(path)
+    if found == path and path.is_file() and os.access(path, os.R_OK | os.W_OK):
+        found = path.parent
+    facts = found.stat()
+    missing = "read" if not os.access(found, os.R_OK) else "written"
+    if read_only or (missing == "written" and _on_read_only(found)):
+        return ConfigurationError(
+            f"{found} cannot be written: its file system is read-only. Mount it so that it can be written, or copy the "
+            "project to where it can."
+        )
+    if os.access(found, os.R_OK | os.W_OK | (os.X_OK if found.is_dir() else 0)):
+        return ConfigurationError(
+            f"{path} cannot be used by {user_name()}: permission was denied. Look at what owns and limits it: its "
+            "folders, a container, a sandbox."
+        )
+    owner, group = _owner(facts.st_uid), _group(facts.st_gid)
+    what = "folder" if found.is_dir() else "file"
+    return ConfigurationError(
+        f"{found} cannot be {missing} by {user_name()}: the {what} belongs to {owner}, group {group}, mode "
+        f"{stat.filemode(facts.st_mode)}. Let {owner} run the command, or let {owner} share the project with a group "
+        "(docs/operating.md, Several users)."
+    )
+
+
+def refused(error: BaseException) -> ConfigurationError | None:
+    """The message about an error of the operating system that says that something may not be done; else None."""
+    if not isinstance(error, OSError) or error.errno not in REFUSALS:
+        return None
+    if not isinstance(error.filename, (str, os.PathLike)):
+        return None
+    return refusal(Path(error.filename), read_only=error.errno == errno.EROFS)
+
+
+def share(path: Path) -> None:
+    """Let others write to a file, or a folder with those in it, newly made, if they may write to the one it is in."""
+    allowed = stat.S_IMODE(path.parent.stat().st_mode) & 0o777
+    if not allowed & _OTHERS_WRITE:
+        return
+    if not path.is_dir():
+        path.chmod(allowed & 0o666)
+        return
+    for folder in (path, *(each for each in path.rglob("*") if each.is_dir())):
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | allowed)
+
+
+def shared_folder(path: Path) -> Path:
+    """Make a folder, where it is not there; others may write to it if they may to the one it is in."""
+    if not path.is_dir():
+        shared_folder(path.parent)
+        try:
+            path.mkdir()
+        except FileExistsError:
+            return path
+        share(path)
+    return path
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    while not os.path.lexists(path) and path != path.parent:
+        path = path.parent
+    return path
+
+
+def _on_read_only(path: Path) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def _owner(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+def _group(number: int) -> str:
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)

@@ -1,0 +1,160 @@
+"""Keep a local store with its project: MLflow notes whole addresses, which a move or a copy makes wrong."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+from lepton_pipeline.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+SQLITE = "sqlite:///"
+ADOPT = "kedro adopt"
+# Wherever MLflow keeps an address of artefacts, and what tells rows with one from others.
+_ADDRESSES = (
+    ("experiments", "artifact_location", "1"),
+    ("runs", "artifact_uri", "1"),
+    ("logged_models", "artifact_location", "1"),
+    ("model_versions", "source", "1"),
+    ("model_versions", "storage_location", "1"),
+    ("trace_tags", "value", "key = 'mlflow.artifactLocation'"),
+)
+_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class LocalStore:
+    """A SQLite store with the folder of its artefacts, both below a project.
+
+    Attributes:
+        database: the file.
+        project: the folder that both are relative to.
+        artifact_root: folder of the artefacts, relative to the project.
+    """
+
+    database: Path
+    project: Path
+    artifact_root: Path
+
+    @property
+    def artifacts(self) -> Path:
+        """Where new artefacts go."""
+        return (self.project / self.artifact_root).resolve()
+
+    def settle(self) -> None:
+        """See to it that nothing is written to another folder than the project's.
+
+        Where the project was moved, so that the folder of before is gone, the addresses follow it.
+
+        Raises:
+            ConfigurationError: the project is a copy: the folder that the addresses name is still there.
+        """
+        former = self.former()
+        for project in former:
+            if _is_there(project / self.artifact_root):
+                raise ConfigurationError(
+                    f"{self.database} is a copy: its runs and models lie in {project / self.artifact_root}, which this "
+                    f"project would write into. If they were copied to {self.artifacts}, {ADOPT} makes the copy a "
+                    f"project of its own; to begin without them, remove {self.database}."
+                )
+        if former:
+            self.rewrite(former)
+            shown = ", ".join(map(str, former))
+            logger.warning("%s: the project was moved from %s; its artefacts follow it", self.database.name, shown)
+
+    def former(self) -> list[Path]:
+        """The folders in which the project was when it made its experiments, as far as they are others than now."""
+        depth = len(self.artifact_root.parts)
+        found = set()
+        for name, location in self._experiments():
+            path = _as_path(location)
+            # Of an experiment that this project has made; others are where somebody wanted them.
+            if path is None or path.name != name or path.parts[-depth - 1 : -1] != self.artifact_root.parts:
+                continue
+            project = path.parents[depth]
+            if project != self.project and not _same(project / self.artifact_root, self.artifacts):
+                found.add(project)
+        return sorted(found)
+
+    def missing(self, projects: Iterable[Path]) -> list[Path]:
+        """Folders of experiments below the artefacts of other projects that are not below this one's."""
+        roots = [project / self.artifact_root for project in projects]
+        paths = [path for _, location in self._experiments() if (path := _as_path(location)) is not None]
+        return [
+            path
+            for path in paths
+            # MLflow makes the folder of an experiment with its first artefact.
+            if path.parent in roots and path.is_dir() and not (self.artifacts / path.name).is_dir()
+        ]
+
+    def rewrite(self, projects: Sequence[Path]) -> None:
+        """Let every address below the artefacts of other projects point to the same place below this one, or none."""
+        if not projects:
+            return
+        new = (self.artifacts.as_uri(), str(self.artifacts))
+        with closing(sqlite3.connect(self.database, timeout=_SECONDS)) as store, store:
+            tables = {name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            for project in projects:
+                root = project / self.artifact_root
+                for old, own in zip((root.as_uri(), str(root)), new, strict=True):
+                    for table, column, chosen in _ADDRESSES:
+                        if table in tables:
+                            store.execute(
+                                # Names of this module.
+                                f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608
+                                f"WHERE {chosen} AND substr({column}, 1, ?) = ?",
+                                (own, len(old) + 1, len(old) + 1, f"{old}/"),
+                            )
+
+    def _experiments(self) -> list[tuple[str, str]]:
+        """Name and address of each."""
+        if not self.database.is_file():
+            return []
+        address = f"file:{quote(str(self.database))}?mode=ro"
+        try:
+            with closing(sqlite3.connect(address, uri=True, timeout=_SECONDS)) as store:
+                return store.execute(
+                    "SELECT name, artifact_location FROM experiments WHERE artifact_location IS NOT NULL"
+                ).fetchall()
+        except sqlite3.OperationalError as error:
+            # A store that is just being made.
+            if "no such table" in str(error):
+                return []
+            raise
+
+
+def local_store(tracking_uri: str, artifact_root: str | None, project: Path) -> LocalStore | None:
+    """The store of a project that is a SQLite file with artefacts below the project; None where it is another."""
+    if not tracking_uri.startswith(SQLITE) or artifact_root is None or Path(artifact_root).is_absolute():
+        return None
+    return LocalStore(project / tracking_uri.removeprefix(SQLITE), project, Path(artifact_root))
+
+
+def _as_path(location: str) -> Path | None:
+    """The folder of an address; None where it is no local one."""
+    if location.startswith("file:"):
+        return Path(unquote(urlsplit(location).path))
+    return Path(location) if location.startswith("/") else None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a path exists; one that may not be looked at does, as far as anybody can tell."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
