@@ -28,7 +28,10 @@ def vertical() -> None:
     help="CSV or Parquet file, compressed or not, or a folder of them; may be given several times.",
 )
 @click.option("--target", help="Column to predict.")
-@click.option("--positive", help="Value of the target that counts as the positive class.")
+@click.option(
+    "--positive",
+    help="Value of the target that counts as the positive class; several as \"in ['a', 'b']\", a comparison as \">= 15\".",
+)
 @click.option("--time", help="Column of dates, or of numbers in their order.")
 @click.option("--group", help="Column of what several rows belong to, a customer say.")
 @debug_option
