@@ -30,7 +30,7 @@ def vertical() -> None:
 @click.option("--target", help="Column to predict.")
 @click.option(
     "--positive",
-    help="Value of the target that counts as the positive class; several as \"in ['a', 'b']\", a comparison as \">= 15\".",
+    help="Value of the target that is the positive class, several (\"in ['a', 'b']\"), or a comparison (\">= 15\").",
 )
 @click.option("--time", help="Column of dates, or of numbers in their order.")
 @click.option("--group", help="Column of what several rows belong to, a customer say.")

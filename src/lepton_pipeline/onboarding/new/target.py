@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.data.columns import closest
-from lepton_pipeline.data.expression_functions import FUNCTIONS
 from lepton_pipeline.data.expression_syntax import CONSTANTS
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.names import OUTCOMES, POSITIVE, TARGETS, name_words
@@ -92,7 +91,7 @@ def in_expression(name: str) -> str:
         raise ConfigurationError(f"column {name!r}: no expression can name a column with a backtick; rename it.")
     # Python's parser would read some letters beyond ASCII as others.
     plain = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
-    return name if plain and name not in CONSTANTS and name not in FUNCTIONS else f"`{name}`"
+    return name if plain and name not in CONSTANTS else f"`{name}`"
 
 
 def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> tuple[str, str]:
@@ -125,8 +124,8 @@ def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> 
     shown = ", ".join(map(repr, two)) if two else "none"
     raise ConfigurationError(
         f"the target cannot be told from the data: columns with two values are {shown}. Give --target COLUMN; for one "
-        "with more values also --positive VALUE (against all others), --positive \"in ['a', 'b']\" (several of them) or "
-        "--positive '>= 15' (a comparison)."
+        "with more values also --positive VALUE (against all others), --positive \"in ['a', 'b']\" (several of them) "
+        "or --positive '>= 15' (a comparison)."
     )
 
 
