@@ -71,7 +71,9 @@ def choose_target(table: pd.DataFrame, given: str | None, positive: str | None, 
     if len(values) < 2:
         held = f"only {values[0]!r}" if values else "no value at all"
         raise DataError(f"target {column!r} holds {held}; a model needs rows of two classes.")
-    if positive is not None and (rule := _COMPARISON.fullmatch(positive)):
+    # A value may look like a comparison: '<30' beside '>30' and 'NO'.
+    is_value = positive is not None and positive.strip() in set(map(str, values))
+    if positive is not None and not is_value and (rule := _COMPARISON.fullmatch(positive)):
         return _compared(table[column], rule[1], rule[2], why)
     if positive is not None and (listed := _listed_values(table[column], positive)) is not None:
         return _several(table[column], *listed, why)
