@@ -10,7 +10,7 @@ from itertools import product
 
 import pandas as pd
 
-from lepton_pipeline.onboarding.names import EPOCHS, name_words
+from lepton_pipeline.onboarding.names import EPOCHS, LIVES, name_words
 
 _SAMPLE = 40
 _DAYS = (
@@ -80,28 +80,42 @@ def whole_number_dates(numbers: pd.Series) -> bool:
     return bool(texts.str.fullmatch(r"(18|19|20|21)\d{6}").all()) and _fits(texts, "%Y%m%d")
 
 
-def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> dict[str, str]:
-    """What to ask about columns of dates whose years have two digits.
+def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict[str, int], dict[str, str]]:
+    """Find columns of dates whose years have two digits.
 
     Args:
         table: typed rows.
         dates: format of each column of dates.
+
+    Returns:
+        The latest year that they mean, for dates of lives, which lie before all others; and what to ask of each.
     """
     short = [name for name, form in dates.items() if "%y" in form]
     written = [
         table[name].max().year for name, form in dates.items() if name not in short and table[name].notna().any()
     ]
     latest = max(written, default=datetime.now(tz=UTC).year)
-    asked = {}
+    centuries, asked = {}, {}
     for name in short:
         years = table[name].dt.year
         late = int((years > latest).sum())
         beyond = f", {late:,} of them after {latest}" if late else ""
-        asked[name] = (
-            f"years have two digits, read as {years.min():.0f} to {years.max():.0f}{beyond}: declare the latest year "
-            f"that they mean in ingestion.two_digit_years: {{{name}: {latest}}}, say"
-        )
-    return asked
+        asked[name] = f"years have two digits, which would be {years.min():.0f} to {years.max():.0f}{beyond}: "
+        if LIVES & set(name_words(name)):
+            centuries[name] = latest
+            asked[name] += (
+                f"declared is ingestion.two_digit_years: {{{name}: {latest}}}, the latest year that they mean"
+            )
+        else:
+            asked[name] += (
+                f"declare the latest year that they mean in ingestion.two_digit_years: {{{name}: {latest}}}, say"
+            )
+    return centuries, asked
+
+
+def within_century(dates: pd.Series, latest: int) -> pd.Series:
+    """Dates with two-digit years as those of the hundred years up to `latest`."""
+    return dates.where(dates.dt.year <= latest, dates - pd.DateOffset(years=100))
 
 
 def epochs(table: pd.DataFrame) -> dict[str, str]:

@@ -67,11 +67,11 @@ COUNTRY_CODES = _words(
 
 # Plain attributes of a case, which may be strong for an honest reason.
 ATTRIBUTES = PROTECTED | _words(
-    "amount amt sum total price cost fee income salary wage balance value size area volume length width height depth "
-    "weight bmi mass distance duration tenure years year months month days day hour weekday season quarter temperature "
+    "amount amt price cost fee income salary wage balance value size area volume length width height depth "
+    "weight bmi mass distance tenure years year months month days day hour weekday season quarter temperature "
     "temp humidity pressure glucose cholesterol creatinine hemoglobin haemoglobin albumin insulin bilirubin platelets "
     "dose speed torque power load demand consumption current voltage flow level rate ratio score rating grade limit "
-    "lat latitude lon lng longitude altitude count quantity qty number mileage odometer rooms floors capacity stage "
+    "lat latitude lon lng longitude altitude quantity qty mileage odometer rooms floors capacity stage "
     "severity education premium deductible exposure experience seniority"
 )
 # What is measured, decided or written down only after the outcome.
@@ -90,6 +90,7 @@ SIBLINGS = _words(
     "complication complications churned churn attrition default defaulted writeoff bankruptcy cancelled canceled "
     "refunded chargeback returned converted outcome os pfs dfs efs ttp"
 )
+STUDIED = _words("death died deceased survival relapse recurrence progression mortality followup")
 # Dates that are set before they come, and those of what has happened.
 PLANNED = _words(
     "appointment scheduled planned plan due deadline expected promised travel trip departure depart checkin check "
@@ -111,6 +112,7 @@ PERSONS = _words(
     "name surname firstname lastname fullname forename driver doctor physician nurse agent employee manager owner "
     "author player teacher customer client patient person seller buyer recruiter officer handler technician operator"
 )
+PERSON_NAMES = _words("surname firstname lastname fullname forename givenname familyname middlename maidenname")
 PLACES = _words(
     "city town country state county region station airport street district product brand model make team company "
     "shop store school department airline route line category job title position role"

@@ -11,7 +11,14 @@ from lepton_pipeline.data.ingest import text_column, typed_column
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.onboarding.codes import code_columns, missing_among_codes
-from lepton_pipeline.onboarding.dates import date_format, epochs, looks_like_a_date, two_digit_years, whole_number_dates
+from lepton_pipeline.onboarding.dates import (
+    date_format,
+    epochs,
+    looks_like_a_date,
+    two_digit_years,
+    whole_number_dates,
+    within_century,
+)
 from lepton_pipeline.onboarding.formats import read_texts
 from lepton_pipeline.onboarding.names import DATES, NO_NUMBER, NO_TEXT, name_words
 from lepton_pipeline.onboarding.numbers import as_numbers, number_style
@@ -31,6 +38,7 @@ class Profile:
         odd: texts beyond the default that mean "no value", each with the columns that say so.
         doubts: by column, what a person should look at.
         codes: columns of digits that are codes, with the reason; their values are texts.
+        moments: columns of whole numbers that look like moments counted from 1970.
     """
 
     table: pd.DataFrame
@@ -39,6 +47,7 @@ class Profile:
     odd: dict[str, list[str]]
     doubts: dict[str, str]
     codes: dict[str, str] = field(default_factory=dict)
+    moments: list[str] = field(default_factory=list)
 
 
 def profile_files(files: Sequence[RawFile], target: str | None = None) -> Profile:
@@ -78,9 +87,13 @@ def profile_files(files: Sequence[RawFile], target: str | None = None) -> Profil
     named = {name: values[~values.isin(ingestion.missing)] for name, values in texts.items() if name not in dates}
     keys = code_columns(named | whole)
     table = pd.DataFrame({name: _typed(rows[name], ingestion, str(name) in keys) for name in rows})
-    doubts = doubts | style.doubts | more | two_digit_years(table, dates) | epochs(table)
+    centuries, asked = two_digit_years(table, dates)
+    ingestion = ingestion.model_copy(update={"two_digit_years": centuries})
+    table = table.assign(**{name: within_century(table[name], latest) for name, latest in centuries.items()})
+    moments = epochs(table)
+    doubts = doubts | style.doubts | more | asked | moments
     doubts |= {name: said for name, said in _nearly_typed(table, texts, ingestion, keys).items() if name not in doubts}
-    return Profile(table, ingestion, reasons, odd, doubts, keys)
+    return Profile(table, ingestion, reasons, odd, doubts, keys, list(moments))
 
 
 def _typed(column: pd.Series, ingestion: Ingestion, is_code: bool) -> pd.Series:
@@ -209,7 +222,8 @@ def _nearly_typed(
         present = values[~values.isin(ingestion.missing)]
         no_numbers = present[as_numbers(present, ingestion).isna()]
         no_dates = present[~present.map(looks_like_a_date).astype(bool)]
-        if _few(no_numbers, present):
+        zeros = present.str.fullmatch(r"0\d+").any()
+        if _few(no_numbers, present) and not zeros:
             doubts[name] = f"numbers but for {_two(no_numbers)}: add these to ingestion.missing if they mean no value"
         elif _few(no_dates, present):
             doubts[name] = (

@@ -108,7 +108,9 @@ def _add_other(made: DateParts, table: pd.DataFrame, name: str, first: str | Non
     later = f"it is later than {first} in {(table[name] > table[first]).mean():.0%} of the rows"
     lead = f"days_to_{stem}: days_between({date}, {axis})"
     if _has_happened(words) or table[name].isna().any():
-        made.unused[name] = f"{later}, so what it says was not known then"
+        made.unused[name] = f"{later}, so what it says was not known then; if it was, derive {lead}"
+    elif LIVES & words:
+        made.unused[name] = f"{later}, which cannot be: see ingestion.two_digit_years, or correct it"
     elif (PLANNED | BEFOREHAND) & words:
         made.derive[f"days_to_{stem}"] = f"days_between({date}, {axis})"
         _add_calendar(made, table, name, short=True)
@@ -133,7 +135,7 @@ def _add_calendar(made: DateParts, table: pd.DataFrame, name: str, *, short: boo
     # A month that only later rows have would tell the model nothing.
     if not short and span >= _YEAR and _varies(dates.dt.month):
         made.derive[f"{stem}_month"] = f"month({axis})"
-    if span >= _FORTNIGHT and _varies(dates.dt.day_of_week):
+    if span >= _FORTNIGHT and _varies(dates.dt.day) and _varies(dates.dt.day_of_week):
         made.derive[f"{stem}_weekday"] = f"weekday({axis})"
     if _varies(dates.dt.hour):
         made.derive[f"{stem}_hour"] = f"hour({axis})"

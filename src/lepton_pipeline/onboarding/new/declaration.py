@@ -35,6 +35,7 @@ class Plan:
         windows: lags, by name.
         why_windows: why there are lags, or none of the target; empty where rows are no series.
         copies: features that say when a row was and nothing else, with the evidence.
+        drifting: features whose later values were rarely learnt, with the evidence.
         asked: features that are so strong that a person should say whether they are honest, with the evidence.
         alone: AUC of each feature alone.
         together: AUC of all features; None where too few rows tell it.
@@ -54,6 +55,7 @@ class Plan:
     windows: dict[str, dict[str, Any]] = field(default_factory=dict)
     why_windows: str = ""
     copies: dict[str, str] = field(default_factory=dict)
+    drifting: dict[str, str] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
     alone: Mapping[str, float] = field(default_factory=dict)
     together: float | None = None

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from lepton_pipeline.onboarding.names import ORDERS, ROW_IDS, name_words
 
-# Rank correlation with the time from which on a column is a copy of it, and with which it is one if most test values
-# are new.
+# Rank correlations with the time: of a copy of it, and of what drifts with it.
 _COPY, _TREND = 0.97, 0.8
 _MOSTLY_NEW, _SOME_NEW = 0.5, 0.3
-_FEWEST_ROWS, _FEWEST_VALUES = 30, 3
+_FEWEST_ROWS, _FEWEST_VALUES, _FEW_VALUES = 30, 3, 50
 # Rows that are not of the most frequent value: with fewer, a column is sorted by chance.
 _FEWEST_OTHERS = 10
 # Standard errors beyond chance, and the share of what is possible beyond it.
@@ -21,10 +21,26 @@ _FAR_BEYOND, _BEYOND = 6, 0.1
 _FEWEST_RUNS = 4
 
 
+@dataclass(frozen=True)
+class TimeCopies:
+    """Features that follow the time.
+
+    Attributes:
+        copies: those that say nothing but when a row was, with the evidence.
+        drifting: those whose later values were rarely learnt, with the evidence.
+    """
+
+    copies: dict[str, str]
+    drifting: dict[str, str]
+
+
 def time_copies(
     table: pd.DataFrame, time: str, train: pd.Series, test: pd.Series, names: Iterable[str], calendar: Collection[str]
-) -> dict[str, str]:
+) -> TimeCopies:
     """Find features that say nothing but when a row was: later rows have values that were never learnt.
+
+    Numbers are copies by their rank correlation with the time. Columns of few values are, numbers or texts, where each
+    value has a stretch of time of its own, as the days of one month have.
 
     Args:
         table: rows with the features.
@@ -33,49 +49,43 @@ def time_copies(
         test: whether a row is a test row.
         names: features to look at.
         calendar: those that are parts of the time itself, which come again unless the table is short.
-
-    Returns:
-        By feature, why it should not be one.
     """
-    moments = table[time].rank()
-    found = {}
+    ordered = table.sort_values(time, kind="stable")
+    found = TimeCopies({}, {})
     for name in names:
-        column = table[name]
-        there = column.notna()
-        if there.sum() < max(_FEWEST_ROWS, 0.5 * len(column)) or column[there].nunique() < _FEWEST_VALUES:
+        column = ordered[name].dropna()
+        if len(column) < max(_FEWEST_ROWS, 0.5 * len(table)) or column.nunique() < _FEWEST_VALUES:
             continue
-        new = _share_of_new(column, train & there, test & there)
+        number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        new = _share_of_new(column, train[column.index], test[column.index], number)
         if name in calendar:
             if new >= _SOME_NEW:
-                found[name] = f"{new:.0%} of the test rows have a value that no training row has"
+                found.copies[name] = f"{new:.0%} of the test rows have a value that no training row has"
             continue
-        strength = _correlation(column[there], moments[there])
-        if strength >= _COPY or (strength >= _TREND and new >= _MOSTLY_NEW):
-            found[name] = (
-                f"a copy of the time axis (correlation {strength:.2f} with {time}): under a split by time, {new:.0%} "
-                "of the test rows have values that were never learnt"
-            )
+        moments = ordered.loc[column.index, time].rank()
+        strength = abs(float(column.astype(float).rank().corr(moments))) if number else 0.0
+        never = f"under a split by time, {new:.0%} of the test rows have values that were never learnt"
+        if strength >= _COPY:
+            found.copies[name] = f"a copy of the time axis (rank correlation {strength:.2f} with {time}): {never}"
+        elif new >= _MOSTLY_NEW and _has_stretches(column):
+            found.copies[name] = f"a copy of the time axis (each value has its own stretch of {time}): {never}"
+        elif new >= _MOSTLY_NEW and strength >= _TREND:
+            found.drifting[name] = f"drifts with {time} (rank correlation {strength:.2f}): {never}"
     return found
 
 
-def _correlation(column: pd.Series, moments: pd.Series) -> float:
-    """Rank correlation of numbers with the time, or the correlation ratio where a value stands for its own stretch."""
-    strength = 0.0
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        strength = abs(float(column.astype(float).rank().corr(moments)))
-    if column.nunique() <= len(column) / 5:
-        means = moments.groupby(column).transform("mean")
-        strength = max(strength, float(np.sqrt(means.var() / moments.var())))
-    return 0.0 if np.isnan(strength) else strength
+def _has_stretches(column: pd.Series) -> bool:
+    """Whether each of few values comes in one or two runs of rows in the order of time."""
+    values = column.nunique()
+    return values <= len(column) / 5 and int((column != column.shift()).sum()) <= 2 * values
 
 
-def _share_of_new(column: pd.Series, train: pd.Series, test: pd.Series) -> float:
+def _share_of_new(column: pd.Series, train: pd.Series, test: pd.Series, number: bool) -> float:
     """Fraction of the test rows whose value lies outside of what training rows have."""
     learnt, judged = column[train], column[test]
     if learnt.empty or judged.empty:
         return 0.0
-    many = column.nunique() > len(column) / 5
-    if many and pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+    if number and column.nunique() > _FEW_VALUES:
         return float((~judged.between(learnt.min(), learnt.max())).mean())
     return float((~judged.isin(learnt.unique())).mean())
 

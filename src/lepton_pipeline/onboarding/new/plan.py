@@ -13,7 +13,7 @@ from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import DataError, SplitError
 from lepton_pipeline.onboarding.new.date_parts import date_parts
 from lepton_pipeline.onboarding.new.declaration import Plan, declare
-from lepton_pipeline.onboarding.new.order import alike_neighbours, sorted_columns, time_copies
+from lepton_pipeline.onboarding.new.order import TimeCopies, alike_neighbours, sorted_columns, time_copies
 from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, is_date, require_column
 from lepton_pipeline.onboarding.new.series import Series, find_series, propose_lags
 from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features
@@ -54,6 +54,8 @@ def plan_vertical(
     if axis is None and dates.first is not None:
         why_time += f" {dates.first}, say, which comes first in every row"
     plan = Plan(profile, chosen, axis, why_time, group, roles, {}, strategy, dates=dates)
+    moments = [name for name in profile.moments if name in plan.features()]
+    plan = replace(plan, copies=dict.fromkeys(moments, "a moment, which never comes again"))
     fallback = None if time is not None or not by_time else "group" if by_group else "stratified"
     return _rehearsed(name, plan, fallback)
 
@@ -87,8 +89,9 @@ def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
                 raise
             plan = replace(plan, strategy=fallback, doubt_strategy=_doubt(plan, fallback))
             continue
-        if copies := _copies(plan, features, split):
-            plan = replace(plan, copies=plan.copies | copies)
+        followers = _time_copies(plan, features, split)
+        plan = replace(plan, copies=plan.copies | followers.copies, drifting=followers.drifting)
+        if followers.copies:
             continue
         judged = _judged(plan, features, split, vertical, series)
         done = len(judged.leaks) == len(plan.leaks)
@@ -124,9 +127,9 @@ def _with_lags(name: str, plan: Plan, rows: pd.DataFrame, series: Series | None)
     return replace(plan, windows=lags.windows, why_windows=why)
 
 
-def _copies(plan: Plan, features: pd.DataFrame, split: pd.DataFrame) -> dict[str, str]:
+def _time_copies(plan: Plan, features: pd.DataFrame, split: pd.DataFrame) -> TimeCopies:
     if plan.time is None or plan.strategy not in ("time", "time_group"):
-        return {}
+        return TimeCopies({}, {})
     names = [*plan.features(), *plan.derived()]
     calendar = [name for name in plan.dates.calendar if name in features]
     return time_copies(features, plan.time, split["part"] == "train", split["part"] == "test", names, calendar)
@@ -149,7 +152,7 @@ def _judged(plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: V
     honest = {name: each for name, each in alone.items() if name not in found}
     table = plan.profile.table
     plain = {name for name in honest if name in table and is_attribute(name)}
-    plain |= {*plan.derived(), *plan.lags(), *(series.serial if series else [])}
+    plain |= {*plan.derived(), *plan.lags(), *_of_series(series, _in_time(features, plan.time, split["label"]))}
     judged = judge_features(training[list(honest)], labels, honest, known, plain)
     found |= judged.leaks
     asked = dict(judged.asked)
@@ -164,6 +167,15 @@ def _judged(plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: V
         alone={name: each.auc for name, each in alone.items() if name not in known},
         together=judged.together[0] if judged.together else None,
     )
+
+
+def _in_time(features: pd.DataFrame, time: str | None, labels: pd.Series) -> pd.Series:
+    return labels if time is None else labels.loc[features[time].sort_values(kind="stable").index]
+
+
+def _of_series(series: Series | None, labels: pd.Series) -> list[str]:
+    """Columns that a series may be strong by: its present values, and which thing it is of."""
+    return [] if series is None else [*series.present(labels), *([series.by] if series.by else [])]
 
 
 def _said(plan: Plan, finding: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from lepton_pipeline.onboarding.names import (
     CODES,
     DIRECTIONS,
     LIVES,
+    PERSON_NAMES,
     PERSONS,
     PLACES,
     PROTECTED,
@@ -225,8 +227,11 @@ def _is_weight(column: pd.Series) -> bool:
 
 
 def _names_persons(column: pd.Series) -> bool:
-    words = set(name_words(str(column.name)))
-    return bool(words & PERSONS) and not words & PLACES and _like_persons(column)
+    words = name_words(str(column.name))
+    if not pd.api.types.is_string_dtype(column):
+        return False
+    named = bool({"".join(pair) for pair in pairwise(words)} & PERSON_NAMES or set(words) & PERSON_NAMES)
+    return named or (bool(set(words) & PERSONS) and not set(words) & PLACES and _like_persons(column))
 
 
 def _like_persons(column: pd.Series) -> bool:

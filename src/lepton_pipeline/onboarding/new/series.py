@@ -17,7 +17,7 @@ _REGULAR, _UNIQUE = 0.8, 0.99
 _FEWEST_ROWS, _FEWEST_EACH = 100, 10
 _MOST_LAGS = 3
 # Correlations with the row before, from which on a lag may help, and with which a column changes slowly.
-_FOLLOWS, _SERIAL = 0.2, 0.8
+_FOLLOWS, _SERIAL, _AS_LABELS = 0.2, 0.8, 0.8
 _FEWEST_RUNS = 10
 
 
@@ -35,10 +35,17 @@ class Series:
     step: str
     alike: dict[str, float]
 
-    @property
-    def serial(self) -> list[str]:
-        """Columns of numbers that change little from row to row."""
-        return [name for name, correlation in self.alike.items() if correlation >= _SERIAL]
+    def present(self, labels: pd.Series) -> list[str]:
+        """Columns that are present values of the series: they change little from row to row.
+
+        What is made of labels and of noise changes more than the labels do.
+
+        Args:
+            labels: 0 or 1 for each row, in the order of time.
+        """
+        own = float(labels.corr(labels.shift())) if self.by is None else 1.0
+        least = min(_SERIAL, max(_AS_LABELS * own, 2 * _FOLLOWS))
+        return [name for name, correlation in self.alike.items() if correlation >= least]
 
 
 @dataclass(frozen=True)

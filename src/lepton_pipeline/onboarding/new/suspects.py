@@ -23,7 +23,9 @@ _GAP, _GAP_ABOVE, _MOST_ABOVE, _FEWEST_BELOW = 0.08, 0.7, 6, 5
 # With fewer rows of the rarer class no joint model tells anything.
 _FEWEST = 40
 # A feature that is ahead of all others by less is a question.
-_AHEAD, _LIFT, _LIFTED = 0.05, 0.08, 0.93
+_AHEAD, _LIFT = 0.05, 0.08
+# Below it, a feature says next to nothing alone.
+_TELLING = 0.55
 
 Codes = npt.NDArray[np.intp]
 
@@ -69,25 +71,30 @@ def judge_features(
     useful = training.drop(columns=repeating(training))
     apart = _above_a_gap({name: each for name, each in alone.items() if name in useful and name not in known})
     bright = [name for name, each in alone.items() if each.auc >= BRIGHT and each.interval[0] >= SURELY]
-    suspects = [name for name in alone if name in useful and name not in known and (name in bright or name in apart)]
+    later = [name for name, each in alone.items() if each.auc >= _TELLING and is_afterwards(name) and name not in plain]
+    suspects = [name for name in useful if name not in known and name in {*bright, *apart, *later}]
     free = useful.drop(columns=[name for name in known if name in useful])
     together = joint_auc(free, labels) if free.shape[1] else None
     if not suspects or together is None:
         return Judgement(together=together)
-    suspects, rest = _outshining(useful, labels, alone, suspects, apart, joint_auc)
+    suspects, rest = _outshining(useful, labels, alone, suspects, {*apart, *later}, joint_auc)
     leaks, asked = {}, {}
     for name in suspects:
         each = alone[name]
         beside = joint_auc(useful.drop(columns=[other for other in suspects if other != name]), labels)
         enough = useful.shape[1] - len(suspects) >= OTHERS
-        in_company = name in apart and len(suspects) > 1 and together[0] >= _LIFTED and together[0] - rest[0] >= _LIFT
         evidence = _evidence(each, rest, beside, together, suspects, useful.shape[1])
+        lifts = name in later and beside[0] - rest[0] >= _LIFT
+        if name in later and name not in apart and not lifts and not _ahead(each, rest):
+            continue
         if each.auc >= SETTLED:
             leaks[name] = f"it nearly settles the target: {evidence}"
         elif name in plain or not enough:
             asked[name] = evidence
-        elif (_ahead(each, rest) and each.auc - rest[0] >= _AHEAD) or in_company:
+        elif _ahead(each, rest) and each.auc - rest[0] >= _AHEAD:
             leaks[name] = f"it outshines all others: {evidence}"
+        elif lifts:
+            leaks[name] = f"by its name it comes afterwards, and it adds too much: {evidence}"
         else:
             asked[name] = evidence
     kept = free.drop(columns=list(leaks))
@@ -101,7 +108,13 @@ def is_attribute(name: str) -> bool:
     (True, True, False, False)
     """
     words = set(name_words(name)) | set(re.split(r"[\W\d_]+", name.casefold()))
-    return bool(words & ATTRIBUTES) and (not words & AFTERWARDS or bool(words & EARLIER))
+    return bool(words & ATTRIBUTES) and not is_afterwards(name)
+
+
+def is_afterwards(name: str) -> bool:
+    """Whether a name is that of what is measured, decided or written down only after an outcome."""
+    words = set(name_words(name))
+    return bool(words & AFTERWARDS) and not words & EARLIER
 
 
 def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collection[str]) -> Judgement:

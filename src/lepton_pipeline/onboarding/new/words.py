@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pandas as pd
 
-from lepton_pipeline.onboarding.names import AFTERWARDS, EARLIER, SIBLINGS, TARGETS, name_words
+from lepton_pipeline.onboarding.names import AFTERWARDS, EARLIER, SIBLINGS, STUDIED, TARGETS, name_words
 from lepton_pipeline.onboarding.new.contract import far_values
 from lepton_pipeline.onboarding.new.declaration import Plan
 from lepton_pipeline.onboarding.new.render import scalar
@@ -16,7 +16,7 @@ from lepton_pipeline.onboarding.new.suspects import IMPLAUSIBLE
 
 _SHOWN = 6
 _MOST_ORDERS = 2
-_MOST_KIN, _TELLING = 3, 0.65
+_MOST_KIN, _TELLING, _SLIGHTLY = 3, 0.65, 0.55
 _CLOCK = frozenset({"time", "date", "timestamp", "total", "amount", "at"})
 RANGES = "contract.expectations"
 _LARGE = 10_000
@@ -147,6 +147,8 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
             yield "dataset", name, f"{doubt}."
     for name, doubt in plan.dates.asked.items():
         yield "features.derive", name, f"{doubt}."
+    for name, doubt in plan.drifting.items():
+        yield "dataset", name, f"{doubt}."
     for name, evidence in plan.asked.items():
         yield "leaks", name, f"strong, is it known when the model is asked? {_sentence(evidence)}"
     if plan.together is not None and plan.together >= IMPLAUSIBLE:
@@ -207,7 +209,10 @@ def _siblings(plan: Plan) -> list[str]:
     return [
         name
         for name in plan.features()
-        if siblings & _joined(name_words(name)) and not EARLIER & set(name_words(name)) and name not in plan.asked
+        if siblings & _joined(name_words(name))
+        and not EARLIER & set(name_words(name))
+        and name not in plan.asked
+        and (plan.alone.get(name, 0.5) >= _SLIGHTLY or STUDIED & _joined(name_words(name)))
     ]
 
 
