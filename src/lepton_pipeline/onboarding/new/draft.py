@@ -36,6 +36,7 @@ class NewVertical:
         columns: of its table.
         base_rate: fraction of positive rows among those with a target.
         decisions: what was inferred, and why.
+        unused: columns that are neither features nor have another role, each with the reason.
     """
 
     name: str
@@ -44,6 +45,7 @@ class NewVertical:
     columns: int
     base_rate: float
     decisions: list[Decision]
+    unused: dict[str, str]
 
 
 def new_vertical(
@@ -62,7 +64,8 @@ def new_vertical(
         name: of the new vertical: a letter, then letters, digits and underscores, all lower-case.
         files: CSV, TSV or Parquet files, compressed or not, or folders of them; all with the same columns.
         target: column to predict; inferred from its name and values where they tell.
-        positive: value of the positive class, or a comparison such as ">= 15" or "!= none"; inferred for two values.
+        positive: value of the positive class, several of them such as "in ['a', 'b']", or a comparison such as ">= 15"
+            or "!= none"; inferred for two values.
         time: column of dates, or of numbers in their order; inferred where a single column holds dates.
         group: column of what several rows belong to; never inferred.
 
@@ -92,6 +95,7 @@ def new_vertical(
         len(table.columns),
         _base_rate(plan),
         decisions(plan),
+        plan.unused(),
     )
 
 

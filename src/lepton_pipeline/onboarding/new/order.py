@@ -110,7 +110,7 @@ def sorted_columns(table: pd.DataFrame, names: Iterable[str]) -> list[str]:
         words = name_words(name)
         named = bool(ORDERS & set(words))
         steps = column.diff().iloc[1:]
-        running = column.is_unique and steps.min() == steps.max()
+        running = plain and column.is_unique and steps.min() == steps.max()
         if not named and (running or not words or words[-1] in ROW_IDS or words[-1].endswith("id")):
             continue
         if len(column) - column.value_counts().iloc[0] >= _FEWEST_OTHERS:

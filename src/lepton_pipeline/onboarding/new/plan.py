@@ -159,7 +159,7 @@ def _judged(plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: V
     if not found:
         # What the guard of a run would stop has to be trusted, or a person is never asked.
         for each in find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known):
-            asked[each["feature"]] = each["evidence"]
+            asked[each["feature"]] = each["evidence"] + _with_all(judged.together)
     return replace(
         plan,
         leaks=plan.leaks | found,
@@ -167,6 +167,10 @@ def _judged(plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: V
         alone={name: each.auc for name, each in alone.items() if name not in known},
         together=judged.together[0] if judged.together else None,
     )
+
+
+def _with_all(together: tuple[float, float] | None) -> str:
+    return "" if together is None else f"; all features together reach {together[0]:.3f}"
 
 
 def _in_time(features: pd.DataFrame, time: str | None, labels: pd.Series) -> pd.Series:

@@ -18,7 +18,7 @@ _FEWEST_ROWS, _FEWEST_EACH = 100, 10
 _MOST_LAGS = 3
 # Correlations with the row before, from which on a lag may help, and with which a column changes slowly.
 _FOLLOWS, _SERIAL, _AS_LABELS = 0.2, 0.8, 0.8
-_FEWEST_RUNS = 10
+_FEWEST_RUNS, _LONG_RUNS = 8, 0.9
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ def _why_no_target(table: pd.DataFrame, series: Series, target: str, labels: pd.
     if not pd.api.types.is_numeric_dtype(table[target]):
         return "the target is text; written as 0 and 1, its own past could be a feature (features.windows)"
     ahead = (
-        "the target looks ahead, so that it is not known when the next row comes: for its own past as a feature, "
-        "declare label_delay and a lag in features.windows"
+        "the target may look several rows ahead, and then is not known when the next row comes: for its own past as a "
+        "feature, declare label_delay and a lag in features.windows"
     )
     if HORIZONS & set(name_words(target)) or any(word[:-1].isdigit() for word in name_words(target)):
         return ahead
@@ -124,8 +124,8 @@ def _why_no_target(table: pd.DataFrame, series: Series, target: str, labels: pd.
     changed = (labels != labels.shift()) | (groups != groups.shift())
     runs = labels.groupby(changed.cumsum()).agg(["first", "size"])
     positive = runs.loc[runs["first"] == 1, "size"]
-    # What is true of any of the next rows comes in runs, of which none is short.
-    return ahead if len(positive) >= _FEWEST_RUNS and positive.min() > 1 else ""
+    # What is true of any of the next rows comes in runs, of which hardly one is short.
+    return ahead if len(positive) >= _FEWEST_RUNS and (positive > 1).mean() >= _LONG_RUNS else ""
 
 
 def _step(table: pd.DataFrame, time: str, by: str | None) -> Any:

@@ -24,6 +24,8 @@ _GAP, _GAP_ABOVE, _MOST_ABOVE, _FEWEST_BELOW = 0.08, 0.7, 6, 5
 _FEWEST = 40
 # A feature that is ahead of all others by less is a question.
 _AHEAD, _LIFT = 0.05, 0.08
+# Many honest features reach what is below it; unless a name says that it comes afterwards, that is a question, too.
+_STRONG = 0.78
 # Below it, a feature says next to nothing alone.
 _TELLING = 0.55
 
@@ -91,7 +93,7 @@ def judge_features(
             leaks[name] = f"it nearly settles the target: {evidence}"
         elif name in plain or not enough:
             asked[name] = evidence
-        elif _ahead(each, rest) and each.auc - rest[0] >= _AHEAD:
+        elif _ahead(each, rest) and each.auc - rest[0] >= _AHEAD and (each.auc >= _STRONG or is_afterwards(name)):
             leaks[name] = f"it outshines all others: {evidence}"
         elif lifts:
             leaks[name] = f"by its name it comes afterwards, and it adds too much: {evidence}"
@@ -120,7 +122,7 @@ def is_afterwards(name: str) -> bool:
 def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collection[str]) -> Judgement:
     """Where a joint model would learn too little, only the list of AUCs tells."""
     free = {name: each for name, each in alone.items() if name not in known}
-    apart = _above_a_gap(free)
+    apart = [name for name in _above_a_gap(free, errors=1.0) if free[name].interval[0] >= SURELY]
     leaks, asked = {}, {}
     for name, each in free.items():
         low, high = each.interval
@@ -133,12 +135,12 @@ def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collect
     return Judgement(leaks, asked)
 
 
-def _above_a_gap(alone: Mapping[str, Alone]) -> list[str]:
+def _above_a_gap(alone: Mapping[str, Alone], errors: float = 2.0) -> list[str]:
     """The strongest features, where a step parts a few of them from all the others."""
     names = sorted(alone, key=lambda name: -alone[name].auc)
     for count in range(min(_MOST_ABOVE, len(names) - _FEWEST_BELOW), 0, -1):
         above, below = alone[names[count - 1]], alone[names[count]]
-        if above.auc >= _GAP_ABOVE and above.auc - below.auc >= max(_GAP, 2 * np.hypot(above.error, below.error)):
+        if above.auc >= _GAP_ABOVE and above.auc - below.auc >= max(_GAP, errors * np.hypot(above.error, below.error)):
             return names[:count]
     return []
 

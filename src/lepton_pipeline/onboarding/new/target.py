@@ -149,13 +149,13 @@ def _two_values(values: pd.Series) -> str:
 
 def _listed_values(column: pd.Series, given: str) -> tuple[bool, list[str]] | None:
     """The values that were given as a list, and whether all others are meant; None where it is no list."""
-    held = {str(value) for value in column.dropna().unique().tolist()}
-    if given.strip() in held:
+    if _value(column, given) is not None:
         return None
     if rule := _SEVERAL.fullmatch(given):
         return rule[1] is not None, _items(rule[2])
     parts = [part.strip() for part in given.split(",")]
-    return (False, parts) if len(parts) > 1 and set(parts) <= held else None
+    is_list = len(parts) > 1 and all(_value(column, part) is not None for part in parts)
+    return (False, parts) if is_list else None
 
 
 def _items(text: str) -> list[str]:
@@ -230,12 +230,20 @@ def _positive(column: pd.Series, values: list[Any], given: str | None) -> tuple[
 
 def _matching(column: pd.Series, given: str) -> Any:
     """The value of the column that was written on the command line."""
+    value = _value(column, given)
+    if value is not None:
+        return value
+    shown = ", ".join(map(repr, column.value_counts().index[:_SHOWN].tolist()))
+    raise ConfigurationError(f"--positive: target {column.name!r} never holds {given!r}; its values are {shown}.")
+
+
+def _value(column: pd.Series, given: str) -> Any:
+    """The value of the column that is written like this; None where there is none."""
     for value in column.dropna().unique().tolist():
         same_number = isinstance(value, int | float) and _number(given) == value
         if str(value) == given.strip() or same_number:
             return value
-    shown = ", ".join(map(repr, column.value_counts().index[:_SHOWN].tolist()))
-    raise ConfigurationError(f"--positive: target {column.name!r} never holds {given!r}; its values are {shown}.")
+    return None
 
 
 def _number(text: str) -> float | None:
