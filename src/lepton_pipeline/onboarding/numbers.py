@@ -108,7 +108,8 @@ def number_style(texts: Mapping[str, pd.Series], separator: str = ",") -> Number
     reasons, doubts = {}, {name: each.doubt for name, each in cores.items() if each.doubt}
     fitting = {name: each for name, each in cores.items() if _fit(each.numbers, decimal, mark)}
     if decimal == ",":
-        reasons["decimal"] = "numbers such as " + _shown(fitting, r".*\d,\d+.*")
+        example = _shown(fitting, r".*\d,\d+.*")
+        reasons["decimal"] = f"numbers such as {example}" if example else "the point stands between thousands"
     if mark is not None:
         reasons["thousands"] = f"numbers such as {_shown(fitting, _grouped(mark))}"
     units = list(dict.fromkeys(unit for each in fitting.values() for unit in each.units))
@@ -223,11 +224,11 @@ def _grouped(mark: str) -> str:
 
 
 def _shown(columns: Mapping[str, _Cores], pattern: str) -> str:
-    """An example of each of the first columns that hold one, and those columns."""
+    """An example of each of the first columns that hold one, and those columns; empty where none does."""
     found = {name: each.texts[each.texts.str.fullmatch(pattern)] for name, each in columns.items()}
     found = {name: values for name, values in found.items() if len(values)}
     examples = ", ".join(repr(values.iloc[0]) for values in list(found.values())[:_EXAMPLES])
-    return f"{examples} in {', '.join(found)}"
+    return f"{examples} in {', '.join(found)}" if found else ""
 
 
 def _first(columns: Mapping[str, _Cores]) -> str:

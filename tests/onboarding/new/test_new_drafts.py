@@ -60,7 +60,7 @@ def test_features_that_are_too_good_together_are_said(project: Path) -> None:
     left, right = draw(1).normal(size=(2, ROWS))
     target = (left - right > 0.5).astype(int)
     result, _, text = new_shop(project, pd.DataFrame({"income": left, "price": right, **weak(0 * target), "y": target}))
-    assert "together they reach AUC 0.9" in lines(result, "look at")["all features"]
+    assert "together they reach AUC" in lines(result, "look at")["all features"]
     assert "# all features: together they reach" in text
 
 

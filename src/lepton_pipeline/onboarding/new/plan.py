@@ -94,7 +94,7 @@ def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
         if followers.copies:
             continue
         judged = _judged(plan, features, split, vertical, series)
-        done = len(judged.leaks) == len(plan.leaks)
+        done = judged.unused() == plan.unused()
         plan = judged
         if done:
             break
@@ -148,21 +148,25 @@ def _judged(plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: V
     alone = features_alone(training, labels)
     known = known_by_time(vertical.features, vertical.dataset)
     settled = find_leaks(training, labels, alone, Leaks(max_auc=1.0, trusted=list(alone)), known)
-    found = {each["feature"]: _said(plan, each) for each in settled}
-    honest = {name: each for name, each in alone.items() if name not in found}
+    ids = {each["feature"]: _why_id(plan, each) for each in settled if each["finding"] == "an id"}
+    found = {
+        each["feature"]: f"{each['finding']}: {each['evidence']}" for each in settled if each["feature"] not in ids
+    }
+    honest = {name: each for name, each in alone.items() if name not in found and name not in ids}
     table = plan.profile.table
     plain = {name for name in honest if name in table and is_attribute(name)}
     plain |= {*plan.derived(), *plan.lags(), *_of_series(series, _in_time(features, plan.time, split["label"]))}
     judged = judge_features(training[list(honest)], labels, honest, known, plain)
     found |= judged.leaks
     asked = dict(judged.asked)
-    if not found:
+    if not found and not ids:
         # What the guard of a run would stop has to be trusted, or a person is never asked.
         for each in find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known):
             asked[each["feature"]] = each["evidence"] + _with_all(judged.together)
     return replace(
         plan,
-        leaks=plan.leaks | found,
+        roles=replace(plan.roles, excluded=plan.roles.excluded | {name: ids[name] for name in ids if name in table}),
+        leaks=plan.leaks | found | {name: ids[name] for name in ids if name not in table},
         asked=asked,
         alone={name: each.auc for name, each in alone.items() if name not in known},
         together=judged.together[0] if judged.together else None,
@@ -182,10 +186,11 @@ def _of_series(series: Series | None, labels: pd.Series) -> list[str]:
     return [] if series is None else [*series.present(labels), *([series.by] if series.by else [])]
 
 
-def _said(plan: Plan, finding: dict[str, Any]) -> str:
-    if finding["feature"] in plan.roles.asked and finding["finding"] == "an id":
-        return f"{plan.roles.asked[finding['feature']]}; left out, as nearly every row has a value of its own"
-    return f"{finding['finding']}: {finding['evidence']}"
+def _why_id(plan: Plan, finding: dict[str, Any]) -> str:
+    """Why a column that seems to name rows is no feature; a sampling weight does not name them."""
+    weight = plan.roles.asked.get(finding["feature"])
+    said = f"it names rows: {finding['evidence']}"
+    return said if weight is None else f"{weight.partition(';')[0]}, another one in nearly every row"
 
 
 def _order(plan: Plan, labels: pd.Series) -> dict[str, str]:
