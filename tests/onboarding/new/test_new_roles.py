@@ -53,7 +53,7 @@ def test_twins_have_one_role_however_many_values_each_has() -> None:
     table = pd.DataFrame(
         {
             "from_hub_id": [n % 12 for n in range(rows)],
-            "to_hub_id": [n % 90 for n in range(rows)],
+            "to_hub_id": [n % 80 for n in range(rows)],
             "old_plan_code": [n % 5 for n in range(rows)],
             "new_plan_code": [n % 40 for n in range(rows)],
             "from_km": [n % 7 for n in range(rows)],
@@ -106,3 +106,8 @@ def test_codes_are_categories_or_name_things() -> None:
     roles = choose_roles(table, [], ["branch", "card"])
     assert roles.categorical == ["branch"]
     assert set(roles.excluded) == {"card"}
+
+
+def test_texts_of_which_a_run_would_learn_nothing_are_left_out_with_a_line() -> None:
+    table = pd.DataFrame({"town": [f"t{n % 250}" for n in range(1000)], "shop": [f"s{n % 50}" for n in range(1000)]})
+    assert choose_roles(table, []).excluded == {"town": "every value is rare, at most 4 rows have the same"}

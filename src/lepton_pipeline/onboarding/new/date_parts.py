@@ -50,6 +50,8 @@ def date_parts(table: pd.DataFrame, time: str | None, others: Collection[str]) -
     """
     made = DateParts()
     dates = [str(name) for name in table if is_date(table[name]) and name not in others and _varies(table[name])]
+    made.unused |= {name: "no expression can name a column with a backtick" for name in dates if "`" in name}
+    dates = [name for name in dates if name not in made.unused]
     first = time if time in dates else _first(table, dates)
     made.first = first
     if first is not None:

@@ -87,7 +87,8 @@ def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
                 raise SplitError(f"{error} Or leave out --time or --group.") from error
             if fallback in (None, plan.strategy):
                 raise
-            plan = replace(plan, strategy=fallback, doubt_strategy=_doubt(plan, fallback))
+            # Rows drawn at random would be judged by lags of rows that were learnt.
+            plan = replace(plan, strategy=fallback, doubt_strategy=_doubt(plan, fallback), windows={}, why_windows="")
             continue
         followers = _time_copies(plan, features, split)
         plan = replace(plan, copies=plan.copies | followers.copies, drifting=followers.drifting)

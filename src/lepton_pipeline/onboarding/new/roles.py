@@ -10,6 +10,7 @@ import pandas as pd
 
 from lepton_pipeline.data.columns import closest
 from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.features.column_encoders import enough_rows
 from lepton_pipeline.onboarding.names import (
     CODES,
     DIRECTIONS,
@@ -30,6 +31,8 @@ _MOST_CODES = 10
 # An id of something that has many rows, against a code with some hundred values.
 _MANY_THINGS, _MANY_THINGS_SHARE = 1000, 0.05
 _OWN_TEXT = 0.5
+# Fraction of the rows that a run trains on, by default.
+_TRAINED = 0.6
 _PERSON = (
     r"((Dr|Mr|Mrs|Ms)\.)?\s*[A-ZÀ-Þ][\w'’-]+,?( [A-ZÀ-Þ]\.?)*( (van|von|de|da|del|der|la|bin|al))*"
     r"( [A-ZÀ-Þ][\w'’-]+){1,2}"
@@ -131,6 +134,8 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
             things[name] = distinct
         elif pd.api.types.is_string_dtype(column) and distinct > max(20, _OWN_TEXT * column.count()):
             excluded[name] = "nearly every row has a text of its own"
+        elif pd.api.types.is_string_dtype(column) and (most := _most_alike(column)) < _enough(column):
+            excluded[name] = f"every value is rare, at most {most} rows have the same"
         elif _names_persons(column):
             excluded[name] = f"names of {distinct:,} persons, which a model would learn by heart"
         elif name in codes or (is_whole(column) and distinct > 2 and _is_code(column)):
@@ -199,6 +204,15 @@ def _names_things(column: pd.Series, is_code: bool) -> bool:
 def _is_code(column: pd.Series) -> bool:
     words = set(name_words(str(column.name)))
     return bool(words & THING_IDS) or (column.nunique() <= _MOST_CODES and bool(words & CODES))
+
+
+def _most_alike(column: pd.Series) -> int:
+    return int(column.value_counts().iloc[0])
+
+
+def _enough(column: pd.Series) -> int:
+    """How many rows must share a value for a run to learn anything of it."""
+    return enough_rows(round(_TRAINED * len(column)))
 
 
 def _twins_of(names: Collection[str], free: Mapping[str, pd.Series]) -> list[str]:

@@ -178,10 +178,9 @@ def _evidence(
 ) -> str:
     low, high = alone.interval
     count = features - len(suspects)
-    said = (
-        f"alone it reaches AUC {alone.auc:.3f} ({low:.3f} to {high:.3f}) in training rows, the other {count} features "
-        f"together {rest[0]:.3f}, with it {beside[0]:.3f}"
-    )
+    said = f"alone it reaches AUC {alone.auc:.3f} ({low:.3f} to {high:.3f}) in training rows"
+    if count:
+        said += f", the other {count} features together {rest[0]:.3f}, with it {beside[0]:.3f}"
     if len(suspects) > 1:
         said += f", with all {len(suspects)} that stand out {together[0]:.3f}"
     return said
