@@ -9,7 +9,7 @@ from lepton_pipeline.onboarding.new.suspects import Judgement, is_afterwards, is
 
 
 def judged(
-    columns: dict[str, float], rows: int = 2400, seed: int = 0, weak: int = 10, **further: pd.Series
+    columns: dict[str, float], rows: int = 1500, seed: int = 0, weak: int = 10, **further: pd.Series
 ) -> Judgement:
     """Judge columns of `2 * target + noise`, named with the standard deviation of the noise, among weak ones."""
     draw = np.random.default_rng(seed)
@@ -24,7 +24,7 @@ def judged(
 @pytest.mark.parametrize(
     "spreads", [{"a": 1.2, "b": 1.3, "c": 1.4}, {"a": 1.2, "b": 1.4}, {"a": 1.3}, {"a": 0.8, "b": 1.2, "c": 1.5}]
 )
-@pytest.mark.parametrize("rows", [2400, 500])
+@pytest.mark.parametrize("rows", [1500, 500])
 def test_leaks_do_not_hide_one_another(spreads: dict[str, float], rows: int) -> None:
     found = judged(spreads, rows)
     assert set(found.leaks) | set(found.asked) == set(spreads)
@@ -57,9 +57,9 @@ def test_honest_features_that_are_strong_together_raise_nothing() -> None:
 
 def test_a_column_named_as_of_afterwards_is_left_out_for_what_it_adds() -> None:
     draw = np.random.default_rng(1)
-    claim = pd.Series(draw.lognormal(8, 2, 2400))
-    target = (np.random.default_rng(0).random(2400) < 0.3).astype(int)
-    paid = claim * (1 - 0.6 * target) * draw.normal(1, 0.2, 2400)
+    claim = pd.Series(draw.lognormal(8, 2, 1500))
+    target = (np.random.default_rng(0).random(1500) < 0.3).astype(int)
+    paid = claim * (1 - 0.6 * target) * draw.normal(1, 0.2, 1500)
     found = judged({}, claim_size=claim, paid_out=paid)
     assert list(found.leaks) == ["paid_out"]
     assert "comes afterwards" in found.leaks["paid_out"]
