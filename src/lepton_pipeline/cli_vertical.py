@@ -29,7 +29,10 @@ def vertical() -> None:
     help="CSV, Parquet, JSON or .xlsx file, or a folder of them; may be given several times.",
 )
 @click.option("--target", help="Column to predict.")
-@click.option("--positive", help="Value of the target that counts as the positive class.")
+@click.option(
+    "--positive",
+    help="Value of the target that is the positive class, several (\"in ['a', 'b']\"), or a comparison (\">= 15\").",
+)
 @click.option("--time", help="Column of dates, or of numbers in their order.")
 @click.option("--group", help="Column of what several rows belong to, a customer say.")
 @debug_option

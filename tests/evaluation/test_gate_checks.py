@@ -104,6 +104,18 @@ def test_a_model_may_be_worse_than_boosting_only_by_the_margin():
     assert check_baseline(scores, measured(0.7), exact, QUICK)["passed"]
 
 
+def test_a_refusal_names_the_strongest_baseline():
+    scores = scored({"model": 1.2, "hist_gradient_boosting": 0.2})
+    metrics = measured(0.6)
+    assert "strongest" not in check_baseline(scores, metrics, Gate(), QUICK)["text"]
+    metrics["test"]["logistic_regression"] = {"auc": {"value": 0.72}}
+    assert check_baseline(scores, metrics, Gate(), QUICK)["text"].endswith(
+        "; the strongest baseline is logistic_regression, 0.7200"
+    )
+    metrics["test"]["logistic_regression"] = {"auc": {"value": 0.9}}
+    assert "a copy of dataset.time" in check_baseline(scores, metrics, Gate(), QUICK)["text"]
+
+
 def test_rows_of_a_group_are_drawn_together():
     scores = scored({"model": 0.8, "hist_gradient_boosting": 0.8})
     repeated = pd.concat([scores] * 4, ignore_index=True)

@@ -6,7 +6,7 @@ import pytest
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.leaks import check_features, enforce_report
-from lepton_pipeline.parameters import Dataset, Leaks
+from lepton_pipeline.parameters import Dataset, Features, Leaks
 
 DATASET = Dataset(target="y", positive=1)
 
@@ -231,3 +231,16 @@ def test_arguments_are_not_changed():
     check_features(rows, parts, DATASET, Leaks())
     pd.testing.assert_frame_equal(rows, before)
     pd.testing.assert_frame_equal(parts, split(rows))
+
+
+def test_what_is_computed_from_the_time_alone_is_no_leak():
+    rows = table(2000)
+    weak = {f"x{number}": 0.1 * rows["y"] + noise(rows, number) for number in range(6)}
+    hour = np.where(rows["y"] == 1, 9, 20) + np.arange(2000) % 3
+    rows = rows.assign(**weak, hour=hour, at=pd.Timestamp("2024-01-01"), shift=hour // 6, mixed=hour)
+    made = Features(derive={"hour": "hour(at)", "shift": "floor(hour / 6)", "mixed": "hour(at) + 0 * x1"})
+    dataset = Dataset(target="y", positive=1, time="at")
+    report = check_features(rows, split(rows), dataset, Leaks(), made)
+    assert found(report) == {"mixed": "duplicates the target"}
+    assert {"hour", "shift"} <= {each["name"] for each in report["features"]}
+    assert set(found(check(rows, dataset))) == {"hour", "shift", "mixed"}

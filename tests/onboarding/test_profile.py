@@ -40,10 +40,103 @@ def test_decimal_comma_is_found_and_said() -> None:
     assert "1,5" in found.reasons["decimal"]
 
 
-def test_thousands_are_not_taken_for_decimals() -> None:
-    found = profile('price;n\n"1,200";1\n"15,300";2\n')
-    assert found.ingestion.decimal == "."
-    assert "thousands" in found.doubts["price"]
+@pytest.mark.parametrize(
+    ("texts", "style", "numbers"),
+    [
+        (["1,200", "15,300", "900"], {"thousands": ","}, [1200, 15300, 900]),
+        (["12,50", "1.959,36", "-7"], {"decimal": ",", "thousands": "."}, [12.5, 1959.36, -7]),
+        (["1\u202f234,50 €", "12,00 €"], {"decimal": ",", "thousands": " ", "units": ["€"]}, [1234.5, 12]),
+        (["1'234.50", "CHF 12", "3"], {"thousands": "'", "units": ["CHF"]}, [1234.5, 12, 3]),
+        (["$1,234.50", "-$12.00", "$3"], {"thousands": ",", "units": ["$"]}, [1234.5, -12, 3]),
+        (["52.3%", "1%", "-7 %"], {"units": ["%"]}, [52.3, 1, -7]),
+        (["(12.50)", "3.00", "4.25"], {"accounting": True}, [-12.5, 3, 4.25]),
+        (["12.50-", "3.00", "4.25"], {"accounting": True}, [-12.5, 3, 4.25]),
+        (["12 kg", "7.5 kg"], {"units": ["kg"]}, [12, 7.5]),
+        (["1e-5", "2.5E3", "7"], {}, [1e-5, 2500, 7]),
+        (["0000.702", "0012.5"], {}, [0.702, 12.5]),
+    ],
+)
+def test_numbers_written_for_people_are_numbers_and_declared(
+    texts: list[str], style: dict[str, Any], numbers: list[float]
+) -> None:
+    found = profile("price\tn\n" + "".join(f"{text}\t1\n" for text in texts))
+    declared = found.ingestion.model_dump(
+        include={"decimal", "thousands", "units", "accounting"}, exclude_defaults=True
+    )
+    assert declared == style
+    assert found.table["price"].tolist() == numbers
+    assert set(found.reasons) == {"separator", *style}
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["A12", "B13", "A14"],
+        ["555 123 456", "555 222 111", "333 444 555"],
+        ["12A", "13B", "7", "8A"],
+        ["12.05.24x", "1.6.24x"],
+        ["(1)", "(2)", "(3)"],
+    ],
+)
+def test_codes_are_not_made_numbers(texts: list[str]) -> None:
+    found = profile("c\tn\n" + "".join(f"{text}\t1\n" for text in texts))
+    assert found.table["c"].astype(str).tolist() == texts
+
+
+def test_several_units_and_a_point_before_three_digits_are_a_doubt() -> None:
+    found = profile("w;x\n" + "".join(f"{n} {unit};{n}.{100 + n}\n" for n, unit in enumerate(["kg", "g"] * 10, 1)))
+    assert "several units ('kg', 'g')" in found.doubts["w"]
+    assert "thousands mark" in found.doubts["x"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "why"),
+    [
+        (["0123", "4567"], "leading zeros, such as '0123'"),
+        (["12E4", "3E7", "1234"], "digits, E, digits, such as '12E4'"),
+        (["123456789012345678", "223456789012345679"], "18 digits"),
+    ],
+)
+def test_digits_that_are_codes_keep_their_digits_and_are_said(texts: list[str], why: str) -> None:
+    found = profile("c,n\n" + "".join(f"{text},1\n" for text in texts))
+    assert why in found.codes["c"]
+    assert found.table["c"].astype(str).tolist() == texts
+
+
+def test_long_whole_numbers_of_parquet_files_are_codes_too() -> None:
+    stream = io.BytesIO()
+    pd.DataFrame({"card": [2**62, 2**62 + 1], "n": [1, 2]}).to_parquet(stream)
+    found = profile_files([raw(stream.getvalue(), "t.parquet")])
+    assert list(found.codes) == ["card"]
+    assert found.table["card"].tolist() == [2**62, 2**62 + 1]
+
+
+def test_na_among_codes_of_countries_is_namibia() -> None:
+    found = profile("country,n\nDE,1\nNA,2\nFR,3\nUS,\n")
+    assert "NA" not in found.ingestion.missing
+    assert found.table["country"].tolist() == ["DE", "NA", "FR", "US"]
+    assert "DE, FR, US" in found.reasons["missing"].replace("FR, DE", "DE, FR")
+
+
+def test_na_among_codes_is_asked_about_where_it_also_means_no_value() -> None:
+    found = profile("country,n\nDE,1\nNA,2\nFR,NA\nUS,4\n")
+    assert "NA" in found.ingestion.missing
+    assert "take it out of ingestion.missing" in found.doubts["country"]
+    other = profile("lang,n\ndeu,1\nnan,2\nfra,3\neng,4\n")
+    assert "nan stands among" in other.doubts["lang"]
+    assert profile("grade,n\nA,1\nNA,2\nB,3\nC,4\n").doubts == {}
+
+
+def test_two_digit_years_and_moments_since_1970_are_asked_about() -> None:
+    found = profile(
+        "born,seen,ts\n12.03.55,2024-01-05,1704400000\n31.12.01,2024-02-05,1707000000\n01.01.70,2023-02-05,1\n"
+    )
+    assert "ingestion.two_digit_years: {born: 2024}" in found.doubts["born"]
+    assert "1 of them after 2024" in found.doubts["born"]
+    assert "ts" not in found.doubts
+    moments = profile("ts,at\n1704400000,1704400000123\n1707000000,1707000000123\n1707100000,1707100000123\n")
+    assert "seconds since 1970, 2024-01-04 to" in moments.doubts["ts"]
+    assert "floor(at / 3600000) % 24" in moments.doubts["at"]
 
 
 @pytest.mark.parametrize(
@@ -171,14 +264,18 @@ def test_a_file_that_breaks_off_is_refused() -> None:
         profile_files([file])
 
 
-@pytest.mark.parametrize(
-    ("value", "kind"), [([1, 2], "ndarray"), (time(12, 30), "time"), (pd.Timedelta("1h"), "Timedelta")]
-)
-def test_values_that_only_parquet_can_hold_are_refused(value: Any, kind: str) -> None:
-    stream = io.BytesIO()
-    pd.DataFrame({"odd": [value, value], "n": [1, 2]}).to_parquet(stream)
-    with pytest.raises(DataError, match=f"column 'odd' holds values of the type {kind}; write them"):
-        profile_files([raw(stream.getvalue(), "t.parquet")])
+def test_values_that_only_parquet_can_hold_are_seconds_or_refused() -> None:
+    def read(value: Any) -> list[Any]:
+        stream = io.BytesIO()
+        pd.DataFrame({"odd": [value, value], "n": [1, 2]}).to_parquet(stream)
+        return list(profile_files([raw(stream.getvalue(), "t.parquet")]).table["odd"])
+
+    assert read(time(12, 30)) == [45_000, 45_000]
+    assert read(pd.Timedelta("1h")) == [3600, 3600]
+    with pytest.raises(
+        DataError, match=r"column 'odd' holds values of the type list<.*>, of which there is no feature"
+    ):
+        read([1, 2])
 
 
 def test_a_few_texts_among_many_dates_are_a_doubt() -> None:

@@ -14,6 +14,8 @@ from lepton_pipeline.parameters import Evaluation, Gate
 BASELINE = "hist_gradient_boosting"
 # With fewer rows an interval says next to nothing, and drawn from few groups it is too narrow.
 MIN_ROWS, MIN_OF_A_CLASS, MIN_GROUPS = 50, 10, 10
+# Beyond such a lead of a linear model over trees, the rows of the test are unlike those that were learnt.
+_FAR_AHEAD = 0.05
 _REASON_CHARACTERS, _PROBLEM_CHARACTERS = 400, 220
 
 Check = dict[str, Any]
@@ -95,6 +97,8 @@ def check_baseline(
     passed = difference["low"] >= -gate.baseline_margin
     doubt = "" if passed else f", so it may be worse by more than gate.baseline_margin {gate.baseline_margin:g}"
     text = f"{gate.metric} is {above(difference)} baseline {BASELINE} on {len(test):,} rows{doubt}"
+    if not passed:
+        text += _strongest(metrics, gate)
     limit = 0.0 - gate.baseline_margin
     return {"name": "baseline", "passed": passed, "text": text, **difference, "limit": limit, "rows": len(test)}
 
@@ -177,6 +181,20 @@ def _ahead(metrics: Mapping[str, Any], gate: Gate) -> str:
     if best is None or figures[best] <= figures["model"]:
         return ""
     return f"; note that baseline {best} reaches {figures[best]:.4f}"
+
+
+def _strongest(metrics: Mapping[str, Any], gate: Gate) -> str:
+    """Name the strongest baseline of a refused model, where it is another one than boosting."""
+    figures = {name: each[gate.metric]["value"] for name, each in metrics["test"].items()}
+    best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default=BASELINE)
+    if best == BASELINE or figures[best] <= figures["model"]:
+        return ""
+    ahead = figures[best] - figures.get(BASELINE, figures["model"])
+    cause = (
+        "; where trees are so far behind, look for a feature whose later values were never learnt, such as a copy of "
+        "dataset.time"
+    )
+    return f"; the strongest baseline is {best}, {figures[best]:.4f}{cause if ahead >= _FAR_AHEAD else ''}"
 
 
 def _short(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import closest, feature_columns
+from lepton_pipeline.data.expressions import parse_expression
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import as_numbers
 from lepton_pipeline.features.noise import joint_auc, useless_features
 from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, features_alone, rarer_rows
-from lepton_pipeline.parameters import Dataset, Leaks
+from lepton_pipeline.parameters import Dataset, Features, Leaks
 
 # Fraction of the rarer class that may contradict a feature that settles the target.
 HANDFUL = 0.05
@@ -48,7 +50,13 @@ _MEANING = {
 }
 
 
-def check_features(feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset, leaks: Leaks) -> dict[str, Any]:
+def check_features(
+    feature_table: pd.DataFrame,
+    split: pd.DataFrame,
+    dataset: Dataset,
+    leaks: Leaks,
+    made: Features | None = None,
+) -> dict[str, Any]:
     """Look for features that give the target away, name rows, or add nothing; `docs/features.md` explains each finding.
 
     Args:
@@ -57,6 +65,7 @@ def check_features(feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Da
             rows only to judge noise.
         dataset: the roles of the columns; dates are no features.
         leaks: the largest honest AUC, and the features that may exceed it.
+        made: how features are made; what is computed from `dataset.time` alone is no leak.
 
     Returns:
         `rows` (training rows), `max_auc`, `on_leak`, `on_noise`; `features`: `name`, `kind`, `auc` of the feature alone
@@ -68,11 +77,11 @@ def check_features(feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Da
     """
     _require_known(leaks.trusted, feature_columns(feature_table, dataset))
     seen = split[split["part"].isin(["train", "validation"])]
-    rows = _plain(feature_table.loc[seen.index], dataset)
+    rows = plain_features(feature_table.loc[seen.index], dataset)
     train = (seen["part"] == "train").to_numpy()
     training, labels = rows[train], seen["label"].to_numpy(np.intp)
     features = features_alone(training, labels[train])
-    found = _leaks(training, labels[train], features, leaks)
+    found = find_leaks(training, labels[train], features, leaks, known_by_time(made or Features(), dataset))
     found += _noise(rows, labels, train, features, {finding["feature"] for finding in found})
     return {
         "rows": len(training),
@@ -130,7 +139,7 @@ def _require_known(trusted: list[str], features: list[str]) -> None:
             raise DataError(f"leaks.trusted names {name!r}, which is no feature; {closest(name, features)}.")
 
 
-def _plain(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+def plain_features(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """Features as float64 numbers, or as int32 codes by first appearance (-1 where missing)."""
     plain: dict[str, np.ndarray] = {}
     for name in feature_columns(table, dataset):
@@ -149,12 +158,42 @@ def _kind(column: pd.Series, values: pd.Series) -> str:
     return "number" if values.dtype.kind == "f" else "category"
 
 
-def _leaks(training: pd.DataFrame, labels: Codes, features: dict[str, Alone], leaks: Leaks) -> list[dict[str, str]]:
-    """The worst that there is to say about each feature that leaks."""
+def known_by_time(made: Features, dataset: Dataset) -> set[str]:
+    """Derived columns that read nothing but `dataset.time`, directly or through each other.
+
+    The time of a row is known when the model is asked, so such a column is no leak, however strong it is.
+    """
+    known: set[str] = set()
+    if dataset.time is None:
+        return known
+    reads = {name: set(parse_expression(text, f"features.derive.{name}").columns) for name, text in made.derive.items()}
+    while more := {name for name, columns in reads.items() if columns and columns <= known | {dataset.time}} - known:
+        known |= more
+    return known
+
+
+def find_leaks(
+    training: pd.DataFrame,
+    labels: Codes,
+    features: dict[str, Alone],
+    leaks: Leaks,
+    known: Collection[str] = (),
+) -> list[dict[str, str]]:
+    """The worst that there is to say about each feature that leaks.
+
+    Args:
+        training: see `plain_features`.
+        labels: 0 or 1 for each row.
+        features: what each says alone.
+        leaks: the largest honest AUC, and the features that may exceed it.
+        known: features that are certainly known when the model is asked.
+    """
     rows = min(len(training), SAMPLED_ROWS)
-    handful = HANDFUL * min(labels.mean(), 1 - labels.mean()) * rows
+    handful = settling(labels, len(training))
     found = []
     for name, alone in features.items():
+        if name in known:
+            continue
         named = _distinct(training[name])
         if alone.contradicted <= handful:
             settled = f"its values settle the target of {rows - alone.contradicted:,} of {rows:,} training rows"
@@ -167,11 +206,16 @@ def _leaks(training: pd.DataFrame, labels: Codes, features: dict[str, Alone], le
             )
     suspects = {finding["feature"] for finding in found}
     honest = training[[name for name in features if name not in suspects]]
-    return found + _outshining(honest, labels, features, leaks)
+    return found + _outshining(honest, labels, features, {*leaks.trusted, *known})
+
+
+def settling(labels: Codes, rows: int) -> float:
+    """How many rows may contradict a feature that settles the target all the same."""
+    return float(HANDFUL * min(labels.mean(), 1 - labels.mean()) * min(rows, SAMPLED_ROWS))
 
 
 def _outshining(
-    training: pd.DataFrame, labels: Codes, features: dict[str, Alone], leaks: Leaks
+    training: pd.DataFrame, labels: Codes, features: dict[str, Alone], trusted: Collection[str]
 ) -> list[dict[str, str]]:
     """Features that say more about the target than all others together, found one by one, the strongest first."""
     if rarer_rows(labels) < LEARNABLE:
@@ -179,10 +223,10 @@ def _outshining(
     bright = [
         name
         for name, alone in features.items()
-        if alone.auc >= BRIGHT and alone.interval[0] >= SURELY and name not in leaks.trusted
+        if alone.auc >= BRIGHT and alone.interval[0] >= SURELY and name not in trusted
     ]
     found: list[dict[str, str]] = []
-    others = training.drop(columns=[*_constant(training), *_equal(training)]) if bright else training
+    others = training.drop(columns=repeating(training)) if bright else training
     for name in bright:
         alone = features[name]
         if name in others and others.shape[1] > OTHERS:
@@ -217,6 +261,11 @@ def _noise(
         permuted = f"permuting it raises the log loss of a boosted model by {rise:.5f} ± {error:.5f} in validation rows"
         found.append(_finding(name, "pure noise", f"{_shown(features[name])}; {permuted}"))
     return found
+
+
+def repeating(training: pd.DataFrame) -> list[str]:
+    """Features that add nothing to the others: with one value in every row, or equal to an earlier one."""
+    return [*_constant(training), *_equal(training)]
 
 
 def _constant(training: pd.DataFrame) -> list[str]:

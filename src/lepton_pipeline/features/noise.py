@@ -25,6 +25,7 @@ MODEL_ROWS, JUDGED_ROWS = 20_000, 5_000
 # A wide table is judged on fewer rows, so that the check stays cheap.
 MODEL_CELLS = 3_000_000
 TREES, REPEATS, GROUPS = 60, 4, 50
+MOST_LEVELS = 10
 
 Codes = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
@@ -44,16 +45,51 @@ def joint_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
     rows, labels = training.iloc[picked], labels[picked]
     if rarer_rows(labels) < FEWEST:
         return CHANCE
-    matrix, halves = _matrix(rows, rows), stratified_halves(labels)
-    scored = []
+    return _cross_fitted(_matrix(rows, rows), labels, _boost)
+
+
+def additive_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
+    """As `joint_auc`, by a logistic regression on ranks, which learns from fewer rows and sees no interactions."""
+    rows = training.iloc[sample_positions(len(training), MODEL_ROWS)]
+    labels = labels[sample_positions(len(training), MODEL_ROWS)]
+    if rarer_rows(labels) < FEWEST:
+        return CHANCE
+    parts = [_as_ranks(rows[name]) for name in rows]
+    return _cross_fitted(np.concatenate(parts, axis=1), labels, _regress)
+
+
+def _cross_fitted(
+    matrix: Floats, labels: Codes, fit: Callable[[Floats, Codes], Callable[[Floats], Floats]]
+) -> tuple[float, float]:
+    """AUC and standard error of two models, each of which scores the half that the other has learnt from."""
+    halves, scored = stratified_halves(labels), []
     with _one_thread():
         for half in (0, 1):
-            predict = _boost(matrix[halves != half], labels[halves != half])
+            predict = fit(matrix[halves != half], labels[halves != half])
             truth = labels[halves == half]
             scored.append(
                 binned_auc(np.stack([truth == 0, truth == 1]).astype(np.intp), predict(matrix[halves == half]))
             )
     return mean_of_halves(scored)
+
+
+def _as_ranks(column: pd.Series) -> Floats:
+    """Centred ranks, their squares and whether a number is missing; of codes, which of the most frequent one it is."""
+    if column.dtype.kind == "i":
+        levels = column[column >= 0].value_counts().index[:MOST_LEVELS]
+        indicators: Floats = (column.to_numpy()[:, None] == levels.to_numpy()[None, :]).astype(float)
+        return indicators
+    ranks = (column.rank(pct=True) - 0.5).fillna(0.0).to_numpy(float)
+    return np.stack([ranks, ranks**2, column.isna().to_numpy(float)], axis=1)
+
+
+def _regress(matrix: Floats, labels: Codes) -> Callable[[Floats], Floats]:
+    """Fit a logistic regression and return its probability of label 1."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(matrix, labels)
+
+    return lambda others: model.predict_proba(others)[:, 1]
 
 
 def useless_features(

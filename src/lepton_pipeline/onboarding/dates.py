@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import product
 
 import pandas as pd
+
+from lepton_pipeline.onboarding.names import EPOCHS, LIVES, name_words
 
 _SAMPLE = 40
 _DAYS = (
@@ -23,6 +27,9 @@ _LOOKS_LIKE_A_DATE = re.compile(
     re.IGNORECASE,
 )
 _FIRST_YEAR, _LAST_YEAR = 1850, 2200
+_EPOCHS = {"s": (1, "seconds"), "ms": (1_000, "milliseconds"), "us": (1_000_000, "microseconds")}
+# The years 1990 to 2039.
+_FIRST_SECOND, _LAST_SECOND = 631_152_000, 2_208_988_800
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,72 @@ def whole_number_dates(numbers: pd.Series) -> bool:
     """Say whether every number is a date written as 20130401."""
     texts = numbers.drop_duplicates().astype("Int64").astype("str")
     return bool(texts.str.fullmatch(r"(18|19|20|21)\d{6}").all()) and _fits(texts, "%Y%m%d")
+
+
+def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict[str, int], dict[str, str]]:
+    """Find columns of dates whose years have two digits.
+
+    Args:
+        table: typed rows.
+        dates: format of each column of dates.
+
+    Returns:
+        The latest year that they mean, for dates of lives, which lie before all others; and what to ask of each.
+    """
+    short = [name for name, form in dates.items() if "%y" in form]
+    written = [
+        table[name].max().year for name, form in dates.items() if name not in short and table[name].notna().any()
+    ]
+    latest = max(written, default=datetime.now(tz=UTC).year)
+    centuries, asked = {}, {}
+    for name in short:
+        years = table[name].dt.year
+        late = int((years > latest).sum())
+        beyond = f", {late:,} of them after {latest}" if late else ""
+        asked[name] = f"years have two digits, which would be {years.min():.0f} to {years.max():.0f}{beyond}: "
+        if LIVES & set(name_words(name)):
+            centuries[name] = latest
+            asked[name] += (
+                f"declared is ingestion.two_digit_years: {{{name}: {latest}}}, the latest year that they mean"
+            )
+        else:
+            asked[name] += (
+                f"declare the latest year that they mean in ingestion.two_digit_years: {{{name}: {latest}}}, say"
+            )
+    return centuries, asked
+
+
+def within_century(dates: pd.Series, latest: int) -> pd.Series:
+    """Dates with two-digit years as those of the hundred years up to `latest`."""
+    return dates.where(dates.dt.year <= latest, dates - pd.DateOffset(years=100))
+
+
+def epochs(table: pd.DataFrame) -> dict[str, str]:
+    """What to ask about columns of whole numbers that look like moments counted from 1970.
+
+    Args:
+        table: typed rows.
+    """
+    asked = {}
+    for name in map(str, table):
+        column = table[name]
+        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+            continue
+        present = column.dropna()
+        for unit, (second, word) in _EPOCHS.items():
+            seconds = present / second
+            named = bool(EPOCHS & set(name_words(name))) or (unit != "s" and bool((present % 1 == 0).all()))
+            if len(present) and named and seconds.between(_FIRST_SECOND, _LAST_SECOND).all() and present.nunique() > 2:
+                first, last = (
+                    pd.Timestamp(moment, unit="s").strftime("%Y-%m-%d") for moment in (seconds.min(), seconds.max())
+                )
+                asked[name] = (
+                    f"looks like {word} since 1970, {first} to {last} UTC: --time {name} takes it as the order of the "
+                    f"rows; hour and weekday can be derived, floor({name} / {3600 * second}) % 24 and "
+                    f"(floor({name} / {86400 * second}) + 3) % 7, or write the column as dates"
+                )
+                break
+    return asked
 
 
 def _fits(texts: pd.Series, form: str) -> bool:

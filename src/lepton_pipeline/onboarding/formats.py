@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.raw import RawFile, read_header, read_rows
+from lepton_pipeline.data.raw import RawFile, read_header
+from lepton_pipeline.data.source import Source, Survey
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.parameters import Ingestion
+from lepton_pipeline.parameters import Contract, Ingestion
 
 _HEAD = 1 << 16
 _LINES = 100
@@ -20,18 +23,37 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _ENCODINGS = ("utf-8", "cp1252", "latin-1")
 
 
-def read_texts(files: Sequence[RawFile]) -> tuple[pd.DataFrame, Ingestion]:
+@dataclass(frozen=True)
+class RawRows:
+    """The rows of table files as they were read.
+
+    Attributes:
+        blocks: Arrow tables.
+        ingestion: the encoding and the separator that were found.
+        survey: which files they come from, and what was set apart; None where only a part of each was looked at.
+    """
+
+    blocks: list[Any]
+    ingestion: Ingestion
+    survey: Survey | None
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """All of them, text as text."""
+        frames: list[pd.DataFrame] = [block.to_pandas() for block in self.blocks]
+        return pd.concat(frames, ignore_index=True)
+
+
+def read_texts(files: Sequence[RawFile], *, whole: bool = True) -> RawRows:
     """Read table files whose format is not declared.
 
     Args:
         files: at least one; all have the same columns.
-
-    Returns:
-        Their rows one below the other, text files as text; and the encoding and the separator that were found.
+        whole: whether they are whole files, and not only beginnings, which may end within a record.
 
     Raises:
-        DataError: a file is no table, is empty, has only a header, a column twice or without a name; or the files
-            differ in their columns.
+        DataError: a file is no table, is empty, has only a header, a column twice or without a name; too many records
+            are broken; or the files differ in their columns.
     """
     first = next((file for file in files if not file.is_parquet and not file.is_document), None)
     # Read with any format: a file that is not a table at all is refused here, before its text is looked at.
@@ -41,7 +63,7 @@ def read_texts(files: Sequence[RawFile]) -> tuple[pd.DataFrame, Ingestion]:
         separator = _separator(head.decode(encoding, errors="replace").removeprefix("\ufeff"))
         ingestion = Ingestion(encoding=encoding, separator=separator)
         try:
-            return _read(files, ingestion), ingestion
+            return _read(files, ingestion, whole)
         except DataError as error:
             if not isinstance(error.__cause__, UnicodeDecodeError) or encoding == encodings[-1]:
                 raise
@@ -75,19 +97,9 @@ def _separator(text: str) -> str:
     return max(_SEPARATORS, key=fit)
 
 
-def _read(files: Sequence[RawFile], ingestion: Ingestion) -> pd.DataFrame:
-    headers = [read_header(file, ingestion) for file in files]
-    for file, names in zip(files, headers, strict=True):
-        if "" in names:
-            raise DataError(f"{file.name}: column {names.index('') + 1} has no name; name every column in the header.")
-        if set(names) != set(headers[0]):
-            differing = ", ".join(repr(name) for name in sorted(set(names) ^ set(headers[0])))
-            raise DataError(
-                f"{files[0].name} and {file.name} differ in the column(s) {differing}; give files with the same ones. "
-                "Tables that belong together by a key need a module of the vertical, which this command does not write."
-            )
-    parts = [read_rows(file, names, ingestion) for file, names in zip(files, headers, strict=True)]
-    rows = pd.concat(parts, ignore_index=True)
-    if rows.empty:
-        raise DataError(f"{', '.join(file.name for file in files)}: only a header, no rows; put data below it.")
-    return rows
+def _read(files: Sequence[RawFile], ingestion: Ingestion, whole: bool) -> RawRows:
+    source = Source.open(list(files), ingestion, {})
+    survey = source.survey() if whole else None
+    if survey is not None:
+        survey.require_whole(Contract().max_quarantined, "contract.max_quarantined")
+    return RawRows([chunk.block for chunk in source.chunks()], ingestion, survey)

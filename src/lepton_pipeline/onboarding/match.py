@@ -207,7 +207,7 @@ def _client_columns(file: Path) -> list[Column]:
             f"{file} does not exist; give a table file (CSV, Parquet, JSON, .xlsx), or a folder of such files."
         )
     files = [_beginning(each) for each in RawTableDataset(filepath=str(file.absolute())).load()]
-    table = profile_files(files).table.head(SAMPLE)
+    table = profile_files(files, whole=False).table.head(SAMPLE)
     return [describe_column(table[name]) for name in table]
 
 

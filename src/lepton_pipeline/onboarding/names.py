@@ -49,3 +49,81 @@ PROTECTED = _words(
     "age sex gender race ethnicity ethnic religion nationality marital marriage disability pregnant citizenship "
     "female male birth dob"
 )
+EPOCHS = _words("time ts timestamp epoch unix date datetime created updated at when start end stamp")
+COUNTRIES = _words(
+    "country countries nation nationality iso iso2 cc land pays geo market origin destination region citizenship "
+    "continent territory residence issuer flag"
+)
+# ISO 3166-1 alpha-2, and what the European Union and the United Kingdom are called beside them.
+COUNTRY_CODES = _words(
+    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA "
+    "CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA "
+    "GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP "
+    "KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS "
+    "MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS "
+    "RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW "
+    "TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW EU UK"
+)
+
+# Plain attributes of a case, which may be strong for an honest reason.
+ATTRIBUTES = PROTECTED | _words(
+    "amount amt price cost fee income salary wage balance value size area volume length width height depth "
+    "weight bmi mass distance tenure years year months month days day hour weekday season quarter temperature "
+    "temp humidity pressure glucose cholesterol creatinine hemoglobin haemoglobin albumin insulin bilirubin platelets "
+    "dose speed torque power load demand consumption current voltage flow level rate ratio score rating grade limit "
+    "lat latitude lon lng longitude altitude quantity qty mileage odometer rooms floors capacity stage "
+    "severity education premium deductible exposure experience seniority"
+)
+# What is measured, decided or written down only after the outcome.
+AFTERWARDS = _words(
+    "final closing closed close closure settlement settled refund refunded chargeback resolution resolved outcome "
+    "result recovered recovery recoveries collected collection collections writeoff actual after post next later "
+    "follow followup cancel cancelled canceled cancellation exit leaving left ended end discharge discharged "
+    "discharging termination terminated paid payout repaid repayment reason dispute disputed arrived arrival completed "
+    "completion finish finished delivered returned return reimbursed penalty approval approved verdict reopened solved"
+)
+EARLIER = _words("previous prior past last history hist former before prev old lag earlier ytd since")
+# Outcomes that studies record beside one another.
+SIBLINGS = _words(
+    "death died dead deceased alive survival survived mortality relapse relapsed recurrence recurred progression "
+    "progressed readmission readmitted followup censored censoring remission response responder event discharge "
+    "complication complications churned churn attrition default defaulted writeoff bankruptcy cancelled canceled "
+    "refunded chargeback returned converted outcome os pfs dfs efs ttp"
+)
+STUDIED = _words("death died deceased survival relapse recurrence progression mortality followup")
+# Dates that are set before they come, and those of what has happened.
+PLANNED = _words(
+    "appointment scheduled planned plan due deadline expected promised travel trip departure depart checkin check "
+    "visit event start starts target estimated requested flight show reservation expiry expires expiration maturity "
+    "valid renewal needed required meeting session class tour stay pickup"
+)
+HAPPENED = _words(
+    "end ends stop delivery payment discharge return completion closing close closure resolution settlement repair "
+    "failure shipment dropoff exit cancellation checkout termination update modification finish death churn outcome "
+    "result followup response reply paid sent sold left done met lost won actual final"
+)
+BEFOREHAND = _words("scheduled planned expected promised estimated requested booked ordered created opened registered")
+WEIGHTS = _words("weight weights wgt wt fnlwgt pweight fweight iweight sampweight weighting")
+SAMPLINGS = _words(
+    "fnlwgt wgt pweight fweight iweight sampweight weighting sample sampling survey design person population "
+    "statistical inverse probability pop final household respondent"
+)
+PERSONS = _words(
+    "name surname firstname lastname fullname forename driver doctor physician nurse agent employee manager owner "
+    "author player teacher customer client patient person seller buyer recruiter officer handler technician operator"
+)
+PERSON_NAMES = _words("surname firstname lastname fullname forename givenname familyname middlename maidenname")
+PLACES = _words(
+    "city town country state county region station airport street district product brand model make team company "
+    "shop store school department airline route line category job title position role"
+)
+DIRECTIONS = _words(
+    "from to source target src dst dest destination origin orig home away old new start end sender receiver recipient "
+    "buyer seller pickup dropoff departure arrival first second left right before after in out a b x y 1 2 one two"
+)
+ORDERS = _words(
+    "time day days date week month year quarter hour minute period step epoch cycle round tick seq sequence season "
+    "timestamp ts t dt wave visit"
+)
+# A label that looks ahead.
+HORIZONS = _words("next within ahead future in upcoming coming following horizon lead")

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.data.kinds import Wanted, find_kinds
+from lepton_pipeline.data.numbers import numbers_of
 from lepton_pipeline.data.raw import RawFile
-from lepton_pipeline.data.values import typed_column
-from lepton_pipeline.errors import DataError
-from lepton_pipeline.onboarding.dates import date_format, looks_like_a_date, whole_number_dates
-from lepton_pipeline.onboarding.formats import read_texts
+from lepton_pipeline.data.values import typed_block, typed_column
+from lepton_pipeline.onboarding.codes import code_columns, missing_among_codes
+from lepton_pipeline.onboarding.dates import (
+    date_format,
+    epochs,
+    looks_like_a_date,
+    two_digit_years,
+    whole_number_dates,
+    within_century,
+)
+from lepton_pipeline.onboarding.formats import RawRows, read_texts
 from lepton_pipeline.onboarding.names import DATES, NO_NUMBER, NO_TEXT, name_words
+from lepton_pipeline.onboarding.numbers import number_style
 from lepton_pipeline.parameters import Ingestion
 
 _FEW_ODD = 0.05
@@ -25,9 +36,12 @@ class Profile:
     Attributes:
         table: typed rows, as a run reads them with `ingestion`; indexed 0 .. rows - 1.
         ingestion: format of the files, with the texts that mean "no value" and the formats of dates.
-        reasons: why, for encoding, separator and decimal mark that are not the default.
+        reasons: why, for the keys of `ingestion` that are not the default.
         odd: texts beyond the default that mean "no value", each with the columns that say so.
         doubts: by column, what a person should look at.
+        codes: columns of digits that are codes, with the reason.
+        moments: columns of whole numbers that look like moments counted from 1970.
+        reading: which files were read, and what was set apart, see `Survey.record`; None of parts of files.
     """
 
     table: pd.DataFrame
@@ -35,14 +49,18 @@ class Profile:
     reasons: dict[str, str]
     odd: dict[str, list[str]]
     doubts: dict[str, str]
+    codes: dict[str, str] = field(default_factory=dict)
+    moments: list[str] = field(default_factory=list)
+    reading: dict[str, Any] | None = None
 
 
-def profile_files(files: Sequence[RawFile], target: str | None = None) -> Profile:
+def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole: bool = True) -> Profile:
     """Read table files and find out how their text becomes values.
 
     Args:
         files: table files with the same columns, whose rows are put one below the other.
         target: column whose values are classes, so that none of them is taken for "no value", unless two are left.
+        whole: whether they are whole files, see `read_texts`.
 
     Returns:
         The typed table and how it was read.
@@ -51,45 +69,43 @@ def profile_files(files: Sequence[RawFile], target: str | None = None) -> Profil
         DataError: a file cannot be read as a table, see `read_texts`; or a column holds neither numbers, texts, dates
             nor true and false.
     """
-    rows, ingestion = read_texts(files)
-    _require_plain_values(rows)
-    texts = {str(name): _distinct(rows[name], ingestion) for name in rows if pd.api.types.is_string_dtype(rows[name])}
+    read = read_texts(files, whole=whole)
+    rows, ingestion = read.frame, read.ingestion
     reasons: dict[str, str] = {}
     if ingestion.encoding != "utf-8":
         reasons["encoding"] = "the bytes are not UTF-8"
     if ingestion.separator != ",":
         reasons["separator"] = "divides every line like the header"
-    decimal = _decimal(texts)
-    if decimal == ",":
-        reasons["decimal"] = "numbers such as " + _example(texts)
-    odd = _odd_texts(texts, decimal, target)
-    ingestion = ingestion.model_copy(update={"decimal": decimal, "missing": [*ingestion.missing, *odd]})
-    dates, doubts = _dates(rows, texts, ingestion)
+    codes, why, doubts = missing_among_codes(rows, ingestion)
+    if why:
+        reasons["missing"] = "; ".join(f"without {text}: {said}" for text, said in why.items())
+    ingestion = ingestion.model_copy(update={"missing": [text for text in ingestion.missing if text not in codes]})
+    texts = {str(name): _distinct(rows[name], ingestion) for name in rows if pd.api.types.is_string_dtype(rows[name])}
+    style = number_style({name: _without(each, NO_NUMBER) for name, each in texts.items()}, ingestion.separator)
+    reasons |= style.reasons
+    ingestion = style.of(ingestion)
+    odd = _odd_texts(texts, ingestion, target)
+    ingestion = ingestion.model_copy(update={"missing": [*ingestion.missing, *odd]})
+    dates, more = _dates(rows, texts, ingestion)
     ingestion = ingestion.model_copy(update={"dates": dates})
-    table = pd.DataFrame({name: typed_column(rows[name], ingestion) for name in rows})
-    doubts |= _nearly_typed(table, texts, ingestion)
-    return Profile(table, ingestion, reasons, odd, doubts)
+    integers = {str(name): rows[name] for name in rows if pd.api.types.is_integer_dtype(rows[name])}
+    named = {name: values[~values.isin(ingestion.missing)] for name, values in texts.items() if name not in dates}
+    keys = code_columns(named | integers)
+    table = _typed(read, ingestion, keys)
+    centuries, asked = two_digit_years(table, dates)
+    ingestion = ingestion.model_copy(update={"two_digit_years": centuries})
+    table = table.assign(**{name: within_century(table[name], latest) for name, latest in centuries.items()})
+    moments = epochs(table)
+    doubts = doubts | style.doubts | more | asked | moments
+    doubts |= {name: said for name, said in _nearly_typed(table, texts, ingestion, keys).items() if name not in doubts}
+    reading = None if read.survey is None else read.survey.record()
+    return Profile(table, ingestion, reasons, odd, doubts, keys, list(moments), reading)
 
 
-def _require_plain_values(rows: pd.DataFrame) -> None:
-    """Refuse what only Parquet files can hold.
-
-    Raises:
-        DataError: a column holds something else than numbers, texts, dates, or true and false.
-    """
-    for name in rows:
-        column = rows[name]
-        plain = (
-            pd.api.types.is_numeric_dtype(column)
-            or pd.api.types.is_string_dtype(column)
-            or pd.api.types.is_datetime64_any_dtype(column)
-        )
-        if not plain and column.notna().any():
-            kind = type(column.dropna().iloc[0]).__name__
-            raise DataError(
-                f"column {name!r} holds values of the type {kind}; write them as numbers, texts, timestamps, or true "
-                "and false, or leave the column out of the file."
-            )
+def _typed(read: RawRows, ingestion: Ingestion, keys: Collection[str]) -> pd.DataFrame:
+    """The rows as a run reads them in which the keys are declared as categories."""
+    kinds = find_kinds(read.blocks, ingestion, Wanted(keys=keys)).of
+    return pd.concat([typed_block(block, kinds, ingestion) for block in read.blocks], ignore_index=True)
 
 
 def is_whole(column: pd.Series) -> bool:
@@ -105,41 +121,19 @@ def _distinct(column: pd.Series, ingestion: Ingestion) -> pd.Series:
     return values[values.notna() & ~values.isin(ingestion.missing)]
 
 
-def _as_numbers(texts: pd.Series, decimal: str) -> pd.Series:
-    plain = texts if decimal == "." else texts.str.translate(str.maketrans(",.", ".,"))
-    return pd.to_numeric(plain, errors="coerce")
-
-
 def _without(texts: pd.Series, odd: frozenset[str]) -> pd.Series:
     return texts[~texts.str.casefold().isin(odd)]
 
 
-def _decimal(texts: dict[str, pd.Series]) -> str:
-    """The comma, where more columns are numbers with it than with the point."""
-    votes = {",": 0, ".": 0}
-    for values in texts.values():
-        regular = _without(values, NO_NUMBER)
-        for mark in votes:
-            marked = regular[regular.str.contains(mark, regex=False)]
-            # 1,234 beside 56,789 are thousands, not decimals.
-            thousands = mark == "," and marked.str.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+").all()
-            if len(marked) and not thousands and _as_numbers(regular, mark).notna().all():
-                votes[mark] += 1
-    return "," if votes[","] > votes["."] else "."
-
-
-def _example(texts: dict[str, pd.Series]) -> str:
-    numbers = pd.concat(list(texts.values()))
-    return str(numbers[numbers.str.fullmatch(r"[+-]?\d+,\d+")].iloc[0])
-
-
-def _odd_texts(texts: dict[str, pd.Series], decimal: str, target: str | None) -> dict[str, list[str]]:
+def _odd_texts(texts: dict[str, pd.Series], ingestion: Ingestion, target: str | None) -> dict[str, list[str]]:
     """Texts that mean "no value", each with the columns that say so."""
     found: dict[str, list[str]] = {}
     kept: set[str] = set()
     for name, values in texts.items():
         regular = _without(values, NO_NUMBER)
-        ordered = len(regular) > 1 and (_as_numbers(regular, decimal).notna().all() or date_format(regular) is not None)
+        ordered = len(regular) > 1 and (
+            numbers_of(regular, ingestion).notna().all() or date_format(regular) is not None
+        )
         known = NO_NUMBER if ordered else NO_TEXT
         odd = values[values.str.casefold().isin(known)]
         left = len(values) - len(odd)
@@ -169,7 +163,7 @@ def _dates(
     doubts: dict[str, str] = {}
     for name in map(str, rows):
         values = texts.get(name)
-        if values is None or _as_numbers(values[~values.isin(ingestion.missing)], ingestion.decimal).notna().all():
+        if values is None or numbers_of(values[~values.isin(ingestion.missing)], ingestion).notna().all():
             if DATES & set(name_words(name)) and _holds_whole_number_dates(rows[name], ingestion):
                 dates[name] = "%Y%m%d"
             continue
@@ -190,25 +184,24 @@ def _holds_whole_number_dates(column: pd.Series, ingestion: Ingestion) -> bool:
     return is_whole(typed) and whole_number_dates(typed.dropna())
 
 
-def _nearly_typed(table: pd.DataFrame, texts: dict[str, pd.Series], ingestion: Ingestion) -> dict[str, str]:
+def _nearly_typed(
+    table: pd.DataFrame, texts: dict[str, pd.Series], ingestion: Ingestion, codes: Collection[str]
+) -> dict[str, str]:
     """Columns that are text only because of a few values, or of how their numbers are written."""
     doubts = {}
     for name, values in texts.items():
-        if not pd.api.types.is_string_dtype(table[name]):
+        if name in codes or not pd.api.types.is_string_dtype(table[name]):
             continue
         present = values[~values.isin(ingestion.missing)]
-        no_numbers = present[_as_numbers(present, ingestion.decimal).isna()]
+        no_numbers = present[numbers_of(present, ingestion).isna()]
         no_dates = present[~present.map(looks_like_a_date).astype(bool)]
-        if _few(no_numbers, present):
+        zeros = present.str.fullmatch(r"0\d+").any()
+        if _few(no_numbers, present) and not zeros:
             doubts[name] = f"numbers but for {_two(no_numbers)}: add these to ingestion.missing if they mean no value"
         elif _few(no_dates, present):
             doubts[name] = (
                 f"dates but for {_two(no_dates)}: if these mean no value, add them to ingestion.missing and the format "
                 "of the others to ingestion.dates"
-            )
-        elif len(present) and present.str.fullmatch(r"[+-]?\d{1,3}([,.' ]\d{3})+([,.]\d+)?").all():
-            doubts[name] = (
-                f"numbers with thousands separators, such as {present.iloc[0]!r}: read as text; write them plain"
             )
     return doubts
 

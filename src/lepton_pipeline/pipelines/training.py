@@ -58,7 +58,7 @@ def create_pipeline(vertical: str) -> Pipeline:
             ),
             Node(
                 check_features,
-                ["feature_table", "split", "params:dataset", "params:leaks"],
+                ["feature_table", "split", "params:dataset", "params:leaks", "params:features"],
                 "feature_report",
                 name="check_features",
             ),

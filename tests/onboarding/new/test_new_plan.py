@@ -26,6 +26,7 @@ def test_time_axis_makes_a_split_by_time_and_parts_of_the_date(project: Path) ->
         "day_month": "month(day)",
         "day_weekday": "weekday(day)",
         "days_since_joined": "days_between(day, joined)",
+        "joined_weekday": "weekday(joined)",
     }
     assert "label_delay" in text
 

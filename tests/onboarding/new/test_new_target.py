@@ -3,6 +3,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from lepton_pipeline.data.expressions import parse_expression
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.new.target import choose_target
 
@@ -90,3 +91,40 @@ def test_target_that_no_rule_can_be_about_is_refused() -> None:
         choose_target(table, "delay", "> nan", [])
     with pytest.raises(ConfigurationError, match="backtick; rename it"):
         choose_target(table, "a`b", "== x", [])
+
+
+@pytest.mark.parametrize("name", ["class", "missing", "pi", "in", "True", "größe", "x²", "match"])
+def test_targets_called_like_words_of_the_language_can_be_named(name: str) -> None:
+    table = pd.DataFrame({name: [1, 2, 3, None], "t": ["a", "b", "c", "a"]})
+    rule = choose_target(table, name, ">= 2", []).positive_when
+    assert rule is not None
+    assert parse_expression(rule, "dataset.positive_when").evaluate(table).tolist() == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ("in ['a', 'b']", "s in ['a', 'b']"),
+        ("in [a, b]", "s in ['a', 'b']"),
+        ("IN ('a','c')", "s in ['a', 'c']"),
+        ("a,b", "s in ['a', 'b']"),
+        ("not in ['a', 'b']", "s not in ['a', 'b']"),
+        ("d, e", "s == 'd, e'"),
+        ("<30", "s == '<30'"),
+    ],
+)
+def test_several_values_may_be_the_positive_class(given: str, rule: str) -> None:
+    table = pd.DataFrame({"s": ["a", "b", "c", "d, e", "<30"]})
+    assert choose_target(table, "s", given, []).positive_when == rule
+    assert parse_expression(rule, "dataset.positive_when").evaluate(table).any()
+
+
+def test_numbers_may_be_listed_and_a_list_leaves_a_class_over() -> None:
+    table = pd.DataFrame({"n": [1.0, 2.0, 3.0, None]})
+    assert choose_target(table, "n", "in [1, 3]", []).positive_when == "n in [1.0, 3.0]"
+    with pytest.raises(ConfigurationError, match="never holds '4'; its values are"):
+        choose_target(table, "n", "in [1, 4]", [])
+    with pytest.raises(ConfigurationError, match="are all of the 3 values"):
+        choose_target(table, "n", "1,2,3", [])
+    with pytest.raises(ConfigurationError, match=r"--positive \"in \['.', '.'\]\""):
+        choose_target(pd.DataFrame({"s": ["a", "b", "c"]}), "s", None, [])

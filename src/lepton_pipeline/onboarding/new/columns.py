@@ -26,5 +26,5 @@ def planned_columns(name: str, plan: Plan) -> list[Column]:
     rows = plan.profile.table.dropna(subset=[plan.target.column, *plan.keys()])
     table = derive_features(rows, vertical.dataset, vertical.features)
     encoded, dropped = fit_columns(table, vertical.dataset)
-    decided = plan.roles.constant | plan.roles.excluded | dict.fromkeys(plan.leaks, _LEAK)
+    decided = plan.unused() | dict.fromkeys(plan.leaks, _LEAK)
     return list_columns(table, vertical.dataset, vertical.features, encoded, dropped | decided)

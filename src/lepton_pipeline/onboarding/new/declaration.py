@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from lepton_pipeline.onboarding.new.contract import starting_contract
+from lepton_pipeline.onboarding.new.date_parts import DateParts
 from lepton_pipeline.onboarding.new.roles import Roles, is_date
-from lepton_pipeline.onboarding.new.target import Target, in_expression
+from lepton_pipeline.onboarding.new.target import Target
 from lepton_pipeline.onboarding.profile import Profile
 from lepton_pipeline.parameters import Contract
 
 # The encoder drops constant columns anyway; a long list of them would only hide the other names.
 _MOST_CONSTANTS = 20
-_YEAR, _FORTNIGHT = pd.Timedelta(days=365), pd.Timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,15 @@ class Plan:
         leaks: features that give the target away, with the evidence.
         strategy: of the split.
         doubt_strategy: why the split is not the one that the columns suggest; empty where it is.
-        strong: features that are good alone, yet no proven leaks, with their AUC.
+        dates: what is made of dates.
+        windows: lags, by name.
+        why_windows: why there are lags, or none of the target; empty where rows are no series.
+        copies: features that say when a row was and nothing else, with the evidence.
+        drifting: features whose later values were rarely learnt, with the evidence.
+        asked: features that are so strong that a person should say whether they are honest, with the evidence.
+        alone: AUC of each feature alone.
+        together: AUC of all features; None where too few rows tell it.
+        order: what the order of the rows says, by the column that it is about.
     """
 
     profile: Profile
@@ -45,7 +51,15 @@ class Plan:
     leaks: dict[str, str]
     strategy: str
     doubt_strategy: str = ""
-    strong: dict[str, float] = field(default_factory=dict)
+    dates: DateParts = field(default_factory=DateParts)
+    windows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    why_windows: str = ""
+    copies: dict[str, str] = field(default_factory=dict)
+    drifting: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
+    alone: Mapping[str, float] = field(default_factory=dict)
+    together: float | None = None
+    order: dict[str, str] = field(default_factory=dict)
 
     def keys(self) -> list[str]:
         """Columns without whose value a row cannot be used, but for the target."""
@@ -64,9 +78,32 @@ class Plan:
             *self.roles.constant,
             *self.roles.excluded,
             *self.leaks,
+            *self.copies,
         }
         table = self.profile.table
         return [str(name) for name in table if name not in others and not is_date(table[name])]
+
+    def derived(self) -> dict[str, str]:
+        """Expressions of the columns that are made of dates."""
+        left_out = {*self.leaks, *self.copies}
+        return {name: text for name, text in self.dates.derive.items() if name not in left_out}
+
+    def lags(self) -> dict[str, dict[str, Any]]:
+        """Windows over columns that are not left out."""
+        left_out = {*self.leaks, *self.copies}
+        return {
+            name: window
+            for name, window in self.windows.items()
+            if name not in left_out and window["of"] not in left_out
+        }
+
+    def unused(self) -> dict[str, str]:
+        """Every column of the table, and every derived one, that is no feature and has no other role, with the reason.
+
+        Those of dates that others are derived from are used.
+        """
+        roles = self.roles
+        return {**roles.constant, **roles.excluded, **self.copies, **self.leaks, **self.dates.unused}
 
 
 def declare(plan: Plan) -> dict[str, Any]:
@@ -80,55 +117,24 @@ def declare(plan: Plan) -> dict[str, Any]:
         "exclude": [
             *(roles.constant if len(roles.constant) <= _MOST_CONSTANTS else []),
             *roles.excluded,
-            *(name for name in plan.leaks if name in table),
+            *(name for name in {**plan.leaks, **plan.copies} if name in table),
         ],
-        "categorical": [name for name in roles.categorical if name not in plan.leaks],
+        "categorical": [name for name in roles.categorical if name not in plan.leaks and name not in plan.copies],
     }
     contract = starting_contract(
         table, target.column, target.positive, roles.id, plan.keys(), plan.features(), roles.categorical
     )
-    derived = _date_features(plan)
+    features = {"derive": plan.derived(), "windows": plan.lags()}
     declared = {
         "about": {"question": f"Which rows have {target.positive_when or f'{target.column} = {target.positive}'}?"},
         "dataset": {key: value for key, value in dataset.items() if value is not None and value != []},
         "ingestion": plan.profile.ingestion.model_dump(exclude_defaults=True),
         "contract": {**_room_for_missing(plan), **({"expectations": contract} if contract else {})},
-        "features": {"derive": derived} if derived else {},
+        "features": {key: value for key, value in features.items() if value},
         "split": {"strategy": plan.strategy},
+        "leaks": {"trusted": list(plan.asked)} if plan.asked else {},
     }
     return {key: value for key, value in declared.items() if value}
-
-
-def _date_features(plan: Plan) -> dict[str, str]:
-    """Parts of the time axis that vary, and how long ago other dates were."""
-    table, time = plan.profile.table, plan.time
-    if time is None or not is_date(table[time]):
-        return {}
-    dates, axis, stem = table[time].dropna(), in_expression(time), _identifier(time)
-    span = dates.max() - dates.min()
-    made = {}
-    # A month that only later rows have would tell the model nothing.
-    if span >= _YEAR and _varies(dates.dt.month):
-        made[f"{stem}_month"] = f"month({axis})"
-    if span >= _FORTNIGHT and _varies(dates.dt.day_of_week):
-        made[f"{stem}_weekday"] = f"weekday({axis})"
-    if _varies(dates.dt.hour):
-        made[f"{stem}_hour"] = f"hour({axis})"
-    others = {time, plan.target.column, *plan.roles.excluded}
-    for name in (str(name) for name in table if name not in others and is_date(table[name])):
-        same_zone = (table[name].dt.tz is None) == (table[time].dt.tz is None)
-        # What is later than its row was not known then.
-        if same_zone and not (table[name] > table[time]).any():
-            made[f"days_since_{_identifier(name)}"] = f"days_between({axis}, {in_expression(name)})"
-    return {name: text for name, text in made.items() if name not in table and name not in plan.leaks}
-
-
-def _varies(column: pd.Series) -> bool:
-    return bool(column.min() < column.max())
-
-
-def _identifier(name: str) -> str:
-    return re.sub(r"\W+", "_", name).strip("_") or "date"
 
 
 def _room_for_missing(plan: Plan) -> dict[str, float]:

@@ -22,6 +22,7 @@ from lepton_pipeline.onboarding.new.plan import plan_vertical
 from lepton_pipeline.onboarding.new.render import render
 from lepton_pipeline.onboarding.new.words import NO_FEATURE, RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.profile import profile_files
+from lepton_pipeline.report.reading import reading_facts
 from lepton_pipeline.terminal import console
 
 MOST_LINES = 60
@@ -39,6 +40,7 @@ class NewVertical:
         base_rate: fraction of positive rows among those with a target.
         decisions: what was inferred, and why.
         table: what a training would make of every column.
+        reading: which files were read, and what was set apart, see `Survey.record`.
     """
 
     name: str
@@ -48,6 +50,7 @@ class NewVertical:
     base_rate: float
     decisions: list[Decision]
     table: list[Column]
+    reading: dict[str, Any]
 
 
 def new_vertical(
@@ -66,7 +69,8 @@ def new_vertical(
         name: of the new vertical: a letter, then letters, digits and underscores, all lower-case.
         files: table files, or folders of them; all with the same columns.
         target: column to predict; inferred from its name and values where they tell.
-        positive: value of the positive class, or a comparison such as ">= 15" or "!= none"; inferred for two values.
+        positive: value of the positive class, several of them such as "in ['a', 'b']", or a comparison such as ">= 15"
+            or "!= none"; inferred for two values.
         time: column of dates, or of numbers in their order; inferred where a single column holds dates.
         group: column of what several rows belong to; never inferred.
 
@@ -98,6 +102,7 @@ def new_vertical(
         _base_rate(plan),
         decisions(plan),
         columns,
+        profile.reading or {},
     )
 
 
@@ -151,7 +156,8 @@ def print_new(result: NewVertical) -> None:
     for decision in (each for each in result.decisions if each.what != NO_FEATURE):
         table.add_row(decision.what, Text(decision.choice), Text(decision.reason))
     out.print(table)
-    columns, facts = show_columns(result.table)
+    columns, more = show_columns(result.table)
+    facts = [*reading_facts(result.reading, None), *more]
     if columns is not None:
         out.print(columns)
     facts += [

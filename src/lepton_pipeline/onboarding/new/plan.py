@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import DataError, SplitError
+from lepton_pipeline.onboarding.new.date_parts import date_parts
 from lepton_pipeline.onboarding.new.declaration import Plan, declare
+from lepton_pipeline.onboarding.new.order import TimeCopies, alike_neighbours, sorted_columns, time_copies
 from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, is_date, require_column
+from lepton_pipeline.onboarding.new.series import Series, find_series, propose_lags
+from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features
 from lepton_pipeline.onboarding.new.target import choose_target
 from lepton_pipeline.onboarding.profile import Profile
+from lepton_pipeline.parameters import Leaks, Vertical
 
-_REHEARSALS = 5
-# Few honest features reach it alone.
-_STRONG = 0.85
+_REHEARSALS = 8
 
 
 def plan_vertical(
@@ -40,10 +47,15 @@ def plan_vertical(
     axis, why_time = choose_time(table, time, {target, group})
     taken = {name for name in (axis, group) if name} | {str(name) for name in table if is_date(table[name])}
     chosen = choose_target(table, target, positive, taken)
-    roles = choose_roles(table, {name for name in (chosen.column, axis, group) if name})
+    roles = choose_roles(table, {name for name in (chosen.column, axis, group) if name}, profile.codes)
     by_time, by_group = axis is not None, group is not None
     strategy = "time_group" if by_time and by_group else "time" if by_time else "group" if by_group else "stratified"
-    plan = Plan(profile, chosen, axis, why_time, group, roles, {}, strategy)
+    dates = date_parts(table, axis, {chosen.column, *roles.excluded, *([group] if group else [])})
+    if axis is None and dates.first is not None:
+        why_time += f" {dates.first}, say, which comes first in every row"
+    plan = Plan(profile, chosen, axis, why_time, group, roles, {}, strategy, dates=dates)
+    moments = [name for name in profile.moments if name in plan.features()]
+    plan = replace(plan, copies=dict.fromkeys(moments, "a moment, which never comes again"))
     fallback = None if time is not None or not by_time else "group" if by_group else "stratified"
     return _rehearsed(name, plan, fallback)
 
@@ -61,9 +73,10 @@ def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
         DataError: every column leaks, or another stage refuses the rows.
     """
     from lepton_pipeline.features.derive import derive_features
-    from lepton_pipeline.features.leaks import check_features
 
     rows = plan.profile.table.dropna(subset=[plan.target.column, *plan.keys()])
+    series = _series(plan, rows)
+    plan = _with_lags(name, plan, rows, series)
     for _ in range(_REHEARSALS):
         vertical = read_vertical(name, declare(plan))
         features = derive_features(rows, vertical.dataset, vertical.features)
@@ -74,19 +87,131 @@ def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
                 raise SplitError(f"{error} Or leave out --time or --group.") from error
             if fallback in (None, plan.strategy):
                 raise
-            plan = replace(plan, strategy=fallback, doubt_strategy=_doubt(plan, fallback))
+            # Rows drawn at random would be judged by lags of rows that were learnt.
+            plan = replace(plan, strategy=fallback, doubt_strategy=_doubt(plan, fallback), windows={}, why_windows="")
             continue
-        report = check_features(features, split, vertical.dataset, vertical.leaks)
-        leaks = [finding for finding in report["findings"] if finding["severity"] == "leak"]
-        if not leaks:
-            strong = {each["name"]: each["auc"] for each in report["features"] if each["auc"] >= _STRONG}
-            plan = replace(plan, strong=strong)
+        followers = _time_copies(plan, features, split)
+        plan = replace(plan, copies=plan.copies | followers.copies, drifting=followers.drifting)
+        if followers.copies:
+            continue
+        judged = _judged(plan, features, split, vertical, series)
+        done = judged.unused() == plan.unused()
+        plan = judged
+        if done:
             break
-        found = {each["feature"]: f"{each['finding']}: {each['evidence']}" for each in leaks}
-        plan = replace(plan, leaks=plan.leaks | found)
-    if not plan.features() and plan.time is None:
+    plan = replace(plan, order=_order(plan, split["label"]))
+    if not plan.features() and plan.time is None and not plan.derived():
         raise DataError(f"no column is left to learn from: {_no_features(plan)}.")
     return plan
+
+
+def _series(plan: Plan, rows: pd.DataFrame) -> Series | None:
+    if plan.time is None:
+        return None
+    few = [str(name) for name in rows if pd.api.types.is_string_dtype(rows[name])]
+    codes = [*plan.roles.things, *plan.roles.categorical, *few]
+    taken = {plan.target.column, plan.time}
+    things = [name for name in dict.fromkeys([*([plan.group] if plan.group else []), *codes]) if name not in taken]
+    return find_series(rows, plan.time, things)
+
+
+def _with_lags(name: str, plan: Plan, rows: pd.DataFrame, series: Series | None) -> Plan:
+    """Lags of the strongest columns and the target, where rows are one series or one for each of several things."""
+    from lepton_pipeline.data.labels import positive_labels
+
+    if series is None:
+        return plan
+    labels = positive_labels(rows, read_vertical(name, declare(plan)).dataset)
+    lags = propose_lags(rows, series, plan.target.column, labels, plan.features())
+    each = "rows are one series" if series.by is None else f"rows are a series for each {series.by}"
+    why = f"{each}, {series.step} from row to row" + (f"; {lags.refused}" if lags.refused else "")
+    return replace(plan, windows=lags.windows, why_windows=why)
+
+
+def _time_copies(plan: Plan, features: pd.DataFrame, split: pd.DataFrame) -> TimeCopies:
+    if plan.time is None or plan.strategy not in ("time", "time_group"):
+        return TimeCopies({}, {})
+    names = [*plan.features(), *plan.derived()]
+    calendar = [name for name in plan.dates.calendar if name in features]
+    return time_copies(features, plan.time, split["part"] == "train", split["part"] == "test", names, calendar)
+
+
+def _judged(plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: Vertical, series: Series | None) -> Plan:
+    """The plan without what leaks, and with what is to be asked about strong features."""
+    from lepton_pipeline.features.leaks import find_leaks, known_by_time, plain_features
+    from lepton_pipeline.features.strength import features_alone
+
+    train = split.index[split["part"] == "train"]
+    training, labels = (
+        plain_features(features.loc[train], vertical.dataset),
+        split.loc[train, "label"].to_numpy(np.intp),
+    )
+    alone = features_alone(training, labels)
+    known = known_by_time(vertical.features, vertical.dataset)
+    settled = find_leaks(training, labels, alone, Leaks(max_auc=1.0, trusted=list(alone)), known)
+    ids = {each["feature"]: _why_id(plan, each) for each in settled if each["finding"] == "an id"}
+    found = {
+        each["feature"]: f"{each['finding']}: {each['evidence']}" for each in settled if each["feature"] not in ids
+    }
+    honest = {name: each for name, each in alone.items() if name not in found and name not in ids}
+    table = plan.profile.table
+    plain = {name for name in honest if name in table and is_attribute(name)}
+    plain |= {*plan.derived(), *plan.lags(), *_of_series(series, _in_time(features, plan.time, split["label"]))}
+    judged = judge_features(training[list(honest)], labels, honest, known, plain)
+    found |= judged.leaks
+    asked = dict(judged.asked)
+    if not found and not ids:
+        # What the guard of a run would stop has to be trusted, or a person is never asked.
+        for each in find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known):
+            asked[each["feature"]] = each["evidence"] + _with_all(judged.together)
+    return replace(
+        plan,
+        roles=replace(plan.roles, excluded=plan.roles.excluded | {name: ids[name] for name in ids if name in table}),
+        leaks=plan.leaks | found | {name: ids[name] for name in ids if name not in table},
+        asked=asked,
+        alone={name: each.auc for name, each in alone.items() if name not in known},
+        together=judged.together[0] if judged.together else None,
+    )
+
+
+def _with_all(together: tuple[float, float] | None) -> str:
+    return "" if together is None else f"; all features together reach {together[0]:.3f}"
+
+
+def _in_time(features: pd.DataFrame, time: str | None, labels: pd.Series) -> pd.Series:
+    return labels if time is None else labels.loc[features[time].sort_values(kind="stable").index]
+
+
+def _of_series(series: Series | None, labels: pd.Series) -> list[str]:
+    """Columns that a series may be strong by: its present values, and which thing it is of."""
+    return [] if series is None else [*series.present(labels), *([series.by] if series.by else [])]
+
+
+def _why_id(plan: Plan, finding: dict[str, Any]) -> str:
+    """Why a column that seems to name rows is no feature; a sampling weight does not name them."""
+    weight = plan.roles.asked.get(finding["feature"])
+    said = f"it names rows: {finding['evidence']}"
+    return said if weight is None else f"{weight.partition(';')[0]}, another one in nearly every row"
+
+
+def _order(plan: Plan, labels: pd.Series) -> dict[str, str]:
+    """What the order of the rows says where no column is declared that makes it."""
+    if plan.time is not None or plan.group is not None:
+        return {}
+    table = plan.profile.table
+    alike = alike_neighbours(labels)
+    names = [str(name) for name in table if name != plan.target.column]
+    said = {
+        name: f"rows are sorted by it{f', and {alike}' if alike else ''}: if that is the order of time, give --time "
+        f"{name}, for rows drawn at random are judged by what came later"
+        for name in sorted_columns(table, names)
+    }
+    if alike and not said:
+        said["rows"] = (
+            f"{alike}: if they are in the order of time, give --time COLUMN (a column that numbers the rows will do); "
+            "if neighbours belong together, --group COLUMN"
+        )
+    return said
 
 
 def _doubt(plan: Plan, fallback: str) -> str:
@@ -96,7 +221,6 @@ def _doubt(plan: Plan, fallback: str) -> str:
 
 
 def _no_features(plan: Plan) -> str:
-    roles = plan.roles
-    named = {} if roles.id is None else {roles.id: "it names rows"}
-    reasons = named | roles.constant | roles.excluded | plan.leaks
+    named = {} if plan.roles.id is None else {plan.roles.id: "it names rows"}
+    reasons = named | plan.unused()
     return "; ".join(f"{name!r} ({why})" for name, why in reasons.items()) or "the table has the target only"

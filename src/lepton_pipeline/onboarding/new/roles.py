@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pandas as pd
 
 from lepton_pipeline.data.columns import closest
 from lepton_pipeline.errors import ConfigurationError, DataError
-from lepton_pipeline.onboarding.names import CODES, LIVES, PROTECTED, ROW_IDS, THING_IDS, name_words
+from lepton_pipeline.features.column_encoders import enough_rows
+from lepton_pipeline.onboarding.names import (
+    CODES,
+    DIRECTIONS,
+    LIVES,
+    PERSON_NAMES,
+    PERSONS,
+    PLACES,
+    PROTECTED,
+    ROW_IDS,
+    SAMPLINGS,
+    THING_IDS,
+    WEIGHTS,
+    name_words,
+)
 from lepton_pipeline.onboarding.profile import is_whole
 
 _MOST_CODES = 10
 # An id of something that has many rows, against a code with some hundred values.
 _MANY_THINGS, _MANY_THINGS_SHARE = 1000, 0.05
 _OWN_TEXT = 0.5
+# Fraction of the rows that a run trains on, by default.
+_TRAINED = 0.6
+_PERSON = (
+    r"((Dr|Mr|Mrs|Ms)\.)?\s*[A-ZÀ-Þ][\w'’-]+,?( [A-ZÀ-Þ]\.?)*( (van|von|de|da|del|der|la|bin|al))*"
+    r"( [A-ZÀ-Þ][\w'’-]+){1,2}"
+)
+_FEWEST_PERSONS, _MOSTLY_PERSONS = 15, 0.8
+_WEIGHT = (
+    "looks like a sampling weight: it says how many cases a row stands for, not what the case is like; if so, list it "
+    "in dataset.exclude"
+)
+_PERSONS = (
+    "looks like names of persons: a model would learn them by heart, so list it in dataset.exclude or give --group"
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +58,7 @@ class Roles:
         categorical: whole numbers that are codes.
         things: ids that stand in several rows, with how many there are; they are among `excluded`.
         protected: features whose use is restricted by law in many fields.
+        asked: by column, what a person should answer.
     """
 
     id: str | None
@@ -37,6 +67,7 @@ class Roles:
     categorical: list[str]
     things: dict[str, int]
     protected: list[str]
+    asked: dict[str, str] = field(default_factory=dict)
 
 
 def choose_time(table: pd.DataFrame, given: str | None, others: Collection[str | None]) -> tuple[str | None, str]:
@@ -73,22 +104,24 @@ def choose_time(table: pd.DataFrame, given: str | None, others: Collection[str |
     return None, "no column of dates" + (" that every row has" if dates else "")
 
 
-def choose_roles(table: pd.DataFrame, taken: Collection[str]) -> Roles:
+def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[str] = ()) -> Roles:
     """Sort the columns that have no role yet.
 
     Args:
         table: typed rows.
         taken: columns that are target, time or group.
+        codes: columns of digits that are codes.
     """
     free = {str(name): table[name] for name in table if name not in taken}
     constant: dict[str, str] = {}
     excluded: dict[str, str] = {}
-    naming = [name for name, column in free.items() if _names_rows(column)]
+    weights = [name for name, column in free.items() if _is_weight(column)]
+    naming = [name for name, column in free.items() if name not in weights and _names_rows(column)]
     things = {}
     categorical = []
     for name, column in free.items():
         distinct = column.nunique()
-        if name in naming:
+        if name in naming or name in weights:
             continue
         if column.isna().all():
             constant[name] = "it has no value at all"
@@ -97,18 +130,31 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str]) -> Roles:
         elif is_date(column):
             # The encoder leaves dates out.
             continue
-        elif _names_things(column):
-            excluded[name] = f"it names {distinct:,} things, each with several rows"
+        elif _names_things(column, name in codes):
             things[name] = distinct
         elif pd.api.types.is_string_dtype(column) and distinct > max(20, _OWN_TEXT * column.count()):
             excluded[name] = "nearly every row has a text of its own"
-        elif is_whole(column) and distinct > 2 and _is_code(column):
+        elif pd.api.types.is_string_dtype(column) and (most := _most_alike(column)) < _enough(column):
+            excluded[name] = f"every value is rare, at most {most} rows have the same"
+        elif _names_persons(column):
+            excluded[name] = f"names of {distinct:,} persons, which a model would learn by heart"
+        elif name in codes or (is_whole(column) and distinct > 2 and _is_code(column)):
             categorical.append(name)
+    for name in _twins_of(things, free):
+        # A column and its twin are of one kind, however many values each has.
+        naming = [each for each in naming if each != name]
+        categorical = [each for each in categorical if each != name]
+        things[name] = free[name].nunique()
+    excluded |= {name: f"it names {things[name]:,} things, each with several rows" for name in free if name in things}
+    twins = set(_twins_of(categorical, free)) - set(excluded) - set(naming) - set(constant)
+    categorical = [name for name in free if name in categorical or (name in twins and is_whole(free[name]))]
     chosen = next((name for name in naming if _hint(name)), naming[0] if naming else None)
     excluded |= {name: "another value in every row, so it names rows" for name in naming if name != chosen}
     features = [name for name in free if name not in constant and name not in excluded and name != chosen]
     protected = [name for name in features if PROTECTED & set(name_words(name))]
-    return Roles(chosen, constant, excluded, categorical, things, protected)
+    asked = dict.fromkeys(weights, _WEIGHT)
+    asked |= {name: _PERSONS for name in features if name not in asked and _like_persons(free[name])}
+    return Roles(chosen, constant, excluded, categorical, things, protected, asked)
 
 
 def require_column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
@@ -148,9 +194,9 @@ def _names_rows(column: pd.Series) -> bool:
     return bool(consecutive or _hint(str(column.name)))
 
 
-def _names_things(column: pd.Series) -> bool:
+def _names_things(column: pd.Series, is_code: bool) -> bool:
     words = name_words(str(column.name))
-    named = bool(words) and words[-1] in THING_IDS
+    named = is_code or (bool(words) and words[-1] in THING_IDS)
     plain = pd.api.types.is_string_dtype(column) or is_whole(column)
     return named and plain and column.nunique() > min(_MANY_THINGS, max(_MOST_CODES, _MANY_THINGS_SHARE * len(column)))
 
@@ -158,3 +204,54 @@ def _names_things(column: pd.Series) -> bool:
 def _is_code(column: pd.Series) -> bool:
     words = set(name_words(str(column.name)))
     return bool(words & THING_IDS) or (column.nunique() <= _MOST_CODES and bool(words & CODES))
+
+
+def _most_alike(column: pd.Series) -> int:
+    return int(column.value_counts().iloc[0])
+
+
+def _enough(column: pd.Series) -> int:
+    """How many rows must share a value for a run to learn anything of it."""
+    return enough_rows(round(_TRAINED * len(column)))
+
+
+def _twins_of(names: Collection[str], free: Mapping[str, pd.Series]) -> list[str]:
+    """Other columns with the name of one of these but for a direction, such as from_zone_id and to_zone_id."""
+    stems = {stem for name in names if (stem := _stem(name))}
+    return [
+        name
+        for name, column in free.items()
+        if name not in names and _stem(name) in stems and (is_whole(column) or pd.api.types.is_string_dtype(column))
+    ]
+
+
+def _stem(name: str) -> tuple[str, ...]:
+    """A name without its words of direction; empty where it has none or no other word."""
+    words = name_words(name)
+    rest = tuple(word for word in words if word not in DIRECTIONS)
+    return rest if len(rest) < len(words) else ()
+
+
+def _is_weight(column: pd.Series) -> bool:
+    """Whether a column may say how many cases of a population a row stands for."""
+    words = set(name_words(str(column.name)))
+    if not words & WEIGHTS or not pd.api.types.is_numeric_dtype(column):
+        return False
+    return bool(words & SAMPLINGS) or (words <= WEIGHTS and 0.8 <= column.mean() <= 1.2 and column.nunique() > 2)
+
+
+def _names_persons(column: pd.Series) -> bool:
+    words = name_words(str(column.name))
+    if not pd.api.types.is_string_dtype(column):
+        return False
+    named = bool({"".join(pair) for pair in pairwise(words)} & PERSON_NAMES or set(words) & PERSON_NAMES)
+    return named or (bool(set(words) & PERSONS) and not set(words) & PLACES and _like_persons(column))
+
+
+def _like_persons(column: pd.Series) -> bool:
+    """Whether most values are two or three capitalised words, as names of persons are, and the column is no place's."""
+    if not pd.api.types.is_string_dtype(column) or PLACES & set(name_words(str(column.name))):
+        return False
+    values = column.dropna().drop_duplicates()
+    like = values.str.fullmatch(_PERSON)
+    return len(values) >= _FEWEST_PERSONS and bool(like.mean() >= _MOSTLY_PERSONS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import keyword
 import math
 import re
 from collections.abc import Collection
@@ -11,10 +13,12 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.data.columns import closest
+from lepton_pipeline.data.expression_syntax import CONSTANTS
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.names import OUTCOMES, POSITIVE, TARGETS, name_words
 
 _NEGATION = re.compile(r"^(not|non|no|un|in)[ _-]?")
+_SEVERAL = re.compile(r"\s*(not\s+)?in\s*([\[(].*[\])])\s*", re.IGNORECASE | re.DOTALL)
 _COMPARISON = re.compile(r"\s*(==|!=|>=|<=|>|<)\s*(.+?)\s*")
 _SHOWN = 5
 
@@ -51,7 +55,8 @@ def choose_target(table: pd.DataFrame, given: str | None, positive: str | None, 
     Args:
         table: typed rows.
         given: the column that was asked for; None to infer it.
-        positive: what was asked for: a value, or a comparison such as ">= 15" or "!= none".
+        positive: what was asked for: a value, several such as "in ['a', 'b']" or "a,b", or a comparison such as
+            ">= 15" or "!= none".
         others: columns that have another role.
 
     Raises:
@@ -66,8 +71,12 @@ def choose_target(table: pd.DataFrame, given: str | None, positive: str | None, 
     if len(values) < 2:
         held = f"only {values[0]!r}" if values else "no value at all"
         raise DataError(f"target {column!r} holds {held}; a model needs rows of two classes.")
-    if positive is not None and (rule := _COMPARISON.fullmatch(positive)):
+    # A value may look like a comparison: '<30' beside '>30' and 'NO'.
+    is_value = positive is not None and positive.strip() in set(map(str, values))
+    if positive is not None and not is_value and (rule := _COMPARISON.fullmatch(positive)):
         return _compared(table[column], rule[1], rule[2], why)
+    if positive is not None and (listed := _listed_values(table[column], positive)) is not None:
+        return _several(table[column], *listed, why)
     if len(values) > 2:
         return _one_of_many(table[column], positive, why)
     value, why_positive, is_guess = _positive(table[column], values, positive)
@@ -82,7 +91,9 @@ def in_expression(name: str) -> str:
     """
     if "`" in name:
         raise ConfigurationError(f"column {name!r}: no expression can name a column with a backtick; rename it.")
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else f"`{name}`"
+    # Python's parser would read some letters beyond ASCII as others.
+    plain = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
+    return name if plain and name not in CONSTANTS else f"`{name}`"
 
 
 def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> tuple[str, str]:
@@ -115,19 +126,57 @@ def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> 
     shown = ", ".join(map(repr, two)) if two else "none"
     raise ConfigurationError(
         f"the target cannot be told from the data: columns with two values are {shown}. Give --target COLUMN; for one "
-        "with more values also --positive VALUE (against all others) or --positive '>= 15' (a comparison)."
+        "with more values also --positive VALUE (against all others), --positive \"in ['a', 'b']\" (several of them) "
+        "or --positive '>= 15' (a comparison)."
     )
 
 
 def _many_values(column: pd.Series, start: str) -> str:
     values = column.dropna()
     shown = ", ".join(map(repr, values.value_counts().index[:_SHOWN].tolist()))
-    example = f"'>= {values.median():g}'" if pd.api.types.is_numeric_dtype(values) else "'!= VALUE'"
+    numbers = pd.api.types.is_numeric_dtype(values)
+    example = f"--positive '>= {values.median():g}'" if numbers else f'--positive "{_two_values(values)}"'
     return (
         f"{start} holds {values.nunique():,} values ({shown}{' ..' if values.nunique() > _SHOWN else ''}). "
-        f"Say which are the positive class: --target {column.name!r} --positive VALUE (one against all others), or a "
-        f"comparison such as --positive {example}; it is written as dataset.positive_when."
+        f"Say which are the positive class: --target {column.name!r} --positive VALUE (one against all others), or "
+        f"{example} ({'a comparison' if numbers else 'several values'}); it is written as dataset.positive_when."
     )
+
+
+def _two_values(values: pd.Series) -> str:
+    return f"in {values.value_counts().index[-2:].tolist()!r}"
+
+
+def _listed_values(column: pd.Series, given: str) -> tuple[bool, list[str]] | None:
+    """The values that were given as a list, and whether all others are meant; None where it is no list."""
+    if _value(column, given) is not None:
+        return None
+    if rule := _SEVERAL.fullmatch(given):
+        return rule[1] is not None, _items(rule[2])
+    parts = [part.strip() for part in given.split(",")]
+    is_list = len(parts) > 1 and all(_value(column, part) is not None for part in parts)
+    return (False, parts) if is_list else None
+
+
+def _items(text: str) -> list[str]:
+    """The items of a list, quoted or not."""
+    try:
+        return [str(item) for item in ast.literal_eval(f"[{text[1:-1]}]")]
+    except (ValueError, SyntaxError):
+        return [item.strip().strip("'\"") for item in text[1:-1].split(",")]
+
+
+def _several(column: pd.Series, others: bool, items: list[str], why: str) -> Target:
+    name = in_expression(str(column.name))
+    values = list(dict.fromkeys(_matching(column, item) for item in items))
+    held = column.nunique()
+    if not 0 < len(values) < held:
+        raise ConfigurationError(
+            f"--positive: {items!r} are {'all' if values else 'none'} of the {held:,} values of target "
+            f"{column.name!r}; name some of them, so that rows of the other class are left."
+        )
+    rule = f"{name} {'not in' if others else 'in'} {values!r}"
+    return Target(str(column.name), None, rule, why, "as asked for")
 
 
 def _one_of_many(column: pd.Series, positive: str | None, why: str) -> Target:
@@ -181,12 +230,20 @@ def _positive(column: pd.Series, values: list[Any], given: str | None) -> tuple[
 
 def _matching(column: pd.Series, given: str) -> Any:
     """The value of the column that was written on the command line."""
+    value = _value(column, given)
+    if value is not None:
+        return value
+    shown = ", ".join(map(repr, column.value_counts().index[:_SHOWN].tolist()))
+    raise ConfigurationError(f"--positive: target {column.name!r} never holds {given!r}; its values are {shown}.")
+
+
+def _value(column: pd.Series, given: str) -> Any:
+    """The value of the column that is written like this; None where there is none."""
     for value in column.dropna().unique().tolist():
         same_number = isinstance(value, int | float) and _number(given) == value
         if str(value) == given.strip() or same_number:
             return value
-    shown = ", ".join(map(repr, column.value_counts().index[:_SHOWN].tolist()))
-    raise ConfigurationError(f"--positive: target {column.name!r} never holds {given!r}; its values are {shown}.")
+    return None
 
 
 def _number(text: str) -> float | None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pandas as pd
 
-from lepton_pipeline.onboarding.names import TARGETS, name_words
+from lepton_pipeline.onboarding.names import AFTERWARDS, EARLIER, SIBLINGS, STUDIED, TARGETS, name_words
 from lepton_pipeline.onboarding.new.contract import far_values
 from lepton_pipeline.onboarding.new.declaration import Plan
 from lepton_pipeline.onboarding.new.render import scalar
+from lepton_pipeline.onboarding.new.suspects import IMPLAUSIBLE
 
 _SHOWN = 6
+_MOST_ORDERS = 2
+_MOST_KIN, _TELLING, _SLIGHTLY = 3, 0.65, 0.55
+_CLOCK = frozenset({"time", "date", "timestamp", "total", "amount", "at"})
 RANGES = "contract.expectations"
 NO_FEATURE = "no feature"
 _LARGE = 10_000
@@ -41,38 +46,62 @@ class Decision:
 
 
 def decisions(plan: Plan) -> list[Decision]:
-    """List what was decided, in the order of a declaration."""
+    """List what was decided, in the order of a declaration; every column that is not used is among it."""
     target, roles, profile = plan.target, plan.roles, plan.profile
     read = profile.ingestion.model_dump(exclude={"missing", "dates"})
+    lags = plan.lags()
     return [
         Decision("target", target.column, target.why),
         Decision("positive", target.positive_when or repr(target.positive), target.why_positive),
+        *_without_target(plan),
         Decision("id", roles.id or "none", "another value in every row" if roles.id else "no column names rows"),
         Decision("time", plan.time or "none", plan.why_time),
         *([Decision("group", plan.group, "as asked for")] if plan.group else []),
         Decision("split", plan.strategy, plan.doubt_strategy or _WHY_SPLIT[plan.strategy]),
+        *(Decision("order", name, why) for name, why in plan.order.items()),
         *(Decision(key, repr(read.get(key, "also")), why) for key, why in profile.reasons.items() if key in read),
         *(Decision("missing", text, f"no value in {_listed(names)}") for text, names in profile.odd.items()),
+        *([Decision("missing", "declared", profile.reasons["missing"])] if "missing" in profile.reasons else []),
         *(Decision("date", name, form) for name, form in profile.ingestion.dates.items()),
-        *(Decision(NO_FEATURE, _listed(names), why) for why, names in _by_reason(roles.constant | roles.excluded)),
+        *(Decision("codes", name, why) for name, why in profile.codes.items()),
+        *([Decision("derived", ", ".join(plan.derived()), "parts of dates that are known")] if plan.derived() else []),
+        *([Decision("lags", ", ".join(lags), plan.why_windows)] if lags else []),
+        *([Decision("lags", "none", plan.why_windows)] if ";" in plan.why_windows and not lags else []),
+        *(Decision(NO_FEATURE, ", ".join(names), why) for why, names in _by_reason(roles.constant | roles.excluded)),
+        *(Decision(NO_FEATURE, name, why) for name, why in plan.copies.items()),
         *(Decision("likely leak", name, why) for name, why in plan.leaks.items()),
+        *(Decision("not used", name, why) for name, why in plan.dates.unused.items()),
         *([Decision("categories", _listed(roles.categorical), "codes by their names")] if roles.categorical else []),
         *(Decision("look at", name, doubt) for _, name, doubt in _doubts(plan)),
     ]
 
 
+def _without_target(plan: Plan) -> list[Decision]:
+    missing = plan.profile.table[plan.target.column].isna()
+    if not missing.any():
+        return []
+    rows = f"{int(missing.sum()):,} rows ({missing.mean():.1%})"
+    return [Decision("no target", rows, "nothing can be learnt from them: a run sets them apart")]
+
+
 def comments(plan: Plan) -> dict[str, list[str]]:
     """Sentences for the file, by the path of the key they stand above."""
     roles = plan.roles
+    left_out = roles.constant | roles.excluded | plan.copies
     said: dict[str, list[str]] = {
         "dataset": _protected(plan),
-        "dataset.exclude": [f"{_listed(names)}: {why}." for why, names in _by_reason(roles.constant | roles.excluded)],
+        "dataset.exclude": [f"{_listed(names)}: {why}." for why, names in _by_reason(left_out)],
+        "features.derive": [],
+        "leaks": [],
         RANGES: ["Observed ranges with room: narrow them to what is possible."],
     }
     if plan.strategy in ("time", "time_group"):
         said["dataset.time"] = ["Are labels known only some time after their rows? Then declare label_delay: 30d, say."]
     if plan.target.is_guess:
         said["dataset.positive"] = [f"A guess: {plan.target.why_positive}."]
+    for key in ("thousands", "units", "accounting"):
+        if key in plan.profile.reasons:
+            said[f"ingestion.{key}"] = [f"{plan.profile.reasons[key]}."]
     leaks = list(plan.leaks.items())
     said["dataset.exclude"] += [f"{name}: likely a leak, {why}." for name, why in leaks[:_SHOWN]]
     if leaks:
@@ -85,8 +114,14 @@ def comments(plan: Plan) -> dict[str, list[str]]:
         said["dataset.exclude"].append(
             f"Will the model meet a new {thing}? Then declare group: {scalar(thing)}, split: {{strategy: {strategy}}}."
         )
+    if plan.lags():
+        said["features.windows"] = [f"{plan.why_windows.capitalize()}. Lags read rows before a row's own time only."]
+    said["features.derive"] += [f"{name} is not used: {why}." for name, why in plan.dates.unused.items()][:_SHOWN]
+    said["dataset"] += [f"{name}: {why}." for name, why in plan.order.items()][:_MOST_ORDERS]
     for place, name, doubt in _doubts(plan):
         said[place].append(f"{name}: {doubt}")
+    if plan.asked:
+        said["leaks"].append("Is one known only after the outcome? Then list it in dataset.exclude instead.")
     lost = plan.lost_rows()
     if lost:
         said["contract.max_quarantined"] = [f"{lost:.1%} of the rows have no target, time or group."]
@@ -96,7 +131,7 @@ def comments(plan: Plan) -> dict[str, list[str]]:
 
 
 def _protected(plan: Plan) -> list[str]:
-    names = [name for name in plan.roles.protected if name not in plan.leaks]
+    names = [name for name in plan.roles.protected if name not in plan.leaks and name not in plan.copies]
     if not names:
         return []
     listed = ", ".join(map(scalar, names[:_SHOWN]))
@@ -105,14 +140,36 @@ def _protected(plan: Plan) -> list[str]:
 
 def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
     """What a person should look at: key in whose comment it belongs, column, doubt."""
+    features = plan.features()
     for name, doubt in plan.profile.doubts.items():
         yield "dataset", name, f"{doubt}."
-    for name, auc in plan.strong.items():
-        yield "dataset", name, f"strong alone (AUC {auc:.2f}): is it known when the model is asked?"
+    for name, doubt in plan.roles.asked.items():
+        if name in features:
+            yield "dataset", name, f"{doubt}."
+    for name, doubt in plan.dates.asked.items():
+        yield "features.derive", name, f"{doubt}."
+    for name, doubt in plan.drifting.items():
+        yield "dataset", name, f"{doubt}."
+    for name, evidence in plan.asked.items():
+        yield "leaks", name, f"strong, is it known when the model is asked? {_sentence(evidence)}"
+    if plan.together is not None and plan.together >= IMPLAUSIBLE:
+        strongest = _listed(sorted(plan.alone, key=lambda name: -plan.alone[name])[:3])
+        yield (
+            "dataset",
+            "all features",
+            f"together they reach AUC {plan.together:.2f} in training rows, which few honest tables do: is each known "
+            f"when the model is asked, {strongest} above all?",
+        )
     if kin := _kin(plan):
         word = f"called like the target, {plan.target.column}: known when the model is asked?"
         yield "dataset", _listed(kin), word
-    for name in plan.features():
+    if siblings := [name for name in _siblings(plan) if name not in kin]:
+        yield (
+            "dataset",
+            _listed(siblings),
+            "named as what comes with or after an outcome: known when the model is asked?",
+        )
+    for name in features:
         column = plan.profile.table[name]
         if not pd.api.types.is_numeric_dtype(column) or column.dtype == bool:
             continue
@@ -130,9 +187,43 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
 
 
 def _kin(plan: Plan) -> list[str]:
-    """Features that share a word with the target's name: arr_time says when arr_delay began."""
+    """Features that share a word with the target's name: arr_time says when arr_delay began.
+
+    A word of many columns is only what the table is about, as loan in loan_amount; a feature that says little alone is
+    asked about only if its name is one of what comes afterwards.
+    """
     words = {word for word in name_words(plan.target.column) if len(word) > 2 and word not in TARGETS}
-    return [name for name in plan.features() if words & set(name_words(name)) and name not in plan.strong]
+    features = plan.features()
+    of = {word: [name for name in features if word in name_words(name)] for word in words}
+    kin = {name for names in of.values() if len(names) <= _MOST_KIN for name in names}
+    return [name for name in features if name in kin and name not in plan.asked and _may_be_later(plan, name)]
+
+
+def _may_be_later(plan: Plan, name: str) -> bool:
+    words = set(name_words(name))
+    return plan.alone.get(name, 0.5) >= _TELLING or bool(words & (AFTERWARDS | _CLOCK) and not words & EARLIER)
+
+
+def _siblings(plan: Plan) -> list[str]:
+    """Features with the name of another outcome, such as relapse beside death."""
+    siblings = SIBLINGS | AFTERWARDS
+    return [
+        name
+        for name in plan.features()
+        if siblings & _joined(name_words(name))
+        and not EARLIER & set(name_words(name))
+        and name not in plan.asked
+        and (plan.alone.get(name, 0.5) >= _SLIGHTLY or STUDIED & _joined(name_words(name)))
+    ]
+
+
+def _joined(words: list[str]) -> set[str]:
+    """Words, also two neighbours as one: follow_up is followup."""
+    return {*words, *("".join(pair) for pair in pairwise(words))}
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _by_reason(reasons: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:

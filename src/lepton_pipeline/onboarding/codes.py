@@ -1,0 +1,116 @@
+"""Texts that look like numbers or like missing values and are codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from lepton_pipeline.onboarding.names import COUNTRIES, COUNTRY_CODES, name_words
+from lepton_pipeline.parameters import Ingestion
+
+# Beyond so many digits a floating-point number loses the last ones; no amount has as many.
+KEY_DIGITS = 18
+_FEWEST_CODES = 3
+_SHOWN = 3
+
+
+def why_codes(values: pd.Series) -> str | None:
+    """Say why a column of digits holds codes, or None where it does not.
+
+    Args:
+        values: distinct texts, stripped, without those that mean "no value"; or whole numbers.
+    """
+    if pd.api.types.is_integer_dtype(values):
+        long = values.abs().max() >= 10 ** (KEY_DIGITS - 1) if len(values) else False
+        return f"whole numbers of {KEY_DIGITS} digits and more, such as {values.max()}" if long else None
+    if not pd.api.types.is_string_dtype(values) or values.empty:
+        return None
+    whole = values.str.fullmatch(r"[+-]?\d+")
+    exponent = values.str.fullmatch(r"\d+[eE]\d+")
+    if not (whole | exponent).all():
+        # 007.5 is a number: what has a decimal mark is no code.
+        return None
+    if exponent.any():
+        return f"digits, E, digits, such as {values[exponent].iloc[0]!r}, which is no power of ten"
+    zeros = values[values.str.fullmatch(r"[+-]?0\d+")]
+    if len(zeros):
+        return f"whole numbers with leading zeros, such as {zeros.iloc[0]!r}"
+    long_ones = values[values.str.len() >= KEY_DIGITS]
+    return f"whole numbers of {KEY_DIGITS} digits and more, such as {long_ones.iloc[0]!r}" if len(long_ones) else None
+
+
+def missing_among_codes(rows: pd.DataFrame, ingestion: Ingestion) -> tuple[list[str], dict[str, str], dict[str, str]]:
+    """Find texts that are declared to mean "no value", but look like one more code of their column.
+
+    NA is Namibia among codes of countries; there `ingestion.missing` should not hold it, unless NA means "no value" in
+    another column.
+
+    Args:
+        rows: columns as they were read.
+        ingestion: the texts that mean "no value".
+
+    Returns:
+        The texts that are codes; by such a text, why; and by column, what a person should look at.
+    """
+    suspected = {text for text in ingestion.missing if text.isalpha()}
+    among: dict[str, dict[str, pd.Series]] = {}
+    elsewhere: set[str] = set()
+    for name in map(str, rows):
+        if not pd.api.types.is_string_dtype(rows[name]):
+            continue
+        counts = rows[name].str.strip().value_counts()
+        regular = counts.index[~counts.index.isin(ingestion.missing)]
+        for text in suspected & set(counts.index):
+            if _alike(text, regular):
+                among.setdefault(text, {})[name] = counts
+            else:
+                elsewhere.add(text)
+    codes, reasons, doubts = [], {}, {}
+    for text, columns in among.items():
+        shown = {name: _beside(counts, ingestion.missing) for name, counts in columns.items()}
+        sure = text == "NA" and text not in elsewhere and all(map(_of_countries, columns, columns.values()))
+        if sure:
+            codes.append(text)
+            reasons[text] = "; ".join(
+                f"a code among {beside} in {name}, not a missing value" for name, beside in shown.items()
+            )
+            continue
+        for name, counts in columns.items():
+            other = " in this column; it means that in other columns, too, so give it another text here"
+            doubts[name] = (
+                f"{text} stands among {shown[name]} in {counts[text]:,} rows and is read as no value: if it is a code, "
+                f"take it out of ingestion.missing{other if text in elsewhere else ''}"
+            )
+    return codes, reasons, doubts
+
+
+def _alike(text: str, regular: Iterable[str]) -> bool:
+    """Whether all other values are letters of the same number and case."""
+    others = list(regular)
+    return len(others) >= _FEWEST_CODES - 1 and all(
+        len(other) == len(text)
+        and other.isalpha()
+        and other.isupper() == text.isupper()
+        and other.islower() == text.islower()
+        for other in others
+    )
+
+
+def _of_countries(name: str, counts: pd.Series) -> bool:
+    codes = {code for code in counts.index if code.isalpha()}
+    return bool(codes <= COUNTRY_CODES or COUNTRIES & set(name_words(name)))
+
+
+def _beside(counts: pd.Series, missing: Iterable[str]) -> str:
+    others = [code for code in counts.index if code not in set(missing)]
+    return ", ".join(others[:_SHOWN]) + (" .." if len(others) > _SHOWN else "")
+
+
+def code_columns(columns: Mapping[str, pd.Series]) -> dict[str, str]:
+    """Columns whose digits are codes, each with why.
+
+    Args:
+        columns: distinct values by name, see `why_codes`.
+    """
+    return {name: why for name, values in columns.items() if (why := why_codes(values)) is not None}

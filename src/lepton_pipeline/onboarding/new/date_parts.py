@@ -1,0 +1,153 @@
+"""What the dates of a table give: parts of the calendar, and times between dates that are known with their row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from lepton_pipeline.onboarding.names import AFTERWARDS, BEFOREHAND, HAPPENED, LIVES, PLANNED, name_words
+from lepton_pipeline.onboarding.new.roles import is_date
+from lepton_pipeline.onboarding.new.target import in_expression
+
+_YEAR, _FORTNIGHT = pd.Timedelta(days=365), pd.Timedelta(days=14)
+# A few rows in the wrong order are errors of whoever wrote them.
+_NEARLY_ALL = 0.995
+
+
+@dataclass
+class DateParts:
+    """Columns made of dates.
+
+    Attributes:
+        derive: expression by name.
+        calendar: names of those that are parts of one date; the others are times between two.
+        asked: by column of dates, what a person should answer.
+        unused: columns of dates that nothing is made of, with the reason.
+        first: the date at which a row is known; None where there is none.
+    """
+
+    derive: dict[str, str] = field(default_factory=dict)
+    calendar: list[str] = field(default_factory=list)
+    asked: dict[str, str] = field(default_factory=dict)
+    unused: dict[str, str] = field(default_factory=dict)
+    first: str | None = None
+
+
+def date_parts(table: pd.DataFrame, time: str | None, others: Collection[str]) -> DateParts:
+    """Make month, weekday and hour of dates that are known with their row, and the time between two of them.
+
+    A row is known at its `time`; where no date is declared as that, at the date that is the first of every row. A later
+    date was known only if it is planned ahead, which its name must say: the time until an appointment is known when it
+    is made, the time until a delivery is not.
+
+    Args:
+        table: typed rows.
+        time: column that orders rows.
+        others: columns that have another role.
+    """
+    made = DateParts()
+    dates = [str(name) for name in table if is_date(table[name]) and name not in others and _varies(table[name])]
+    made.unused |= {name: "no expression can name a column with a backtick" for name in dates if "`" in name}
+    dates = [name for name in dates if name not in made.unused]
+    first = time if time in dates else _first(table, dates)
+    made.first = first
+    if first is not None:
+        _add_calendar(made, table, first)
+    for name in dates:
+        if name != first:
+            _add_other(made, table, name, first)
+    made.derive = {name: text for name, text in made.derive.items() if name not in table}
+    used = " ".join(made.derive.values())
+    for name in dates:
+        if name not in (first, *made.asked, *made.unused) and in_expression(name) not in used:
+            made.unused[name] = "nothing in it varies that could come again"
+    if first is not None and first != time and in_expression(first) not in used:
+        made.unused[first] = "nothing in it varies that could come again"
+    return made
+
+
+def _first(table: pd.DataFrame, dates: list[str]) -> str | None:
+    """The date that comes before all others in its row; None where none does."""
+    whole = [name for name in dates if table[name].notna().all() and not LIVES & set(name_words(name))]
+    for name in sorted(whole, key=lambda name: not BEFOREHAND & set(name_words(name))):
+        if all(_before(table[name], table[other]) for other in whole if other != name):
+            return name
+    return None
+
+
+def _before(date: pd.Series, other: pd.Series) -> bool:
+    """Whether a date is not after another one, by the day: some dates have no time of the day."""
+    if (date.dt.tz is None) != (other.dt.tz is None):
+        return False
+    there = date.notna() & other.notna()
+    return (
+        bool((date[there].dt.floor("D") <= other[there].dt.floor("D")).mean() >= _NEARLY_ALL) if there.any() else False
+    )
+
+
+def _add_other(made: DateParts, table: pd.DataFrame, name: str, first: str | None) -> None:
+    words = set(name_words(name))
+    if first is None:
+        if _has_happened(words):
+            made.unused[name] = "by its name it is known only afterwards, and no date comes first in every row"
+        elif LIVES & words:
+            made.unused[name] = "no date says when the row was, so nothing says how long ago it is"
+        else:
+            _add_calendar(made, table, name)
+        return
+    if (table[name].dt.tz is None) != (table[first].dt.tz is None):
+        made.unused[name] = f"it has a time zone and {first} has none, or the other way round"
+        return
+    axis, date, stem = in_expression(first), in_expression(name), identifier(name)
+    if not (table[name] > table[first]).any():
+        made.derive[f"days_since_{stem}"] = f"days_between({axis}, {date})"
+        if not LIVES & words:
+            _add_calendar(made, table, name, short=True)
+        return
+    later = f"it is later than {first} in {(table[name] > table[first]).mean():.0%} of the rows"
+    lead = f"days_to_{stem}: days_between({date}, {axis})"
+    if _has_happened(words) or table[name].isna().any():
+        made.unused[name] = f"{later}, so what it says was not known then; if it was, derive {lead}"
+    elif LIVES & words:
+        made.unused[name] = f"{later}, which cannot be: see ingestion.two_digit_years, or correct it"
+    elif (PLANNED | BEFOREHAND) & words:
+        made.derive[f"days_to_{stem}"] = f"days_between({date}, {axis})"
+        _add_calendar(made, table, name, short=True)
+        made.asked[name] = (
+            f"{later}: by its name it is planned ahead; if it is not, take days_to_{stem} and its parts out"
+        )
+    else:
+        made.unused[name] = f"{later}; if it is planned ahead and known then, derive {lead}"
+
+
+def _has_happened(words: set[str]) -> bool:
+    """Whether a name is that of what has happened, such as closed_at, and not of what was planned."""
+    if BEFOREHAND & words:
+        return False
+    return bool((HAPPENED | AFTERWARDS) & words) or any(len(word) > 4 and word.endswith("ed") for word in words)
+
+
+def _add_calendar(made: DateParts, table: pd.DataFrame, name: str, *, short: bool = False) -> None:
+    """Month, weekday and hour, where they vary; `short` leaves out the month, which two near dates share."""
+    dates, axis, stem = table[name].dropna(), in_expression(name), identifier(name)
+    span = dates.max() - dates.min()
+    # A month that only later rows have would tell the model nothing.
+    if not short and span >= _YEAR and _varies(dates.dt.month):
+        made.derive[f"{stem}_month"] = f"month({axis})"
+    if span >= _FORTNIGHT and _varies(dates.dt.day) and _varies(dates.dt.day_of_week):
+        made.derive[f"{stem}_weekday"] = f"weekday({axis})"
+    if _varies(dates.dt.hour):
+        made.derive[f"{stem}_hour"] = f"hour({axis})"
+    made.calendar += [f"{stem}_{part}" for part in ("month", "weekday", "hour") if f"{stem}_{part}" in made.derive]
+
+
+def identifier(name: str) -> str:
+    """A column's name as a part of a new one's."""
+    return re.sub(r"\W+", "_", name).strip("_") or "date"
+
+
+def _varies(column: pd.Series) -> bool:
+    return bool(column.min() < column.max())

@@ -1,0 +1,140 @@
+"""Order that nobody has declared: copies of the time axis, sorted rows, neighbours with one outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.onboarding.names import ORDERS, ROW_IDS, name_words
+
+# Rank correlations with the time: of a copy of it, and of what drifts with it.
+_COPY, _TREND = 0.97, 0.8
+_MOSTLY_NEW, _SOME_NEW = 0.5, 0.3
+_FEWEST_ROWS, _FEWEST_VALUES, _FEW_VALUES = 30, 3, 50
+# Rows that are not of the most frequent value: with fewer, a column is sorted by chance.
+_FEWEST_OTHERS = 10
+# Standard errors beyond chance, and the share of what is possible beyond it.
+_FAR_BEYOND, _BEYOND = 6, 0.1
+_FEWEST_RUNS = 4
+
+
+@dataclass(frozen=True)
+class TimeCopies:
+    """Features that follow the time.
+
+    Attributes:
+        copies: those that say nothing but when a row was, with the evidence.
+        drifting: those whose later values were rarely learnt, with the evidence.
+    """
+
+    copies: dict[str, str]
+    drifting: dict[str, str]
+
+
+def time_copies(
+    table: pd.DataFrame, time: str, train: pd.Series, test: pd.Series, names: Iterable[str], calendar: Collection[str]
+) -> TimeCopies:
+    """Find features that say nothing but when a row was: later rows have values that were never learnt.
+
+    Numbers are copies by their rank correlation with the time. Columns of few values are, numbers or texts, where each
+    value has a stretch of time of its own, as the days of one month have.
+
+    Args:
+        table: rows with the features.
+        time: column that orders them.
+        train: whether a row is trained on.
+        test: whether a row is a test row.
+        names: features to look at.
+        calendar: those that are parts of the time itself, which come again unless the table is short.
+    """
+    ordered = table.sort_values(time, kind="stable")
+    found = TimeCopies({}, {})
+    for name in names:
+        column = ordered[name].dropna()
+        if len(column) < max(_FEWEST_ROWS, 0.5 * len(table)) or column.nunique() < _FEWEST_VALUES:
+            continue
+        number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        new = _share_of_new(column, train[column.index], test[column.index], number)
+        if name in calendar:
+            if new >= _SOME_NEW:
+                found.copies[name] = f"{new:.0%} of the test rows have a value that no training row has"
+            continue
+        moments = ordered.loc[column.index, time].rank()
+        strength = abs(float(column.astype(float).rank().corr(moments))) if number else 0.0
+        never = f"under a split by time, {new:.0%} of the test rows have values that were never learnt"
+        if strength >= _COPY:
+            found.copies[name] = f"a copy of the time axis (rank correlation {strength:.2f} with {time}): {never}"
+        elif new >= _MOSTLY_NEW and _has_stretches(column):
+            found.copies[name] = f"a copy of the time axis (each value has its own stretch of {time}): {never}"
+        elif new >= _MOSTLY_NEW and strength >= _TREND:
+            found.drifting[name] = f"drifts with {time} (rank correlation {strength:.2f}): {never}"
+    return found
+
+
+def _has_stretches(column: pd.Series) -> bool:
+    """Whether each of few values comes in one or two runs of rows in the order of time."""
+    values = column.nunique()
+    return values <= len(column) / 5 and int((column != column.shift()).sum()) <= 2 * values
+
+
+def _share_of_new(column: pd.Series, train: pd.Series, test: pd.Series, number: bool) -> float:
+    """Fraction of the test rows whose value lies outside of what training rows have."""
+    learnt, judged = column[train], column[test]
+    if learnt.empty or judged.empty:
+        return 0.0
+    if number and column.nunique() > _FEW_VALUES:
+        return float((~judged.between(learnt.min(), learnt.max())).mean())
+    return float((~judged.isin(learnt.unique())).mean())
+
+
+def sorted_columns(table: pd.DataFrame, names: Iterable[str]) -> list[str]:
+    """Columns by which the rows of the file are sorted, those first whose name is one of an order; running ids are not.
+
+    Args:
+        table: rows in the order of the file.
+        names: columns to look at.
+    """
+    found = []
+    for name in names:
+        column = table[name]
+        if column.isna().any() or len(column) < _FEWEST_ROWS or column.nunique() < _FEWEST_VALUES:
+            continue
+        plain = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        if not plain and not pd.api.types.is_datetime64_any_dtype(column):
+            continue
+        if not (column.is_monotonic_increasing or column.is_monotonic_decreasing):
+            continue
+        words = name_words(name)
+        named = bool(ORDERS & set(words))
+        steps = column.diff().iloc[1:]
+        running = plain and column.is_unique and steps.min() == steps.max()
+        if not named and (running or not words or words[-1] in ROW_IDS or words[-1].endswith("id")):
+            continue
+        if len(column) - column.value_counts().iloc[0] >= _FEWEST_OTHERS:
+            found.append((not named, name))
+    return [name for _, name in sorted(found, key=lambda each: each[0])]
+
+
+def alike_neighbours(labels: pd.Series) -> str | None:
+    """Say how much more often neighbouring rows have the same outcome than by chance; None where they do not.
+
+    Args:
+        labels: 0 or 1 for each row, in the order of the file.
+    """
+    values = labels.to_numpy()
+    if len(values) < _FEWEST_ROWS:
+        return None
+    equal = values[1:] == values[:-1]
+    if (~equal).sum() < _FEWEST_RUNS:
+        # The file is sorted by the target itself, which says nothing about time.
+        return None
+    share, rate = float(equal.mean()), float(values.mean())
+    chance = rate**2 + (1 - rate) ** 2
+    error = np.sqrt(max(chance * (1 - chance), 1e-9) / len(equal))
+    # Of a rare class, what counts is how much of the room above chance is taken.
+    if share - chance <= _FAR_BEYOND * error or share - chance <= _BEYOND * (1 - chance):
+        return None
+    return f"{share:.0%} of neighbouring rows have the same outcome, by chance {chance:.0%}"

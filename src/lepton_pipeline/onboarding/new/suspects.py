@@ -1,0 +1,186 @@
+"""Features that are suspiciously strong, judged against the others without them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lepton_pipeline.features.leaks import BRIGHT, LEARNABLE, OTHERS, SURELY, repeating
+from lepton_pipeline.features.noise import additive_auc
+from lepton_pipeline.features.noise import joint_auc as boosted_auc
+from lepton_pipeline.features.strength import Alone, rarer_rows
+from lepton_pipeline.onboarding.names import AFTERWARDS, ATTRIBUTES, EARLIER, name_words
+
+# Together, few honest features exceed it; alone, a feature beyond the second follows from the target.
+IMPLAUSIBLE, SETTLED = 0.95, 0.99
+# Between neighbours in the list of AUCs, a step so large parts a few columns from all others.
+_GAP, _GAP_ABOVE, _MOST_ABOVE, _FEWEST_BELOW = 0.08, 0.7, 6, 5
+# With fewer rows of the rarer class no joint model tells anything.
+_FEWEST = 40
+# A feature that is ahead of all others by less is a question.
+_AHEAD, _LIFT = 0.05, 0.08
+# Many honest features reach what is below it; unless a name says that it comes afterwards, that is a question, too.
+_STRONG = 0.78
+# Below it, a feature says next to nothing alone.
+_TELLING = 0.55
+
+Codes = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found about strong features.
+
+    Attributes:
+        leaks: features to leave out, with the evidence.
+        asked: features that stay, with what a person should answer.
+        together: AUC of the features that stay, but for known ones, and its standard error; None where too few rows
+            tell it.
+    """
+
+    leaks: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
+    together: tuple[float, float] | None = None
+
+
+def judge_features(
+    training: pd.DataFrame, labels: Codes, alone: Mapping[str, Alone], known: Collection[str], plain: Collection[str]
+) -> Judgement:
+    """Find features that say more than they should, several at once: leaks hide one another where they come in company.
+
+    Features that are strong alone, or parted from the others by a step in the sorted AUCs, are suspects. They are
+    compared with a boosted model of all features but the suspects. Whoever does not outshine it is none.
+
+    Args:
+        training: float64 numbers and int32 codes, see `plain_features`.
+        labels: 0 or 1 for each row.
+        alone: what each feature says alone.
+        known: features that are certainly known when the model is asked.
+        plain: features that may be strong for an honest reason, see `is_attribute`.
+
+    Returns:
+        What to leave out and what to ask. What is a plain attribute is asked about; what settles the target is not.
+    """
+    rarer = rarer_rows(labels)
+    if rarer < _FEWEST:
+        return _few_rows(alone, known, plain)
+    joint_auc = boosted_auc if rarer >= LEARNABLE else additive_auc
+    useful = training.drop(columns=repeating(training))
+    apart = _above_a_gap({name: each for name, each in alone.items() if name in useful and name not in known})
+    bright = [name for name, each in alone.items() if each.auc >= BRIGHT and each.interval[0] >= SURELY]
+    later = [name for name, each in alone.items() if each.auc >= _TELLING and is_afterwards(name) and name not in plain]
+    suspects = [name for name in useful if name not in known and name in {*bright, *apart, *later}]
+    free = useful.drop(columns=[name for name in known if name in useful])
+    together = joint_auc(free, labels) if free.shape[1] else None
+    if not suspects or together is None:
+        return Judgement(together=together)
+    suspects, rest = _outshining(useful, labels, alone, suspects, {*apart, *later}, joint_auc)
+    leaks, asked = {}, {}
+    for name in suspects:
+        each = alone[name]
+        beside = joint_auc(useful.drop(columns=[other for other in suspects if other != name]), labels)
+        enough = useful.shape[1] - len(suspects) >= OTHERS
+        evidence = _evidence(each, rest, beside, together, suspects, useful.shape[1])
+        lifts = name in later and beside[0] - rest[0] >= _LIFT
+        if name in later and name not in apart and not lifts and not _ahead(each, rest):
+            continue
+        if each.auc >= SETTLED:
+            leaks[name] = f"it nearly settles the target: {evidence}"
+        elif name in plain or not enough:
+            asked[name] = evidence
+        elif _ahead(each, rest) and each.auc - rest[0] >= _AHEAD and (each.auc >= _STRONG or is_afterwards(name)):
+            leaks[name] = f"it outshines all others: {evidence}"
+        elif lifts:
+            leaks[name] = f"by its name it comes afterwards, and it adds too much: {evidence}"
+        else:
+            asked[name] = evidence
+    kept = free.drop(columns=list(leaks))
+    return Judgement(leaks, asked, joint_auc(kept, labels) if leaks and kept.shape[1] else together)
+
+
+def is_attribute(name: str) -> bool:
+    """Whether a name is that of a plain attribute, such as age or amount, and not of what comes after the outcome.
+
+    >>> is_attribute("age"), is_attribute("loan_amount"), is_attribute("refund_amount"), is_attribute("x7")
+    (True, True, False, False)
+    """
+    words = set(name_words(name)) | set(re.split(r"[\W\d_]+", name.casefold()))
+    return bool(words & ATTRIBUTES) and not is_afterwards(name)
+
+
+def is_afterwards(name: str) -> bool:
+    """Whether a name is that of what is measured, decided or written down only after an outcome."""
+    words = set(name_words(name))
+    return bool(words & AFTERWARDS) and not words & EARLIER
+
+
+def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collection[str]) -> Judgement:
+    """Where a joint model would learn too little, only the list of AUCs tells."""
+    free = {name: each for name, each in alone.items() if name not in known}
+    apart = [name for name in _above_a_gap(free, errors=1.0) if free[name].interval[0] >= SURELY]
+    leaks, asked = {}, {}
+    for name, each in free.items():
+        low, high = each.interval
+        said = f"alone it reaches AUC {each.auc:.2f} ({low:.2f} to {high:.2f})"
+        if (each.auc > IMPLAUSIBLE and name not in plain) or each.auc >= SETTLED:
+            leaks[name] = f"implausibly strong: {said}"
+        elif each.auc > IMPLAUSIBLE or name in apart:
+            best = max((other.auc for key, other in free.items() if key not in apart and key != name), default=0.5)
+            asked[name] = f"{said}, the best of the others {best:.2f}; too few rows for a model of all others"
+    return Judgement(leaks, asked)
+
+
+def _above_a_gap(alone: Mapping[str, Alone], errors: float = 2.0) -> list[str]:
+    """The strongest features, where a step parts a few of them from all the others."""
+    names = sorted(alone, key=lambda name: -alone[name].auc)
+    for count in range(min(_MOST_ABOVE, len(names) - _FEWEST_BELOW), 0, -1):
+        above, below = alone[names[count - 1]], alone[names[count]]
+        if above.auc >= _GAP_ABOVE and above.auc - below.auc >= max(_GAP, errors * np.hypot(above.error, below.error)):
+            return names[:count]
+    return []
+
+
+def _outshining(
+    training: pd.DataFrame,
+    labels: Codes,
+    alone: Mapping[str, Alone],
+    suspects: list[str],
+    apart: Collection[str],
+    joint_auc: Callable[[pd.DataFrame, Codes], tuple[float, float]],
+) -> tuple[list[str], tuple[float, float]]:
+    """The suspects that outshine a model of all others, or that a gap parts from them; and that model's AUC."""
+    while suspects:
+        others = training.drop(columns=suspects)
+        rest = joint_auc(others, labels) if others.shape[1] else (0.5, 0.0)
+        kept = [name for name in suspects if name in apart or _ahead(alone[name], rest)]
+        if kept == suspects:
+            return suspects, rest
+        suspects = kept
+    return [], (0.5, 0.0)
+
+
+def _ahead(alone: Alone, rest: tuple[float, float]) -> bool:
+    return bool(alone.auc - rest[0] > 2 * np.hypot(alone.error, rest[1]))
+
+
+def _evidence(
+    alone: Alone,
+    rest: tuple[float, float],
+    beside: tuple[float, float],
+    together: tuple[float, float],
+    suspects: list[str],
+    features: int,
+) -> str:
+    low, high = alone.interval
+    count = features - len(suspects)
+    said = f"alone it reaches AUC {alone.auc:.3f} ({low:.3f} to {high:.3f}) in training rows"
+    if count:
+        said += f", the other {count} features together {rest[0]:.3f}, with it {beside[0]:.3f}"
+    if len(suspects) > 1:
+        said += f", with all {len(suspects)} that stand out {together[0]:.3f}"
+    return said

@@ -1,0 +1,207 @@
+"""How a table writes its numbers: decimal mark, thousands marks, units, accounting signs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from lepton_pipeline.parameters import Ingestion
+
+_CURRENCIES = (
+    "$ € £ ¥ ₹ ₽ ₩ ₺ ₴ zł Kč Ft kr R$ US$ EUR USD GBP CHF JPY CNY INR SEK NOK DKK PLN CZK HUF BRL CAD AUD Fr. Rs Rs."
+)
+_MEASURES = (
+    "% ‰ ° °C °F C F K kg g mg µg t lb lbs oz km m cm mm mi ft in km² m² ha sqm sqft l ml L mL gal km/h kmh mph m/s "
+    "kW W MW kWh MWh Wh V A Hz kHz MHz GHz hp PS bhp kmpl CC cc Nm bar hPa mbar psi s sec min h hrs hours days d "
+    "years yrs months weeks KB MB GB TB kB bps Mbps pcs x"
+)
+_PREFIXES = frozenset(_CURRENCIES.split())
+_SUFFIXES = frozenset([*_CURRENCIES.split(), *_MEASURES.split()])
+# Files also write the narrow and the wide blank that does not break, and the typographic apostrophe.
+_SAME_MARK = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "’": "'", "−": "-", "\u2013": "-"})
+_AFFIXED = re.compile(
+    r"[(]?\s*[+-]?\s*(?P<before>[^\d\s.,'()+-][^\d\s'()+,-]{0,3})?\s*[+-]?\s*(?P<number>[.,]?\d[\d., ']*?)"
+    r"\s*(?P<after>[^\d\s.,'()+-][^\s'()+,-]{0,5})?\s*-?\s*[)]?"
+)
+_EXAMPLES = 2
+_FEW_ODD = 0.05
+_SAMPLE = 200
+# From so many digits on, numbers in groups that all have as many are telephone numbers or the like.
+_LONG = 7
+_FEWEST = 10
+
+
+@dataclass(frozen=True)
+class NumberStyle:
+    """How numbers are written beyond digits and a decimal point.
+
+    Attributes:
+        decimal: the decimal mark.
+        thousands: mark between groups of three digits.
+        units: signs beside numbers.
+        accounting: whether (5) and 5- are written for -5.
+        reasons: by key of `ingestion`, why, with examples and columns.
+        doubts: by column, what a person should look at.
+    """
+
+    decimal: str = "."
+    thousands: str | None = None
+    units: list[str] = field(default_factory=list)
+    accounting: bool = False
+    reasons: dict[str, str] = field(default_factory=dict)
+    doubts: dict[str, str] = field(default_factory=dict)
+
+    def of(self, ingestion: Ingestion) -> Ingestion:
+        """`ingestion` with this style; keys that keep their default are left as they are."""
+        found = {"decimal": self.decimal, "thousands": self.thousands, "units": self.units}
+        changed = {key: value for key, value in found.items() if value != getattr(ingestion, key)}
+        return ingestion.model_copy(update=changed | ({"accounting": True} if self.accounting else {}))
+
+
+def number_style(texts: Mapping[str, pd.Series], separator: str = ",") -> NumberStyle:
+    """Find the style in which the most columns are numbers; of two that fit alike, the plainer one.
+
+    Args:
+        texts: distinct values of each text column, stripped, without those that mean "no value".
+        separator: between the fields of the file, which says where a point may be a thousands mark.
+    """
+    cores = {name: found for name, values in texts.items() if (found := _cores(values)) is not None}
+    scores = {style: sum(_fit(each.numbers, *style) for each in cores.values()) for style in _STYLES}
+    decimal, mark = max(_STYLES, key=lambda style: scores[style])
+    reasons, doubts = {}, {name: each.doubt for name, each in cores.items() if each.doubt}
+    fitting = {name: each for name, each in cores.items() if _fit(each.numbers, decimal, mark)}
+    if decimal == ",":
+        example = _shown(fitting, r".*\d,\d+.*")
+        reasons["decimal"] = f"numbers such as {example}" if example else "the point stands between thousands"
+    if mark is not None:
+        reasons["thousands"] = f"numbers such as {_shown(fitting, _grouped(mark))}"
+    units = list(dict.fromkeys(unit for each in fitting.values() for unit in each.units))
+    if units:
+        signed = {name: each for name, each in fitting.items() if each.units}
+        reasons["units"] = f"stand beside the numbers of {', '.join(signed)}, such as {_first(signed)}"
+    accounting = {name: each for name, each in fitting.items() if each.accounting}
+    if accounting:
+        reasons["accounting"] = f"negative numbers such as {_first({n: e.negative() for n, e in accounting.items()})}"
+    if mark is None and decimal == "." and separator == ";":
+        doubts |= {name: _POINT.format(each.numbers.iloc[0]) for name, each in fitting.items() if _may_be_grouped(each)}
+    return NumberStyle(decimal, mark, units, bool(accounting), reasons, doubts)
+
+
+_STYLES: list[tuple[str, str | None]] = [
+    (".", None), (".", ","), (",", None), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"),
+]  # fmt: skip
+_POINT = (
+    "three digits follow the point in every value, such as {!r}: if it is a thousands mark, declare ingestion.decimal "
+    "as a comma and ingestion.thousands as a point"
+)
+
+
+@dataclass(frozen=True)
+class _Cores:
+    """A column of numbers and what stands around them.
+
+    Attributes:
+        texts: as they are.
+        numbers: the same without signs and units.
+        units: what stands beside them.
+        accounting: whether some are written (5) or 5-.
+        doubt: what keeps them from being numbers; empty where nothing does.
+    """
+
+    texts: pd.Series
+    numbers: pd.Series
+    units: list[str]
+    accounting: bool
+    doubt: str = ""
+
+    def negative(self) -> _Cores:
+        return replace(self, texts=self.texts[self.texts.str.fullmatch(_NEGATIVE)])
+
+
+_NEGATIVE = r"\(.*\d.*\)|[^-(]*\d[^-]*-"
+
+
+def _cores(values: pd.Series) -> _Cores | None:
+    """What is between signs and units, where nearly every value is a number with at most one unit."""
+    if pd.api.types.is_numeric_dtype(values) or values.empty:
+        return None
+    texts = values.astype("str").str.translate(_SAME_MARK)
+    if pd.to_numeric(texts, errors="coerce").notna().all():
+        return _Cores(values, texts.str.lstrip("+-"), [], False)
+    sample = texts.iloc[:_SAMPLE]
+    if not _nearly(sample.str.fullmatch(_AFFIXED)):
+        return None
+    parts = texts.str.extract(rf"^{_AFFIXED.pattern}$")[["before", "number", "after"]]
+    found = parts["number"].notna()
+    if not _nearly(found):
+        return None
+    accounting = texts.str.fullmatch(_NEGATIVE) & found
+    numbers = parts["number"].fillna("?")
+    beside = pd.concat([parts["before"], parts["after"]]).dropna()
+    units = beside.value_counts().index.tolist()
+    if accounting.all() or _codes(numbers, texts):
+        return None
+    if not units:
+        return _Cores(values, numbers, [], bool(accounting.any()))
+    if not all(_is_unit(unit, parts, len(beside)) for unit in units):
+        return None
+    if len(units) > 1:
+        shown = ", ".join(map(repr, units[:_EXAMPLES]))
+        several = f"numbers in several units ({shown}): read as text; write them in one unit"
+        return _Cores(values, pd.Series(["?"]), [], False, several)
+    return _Cores(values, numbers, units, bool(accounting.any()))
+
+
+def _is_unit(unit: str, parts: pd.DataFrame, rows: int) -> bool:
+    """Whether a sign is one of a number, and not a part of a code such as A17 or 12b."""
+    before, after = (parts["before"] == unit).any(), (parts["after"] == unit).any()
+    known = not (before and unit not in _PREFIXES) and not (after and unit not in _SUFFIXES)
+    if unit in _PREFIXES or unit in "%‰°":
+        return known or not unit.isalnum()
+    return bool(known and rows >= (1 - _FEW_ODD) * len(parts))
+
+
+def _codes(numbers: pd.Series, texts: pd.Series) -> bool:
+    """Whether digits in groups are a code, a telephone number say: as many digits in every value."""
+    digits = numbers.str.replace(r"\D", "", regex=True).str.len()
+    grouped = numbers.str.contains(r"\d[ '.]\d{3}(?!\d)", regex=True)
+    return bool(grouped.all() and len(texts) > 2 and digits.min() == digits.max() and digits.iloc[0] >= _LONG)
+
+
+def _fit(numbers: pd.Series, decimal: str, mark: str | None) -> float:
+    """1 where every value is a number in this style, a little less where nearly every one is, else 0."""
+    point = re.escape(decimal)
+    fraction = rf"({point}\d*)?([eE][+-]?\d+)?"
+    whole = r"\d+" if mark is None else rf"(\d+|[1-9]\d{{0,2}}({re.escape(mark)}\d{{3}})+)"
+    good = numbers.str.fullmatch(rf"{whole}{fraction}|{point}\d+([eE][+-]?\d+)?")
+    return 1.0 if good.all() else 0.9 if _nearly(good) else 0.0
+
+
+def _nearly(good: pd.Series) -> bool:
+    wrong = int((~good).sum())
+    return wrong == 0 or (wrong <= max(1, _FEW_ODD * len(good)) and len(good) - wrong > 2)
+
+
+def _grouped(mark: str) -> str:
+    return rf"[^\d]*\d{{1,3}}({re.escape(mark)}\d{{3}})+.*"
+
+
+def _shown(columns: Mapping[str, _Cores], pattern: str) -> str:
+    """An example of each of the first columns that hold one, and those columns; empty where none does."""
+    found = {name: each.texts[each.texts.str.fullmatch(pattern)] for name, each in columns.items()}
+    found = {name: values for name, values in found.items() if len(values)}
+    examples = ", ".join(repr(values.iloc[0]) for values in list(found.values())[:_EXAMPLES])
+    return f"{examples} in {', '.join(found)}" if found else ""
+
+
+def _first(columns: Mapping[str, _Cores]) -> str:
+    return ", ".join(repr(each.texts.iloc[0]) for each in list(columns.values())[:_EXAMPLES])
+
+
+def _may_be_grouped(column: _Cores) -> bool:
+    marked = column.numbers[column.numbers.str.contains(".", regex=False)]
+    enough = len(marked) >= _FEWEST and len(marked) >= len(column.numbers) / 2
+    return enough and bool(marked.str.fullmatch(r"[1-9]\d{0,2}\.\d{3}").all())

@@ -1,0 +1,62 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from lepton_pipeline.onboarding.new.date_parts import date_parts
+
+ROWS = 400
+
+
+def table(**later: float) -> pd.DataFrame:
+    """Rows booked over two years, and dates so many days later on average."""
+    draw = np.random.default_rng(0)
+    booked = pd.Series(pd.Timestamp("2023-01-01") + pd.to_timedelta(draw.integers(0, 17_000, ROWS), unit="h"))
+    dates = {name: booked + pd.to_timedelta(draw.exponential(days, ROWS), unit="D") for name, days in later.items()}
+    return pd.DataFrame({"booked_at": booked, **dates})
+
+
+def test_several_dates_give_calendar_and_lead_time_without_what_comes_later() -> None:
+    rows = table(travel_date=20, closed_on=30, payment=25, other=10)
+    rows["birth_date"] = rows["booked_at"] - pd.Timedelta("9000D")
+    rows["travel_date"] = rows["travel_date"].dt.normalize()
+    made = date_parts(rows, None, ())
+    assert made.first == "booked_at"
+    assert made.derive == {
+        "booked_at_month": "month(booked_at)",
+        "booked_at_weekday": "weekday(booked_at)",
+        "booked_at_hour": "hour(booked_at)",
+        "days_to_travel_date": "days_between(travel_date, booked_at)",
+        "travel_date_weekday": "weekday(travel_date)",
+        "days_since_birth_date": "days_between(booked_at, birth_date)",
+    }
+    assert set(made.unused) == {"closed_on", "payment", "other"}
+    assert "days_to_other: days_between(other, booked_at)" in made.unused["other"]
+    assert "planned ahead" in made.asked["travel_date"]
+    assert date_parts(rows, "booked_at", ()).derive == made.derive
+
+
+def test_a_planned_date_that_many_rows_lack_is_not_used() -> None:
+    rows = table(expected_end=20)
+    rows.loc[::3, "expected_end"] = pd.NaT
+    assert set(date_parts(rows, "booked_at", ()).unused) == {"expected_end"}
+
+
+def test_dates_in_no_order_give_their_own_parts_only() -> None:
+    rows = pd.DataFrame({"alpha": table()["booked_at"], "beta": table()["booked_at"].sample(frac=1).to_numpy()})
+    made = date_parts(rows, None, ())
+    assert made.first is None
+    assert set(made.derive) == {f"{name}_{part}" for name in rows for part in ("month", "weekday", "hour")}
+
+
+def test_first_days_of_months_have_no_weekday() -> None:
+    rows = pd.DataFrame({"issued": pd.date_range("2020-01-01", periods=40, freq="MS")})
+    assert list(date_parts(rows, "issued", ()).derive) == ["issued_month"]
+
+
+@pytest.mark.parametrize("zoned", ["booked_at", "travel_date"])
+def test_dates_with_and_without_a_zone_are_not_compared(zoned: str) -> None:
+    rows = table(travel_date=20)
+    rows[zoned] = rows[zoned].dt.tz_localize("UTC")
+    made = date_parts(rows, "booked_at", ())
+    assert "days_to_travel_date" not in made.derive
+    assert "time zone" in made.unused["travel_date"]

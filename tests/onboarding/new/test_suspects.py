@@ -1,0 +1,88 @@
+"""Leaks come in company, and honest features are strong, too."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lepton_pipeline.features.strength import features_alone
+from lepton_pipeline.onboarding.new.suspects import Judgement, is_afterwards, is_attribute, judge_features
+
+
+def judged(
+    columns: dict[str, float], rows: int = 1500, seed: int = 0, weak: int = 10, **further: pd.Series
+) -> Judgement:
+    """Judge columns of `2 * target + noise`, named with the standard deviation of the noise, among weak ones."""
+    draw = np.random.default_rng(seed)
+    target = (draw.random(rows) < 0.3).astype(int)
+    table = pd.DataFrame({f"w{number}": draw.normal(size=rows) + 0.3 * target for number in range(weak)})
+    table = table.assign(**{name: 2 * target + spread * draw.normal(size=rows) for name, spread in columns.items()})
+    table = table.assign(**further)
+    plain = {name for name in table if is_attribute(str(name))}
+    return judge_features(table, target, features_alone(table, target), (), plain)
+
+
+@pytest.mark.parametrize(
+    "spreads", [{"a": 1.2, "b": 1.3, "c": 1.4}, {"a": 1.2, "b": 1.4}, {"a": 1.3}, {"a": 0.8, "b": 1.2, "c": 1.5}]
+)
+@pytest.mark.parametrize("rows", [1500, 500])
+def test_leaks_do_not_hide_one_another(spreads: dict[str, float], rows: int) -> None:
+    found = judged(spreads, rows)
+    assert set(found.leaks) | set(found.asked) == set(spreads)
+    assert set(found.leaks) == set(spreads)
+    assert all("together 0." in why and "with it 0." in why for why in found.leaks.values())
+    assert found.together is not None
+    assert found.together[0] < 0.85
+
+
+def test_a_strong_attribute_is_a_question_with_both_figures_and_leaks_beside_it_are_found() -> None:
+    found = judged({"age": 1.3, "later_sum": 1.3})
+    assert list(found.leaks) == ["later_sum"]
+    assert list(found.asked) == ["age"]
+    assert "the other 10 features together 0." in found.asked["age"]
+    assert ", with it 0." in found.asked["age"]
+
+
+def test_what_settles_the_target_is_left_out_whatever_its_name() -> None:
+    assert list(judged({"age": 0.3}).leaks) == ["age"]
+    assert list(judged({"age": 0.3}, rows=90).leaks) == ["age"]
+
+
+def test_honest_features_that_are_strong_together_raise_nothing() -> None:
+    # Each says a little less than the one before: no step parts them, and the others are as good together.
+    found = judged({f"x{number}": 1.6 + 0.25 * number for number in range(12)})
+    assert (found.leaks, found.asked) == ({}, {})
+    assert found.together is not None
+    assert found.together[0] > 0.95
+
+
+def test_a_column_named_as_of_afterwards_is_left_out_for_what_it_adds() -> None:
+    draw = np.random.default_rng(1)
+    claim = pd.Series(draw.lognormal(8, 2, 1500))
+    target = (np.random.default_rng(0).random(1500) < 0.3).astype(int)
+    paid = claim * (1 - 0.6 * target) * draw.normal(1, 0.2, 1500)
+    found = judged({}, claim_size=claim, paid_out=paid)
+    assert list(found.leaks) == ["paid_out"]
+    assert "comes afterwards" in found.leaks["paid_out"]
+
+
+def test_with_few_rows_only_the_step_in_the_list_tells() -> None:
+    found = judged({"a": 1.0, "b": 1.1}, rows=110)
+    assert set(found.leaks) | set(found.asked) == {"a", "b"}
+    assert found.together is None
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "afterwards"),
+    [
+        ("age", True, False),
+        ("LoanAmount", True, False),
+        ("refund_amount", False, True),
+        ("prior_paid_amount", True, False),
+        ("x7", False, False),
+        ("duration", False, False),
+        ("total_paid", False, True),
+    ],
+)
+def test_names_say_what_a_column_may_be(name: str, attribute: bool, afterwards: bool) -> None:
+    assert is_attribute(name) is attribute
+    assert is_afterwards(name) is afterwards
