@@ -112,7 +112,6 @@ def _work(
     from lepton_pipeline.backfill.shelf import ARTEFACTS, STORE
     from lepton_pipeline.backfill.walk import models_in_use, walk, without_clock
     from lepton_pipeline.backfill_view import print_backfill, print_look
-    from lepton_pipeline.registry.home import LocalStore
     from lepton_pipeline.registry.tracking import RunLog, Tracking
 
     table = steps.whole_table()
@@ -124,14 +123,9 @@ def _work(
     log.tag(run_id, {f"{name}.sha256": value for name, value in key.items() if name not in ("from", "every")})
     declared, notes = without_clock(steps.declared, grid)
     scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
-
-    def open_scratch() -> RunLog:
-        # The store of dates that were finished before the project was moved or copied.
-        home = LocalStore(shelf.store / STORE, shelf.store, Path(ARTEFACTS))
-        home.rewrite(home.former())
-        return steps.use(RunLog(scratch, shelf.store))
-
-    looks = walk(grid, declared, vertical, steps, shelf, open_scratch, now, print_look)
+    looks = walk(
+        grid, declared, vertical, steps, shelf, lambda: steps.use(RunLog(scratch, shelf.store)), now, print_look
+    )
     metric, evaluation = declared.gate.metric, declared.evaluation
     present = now.replace(tzinfo=None).isoformat(timespec="seconds")
     periods = realise(table, declared.dataset, grid, models_in_use(looks), steps.score, metric, evaluation, present)

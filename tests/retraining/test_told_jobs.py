@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 
 import pytest
 from alert_servers import Webhook, closed_port, serving
-from conftest import Project
 
 CODE = """
 import sys
@@ -25,7 +23,7 @@ print("imported:", [name for name in ("torch", "great_expectations", "matplotlib
 
 @pytest.fixture(scope="module")
 def project(trained, tmp_path_factory):
-    return Project(shutil.copytree(trained[0].path, tmp_path_factory.mktemp("alerts") / "project"))
+    return trained[0].copy(tmp_path_factory.mktemp("alerts") / "project")
 
 
 def holding(folder, text):

@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from lepton_pipeline.registry.home import LocalStore
+
 STORE, ARTEFACTS = "mlflow.db", "mlruns"
 _NOTE = "key.json"
 
@@ -67,6 +69,9 @@ class Shelf:
                 shutil.rmtree(each)
         else:
             shutil.copy(self._dates / name / STORE, self.store / STORE)
+            # The date may have been finished before the project was moved or copied.
+            home = LocalStore(self.store / STORE, self.store, Path(ARTEFACTS))
+            home.rewrite(home.former())
 
     def finish(self, name: str, decision: dict[str, Any]) -> None:
         """Keep what was decided at a date, with the store as it is now."""
