@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from customers import bare_project, new_shop
 
+from lepton_pipeline.features.column_record import UNUSED
+
 ROWS = 900
 
 
