@@ -229,7 +229,7 @@ def test_what_is_not_allowed_is_refused_before_there_is_data(text, problem):
         ("z - d", "with a time zone cannot be mixed"),
         ("d > 'soon'", "'soon' is compared with dates but is none"),
         ("d - d", "the result is a duration"),
-        ("date(n, '%Y')", r"no dates of the format '%Y' \(2 of them, e.g. 'x', 'Yb'\)"),
+        ("date(n, '%Y')", r"no dates of the format '%Y' \(2 of them, e.g. 'x' \(row \d\), 'Yb' \(row \d\)\)"),
         ("date(b / 4, '%Y')", r"e.g. '0.5'"),
         ("date(n, '%Q')", "'Q' is a bad directive"),
         ("mixed", "a column must hold values of one kind; column 'mixed'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ def read_dates(
     Args:
         column: texts, blank where missing, or whole numbers, to which the zeros are given back that a number loses.
         layout: a format of strptime, or ISO8601.
-        or_iso: whether a value may also be an ISO 8601 date.
+        or_iso: whether a value may also be an ISO 8601 date; not where the format has the day before the month.
         zone: the clock to read times by, however their offsets are written; None for times without a zone; UNKNOWN to
             keep the zone that all have.
         latest_year: what two digits may mean at most, where the format has such years.
@@ -52,17 +53,19 @@ def read_dates(
     number = pd.api.types.is_numeric_dtype(values.dtype)
     texts = _digits(values, _width(layout)) if number else values.astype("str").str.strip()
     texts = texts.mask(texts == "")
-    _require_alike(texts, layout, zone, or_iso=or_iso)
+    _require_alike(texts, layout, zone)
     dates = _parsed(texts, layout, zone)
     if latest_year is not None:
         dates = dates.mask(dates.dt.year > latest_year, dates - pd.DateOffset(years=100))
     wrong = texts[dates.isna() & texts.notna()]
-    if or_iso and len(wrong):
+    if or_iso and len(wrong) and "%Y-%d" not in layout:
         dates, wrong = _with_iso(dates, wrong, layout, zone)
     if len(wrong):
-        shown = ", ".join(map(repr, wrong[:_EXAMPLES]))
+        places = np.flatnonzero(np.isin(codes, wrong.index))
+        first = {int(codes[place]): column.index[place] for place in places[::-1]}
+        shown = ", ".join(f"{wrong[code]!r} (row {first[code]})" for code in wrong.index[:_EXAMPLES])
         raise ValueError(
-            f"values are no dates of the format {layout!r} ({len(wrong):,} of them, e.g. {shown}); "
+            f"values are no dates of the format {layout!r} ({len(places):,} of them, e.g. {shown}); "
             "correct the values or the format"
         )
     return pd.Series(dates.array.take(codes, allow_fill=True), index=column.index, name=column.name)
@@ -80,13 +83,47 @@ def offsets_of(texts: pd.Series, layout: str) -> pd.Series:
     if "Z" in _directives(layout):
         return pd.Series("UTC", index=texts.index, dtype=object)
     offsets = pd.Series(None, index=texts.index, dtype=object)
-    zoned = texts.astype("str")
-    zoned = zoned[zoned.str.contains(_ZONED)]
-    # Few ends for many times.
-    ends = zoned.str[-6:]
-    names = {end: _zone_name(found[0]) for end in ends.unique() if (found := _OFFSET.search(end))}
-    offsets.loc[zoned.index] = ends.map(names).astype(object)
+    written = texts.astype("str")
+    if layout == ISO:
+        zoned = written[written.str.contains(_ZONED)]
+        # Few ends for many times.
+        ends = zoned.str[-6:]
+        names = {end: _zone_name(found[0]) for end in ends.unique() if (found := _OFFSET.search(end))}
+        offsets.loc[zoned.index] = ends.map(names).astype(object)
+    else:
+        extracted = pd.Series(written.str.extract(_offset_of(layout), expand=False))
+        others = texts[extracted.isna()]
+        offsets.loc[others.index] = offsets_of(others, ISO)
+        offsets.loc[extracted.dropna().index] = extracted.dropna().map(_zone_name).astype(object)
     return offsets
+
+
+def _offset_of(layout: str) -> str:
+    """A pattern of times in this format that holds their offset."""
+    parts = re.split("(%.)", layout)
+    others = {"%%": "%", "%z": r"([Zz]|[+-]\d{2}:?\d{2})"}
+    return f"^{''.join(others.get(part, '.+?' if part.startswith('%') else re.escape(part)) for part in parts)}$"
+
+
+def are_of_zone(texts: pd.Series, offsets: pd.Series, layout: str, zone: str) -> bool:
+    """Whether times are written with the offsets that a zone has at them, and not as UTC.
+
+    Args:
+        texts: times, none missing.
+        offsets: of each, see `offsets_of`.
+        layout: their format.
+        zone: such as Europe/Berlin.
+    """
+    if offsets.isna().any() or "UTC" in set(offsets):
+        return False
+    try:
+        local = read_dates(texts, layout, or_iso=True, zone=zone)
+    except ValueError:
+        # Whoever reads the values says which are no dates.
+        return False
+    ahead = (local.dt.tz_localize(None) - local.dt.tz_convert("UTC").dt.tz_localize(None)).dt.total_seconds()
+    minutes = offsets.map(lambda name: int(f"{name[3]}1") * (int(name[4:6]) * 60 + int(name[7:9])))
+    return bool((ahead == 60 * minutes).all())
 
 
 def _zone_name(offset: str) -> str:
@@ -126,21 +163,32 @@ def on_clock(dates: pd.Series, zone: str | None) -> pd.Series:
 
 
 def _zone(name: str) -> Any:
-    fixed = re.fullmatch(r"(?:UTC)?([+-])(\d\d):?(\d\d)", name)
+    fixed = re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d\d)?", name)
     if fixed is None:
         return name
-    minutes = int(fixed[2]) * 60 + int(fixed[3])
+    minutes = int(fixed[2]) * 60 + int(fixed[3] or 0)
     return timezone(timedelta(minutes=-minutes if fixed[1] == "-" else minutes))
 
 
-def _require_alike(texts: pd.Series, layout: str, zone: str | None, *, or_iso: bool) -> None:
+def is_zone(name: str) -> bool:
+    """Whether a text names a time zone: Europe/Berlin, UTC, or an offset."""
+    known = _zone(name)
+    if isinstance(known, str):
+        try:
+            ZoneInfo(known)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            return False
+    return True
+
+
+def _require_alike(texts: pd.Series, layout: str, zone: str | None) -> None:
     """Refuse times without a zone beside times with one, or where others are on a clock.
 
     Raises:
         ValueError: with an example.
     """
     present = texts.dropna()
-    offsets = offsets_of(present, ISO if or_iso and not _directives(layout) & _ZONES else layout)
+    offsets = offsets_of(present, layout)
     bare, zoned = present[offsets.isna()], present[offsets.notna()]
     if len(bare) and len(zoned):
         raise ValueError(
@@ -148,9 +196,9 @@ def _require_alike(texts: pd.Series, layout: str, zone: str | None, *, or_iso: b
             "write them alike"
         )
     if zone is None and len(zoned):
-        raise ValueError(f"{zoned.iloc[0]!r} has a time zone, but the training rows had none; write it as they were")
+        raise ValueError(f"{zoned.iloc[0]!r} has a time zone, but others have none; write them alike")
     if zone not in (None, UNKNOWN) and len(bare):
-        raise ValueError(f"{bare.iloc[0]!r} has no time zone, but the training rows are in {zone}; add its offset")
+        raise ValueError(f"{bare.iloc[0]!r} has no time zone, but others have ({zone}); add its offset")
 
 
 def _parsed(texts: pd.Series, layout: str, zone: str | None) -> pd.Series:
@@ -168,6 +216,7 @@ def _parsed(texts: pd.Series, layout: str, zone: str | None) -> pd.Series:
 def _with_iso(dates: pd.Series, wrong: pd.Series, layout: str, zone: str | None) -> tuple[pd.Series, pd.Series]:
     """Fill in what is written in ISO 8601; the dates, and the texts that are still none."""
     zoned = bool(_directives(layout) & _ZONES) if zone == UNKNOWN else zone is not None
+    _require_alike(wrong, ISO, zone)
     written = _parsed(wrong, ISO, zone)
     read = dates.notna().any()
     if (written.dt.tz is not None) != zoned or (read and written.dtype != dates.dtype):

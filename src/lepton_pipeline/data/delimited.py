@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
+from unicodedata import normalize
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
@@ -32,6 +33,11 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_MARK = "\ufeff"
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+_NUMERIC = re.compile(r"[^\w\s]?\s*[+-]?[\d.,]*\d[\d.,]*(e[+-]?\d+)?\s*[^\w\s]?", re.IGNORECASE)
+_MOST_HEADER_LINES = 20
+_MOST_SUSPECTS = 10_000
 # As Excel writes it, so that it knows the separator itself.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
 
@@ -46,6 +52,7 @@ class SetApart:
         records: the first of them: number (the header is 1, blank lines have none) and why.
         rows: its rows, which are counted by whoever reads them.
         quotes: whether a quote was seen.
+        doubts: by column, what `check_quotes` is not sure of.
     """
 
     file: str
@@ -53,6 +60,7 @@ class SetApart:
     records: list[tuple[int, str]] = field(default_factory=list)
     rows: int = 0
     quotes: bool = False
+    doubts: dict[str, str] = field(default_factory=dict)
 
     def add(self, number: int, reason: str) -> None:
         """Count one record."""
@@ -104,10 +112,26 @@ def dialect_of(open_file: Callable[[], BinaryIO], ingestion: Ingestion) -> Diale
         return Dialect.of(stream.read(_START), ingestion)
 
 
-def header_record(open_file: Callable[[], BinaryIO], ingestion: Ingestion) -> list[str]:
-    """The fields of the first line that is not blank; an empty list where there is none."""
-    with _text_of(open_file, dialect_of(open_file, ingestion)) as (text, dialect):
-        return next((record for record in csv.reader(text, delimiter=dialect.separator) if not _blank(record)), [])
+def header_record(open_file: Callable[[], BinaryIO], file: str, ingestion: Ingestion) -> list[str]:
+    """The fields of the first line that is not blank; an empty list where there is none.
+
+    Raises:
+        DataError: a quote in it is not closed.
+    """
+    with _text_of(open_file, dialect_of(open_file, ingestion)) as (text, dialect), _long_fields():
+        reader = csv.reader(text, delimiter=dialect.separator)
+        before = 0
+        try:
+            for record in reader:
+                first, last = dialect.lines + before + 1, dialect.lines + reader.line_num
+                if last - first > _MOST_HEADER_LINES:
+                    raise _stray(file, first, last)
+                if any(name.strip() for name in record):
+                    return record
+                before = reader.line_num
+        except csv.Error as error:
+            raise _stray(file, dialect.lines + before + 1, dialect.lines + reader.line_num) from error
+    return []
 
 
 def text_blocks(
@@ -156,17 +180,21 @@ def text_blocks(
             if "Empty CSV file" in str(error):
                 return
             raise
+        header = header_record(open_file, seen.file, ingestion)
         position = 0
+        below = False
         for batch in reader:
             table = pa.Table.from_batches([batch])
             kept = table
-            unused = _unused(table, names)
+            unused = _unused(table, header)
             if unused:
                 kept = table.filter(pa.array([at not in unused for at in range(len(table))]))
             for at, reason in unused.items():
-                # The first record of all is the header itself.
-                if position + at or reason != HEADER:
-                    seen.add(_number(position + at, broken), reason)
+                if reason == HEADER and not below:
+                    below = True
+                    continue
+                # Where a record stands is asked of the first few only.
+                seen.add(_number(position + at, broken) if len(seen.records) < EXAMPLES else 0, reason)
             position += len(table)
             if len(kept):
                 yield kept
@@ -183,57 +211,67 @@ def _number(position: int, broken: list[int]) -> int:
     return number
 
 
-def _unused(table: Any, names: Sequence[str]) -> dict[int, str]:
+def _unused(table: Any, header: Sequence[str]) -> dict[int, str]:
     """Positions of records that hold nothing, or the header once more."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    names = [_plain(name) for name in header]
+    first = pc.utf8_trim_whitespace(table.column(0))
+    # Files that were put together by a program may hold byte order marks within.
+    written = header[0].strip().strip(_MARK)
+    starts = {each for name in (written, names[0]) for each in (name, f"{_MARK}{name}", f"{_MARK}{_MARK}{name}")}
+    if table.num_columns > 1:
+        starts.add("")
+    elif table.num_rows and _plain(table.column(0)[0].as_py()) == names[0]:
+        return {0: HEADER}
+    else:
+        return {}
+    candidates = pc.indices_nonzero(pc.is_in(first, pa.array(sorted(starts), first.type)))
     found: dict[int, str] = {}
-    if len(names) > 1:
-        first = pc.utf8_trim_whitespace(table.column(0))
-        for wanted, reason in (([""] * len(names), EMPTY), (list(names), HEADER)):
-            candidates = pc.indices_nonzero(pc.equal(first, wanted[0]))
-            if not len(candidates):
-                continue
-            rows = table.take(candidates)
-            same = [
-                pc.equal(pc.utf8_trim_whitespace(column), text)
-                for column, text in zip(rows.columns, wanted, strict=True)
-            ]
-            for at, alike in zip(
-                candidates.to_pylist(), zip(*(each.to_pylist() for each in same), strict=True), strict=True
-            ):
-                if all(alike):
-                    found[at] = reason
-    elif len(table) and table.column(0)[0].as_py().strip() == names[0]:
-        found[0] = HEADER
+    for at, row in zip(candidates.to_pylist(), table.take(candidates).to_pylist(), strict=True):
+        values = [_plain(value) for value in row.values()]
+        if not any(values):
+            found[at] = EMPTY
+        elif values == names:
+            found[at] = HEADER
     return found
 
 
-def check_quotes(open_file: Callable[[], BinaryIO], file: str, names: Sequence[str], ingestion: Ingestion) -> None:
+def _plain(name: str) -> str:
+    return normalize("NFC", name.strip().strip(_MARK).strip())
+
+
+def check_quotes(
+    open_file: Callable[[], BinaryIO], file: str, names: Sequence[str], ingestion: Ingestion
+) -> dict[str, str]:
     """Refuse a file in which a quote swallows the lines below it.
 
     Args:
         open_file: opens the file, decompressed.
         file: its name, for the message.
         names: its columns.
-        ingestion: separator and encoding.
+        ingestion: separator, encoding, and the texts that mean "no value".
+
+    Returns:
+        By column, a doubt: a value of two lines, each of which would be a record. It may be an address.
 
     Raises:
-        DataError: a quote is never closed, text follows a closing quote, or a value with line breaks is made of whole
+        DataError: a quote is never closed, text follows a closing quote, or most lines within a record are whole
             records; with file and lines.
     """
-    numbers = _NumberColumns(len(names))
+    lines = _Lines(len(names), ingestion.missing)
+    suspects: list[tuple[int, int, list[str]]] = []
     with _text_of(open_file, dialect_of(open_file, ingestion)) as (text, dialect), _long_fields():
         reader = csv.reader(text, delimiter=dialect.separator, strict=True)
-        suspects: list[tuple[int, int, list[list[str]]]] = []
         before = 0
         try:
             for record in reader:
                 first, before = dialect.lines + before + 1, reader.line_num
                 if dialect.lines + before == first:
-                    numbers.learn(record)
-                elif len(suspects) < EXAMPLES and (parts := _records_within(record, dialect.separator, len(names))):
-                    suspects.append((first, dialect.lines + before, parts))
+                    lines.learn(record)
+                elif len(names) > 1 and len(suspects) < _MOST_SUSPECTS:
+                    suspects.append((first, dialect.lines + before, record))
         except csv.Error as error:
             last = dialect.lines + reader.line_num
             if "expected after" in str(error):
@@ -242,9 +280,22 @@ def check_quotes(open_file: Callable[[], BinaryIO], file: str, names: Sequence[s
                     '("").'
                 ) from error
             raise _stray(file, dialect.lines + before + 1, last) from error
-        for first, last, parts in suspects:
-            if numbers.hold(parts):
+    doubts: dict[str, str] = {}
+    for first, last, record in suspects:
+        parts = _LINE_BREAK.split(dialect.separator.join(record))
+        if lines.mostly_records(parts[1:-1], dialect.separator):
+            raise _stray(file, first, last)
+        both = len(parts) == 2 and len(record) == len(names)
+        if both and lines.mostly_records(parts, dialect.separator, all_of_them=True):
+            if lines.are_telling:
                 raise _stray(file, first, last)
+            at = next(at for at, value in enumerate(record) if _LINE_BREAK.search(value))
+            doubts.setdefault(
+                names[at],
+                f"a value of two lines ({file} lines {first} and {last}), each of which would be a record: is a quote "
+                "astray there?",
+            )
+    return doubts
 
 
 def find_lines(
@@ -276,47 +327,70 @@ def find_lines(
     return found
 
 
-class _NumberColumns:
-    """Which columns hold numbers, learnt from records on a line of their own."""
+class _Lines:
+    """What a line looks like that is a record, learnt from records on a line of their own."""
 
-    _ENOUGH = 200
+    _LEARNT = 500
+    # So few different values are known after so many records.
+    _FEW = 20
+    _NEARLY = 0.9
+    # Two or three texts a line stand in prose, too.
+    _MANY = 3
 
-    def __init__(self, columns: int) -> None:
+    def __init__(self, columns: int, missing: Sequence[str]) -> None:
         self._columns = columns
+        self._missing = {text.strip() for text in missing} | {""}
         self._rows = -1
         self._numbers = [0] * columns
+        self._values: list[set[str]] = [set() for _ in range(columns)]
 
     def learn(self, record: list[str]) -> None:
-        if self._rows >= self._ENOUGH or len(record) != self._columns:
+        if self._rows >= self._LEARNT or len(record) != self._columns:
             return
         # The first one is the header.
         self._rows += 1
         if self._rows:
-            self._numbers = [count + _numeric(text) for count, text in zip(self._numbers, record, strict=True)]
+            for at, text in enumerate(map(str.strip, record)):
+                self._numbers[at] += text in self._missing or _is_numeric(text)
+                if len(self._values[at]) <= self._FEW:
+                    self._values[at].add(text)
 
-    def hold(self, records: list[list[str]]) -> bool:
-        """Whether what would be records has numbers where others have; by their number alone where none has."""
-        known = [at for at, count in enumerate(self._numbers) if self._rows > 0 and count >= 0.9 * self._rows]
-        if not known:
-            return self._columns > 3  # two or three texts a line stand in prose, too
-        cells = [record[at].strip() for record in records for at in known]
-        return all(map(_numeric, cells)) and sum(map(bool, cells)) > len(cells) / 2
+    @property
+    def are_telling(self) -> bool:
+        """Whether two lines that look like records are hardly anything else: an address may have as many commas."""
+        numbers = sum(count >= self._NEARLY * self._rows for count in self._numbers)
+        return self._columns > self._MANY and self._rows > 0 and numbers > 1
 
+    def mostly_records(self, lines: list[str], separator: str, *, all_of_them: bool = False) -> bool:
+        """Whether most lines are records: as many fields, and in each column values such as others have."""
+        lines = [line for line in lines if line.strip()]
+        whole = [fields for line in lines if len(fields := line.split(separator)) == self._columns]
+        # Prose has commas, too, but not everywhere as many, and not these values.
+        needed = len(lines) if all_of_them else max(1, len(lines) / 2)
+        fitting = sum(map(self._fits, whole))
+        return bool(lines) and fitting >= needed
 
-def _numeric(text: str) -> bool:
-    return bool(
-        re.fullmatch(
-            r"\s*[^\w\s]?\s*[+-]?[\d.,]*\d[\d.,]*(e[+-]?\d+)?\s*[^\w\s]?\s*|\s*(na|n/a|nan|null)?\s*", text, re.I
+    def _fits(self, fields: list[str]) -> bool:
+        known = [at for at, count in enumerate(self._numbers) if self._rows > 0 and count >= self._NEARLY * self._rows]
+        closed = [
+            at
+            for at, values in enumerate(self._values)
+            if at not in known and self._rows >= 2 * self._FEW and len(values) <= self._FEW
+        ]
+        if not known and not closed:
+            return self._columns > self._MANY
+        texts = [text.strip() for text in fields]
+        numbers = [texts[at] for at in known]
+        present = sum(text not in self._missing for text in numbers)
+        return (
+            all(text in self._missing or _is_numeric(text) for text in numbers)
+            and 2 * present >= len(numbers)
+            and all(texts[at] in self._values[at] for at in closed)
         )
-    )
 
 
-def _records_within(record: list[str], separator: str, columns: int) -> list[list[str]]:
-    """The lines of a record that has several, where each would be a record by itself; else none."""
-    if columns == 1 or len(record) != columns:
-        return []
-    parts = [line.split(separator) for line in re.split(r"\r\n|\r|\n", separator.join(record))]
-    return parts if all(len(part) == columns for part in parts) else []
+def _is_numeric(text: str) -> bool:
+    return _NUMERIC.fullmatch(text) is not None
 
 
 def _stray(file: str, first: int, last: int) -> DataError:
@@ -324,10 +398,6 @@ def _stray(file: str, first: int, last: int) -> DataError:
         f"{file} line {first}: a quote opens there and swallows the lines to {last}; close it, or take it out of the "
         'file, and write a quote inside of a quoted value twice ("").'
     )
-
-
-def _blank(record: list[str]) -> bool:
-    return not any(text.strip() for text in record)
 
 
 @contextmanager
@@ -386,12 +456,22 @@ def _is_utf8(codec: str) -> bool:
     return codecs.lookup(codec).name == "utf-8"
 
 
-def decode_all(open_file: Callable[[], BinaryIO], ingestion: Ingestion) -> None:
-    """Read all of a file as text.
+def refuse_undecodable(open_file: Callable[[], BinaryIO], file: str, ingestion: Ingestion) -> None:
+    """Look for bytes that are no text.
 
     Raises:
-        UnicodeDecodeError: with the bytes that cannot be decoded.
+        DataError: there are some; with their line.
     """
-    with _text_of(open_file, dialect_of(open_file, ingestion)) as (text, _):
-        while text.read(_BLOCK):
-            pass
+    dialect = dialect_of(open_file, ingestion)
+    with open_file() as stream:
+        _skip(stream, dialect.skip)
+        # Of a file that is not in bytes of ASCII, a line break may be half a character.
+        for number, line in enumerate(stream, dialect.lines + 1):
+            try:
+                line.decode(dialect.codec)
+            except UnicodeDecodeError as error:
+                seen = error.object[error.start : error.end].hex(" ")
+                raise DataError(
+                    f"{file} line {number} is not {dialect.codec}: byte {seen} cannot be decoded; "
+                    "declare ingestion.encoding (latin-1 or cp1252, say)."
+                ) from error

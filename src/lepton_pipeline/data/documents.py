@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +24,7 @@ _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf
 _SHOWN = 3
 
 
-def read_document(file: RawFile) -> Any:
+def read_document(file: RawFile, decimal: str = ".") -> Any:
     """Read a .json, .jsonl, .ndjson, .xlsx or .xlsm file.
 
     JSON is a list of objects, one object a line, one list of them in an object such as `{"data": [..]}`, lists by
@@ -32,6 +33,8 @@ def read_document(file: RawFile) -> Any:
 
     Args:
         file: whose name says its kind.
+        decimal: mark by which numbers are written that become text; what the file holds as a number is one, however
+            the vertical's texts write theirs.
 
     Returns:
         A pyarrow.Table of the file's own columns; those of its partitions are not in it. Empty rows are rows of nulls;
@@ -45,10 +48,11 @@ def read_document(file: RawFile) -> Any:
             content = stream.read()
     except _UNREADABLE as error:
         raise DataError(f"{file.name} cannot be read: {error}; is the file whole?") from error
-    return read_workbook(file.name, content) if kind_of(file.name) == WORKBOOK else _read_json(file.name, content)
+    read = read_workbook if kind_of(file.name) == WORKBOOK else _read_json
+    return read(file.name, content, decimal)
 
 
-def _read_json(name: str, content: bytes) -> Any:
+def _read_json(name: str, content: bytes, decimal: str) -> Any:
     encoding = next((codec for mark, codec in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
@@ -62,12 +66,12 @@ def _read_json(name: str, content: bytes) -> Any:
         if not text.strip():
             return _table_of(name, [])
         try:
-            found = _parse(text)
+            found = _parse(text, decimal)
         except ValueError as error:
             at = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
             raise DataError(f"{name}{at}: not JSON ({error}); is the file whole?") from error
         return _table_of_json(name, found)
-    return _table_of(name, _lines(name, text))
+    return _table_of(name, _lines(name, text, decimal))
 
 
 def _holds_lines(text: str) -> bool:
@@ -76,19 +80,19 @@ def _holds_lines(text: str) -> bool:
     if not first.lstrip().startswith("{") or not rest.strip():
         return False
     try:
-        _parse(first)
+        _parse(first, ".")
     except ValueError:
         return False
     return True
 
 
-def _lines(name: str, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _lines(name: str, text: str, decimal: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         where = f"{name}, line {number}"
         try:
-            found = _parse(line)
+            found = _parse(line, decimal)
         except ValueError as error:
             raise DataError(f"{where}: {_short(line)} is not JSON ({error}); correct or remove the line.") from error
         if not isinstance(found, dict):
@@ -170,9 +174,14 @@ def _table_of_split(name: str, columns: Any, rows: Any) -> Any:
     )
 
 
-def _parse(text: str) -> Any:
+def _parse(text: str, decimal: str) -> Any:
+    """JSON with its numbers as they are written: with the given mark, and 1E5, which is no code here, as 1.0E5."""
     return json.loads(
-        text, parse_float=str, parse_int=str, parse_constant=_constant, object_pairs_hook=_without_repeated_keys
+        text,
+        parse_float=lambda number: re.sub(r"^(-?\d+)(?=[eE])", r"\1.0", number).replace(".", decimal),
+        parse_int=str,
+        parse_constant=_constant,
+        object_pairs_hook=_without_repeated_keys,
     )
 
 

@@ -60,6 +60,7 @@ def read_table(
     contract: Contract,
     name: str,
     dataset: Dataset | None = None,
+    features: Features | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read one raw table with a type for every column.
 
@@ -72,7 +73,9 @@ def read_table(
         contract: expectations on this table, for the columns they name.
         name: of the table, as `tables.<name>` declares it.
         dataset: of the vertical; as of its date (`as_of`), rows whose `contract.time` is later are not there. Where the
-            table declares no time it is as it is today: nobody can tell what was in it.
+            table declares no time it is as it is today: nobody can tell what was in it. Its ids, groups and categories
+            are those of this table, too, by their names.
+        features: of the vertical, for the keys of its windows.
 
     Returns:
         Typed rows, indexed 0 .. rows - 1, and what `Survey.record` says of them.
@@ -84,7 +87,8 @@ def read_table(
     source = Source.open(raw, ingestion, declared_columns(None, contract, Features(), key))
     # Rows that came while a label was awaited are what it is made of.
     own = None if dataset is None else dataset.model_copy(update={"time": contract.time, "label_delay": 0})
-    table, survey = _read(source, own, contract, key_columns(None, contract, Features()), key)
+    keys = key_columns(dataset, contract, features or Features())
+    table, survey = _read(source, own, contract, keys, key)
     return table, survey.record()
 
 

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.dates import ISO, offsets_of
+from lepton_pipeline.data.dates import ISO, are_of_zone, is_zone, offsets_of
 from lepton_pipeline.data.numbers import (
     BARE_EXPONENT,
     CANONICAL,
@@ -133,6 +134,8 @@ class _Facts:
         self._canonical = self._for_people = self._date_like = 0
         self._low = self._high = 0
         self._zones: Counter[str | None] = Counter()
+        # Winter's times alone have one offset, but are those of the declared zone all the same.
+        self._keeps_declared_zone = ingestion.zone is not None
 
     def add(self, column: Any, start: int) -> None:
         """Take in the values of further rows; the first one is row `start`."""
@@ -157,7 +160,10 @@ class _Facts:
         elif form in ("number", "single") and self._is_key:
             self._refuse_lost_digits(values)
         elif form == "date":
-            self._zones[getattr(kind, "tz", None)] += present
+            zone = getattr(kind, "tz", None)
+            if zone is not None and not is_zone(zone):
+                raise DataError(f"column {self.name!r} has times in the zone {zone!r}, which is unknown; write UTC.")
+            self._zones[zone] += present
         return None
 
     def kind(self, wanted: Wanted) -> str:
@@ -174,7 +180,13 @@ class _Facts:
         if others == {"whole"} and text in (None, "number") and not self._fits_64_bits():
             return "text"
         if others <= {"whole", "number", "single", "seconds"} and text in (None, "number"):
-            return self._number()
+            kind = self._number()
+            if self._is_key and kind in ("number", SINGLE) and max(-self._low, self._high) > EXACT:
+                raise DataError(
+                    f"column {self.name!r} tells rows or groups apart, but is of floats in some files and of whole "
+                    f"numbers beyond 2^53 ({max(-self._low, self._high)}) in others; write it as text in all."
+                )
+            return kind
         if not others:
             return "text"
         if others == {"truth"} and text is None:
@@ -202,7 +214,9 @@ class _Facts:
             said.append("durations or times of day, in seconds")
         if kind.startswith(IN_ZONE):
             offsets = sorted(str(zone) for zone in self._zones)
-            if len(offsets) > 1:
+            if "%Z" in (self._layout or "") and self.name not in wanted.zones:
+                said.append(f"times with names of zones, read as {kind.removeprefix(IN_ZONE)}")
+            elif len(offsets) > 1 and self.name not in wanted.zones:
                 why = "as ingestion.zone says" if self._ingestion.zone else "as no ingestion.zone is declared"
                 said.append(
                     f"times with several offsets ({', '.join(offsets[:4])}), read as {kind.removeprefix(IN_ZONE)} {why}"
@@ -237,13 +251,15 @@ class _Facts:
         self._low, self._high = min(self._low, int(ends["min"])), max(self._high, int(ends["max"]))
 
     def _refuse_lost_digits(self, values: Any) -> None:
+        import pyarrow as pa
         import pyarrow.compute as pc
 
+        bits = 24 if pa.types.is_float32(values.type) else 53
         largest = pc.max(pc.abs(values)).as_py()
-        if largest is not None and largest > EXACT:
+        if largest is not None and largest > 2**bits:
             raise DataError(
-                f"column {self.name!r} tells rows or groups apart, but holds floats beyond 2^53 ({largest:.0f}), which "
-                "have lost their last digits; write it as text or as whole numbers."
+                f"column {self.name!r} tells rows or groups apart, but holds floats beyond 2^{bits} ({largest:.0f}), "
+                "which have lost their last digits; write it as text or as whole numbers."
             )
 
     def _add_texts(self, column: Any, start: int) -> None:
@@ -253,8 +269,11 @@ class _Facts:
         present = len(texts) - texts.null_count
         if self._layout is not None:
             distinct = pc.unique(texts).drop_null().to_pandas()
-            for zone, count in offsets_of(distinct, self._layout).value_counts(dropna=False).items():
+            offsets = offsets_of(distinct, self._layout)
+            for zone, count in offsets.value_counts(dropna=False).items():
                 self._zones[zone if isinstance(zone, str) else None] += int(count)
+            if self._keeps_declared_zone and len(distinct):
+                self._keeps_declared_zone = are_of_zone(distinct, offsets, self._layout, str(self._ingestion.zone))
         else:
             plain = plain_numbers(texts, self._writing)
             if self._codes and not self._is_key:
@@ -367,7 +386,10 @@ class _Facts:
             )
         if not zones or zones == {None}:
             return "date"
-        return IN_ZONE + (str(next(iter(zones))) if len(zones) == 1 else self._ingestion.zone or "UTC")
+        named = "%Z" in (self._layout or "")
+        if len(zones) == 1 and not named and not self._keeps_declared_zone:
+            return f"{IN_ZONE}{next(iter(zones))}"
+        return IN_ZONE + (self._ingestion.zone or "UTC")
 
     def _text_notes(self, rows: int, *, surprising: bool) -> list[str]:
         seen, present = self._texts, sum(self._texts.values())
@@ -420,27 +442,40 @@ def without_codes(column: Any, ingestion: Ingestion, layout: str | None) -> Any:
     import pyarrow.compute as pc
 
     kind = column.type
+    if pa.types.is_float16(kind):
+        column, kind = column.cast(pa.float32()), pa.float32()
     if pa.types.is_floating(kind):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, kind), column)
-    if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
-        codes: Any = missing_numbers(ingestion.missing, Writing(ingestion))
-        compared = column.cast(pa.float64(), safe=False) if codes else column
-        wanted = pa.array(codes, pa.float64())
+    numbers: list[Any] = missing_numbers(ingestion.missing, Writing(ingestion))
+    if pa.types.is_integer(kind):
+        # Exactly: beyond 2^53 a float would hit the neighbours, too.
+        low, high = (-(2**63), 2**63 - 1) if pa.types.is_signed_integer(kind) else (0, 2**64 - 1)
+        whole = [int(number) for number in numbers if number == int(number) and low <= number <= high]
+        wider = pa.int64() if pa.types.is_signed_integer(kind) else pa.uint64()
+        compared, wanted = column.cast(wider), pa.array(whole, wider)
+    elif pa.types.is_floating(kind):
+        # As the column writes them: -99.9 is another number in 32 bits.
+        narrow = {pa.float16(): np.float16, pa.float32(): np.float32}.get(kind, np.float64)
+        compared, wanted = column.cast(pa.float64()), pa.array(np.array(numbers, narrow).astype(float))
+    elif pa.types.is_decimal(kind):
+        compared, wanted = column.cast(pa.float64(), safe=False), pa.array(numbers, pa.float64())
     elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        codes = [date for date in (_date_code(text, layout) for text in ingestion.missing) if date is not None]
-        compared = column.cast(pa.timestamp("us"), safe=False) if codes else column
-        wanted = pa.array(codes, pa.timestamp("us"))
+        dates = date_codes(ingestion.missing, layout)
+        compared, wanted = column, pa.array(dates, pa.timestamp("us"))
+        if dates:
+            compared = column.cast(pa.timestamp("us"), safe=False)
     else:
         return column
-    return pc.if_else(pc.is_in(compared, wanted), pa.scalar(None, kind), column) if codes else column
+    return pc.if_else(pc.is_in(compared, wanted), pa.scalar(None, kind), column) if len(wanted) else column
 
 
-def _date_code(text: str, layout: str | None) -> pd.Timestamp | None:
-    """A text that means "no value", as the date it is in a column of dates; None where it is none."""
-    if not re.search(r"\d{2}", text):
-        return None
-    for form in dict.fromkeys([layout or ISO, ISO]):
-        date = pd.to_datetime(text, format=form, errors="coerce")
-        if not pd.isna(date):
-            return pd.Timestamp(date)
-    return None
+def date_codes(missing: Iterable[str], layout: str | None) -> list[pd.Timestamp]:
+    """The texts that mean "no value" that are dates, in the declared format or in ISO 8601."""
+    found = []
+    for text in missing:
+        for form in dict.fromkeys([layout or ISO, ISO]):
+            date = pd.to_datetime(text, format=form, errors="coerce") if re.search(r"\d\d", text) else pd.NaT
+            if not pd.isna(date):
+                found.append(pd.Timestamp(date).tz_localize(None))
+                break
+    return found

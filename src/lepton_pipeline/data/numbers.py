@@ -24,11 +24,14 @@ NUMBER = rf"(?:{WHOLE}|{LONG_WHOLE}|{DECIMAL}|{INFINITE}|{BARE_EXPONENT})"
 # A whole number whose text can be had back from it.
 CANONICAL = r"(?:0|-?[1-9]\d*)"
 # Written for people: marks between thousands, a currency or percent sign, brackets or a trailing minus.
+_BLANK = "[\\s\u00a0\u202f\u2009\u2007]"
+_SIGN = r"(?:[$€£¥₹₽₩₺₴₫₦₱%‰°]{1,2}|[A-Z]{3}|[A-Z][a-z])"
 FOR_PEOPLE = (
-    r"[(+-]?\s?(?:[^\w\s.,()+-]{1,3}|[A-Z]{3}\s|[A-Z][a-z]\s)?\s?[+-]?"
-    "(?:\\d{1,3}(?:[.,'’ \u00a0\u202f]\\d{3})+|\\d+)(?:[.,]\\d+)?\\s?(?:[^\\w\\s.,()+-]{1,3}|[A-Z]{3})?[)-]?"
+    rf"[(+-]?{_BLANK}?(?:{_SIGN}{_BLANK}|[$€£¥₹₽₩₺₴₫₦₱]{{1,2}})?{_BLANK}?[+-]?"
+    "(?:\\d{1,3}(?:[.,'’ \u00a0\u202f\u2009\u2007]\\d{2,3})+|\\d+)(?:[.,]\\d+)?"
+    rf"(?:{_BLANK}?(?:[$€£¥₹₽₩₺₴₫₦₱%‰°]{{1,2}}|[A-Z]{{3}})|{_BLANK}[\w/%²³]{{1,6}}|[kK])?[)-]?"
 )
-_SPACES = "\u00a0\u202f\u2009"
+_SPACES = "\u00a0\u202f\u2009\u2007"
 _APOSTROPHES = "’"
 
 
@@ -44,12 +47,14 @@ class Writing:
         if ingestion.units:
             units = "|".join(re.escape(unit) for unit in sorted(ingestion.units, key=len, reverse=True))
             self.rules += [
-                (rf"^([(+-]?)\s*(?:{units})\s*([+-]?[\d.,])", r"\1\2"),
-                (rf"(\d[.,]?)\s*(?:{units})([)-]?)$", r"\1\2"),
+                (rf"^([(+-]?){_BLANK}*(?:{units}){_BLANK}*([+-]?[0-9.,])", r"\1\2"),
+                (rf"([0-9][.,]?){_BLANK}*(?:{units})([)-]?)$", r"\1\2"),
             ]
         if ingestion.accounting:
-            self.rules += [(r"^\(\s*([\d.,][^()]*?)\s*\)$", r"-\1"), (r"^([\d.,].*\d)\s?-$", r"-\1")]
-            self.rules += [(r"^(\d)-$", r"-\1")]
+            self.rules += [
+                (rf"^\({_BLANK}*([0-9.,][^()]*?){_BLANK}*\)$", r"-\1"),
+                (rf"^([0-9.,](?:.*[0-9])?){_BLANK}?-$", r"-\1"),
+            ]
         self.thousands = ingestion.thousands
         self.swapped = ingestion.decimal == ","
 
@@ -64,7 +69,9 @@ class Writing:
             str(self.thousands), re.escape(str(self.thousands))
         )
         decimal = "," if self.swapped else r"\."
-        return rf"^[+-]?[1-9]\d{{0,2}}(?:{mark}\d{{3}})+(?:{decimal}\d*)?$"
+        # Twelve lakh thirty-four thousand is 12,34,000 in India.
+        lakhs = rf"|[1-9]\d?(?:{mark}\d{{2}})+{mark}\d{{3}}" if self.thousands == "," else ""
+        return rf"^[+-]?(?:[1-9]\d{{0,2}}(?:{mark}\d{{3}})+{lakhs})(?:{decimal}\d*)?$"
 
     def marks(self) -> str:
         """The characters that stand between thousands, as a pattern."""

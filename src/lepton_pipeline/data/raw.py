@@ -16,8 +16,9 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
-from lepton_pipeline.data.delimited import SetApart, check_quotes, decode_all, header_record, text_blocks
+from lepton_pipeline.data.delimited import SetApart, check_quotes, header_record, refuse_undecodable, text_blocks
 from lepton_pipeline.data.suffixes import JSON, PARQUET, WORKBOOK, kind_of
+from lepton_pipeline.data.texts import with_strings
 from lepton_pipeline.errors import DataError, EmptyFileError
 from lepton_pipeline.parameters import Ingestion
 
@@ -87,9 +88,9 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
             with file.open() as stream:
                 names = [name for name in read_schema(stream).names if not _numbers_rows(name)]
         elif file.is_document:
-            names = list(_document(file).column_names)
+            names = list(_document(file, ingestion.decimal).column_names)
         else:
-            names = header_record(file.open, ingestion)
+            names = header_record(file.open, file.name, ingestion)
     names = [_name(name) for name in names]
     if not any(names):
         raise EmptyFileError(f"{file.name} is empty: it has no header; put a table with column names there.")
@@ -161,7 +162,7 @@ def read_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: Set
         if file.is_parquet:
             blocks = _parquet_blocks(file, names)
         elif file.is_document:
-            blocks = iter([_document(file).rename_columns(names)])
+            blocks = iter([_document(file, ingestion.decimal).rename_columns(names)])
         else:
             blocks = _text_blocks(file, names, ingestion, log)
     while True:
@@ -169,7 +170,7 @@ def read_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: Set
         with explained(file, ingestion):
             block = next(blocks, None)
             if block is None and seen is not None and log.quotes:
-                check_quotes(file.open, file.name, names, ingestion)
+                log.doubts = check_quotes(file.open, file.name, names, ingestion)
         if block is None:
             return
         if len(block):
@@ -184,17 +185,22 @@ def _text_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: Se
     except pa.ArrowInvalid as error:
         # Arrow names neither the byte that is no character nor the quote that is never closed.
         if "UTF8" in str(error):
-            decode_all(file.open, ingestion)
+            refuse_undecodable(file.open, file.name, ingestion)
         check_quotes(file.open, file.name, names, ingestion)
+        if "straddling" in str(error):
+            raise DataError(
+                f"{file.name} holds a record longer than a block of 8 MiB; is ingestion.separator right, and does the "
+                "file have line breaks?"
+            ) from error
         raise
 
 
 @lru_cache(maxsize=8)
-def _document(file: RawFile) -> Any:
+def _document(file: RawFile, decimal: str) -> Any:
     """A spreadsheet or JSON, which takes long to read, and is read for its header and in two passes."""
     from lepton_pipeline.data.documents import read_document
 
-    return read_document(file)
+    return read_document(file, decimal)
 
 
 def _parquet_blocks(file: RawFile, names: list[str]) -> Iterator[Any]:
@@ -205,7 +211,8 @@ def _parquet_blocks(file: RawFile, names: list[str]) -> Iterator[Any]:
         for batch in ParquetFile(stream).iter_batches(batch_size=_ROWS_A_BLOCK):
             # Without the notes of pandas, for which some columns are not columns but the index.
             table = pa.Table.from_batches([batch]).replace_schema_metadata(None)
-            yield table.drop_columns([name for name in table.column_names if _numbers_rows(name)]).rename_columns(names)
+            table = table.drop_columns([name for name in table.column_names if _numbers_rows(name)])
+            yield with_strings(table.rename_columns(names))
 
 
 def _numbers_rows(name: str) -> bool:
@@ -214,7 +221,7 @@ def _numbers_rows(name: str) -> bool:
 
 
 def _name(name: str) -> str:
-    return unicodedata.normalize("NFC", name.strip())
+    return unicodedata.normalize("NFC", name.strip().strip("\ufeff").strip())
 
 
 def _refuse_other_kinds(file: RawFile, ingestion: Ingestion) -> None:

@@ -198,6 +198,8 @@ class Source:
         skipped = [*self.skipped]
         if len(files) > 1:
             skipped += [{"name": file.file, "why": ONLY_A_HEADER} for file in files if not file.rows]
+        for name, doubt in ((name, doubt) for file in files for name, doubt in file.doubts.items()):
+            kinds.notes[name] = [*kinds.notes.get(name, []), doubt]
         return Survey(kinds, files, skipped, self._examples(files))
 
     def chunks(
@@ -240,10 +242,7 @@ class Source:
                 start += len(block)
         if read == 0 and not isinstance(self.raw, pd.DataFrame):
             if seen is not None:
-                # All its records may be broken.
-                Survey(Kinds({}, 0, {}, {}), seen, [], self._examples(seen)).require_whole(
-                    0, "contract.max_quarantined"
-                )
+                self._refuse_broken(seen)
             raise DataError(f"{', '.join(file.name for file in self.raw)}: only a header, no rows; put data below it.")
 
     def _blocks(self, seen: list[SetApart] | None) -> Iterator[Any]:
@@ -257,6 +256,16 @@ class Source:
                 if log is not None:
                     log.rows += len(rows)
                 yield _with_partitions(rows, _added(file, own), file).select(self.names)
+
+    def _refuse_broken(self, files: list[SetApart]) -> None:
+        reasons = sum((file.reasons for file in files), Counter[str]())
+        if examples := [each for each in self._examples(files) if each["reason"] not in HARMLESS]:
+            first = examples[0]
+            counted = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+            raise DataError(
+                f"{first['file']}: no record is a row ({counted}), such as line {first['line']}: {first['text']!r}; "
+                f"the header has {len(self.headers[0])} fields. Correct the file or ingestion.separator."
+            )
 
     def _examples(self, files: list[SetApart]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

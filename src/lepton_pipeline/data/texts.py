@@ -26,6 +26,17 @@ def clean_texts(column: Any, missing: Iterable[str]) -> Any:
     return pc.if_else(means_nothing, pa.scalar(None, trimmed.type), trimmed)
 
 
+def with_strings(table: Any) -> Any:
+    """A table whose views of strings, for which Arrow has few functions, are strings."""
+    import pyarrow as pa
+
+    views = {name for name in table.column_names if pa.types.is_string_view(table.schema.field(name).type)}
+    if not views:
+        return table
+    fields = [field.with_type(pa.large_string()) if field.name in views else field for field in table.schema]
+    return table.cast(pa.schema(fields))
+
+
 def _composed(texts: Any) -> Any:
     """Texts in NFC; Arrow's own function decomposes them instead (pyarrow 25)."""
     import pyarrow as pa

@@ -14,12 +14,13 @@ from lepton_pipeline.data.kinds import (
     UNSIGNED_OR_MISSING,
     WHOLE_OR_MISSING,
     Wanted,
+    date_codes,
     find_kinds,
     is_text,
     without_codes,
 )
 from lepton_pipeline.data.numbers import Writing, missing_numbers
-from lepton_pipeline.data.texts import clean_texts, plain_numbers
+from lepton_pipeline.data.texts import clean_texts, plain_numbers, with_strings
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
@@ -94,7 +95,7 @@ def arrow_table(table: pd.DataFrame) -> Any:
                 f"({', '.join(types)}); make them numbers, texts, dates or truth values, the same in every file, "
                 "or take the column out of the data."
             ) from error
-    return pa.table(columns)
+    return with_strings(pa.table(columns))
 
 
 def _typed(column: Any, name: str, kind: str, ingestion: Ingestion, start: int) -> pd.Series:
@@ -185,20 +186,27 @@ def _dates(column: Any, name: str, zone: str | None, ingestion: Ingestion, start
     if pa.types.is_null(column.type):
         column = column.cast(pa.timestamp("us"))
     values = without_codes(column, ingestion, ingestion.dates.get(name))
-    instants = values.cast(pa.timestamp("us", getattr(values.type, "tz", None)), safe=False)
+    # By its instants: Arrow knows names of zones that pandas does not.
+    wanted = pa.timestamp("us", None if zone is None else "UTC")
+    try:
+        # Nanoseconds are cut off; seconds may lie beyond what microseconds reach.
+        instants = values.cast(wanted, safe=getattr(values.type, "unit", "") != "ns")
+    except pa.ArrowInvalid as error:
+        raise DataError(f"column {name!r} holds dates beyond the year 290,000: {error}; correct them.") from error
     dates = pd.Series(instants.to_pandas()).dt.as_unit("us")
-    if zone is None:
-        return dates
-    return in_zone(dates.dt.tz_localize("UTC") if dates.dt.tz is None else dates, zone)
+    return dates if zone is None else in_zone(dates, zone)
 
 
 def dates_of(column: pd.Series, name: str, zone: str | None, ingestion: Ingestion) -> pd.Series:
-    """Read texts or whole numbers as dates of the declared format.
+    """Read texts or whole numbers as dates of the declared format; those that mean "no value" are missing.
 
     Raises:
         DataError: a value is no such date, with its row.
     """
+    layout = ingestion.dates[name]
     try:
-        return read_dates(column, ingestion.dates[name], zone=zone, latest_year=ingestion.two_digit_years.get(name))
+        dates = read_dates(column, layout, or_iso=True, zone=zone, latest_year=ingestion.two_digit_years.get(name))
+        codes = date_codes(ingestion.missing, layout)
+        return dates.mask(dates.dt.tz_localize(None).isin(codes)) if codes else dates
     except ValueError as error:
         raise DataError(f"column {name!r} cannot be read as dates (ingestion.dates): {error}.") from error

@@ -18,11 +18,12 @@ _SHOWN = 3
 _ENCRYPTED = b"\xd0\xcf\x11\xe0"
 
 
-def read_workbook(name: str, content: bytes) -> Any:
+def read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
     """Read the one sheet with data of a workbook.
 
     Args:
         name: of the file, for messages.
+        decimal: mark by which numbers are written that become text.
         content: of the file.
 
     Returns:
@@ -63,7 +64,7 @@ def read_workbook(name: str, content: bytes) -> Any:
         return pa.table({})
     title, rows = filled[0]
     _require_computed(name, title, content, rows)
-    return _table_of_sheet(f"{name}, sheet {title!r}", rows)
+    return _table_of_sheet(f"{name}, sheet {title!r}", rows, decimal)
 
 
 def _rows(sheet: Any) -> list[tuple[int, list[Any]]]:
@@ -80,7 +81,7 @@ def _rows(sheet: Any) -> list[tuple[int, list[Any]]]:
     return rows[start:]
 
 
-def _table_of_sheet(where: str, rows: list[tuple[int, list[Any]]]) -> Any:
+def _table_of_sheet(where: str, rows: list[tuple[int, list[Any]]], decimal: str) -> Any:
     import pyarrow as pa
 
     number, header = rows[0]
@@ -99,10 +100,10 @@ def _table_of_sheet(where: str, rows: list[tuple[int, list[Any]]]) -> Any:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{where} has more than one column named {twice!r}; rename all but one.")
-    return pa.table([_column([cells[at] for cells in padded[1:]]) for at in kept], names=names)
+    return pa.table([_column([cells[at] for cells in padded[1:]], decimal) for at in kept], names=names)
 
 
-def _column(cells: Sequence[Any]) -> Any:
+def _column(cells: Sequence[Any], decimal: str) -> Any:
     """A column of one type if all its cells are of it, else of text."""
     import pyarrow as pa
 
@@ -125,24 +126,32 @@ def _column(cells: Sequence[Any]) -> Any:
         return pa.array(values, pa.bool_())
     dates = [_moment(cell.value) for cell in present if isinstance(cell.value, dt.date)]
     dates_only = all(date.time() == dt.time() for date in dates)
-    return pa.array([None if cell is None else _cell_text(cell, dates_only) for cell in cells], pa.string())
+    return pa.array([None if cell is None else _cell_text(cell, dates_only, decimal) for cell in cells], pa.string())
 
 
 def _moment(value: dt.date) -> dt.datetime:
     return value if isinstance(value, dt.datetime) else dt.datetime.combine(value, dt.time())
 
 
-def _cell_text(cell: Any, dates_only: bool) -> str:
+def _cell_text(cell: Any, dates_only: bool, decimal: str = ".") -> str:
     """A cell as Excel would write it to a CSV file, with dates as ISO 8601 has them."""
     value = cell.value
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float) and abs(value) > 2**53:
+        raise DataError(
+            f"cell {cell.coordinate} holds {value:.0f}, and Excel keeps 15 digits only; format the column as text "
+            "before its values are entered."
+        )
+    digits = re.fullmatch(r"0{2,}", cell.number_format or "")
+    if digits and isinstance(value, int) and value >= 0:
+        return str(value).zfill(len(digits[0]))
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, dt.date):
         moment = _moment(value)
         return moment.date().isoformat() if dates_only else moment.isoformat(" ")
-    return str(value)
+    return str(value).replace(".", decimal) if isinstance(value, float) else str(value)
 
 
 def _require_computed(name: str, title: str, content: bytes, rows: list[tuple[int, list[Any]]]) -> None:

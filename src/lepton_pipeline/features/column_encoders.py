@@ -190,6 +190,8 @@ def as_numbers(column: pd.Series) -> Floats:
     """
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy(np.float64, na_value=np.nan)
+    if column.dtype.kind in "mM":
+        raise DataError(f"column {column.name!r} must hold numbers, but holds dates or durations ({column.dtype}).")
     try:
         numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     except OverflowError as error:

@@ -205,10 +205,12 @@ class Derivation:
         return cls(**description)
 
     def _as_dates(self, column: pd.Series, name: str) -> pd.Series:
-        if column.isna().all():
-            return column
         zone = self.zones.get(name, UNKNOWN)
         try:
+            if not len(column) and not pd.api.types.is_datetime64_any_dtype(column):
+                return read_dates(column.astype("str"), self.dates[name], zone=zone)
+            if column.isna().all():
+                return column
             if pd.api.types.is_datetime64_any_dtype(column):
                 return on_clock(column, zone)
             # Rows that come as JSON carry dates in ISO 8601, whatever the files have.

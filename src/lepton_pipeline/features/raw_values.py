@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 from unicodedata import normalize
 
+import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.dates import ISO
+from lepton_pipeline.data.kinds import date_codes
 from lepton_pipeline.data.numbers import CANONICAL, Writing, matches, missing_numbers, read_number
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
@@ -68,11 +73,20 @@ class RawValues:
         return cls(Ingestion(**description["ingestion"]), dict(description["kinds"]))
 
     def _column(self, column: pd.Series, kind: str) -> pd.Series:
+        if kind == "number" and pd.api.types.is_timedelta64_dtype(column.dtype):
+            seconds: pd.Series = column.dt.total_seconds()
+            return seconds
+        if kind == "date" and pd.api.types.is_datetime64_any_dtype(column.dtype):
+            coded = column.dt.tz_localize(None).isin(date_codes(self.ingestion.missing, self._layout(column.name)))
+            return column.mask(coded) if coded.any() else column
         if column.dtype == object or pd.api.types.is_string_dtype(column.dtype):
             return self._objects(column, kind)
         codes = self._codes
-        if codes and kind != "date" and pd.api.types.is_numeric_dtype(column.dtype) and column.isin(codes).any():
-            return column.astype("float64").mask(column.isin(codes))
+        if codes and kind != "date" and pd.api.types.is_numeric_dtype(column.dtype):
+            # As the column writes them: -99.9 is another number in 32 bits.
+            narrow = np.float32 if column.dtype == np.float32 else np.float64
+            coded = column.isin(np.array(codes, narrow))
+            return column.astype("float64").mask(coded) if coded.any() else column
         return column
 
     def _objects(self, column: pd.Series, kind: str) -> pd.Series:
@@ -92,13 +106,19 @@ class RawValues:
         def read(value: Any) -> Any:
             if isinstance(value, str):
                 text = normalize("NFC", value.strip())
-                if text in self._missing:
+                if text in self._missing or (kind == "date" and self._is_coded_date(name, text)):
                     return None
                 if kind == "key":
                     return int(text) if matches(CANONICAL, text) else text
                 return self._number(name, text) if kind == "number" else text
-            if isinstance(value, int | float) and not isinstance(value, bool) and kind != "date":
-                return None if value in self._codes else value
+            if kind == "date":
+                return None if isinstance(value, date) and self._is_coded_date(name, str(value)) else value
+            if isinstance(value, timedelta) and kind == "number":
+                return value.total_seconds()
+            if isinstance(value, time) and kind == "number":
+                return timedelta(hours=value.hour, minutes=value.minute, seconds=value.second).total_seconds()
+            if isinstance(value, int | float | np.number | Decimal) and not isinstance(value, bool):
+                return None if value in self._narrowed(value) else value
             return value
 
         return read
@@ -111,6 +131,16 @@ class RawValues:
                 "it is written (ingestion) and train again."
             )
         return None if number in self._codes else number
+
+    def _narrowed(self, value: Any) -> Any:
+        return np.array(self._codes, np.float32) if isinstance(value, np.float32) else self._codes
+
+    def _layout(self, name: object) -> str:
+        return self.ingestion.dates.get(str(name), ISO)
+
+    def _is_coded_date(self, name: str, text: str) -> bool:
+        codes = date_codes(self.ingestion.missing, self._layout(name))
+        return bool(codes) and any(found in codes for found in date_codes([text], self._layout(name)))
 
     @cached_property
     def _missing(self) -> frozenset[str]:

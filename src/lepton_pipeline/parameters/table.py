@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any, Literal
+from unicodedata import normalize
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from lepton_pipeline.parameters.base import Declaration, Duration
 
@@ -108,6 +117,12 @@ class Ingestion(Declaration):
     )
     units: list[str] = Field([], description="signs beside a number that are left out, such as $, EUR or %")
     accounting: bool = Field(False, description="whether (5) and 5- are written for -5")
+
+    @field_validator("missing")
+    @classmethod
+    def _compared_as_read(cls, texts: list[str]) -> list[str]:
+        """Without blanks around them and composed, as values are."""
+        return list(dict.fromkeys(normalize("NFC", text.strip()) for text in texts))
 
     @model_validator(mode="after")
     def _marks_differ(self) -> Ingestion:

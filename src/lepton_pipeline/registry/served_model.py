@@ -85,7 +85,7 @@ def _refuse_nested(rows: pd.DataFrame) -> None:
     for name in rows:
         if rows[name].dtype != object:
             continue
-        nested = rows[name].map(lambda value: isinstance(value, list | dict))
+        nested = rows[name].map(lambda value: not pd.api.types.is_scalar(value))
         if nested.any():
             raise DataError(f"column {name!r} holds {rows[name][nested].iloc[0]!r}; give one plain value for each row.")
 

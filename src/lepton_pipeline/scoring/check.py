@@ -69,10 +69,12 @@ def check_input(
     """
     if problems := check_declarations(contract):
         raise ConfigurationError("\n".join(problems))
+    ingestion = with_dates(ingestion, model)
     source = Source.open(raw, ingestion, _needed(model, dataset, contract, features, ready))
     _refuse_own_names(source.names)
     keys = key_columns(dataset, contract, features)
     numbers = {name for name, kind in model.inputs.items() if kind == "number"} | set(dataset.numeric)
+    numbers |= {window.of for window in features.windows.values() if window.of is not None}
     texts = {name for name, kind in model.inputs.items() if kind == "text"}
     wanted = Wanted(keys, numbers - keys, texts, model.derivation.zones)
     survey = source.survey(wanted, rows=scoring.chunk_rows)
@@ -114,6 +116,11 @@ def check_input(
         "unseen": {each.column: each.to_dict() for each in unseen},
     }
     return result, pd.DataFrame({ROW: quarantine.rows}), quarantine
+
+
+def with_dates(ingestion: Ingestion, model: Artefact) -> Ingestion:
+    """Also the formats of columns that held dates, not texts, when the model was trained."""
+    return ingestion.model_copy(update={"dates": {**model.derivation.dates, **ingestion.dates}})
 
 
 @dataclass(frozen=True)

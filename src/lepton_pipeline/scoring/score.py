@@ -21,7 +21,7 @@ from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.unseen import Unseen, require_seen
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
-from lepton_pipeline.scoring.check import ROW
+from lepton_pipeline.scoring.check import ROW, with_dates
 from lepton_pipeline.scoring.work import FinishedRows, Work
 
 _OWN = [ROW, "probability", "decision", "reasons", "model_version"]
@@ -86,7 +86,7 @@ def score_input(
     if scoring.unseen == "stop":
         found = map(Unseen.from_dict, unseen.values())
         require_seen(found, scoring.unseen_share, version["name"], checked["file_names"])
-    source = Source.open(raw, ingestion, {"the signature of the model": []})
+    source = Source.open(raw, with_dates(ingestion, model), {"the signature of the model": []})
     if source.fingerprints() != checked["files"]:
         raise DataError("the rows to score have changed since they were checked; run again without options.")
     names = [name for name in (dataset.id, dataset.time) if name is not None and name in checked["kinds"]]

@@ -30,7 +30,7 @@ def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
         [
             Node(
                 _reader_of(name),
-                ["raw", "params:ingestion", declared, "params:dataset"],
+                ["raw", "params:ingestion", declared, "params:dataset", "params:features"],
                 ["table", "reading"],
                 name="read_table",
             ),
@@ -51,7 +51,7 @@ def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
     return Pipeline(
         read,
         namespace=name,
-        parameters={"params:ingestion", "params:dataset", declared},
+        parameters={"params:ingestion", "params:dataset", "params:features", declared},
         inputs={f"typed_{other}" for other in references},
         outputs={"table": f"typed_{name}", "clean_table": f"checked_{name}"},
     )
@@ -100,9 +100,13 @@ def number_rows(
 
 def _reader_of(name: str) -> Callable[..., Any]:
     def read(
-        raw: list[RawFile] | pd.DataFrame, ingestion: Ingestion, contract: Contract, dataset: Dataset
+        raw: list[RawFile] | pd.DataFrame,
+        ingestion: Ingestion,
+        contract: Contract,
+        dataset: Dataset,
+        features: Features,
     ) -> tuple[pd.DataFrame, dict[str, Any]]:
-        return read_table(raw, ingestion, contract, name, dataset)
+        return read_table(raw, ingestion, contract, name, dataset, features)
 
     return read
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from lepton_pipeline.data.columns import closest
 from lepton_pipeline.data.contracts.expectations import KEYS_EXIST
+from lepton_pipeline.data.numbers import FOR_PEOPLE, matches
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
 
@@ -104,6 +105,11 @@ def text_positions(column: pd.Series) -> list[int]:
     """Count from 0 the rows whose value is there but is not a number."""
     texts = column.notna() & pd.to_numeric(column, errors="coerce").isna()
     return [int(position) for position in np.flatnonzero(texts)]
+
+
+def is_for_people(value: object) -> bool:
+    """Whether a value is a number as people write one, such as 1.097,98 €."""
+    return isinstance(value, str) and matches(FOR_PEOPLE, value)
 
 
 def _declared_check(key: str, declared: Expectation) -> Check:

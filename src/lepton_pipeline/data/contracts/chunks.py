@@ -18,6 +18,7 @@ from lepton_pipeline.data.contracts.checks import (
     EXISTS,
     Check,
     holds_numbers,
+    is_for_people,
     is_number_check,
     planned_checks,
     text_positions,
@@ -175,20 +176,27 @@ class _Numbers(_Tally):
     def __init__(self, check: Check, first: pd.DataFrame) -> None:
         self._column = check.columns[0]
         self._holds = holds_numbers(first[self._column])
-        self._rows: list[Rows] = []
-        self._evidence = first.head(0)
+        # What is no number at all; what is one as people write it; what is one, but not written as declared.
+        self._rows: tuple[list[int], list[int], list[int]] = ([], [], [])
+        self._evidence = [first.head(0)] * 3
 
     def add(self, chunk: pd.DataFrame) -> None:
         if self._holds:
             return
-        positions = text_positions(chunk[self._column])
-        self._rows.append(chunk.index.to_numpy()[positions])
-        self._evidence = _more(self._evidence, chunk.iloc[positions])
+        column = chunk[self._column]
+        texts = text_positions(column)
+        people = {position for position in texts if is_for_people(column.iloc[position])}
+        plain = sorted(set(np.flatnonzero(column.notna()).tolist()) - set(texts))
+        for at, positions in enumerate(([each for each in texts if each not in people], sorted(people), plain)):
+            self._rows[at].extend(chunk.index[positions])
+            self._evidence[at] = _more(self._evidence[at], chunk.iloc[positions])
 
     def found(self) -> Found:
-        rows = np.concatenate([np.empty(0, np.int64), *self._rows])
-        verdict = Verdict(self._holds, unexpected=len(rows), positions=list(range(len(self._evidence))))
-        return Found(verdict, rows, self._evidence)
+        """The worst of them alone: good numbers are text only because of these."""
+        worst = next((at for at, rows in enumerate(self._rows) if rows), 0)
+        rows, evidence = np.array(self._rows[worst], np.int64), self._evidence[worst]
+        verdict = Verdict(self._holds, unexpected=len(rows), positions=list(range(len(evidence))))
+        return Found(verdict, rows, evidence)
 
 
 class _Counted(_Tally):

@@ -133,7 +133,7 @@ def _message(table: pd.DataFrame, check: Check, verdict: Verdict, examples: list
     counted = f"{unexpected} of {rows} rows ({fraction(unexpected, rows):.2%})"
     if is_number_check(check) and not verdict.success:
         name = check.columns[0]
-        if table[name].isna().all():
+        if not unexpected:
             return (
                 f"column {name!r} is declared numeric ({check.key}), but has no value in any of {rows} rows. "
                 "Provide its values, or do not declare the column numeric."
@@ -141,7 +141,8 @@ def _message(table: pd.DataFrame, check: Check, verdict: Verdict, examples: list
         return (
             f"column {name!r} is declared numeric ({check.key}) and is of type {table[name].dtype}: "
             f"{counted} hold no number{f', e.g. {shown}' if shown else ''}. Correct the values, list their text under "
-            "ingestion.missing, or do not declare the column numeric."
+            "ingestion.missing, declare how numbers are written (ingestion.decimal, thousands, units), or do not "
+            "declare the column numeric."
         )
     if verdict.success:
         return (
