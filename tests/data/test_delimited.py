@@ -103,7 +103,7 @@ def test_few_broken_records_are_set_apart_and_many_stop(raw_file, broken, stops)
 
 
 def test_bytes_that_cannot_be_decoded_are_shown(raw_file):
-    with pytest.raises(DataError, match=r"is not utf-8: byte e9 cannot be decoded; declare ingestion.encoding"):
+    with pytest.raises(DataError, match=r"table.csv line 3 is not utf-8: byte e9 cannot be decoded; declare"):
         read(raw_file, b"a,b\n1,2\ncaf\xe9,3\n")
     with pytest.raises(DataError, match=r"ingestion.encoding 'klingon' is unknown"):
         read(raw_file, "a,b\n1,2\n", encoding="klingon")

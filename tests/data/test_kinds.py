@@ -258,3 +258,72 @@ def test_whole_numbers_beyond_64_bits_keep_their_digits(keys):
     large = pa.array([Decimal(10**24), Decimal(10**24 + 1), None], pa.decimal128(38, 0))
     assert kind_of(large, keys=keys)[1].dropna().tolist() == [str(10**24), str(10**24 + 1)]
     assert kind_of(["9223372036854775808", "-1"], keys=keys)[1].tolist() == ["9223372036854775808", "-1"]
+
+
+def test_keys_that_are_floats_in_one_file_and_long_in_another_are_refused():
+    parts = [pa.table({"x": [10**17 + 1]}), pa.table({"x": [1.5]})]
+    with pytest.raises(DataError, match=r"whole numbers beyond 2\^53 \(100000000000000001\) in others"):
+        find_kinds(parts, INGESTION, Wanted(keys=["x"]))
+    with pytest.raises(DataError, match=r"floats beyond 2\^24"):
+        kind_of(pa.array([2.0**25], pa.float32()), keys=["x"])
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.float64(), pa.decimal128(9, 1)])
+def test_a_code_is_found_in_numbers_of_any_width(kind):
+    values = pa.array([-99.9, 1.0]).cast(pa.float32() if kind == pa.float16() else kind).cast(kind)
+    assert kind_of(values, Ingestion(missing=["-99.9"]))[1].isna().tolist() == [True, False]
+
+
+def test_a_code_of_long_whole_numbers_hits_no_neighbour():
+    assert kind_of([2**60, 2**60 + 1], Ingestion(missing=[str(2**60)]))[1].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("missing", [" - ", "inconnu\u0301"])
+def test_codes_are_compared_as_values_are(missing):
+    assert kind_of([missing.strip(), "x"], Ingestion(missing=[missing]))[1].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("zone", "hours"), [("+0200", [2]), ("UTC+2", [2]), ("Europe/Berlin", [1])])
+def test_zones_of_parquet_files_may_be_offsets(zone, hours):
+    assert kind_of(pa.array([datetime(2024, 1, 2)], pa.timestamp("us", zone)))[1].dt.hour.tolist() == hours
+
+
+def test_an_unknown_zone_is_refused():
+    with pytest.raises(DataError, match="times in the zone 'Nowhere/X', which is unknown"):
+        kind_of(pa.array([datetime(2024, 1, 2)], pa.timestamp("us", "Nowhere/X")))
+
+
+@pytest.mark.parametrize(
+    ("layout", "texts", "hours"),
+    [
+        ("%I:%M %p %z", ["07:30 PM +0200"], [19]),
+        ("%Y-%m-%d%z", ["2024-01-01+0100", "2024-07-01+0200"], [0, 0]),
+        ("%d.%m.%Y GMT%z %H", ["01.07.2024 GMT+02:00 08", "2024-07-01T08:00+02:00"], [8, 8]),
+    ],
+)
+def test_offsets_stand_where_the_format_has_them(layout, texts, hours):
+    assert kind_of(texts, Ingestion(dates={"x": layout}, zone="Europe/Berlin"))[1].dt.hour.tolist() == hours
+
+
+def test_times_of_winter_alone_are_of_the_declared_zone():
+    declared = Ingestion(dates={"x": "ISO8601"}, zone="Europe/Berlin")
+    assert kind_of(["2024-01-02T10:00+01:00"], declared)[0] == "date in Europe/Berlin"
+    assert kind_of(["2024-07-02T10:00+01:00"], declared)[0] == "date in UTC+01:00"
+    named = Ingestion(dates={"x": "%Y-%m-%d %H:%M %Z"})
+    assert kind_of(["2024-01-02 10:00 UTC"], named)[2] == ["times with names of zones, read as UTC"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "declared", "numbers"),
+    [
+        (["12,34,567", "1,234"], {"thousands": ","}, [1234567, 1234]),
+        (["279,63\u00a0€", "5 €"], {"decimal": ",", "units": ["€"]}, [279.63, 5]),
+        (["12\u2009345"], {"thousands": " "}, [12345]),
+    ],
+)
+def test_numbers_of_other_countries(texts, declared, numbers):
+    assert kind_of(texts, Ingestion(**declared))[1].tolist() == numbers
+
+
+def test_letters_beyond_ascii_are_no_currency():
+    assert kind_of(["\u00e94", "\u00c41", "\u21163"])[2] == []

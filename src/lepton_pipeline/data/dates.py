@@ -216,8 +216,8 @@ def _parsed(texts: pd.Series, layout: str, zone: str | None) -> pd.Series:
 def _with_iso(dates: pd.Series, wrong: pd.Series, layout: str, zone: str | None) -> tuple[pd.Series, pd.Series]:
     """Fill in what is written in ISO 8601; the dates, and the texts that are still none."""
     zoned = bool(_directives(layout) & _ZONES) if zone == UNKNOWN else zone is not None
-    _require_alike(wrong, ISO, zone)
     written = _parsed(wrong, ISO, zone)
+    _require_alike(wrong[written.notna()], ISO, zone)
     read = dates.notna().any()
     if (written.dt.tz is not None) != zoned or (read and written.dtype != dates.dtype):
         return dates, wrong

@@ -143,6 +143,9 @@ class _Facts:
 
         kind = column.type
         if pa.types.is_dictionary(kind):
+            if not is_text(kind.value_type):
+                # What no feature has is refused before it is cast, which may not be possible.
+                self._form(kind.value_type)
             return self.add(column.cast(kind.value_type), start)
         if is_text(kind):
             return self._add_texts(column, start)
@@ -442,6 +445,7 @@ def without_codes(column: Any, ingestion: Ingestion, layout: str | None) -> Any:
     import pyarrow.compute as pc
 
     kind = column.type
+    own = kind
     if pa.types.is_float16(kind):
         column, kind = column.cast(pa.float32()), pa.float32()
     if pa.types.is_floating(kind):
@@ -455,7 +459,7 @@ def without_codes(column: Any, ingestion: Ingestion, layout: str | None) -> Any:
         compared, wanted = column.cast(wider), pa.array(whole, wider)
     elif pa.types.is_floating(kind):
         # As the column writes them: -99.9 is another number in 32 bits.
-        narrow = {pa.float16(): np.float16, pa.float32(): np.float32}.get(kind, np.float64)
+        narrow = {pa.float16(): np.float16, pa.float32(): np.float32}.get(own, np.float64)
         compared, wanted = column.cast(pa.float64()), pa.array(np.array(numbers, narrow).astype(float))
     elif pa.types.is_decimal(kind):
         compared, wanted = column.cast(pa.float64(), safe=False), pa.array(numbers, pa.float64())

@@ -243,6 +243,7 @@ def explained(file: RawFile, ingestion: Ingestion) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
+        refuse_undecodable(file.open, name, ingestion)
         seen = error.object[error.start : error.end].hex(" ")
         raise DataError(
             f"{name} is not {encoding}: byte {seen} cannot be decoded; "
