@@ -114,6 +114,13 @@ def find_kinds(blocks: Iterable[Any], ingestion: Ingestion, wanted: Wanted | Non
     )
 
 
+def said_kind(kind: str) -> str:
+    """A kind in words for people."""
+    words = {"single": "number", "unsigned": "whole number", "whole": "whole number", "truth": "true or false"}
+    plain = kind.removesuffix(" or missing")
+    return words.get(plain, "no value" if kind == "empty" else kind)
+
+
 class _Facts:
     """What is known of one column so far."""
 

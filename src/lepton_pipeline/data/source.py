@@ -18,7 +18,7 @@ from lepton_pipeline.data.file_copies import FileCopies
 from lepton_pipeline.data.files import EMPTY as EMPTY_FILE
 from lepton_pipeline.data.files import ONLY_A_HEADER
 from lepton_pipeline.data.fingerprint import fingerprint
-from lepton_pipeline.data.kinds import Kinds, Wanted, find_kinds
+from lepton_pipeline.data.kinds import Kinds, Wanted, find_kinds, said_kind
 from lepton_pipeline.data.raw import RawFile, explained, read_blocks, read_header
 from lepton_pipeline.data.values import arrow_table, typed_block
 from lepton_pipeline.errors import DataError, EmptyFileError
@@ -100,7 +100,7 @@ class Survey:
             "set_apart": sum(reasons.values()),
             "reasons": dict(reasons.most_common()),
             "examples": self.examples,
-            "kinds": self.kinds.of,
+            "kinds": {name: said_kind(kind) for name, kind in self.kinds.of.items()},
             "missing": self.kinds.missing,
             "notes": self.kinds.notes,
         }
