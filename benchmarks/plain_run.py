@@ -22,10 +22,12 @@ import pandas as pd
 import yaml
 
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
+from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.declaration import read_vertical
+from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.explanation import explain_model
@@ -119,7 +121,10 @@ def main() -> None:
     clean = run.stage(enforce_contract, ["clean_table"], table, quarantine, result, contract)
     featured = run.stage(derive_features, ["feature_table"], clean, dataset, vertical.features)
     split = run.stage(split_rows, ["split"], featured, dataset, vertical.split)
-    report = run.stage(check_features, ["feature_report"], featured, split, dataset, vertical.leaks)
+    guarded = (dataset, vertical.leaks, vertical.features)
+    report = run.stage(check_features, ["feature_report"], featured, split, *guarded)
+    told = (dataset, vertical.features, vertical.split)
+    marks, found = run.stage(find_copies, ["copy_marks", "copies_found"], featured, split, *told)
     priced = run.stage(price_outcomes, ["outcome_costs"], featured, split, vertical.evaluation)
     sliced = run.stage(slice_rows, ["slice_labels"], featured, split, dataset, vertical.evaluation)
     encoder, encoded = run.stage(encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks)
@@ -136,18 +141,19 @@ def main() -> None:
     made = (vertical.features, vertical.ingestion)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
     run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
+    copies = run.stage(measure_copies, ["copies"], marks, found, scores, metrics)
     costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation)
     slices = run.stage(measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation)
     explanation = run.stage(explain_model, ["explanation"], artefact, featured, split, vertical.evaluation)
-    told = (vertical.about, reference, run.id)
-    registration = run.stage(register_model, ["registration"], artefact, metrics, featured, split, dataset, *told)
+    kept = (vertical.about, reference, copies, vertical.split, run.id)
+    registration = run.stage(register_model, ["registration"], artefact, metrics, featured, split, dataset, *kept)
     run.stage(draw_explanation, ["explanation_figure"], explanation, vertical.about)
     judged = (vertical.split, vertical.evaluation, vertical.gate)
     decision = run.stage(
         gate_model, ["decision"], registration, metrics, slices, scores, featured, split, dataset, *judged, run.id
     )
     shown = (vertical.about, record, result, report, split, scores, metrics, history, registration, decision)
-    run.stage(write_report, ["report"], *shown, costs, slices, explanation, drift, columns)
+    run.stage(write_report, ["report"], *shown, copies, costs, slices, explanation, drift, columns)
     run.close()
     # As `kedro run` of this project does: the interpreter's end is quicker by seconds.
     gc.freeze()
