@@ -254,8 +254,8 @@ def test_a_missing_key_column_of_a_raw_table(fail, table, column, stage, message
             {"day": "%Y-%m-%d"},
             "split_rows",
             "column 'day' (dataset.time) has no time in 1 of 60 rows, first in row 0; fill them, quarantine "
-            "them with {expect: column_values_to_not_be_null, column: day, on_failure: quarantine} in contract.expectations, or name "
-            "another column in dataset.time.",
+            "them with {expect: column_values_to_not_be_null, column: day, on_failure: quarantine} in "
+            "contract.expectations, or name another column in dataset.time.",
         ),
     ],
     ids=["other format", "no such day", "no format declared", "no value"],

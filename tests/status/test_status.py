@@ -205,7 +205,7 @@ def test_the_page_says_the_same_and_links_what_is_there(site, status, tmp_path_f
 
 def test_a_server_is_linked_without_its_credentials(site, monkeypatch):
     # As a store that is a server would answer.
-    monkeypatch.setattr("lepton_pipeline.status.collect.existing_store", lambda tracking, project: site.log.client)
+    monkeypatch.setattr("lepton_pipeline.status.collect.existing_store", lambda *_: site.log.client)
     status = site.look("refused", tracking=Tracking(tracking_uri="https://me:secret@mlflow.example.org/"))
     links = status.verticals[0].links
     assert set(links) == {"champion", "job"}

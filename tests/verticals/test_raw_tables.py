@@ -33,6 +33,7 @@ def test_raw_tables_are_read_and_checked_in_namespaces_of_their_own(raw_file):
         "chain.shops.raw": [raw_file("shop,town\na,Oslo\n")],
         "params:chain.ingestion": Ingestion(),
         "params:chain.dataset": Dataset(target="amount", positive="1"),
+        "params:chain.features": Features(),
         "params:chain.tables.sales": KEYS,
         "params:chain.tables.shops": Contract(),
     }

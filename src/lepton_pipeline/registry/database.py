@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from lepton_pipeline.errors import ConfigurationError
 
 # Of what SQLite and PostgreSQL say: neither waiting nor another try changes it.
@@ -48,7 +50,7 @@ def may_pass(error: BaseException) -> bool:
     while cause is not None:
         if isinstance(cause, RequestException):
             return True
-        if isinstance(cause, OperationalError):
+        if isinstance(cause, (OperationalError, sqlite3.OperationalError)):
             return not any(word in str(cause) for word in _LASTING)
         cause = cause.__cause__ or cause.__context__
     return False

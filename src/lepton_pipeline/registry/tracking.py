@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,13 +89,13 @@ class RunLog:
         self._lock_needed = access == "write" and uri.startswith(SQLITE)
         self.uri = uri
         with self._alone():
-            if local is not None and access != "look":
-                local.settle()
             try:
+                if local is not None and access != "look":
+                    local.settle()
                 require_database(uri)
                 self.client = mlflow.MlflowClient(uri)
                 self.client.search_experiments(max_results=1)
-            except (mlflow.MlflowException, SQLAlchemyError) as error:
+            except (mlflow.MlflowException, SQLAlchemyError, sqlite3.Error) as error:
                 reason = without_credentials(str(error).splitlines()[0])
                 # What may be over in a minute is worth another try, which a scheduler makes unless the code is 2.
                 kind = StoreError if may_pass(error) else ConfigurationError
