@@ -10,11 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.as_of import known_rows
+from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.columns import declared_columns
 from lepton_pipeline.data.fingerprint import fingerprint
-from lepton_pipeline.data.kinds import Wanted
 from lepton_pipeline.data.labels import positive_labels
-from lepton_pipeline.data.source import Raw, Source, Survey
+from lepton_pipeline.data.source import Raw, Source
+from lepton_pipeline.data.survey import Survey
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
 
 # Expectations about what tells rows apart.

@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
-from lepton_pipeline.data.delimited import SetApart, check_quotes, header_record, refuse_undecodable, text_blocks
+from lepton_pipeline.data.delimited import SetApart, header_record, refuse_undecodable, text_blocks
+from lepton_pipeline.data.quotes import check_quotes
 from lepton_pipeline.data.suffixes import JSON, PARQUET, WORKBOOK, kind_of
 from lepton_pipeline.data.texts import with_strings
 from lepton_pipeline.errors import DataError, EmptyFileError

@@ -12,14 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.columns import check_columns
 from lepton_pipeline.data.delimited import EMPTY, EXAMPLES, HARMLESS, SetApart, find_lines
-from lepton_pipeline.data.file_copies import FileCopies
 from lepton_pipeline.data.files import EMPTY as EMPTY_FILE
 from lepton_pipeline.data.files import ONLY_A_HEADER
 from lepton_pipeline.data.fingerprint import fingerprint
-from lepton_pipeline.data.kinds import Kinds, Wanted, find_kinds, said_kind
+from lepton_pipeline.data.kinds import find_kinds
 from lepton_pipeline.data.raw import RawFile, explained, read_blocks, read_header
+from lepton_pipeline.data.survey import Survey
 from lepton_pipeline.data.values import arrow_table, typed_block
 from lepton_pipeline.errors import DataError, EmptyFileError
 from lepton_pipeline.parameters import Ingestion
@@ -51,83 +52,6 @@ class Chunk:
     def typed(self, kinds: dict[str, str], ingestion: Ingestion) -> pd.DataFrame:
         """The rows with their types, indexed by their numbers; see `typed_block`."""
         return typed_block(self.block, kinds, ingestion, self.start)
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What the first pass over all rows has found.
-
-    Attributes:
-        kinds: of the columns.
-        files: what of each file is no row, and how many rows it has.
-        skipped: `name` and `why` of files that were not read.
-        examples: `file`, `line`, `reason` and `text` of the first records that are no rows.
-    """
-
-    kinds: Kinds
-    files: list[SetApart]
-    skipped: list[dict[str, str]]
-    examples: list[dict[str, Any]]
-
-    def copies(self, known: npt.NDArray[np.bool_] | None = None) -> FileCopies:
-        """What finds copies among the files, once it has been given their typed rows.
-
-        Args:
-            known: whether each row counts; None for all.
-        """
-        sizes = {file.file: file.rows for file in self.files}
-        if known is not None:
-            parts = np.split(known, np.cumsum(list(sizes.values()))[:-1])
-            sizes = {name: int(part.sum()) for name, part in zip(sizes, parts, strict=True)}
-        return FileCopies(sizes)
-
-    def reasons(self) -> Counter[str]:
-        """Number of records that are no rows, by why."""
-        return sum((file.reasons for file in self.files), Counter())
-
-    def record(self) -> dict[str, Any]:
-        """All of it, ready for JSON: the entry `reading` of what a table is made from."""
-        reasons = self.reasons()
-        rows = sum(file.rows for file in self.files) if self.files else self.kinds.rows
-        return {
-            "files": [
-                {"name": file.file, "rows": file.rows, "set_apart": sum(file.reasons.values())}
-                for file in self.files
-                if file.rows or file.reasons
-            ],
-            "skipped": self.skipped,
-            "records": rows + sum(reasons.values()),
-            "set_apart": sum(reasons.values()),
-            "reasons": dict(reasons.most_common()),
-            "examples": self.examples,
-            "kinds": {name: said_kind(kind) for name, kind in self.kinds.of.items()},
-            "missing": self.kinds.missing,
-            "notes": self.kinds.notes,
-        }
-
-    def require_whole(self, largest_share: float, key: str) -> None:
-        """Refuse a table of which too many records are broken.
-
-        Args:
-            largest_share: of all records; those that hold nothing do not count.
-            key: that declares it.
-
-        Raises:
-            DataError: with reasons, and the first records with file and line.
-        """
-        broken = {reason: count for reason, count in self.reasons().items() if reason not in HARMLESS}
-        records, count = self.record()["records"], sum(broken.values())
-        if not count or count <= largest_share * records:
-            return
-        counted = ", ".join(f"{each:,} {reason}" for reason, each in broken.items())
-        shown = "\n".join(
-            f"  - {each['file']} line {each['line']} ({each['reason']}): {each['text']!r}"
-            for each in [each for each in self.examples if each["reason"] in broken][:3]
-        )
-        raise DataError(
-            f"{count:,} of {records:,} records ({count / records:.1%}) are broken ({counted}), more than {key} = "
-            f"{largest_share:g} allows:\n{shown}\nCorrect the file or ingestion.separator, or raise {key}."
-        )
 
 
 @dataclass(frozen=True)

@@ -70,3 +70,10 @@ def fits(texts: Any, pattern: str) -> Any:
     import pyarrow.compute as pc
 
     return pc.match_substring_regex(texts, f"^(?:{pattern})$")
+
+
+def is_text(kind: Any) -> bool:
+    """Whether an Arrow type is one of texts."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

@@ -7,20 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.column_facts import IN_ZONE, SINGLE, UNSIGNED_OR_MISSING, WHOLE_OR_MISSING, Wanted
 from lepton_pipeline.data.dates import in_zone, read_dates
-from lepton_pipeline.data.kinds import (
-    IN_ZONE,
-    SINGLE,
-    UNSIGNED_OR_MISSING,
-    WHOLE_OR_MISSING,
-    Wanted,
-    date_codes,
-    find_kinds,
-    is_text,
-    without_codes,
-)
+from lepton_pipeline.data.kinds import find_kinds
+from lepton_pipeline.data.missing_codes import date_codes, without_codes
 from lepton_pipeline.data.numbers import Writing, missing_numbers
-from lepton_pipeline.data.texts import clean_texts, plain_numbers, with_strings
+from lepton_pipeline.data.texts import clean_texts, is_text, plain_numbers, with_strings
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.dates import ISO
-from lepton_pipeline.data.kinds import date_codes
+from lepton_pipeline.data.missing_codes import date_codes
 from lepton_pipeline.data.numbers import CANONICAL, Writing, matches, missing_numbers, read_number
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.data.raw import RawFile, read_header
-from lepton_pipeline.data.source import Source, Survey
+from lepton_pipeline.data.source import Source
+from lepton_pipeline.data.survey import Survey
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Contract, Ingestion
 

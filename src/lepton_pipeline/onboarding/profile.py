@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.kinds import Wanted, find_kinds
+from lepton_pipeline.data.column_facts import Wanted
+from lepton_pipeline.data.kinds import find_kinds
 from lepton_pipeline.data.numbers import numbers_of
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.values import typed_block, typed_column

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.contracts.checks import Check
 from lepton_pipeline.data.contracts.chunks import Found, Rows, check_chunks, scoring_checks
 from lepton_pipeline.data.contracts.contract import REASONS
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks
 from lepton_pipeline.data.ingest import key_columns
-from lepton_pipeline.data.kinds import Kinds, Wanted
+from lepton_pipeline.data.kinds import Kinds
 from lepton_pipeline.data.source import Raw, Source
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact

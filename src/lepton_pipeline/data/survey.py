@@ -1,0 +1,92 @@
+"""What the first pass over the rows of a table has found: its columns, its files, and what is set apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lepton_pipeline.data.delimited import HARMLESS, SetApart
+from lepton_pipeline.data.file_copies import FileCopies
+from lepton_pipeline.data.kinds import Kinds, said_kind
+from lepton_pipeline.errors import DataError
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the first pass over all rows has found.
+
+    Attributes:
+        kinds: of the columns.
+        files: what of each file is no row, and how many rows it has.
+        skipped: `name` and `why` of files that were not read.
+        examples: `file`, `line`, `reason` and `text` of the first records that are no rows.
+    """
+
+    kinds: Kinds
+    files: list[SetApart]
+    skipped: list[dict[str, str]]
+    examples: list[dict[str, Any]]
+
+    def copies(self, known: npt.NDArray[np.bool_] | None = None) -> FileCopies:
+        """What finds copies among the files, once it has been given their typed rows.
+
+        Args:
+            known: whether each row counts; None for all.
+        """
+        sizes = {file.file: file.rows for file in self.files}
+        if known is not None:
+            parts = np.split(known, np.cumsum(list(sizes.values()))[:-1])
+            sizes = {name: int(part.sum()) for name, part in zip(sizes, parts, strict=True)}
+        return FileCopies(sizes)
+
+    def reasons(self) -> Counter[str]:
+        """Number of records that are no rows, by why."""
+        return sum((file.reasons for file in self.files), Counter())
+
+    def record(self) -> dict[str, Any]:
+        """All of it, ready for JSON: the entry `reading` of what a table is made from."""
+        reasons = self.reasons()
+        rows = sum(file.rows for file in self.files) if self.files else self.kinds.rows
+        return {
+            "files": [
+                {"name": file.file, "rows": file.rows, "set_apart": sum(file.reasons.values())}
+                for file in self.files
+                if file.rows or file.reasons
+            ],
+            "skipped": self.skipped,
+            "records": rows + sum(reasons.values()),
+            "set_apart": sum(reasons.values()),
+            "reasons": dict(reasons.most_common()),
+            "examples": self.examples,
+            "kinds": {name: said_kind(kind) for name, kind in self.kinds.of.items()},
+            "missing": self.kinds.missing,
+            "notes": self.kinds.notes,
+        }
+
+    def require_whole(self, largest_share: float, key: str) -> None:
+        """Refuse a table of which too many records are broken.
+
+        Args:
+            largest_share: of all records; those that hold nothing do not count.
+            key: that declares it.
+
+        Raises:
+            DataError: with reasons, and the first records with file and line.
+        """
+        broken = {reason: count for reason, count in self.reasons().items() if reason not in HARMLESS}
+        records, count = self.record()["records"], sum(broken.values())
+        if not count or count <= largest_share * records:
+            return
+        counted = ", ".join(f"{each:,} {reason}" for reason, each in broken.items())
+        shown = "\n".join(
+            f"  - {each['file']} line {each['line']} ({each['reason']}): {each['text']!r}"
+            for each in [each for each in self.examples if each["reason"] in broken][:3]
+        )
+        raise DataError(
+            f"{count:,} of {records:,} records ({count / records:.1%}) are broken ({counted}), more than {key} = "
+            f"{largest_share:g} allows:\n{shown}\nCorrect the file or ingestion.separator, or raise {key}."
+        )
