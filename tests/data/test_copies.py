@@ -121,3 +121,16 @@ def test_a_split_by_time_keeps_copies_together():
         "keeps them in one part."
     ]
     assert say_found(find(numbered(table), dataset, strategy="time")[1]) == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_copies_show_beside_a_block_of_rows_that_are_alike_by_nature(share):
+    rng = np.random.default_rng(71)
+    active = rng.random(2000) < 0.75
+    table = pd.DataFrame({"plan": rng.choice(["S", "M", "L"], 2000), "region": rng.choice(list("NESW"), 2000)})
+    for name, scale in (("minutes", 50), ("data", 3), ("abroad", 2)):
+        table[name] = np.where(active, np.round(rng.gamma(2, scale, 2000), 1), 0)
+    table["bought"] = (rng.random(2000) < np.where(active, 0.2, 0.6)).astype(int)
+    again = table[active].sample(frac=share, random_state=2)
+    found = find(numbered(pd.concat([table, again])))[1]
+    assert exceed_chance(found) == (share > 0)

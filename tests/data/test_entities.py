@@ -103,3 +103,11 @@ def test_a_split_by_time_may_see_an_entity_again():
     table = visits().assign(when=lambda each: range(len(each)))
     dataset = Dataset(target="ill", positive=1, time="when", exclude=["patient"])
     assert find(table, dataset, strategy="time")[1]["entities"] == []
+
+
+def test_a_measurement_that_is_good_within_limits_is_no_entity():
+    rng = np.random.default_rng(3)
+    pressure = rng.integers(0, 80, 2500)
+    defect = ((pressure < 20) | (pressure > 60)) ^ (rng.random(2500) < 0.04)
+    table = pd.DataFrame({"pressure": pressure, "x": rng.normal(size=2500), "ill": defect.astype(int)})
+    assert find(table, Dataset(target="ill", positive=1))[1]["entities"] == []

@@ -283,3 +283,24 @@ def test_a_few_texts_among_many_dates_are_a_doubt() -> None:
     found = profile("day,n\n" + "\n".join(f"{day},1" for day in [*days, "soon"]))
     assert found.ingestion.dates == {}
     assert found.doubts["day"].startswith("dates but for 'soon'")
+
+
+@pytest.mark.parametrize(
+    ("texts", "form"),
+    [
+        (["2024-01-02T10:00:00+01:00", "2024-07-02T10:00:00+02:00"], "ISO8601"),
+        (["Dec-15", "Jan-16"], "%b-%y"),
+        (["12/2015", "01/2016"], "%m/%Y"),
+    ],
+)
+def test_local_times_and_months_are_dates(texts: list[str], form: str) -> None:
+    found = profile("at,n\n" + "".join(f"{text},1\n" for text in texts * 3))
+    assert found.ingestion.dates == {"at": form}
+    assert pd.api.types.is_datetime64_any_dtype(found.table["at"])
+
+
+def test_a_date_that_never_comes_means_no_value() -> None:
+    days = "".join(f"{day:%Y-%m-%d},1\n" for day in pd.date_range("2023-01-01", periods=40))
+    found = profile("until,n\n" + days + "9999-12-31,1\n" * 9)
+    assert found.odd == {"9999-12-31": ["until"]}
+    assert found.table["until"].isna().sum() == 9

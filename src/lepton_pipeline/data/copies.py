@@ -17,7 +17,8 @@ from lepton_pipeline.parameters import Dataset, Features, Split
 # Columns of the marks; those of entities are named by number.
 COPY, SAME_INPUTS = "copy", "same_inputs"
 # Chance is estimated on so many test rows.
-SAMPLED_ROWS = 2_000
+SAMPLED_ROWS = 20_000
+_UNLIKELY = 0.05
 _SEED = 0
 # Nearly as many values as rows: an excluded column of such whole numbers or texts names rows, as the id does.
 _DISTINCT = 0.99
@@ -33,6 +34,9 @@ class Copies:
     Attributes:
         rows: test rows that do.
         by_chance: how many would do so by chance, at most as many.
+        unlikely: copies among at most 20,000 test rows that have a twin by chance in less than one case of twenty.
+        unlikely_by_chance: how many of these would have one.
+        unlikely_share: the difference, as a fraction of the test rows looked at.
         example: labels of such a test row and of the row that it equals; None where there is none.
         ignored: columns that were not compared, as they name rows.
         repeated: rows of the table that equal an earlier one, whatever their parts.
@@ -40,6 +44,9 @@ class Copies:
 
     rows: int
     by_chance: int
+    unlikely: int
+    unlikely_by_chance: float
+    unlikely_share: float
     example: tuple[Any, Any] | None
     ignored: list[str]
     repeated: int
@@ -103,13 +110,19 @@ def _find(
     same = _hash(table, inputs)
     whole = same + _hash(table, [dataset.target, *others] if dataset.target in table else others)
     equal, copy = np.isin(same[test], same[learnt]), np.isin(whole[test], whole[learnt])
-    by_chance = 0
+    by_chance = unlikely = 0
+    expected = unlikely_share = 0.0
     if copy.any():
-        by_chance = max(
-            round(_coincidences(table, inputs, same, test, learnt) * len(copy)),
-            _contradicted(same, labels, test, learnt),
-        )
+        sampled, chances, share = _coincidences(table, inputs, same, test, learnt)
+        by_chance = max(round(share * len(copy)), _contradicted(same, labels, test, learnt))
         by_chance = min(by_chance, int(copy.sum()))
+        # Rows of which nobody expects a second one; a block that repeats by nature would hide them.
+        rare = (chances < _UNLIKELY) & ~_other_outcome(same, labels, sampled, learnt)
+        unlikely, expected = (
+            int(copy[np.searchsorted(np.flatnonzero(test), sampled)][rare].sum()),
+            float(chances[rare].sum()),
+        )
+        unlikely_share = max(unlikely - expected, 0.0) / len(sampled)
     example = None
     if copy.any():
         first = np.flatnonzero(test)[copy.argmax()]
@@ -118,6 +131,9 @@ def _find(
     copies = Copies(
         rows=int(copy.sum()),
         by_chance=by_chance,
+        unlikely=unlikely,
+        unlikely_by_chance=round(expected, 2),
+        unlikely_share=round(unlikely_share, 6),
         example=example,
         ignored=[*([dataset.id] if dataset.id is not None else []), *ignored],
         repeated=len(whole) - len(np.unique(whole)),
@@ -145,25 +161,39 @@ def _hashes(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, Hash
         yield name, pd.util.hash_pandas_object(table[name], index=False).to_numpy() * salt
 
 
-def _coincidences(table: pd.DataFrame, inputs: list[str], same: Hashes, test: Mask, learnt: Mask) -> float:
-    """Share of the test rows that would have the inputs of a learnt one by chance."""
-    if len(inputs) < 2:
-        return 1.0
+def _coincidences(
+    table: pd.DataFrame, inputs: list[str], same: Hashes, test: Mask, learnt: Mask
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], float]:
+    """How likely test rows have the inputs of a learnt one by chance.
+
+    Returns:
+        Positions of the rows looked at, ascending; the chance of each, by its most telling column; and the share of
+        all, by the column that is most telling of them together.
+    """
     draw = np.random.default_rng(_SEED)
     rows = np.flatnonzero(test)
     if len(rows) > SAMPLED_ROWS:
-        rows = draw.choice(rows, SAMPLED_ROWS, replace=False)
+        rows = np.sort(draw.choice(rows, SAMPLED_ROWS, replace=False))
+    if len(inputs) < 2:
+        return rows, np.ones(len(rows)), 1.0
     # Values of copies count once, or they would be frequent because they are copies.
     distinct = np.unique(same, return_index=True)[1]
     alike = _count(same[rows], same[learnt])
-    largest = 0.0
+    chances, largest = np.zeros(len(rows)), 0.0
     for _, hashes in _hashes(table, inputs):
         near = _count((same - hashes)[rows], (same - hashes)[learnt]) - alike
         if near.any():
             frequency = (_count(hashes[rows], hashes[distinct]) - 1) / max(len(distinct) - 1, 1)
-            expected = near * frequency / np.maximum(1 - frequency, 1 / len(table))
-            largest = max(largest, float((1 - np.exp(-expected)).mean()))
-    return largest
+            chance = 1 - np.exp(-near * frequency / np.maximum(1 - frequency, 1 / len(table)))
+            chances, largest = np.maximum(chances, chance), max(largest, float(chance.mean()))
+    return rows, chances, largest
+
+
+def _other_outcome(same: Hashes, labels: np.ndarray, rows: npt.NDArray[np.intp], learnt: Mask) -> Mask:
+    """Whether a learnt row with the same inputs has another outcome."""
+    among = [_count(same[rows], same[learnt & (labels == label)]) for label in (0, 1)]
+    found: Mask = np.where(labels[rows] == 1, among[0], among[1]) > 0
+    return found
 
 
 def _count(wanted: Hashes, among: Hashes) -> npt.NDArray[np.intp]:

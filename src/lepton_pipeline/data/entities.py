@@ -140,6 +140,12 @@ def _ordered(values: pd.Series, labels: np.ndarray) -> bool:
     """Whether the values are numbers whose order tells the outcomes apart."""
     if not pd.api.types.is_numeric_dtype(values.dtype):
         return False
+    # Values beside each other that share their outcome are those of a measurement, whatever the shape of its effect.
+    shares = pd.Series(labels).groupby(values.to_numpy()).mean().sort_index().to_numpy() >= 0.5
+    positive = shares.mean()
+    chance = 2 * positive * (1 - positive)
+    if len(shares) > 1 and (shares[1:] != shares[:-1]).mean() <= (1 - AGREEMENT) * chance:
+        return True
     known = values.notna().to_numpy()
     ranks = values[known].rank().to_numpy(dtype=float)
     positives = labels[known] == 1

@@ -48,7 +48,8 @@ def measure_copies(
     alike = copy_marks[COPY].to_numpy() | copy_marks[SAME_INPUTS].to_numpy()
     without = _without(labels, model, alike)
     below = without["auc"] is None or without["auc"]["value"] < auc["low"]
-    notable = exceed_chance(copies_found) and found["rows"] - found["by_chance"] > NOTABLE * len(test)
+    beyond = max(found["rows"] - found["by_chance"], found.get("unlikely_share", 0.0) * len(test))
+    notable = exceed_chance(copies_found) and beyond > NOTABLE * len(test)
     return {
         **copies_found,
         "auc": auc,

@@ -43,10 +43,22 @@ def say_copies(copies: dict[str, Any]) -> str:
     return f"{count_copies(copies)}; {_measured(copies, copies['copies'])}"
 
 
+# So few rows without an equal may have one by accident.
+_FEWEST = 3
+
+
 def exceed_chance(found: dict[str, Any]) -> bool:
-    """Whether there are more than twice as many copies as rows of so few values coincide, and surely more."""
-    rows, by_chance = found["copies"]["rows"], found["copies"]["by_chance"]
-    return bool(rows > 2 * by_chance + 2 * sqrt(by_chance))
+    """Whether there are more than twice as many copies as rows of so few values coincide, and surely more.
+
+    All of them, or those alone of which nobody expects a second one.
+    """
+    copies = found["copies"]
+    rows, by_chance = copies["rows"], copies["by_chance"]
+    unlikely, expected = copies.get("unlikely", 0), copies.get("unlikely_by_chance", 0.0)
+    return bool(
+        rows > 2 * by_chance + 2 * sqrt(by_chance)
+        or (unlikely >= _FEWEST and unlikely > 2 * expected + 2 * sqrt(expected))
+    )
 
 
 def say_repeated(found: dict[str, Any]) -> bool:

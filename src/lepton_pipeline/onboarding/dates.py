@@ -10,6 +10,7 @@ from itertools import product
 
 import pandas as pd
 
+from lepton_pipeline.data.dates import ISO, offsets_of
 from lepton_pipeline.onboarding.names import EPOCHS, LIVES, name_words
 
 _SAMPLE = 40
@@ -17,11 +18,12 @@ _DAYS = (
     "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d",
     "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y",
     "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%y", "%d%b%Y", "%d%b%y", "%b-%Y", "%b %Y",
+    "%b-%y", "%b %y", "%m/%Y", "%m-%Y",
 )  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ":%H:%M:%S")
 _MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _LOOKS_LIKE_A_DATE = re.compile(
-    r"(\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?|\d{8}"
+    r"(\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?|\d{1,2}[-/]\d{4}|\d{8}"
     rf"|\d{{1,2}}[- ]?{_MONTH}[- ]?(\d{{2,4}})?|{_MONTH}[- ](\d{{1,2}}, )?\d{{2,4}})"
     r"([ T:]\d.*)?",
     re.IGNORECASE,
@@ -148,7 +150,8 @@ def epochs(table: pd.DataFrame) -> dict[str, str]:
 
 def _fits(texts: pd.Series, form: str) -> bool:
     try:
-        dates = pd.to_datetime(texts, format=form, errors="coerce", utc=False)
+        mixed = form == ISO and offsets_of(texts, form).notna().all()
+        dates = pd.to_datetime(texts, format=form, errors="coerce", utc=bool(mixed))
     except ValueError:
         return False
     if not pd.api.types.is_datetime64_any_dtype(dates) or dates.isna().any():

@@ -18,12 +18,13 @@ def _words(text: str) -> frozenset[str]:
 # Values: "no value" among numbers or dates, and among texts, where "none" or "-" are often an answer.
 NO_NUMBER = _words(
     r"? - -- . * unknown n/a na n.a. none nil missing undefined null #n/a #na #null! #div/0! (null) <na> nat tbd \n "
-    "0000-00-00"
-) | {"not available", "no data"}
+    "0000-00-00 9999-12-31 31.12.9999 31/12/9999 12/31/9999 2999-12-31 0001-01-01 01.01.0001"
+) | {"not available", "no data", "9999-12-31 00:00:00", "0001-01-01 00:00:00", "9999-12-31t00:00:00"}
 NO_TEXT = _words("? unknown n/a n.a. missing #n/a") | {"not available"}
 POSITIVE = _words(
     "1 1.0 true t yes y positive pos churn churned default defaulted fraud fraudulent fail failed failure bad left "
-    "died dead late delayed exited lost cancelled canceled >50k event case malignant abnormal"
+    "died dead late delayed exited lost cancelled canceled >50k event case malignant abnormal "
+    "ja j wahr oui o vrai si sí s verdadero sì vero sim tak ano igen kyllä evet да"
 )
 
 # Names of targets; the second kind may as well be a feature of another target.
@@ -72,7 +73,12 @@ ATTRIBUTES = PROTECTED | _words(
     "temp humidity pressure glucose cholesterol creatinine hemoglobin haemoglobin albumin insulin bilirubin platelets "
     "dose speed torque power load demand consumption current voltage flow level rate ratio score rating grade limit "
     "lat latitude lon lng longitude altitude quantity qty mileage odometer rooms floors capacity stage "
-    "severity education premium deductible exposure experience seniority"
+    "severity education premium deductible exposure experience seniority "
+    # The same in German, French and Spanish.
+    "alter betrag preis kosten gehalt einkommen lohn gewicht größe groesse höhe hoehe länge laenge breite dauer menge "
+    "anzahl temperatur druck geschlecht jahr jahre monat monate âge prix montant coût salaire revenu poids taille "
+    "durée sexe année années mois edad precio importe coste salario ingreso peso altura duración duracion cantidad "
+    "sexo año años mes meses"
 )
 # What is measured, decided or written down only after the outcome.
 AFTERWARDS = _words(

@@ -47,6 +47,10 @@ _PERSONS = (
 )
 
 
+# A column of dates may lack so few of them and still order the rows.
+_FEW_MISSING = 0.01
+
+
 @dataclass(frozen=True)
 class Roles:
     """Columns by what they are, beside the target.
@@ -101,6 +105,9 @@ def choose_time(table: pd.DataFrame, given: str | None, others: Collection[str |
         return axes[0], "the only date of every row"
     if axes:
         return None, f"several dates ({', '.join(axes[:4])}): which one orders the rows cannot be told; give --time"
+    nearly = [name for name in dates if not LIVES & set(name_words(name)) and table[name].isna().mean() < _FEW_MISSING]
+    if nearly:
+        return None, f"{nearly[0]} lacks a date in a few rows; --time {nearly[0]} takes it, and sets these rows apart"
     return None, "no column of dates" + (" that every row has" if dates else "")
 
 
@@ -145,7 +152,9 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
         naming = [each for each in naming if each != name]
         categorical = [each for each in categorical if each != name]
         things[name] = free[name].nunique()
-    excluded |= {name: f"it names {things[name]:,} things, each with several rows" for name in free if name in things}
+    for name in (name for name in free if name in things):
+        several = "each with several rows" if 2 * things[name] <= len(table) else "some with several rows"
+        excluded[name] = f"it names {things[name]:,} things, {several}"
     twins = set(_twins_of(categorical, free)) - set(excluded) - set(naming) - set(constant)
     categorical = [name for name in free if name in categorical or (name in twins and is_whole(free[name]))]
     chosen = next((name for name in naming if _hint(name)), naming[0] if naming else None)
