@@ -44,7 +44,7 @@ def say_copies(copies: dict[str, Any]) -> str:
 
 
 # So few rows without an equal may have one by accident.
-_FEWEST = 3
+_FEWEST = 5
 
 
 def exceed_chance(found: dict[str, Any]) -> bool:
