@@ -85,6 +85,18 @@ def test_order_without_a_date_is_noticed(project: Path) -> None:
     assert "# day: rows are sorted by it" in text
 
 
+def test_several_rows_of_one_outcome_are_asked_about_as_a_group(project: Path) -> None:
+    source = draw(3)
+    patient = np.sort(source.integers(10_000, 99_999, ROWS // 4)).repeat(4)
+    target = np.repeat((source.random(ROWS // 4) < 0.4).astype(int), 4)
+    table = pd.DataFrame({"mrn": patient, **weak(target), "y": target})
+    result, declared, text = new_shop(project, table)
+    assert "give --group mrn" in lines(result, "look at")["mrn"]
+    assert lines(result, "order") == {}
+    assert "# mrn: " in text
+    assert "group" not in declared["dataset"]
+
+
 def test_rows_in_some_order_are_noticed_and_a_drawn_file_is_not(project: Path) -> None:
     target = np.repeat((draw().random(ROWS // 6) < 0.4).astype(int), 6)
     table = pd.DataFrame({"row_id": range(ROWS), **weak(target), "y": target})

@@ -39,6 +39,7 @@ class Plan:
         asked: features that are so strong that a person should say whether they are honest, with the evidence.
         alone: AUC of each feature alone.
         together: AUC of all features; None where too few rows tell it.
+        entities: columns that seem to name what several rows belong to, with the evidence.
         order: what the order of the rows says, by the column that it is about.
     """
 
@@ -59,6 +60,7 @@ class Plan:
     asked: dict[str, str] = field(default_factory=dict)
     alone: Mapping[str, float] = field(default_factory=dict)
     together: float | None = None
+    entities: dict[str, str] = field(default_factory=dict)
     order: dict[str, str] = field(default_factory=dict)
 
     def keys(self) -> list[str]:

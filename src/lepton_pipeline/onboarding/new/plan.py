@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.entities import find_entities
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import DataError, SplitError
@@ -99,7 +100,8 @@ def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
         plan = judged
         if done:
             break
-    plan = replace(plan, order=_order(plan, split["label"]))
+    entities = _entities(rows, split, vertical)
+    plan = replace(plan, entities=entities, order={} if entities else _order(plan, split["label"]))
     if not plan.features() and plan.time is None and not plan.derived():
         raise DataError(f"no column is left to learn from: {_no_features(plan)}.")
     return plan
@@ -192,6 +194,19 @@ def _why_id(plan: Plan, finding: dict[str, Any]) -> str:
     weight = plan.roles.asked.get(finding["feature"])
     said = f"it names rows: {finding['evidence']}"
     return said if weight is None else f"{weight.partition(';')[0]}, another one in nearly every row"
+
+
+def _entities(rows: pd.DataFrame, split: pd.DataFrame, vertical: Vertical) -> dict[str, str]:
+    """What is to be asked about columns that name what several rows of one outcome belong to."""
+    rows, test = rows.loc[split.index], split["part"].to_numpy() == "test"
+    found = find_entities(rows, split["label"].to_numpy(), test, ~test, vertical.dataset, vertical.split)
+    return {
+        each.column: f"{each.one_outcome} of its {each.entities} values that come in several rows have one outcome "
+        f"only, and {each.test_rows} test rows have a value that is learnt from: if each is a case, such as a patient, "
+        f"give --group {each.column}, for such rows test memory alone"
+        for each, _ in found
+        if not each.declared
+    }
 
 
 def _order(plan: Plan, labels: pd.Series) -> dict[str, str]:

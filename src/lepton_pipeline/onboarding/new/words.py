@@ -58,6 +58,7 @@ def decisions(plan: Plan) -> list[Decision]:
         Decision("time", plan.time or "none", plan.why_time),
         *([Decision("group", plan.group, "as asked for")] if plan.group else []),
         Decision("split", plan.strategy, plan.doubt_strategy or _WHY_SPLIT[plan.strategy]),
+        *(Decision("look at", name, why) for name, why in plan.entities.items()),
         *(Decision("order", name, why) for name, why in plan.order.items()),
         *(Decision(key, repr(read.get(key, "also")), why) for key, why in profile.reasons.items() if key in read),
         *(Decision("missing", text, f"no value in {_listed(names)}") for text, names in profile.odd.items()),
@@ -117,7 +118,7 @@ def comments(plan: Plan) -> dict[str, list[str]]:
     if plan.lags():
         said["features.windows"] = [f"{plan.why_windows.capitalize()}. Lags read rows before a row's own time only."]
     said["features.derive"] += [f"{name} is not used: {why}." for name, why in plan.dates.unused.items()][:_SHOWN]
-    said["dataset"] += [f"{name}: {why}." for name, why in plan.order.items()][:_MOST_ORDERS]
+    said["dataset"] += [f"{name}: {why}." for name, why in (plan.entities | plan.order).items()][:_MOST_ORDERS]
     for place, name, doubt in _doubts(plan):
         said[place].append(f"{name}: {doubt}")
     if plan.asked:
