@@ -42,6 +42,14 @@ def test_a_strong_attribute_is_a_question_with_both_figures_and_leaks_beside_it_
     assert ", with it 0." in found.asked["age"]
 
 
+def test_what_only_outshines_noise_is_a_question() -> None:
+    draw = np.random.default_rng(5)
+    noise = {f"n{number}": pd.Series(draw.normal(size=1500)) for number in range(8)}
+    found = judged({"length": 2.0}, weak=0, **noise)
+    assert (list(found.leaks), list(found.asked)) == ([], ["length"])
+    assert list(judged({"refund_total": 2.0}, weak=0, **noise).leaks) == ["refund_total"]
+
+
 def test_what_settles_the_target_is_left_out_whatever_its_name() -> None:
     assert list(judged({"age": 0.3}).leaks) == ["age"]
     assert list(judged({"age": 0.3}, rows=90).leaks) == ["age"]

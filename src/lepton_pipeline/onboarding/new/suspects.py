@@ -81,6 +81,7 @@ def judge_features(
         return Judgement(together=together)
     suspects, rest = _outshining(useful, labels, alone, suspects, {*apart, *later}, joint_auc)
     leaks, asked = {}, {}
+    noise = rest[0] < _TELLING
     for name in suspects:
         each = alone[name]
         beside = joint_auc(useful.drop(columns=[other for other in suspects if other != name]), labels)
@@ -91,7 +92,8 @@ def judge_features(
             continue
         if each.auc >= SETTLED:
             leaks[name] = f"it nearly settles the target: {evidence}"
-        elif name in plain or not enough:
+        elif name in plain or not enough or (noise and each.auc < IMPLAUSIBLE and not is_afterwards(name)):
+            # Whoever has noise beside it only outshines the others, however honest it is.
             asked[name] = evidence
         elif _ahead(each, rest) and each.auc - rest[0] >= _AHEAD and (each.auc >= _STRONG or is_afterwards(name)):
             leaks[name] = f"it outshines all others: {evidence}"
