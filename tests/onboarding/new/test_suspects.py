@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.features.strength import features_alone
-from lepton_pipeline.onboarding.new.suspects import Judgement, is_afterwards, is_attribute, judge_features
+from lepton_pipeline.onboarding.new.suspects import Judgement, is_afterwards, is_attribute, judge_features, one_sided
 
 
 def judged(
@@ -48,6 +48,26 @@ def test_what_only_outshines_noise_is_a_question() -> None:
     found = judged({"length": 2.0}, weak=0, **noise)
     assert (list(found.leaks), list(found.asked)) == ([], ["length"])
     assert list(judged({"refund_total": 2.0}, weak=0, **noise).leaks) == ["refund_total"]
+
+
+def test_what_is_filled_or_empty_in_one_class_only_is_a_question() -> None:
+    draw = np.random.default_rng(6)
+    target = (draw.random(900) < 0.3).astype(int)
+    some = draw.random(900) < 0.4
+    table = pd.DataFrame(
+        {
+            "reason": np.where(some & (target == 1), "moved", None),
+            "renewed": np.where(some & (target == 1), None, 1.0),
+            "few": np.where((target == 1) & (np.cumsum(target) < 5), "x", None),
+            "income": np.where(some, 1.0, np.nan),
+            "full": draw.normal(size=900),
+        }
+    )
+    asked = one_sided(table, target)
+    rows = int((some & (target == 1)).sum())
+    assert list(asked) == ["reason", "renewed"]
+    assert asked["reason"].startswith(f"filled in {rows} training rows, all of them positive")
+    assert asked["renewed"].startswith(f"empty in {rows} training rows, all of them positive")
 
 
 def test_what_settles_the_target_is_left_out_whatever_its_name() -> None:

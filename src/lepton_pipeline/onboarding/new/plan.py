@@ -17,7 +17,7 @@ from lepton_pipeline.onboarding.new.declaration import Plan, declare
 from lepton_pipeline.onboarding.new.order import TimeCopies, alike_neighbours, sorted_columns, time_copies
 from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, is_date, require_column
 from lepton_pipeline.onboarding.new.series import Series, find_series, propose_lags
-from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features
+from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features, one_sided
 from lepton_pipeline.onboarding.new.target import choose_target
 from lepton_pipeline.onboarding.profile import Profile
 from lepton_pipeline.parameters import Leaks, Vertical
@@ -166,9 +166,13 @@ def _judged(plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: V
         # What the guard of a run would stop has to be trusted, or a person is never asked.
         for each in find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known):
             asked[each["feature"]] = each["evidence"] + _with_all(judged.together)
+    sides = one_sided(features.loc[train, [name for name in plan.features() if name in features]], labels)
+    asked = {name: "; ".join([why, *([sides[name]] if name in sides else [])]) for name, why in asked.items()}
+    sides = {name: why for name, why in sides.items() if name not in asked and name not in found}
+    excluded = plan.roles.excluded | {name: ids[name] for name in ids if name in table}
     return replace(
         plan,
-        roles=replace(plan.roles, excluded=plan.roles.excluded | {name: ids[name] for name in ids if name in table}),
+        roles=replace(plan.roles, excluded=excluded, asked=sides | plan.roles.asked),
         leaks=plan.leaks | found | {name: ids[name] for name in ids if name not in table},
         asked=asked,
         alone={name: each.auc for name, each in alone.items() if name not in known},

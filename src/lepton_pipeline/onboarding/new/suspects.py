@@ -28,6 +28,8 @@ _AHEAD, _LIFT = 0.05, 0.08
 _STRONG = 0.78
 # Below it, a feature says next to nothing alone.
 _TELLING = 0.55
+# What is less likely among rows drawn at random is no accident, also where hundreds of columns are tried.
+_BY_CHANCE = 1e-6
 
 Codes = npt.NDArray[np.intp]
 
@@ -103,6 +105,31 @@ def judge_features(
             asked[name] = evidence
     kept = free.drop(columns=list(leaks))
     return Judgement(leaks, asked, joint_auc(kept, labels) if leaks and kept.shape[1] else together)
+
+
+def one_sided(table: pd.DataFrame, labels: Codes) -> dict[str, str]:
+    """Columns that are filled, or empty, only in rows of one class, and that far more often than chance gives.
+
+    Args:
+        table: training rows.
+        labels: 0 or 1 for each row.
+
+    Returns:
+        For each column what a person should answer.
+    """
+    asked = {}
+    shares = np.bincount(labels, minlength=2) / max(len(labels), 1)
+    for name in map(str, table):
+        empty = table[name].isna().to_numpy()
+        for mask, word in ((~empty, "filled"), (empty, "empty")):
+            classes = np.unique(labels[mask])
+            if len(classes) == 1 and shares[classes[0]] ** mask.sum() < _BY_CHANCE:
+                outcome = ("negative", "positive")[classes[0]]
+                asked[name] = (
+                    f"{word} in {mask.sum():,} training rows, all of them {outcome}; list it in dataset.exclude if it "
+                    "is written down only after the outcome"
+                )
+    return asked
 
 
 def is_attribute(name: str) -> bool:
