@@ -51,7 +51,7 @@ def test_keys_and_texts_keep_what_they_are():
 
 
 def test_what_is_no_number_is_named():
-    with pytest.raises(DataError, match=r"column 'n' must hold numbers, but '1\.2O' is none"):
+    with pytest.raises(DataError, match=r"column 'n' must hold numbers, but '1\.2O' is no number"):
         read("n", "1.2O")
 
 

@@ -221,7 +221,7 @@ def test_a_row_without_any_value_is_scored_and_explained(served, row):
     [
         ({"PAY_0": ...}, "PAY_0"),
         ({"PAY_0": "abc"}, "column 'PAY_0' must hold numbers"),
-        ({"PAY_0": "1.959,36"}, "column 'PAY_0' must hold numbers, but '1.959,36' is none"),
+        ({"PAY_0": "1.959,36"}, "column 'PAY_0' must hold numbers, but '1.959,36' is no number"),
         ({"PAY_0": [1]}, "column 'PAY_0' holds [1]; give one plain value"),
         ({"PAY_0": {"a": None}}, "column 'PAY_0' holds {'a': None}; give one plain value"),
         ({"EDUCATION": [2]}, "column 'EDUCATION' holds [2]; give one plain value"),

@@ -17,8 +17,8 @@ _FIXED_WIDTH = {"Y", "y", "m", "d", "H", "M", "S", "j", "%"}
 _ZONES = {"z", "Z"}
 # No zone is called so: whatever zone the times have is kept.
 UNKNOWN = "as written"
-# Behind a time, for in 2024-01-02 there is none.
 _OFFSET = re.compile(r"(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$")
+# An offset stands behind a time of day: the "-02" in 2024-01-02 is a day, no offset.
 _ZONED = rf"(?:\d{{2}}:\d{{2}}(?::\d{{2}}(?:[.,]\d+)?)?|T\d{{2}}(?:\d{{2}}){{0,2}}(?:[.,]\d+)?)\s*{_OFFSET.pattern}"
 
 

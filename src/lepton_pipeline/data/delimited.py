@@ -45,7 +45,7 @@ class SetApart:
 
     Attributes:
         file: its name.
-        reasons: number of records by why they are none.
+        reasons: number of records set apart, by reason.
         records: the first of them: number (the header is 1, blank lines have none) and why.
         rows: its rows, which are counted by whoever reads them.
         quotes: whether a quote was seen.

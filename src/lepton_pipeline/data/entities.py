@@ -58,7 +58,8 @@ def find_entities(
 
     A column is found, whatever its role, if its values may be names (texts, whole numbers), at least ten of them have
     several rows, five with each outcome, and of the disagreement of outcomes within them that chance would give at most
-    a fifth is there. Categories that are the outcome in other words, and measurements whose order settles it, are none.
+    a fifth is there. Categories that are the outcome in other words do not count, nor do measurements whose order
+    settles it.
 
     Args:
         table: all rows.

@@ -43,7 +43,7 @@ def ingest_table(
     Raises:
         DataError: a file is empty, has only a header, a column twice or bytes that cannot be decoded; files differ in
             their columns; a declared column is absent; too many records are broken; all rows of a file stand in
-            another one; a declared date is none; the target cannot be learnt.
+            another one; a declared date cannot be read as a date; the target cannot be learnt.
     """
     needed = declared_columns(dataset, contract, features) | {"ingestion.dates": list(ingestion.dates)}
     source = Source.open(raw, ingestion, needed)

@@ -127,8 +127,8 @@ class RawValues:
         number = read_number(text, self._writing)
         if number is None:
             raise DataError(
-                f"column {name!r} must hold numbers, but {text!r} is none; correct it, leave it empty, or declare how "
-                "it is written (ingestion) and train again."
+                f"column {name!r} must hold numbers, but {text!r} is no number; correct it, leave it empty, or declare "
+                "how it is written (ingestion) and train again."
             )
         return None if number in self._codes else number
 
