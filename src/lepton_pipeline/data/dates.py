@@ -78,6 +78,9 @@ def offsets_of(texts: pd.Series, layout: str) -> pd.Series:
         texts: times, none missing.
         layout: their format; times of a format with names of zones are all taken as UTC, which knows what CET means.
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     if layout != ISO and not _directives(layout) & _ZONES:
         return pd.Series(None, index=texts.index, dtype=object)
     if "Z" in _directives(layout):
@@ -85,7 +88,7 @@ def offsets_of(texts: pd.Series, layout: str) -> pd.Series:
     offsets = pd.Series(None, index=texts.index, dtype=object)
     written = texts.astype("str")
     if layout == ISO:
-        zoned = written[written.str.contains(_ZONED)]
+        zoned = written[pc.match_substring_regex(pa.array(written), _ZONED).to_numpy(zero_copy_only=False)]
         # Few ends for many times.
         ends = zoned.str[-6:]
         names = {end: _zone_name(found[0]) for end in ends.unique() if (found := _OFFSET.search(end))}
