@@ -73,9 +73,9 @@ def read_table(
         ingestion: how text becomes values.
         contract: expectations on this table, for the columns they name.
         name: of the table, as `tables.<name>` declares it.
-        dataset: of the vertical; as of its date (`as_of`), rows whose `contract.time` is later are not there. Where the
-            table declares no time it is as it is today: nobody can tell what was in it. Its ids, groups and categories
-            are those of this table, too, by their names.
+        dataset: of the vertical; as of its date (`as_of`), rows whose `contract.time` is later are left out. A table
+            without a declared time keeps all its rows: nobody can tell which were there. Columns named as the
+            vertical's ids, groups and categories have these roles here, too.
         features: of the vertical, for the keys of its windows.
 
     Returns:

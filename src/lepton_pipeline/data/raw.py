@@ -110,7 +110,7 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
 
 
 def read_rows(file: RawFile, names: list[str], ingestion: Ingestion, limit: int | None = None) -> pd.DataFrame:
-    """Read the rows of one file as they are.
+    """Read the rows of one file, with the types that the file itself gives them.
 
     Args:
         file: a table file.
