@@ -85,6 +85,47 @@ def test_what_is_declared_well_has_no_problems():
     assert problems(windows=windows, hint="y * 2", other="shop_y / 2", at="date(day, '%Y')") == []
 
 
+@pytest.mark.parametrize(
+    ("derive", "rule", "of"),
+    [
+        ({"bad": "y * 1"}, None, "bad"),
+        ({"bad": "worse + 1", "worse": "where(y > 0, 1, 0)"}, None, "bad"),
+        ({"bad": "before * 2"}, None, "bad"),
+        ({}, None, "before"),
+        ({"bad": "limit * 1"}, "y > limit", "bad"),
+        ({}, "y > limit", "limit"),
+        ({}, None, "y"),
+    ],
+)
+@pytest.mark.parametrize("statistic", ["mean", "lag"])
+def test_a_window_over_what_follows_from_the_target_waits_for_the_label(derive, rule, of, statistic):
+    rows = pd.DataFrame({"at": range(1, 7), "y": [1, 0, 1, 1, 0, 1], "limit": [0, 0, 1, 0, 0, 0]})
+    roles = {"target": "y", "time": "at", "label_delay": 3, "exclude": ["bad", "worse"]}
+    dataset = Dataset(**roles, **({"positive": 1} if rule is None else {"positive_when": rule}))
+    counted = {"rows": 1} if statistic == "lag" else {}
+    windows = {"seen": Window(statistic=statistic, of=of, **counted), "before": last("y")}
+    made = derive_features(rows, dataset, Features(derive=derive, windows=windows))
+    # The label of the first row is known from the fifth on, and what was made of it is missing in the first rows.
+    assert made["seen"].iloc[:4].isna().all()
+    asked = {**windows, "seen": Window(statistic=statistic, of=of, known="at", **counted)}
+    at_once = derive_features(rows, dataset, Features(derive=derive, windows=asked))
+    assert at_once["seen"].notna().sum() > made["seen"].notna().sum()
+
+
+def test_a_window_over_an_excluded_column_must_say_when_it_is_known():
+    (line,) = problems(windows={"shop_hint": Window(statistic="mean", of="hint", by=["shop"])})
+    assert line == (
+        "features.windows.shop_hint: of: 'hint' is excluded (dataset.exclude), and nothing says when its values are "
+        "known; declare known: the column with that time, or known: at if they are known at the row's own time."
+    )
+    assert problems(windows={"shop_hint": last("hint", known="at")}) == []
+    assert problems(windows={"shop_hint": last("hint", known="reported")}) == []
+    (line,) = problems(windows={"shop_hint": last("hint")}, hint="x * 2")
+    assert "'hint' is excluded" in line
+    # A feature is known at the row's own time, whatever it is made of.
+    assert problems(windows={"before": last("double")}, double="hint * 2") == []
+
+
 def test_every_expression_that_cannot_be_read_is_one_line():
     dataset = Dataset(target="y", positive_when="y.real")
     lines = problems(dataset, a="1 +", b="x", c="foo(x)")

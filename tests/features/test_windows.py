@@ -45,7 +45,7 @@ def table(seed, rows=60, spread=30):
 
 
 def feature(rows, window, dataset=DATASET):
-    return window_feature(rows, "f", window, dataset)
+    return window_feature(rows, "f", window, dataset, dataset.label_delay if window.of == dataset.target else 0)
 
 
 def compute(table, statistic="sum", of="x", dataset=DATASET, **options):

@@ -13,6 +13,9 @@ import pytest
 import yaml
 from conftest import REPOSITORY, Project, copy_face
 
+from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.parameters import Dataset, Features, Window
+
 START = pd.Timestamp("2025-01-01")
 SPLITS = {
     "random": ({}, "2025-10-01"),
@@ -106,6 +109,32 @@ def test_nor_where_rows_are_divided_at_random(warm, make_small, tmp_path):
         assert made.code == 0, made.said
         found.append(bits(artefact(project, "finance")))
     assert found[1:] == found[:1] * 2
+
+
+def test_no_window_sees_a_label_before_it_is_known():
+    draw = np.random.default_rng(3)
+    days = pd.Timestamp("2025-01-01") + pd.to_timedelta(draw.permutation(200), unit="D")
+    rows = pd.DataFrame({"day": days, "shop": draw.choice(list("ab"), 200), "y": draw.integers(0, 2, 200)})
+    rows["reported"] = rows["day"] + pd.Timedelta(12, "D")
+    derive = {"bad": "y * 1", "worse": "bad + 1", "rise": "of_bad - of_window"}
+    windows = {
+        "of_bad": Window(statistic="mean", of="bad"),
+        "of_worse": Window(statistic="sum", of="worse", by=["shop"], within="60d"),
+        "last_bad": Window(statistic="lag", of="bad", rows=2),
+        "of_window": Window(statistic="max", of="of_bad", rows=5),
+        "of_rise": Window(statistic="std", of="rise"),
+        "in_time": Window(statistic="mean", of="worse", known="reported"),
+    }
+    roles = Dataset(target="y", positive=1, time="day", label_delay="10d", exclude=["bad", "worse"])
+    moment = pd.Timestamp("2025-04-01")
+    unknown = rows["day"] > moment - pd.Timedelta(10, "D")
+    found = [
+        derive_features(made, roles, Features(derive=derive, windows=windows))
+        for made in (rows, rows.assign(y=rows["y"].mask(unknown, 1 - rows["y"])))
+    ]
+    one, other = (each.loc[rows["day"] <= moment, [*windows, "rise"]] for each in found)
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+    assert one["last_bad"].notna().sum() > 70
 
 
 def up_to(vertical: str, node: str) -> list[str]:

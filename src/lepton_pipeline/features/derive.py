@@ -49,13 +49,16 @@ def _with_features(clean_table: pd.DataFrame, dataset: Dataset, features: Featur
     expressions = _parsed(features.derive)
     reads = _reads(expressions, features, dataset)
     _check_reads(clean_table, expressions, reads, features)
+    of_label = _label_columns(reads, dataset)
     made: dict[str, pd.Series] = {}
     for name in TopologicalSorter(_links(reads)).static_order():
         table = _with_columns(clean_table, made, reads[name])
         if name in expressions:
             made[name] = expressions[name].evaluate(table)
         else:
-            made[name] = window_feature(table, name, features.windows[name], dataset)
+            window = features.windows[name]
+            delay = dataset.label_delay if window.of in of_label else 0
+            made[name] = window_feature(table, name, window, dataset, delay)
     added = pd.DataFrame({name: made[name] for name in features.names()}, index=clean_table.index)
     return pd.concat([clean_table, added], axis="columns")
 
@@ -69,7 +72,8 @@ def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
 
     Returns:
         One line a problem, which begins with its key: an expression that cannot be used, columns that need each other,
-        a feature that is computed from the target of its own row.
+        a feature that is computed from the target of its own row, a window over an excluded column of which nobody
+        says when it is known.
     """
     problems = []
     for name, text in features.derive.items():
@@ -93,7 +97,7 @@ def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
             f"{_key(circle[0], features)}: it needs itself ({' <- '.join(map(repr, circle))}); "
             "break the circle, or rename a column that should not have the name of one it reads."
         ]
-    return _target_problems(reads, features, dataset)
+    return _target_problems(reads, features, dataset) + _window_problems(reads, features, dataset)
 
 
 def columns_read(features: Features, dataset: Dataset) -> dict[str, list[str]]:
@@ -279,6 +283,29 @@ def _target_problems(reads: dict[str, list[str]], features: Features, dataset: D
                 f"features.windows, or list {name!r} in dataset.exclude."
             )
     return problems
+
+
+def _window_problems(reads: dict[str, list[str]], features: Features, dataset: Dataset) -> list[str]:
+    """Windows over an excluded column: only of what follows from the target it is clear when it is known."""
+    unclear = set(dataset.exclude) - _label_columns(reads, dataset)
+    return [
+        f"{_key(name, features)}: of: {window.of!r} is excluded (dataset.exclude), and nothing says when its values "
+        f"are known; declare known: the column with that time, or known: {dataset.time} if they are known at the row's "
+        "own time."
+        for name, window in features.windows.items()
+        if window.of in unclear and window.known is None
+    ]
+
+
+def _label_columns(reads: Mapping[str, list[str]], dataset: Dataset) -> set[str]:
+    """The target, what decides with it about the positive class, and all columns that are made of these."""
+    found = {dataset.target}
+    if dataset.positive_when is not None:
+        found |= {*parse_expression(dataset.positive_when, "dataset.positive_when").columns} - {dataset.time}
+    for name in TopologicalSorter(_links(reads)).static_order():
+        if found.intersection(reads[name]):
+            found.add(name)
+    return found
 
 
 def _parsed(derive: Mapping[str, str]) -> dict[str, Expression]:

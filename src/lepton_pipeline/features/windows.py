@@ -14,7 +14,7 @@ from lepton_pipeline.data.columns import check_columns
 from lepton_pipeline.data.durations import before
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.column_encoders import as_numbers
-from lepton_pipeline.parameters import Dataset, Window
+from lepton_pipeline.parameters import Dataset, Duration, Window
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -22,12 +22,12 @@ Ints = npt.NDArray[np.int64]
 Merge = Callable[[Floats, Floats], Floats]
 
 
-def window_feature(table: pd.DataFrame, name: str, window: Window, dataset: Dataset) -> pd.Series:
+def window_feature(table: pd.DataFrame, name: str, window: Window, dataset: Dataset, delay: Duration) -> pd.Series:
     """Compute a statistic of the rows that were known before each row's own time.
 
     Another row counts if it has the same values in `window.by` (missing ones are equal to each other) and was known
-    strictly before the row's time: at `window.known`, or else at its own time, to which `dataset.label_delay` is added
-    where `window.of` is the target. Rows of the same moment do not count, nor does a row for itself.
+    strictly before the row's time: at `window.known`, or else `delay` after its own time. Rows of the same moment do
+    not count, nor does a row for itself.
     Missing and infinite values of `window.of` are left out of every statistic, but are rows to `window.rows` and `lag`.
     Rows that became known at the same moment are in the order of the index.
 
@@ -38,7 +38,8 @@ def window_feature(table: pd.DataFrame, name: str, window: Window, dataset: Data
         table: rows with the columns that `window` names, in any order; its index is unique.
         name: of the new column.
         window: what is computed, of which rows.
-        dataset: names the column of time, the target and the delay of the label.
+        dataset: names the column of time.
+        delay: time from a row until its value is known; without effect where `window.known` is declared.
 
     Returns:
         float64, indexed as `table`. No row counted: 0 for count and sum, else NaN; `std` is that of a sample, NaN below
@@ -51,9 +52,8 @@ def window_feature(table: pd.DataFrame, name: str, window: Window, dataset: Data
     key = f"features.windows.{name}"
     times, known = _compared_times(table, key, window, dataset)
     values = np.ones(len(table)) if window.of is None else _values(table[window.of], key)
-    delay = dataset.label_delay if window.known is None and window.of == dataset.target else 0
     # Known times are not moved forward, but the times that they are compared with are moved back.
-    until = before(times, delay, "dataset.label_delay")
+    until = before(times, delay if window.known is None else 0, "dataset.label_delay")
     since = None if window.within is None else before(until, window.within, f"{key}.within")
 
     history = _History.of(_groups(table, window.by), known, table.index)
