@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,14 @@ from kedro.framework.project import pipelines, settings
 from kedro.pipeline import Pipeline
 
 from lepton_pipeline.backfill.shelf import Shelf
+from lepton_pipeline.data.as_of import labelled_rows, recent_rows
 from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.features.derive import derive_all
 from lepton_pipeline.jobs import MONITORING, Job
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.tracking import RunLog
 from lepton_pipeline.retraining.facts import Champion, RowCounts, count_rows
@@ -32,6 +33,7 @@ _MODEL = ("artefact", *_TABLES, *_RECORDS)
 _DECIDING = ("register_model", "gate_model")
 _MONITORING = ("fetch_champion", "score_new_rows", "compare_new_rows")
 # What no model depends on, so that another policy finds the models again.
+_ALL = "rows that were there"
 _OF_THE_POLICY = {"about", "gate", "scoring", "retraining", "monitoring", "alerts"}
 
 
@@ -60,9 +62,11 @@ class BackfillSteps:
         declared = self._context.params[vertical]
         self.declared: Vertical = read_vertical(vertical, declared)
         self._dataset = self.declared.dataset.model_copy(update={"as_of": None, "since": None})
+        self._features = self.declared.features
         training = pipelines[vertical]
-        self._to_rows = training.to_outputs(self._name("feature_table"))
-        self._to_model = training.to_outputs(*map(self._name, _MODEL)) - self._to_rows
+        self._to_rows = training.to_outputs(self._name("clean_table"))
+        derive = training.only_nodes(self._name("derive_features"))
+        self._to_model = training.to_outputs(*map(self._name, _MODEL)) - self._to_rows - derive
         self._decide = training.only_nodes(*map(self._name, _DECIDING))
         self._monitor = pipelines[monitoring].only_nodes(*map(self._name, _MONITORING))
         self._undated = _undated(self._to_rows, f"params:{self._name('dataset')}")
@@ -88,8 +92,7 @@ class BackfillSteps:
             DataError: the raw data cannot be used, or break a contract.
         """
         made = self._make(self._to_rows, {}, self._dataset)
-        table: pd.DataFrame = made[self._name("feature_table")]
-        return table
+        return derive_all(made[self._name("clean_table")], self._dataset, self._features)
 
     def key(self, table: pd.DataFrame) -> dict[str, str]:
         """What the results depend on, for `Shelf.begin`: rows, declarations and code.
@@ -114,20 +117,20 @@ class BackfillSteps:
         """Make rows those that were known at a date; they are read when they are needed."""
         self._at, self._date, self._made, self._since, self._monitored = name, date, {}, None, None
 
-    def count_rows(self, champion: Champion | None, now: datetime) -> RowCounts:
+    def count_rows(self, champion: Champion | None) -> RowCounts:
         """Count the rows of the date.
 
         Raises:
             DataError: the raw data cannot be used, or break a contract.
         """
-        rows = count_rows(self._rows(), self._dataset, champion, now, self.declared.retraining.window)
+        rows = count_rows(self._rows(), self._dated(), champion, self.declared.retraining.window)
         self._since = rows.window_start
         return rows
 
     def monitor(self) -> Mapping[str, Any] | None:
         """Compare the rows of the date with the champion's."""
         rows = {self._name("monitoring_table"): self._rows()}
-        made = self._make(self._monitor, rows, self._dataset.model_copy(update={"as_of": self._date}))
+        made = self._make(self._monitor, rows, self._dated())
         self._monitored = made[self._name("monitoring_result")]
         return self._monitored
 
@@ -162,10 +165,15 @@ class BackfillSteps:
         return artefact.predict(rows)["probability"], artefact.threshold
 
     def _rows(self) -> pd.DataFrame:
+        """The rows that were there at the date, with or without a label."""
         if not self._made:
-            self._made = self._make(self._to_rows, {}, self._dataset.model_copy(update={"as_of": self._date}))
-        table: pd.DataFrame = self._made[self._name("feature_table")]
+            made = self._make(self._to_rows, {}, self._dated())
+            self._made = made | {_ALL: derive_all(made[self._name("clean_table")], self._dated(), self._features)}
+        table: pd.DataFrame = self._made[_ALL]
         return table
+
+    def _dated(self) -> Dataset:
+        return self._dataset.model_copy(update={"as_of": self._date})
 
     def _model(self, run_id: str) -> dict[str, Any]:
         """The model of the date with all that it was made of and measured on; from the shelf if it is there."""
@@ -173,17 +181,17 @@ class BackfillSteps:
         key = self._model_key()
         if self._shelf.has_model(self._at, key):
             return made | self._load(self._shelf.model(self._at))
-        dataset = self._dataset.model_copy(update={"as_of": self._date, "since": self._since})
-        made = self._make(self._to_model, made | {self._name("run_id"): run_id}, dataset)
+        made = self._make(self._to_model, made | {self._name("run_id"): run_id}, self._since_then())
         self._shelf.keep_model(self._at, key, self._saver(made))
         return made
 
     def _training_rows(self) -> dict[str, Any]:
-        self._rows()
-        if self._since is None:
-            return dict(self._made)
-        dataset = self._dataset.model_copy(update={"as_of": self._date, "since": self._since})
-        return self._make(self._to_rows.only_nodes(self._name("derive_features")), self._made, dataset)
+        dataset = self._since_then()
+        used = labelled_rows(recent_rows(self._rows(), dataset), dataset)
+        return self._made | {self._name("feature_table"): used}
+
+    def _since_then(self) -> Dataset:
+        return self._dated().model_copy(update={"since": self._since})
 
     def _model_key(self) -> dict[str, str]:
         return self._key | {"as_of": str(self._date), "since": str(self._since)}

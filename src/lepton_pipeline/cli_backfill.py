@@ -66,6 +66,7 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
     from lepton_pipeline.backfill.shelf import Shelf
     from lepton_pipeline.backfill_steps import BackfillSteps
     from lepton_pipeline.jobs import BACKFILL, Job
+    from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.registry.tracking import RunLog, read_tracking
     from lepton_pipeline.retraining.lock import FOLDER, only_job
     from lepton_pipeline.retraining.signals import unwinding
@@ -87,7 +88,7 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
                 "column of dates, or of numbers in their order."
             )
         log = RunLog(read_tracking(steps.mlflow), project)
-        tags = {"from": since, "to": until, "every": every}
+        tags = {"from": since, "to": until, "every": every, "present": utc_text(now)}
         run_id = log.open(name, f"{since} to {until} by {every}", tags, _PAGES)
         log.parameters(run_id, steps.declared.model_dump(mode="json"))
         with _closing(log, run_id):
@@ -112,6 +113,7 @@ def _work(
     from lepton_pipeline.backfill.shelf import ARTEFACTS, STORE
     from lepton_pipeline.backfill.walk import models_in_use, walk, without_clock
     from lepton_pipeline.backfill_view import print_backfill, print_look
+    from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.registry.tracking import RunLog, Tracking
 
     table = steps.whole_table()
@@ -127,8 +129,8 @@ def _work(
         grid, declared, vertical, steps, shelf, lambda: steps.use(RunLog(scratch, shelf.store)), now, print_look
     )
     metric, evaluation = declared.gate.metric, declared.evaluation
-    present = now.replace(tzinfo=None).isoformat(timespec="seconds")
-    periods = realise(table, declared.dataset, grid, models_in_use(looks), steps.score, metric, evaluation, present)
+    dataset = declared.dataset.model_copy(update={"as_of": None, "present": utc_text(now)})
+    periods = realise(table, dataset, grid, models_in_use(looks), steps.score, metric, evaluation)
     policy = declared.retraining.model_dump(mode="json")
     found = describe(vertical, metric, grid, looks, periods, policy, notes)
     print_backfill(found, _record(found, declared.about.caution, project, log, run_id))

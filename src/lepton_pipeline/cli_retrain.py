@@ -88,7 +88,7 @@ def _prepare(
     from lepton_pipeline.retraining.job import Request
     from lepton_pipeline.retraining_steps import KedroSteps
 
-    steps = KedroSteps(project_folder(), env, vertical, date)
+    steps = KedroSteps(project_folder(), env, vertical, date, now)
     declared, mlflow = steps.declared()
     return Request(vertical, declared, date, now, force), steps, mlflow
 

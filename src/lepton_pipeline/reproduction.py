@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from kedro.framework.project import pipelines
 
 import lepton_pipeline
 from lepton_pipeline.errors import ConfigurationError, NotReproducedError
+from lepton_pipeline.parameters import utc_text
 from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.reproduce import (
     Check,
@@ -90,6 +92,9 @@ def reproduce_run(
             f"restore conf/base/{vertical}/parameters.yml."
         )
     parameters = read_parameters(client, run)
+    # A run of before its present was recorded knew the labels of when it began.
+    started = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+    parameters = parameters | {"dataset": {"present": utc_text(started)} | parameters.get("dataset", {})}
     with scratch_project(project, env, vertical, parameters, pipelines[vertical].all_outputs(), keep=keep) as folder:
         checks = [
             check_run(run),

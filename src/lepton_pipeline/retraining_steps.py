@@ -14,8 +14,9 @@ from kedro.io import AbstractDataset
 
 from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.features.derive import add_features
 from lepton_pipeline.jobs import MONITORING, Job
-from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.parameters import Vertical, utc_text
 from lepton_pipeline.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.retraining.job import Trained
 
@@ -28,10 +29,12 @@ class KedroSteps:
         env: configuration environment; None for the usual one.
         vertical: its name.
         as_of: date of which rows and labels are; None: all there are.
+        now: the moment by which labels are known where no date is given.
     """
 
-    def __init__(self, project: Path, env: str | None, vertical: str, as_of: str | float | None):
+    def __init__(self, project: Path, env: str | None, vertical: str, as_of: str | float | None, now: datetime):
         self._project, self._env, self._vertical, self._as_of = project, env, vertical, as_of
+        self._present = utc_text(now)
 
     def declared(self) -> tuple[Vertical, Mapping[str, Any]]:
         """The vertical's declaration, and `mlflow.yml`.
@@ -42,7 +45,7 @@ class KedroSteps:
         context = self._context()
         return read_vertical(self._vertical, context.params[self._vertical]), context.config_loader["mlflow"]
 
-    def count_rows(self, champion: Champion | None, now: datetime) -> RowCounts:
+    def count_rows(self, champion: Champion | None) -> RowCounts:
         """Read the table in memory, so that nothing on disk changes, and count its rows.
 
         Raises:
@@ -50,9 +53,12 @@ class KedroSteps:
         """
         context = self._context()
         declared = read_vertical(self._vertical, context.params[self._vertical])
-        made_later = declared.dataset.time in declared.features.names()
-        table = self._table(context, "feature_table" if made_later else "table")
-        return count_rows(table, declared.dataset, champion, now, declared.retraining.window)
+        dataset, features = declared.dataset, declared.features
+        made_later = dataset.time in features.names()
+        table = self._table(context, "clean_table" if made_later else "table")
+        if made_later:
+            table = add_features(table, dataset, features)
+        return count_rows(table, dataset, champion, declared.retraining.window)
 
     def monitor(self) -> Mapping[str, Any] | None:
         """Run the vertical's monitoring, if it has one."""
@@ -109,5 +115,5 @@ class KedroSteps:
         return dataset
 
     def _params(self, as_of: str | float | None, since: str | float | None = None) -> dict[str, Any]:
-        given = {key: value for key, value in (("as_of", as_of), ("since", since)) if value is not None}
-        return {self._vertical: {"dataset": given}} if given else {}
+        given = {"present": self._present} if as_of is None else {"as_of": as_of}
+        return {self._vertical: {"dataset": given | ({} if since is None else {"since": since})}}

@@ -16,7 +16,7 @@ EVALUATION = Evaluation(resamples=100)
 
 
 def dataset(**changes):
-    return Dataset(target="bought", positive=1, time="day", **changes)
+    return Dataset(target="bought", positive=1, time="day", present="2026-06-15", **changes)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_each_strategy_is_measured_with_the_model_that_it_used(table):
     grid = make_grid("2026-05-25", "2026-06-08", "1w", NOW)
     in_use = {POLICY: ["wrong", "good", "good"], NEVER: ["wrong"] * 3, ALWAYS: ["wrong", "good", "guess"]}
     # At noon of the second week's end, with labels after three days, the third week is unknown.
-    periods = realise(table, dataset(label_delay="7d"), grid, in_use, score, "auc", EVALUATION, "2026-06-15")
+    periods = realise(table, dataset(label_delay="7d"), grid, in_use, score, "auc", EVALUATION)
     assert [period.rows for period in periods] == [200, 200, 0]
     assert [period.figures[POLICY] and period.figures[POLICY]["value"] for period in periods] == [0.0, 1.0, None]
     assert [period.figures[NEVER] and period.figures[NEVER]["value"] for period in periods] == [0.0, 0.0, None]
@@ -83,7 +83,7 @@ def test_a_strategy_without_a_model_and_a_period_of_few_rows_have_no_figure(tabl
     grid = make_grid("2026-05-25", "2026-06-08", "1w", NOW)
     in_use = {POLICY: [None, "good", "good"], NEVER: ["good"] * 3, ALWAYS: ["good"] * 3}
     few = table[(table["day"] < "2026-06-08") | (table.index % 10 == 0)]
-    periods = realise(few, dataset(), grid, in_use, score, "auc", EVALUATION, "2026-06-15")
+    periods = realise(few, dataset(), grid, in_use, score, "auc", EVALUATION)
     assert [period.figures[POLICY] is None for period in periods] == [True, False, True]
     assert [period.figures[NEVER] is None for period in periods] == [False, False, True]
     found = summarise(periods)
@@ -103,7 +103,7 @@ def test_periods_count_the_same_and_differences_are_paired(table):
     grid = make_grid("2026-05-25", "2026-06-08", "1w", NOW)
     in_use = {POLICY: ["one"] * 3, NEVER: ["two"] * 3, ALWAYS: ["one"] * 3}
     score = lambda name, rows: (scores[name].loc[rows.index], 0.5)  # noqa: E731
-    periods = realise(table, dataset(), grid, in_use, score, "auc", EVALUATION, "2026-06-15")
+    periods = realise(table, dataset(), grid, in_use, score, "auc", EVALUATION)
     found = summarise(periods)
     values = [period.figures[POLICY]["value"] for period in periods]
     assert found["mean"][POLICY]["value"] == pytest.approx(np.mean(values))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from lepton_pipeline.data.as_of import known_rows, recent_rows
+from lepton_pipeline.data.as_of import label_known, labelled_rows, recent_rows, rows_there
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.data.ingest import ingest_table, read_table
 from lepton_pipeline.data.split import split_rows
@@ -28,32 +28,58 @@ def dataset(**keys: object) -> Dataset:
 
 
 @pytest.mark.parametrize(
-    ("as_of", "delay", "rows"),
+    ("as_of", "delay", "there", "known"),
     [
-        (None, "5d", 10),
-        ("2026-01-04", 0, 4),
-        ("2026-01-04T00:00:01", 0, 4),
-        ("2026-01-03T23:59:59", 0, 3),
-        ("2026-01-08", "5d", 3),
-        ("2027-01-01", "5d", 10),
+        (None, "5d", 10, 10),
+        ("2026-01-04", 0, 4, 4),
+        ("2026-01-04T00:00:01", 0, 4, 4),
+        ("2026-01-03T23:59:59", 0, 3, 3),
+        ("2026-01-08", "5d", 8, 3),
+        ("2027-01-01", "5d", 10, 10),
     ],
 )
-def test_rows_are_known_once_their_label_is(as_of, delay, rows):
-    assert list(known_rows(TABLE, dataset(as_of=as_of, label_delay=delay)).index) == list(range(rows))
+def test_a_row_is_there_from_its_time_on_and_known_once_its_label_is(as_of, delay, there, known):
+    roles = dataset(as_of=as_of, label_delay=delay)
+    assert list(rows_there(TABLE, roles).index) == list(range(there))
+    assert list(labelled_rows(TABLE, roles).index) == list(range(known))
+
+
+def test_the_present_says_which_labels_are_known_and_leaves_every_row_there():
+    roles = dataset(present="2026-01-08", label_delay="5d")
+    assert rows_there(TABLE, roles) is TABLE
+    assert label_known(TABLE, roles).sum() == 3
+    # Not of a column that is made later, nor of texts.
+    assert label_known(TABLE.drop(columns="day"), roles).all()
+    assert label_known(TABLE.assign(day=list("abcdefghij")), roles).all()
+    with pytest.raises(DataError, match=r"dataset\.present: no row is left at '2026-01-02'"):
+        labelled_rows(TABLE, dataset(present="2026-01-02", label_delay="5d"))
+
+
+def test_a_row_that_lies_ahead_has_no_label():
+    assert label_known(TABLE, dataset(present="2026-01-08")).sum() == 8
+
+
+def test_the_latest_number_is_the_present_where_there_is_no_clock():
+    numbered = TABLE.assign(day=range(10))
+    assert label_known(numbered, dataset(present="2026-01-08", label_delay=5)).sum() == 5
+    assert label_known(numbered, dataset(as_of=7, present="2026-01-08", label_delay=5)).sum() == 3
 
 
 def test_numbers_compare_with_numbers_and_zones_with_zones():
     numbered = TABLE.assign(day=range(10))
-    assert len(known_rows(numbered, dataset(as_of=4, label_delay=2))) == 3
+    assert len(labelled_rows(numbered, dataset(as_of=4, label_delay=2))) == 3
     there = TABLE.assign(day=DAYS.dt.tz_localize("Asia/Tokyo"))
     # Midnight of the 4th in Greenwich is 9 o'clock in Tokyo.
-    assert len(known_rows(there, dataset(as_of="2026-01-04"))) == 4
-    assert len(known_rows(there, dataset(as_of="2026-01-03T16:00:00+00:00"))) == 4
+    assert len(rows_there(there, dataset(as_of="2026-01-04"))) == 4
+    assert len(labelled_rows(there, dataset(present="2026-01-04"))) == 4
+    assert len(rows_there(there, dataset(as_of="2026-01-03T16:00:00+00:00"))) == 4
     assert len(recent_rows(there, dataset(since="2026-01-04T00:00:00+09:00"))) == 7
 
 
-def test_a_row_without_a_time_was_not_known():
-    assert len(known_rows(TABLE.assign(day=DAYS.mask(DAYS.index == 0)), dataset(as_of="2026-01-04"))) == 3
+def test_a_row_without_a_time_was_not_there_but_waits_for_nothing():
+    gap = TABLE.assign(day=DAYS.mask(DAYS.index == 0))
+    assert len(rows_there(gap, dataset(as_of="2026-01-04"))) == 3
+    assert len(labelled_rows(gap, dataset(present="2026-01-04"))) == 4
 
 
 @pytest.mark.parametrize(
@@ -69,7 +95,7 @@ def test_a_row_without_a_time_was_not_known():
 )
 def test_a_date_that_cannot_be_used_is_refused(column, as_of, message):
     with pytest.raises(DataError, match=rf"dataset\.as_of: .*{message}"):
-        known_rows(TABLE.assign(day=column), dataset(as_of=as_of))
+        rows_there(TABLE.assign(day=column), dataset(as_of=as_of))
 
 
 def test_windows_see_the_rows_before_the_first_that_is_used():
@@ -88,6 +114,15 @@ def test_a_derived_time_is_looked_at_once_it_is_there():
 def test_a_joined_table_is_numbered_after_later_rows_are_left_out():
     made, record = number_rows(TABLE.iloc[::-1], dataset(as_of="2026-01-04"), Contract(), Features())
     assert (list(made.index), list(made["x"]), record["rows"]) == ([0, 1, 2, 3], [3, 2, 1, 0], 4)
+    assert (record["present"], record["base_rate"]) == ("2026-01-04", 0.5)
+
+
+def test_the_base_rate_is_that_of_known_labels():
+    waiting = TABLE.assign(y=[0, 1, 0, 1, "pending", "pending", 0, 0, None, 0])
+    roles = dataset(present="2026-01-10", label_delay="6d")
+    made, record = number_rows(waiting, roles, Contract(), Features())
+    assert (len(made), record["base_rate"]) == (10, 0.5)
+    assert number_rows(waiting, dataset(present="2025-12-31"), Contract(), Features())[1]["base_rate"] is None
 
 
 def test_a_raw_table_ends_at_the_date_by_its_own_time(raw_file):
@@ -113,11 +148,12 @@ def test_what_came_later_changes_no_bit_of_table_and_split(raw_file):
             "y": draw.integers(0, 2, 400).astype(str),
         }
     )
-    later = pd.to_datetime(rows["day"]) > pd.Timestamp("2026-03-01") - pd.Timedelta(5, "D")
+    later = pd.to_datetime(rows["day"]) > pd.Timestamp("2026-03-01")
+    unknown = pd.to_datetime(rows["day"]) > pd.Timestamp("2026-03-01") - pd.Timedelta(5, "D")
     # Other values in another order, and texts that would make a column of numbers one of texts.
     shuffled = rows.copy()
-    for name in ("shop", "x", "y", "day"):
-        shuffled.loc[later, name] = draw.permutation(rows.loc[later, name])
+    for name, changed in (("y", unknown), ("shop", later), ("x", later), ("day", later)):
+        shuffled.loc[changed, name] = draw.permutation(rows.loc[changed, name])
     shuffled.loc[shuffled.index[later][0], "x"] = "broken"
     found = [_table_and_split(raw_file(each.to_csv(index=False))) for each in (rows, shuffled)]
     assert 150 < len(found[0][0]) < 300
@@ -139,9 +175,9 @@ def test_labels_of_the_house_look_no_further_than_the_date():
     roles = Dataset(
         target="next_hour", positive_when="next_hour > 100", time="date", label_delay="1h", as_of=str(times[200])
     )
-    one, other = (number_rows(label_next_hour(each), roles, Contract(), Features())[0] for each in (readings, others))
-    pd.testing.assert_frame_equal(one, other, check_exact=True)
-    assert one["date"].max() == times[194]
+    found = [number_rows(label_next_hour(each), roles, Contract(), Features())[0] for each in (readings, others)]
+    assert found[0]["date"].max() == times[200]
+    assert _differ_in_unknown_labels_only(found, roles)["date"].max() == times[194]
 
 
 def test_snapshots_of_customers_look_no_further_than_the_date():
@@ -156,8 +192,16 @@ def test_snapshots_of_customers_look_no_further_than_the_date():
     others = days.assign(customer=moved, pence=days["pence"].mask(later, 1)).drop_duplicates(["customer", "day"])
     roles = Dataset(target="churned", positive=True, time="snapshot", label_delay="90d", as_of="2026-01-10")
     found = [number_rows(take_snapshots(each, roles), roles, Contract(), Features())[0] for each in (days, others)]
-    pd.testing.assert_frame_equal(*found, check_exact=True)
-    assert found[0]["snapshot"].max() == pd.Timestamp("2025-10-01")
+    assert found[0]["snapshot"].max() == pd.Timestamp("2026-01-01")
+    assert _differ_in_unknown_labels_only(found, roles)["snapshot"].max() == pd.Timestamp("2025-10-01")
+
+
+def _differ_in_unknown_labels_only(found, roles):
+    """The rows whose label is known, which are the same."""
+    pd.testing.assert_frame_equal(*(each.drop(columns=roles.target) for each in found), check_exact=True)
+    one, other = (labelled_rows(each, roles) for each in found)
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+    return one
 
 
 def _table_and_split(raw, as_of="2026-03-01"):

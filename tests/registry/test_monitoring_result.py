@@ -48,11 +48,12 @@ def watch(shop, champion, table, **declared):
     model, version, stored, learnt, seen = champion
     reference = Reference.from_dict(stored) if stored else None
     span = reference.span if reference else (0.0, seen_until(shop))
-    new = score_new_rows(table, model, seen, span, shop.dataset, AS_OF)
+    dataset = shop.dataset.model_copy(update={"present": AS_OF})
+    new = score_new_rows(table, model, seen, span, dataset)
     monitoring, retraining = Monitoring(**declared), Retraining(on_decay=Decay(windows=2, of=3))
     evaluation = Evaluation(resamples=100)
     return compare_new_rows(
-        table, new, model, version, reference, learnt, shop.dataset, Gate(), evaluation, retraining, monitoring, AS_OF
+        table, new, model, version, reference, learnt, dataset, Gate(), evaluation, retraining, monitoring
     )
 
 

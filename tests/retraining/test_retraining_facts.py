@@ -18,7 +18,7 @@ def made_until(day: str | None = None, rows: int | None = None) -> Champion:
 
 
 def dataset(**keys: object) -> Dataset:
-    return Dataset(target="y", positive=1, **keys)  # type: ignore[arg-type]
+    return Dataset(target="y", positive=1, **{"present": "2026-01-11", **keys})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def dataset(**keys: object) -> Dataset:
     [(None, None), (made_until("2026-01-04"), 2), (made_until("2026-01-10"), 0), (made_until(), 4)],
 )
 def test_new_rows_are_later_than_the_champions_and_have_their_label(champion, new):
-    rows = count_rows(TABLE, dataset(time="day", label_delay="5d"), champion, NOW, "2d")
+    rows = count_rows(TABLE, dataset(time="day", label_delay="5d"), champion, "2d")
     # The label of 6 January is known on the 11th.
     assert (rows.mature, rows.immature, rows.new) == (6, 4, new)
     assert (rows.latest, rows.window_start) == ("2026-01-06T00:00:00", "2026-01-04T00:00:00")
@@ -34,33 +34,31 @@ def test_new_rows_are_later_than_the_champions_and_have_their_label(champion, ne
 
 def test_a_time_zone_of_the_rows_is_kept():
     there = TABLE.assign(day=TABLE["day"].dt.tz_localize("Asia/Tokyo"))
-    rows = count_rows(
-        there, dataset(time="day"), made_until("2026-01-04T00:00:00+09:00"), datetime(2026, 1, 5, tzinfo=UTC)
-    )
+    rows = count_rows(there, dataset(time="day", present="2026-01-05"), made_until("2026-01-04T00:00:00+09:00"))
     assert (rows.mature, rows.new) == (5, 1)
 
 
 def test_the_clock_says_nothing_of_numbers():
     numbered = pd.DataFrame({"day": range(10), "y": [0, 1] * 5})
-    rows = count_rows(numbered, dataset(time="day"), made_until("7"), NOW, 3)
+    rows = count_rows(numbered, dataset(time="day"), made_until("7"), 3)
     assert (rows.mature, rows.immature, rows.new, rows.latest, rows.window_start) == (10, 0, 2, "9", 6.0)
 
 
 def test_without_a_time_rows_are_counted():
-    assert count_rows(TABLE, dataset(), made_until(rows=7), NOW).new == 3
-    assert count_rows(TABLE, dataset(), made_until(), NOW).new is None
-    assert count_rows(TABLE, dataset(), made_until(rows=12), NOW).new == 0
+    assert count_rows(TABLE, dataset(), made_until(rows=7)).new == 3
+    assert count_rows(TABLE, dataset(), made_until()).new is None
+    assert count_rows(TABLE, dataset(), made_until(rows=12)).new == 0
 
 
 def test_rows_without_a_known_label_are_none_to_count():
-    assert count_rows(TABLE, dataset(time="day", label_delay="1w"), None, datetime(2026, 1, 2, tzinfo=UTC)).mature == 0
+    assert count_rows(TABLE, dataset(time="day", label_delay="1w", present="2026-01-02"), None).mature == 0
 
 
 def test_what_cannot_be_compared_is_said():
     with pytest.raises(DataError, match="does not compare with column 'day'"):
-        count_rows(TABLE, dataset(time="day"), made_until("soon"), NOW)
+        count_rows(TABLE, dataset(time="day"), made_until("soon"))
     with pytest.raises(DataError, match=r"retraining\.window: 5 does not fit"):
-        count_rows(TABLE, dataset(time="day"), None, NOW, 5)
+        count_rows(TABLE, dataset(time="day"), None, 5)
 
 
 RESULT = {

@@ -32,7 +32,7 @@ class MadeUp:
         self.rows, self.trains, self.monitoring = rows, trains, monitoring
         self.asked = None
 
-    def count_rows(self, champion, now):
+    def count_rows(self, champion):
         return self.rows
 
     def monitor(self):
@@ -98,7 +98,7 @@ def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
     assert (outcome.exit_code, outcome.error, outcome.trained.version) == (0, None, 7)
     run = log.client.get_run(outcome.run_id)
     assert run.info.status == "FINISHED"
-    assert run.data.metrics == {"rows.mature": 100, "rows.new": 10}
+    assert run.data.metrics == {"rows.mature": 100, "rows.immature": 0, "rows.new": 10}
     tags = {key: text for key, text in run.data.tags.items() if not key.startswith(("mlflow", "process"))}
     assert tags == {
         "as_of": "",
@@ -124,19 +124,12 @@ def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
     assert (job.due, job.triggers, job.version, job.promoted, job.exit_code) == (True, ("champion",), 7, False, 0)
 
 
-@pytest.mark.parametrize(
-    ("as_of", "immature", "start", "asked"),
-    [
-        (None, 0, None, (None, None)),
-        (None, 3, None, ("2026-11-22T12:00:00", None)),
-        ("2026-11-01", 0, "2026-08-01T00:00:00", ("2026-11-01", "2026-08-01T00:00:00")),
-        (5000.0, 0, 4000.0, (5000.0, 4000.0)),
-    ],
-)
-def test_rows_without_a_known_label_are_never_trained_on(log, name, as_of, immature, start, asked):
-    steps = MadeUp(RowCounts(100, immature, None, "2026-11-01", start))
-    do(log, request_of(name, as_of), steps)
-    assert steps.asked == asked
+@pytest.mark.parametrize(("as_of", "start"), [(None, None), ("2026-11-01", "2026-08-01T00:00:00"), (5000.0, 4000.0)])
+def test_the_date_and_the_window_are_those_of_the_training(log, name, as_of, start):
+    steps = MadeUp(RowCounts(100, 3, None, "2026-11-01", start))
+    outcome = do(log, request_of(name, as_of), steps)
+    assert steps.asked == (as_of, start)
+    assert log.client.get_run(outcome.run_id).data.metrics["rows.immature"] == 3
 
 
 def test_nothing_due_is_recorded_too(log, name):

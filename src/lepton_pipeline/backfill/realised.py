@@ -11,10 +11,9 @@ import pandas as pd
 
 from lepton_pipeline.backfill.grid import Grid
 from lepton_pipeline.data.as_of import moment
-from lepton_pipeline.data.labels import positive_labels
+from lepton_pipeline.data.labels import known_labels
 from lepton_pipeline.evaluation.metrics import resample
 from lepton_pipeline.monitoring.decay import measure_window
-from lepton_pipeline.monitoring.new_rows import mature_rows
 from lepton_pipeline.monitoring.time_axis import axis
 from lepton_pipeline.parameters import Dataset, Evaluation
 
@@ -58,27 +57,24 @@ def realise(
     score: Score,
     metric: str,
     evaluation: Evaluation,
-    now: str,
 ) -> list[Period]:
     """Measure by period what each strategy would have given.
 
     Args:
         table: all rows of the vertical as they are now, with their features.
-        dataset: target, time and label delay.
+        dataset: target, time and label delay; rows whose label is not known at its present are left out.
         grid: the dates.
         models: by strategy the model in use after each date; None: none.
         score: scores rows.
         metric: the gate's.
         evaluation: resamples.
-        now: the present; rows whose label is not known by now are left out.
     """
     place = assign_periods(table, dataset, grid)
-    known = mature_rows(table, dataset, now)
-    labels = positive_labels(table, dataset)
+    labels = known_labels(table, dataset)
     ends = [*grid.names(), _name(grid.end)]
     periods = []
     for number in range(len(grid.dates)):
-        rows = table[known & (place == number)]
+        rows = table[labels.notna() & (place == number)]
         in_use = {strategy: names[number] for strategy, names in models.items()}
         figures, drawn = _measure(rows, labels.loc[rows.index], in_use, score, metric, evaluation)
         positives = int(labels.loc[rows.index].sum())

@@ -1,26 +1,28 @@
-"""Which rows were known at a date: the table as it could have been used then."""
+"""Which rows were there at a date, and which labels were known: the table as it could have been used then."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from lepton_pipeline.data.durations import before
+from lepton_pipeline.data.expressions import parse_expression
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
 
 
-def known_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Leave out the rows whose label was not known yet at `dataset.as_of`.
+def rows_there(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """Leave out the rows that are later than `dataset.as_of`.
 
     Args:
         table: typed rows; where the column of times is made later, they all stay.
-        dataset: has `time`, `as_of` and `label_delay`.
+        dataset: has `time` and `as_of`.
 
     Returns:
-        The rows of which time + label_delay is at or before the date, with their index labels; `table` itself where no
-        date is declared. A row without a time is left out: nobody can tell that it was known.
+        The rows whose time is at or before the date, with their index labels; `table` itself where no date is declared.
+        A row without a time is left out: nobody can tell that it was there.
 
     Raises:
         DataError: no row is left, or the date does not compare with the times.
@@ -28,8 +30,58 @@ def known_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     if dataset.as_of is None or dataset.time not in table.columns:
         return table
     times = table[dataset.time]
-    date = moment(dataset.as_of, times, "dataset.as_of")
-    return _rows_left(table, mature(times, date, dataset), "dataset.as_of", dataset)
+    return _rows_left(table, times <= moment(dataset.as_of, times, "dataset.as_of"), "dataset.as_of", dataset)
+
+
+def label_known(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+    """Mark the rows whose label is known at the present, which is `dataset.as_of`, or else `dataset.present`.
+
+    The label of a row is known from its time plus `dataset.label_delay` on. Numbers of time have no clock: without
+    `as_of` the latest row of all is their present. A row without a time waits for nothing.
+
+    Args:
+        table: rows of the vertical.
+        dataset: has `time`, the present and `label_delay`; without a time or a present every label is known.
+
+    Returns:
+        One bool a row, indexed as `table`.
+
+    Raises:
+        DataError: the present, or the delay, does not compare with the times.
+    """
+    date = _present(table, dataset)
+    if date is None:
+        return pd.Series(True, index=table.index)
+    times = table[str(dataset.time)]
+    latest = before(pd.Series([date], name=times.name), dataset.label_delay, "dataset.label_delay").iloc[0]
+    waits: pd.Series = times > latest
+    return ~waits
+
+
+def labelled_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """Leave out the rows that wait for their label, see `label_known`.
+
+    Raises:
+        DataError: no row is left, or the present does not compare with the times.
+    """
+    known = label_known(table, dataset)
+    if known.all():
+        return table
+    return _rows_left(table, known, "dataset.present" if dataset.as_of is None else "dataset.as_of", dataset)
+
+
+def with_time(table: pd.DataFrame, dataset: Dataset, derive: Mapping[str, str]) -> pd.DataFrame:
+    """Add the column of times where an expression makes it.
+
+    Args:
+        table: rows of the vertical before any feature is made.
+        dataset: names the time.
+        derive: the declared expressions.
+
+    Raises:
+        DataError: it cannot be computed.
+    """
+    return table if dataset.time is None else _with_column(table, dataset.time, derive)
 
 
 def recent_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
@@ -49,12 +101,6 @@ def recent_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
         return table
     times = table[str(dataset.time)]
     return _rows_left(table, times >= moment(dataset.since, times, "dataset.since"), "dataset.since", dataset)
-
-
-def mature(times: pd.Series, date: Any, dataset: Dataset) -> pd.Series:
-    """Mark the rows whose label is known at a date that `moment` gives; a missing time is never known."""
-    known: pd.Series = times <= _labelled(date, times, dataset)
-    return known
 
 
 def moment(value: str | float, times: pd.Series, where: str) -> Any:
@@ -99,16 +145,32 @@ def _first(times: pd.Series) -> str:
     return f"{given.iloc[0]!r} (row {given.index[0]})" if len(given) else "no value at all"
 
 
-def _labelled(date: Any, times: pd.Series, dataset: Dataset) -> Any:
-    """The latest time of a row whose label is known at the date."""
-    return before(pd.Series([date], name=times.name), dataset.label_delay, "dataset.label_delay").iloc[0]
+def _present(table: pd.DataFrame, dataset: Dataset) -> Any:
+    """The present as a value that compares with the times; None where it says nothing of them."""
+    if dataset.known_at is None or dataset.time not in table.columns:
+        return None
+    times = table[dataset.time]
+    if dataset.as_of is not None:
+        return moment(dataset.as_of, times, "dataset.as_of")
+    if isinstance(dataset.present, str) and not pd.api.types.is_datetime64_any_dtype(times):
+        return times.max() if pd.api.types.is_numeric_dtype(times) else None
+    return moment(dataset.known_at, times, "dataset.present")
+
+
+def _with_column(table: pd.DataFrame, name: str, derive: Mapping[str, str]) -> pd.DataFrame:
+    if name in table.columns or name not in derive:
+        return table
+    expression = parse_expression(derive[name], f"features.derive.{name}")
+    for column in expression.columns:
+        table = _with_column(table, column, derive)
+    return table.assign(**{name: expression.evaluate(table)})
 
 
 def _rows_left(table: pd.DataFrame, kept: pd.Series, where: str, dataset: Dataset) -> pd.DataFrame:
     if kept.any():
         return table[kept]
     times = table[str(dataset.time)]
-    value = dataset.as_of if where == "dataset.as_of" else dataset.since
+    value = getattr(dataset, where.removeprefix("dataset."))
     raise DataError(
         f"{where}: no row is left at {value!r}; the {len(table):,} rows reach from {times.min()} to {times.max()}, and "
         f"dataset.label_delay is {dataset.label_delay}. Name another date."

@@ -17,7 +17,7 @@ from lepton_pipeline.data.columns import closest
 from lepton_pipeline.data.expression_functions import FUNCTIONS
 from lepton_pipeline.data.expression_operators import arithmetic, combined, compared, negative, opposite
 from lepton_pipeline.data.expression_syntax import ARITHMETIC, COMPARISONS, RefusedError, parse
-from lepton_pipeline.data.expression_values import EvaluationError, Value, constant, from_column, to_column
+from lepton_pipeline.data.expression_values import EvaluationError, Value, constant, from_column, is_missing, to_column
 from lepton_pipeline.errors import ConfigurationError, DataError
 
 __all__ = ["FUNCTIONS", "Expression", "parse_expression"]
@@ -55,13 +55,26 @@ class Expression:
         Raises:
             DataError: a column is absent, or values are of a kind that an operator or a function does not take.
         """
+        try:
+            return to_column(self._value(table), table.index)
+        except EvaluationError as error:
+            raise DataError(f"{self.key}: {self.text!r} cannot be computed: {error}.") from error
+
+    def unknown(self, table: pd.DataFrame) -> pd.Series:
+        """Mark the rows of which the expression says nothing, because a value is missing.
+
+        >>> parse_expression("x > 1 or is_missing(y)", "").unknown(pd.DataFrame({"x": [2, None], "y": [1, 1]})).tolist()
+        [False, True]
+
+        Raises:
+            DataError: as `evaluate`.
+        """
+        return pd.Series(np.broadcast_to(is_missing(self._value(table)), len(table)), index=table.index)
+
+    def _value(self, table: pd.DataFrame) -> Value:
         self.check_columns([str(name) for name in table.columns])
         with np.errstate(all="ignore"):
-            value = _Evaluation(self, table).value(self.tree)
-            try:
-                return to_column(value, table.index)
-            except EvaluationError as error:
-                raise DataError(f"{self.key}: {self.text!r} cannot be computed: {error}.") from error
+            return _Evaluation(self, table).value(self.tree)
 
     def check_columns(self, names: Sequence[str]) -> None:
         """Refuse a table without a column that the expression reads.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.data.as_of import known_rows
+from lepton_pipeline.data.as_of import label_known, rows_there
 from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.columns import declared_columns
 from lepton_pipeline.data.fingerprint import fingerprint
@@ -86,8 +86,7 @@ def read_table(
     """
     key = f"tables.{name}"
     source = Source.open(raw, ingestion, declared_columns(None, contract, Features(), key))
-    # Rows that came while a label was awaited are what it is made of.
-    own = None if dataset is None else dataset.model_copy(update={"time": contract.time, "label_delay": 0})
+    own = None if dataset is None else dataset.model_copy(update={"time": contract.time})
     keys = key_columns(dataset, contract, features or Features())
     table, survey = _read(source, own, contract, keys, key)
     return table, survey.record()
@@ -102,14 +101,15 @@ def record_table(table: pd.DataFrame, dataset: Dataset, files: list[str]) -> dic
         files: names of the files it was read from.
 
     Returns:
-        `rows`, `columns` (name to type), `sha256` (see `fingerprint`), `base_rate` (fraction of positive rows) and
-        `files`.
+        `rows`, `columns` (name to type), `sha256` (see `fingerprint`), `base_rate` (fraction of positive rows among
+        those whose label is known; None where there is none), `present` (see `label_known`) and `files`.
 
     Raises:
         DataError: the target holds one class only, or a value that is in neither.
     """
-    base_rate = float(positive_labels(table, dataset).mean())
-    return {**fingerprint(table), "base_rate": round(base_rate, 6), "files": files}
+    known = table[label_known(table, dataset)]
+    base_rate = round(float(positive_labels(known, dataset).mean()), 6) if len(known) else None
+    return {**fingerprint(table), "base_rate": base_rate, "present": dataset.known_at, "files": files}
 
 
 def key_columns(dataset: Dataset | None, contract: Contract, features: Features) -> set[str]:
@@ -126,7 +126,7 @@ def key_columns(dataset: Dataset | None, contract: Contract, features: Features)
 def _read(
     source: Source, dataset: Dataset | None, contract: Contract, keys: Collection[str], key: str
 ) -> tuple[pd.DataFrame, Survey]:
-    """Read all rows that were known at `dataset.as_of`."""
+    """Read all rows that were there at `dataset.as_of`."""
     wanted = Wanted(keys=keys)
     known = None if dataset is None else _known(source, dataset)
     survey = source.survey(wanted, known=known)
@@ -139,13 +139,13 @@ def _read(
 
 
 def _known(source: Source, dataset: Dataset) -> npt.NDArray[np.bool_] | None:
-    """Which rows were known at the date, before types are told: a later text would make a column text."""
+    """Which rows were there at the date, before types are told: a later text would make a column text."""
     if dataset.as_of is None or dataset.time not in source.names:
         return None
     only = [dataset.time]
     kinds = source.survey(only=only).kinds.of
     times = pd.concat([chunk.typed(kinds, source.ingestion) for chunk in source.chunks(only=only)])
-    return np.asarray(times.index.isin(known_rows(times, dataset).index))
+    return np.asarray(times.index.isin(rows_there(times, dataset).index))
 
 
 def _later_dates(table: pd.DataFrame, dataset: Dataset, ingestion: Ingestion) -> dict[str, str]:

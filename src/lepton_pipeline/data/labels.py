@@ -9,6 +9,7 @@ from contextlib import suppress
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.as_of import label_known
 from lepton_pipeline.data.columns import nearest
 from lepton_pipeline.data.expressions import parse_expression
 from lepton_pipeline.errors import DataError
@@ -58,6 +59,34 @@ def positive_labels(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
             f"instead, such as {_name(dataset.target)} == {dataset.positive!r}, to set every other value against it."
         )
     return labels
+
+
+def label_missing(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+    """Mark the rows without a label: the target is missing, and the declared condition does not decide without it.
+
+    >>> late = Dataset(target="came", positive_when="is_missing(came)")
+    >>> label_missing(pd.DataFrame({"came": ["2026-01-01", None]}), late).tolist()
+    [False, False]
+    """
+    missing: pd.Series = table[dataset.target].isna()
+    if dataset.positive_when is not None and missing.any():
+        rule = parse_expression(dataset.positive_when, "dataset.positive_when")
+        missing = missing & rule.unknown(table)
+    return missing
+
+
+def known_labels(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+    """The labels as far as they are known at the present, see `label_known`.
+
+    Returns:
+        float64, indexed as `table`: 1 for the positive class, 0 for the other, NaN where the label is not known.
+
+    Raises:
+        DataError: as `positive_labels`.
+    """
+    known = label_known(table, dataset)
+    labels = positive_labels(table[known], dataset) if known.any() else pd.Series(dtype="float64")
+    return labels.reindex(table.index).astype("float64").mask(label_missing(table, dataset))
 
 
 def _labels_by_condition(table: pd.DataFrame, dataset: Dataset, text: str) -> pd.Series:

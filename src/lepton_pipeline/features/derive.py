@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.as_of import known_rows, recent_rows
+from lepton_pipeline.data.as_of import labelled_rows, recent_rows, rows_there
 from lepton_pipeline.data.columns import check_columns
 from lepton_pipeline.data.dates import UNKNOWN, on_clock, read_dates
 from lepton_pipeline.data.expressions import Expression, parse_expression
@@ -21,12 +21,39 @@ _NEVER_FEATURES = ("target", "id", "time", "group", "exclude", "sensitive")
 
 
 def derive_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
+    """Add the declared columns, and leave out the rows that nothing is learnt from.
+
+    Returns:
+        The rows of `derive_all` whose label is known at the present.
+
+    Raises:
+        ConfigurationError: as `add_features`.
+        DataError: as `add_features`, or no label is known.
+    """
+    return labelled_rows(derive_all(clean_table, dataset, features), dataset)
+
+
+def derive_all(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
+    """Add the declared columns; rows whose label is not known yet stay.
+
+    Returns:
+        The rows of `add_features` that were there at `dataset.as_of` and are not before `dataset.since`: windows have
+        seen those.
+
+    Raises:
+        ConfigurationError: as `add_features`.
+        DataError: as `add_features`, or no row is left.
+    """
+    # A time that is derived is known only here.
+    return recent_rows(rows_there(add_features(clean_table, dataset, features), dataset), dataset)
+
+
+def add_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
     """Add the declared columns; each may use the others.
 
     Args:
         clean_table: typed rows of the vertical.
-        dataset: roles of the columns; rows not known at `as_of` are left out, and those before `since`, which windows
-            have seen.
+        dataset: roles of the columns.
         features: what is made, from which columns.
 
     Returns:
@@ -39,9 +66,7 @@ def derive_features(clean_table: pd.DataFrame, dataset: Dataset, features: Featu
     problems = check_features_declared(features, dataset)
     if problems:
         raise ConfigurationError("\n".join(problems))
-    derived = _with_features(clean_table, dataset, features) if features.names() else clean_table
-    # A time that is derived is known only here.
-    return recent_rows(known_rows(derived, dataset), dataset)
+    return _with_features(clean_table, dataset, features) if features.names() else clean_table
 
 
 def _with_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,20 @@ from typing import Any
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
 
 from lepton_pipeline.declaration import find_verticals, read_vertical
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.jobs import Job
+from lepton_pipeline.jobs import MONITORING, TRAINING, Job
+from lepton_pipeline.parameters import Vertical, utc_text
+
+# What says of the table that a job goes on with at which present it was read.
+_RECORDS = {TRAINING: "ingestion_record", MONITORING: f"{MONITORING}.ingestion_record"}
 
 
 class DeclarationHook:
-    """Replaces every vertical's parameters by its checked declaration, defaults filled in."""
+    """Replaces every vertical's parameters by its checked declaration, defaults and the present filled in."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -25,6 +32,8 @@ class DeclarationHook:
         Raises:
             ConfigurationError: what is wrong in the verticals that are to run, one line a key.
         """
+        self._context, self._by_clock = context, set[str]()
+        clock = utc_text(datetime.now(UTC))
         parameters = context.config_loader["parameters"]
         verticals = find_verticals(Path(context.config_loader.conf_source) / "base")
         _refuse_strangers(parameters, verticals)
@@ -38,12 +47,41 @@ class DeclarationHook:
             try:
                 declared = read_vertical(vertical, parameters.get(vertical))
                 _require_tables(vertical, list(declared.tables))
-                parameters = {**parameters, vertical: declared.model_dump()}
+                if declared.dataset.known_at is None:
+                    self._by_clock.add(vertical)
+                parameters = {**parameters, vertical: _with_present(declared, clock)}
             except ConfigurationError as error:
                 problems.append(str(error))
         if problems:
             raise ConfigurationError("\n".join(problems))
         context.config_loader["parameters"] = parameters
+
+    # Before the run is opened and its parameters recorded.
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Keep the present of the run that made the table, where this one goes on with it."""
+        parameters = self._context.config_loader["parameters"]
+        remade = set() if run_params.get("only_missing_outputs") else pipeline.all_outputs()
+        for job in {Job.of(node) for node in pipeline.nodes}:
+            name = f"{job.vertical}.{_RECORDS.get(job.purpose, '')}"
+            record = catalog.get(name) if job.purpose in _RECORDS and name not in remade else None
+            if job.vertical not in self._by_clock or record is None or not record.exists():
+                continue
+            # Records of before have none.
+            if (present := record.load().get("present")) is None:
+                continue
+            dataset = f"params:{job.vertical}.dataset"
+            catalog[dataset] = catalog.load(dataset).model_copy(update={"present": present})
+            own = parameters[job.vertical]
+            parameters = {**parameters, job.vertical: {**own, "dataset": {**own["dataset"], "present": present}}}
+        self._context.config_loader["parameters"] = parameters
+
+
+def _with_present(declared: Vertical, clock: str) -> dict[str, Any]:
+    """The declaration with the moment at which labels are known or not: as declared, else by the clock."""
+    plain = declared.model_dump()
+    known_at = declared.dataset.known_at
+    return {**plain, "dataset": {**plain["dataset"], "present": clock if known_at is None else known_at}}
 
 
 def _require_tables(vertical: str, declared: list[str]) -> None:

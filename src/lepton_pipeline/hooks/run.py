@@ -222,7 +222,9 @@ class RunHook:
 
     def _open(self, job: Job, name: str, tags: dict[str, str]) -> None:
         declared = without_webhook(self._context.config_loader["parameters"][job.vertical])
-        own = {"configuration.sha256": lineage.sha256(declared)}
+        # Every run has a present of its own.
+        dataset = {key: each for key, each in declared["dataset"].items() if key != "present"}
+        own = {"configuration.sha256": lineage.sha256({**declared, "dataset": dataset})}
         if job.purpose == TRAINING:
             own["seed"] = str(declared["training"]["seed"])
         run_id = self._log.open(job.name, name, {**tags, **own}, _PAGES[job.purpose])
@@ -347,6 +349,7 @@ def _only_shown(job: Job, run: _Run, what: str, *, whatever: bool = False) -> It
 def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
     """What a run was asked for beside the declaration: the name by which one tells runs apart."""
     given = flatten(run_params.get("runtime_params") or {})
+    given.pop(f"{vertical}.dataset.present", None)
     own = {key.removeprefix(f"{vertical}."): each for key, each in given.items() if key.startswith(f"{vertical}.")}
     shown = " ".join(f"{key.removeprefix('training.')}={each}" for key, each in own.items())
     return shown[:_NAME_CHARACTERS] or "as declared"

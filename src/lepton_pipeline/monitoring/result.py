@@ -45,7 +45,6 @@ def compare_new_rows(
     evaluation: Evaluation,
     retraining: Retraining,
     monitoring: Monitoring,
-    as_of: str,
 ) -> dict[str, Any]:
     """Compare new rows with those the champion has learnt from, and its quality on them with that of its test.
 
@@ -60,12 +59,11 @@ def compare_new_rows(
         version: what it is, see `fetch_champion`.
         reference: what it was trained on; None where that was not recorded.
         learnt: hashes of the rows it has learnt from.
-        dataset: names the column of time.
+        dataset: names the column of time; has the present.
         gate: the metric that decides.
         evaluation: resamples of intervals, and their seed.
         retraining: what counts as decay.
         monitoring: windows, bounds and level.
-        as_of: the present.
 
     Returns:
         Ready for JSON: `as_of`, `champion`, `rows_new`, `rows_mature_new`, `columns`, `domain`, `scores`, `volume`,
@@ -101,7 +99,7 @@ def compare_new_rows(
             for window, dates in _windows(table, new, reference, dataset, monitoring)
         ]
     return {
-        "as_of": as_of,
+        "as_of": str(dataset.known_at),
         "champion": {key: version[key] for key in ("name", "version", "run_id", "trained_until")},
         "rows_new": len(new),
         "rows_mature_new": int(new["label"].notna().sum()),

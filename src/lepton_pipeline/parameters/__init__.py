@@ -12,7 +12,7 @@ from lepton_pipeline.parameters.features import Features, Leaks, Split, Window
 from lepton_pipeline.parameters.gate import Bound, Gate, Metric
 from lepton_pipeline.parameters.retraining import Alerts, Decay, Mail, Monitoring, Retraining
 from lepton_pipeline.parameters.scoring import Scoring
-from lepton_pipeline.parameters.table import About, Contract, Dataset, Expectation, Ingestion
+from lepton_pipeline.parameters.table import About, Contract, Dataset, Expectation, Ingestion, utc_text
 from lepton_pipeline.parameters.training import MODELS, Training
 from lepton_pipeline.parameters.vertical import Vertical
 
@@ -43,4 +43,5 @@ __all__ = [
     "Training",
     "Vertical",
     "Window",
+    "utc_text",
 ]

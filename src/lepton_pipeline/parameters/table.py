@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 from unicodedata import normalize
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -26,6 +26,11 @@ def _is_zone(name: str) -> bool:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return False
     return True
+
+
+def utc_text(at: datetime) -> str:
+    """A moment as `Dataset.present` holds it: ISO 8601 in UTC, without the zone."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 class About(Declaration):
@@ -54,7 +59,11 @@ class Dataset(Declaration):
     group: str | None = Field(None, description="column of what several rows belong to; never a feature")
     label_delay: Duration = Field(0, description="time from a row until its label is known, such as 90d, 12h or 10min")
     as_of: str | int | float | None = Field(
-        None, description="date, or number beside numbers: only rows whose label was known then are used"
+        None, description="date, or number beside numbers: rows that are later are not there, and it is the present"
+    )
+    # Of a run, not of what is declared: two runs with the same declaration differ in it.
+    present: str | int | float | None = Field(
+        None, exclude=True, description="moment at which labels are known or not; by default as_of, else a run's start"
     )
     since: str | int | float | None = Field(
         None, description="date, or number beside numbers: earlier rows are not trained on, though windows see them"
@@ -82,6 +91,11 @@ class Dataset(Declaration):
                     raise ValueError(f"column {column!r} is declared both as {seen[column]} and as {role}; keep one")
                 seen[column] = role
         return self
+
+    @property
+    def known_at(self) -> str | int | float | None:
+        """The present: `as_of`, or else `present`; None outside of runs."""
+        return self.present if self.as_of is None else self.as_of
 
     def roles(self) -> dict[str, list[str]]:
         """Columns by declared role; a role without a column is an empty list."""

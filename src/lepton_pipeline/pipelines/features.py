@@ -5,12 +5,17 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
-from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.features.derive import derive_all, derive_features
 from lepton_pipeline.pipelines import ingestion
 
 
-def create_pipeline(vertical: str) -> Pipeline:
-    """Wire ingestion, contract and derived features of one vertical, without a namespace."""
+def create_pipeline(vertical: str, *, labelled: bool) -> Pipeline:
+    """Wire ingestion, contract and derived features of one vertical, without a namespace.
+
+    Args:
+        vertical: its name.
+        labelled: whether only rows whose label is known are needed.
+    """
     return ingestion.create_pipeline(vertical) + Pipeline(
         [
             Node(
@@ -26,7 +31,7 @@ def create_pipeline(vertical: str) -> Pipeline:
                 name="enforce_contract",
             ),
             Node(
-                derive_features,
+                derive_features if labelled else derive_all,
                 ["clean_table", "params:dataset", "params:features"],
                 "feature_table",
                 name="derive_features",

@@ -64,8 +64,11 @@ def create_pipeline(vertical: str) -> Pipeline:
 
 
 def _rows(vertical: str) -> Pipeline:
-    """From raw tables to features, as in training; only the last table has a name outside of `monitoring`."""
-    made = features.create_pipeline(vertical)
+    """From raw tables to features, as in training, but with the rows that wait for their label.
+
+    Only the last table has a name outside of `monitoring`.
+    """
+    made = features.create_pipeline(vertical, labelled=False)
     # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of its own.
     given = {name for name in made.inputs() if not name.startswith("params:")}
     parameters = made.inputs() - given
@@ -89,13 +92,13 @@ def _fetch_of(vertical: str) -> Callable[..., Any]:
 def score_new_rows(
     table: pd.DataFrame, model: Artefact, reference: dict[str, Any], seen: TrainingRows, dataset: Dataset
 ) -> pd.DataFrame:
-    """Score as `new_rows.score_new_rows` does, at the present that is declared or the clock's.
+    """Score as `new_rows.score_new_rows` does.
 
     Where no reference was kept with the model, nobody knows which rows are new; then none is scored.
     """
     rows = table if reference else table.iloc[:0]
     span = Reference.from_dict(reference).span if reference else (0.0, 0.0)
-    return new_rows.score_new_rows(rows, model, seen, span, dataset, _present(dataset))
+    return new_rows.score_new_rows(rows, model, seen, span, dataset)
 
 
 def compare_new_rows(
@@ -111,7 +114,7 @@ def compare_new_rows(
     retraining: Retraining,
     monitoring: Monitoring,
 ) -> dict[str, Any]:
-    """Compare as `result.compare_new_rows` does, at the present that is declared or the clock's."""
+    """Compare as `result.compare_new_rows` does."""
     kept = Reference.from_dict(reference) if reference else None
     return result.compare_new_rows(
         table,
@@ -125,9 +128,4 @@ def compare_new_rows(
         evaluation,
         retraining,
         monitoring,
-        _present(dataset),
     )
-
-
-def _present(dataset: Dataset) -> str:
-    return str(getattr(dataset, "as_of", None) or new_rows.now())

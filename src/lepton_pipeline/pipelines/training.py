@@ -158,7 +158,7 @@ def create_pipeline(vertical: str) -> Pipeline:
             ),
         ]
     )
-    whole = Pipeline(features.create_pipeline(vertical) + stages, namespace=vertical)
+    whole = Pipeline(features.create_pipeline(vertical, labelled=True) + stages, namespace=vertical)
     return whole + _columns(vertical, whole) + _report(vertical, whole)
 
 

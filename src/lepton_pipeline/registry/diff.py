@@ -14,6 +14,7 @@ from lepton_pipeline.evaluation.gate_checks import too_few
 from lepton_pipeline.evaluation.metrics import measure_once
 from lepton_pipeline.evaluation.paired import paired_differences
 from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.registry.experiment_page import PRESENT
 from lepton_pipeline.registry.rival import groups_of
 from lepton_pipeline.registry.versions import find_version, load_artefact, load_training_rows
 
@@ -163,7 +164,7 @@ def _parameters(client: Any, run_id: str) -> dict[str, str]:
 
 
 def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    keys = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+    keys = sorted(key for key in (a.keys() | b.keys()) - {PRESENT} if a.get(key) != b.get(key))
     return [(key, a.get(key, _NONE), b.get(key, _NONE)) for key in keys]
 
 

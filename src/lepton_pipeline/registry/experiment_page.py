@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# A parameter that every run has a value of its own of.
+PRESENT = "dataset.present"
 # Lets the UI open on the pages of model training.
 EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
 VIEW = "overview"
@@ -64,10 +66,11 @@ def differing_parameters(runs: Sequence[Mapping[str, str]]) -> dict[str, list[st
         runs: by name the parameters of each run; a run may lack some. Runs without any do not count.
 
     Returns:
-        By name, sorted, the value in each run, or None where the run has none.
+        By name, sorted, the value in each run, or None where the run has none; not the present, which every run has of
+        its own.
     """
     known = [run for run in runs if run]
-    names = sorted({name for run in known for name in run})
+    names = sorted({name for run in known for name in run} - {PRESENT})
     return {name: [run.get(name) for run in runs] for name in names if len({run.get(name) for run in known}) > 1}
 
 

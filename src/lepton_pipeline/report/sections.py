@@ -191,7 +191,7 @@ def changed_parameters(declared: dict[str, Any]) -> list[dict[str, Any]]:
     # These two have no default.
     bare["dataset"] |= {"target": None, "positive": None}
     defaults = flatten(bare)
-    told_elsewhere = ("about.", "contract.expectations", "tables", "features.")
+    told_elsewhere = ("about.", "dataset.present", "contract.expectations", "tables", "features.")
     return [
         # A part that is absent by default, costs say, has keys that the defaults lack.
         {"key": key, "value": value, "default": defaults.get(key)}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.as_of import mature, moment
+from lepton_pipeline.data.as_of import label_known, moment
 from lepton_pipeline.data.durations import before
 from lepton_pipeline.data.training_rows import as_text
 from lepton_pipeline.parameters import Dataset
@@ -122,15 +122,14 @@ class Facts:
 
 
 def count_rows(
-    table: pd.DataFrame, dataset: Dataset, champion: Champion | None, now: datetime, window: str | int | None = None
+    table: pd.DataFrame, dataset: Dataset, champion: Champion | None, window: str | int | None = None
 ) -> RowCounts:
     """Count the rows of a table by whether their label is known and whether the champion was made of them.
 
     Args:
         table: rows of the vertical, with the column of times where one is declared.
-        dataset: has time and label delay.
+        dataset: has time, label delay and present, see `label_known`.
         champion: the version in use.
-        now: the moment, in UTC; where times are numbers or no time is declared, every label counts as known.
         window: `retraining.window`.
 
     Raises:
@@ -140,10 +139,7 @@ def count_rows(
         new = None if champion is None or champion.data_rows is None else max(0, len(table) - champion.data_rows)
         return RowCounts(len(table), 0, new, None)
     times = table[dataset.time]
-    known = times.notna()
-    if pd.api.types.is_datetime64_any_dtype(times):
-        here = now.astimezone(UTC) if times.dt.tz is not None else now.astimezone(UTC).replace(tzinfo=None)
-        known = mature(times, moment(here.isoformat(), times, "now"), dataset)
+    known = label_known(table, dataset) & times.notna()
     new = None
     since = None if champion is None else champion.data_until or champion.trained_until
     if since is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from lepton_pipeline.errors import LeptonError, store_lost, user_error
@@ -36,7 +36,7 @@ class Trained:
 class Steps(Protocol):
     """What a job does with a vertical's pipelines."""
 
-    def count_rows(self, champion: Champion | None, now: datetime) -> RowCounts:
+    def count_rows(self, champion: Champion | None) -> RowCounts:
         """Read the table as it would be trained on, and count its rows."""
         ...
 
@@ -104,7 +104,7 @@ def look(client: Any, request: Request, steps: Steps, *, monitor: bool) -> tuple
     """
     vertical, now = request.vertical, request.now
     champion = read_champion(client, vertical, request.declared.gate.metric)
-    rows = steps.count_rows(champion, now)
+    rows = steps.count_rows(champion)
     result = None
     if champion is not None:
         result = steps.monitor() if monitor else steps.last_monitoring()
@@ -178,11 +178,7 @@ class _Work:
         decided(self._facts, self._decision)
         if not self._decision.due:
             return
-        # Rows whose label is not known yet would be learnt from as if it were the other one.
-        as_of = request.as_of
-        if as_of is None and rows.immature:
-            as_of = request.now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
-        self._trained = self._steps.train(as_of, rows.window_start)
+        self._trained = self._steps.train(request.as_of, rows.window_start)
         log.tag(
             self._run_id,
             {
@@ -220,7 +216,7 @@ class _Work:
         }
         log.tag(run_id, tags)
         log.rename(run_id, f"due: {', '.join(decision.holding)}" if decision.due else "not due")
-        counts = {"rows.mature": facts.mature_rows_total, "rows.new": facts.new_mature_rows}
+        counts = {"rows.mature": rows.mature, "rows.immature": rows.immature, "rows.new": rows.new}
         log.metrics(run_id, {key: value for key, value in counts.items() if value is not None})
         log.client.log_dict(run_id, _plain({"facts": asdict(facts), "decision": asdict(decision)}), "decision.json")
 

@@ -17,7 +17,7 @@ from lepton_pipeline import __version__
 from lepton_pipeline.data.contracts.report import require_kept
 from lepton_pipeline.data.source import Chunk, Raw, Source
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.features.derive import add_features
 from lepton_pipeline.features.unseen import Unseen, require_seen
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
@@ -165,7 +165,7 @@ class _KeptRows:
     @cached_property
     def _whole(self) -> pd.DataFrame:
         whole = pd.concat([self._kept(chunk) for chunk in self.source.chunks(_ROWS_AT_ONCE)])
-        return derive_features(whole, self.dataset, self.windows or Features())
+        return add_features(whole, self.dataset, self.windows or Features())
 
 
 class _Totals:

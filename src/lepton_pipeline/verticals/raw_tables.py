@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
-from lepton_pipeline.data.as_of import known_rows
+from lepton_pipeline.data.as_of import rows_there
 from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.contracts.contract import check_raw_table, enforce_contract
 from lepton_pipeline.data.ingest import read_table, record_table
@@ -74,7 +74,7 @@ def finish_table(source: str) -> Node:
 def number_rows(
     made: pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Number the rows that were known at `dataset.as_of` from 0 and record what they are.
+    """Number the rows that were there at `dataset.as_of` from 0 and record what they are.
 
     Args:
         made: one row per example, any index.
@@ -94,7 +94,7 @@ def number_rows(
             "need of a row, and whether the raw tables reach over enough time for it."
         )
     check_columns([str(name) for name in made.columns], declared_columns(dataset, contract, features), "the table")
-    table = known_rows(made, dataset).reset_index(drop=True)
+    table = rows_there(made, dataset).reset_index(drop=True)
     return table, record_table(table, dataset, [])
 
 

@@ -96,6 +96,12 @@ def is_number_check(check: Check) -> bool:
     return check.expect == HOLDS_NUMBERS and check.key == "dataset.numeric"
 
 
+def reads(check: Check, names: set[str]) -> bool:
+    """Say whether a check is about one of the columns, or about rows that a condition on one of them chooses."""
+    condition = str(check.arguments.get("row_condition") or "")
+    return any(name in check.columns or name in condition for name in names)
+
+
 def holds_numbers(column: pd.Series) -> bool:
     """Say whether every value of a typed column is a number; true and false count as 1 and 0."""
     return pd.api.types.is_numeric_dtype(column.dtype)

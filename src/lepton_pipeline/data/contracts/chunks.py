@@ -21,6 +21,7 @@ from lepton_pipeline.data.contracts.checks import (
     is_for_people,
     is_number_check,
     planned_checks,
+    reads,
     text_positions,
     unmet_prerequisites,
 )
@@ -63,7 +64,7 @@ def scoring_checks(contract: Contract, dataset: Dataset, names: Sequence[str]) -
             # That columns exist has been asked of the headers.
             if is_number_check(check) and not absent.intersection(check.columns):
                 checks.append(check)
-        elif check.expect.startswith(_OF_HEADERS) or _reads(
+        elif check.expect.startswith(_OF_HEADERS) or reads(
             check, {dataset.target} if check.expect == EXISTS else absent | {dataset.target}
         ):
             left_out.append(check)
@@ -77,11 +78,6 @@ def _is_implied(check: Check, contract: Contract) -> bool:
         return True
     declared = contract.expectations[int(check.key.partition("[")[2].rstrip("]"))]
     return check.expect == EXISTS and declared.expect != EXISTS
-
-
-def _reads(check: Check, names: set[str]) -> bool:
-    condition = str(check.arguments.get("row_condition") or "")
-    return any(name in check.columns or name in condition for name in names)
 
 
 @dataclass

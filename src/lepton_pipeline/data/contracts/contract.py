@@ -9,14 +9,19 @@ several columns `ignore_row_if` decides, and by default a pair with one missing 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from lepton_pipeline.data.as_of import label_known, with_time
 from lepton_pipeline.data.contracts.checks import (
+    EXISTS,
     Check,
     planned_checks,
+    reads,
     with_key_matches,
 )
 from lepton_pipeline.data.contracts.chunks import Found, check_chunks
@@ -24,6 +29,7 @@ from lepton_pipeline.data.contracts.data_docs import build_data_docs
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks, require_kept
 from lepton_pipeline.data.contracts.validation import plain_value
+from lepton_pipeline.data.labels import label_missing
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Contract, Dataset, Features
 
@@ -40,7 +46,8 @@ def check_contract(
     Args:
         table: typed rows; index labels must not repeat.
         dataset: roles of columns. A column with a role must exist, a numeric one must hold numbers (a failure stops the
-            run); rows without a target are quarantined.
+            run); rows without a target are quarantined, unless `positive_when` decides without it. Rows that wait for
+            their label (see `label_known`) are not held to what is said of the target.
         contract: expectations. One with `mostly` quarantines rows only where it fails as a whole. One that Great
             Expectations fails to evaluate stops the run whatever its `on_failure`, for it says nothing about the data.
         features: columns that are made later, so that they need not exist yet.
@@ -60,7 +67,7 @@ def check_contract(
     """
     _require_declared(contract, "contract")
     checks = planned_checks(contract, "contract", dataset, features.names())
-    return _check(table, table, checks, contract, "contract")
+    return _check(table, table, checks, contract, "contract", _without_label(table, dataset, features))
 
 
 def check_raw_table(
@@ -110,18 +117,76 @@ def enforce_contract(
     return table[~table.index.isin(quarantine.index)]
 
 
+@dataclass(frozen=True)
+class _Label:
+    """What is known of the labels of a table.
+
+    Attributes:
+        target: column of the target.
+        waits: rows whose label is not known yet.
+        settled: rows without a target that have a label all the same.
+    """
+
+    target: str
+    waits: npt.NDArray[np.bool_]
+    settled: npt.NDArray[np.bool_]
+
+    def judged(self, check: Check) -> npt.NDArray[np.bool_] | None:
+        """The rows that a check is about; None: all."""
+        left_out = self.waits
+        if check.key == "dataset.target" and check.expect != EXISTS:
+            left_out = self.waits | self.settled
+        elif check.expect == EXISTS or not reads(check, {self.target}):
+            return None
+        return ~left_out if left_out.any() else None
+
+
+def _without_label(table: pd.DataFrame, dataset: Dataset, features: Features) -> _Label | None:
+    """None where the target is absent, which the contract says."""
+    if dataset.target not in table.columns:
+        return None
+    missing = table[dataset.target].isna()
+    known = label_known(table, dataset)
+    if dataset.time not in table.columns and dataset.label_delay and missing.any():
+        # A time that is derived is asked for only where it decides: what breaks the contract may have none.
+        known = known.mask(missing, label_known(with_time(table[missing], dataset, features.derive), dataset))
+    settled = missing & ~label_missing(table, dataset)
+    return _Label(dataset.target, ~known.to_numpy(bool), settled.to_numpy(bool))
+
+
 def _check(
-    table: pd.DataFrame, checked: pd.DataFrame, checks: list[Check], contract: Contract, key: str
+    table: pd.DataFrame,
+    checked: pd.DataFrame,
+    checks: list[Check],
+    contract: Contract,
+    key: str,
+    label: _Label | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
     """Evaluate `checks` on `checked`, which is `table` with further columns, and report them in terms of `table`."""
     _require_usable(table)
-    numbered = checked.reset_index(drop=True)
-    found = check_chunks((numbered[at : at + _CHUNK] for at in range(0, max(len(numbered), 1), _CHUNK)), checks)
+    found = _find(checked.reset_index(drop=True), checks, label)
     quarantine = _quarantined_rows(table, checks, found)
     verdicts = [replace(each.verdict, positions=each.rows[:EXAMPLES].tolist()) for each in found]
     reported = [report_check(table, check, verdict) for check, verdict in zip(checks, verdicts, strict=True)]
     result = report_checks(reported, key, len(table), len(quarantine), contract.max_quarantined)
     return result, quarantine, build_data_docs(result, verdicts)
+
+
+def _find(numbered: pd.DataFrame, checks: list[Check], label: _Label | None) -> list[Found]:
+    """Evaluate each check on the rows that it is about."""
+    judged = [None if label is None else label.judged(check) for check in checks]
+    groups: dict[bytes | None, list[int]] = {}
+    for at, rows in enumerate(judged):
+        groups.setdefault(None if rows is None else rows.tobytes(), []).append(at)
+    found: dict[int, Found] = {}
+    for positions in groups.values():
+        rows = judged[positions[0]]
+        places = np.arange(len(numbered)) if rows is None else np.flatnonzero(rows)
+        part = numbered if rows is None else numbered.iloc[places].reset_index(drop=True)
+        chunks = (part[at : at + _CHUNK] for at in range(0, max(len(part), 1), _CHUNK))
+        for at, each in zip(positions, check_chunks(chunks, [checks[at] for at in positions]), strict=True):
+            found[at] = replace(each, rows=places[each.rows])
+    return [found[at] for at in range(len(checks))]
 
 
 def _require_declared(contract: Contract, key: str) -> None:
