@@ -14,7 +14,7 @@ from lepton_pipeline.columns_view import facts_grid, show_columns
 from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.features.column_record import read_columns
 from lepton_pipeline.report.columns import columns_notes, summarise_columns
-from lepton_pipeline.report.reading import note_facts, reading_facts
+from lepton_pipeline.report.reading import note_facts, reading_facts, waiting_facts
 from lepton_pipeline.terminal import console
 
 _NAMES = {
@@ -127,9 +127,11 @@ def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     for table in {**readings, **tables}:
         facts += reading_facts(readings.get(table), tables.get(table), table)
         facts.extend(("warning", f"{table}: {message}") for message in tables.get(table, {}).get("warnings", []))
-    contract, reading = results.get("contract_result"), results.get("ingestion_record", {}).get("reading")
+    contract, record = results.get("contract_result"), results.get("ingestion_record", {})
+    reading = record.get("reading")
     facts += reading_facts(reading, contract)
     if contract and "split" in results:
+        facts += waiting_facts(contract, len(results["split"]), record.get("present"), record.get("since"))
         counts = results["split"]["part"].value_counts()
         held = f"{counts['validation']:,} for validation, {counts['test']:,} for the test"
         left_out = f", {counts['gap']:,} left out between them" if "gap" in counts else ""

@@ -102,14 +102,15 @@ def record_table(table: pd.DataFrame, dataset: Dataset, files: list[str]) -> dic
 
     Returns:
         `rows`, `columns` (name to type), `sha256` (see `fingerprint`), `base_rate` (fraction of positive rows among
-        those whose label is known; None where there is none), `present` (see `label_known`) and `files`.
+        those whose label is known; None where there is none), `present` (see `label_known`), `since` and `files`.
 
     Raises:
         DataError: the target holds one class only, or a value that is in neither.
     """
     known = table[label_known(table, dataset)]
     base_rate = round(float(positive_labels(known, dataset).mean()), 6) if len(known) else None
-    return {**fingerprint(table), "base_rate": base_rate, "present": dataset.known_at, "files": files}
+    clock = {"present": dataset.known_at, "since": dataset.since}
+    return {**fingerprint(table), "base_rate": base_rate, **clock, "files": files}
 
 
 def key_columns(dataset: Dataset | None, contract: Contract, features: Features) -> set[str]:

@@ -24,7 +24,7 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.evaluation.copies_words import say_found
 from lepton_pipeline.features.column_record import Column, read_columns
 from lepton_pipeline.report.columns import columns_notes, count_columns
-from lepton_pipeline.report.reading import reading_facts
+from lepton_pipeline.report.reading import reading_facts, waiting_facts
 from lepton_pipeline.terminal import console
 
 _LAST_STAGE, _AND_THEN = "encode_rows", "describe_columns"
@@ -59,6 +59,7 @@ class Checked:
         seconds: by stage, in the order in which they ran.
         reading: record of reading the table; None where it was made of others.
         readings: records of reading the raw tables.
+        waiting: how many rows wait for their label, if any.
     """
 
     vertical: str
@@ -72,6 +73,7 @@ class Checked:
     seconds: dict[str, float]
     reading: dict[str, Any] | None = None
     readings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    waiting: list[tuple[str, str]] = field(default_factory=list)
 
 
 def check_vertical(
@@ -199,21 +201,23 @@ def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], se
         if dataset.endswith(".reading")
     }
     report = catalog.load(f"{name}.feature_report")
+    record, split = catalog.load(f"{name}.ingestion_record"), catalog.load(f"{name}.split")
     return Checked(
         vertical=name,
         rows=main["rows"],
         quarantined=main["quarantined"],
         tables={table: (result["rows"], result["quarantined"]) for table, result in contracts.items()},
         warnings=[warning for result in (*contracts.values(), main) for warning in result["warnings"]],
-        parts=_split_parts(catalog.load(f"{name}.split")),
+        parts=_split_parts(split),
         findings=[
             *said_findings(report["findings"], encoder.dropped),
             *say_found(catalog.load(f"{name}.copies_found")),
         ],
         columns=read_columns(catalog.load(f"{name}.columns")),
         seconds=seconds,
-        reading=catalog.load(f"{name}.ingestion_record").get("reading"),
+        reading=record.get("reading"),
         readings=readings,
+        waiting=waiting_facts(main, len(split), record["present"], record["since"]),
     )
 
 
@@ -269,7 +273,7 @@ def _facts(checked: Checked, columns: list[tuple[str, str]]) -> Iterator[tuple[s
 
 
 def _rows(checked: Checked) -> list[tuple[str, str]]:
-    return reading_facts(checked.reading, _counts((checked.rows, checked.quarantined)))
+    return reading_facts(checked.reading, _counts((checked.rows, checked.quarantined))) + checked.waiting
 
 
 def _counts(counts: tuple[int, int] | None) -> dict[str, int] | None:

@@ -17,7 +17,7 @@ class Evidence:
     Attributes:
         about: what people must know who see a result.
         ingestion: `rows`, `base_rate`, `columns`, `sha256` of the table, and `reading` where it was read from files.
-        contracts: results of the contracts, those of raw tables first.
+        contracts: results of the contracts, those of raw tables first, that of the table last.
         features: what `check_features` found.
         split: `part` and `label` of every row.
         scores: `part`, `label` and the probabilities of the models.

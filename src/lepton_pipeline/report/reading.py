@@ -32,6 +32,24 @@ def reading_facts(
     return facts
 
 
+def waiting_facts(
+    contract: Mapping[str, Any], used: int, present: object, since: object = None
+) -> list[tuple[str, str]]:
+    """Say how many rows of the table nothing is learnt from, if any.
+
+    Args:
+        contract: result of its contract.
+        used: rows that were divided into parts.
+        present: moment at which labels are known or not.
+        since: `dataset.since`.
+    """
+    left = contract["rows"] - contract["quarantined"] - used
+    if not left:
+        return []
+    earlier = "" if since is None else f", or lie before dataset.since ({since})"
+    return [("waiting", f"{left:,} wait for their label, which is not known at {present}{earlier}")]
+
+
 def note_facts(notes: Mapping[str, Sequence[str]], table: str = "") -> list[tuple[str, str]]:
     """Say what was decided or guessed about columns, once for all columns of which it is the same.
 

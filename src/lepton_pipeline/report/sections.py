@@ -22,7 +22,7 @@ from lepton_pipeline.report.columns import (
 )
 from lepton_pipeline.report.evidence import Evidence
 from lepton_pipeline.report.pictures import STYLES, draw_losses, draw_quality, drawn_models
-from lepton_pipeline.report.reading import reading_facts, shorten
+from lepton_pipeline.report.reading import reading_facts, shorten, waiting_facts
 
 _PARTS = {
     "train": "Training",
@@ -263,8 +263,10 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
 
 def _describe_reading(evidence: Evidence) -> list[tuple[str, str]]:
     facts = [fact for table, record in evidence.readings.items() for fact in reading_facts(record, None, table)]
-    facts += reading_facts(evidence.ingestion.get("reading"), None)
-    files = evidence.ingestion.get("files", [])
+    record = evidence.ingestion
+    facts += reading_facts(record.get("reading"), None)
+    facts += waiting_facts(evidence.contracts[-1], len(evidence.split), record.get("present"), record.get("since"))
+    files = record.get("files", [])
     return facts or ([("read", shorten(files, _MOST_FILES, " files"))] if files else [])
 
 

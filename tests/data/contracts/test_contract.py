@@ -347,6 +347,39 @@ def test_rows_without_a_target_are_quarantined(table: pd.DataFrame):
     assert 100 not in enforce(table, checked).index
 
 
+AGED = Dataset(target="default", positive=1, time="day", label_delay="5d", present="2026-01-20")
+
+
+def test_rows_that_wait_for_their_label_are_not_held_to_what_is_said_of_the_target(table: pd.DataFrame):
+    days = pd.date_range("2026-01-01", periods=20)
+    # The label of the 15th is known on the 20th; of the rest, some have none, and some say that they wait.
+    targets = [None if row == 3 or row > 16 else 7 if row > 14 else row % 2 for row in range(20)]
+    aged = table.assign(day=days, default=targets)
+    in_set = {"expect": "column_values_to_be_in_set", "column": "default", "value_set": [0, 1]}
+    filled = {"expect": "column_values_to_not_be_null", "column": "default", "mostly": 0.9}
+    checked = check(aged, in_set, filled, between(on_failure="quarantine"), dataset=AGED)
+    assert (checked[0]["success"], checked[0]["rows"]) == (True, 20)
+    assert checked[1].index.tolist() == [102, 106]
+    assert len(enforce(aged, checked)) == 18
+    assert not check(aged, in_set, filled, dataset=AGED.model_copy(update={"present": "2026-02-01"}))[0]["success"]
+    quarantined = check(aged, dataset=AGED.model_copy(update={"present": "2026-02-01"}))[1]
+    assert quarantined.index.tolist() == [106, 134, 136, 138]
+
+
+def test_a_time_that_is_derived_is_asked_for_where_the_target_is_missing(table: pd.DataFrame):
+    targets = [None if row in (3, 18, 19) else row % 2 for row in range(20)]
+    aged = table.assign(code=[20260101 + row for row in range(20)], default=targets)
+    features = Features(derive={"day": "date(code, '%Y%m%d')"})
+    assert check_contract(aged, AGED, contract_of(), features)[1].index.tolist() == [106]
+
+
+def test_a_missing_target_is_no_break_where_the_condition_decides_without_it(table: pd.DataFrame):
+    gone = table.assign(default=table["default"].where(table["AGE"] > 40))
+    asking = Dataset(target="default", positive_when="is_missing(default) or default > 0")
+    assert check(gone, dataset=asking)[1].empty
+    assert len(check(gone, dataset=Dataset(target="default", positive_when="default > 0"))[1]) == 13
+
+
 def test_missing_values_conform_to_expectations_on_one_column(table: pd.DataFrame):
     holes = table.assign(AGE=[np.nan, np.nan, *range(30, 48)])
     result, quarantine, _ = check(holes, between(on_failure="quarantine"))
