@@ -102,7 +102,7 @@ def test_selection_is_compared_for_sensitive_columns_only():
 )
 def test_without_gaps_hardly_ever_one_is_flagged(monkeypatch, rows, rate, threshold, levels):
     # Figures of a slice alone, which no gap is made of, would only cost time.
-    monkeypatch.setattr(module, "_metrics", lambda rows, evaluation: {})
+    monkeypatch.setattr(module, "_metrics", lambda rows, evaluation, level: {})
     runs, false = 120, 0
     for seed in range(runs):
         scores = make_scores(rows, seed, rate)
@@ -113,7 +113,7 @@ def test_without_gaps_hardly_ever_one_is_flagged(monkeypatch, rows, rate, thresh
 
 
 def test_uncorrected_intervals_would_flag_gaps_that_are_none(monkeypatch):
-    monkeypatch.setattr(module, "_metrics", lambda rows, evaluation: {})
+    monkeypatch.setattr(module, "_metrics", lambda rows, evaluation, level: {})
     monkeypatch.setattr(module, "count_comparisons", lambda pairs: 1)
     frames = [make_scores(1200, seed) for seed in range(10)]
     assert sum(bool(flagged(measure(scores, make_labels(1, scores.index)))) for scores in frames) >= 5

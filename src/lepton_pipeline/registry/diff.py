@@ -13,8 +13,8 @@ from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.gate_checks import too_few
 from lepton_pipeline.evaluation.metrics import measure_once
 from lepton_pipeline.evaluation.paired import paired_differences
+from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.registry.rival import groups_of
 from lepton_pipeline.registry.versions import find_version, load_artefact, load_training_rows
 
 _DATA = (
@@ -134,20 +134,19 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
         except LeptonError as error:
             raise LeptonError(f"version {version} cannot be scored: {error}") from error
     rows = unseen.index[unseen]
-    groups = groups_of(held.table, dataset, declared)
-    if problem := too_few(held.split.loc[rows, "label"], groups):
+    units = resampling_units(held.table.loc[rows], dataset)
+    if problem := too_few(held.split.loc[rows, "label"], units):
         raise LeptonError(problem)
     a, b = versions
     scored = pd.DataFrame({"label": held.split.loc[rows, "label"]})
     for model, version in (("a", a), ("b", b)):
         scored[model] = artefacts[version].predict(held.table.loc[rows])["probability"]
     cuts = {"a": artefacts[a].threshold, "b": artefacts[b].threshold}
-    drawn = None if groups is None else groups.loc[rows].to_numpy()
     values = [measure_once(scored, model, cuts[model]) for model in ("a", "b")]
     return SameRows(
         len(rows),
         {metric: (values[0][metric], values[1][metric]) for metric in _METRICS},
-        paired_differences(scored, "b", "a", cuts, held.declared.evaluation, drawn),
+        paired_differences(scored, "b", "a", cuts, held.declared.evaluation, units),
     )
 
 

@@ -62,10 +62,9 @@ def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def flat_intervals(prefix: str, figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Metrics as MLflow takes them: `<prefix>.<name>`, with `.low` and `.high`."""
+    """Metrics as MLflow takes them: `<prefix>.<name>`, with `.low` and `.high` where there is an interval."""
     flat = {}
     for name, figure in figures.items():
         flat[f"{prefix}.{name}"] = figure["value"]
-        flat[f"{prefix}.{name}.low"] = figure["low"]
-        flat[f"{prefix}.{name}.high"] = figure["high"]
+        flat |= {f"{prefix}.{name}.{end}": figure[end] for end in ("low", "high") if end in figure}
     return flat
