@@ -53,7 +53,7 @@ class _Shown:
     def worded(self, metric: str) -> str:
         """Value and 95 % interval of a metric."""
         figure = self.metrics[metric]
-        return f"{figure['value']:.3f} {bracket(figure, digits=3)}"
+        return f"{figure['value']:.3f} {bracket(figure, '{:.3f}'.format)}"
 
 
 def draw_figures(scores: pd.DataFrame, metrics: dict[str, Any], about: About) -> dict[str, bytes]:

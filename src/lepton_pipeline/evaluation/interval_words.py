@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 # Of the rarer class: with fewer cases nothing is said of chance, with fewer than the second number it is a rough guess.
@@ -14,13 +14,17 @@ MANY_HELD_OUT = 100
 APPROXIMATE, UNJUDGED = "≈", "cannot be judged"
 
 
-def bracket(figure: Mapping[str, Any], digits: int = 4, signed: bool = False) -> str:
-    """The ends of an interval, as [0.7010, 0.7490], ≈[0.6010, 0.8490] or [cannot be judged]."""
+def bracket(figure: Mapping[str, Any], shown: Callable[[float], str] = "{:.4f}".format) -> str:
+    """The ends of an interval, as [0.7010, 0.7490], ≈[0.6010, 0.8490] or [cannot be judged].
+
+    Args:
+        figure: as `evaluate` has them.
+        shown: writes an end.
+    """
     if figure.get("low") is None:
         return f"[{UNJUDGED}]"
-    sign = "+" if signed else ""
-    low, high = (f"{figure[end]:{sign}.{digits}f}" for end in ("low", "high"))
-    return f"{APPROXIMATE if figure.get('approximate') else ''}[{low}, {high}]"
+    mark = APPROXIMATE if figure.get("approximate") else ""
+    return f"{mark}[{shown(figure['low'])}, {shown(figure['high'])}]"
 
 
 def say_evidence(metrics: Mapping[str, Any]) -> str:

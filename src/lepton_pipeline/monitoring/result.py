@@ -232,7 +232,7 @@ def _describe_window(
         "mature": len(labelled),
         "positives": int(labelled["label"].sum()),
         "metric": metric,
-        **(figure or {"value": None, "low": None, "high": None}),
+        **({"value": None, "low": None, "high": None} | (figure or {})),
         "below": is_below(figure, bound),
         "missing": float(own[[each.name for each in reference.columns]].isna().to_numpy().mean()) if len(own) else None,
         "score_mean": float(scored[PROBABILITY].mean()) if len(scored) else None,

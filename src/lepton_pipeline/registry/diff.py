@@ -11,10 +11,12 @@ import pandas as pd
 from lepton_pipeline.data.training_rows import unseen_rows
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.gate_checks import too_few
+from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.evaluation.metrics import measure_once
 from lepton_pipeline.evaluation.paired import paired_differences
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.registry.flat import INTERVALS
 from lepton_pipeline.registry.versions import find_version, load_artefact, load_training_rows
 
 _DATA = (
@@ -169,7 +171,9 @@ def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> list[tuple[str, st
 def _registered(tags: Mapping[str, str], metric: str) -> str:
     """A figure as its version was registered with it; tags are text that anyone may change."""
     try:
-        value, low, high = (float(tags[f"test.{metric}{end}"]) for end in ("", ".low", ".high"))
+        figure: dict[str, Any] = {"value": float(tags[f"test.{metric}"]), "approximate": tags.get(INTERVALS)}
+        if f"test.{metric}.low" in tags:
+            figure |= {end: float(tags[f"test.{metric}.{end}"]) for end in ("low", "high")}
     except (KeyError, ValueError):
         return _NONE
-    return f"{value:.4f} [{low:.4f}, {high:.4f}]"
+    return f"{figure['value']:.4f} {bracket(figure)}"

@@ -7,6 +7,8 @@ from math import isnan
 from time import time
 from typing import Any
 
+# Tag of a run and its version whose intervals are of few cases, groups or blocks: "approximate".
+INTERVALS = "intervals"
 # Mappings whose keys are names of columns or tables, which may hold characters that MLflow does not take in a key.
 _FREE_KEYS = {"dates", "derive", "tables", "windows"}
 
@@ -59,6 +61,12 @@ def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
     for model, figures in metrics["test"].items():
         flat |= flat_intervals({"model": "test", "network": "network"}.get(model, f"baseline.{model}"), figures)
     return flat
+
+
+def interval_tags(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """The tag that marks a run or version whose intervals are approximate; none where they are not."""
+    rough = any(figure.get("approximate") for figure in metrics["test"]["model"].values())
+    return {INTERVALS: "approximate"} if rough else {}
 
 
 def flat_intervals(prefix: str, figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
