@@ -35,6 +35,7 @@ from lepton_pipeline.evaluation.explanation_figure import draw_explanation
 from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.outcomes import price_outcomes
+from lepton_pipeline.evaluation.resampling import find_units
 from lepton_pipeline.evaluation.scores import score_rows
 from lepton_pipeline.evaluation.slice_labels import slice_rows
 from lepton_pipeline.evaluation.slices import measure_slices
@@ -121,6 +122,7 @@ def main() -> None:
     clean = run.stage(enforce_contract, ["clean_table"], table, quarantine, result, contract)
     featured = run.stage(derive_features, ["feature_table"], clean, dataset, vertical.features)
     split = run.stage(split_rows, ["split"], featured, dataset, vertical.split)
+    units = run.stage(find_units, ["units"], featured, split, dataset)
     guarded = (dataset, vertical.leaks, vertical.features)
     report = run.stage(check_features, ["feature_report"], featured, split, *guarded)
     told = (dataset, vertical.features, vertical.split)
@@ -137,13 +139,13 @@ def main() -> None:
     )
     scores = run.stage(score_rows, ["scores"], model, encoded, split, held_out, baseline_scores)
     reference = run.stage(describe_reference, ["reference"], featured, split, scores, encoder, dataset)
-    metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation, priced)
+    metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation, priced, units)
     made = (vertical.features, vertical.ingestion)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
     run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
-    copies = run.stage(measure_copies, ["copies"], marks, found, scores, metrics)
-    costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation)
-    slices = run.stage(measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation)
+    copies = run.stage(measure_copies, ["copies"], marks, found, scores, metrics, units)
+    costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation, units)
+    slices = run.stage(measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation, units)
     explanation = run.stage(explain_model, ["explanation"], artefact, featured, split, vertical.evaluation)
     kept = (vertical.about, reference, copies, vertical.split, run.id)
     registration = run.stage(register_model, ["registration"], artefact, metrics, featured, split, dataset, *kept)

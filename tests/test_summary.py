@@ -43,6 +43,7 @@ RESULTS = {
     "metrics": {
         "threshold": 0.25,
         "threshold_rule": "cost",
+        "rows": {"validation": {"rows": 900, "positives": 250}, "test": {"rows": 240, "positives": 66}},
         "uncalibrated": {"ece": 0.03125},
         "test": {
             "model": {"auc": FIGURE, "f1": FIGURE, "ece": {"value": 0.0125}},
@@ -133,6 +134,21 @@ def test_what_costs_nothing_and_differs_nowhere_is_not_told(capsys):
     assert "0.250 (best F1 on the validation rows)" in printed
     assert "cost " not in printed
     assert "slices" not in printed
+
+
+def test_few_cases_are_warned_of_and_too_few_have_no_interval(capsys):
+    rows = {"validation": {"rows": 40, "positives": 12}, "test": {"rows": 40, "positives": 12}}
+    rough = FIGURE | {"approximate": True}
+    few = RESULTS["metrics"] | {
+        "rows": rows,
+        "evidence": {"cases": 12, "units": 40, "unit": "row"},
+        "test": {"model": {"auc": rough, "f1": {"value": 0.5}, "ece": {"value": 0.0125}}},
+    }
+    print_summary("shop", {"metrics": few}, {"evaluate": 0.5}, "make ui")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "0.8000 ≈[0.7000, 0.9000] 0.5000 [cannot be judged]" in printed
+    assert "warning intervals are approximate (≈): 12 test rows of the rarer class, below 50" in printed
+    assert "warning the threshold was chosen on 12 held-out positive rows, below 100" in printed
 
 
 def test_a_partial_run_shows_what_there_is(capsys):

@@ -13,6 +13,7 @@ from rich.text import Text
 from lepton_pipeline.backfill.chart import METRICS
 from lepton_pipeline.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.backfill.walk import Look
+from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.terminal import console
 
 _WIDTH_OF_A_LOG = 130
@@ -84,7 +85,7 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("mean", f"{means}, over the {summary['periods']} periods in which all were measured"))
         words = {NEVER: "never retrained", ALWAYS: "always retrained"}
         for other, figure in summary["difference"].items():
-            signed = f"{figure['value']:+.4f} [{figure['low']:+.4f}, {figure['high']:+.4f}]"
+            signed = f"{figure['value']:+.4f} {bracket(figure, '{:+.4f}'.format)}"
             facts.append(("difference", f"{signed} against {words[other]}"))
     facts.extend(("note", note) for note in found["notes"])
     return facts
@@ -102,5 +103,5 @@ def _result(version: int | None, promoted: bool) -> str:
     return "" if version is None else f"version {version} {'promoted' if promoted else 'refused'}"
 
 
-def _figure(figure: Mapping[str, float] | None) -> str:
-    return _NOTHING if figure is None else f"{figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]"
+def _figure(figure: Mapping[str, Any] | None) -> str:
+    return _NOTHING if figure is None else f"{figure['value']:.4f} {bracket(figure)}"

@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.registry.champion import Reign
 from lepton_pipeline.registry.diff import SameRows, VersionDiff
 from lepton_pipeline.terminal import console
@@ -69,7 +70,7 @@ def _same_rows(same: SameRows, a: str, b: str) -> Table:
     table.add_column("difference [95 % interval]", no_wrap=True)
     for metric, values in same.values.items():
         each = same.differences.get(metric)
-        shown = "" if each is None else f"{each['value']:+.4f} [{each['low']:+.4f}, {each['high']:+.4f}]"
+        shown = "" if each is None else f"{each['value']:+.4f} {bracket(each, '{:+.4f}'.format)}"
         table.add_row(metric, *(f"{value:.4f}" for value in values), shown)
     return table
 

@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from lepton_pipeline.columns_view import facts_grid
+from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.report.reading import note_facts, reading_facts
 from lepton_pipeline.terminal import console
 
@@ -84,7 +85,7 @@ def quality_text(found: Mapping[str, Any]) -> str:
         return "not known yet"
     last = measured[-1]
     place = "the last window" if len(measured) > 1 else "the one window"
-    text = f"{last['metric']} {last['value']:.4f} [{last['low']:.4f}, {last['high']:.4f}] in {place}"
+    text = f"{last['metric']} {last['value']:.4f} {bracket(last)} in {place}"
     bound = "" if found["bound"] is None else f", bound {found['bound']:.4f}"
     verdict = {None: "too few windows to tell", True: "decayed", False: "holds"}[found["decayed"]]
     return f"{verdict}: {text}{bound}"

@@ -109,10 +109,7 @@ def _named(run: ComparedRun) -> Text:
 def _figure(figure: Figure | None) -> Text:
     if figure is None:
         return Text("–")
-    text = Text(f"{figure.value:.4f}")
-    if figure.low is not None and figure.high is not None:
-        text.append(f"\n{figure.low:.3f}–{figure.high:.3f}", style="dim")
-    return text
+    return Text(f"{figure.value:.4f}").append(f"\n{figure.ends.replace(' to ', '–')}", style="dim")
 
 
 def _short(text: str) -> str:

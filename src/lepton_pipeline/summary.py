@@ -12,6 +12,7 @@ from rich.text import Text
 
 from lepton_pipeline.columns_view import facts_grid, show_columns
 from lepton_pipeline.evaluation.copies_words import said_copies
+from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
 from lepton_pipeline.features.column_record import read_columns
 from lepton_pipeline.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.report.reading import note_facts, reading_facts, waiting_facts
@@ -109,6 +110,7 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
             facts.append(("calibration", f"error {before['ece']:.4f} before, {after:.4f} after"))
         rule = "least cost" if metrics.get("threshold_rule") == "cost" else "best F1"
         facts.append(("threshold", f"{metrics['threshold']:.3f} ({rule} on the validation rows)"))
+        facts += [("warning", said) for said in (say_evidence(metrics), warn_of_threshold(metrics)) if said]
     if copies := results.get("copies"):
         facts.extend(said_copies(copies))
     if (costs := results.get("costs")) and costs["declared"]:
@@ -150,8 +152,8 @@ def _cost(costs: Mapping[str, Any]) -> str:
     policies = {name: _amount(figure["value"]) for name, figure in costs["policies"].items()}
     without = f"{policies['none']} if none is acted on, {policies['all']} if all are"
     better = min(("none", "all"), key=lambda name: costs["policies"][name]["value"])
-    value, low, high = (_amount(costs["saving"][better][end]) for end in ("value", "low", "high"))
-    saving = f"the model saves {value} [{low}, {high}] against the better"
+    figure = costs["saving"][better]
+    saving = f"the model saves {_amount(figure['value'])} {bracket(figure, _amount)} against the better"
     note = f"; {costs['note']}" if costs["note"] else ""
     return f"{policies['model']} {costs['unit']}".rstrip() + f" for 1,000 cases; {without}; {saving}{note}"
 
@@ -166,7 +168,7 @@ def _gaps(slices: Mapping[str, Any]) -> str:
     for each in slices["slices"]:
         for metric, gap in each["gaps"].items():
             if gap["flagged"]:
-                figure = "{value:+.3f} [{low:+.3f}, {high:+.3f}]".format(**gap)
+                figure = f"{gap['value']:+.3f} {bracket(gap, '{:+.3f}'.format)}"
                 text = f"{each['column']} = {each['value']}: {metric.replace('_', ' ')} {figure} against all others"
                 # Where a column has two slices, the gap of one is that of the other with another sign.
                 key = (each["column"], metric, f"{abs(gap['value']):.12f}")
@@ -176,5 +178,5 @@ def _gaps(slices: Mapping[str, Any]) -> str:
     return "; ".join(worst[:2]) + more
 
 
-def _figure(figure: Mapping[str, float]) -> str:
-    return f"{figure['value']:.4f}  [{figure['low']:.4f}, {figure['high']:.4f}]"
+def _figure(figure: Mapping[str, Any]) -> str:
+    return f"{figure['value']:.4f}  {bracket(figure)}"

@@ -111,3 +111,20 @@ def test_periods_count_the_same_and_differences_are_paired(table):
     paired, own = found["difference"][NEVER], found["mean"][POLICY]
     assert paired["low"] < paired["value"] < paired["high"]
     assert paired["high"] - paired["low"] < (own["high"] - own["low"]) / 3
+
+
+def test_overlapping_labels_and_groups_widen_what_was_realised(table):
+    rng = np.random.default_rng(12)
+    noisy = (table["bought"] + rng.normal(scale=1.2, size=len(table))).rank(pct=True)
+    # Every row stands eight times, so it tells as much as once.
+    table = table.loc[np.repeat(table.index[:400], 8)].reset_index(names="customer")
+    scores = noisy.loc[table["customer"]].reset_index(drop=True)
+    grid = make_grid("2026-05-25", "2026-06-01", "1w", NOW)
+    score = lambda name, rows: (scores.loc[rows.index], 0.5)  # noqa: E731
+    in_use = dict.fromkeys((POLICY, NEVER, ALWAYS), ["one"] * 2)
+    widths = []
+    for roles in ({}, {"group": "customer"}):
+        periods = realise(table, dataset(**roles), grid, in_use, score, "auc", EVALUATION, "2026-06-15")
+        mean = summarise(periods)["mean"][POLICY]
+        widths.append([each["high"] - each["low"] for each in (periods[0].figures[POLICY], mean)])
+    assert all(by_group > 2 * by_row for by_row, by_group in zip(*widths, strict=True))

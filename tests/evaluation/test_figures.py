@@ -96,7 +96,7 @@ def test_pictures_name_models_values_and_intervals(pages):
             "Gradient boosting": "hist_gradient_boosting",
         }.items():
             assert name in page
-            assert "{value:.3f} [{low:.3f}, {high:.3f}]".format(**metrics["test"][model][metric]) in page
+            assert "{value:.3f} ≈[{low:.3f}, {high:.3f}]".format(**metrics["test"][model][metric]) in page
     for page in (roc, precision_recall, histogram):
         assert f"{metrics['threshold']:.3f}" in page
 

@@ -119,7 +119,7 @@ def test_a_refusal_names_the_strongest_baseline():
 def test_rows_of_a_group_are_drawn_together():
     scores = scored({"model": 0.8, "hist_gradient_boosting": 0.8})
     repeated = pd.concat([scores] * 4, ignore_index=True)
-    groups = pd.Series(np.tile(np.arange(200), 4))
+    groups = pd.DataFrame({"group": np.tile(np.arange(200), 4)})
     by_row = check_baseline(repeated, measured(0.7), Gate(), QUICK)
     by_group = check_baseline(repeated, measured(0.7), Gate(), QUICK, groups)
     assert by_group["high"] - by_group["low"] > 1.6 * (by_row["high"] - by_row["low"])
@@ -164,14 +164,14 @@ def test_too_few_rows_say_nothing(labels, problem):
 
 
 def test_too_few_groups_say_nothing():
-    labels, groups = pd.Series([0, 1] * 30), pd.Series(np.arange(60) % 9)
+    labels, groups = pd.Series([0, 1] * 30), pd.DataFrame({"group": np.arange(60) % 9})
     assert "of only 9 groups; it takes 10" in too_few(labels, groups)
     rows = pd.DataFrame({"label": labels, "challenger": 0.5, "champion": 0.5})
     check = check_champion(rows, CUTS, 3, Gate(), QUICK, groups, "do this")
     assert not check["passed"]
     assert check["rows"] == 60
     assert check["text"].endswith("; do this")
-    assert too_few(labels, pd.Series(np.arange(60) % 10)) == ""
+    assert too_few(labels, pd.DataFrame({"group": np.arange(60) % 10})) == ""
 
 
 def passed(name, text):

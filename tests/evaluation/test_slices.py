@@ -102,7 +102,7 @@ def test_selection_is_compared_for_sensitive_columns_only():
 )
 def test_without_gaps_hardly_ever_one_is_flagged(monkeypatch, rows, rate, threshold, levels):
     # Figures of a slice alone, which no gap is made of, would only cost time.
-    monkeypatch.setattr(module, "_metrics", lambda rows, evaluation: {})
+    monkeypatch.setattr(module, "_metrics", lambda rows, evaluation, level: {})
     runs, false = 120, 0
     for seed in range(runs):
         scores = make_scores(rows, seed, rate)
@@ -113,7 +113,7 @@ def test_without_gaps_hardly_ever_one_is_flagged(monkeypatch, rows, rate, thresh
 
 
 def test_uncorrected_intervals_would_flag_gaps_that_are_none(monkeypatch):
-    monkeypatch.setattr(module, "_metrics", lambda rows, evaluation: {})
+    monkeypatch.setattr(module, "_metrics", lambda rows, evaluation, level: {})
     monkeypatch.setattr(module, "count_comparisons", lambda pairs: 1)
     frames = [make_scores(1200, seed) for seed in range(10)]
     assert sum(bool(flagged(measure(scores, make_labels(1, scores.index)))) for scores in frames) >= 5
@@ -164,6 +164,39 @@ def test_metrics_that_need_a_class_are_null_where_it_is_rare():
     known = {metric for metric, figure in rare["metrics"].items() if figure is not None}
     assert known == {"base_rate", "selection_rate", "false_positive_rate"}
     assert set(rare["gaps"]) == {"false_positive_rate"}
+
+
+def test_the_floor_of_a_slice_is_corrected_for_the_number_of_slices():
+    scores = make_scores(3000, 10)
+    alone = measure(scores, pd.DataFrame({"x": ["all"] * 3000}).astype("category"))["slices"][0]["metrics"]
+    for metric in ("auc", "f1", "average_precision"):
+        assert alone[metric]["floor_low"] == pytest.approx(alone[metric]["low"])
+    labels = make_labels(10, scores.index)
+    for each in measure(scores, labels)["slices"]:
+        for metric in ("auc", "f1", "average_precision"):
+            figure = each["metrics"][metric]
+            assert 0 < figure["floor_low"] < figure["low"]
+        # 13 slices: the deviate of 1 - 0.05 / 13 is 2.89.
+        f1 = each["metrics"]["f1"]
+        assert f1["value"] - f1["floor_low"] == pytest.approx(2.890 / 1.960 * (f1["value"] - f1["low"]), rel=1e-3)
+
+
+def test_rows_of_a_group_widen_the_intervals_of_a_slice_unless_it_is_that_group():
+    scores = make_scores(400, 11)
+    repeated = pd.concat([scores] * 5, ignore_index=True)
+    labels = pd.DataFrame({"x": np.where(np.arange(2000) % 400 < 200, "a", "b")}).astype("category")
+    units = pd.DataFrame({"group": np.arange(2000) % 400})
+    metrics, dataset = {"threshold": 0.3}, Dataset(target="y", positive=1)
+
+    def width(found, metric):
+        return found["slices"][0]["metrics"][metric]["high"] - found["slices"][0]["metrics"][metric]["low"]
+
+    by_row, by_group = (measure_slices(repeated, metrics, labels, dataset, QUICK, each) for each in (None, units))
+    for metric in ("auc", "f1", "selection_rate", "recall", "calibration_in_the_large"):
+        assert width(by_group, metric) == pytest.approx(width(by_row, metric) * np.sqrt(5), rel=0.3), metric
+    same = pd.DataFrame({"group": np.arange(2000) % 400 < 200}).astype(int)
+    of_group = measure_slices(repeated, metrics, labels, dataset, QUICK, same)["slices"][0]["metrics"]
+    assert of_group["auc"] == by_row["slices"][0]["metrics"]["auc"]
 
 
 def test_one_slice_has_nothing_to_be_compared_with():

@@ -34,6 +34,17 @@ def test_a_window_of_few_labels_is_not_measured():
     assert not is_below(None, 0.9)
 
 
+def test_rows_that_hang_together_widen_the_interval_of_a_window():
+    rows = pd.concat([scored(200, 2, 1.2)] * 4, ignore_index=True)
+    units = pd.DataFrame({"group": np.tile(np.arange(200), 4)})
+    for metric in ("auc", "f1"):
+        by_row, by_group = (measure_window(rows, metric, 0.5, EVALUATION, each) for each in (None, units))
+        assert by_group["high"] - by_group["low"] > 1.6 * (by_row["high"] - by_row["low"])
+    few = measure_window(rows, "auc", 0.5, EVALUATION, units % 20)
+    assert few["approximate"]
+    assert measure_window(rows, "auc", 0.5, EVALUATION, units * 0) is None
+
+
 def test_the_bound_is_declared_or_the_low_end_of_the_test():
     assert decay_bound(DECAY, {"value": 0.8, "low": 0.78, "high": 0.82}) == 0.78
     assert decay_bound(Decay(at_least=0.7), {"value": 0.8, "low": 0.78, "high": 0.82}) == 0.7

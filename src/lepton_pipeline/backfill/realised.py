@@ -13,13 +13,13 @@ from lepton_pipeline.backfill.grid import Grid
 from lepton_pipeline.data.as_of import moment
 from lepton_pipeline.data.labels import known_labels
 from lepton_pipeline.evaluation.metrics import resample
+from lepton_pipeline.evaluation.resampling import Figure, Sample, percentiles, resampling_units
 from lepton_pipeline.monitoring.decay import measure_window
 from lepton_pipeline.monitoring.time_axis import axis
 from lepton_pipeline.parameters import Dataset, Evaluation
 
 POLICY, NEVER, ALWAYS = "policy", "never", "always"
 STRATEGIES = (POLICY, NEVER, ALWAYS)
-_INTERVAL = (0.025, 0.975)
 
 # From a model's name and rows to their probabilities, and the model's threshold.
 Score = Callable[[str, pd.DataFrame], tuple[pd.Series, float]]
@@ -35,9 +35,10 @@ class Period:
         rows: those with a known label.
         positives: of them.
         models: by strategy the model in use; None where it had none.
-        figures: by strategy `value`, `low` and `high` of the metric; None where there was no model, or fewer than 50
-            rows or 10 of a class.
-        drawn: by strategy the metric of the same bootstrap resamples, shape [resamples]; empty where not measured.
+        figures: by strategy the metric, a figure as `evaluate` has them; None where there was no model, or fewer than
+            50 rows, 10 of a class or two groups or blocks.
+        drawn: by strategy the metric of the same bootstrap resamples, spread as `Sample.spread` does, shape
+            [resamples]; empty where not measured.
     """
 
     since: str
@@ -45,7 +46,7 @@ class Period:
     rows: int
     positives: int
     models: Mapping[str, str | None]
-    figures: Mapping[str, Mapping[str, float] | None]
+    figures: Mapping[str, Figure | None]
     drawn: Mapping[str, np.ndarray]
 
 
@@ -76,7 +77,7 @@ def realise(
     for number in range(len(grid.dates)):
         rows = table[labels.notna() & (place == number)]
         in_use = {strategy: names[number] for strategy, names in models.items()}
-        figures, drawn = _measure(rows, labels.loc[rows.index], in_use, score, metric, evaluation)
+        figures, drawn = _measure(rows, labels.loc[rows.index], in_use, score, metric, evaluation, dataset)
         positives = int(labels.loc[rows.index].sum())
         periods.append(Period(ends[number], ends[number + 1], len(rows), positives, in_use, figures, drawn))
     return periods
@@ -109,23 +110,29 @@ def assign_periods(table: pd.DataFrame, dataset: Dataset, grid: Grid) -> pd.Seri
 def summarise(periods: Sequence[Period]) -> dict[str, Any]:
     """Average over the periods in which every strategy was measured, each period counting the same.
 
-    Rows are drawn within each period, the same for every strategy, so that a difference has a narrower interval than
-    its two terms (see `paired_differences`).
+    Rows, groups or blocks are drawn within each period, the same for every strategy, so that a difference has a
+    narrower interval than its two terms (see `paired_differences`). Periods are taken for independent.
 
     Returns:
-        `periods` (how many), `mean` (by strategy) and `difference` (of the policy to the other two), each with `value`,
-        `low` and `high`; both empty where there is no such period.
+        `periods` (how many), `mean` (by strategy) and `difference` (of the policy to the other two), each a figure;
+        both empty where there is no such period.
     """
     whole = [period for period in periods if all(period.figures[strategy] is not None for strategy in STRATEGIES)]
     if not whole:
         return {"periods": 0, "mean": {}, "difference": {}}
     values = {each: float(np.mean([(period.figures[each] or {})["value"] for period in whole])) for each in STRATEGIES}
     drawn = {each: np.mean([period.drawn[each] for period in whole], axis=0) for each in STRATEGIES}
+    rough = any((period.figures[each] or {}).get("approximate") for period in whole for each in STRATEGIES)
+
+    def figure(value: float, drawn: np.ndarray) -> Figure:
+        low, high = percentiles(drawn)
+        return {"value": value, "low": low, "high": high} | ({"approximate": True} if rough else {})
+
     others = (NEVER, ALWAYS)
     return {
         "periods": len(whole),
-        "mean": {each: _interval(values[each], drawn[each]) for each in STRATEGIES},
-        "difference": {each: _interval(values[POLICY] - values[each], drawn[POLICY] - drawn[each]) for each in others},
+        "mean": {each: figure(values[each], drawn[each]) for each in STRATEGIES},
+        "difference": {each: figure(values[POLICY] - values[each], drawn[POLICY] - drawn[each]) for each in others},
     }
 
 
@@ -136,27 +143,26 @@ def _measure(
     score: Score,
     metric: str,
     evaluation: Evaluation,
-) -> tuple[dict[str, dict[str, float] | None], dict[str, np.ndarray]]:
+    dataset: Dataset,
+) -> tuple[dict[str, Figure | None], dict[str, np.ndarray]]:
     """Each model once, though several strategies use it."""
     scored, thresholds, figures = pd.DataFrame({"label": labels.astype(np.int8)}), {}, {}
+    units = resampling_units(rows, dataset)
     for name in dict.fromkeys(each for each in in_use.values() if each is not None):
         if not len(rows):
             break
         probability, threshold = score(name, rows)
-        figure = measure_window(scored.assign(probability=probability), metric, threshold, evaluation)
+        figure = measure_window(scored.assign(probability=probability), metric, threshold, evaluation, units)
         if figure is None:
             break
         scored, thresholds[name], figures[name] = scored.assign(**{name: probability}), threshold, figure
-    drawn = resample(scored, thresholds, evaluation) if thresholds else {}
+    sample = Sample.of(scored["label"], units)
+    drawn = resample(scored, thresholds, evaluation, sample) if thresholds else {}
+    spread = {name: sample.spread(figures[name]["value"], each[metric]) for name, each in drawn.items()}
     return (
         {strategy: figures.get(str(name)) for strategy, name in in_use.items()},
-        {strategy: drawn[str(name)][metric] for strategy, name in in_use.items() if str(name) in drawn},
+        {strategy: spread[str(name)] for strategy, name in in_use.items() if str(name) in spread},
     )
-
-
-def _interval(value: float, drawn: np.ndarray) -> dict[str, float]:
-    low, high = np.quantile(drawn, _INTERVAL)
-    return {"value": value, "low": float(low), "high": float(high)}
 
 
 def _name(date: str | float) -> str:

@@ -11,17 +11,20 @@ import pandas as pd
 from lepton_pipeline.data.copies import COPY, SAME_INPUTS
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.copies_words import NOTABLE, deduplicate, exceed_chance, say_copies
-from lepton_pipeline.evaluation.intervals import auc_interval, deviate
+from lepton_pipeline.evaluation.intervals import auc_interval
+from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.evaluation.slices import FEWEST_OF_A_CLASS
 from lepton_pipeline.parameters import Split
-
-_LEVEL = 0.95
 
 Mask = npt.NDArray[np.bool_]
 
 
 def measure_copies(
-    copy_marks: pd.DataFrame, copies_found: dict[str, Any], scores: pd.DataFrame, metrics: dict[str, Any]
+    copy_marks: pd.DataFrame,
+    copies_found: dict[str, Any],
+    scores: pd.DataFrame,
+    metrics: dict[str, Any],
+    units: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Measure the AUC without copies, and without rows of entities that the model has learnt from.
 
@@ -33,21 +36,22 @@ def measure_copies(
         copies_found: what it counted.
         scores: `part`, `label` and the probabilities of the model of every test row.
         metrics: what `evaluate` returns.
+        units: as `find_units` returns them; None: rows are independent.
 
     Returns:
-        What was counted, and: `auc` (of all test rows, with its interval); in `copies` the `share` of the
-        test rows, `without` and `decide`: whether there are more than twice as many as by chance, those beyond are
-        more than 1 % of the test rows, and the AUC without them falls below the interval, or cannot be measured as they
-        are most of a class; `without` in every
-        entity. That holds the `rows` and `positives` that are left and their `auc` with an interval, or None.
+        What was counted, and: `auc` (of all test rows, with its interval); in `copies` the `share` of the test rows,
+        `without` and `decide`: whether there are more than twice as many as by chance, those beyond are more than 1 %
+        of the test rows, and the AUC without them falls below the interval, if there is one, or cannot be measured as
+        they are most of a class; `without` in every entity. That holds the `rows` and `positives` that are left and
+        their `auc`, a figure as `evaluate` has them, or None.
     """
     test = scores.loc[copy_marks.index, ["label", "model"]]
-    labels, model = test["label"].to_numpy(), test["model"].to_numpy()
+    sample, model = Sample.of(test["label"], units), test["model"].to_numpy()
     auc = metrics["test"]["model"]["auc"]
     found = copies_found["copies"]
     alike = copy_marks[COPY].to_numpy() | copy_marks[SAME_INPUTS].to_numpy()
-    without = _without(labels, model, alike)
-    below = without["auc"] is None or without["auc"]["value"] < auc["low"]
+    without = _without(sample, model, alike)
+    below = without["auc"] is None or without["auc"]["value"] < auc.get("low", 0.0)
     beyond = max(found["rows"] - found["by_chance"], found.get("unlikely_share", 0.0) * len(test))
     notable = exceed_chance(copies_found) and beyond > NOTABLE * len(test)
     return {
@@ -60,7 +64,7 @@ def measure_copies(
             "decide": bool(notable and below),
         },
         "entities": [
-            {**entity, "without": _without(labels, model, copy_marks[f"entity_{number}"].to_numpy())}
+            {**entity, "without": _without(sample, model, copy_marks[f"entity_{number}"].to_numpy())}
             for number, entity in enumerate(copies_found["entities"])
         ],
     }
@@ -87,8 +91,8 @@ def enforce_copies(copies: dict[str, Any], split: Split) -> None:
         )
 
 
-def _without(labels: np.ndarray, model: np.ndarray, left_out: Mask) -> dict[str, Any]:
-    stays = ~left_out
+def _without(sample: Sample, model: np.ndarray, left_out: Mask) -> dict[str, Any]:
+    stays, labels = ~left_out, sample.labels
     counts = {"rows": int(stays.sum()), "positives": int(labels[stays].sum())}
     before = [int((labels == label).sum()) for label in (0, 1)]
     left = [counts["rows"] - counts["positives"], counts["positives"]]
@@ -96,5 +100,8 @@ def _without(labels: np.ndarray, model: np.ndarray, left_out: Mask) -> dict[str,
     enough = all(
         now and (now >= FEWEST_OF_A_CLASS or 2 * now >= all_of) for now, all_of in zip(left, before, strict=True)
     )
-    figure = auc_interval(labels[stays], model[stays], deviate(_LEVEL))._asdict() if enough else None
-    return {**counts, "auc": figure}
+    if not enough:
+        return {**counts, "auc": None}
+    left_over = sample.where(stays)
+    auc = auc_interval(left_over.labels, model[stays], left_over.deviate(LEVEL), left_over.codes)
+    return {**counts, "auc": left_over.marked(*auc)}

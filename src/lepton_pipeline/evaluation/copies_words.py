@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
+from lepton_pipeline.evaluation.interval_words import bracket
+
 # More copies than this share of the rows may decide a result.
 NOTABLE = 0.01
 
@@ -117,5 +119,5 @@ def _measured(copies: dict[str, Any], left_out: dict[str, Any]) -> str:
     return f"{said}, without them {_figure(without['auc'])} on {without['rows']:,} rows"
 
 
-def _figure(auc: dict[str, float]) -> str:
-    return f"{auc['value']:.4f} [{auc['low']:.4f}, {auc['high']:.4f}]"
+def _figure(auc: dict[str, Any]) -> str:
+    return f"{auc['value']:.4f} {bracket(auc)}"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
+from math import inf
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.evaluation.metrics import OWN, accumulate, draw_weights, weigh
+from lepton_pipeline.evaluation.metrics import OWN, accumulate, weigh
 from lepton_pipeline.evaluation.outcomes import acting_and_leaving
+from lepton_pipeline.evaluation.resampling import Figure, Sample
 from lepton_pipeline.evaluation.threshold import capacity_threshold
 from lepton_pipeline.parameters import Evaluation
 
@@ -19,24 +21,26 @@ CASES = 1000
 _SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 _SHOWN_DIGITS = 3
 _CURVE_STEPS = 50
-_ENDS = (0.025, 0.975)
-
-Figure = dict[str, float]
 
 
 def measure_costs(
-    scores: pd.DataFrame, metrics: dict[str, Any], outcome_costs: pd.DataFrame, evaluation: Evaluation
+    scores: pd.DataFrame,
+    metrics: dict[str, Any],
+    outcome_costs: pd.DataFrame,
+    evaluation: Evaluation,
+    units: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Measure on the test rows what it costs, for 1,000 cases, to decide by the model, by a baseline or by none.
 
-    Intervals are 95 % percentile-bootstrap intervals over resamples drawn as in `evaluate`: they hold for the base
-    rate of the test rows. Costs are compared resample by resample, so that chance which hits both sides cancels.
+    Intervals are 95 % bootstrap intervals over resamples drawn as in `evaluate`, their base rate with them. Costs are
+    compared resample by resample, so that chance which hits both sides cancels.
 
     Args:
         scores: as `evaluate` takes them.
         metrics: as `evaluate` returns them: every model is judged at its own threshold.
         outcome_costs: as `price_outcomes` returns them; without columns, nothing has a cost.
         evaluation: number of resamples, their seed, the capacity and the unit of the costs.
+        units: as `find_units` returns them; None: rows are independent.
 
     Returns:
         `declared` (whether there are costs), `unit`, `threshold` of the model, and
@@ -44,11 +48,11 @@ def measure_costs(
         `recall` and `cost` (None without costs), the highest threshold first;
         `policies`: cost by policy: `model`, `all` (act on every case), `none`, and each baseline;
         `saving`: what the model saves against each other policy;
-        `curve`: `threshold` with `cost`, `low` and `high`, as lists;
+        `curve`: `threshold` with `cost`, `low` and `high`, as lists (of None where there are too few cases to judge);
         `capacity`: what acting on the likeliest cases only achieves: `per_1000`, as declared, and what `what_if` has,
         with `lift`, for the test rows of the highest scores, equal scores not parted; None where none is declared;
         `note`: what a reader should know who would expect decisions in between, or "".
-        A figure is a mapping of `value`, `low` and `high`.
+        A figure is one as `evaluate` has them.
     """
     # In the order of their scores, rows need no sorting again in every resample.
     test = scores[scores["part"] == "test"].sort_values("model", ascending=False, kind="stable")
@@ -64,7 +68,8 @@ def measure_costs(
     policies: dict[str, Figure] = {}
     saving: dict[str, Figure] = {}
     if declared:
-        priced = _Priced.of(test, _decisions(test, metrics), list(chain(*cuts.values())), outcome_costs, evaluation)
+        decisions, everywhere = _decisions(test, metrics), list(chain(*cuts.values()))
+        priced = _Priced.of(test, decisions, everywhere, outcome_costs, evaluation, units)
         policies, saving = priced.policies(), priced.saving()
         for outcome, cost in zip(chain(*outcomes.values()), priced.cuts(), strict=True):
             outcome["cost"] = cost
@@ -88,12 +93,14 @@ class _Priced:
     Attributes:
         names: of the policies, `model` first.
         values: shape [policies + cuts].
-        resampled: shape [resamples, policies + cuts].
+        resampled: shape [resamples, policies + cuts]; no resample where there are too few cases to judge.
+        sample: the rows, as they are drawn.
     """
 
     names: list[str]
     values: np.ndarray
     resampled: np.ndarray
+    sample: Sample
 
     @classmethod
     def of(
@@ -103,6 +110,7 @@ class _Priced:
         cuts: list[float],
         outcome_costs: pd.DataFrame,
         evaluation: Evaluation,
+        units: pd.DataFrame | None,
     ) -> _Priced:
         """Add up, for rows from the highest score of the model to the lowest."""
         acting, leaving = acting_and_leaving(test["label"], outcome_costs)
@@ -113,22 +121,26 @@ class _Priced:
         def add(weights: np.ndarray) -> np.ndarray:
             policies = np.stack([weigh(weights, costs) for costs in of_policies], axis=1)
             of_cuts = weigh(weights, leaving)[:, None] + accumulate(weights * extra)[:, kept]
-            return np.hstack([policies, of_cuts]) * CASES / len(test)
+            added: np.ndarray = np.hstack([policies, of_cuts]) * CASES / weights.sum(axis=1)[:, None]
+            return added
 
-        draws = draw_weights(test["label"].to_numpy(), evaluation)
-        resampled = np.concatenate([add(weights) for weights in draws])
-        return cls(list(decisions), add(np.ones((1, len(test))))[0], resampled)
+        sample, values = Sample.of(test["label"], units), add(np.ones((1, len(test))))
+        drawn = [add(weights) for weights in sample.weights(evaluation)] if sample.enough else []
+        return cls(list(decisions), values[0], np.concatenate([values[:0], *drawn]), sample)
 
     def policies(self) -> dict[str, Figure]:
-        return {name: _figure(self.values[place], self.resampled[:, place]) for place, name in enumerate(self.names)}
+        return {name: self._figure(self.values, self.resampled, place) for place, name in enumerate(self.names)}
 
     def saving(self) -> dict[str, Figure]:
         less, resampled = self.values - self.values[0], self.resampled - self.resampled[:, :1]
-        return {name: _figure(less[place], resampled[:, place]) for place, name in enumerate(self.names) if place}
+        return {name: self._figure(less, resampled, place) for place, name in enumerate(self.names) if place}
 
     def cuts(self) -> list[Figure]:
         places = range(len(self.names), len(self.values))
-        return [_figure(self.values[place], self.resampled[:, place]) for place in places]
+        return [self._figure(self.values, self.resampled, place) for place in places]
+
+    def _figure(self, values: np.ndarray, resampled: np.ndarray, place: int) -> Figure:
+        return self.sample.figure(float(values[place]), resampled[:, place], least=-inf)
 
 
 def _decisions(test: pd.DataFrame, metrics: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -156,11 +168,6 @@ def _capacity_thresholds(probabilities: np.ndarray, cases: int | None) -> list[f
     return [] if cases is None else [capacity_threshold(probabilities, cases / CASES)]
 
 
-def _figure(value: float, resampled: np.ndarray) -> Figure:
-    low, high = np.quantile(resampled, _ENDS)
-    return {"value": float(value), "low": float(low), "high": float(high)}
-
-
 def _outcome(test: pd.DataFrame, threshold: float) -> dict[str, Any]:
     called = test["model"].to_numpy() >= threshold
     acted, found = int(called.sum()), int(test["label"].to_numpy()[called].sum())
@@ -173,10 +180,10 @@ def _outcome(test: pd.DataFrame, threshold: float) -> dict[str, Any]:
     }
 
 
-def _as_lists(rows: list[dict[str, Any]]) -> dict[str, list[float]]:
+def _as_lists(rows: list[dict[str, Any]]) -> dict[str, list[float | None]]:
     ends = {"cost": "value", "low": "low", "high": "high"}
     return {"threshold": [row["threshold"] for row in rows]} | {
-        name: [row["cost"][end] for row in rows] for name, end in ends.items()
+        name: [row["cost"].get(end) for row in rows] for name, end in ends.items()
     }
 
 

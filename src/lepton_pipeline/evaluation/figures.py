@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.evaluation.curves import bin_rows, rates
+from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.evaluation.metrics import OWN, RankedRows, rank_rows
 from lepton_pipeline.evaluation.page import BLUE, FONT, INK, LEFT, PALE, RULE, add_axes, as_png, new_page, small_print
 from lepton_pipeline.parameters import About
@@ -51,7 +52,8 @@ class _Shown:
 
     def worded(self, metric: str) -> str:
         """Value and 95 % interval of a metric."""
-        return "{value:.3f} [{low:.3f}, {high:.3f}]".format(**self.metrics[metric])
+        figure = self.metrics[metric]
+        return f"{figure['value']:.3f} {bracket(figure, '{:.3f}'.format)}"
 
 
 def draw_figures(scores: pd.DataFrame, metrics: dict[str, Any], about: About) -> dict[str, bytes]:

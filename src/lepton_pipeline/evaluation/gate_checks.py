@@ -9,6 +9,7 @@ import pandas as pd
 
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.evaluation.paired import paired_differences
+from lepton_pipeline.evaluation.resampling import ROW, Sample
 from lepton_pipeline.parameters import Evaluation, Gate
 
 BASELINE = "hist_gradient_boosting"
@@ -80,7 +81,7 @@ def check_baseline(
     metrics: Mapping[str, Any],
     gate: Gate,
     evaluation: Evaluation,
-    groups: pd.Series | None = None,
+    units: pd.DataFrame | None = None,
 ) -> Check:
     """Refuse a model that may be worse than boosting by more than `gate.baseline_margin`.
 
@@ -89,11 +90,13 @@ def check_baseline(
         metrics: what it returns, for the thresholds and for the other baselines.
         gate: metric and margin.
         evaluation: resamples.
-        groups: the group of each row, by the index of `scores`, where rows of a group are alike.
+        units: as `find_units` returns them; None: rows are independent.
     """
     test = scores[scores["part"] == "test"]
-    drawn = None if groups is None else groups.loc[test.index].to_numpy()
-    difference = paired_differences(test, "model", BASELINE, metrics["thresholds"], evaluation, drawn)[gate.metric]
+    difference = paired_differences(test, "model", BASELINE, metrics["thresholds"], evaluation, units)[gate.metric]
+    if "low" not in difference:
+        problem = f"too few test rows to compare it with baseline {BASELINE}"
+        return {"name": "baseline", "passed": False, "text": problem, **difference, "rows": len(test)}
     passed = difference["low"] >= -gate.baseline_margin
     doubt = "" if passed else f", so it may be worse by more than gate.baseline_margin {gate.baseline_margin:g}"
     text = f"{gate.metric} is {above(difference)} baseline {BASELINE} on {len(test):,} rows{doubt}"
@@ -109,7 +112,7 @@ def check_champion(
     version: int,
     gate: Gate,
     evaluation: Evaluation,
-    groups: pd.Series | None = None,
+    units: pd.DataFrame | None = None,
     way_past: str = "",
 ) -> Check:
     """Promote only what is better than the champion, or not worse than it by `gate.margin`, beyond doubt.
@@ -120,13 +123,12 @@ def check_champion(
         version: the champion's.
         gate: metric and margin.
         evaluation: resamples.
-        groups: the group of each row, indexed as `rows`.
+        units: as `find_units` returns them; None: rows are independent.
         way_past: what to do where nothing can be said.
     """
-    if problem := too_few(rows["label"], groups):
+    if problem := too_few(rows["label"], units):
         return incomparable(version, problem, way_past) | {"rows": len(rows)}
-    drawn = None if groups is None else groups.loc[rows.index].to_numpy()
-    difference = paired_differences(rows, "challenger", "champion", thresholds, evaluation, drawn)[gate.metric]
+    difference = paired_differences(rows, "challenger", "champion", thresholds, evaluation, units)[gate.metric]
     limit = 0.0 - gate.margin
     passed = difference["low"] > limit
     doubt = "" if passed else f", so it is not above {limit:g} beyond doubt"
@@ -141,7 +143,7 @@ def incomparable(version: int, problem: str, way_past: str) -> Check:
     return {"name": "champion", "passed": False, "text": text}
 
 
-def too_few(labels: pd.Series, groups: pd.Series | None) -> str:
+def too_few(labels: pd.Series, units: pd.DataFrame | None) -> str:
     """Why these rows say too little about a difference; empty where they do not."""
     positives = int(labels.sum())
     rarer = min(positives, len(labels) - positives)
@@ -150,8 +152,9 @@ def too_few(labels: pd.Series, groups: pd.Series | None) -> str:
             f"only {len(labels):,} test rows, {positives:,} of them positive, are new to both; "
             f"it takes {MIN_ROWS}, and {MIN_OF_A_CLASS} of each class"
         )
-    if groups is not None and (held := groups.loc[labels.index].nunique()) < MIN_GROUPS:
-        return f"the test rows that are new to both are of only {held} groups; it takes {MIN_GROUPS}"
+    sample = Sample.of(labels, units)
+    if sample.kind != ROW and sample.units < MIN_GROUPS:
+        return f"the test rows that are new to both are of only {sample.units} {sample.kind}s; it takes {MIN_GROUPS}"
     return ""
 
 

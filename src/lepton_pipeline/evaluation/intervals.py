@@ -37,31 +37,66 @@ def rate_interval(share: float, size: float, z: float) -> Interval:
     return Interval(share, max(0.0, min(share, centre - reach)), min(1.0, max(share, centre + reach)))
 
 
-def auc_interval(labels: np.ndarray, probabilities: np.ndarray, z: float) -> Interval:
+def share_interval(hits: np.ndarray, z: float, codes: np.ndarray | None = None) -> Interval:
+    """Wilson's interval of a share of rows, of as many rows as are as informative where they are of units.
+
+    That number is p (1 - p) over the variance of the share, which is taken between units as for any ratio (Korn and
+    Graubard 1998, "Confidence intervals for proportions with small expected number of positive counts estimated from
+    survey data"); at 0 and 1, where it has none, it is the number of units.
+
+    Args:
+        hits: whether each row counts, shape [rows].
+        z: as `Sample.deviate` returns it.
+        codes: the unit of each row, shape [rows]; None where rows are independent.
+    """
+    share = float(hits.mean())
+    size = float(len(hits))
+    if codes is not None:
+        variance = _between(codes, (hits - share) / size)
+        size = min(size, share * (1 - share) / variance) if variance > 0 else float(len(np.unique(codes)))
+    return rate_interval(share, size, z)
+
+
+def auc_interval(labels: np.ndarray, probabilities: np.ndarray, z: float, codes: np.ndarray | None = None) -> Interval:
     """Area under the ROC curve with an interval that has a width also where all rows are ranked right.
 
     The variance is that of DeLong et al. (1988, "Comparing the areas under two or more correlated receiver operating
-    characteristic curves"). It is turned into the number of rows of a rate that has the same variance, and Wilson's
+    characteristic curves"), or between units where rows are of these (Obuchowski 1997, "Nonparametric analysis of
+    clustered ROC curve data"). It is turned into the number of rows of a rate that has the same variance, and Wilson's
     interval of that rate is taken. The number is bounded by that of scores without skill: where few rows are ranked
     nearly perfectly, DeLong's variance goes to 0.
 
     Args:
         labels: 0 or 1, both present, shape [rows].
         probabilities: shape [rows]; a tie counts one half.
-        z: as `deviate` returns it.
+        z: as `Sample.deviate` returns it.
+        codes: the unit of each row, shape [rows]; None where rows are independent.
     """
-    positives, negatives = probabilities[labels != 0], probabilities[labels == 0]
+    positive = labels != 0
+    positives, negatives = probabilities[positive], probabilities[~positive]
     of_positives, of_negatives = _share_below(positives, negatives), 1 - _share_below(negatives, positives)
     auc = float(of_positives.mean())
-    most = 3 * len(positives) * len(negatives) / (len(labels) + 1)
-    variance = sum(
-        float(shares.var(ddof=1)) / len(shares) for shares in (of_positives, of_negatives) if len(shares) > 1
-    )
+    if codes is None:
+        counts = [len(positives), len(negatives)]
+        variance = sum(
+            float(shares.var(ddof=1)) / len(shares) for shares in (of_positives, of_negatives) if len(shares) > 1
+        )
+    else:
+        counts = [len(np.unique(codes[positive])), len(np.unique(codes[~positive]))]
+        influence = np.empty(len(labels))
+        influence[positive] = (of_positives - auc) / len(positives)
+        influence[~positive] = (of_negatives - auc) / len(negatives)
+        variance = _between(codes, influence)
+    if variance > 0:
+        counts = [len(positives), len(negatives)]
+    most = 3 * counts[0] * counts[1] / (sum(counts) + 1)
     size = min(most, auc * (1 - auc) / variance) if variance > 0 else most
     return rate_interval(auc, size, z)
 
 
-def calibration_interval(labels: np.ndarray, probabilities: np.ndarray, z: float) -> Interval:
+def calibration_interval(
+    labels: np.ndarray, probabilities: np.ndarray, z: float, codes: np.ndarray | None = None
+) -> Interval:
     """Mean probability less the observed rate.
 
     The better probabilities tell rows apart, the less chance is left in the rate. So it is given Wilson's interval for
@@ -71,11 +106,15 @@ def calibration_interval(labels: np.ndarray, probabilities: np.ndarray, z: float
     Args:
         labels: 0 or 1, both present, shape [rows].
         probabilities: shape [rows].
-        z: as `deviate` returns it.
+        z: as `Sample.deviate` returns it.
+        codes: the unit of each row, shape [rows]; None where rows are independent.
     """
     rate, mean = float((labels != 0).mean()), float(probabilities.mean())
     implied = float((probabilities * (1 - probabilities)).mean())
-    variance = max(implied, float((labels - probabilities).var(ddof=1))) / len(labels)
+    residuals = labels - probabilities
+    variance = max(implied, float(residuals.var(ddof=1))) / len(labels)
+    if codes is not None:
+        variance = max(variance, _between(codes, (residuals - residuals.mean()) / len(labels)))
     observed = rate_interval(rate, rate * (1 - rate) / variance, z) if variance > 0 else Interval(rate, rate, rate)
     return Interval(mean - rate, mean - observed.high, mean - observed.low)
 
@@ -91,6 +130,13 @@ def difference(one: Interval, other: Interval) -> Interval:
     down = hypot(one.value - one.low, other.high - other.value)
     up = hypot(one.high - one.value, other.value - other.low)
     return Interval(value, value - down, value + up)
+
+
+def _between(codes: np.ndarray, parts: np.ndarray) -> float:
+    """Variance of a sum of parts, one a row, that sum up to 0, from their sums in units."""
+    sums = np.bincount(codes, parts)
+    units = len(np.unique(codes))
+    return float(units / max(units - 1, 1) * (sums**2).sum())
 
 
 def _share_below(rows: np.ndarray, others: np.ndarray) -> np.ndarray:

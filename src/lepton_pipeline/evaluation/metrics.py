@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.clusters import draw_groups
+from lepton_pipeline.evaluation.intervals import auc_interval
 from lepton_pipeline.evaluation.outcomes import acting_and_leaving
+from lepton_pipeline.evaluation.resampling import LEVEL, Figure, Sample
 from lepton_pipeline.evaluation.threshold import best_f1_threshold, least_cost_threshold
+from lepton_pipeline.model.calibration import log_losses
 from lepton_pipeline.parameters import Evaluation
 
 CALIBRATION_BINS = 10
@@ -21,19 +23,22 @@ UNCALIBRATED = "uncalibrated"
 OWN = ("model", "network")
 # Calibration keeps the order of rows, so it changes only these.
 _CALIBRATED = ("log_loss", "brier", "ece")
-_INTERVAL = (0.025, 0.975)
-# Weights held at once: they fit a processor's cache, and memory stays small whatever the number of rows.
-_CELLS = 250_000
 
 
-def evaluate(scores: pd.DataFrame, evaluation: Evaluation, outcome_costs: pd.DataFrame | None = None) -> dict[str, Any]:
+def evaluate(
+    scores: pd.DataFrame,
+    evaluation: Evaluation,
+    outcome_costs: pd.DataFrame | None = None,
+    units: pd.DataFrame | None = None,
+) -> dict[str, Any]:
     """Choose every model's threshold on the validation rows and measure it on the test rows.
 
-    Intervals are 95 % percentile-bootstrap intervals (Efron and Tibshirani 1993, "An Introduction to the Bootstrap",
-    chapter 13). Rows are drawn within each class, so a resample always holds both classes. The intervals hold for the
-    base rate of the test rows and for the model as trained: another base rate moves all metrics but `auc`, and the
-    chance in training is not in them. Noise can only raise `ece`, and a resample adds noise, so its resamples are
-    shifted back by their bias (chapter 10); its interval is still the least exact, and rarely reaches 0.
+    Intervals have a level of 95 %. Rows of one group, and rows whose labels overlap in time, are drawn together (see
+    `resampling_units`). That of `auc` is after DeLong (see `auc_interval`), the others are bootstrap intervals (see
+    `Sample`): the base rate varies from draw to draw, so they hold for other rows of the same kind, and for the model
+    as trained: the chance in training is not in them. Noise can only raise `ece`, and a resample adds noise, so its
+    resamples are shifted back by their bias (Efron and Tibshirani 1993, chapter 10); its interval is still the least
+    exact, and rarely reaches 0.
 
     The threshold has the least cost on the validation rows where costs are declared, else the best F1.
 
@@ -42,12 +47,14 @@ def evaluate(scores: pd.DataFrame, evaluation: Evaluation, outcome_costs: pd.Dat
             of which one is `model`; `uncalibrated` is what `model` was before its calibration.
         evaluation: number of resamples and their seed.
         outcome_costs: as `price_outcomes` returns them; without columns, the best F1 decides.
+        units: as `find_units` returns them; None: rows are independent.
 
     Returns:
         `threshold` (of `model`), `thresholds` by model, `threshold_rule` ("cost" or "f1"), `rows` (`rows` and
-        `positives` by part), `resamples`, `uncalibrated` (log loss, Brier score and calibration error of the test rows
-        before calibration, if any), and `test`: by model and metric (see `measure`) the `value` and the `low` and
-        `high` end of its interval.
+        `positives` by part), `resamples`, `evidence` (of the test rows, see `Sample.evidence`), `uncalibrated` (log
+        loss, Brier score and calibration error of the test rows before calibration, if any), and `test`: by model and
+        metric (see `measure`) a figure: the `value`, the `low` and `high` end of its interval unless there are too few
+        cases to judge, and `approximate` where they are few.
 
     Raises:
         DataError: a part lacks a class, or a model's scores are no probabilities.
@@ -60,47 +67,66 @@ def evaluate(scores: pd.DataFrame, evaluation: Evaluation, outcome_costs: pd.Dat
 
     priced = outcome_costs is not None and not outcome_costs.columns.empty
     thresholds = _choose_thresholds(validation, models, outcome_costs if priced else None)
-    values = {model: measure_once(test, model, thresholds[model]) for model in models}
-    resampled = resample(test, thresholds, evaluation)
     before = {}
     if UNCALIBRATED in scores:
         _refuse_non_probabilities(scores, [UNCALIBRATED])
         before = measure_once(test, UNCALIBRATED, thresholds["model"])
+    sample = Sample.of(test["label"], units)
     return {
         "threshold": thresholds["model"],
         "thresholds": thresholds,
         "threshold_rule": "cost" if priced else "f1",
         "rows": counts,
         "resamples": evaluation.resamples,
+        "evidence": sample.evidence,
         "uncalibrated": {metric: before[metric] for metric in _CALIBRATED if before},
-        "test": {
-            model: {
-                metric: interval(metric, values[model][metric], resampled[model][metric]) for metric in values[model]
-            }
-            for model in models
-        },
+        "test": measure_models(test, thresholds, sample, evaluation),
+    }
+
+
+def measure_models(
+    rows: pd.DataFrame, thresholds: dict[str, float], sample: Sample, evaluation: Evaluation
+) -> dict[str, dict[str, Figure]]:
+    """Measure models with intervals.
+
+    Args:
+        rows: `label` and a column of probabilities for each model.
+        thresholds: by model, the probability from which a row counts as positive.
+        sample: these rows, as they are drawn.
+        evaluation: number of resamples and their seed.
+
+    Returns:
+        By model and metric a figure.
+    """
+    drawn = resample(rows, thresholds, evaluation, sample) if sample.enough else {}
+    return {
+        model: {
+            metric: _figure(metric, value, rows[model].to_numpy(), drawn.get(model, {}), sample)
+            for metric, value in measure_once(rows, model, threshold).items()
+        }
+        for model, threshold in thresholds.items()
     }
 
 
 def resample(
-    test: pd.DataFrame, thresholds: dict[str, float], evaluation: Evaluation, groups: np.ndarray | None = None
+    rows: pd.DataFrame, thresholds: dict[str, float], evaluation: Evaluation, sample: Sample
 ) -> dict[str, dict[str, np.ndarray]]:
     """Measure every model on the same bootstrap resamples, so that models can be compared resample by resample.
 
     Args:
-        test: the test rows; columns `label` and one probability column for each model.
+        rows: columns `label` and one probability column for each model.
         thresholds: by model, the probability from which a row counts as positive.
         evaluation: number of resamples and their seed.
-        groups: the group of each row, shape [rows], where whole groups are drawn; None: rows, within each class.
+        sample: the rows, as they are drawn.
 
     Returns:
         By model and metric the values of all resamples, shape [resamples].
     """
-    labels = test["label"].to_numpy()
-    most = max(1, _CELLS // len(labels))
-    draws = draw_weights(labels, evaluation) if groups is None else draw_groups(labels, groups, evaluation, most)
-    ranked = {model: rank_rows(test, model) for model in thresholds}
-    chunks = [{model: measure(ranked[model], thresholds[model], weights) for model in thresholds} for weights in draws]
+    ranked = {model: rank_rows(rows, model) for model in thresholds}
+    chunks = [
+        {model: measure(ranked[model], thresholds[model], weights) for model in thresholds}
+        for weights in sample.weights(evaluation)
+    ]
     return {
         model: {metric: np.concatenate([chunk[model][metric] for chunk in chunks]) for metric in chunks[0][model]}
         for model in thresholds
@@ -151,8 +177,6 @@ def rank_rows(rows: pd.DataFrame, model: str) -> RankedRows:
     order = np.argsort(-unsorted, kind="stable")
     scores = unsorted[order]
     labels = rows["label"].to_numpy(dtype=np.float64)[order]
-    resolution = np.finfo(np.float64).eps
-    clipped = np.clip(scores, resolution, 1 - resolution)
 
     tie_starts = np.flatnonzero(np.append(True, scores[1:] != scores[:-1]))
     tie_ends = np.append(tie_starts[1:], len(scores))
@@ -163,7 +187,7 @@ def rank_rows(rows: pd.DataFrame, model: str) -> RankedRows:
         order=order,
         labels=labels,
         scores=scores,
-        log_losses=-np.where(labels == 1, np.log(clipped), np.log1p(-clipped)),
+        log_losses=log_losses(scores, labels),
         bin_starts=tie_starts[np.append(True, bins[1:] != bins[:-1])],
         positives=positives,
         above=tie_starts[ties],
@@ -227,27 +251,16 @@ def weigh(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     return summed
 
 
-def draw_weights(labels: np.ndarray, evaluation: Evaluation) -> Iterator[np.ndarray]:
-    """Yield bootstrap weights in chunks of shape [some resamples, rows], drawn within each class."""
-    # A generator for each class makes the draw independent of the size of a chunk.
-    generators = [np.random.default_rng(seed) for seed in np.random.SeedSequence(evaluation.seed).spawn(2)]
-    members = [np.flatnonzero(labels == 0), np.flatnonzero(labels != 0)]
-    most = max(1, _CELLS // len(labels))
-    for start in range(0, evaluation.resamples, most):
-        size = min(most, evaluation.resamples - start)
-        weights = np.empty((size, len(labels)))
-        for generator, rows in zip(generators, members, strict=True):
-            drawn = generator.integers(len(rows), size=(size, len(rows)))
-            drawn += np.arange(size)[:, None] * len(rows)
-            weights[:, rows] = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
-        yield weights
-
-
-def interval(metric: str, value: float, resampled: np.ndarray) -> dict[str, float]:
-    """The value of a metric of `measure` and the ends of its 95 % interval, for `resampled` of shape [resamples]."""
-    bias = resampled.mean() - value if metric == "ece" else 0.0
-    low, high = np.clip(np.quantile(resampled, _INTERVAL) - bias, 0, None)
-    return {"value": value, "low": float(low), "high": float(high)}
+def _figure(
+    metric: str, value: float, probabilities: np.ndarray, drawn: dict[str, np.ndarray], sample: Sample
+) -> Figure:
+    if not drawn:
+        return {"value": value}
+    if metric == "auc":
+        found = auc_interval(sample.labels, probabilities, sample.deviate(LEVEL), sample.codes)
+        return sample.marked(value, found.low, found.high)
+    bias = drawn[metric].mean() - value if metric == "ece" else 0.0
+    return sample.figure(value, drawn[metric] - bias, most=inf if metric == "log_loss" else 1.0)
 
 
 def _choose_thresholds(

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.evaluation.interval_words import FEWEST_CASES, FEWEST_UNITS
 from lepton_pipeline.evaluation.intervals import (
     Interval,
     auc_interval,
     calibration_interval,
-    deviate,
     difference,
-    rate_interval,
+    share_interval,
 )
-from lepton_pipeline.evaluation.metrics import draw_weights, interval, measure, measure_once, rank_rows
+from lepton_pipeline.evaluation.metrics import measure_models
+from lepton_pipeline.evaluation.resampling import LEVEL, Figure, Sample
 from lepton_pipeline.parameters import Dataset, Evaluation
 
 # What can be compared between parts that differ in size and base rate. Calibration error is biased upwards, most where
@@ -25,9 +26,11 @@ from lepton_pipeline.parameters import Dataset, Evaluation
 COMPARED = ("auc", "recall", "false_positive_rate", "calibration_in_the_large")
 # Compared where a column is sensitive: elsewhere it is the model's task to select some more often than others.
 COMPARED_IF_SENSITIVE = "selection_rate"
-FEWEST_ROWS, FEWEST_OF_A_CLASS = 50, 10
-LEVEL = 0.95
+FEWEST_ROWS, FEWEST_OF_A_CLASS = 50, FEWEST_CASES
+_ESTIMATED = ("auc", "base_rate", "selection_rate", "recall", "false_positive_rate", "calibration_in_the_large")
 _RESAMPLED = ("f1", "average_precision", "ece")
+# By these a gate may hold slices to a floor.
+_FLOORED = ("auc", "f1", "average_precision")
 
 
 def measure_slices(
@@ -36,13 +39,16 @@ def measure_slices(
     slice_labels: pd.DataFrame,
     dataset: Dataset,
     evaluation: Evaluation,
+    units: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Measure the model on each slice of the test rows, and compare the slice with all other rows.
 
     A gap is flagged only if its interval excludes 0. The intervals of gaps hold together: with a probability of 95 %
     all of them cover the true gap (Bonferroni: each has the level 1 - 0.05 / number of comparisons; the two slices of a
     column that has only two make one comparison). Rates have Wilson intervals, `auc` has one after DeLong (see
-    `intervals`), gaps have Newcombe's; `f1`, `average_precision` and `ece` have bootstrap intervals as in `evaluate`.
+    `intervals`), gaps have Newcombe's, which takes the slice and the other rows for independent; `f1`,
+    `average_precision` and `ece` have bootstrap intervals as in `evaluate`. All of them account for groups and for
+    labels that overlap.
 
     Args:
         scores: as `evaluate` takes them.
@@ -50,19 +56,23 @@ def measure_slices(
         slice_labels: as `slice_rows` returns them.
         dataset: which columns are sensitive.
         evaluation: number of resamples and their seed.
+        units: as `find_units` returns them; None: rows are independent.
 
     Returns:
         `columns`, `comparisons` (how many the intervals of gaps are corrected for) and `slices`, of which each has
         `column`, `value` (as `slice_rows` words it), `rows`, `positives`, `sensitive`, `small` (too few rows to say
         more: gaps are not flagged), `metrics` (a figure, or None where a class is too rare in the slice for it;
         `calibration_in_the_large` is the mean probability less the observed rate) and `gaps` (by metric: the slice less
-        all other rows, a figure with `flagged`). A figure is a mapping of `value`, `low` and `high`.
+        all other rows, a figure with `flagged`). A figure is one as `evaluate` has them; those of `auc`, `f1` and
+        `average_precision` also have `floor_low`, the low end of an interval that is corrected for the number of slices
+        that are not small (Bonferroni): with a probability of 95 % no slice is worse than that.
     """
     test = scores.loc[scores["part"] == "test", ["label", "model"]]
-    rows = _Rows(test["label"].to_numpy(), test["model"].to_numpy(), metrics["threshold"])
+    rows = _Rows(test["model"].to_numpy(), metrics["threshold"], Sample.of(test["label"], units))
     pairs = list(_pairs(rows, test.index, slice_labels, dataset))
     comparisons = count_comparisons(pairs)
-    z = deviate(1 - (1 - LEVEL) / max(comparisons, 1))
+    gap_level = _corrected(comparisons)
+    floor_level = _corrected(sum(not pair.inside.small for pair in pairs))
     return {
         "columns": list(slice_labels.columns),
         "comparisons": comparisons,
@@ -74,24 +84,33 @@ def measure_slices(
                 "positives": pair.inside.positives,
                 "sensitive": pair.sensitive,
                 "small": pair.inside.small,
-                "metrics": _metrics(pair.inside, evaluation),
-                "gaps": find_gaps(pair, z),
+                "metrics": _metrics(pair.inside, evaluation, floor_level),
+                "gaps": find_gaps(pair, gap_level),
             }
             for pair in pairs
         ],
     }
 
 
+def _corrected(comparisons: int) -> float:
+    """The level at which each of several intervals holds, so that all of them hold together at that of one."""
+    return 1 - (1 - LEVEL) / max(comparisons, 1)
+
+
 @dataclass(frozen=True)
 class _Rows:
     """Some test rows with what the model says about them."""
 
-    labels: np.ndarray
     probabilities: np.ndarray
     threshold: float
+    sample: Sample
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self.sample.labels
 
     def where(self, mask: np.ndarray) -> _Rows:
-        return _Rows(self.labels[mask], self.probabilities[mask], self.threshold)
+        return _Rows(self.probabilities[mask], self.threshold, self.sample.where(mask))
 
     @property
     def positives(self) -> int:
@@ -99,25 +118,28 @@ class _Rows:
 
     @property
     def small(self) -> bool:
-        rarer = min(self.positives, len(self.labels) - self.positives)
-        return len(self.labels) < FEWEST_ROWS or rarer < FEWEST_OF_A_CLASS
+        return len(self.labels) < FEWEST_ROWS or not self.sample.enough
 
-    def estimates(self, z: float) -> dict[str, Interval | None]:
+    def estimates(self, level: float) -> dict[str, Interval | None]:
         """Metrics whose interval is computed, not drawn; None where a class that the metric needs is too rare."""
         called, positive = self.probabilities >= self.threshold, self.labels != 0
         positives, negatives = self.positives, len(self.labels) - self.positives
-        both = min(positives, negatives) >= FEWEST_OF_A_CLASS
+        if self.sample.units < FEWEST_UNITS:
+            return dict.fromkeys(_ESTIMATED)
+        codes, z = self.sample.codes, self.sample.deviate(level)
+        both, known = self.sample.enough, (self.labels, self.probabilities, z, codes)
 
-        def rate(of: np.ndarray) -> Interval:
-            return rate_interval(float(of.mean()), len(of), z)
+        def rate(of: np.ndarray, among: np.ndarray) -> Interval:
+            return share_interval(of[among], z, None if codes is None else codes[among])
 
+        everywhere = np.ones(len(positive), dtype=bool)
         return {
-            "auc": auc_interval(self.labels, self.probabilities, z) if both else None,
-            "base_rate": rate(positive),
-            "selection_rate": rate(called),
-            "recall": rate(called[positive]) if positives >= FEWEST_OF_A_CLASS else None,
-            "false_positive_rate": rate(called[~positive]) if negatives >= FEWEST_OF_A_CLASS else None,
-            "calibration_in_the_large": calibration_interval(self.labels, self.probabilities, z) if both else None,
+            "auc": auc_interval(*known) if both else None,
+            "base_rate": rate(positive, everywhere),
+            "selection_rate": rate(called, everywhere),
+            "recall": rate(called, positive) if positives >= FEWEST_OF_A_CLASS else None,
+            "false_positive_rate": rate(called, ~positive) if negatives >= FEWEST_OF_A_CLASS else None,
+            "calibration_in_the_large": calibration_interval(*known) if both else None,
         }
 
 
@@ -166,16 +188,16 @@ def count_comparisons(pairs: list[Pair]) -> int:
     return round(sum(counted))
 
 
-def find_gaps(pair: Pair, z: float) -> dict[str, dict[str, Any]]:
+def find_gaps(pair: Pair, level: float) -> dict[str, dict[str, Any]]:
     """Compare a slice with the other rows; a metric that either side is too small for is left out.
 
     Args:
         pair: the slice and the other rows.
-        z: normal deviate of the intervals, corrected for the number of comparisons.
+        level: of the intervals, corrected for the number of comparisons.
     """
     if not len(pair.outside.labels):
         return {}
-    inside, outside = pair.inside.estimates(z), pair.outside.estimates(z)
+    inside, outside = pair.inside.estimates(level), pair.outside.estimates(level)
     gaps = {}
     for metric in pair.compared:
         one, other = inside[metric], outside[metric]
@@ -186,21 +208,23 @@ def find_gaps(pair: Pair, z: float) -> dict[str, dict[str, Any]]:
     return gaps
 
 
-def _metrics(rows: _Rows, evaluation: Evaluation) -> dict[str, dict[str, float] | None]:
-    found: dict[str, dict[str, float] | None] = {
-        metric: None if estimate is None else estimate._asdict()
-        for metric, estimate in rows.estimates(deviate(LEVEL)).items()
+def _metrics(rows: _Rows, evaluation: Evaluation, floor_level: float) -> dict[str, Figure | None]:
+    rough: Figure = {"approximate": True} if rows.sample.few_units else {}
+    found: dict[str, Figure | None] = {
+        metric: None if estimate is None else {**estimate._asdict(), **rough}
+        for metric, estimate in rows.estimates(LEVEL).items()
     }
-    return found | (dict.fromkeys(_RESAMPLED) if found["auc"] is None else _resample(rows, evaluation))
-
-
-def _resample(rows: _Rows, evaluation: Evaluation) -> dict[str, dict[str, float] | None]:
+    if found["auc"] is None:
+        return found | dict.fromkeys(_RESAMPLED)
     frame = pd.DataFrame({"label": rows.labels, "model": rows.probabilities})
-    values = measure_once(frame, "model", rows.threshold)
-    measured = [
-        measure(rank_rows(frame, "model"), rows.threshold, weights) for weights in draw_weights(rows.labels, evaluation)
-    ]
-    return {
-        metric: interval(metric, values[metric], np.concatenate([chunk[metric] for chunk in measured]))
-        for metric in _RESAMPLED
+    drawn = measure_models(frame, {"model": rows.threshold}, rows.sample, evaluation)["model"]
+    found |= {metric: drawn[metric] for metric in ("auc", *_RESAMPLED)}
+    # As far as the tails of a normal would reach: those of a thousand resamples are too thin at that level.
+    further = rows.sample.deviate(floor_level) / rows.sample.deviate(LEVEL)
+    floors = {
+        metric: max(0.0, drawn[metric]["value"] - (drawn[metric]["value"] - drawn[metric]["low"]) * further)
+        for metric in _FLOORED
     }
+    if (corrected := rows.estimates(floor_level)["auc"]) is not None:
+        floors["auc"] = corrected.low
+    return found | {metric: {**drawn[metric], "floor_low": low} for metric, low in floors.items()}

@@ -20,6 +20,7 @@ from lepton_pipeline.features.strength import (
     sample_positions,
     stratified_halves,
 )
+from lepton_pipeline.model.calibration import log_losses
 
 MODEL_ROWS, JUDGED_ROWS = 20_000, 5_000
 # A wide table is judged on fewer rows, so that the check stays cheap.
@@ -121,7 +122,7 @@ def useless_features(
     useless: dict[str, tuple[float, float]] = {}
     with _one_thread():
         predict = _boost(_matrix(training.iloc[learnt], training), labels[learnt])
-        losses = _log_losses(truth, predict(matrix))
+        losses = log_losses(predict(matrix), truth)
         while groups:
             group = groups.pop()
             columns = training.columns.get_indexer(pd.Index(group))
@@ -183,11 +184,5 @@ def _permuted_losses(matrix: Floats, columns: Codes, labels: Codes, predict: Cal
     permuted, total = matrix.copy(), np.zeros(len(labels))
     for _ in range(REPEATS):
         permuted[:, columns] = matrix[rng.permutation(len(matrix))][:, columns]
-        total += _log_losses(labels, predict(permuted))
+        total += log_losses(predict(permuted), labels)
     return total / REPEATS
-
-
-def _log_losses(labels: Codes, probabilities: Floats) -> Floats:
-    of_label = np.where(labels == 1, probabilities, 1 - probabilities)
-    losses: Floats = -np.log(of_label.clip(1e-12))
-    return losses

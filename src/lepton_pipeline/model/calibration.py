@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-# Probabilities are kept this far from 0 and 1 when their logit is taken.
+# Probabilities are kept this far from 0 and 1 when their log loss is taken: the resolution of float64, everywhere.
+SMALLEST = float(np.finfo(np.float64).eps)
+# The same when their logit is taken, which is an input of a fit.
 _EDGE = 1e-7
 _HALVES = 2
 
@@ -81,7 +83,7 @@ def sigmoid(logits: Floats) -> Floats:
 def log_losses(probabilities: Floats, labels: np.ndarray) -> Floats:
     """Negative log of the probability given to what was the case, [n]."""
     given: Floats = np.where(labels == 1, probabilities, 1 - probabilities)
-    losses: Floats = -np.log(given.clip(_EDGE, 1))
+    losses: Floats = -np.log(given.clip(SMALLEST, 1))
     return losses
 
 

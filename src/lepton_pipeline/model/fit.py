@@ -12,14 +12,13 @@ from torch import Tensor
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.model import defaults
+from lepton_pipeline.model.calibration import SMALLEST
 from lepton_pipeline.model.epoch import Epoch
 from lepton_pipeline.model.network import Network, block_probabilities
 from lepton_pipeline.model.step import Rows, Step, class_weights
 from lepton_pipeline.parameters import Training
 
 logger = logging.getLogger(__name__)
-# Probabilities are kept this far from 0 and 1 when their log is taken.
-EDGE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ class HeldOut:
         probabilities = block_probabilities(network, self.numeric, self.codes)
         losses, areas = [], []
         for each, labels, (positive, negative) in zip(probabilities, self.labels, self.sides, strict=True):
-            own = each[: len(labels)].clamp(EDGE, 1 - EDGE)
+            own = each[: len(labels)].clamp(SMALLEST, 1 - SMALLEST)
             # Torch's function ends the process's use of the card where a diverged network gives no number.
             losses.append(-torch.where(labels == 1, own, 1 - own).log().mean())
             areas.append(_auc(own[positive], own[negative]))

@@ -7,18 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.evaluation.intervals import auc_interval, deviate
-from lepton_pipeline.evaluation.metrics import interval, measure_once, resample
+from lepton_pipeline.evaluation.intervals import auc_interval
+from lepton_pipeline.evaluation.metrics import measure_models
+from lepton_pipeline.evaluation.resampling import LEVEL, Figure, Sample
 from lepton_pipeline.parameters import Decay, Evaluation
 
 # As in the gate: below that no comparison is made.
-FEWEST_ROWS, FEWEST_OF_A_CLASS = 50, 10
-_CONFIDENCE = 0.95
+FEWEST_ROWS = 50
 
 
 def measure_window(
-    rows: pd.DataFrame, metric: str, threshold: float, evaluation: Evaluation
-) -> dict[str, float] | None:
+    rows: pd.DataFrame, metric: str, threshold: float, evaluation: Evaluation, units: pd.DataFrame | None = None
+) -> Figure | None:
     """Measure the gate's metric on rows whose labels are known.
 
     Args:
@@ -26,20 +26,20 @@ def measure_window(
         metric: "auc", "average_precision" or "f1".
         threshold: of the model.
         evaluation: resamples behind the interval of the latter two.
+        units: as `resampling_units` returns them; None: rows are independent.
 
     Returns:
-        `value`, `low` and `high`: the ends of the 95 % interval, of AUC by DeLong's variance (see `auc_interval`), else
-        by the bootstrap. None for fewer than 50 rows or 10 of a class.
+        A figure as `evaluate` has them. None for fewer than 50 rows, 10 of a class or two groups or blocks.
     """
-    positives = int(rows["label"].sum())
-    if len(rows) < FEWEST_ROWS or min(positives, len(rows) - positives) < FEWEST_OF_A_CLASS:
+    sample = Sample.of(rows["label"], units)
+    if len(rows) < FEWEST_ROWS or not sample.enough:
         return None
     if metric == "auc":
-        found = auc_interval(rows["label"].to_numpy(), rows["probability"].to_numpy(), deviate(_CONFIDENCE))
-        return {"value": found.value, "low": found.low, "high": found.high}
-    value = measure_once(rows, "probability", threshold)[metric]
-    drawn = resample(rows, {"probability": threshold}, evaluation)["probability"][metric]
-    return interval(metric, value, drawn)
+        # No resample is needed.
+        scores = rows["probability"].to_numpy()
+        return sample.marked(*auc_interval(sample.labels, scores, sample.deviate(LEVEL), sample.codes))
+    measured = measure_models(rows, {"probability": threshold}, sample, evaluation)
+    return measured["probability"][metric]
 
 
 def decay_bound(decay: Decay, estimate: Mapping[str, float] | None) -> float | None:

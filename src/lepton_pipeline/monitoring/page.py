@@ -55,7 +55,7 @@ def render_page(result: dict[str, Any], about: About) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    names = ("count", "decimals", "p_value", "percent", "metric_name", "sentence")
+    names = ("count", "decimals", "interval", "p_value", "percent", "metric_name", "sentence")
     environment.filters |= {name: getattr(words, name) for name in names} | {"time": _time}
     source, _, _ = environment.loader.get_source(environment, "style.css")  # type: ignore[union-attr]
     columns = sorted(result["columns"], key=lambda each: (not each["flagged"], each["ignored"], -each["psi"]))

@@ -10,6 +10,7 @@ import pandas as pd
 from lepton_pipeline.data.columns import nearest
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
@@ -95,7 +96,7 @@ def compare_new_rows(
         compared = [each for each in found["columns"] if not each["ignored"]]
         drawn = [each["column"] for each in sorted(compared, key=lambda each: -each["psi"])[:_DRAWN_COLUMNS]]
         windows = [
-            _describe_window(window, dates, rows, new, model, reference, drawn, gate.metric, bound, evaluation)
+            _describe_window(window, dates, rows, new, model, reference, drawn, gate.metric, bound, evaluation, dataset)
             for window, dates in _windows(table, new, reference, dataset, monitoring)
         ]
     return {
@@ -209,12 +210,14 @@ def _describe_window(
     metric: str,
     bound: float | None,
     evaluation: Evaluation,
+    dataset: Dataset,
 ) -> dict[str, Any]:
     inside = np.arange(len(new)) if window is None else window.rows
     own, scored = rows.iloc[inside], new.iloc[inside]
     labelled = scored.dropna(subset=["label"])
     labelled = labelled.assign(label=labelled["label"].astype(np.int8))
-    figure = measure_window(labelled, metric, model.threshold, evaluation)
+    units = resampling_units(own.loc[labelled.index], dataset)
+    figure = measure_window(labelled, metric, model.threshold, evaluation, units)
     psi: dict[str, float | None] = dict.fromkeys(drawn)
     if len(own) >= FEWEST_ROWS:
         kept = {each.name: each for each in reference.columns}
@@ -227,7 +230,7 @@ def _describe_window(
         "mature": len(labelled),
         "positives": int(labelled["label"].sum()),
         "metric": metric,
-        **(figure or {"value": None, "low": None, "high": None}),
+        **({"value": None, "low": None, "high": None} | (figure or {})),
         "below": is_below(figure, bound),
         "missing": float(own[[each.name for each in reference.columns]].isna().to_numpy().mean()) if len(own) else None,
         "score_mean": float(scored[PROBABILITY].mean()) if len(scored) else None,

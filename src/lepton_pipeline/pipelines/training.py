@@ -15,6 +15,7 @@ from lepton_pipeline.evaluation.explanation_figure import draw_explanation
 from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.outcomes import price_outcomes
+from lepton_pipeline.evaluation.resampling import find_units
 from lepton_pipeline.evaluation.scores import score_rows
 from lepton_pipeline.evaluation.slice_labels import slice_rows
 from lepton_pipeline.evaluation.slices import measure_slices
@@ -41,6 +42,7 @@ def create_pipeline(vertical: str) -> Pipeline:
     stages = Pipeline(
         [
             Node(split_rows, ["feature_table", "params:dataset", "params:split"], "split", name="split_rows"),
+            Node(find_units, ["feature_table", "split", "params:dataset"], "units", name="find_units"),
             Node(
                 find_copies,
                 ["feature_table", "split", "params:dataset", "params:features", "params:split"],
@@ -81,22 +83,22 @@ def create_pipeline(vertical: str) -> Pipeline:
                 "scores",
                 name="score_rows",
             ),
-            Node(evaluate, ["scores", "params:evaluation", "outcome_costs"], "metrics", name="evaluate"),
+            Node(evaluate, ["scores", "params:evaluation", "outcome_costs", "units"], "metrics", name="evaluate"),
             Node(
                 measure_copies,
-                ["copy_marks", "copies_found", "scores", "metrics"],
+                ["copy_marks", "copies_found", "scores", "metrics", "units"],
                 "copies",
                 name="measure_copies",
             ),
             Node(
                 measure_costs,
-                ["scores", "metrics", "outcome_costs", "params:evaluation"],
+                ["scores", "metrics", "outcome_costs", "params:evaluation", "units"],
                 "costs",
                 name="measure_costs",
             ),
             Node(
                 measure_slices,
-                ["scores", "metrics", "slice_labels", "params:dataset", "params:evaluation"],
+                ["scores", "metrics", "slice_labels", "params:dataset", "params:evaluation", "units"],
                 "slices",
                 name="measure_slices",
             ),

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from math import isnan
 from typing import Any
 
+from lepton_pipeline.evaluation.interval_words import APPROXIMATE, UNJUDGED
 from lepton_pipeline.registry.experiment_page import differing_parameters
+from lepton_pipeline.registry.flat import INTERVALS
 
 METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
 _BASELINE = "hist_gradient_boosting"
@@ -26,6 +28,14 @@ class Figure:
     value: float
     low: float | None
     high: float | None
+    approximate: bool = False
+
+    @property
+    def ends(self) -> str:
+        """The interval in three decimals, marked where it is approximate."""
+        if self.low is None or self.high is None:
+            return UNJUDGED
+        return f"{f'{APPROXIMATE} ' if self.approximate else ''}{self.low:.3f} to {self.high:.3f}"
 
 
 @dataclass(frozen=True)
@@ -161,7 +171,8 @@ def _compared(
     info, tags, params = run.info, run.data.tags, run.data.params
     dirty = "+" if tags.get("git.dirty") == "true" else ""
     commit = tags.get("git.commit", "none")
-    figures = {name: _figure(run.data.metrics, f"test.{name}") for name in METRICS}
+    rough = tags.get(INTERVALS) == "approximate"
+    figures = {name: _figure(run.data.metrics, f"test.{name}", rough) for name in METRICS}
     return ComparedRun(
         run_id=info.run_id,
         name=info.run_name or "",
@@ -169,7 +180,7 @@ def _compared(
         started=datetime.fromtimestamp(info.start_time / 1000, UTC),
         seconds=None if info.end_time is None else (info.end_time - info.start_time) / 1000,
         figures={name: figure for name, figure in figures.items() if figure is not None},
-        baseline=_figure(run.data.metrics, f"baseline.{_BASELINE}.{metric}"),
+        baseline=_figure(run.data.metrics, f"baseline.{_BASELINE}.{metric}", rough),
         decision=tags.get("gate.decision", ""),
         reason=tags.get("gate.reason", ""),
         version=version[0] if version else None,
@@ -182,7 +193,7 @@ def _compared(
     )
 
 
-def _figure(metrics: Mapping[str, float], name: str) -> Figure | None:
+def _figure(metrics: Mapping[str, float], name: str, approximate: bool) -> Figure | None:
     if name not in metrics:
         return None
-    return Figure(metrics[name], metrics.get(f"{name}.low"), metrics.get(f"{name}.high"))
+    return Figure(metrics[name], metrics.get(f"{name}.low"), metrics.get(f"{name}.high"), approximate)

@@ -11,11 +11,13 @@ import pandas as pd
 from lepton_pipeline.data.training_rows import unseen_rows
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.gate_checks import too_few
+from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.evaluation.metrics import measure_once
 from lepton_pipeline.evaluation.paired import paired_differences
+from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.experiment_page import PRESENT
-from lepton_pipeline.registry.rival import groups_of
+from lepton_pipeline.registry.flat import INTERVALS
 from lepton_pipeline.registry.versions import find_version, load_artefact, load_training_rows
 
 _DATA = (
@@ -135,20 +137,19 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
         except LeptonError as error:
             raise LeptonError(f"version {version} cannot be scored: {error}") from error
     rows = unseen.index[unseen]
-    groups = groups_of(held.table, dataset, declared)
-    if problem := too_few(held.split.loc[rows, "label"], groups):
+    units = resampling_units(held.table.loc[rows], dataset)
+    if problem := too_few(held.split.loc[rows, "label"], units):
         raise LeptonError(problem)
     a, b = versions
     scored = pd.DataFrame({"label": held.split.loc[rows, "label"]})
     for model, version in (("a", a), ("b", b)):
         scored[model] = artefacts[version].predict(held.table.loc[rows])["probability"]
     cuts = {"a": artefacts[a].threshold, "b": artefacts[b].threshold}
-    drawn = None if groups is None else groups.loc[rows].to_numpy()
     values = [measure_once(scored, model, cuts[model]) for model in ("a", "b")]
     return SameRows(
         len(rows),
         {metric: (values[0][metric], values[1][metric]) for metric in _METRICS},
-        paired_differences(scored, "b", "a", cuts, held.declared.evaluation, drawn),
+        paired_differences(scored, "b", "a", cuts, held.declared.evaluation, units),
     )
 
 
@@ -171,7 +172,9 @@ def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> list[tuple[str, st
 def _registered(tags: Mapping[str, str], metric: str) -> str:
     """A figure as its version was registered with it; tags are text that anyone may change."""
     try:
-        value, low, high = (float(tags[f"test.{metric}{end}"]) for end in ("", ".low", ".high"))
+        figure: dict[str, Any] = {"value": float(tags[f"test.{metric}"]), "approximate": tags.get(INTERVALS)}
+        if f"test.{metric}.low" in tags:
+            figure |= {end: float(tags[f"test.{metric}.{end}"]) for end in ("low", "high")}
     except (KeyError, ValueError):
         return _NONE
-    return f"{value:.4f} [{low:.4f}, {high:.4f}]"
+    return f"{figure['value']:.4f} {bracket(figure)}"

@@ -8,6 +8,7 @@ from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.registry.champion import CHAMPION, champion_of
+from lepton_pipeline.registry.flat import INTERVALS
 from lepton_pipeline.registry.versions import all_versions, load_artefact, load_reference, load_training_rows
 
 # Those by which a gate may decide.
@@ -67,8 +68,9 @@ def fetch_champion(name: str) -> tuple[Artefact, dict[str, Any], dict[str, Any],
 
     Returns:
         The artefact; what it is, as `fetch_model` says, with `trained_until` (text, or None), `trained_rows` and `test`
-        (by metric `value`, `low` and `high`); its reference, empty where none was kept with it; the rows that it has
-        learnt from, and all rows that were known when it was trained (where no reference was kept, the former).
+        (by metric a figure as `evaluate` has them, none without an interval); its reference, empty where none was kept
+        with it; the rows that it has learnt from, and all rows that were known when it was trained (where no reference
+        was kept, the former).
 
     Raises:
         ConfigurationError: there is no champion yet.
@@ -89,8 +91,9 @@ def fetch_champion(name: str) -> tuple[Artefact, dict[str, Any], dict[str, Any],
         ) from error
     ends = ("value", "low", "high")
     keys = {metric: [f"test.{metric}", f"test.{metric}.low", f"test.{metric}.high"] for metric in _METRICS}
+    rough: dict[str, Any] = {"approximate": True} if INTERVALS in tags else {}
     test = {
-        metric: {end: float(tags[key]) for end, key in zip(ends, names, strict=True)}
+        metric: {end: float(tags[key]) for end, key in zip(ends, names, strict=True)} | rough
         for metric, names in keys.items()
         if all(key in tags for key in names)
     }

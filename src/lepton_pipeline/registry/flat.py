@@ -7,6 +7,8 @@ from math import isnan
 from time import time
 from typing import Any
 
+# Tag of a run and its version whose intervals are of few cases, groups or blocks: "approximate".
+INTERVALS = "intervals"
 # Mappings whose keys are names of columns or tables, which may hold characters that MLflow does not take in a key.
 _FREE_KEYS = {"dates", "derive", "tables", "windows"}
 
@@ -61,11 +63,16 @@ def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
     return flat
 
 
+def interval_tags(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """The tag that marks a run or version whose intervals are approximate; none where they are not."""
+    rough = any(figure.get("approximate") for figure in metrics["test"]["model"].values())
+    return {INTERVALS: "approximate"} if rough else {}
+
+
 def flat_intervals(prefix: str, figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Metrics as MLflow takes them: `<prefix>.<name>`, with `.low` and `.high`."""
+    """Metrics as MLflow takes them: `<prefix>.<name>`, with `.low` and `.high` where there is an interval."""
     flat = {}
     for name, figure in figures.items():
         flat[f"{prefix}.{name}"] = figure["value"]
-        flat[f"{prefix}.{name}.low"] = figure["low"]
-        flat[f"{prefix}.{name}.high"] = figure["high"]
+        flat |= {f"{prefix}.{name}.{end}": figure[end] for end in ("low", "high") if end in figure}
     return flat

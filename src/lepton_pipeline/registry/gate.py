@@ -16,9 +16,10 @@ from lepton_pipeline.evaluation.gate_checks import (
     check_slices,
     first_reason,
 )
+from lepton_pipeline.evaluation.resampling import find_units
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
 from lepton_pipeline.registry.champion import BY_GATE, CHALLENGER, CHAMPION, champion_of, move_champion, read_moves
-from lepton_pipeline.registry.rival import compare_with_champion, groups_of
+from lepton_pipeline.registry.rival import compare_with_champion
 
 _DECISION = "gate/decision.json"
 _TAGS = ("decision", "reason", "rows", "difference", "difference.low", "difference.high", "run_id")
@@ -69,7 +70,7 @@ def gate_model(
     if champion == version:
         return _standing_decision(client, name, version)
     checks = [*check_bounds(metrics, gate), *check_slices(slices, gate)]
-    checks.append(check_baseline(scores, metrics, gate, evaluation, groups_of(feature_table, dataset, declared_split)))
+    checks.append(check_baseline(scores, metrics, gate, evaluation, find_units(feature_table, split, dataset)))
     if champion is not None:
         threshold = metrics["threshold"]
         of_data = (scores, threshold, feature_table, split, dataset, declared_split)

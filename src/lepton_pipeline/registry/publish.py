@@ -17,7 +17,7 @@ from lepton_pipeline.evaluation.copies import enforce_copies
 from lepton_pipeline.model.artefact import Artefact, hash_artefact
 from lepton_pipeline.model.seal import read_seal, seal
 from lepton_pipeline.parameters import About, Dataset, Split
-from lepton_pipeline.registry.flat import flat_metrics
+from lepton_pipeline.registry.flat import flat_metrics, interval_tags
 from lepton_pipeline.registry.versions import (
     CHECKSUM,
     REFERENCE,
@@ -117,6 +117,7 @@ def register_model(
     tags = {
         **{key: run.data.tags[key] for key in _LINEAGE if key in run.data.tags},
         **{key: f"{value:.6g}" for key, value in flat_metrics(metrics).items() if key.startswith("test.")},
+        **interval_tags(metrics),
         "device": model.trained["device"],
         "weights.sha256": model.weights_sha256,
         CHECKSUM: checksum,

@@ -9,6 +9,7 @@ import pandas as pd
 from lepton_pipeline.data.training_rows import unseen_rows
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.gate_checks import Check, check_champion, incomparable
+from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
 from lepton_pipeline.registry.versions import load_artefact, load_training_rows
 
@@ -62,11 +63,5 @@ def compare_with_champion(
         {"label": split.loc[rows, "label"], "challenger": scores.loc[rows, "model"], "champion": theirs}
     )
     thresholds = {"challenger": threshold, "champion": artefact.threshold}
-    groups = groups_of(feature_table, dataset, declared)
-    return check_champion(compared, thresholds, champion, gate, evaluation, groups, way_past)
-
-
-def groups_of(feature_table: pd.DataFrame, dataset: Dataset, declared: Split) -> pd.Series | None:
-    """The group of each row where the vertical is split by groups, so that intervals are drawn by groups, too."""
-    grouped = declared.strategy in ("group", "time_group")
-    return feature_table[str(dataset.group)] if grouped else None
+    units = resampling_units(feature_table.loc[rows], dataset)
+    return check_champion(compared, thresholds, champion, gate, evaluation, units, way_past)

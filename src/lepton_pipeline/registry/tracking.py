@@ -23,7 +23,7 @@ from lepton_pipeline.parameters import Declaration
 from lepton_pipeline.permissions import refusal, require_writable, shared_folder, user_name
 from lepton_pipeline.registry.database import may_pass, require_database
 from lepton_pipeline.registry.experiment_page import EXPERIMENT
-from lepton_pipeline.registry.flat import flat_intervals, flat_metrics, flatten, log_epoch, log_metrics
+from lepton_pipeline.registry.flat import flat_intervals, flat_metrics, flatten, interval_tags, log_epoch, log_metrics
 from lepton_pipeline.registry.home import SQLITE, local_store
 
 Access = Literal["write", "load", "look"]
@@ -222,6 +222,8 @@ class RunLog:
             self._log_dataset(run_id, data)
         if marks.get("metrics") is True:
             self.metrics(run_id, flat_metrics(data))
+            if tags := interval_tags(data):
+                self.tag(run_id, tags)
         elif "metrics" in marks:
             self.metrics(run_id, {metric: data[key] for metric, key in marks["metrics"].items()})
         for name, key in marks.get("intervals", {}).items():

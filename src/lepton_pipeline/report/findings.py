@@ -27,6 +27,7 @@ def describe_costs(evidence: Evidence) -> dict[str, Any]:
             for name in costs["policies"]
         ],
         "picture": draw_cost(costs["curve"], costs["threshold"]) if costs["curve"] else "",
+        "banded": bool(costs["curve"]) and None not in costs["curve"]["low"],
     }
 
 

@@ -60,11 +60,12 @@ def drawn_models(metrics: Mapping[str, Any]) -> list[str]:
     return ["model", *(name for name in metrics["test"] if name not in OWN)][: len(STYLES)]
 
 
-def draw_cost(curve: Mapping[str, Sequence[float]], threshold: float) -> str:
-    """Draw the cost per 1,000 cases by threshold, with its 95 % interval and a mark at the threshold in use."""
+def draw_cost(curve: Mapping[str, Sequence[Any]], threshold: float) -> str:
+    """Draw the cost per 1,000 cases by threshold, with its 95 % interval, if any, and a mark at that in use."""
     with _Page("cost", _WIDE) as page:
         axes = page.axes("Threshold (smallest probability that is acted on)", "Cost per 1,000 cases")
-        axes.fill_between(curve["threshold"], curve["low"], curve["high"], color=BLUE, alpha=_BAND, linewidth=0)
+        if None not in curve["low"]:
+            axes.fill_between(curve["threshold"], curve["low"], curve["high"], color=BLUE, alpha=_BAND, linewidth=0)
         axes.plot(curve["threshold"], curve["cost"], **STYLES[0])
         axes.axvline(threshold, color=INK, linestyle=(0, (4, 2)), linewidth=1.1)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")

@@ -106,7 +106,18 @@ def _environment(autoescape: bool) -> Environment:
     )
     environment.filters |= {
         name: getattr(words, name)
-        for name in ("amount", "count", "decimals", "gap", "interval", "metric", "metric_name", "model_name", "moment")
+        for name in (
+            "amount",
+            "amounts",
+            "count",
+            "decimals",
+            "gap",
+            "interval",
+            "metric",
+            "metric_name",
+            "model_name",
+            "moment",
+        )
     }
     environment.filters |= {name: getattr(words, name) for name in ("p_value", "percent", "plain", "policy_name")}
     environment.filters |= {

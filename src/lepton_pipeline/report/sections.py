@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.evaluation.copies_words import count_copies, exceed_chance, said_copies, say_repeated
+from lepton_pipeline.evaluation.interval_words import say_evidence, warn_of_threshold
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.features.column_record import BY_CODE, UNUSED, read_columns
 from lepton_pipeline.parameters import Vertical
@@ -31,6 +32,10 @@ _PARTS = {
     "gap": "Left out between the parts",
 }
 _CHECKS = {"champion": "Against the champion", "baseline": "Against gradient boosting"}
+_DRAWN_BY = {
+    "group": ", in which whole groups are drawn",
+    "block": ", in which whole blocks of time are drawn, as labels overlap",
+}
 _PACKAGES = ("torch", "scikit-learn", "numpy", "pandas", "kedro", "mlflow", "great-expectations")
 _MOST_COLUMNS, _MOST_FILES = 25, 8
 
@@ -138,6 +143,8 @@ def compare_models(evidence: Evidence) -> dict[str, Any]:
         "threshold": metrics["threshold"],
         "threshold_rule": metrics.get("threshold_rule", "f1"),
         "uncalibrated": metrics.get("uncalibrated", {}),
+        "warnings": [said for said in (say_evidence(metrics), warn_of_threshold(metrics)) if said],
+        "drawn_by": _DRAWN_BY.get(metrics.get("evidence", {}).get("unit"), ""),
         "champion": champion[0] if champion else None,
         "outcomes": count_outcomes(evidence.scores, metrics["threshold"]),
     }
@@ -250,12 +257,11 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
         simple = {name: saving[name] for name in ("all", "none") if name in saving} or saving
         name, figure = min(simple.items(), key=lambda item: item[1]["value"])
         unit = evidence.costs["unit"]
-        low, high = words.amount(figure["low"]), words.amount(figure["high"], unit)
         tiles.append(
             {
                 "label": "Saved per 1,000 cases",
                 "value": words.amount(figure["value"], unit),
-                "note": f"{low} to {high}; against: {words.policy_name(name).lower()}",
+                "note": f"{words.amounts(figure, unit)}; against: {words.policy_name(name).lower()}",
             }
         )
     return tiles

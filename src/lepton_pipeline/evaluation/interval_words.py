@@ -1,0 +1,64 @@
+"""How an interval and the evidence behind it are told; without anything heavy, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# Of the rarer class: with fewer cases nothing is said of chance, with fewer than the second number it is a rough guess.
+FEWEST_CASES, MANY_CASES = 10, 50
+# Groups or blocks: with one nothing is known of chance, and few tell little of how they differ.
+FEWEST_UNITS, MANY_UNITS = 2, 30
+# With fewer positive rows the threshold is chosen by a handful of cases.
+MANY_HELD_OUT = 100
+APPROXIMATE, UNJUDGED = "≈", "cannot be judged"
+
+
+def bracket(figure: Mapping[str, Any], shown: Callable[[float], str] = "{:.4f}".format) -> str:
+    """The ends of an interval, as [0.7010, 0.7490], ≈[0.6010, 0.8490] or [cannot be judged].
+
+    Args:
+        figure: as `evaluate` has them.
+        shown: writes an end.
+    """
+    if figure.get("low") is None:
+        return f"[{UNJUDGED}]"
+    mark = APPROXIMATE if figure.get("approximate") else ""
+    return f"{mark}[{shown(figure['low'])}, {shown(figure['high'])}]"
+
+
+def say_evidence(metrics: Mapping[str, Any]) -> str:
+    """Say in one sentence, without its full stop, why intervals are missing or approximate; empty where they are not.
+
+    Args:
+        metrics: what `evaluate` returns; that of an earlier release says nothing of its evidence.
+    """
+    evidence = metrics.get("evidence")
+    if not evidence:
+        return ""
+    cases, units, kind = evidence["cases"], evidence["units"], evidence["unit"]
+    if cases < FEWEST_CASES:
+        return f"no intervals: {cases} test rows of the rarer class, and it takes {FEWEST_CASES} to judge a model"
+    if kind != "row" and units < FEWEST_UNITS:
+        return f"no intervals: the test rows are of one {kind}, which says nothing of others; {_WAY[kind]}"
+    few = [f"{cases} test rows of the rarer class, below {MANY_CASES}"] if cases < MANY_CASES else []
+    if kind != "row" and units < MANY_UNITS:
+        few.append(f"{units} {kind}s of test rows, below {MANY_UNITS}")
+    return f"intervals are approximate (≈): {' and '.join(few)}" if few else ""
+
+
+_WAY = {
+    "group": "a longer test brings more",
+    "block": "declare dataset.group where rows of different things do not share labels, or make the test longer",
+}
+
+
+def warn_of_threshold(metrics: Mapping[str, Any]) -> str:
+    """Say that a threshold rests on few cases, in one sentence without its full stop; empty where it does not."""
+    positives = metrics["rows"]["validation"]["positives"]
+    if positives >= MANY_HELD_OUT:
+        return ""
+    return (
+        f"the threshold was chosen on {positives} held-out positive rows, below {MANY_HELD_OUT}: "
+        "on new rows it may find far fewer cases, or none"
+    )

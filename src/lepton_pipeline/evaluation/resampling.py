@@ -1,0 +1,239 @@
+"""Which rows hang together, how a bootstrap draws them, and the intervals that are read off the draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import inf, sqrt
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.data.durations import as_timedelta, before
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.evaluation.interval_words import FEWEST_CASES, FEWEST_UNITS, MANY_CASES, MANY_UNITS
+from lepton_pipeline.evaluation.intervals import deviate
+from lepton_pipeline.monitoring.time_axis import axis
+from lepton_pipeline.parameters import Dataset, Evaluation
+
+LEVEL = 0.95
+GROUP, BLOCK, ROW = "group", "block", "row"
+# Weights held at once: they fit a processor's cache, and memory stays small whatever the number of rows.
+CELLS = 250_000
+# A block is as many label delays long, unless fewer blocks than that would fit.
+_DELAYS, _FEWEST_BLOCKS = 2, 10
+# Labels t apart share 1 - t / delay of their time, so blocks of two delays miss a sixth of the variance of a mean.
+_SHARED_BY_NEIGHBOURS = sqrt(1 / (1 - 1 / (3 * _DELAYS)))
+
+Figure = dict[str, float]
+
+
+def find_units(feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """Find the resampling units of the test rows; see `resampling_units`."""
+    return resampling_units(feature_table.loc[split.index[split["part"] == "test"]], dataset)
+
+
+def resampling_units(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """Say which rows hang together, so that they tell less than as many independent ones.
+
+    Rows of one declared group do, whatever the strategy of the split. Else, rows do whose labels overlap in time: a
+    label is known `label_delay` after its row, and rows closer in time share some of what happens until then. They are
+    cut into blocks of two label delays, counted from 1970 or 0; into ten shorter ones where fewer would fit.
+
+    Args:
+        rows: those that are measured.
+        dataset: names group and time, and has the label delay.
+
+    Returns:
+        Indexed as `rows`: one column of whole numbers, `group` or `block`, or no column where rows are independent. A
+        row without a group or time is a unit of its own.
+
+    Raises:
+        DataError: the label delay does not fit the column of times.
+    """
+    if dataset.group is not None:
+        return pd.DataFrame({GROUP: _number(rows[dataset.group])}, index=rows.index)
+    if dataset.time is None or not dataset.label_delay or rows.empty:
+        return pd.DataFrame(index=rows.index)
+    times, delay = rows[dataset.time], dataset.label_delay
+    if not pd.api.types.is_datetime64_any_dtype(times) and not pd.api.types.is_numeric_dtype(times):
+        raise DataError(
+            f"column {times.name!r} (dataset.time) holds neither dates nor numbers, so dataset.label_delay {delay!r} "
+            "says nothing about it; declare the format of its dates in ingestion.dates, or leave out the delay."
+        )
+    before(times.iloc[:1], delay, "dataset.label_delay")
+    on_axis = axis(times)
+    span = float(np.nanmax(on_axis) - np.nanmin(on_axis)) if times.notna().any() else 0.0
+    length = _DELAYS * (as_timedelta(delay).total_seconds() if isinstance(delay, str) else float(delay))
+    length = min(length, span / _FEWEST_BLOCKS) or length
+    return pd.DataFrame({BLOCK: _number(pd.Series(np.floor(on_axis / length)))}, index=rows.index)
+
+
+def _number(values: pd.Series) -> np.ndarray:
+    codes, names = pd.factorize(values)
+    missing = codes < 0
+    return np.where(missing, len(names) + np.cumsum(missing), codes).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Labelled rows as a bootstrap draws them.
+
+    Attributes:
+        labels: 0 or 1, shape [rows].
+        codes: the unit of each row, from 0 on without a gap, shape [rows]; None where each row is one.
+        kind: "group", "block" or "row".
+    """
+
+    labels: np.ndarray
+    codes: np.ndarray | None
+    kind: str
+
+    @classmethod
+    def of(cls, labels: pd.Series, units: pd.DataFrame | None = None) -> Sample:
+        """Take rows.
+
+        Args:
+            labels: 0 or 1.
+            units: as `resampling_units` returns them, of these rows and perhaps others; None: rows are independent.
+        """
+        if units is None or units.columns.empty:
+            return cls(labels.to_numpy(), None, ROW)
+        kind = str(units.columns[0])
+        return cls(labels.to_numpy(), pd.factorize(units.loc[labels.index, kind])[0], kind)
+
+    def where(self, mask: np.ndarray) -> Sample:
+        """Some of the rows; those of a single group can differ from one another only."""
+        some = Sample(self.labels[mask], None, ROW)
+        if self.codes is None or (self.kind == GROUP and len(np.unique(self.codes[mask])) == 1):
+            return some
+        return replace(some, codes=pd.factorize(self.codes[mask])[0], kind=self.kind)
+
+    @cached_property
+    def cases(self) -> int:
+        """Rows of the rarer class."""
+        positives = int(np.count_nonzero(self.labels))
+        return min(positives, len(self.labels) - positives)
+
+    @cached_property
+    def units(self) -> int:
+        """Groups, blocks or rows."""
+        return len(self.labels) if self.codes is None else int(self.codes.max(initial=-1)) + 1
+
+    @property
+    def enough(self) -> bool:
+        """Whether there is an interval at all."""
+        return self.cases >= FEWEST_CASES and self.units >= FEWEST_UNITS
+
+    @property
+    def few_units(self) -> bool:
+        """Whether there are so few groups or blocks that hardly anything is known of how they differ."""
+        return self.codes is not None and self.units < MANY_UNITS
+
+    @property
+    def approximate(self) -> bool:
+        """Whether there are so few cases or units that an interval may hold less often than it says."""
+        return self.cases < MANY_CASES or self.few_units
+
+    @property
+    def evidence(self) -> dict[str, int | str]:
+        """What intervals rest on: `cases` of the rarer class, and `units`, each a `unit`."""
+        return {"cases": self.cases, "units": self.units, "unit": self.kind}
+
+    def deviate(self, level: float) -> float:
+        """Of a two-sided interval from a variance between units: Student's where these are not single rows."""
+        return deviate(level) if self.codes is None else _student(level, self.units) * self._shared
+
+    @property
+    def _shared(self) -> float:
+        return _SHARED_BY_NEIGHBOURS if self.kind == BLOCK else 1.0
+
+    @cached_property
+    def _stretch(self) -> float:
+        """See `spread`; by the rows, groups or blocks that hold the rarer class."""
+        few = self.cases
+        if self.codes is not None:
+            few = min(len(np.unique(self.codes[self.labels == label])) for label in (0, 1))
+        few = max(few, FEWEST_UNITS)
+        return _student(LEVEL, few) / deviate(LEVEL) * sqrt(few / (few - 1)) * self._shared
+
+    def weights(self, evaluation: Evaluation) -> Iterator[np.ndarray]:
+        """Draw units with replacement, each with all its rows (Davison and Hinkley 1997, section 3.8).
+
+        Rows are drawn whatever their class, so the base rate varies as it would between other rows of the same kind.
+        A draw that lacks a class is made again: intervals hold for samples that have both.
+
+        Args:
+            evaluation: number of resamples and their seed.
+
+        Yields:
+            How often each row counts, float64 [some resamples, rows].
+        """
+        size, rows = self.units, len(self.labels)
+        codes = np.arange(rows) if self.codes is None else self.codes
+        by_class = np.stack([np.bincount(codes[self.labels == label], minlength=size) for label in (0, 1)], axis=1)
+        # Draws that are made again have a generator of their own: results do not depend on the size of a chunk.
+        generator, again = (np.random.default_rng(seed) for seed in np.random.SeedSequence(evaluation.seed).spawn(2))
+        most = max(1, CELLS // rows)
+        for start in range(0, evaluation.resamples, most):
+            counts = _count(generator, min(most, evaluation.resamples - start), size)
+            for lacking in np.flatnonzero(~(counts @ by_class.astype(np.float64)).all(axis=1)):
+                while not (counts[lacking] @ by_class).all():
+                    counts[lacking] = _count(again, 1, size)
+            yield counts if self.codes is None else counts[:, codes]
+
+    def figure(self, value: float, drawn: np.ndarray, least: float = 0.0, most: float = inf) -> Figure:
+        """A value with the 95 % interval of its draws; the value alone where there is too little to tell.
+
+        Args:
+            value: of the rows themselves.
+            drawn: of the resamples, shape [resamples].
+            least: smallest value that is possible.
+            most: largest one.
+        """
+        if not self.enough:
+            return {"value": float(value)}
+        low, high = (min(max(end, least), most) for end in percentiles(self.spread(value, drawn)))
+        return self.marked(value, low, high)
+
+    def spread(self, value: float, drawn: np.ndarray) -> np.ndarray:
+        """Move draws away from the value as far as makes up for few units, shape [resamples].
+
+        A draw varies about the mean of these very units, so it varies too little, and how much it does is itself
+        uncertain: Student's factor (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", on narrowness).
+        """
+        moved: np.ndarray = value + (drawn - value) * self._stretch
+        return moved
+
+    def marked(self, value: float, low: float, high: float) -> Figure:
+        """A value with the ends of an interval, as far as the rows can tell, and `approximate` where they are few."""
+        if not self.enough:
+            return {"value": float(value)}
+        figure: Figure = {"value": float(value), "low": float(low), "high": float(high)}
+        return figure | ({"approximate": True} if self.approximate else {})
+
+
+def percentiles(drawn: np.ndarray) -> tuple[float, float]:
+    """Ends of the 95 % percentile interval (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13).
+
+    Args:
+        drawn: values of the resamples, shape [resamples].
+    """
+    tail = (1 - LEVEL) / 2
+    # Other definitions of a quantile lie too far inside, by more the fewer resamples there are.
+    low, high = np.quantile(drawn, [tail, 1 - tail], method="weibull")
+    return float(low), float(high)
+
+
+def _count(generator: np.random.Generator, resamples: int, units: int) -> np.ndarray:
+    """How often each unit is drawn, float64 [resamples, units]."""
+    drawn = generator.integers(units, size=(resamples, units))
+    drawn += np.arange(resamples)[:, None] * units
+    return np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
+
+
+def _student(level: float, units: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(units - 1, (1 + level) / 2))

@@ -1,0 +1,40 @@
+import pytest
+
+from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
+from lepton_pipeline.report.words import amounts, interval
+
+
+def test_an_interval_is_marked_where_it_is_approximate_and_named_where_it_is_missing():
+    figure = {"value": 0.5, "low": -0.25, "high": 0.75}
+    assert bracket(figure) == "[-0.2500, 0.7500]"
+    assert bracket(figure | {"approximate": True}, "{:+.1f}".format) == "≈[-0.2, +0.8]"
+    assert bracket({"value": 0.5}) == bracket({"value": 0.5, "low": None}) == "[cannot be judged]"
+    assert interval("auc", {"low": 0.5, "high": 0.75, "approximate": True}) == "≈ 0.500 to 0.750"
+    assert interval("recall", {"value": 0.5}) == amounts({"value": 3.0}, "EUR") == "cannot be judged"
+    assert amounts({"low": 100.0, "high": 2000.0}, "EUR") == "100 to 2,000 EUR"
+
+
+@pytest.mark.parametrize(
+    ("cases", "units", "unit", "said"),
+    [
+        (9, 500, "row", "no intervals: 9 test rows of the rarer class, and it takes 10 to judge a model"),
+        (80, 1, "group", "no intervals: the test rows are of one group"),
+        (80, 1, "block", "declare dataset.group"),
+        (49, 500, "row", "intervals are approximate (≈): 49 test rows of the rarer class, below 50"),
+        (20, 12, "group", "below 50 and 12 groups of test rows, below 30"),
+        (80, 12, "block", "intervals are approximate (≈): 12 blocks of test rows, below 30"),
+    ],
+)
+def test_thin_evidence_is_said(cases, units, unit, said):
+    assert said in say_evidence({"evidence": {"cases": cases, "units": units, "unit": unit}})
+
+
+@pytest.mark.parametrize("metrics", [{}, {"evidence": {"cases": 50, "units": 30, "unit": "group"}}])
+def test_enough_evidence_and_that_of_an_earlier_release_are_not(metrics):
+    assert say_evidence(metrics) == ""
+
+
+@pytest.mark.parametrize(("positives", "warned"), [(99, True), (100, False)])
+def test_a_threshold_of_few_positives_is_warned_of(positives, warned):
+    said = warn_of_threshold({"rows": {"validation": {"rows": 900, "positives": positives}}})
+    assert bool(said) == warned
