@@ -76,6 +76,19 @@ def test_figures_of_other_test_rows_stand_apart_those_of_the_latest_first(client
     assert groups[0].split == {"seed": "8", "strategy": "stratified"}
 
 
+def test_the_hash_of_the_test_rows_tells_which_are_the_same(client):
+    shuffled = add_run(client, 0.9, started=1, tags={"rows.sha256": "s"})
+    longer = add_run(client, 0.6, started=3, tags={"rows.sha256": "r", "data.sha256": "b" * 64})
+    latest = add_run(client, 0.7, started=4, tags={"rows.sha256": "r"})
+    before = add_run(client, 0.8, started=2)
+    first, second = compared(client).groups
+    assert [run.run_id for run in first.runs] == [before, latest, longer]
+    assert [run.run_id for run in second.runs] == [shuffled]
+    assert (first.assumed, second.assumed, second.remark) == (1, 0, "")
+    assert first.remark.startswith("which rows those of 1 of these runs")
+    assert "told by data and split" in compare_page(compared(client))
+
+
 def test_only_parameters_that_differ_are_shown(client):
     add_run(
         client, 0.7, started=1, params={"training.learning_rate": "0.1", "training.layers": "2", "about.question": "?"}

@@ -36,7 +36,7 @@ with what matters and what the latest runs differ in.
 - `{baseline}.*`: gradient boosting on the same rows; what the model does not add to it is not worth its price.
 - `validation.*` and `train.loss`: by epoch, of the first network.
 - `gate.decision`, and `gate.reason`: whether the version became champion, and why.
-- Test figures compare only where `data.sha256` and the parameters `split.*` are the same.
+- Test figures compare only where `rows.sha256`, of the test rows, is the same.
 - `kedro compare` shows the same in a terminal, `kedro reproduce RUN_ID` makes a run again."""
 
 
