@@ -128,6 +128,15 @@ def test_deleted_runs_are_left_out_and_the_latest_are_found_page_by_page(client,
     assert [run.info.run_id for run in latest_runs(client, "shop", 3)] == ids[4:1:-1]
 
 
+def test_partial_runs_are_left_out_and_do_not_count(client, monkeypatch):
+    monkeypatch.setattr("lepton_pipeline.registry.store._PAGE", 2)
+    whole, before = add_run(client, 0.7, started=2, tags={"kind": "training"}), add_run(client, 0.6, started=1)
+    for started in (3, 4, 5):
+        add_run(client, 0.9, started=started, tags={"kind": "partial"})
+    assert [run.info.run_id for run in latest_runs(client, "shop", 2)] == [whole, before]
+    assert [run.info.run_id for run in latest_runs(client, "shop", 1)] == [whole]
+
+
 def test_a_vertical_that_never_ran_is_said(client, tmp_path):
     with pytest.raises(ConfigurationError, match="no run of 'shopp'; did you mean 'shop'"):
         latest_runs(client, "shopp", 5)

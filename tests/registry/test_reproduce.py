@@ -40,6 +40,7 @@ def old(tags):
     [
         (run_of(), True, "made in one go"),
         (run_of(resumed="true"), False, "resumed: results of earlier runs"),
+        (run_of(kind="partial"), False, "only a part of what its pipeline makes"),
         (run_of("FAILED", error="DataError: gone"), False, r"failed \(DataError: gone\)"),
         (run_of("KILLED"), False, "killed: only what it recorded"),
     ],

@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lepton_pipeline.jobs import is_partial
+
 # Lets the UI open on the pages of model training.
 EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
 VIEW = "overview"
@@ -51,7 +53,7 @@ def present_experiment(client: Any, run_id: str, metric: str) -> None:
     experiment = client.get_experiment(client.get_run(run_id).info.experiment_id)
     ended = "attributes.status = 'FINISHED'"
     latest = client.search_runs([experiment.experiment_id], ended, max_results=_SHOWN_RUNS)
-    differing = differing_parameters([run.data.params for run in latest])
+    differing = differing_parameters([run.data.params for run in latest if not is_partial(run.data.tags)])
     for key, value in experiment_tags(experiment.experiment_id, metric, list(differing)).items():
         if experiment.tags.get(key) != value:
             client.set_experiment_tag(experiment.experiment_id, key, value)

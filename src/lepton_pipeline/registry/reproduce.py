@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.jobs import is_partial
 
 # Times differ from run to run, and what the gate says depends on the champion of the day.
 _NOT_OF_THE_MODEL = ("seconds.", "gate.", "champion.", "system/")
@@ -68,6 +69,8 @@ def check_run(run: Any) -> Check:
             "resumed: results of earlier runs, perhaps of other code, data or parameters, are in it",
             "choose a run that was made in one go",
         )
+    if is_partial(run.data.tags):
+        return Check("run", False, "partial: it made only a part of what its pipeline makes", "choose a whole run")
     return Check("run", True, "finished, made in one go")
 
 
