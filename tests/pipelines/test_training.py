@@ -214,6 +214,9 @@ def test_a_broken_contract_stops_the_run_and_keeps_its_evidence(project):
     assert "AGE" in done.stderr
     assert "data/08_reporting/finance/data_docs/index.html" in done.stderr
     assert "Traceback" not in done.stderr
+    # Kedro's own hint would fail again on the same rows.
+    assert "Mend the data or the declaration" in done.stderr
+    assert "--from-nodes" not in done.stderr
     (run,) = project.runs()
     assert run.info.status == "FAILED"
     assert "ContractError" in run.data.tags["error"]
