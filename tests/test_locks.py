@@ -1,6 +1,7 @@
 import fcntl
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -15,6 +16,20 @@ def test_one_holder_at_a_time(tmp_path):
     assert second.acquire()
     second.release()
     second.release()
+
+
+def test_threads_that_share_a_lock_hold_it_one_at_a_time(tmp_path):
+    lock, inside, most = FileLock(tmp_path / "a.lock"), [], []
+
+    def work(number):
+        with lock:
+            inside.append(number)
+            most.append(len(inside))
+            inside.remove(number)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert most == [1] * 4
 
 
 def test_a_lock_whose_file_was_removed_is_taken_on_the_new_one(tmp_path):

@@ -35,7 +35,7 @@ RESULTS = {
         "on_noise": "drop",
         "findings": [
             {"feature": "rv", "finding": "pure noise", "evidence": "AUC 0.5", "severity": "noise"},
-            {"feature": "delay", "finding": "an id", "evidence": "distinct", "severity": "leak"},
+            {"feature": "delay", "finding": "an id", "evidence": "distinct", "severity": "leak", "advice": "Name it."},
         ],
     },
     "tables": {"lines": {"rows": 9000, "quarantined": 2, "warnings": ["Price below 0"]}},

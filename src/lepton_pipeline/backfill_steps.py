@@ -18,7 +18,7 @@ from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import derive_all
-from lepton_pipeline.jobs import MONITORING, Job
+from lepton_pipeline.jobs import BACKFILL, KIND, MONITORING, Job
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.registry import lineage
@@ -218,7 +218,7 @@ class BackfillSteps:
         if self._log is None:
             raise ConfigurationError("the backfill has no store to train in; it is given by `use`.")
         log, declared = self._log, self.declared.model_dump(mode="json")
-        run_id = log.open(self._vertical, f"as of {self._at}", {"data.rows": str(len(self._rows()))})
+        run_id = log.open(self._vertical, f"as of {self._at}", {KIND: BACKFILL, "data.rows": str(len(self._rows()))})
         log.parameters(run_id, declared | {"dataset": declared["dataset"] | {"as_of": self._date}})
         try:
             yield run_id

@@ -29,6 +29,7 @@ from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.hooks import RunHook
 from lepton_pipeline.jobs import TRAINING, Job
 from lepton_pipeline.readable import readable_output, say
+from lepton_pipeline.resume import KedroHint, how_to_go_on, kedro_hint
 
 _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")
 _INTERRUPTED = 130
@@ -74,15 +75,20 @@ def _configure_logging() -> None:
 
 def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: bool) -> int:
     """Run one pipeline in a session of its own and return its exit code."""
+    hint = KedroHint()
     try:
-        kedro_run.callback(**options | {"pipeline": None, "pipelines": [name]})  # type: ignore[misc]  # it has one
+        with kedro_hint() as hint:
+            kedro_run.callback(**options | {"pipeline": None, "pipelines": [name]})  # type: ignore[misc]  # it has one
         if fail_on_refusal:
             _require_promotion(Job.named(name).vertical)
     except (KeyboardInterrupt, SystemExit) as stop:
         say(f"\n{name}: told to stop; go on with: kedro run --pipelines {name} --only-missing-outputs", to_stderr=True)
         sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
     except Exception as error:
-        return report_error(error, debug, name)
+        code = report_error(error, debug, name)
+        if go_on := how_to_go_on(error, name, hint):
+            say(go_on, to_stderr=True)
+        return code
     return 0
 
 

@@ -65,7 +65,7 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
     from lepton_pipeline.backfill.grid import make_grid
     from lepton_pipeline.backfill.shelf import Shelf
     from lepton_pipeline.backfill_steps import BackfillSteps
-    from lepton_pipeline.jobs import BACKFILL, Job
+    from lepton_pipeline.jobs import BACKFILL, KIND, Job
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.registry.tracking import RunLog, read_tracking
     from lepton_pipeline.retraining.lock import FOLDER, only_job
@@ -88,7 +88,7 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
                 "column of dates, or of numbers in their order."
             )
         log = RunLog(read_tracking(steps.mlflow), project)
-        tags = {"from": since, "to": until, "every": every, "present": utc_text(now)}
+        tags = {KIND: BACKFILL, "from": since, "to": until, "every": every, "present": utc_text(now)}
         run_id = log.open(name, f"{since} to {until} by {every}", tags, _PAGES)
         log.parameters(run_id, steps.declared.model_dump(mode="json"))
         with _closing(log, run_id):

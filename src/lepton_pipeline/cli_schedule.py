@@ -16,7 +16,7 @@ _parallel = click.option(
 )
 
 # Root and interpreter where the jobs do not run on this machine.
-_ELSEWHERE = {"kubernetes": ("/app", "python"), "github": (".", "python")}
+_ELSEWHERE = {"kubernetes": ("/app", "python")}
 
 
 @click.group()
@@ -56,11 +56,11 @@ def list_schedules(times: int, env: str | None) -> None:
 
 
 @schedule.command()
-@click.argument("target", type=click.Choice(["airflow", "cron", "systemd", "kubernetes", "github"]))
+@click.argument("target", type=click.Choice(["airflow", "cron", "systemd", "kubernetes"]))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the files.")
 @click.option("--vertical", "verticals", multiple=True, help="Only this one; may be given several times.")
-@click.option("--project", help="Root of the project where the jobs run: this one, /app in a container, . on GitHub.")
-@click.option("--python", help="Interpreter where the jobs run: this one, or python in a container and on GitHub.")
+@click.option("--project", help="Root of the project where the jobs run: this one, or /app in a container.")
+@click.option("--python", help="Interpreter where the jobs run: this one, or python in a container.")
 @click.option("--image", help="With kubernetes: image that holds the project and its environment.")
 @env_option
 @debug_option
@@ -74,7 +74,7 @@ def export(
     image: str | None,
     env: str | None,
 ) -> None:
-    """Write the schedules for another scheduler: TARGET is airflow, cron, systemd, kubernetes or github."""
+    """Write the schedules for another scheduler: TARGET is airflow, cron, systemd or kubernetes."""
     from lepton_pipeline.schedule.export import Place, write_export
     from lepton_pipeline.schedule.read import read_policies
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +13,9 @@ MONITORING = "monitoring"
 RETRAINING = "retraining"
 # No pipeline either: the experiment of walk-forward tests of that.
 BACKFILL = "backfill"
+# Tag of a run: one of the above, or that it made only a part of what its pipeline makes.
+KIND = "kind"
+PARTIAL = "partial"
 _OTHERS = (SCORING, MONITORING, RETRAINING, BACKFILL)
 
 
@@ -52,6 +56,11 @@ class Job:
         """The job that a node is part of."""
         vertical = str(node.namespace).partition(".")[0]
         return cls(vertical, next((purpose for purpose in _OTHERS if purpose in node.tags), TRAINING))
+
+
+def is_partial(tags: Mapping[str, str]) -> bool:
+    """Whether a run made only a part of what its pipeline makes; runs of before that was noted count as whole."""
+    return tags.get(KIND) == PARTIAL
 
 
 def name_problem(vertical: str) -> str | None:

@@ -49,9 +49,10 @@ class FileLock:
 
     def release(self) -> None:
         """Let go of the lock, if it is held."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        # First forgotten, then free: another thread may take it at once, perhaps with a descriptor of this number.
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
     def __enter__(self) -> FileLock:
         self.acquire()

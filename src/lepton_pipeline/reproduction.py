@@ -145,8 +145,9 @@ def _device(parameters: dict[str, Any]) -> str:
 
 
 def _check_data(folder: Path, vertical: str, run: Any) -> Check:
-    """Read the raw data in the scratch folder, as the run did, and compare what came of them."""
-    done = _kedro_run(folder, vertical, "--to-outputs", f"{vertical}.ingestion_record", watched=False)
+    """Read the raw data in the scratch folder, as the run did, and compare what came of them: table and test rows."""
+    wanted = "test_rows" if "rows.sha256" in run.data.tags else "ingestion_record"
+    done = _kedro_run(folder, vertical, "--to-outputs", f"{vertical}.{wanted}", watched=False)
     found = _own_run(folder, vertical)
     if found is not None and found.info.status == "FINISHED":
         return check_data(run.data.tags, found.data.tags)

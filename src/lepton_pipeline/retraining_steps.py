@@ -17,6 +17,7 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import add_features
 from lepton_pipeline.jobs import MONITORING, Job
 from lepton_pipeline.parameters import Vertical, utc_text
+from lepton_pipeline.resume import kedro_hint
 from lepton_pipeline.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.retraining.job import Trained
 
@@ -93,7 +94,9 @@ class KedroSteps:
         return context
 
     def _run(self, name: str, params: dict[str, Any]) -> None:
-        with settings.SESSION_CLASS.create(self._project, env=self._env, runtime_params=params) as session:
+        made = settings.SESSION_CLASS.create(self._project, env=self._env, runtime_params=params)
+        # The hint is for whoever called `kedro run`; the job says itself what helps.
+        with made as session, kedro_hint():
             session.run(pipeline_names=[name])
 
     def _table(self, context: KedroContext, name: str) -> pd.DataFrame:

@@ -35,7 +35,7 @@ def print_comparison(comparison: Comparison) -> None:
         if len(comparison.groups) > 1:
             which = "the latest test rows" if position == 0 else "other test rows, not to be compared with those above"
             out.print(Text(f"{_count(len(group.runs))} on {which}", style="bold"))
-        out.print(Text(_rows(group), style="dim"), soft_wrap=False)
+        out.print(Text("; ".join(filter(None, [_rows(group), group.remark])), style="dim"), soft_wrap=False)
         out.print(_figures(group, comparison.metric))
         out.print(_origins(group))
     if comparison.others:

@@ -56,11 +56,26 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("positive", f"{shown} at or above {record['threshold']:.3f}; mean {record['mean_score']:.4f}"))
     facts += note_facts(contract.get("reading", {}).get("notes", {}))
     facts.extend(("warning", message) for message in contract["warnings"])
+    if record and (lone := _without_history(record)):
+        facts.append(("warning", lone))
     facts.extend(("warning", message) for message in _unseen(contract.get("unseen", {})))
     if contract["left_out"]:
         facts.append(("not checked", f"{'; '.join(contract['left_out'])}: nothing to check it by yet"))
     facts.extend((name, path) for name, path in results.get("paths", {}).items())
     return facts
+
+
+def _without_history(record: Mapping[str, Any]) -> str:
+    """Say that windows have nothing to look back to, if they do not; a record of before does not count that."""
+    windows = {name: rows for name, rows in record.get("without_history", {}).items() if rows}
+    if not windows:
+        return ""
+    names = [*windows][:_SHOWN_COLUMNS]
+    more = f" and {len(windows) - len(names)} more" if len(windows) > len(names) else ""
+    return (
+        f"{max(windows.values()):,} of {record['scored']:,} rows have no earlier row in the input for "
+        f"{', '.join(names)}{more}; hand in the rows that these windows look back to, or take the scores of later rows"
+    )
 
 
 def _unseen(found: Mapping[str, Any]) -> list[str]:

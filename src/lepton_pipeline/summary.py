@@ -103,7 +103,8 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
         for each in report["findings"]:
             # What was left out stands in the table of columns.
             if each["severity"] != "noise" or report["on_noise"] != "drop":
-                facts.append(("warning", f"{each['feature']}: {each['finding']}: {each['evidence']}"))
+                advice = "" if each["severity"] == "noise" else f". {each['advice']}"
+                facts.append(("warning", f"{each['feature']}: {each['finding']}: {each['evidence']}{advice}"))
     if metrics := results.get("metrics"):
         if before := metrics.get("uncalibrated"):
             after = metrics["test"]["model"]["ece"]["value"]

@@ -94,6 +94,20 @@ def test_trust_does_not_cover_a_copy_of_the_target_or_an_id():
     assert found(report) == {"copy": "duplicates the target", "serial": "an id"}
 
 
+def test_a_feature_beyond_the_default_bound_is_said_and_stops_no_run():
+    rows = table()
+    rows["strong"] = 3 * rows["y"] + noise(rows)
+    report = check(rows)
+    assert (found(report), found(report, "suspect")) == ({}, {"strong": "implausibly strong alone"})
+    (finding,) = report["findings"]
+    assert "leaks.max_auc is not declared, 0.95" in finding["evidence"]
+    assert all(word in finding["advice"] for word in ("dataset.exclude", "leaks.trusted", "leaks.max_auc"))
+    assert enforce_report(report, Leaks(on_noise="drop")) == []
+    assert found(check(rows, trusted=["strong"]), "suspect") == {}
+    with pytest.raises(DataError, match=r"leaks\.max_auc is 0\.95"):
+        enforce_report(check(rows, max_auc=0.95), Leaks(max_auc=0.95))
+
+
 def test_strong_feature_is_a_leak_beyond_the_declared_auc_unless_trusted():
     rows = table()
     rows = rows.assign(**{f"x{number}": 1.3 * rows["y"] + noise(rows, number) for number in range(6)})
@@ -107,18 +121,20 @@ def test_strong_feature_is_a_leak_beyond_the_declared_auc_unless_trusted():
     assert found(check(rows, max_auc=0.9)) == {}
 
 
-def test_feature_that_outshines_all_others_is_a_leak_unless_trusted():
+def test_feature_that_outshines_all_others_is_said_unless_trusted():
     rows = table(2000)
     weak = {f"x{number}": 0.1 * rows["y"] + noise(rows, number) for number in range(6)}
     rows = rows.assign(**weak, duration=1.6 * rows["y"] + noise(rows))
     report = check(rows)
-    assert found(report) == {"duration": "outshines all others"}
+    assert (found(report), found(report, "suspect")) == ({}, {"duration": "outshines all others"})
+    assert enforce_report(report, Leaks()) == []
+    assert "dataset.exclude" in report["findings"][0]["advice"]
     assert "other 6 features reaches 0." in report["findings"][0]["evidence"]
-    assert found(check(rows, trusted=["duration"])) == {}
+    assert found(check(rows, trusted=["duration"]), "suspect") == {}
     # Beside a handful of others it says little to be the best one.
-    assert found(check(rows.drop(columns=["x0", "x1"]))) == {}
+    assert found(check(rows.drop(columns=["x0", "x1"])), "suspect") == {}
     # And in a small table, too little is learnt from the others.
-    assert found(check(rows.head(600))) == {}
+    assert found(check(rows.head(600)), "suspect") == {}
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 import logging
 
 import pytest
+from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.errors import DiskFullError
-from lepton_pipeline.hooks.run import _only_shown, _Run
+from lepton_pipeline.hooks import results
+from lepton_pipeline.hooks.results import Results, kind_of, only_shown, part_markdown, print_part
 from lepton_pipeline.jobs import Job
 
 
 def shown(error, **options):
-    with _only_shown(Job("shop"), _Run("0b1f", "as declared"), "its summary", **options):
+    with only_shown(Job("shop"), "0b1f", "its summary", **options):
         raise error
 
 
@@ -26,3 +28,47 @@ def test_what_a_user_can_mend_is_told_by_the_command_unless_it_was_only_printed(
     assert not caplog.messages
     shown(DiskFullError("the disk is full"), whatever=True)
     assert "the disk is full" in caplog.text
+
+
+def echo(value):
+    return value
+
+
+# The gate's decision goes into the report.
+STAGES = [("fit", "params:seed", "model"), ("gate", "model", "decision"), ("write", "decision", "report")]
+SHOP = Pipeline(
+    [Node(echo, given, made, name=name) for name, given, made in [*STAGES, ("draw", "model", "figures")]],
+    namespace="shop",
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "missing", "kind"),
+    [
+        ({}, "", "training"),
+        # It goes on after a failure, to the end.
+        ({"from_nodes": ["shop.fit"]}, "", "training"),
+        ({"from_nodes": ["shop.gate"]}, "", "training"),
+        ({"from_nodes": ["shop.write"]}, "report", "training"),
+        ({"from_nodes": ["shop.write"]}, "report figures", "partial"),
+        ({"from_nodes": ["shop.write"]}, "", "partial"),
+        ({"node_names": ["shop.draw"]}, "", "partial"),
+        ({"node_names": ["shop.gate"]}, "decision report", "partial"),
+        ({"to_nodes": ["shop.gate"]}, "decision report", "partial"),
+        ({"to_outputs": ["shop.model"]}, "model decision report figures", "partial"),
+    ],
+)
+def test_a_run_that_does_not_come_to_the_end_is_partial(monkeypatch, asked, missing, kind):
+    monkeypatch.setattr(results, "pipelines", {"shop": SHOP})
+    gone = {f"shop.{name}" for name in missing.split()}
+    assert kind_of(Job("shop"), SHOP.filter(**asked), lambda nodes: not gone & nodes.all_outputs()) == kind
+
+
+def test_a_partial_run_prints_what_it_made_and_no_more(tmp_path, capsys):
+    found = Results({}, {}, tmp_path).of_part(Job("shop"), "0b1f", ["shop.figures"])
+    print_part("shop", found, {"draw": 0.5}, "make ui")
+    printed = capsys.readouterr().out
+    assert "shop: part of the pipeline" in printed
+    assert "figures" in printed
+    assert "AUC" not in printed
+    assert part_markdown(found) == "Part of the pipeline: made `figures`."

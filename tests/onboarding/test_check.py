@@ -161,9 +161,11 @@ def test_what_was_found_is_printed(capsys):
 def test_what_adds_nothing_is_said_once_and_leaks_one_by_one():
     noise = {"finding": "pure noise", "severity": "noise", "evidence": "AUC 0.5", "advice": "Exclude it."}
     leak = {"finding": "an id", "severity": "leak", "evidence": "9 of 9 rows", "advice": "Name it."}
-    found = [{"feature": name, **noise} for name in "abc"] + [{"feature": "d", **leak}]
+    suspect = leak | {"finding": "outshines all others", "severity": "suspect"}
+    found = [{"feature": name, **noise} for name in "abc"] + [{"feature": "d", **leak}, {"feature": "e", **suspect}]
     assert said_findings(found, {"c": "it adds nothing"}) == [
         "'d', an id: 9 of 9 rows. Name it.",
+        "'e', outshines all others: 9 of 9 rows. Name it.",
         "'a', 'b': pure noise. Exclude it.",
     ]
 

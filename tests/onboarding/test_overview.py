@@ -52,6 +52,7 @@ def used(store, tmp_path_factory):
     finished(client, shop, 2, "FAILED", {})
     run = finished(client, shop, 1, "FINISHED", {"data.rows": "1200", "data.base_rate": "0.2"}, auc=0.75)
     finished(client, shop, 0, "FINISHED", {"data.rows": "1000", "data.base_rate": "0.1"}, auc=0.5)
+    finished(client, shop, 3, "FINISHED", {"kind": "partial", "data.rows": "9"}, auc=0.9)
     finished(client, mill, 0, "FINISHED", {"data.rows": "many"}, auc=0.875)
     finished(client, old, 0, "FINISHED", {"data.rows": "7"})
     client.delete_experiment(old)

@@ -93,6 +93,8 @@ def test_a_run_can_be_traced_to_data_configuration_code_and_environment(trained)
     assert tags["seed"] == "7"
     assert tags["device"] in ("cpu", "cuda")
     assert {"configuration.sha256", "environment.sha256", "weights.sha256"} <= set(tags)
+    assert tags["rows.sha256"] == load(project.output("03_primary", "test_rows.json"))["sha256"]
+    assert tags["kind"] == "training"
     assert run.data.params["training.epochs"] == "4"
     assert run.data.params["dataset.target"] == "default payment next month"
     version = project.client().get_model_version("finance", "1")
@@ -212,6 +214,9 @@ def test_a_broken_contract_stops_the_run_and_keeps_its_evidence(project):
     assert "AGE" in done.stderr
     assert "data/08_reporting/finance/data_docs/index.html" in done.stderr
     assert "Traceback" not in done.stderr
+    # Kedro's own hint would fail again on the same rows.
+    assert "Mend the data or the declaration" in done.stderr
+    assert "--from-nodes" not in done.stderr
     (run,) = project.runs()
     assert run.info.status == "FAILED"
     assert "ContractError" in run.data.tags["error"]
@@ -303,7 +308,7 @@ def test_a_crash_is_recorded_and_the_command_that_kedro_prints_goes_on(project):
     assert "train_model" not in resumed.stderr
     latest, _ = project.runs()
     assert latest.info.status == "FINISHED"
-    assert latest.data.tags["resumed"] == "true"
+    assert (latest.data.tags["resumed"], latest.data.tags["kind"]) == ("true", "training")
     # The page of the run that went on is whole: it has what the first one made, too.
     assert {"data.sha256", "weights.sha256"} <= set(latest.data.tags)
     assert {"validation.auc", "test.auc"} <= set(latest.data.metrics)
@@ -342,6 +347,9 @@ def test_a_run_that_died_without_a_word_is_found_by_the_next(project):
     assert done.returncode == 0, done.stderr
     latest, dead = project.runs()
     assert (latest.info.status, dead.info.status) == ("FINISHED", "KILLED")
+    assert (latest.data.tags["kind"], dead.data.tags["kind"]) == ("partial", "training")
+    assert "ingestion_record  data/02_intermediate/finance/ingestion.json" in done.stdout
+    assert "900 for training" not in done.stdout
 
 
 def test_a_new_result_removes_what_it_makes_stale(project):

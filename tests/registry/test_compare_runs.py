@@ -76,6 +76,19 @@ def test_figures_of_other_test_rows_stand_apart_those_of_the_latest_first(client
     assert groups[0].split == {"seed": "8", "strategy": "stratified"}
 
 
+def test_the_hash_of_the_test_rows_tells_which_are_the_same(client):
+    shuffled = add_run(client, 0.9, started=1, tags={"rows.sha256": "s"})
+    longer = add_run(client, 0.6, started=3, tags={"rows.sha256": "r", "data.sha256": "b" * 64})
+    latest = add_run(client, 0.7, started=4, tags={"rows.sha256": "r"})
+    before = add_run(client, 0.8, started=2)
+    first, second = compared(client).groups
+    assert [run.run_id for run in first.runs] == [before, latest, longer]
+    assert [run.run_id for run in second.runs] == [shuffled]
+    assert (first.assumed, second.assumed, second.remark) == (1, 0, "")
+    assert first.remark.startswith("which rows those of 1 of these runs")
+    assert "told by data and split" in compare_page(compared(client))
+
+
 def test_only_parameters_that_differ_are_shown(client):
     add_run(
         client, 0.7, started=1, params={"training.learning_rate": "0.1", "training.layers": "2", "about.question": "?"}
@@ -113,6 +126,15 @@ def test_deleted_runs_are_left_out_and_the_latest_are_found_page_by_page(client,
     client.delete_run(ids[5])
     assert [run.info.run_id for run in latest_runs(client, "shop", 5)] == ids[4::-1]
     assert [run.info.run_id for run in latest_runs(client, "shop", 3)] == ids[4:1:-1]
+
+
+def test_partial_runs_are_left_out_and_do_not_count(client, monkeypatch):
+    monkeypatch.setattr("lepton_pipeline.registry.store._PAGE", 2)
+    whole, before = add_run(client, 0.7, started=2, tags={"kind": "training"}), add_run(client, 0.6, started=1)
+    for started in (3, 4, 5):
+        add_run(client, 0.9, started=started, tags={"kind": "partial"})
+    assert [run.info.run_id for run in latest_runs(client, "shop", 2)] == [whole, before]
+    assert [run.info.run_id for run in latest_runs(client, "shop", 1)] == [whole]
 
 
 def test_a_vertical_that_never_ran_is_said(client, tmp_path):

@@ -40,6 +40,7 @@ def old(tags):
     [
         (run_of(), True, "made in one go"),
         (run_of(resumed="true"), False, "resumed: results of earlier runs"),
+        (run_of(kind="partial"), False, "only a part of what its pipeline makes"),
         (run_of("FAILED", error="DataError: gone"), False, r"failed \(DataError: gone\)"),
         (run_of("KILLED"), False, "killed: only what it recorded"),
     ],
@@ -102,6 +103,11 @@ def test_other_data_are_told_with_rows_and_fingerprints():
     other = check_data(then, {"data.sha256": "b" * 64, "data.rows": "1499"})
     assert not other.same
     assert other.text == f"1,500 rows, sha256 {'a' * 12} then; 1,499 rows, sha256 {'b' * 12} now"
+    drawn = then | {"rows.sha256": "r"}
+    assert check_data(drawn, drawn).same
+    assert "told by data and split" in check_data(then, drawn).text
+    shuffled = check_data(drawn, drawn | {"rows.sha256": "s"})
+    assert (shuffled.same, "their order has changed" in shuffled.text) == (False, True)
     gone = check_data(then, None, "no table file at data/01_raw/shop")
     assert "cannot be read: no table file" in gone.text
     assert gone.remedy

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lepton_pipeline.retraining.lock import JobLock, only_job
@@ -48,7 +49,7 @@ def test_a_killed_job_leaves_no_lock(tmp_path):
             assert holder is None
 
 
-def test_a_process_that_holds_the_lock_may_take_it_again(tmp_path):
+def test_the_thread_that_holds_the_lock_may_take_it_again(tmp_path):
     with only_job(tmp_path, "shop"):
         again = JobLock(tmp_path, "shop", "kedro run")
         assert again.acquire() is None
@@ -58,6 +59,18 @@ def test_a_process_that_holds_the_lock_may_take_it_again(tmp_path):
             assert second.communicate("\n")[0].startswith(f"kedro retrain, process {os.getpid()} on ")
     with hold(tmp_path) as second:
         assert second.communicate("\n")[0] == "None\n"
+
+
+def test_another_thread_of_the_process_is_told_who_is_at_work(tmp_path):
+    again = JobLock(tmp_path, "shop", "kedro run")
+    with only_job(tmp_path, "shop"), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(again.acquire).result().startswith(f"kedro retrain, process {os.getpid()} on ")
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(again.acquire).result() is None
+    # Whichever thread ends the work, at the end of the process say, lets go of what the other one took.
+    again.release()
+    with only_job(tmp_path, "shop") as holder:
+        assert holder is None
 
 
 def test_a_lock_that_cannot_say_who_holds_it_is_still_a_lock(tmp_path, monkeypatch):

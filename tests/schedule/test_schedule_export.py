@@ -11,10 +11,11 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from lepton_pipeline.cli_schedule import schedule
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.schedule.export import Place, write_export
-from lepton_pipeline.schedule.export.github import in_utc
 from lepton_pipeline.schedule.export.kubernetes import _name
 from lepton_pipeline.schedule.export.systemd import on_calendar
 from lepton_pipeline.schedule.policies import Policies, Policy
@@ -168,55 +169,6 @@ def test_kubernetes_needs_an_image(tmp_path):
         write_export("kubernetes", POLICIES, Place(tmp_path, "/app", "python"), [])
 
 
-def test_github_gets_one_expression_for_each_offset():
-    assert in_utc(BERLIN, "finance") == {"+0100": ["30 1 * * 1-5"], "+0200": ["30 0 * * 1-5"]}
-    assert in_utc(Cron("0 1 * * 1", "Europe/Berlin"), "x") == {"+0100": ["0 0 * * 1"], "+0200": ["0 23 * * 0"]}
-    assert in_utc(Cron("15,45 0,12 * * 6", "Asia/Kolkata"), "x") == {
-        "+0530": ["45 18 * * 5", "15 19 * * 5", "45 6 * * 6", "15 7 * * 6"]
-    }
-    assert in_utc(Cron("0 * * * *", "Europe/Berlin"), "x")["+0100"] == ["0 * * * *"]
-
-
-def test_expressions_in_utc_mean_the_same_moments():
-    cron, start = Cron("15,45 0,12 * * 6", "Asia/Kolkata"), datetime(2026, 11, 2, tzinfo=UTC)
-    utc = [Cron(each, "UTC") for each in in_utc(cron, "x")["+0530"]]
-    for _ in range(10):
-        moment = cron.after(start)
-        assert min(each.after(start) for each in utc) == moment
-        start = moment
-
-
-def test_github_refuses_what_utc_cannot_say(tmp_path):
-    policies = Policies(
-        {"finance": Policy("finance", BERLIN), "retail": Policy("retail", Cron("0 0 1 * *", "Asia/Tokyo"))}
-    )
-    with pytest.raises(ConfigurationError, match=r"retail.retraining.schedule: in UTC(.|\n)*retrain-finance.yml"):
-        write_export("github", policies, Place(tmp_path, ".", "python"), [])
-    assert [path.name for path in tmp_path.iterdir()] == ["retrain-finance.yml"]
-
-
-@pytest.mark.parametrize(
-    ("tick", "event", "run"),
-    [("30 1 * * 1-5", "schedule", True), ("30 0 * * 1-5", "schedule", False), ("", "workflow_dispatch", True)],
-)
-def test_a_workflow_runs_only_in_the_offset_that_holds(tmp_path, tick, event, run):
-    content = yaml.safe_load(exported("github", Place(tmp_path, ".", "python"))["retrain-finance.yml"])
-    assert [each["cron"] for each in content["on"]["schedule"]] == ["30 0 * * 1-5", "30 1 * * 1-5"]
-    guard, *steps = content["jobs"]["retrain"]["steps"]
-    assert all(step["if"] == "steps.when.outputs.run == 'true'" for step in steps)
-    (tmp_path / "date").write_text("#!/bin/sh\n[ $TZ = Europe/Berlin ] && echo +0100\n")
-    (tmp_path / "date").chmod(0o755)
-    environment = {
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        "TICK": tick,
-        "EVENT": event,
-        "GITHUB_OUTPUT": str(tmp_path / "o"),
-    }
-    subprocess.run(["bash", "-e", "-c", guard["run"]], env=environment, check=True)
-    assert (tmp_path / "o").read_text() == f"run={str(run).lower()}\n"
-    subprocess.run(["bash", "-n", "-c", steps[-1]["run"]], check=True)
-
-
 def test_a_dag_is_python_with_the_policy_in_it(place):
     files = exported("airflow", place)
     assert set(files) == {"lepton_retrain_finance.py", "lepton_retrain_credit_risk.py"}
@@ -271,3 +223,9 @@ def test_days_that_crons_read_differently_are_refused(place):
 def test_a_path_with_a_line_break_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="control character"):
         Place(tmp_path, "/srv\nrm -rf /", "python")
+
+
+def test_a_target_that_went_is_refused_with_the_others_named(tmp_path):
+    done = CliRunner().invoke(schedule, ["export", "github", "--out", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "'github' is not one of 'airflow', 'cron', 'systemd', 'kubernetes'" in done.output

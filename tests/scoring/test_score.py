@@ -31,8 +31,10 @@ from lepton_pipeline.parameters import (
     Training,
     Window,
 )
+from lepton_pipeline.scoring import score
 from lepton_pipeline.scoring.check import check_input
 from lepton_pipeline.scoring.score import score_input
+from lepton_pipeline.scoring_summary import scoring_markdown
 
 DATASET = Dataset(target="bought", positive="yes", id="id")
 AGE = {"expect": "column_values_to_be_between", "column": "age", "min_value": 18}
@@ -144,7 +146,7 @@ def test_what_was_finished_before_a_kill_is_not_scored_again(rows, tmp_path):
     assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == ["quarantine.parquet", "scores.parquet"]
 
 
-@pytest.mark.parametrize("changed", ["rows", "declaration", "model"])
+@pytest.mark.parametrize("changed", ["rows", "declaration", "model", "code"])
 def test_something_else_starts_anew(rows, tmp_path, monkeypatch, changed):
     with pytest.raises(KeyboardInterrupt):
         run(files(rows), Plain(fails_at=3), tmp_path, chunk_rows=10)
@@ -153,6 +155,8 @@ def test_something_else_starts_anew(rows, tmp_path, monkeypatch, changed):
         rows = rows.assign(age=rows["age"] + 1)
     if changed == "model":
         monkeypatch.setitem(VERSION, "version", 4)
+    if changed == "code":
+        monkeypatch.setattr(score, "package_sha256", lambda: "of another release")
     agreed = contract(AGE) if changed == "declaration" else None
     scores, _, _ = run(files(rows), model, tmp_path, agreed, chunk_rows=10)
     assert model.calls == 4
@@ -247,6 +251,27 @@ def test_windows_look_back_over_all_chunks(tmp_path):
     assert scores["probability"].tolist() == [1.0] * 6
     assert list(scores) == ["input_row", "probability", "decision", "model_version"]
     assert record["quarantined"] == 0
+
+
+def test_rows_that_windows_find_nothing_before_are_counted(tmp_path):
+    dataset = Dataset(target="bought", positive="yes", time="day", id="id")
+    windows = {"before": {"statistic": "lag", "rows": 1}, "spent": {"statistic": "sum"}}
+    made = {name: Window(of="age", by=["shop"], **window) for name, window in windows.items()}
+    model = SimpleNamespace(
+        inputs={"before": "number"},
+        threshold=0.5,
+        predict=predict_before,
+        unseen_counts=Plain().unseen_counts,
+        derivation=Derivation({}, {}),
+    )
+    # The first rows of both shops; a sum that is 0 is none.
+    rows = pd.DataFrame({"id": range(4), "day": range(4), "shop": ["a", "a", "b", "a"], "age": [0, 20, 30, 40]})
+    _, _, record = run(files(rows), model, tmp_path / "four", None, Features(windows=made), dataset, chunk_rows=3)
+    assert record["without_history"] == {"before": 2, "spent": 2}
+    assert "2 of 4 rows" in scoring_markdown({"scoring_record": record | {"model": VERSION}})
+    _, _, record = run(files(rows.tail(1)), model, tmp_path / "one", None, Features(windows=made), dataset)
+    said = "1 of 1 rows have no earlier row in the input for before, spent; hand in the rows that"
+    assert said in scoring_markdown({"scoring_record": record})
 
 
 def predict_before(rows):

@@ -21,6 +21,8 @@ from lepton_pipeline.parameters import Dataset, Features, Leaks
 # Fraction of the rarer class that may contradict a feature that settles the target.
 HANDFUL = 0.05
 ID_ROWS, DISTINCT, UNEVEN = 100, 0.99, 0.12
+# Where `leaks.max_auc` is not declared, few honest features are stronger alone.
+PLAUSIBLE = 0.95
 # Below this AUC (and its interval below that) no feature is too good; outshining few others says nothing.
 BRIGHT, SURELY, OTHERS = 0.75, 0.7, 5
 # With fewer rows of the rarer class a boosted model learns too little for the comparison to be fair.
@@ -37,11 +39,11 @@ _MEANING = {
     "an id": ("leak", f"{_EXCLUDE}, or declare it as dataset.id: what names rows says nothing about new ones."),
     "implausibly strong alone": (
         "leak",
-        f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted or raise "
-        "leaks.max_auc.",
+        f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted or "
+        "declare a higher leaks.max_auc.",
     ),
     "outshines all others": (
-        "leak",
+        "suspect",
         f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted.",
     ),
     "constant": ("noise", f"{_EXCLUDE}; encoding leaves it out anyway."),
@@ -70,7 +72,8 @@ def check_features(
     Returns:
         `rows` (training rows), `max_auc`, `on_leak`, `on_noise`; `features`: `name`, `kind`, `auc` of the feature alone
         with its 95 % interval `low` .. `high`, and `missing` (fraction of rows), by falling AUC; `findings`:
-        `feature`, `finding`, `severity` ("leak" or "noise"), `evidence` and `advice`.
+        `feature`, `finding`, `severity` ("leak"; "suspect", which never stops a run; or "noise"), `evidence` and
+        `advice`.
 
     Raises:
         DataError: a declared numeric column holds something else.
@@ -86,6 +89,7 @@ def check_features(
     return {
         "rows": len(training),
         **leaks.model_dump(exclude={"trusted"}),
+        "max_auc": _bound(leaks),
         "features": [
             {
                 "name": name,
@@ -179,7 +183,7 @@ def find_leaks(
     leaks: Leaks,
     known: Collection[str] = (),
 ) -> list[dict[str, str]]:
-    """The worst that there is to say about each feature that leaks.
+    """The worst that there is to say about each feature that leaks, or that is suspected of it.
 
     Args:
         training: see `plain_features`.
@@ -200,13 +204,19 @@ def find_leaks(
             found.append(_finding(name, "duplicates the target", settled))
         elif named:
             found.append(_finding(name, "an id", named))
-        elif alone.auc > leaks.max_auc and name not in leaks.trusted:
-            found.append(
-                _finding(name, "implausibly strong alone", f"{_shown(alone)}; leaks.max_auc is {leaks.max_auc:g}")
-            )
+        elif alone.auc > _bound(leaks) and name not in leaks.trusted:
+            declared = leaks.max_auc is not None
+            limit = f"{'' if declared else 'not declared, '}{_bound(leaks):g}"
+            said = f"{_shown(alone)}; leaks.max_auc is {limit}"
+            strong = _finding(name, "implausibly strong alone", said)
+            found.append(strong if declared else strong | {"severity": "suspect"})
     suspects = {finding["feature"] for finding in found}
     honest = training[[name for name in features if name not in suspects]]
     return found + _outshining(honest, labels, features, {*leaks.trusted, *known})
+
+
+def _bound(leaks: Leaks) -> float:
+    return PLAUSIBLE if leaks.max_auc is None else leaks.max_auc
 
 
 def settling(labels: Codes, rows: int) -> float:

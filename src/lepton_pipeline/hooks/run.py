@@ -24,45 +24,18 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from lepton_pipeline.credentials import without_credentials, without_webhook
-from lepton_pipeline.errors import BusyError, ConfigurationError, store_lost, user_error
-from lepton_pipeline.jobs import MONITORING, SCORING, TRAINING, Job
-from lepton_pipeline.monitoring_summary import monitoring_markdown, print_monitoring
+from lepton_pipeline.errors import BusyError, ConfigurationError, store_lost
+from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind_of, only_shown
+from lepton_pipeline.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
 from lepton_pipeline.permissions import require_writable
 from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.experiment_page import present_experiment
 from lepton_pipeline.registry.flat import flatten
-from lepton_pipeline.registry.tracking import PAGES, RunLog, read_tracking
+from lepton_pipeline.registry.tracking import RunLog, read_tracking
 from lepton_pipeline.retraining.lock import FOLDER, JobLock
-from lepton_pipeline.scoring_summary import print_scoring, scoring_markdown
-from lepton_pipeline.summary import print_summary, summary_markdown
 
 logger = logging.getLogger(__name__)
 _NAME_CHARACTERS = 80
-_REASON_CHARACTERS = 300
-_SUMMARISED = {
-    TRAINING: (
-        "ingestion_record",
-        "contract_result",
-        "split",
-        "columns",
-        "feature_report",
-        "metrics",
-        "copies",
-        "costs",
-        "slices",
-        "decision",
-    ),
-    SCORING: ("scoring_contract", "scoring_record"),
-    MONITORING: ("monitoring.ingestion_record", "monitoring.contract_result", "monitoring_result"),
-}
-_SCORED = {"scores": "batch_scores", "quarantine": "scoring_quarantine"}
-_PAGES = {
-    TRAINING: PAGES,
-    SCORING: {"contract": "scoring/contract.json", "record": "scoring/record.json"},
-    MONITORING: {"page": "monitoring/monitoring.html", "result": "monitoring/result.json"},
-}
-_PRINTED = {TRAINING: print_summary, SCORING: print_scoring, MONITORING: print_monitoring}
-_WRITTEN = {TRAINING: summary_markdown, SCORING: scoring_markdown, MONITORING: monitoring_markdown}
 
 
 @dataclass
@@ -71,6 +44,8 @@ class _Run:
 
     run_id: str
     chosen: str
+    kind: str
+    made: list[str] = field(default_factory=list)
     started: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -124,12 +99,13 @@ class RunHook:
                     logger.info("%s: no output is missing, nothing to run", job.name)
                     self._log.close_orphans(job.name)
                     continue
-                self._open(job, _chosen(job.vertical, run_params), tags)
+                self._open(job, _chosen(job.vertical, run_params), kind_of(job, own, self._all_exist), tags)
                 self._log.client.log_text(self._runs[job].run_id, installed, "environment.txt")
                 if "git.diff.sha256" in tags:
                     diff = lineage.code_diff(self._context.project_path)
                     self._log.code_diff(self._runs[job].run_id, lineage.masked(diff))
-                self._record_earlier_results(job, own, only_missing)
+                if self._runs[job].kind != PARTIAL:
+                    self._record_earlier_results(job, own, only_missing)
 
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
@@ -148,6 +124,7 @@ class RunHook:
         """Record what the catalog marks for MLflow; with the last output, stop the clock of the stage."""
         run = self._runs[Job.of(node)]
         self._log.record(run.run_id, self._catalog.get(dataset_name), data)
+        run.made.append(dataset_name)
         if dataset_name == node.outputs[-1]:
             stage = node.name.partition(".")[2]
             run.seconds[stage] = perf_counter() - run.started[node.name]
@@ -157,10 +134,10 @@ class RunHook:
     def after_pipeline_run(self) -> None:
         """End the runs as FINISHED and print the summary of each."""
         with self._failing():
-            results = {job: self._results(job) for job in self._runs}
+            results = {job: self._results(job, run) for job, run in self._runs.items()}
             for job, run in self._runs.items():
-                with _only_shown(job, run, "the text at the head of its page"):
-                    self._log.describe(run.run_id, _WRITTEN[job.purpose](results[job]), _PAGES[job.purpose])
+                with only_shown(job, run.run_id, "the text at the head of its page"):
+                    self._log.describe(run.run_id, WRITTEN[run.kind](results[job]), PAGES[run.kind])
                 if decision := results[job].get("decision"):
                     self.decisions[job.vertical] = decision
                     self._log.rename(run.run_id, f"v{decision['version']} {run.chosen}")
@@ -171,16 +148,16 @@ class RunHook:
                     )
                 self._log.metrics(run.run_id, {f"seconds.{stage}": each for stage, each in run.seconds.items()})
                 self._log.close(run.run_id, "FINISHED")
-                if job.purpose == TRAINING:
+                if run.kind == TRAINING:
                     metric = self._context.config_loader["parameters"][job.vertical]["gate"]["metric"]
-                    with _only_shown(job, run, "the view of its experiment"):
+                    with only_shown(job, run.run_id, "the view of its experiment"):
                         present_experiment(self._log.client, run.run_id, metric)
         finished, self._runs = self._runs, {}
         self._unlock()
         self._restore_sigterm()
         for job, run in finished.items():
-            with _only_shown(job, run, "its summary", whatever=True):
-                _PRINTED[job.purpose](job.name, results[job], run.seconds, self._log.where(run.run_id))
+            with only_shown(job, run.run_id, "its summary", whatever=True):
+                PRINTED[run.kind](job.name, results[job], run.seconds, self._log.where(run.run_id))
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
@@ -220,15 +197,20 @@ class RunHook:
         while self._locks:
             self._locks.pop().release()
 
-    def _open(self, job: Job, name: str, tags: dict[str, str]) -> None:
+    def _results(self, job: Job, run: _Run) -> dict[str, Any]:
+        parameters = self._context.config_loader["parameters"]
+        found = Results(self._catalog, parameters, self._context.project_path)
+        return found.of_part(job, run.run_id, run.made) if run.kind == PARTIAL else found.of(job, run.run_id)
+
+    def _open(self, job: Job, name: str, kind: str, tags: dict[str, str]) -> None:
         declared = without_webhook(self._context.config_loader["parameters"][job.vertical])
         # Every run has a present of its own.
         dataset = {key: each for key, each in declared["dataset"].items() if key != "present"}
-        own = {"configuration.sha256": lineage.sha256({**declared, "dataset": dataset})}
+        own = {KIND: kind, "configuration.sha256": lineage.sha256({**declared, "dataset": dataset})}
         if job.purpose == TRAINING:
             own["seed"] = str(declared["training"]["seed"])
-        run_id = self._log.open(job.name, name, {**tags, **own}, _PAGES[job.purpose])
-        self._runs[job] = _Run(run_id, name)
+        run_id = self._log.open(job.name, name, {**tags, **own}, PAGES[kind])
+        self._runs[job] = _Run(run_id, name, kind)
         if job.purpose == TRAINING:
             self._catalog[f"{job.vertical}.run_id"] = run_id
         self._log.parameters(run_id, declared)
@@ -246,40 +228,6 @@ class RunHook:
             self._log.record(self._runs[job].run_id, dataset, dataset.load(), earlier=True)
         if found:
             self._log.tag(self._runs[job].run_id, {"resumed": "true"})
-
-    def _results(self, job: Job) -> dict[str, Any]:
-        """What the summary shows, as far as it exists."""
-        vertical = job.vertical
-        datasets = {name: self._catalog.get(f"{vertical}.{name}") for name in _SUMMARISED[job.purpose]}
-        found = self._loaded(job, datasets)
-        found["tables"], found["readings"] = self._tables(job, "contract_result"), self._tables(job, "reading")
-        if job.purpose == SCORING:
-            written = _SCORED.items() if "scoring_record" in found else ()
-            found["paths"] = {name: self._shown(f"{vertical}.{dataset}") for name, dataset in written}
-        if job.purpose == MONITORING and "monitoring_result" in found:
-            found["paths"] = {"page": self._shown(f"{vertical}.monitoring_page")}
-        return found | {"about": self._context.config_loader["parameters"][vertical]["about"]}
-
-    def _tables(self, job: Job, result: str) -> dict[str, Any]:
-        """A result that there is of each raw table, by the table's name."""
-        names = sorted(name for name in pipelines[job.name].all_outputs() if name.endswith(f".{result}"))
-        own = (f"{job.vertical}.{result}", f"{job.vertical}.{MONITORING}.{result}")
-        datasets = {name.split(".")[-2]: self._catalog.get(name) for name in names if name not in own}
-        return self._loaded(job, datasets)
-
-    def _loaded(self, job: Job, datasets: Mapping[str, Any]) -> dict[str, Any]:
-        """The data sets that there are, without those that cannot be read."""
-        found: dict[str, Any] = {}
-        for name, dataset in datasets.items():
-            if dataset and dataset.exists():
-                with _only_shown(job, self._runs[job], f"reading {name}"):
-                    found[name] = dataset.load()
-        return found
-
-    def _shown(self, dataset: str) -> str:
-        """Where a data set lies, from the project's folder on where it is below it."""
-        path, project = Path(getattr(self._catalog.get(dataset), "path", dataset)), self._context.project_path
-        return str(path.relative_to(project) if path.is_relative_to(project) else path)
 
     def _connect(self) -> RunLog:
         try:
@@ -318,32 +266,6 @@ class RunHook:
                 gone = True
         if gone:
             logger.warning("%s: the next run that reaches MLflow's store ends run %s there", job.name, run.run_id)
-
-
-@contextmanager
-def _only_shown(job: Job, run: _Run, what: str, *, whatever: bool = False) -> Iterator[None]:
-    """Let a run whose work is done end well though its results cannot be shown, and say so.
-
-    Args:
-        job: whose run it is.
-        run: the run.
-        what: is shown.
-        whatever: also where a user could mend the error; else that one is the command's to report.
-    """
-    try:
-        yield
-    except Exception as error:
-        if not whatever and user_error(error) is not None:
-            raise
-        reason = without_credentials(" ".join(f"{type(error).__name__}: {error}".split()))[:_REASON_CHARACTERS]
-        logger.warning(
-            "%s: %s failed (%s); run %s is whole: kedro compare %s lists it, make ui shows it",
-            job.name,
-            what,
-            reason,
-            run.run_id,
-            job.name,
-        )
 
 
 def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:

@@ -222,12 +222,12 @@ def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], se
 
 
 def said_findings(findings: Sequence[Mapping[str, Any]], dropped: Mapping[str, str]) -> list[str]:
-    """One sentence for each leak; what adds nothing and was not dropped for it, by what was found, the advice once."""
-    leaks = [each for each in findings if each["severity"] == "leak"]
+    """One sentence for each leak or suspect; one for all that add nothing alike and were not dropped for it."""
+    leaks = [each for each in findings if each["severity"] != "noise"]
     said = [f"{each['feature']!r}, {each['finding']}: {each['evidence']}. {each['advice']}" for each in leaks]
     useless: dict[tuple[str, str], list[str]] = {}
     for each in findings:
-        if each["severity"] != "leak" and each["feature"] not in dropped:
+        if each["severity"] == "noise" and each["feature"] not in dropped:
             useless.setdefault((each["finding"], each["advice"]), []).append(repr(each["feature"]))
     return said + [f"{', '.join(names)}: {finding}. {advice}" for (finding, advice), names in useless.items()]
 

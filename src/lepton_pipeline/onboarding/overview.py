@@ -17,6 +17,7 @@ from yaml import YAMLError
 
 from lepton_pipeline.declaration import find_verticals, read_vertical
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.jobs import is_partial
 from lepton_pipeline.parameters import Dataset, Split, Vertical
 from lepton_pipeline.registry.champion import CHAMPION
 from lepton_pipeline.registry.tracking import Tracking, existing_store
@@ -157,7 +158,9 @@ def _runs(client: Any, name: str) -> dict[str, Any]:
     experiment = client.get_experiment_by_name(name)
     if experiment is None or experiment.lifecycle_stage != "active":
         return {}
-    runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"], max_results=_RECENT)
+    order = ["attributes.start_time DESC"]
+    found = client.search_runs([experiment.experiment_id], order_by=order, max_results=_RECENT)
+    runs = [run for run in found if not is_partial(run.data.tags)]
     if not runs:
         return {}
     # A run may have failed before its table was read.

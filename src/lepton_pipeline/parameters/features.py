@@ -52,7 +52,12 @@ class Features(Declaration):
 class Leaks(Declaration):
     """What makes a feature too good, or too useless, to be honest."""
 
-    max_auc: float = Field(0.95, gt=0.5, le=1, description="largest AUC that one feature alone may reach")
+    max_auc: float | None = Field(
+        None,
+        gt=0.5,
+        le=1,
+        description="largest AUC of one feature alone; more stops a run. Not declared: more than 0.95 warns",
+    )
     trusted: list[str] = Field([], description="features that may exceed it, because it is known why")
     on_leak: Literal["stop", "warn"] = Field("stop", description="what a leak does")
     on_noise: Literal["warn", "drop"] = Field("warn", description="what is done about features that are pure noise")

@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.data.test_rows import identify_test_rows
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
@@ -43,6 +44,12 @@ def create_pipeline(vertical: str) -> Pipeline:
         [
             Node(split_rows, ["feature_table", "params:dataset", "params:split"], "split", name="split_rows"),
             Node(find_units, ["feature_table", "split", "params:dataset"], "units", name="find_units"),
+            Node(
+                identify_test_rows,
+                ["feature_table", "split", "params:features"],
+                "test_rows",
+                name="identify_test_rows",
+            ),
             Node(
                 find_copies,
                 ["feature_table", "split", "params:dataset", "params:features", "params:split"],

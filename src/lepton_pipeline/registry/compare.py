@@ -13,6 +13,7 @@ from lepton_pipeline.registry.experiment_page import differing_parameters
 from lepton_pipeline.registry.flat import INTERVALS
 
 METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
+_ROWS = "rows.sha256"
 _BASELINE = "hist_gradient_boosting"
 _COMMIT_CHARACTERS = 8
 # Said of a run apart, or of no effect on it.
@@ -81,19 +82,30 @@ class ComparedRun:
 
 @dataclass(frozen=True)
 class ComparableRuns:
-    """Runs whose figures are of the same test rows: same data, divided in the same way.
+    """Runs whose figures are of the same test rows.
 
     Attributes:
-        data: fingerprint of the table, "" where it is not known.
-        rows: of the table.
+        data: fingerprint of the table of the latest, "" where it is not known.
+        rows: of that table.
         split: how it was divided, by parameter.
         runs: the best first.
+        assumed: how many runs do not say which their test rows were: that they are the same is taken from data and
+            split.
     """
 
     data: str
     rows: str
     split: dict[str, str]
     runs: list[ComparedRun]
+    assumed: int
+
+    @property
+    def remark(self) -> str:
+        """What is not certain of them."""
+        if not self.assumed:
+            return ""
+        whose = "this run's" if len(self.runs) == 1 else f"those of {self.assumed} of these runs"
+        return f"which rows {whose} test rows were is told by data and split; an order of rows that changed is not seen"
 
 
 @dataclass(frozen=True)
@@ -136,8 +148,14 @@ def compare_runs(
     versions = versions or {}
     made = {run.info.run_id: _compared(run, metric, differing, versions.get(run.info.run_id)) for run in runs}
     groups: dict[tuple[Any, ...], list[Any]] = {}
+    # A run of before its test rows were hashed stands beside the latest that were cut alike.
+    alike: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for run in ended:
-        groups.setdefault(held_out(run), []).append(run)
+        if _ROWS in run.data.tags:
+            alike.setdefault(_cut(run), (run.data.tags[_ROWS],))
+    for run in ended:
+        key = (run.data.tags[_ROWS],) if _ROWS in run.data.tags else alike.get(_cut(run), _cut(run))
+        groups.setdefault(key, []).append(run)
     known = {run.info.run_id for run in ended}
     return Comparison(
         vertical=vertical,
@@ -148,17 +166,18 @@ def compare_runs(
     )
 
 
-def held_out(run: Any) -> tuple[Any, ...]:
-    """What decides which rows a run kept for its test: two runs with the same have the same."""
+def _cut(run: Any) -> tuple[Any, ...]:
+    """Data and split, which decide what rows a run keeps for its test unless the order of rows does, too."""
     split = {key: value for key, value in run.data.params.items() if key.startswith("split.") and key not in _NO_CUT}
     return run.data.tags.get("data.sha256", ""), *sorted(split.items())
 
 
 def _group(runs: Sequence[Any], made: Mapping[str, ComparedRun], metric: str) -> ComparableRuns:
-    data, *split = held_out(runs[0])
+    data, *split = _cut(runs[0])
     best_first = sorted((made[run.info.run_id] for run in runs), key=lambda run: _rank(run.figures[metric].value))
     shown = {key.removeprefix("split."): value for key, value in split}
-    return ComparableRuns(data, runs[0].data.tags.get("data.rows", ""), shown, best_first)
+    assumed = sum(_ROWS not in run.data.tags for run in runs)
+    return ComparableRuns(data, runs[0].data.tags.get("data.rows", ""), shown, best_first, assumed)
 
 
 def _rank(value: float) -> tuple[bool, float]:

@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lepton_pipeline.jobs import is_partial
+
 # A parameter that every run has a value of its own of.
 PRESENT = "dataset.present"
 # Lets the UI open on the pages of model training.
@@ -38,7 +40,7 @@ with what matters and what the latest runs differ in.
 - `{baseline}.*`: gradient boosting on the same rows; what the model does not add to it is not worth its price.
 - `validation.*` and `train.loss`: by epoch, of the first network.
 - `gate.decision`, and `gate.reason`: whether the version became champion, and why.
-- Test figures compare only where `data.sha256` and the parameters `split.*` are the same.
+- Test figures compare only where `rows.sha256`, of the test rows, is the same.
 - `kedro compare` shows the same in a terminal, `kedro reproduce RUN_ID` makes a run again."""
 
 
@@ -53,7 +55,7 @@ def present_experiment(client: Any, run_id: str, metric: str) -> None:
     experiment = client.get_experiment(client.get_run(run_id).info.experiment_id)
     ended = "attributes.status = 'FINISHED'"
     latest = client.search_runs([experiment.experiment_id], ended, max_results=_SHOWN_RUNS)
-    differing = differing_parameters([run.data.params for run in latest])
+    differing = differing_parameters([run.data.params for run in latest if not is_partial(run.data.tags)])
     for key, value in experiment_tags(experiment.experiment_id, metric, list(differing)).items():
         if experiment.tags.get(key) != value:
             client.set_experiment_tag(experiment.experiment_id, key, value)

@@ -29,6 +29,7 @@ TAGS = (
     "git.dirty",
     "data.sha256",
     "data.rows",
+    "rows.sha256",
     "configuration.sha256",
     "environment.sha256",
     "weights.sha256",

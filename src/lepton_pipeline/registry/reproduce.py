@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.jobs import is_partial
 
 # Times differ from run to run, and what the gate says depends on the champion of the day.
 _NOT_OF_THE_MODEL = ("seconds.", "gate.", "champion.", "system/")
@@ -68,6 +69,8 @@ def check_run(run: Any) -> Check:
             "resumed: results of earlier runs, perhaps of other code, data or parameters, are in it",
             "choose a run that was made in one go",
         )
+    if is_partial(run.data.tags):
+        return Check("run", False, "partial: it made only a part of what its pipeline makes", "choose a whole run")
     return Check("run", True, "finished, made in one go")
 
 
@@ -133,7 +136,7 @@ def check_environment(then: str | None, now: str, tags: Mapping[str, str], pytho
 
 
 def check_data(then: Mapping[str, str], now: Mapping[str, str] | None, problem: str = "") -> Check:
-    """Compare the table that was made of the raw data.
+    """Compare the table that was made of the raw data, and the test rows that were drawn from it.
 
     Args:
         then: tags of the run.
@@ -146,8 +149,13 @@ def check_data(then: Mapping[str, str], now: Mapping[str, str] | None, problem: 
         return Check("data", False, "not known: the run ended before its table was read")
     if now is None or "data.sha256" not in now:
         return Check("data", False, f"cannot be read: {problem}", remedy)
+    tested = then.get("rows.sha256")
+    if was == now["data.sha256"] and tested in (None, now.get("rows.sha256")):
+        known = "" if tested else "; the run does not say which its test rows were: told by data and split"
+        return Check("data", True, f"{_rows(now)} rows, sha256 {was[:_SHORT]}{known}")
     if was == now["data.sha256"]:
-        return Check("data", True, f"{_rows(now)} rows, sha256 {was[:_SHORT]}")
+        text = f"the same {_rows(now)} rows, of which others are test rows now: their order has changed, or the code"
+        return Check("data", False, text, remedy)
     return Check(
         "data",
         False,
@@ -209,7 +217,7 @@ def read_artifact(client: Any, run_id: str, name: str) -> str | None:
 
 
 def compare_values(then: tuple[Any, str], now: tuple[Any, str]) -> list[Value]:
-    """Compare every figure of two runs, those by epoch at every epoch, and the hashes of configuration and weights.
+    """Compare every figure of two runs, those by epoch at every epoch, and hashes (configuration, test rows, weights).
 
     Left out is what does not depend on the model alone: seconds, and what the gate found in the registry.
 
@@ -221,7 +229,7 @@ def compare_values(then: tuple[Any, str], now: tuple[Any, str]) -> list[Value]:
     one, other = first.get_run(first_id).data, second.get_run(second_id).data
     values = [
         Value(key, one.tags[key], other.tags.get(key))
-        for key in ("configuration.sha256", "weights.sha256")
+        for key in ("configuration.sha256", "rows.sha256", "weights.sha256")
         if key in one.tags
     ]
     for name in sorted(one.metrics.keys() | other.metrics.keys()):

@@ -9,6 +9,7 @@ from typing import Any
 
 from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.jobs import is_partial
 from lepton_pipeline.registry.home import SQLITE
 from lepton_pipeline.registry.tracking import Access, RunLog, Tracking
 from lepton_pipeline.registry.versions import all_versions, name_filter
@@ -34,7 +35,7 @@ def open_store(tracking: Tracking, project: Path, access: Access = "load") -> An
 
 
 def latest_runs(client: Any, vertical: str, most: int) -> list[Any]:
-    """The latest runs of a vertical, the newest first; deleted ones are not among them.
+    """The latest runs of a vertical, the newest first; deleted and partial ones are not among them.
 
     Args:
         client: of the store.
@@ -57,14 +58,15 @@ def latest_runs(client: Any, vertical: str, most: int) -> list[Any]:
         page = client.search_runs(
             [experiment],
             order_by=["attributes.start_time DESC"],
-            max_results=min(_PAGE, most - len(found)),
+            max_results=min(_PAGE, most),
             page_token=token,
         )
-        found += page
+        # By a filter of MLflow, runs without that tag would be left out, too.
+        found += [run for run in page if not is_partial(run.data.tags)]
         token = page.token
         if not token:
             break
-    return found
+    return found[:most]
 
 
 def find_run(client: Any, text: str) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lepton_pipeline.jobs import RETRAINING, Job
+from lepton_pipeline.jobs import RETRAINING, Job, is_partial
 from lepton_pipeline.registry.champion import champion_of, history
 from lepton_pipeline.registry.tracking import VANISHED, vanished
 from lepton_pipeline.retraining.facts import Champion, Estimate
@@ -85,7 +85,7 @@ def read_champion(client: Any, vertical: str, metric: str) -> Champion | None:
 def last_training(client: Any, vertical: str, now: datetime) -> datetime | None:
     """When a training last came to a decision of the gate, before `now`; for one as of a date, that date."""
     runs = _runs(client, vertical, "attributes.status = 'FINISHED' AND tags.`gate.decision` LIKE '%'")
-    return max((at for at in map(_clock, runs) if at <= now), default=None)
+    return max((at for run in runs if not is_partial(run.data.tags) and (at := _clock(run)) <= now), default=None)
 
 
 def failures(jobs: list[JobRun]) -> tuple[datetime | None, int]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from lepton_pipeline.errors import LeptonError, store_lost, user_error
-from lepton_pipeline.jobs import RETRAINING, Job
+from lepton_pipeline.jobs import KIND, RETRAINING, Job
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.tracking import RunLog
@@ -162,6 +162,7 @@ class _Work:
     def begin(self) -> None:
         request, log = self._request, self._log
         tags = {
+            KIND: RETRAINING,
             "as_of": "" if request.as_of is None else str(request.as_of),
             "forced": _text(request.force),
             "champion.before": _text(champion_of(log.client, request.vertical)),

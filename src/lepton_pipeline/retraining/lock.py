@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -18,12 +19,13 @@ from pathlib import Path
 from lepton_pipeline.locks import FileLock
 
 FOLDER = Path("data/.locks")
-# By process, since a fork has its own, and file: the lock, and how many times it was taken.
-_held: dict[tuple[int, Path], tuple[FileLock, int]] = {}
+_Holder = tuple[int, threading.Thread, Path]
+# By process, since a fork has its own, thread and file: the lock, and how many times it was taken.
+_held: dict[_Holder, tuple[FileLock, int]] = {}
 
 
 class JobLock:
-    """The lock of one pipeline; a process that holds it may take it again.
+    """The lock of one pipeline; a thread that holds it may take it again.
 
     Args:
         folder: where the locks lie; it is made.
@@ -35,44 +37,46 @@ class JobLock:
         self._file = (folder / f"{name}.lock").absolute()
         self._note = self._file.with_suffix(".json")
         self._what = what
+        self._key: _Holder | None = None
 
     def acquire(self) -> str | None:
         """Take the lock, if nobody else has it.
 
         Returns:
-            None where this process has it now; else who has it, in words.
+            None where this thread has it now; else who has it, in words.
 
         Raises:
             OSError: the lock's file cannot be made or read.
         """
-        if self._key in _held:
-            lock, times = _held[self._key]
-            _held[self._key] = lock, times + 1
+        key = (os.getpid(), threading.current_thread(), self._file)
+        if key in _held:
+            lock, times = _held[key]
+        else:
+            lock, times = FileLock(self._file, seconds=0), 0
+            if not lock.acquire():
+                return self._holder()
+        self._key, _held[key] = key, (lock, times + 1)
+        if times:
             return None
-        lock = FileLock(self._file, seconds=0)
-        if not lock.acquire():
-            return self._holder()
-        _held[self._key] = lock, 1
         # Who holds it is a courtesy: a full disk must not keep anybody from it.
         with suppress(OSError):
             self._write()
         return None
 
     def release(self) -> None:
-        """Let go of the lock, if that was the first time that it was taken."""
-        lock, times = _held[self._key]
+        """Let go of the lock, if that was the first time that it was taken; from any thread."""
+        key, self._key = self._key, None
+        if key is None:
+            return
+        lock, times = _held[key]
         if times > 1:
-            _held[self._key] = lock, times - 1
+            _held[key] = lock, times - 1
             return
         # Before the lock is free: the next one writes its own.
         with suppress(OSError):
             self._note.unlink()
-        del _held[self._key]
+        del _held[key]
         lock.release()
-
-    @property
-    def _key(self) -> tuple[int, Path]:
-        return os.getpid(), self._file
 
     def _write(self) -> None:
         holder = {
@@ -99,7 +103,7 @@ def only_job(folder: Path, name: str, what: str = "kedro retrain") -> Iterator[s
     """Hold the lock of a pipeline, if nobody else does; see `JobLock`.
 
     Yields:
-        None where this process holds the lock; else who does, in words.
+        None where this thread holds the lock; else who does, in words.
     """
     lock = JobLock(folder, name, what)
     holder = lock.acquire()

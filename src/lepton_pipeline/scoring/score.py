@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline import __version__
 from lepton_pipeline.data.contracts.report import require_kept
 from lepton_pipeline.data.source import Chunk, Raw, Source
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import add_features
 from lepton_pipeline.features.unseen import Unseen, require_seen
+from lepton_pipeline.features.windows import window_feature
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
+from lepton_pipeline.registry.lineage import package_sha256
 from lepton_pipeline.scoring.check import ROW, with_dates
 from lepton_pipeline.scoring.work import FinishedRows, Work
 
@@ -50,7 +51,7 @@ def score_input(
 
     Columns over earlier rows (`features.windows`) are computed of all rows at once, in order of time; everything else
     is done chunk by chunk. Finished chunks are kept in `folder`, and are not scored again by a later call with the same
-    rows, model and declaration.
+    rows, model, declaration and code.
 
     Args:
         raw: what was checked.
@@ -72,7 +73,7 @@ def score_input(
         The scored rows, to be written chunk by chunk: `input_row` (counted from 0 over all files), the columns of
         `dataset.id` and `dataset.time` as far as they are there, `probability` (float64), `decision` (bool), `reasons`
         (text, where some are asked for; empty beside a row that gets none), `model_version` (int64). The record of the
-        scoring, ready for JSON.
+        scoring, ready for JSON; its `without_history` counts by window the rows that have nothing to look back to.
 
     Raises:
         ContractError: the rows break the contract, see `require_kept`.
@@ -94,7 +95,7 @@ def score_input(
         raise DataError(f"column {taken[0]!r} has the name of one that scoring adds; rename it, or declare another.")
     parts = {"dataset": dataset, "ingestion": ingestion, "contract": contract, "features": features, "scoring": scoring}
     declared = {part: declaration.model_dump(mode="json") for part, declaration in parts.items()}
-    manifest = {"files": checked["files"], "model": version, "declared": declared, "code": __version__}
+    manifest = {"files": checked["files"], "model": version, "declared": declared, "code": package_sha256()}
     work = Work.resume(folder, manifest)
     windows = features if features.windows and not ready else None
     kept = _KeptRows(source, checked["kinds"], left_out[ROW].to_numpy(), dataset, windows)
@@ -112,6 +113,7 @@ def score_input(
         "rows": checked["rows"],
         "quarantined": checked["quarantined"],
         "unseen": unseen,
+        "without_history": kept.without_history(),
         **totals.figures(),
         "seconds": round(perf_counter() - started, 1),
     }
@@ -161,6 +163,17 @@ class _KeptRows:
 
     def _with_windows(self, chunk: Chunk) -> pd.DataFrame:
         return self._whole.loc[chunk.start : chunk.stop - 1]
+
+    def without_history(self) -> dict[str, int]:
+        """Rows before which a window finds no value, by window."""
+        found: dict[str, int] = {}
+        for name, window in (self.windows.windows if self.windows else {}).items():
+            # A sum of nothing is 0, as that of a nought is.
+            counted = window.statistic in ("count", "sum")
+            counting = window.model_copy(update={"statistic": "count"})
+            values = window_feature(self._whole, name, counting, self.dataset) if counted else self._whole[name]
+            found[name] = int((values.isna() | (values == 0 if counted else False)).sum())
+        return found
 
     @cached_property
     def _whole(self) -> pd.DataFrame:

@@ -34,6 +34,13 @@ def test_leaks_do_not_hide_one_another(spreads: dict[str, float], rows: int) -> 
     assert found.together[0] < 0.85
 
 
+def test_many_that_stand_out_are_questions_and_one_named_as_of_afterwards_is_left_out() -> None:
+    strong = {name: 1.2 + 0.1 * at for at, name in enumerate("pqrst")}
+    found = judged(strong)
+    assert (set(found.leaks), set(found.asked)) == (set(), set(strong))
+    assert list(judged({**strong, "final_result": 1.3}).leaks) == ["final_result"]
+
+
 def test_a_strong_attribute_is_a_question_with_both_figures_and_leaks_beside_it_are_found() -> None:
     found = judged({"age": 1.3, "later_sum": 1.3})
     assert list(found.leaks) == ["later_sum"]

@@ -24,6 +24,8 @@ _GAP, _GAP_ABOVE, _MOST_ABOVE, _FEWEST_BELOW = 0.08, 0.7, 6, 5
 _FEWEST = 40
 # A feature that is ahead of all others by less is a question.
 _AHEAD, _LIFT = 0.05, 0.08
+# Where more than these stand out with plain names, they are what the table is about, as in a study of one disease.
+_COMPANY = 3
 # Many honest features reach what is below it; unless a name says that it comes afterwards, that is a question, too.
 _STRONG = 0.78
 # Below it, a feature says next to nothing alone.
@@ -84,6 +86,7 @@ def judge_features(
     suspects, rest = _outshining(useful, labels, alone, suspects, {*apart, *later}, joint_auc)
     leaks, asked = {}, {}
     noise = rest[0] < _TELLING
+    crowd = sum(name not in plain and not is_afterwards(name) for name in suspects) > _COMPANY
     for name in suspects:
         each = alone[name]
         beside = joint_auc(useful.drop(columns=[other for other in suspects if other != name]), labels)
@@ -94,8 +97,8 @@ def judge_features(
             continue
         if each.auc >= SETTLED:
             leaks[name] = f"it nearly settles the target: {evidence}"
-        elif name in plain or not enough or (noise and each.auc < IMPLAUSIBLE and not is_afterwards(name)):
-            # Whoever has noise beside it only outshines the others, however honest it is.
+        elif name in plain or not enough or (not is_afterwards(name) and (crowd or (noise and each.auc < IMPLAUSIBLE))):
+            # Whoever has noise beside it, or is one of many, outshines the others however honest it is.
             asked[name] = evidence
         elif _ahead(each, rest) and each.auc - rest[0] >= _AHEAD and (each.auc >= _STRONG or is_afterwards(name)):
             leaks[name] = f"it outshines all others: {evidence}"

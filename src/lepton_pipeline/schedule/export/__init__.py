@@ -9,7 +9,6 @@ from pathlib import Path
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.schedule.export.airflow import airflow_files
 from lepton_pipeline.schedule.export.cron import cron_files
-from lepton_pipeline.schedule.export.github import github_files
 from lepton_pipeline.schedule.export.kubernetes import kubernetes_files
 from lepton_pipeline.schedule.export.place import Place
 from lepton_pipeline.schedule.export.systemd import systemd_files
@@ -22,7 +21,6 @@ _TARGETS: dict[str, Callable[[list[Policy], Place], dict[str, str]]] = {
     "cron": cron_files,
     "systemd": systemd_files,
     "kubernetes": kubernetes_files,
-    "github": github_files,
 }
 
 
@@ -30,7 +28,7 @@ def write_export(target: str, policies: Policies, place: Place, verticals: list[
     """Write the schedules of a project for another scheduler into `place.out`.
 
     Args:
-        target: "airflow", "cron", "systemd", "kubernetes" or "github".
+        target: "airflow", "cron", "systemd" or "kubernetes".
         policies: those of the project.
         place: where the jobs will run, and the files go.
         verticals: only these; all that have a schedule if empty.

@@ -1,0 +1,182 @@
+"""What the end of a run shows of its results: the text at the head of its page in MLflow, and the summary printed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.project import pipelines
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from rich.text import Text
+
+from lepton_pipeline.columns_view import facts_grid
+from lepton_pipeline.credentials import without_credentials
+from lepton_pipeline.errors import user_error
+from lepton_pipeline.jobs import MONITORING, PARTIAL, SCORING, TRAINING, Job
+from lepton_pipeline.monitoring_summary import monitoring_markdown, print_monitoring
+from lepton_pipeline.registry.tracking import PAGES as TRAINING_PAGES
+from lepton_pipeline.scoring_summary import print_scoring, scoring_markdown
+from lepton_pipeline.summary import print_summary, summary_markdown
+from lepton_pipeline.terminal import console
+
+logger = logging.getLogger(__name__)
+_REASON_CHARACTERS = 300
+# The last of each is what its job is for.
+_SUMMARISED = {
+    TRAINING: (
+        "ingestion_record",
+        "contract_result",
+        "split",
+        "columns",
+        "feature_report",
+        "metrics",
+        "copies",
+        "costs",
+        "slices",
+        "decision",
+    ),
+    SCORING: ("scoring_contract", "scoring_record"),
+    MONITORING: ("monitoring.ingestion_record", "monitoring.contract_result", "monitoring_result"),
+}
+_SCORED = {"scores": "batch_scores", "quarantine": "scoring_quarantine"}
+PAGES: dict[str, Mapping[str, str]] = {
+    TRAINING: TRAINING_PAGES,
+    SCORING: {"contract": "scoring/contract.json", "record": "scoring/record.json"},
+    MONITORING: {"page": "monitoring/monitoring.html", "result": "monitoring/result.json"},
+    PARTIAL: {},
+}
+
+
+def kind_of(job: Job, own: Pipeline, exist: Callable[[Pipeline], bool]) -> str:
+    """What the tag `kind` says of a run: its job's purpose, or "partial".
+
+    A run is whole where it makes all that follows from what it makes, and so comes to what its job is for; or, after a
+    failure, fills the last gap that an earlier one has left.
+
+    Args:
+        job: whose run it is.
+        own: the nodes that it was asked for.
+        exist: whether all outputs of nodes exist, at its start.
+    """
+    whole, names = pipelines[job.name], {node.name for node in own.nodes}
+    if not {node.name for node in whole.from_nodes(*names).nodes} <= names:
+        return PARTIAL
+    makes_result = f"{job.vertical}.{_SUMMARISED[job.purpose][-1]}" in own.all_outputs()
+    return job.purpose if makes_result or (not exist(own) and exist(whole - own)) else PARTIAL
+
+
+@contextmanager
+def only_shown(job: Job, run_id: str, what: str, *, whatever: bool = False) -> Iterator[None]:
+    """Let a run whose work is done end well though its results cannot be shown, and say so.
+
+    Args:
+        job: whose run it is.
+        run_id: the run.
+        what: is shown.
+        whatever: also where a user could mend the error; else that one is the command's to report.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not whatever and user_error(error) is not None:
+            raise
+        reason = without_credentials(" ".join(f"{type(error).__name__}: {error}".split()))[:_REASON_CHARACTERS]
+        logger.warning(
+            "%s: %s failed (%s); run %s is whole: kedro compare %s lists it, make ui shows it",
+            job.name,
+            what,
+            reason,
+            run_id,
+            job.name,
+        )
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of runs, as they lie on disk.
+
+    Args:
+        catalog: of the Kedro run.
+        parameters: the declarations, by vertical.
+        project: its root.
+    """
+
+    catalog: DataCatalog
+    parameters: Mapping[str, Any]
+    project: Path
+
+    def of(self, job: Job, run_id: str) -> dict[str, Any]:
+        """What the summary shows, as far as it exists."""
+        vertical = job.vertical
+        datasets = {name: self.catalog.get(f"{vertical}.{name}") for name in _SUMMARISED[job.purpose]}
+        found = self._loaded(job, run_id, datasets)
+        found["tables"] = self._loaded(job, run_id, self._tables(job, "contract_result"))
+        found["readings"] = self._loaded(job, run_id, self._tables(job, "reading"))
+        if job.purpose == SCORING:
+            written = _SCORED.items() if "scoring_record" in found else ()
+            found["paths"] = {name: self.shown(f"{vertical}.{dataset}") for name, dataset in written}
+        if job.purpose == MONITORING and "monitoring_result" in found:
+            found["paths"] = {"page": self.shown(f"{vertical}.monitoring_page")}
+        return found | {"about": self.parameters[vertical]["about"]}
+
+    def of_part(self, job: Job, run_id: str, made: Collection[str]) -> dict[str, Any]:
+        """Where lies what a partial run has made; and the gate's decision, if it came to one."""
+        decision = f"{job.vertical}.decision"
+        datasets = {"decision": self.catalog.get(decision)} if decision in made else {}
+        paths = {name.partition(".")[2]: self.shown(name) for name in made}
+        return self._loaded(job, run_id, datasets) | {"made": paths}
+
+    def shown(self, dataset: str) -> str:
+        """Where a data set lies, from the project's folder on where it is below it."""
+        path = Path(getattr(self.catalog.get(dataset), "path", dataset))
+        return str(path.relative_to(self.project) if path.is_relative_to(self.project) else path)
+
+    def _tables(self, job: Job, result: str) -> dict[str, Any]:
+        """A result that there is of each raw table, by the table's name."""
+        names = sorted(name for name in pipelines[job.name].all_outputs() if name.endswith(f".{result}"))
+        own = (f"{job.vertical}.{result}", f"{job.vertical}.{MONITORING}.{result}")
+        return {name.split(".")[-2]: self.catalog.get(name) for name in names if name not in own}
+
+    def _loaded(self, job: Job, run_id: str, datasets: Mapping[str, Any]) -> dict[str, Any]:
+        """The data sets that there are, without those that cannot be read."""
+        found: dict[str, Any] = {}
+        for name, dataset in datasets.items():
+            if dataset and dataset.exists():
+                with only_shown(job, run_id, f"reading {name}"):
+                    found[name] = dataset.load()
+        return found
+
+
+def print_part(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
+    """Print what a partial run has made, and nothing that others have.
+
+    Args:
+        name: of the pipeline.
+        results: see `Results.of_part`.
+        seconds: by stage.
+        where: how to see the run in the MLflow UI.
+    """
+    out = console()
+    out.print()
+    out.print(Text(f"{name}: part of the pipeline, left out of kedro compare", style="bold"))
+    stages = ", ".join(f"{stage} {each:.1f}" for stage, each in seconds.items())
+    out.print(facts_grid([*results["made"].items(), ("seconds", stages), ("see it", where)]))
+
+
+def part_markdown(results: Mapping[str, Any]) -> str:
+    """The same for the head of the run's page in MLflow."""
+    return f"Part of the pipeline: made {', '.join(f'`{name}`' for name in results['made'])}."
+
+
+PRINTED = {TRAINING: print_summary, SCORING: print_scoring, MONITORING: print_monitoring, PARTIAL: print_part}
+WRITTEN = {
+    TRAINING: summary_markdown,
+    SCORING: scoring_markdown,
+    MONITORING: monitoring_markdown,
+    PARTIAL: part_markdown,
+}

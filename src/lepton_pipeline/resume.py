@@ -1,0 +1,57 @@
+"""How to go on after a failed run, in place of Kedro's hint, whose stages may fail again on the same data."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lepton_pipeline.errors import ConfigurationError, DataError, user_error
+
+_RUNNERS = ("kedro.runner.sequential_runner", "kedro.runner.thread_runner")
+
+
+class KedroHint(logging.Filter):
+    """Takes Kedro's hint out of the log.
+
+    Attributes:
+        given: whether there was one, so that stages were running.
+        nodes: the stages that it names to resume from, if any had ended.
+    """
+
+    given, nodes = False, ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep every other record."""
+        message = record.getMessage()
+        if found := re.search(r'--from-nodes "([^"]+)"', message):
+            self.nodes = found[1]
+        hint = bool(found) or message.startswith("No nodes ran.")
+        self.given |= hint
+        return not hint
+
+
+@contextmanager
+def kedro_hint() -> Iterator[KedroHint]:
+    """Keep Kedro's hint from being logged meanwhile."""
+    hint = KedroHint()
+    for name in _RUNNERS:
+        logging.getLogger(name).addFilter(hint)
+    try:
+        yield hint
+    finally:
+        for name in _RUNNERS:
+            logging.getLogger(name).removeFilter(hint)
+
+
+def how_to_go_on(error: Exception, pipeline: str, hint: KedroHint) -> str:
+    """What helps after an error in a stage; nothing where the error says it itself, or before any stage began."""
+    known = user_error(error)
+    if not hint.given or (known is not None and not isinstance(known, (ConfigurationError, DataError))):
+        return ""
+    if known is not None:
+        return f"Mend the data or the declaration, then run it again whole: kedro run --pipelines {pipeline}"
+    if not hint.nodes:
+        return "Nothing was finished: start the same command again."
+    return f'What was finished is kept; go on with the same command and --from-nodes "{hint.nodes}"'
