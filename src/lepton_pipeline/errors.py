@@ -95,6 +95,7 @@ def user_error(error: BaseException) -> LeptonError | None:
     from yaml import YAMLError
 
     from lepton_pipeline.permissions import refused
+    from lepton_pipeline.registry.database import damaged
 
     for cause in _chain(error, implicit=False):
         if isinstance(cause, LeptonError):
@@ -109,7 +110,10 @@ def user_error(error: BaseException) -> LeptonError | None:
         return ConfigurationError(str(error))
     if isinstance(error, DatasetError):
         return DataError(f"{error}; check the entry in the catalog and what it points to.")
-    if "attempt to write a readonly database" in "".join(map(str, _chain(error))):
+    said = "".join(map(str, _chain(error)))
+    if (problem := damaged(said)) is not None:
+        return problem
+    if "attempt to write a readonly database" in said:
         return ConfigurationError(
             "MLflow's database cannot be written by this user: let its owner run the command, or let the owner share "
             "the project with a group (docs/operating.md, Several users)."

@@ -271,7 +271,7 @@ def test_a_store_that_cannot_be_used_is_a_configuration_error(project):
     (project.path / "mlflow.db").write_text("not a database")
     done = project.run("run", "--pipelines", "finance")
     assert done.returncode == 2
-    assert "file is not a database; check the address" in done.stderr
+    assert "mlflow.db is damaged: file is not a database. Put a backup of it there" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -21,6 +21,7 @@ from lepton_pipeline.data.suffixes import (
     table_suffix,
 )
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.permissions import refused
 
 # Why a file is not read.
 HIDDEN = "hidden"
@@ -121,6 +122,7 @@ def find_tables(fs: Any, path: str) -> Found:
         Files and what was skipped, both by name; no file where there is none.
 
     Raises:
+        ConfigurationError: this user may not read a folder.
         DataError: folders give some files other partitions (`key=value/`) than others, or cannot be listed.
     """
     try:
@@ -128,6 +130,8 @@ def find_tables(fs: Any, path: str) -> Found:
             return Found([FoundFile(path, _base(fs, path))], [])
         root, listed = _listed(fs, path)
     except OSError as error:
+        if (problem := refused(error)) is not None:
+            raise problem from error
         raise DataError(f"{shown_path(path)} cannot be listed: {error}; may it be read, and be reached?") from error
     files: list[FoundFile] = []
     empty: list[FoundFile] = []

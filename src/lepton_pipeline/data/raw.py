@@ -22,6 +22,7 @@ from lepton_pipeline.data.suffixes import JSON, PARQUET, WORKBOOK, kind_of
 from lepton_pipeline.data.texts import with_strings
 from lepton_pipeline.errors import DataError, EmptyFileError
 from lepton_pipeline.parameters import Ingestion
+from lepton_pipeline.permissions import refused
 
 _START = 512
 _ROWS_A_BLOCK = 1 << 16
@@ -255,4 +256,6 @@ def explained(file: RawFile, ingestion: Ingestion) -> Iterator[None]:
             f"ingestion.encoding {encoding!r} is unknown; declare one that Python knows, such as utf-8."
         ) from error
     except (OSError, EOFError, ValueError, RuntimeError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
+        if (problem := refused(error)) is not None:
+            raise problem from error
         raise DataError(f"{name} cannot be read: {error}; is the file whole?") from error

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.permissions import refusal
+from lepton_pipeline.registry.home import SQLITE
 
 # Of what SQLite and PostgreSQL say: neither waiting nor another try changes it.
 _LASTING = ("unable to open database file", "readonly database", "authentication failed", "does not exist")
 _SERVERS = ("postgresql", "mysql", "mssql")
+_DAMAGED = ("file is not a database", "disk image is malformed")
+_SECONDS = 5
+# What MLflow does by default costs 31 seconds where nobody answers, and minutes where packets vanish.
+_FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+
+
+@contextmanager
+def first_contact() -> Iterator[None]:
+    """Let MLflow try a server twice, not for long; what the environment says of that is kept."""
+    added = _FIRST_CONTACT.keys() - os.environ.keys()
+    os.environ.update({name: _FIRST_CONTACT[name] for name in added})
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 def require_database(uri: str) -> None:
-    """Connect once to a database server: MLflow tries again and again for 100 seconds, and says nothing meanwhile.
+    """Connect once to a database: MLflow tries again and again for 100 seconds, and says nothing meanwhile.
 
     Args:
-        uri: address of a store; of one that is no database server nothing is asked.
+        uri: address of a store; of one that is neither a SQLite file nor a database server nothing is asked.
 
     Raises:
-        ConfigurationError: the database's driver is not installed.
-        SQLAlchemyError: it cannot be reached, or refuses user and password.
+        ConfigurationError: the database's driver is not installed; its file cannot be read, or is damaged.
+        sqlite3.OperationalError: the file is locked.
+        SQLAlchemyError: the server cannot be reached, or refuses user and password.
     """
+    if uri.startswith(SQLITE):
+        _require_file(Path(uri.removeprefix(SQLITE)))
     if not uri.startswith(_SERVERS):
         return
     from sqlalchemy import NullPool, create_engine
@@ -35,6 +61,33 @@ def require_database(uri: str) -> None:
         ) from error
     with engine.connect():
         pass
+
+
+def _require_file(file: Path) -> None:
+    if not file.exists():
+        return
+    if not os.access(file, os.R_OK):
+        raise refusal(file)
+    # Where it may, SQLite first undoes what a killed process left half done.
+    mode = "rw" if os.access(file, os.W_OK) else "ro"
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode={mode}", uri=True, timeout=_SECONDS)) as store:
+            store.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError as error:
+        if (problem := damaged(str(error), file)) is not None:
+            raise problem from error
+        raise
+
+
+def damaged(said: str, file: str | Path = "MLflow's database") -> ConfigurationError | None:
+    """The message about a SQLite file that is no database any more; None where what was said is something else."""
+    reason = next((reason for reason in _DAMAGED if reason in said), None)
+    if reason is None:
+        return None
+    return ConfigurationError(
+        f"{file} is damaged: {reason}. Put a backup of it there; without one, `sqlite3 FILE .recover` may save what it "
+        "holds, and once it is moved away, the next run begins a store without runs and champions."
+    )
 
 
 def may_pass(error: BaseException) -> bool:

@@ -21,7 +21,7 @@ from lepton_pipeline.errors import ConfigurationError, StoreError
 from lepton_pipeline.locks import FileLock
 from lepton_pipeline.parameters import Declaration
 from lepton_pipeline.permissions import refusal, require_writable, shared_folder, user_name
-from lepton_pipeline.registry.database import may_pass, require_database
+from lepton_pipeline.registry.database import damaged, first_contact, may_pass, require_database
 from lepton_pipeline.registry.experiment_page import EXPERIMENT
 from lepton_pipeline.registry.flat import flat_intervals, flat_metrics, flatten, interval_tags, log_epoch, log_metrics
 from lepton_pipeline.registry.home import SQLITE, local_store
@@ -88,14 +88,16 @@ class RunLog:
         # Beside a database server, or without writing, others can do no harm that it does not prevent itself.
         self._lock_needed = access == "write" and uri.startswith(SQLITE)
         self.uri = uri
-        with self._alone():
+        with self._alone(), first_contact():
             try:
+                require_database(uri)
                 if local is not None and access != "look":
                     local.settle()
-                require_database(uri)
                 self.client = mlflow.MlflowClient(uri)
                 self.client.search_experiments(max_results=1)
             except (mlflow.MlflowException, SQLAlchemyError, sqlite3.Error) as error:
+                if (problem := damaged(str(error), file)) is not None:
+                    raise problem from error
                 reason = without_credentials(str(error).splitlines()[0])
                 # What may be over in a minute is worth another try, which a scheduler makes unless the code is 2.
                 kind = StoreError if may_pass(error) else ConfigurationError
