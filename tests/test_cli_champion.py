@@ -39,6 +39,14 @@ def test_a_champion_is_compared_replaced_rolled_back_and_listed(two_versions):
     assert listed.index("it was not") < listed.index("the first champion")
 
 
+def test_an_altered_version_is_named_and_ends_with_exit_code_3(two_versions):
+    next((two_versions.path / "mlruns").rglob("served_model.py")).write_text("")
+    altered = two_versions.run("champion", "verify")
+    assert altered.returncode == 3
+    assert altered.stdout.splitlines()[1] == "finance: version 2: altered: served_model.py was altered"
+    assert "not as registered: version 1 of finance, version 2 of finance; restore the files" in altered.stderr
+
+
 def test_what_cannot_be_done_is_one_message_and_exit_code_2(trained):
     project, _ = trained
     refused = project.run("champion", "rollback", "finance", "--to", "7", "--reason", "x")

@@ -8,7 +8,7 @@ import click
 from kedro.framework.project import pipelines, settings
 
 from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
-from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.readable import say
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _reason = click.option("--reason", required=True, help="Why the champion changes
 
 @click.group()
 def champion() -> None:
-    """Show, roll back, promote and compare champions: the model versions that are used."""
+    """Show, roll back, promote, compare and verify champions: the model versions that are used."""
 
 
 @champion.command(name="list")
@@ -100,6 +100,31 @@ def diff(vertical: str, a: str, b: str, env: str | None) -> None:
     client = _client(env)
     require_model(client, vertical)
     print_diff(compare_versions(client, vertical, a, b, _held_rows(vertical, env)))
+
+
+@champion.command()
+@click.argument("vertical", required=False)
+@env_option
+@debug_option
+@explained
+def verify(vertical: str | None, env: str | None) -> None:
+    """Compare the files of every version of VERTICAL, or of all, with what was registered; none of them is run."""
+    from lepton_pipeline.registry.champion import require_model
+    from lepton_pipeline.registry.versions import all_versions, verify_version
+
+    client = _client(env, "look")
+    if vertical or client is None:
+        require_model(client, vertical or "")
+    names = [vertical] if vertical else sorted(str(model.name) for model in client.search_registered_models())
+    altered = []
+    for name in names:
+        for version in sorted(int(each.version) for each in all_versions(client, name)):
+            whole, found = verify_version(client, name, version)
+            say(f"{name}: version {version}: {found}")
+            if whole is False:
+                altered.append(f"version {version} of {name}")
+    if altered:
+        raise DataError(f"not as registered: {', '.join(altered)}; restore the files from a copy, or train again.")
 
 
 def _client(env: str | None, access: Access = "load") -> Any:

@@ -169,6 +169,9 @@ def test_the_signature_names_what_is_answered(elsewhere, trained):
     outputs = {column["name"]: (column["type"], column["required"]) for column in json.loads(described["outputs"])}
     asked = dict.fromkeys(("reasons", "unseen"), ("string", False))
     assert outputs == {"probability": ("double", True), "decision": ("boolean", True), **asked}
+    inputs = {column["name"]: column["type"] for column in json.loads(described["inputs"])}
+    assert inputs["LIMIT_BAL"] == "long"
+    assert inputs["SEX"] == "string"
     parameters = {each["name"]: (each["type"], each["default"]) for each in json.loads(described["params"])}
     assert parameters == {"reasons": ("long", 0), "unseen": ("boolean", False)}
 
@@ -197,8 +200,6 @@ def test_ten_thousand_rows_are_scored(served, row):
         {"LIMIT_BAL": 1e308},
         {"LIMIT_BAL": 2**64},
         {"LIMIT_BAL": float("nan")},
-        {"LIMIT_BAL": float("-inf")},
-        {"LIMIT_BAL": "Infinity"},
         {"EDUCATION": "日本語 \0 😀"},
         {"EDUCATION": 10**400},
         {"EDUCATION": ""},
@@ -226,13 +227,20 @@ def test_a_row_without_any_value_is_scored_and_explained(served, row):
         ({"PAY_0": {"a": None}}, "column 'PAY_0' holds {'a': None}; give one plain value"),
         ({"EDUCATION": [2]}, "column 'EDUCATION' holds [2]; give one plain value"),
         ({"PAY_0": 10**400}, "column 'PAY_0' holds a whole number beyond 1e308"),
+        ({"PAY_0": float("-inf")}, "column 'PAY_0' is infinite in row 0"),
+        ({"PAY_0": "Infinity"}, "column 'PAY_0' is infinite in row 0"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_refused_by_the_name_of_its_column(served, row, change, named):
     broken = {key: value for key, value in (row | change).items() if value is not ...}
     status, text = post(served, {"dataframe_records": [broken]})
     assert status == 400
-    assert named in json.loads(text)["message"]
+    message = json.loads(text)["message"]
+    assert named in message
+    # The reason alone: one line, no other value of the row, no trace, no path.
+    assert "\n" not in message
+    assert "BILL_AMT1" not in message
+    assert set(json.loads(text)) == {"error_code", "message"}
 
 
 @pytest.mark.parametrize("reasons", ["x", -1, 1.5, [1], {}, True])
@@ -281,6 +289,16 @@ def test_another_type_of_content_is_refused(served, row, content_type, status):
     answered, text = post(served, {"dataframe_records": [row]}, content_type)
     assert answered == status
     assert text
+    assert "Traceback" not in text
+    assert "site-packages" not in text
+
+
+def test_csv_is_served_as_json_is(served, row):
+    lines = [",".join(row), ",".join(map(str, row.values())), ",".join("" for _ in row).replace(",", "1,", 1)]
+    status, text = post(served, "\n".join(lines).encode(), "text/csv")
+    assert status == 200
+    empty = dict.fromkeys(row) | {next(iter(row)): 1}
+    assert json.loads(text)["predictions"] == ask(served, [row, empty])
 
 
 VALUES = [
@@ -351,8 +369,9 @@ def test_a_hundred_altered_requests_are_answered_or_refused_but_never_fail(serve
     assert 20 <= statuses.count(200) <= 80
 
 
-def test_what_the_server_of_mlflow_fails_at_itself_leaves_it_serving(served, row):
-    """It reads the request before the model sees it; should it learn to refuse these, README and docs can say so."""
+def test_what_no_parser_can_read_is_refused(served, row):
     for body in (b"[" * 100_000, b'{"dataframe_records": [{"a": ' + b"9" * 5000 + b"}]}"):
-        assert post(served, body) == (500, "Internal Server Error")
+        status, text = post(served, body)
+        assert status == 400
+        assert json.loads(text)["message"].startswith("the body is ")
     assert len(ask(served, [row])) == 1

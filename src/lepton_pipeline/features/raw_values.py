@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cached_property
+from math import isinf
 from typing import Any
 from unicodedata import normalize
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.dates import ISO
 from lepton_pipeline.data.missing_codes import date_codes
 from lepton_pipeline.data.numbers import CANONICAL, Writing, matches, missing_numbers, read_number
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.features.column_encoders import TRUTH
 from lepton_pipeline.parameters import Ingestion
+
+_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,8 @@ class RawValues:
         return cls(Ingestion(**description["ingestion"]), dict(description["kinds"]))
 
     def _column(self, column: pd.Series, kind: str) -> pd.Series:
+        if kind == "number" and column.dtype == object and {type(value) for value in column} <= {int, float}:
+            column = column.infer_objects()
         if kind == "number" and pd.api.types.is_timedelta64_dtype(column.dtype):
             seconds: pd.Series = column.dt.total_seconds()
             return seconds
@@ -110,6 +117,8 @@ class RawValues:
                     return None
                 if kind == "key":
                     return int(text) if matches(CANONICAL, text) else text
+                if kind == "truth":
+                    return {"True": True, "False": False}.get(TRUTH.get(text.lower(), text), text)
                 return self._number(name, text) if kind == "number" else text
             if kind == "date":
                 return None if isinstance(value, date) and self._is_coded_date(name, str(value)) else value
@@ -127,8 +136,8 @@ class RawValues:
         number = read_number(text, self._writing)
         if number is None:
             raise DataError(
-                f"column {name!r} must hold numbers, but {text!r} is no number; correct it, leave it empty, or declare "
-                "how it is written (ingestion) and train again."
+                f"column {name!r} must hold numbers, but {_short(text)} is no number; correct it, leave it empty, or "
+                "declare how it is written (ingestion) and train again."
             )
         return None if number in self._codes else number
 
@@ -161,3 +170,31 @@ def _kind(column: pd.Series) -> str:
     if pd.api.types.is_numeric_dtype(column.dtype):
         return "number"
     return "date" if pd.api.types.is_datetime64_any_dtype(column.dtype) else "text"
+
+
+def refuse_nested(column: pd.Series) -> None:
+    """Refuse lists and objects of JSON, which would count as a category never seen.
+
+    Raises:
+        DataError: a value is one, with its column.
+    """
+    if column.dtype != object:
+        return
+    for value in column:
+        if not pd.api.types.is_scalar(value):
+            raise DataError(f"column {column.name!r} holds {_short(value)}; give one plain value for each row.")
+
+
+def is_infinite(column: pd.Series) -> npt.NDArray[np.bool_]:
+    """Where the values of a column are infinite, whatever it holds beside numbers."""
+    if pd.api.types.is_float_dtype(column.dtype):
+        found: npt.NDArray[np.bool_] = np.isinf(column.to_numpy(np.float64, na_value=np.nan))
+        return found
+    if column.dtype != object:
+        return np.zeros(len(column), dtype=bool)
+    return np.array([isinstance(each, float | np.floating | Decimal) and isinf(each) for each in column], dtype=bool)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -13,7 +13,7 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn, as_numbers
 from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.features.raw_values import RawValues
+from lepton_pipeline.features.raw_values import RawValues, is_infinite, refuse_nested
 from lepton_pipeline.features.unseen import UnseenCounts
 from lepton_pipeline.model.attribution import Reason, shapley_effects
 from lepton_pipeline.model.classifier import Classifier
@@ -81,13 +81,30 @@ class Artefact:
         """Columns needed by `predict`, in order: "number", "text", "boolean", or "any" for one only derived from."""
         return {name: self.encoder.inputs.get(name, "any") for name in self.derivation.inputs(self.encoder.inputs)}
 
+    @property
+    def numbers(self) -> list[str]:
+        """Those of `inputs` whose values are numbers, categories left aside."""
+        kinds = self.inputs if self.raw_values is None else self.raw_values.kinds
+        return [name for name in self.inputs if kinds.get(name) == "number"]
+
     def read(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Rows as a client sends them, with the values that ingestion would give them.
+        """Rows as a client sends them, with the values that ingestion would give them, and the columns of `inputs`.
 
         Raises:
-            DataError: a value is a list or an object, or no number where the model knows numbers.
+            DataError: a column is missing or stands twice, or a value is a list or an object, infinite, or no number
+                where the model knows numbers.
         """
-        return rows if self.raw_values is None else self.raw_values.read(rows)
+        self._require(rows)
+        if not rows.columns.is_unique:
+            raise DataError(f"column {rows.columns[rows.columns.duplicated()][0]!r} stands twice; hand each in once.")
+        known = rows[list(self.inputs)]
+        for name in known:
+            refuse_nested(known[name])
+        read = known if self.raw_values is None else self.raw_values.read(known)
+        for name in self.numbers:
+            if len(infinite := np.flatnonzero(is_infinite(read[name]))):
+                raise DataError(f"column {name!r} is infinite in row {infinite[0]}; correct it, or leave it empty.")
+        return read
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Score raw rows.
@@ -199,11 +216,14 @@ class Artefact:
     def _encode(self, rows: pd.DataFrame) -> pd.DataFrame:
         return self.encoder.transform(self.derivation.apply(rows, self.encoder.inputs))
 
-    def _typed(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The columns of `inputs` with dates as dates and numbers as numbers, so that rows can be mixed."""
+    def _require(self, rows: pd.DataFrame) -> None:
         missing = [name for name in self.inputs if name not in rows.columns]
         if missing:
             raise DataError(f"columns that the model needs are missing: {', '.join(map(repr, missing))}; hand them in.")
+
+    def _typed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The columns of `inputs` with dates as dates and numbers as numbers, so that rows can be mixed."""
+        self._require(rows)
         columns: dict[str, Any] = {name: rows[name] for name in self.inputs}
         columns |= self.derivation.read_dates(rows, self.encoder.inputs)
         columns |= {name: as_numbers(rows[name]) for name in _numeric(self.encoder) if name in columns}

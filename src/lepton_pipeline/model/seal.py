@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.model.file_hashes import hash_file, hash_files
 
 _AGAIN = "copy or download the folder again, or train again."
 
@@ -23,8 +24,7 @@ def seal(folder: Path, name: str, description: dict[str, Any]) -> None:
         name: of the file with the description.
         description: what JSON can hold, without the keys "files" and "sha256".
     """
-    others = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / name)
-    content = description | {"files": {path.relative_to(folder).as_posix(): _hash(path) for path in others}}
+    content = description | {"files": {path: found for path, found in hash_files(folder).items() if path != name}}
     (folder / name).write_bytes(_as_bytes(content | {"sha256": _digest(content)}))
 
 
@@ -49,7 +49,7 @@ def open_sealed(folder: Path, name: str, sha256: str | None = None) -> dict[str,
     for path, expected in content["files"].items():
         if not (folder / path).is_file():
             raise DataError(f"{folder / path} is missing; {_AGAIN}")
-        seen = _hash(folder / path)
+        seen = hash_file(folder / path)
         if seen != expected:
             raise DataError(f"{folder / path} was altered: its hash is {seen}, {name} says {expected}; {_AGAIN}")
     return content
@@ -86,8 +86,3 @@ def _as_bytes(content: dict[str, Any]) -> bytes:
 
 def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(_as_bytes(content)).hexdigest()
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

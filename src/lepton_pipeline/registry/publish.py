@@ -18,8 +18,11 @@ from lepton_pipeline.model.artefact import Artefact, hash_artefact
 from lepton_pipeline.model.seal import read_seal, seal
 from lepton_pipeline.parameters import About, Dataset, Split
 from lepton_pipeline.registry.flat import flat_metrics, interval_tags
+from lepton_pipeline.registry.recorded import RecordedPyfunc
+from lepton_pipeline.registry.signature import example_rows, input_schema, signature_of
 from lepton_pipeline.registry.versions import (
     CHECKSUM,
+    FILES,
     REFERENCE,
     REFERENCE_CHECKSUM,
     REFERENCE_FILE,
@@ -29,11 +32,8 @@ from lepton_pipeline.registry.versions import (
 
 # What the served model imports, and nothing else of the project's dependencies.
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
-# Where a signature says `double`, MLflow refuses a column of whole numbers; the encoder checks numbers itself.
-_SIGNATURE_TYPES = {"number": "any", "text": "string", "boolean": "any", "any": "any"}
 # What the registry's tables hold; SQLite would take more, PostgreSQL refuses.
 _DESCRIPTION_CHARACTERS = 5000
-_ISO = "%Y-%m-%dT%H:%M:%S"
 _LINEAGE = ("configuration.sha256", "data.rows", "data.sha256", "environment.sha256", "git.commit", "git.dirty", "seed")
 
 
@@ -78,7 +78,7 @@ def register_model(
     name = client.get_experiment(run.info.experiment_id).name
     model = artefact.classifier
     learnt_from = TrainingRows.of(feature_table, split, artefact.inputs, dataset)
-    example = _example(feature_table, artefact)
+    schema = input_schema(artefact, feature_table)
     logged = client.create_logged_model(
         run.info.experiment_id, name=name, source_run_id=run_id, model_type="classifier"
     )
@@ -96,18 +96,21 @@ def register_model(
         seal(Path(temporary) / REFERENCE, REFERENCE_SEAL, {})
         reference_checksum = read_seal(Path(temporary) / REFERENCE, REFERENCE_SEAL)
         client.log_artifacts(run_id, str(Path(temporary) / REFERENCE), REFERENCE)
+        flavour = RecordedPyfunc()
         info = Model.log(
             artifact_path=None,
             name=name,
-            flavor=mlflow.pyfunc,
+            flavor=flavour,
             run_id=run_id,
             model_id=logged.model_id,
             python_model=str(Path(__file__).with_name("served_model.py")),
             artifacts={"artefact": str(folder)},
             code_paths=[str(Path(lepton_pipeline.__file__).parent)],
-            signature=_signature(artefact),
-            input_example=example,
+            signature=signature_of(schema),
+            input_example=example_rows(artefact, feature_table, schema),
             pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in _SERVING],
+            # That would load the version before it is whole.
+            validate_serving_input=False,
         )
     try:
         client.create_registered_model(name)
@@ -121,6 +124,7 @@ def register_model(
         "device": model.trained["device"],
         "weights.sha256": model.weights_sha256,
         CHECKSUM: checksum,
+        FILES: flavour.sha256,
         REFERENCE_CHECKSUM: reference_checksum,
         "trained.rows": str(len(learnt_from.hashes)),
         **({"trained.until": learnt_from.until} if learnt_from.until is not None else {}),
@@ -163,34 +167,3 @@ def describe_version(registration: dict[str, Any], card: str) -> None:
     if len(card) > _DESCRIPTION_CHARACTERS:
         card = card[: _DESCRIPTION_CHARACTERS - len(rest)].rpartition("\n")[0].rstrip() + rest
     mlflow.MlflowClient().update_model_version(registration["name"], str(registration["version"]), card)
-
-
-def _signature(artefact: Artefact) -> Any:
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
-    from mlflow.types.schema import AnyType
-
-    kinds = {"any": AnyType(), "string": "string"}
-    inputs = [ColSpec(kinds[_SIGNATURE_TYPES[kind]], column) for column, kind in artefact.inputs.items()]
-    outputs = [
-        ColSpec("double", "probability"),
-        ColSpec("boolean", "decision"),
-        # Only where the caller asks for reasons: they take longer than the score.
-        ColSpec("string", "reasons", required=False),
-        # Values that no training row had, likewise.
-        ColSpec("string", "unseen", required=False),
-    ]
-    params = ParamSchema([ParamSpec("reasons", "long", 0), ParamSpec("unseen", "boolean", False)])
-    return ModelSignature(Schema(inputs), Schema(outputs), params)
-
-
-def _example(table: pd.DataFrame, artefact: Artefact) -> pd.DataFrame:
-    """Three rows as a client would send them: dates as text."""
-    rows = table[list(artefact.inputs)].head(3).reset_index(drop=True)
-    dates = {}
-    for name in map(str, rows.select_dtypes(["datetime", "datetimetz"])):
-        layout = artefact.derivation.dates.get(name, "ISO8601")
-        iso = layout == "ISO8601" or (rows[name].dt.tz is not None and "%z" not in layout.lower())
-        # Without its offset a time on a clock is not that time.
-        dates[name] = rows[name].dt.strftime(_ISO + "%z" * (rows[name].dt.tz is not None) if iso else layout)
-    return rows.assign(**dates)

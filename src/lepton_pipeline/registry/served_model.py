@@ -1,36 +1,86 @@
 """What MLflow runs to serve a registered model; a copy of this file lies in every model version.
 
-MLflow executes the file when it saves or loads a model; it finds the package beside it, as it was at training.
+MLflow executes the file when it saves or loads a model, before any other file of the version; it finds the package
+beside it, as it was at training.
 """
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
+import json
 import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
+import torch  # noqa: F401  # not below, where nothing is read from Python's caches
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-
-from lepton_pipeline.errors import DataError, LeptonError
-from lepton_pipeline.features.unseen import UnseenCounts
-from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.parameters import Scoring
 
 # MLflow runs a copy of this file, under another name.
 logger = logging.getLogger("lepton_pipeline.serving")
+_CHECKER = "code/lepton_pipeline/model/file_hashes.py"
+_PARAMS: dict[str, Any] = {"reasons": 0, "unseen": False}
 _LOGGED_COLUMNS = 5
 # Categories of a column that are looked at for the cause, which a single row must not wait for.
 _COMPARED = 100
 
 
+@contextmanager
+def _only_source() -> Iterator[None]:
+    """Import what the version's hash covers: neither read nor write Python's caches beside it."""
+    before = sys.pycache_prefix, sys.dont_write_bytecode
+    sys.pycache_prefix, sys.dont_write_bytecode = os.devnull, True
+    try:
+        yield
+    finally:
+        sys.pycache_prefix, sys.dont_write_bytecode = before
+
+
+def _require_whole(folder: Path) -> None:
+    """Refuse a version whose files are not those of its record, before any other file of it is run."""
+    if not (folder / "MLmodel").exists():
+        # The file of the package, which is run when a model is registered.
+        return
+    recorded = json.loads((folder / "files.json").read_text("utf-8"))
+    if hashlib.sha256((folder / _CHECKER).read_bytes()).hexdigest() != recorded.get(_CHECKER):
+        altered = f"{_CHECKER} was altered"
+    else:
+        spec = importlib.util.spec_from_file_location("lepton_file_hashes", folder / _CHECKER)
+        checker = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]  # the file is there
+        spec.loader.exec_module(checker)  # type: ignore[union-attr]  # as above
+        altered = checker.find_altered(folder)
+    if altered:
+        raise RuntimeError(f"the model is not as it was registered: {altered}; restore its files, or train again")
+
+
+with _only_source():
+    _require_whole(Path(__file__).parent)
+    from lepton_pipeline.errors import DataError, LeptonError
+    from lepton_pipeline.features.unseen import UnseenCounts
+    from lepton_pipeline.model.artefact import Artefact
+    from lepton_pipeline.parameters import Ingestion, Scoring
+    from lepton_pipeline.serving.hook import one_line, take_requests
+    from lepton_pipeline.serving.requests import read_request, rows_of
+
+
 class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is untyped
     """Raw rows in, probability and decision out."""
 
+    # See `serving.hook`.
+    reads_requests = True
+
     def load_context(self, context: Any) -> None:
-        """Read the artefact once."""
-        self.artefact = Artefact.load(Path(context.artifacts["artefact"]))
+        """Read the artefact once, and score a row, so that the first request does not wait for what that loads."""
+        with _only_source():
+            self.artefact = Artefact.load(Path(context.artifacts["artefact"]))
+            self._score(pd.DataFrame([self.artefact.reference]), {"reasons": 1, "unseen": True})
+        take_requests()
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Score rows; see `Artefact.predict` and `Artefact.reasons`.
@@ -39,7 +89,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
 
         Args:
             context: MLflow's.
-            model_input: raw rows.
+            model_input: raw rows: a frame, a list of dictionaries, or a dictionary of columns.
             params: `reasons`: how many reasons each row gets, 0 (none, and no column of them) if absent. `unseen`:
                 whether each row names its values that no training row had, False if absent.
 
@@ -48,23 +98,45 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
             1.0; city = Atlantis", or empty).
 
         Raises:
-            MlflowException: the rows or the parameter cannot be used; a server answers with 400 and the reason.
+            MlflowException: the rows or a parameter cannot be used; the reason is one line.
         """
-        count = int((params or {}).get("reasons") or 0)
-        if count < 0:
-            raise _refusal(f"the parameter reasons is {count}; give the number of reasons wanted, 0 for none.")
         try:
-            _refuse_nested(model_input)
-            rows = self.artefact.read(model_input)
-            scored = self.artefact.predict(rows)
-            counts = self.artefact.unseen_counts()
-            _log_unseen(counts, rows)
-            asked = {"reasons": self.artefact.reasons(rows, count)} if count else {}
-            if (params or {}).get("unseen"):
-                asked["unseen"] = counts.of_rows(rows)
-            return scored.assign(**asked)
+            return self._score(rows_of(model_input), params)
         except LeptonError as error:
-            raise _refusal(str(error)) from error
+            raise mlflow.MlflowException(one_line(error), error_code=INVALID_PARAMETER_VALUE) from error
+
+    def answer(self, body: bytes, content_type: str) -> pd.DataFrame:
+        """Score the rows of a request, see `read_request`.
+
+        Raises:
+            LeptonError: they, or a parameter, cannot be used.
+        """
+        kept = self.artefact.raw_values
+        return self._score(*read_request(body, content_type, Ingestion() if kept is None else kept.ingestion))
+
+    def _score(self, sent: pd.DataFrame, params: Any) -> pd.DataFrame:
+        count, unseen = _asked(params)
+        rows = self.artefact.read(sent)
+        scored = self.artefact.predict(rows)
+        counts = self.artefact.unseen_counts()
+        _log_unseen(counts, rows)
+        asked = {"reasons": self.artefact.reasons(rows, count)} if count else {}
+        if unseen:
+            asked["unseen"] = counts.of_rows(rows)
+        return scored.assign(**asked)
+
+
+def _asked(params: Any) -> tuple[int, bool]:
+    """The parameters `reasons` and `unseen`."""
+    asked = {} if params is None else params
+    if not isinstance(asked, dict) or not set(asked) <= set(_PARAMS):
+        raise DataError("params must be an object with no other keys than reasons and unseen.")
+    count, unseen = (default if asked.get(key) is None else asked[key] for key, default in _PARAMS.items())
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise DataError(f"the parameter reasons is {count!r}; give the number of reasons wanted, 0 for none.")
+    if not isinstance(unseen, bool):
+        raise DataError(f"the parameter unseen is {unseen!r}; give true or false.")
+    return count, unseen
 
 
 def _log_unseen(counts: UnseenCounts, rows: pd.DataFrame) -> None:
@@ -78,20 +150,6 @@ def _log_unseen(counts: UnseenCounts, rows: pd.DataFrame) -> None:
         more = f"; and {len(found) - _LOGGED_COLUMNS} more columns" if len(found) > _LOGGED_COLUMNS else ""
         stops = "; batch scoring would stop" if found[0].is_surprising(share) else ""
         logger.warning("%s%s%s", "; ".join(map(str, found[:_LOGGED_COLUMNS])), more, stops)
-
-
-def _refuse_nested(rows: pd.DataFrame) -> None:
-    """Refuse lists and objects of JSON, which would count as a category never seen."""
-    for name in rows:
-        if rows[name].dtype != object:
-            continue
-        nested = rows[name].map(lambda value: not pd.api.types.is_scalar(value))
-        if nested.any():
-            raise DataError(f"column {name!r} holds {rows[name][nested].iloc[0]!r}; give one plain value for each row.")
-
-
-def _refusal(message: str) -> mlflow.MlflowException:
-    return mlflow.MlflowException(message, error_code=INVALID_PARAMETER_VALUE)
 
 
 mlflow.models.set_model(ServedModel())

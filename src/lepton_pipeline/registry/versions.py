@@ -11,11 +11,15 @@ from typing import Any
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.model.file_hashes import find_altered
 from lepton_pipeline.model.seal import open_sealed
 
 CHECKSUM = "artefact.sha256"
+# Of all files, see `record_files`; versions registered before it was kept have none.
+FILES = "files.sha256"
 # The folder of a run's artefacts that tells what its model has learnt from.
 TRAINING_ROWS = "gate"
+_ARTEFACT = "artifacts/artefact"
 # The folder that holds what new rows are compared with: counts of these rows, and hashes of all rows of then.
 REFERENCE, REFERENCE_FILE, REFERENCE_SEAL = "monitoring", "reference.json", "seal.json"
 REFERENCE_CHECKSUM = "reference.sha256"
@@ -65,7 +69,7 @@ def name_filter(name: str) -> str:
 
 
 def load_artefact(client: Any, name: str, version: int) -> Artefact:
-    """Bring the artefact of a version here, compare it with the checksum in the registry, and load it.
+    """Bring the artefact of a version here, compare the files with the hashes in the registry, and load it.
 
     Raises:
         DataError: it is not there, is not what was registered, or this version of the project cannot read it.
@@ -76,9 +80,10 @@ def load_artefact(client: Any, name: str, version: int) -> Artefact:
     tags = client.get_model_version(name, str(version)).tags
     try:
         with TemporaryDirectory() as folder:
-            # Only this folder: beside it lies a copy of the code that serves it.
-            source = f"models:/{name}/{version}/artifacts/artefact"
-            files = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder))
+            files = _bring(name, version, Path(folder), "" if FILES in tags else _ARTEFACT)
+            if altered := FILES in tags and find_altered(files, tags[FILES]):
+                raise DataError(f"its files are not those that were registered: {altered}")
+            files = files / _ARTEFACT if FILES in tags else files
             try:
                 artefact = Artefact.load(files, tags.get(CHECKSUM))
             except DataError as error:
@@ -89,6 +94,32 @@ def load_artefact(client: Any, name: str, version: int) -> Artefact:
     if tags.get("weights.sha256", artefact.classifier.weights_sha256) != artefact.classifier.weights_sha256:
         raise DataError("its files are not those that were registered: the weights are others")
     return artefact
+
+
+def verify_version(client: Any, name: str, version: int) -> tuple[bool | None, str]:
+    """Compare all files of a version with the hash that was registered; nothing of it is run.
+
+    Returns:
+        Whether they are whole, None where no hash was recorded; and that in words.
+    """
+    import mlflow
+
+    tags = client.get_model_version(name, str(version)).tags
+    if FILES not in tags:
+        return None, "no hash was recorded, as it was registered by an earlier version of the project"
+    try:
+        with TemporaryDirectory() as folder:
+            altered = find_altered(_bring(name, version, Path(folder)), tags[FILES])
+    except (OSError, ValueError, mlflow.MlflowException) as error:
+        return False, f"its files cannot be read: {error}"
+    return altered is None, f"altered: {altered}" if altered else "whole"
+
+
+def _bring(name: str, version: int, folder: Path, part: str = "") -> Path:
+    """Copy files of a version from the store into a folder."""
+    import mlflow
+
+    return Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}/{part}".rstrip("/"), dst_path=folder))
 
 
 def load_training_rows(client: Any, name: str, version: int) -> TrainingRows:

@@ -18,10 +18,12 @@ from lepton_pipeline.data.contracts.chunks import Found, Rows, check_chunks, sco
 from lepton_pipeline.data.contracts.contract import REASONS
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks
+from lepton_pipeline.data.contracts.validation import Verdict
 from lepton_pipeline.data.ingest import key_columns
 from lepton_pipeline.data.kinds import Kinds
 from lepton_pipeline.data.source import Raw, Source
 from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.features.raw_values import is_infinite
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
 
@@ -93,8 +95,13 @@ def check_input(
     checks, left_out = scoring_checks(contract, dataset, source.names)
     counts = model.unseen_counts()
     copies = survey.copies()
-    found = check_chunks(counts.watch(copies.watch(chunks(on_rows))), checks)
+    infinite: dict[str, list[int]] = {}
+    found = check_chunks(counts.watch(copies.watch(_watch_infinite(chunks(on_rows), model.numbers, infinite))), checks)
     copies.check()
+    for name, positions in infinite.items():
+        checks.append(Check("the signature of the model", "finite", {}, "quarantine", (name,), f"{name} is finite"))
+        shown = list(range(min(len(positions), EXAMPLES)))
+        found.append(Found(Verdict(False, unexpected=len(positions), positions=shown), np.array(positions, np.int64)))
     quarantine = QuarantinedRows(chunks, checks, _flags(checks, found))
     if counts.derives:
         # A quarantined row may not have what they are computed of.
@@ -198,6 +205,18 @@ def _needed(
         and dataset.target not in each.columns()
     }
     return needed | {key: [name for name in names if name not in made | optional] for key, names in named.items()}
+
+
+def _watch_infinite(
+    chunks: Iterator[pd.DataFrame], names: list[str], seen: dict[str, list[int]]
+) -> Iterator[pd.DataFrame]:
+    """Give the chunks, and note by column the rows whose number is infinite: no model has learnt from one."""
+    for chunk in chunks:
+        for name in names:
+            # Windows are computed later, of finite values.
+            if name in chunk and (infinite := is_infinite(chunk[name])).any():
+                seen.setdefault(name, []).extend(chunk.index[infinite])
+        yield chunk
 
 
 def _refuse_own_names(names: list[str]) -> None:

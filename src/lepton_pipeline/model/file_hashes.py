@@ -1,0 +1,65 @@
+"""Whether the files of a folder are as they were recorded.
+
+A registered version runs this file before anything else of it, so it imports only Python's own modules.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+RECORD = "files.json"
+# What MLflow writes into a version that it loads, and Python beside code that it imports.
+WRITTEN_ON_LOAD = ("registered_model_meta", "__pycache__")
+_NAMED = 3
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_files(folder: Path, *without: str) -> dict[str, str]:
+    """The SHA-256 of every file below a folder, by its path from there on.
+
+    Args:
+        folder: any depth.
+        without: names of files and folders that are left out.
+    """
+    paths = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name.as_posix(): hash_file(path) for name, path in paths.items() if not set(without) & set(name.parts)}
+
+
+def record_files(folder: Path) -> str:
+    """Write the hashes of all files of a version into `files.json`, and return the SHA-256 of that file."""
+    hashes = hash_files(folder, *WRITTEN_ON_LOAD)
+    hashes.pop(RECORD, None)
+    (folder / RECORD).write_text(json.dumps(hashes, indent=0, ensure_ascii=False), "utf-8")
+    return hash_file(folder / RECORD)
+
+
+def find_altered(folder: Path, sha256: str | None = None) -> str | None:
+    """Compare the files of a version with its record.
+
+    Args:
+        folder: of the version.
+        sha256: what `record_files` returned; without it, an altered record with altered files is not noticed.
+
+    Returns:
+        Which files were altered, removed or added, the first three by name; None where all are whole.
+    """
+    record = folder / RECORD
+    if not record.is_file():
+        return f"{RECORD} is missing"
+    if sha256 is not None and hash_file(record) != sha256:
+        return f"{RECORD} was altered"
+    recorded: dict[str, str] = json.loads(record.read_text("utf-8"))
+    found = hash_files(folder, *WRITTEN_ON_LOAD)
+    del found[RECORD]
+    problems = [f"{name} is missing" for name in recorded if name not in found]
+    problems += [f"{name} was altered" for name in recorded if found.get(name, recorded[name]) != recorded[name]]
+    problems += [f"{name} was added" for name in found if name not in recorded]
+    more = f", and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+    return ", ".join(problems[:_NAMED]) + more if problems else None

@@ -1,0 +1,133 @@
+"""The body of a request -> rows as the client holds them: no type is guessed, so that no digit is lost."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from lepton_pipeline.data.delimited import SetApart
+from lepton_pipeline.data.raw import RawFile, read_blocks, read_header
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.parameters import Ingestion
+
+JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
+_FILES = {CSV: "request.csv", PARQUET: "request.parquet"}
+
+
+def unsupported(content_type: str | None) -> str | None:
+    """Why a type of content is none that a model is served with; None where it is one."""
+    kind, *parameters = [part.strip().lower() for part in (content_type or "").split(";")]
+    if kind not in (JSON, *_FILES):
+        return f"the content type must be one of {JSON}, {CSV}, {PARQUET}."
+    if any(parameter not in ("", "charset=utf-8") for parameter in parameters):
+        return "the only parameter that a content type may have is charset=utf-8."
+    return None
+
+
+def read_request(body: bytes, content_type: str, ingestion: Ingestion) -> tuple[pd.DataFrame, Any]:
+    """Read rows and parameters of a request.
+
+    Args:
+        body: JSON as MLflow defines it (`dataframe_records`, `dataframe_split`, `instances` or `inputs`, beside
+            `params`), CSV in UTF-8, or Parquet.
+        content_type: one that `unsupported` accepts.
+        ingestion: separator of CSV.
+
+    Returns:
+        The rows, at least one; the values are those of JSON, texts of CSV, or what Parquet holds. The parameters as
+        they were sent, None where there are none.
+
+    Raises:
+        DataError: the body cannot be read, or holds no rows.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind in _FILES:
+        return _file_rows(body, _FILES[kind], ingestion.model_copy(update={"encoding": "utf-8"})), None
+    sent = _json(body)
+    form = [key for key in _FORMS if key in sent]
+    if len(form) != 1:
+        raise DataError(f"the body must have one of the keys {', '.join(_FORMS)}, but has {len(form)} of them.")
+    rows = _FORMS[form[0]](sent[form[0]], form[0])
+    if not len(rows) or not len(rows.columns):
+        raise DataError(f"{form[0]} holds no rows; send one or more.")
+    return rows, sent.get("params")
+
+
+def rows_of(data: Any) -> pd.DataFrame:
+    """Rows that Python code hands in: a frame, a list of dictionaries, or a dictionary of columns.
+
+    Raises:
+        DataError: it is something else.
+    """
+    if isinstance(data, pd.DataFrame):
+        return data
+    return _either(data, "what is handed in")
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        sent = json.loads(body)
+    except RecursionError as error:
+        raise DataError("the body is JSON that is nested too deeply; send rows of plain values.") from error
+    except ValueError as error:
+        raise DataError(f"the body is no JSON that can be read: {error}.") from error
+    if not isinstance(sent, dict):
+        raise DataError(f"the body must be a JSON object with one of the keys {', '.join(_FORMS)}.")
+    return sent
+
+
+def _records(sent: Any, name: str) -> pd.DataFrame:
+    if not isinstance(sent, list) or not all(isinstance(row, dict) for row in sent):
+        raise DataError(f"{name} must be a list of objects, one for each row.")
+    return pd.DataFrame(sent, dtype=object)
+
+
+def _split(sent: Any, name: str) -> pd.DataFrame:
+    columns, data = (sent.get("columns"), sent.get("data")) if isinstance(sent, dict) else (None, None)
+    named = isinstance(columns, list) and all(isinstance(each, str) for each in columns)
+    if not named or not isinstance(data, list):
+        raise DataError(f"{name} must be an object with a list of names as columns and a list of rows as data.")
+    if not all(isinstance(row, list) and len(row) == len(columns or []) for row in data):
+        raise DataError(f"{name} must give each row as a list with one value for each of the columns.")
+    return pd.DataFrame(data, columns=columns, dtype=object)
+
+
+def _either(sent: Any, name: str) -> pd.DataFrame:
+    """Rows, or columns by name."""
+    if not isinstance(sent, dict):
+        return _records(sent, name)
+    columns = {key: values if isinstance(values, list) else [values] for key, values in sent.items()}
+    if len({len(values) for values in columns.values()}) > 1:
+        raise DataError(f"{name} must give every column as many values.")
+    return pd.DataFrame(columns, dtype=object)
+
+
+_FORMS: dict[str, Callable[[Any, str], pd.DataFrame]] = {
+    "dataframe_records": _records,
+    "dataframe_split": _split,
+    "instances": _either,
+    "inputs": _either,
+}
+
+
+def _file_rows(body: bytes, name: str, ingestion: Ingestion) -> pd.DataFrame:
+    import pyarrow as pa
+
+    file = RawFile(name, lambda: io.BytesIO(body))
+    names, seen = read_header(file, ingestion), SetApart(name)
+    blocks = list(read_blocks(file, names, ingestion, seen))
+    if seen.reasons:
+        # Even an empty record: the answers are counted like the rows.
+        counted = ", ".join(f"{count:,} {reason}" for reason, count in seen.reasons.items())
+        raise DataError(f"not every record of the body is a row ({counted}); correct or remove them.")
+    if not blocks:
+        raise DataError("the body is only a header; send one or more rows below it.")
+    table = pa.concat_tables(blocks)
+    plain = [each.type.value_type if pa.types.is_dictionary(each.type) else each.type for each in table.schema]
+    columns = [column.cast(kind) for column, kind in zip(table.columns, plain, strict=True)]
+    rows: pd.DataFrame = pa.table(columns, names=names).to_pandas(integer_object_nulls=True)
+    return rows
