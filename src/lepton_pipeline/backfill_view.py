@@ -8,12 +8,11 @@ from typing import Any
 from rich import box
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from lepton_pipeline.backfill.chart import METRICS
 from lepton_pipeline.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.backfill.walk import Look
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 _WIDTH_OF_A_LOG = 130
 _NOTHING = "–"

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.text import Text
-
 from lepton_pipeline.columns_view import facts_grid
 from lepton_pipeline.report.reading import note_facts, reading_facts
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 _NAMED_COLUMNS = 6
 

@@ -8,14 +8,13 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
 from lepton_pipeline.columns_view import facts_grid, show_columns
 from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.features.column_record import read_columns
 from lepton_pipeline.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.report.reading import note_facts, reading_facts
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 _NAMES = {
     "model": "model",

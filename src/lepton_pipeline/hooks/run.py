@@ -23,7 +23,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from lepton_pipeline.credentials import without_credentials, without_webhook
+from lepton_pipeline.credentials import masked
 from lepton_pipeline.errors import BusyError, ConfigurationError, store_lost, user_error
 from lepton_pipeline.jobs import MONITORING, SCORING, TRAINING, Job
 from lepton_pipeline.monitoring_summary import monitoring_markdown, print_monitoring
@@ -115,7 +115,7 @@ class RunHook:
                 "code.sha256": lineage.package_sha256(),
                 "environment.sha256": lineage.sha256(installed),
                 "kedro.run": run_params["run_id"],
-                "mlflow.source.name": without_credentials(" ".join(["kedro", *sys.argv[1:]])),
+                "mlflow.source.name": " ".join(["kedro", *sys.argv[1:]]),
             }
             only_missing = bool(run_params.get("only_missing_outputs"))
             for job in jobs:
@@ -128,7 +128,7 @@ class RunHook:
                 self._log.client.log_text(self._runs[job].run_id, installed, "environment.txt")
                 if "git.diff.sha256" in tags:
                     diff = lineage.code_diff(self._context.project_path)
-                    self._log.code_diff(self._runs[job].run_id, lineage.masked(diff))
+                    self._log.code_diff(self._runs[job].run_id, diff)
                 self._record_earlier_results(job, own, only_missing)
 
     @hook_impl
@@ -221,7 +221,7 @@ class RunHook:
             self._locks.pop().release()
 
     def _open(self, job: Job, name: str, tags: dict[str, str]) -> None:
-        declared = without_webhook(self._context.config_loader["parameters"][job.vertical])
+        declared = masked(self._context.config_loader["parameters"][job.vertical])
         own = {"configuration.sha256": lineage.sha256(declared)}
         if job.purpose == TRAINING:
             own["seed"] = str(declared["training"]["seed"])
@@ -333,7 +333,7 @@ def _only_shown(job: Job, run: _Run, what: str, *, whatever: bool = False) -> It
     except Exception as error:
         if not whatever and user_error(error) is not None:
             raise
-        reason = without_credentials(" ".join(f"{type(error).__name__}: {error}".split()))[:_REASON_CHARACTERS]
+        reason = masked(" ".join(f"{type(error).__name__}: {error}".split()))[:_REASON_CHARACTERS]
         logger.warning(
             "%s: %s failed (%s); run %s is whole: kedro compare %s lists it, make ui shows it",
             job.name,
@@ -346,7 +346,7 @@ def _only_shown(job: Job, run: _Run, what: str, *, whatever: bool = False) -> It
 
 def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
     """What a run was asked for beside the declaration: the name by which one tells runs apart."""
-    given = flatten(run_params.get("runtime_params") or {})
+    given = flatten(masked(run_params.get("runtime_params") or {}))
     own = {key.removeprefix(f"{vertical}."): each for key, each in given.items() if key.startswith(f"{vertical}.")}
     shown = " ".join(f"{key.removeprefix('training.')}={each}" for key, each in own.items())
     return shown[:_NAME_CHARACTERS] or "as declared"
