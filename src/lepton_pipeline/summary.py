@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from rich import box
@@ -12,6 +11,7 @@ from rich.table import Table
 from lepton_pipeline.columns_view import facts_grid, show_columns
 from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.features.column_record import read_columns
+from lepton_pipeline.markdown import fact_list
 from lepton_pipeline.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.report.reading import note_facts, reading_facts
 from lepton_pipeline.terminal import Text, console
@@ -52,13 +52,9 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
             # MLflow's page leaves no space between the columns of a table.
             lines.append("| " + " | ".join(f"{cell}&emsp;" for cell in cells) + " |")
         lines.append("")
-    # Names and values of the data are no HTML, nor do they end a line of the list.
     columns = read_columns(results.get("columns", {}))
     summarised = [("columns", summarise_columns(columns)), *columns_notes(columns)] if columns else []
-    lines += [
-        f"- **{name or 'rows'}**: {escape(' '.join(text.split()), quote=False)}"
-        for name, text in _facts(results, summarised)
-    ]
+    lines += fact_list((name or "rows", text) for name, text in _facts(results, summarised))
     return "\n".join(lines)
 
 
