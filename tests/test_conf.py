@@ -140,7 +140,7 @@ def test_a_vertical_declares_where_its_own_raw_data_lies(loader):
 
 def test_production_takes_its_addresses_from_the_environment(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
-    loader = OmegaConfigLoader(str(CONF), env="prod", **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(str(CONF), env="prod", **settings.CONFIG_LOADER_ARGS)
     tracking = read_tracking(loader["mlflow"])
     assert tracking.tracking_uri == "https://mlflow.example.org"
     assert tracking.artifact_root is None

@@ -1,7 +1,12 @@
+import re
+
 import pytest
 from kedro.config import MissingConfigException
 
+from lepton_pipeline import credentials
 from lepton_pipeline.config_loader import ConfigLoader
+from lepton_pipeline.credentials import masked
+from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import ConfigurationError
 
 
@@ -33,6 +38,59 @@ def test_what_is_right_is_loaded(load):
 def test_what_is_wrong_is_named(load, content, message):
     with pytest.raises(ConfigurationError, match=message):
         load(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        (b"shop: {dataset: {target: '${oc.env:SHOP_SECRET}'}}", "shop.dataset.target"),
+        (b"shop: {about: {question: 'Who buys ${oc.env:SHOP_SECRET}?'}}", "shop.about.question"),
+        (b"shop: {features: {derive: {alerts: '${oc.env:SHOP_SECRET}'}}}", "shop.features.derive.alerts"),
+        (b"shop: {evaluation: {slices: [a, '${oc.env:SHOP_SECRET}']}}", "shop.evaluation.slices[1]"),
+        (b"_hidden: ${oc.env:SHOP_SECRET}\nshop: {about: {limits: '${_hidden}'}}", "shop.about.limits"),
+        (b"_hidden: ${oc.env:SHOP_SECRET}\nshop: {alerts: {webhook: '${_hidden}'}}", "shop.alerts.webhook"),
+    ],
+)
+def test_a_variable_is_not_read_into_what_is_recorded(load, monkeypatch, content, key):
+    monkeypatch.setenv("SHOP_SECRET", "c4n4ry")
+    declared = load(content)
+    assert "c4n4ry" not in str(declared)
+    with pytest.raises(ConfigurationError, match=rf"{re.escape(key)}: \$\{{oc.env:SHOP_SECRET}} is not read here, for"):
+        read_vertical("shop", declared["shop"])
+
+
+def test_a_variable_of_alerts_is_read_and_is_a_secret_from_then_on(load, monkeypatch):
+    monkeypatch.setattr(credentials, "_known", set())
+    monkeypatch.setenv("WHERE", "https://chat.example/c4n4ry")
+    monkeypatch.setenv("WHO", "ada@example.org")
+    content = (
+        b"shop: {alerts: {webhook: '${oc.env:WHERE}', file: '${oc.env:NONE,null}', mail: {to: ['${oc.env:WHO}']}}}"
+    )
+    found = {"webhook": "https://chat.example/c4n4ry", "file": None, "mail": {"to": ["ada@example.org"]}}
+    assert load(content)["shop"]["alerts"] == found
+    assert masked("sent to chat.example/c4n4ry and ada@example.org") == "sent to chat.example/*** and ada@example.org"
+
+
+def test_variables_of_catalog_and_store_are_read_and_their_secrets_are_masked(tmp_path, monkeypatch):
+    monkeypatch.setattr(credentials, "_known", set())
+    (tmp_path / "local").mkdir()
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/mlflow.yml").write_text("tracking_uri: ${oc.env:STORE}\n")
+    catalog = "shop.raw: {filepath: '${oc.env:ROOT}/x.csv', load_args: {pin: '${oc.env:PIN_OF_SHOP}'}}"
+    (tmp_path / "base/catalog.yml").write_text(catalog)
+    for name, value in {"ROOT": "/data/shop", "STORE": "postgresql://me:c4n4ry@db", "PIN_OF_SHOP": "0473829"}.items():
+        monkeypatch.setenv(name, value)
+
+    def loader():
+        patterns = {"config_patterns": {"mlflow": ["mlflow*"]}}
+        return ConfigLoader(str(tmp_path), base_env="base", default_run_env="local", **patterns)
+
+    assert loader()["catalog"]["shop.raw"] == {"filepath": "/data/shop/x.csv", "load_args": {"pin": "0473829"}}
+    assert loader()["mlflow"] == {"tracking_uri": "postgresql://me:c4n4ry@db"}
+    assert masked("/data/shop me c4n4ry 0473829") == "/data/shop me *** ***"
+    (tmp_path / "base/globals.yml").write_text("root: ${oc.env:ROOT}\n")
+    with pytest.raises(ConfigurationError, match=r"globals.yml: root: \$\{oc.env:ROOT} is not read here"):
+        loader()
 
 
 def test_a_folder_that_is_missing_stays_an_error_of_kedro(tmp_path):

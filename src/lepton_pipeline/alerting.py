@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.parameters import Alerts
 from lepton_pipeline.readable import say
 from lepton_pipeline.registry.tracking import RunLog
@@ -96,7 +95,7 @@ def _place(log: RunLog, run_id: str) -> str:
 
 
 def _say(line: str) -> None:
-    say(without_credentials(line), to_stderr=True)
+    say(line, to_stderr=True)
 
 
 def _from_json(text: str) -> Alert:

@@ -8,13 +8,13 @@ from typing import Any
 from rich import box
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from lepton_pipeline.backfill.chart import METRICS
 from lepton_pipeline.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.backfill.walk import Look
 from lepton_pipeline.evaluation.interval_words import bracket
-from lepton_pipeline.terminal import console
+from lepton_pipeline.markdown import as_markdown, fact_list
+from lepton_pipeline.terminal import Text, console
 
 _WIDTH_OF_A_LOG = 130
 _NOTHING = "–"
@@ -56,8 +56,9 @@ def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
 
 def backfill_markdown(found: Mapping[str, Any]) -> str:
     """The same as Markdown, for the head of the run's page."""
-    lines = ["| " + " | ".join(cells) + " |" for cells in (_COLUMNS, ["---"] * len(_COLUMNS), *_rows(found))]
-    return "\n".join([*(f"- **{fact}**: {text}" for fact, text in _facts(found)), "", *lines])
+    rows = [list(map(as_markdown, row)) for row in _rows(found)]
+    lines = ["| " + " | ".join(cells) + " |" for cells in (_COLUMNS, ["---"] * len(_COLUMNS), *rows)]
+    return "\n".join([*fact_list(_facts(found)), "", *lines])
 
 
 def _rows(found: Mapping[str, Any]) -> list[list[str]]:

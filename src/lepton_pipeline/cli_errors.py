@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 
-from lepton_pipeline.credentials import without_credentials
 from lepton_pipeline.errors import ContractError, LeptonError, user_error
 from lepton_pipeline.jobs import SCORING, Job
 from lepton_pipeline.readable import say
@@ -23,10 +22,10 @@ def report_error(error: Exception, debug: bool, pipeline: str | None = None) -> 
     """
     known = user_error(error)
     if debug or known is None:
-        say(without_credentials("".join(traceback.format_exception(error))), to_stderr=True)
+        say("".join(traceback.format_exception(error)), to_stderr=True)
     if known is None:
         return LeptonError.exit_code
-    say(f"\nerror: {without_credentials(str(known))}", to_stderr=True)
+    say(f"\nerror: {known}", to_stderr=True)
     if isinstance(known, ContractError) and pipeline is not None:
         say(_evidence(known, Job.named(pipeline)), to_stderr=True)
     return known.exit_code

@@ -1,46 +1,182 @@
-"""Keep passwords out of what is printed, logged and recorded."""
+"""What is a secret, and the one masking for all that leaves the process: MLflow, files, terminal, logs, alerts."""
 
 from __future__ import annotations
 
-import logging
+import os
 import re
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import urlsplit
+from functools import cache
+from typing import TypeVar
+from urllib.parse import quote, unquote, urlsplit
 
-# Up to the last @, for a password may hold one that was not encoded.
-_USER = re.compile(r"://[^\s'\"<>]*@")
-# The path of a webhook is its password.
-_WEBHOOK = re.compile(r"(?i)(webhook\W{1,6}https?://[^/\s'\"]+)/[^\s'\"]*")
-_SECRET = re.compile(r"(?i)([?&][^=&\s]*(?:password|passwd|pwd|secret|token|key)[^=&\s]*=)[^&\s'\"]+")
+Value = TypeVar("Value")
+MASK = "***"
+# Names of keys, variables and arguments whose values are secrets.
+_NAMED = (
+    r"(?:passw(?:or)?d|passphrase|secret|webhook)[\w-]{0,60}"
+    r"|(?:token|pwd|credentials?|(?:api|access|account|private)[_-]?key)(?![a-z])[\w-]{0,60}"
+)
+_NAME = re.compile(rf"(?i)(?:{_NAMED})$")
+_VARIABLE = re.compile(r"(?i)(?:^|_)(?:password|passwd|passphrase|secret|webhook|token|pwd|(?:\w+_)?key|credentials?)$")
+# Keys of addresses and places, which stand in honest messages; a user and password in them are secrets nevertheless.
+_PLAIN = re.compile(
+    "anon|artifact_root|bucket|cool_down|database|dbname|driver|endpoint(_url)?|file(path)?|folder|host(name)?|login|path"
+    "|port|profile|project|protocol|region(_name)?|sender|server|to|tracking_uri|type|user(name)?"
+)
+# Mappings of a declaration whose keys are names of the data.
+_NAMES_OF_DATA = frozenset({"dates", "derive", "two_digit_years", "windows"})
+# A shorter value stands in too many texts that have nothing to do with it; one below the second is a word of its own.
+_SHORTEST, _LONG = 6, 12
+_ADDRESS, _HOST = r"https?://", r"[^/?\s'\"]"
+# An address that is declared as a webhook, or calls itself one.
+_HOOK = "|".join(
+    (
+        rf"webhook\W{{1,80}}?{_ADDRESS}{_HOST}{{1,200}}",
+        rf"{_ADDRESS}{_HOST}{{0,100}}\bhooks?\b{_HOST}{{0,100}}",
+        rf"{_ADDRESS}{_HOST}{{1,200}}(?:/[\w-]{{1,40}}){{0,3}}/webhooks?",
+    )
+)
+# A webhook that is masked already.
+_HIDDEN = rf"{_ADDRESS}{_HOST}{{1,200}}/\*\*\*"
+# Bounded, for a text may be long and hostile. Up to the last @: a password may hold one that was not encoded.
+_PATTERNS = tuple(
+    (re.compile(pattern), shown)
+    for pattern, shown in (
+        (r"://[^\s'\"<>]{0,500}@", f"://{MASK}@"),
+        # An address without a scheme, or with one that lacks its slashes.
+        (r"(?<![\w.+/-])(?!mailto:)[\w.+-]{1,80}:(?!//)[^\s'\"<>]{1,500}@(?=[\w\[])", f"{MASK}@"),
+        (rf"(?i)({_HOOK})[/?][^\s'\"]*", rf"\1/{MASK}"),
+        (
+            r"(?i)([?&;][^=&\s]{0,80}(?:password|passwd|pwd|secret|token|key|credential|sig|signature)[^=&\s]{0,80}=)[^&\s'\"]+",
+            rf"\1{MASK}",
+        ),
+        (r"(?i)(\bbearer )[\w.~+/=-]{8,}", rf"\1{MASK}"),
+        # "password": "..", password='..', password: str = "..".
+        (
+            rf"(?i)((?:{_NAMED})(?:\s?:\s?\w{{1,40}}(?=\s?=))?['\"]?\s?[=:]\s?(['\"]))(?!{_HIDDEN})[^'\"\n]+(?=\2)",
+            rf"\1{MASK}",
+        ),
+    )
+)
+_ARGUMENT = re.compile(rf"(?i)((?:{_NAMED})=)(?!{_HIDDEN})[^\s'\"&=][^\s'\"&]*")
+# A line of YAML, as parsers quote it and as a difference has it.
+_LINE = re.compile(
+    rf"(?im)^([ \t+-]{{1,60}}(?:[^'\"\n]{{0,120}}[{{, ])?['\"]?(?:{_NAMED})['\"]?:[ \t]{{1,9}})"
+    rf"(?!['\"]?{_HIDDEN}|\$\{{)[^\s,}}][^,}}\n]*"
+)
+_known: set[str] = set()
 
 
-def without_credentials(text: str) -> str:
-    """Mask user and password in the addresses of a message, what an address calls a password, the path of a webhook."""
-    return _WEBHOOK.sub(r"\1/***", _SECRET.sub(r"\1***", _USER.sub("://***@", text)))
+def masked(value: Value) -> Value:
+    """Mask all secrets.
+
+    Secrets are user and password of an address, what an address or an argument calls a password or a token, the path of
+    a webhook, values of keys with such names, values that `learn` was told, and variables of the environment whose
+    names say so.
+
+    >>> masked("cannot reach postgresql://me:secret@db/x")
+    'cannot reach postgresql://***@db/x'
+
+    Args:
+        value: a text; the bytes of a patch; a mapping or a list of such. Anything else stays what it is.
+    """
+    return _masked(value)  # type: ignore[return-value]  # of the same kind
 
 
-def without_webhook(declared: Mapping[str, Any]) -> dict[str, Any]:
-    """A vertical's declaration as it may be recorded: of the webhook, only the host is left."""
-    alerts = declared.get("alerts") or {}
-    if not isinstance(alerts, Mapping) or alerts.get("webhook") is None:
-        return dict(declared)
-    address = urlsplit(str(alerts["webhook"]))
-    return {**declared, "alerts": {**alerts, "webhook": f"{address.scheme}://{address.hostname}/***"}}
+def learn(declared: object, name: str = "", *, secret: bool = False) -> None:
+    """Remember the secrets of a configuration, which are masked by their values from then on, wherever they turn up.
+
+    Args:
+        declared: a value, or mappings and lists of such.
+        name: its key.
+        secret: whether it is one whatever its key, as in `credentials.yml`.
+    """
+    if isinstance(declared, Mapping):
+        for key, each in declared.items():
+            inside = isinstance(each, Mapping) and key == "credentials"
+            learn(each, str(key), secret=secret or inside)
+    elif isinstance(declared, (list, tuple)):
+        for each in declared:
+            learn(each, name, secret=secret)
+    elif isinstance(declared, str):
+        secret = (secret or bool(_NAME.search(name))) and not _PLAIN.fullmatch(name)
+        for text in _secrets_of(declared.strip(), name, secret):
+            _known.update({text, unquote(text), quote(text, safe="")})
 
 
-def mask_logs() -> None:
-    """Mask the credentials in the log records of all libraries: their errors quote addresses as they were given."""
-    others = (each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger))
-    for logger in (logging.root, *others):
-        for handler in logger.handlers:
-            if _mask not in handler.filters:
-                handler.addFilter(_mask)
+def _secrets_of(text: str, name: str, secret: bool) -> list[str]:
+    """The secret parts of a value."""
+    _, slashes, rest = text.partition("://")
+    if not slashes:
+        # A store's address may lack its scheme.
+        user = text.rpartition("@")[0] if name in ("con", "tracking_uri") else ""
+        return [text] if secret else [user]
+    user, at, _ = rest.rpartition("@")
+    found = [user, user.partition(":")[2]] if at else []
+    found += re.findall(r"(?i)[?&;](?:[^=&]*(?:password|passwd|pwd|secret|token|key|sig)[^=&]*)=([^&]+)", rest)
+    if "webhook" in name.lower():
+        found.append(re.sub(r"^[^/?]*[/?]", "", rest))
+    return found
 
 
-def _mask(record: logging.LogRecord) -> bool:
-    record.msg, record.args = without_credentials(record.getMessage()), None
-    if record.exc_info:
-        # A formatter takes the text that is there already.
-        record.exc_text = without_credentials(logging.Formatter().formatException(record.exc_info))
-    return True
+def _masked(value: object, key: str = "") -> object:
+    if isinstance(value, str):
+        return _masked_webhook(value) if key == "webhook" else MASK if value and _NAME.search(key) else _text(value)
+    if isinstance(value, bytes):
+        return _patch(value)
+    if isinstance(value, Mapping):
+        return {name: _masked(each, "" if key in _NAMES_OF_DATA else str(name)) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_masked(each, key) for each in value)
+    return value
+
+
+def _masked_webhook(value: str) -> str:
+    """Of a webhook only the host is left."""
+    try:
+        address = urlsplit(value)
+    except ValueError:
+        return MASK
+    return f"{address.scheme}://{address.hostname}/{MASK}" if address.hostname else MASK
+
+
+def _text(text: str) -> str:
+    return _LINE.sub(rf"\1{MASK}", _ARGUMENT.sub(rf"\1{MASK}", _literals(text)))
+
+
+def _literals(text: str) -> str:
+    """Mask what is a secret also in a source file, where `token=token` is none."""
+    known = _by_value(frozenset({*_known, *_variables()}))
+    if known is not None:
+        text = known.sub(MASK, text)
+    for pattern, shown in _PATTERNS:
+        text = pattern.sub(shown, text)
+    return text
+
+
+def _patch(patch: bytes) -> bytes:
+    """Mask a patch file by file, for code that only names a password has none."""
+    parts = re.split(r"(?m)^(?=diff --git )", patch.decode("utf-8", "surrogateescape"))
+    shown = (_literals(part) if re.match(r"diff --git .*\.py\n", part) else _text(part) for part in parts)
+    return "".join(shown).encode("utf-8", "surrogateescape")
+
+
+def _variables() -> list[str]:
+    """Values of the environment that are secrets by the names of their variables; a file is not what it holds."""
+    values = [value for name, value in os.environ.items() if _is_secret_variable(name)]
+    return [part for value in values for part in _secrets_of(value, "webhook", True) if not os.path.exists(part)]  # noqa: PTH110  # of any text
+
+
+@cache
+def _is_secret_variable(name: str) -> bool:
+    # The shell's own are folders.
+    return name not in ("PWD", "OLDPWD") and _VARIABLE.search(name) is not None
+
+
+@cache
+def _by_value(known: frozenset[str]) -> re.Pattern[str] | None:
+    values = sorted((each for each in known if len(each) >= _SHORTEST), key=lambda each: (-len(each), each))
+    if not values:
+        return None
+    shown = (re.escape(each) if len(each) >= _LONG else rf"(?<![^\W_]){re.escape(each)}(?![^\W_])" for each in values)
+    return re.compile("|".join(shown))

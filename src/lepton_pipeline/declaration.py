@@ -9,6 +9,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from lepton_pipeline.config_loader import refused_variables
+from lepton_pipeline.credentials import masked
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import check_features_declared
@@ -74,8 +76,11 @@ def read_vertical(name: str, declared: Any) -> Vertical:
             f"expected keys below '{name}:' in conf/base/{name}/parameters.yml. "
             f"The keys are {', '.join(Vertical.model_fields)}."
         )
+    if problems := refused_variables(declared, name):
+        raise ConfigurationError("\n".join(problems))
     try:
-        vertical = Vertical.model_validate(declared)
+        # Its texts stand beside every result.
+        vertical = Vertical.model_validate({**declared, **masked({"about": declared.get("about", {})})})
     except ValidationError as refused:
         by_key: dict[str, list[Any]] = {}
         for error in refused.errors():

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.text import Text
-
 from lepton_pipeline.columns_view import facts_grid
 from lepton_pipeline.evaluation.interval_words import bracket
+from lepton_pipeline.markdown import fact_list
 from lepton_pipeline.report.reading import note_facts, reading_facts
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 _NAMED_COLUMNS = 6
 
@@ -36,7 +35,7 @@ def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str
 
 def monitoring_markdown(results: Mapping[str, Any]) -> str:
     """The same results as Markdown, for the head of the run's page in MLflow."""
-    return "\n".join(f"- **{name}**: {text}" for name, text in _facts(results))
+    return "\n".join(fact_list(_facts(results)))
 
 
 def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,16 +1,27 @@
-"""What is printed, on any terminal: one without UTF-8 gets the nearest characters it has, never an error."""
+"""What is printed and logged: without secrets, without control characters, and on any terminal.
+
+One without UTF-8 gets the nearest characters it has, never an error.
+"""
 
 from __future__ import annotations
 
 import codecs
+import logging
 import os
+import re
 import sys
 import unicodedata
 from contextlib import suppress
-from typing import IO
+from typing import IO, Any
 
 import click
 
+from lepton_pipeline.credentials import masked
+
+# What moves the cursor, rings, or turns the direction of reading, but not tabs and ends of lines.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+)
 _ERRORS = "lepton_pipeline.nearest"
 # How a stream is told to fail, or to print escapes, at what it cannot write; other choices are the user's own.
 _REPLACED = ("strict", "backslashreplace", "surrogateescape")
@@ -46,8 +57,48 @@ _NEAREST = {
 }
 
 
+def printable(text: str) -> str:
+    r"""Show control characters escaped.
+
+    >>> printable("a\x1b[31m")
+    'a\\x1b[31m'
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def shown(text: str) -> str:
+    """A text as it may be printed: secrets masked, control characters escaped."""
+    return printable(masked(text))
+
+
+def readable_logs() -> None:
+    """Let the log records of all libraries be `shown`: their errors quote addresses as they were given."""
+    make = logging.getLogRecordFactory()
+    if isinstance(make, _Records):
+        return
+    logging.setLogRecordFactory(_Records(make))
+
+
+class _Records:
+    def __init__(self, make: Any) -> None:
+        self._make = make
+
+    def __call__(self, *arguments: Any, **options: Any) -> logging.LogRecord:
+        record: logging.LogRecord = self._make(*arguments, **options)
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):  # Arguments that do not fit: whoever logs must not fail of it.
+            text = f"{record.msg} {record.args}"
+        record.msg, record.args = shown(text), None
+        if record.exc_info:
+            # A formatter takes the text that is there already.
+            record.exc_text = shown(logging.Formatter().formatException(record.exc_info))
+        return record
+
+
 def readable_output() -> None:
-    """Let standard output and standard error write what their encoding lacks by its nearest characters."""
+    """Let logs and output be readable: what their encoding lacks is written by its nearest characters."""
+    readable_logs()
     for stream in (sys.stdout, sys.stderr):
         if getattr(stream, "errors", None) in _REPLACED:
             # A stream that was replaced, by a test say, need not have it.
@@ -56,11 +107,11 @@ def readable_output() -> None:
 
 
 def say(text: object, *, to_stderr: bool = False) -> None:
-    """Print a line: `click.echo`, which alone would write UTF-8 to a terminal of ASCII."""
+    """Print a text, as `shown`, on any terminal."""
     readable_output()
     stream = sys.stderr if to_stderr else sys.stdout
     try:
-        click.echo(text, file=stream)
+        click.echo(shown(str(text)), file=stream)
     except BrokenPipeError:
         reader_left(stream)
 

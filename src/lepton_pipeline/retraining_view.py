@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
 from lepton_pipeline.retraining.facts import Facts
 from lepton_pipeline.retraining.history import JobRun
 from lepton_pipeline.retraining.policy import Decision
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 _RUN_CHARACTERS = 8
 _HOLDS = {True: ("yes", "bold yellow"), False: ("no", ""), None: ("not known", "dim")}

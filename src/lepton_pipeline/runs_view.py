@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from rich import box
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from lepton_pipeline.errors import NotReproducedError
 from lepton_pipeline.registry.compare import METRICS, ComparableRuns, ComparedRun, Comparison, Figure
 from lepton_pipeline.registry.compare_page import NAMES, duration_text, version_text
 from lepton_pipeline.registry.reproduce import Check
 from lepton_pipeline.reproduction import Reproduction
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 _VALUE_CHARACTERS = 40
 _ERROR_CHARACTERS = 300

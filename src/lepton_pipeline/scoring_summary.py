@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.text import Text
-
 from lepton_pipeline.columns_view import facts_grid
+from lepton_pipeline.markdown import fact_list
 from lepton_pipeline.report.reading import note_facts, reading_facts
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 _SHOWN_COLUMNS = 10
 
@@ -35,7 +34,7 @@ def print_scoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, f
 
 def scoring_markdown(results: Mapping[str, Any]) -> str:
     """The same results as Markdown, for the head of the run's page in MLflow."""
-    return "\n".join(f"- **{name}**: {text}" for name, text in _facts(results))
+    return "\n".join(fact_list(_facts(results)))
 
 
 def _version(record: Mapping[str, Any]) -> str:

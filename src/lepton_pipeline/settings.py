@@ -2,9 +2,7 @@
 
 import os
 
-from omegaconf.resolvers import oc
-
-from lepton_pipeline.config_loader import ConfigLoader
+from lepton_pipeline.config_loader import ConfigLoader, read_variable
 from lepton_pipeline.hooks import DeclarationHook, FreshnessHook, RunHook, ScoringInputHook
 
 # Read by the libraries: none of them calls home or prints more than what went wrong.
@@ -31,5 +29,5 @@ CONFIG_LOADER_ARGS = {
     # An environment overrides single keys of a vertical, not its whole declaration.
     "merge_strategy": {"parameters": "soft"},
     "config_patterns": {"mlflow": ["mlflow*", "**/mlflow*"]},
-    "custom_resolvers": {"oc.env": oc.env},
+    "custom_resolvers": {"oc.env": read_variable},
 }

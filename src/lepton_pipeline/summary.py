@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
 from lepton_pipeline.columns_view import facts_grid, show_columns
 from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
 from lepton_pipeline.features.column_record import read_columns
+from lepton_pipeline.markdown import fact_list
 from lepton_pipeline.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.report.reading import note_facts, reading_facts, waiting_facts
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 _NAMES = {
     "model": "model",
@@ -54,13 +53,9 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
             # MLflow's page leaves no space between the columns of a table.
             lines.append("| " + " | ".join(f"{cell}&emsp;" for cell in cells) + " |")
         lines.append("")
-    # Names and values of the data are no HTML, nor do they end a line of the list.
     columns = read_columns(results.get("columns", {}))
     summarised = [("columns", summarise_columns(columns)), *columns_notes(columns)] if columns else []
-    lines += [
-        f"- **{name or 'rows'}**: {escape(' '.join(text.split()), quote=False)}"
-        for name, text in _facts(results, summarised)
-    ]
+    lines += fact_list((name or "rows", text) for name, text in _facts(results, summarised))
     return "\n".join(lines)
 
 

@@ -3,12 +3,12 @@ import subprocess
 
 import pytest
 
+from lepton_pipeline.credentials import masked
 from lepton_pipeline.registry.lineage import (
     code_diff,
     code_tags,
     environment,
     machine_tags,
-    masked,
     package_sha256,
     sha256,
 )

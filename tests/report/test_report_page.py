@@ -310,11 +310,11 @@ def test_what_users_wrote_is_shown_and_never_obeyed(html):
 
 def test_markdown_of_users_is_shown_and_never_obeyed():
     card = render_card(evil_evidence())
-    assert "<script" not in re.sub(r"\\<", "", card)
+    assert "<script" not in card
     assert "{{ 7" not in card
     assert r"\{\{ 7 \* 7 \}\}" in card
     assert r"\`code\`" in card
-    assert r"\$a_b\$ \|" in card
+    assert r"&#36;a_b&#36; \|" in card
     tables = [line for line in card.splitlines() if line.startswith("| ")]
     assert all(line.count("|") - line.count(r"\|") == 6 for line in tables)
 

@@ -12,17 +12,16 @@ from typing import Any
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
-from rich.text import Text
 
 from lepton_pipeline.columns_view import facts_grid
-from lepton_pipeline.credentials import without_credentials
+from lepton_pipeline.credentials import masked
 from lepton_pipeline.errors import user_error
 from lepton_pipeline.jobs import MONITORING, PARTIAL, SCORING, TRAINING, Job
 from lepton_pipeline.monitoring_summary import monitoring_markdown, print_monitoring
 from lepton_pipeline.registry.tracking import PAGES as TRAINING_PAGES
 from lepton_pipeline.scoring_summary import print_scoring, scoring_markdown
 from lepton_pipeline.summary import print_summary, summary_markdown
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 logger = logging.getLogger(__name__)
 _REASON_CHARACTERS = 300
@@ -85,7 +84,7 @@ def only_shown(job: Job, run_id: str, what: str, *, whatever: bool = False) -> I
     except Exception as error:
         if not whatever and user_error(error) is not None:
             raise
-        reason = without_credentials(" ".join(f"{type(error).__name__}: {error}".split()))[:_REASON_CHARACTERS]
+        reason = masked(" ".join(f"{type(error).__name__}: {error}".split()))[:_REASON_CHARACTERS]
         logger.warning(
             "%s: %s failed (%s); run %s is whole: kedro compare %s lists it, make ui shows it",
             job.name,

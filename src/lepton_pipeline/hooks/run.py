@@ -23,7 +23,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from lepton_pipeline.credentials import without_credentials, without_webhook
+from lepton_pipeline.credentials import masked
 from lepton_pipeline.errors import BusyError, ConfigurationError, store_lost
 from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind_of, only_shown
 from lepton_pipeline.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
@@ -90,7 +90,7 @@ class RunHook:
                 "code.sha256": lineage.package_sha256(),
                 "environment.sha256": lineage.sha256(installed),
                 "kedro.run": run_params["run_id"],
-                "mlflow.source.name": without_credentials(" ".join(["kedro", *sys.argv[1:]])),
+                "mlflow.source.name": " ".join(["kedro", *sys.argv[1:]]),
             }
             only_missing = bool(run_params.get("only_missing_outputs"))
             for job in jobs:
@@ -103,7 +103,7 @@ class RunHook:
                 self._log.client.log_text(self._runs[job].run_id, installed, "environment.txt")
                 if "git.diff.sha256" in tags:
                     diff = lineage.code_diff(self._context.project_path)
-                    self._log.code_diff(self._runs[job].run_id, lineage.masked(diff))
+                    self._log.code_diff(self._runs[job].run_id, diff)
                 if self._runs[job].kind != PARTIAL:
                     self._record_earlier_results(job, own, only_missing)
 
@@ -203,7 +203,7 @@ class RunHook:
         return found.of_part(job, run.run_id, run.made) if run.kind == PARTIAL else found.of(job, run.run_id)
 
     def _open(self, job: Job, name: str, kind: str, tags: dict[str, str]) -> None:
-        declared = without_webhook(self._context.config_loader["parameters"][job.vertical])
+        declared = masked(self._context.config_loader["parameters"][job.vertical])
         # Every run has a present of its own.
         dataset = {key: each for key, each in declared["dataset"].items() if key != "present"}
         own = {KIND: kind, "configuration.sha256": lineage.sha256({**declared, "dataset": dataset})}
@@ -270,7 +270,7 @@ class RunHook:
 
 def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
     """What a run was asked for beside the declaration: the name by which one tells runs apart."""
-    given = flatten(run_params.get("runtime_params") or {})
+    given = flatten(masked(run_params.get("runtime_params") or {}))
     given.pop(f"{vertical}.dataset.present", None)
     own = {key.removeprefix(f"{vertical}."): each for key, each in given.items() if key.startswith(f"{vertical}.")}
     shown = " ".join(f"{key.removeprefix('training.')}={each}" for key, each in own.items())

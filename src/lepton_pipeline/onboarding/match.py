@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
 from lepton_pipeline.data.raw import RawFile, read_header, read_rows
 from lepton_pipeline.datasets import RawTableDataset
@@ -20,7 +19,7 @@ from lepton_pipeline.onboarding.match_columns import Column, describe_column, li
 from lepton_pipeline.onboarding.match_verticals import NAMED, SAMPLE, read_needs
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.parameters import Ingestion
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 FITS = 0.5
 """Smallest score at which a vertical serves a file: half of what it needs, by weight, is in there."""

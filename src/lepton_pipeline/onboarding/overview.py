@@ -12,7 +12,6 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich import box
 from rich.table import Table
-from rich.text import Text
 from yaml import YAMLError
 
 from lepton_pipeline.declaration import find_verticals, read_vertical
@@ -21,7 +20,7 @@ from lepton_pipeline.jobs import is_partial
 from lepton_pipeline.parameters import Dataset, Split, Vertical
 from lepton_pipeline.registry.champion import CHAMPION
 from lepton_pipeline.registry.tracking import Tracking, existing_store
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 # How far back a run is looked for that came as far as reading its table.
 _RECENT = 25

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lepton_pipeline.credentials import masked
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.permissions import user_name
 from lepton_pipeline.registry.versions import all_versions, find_version, load_artefact, name_filter
@@ -239,7 +240,7 @@ def _replaced_by(version: int, moves: Sequence[Move]) -> int | None:
 
 
 def _checked_reason(reason: str) -> str:
-    words = " ".join(reason.split())
+    words = masked(" ".join(reason.split()))
     if not words or len(words) > _REASON_CHARACTERS:
         raise ConfigurationError(
             f"--reason: {len(words):,} characters; say in 1 to {_REASON_CHARACTERS:,} why the champion changes."

@@ -81,11 +81,6 @@ def code_diff(project: Path) -> bytes:
         return _git(project, "diff", *_PLAIN, *_PREFIXES, *scope, environment=own, stripped=False) or b""
 
 
-def masked(diff: bytes) -> bytes:
-    """A patch without user and password in the addresses that stand in it."""
-    return re.sub(rb"://[^/\s@]+@", b"://***@", diff)
-
-
 def package_sha256() -> str:
     """Hash of the code that runs: every file of the imported package, wherever it was installed from."""
     package = Path(lepton_pipeline.__file__).parent

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +13,7 @@ import pandas as pd
 import lepton_pipeline
 from lepton_pipeline.data.training_rows import TrainingRows, as_text
 from lepton_pipeline.evaluation.copies import enforce_copies
+from lepton_pipeline.markdown import as_markdown
 from lepton_pipeline.model.artefact import Artefact, hash_artefact
 from lepton_pipeline.model.seal import read_seal, seal
 from lepton_pipeline.parameters import About, Dataset, Split
@@ -138,8 +138,7 @@ def register_model(
         run_id=run_id,
         tags=tags,
         model_id=info.model_id,
-        # Shown as Markdown, in which HTML would be HTML.
-        description=escape(" ".join(filter(None, [about.question, about.caution])), quote=False),
+        description=as_markdown(" ".join(filter(None, [about.question, about.caution]))),
     )
     for key in (CHECKSUM, "device", "weights.sha256", "trained.until"):
         if key in tags:

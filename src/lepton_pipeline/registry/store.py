@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from lepton_pipeline.credentials import without_credentials
+from lepton_pipeline.credentials import masked
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.jobs import is_partial
 from lepton_pipeline.registry.home import SQLITE
@@ -87,7 +87,7 @@ def find_run(client: Any, text: str) -> Any:
         return found[0]
     if not found:
         raise ConfigurationError(
-            f"no run {text!r} in {without_credentials(str(client.tracking_uri))}; kedro compare VERTICAL lists "
+            f"no run {text!r} in {masked(str(client.tracking_uri))}; kedro compare VERTICAL lists "
             "the runs there are. A deleted run must be restored first."
         )
     ids = ", ".join(run.info.run_id for run in found)

@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lepton_pipeline.credentials import mask_logs, without_credentials
+from lepton_pipeline.credentials import learn, masked
 from lepton_pipeline.errors import ConfigurationError, StoreError
 from lepton_pipeline.locks import FileLock
 from lepton_pipeline.parameters import Declaration
 from lepton_pipeline.permissions import refusal, require_writable, shared_folder, user_name
+from lepton_pipeline.readable import readable_logs
 from lepton_pipeline.registry.database import damaged, first_contact, may_pass, require_database
 from lepton_pipeline.registry.experiment_page import EXPERIMENT
 from lepton_pipeline.registry.flat import flat_intervals, flat_metrics, flatten, interval_tags, log_epoch, log_metrics
@@ -64,8 +65,9 @@ class RunLog:
         import mlflow
         from sqlalchemy.exc import SQLAlchemyError
 
-        mask_logs()
+        readable_logs()
         uri = tracking.tracking_uri
+        learn(tracking.model_dump())
         file = project / "mlflow.db"
         if uri.startswith(SQLITE):
             file = project / uri.removeprefix(SQLITE)
@@ -98,11 +100,11 @@ class RunLog:
             except (mlflow.MlflowException, SQLAlchemyError, sqlite3.Error) as error:
                 if (problem := damaged(str(error), file)) is not None:
                     raise problem from error
-                reason = without_credentials(str(error).splitlines()[0])
+                reason = masked(str(error).splitlines()[0])
                 # What may be over in a minute is worth another try, which a scheduler makes unless the code is 2.
                 kind = StoreError if may_pass(error) else ConfigurationError
                 raise kind(
-                    f"mlflow.yml: the store {without_credentials(uri)!r} cannot be used: {reason}; "
+                    f"mlflow.yml: the store {masked(uri)!r} cannot be used: {reason}; "
                     "check the address, the credentials, that the server runs and that no process keeps it locked."
                 ) from error
 
@@ -132,7 +134,7 @@ class RunLog:
                 experiment_id = experiment.experiment_id
         self.close_orphans(experiment_name)
         process = {"process.host": socket.gethostname(), "process.id": str(os.getpid()), "mlflow.user": user_name()}
-        run = self.client.create_run(experiment_id, run_name=name, tags={**tags, **process})
+        run = self.client.create_run(experiment_id, run_name=masked(name), tags=masked({**tags, **process}))
         self.describe(run.info.run_id, pages=pages)
         return str(run.info.run_id)
 
@@ -140,25 +142,26 @@ class RunLog:
         """Write the text at the head of the run's page: links to its reports (artefacts by title), then its results."""
         artefacts = f"{self._page(run_id)}/artifacts"
         links = " · ".join(f"[{title}]({artefacts}/{path})" for title, path in pages.items())
-        self.client.set_tag(run_id, "mlflow.note.content", f"{links}\n\n{results}".strip())
+        self.client.set_tag(run_id, "mlflow.note.content", masked(f"{links}\n\n{results}".strip()))
 
     def close(self, run_id: str, status: str, error: BaseException | str | None = None) -> None:
         """End a run as "FINISHED", "FAILED" or "KILLED", the error's text as a tag."""
         if error is not None:
             kind = "" if isinstance(error, str) else f"{type(error).__name__}: "
-            self.client.set_tag(run_id, "error", without_credentials(f"{kind}{error}")[:_ERROR_CHARACTERS])
+            self.client.set_tag(run_id, "error", masked(f"{kind}{error}")[:_ERROR_CHARACTERS])
         self.client.set_terminated(run_id, status=status)
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags in one call."""
         from mlflow.entities import RunTag
 
-        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in masked(dict(tags)).items()])
 
     def parameters(self, run_id: str, declared: Mapping[str, Any]) -> None:
         """Log a declaration flat, `training.epochs` say, and whole as `parameters.json`."""
         from mlflow.entities import Param
 
+        declared = masked(declared)
         shown = {key: value for key, value in declared.items() if key != "about"}
         flat = [Param(key, _short(str(value))) for key, value in flatten(shown).items()]
         for start in range(0, len(flat), _PARAMS_A_CALL):
@@ -167,10 +170,11 @@ class RunLog:
 
     def rename(self, run_id: str, name: str) -> None:
         """Give a run the name that lists and charts show."""
-        self.client.set_tag(run_id, "mlflow.runName", name)
+        self.client.set_tag(run_id, "mlflow.runName", masked(name))
 
     def code_diff(self, run_id: str, diff: bytes) -> None:
         """Store what the tree differed from its commit by as `code.diff`; a large one only by its size."""
+        diff = masked(diff)
         if len(diff) > _DIFF_BYTES:
             self.client.set_tag(run_id, "git.diff.bytes", str(len(diff)))
             return
@@ -191,7 +195,7 @@ class RunLog:
     @property
     def store(self) -> str:
         """The store's address, without credentials."""
-        return without_credentials(self.uri)
+        return masked(self.uri)
 
     def link(self, run_id: str) -> str | None:
         """Address of a run's page; None where no server shows it."""
@@ -199,7 +203,7 @@ class RunLog:
 
     def where(self, run_id: str) -> str:
         """How to see a run in the MLflow UI."""
-        page, address = self._page(run_id), without_credentials(self.uri)
+        page, address = self._page(run_id), masked(self.uri)
         if self.uri.startswith(SQLITE):
             return f"make ui, then http://127.0.0.1:5000/{page}"
         if self.uri.startswith("http"):
@@ -297,7 +301,7 @@ def run_link(uri: str, info: Any) -> str | None:
     """Address of a run's page on the server at `uri`, without credentials; None where the store is no server."""
     if not uri.startswith("http"):
         return None
-    return f"{without_credentials(uri).rstrip('/')}/#/experiments/{info.experiment_id}/runs/{info.run_id}"
+    return f"{masked(uri).rstrip('/')}/#/experiments/{info.experiment_id}/runs/{info.run_id}"
 
 
 def read_tracking(declared: Mapping[str, Any]) -> Tracking:

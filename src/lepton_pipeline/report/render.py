@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lepton_pipeline.evaluation.copies_words import said_copies
+from lepton_pipeline.markdown import as_markdown
 from lepton_pipeline.report import words
 from lepton_pipeline.report.evidence import Evidence
 from lepton_pipeline.report.findings import (
@@ -43,7 +44,6 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Evidence], dict[str, Any]]], ...] = (
     ("lineage", "Where it comes from", describe_lineage),
 )
 _CARD_GAPS, _CARD_COLUMNS = 8, 5
-_MARKDOWN = re.compile(r"([\\`*{}\[\]<>|&~$]|(?<![^\W_])_|_(?![^\W_])|^[#+-])")
 
 
 def render_report(evidence: Evidence) -> str:
@@ -98,7 +98,7 @@ def _environment(autoescape: bool) -> Environment:
     environment = Environment(
         loader=PackageLoader("lepton_pipeline.report"),
         autoescape=autoescape,  # noqa: S701  # Markdown has an escape of its own
-        finalize=None if autoescape else _as_markdown,
+        finalize=None if autoescape else as_markdown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -132,8 +132,3 @@ def _style(environment: Environment) -> Any:
     source, _, _ = environment.loader.get_source(environment, "style.css")  # type: ignore[union-attr]
     # A style sheet of this package, not a value; escaped, its quotes would be wrong.
     return Markup(source.strip())  # noqa: S704
-
-
-def _as_markdown(value: Any) -> str:
-    """Write a value so that Markdown shows it as it is, in one line."""
-    return _MARKDOWN.sub(r"\\\1", re.sub(r"\s+", " ", str(value)))

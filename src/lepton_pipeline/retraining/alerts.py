@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lepton_pipeline.credentials import without_credentials
+from lepton_pipeline.credentials import masked
 from lepton_pipeline.data.durations import as_timedelta
 from lepton_pipeline.locks import FileLock
 from lepton_pipeline.parameters import Alerts
@@ -64,14 +64,14 @@ class Alert:
             "vertical": self.vertical,
             "cause": self.cause,
             "at": self.at.astimezone(UTC).isoformat(timespec="seconds"),
-            "details": dict(self.details),
+            "details": masked(dict(self.details)),
         }
 
     def body(self) -> str:
         """What happened, and the details, a line each."""
-        text = without_credentials(self.text)
+        text = masked(self.text)
         text = text if len(text) <= _TEXT_CHARACTERS else f"{text[: _TEXT_CHARACTERS - 1]}…"
-        return "\n".join([text, *(f"{name}: {value}" for name, value in self.details.items())])
+        return "\n".join([text, *(f"{name}: {value}" for name, value in masked(dict(self.details)).items())])
 
 
 @dataclass(frozen=True)

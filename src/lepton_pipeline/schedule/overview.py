@@ -54,9 +54,8 @@ def to_lines(policies: Policies, state: State, now: datetime, times: int) -> lis
 def print_overview(lines: list[Line]) -> None:
     """Print the table, and below it what is wrong."""
     from rich.table import Table
-    from rich.text import Text
 
-    from lepton_pipeline.terminal import console
+    from lepton_pipeline.terminal import Text, console
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("Vertical", "Schedule", "Next", "Last", "Attempts"):

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lepton_pipeline.credentials import without_credentials
+from lepton_pipeline.credentials import masked
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.registry.tracking import Tracking, existing_store, run_link
 from lepton_pipeline.retraining.facts import Champion
@@ -154,7 +154,7 @@ def _look(sources: _Sources, vertical: str) -> VerticalStatus:
         found["links"] = _links(client, sources.tracking, vertical, champion, jobs)
     # Whatever a store or a file holds: the others are still shown.
     except Exception as error:
-        problems.append(f"{vertical}: {type(error).__name__}: {without_credentials(str(error))}")
+        problems.append(f"{vertical}: {type(error).__name__}: {masked(str(error))}")
     record, policy = sources.records.get(vertical), sources.policies.good.get(vertical)
     if policy is not None:
         found |= _scheduled(policy, record, sources.now)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
 from lepton_pipeline.status import words
 from lepton_pipeline.status.collect import Status, VerticalStatus
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 _WIDTH_OF_A_LOG = 150
 _COLUMNS = ("vertical", "champion", "data until", "last decision (UTC)", "drift", "next run", "failing since (UTC)")

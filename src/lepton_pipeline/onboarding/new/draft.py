@@ -9,7 +9,6 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
 from lepton_pipeline.columns_view import facts_grid, show_columns
 from lepton_pipeline.declaration import read_vertical
@@ -23,7 +22,7 @@ from lepton_pipeline.onboarding.new.render import render
 from lepton_pipeline.onboarding.new.words import NO_FEATURE, RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.report.reading import reading_facts
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 MOST_LINES = 60
 
