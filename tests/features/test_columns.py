@@ -122,6 +122,16 @@ def test_notes_of_reading_are_kept_and_no_reading_is_none():
     assert without["code"].kind == "text"
 
 
+def test_a_whole_number_that_is_read_as_a_category_says_so():
+    table = make_table()
+    encoder = Encoder.fit(table, DATASET.model_copy(update={"categorical": ["code", "useless"]}))
+    made = describe_columns(table, {}, encoder, DATASET, Features(), {"findings": [], "on_noise": "warn"})
+    columns = {column.name: column for column in read_columns(made)}
+    assert (columns["useless"].kind, columns["useless"].used_as) == ("whole number", CATEGORY)
+    assert "jumps from value to value" in columns["useless"].notes[0]
+    assert not any("jumps" in note for name in ("code", "stock", "new") for note in columns[name].notes)
+
+
 def test_what_was_dropped_as_noise_says_how():
     noise = {"feature": "useless", "finding": "pure noise", "severity": "noise"}
     dropped, _ = describe(findings=[noise], on_noise="drop")

@@ -202,7 +202,9 @@ def test_no_rows_are_encoded_to_no_rows():
 
 def test_only_training_rows_are_learnt_from(tmp_path):
     rows = table().set_index(pd.RangeIndex(0, 1200, 3))
-    split = pd.DataFrame({"part": ["train", "train", "validation", "test"] * 100, "label": 0}, index=rows.index)
+    split = pd.DataFrame(
+        {"part": ["train", "train", "validation", "test"] * 100, "label": 0, "fold": -1}, index=rows.index
+    )
     other = split["part"] != "train"
     changed = rows.copy()
     changed.loc[other, ["income", "children"]] = [1e9, 77]

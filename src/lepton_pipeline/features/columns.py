@@ -25,6 +25,11 @@ _NEVER_FEATURES = {
 }
 
 
+_JUMPS = (
+    "a category: on held-out rows its effect jumps from value to value (declared in dataset.numeric it stays a number)"
+)
+
+
 def describe_columns(
     feature_table: pd.DataFrame,
     ingestion_record: dict[str, Any],
@@ -88,6 +93,9 @@ def list_columns(
     used = {column.name: NUMBER if isinstance(column, NumericColumn) else CATEGORY for column in encoded}
     readers = _readers(columns_read(features, dataset), set(used))
     notes = _notes(reading or {}, tables or {})
+    for column in encoded:
+        if column.input == "number" and used[column.name] == CATEGORY and column.name not in dataset.categorical:
+            notes.setdefault(column.name, []).append(_JUMPS)
     kinds = {} if reading is None else reading.get("kinds", {})
     roles = {name: role for role, names in reversed(dataset.roles().items()) for name in names}
     columns = []

@@ -13,6 +13,7 @@ import pandas as pd
 from lepton_pipeline.data.columns import feature_columns, nearest
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn, as_numbers, indicator_name
+from lepton_pipeline.features.jumps import jumping_numbers
 from lepton_pipeline.features.leaks import enforce_report
 from lepton_pipeline.parameters import Dataset, Leaks
 
@@ -23,11 +24,12 @@ DESCRIPTION, ARRAYS = "encoder.json", "encoder.safetensors"
 def encode_rows(
     feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset, feature_report: dict[str, Any], leaks: Leaks
 ) -> tuple[Encoder, pd.DataFrame]:
-    """Fit the encoder on the training rows and encode every row.
+    """Fit the encoder on the training rows and encode every row; see `jumping_numbers` for undeclared whole numbers.
 
     Args:
         feature_table: rows of the vertical, with the features among their columns.
-        split: `part` of every row, indexed as `feature_table`; only rows of part "train" are learnt from.
+        split: `part`, `label` and `fold` of every row, indexed as `feature_table`; only rows of part "train" are learnt
+            from.
         dataset: the roles of the columns.
         feature_report: what `check_features` found.
         leaks: what is done about it.
@@ -41,7 +43,8 @@ def encode_rows(
     """
     noise = dict.fromkeys(enforce_report(feature_report, leaks), "it adds nothing (see the report on features)")
     training = feature_table.loc[split.index[split["part"] == "train"]]
-    encoder = Encoder.fit(training, dataset, noise)
+    jumping = jumping_numbers(training, split, dataset)
+    encoder = Encoder.fit(training, dataset.model_copy(update={"categorical": [*dataset.categorical, *jumping]}), noise)
     return encoder, encoder.transform(feature_table)
 
 
