@@ -92,7 +92,9 @@ def _classifier_scores(rows: Rows, training: Training) -> pd.DataFrame:
 def _baselines(rows: Rows, seed: int) -> Mapping[str, Scores]:
     from lepton_pipeline.model.baseline import score_baselines
 
-    scores = score_baselines(rows.encoded, rows.split, Training(seed=seed, threads=1)).loc[rows.part("test")]
+    # Without boosting in the model, it is fitted as a baseline.
+    training = Training(seed=seed, threads=1, boosting=False)
+    scores = score_baselines(rows.encoded, rows.split, training).loc[rows.part("test")]
     columns = ("logistic_regression", "hist_gradient_boosting")
     return {name: scores[column].to_numpy(np.float64) for name, column in zip(BASELINES, columns, strict=True)}
 

@@ -84,6 +84,7 @@ RESULTS = {
             {"column": "city", "value": "Rome", "gaps": {"auc": {**gap(-0.5, -1, 0.1), "flagged": False}}},
         ]
     },
+    "registration": {"boosting_weight": 1.0, "plan": "refit"},
     "decision": {"version": 4, "alias": "challenger", "promoted": False, "reason": "auc 0.8 is below 0.9"},
 }
 
@@ -115,11 +116,20 @@ def test_the_summary_names_what_a_reader_looks_for(capsys):
         "saves 1,766 [1,500, 2,000] against the better",
         "city = [/b]: auc -0.300 [-0.400, -0.200] against all others;",
         "recall +0.100 [+0.050, +0.150] against all others; 1 more in slices.json",
+        "model        Boosting alone; model and baselines learn from training rows, are tuned on validation rows, then",
         "refused: auc 0.8 is below 0.9",
         "1.8, the longest: ingest_table 1.2, evaluate 0.5",
         "make ui",
     ):
         assert " ".join(text.split()) in " ".join(printed.split())
+
+
+def test_the_same_model_again_has_no_alias(capsys):
+    decision = {"version": 5, "alias": "", "promoted": None, "reason": "nothing changes"}
+    print_summary("shop", {"decision": decision}, {}, "make ui")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "shop: version 5, same as champion" in printed
+    assert "gate same as champion: nothing changes" in printed
 
 
 def test_what_costs_nothing_and_differs_nowhere_is_not_told(capsys):

@@ -143,7 +143,7 @@ class BackfillSteps:
         with self._run() as run_id:
             made = self._make(self._decide, self._model(run_id) | {self._name("run_id"): run_id}, self._dataset)
         registration, decision = made[self._name("registration")], made[self._name("decision")]
-        return Trained(registration["run_id"], decision["version"], decision["promoted"], decision["reason"])
+        return Trained.of(registration, decision)
 
     def train_anyway(self) -> None:
         """Have the model of the date, unless it was made already.

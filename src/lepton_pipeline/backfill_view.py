@@ -14,6 +14,7 @@ from lepton_pipeline.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.backfill.walk import Look
 from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.markdown import as_markdown, fact_list
+from lepton_pipeline.registry.verdict import verdict
 from lepton_pipeline.terminal import Text, console
 
 _WIDTH_OF_A_LOG = 130
@@ -92,7 +93,9 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _decided(due: bool, triggers: tuple[str, ...], version: int | None, promoted: bool, alarms: tuple[str, ...]) -> str:
+def _decided(
+    due: bool, triggers: tuple[str, ...], version: int | None, promoted: bool | None, alarms: tuple[str, ...]
+) -> str:
     if version is not None:
         return f"due ({', '.join(triggers)}): {_result(version, promoted)}"
     if {"failed", "contract"} & set(alarms):
@@ -100,8 +103,8 @@ def _decided(due: bool, triggers: tuple[str, ...], version: int | None, promoted
     return "not due"
 
 
-def _result(version: int | None, promoted: bool) -> str:
-    return "" if version is None else f"version {version} {'promoted' if promoted else 'refused'}"
+def _result(version: int | None, promoted: bool | None) -> str:
+    return "" if version is None else f"version {version} {verdict(promoted)}"
 
 
 def _figure(figure: Mapping[str, Any] | None) -> str:

@@ -96,7 +96,7 @@ def _require_promotion(vertical: str) -> None:
     # Kedro returns only what no later stage reads; the gate's decision is read by the report.
     decisions = next(hook.decisions for hook in settings.HOOKS if isinstance(hook, RunHook))
     decision = decisions.get(vertical, {"promoted": True})
-    if not decision["promoted"]:
+    if decision["promoted"] is False:
         raise GateRefusedError(f"{vertical}: the gate refused the model: {decision['reason']}")
 
 

@@ -132,7 +132,7 @@ def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_re
         return report_error(outcome.error, debug, vertical if outcome.decision is not None else None)
     say(f"recorded: {log.where(outcome.run_id)}")
     trained = outcome.trained
-    if trained is not None and not trained.promoted and fail_on_refusal:
+    if trained is not None and trained.promoted is False and fail_on_refusal:
         return report_error(GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}"), debug)
     return outcome.exit_code
 

@@ -82,7 +82,7 @@ class KedroSteps:
         registration, decision = (
             self._dataset(context, f"{self._vertical}.{name}").load() for name in ("registration", "decision")
         )
-        return Trained(registration["run_id"], decision["version"], decision["promoted"], decision["reason"])
+        return Trained.of(registration, decision)
 
     def _context(self) -> KedroContext:
         pipelines.set_requested([self._vertical])

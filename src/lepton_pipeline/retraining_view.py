@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
+from lepton_pipeline.registry.verdict import verdict
 from lepton_pipeline.retraining.facts import Facts
 from lepton_pipeline.retraining.history import JobRun
 from lepton_pipeline.retraining.policy import Decision
@@ -56,7 +57,7 @@ def _ended(job: JobRun) -> str:
 
 def _result(job: JobRun) -> str:
     if job.version is not None:
-        return f"version {job.version} {'promoted' if job.promoted else 'refused'}"
+        return f"version {job.version} {verdict(job.promoted)}"
     return "nothing due" if job.due is False else ""
 
 

@@ -13,8 +13,10 @@ from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
 from lepton_pipeline.features.column_record import read_columns
 from lepton_pipeline.markdown import fact_list
+from lepton_pipeline.registry.verdict import SAME, verdict
 from lepton_pipeline.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.report.reading import note_facts, reading_facts, waiting_facts
+from lepton_pipeline.report.words import lower_first, parts_of, taught
 from lepton_pipeline.terminal import Text, console
 
 _NAMES = {
@@ -33,7 +35,7 @@ def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[st
         vertical: its name.
         results: `about`, `tables` (the contract's result of each raw table), `readings` (the record of reading each),
             and contents of the data sets `ingestion_record`, `contract_result`, `split`, `columns`, `feature_report`,
-            `metrics`, `copies`, `costs`, `slices` and `decision`, as far as they exist.
+            `metrics`, `copies`, `costs`, `slices`, `registration` and `decision`, as far as they exist.
         seconds: by stage, in the order in which they ran.
         where: how to see the run in the MLflow UI.
     """
@@ -62,7 +64,9 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
 def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> list[Any]:
     parts: list[Any] = []
     decision = results.get("decision")
-    version = f"version {decision['version']}, alias {decision['alias']}" if decision else "no model registered"
+    version = "no model registered"
+    if decision:
+        version = f"version {decision['version']}, {'alias ' * bool(decision['alias'])}{decision['alias'] or SAME}"
     parts.append(Text(f"{vertical}: {version}", style="bold"))
     if metrics := results.get("metrics"):
         parts.append(_quality(metrics))
@@ -105,6 +109,10 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
             after = metrics["test"]["model"]["ece"]["value"]
             facts.append(("calibration", f"error {before['ece']:.4f} before, {after:.4f} after"))
         rule = "least cost" if metrics.get("threshold_rule") == "cost" else "best F1"
+        if registration := results.get("registration"):
+            facts.append(
+                ("model", "; ".join(filter(None, [parts_of(registration), lower_first(taught(registration))])))
+            )
         facts.append(("threshold", f"{metrics['threshold']:.3f} ({rule} on the validation rows)"))
         facts += [("warning", said) for said in (say_evidence(metrics), warn_of_threshold(metrics)) if said]
     if copies := results.get("copies"):
@@ -114,7 +122,7 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
     if (slices := results.get("slices")) and (gaps := _gaps(slices)):
         facts.append(("slices", gaps))
     if decision := results.get("decision"):
-        facts.append(("gate", f"{'promoted' if decision['promoted'] else 'refused'}: {decision['reason']}"))
+        facts.append(("gate", f"{verdict(decision['promoted'])}: {decision['reason']}"))
     return facts
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data.training_rows import TrainingRows, unseen_rows
+from lepton_pipeline.data.training_rows import TrainingRows, again_advice, unseen_rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset, Split
 
@@ -142,3 +142,78 @@ def test_by_group_only_rows_of_new_groups_count():
     assert fresh.tolist() == [False, False, True, True]
     with pytest.raises(DataError, match="which groups it has learnt from: none was declared then"):
         unseen_rows(learnt(table, split), table, split, dataset, Split(strategy="group"))
+
+
+BY_ID = Dataset(target="bought", positive=1, id="id")
+
+
+def customers(count=8, **columns):
+    table, split = rows(count, **columns)
+    return table.assign(id=[f"c{number}" for number in range(count)]), split
+
+
+def test_an_id_alone_says_whether_a_row_was_learnt_from():
+    """The same customers a month later: older, some with another outcome."""
+    table, split = customers()
+    known = learnt(table, split, BY_ID)
+    later = table.assign(age=table["age"] + 1).drop(columns="city")
+    moved = split.assign(part=split["part"].to_list()[::-1], label=1 - split["label"])
+    assert known.learnt(later, moved).tolist() == [True, True]
+    assert known.learnt(later, split).tolist() == [False, False]
+    with pytest.raises(DataError, match="column 'id' is gone"):
+        known.learnt(table.drop(columns="id"), moved)
+
+
+def test_of_rows_that_share_an_id_the_others_were_learnt_from_too():
+    """Which of a customer's rows was in training, nobody can tell once their inputs have changed."""
+    table, split = customers()
+    known = learnt(table, split, BY_ID)
+    shared = table.assign(id=["c0", "c1", "c2", "c3", "c4", "c5", "c0", "new"])
+    assert known.learnt(shared, split).tolist() == [True, False]
+
+
+def test_a_time_tells_the_observations_of_an_id_apart():
+    dataset = Dataset(target="bought", positive=1, id="id", time="day")
+    table, split = customers(day=pd.date_range("2026-01-01", periods=8))
+    known = learnt(table, split, dataset)
+    moved = split.assign(part=split["part"].to_list()[::-1])
+    assert known.learnt(table.assign(age=1.5), moved).tolist() == [True, True]
+    assert known.learnt(table.assign(day=table["day"] + pd.Timedelta(days=30)), moved).tolist() == [False, False]
+
+
+def test_rows_without_an_id_are_recognised_by_their_inputs():
+    table, split = customers()
+    table = table.assign(id=table["id"].where(table.index > 2))
+    known = learnt(table, split, BY_ID)
+    moved = split.assign(part=["test"] * 4 + ["gap"] * 4)
+    changed = table.assign(age=table["age"].where(table.index != 1, 99))
+    assert known.learnt(changed, moved).tolist() == [True, False, True, True]
+    with pytest.raises(DataError, match="column 'age' is gone"):
+        known.learnt(table.drop(columns="age"), moved)
+
+
+def test_a_record_of_before_is_read_and_judges_whole_rows(tmp_path):
+    """As earlier versions wrote it: the id among the inputs, in one hash with the label."""
+    table, split = customers()
+    inputs = ("age", "city", "id")
+    before = learnt(table, split, DATASET, inputs)
+    before.save(tmp_path)
+    file = tmp_path / "training_rows.json"
+    description = json.loads(file.read_text()) | {"format": 1, "keys": ["id"]}
+    del description["identity"]
+    file.write_text(json.dumps(description))
+    moved = split.assign(part=split["part"].to_list()[::-1])
+    loaded = TrainingRows.load(tmp_path)
+    assert loaded.learnt(table, moved).tolist() == [True, True]
+    assert loaded.learnt(table.assign(age=table["age"] + 1), moved).tolist() == [False, False]
+
+
+def test_what_is_saved_of_ids_is_read_again(tmp_path):
+    table, split = customers()
+    learnt(table, split, BY_ID).save(tmp_path)
+    assert TrainingRows.load(tmp_path).identity == ("id",)
+
+
+def test_who_names_rows_by_an_id_alone_is_told_of_the_time():
+    assert again_advice(BY_ID) == "declare dataset.time if rows of one id are observed again"
+    assert again_advice(BY_TIME) == again_advice(BY_ID.model_copy(update={"time": "day"})) == ""

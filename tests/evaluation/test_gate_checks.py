@@ -6,10 +6,12 @@ from lepton_pipeline.evaluation.gate_checks import (
     above,
     check_baseline,
     check_bounds,
+    check_cases,
     check_champion,
     check_slices,
     first_reason,
     incomparable,
+    same_model,
     too_few,
 )
 from lepton_pipeline.parameters import Bound, Evaluation, Gate
@@ -18,11 +20,14 @@ QUICK = Evaluation(resamples=200)
 CUTS = {"challenger": 0.5, "champion": 0.5}
 
 
-def measured(auc, baseline=0.7, ece=0.03):
-    figures = {"auc": {"value": auc, "low": auc - 0.1, "high": auc + 0.1}, "ece": {"value": ece}}
+def measured(auc, baseline=0.7, ece=0.03, half=0.1):
+    figures = {
+        name: {"value": value, "low": value - half, "high": value + half}
+        for name, value in (("auc", auc), ("ece", ece))
+    }
     return {
         "test": {"model": figures, "hist_gradient_boosting": {"auc": {"value": baseline}}},
-        "thresholds": {"model": 0.5, "hist_gradient_boosting": 0.5},
+        "thresholds": {"model": 0.5, "hist_gradient_boosting": 0.5, "logistic_regression": 0.5},
     }
 
 
@@ -41,53 +46,93 @@ def texts(checks):
     return [(check["passed"], check["text"]) for check in checks]
 
 
-def test_every_bound_is_checked_also_after_one_failed():
+@pytest.mark.parametrize(
+    ("rows", "positives", "text"),
+    [
+        (60, 9, "only 9 of 60 test rows are positive; it takes 10"),
+        (1200, 1199, "only 1 of 1,200 test rows are negative"),
+        (20, 10, ""),
+    ],
+)
+def test_a_model_is_not_judged_by_a_handful_of_cases(rows, positives, text):
+    checks = check_cases({"rows": {"test": {"rows": rows, "positives": positives}}})
+    assert bool(checks) == bool(text)
+    for check in checks:
+        assert not check["passed"]
+        assert check["text"].startswith(f"the model cannot be judged: {text}")
+        assert check["next"].endswith("or enlarge split.test")
+
+
+def test_every_bound_is_checked_also_after_one_failed_by_the_worse_end():
     gate = Gate(at_least=0.75, bounds={"ece": Bound(at_most=0.02), "auc": Bound(at_most=0.99)})
-    checks = check_bounds(measured(0.7), gate)
+    checks = check_bounds(measured(0.7, half=0.01), gate)
     assert texts(checks) == [
-        (False, "auc 0.7000 is below the declared 0.75"),
-        (False, "ece 0.0300 is above the declared 0.02"),
-        (True, "auc 0.7000 is at most 0.99"),
+        (False, "auc 0.7000 [0.6900, 0.7100] is below the declared 0.75"),
+        (False, "ece 0.0300 [0.0200, 0.0400] is above the declared 0.02"),
+        (True, "auc 0.7000 [0.6900, 0.7100] is at most 0.99"),
     ]
-    assert checks[0] == {
-        "name": "bound auc",
+    assert checks[1] == {
+        "name": "bound ece",
         "passed": False,
-        "text": "auc 0.7000 is below the declared 0.75",
-        "value": 0.7,
-        "low": pytest.approx(0.6),
-        "high": pytest.approx(0.8),
-        "limit": 0.75,
+        "text": "ece 0.0300 [0.0200, 0.0400] is above the declared 0.02",
+        "value": 0.03,
+        "low": pytest.approx(0.02),
+        "high": pytest.approx(0.04),
+        "limit": 0.02,
+        "next": "bring more rows or better columns, or declare in gate.bounds.ece.at_most what is good enough",
     }
 
 
-@pytest.mark.parametrize(("auc", "passed"), [(0.75, True), (0.7499, False)])
-def test_a_bound_may_be_met_exactly(auc, passed):
-    assert check_bounds(measured(auc), Gate(at_least=0.75))[0]["passed"] is passed
+@pytest.mark.parametrize(("floor", "passed"), [(0.7, True), (0.7001, False)])
+def test_the_lower_end_must_reach_the_floor_and_may_meet_it_exactly(floor, passed):
+    metrics = measured(0.8)
+    metrics["test"]["model"]["auc"]["low"] = 0.7
+    check = check_bounds(metrics, Gate(at_least=floor))[0]
+    assert check["passed"] is passed
+    words = "is at least 0.7" if passed else "reaches below the declared 0.7001"
+    assert check["text"] == f"auc 0.8000 [0.7000, 0.9000] {words}"
 
 
-def a_slice(value, auc, rows=500, small=False):
-    return {"column": "SEX", "value": value, "rows": rows, "small": small, "metrics": {"auc": auc and {"value": auc}}}
+def test_a_figure_without_an_interval_cannot_be_judged():
+    metrics = measured(0.8) | {"test": {"model": {"auc": {"value": 0.99}}}}
+    (check,) = check_bounds(metrics, Gate(at_least=0.5))
+    assert not check["passed"]
+    assert check["text"] == "auc 0.9900 has no interval, so it cannot be judged"
+    assert "split.test" in check["next"]
+
+
+def a_slice(value, auc, rows=500, small=False, **ends):
+    figure = auc and {"value": auc, "low": auc - 0.05, "high": auc + 0.05, **ends}
+    return {"column": "SEX", "value": value, "rows": rows, "small": small, "metrics": {"auc": figure}}
 
 
 def test_slices_that_are_large_enough_must_reach_the_floor():
     slices = {
-        "slices": [a_slice("1", 0.8), a_slice("2", 0.6), a_slice("3", 0.1, 12, small=True), a_slice("4", None, 9)]
+        "slices": [
+            a_slice("1", 0.8),
+            a_slice("2", 0.6),
+            a_slice("3", 0.1, 12, small=True),
+            a_slice("4", None, 9),
+            a_slice("5", 0.8, floor_low=0.69),
+        ]
     }
     assert check_slices(slices, Gate()) == []
     checks = check_slices(slices, Gate(slice_at_least=0.7))
     assert texts(checks) == [
-        (True, "auc 0.8000 of slice SEX=1 (500 rows) is at least 0.7"),
-        (False, "auc 0.6000 of slice SEX=2 (500 rows) is below the declared 0.7"),
+        (True, "auc 0.8000 [0.7500, 0.8500] of slice SEX=1 (500 rows) is at least 0.7"),
+        (False, "auc 0.6000 [0.5500, 0.6500] of slice SEX=2 (500 rows) is below the declared 0.7"),
         (True, "slice SEX=3 is too small to tell (12 rows), so it was not checked"),
         (True, "slice SEX=4 is too small to tell (9 rows), so it was not checked"),
+        (False, "auc 0.8000 [0.6900, 0.8500] of slice SEX=5 (500 rows) reaches below the declared 0.7"),
     ]
     assert checks[1]["name"] == "slice SEX=2"
+    assert all(("next" in check) != check["passed"] for check in checks)
 
 
 def test_a_floor_without_a_slice_is_no_silent_pass():
     (check,) = check_slices({"slices": []}, Gate(slice_at_least=0.7))
     assert not check["passed"]
-    assert "name columns in evaluation.slices" in check["text"]
+    assert check["next"] == "name columns in evaluation.slices"
 
 
 def test_a_model_may_be_worse_than_boosting_only_by_the_margin():
@@ -102,6 +147,33 @@ def test_a_model_may_be_worse_than_boosting_only_by_the_margin():
     assert check_baseline(scores, measured(0.7), wide, QUICK)["passed"]
     exact = Gate(baseline_margin=-refused["low"])
     assert check_baseline(scores, measured(0.7), exact, QUICK)["passed"]
+
+
+def test_without_a_champion_only_what_is_shown_to_be_worse_is_refused():
+    """The same difference, that may be chance: refused beside a champion, promoted where there is none."""
+    scores = scored({"model": 1.0, "hist_gradient_boosting": 0.8})
+    doubtful = check_baseline(scores, measured(0.7), Gate(), QUICK)
+    assert doubtful["low"] < -0.02 < doubtful["high"]
+    assert not doubtful["passed"]
+    assert doubtful["text"].endswith("so it may be worse by more than gate.baseline_margin 0.02")
+    first = check_baseline(scores, measured(0.7), Gate(), QUICK, first=True)
+    assert first["passed"]
+    assert "may be worse" in first["text"]
+    worse = scored({"model": 4.0, "hist_gradient_boosting": 0.2})
+    refused = check_baseline(worse, measured(0.7), Gate(), QUICK, first=True)
+    assert refused["high"] < -0.02
+    assert not refused["passed"]
+    assert "so it is worse by more than" in refused["text"]
+    assert "gate.baseline_margin" in refused["next"]
+
+
+def test_boosting_alone_is_compared_with_the_linear_baseline():
+    scores = scored({"model": 4.0, "logistic_regression": 0.2})
+    scores = scores.assign(hist_gradient_boosting=scores["model"])
+    assert check_baseline(scores, measured(0.7), Gate(), QUICK)["passed"]
+    check = check_baseline(scores, measured(0.7), Gate(), QUICK, baseline="logistic_regression")
+    assert not check["passed"]
+    assert "below baseline logistic_regression" in check["text"]
 
 
 def test_a_refusal_names_the_strongest_baseline():
@@ -167,10 +239,9 @@ def test_too_few_groups_say_nothing():
     labels, groups = pd.Series([0, 1] * 30), pd.DataFrame({"group": np.arange(60) % 9})
     assert "of only 9 groups; it takes 10" in too_few(labels, groups)
     rows = pd.DataFrame({"label": labels, "challenger": 0.5, "champion": 0.5})
-    check = check_champion(rows, CUTS, 3, Gate(), QUICK, groups, "do this")
+    check = check_champion(rows, CUTS, 3, Gate(), QUICK, groups)
     assert not check["passed"]
     assert check["rows"] == 60
-    assert check["text"].endswith("; do this")
     assert too_few(labels, pd.DataFrame({"group": np.arange(60) % 10})) == ""
 
 
@@ -198,10 +269,17 @@ def test_a_model_behind_a_baseline_is_not_promoted_silently():
 
 
 def test_a_long_reason_does_not_flood_and_keeps_the_way_out():
-    check = incomparable(3, "columns are missing: " + ", ".join(map(str, range(1000))), "do this")
+    check = incomparable(3, "columns are missing: " + ", ".join(map(str, range(1000)))) | {"next": "do this"}
     assert check["text"].startswith("it cannot be compared with champion version 3: columns are missing: 0, 1")
-    assert check["text"].endswith("…; do this")
-    assert len(first_reason([check], measured(0.8), Gate())) <= 400
+    assert check["text"].endswith("…")
+    others = [{"name": f"slice {number}", "passed": False, "text": "low"} for number in range(100)]
+    reason = first_reason([check, *others], measured(0.8), Gate())
+    assert len(reason) == 400
+    assert reason.endswith("…; do this")
+
+
+def test_the_same_model_is_no_reason_to_refuse():
+    assert texts([same_model(3)]) == [(True, "it is the same model as champion version 3, so nothing changes")]
 
 
 def test_a_difference_reads_the_same_from_both_sides():

@@ -10,7 +10,8 @@ from lepton_pipeline.model.calibration import Calibration
 SPLIT = pd.DataFrame({"part": ["train", "test", "validation"], "label": [1, 0, 1], "fold": [0, -1, 1]}, index=[4, 7, 9])
 ENCODED = pd.DataFrame({"x": [0.1, 0.2, 0.3]}, index=[4, 7, 9])
 BASELINES = pd.DataFrame({"logistic_regression": [0.6, 0.5]}, index=[9, 7])
-HELD_OUT = pd.DataFrame({"model": [0.7, 0.8], "uncalibrated": [0.71, 0.81], "network": [0.72, 0.82]}, index=[9, 4])
+PARTS = ("model", "uncalibrated", "network", "boosting")
+HELD_OUT = pd.DataFrame({name: [0.7 + place / 100, 0.8] for place, name in enumerate(PARTS)}, index=[9, 4])
 
 
 @dataclass
@@ -21,7 +22,7 @@ class Doubled:
     calibration: Calibration = field(default_factory=Calibration)
 
     def scores(self, features):
-        return pd.DataFrame(dict.fromkeys(("model", "uncalibrated", "network"), 2 * features["x"]))
+        return pd.DataFrame(dict.fromkeys(PARTS, 2 * features["x"]))
 
 
 def test_validation_rows_keep_the_scores_from_before_they_were_learnt_from():
@@ -41,5 +42,12 @@ def test_validation_rows_keep_the_scores_from_before_they_were_learnt_from():
 )
 def test_parts_are_shown_where_they_differ_from_the_model(model, columns):
     scores = score_rows(model, ENCODED, SPLIT, HELD_OUT, BASELINES)
-    assert list(scores.columns) == ["part", "label", *columns, "logistic_regression"]
+    assert list(scores.columns)[: len(columns) + 3] == ["part", "label", *columns, "logistic_regression"]
     assert np.isfinite(scores[columns].to_numpy()).all()
+
+
+def test_the_boosting_inside_of_a_model_is_its_baseline():
+    scores = score_rows(Doubled(boosting=object()), ENCODED, SPLIT, HELD_OUT, BASELINES)
+    assert list(scores.columns)[-2:] == ["logistic_regression", "hist_gradient_boosting"]
+    # The test row by the part, the validation row by fits that had not learnt from it.
+    assert scores["hist_gradient_boosting"].to_dict() == {7: 0.4, 9: 0.73}

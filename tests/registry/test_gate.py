@@ -12,6 +12,7 @@ from lepton_pipeline.parameters import Bound, Gate, Split
 from lepton_pipeline.registry import gate as gate_module
 from lepton_pipeline.registry.champion import champion_of, history, promote, read_moves
 from lepton_pipeline.registry.gate import gate_model
+from lepton_pipeline.registry.versions import CHECKSUM
 
 BY_TIME = Split(strategy="time")
 
@@ -20,7 +21,11 @@ BY_TIME = Split(strategy="time")
 def decide(shop):
     """Send a new version of a model through the gate: one that knows the labels but for some noise."""
 
-    def through(registration, noise=None, scores=None, run_id=None, gate=None, **changes):
+    def through(registration, noise=None, scores=None, run_id=None, gate=None, *, same=False, **changes):
+        name, version = registration["name"], str(registration["version"])
+        if not same and champion_of(shop.client, name) not in (None, int(version)):
+            # All versions have the files of the base; only the champion's are read.
+            shop.client.set_model_version_tag(name, version, CHECKSUM, "others")
         if scores is None:
             scores = shop.scores if noise is None else shop.scored(noise)
         return gate_model(
@@ -30,7 +35,7 @@ def decide(shop):
             scores,
             changes.get("table", shop.table),
             changes.get("split", shop.split),
-            shop.dataset,
+            changes.get("dataset", shop.dataset),
             changes.get("declared", BY_TIME),
             EVALUATION,
             gate or Gate(),
@@ -73,23 +78,53 @@ def test_the_first_version_passes_by_bounds_and_baseline(shop, decide, tmp_path)
 
 def test_every_check_is_made_and_a_refused_version_is_challenger(shop, decide):
     decide(shop.version("strict"))
-    oslo = {"column": "city", "value": "Oslo", "rows": 50, "small": False, "metrics": {"auc": {"value": 0.5}}}
+    oslo = {
+        "column": "city",
+        "value": "Oslo",
+        "rows": 50,
+        "small": False,
+        "metrics": {"auc": {"value": 0.5, "low": 0.4, "high": 0.6}},
+    }
     gate = Gate(at_least=0.999, slice_at_least=0.9)
     decision = decide(shop.version("strict"), gate=gate, slices={"slices": [oslo]})
     assert names(decision, passed=False) == ["bound auc", "slice city=Oslo", "champion"]
+    assert all(("next" in check) != check["passed"] for check in decision["checks"])
     assert names(decision, passed=True) == ["baseline"]
-    assert decision["reason"].endswith("also failed: slice city=Oslo, champion")
+    assert "also failed: slice city=Oslo, champion; bring more rows" in decision["reason"]
     assert shop.client.get_registered_model("strict").aliases == {"champion": 1, "challenger": 2}
     assert tags(shop, "strict", 2)["decision"] == "refused"
 
 
-def test_the_same_model_is_not_better_than_itself(shop, decide):
+def test_the_same_model_changes_nothing(shop, decide, tmp_path):
+    decide(shop.version("again"))
+    run = shop.run()
+    decision = decide(shop.version("again"), run_id=run, gate=Gate(at_least=0.999), same=True)
+    assert (decision["promoted"], decision["alias"], names(decision)) == (None, "", ["champion"])
+    assert decision["reason"] == "it is the same model as champion version 1, so nothing changes"
+    assert stored(shop, run, tmp_path) == decision
+    assert tags(shop, "again", 2)["decision"] == "same as champion"
+    assert shop.client.get_registered_model("again").aliases == {"champion": 1}
+    assert len(read_moves(shop.client, "again")) == 1
+
+
+def test_four_positive_cases_make_no_champion(shop, decide):
+    positive = shop.scores.index[(shop.scores["part"] == "test") & (shop.scores["label"] == 1)]
+    scores = shop.scores.drop(index=positive[4:])
+    decision = decide(shop.version("few"), scores=scores)
+    assert not decision["promoted"]
+    assert decision["reason"].startswith("the model cannot be judged: only 4 of ")
+    assert decision["reason"].endswith("; bring more positive rows, or enlarge split.test")
+    assert champion_of(shop.client, "few") is None
+
+
+def test_a_model_that_scores_like_the_champion_is_not_better(shop, decide):
     """The champion is scored by its own files: it gives the scores that the model gave."""
     decide(shop.version("same"))
     decision = decide(shop.version("same"))
     check = decision["checks"][-1]
     assert (check["value"], check["low"], check["high"], check["rows"]) == (0.0, 0.0, 0.0, 100)
-    assert not decision["promoted"]
+    assert decision["promoted"] is False
+    assert check["next"].endswith("compare: kedro champion diff same champion challenger")
     assert {key: tags(shop, "same", 2)[key] for key in ("difference", "difference.low", "rows")} == {
         "difference": "0",
         "difference.low": "0",
@@ -176,15 +211,15 @@ def incomparable(decision, *words):
     assert check["text"].startswith("it cannot be compared with champion version 1: ")
     for word in words:
         assert word in check["text"]
-    return check["text"]
+    return check["next"]
 
 
 def test_a_champion_without_a_record_of_its_rows_cannot_be_compared(shop, decide):
     shop.client.create_registered_model("older")
     shop.client.create_model_version("older", shop.base["model_uri"], shop.run())
     shop.client.set_registered_model_alias("older", "champion", "1")
-    text = incomparable(decide(shop.version("older"), noise=0.1), "no readable record of the rows")
-    assert text.endswith("to replace it all the same: kedro champion promote older 2 --force --reason TEXT")
+    advice = incomparable(decide(shop.version("older"), noise=0.1), "no readable record of the rows")
+    assert advice == ("to replace it all the same: kedro champion promote older 2 --force --reason TEXT")
 
 
 def test_an_altered_champion_cannot_be_compared(shop, decide):
@@ -204,7 +239,7 @@ def test_an_altered_champion_cannot_be_compared(shop, decide):
 def test_a_champion_whose_inputs_are_gone_cannot_be_compared(shop, decide):
     decide(shop.version("blind"))
     table = shop.table.rename(columns={"city": "town"})
-    incomparable(decide(shop.version("blind"), noise=0.1, table=table), "column 'city' is gone")
+    incomparable(decide(shop.version("blind"), noise=0.1, table=table), "are missing: 'city'")
 
 
 @pytest.mark.parametrize(("learnt_from", "new", "comparable"), [(60, 60, True), (100, 40, False)])
@@ -219,9 +254,13 @@ def test_rows_that_the_champion_has_learnt_from_do_not_count(shop, decide, learn
     scores = held.assign(model=0.25 + held["label"] / 2, hist_gradient_boosting=0.5)[
         ["part", "label", "model", "hist_gradient_boosting"]
     ]
-    decision = decide(shop.version(name), scores=scores, split=moved, declared=Split())
+    dataset = shop.dataset.model_copy(update={"time": None})
+    decision = decide(shop.version(name), scores=scores, split=moved, declared=Split(), dataset=dataset)
     check = decision["checks"][-1]
     assert check["rows"] == new
     assert decision["promoted"] is comparable
     if not comparable:
-        incomparable(decision, "only 40 test rows", "it takes 50")
+        advice = incomparable(decision, "only 40 test rows", "it takes 50")
+        assert advice.startswith(
+            "declare dataset.time if rows of one id are observed again; to replace it all the same"
+        )

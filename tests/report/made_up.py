@@ -260,6 +260,8 @@ def make_evidence(**changes: Any) -> Evidence:
             "model_uri": "models:/m-1",
             "weights_sha256": "c3" * 32,
             "device": "cpu",
+            "boosting_weight": 0.4,
+            "plan": "folds",
         },
         "decision": make_decision(),
         "lineage": {

@@ -163,7 +163,7 @@ def test_checks_have_titles_that_people_know():
         "Bound of Calibration error",
         "Against the champion",
         "Champion unchanged",
-        "Against gradient boosting",
+        "Against the baseline",
         "Slices",
         "Slice job = x y",
     ]
@@ -180,6 +180,10 @@ def test_the_verdict_knows_first_models_lonely_refusals_and_force():
     assert "as the first of its kind" in describe_verdict(make_evidence(decision=first))["sentence"]
     resumed = make_decision() | {"champion_version": 3}
     assert "as the first of its kind" not in describe_verdict(make_evidence(decision=resumed))["sentence"]
+    same = make_decision() | {"promoted": None, "version": 4, "champion_version": 3}
+    assert describe_verdict(make_evidence(decision=same))["sentence"].startswith(
+        "Version 4 is the same model as version 3"
+    )
     lonely = make_decision(promoted=False) | {"champion_version": None}
     assert "no model of this vertical is in use" in describe_verdict(make_evidence(decision=lonely))["sentence"]
     forced = make_decision(promoted=False) | {"promoted": True}

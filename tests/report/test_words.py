@@ -72,6 +72,27 @@ def test_names_inside_a_sentence_keep_their_capitals():
     assert words.declared(["a", None, {"b": True}]) == "a, none, b: true"
 
 
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        (None, "Networks alone"),
+        (0.0, "Networks alone"),
+        (1.0, "Boosting alone"),
+        (0.3, "Networks (70%) and gradient boosting (30%)"),
+    ],
+)
+def test_it_is_said_what_a_model_is_made_of(weight, said):
+    assert words.parts_of({"boosting_weight": weight}) == said
+
+
+def test_it_is_said_which_rows_taught_what():
+    folds, refit, holdout = (words.taught({"plan": plan}) for plan in ("folds", "refit", "holdout"))
+    assert folds.startswith("Model and baselines learn from training and validation rows")
+    assert refit.endswith("then learn from both")
+    assert holdout == "Model and baselines learn from training rows, and are tuned on validation rows"
+    assert words.taught({}) == ""
+
+
 def test_gaps_of_calibration_have_a_name_and_are_shares():
     assert words.metric_name("calibration_in_the_large") == "Mean probability less observed rate"
     assert list(words.METRICS).index("calibration_in_the_large") >= 0

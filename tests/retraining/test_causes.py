@@ -29,6 +29,8 @@ def told(policy=None, facts=None, trained=None, error=None, as_of=None):
 def test_a_job_that_ended_well_tells_nothing():
     assert told(facts=Facts(NOW, CHAMPION, drifted=(), windows=(GOOD, GOOD, BAD))) == []
     assert told(facts=Facts(NOW, CHAMPION), trained=Trained("t", 4, True, "better")) == []
+    (drift,) = told(facts=Facts(NOW, CHAMPION, drifted=("age",)), trained=Trained("t", 4, None, "the same model"))
+    assert (drift.text, drift.details["trained"]) == ("Drift of age.", "version 4, same as champion")
 
 
 def test_drift_and_decay_are_told_though_nothing_is_due():

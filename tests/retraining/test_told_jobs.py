@@ -52,6 +52,8 @@ def test_jobs_tell_who_is_declared_and_keep_the_address_to_themselves(project):
         # Nothing to tell, and a run whose parameters are recorded.
         monitored = retrain()
         assert (monitored.returncode, hook.taken) == (0, []), monitored.stderr
+        # Another seed: the same model again would not be refused.
+        project.declare("finance", lambda declared: declared["training"].update(seed=8))
         project.declare("finance", lambda declared: declared["gate"].update(at_least=0.99))
         refused = retrain("--force", "--fail-on-refusal")
         assert refused.returncode == 4, refused.stderr

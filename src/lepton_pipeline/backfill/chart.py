@@ -79,7 +79,7 @@ def _draw_strategy(axes: Axes, found: Mapping[str, Any], strategy: str, style: M
 
 
 def _draw_events(axes: Axes, found: Mapping[str, Any]) -> None:
-    happened = {"promoted": [each["promoted"] for each in found["dates"]]}
+    happened = {"promoted": [bool(each["promoted"]) for each in found["dates"]]}
     for alarm, also in (("refused", ""), ("drift", ""), ("decay", ""), ("failed", "contract")):
         happened[alarm] = [bool({alarm, also} & set(each["alarms"])) for each in found["dates"]]
     # A row that has no mark is a result; that no job failed needs no row.

@@ -54,7 +54,7 @@ def describe(
         "notes": list(notes),
         "dates": dates,
         "trainings": sum(look.due and look.version is not None for look in looks),
-        "promoted": sum(look.promoted for look in looks),
+        "promoted": sum(look.promoted is True for look in looks),
         "summary": summarise(periods),
     }
 
@@ -98,7 +98,11 @@ def series(found: Mapping[str, Any]) -> list[dict[str, float]]:
     metric = found["metric"]
     steps = []
     for each in found["dates"]:
-        values = {"due": float(each["due"]), "promoted": float(each["promoted"]), "alarms": float(len(each["alarms"]))}
+        values = {
+            "due": float(each["due"]),
+            "promoted": float(each["promoted"] is True),
+            "alarms": float(len(each["alarms"])),
+        }
         for strategy, figure in each["realised"].items():
             values |= {_key(f"realised.{metric}.{strategy}", end): figure[end] for end in _ENDS} if figure else {}
         steps.append(values)

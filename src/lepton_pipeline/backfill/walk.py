@@ -26,7 +26,7 @@ class Look:
         triggers: those that held.
         why: the decision in a sentence, or why the job failed.
         version: number of the model that the policy had trained; None where it had none trained.
-        promoted: whether that became champion.
+        promoted: whether that became champion; None where the champion was the same model.
         gate: why, or why not.
         alarms: "failed", "contract", "refused", "drift", "decay".
         drifted: names of what has drifted.
@@ -40,7 +40,7 @@ class Look:
     triggers: tuple[str, ...]
     why: str
     version: int | None
-    promoted: bool
+    promoted: bool | None
     gate: str
     alarms: tuple[str, ...]
     drifted: tuple[str, ...]
@@ -144,7 +144,7 @@ def _look(name: str, outcome: Outcome, steps: Steps, champion: str | None) -> Lo
         # No state of the data, but a fault: what follows from it would not be what the policy does.
         raise outcome.error
     facts, decision, trained = outcome.facts, outcome.decision, outcome.trained
-    promoted = trained is not None and trained.promoted
+    promoted = False if trained is None else trained.promoted
     # What was monitored at this date; without facts the job failed before or in it.
     result = None if facts is None or facts.champion is None else steps.last_monitoring()
     return Look(
@@ -167,7 +167,7 @@ def _alarms(outcome: Outcome, monitored: Mapping[str, Any] | None) -> list[str]:
     found = []
     if outcome.error is not None:
         found.append("contract" if isinstance(outcome.error, ContractError) else "failed")
-    if outcome.trained is not None and not outcome.trained.promoted:
+    if outcome.trained is not None and outcome.trained.promoted is False:
         found.append("refused")
     found += [alarm for alarm, key in (("drift", "drifted"), ("decay", "decayed")) if (monitored or {}).get(key)]
     return found

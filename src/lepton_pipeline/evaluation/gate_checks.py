@@ -10,9 +10,9 @@ import pandas as pd
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.evaluation.paired import paired_differences
 from lepton_pipeline.evaluation.resampling import ROW, Sample
-from lepton_pipeline.parameters import Evaluation, Gate
+from lepton_pipeline.model.baseline import BOOSTING, LINEAR
+from lepton_pipeline.parameters import Evaluation, Gate, Metric
 
-BASELINE = "hist_gradient_boosting"
 # With fewer rows an interval says next to nothing, and drawn from few groups it is too narrow.
 MIN_ROWS, MIN_OF_A_CLASS, MIN_GROUPS = 50, 10, 10
 # Beyond such a lead of a linear model over trees, the rows of the test are unlike those that were learnt.
@@ -20,60 +20,96 @@ _FAR_AHEAD = 0.05
 _REASON_CHARACTERS, _PROBLEM_CHARACTERS = 400, 220
 
 Check = dict[str, Any]
-"""`name`, `passed`, `text` (one sentence) and, where they apply, `value`, `low`, `high`, `limit` and `rows`."""
+"""`name`, `passed`, `text` (one sentence), and where they apply `value`, `low`, `high`, `limit`, `rows`, and of a check
+that failed `next`: what to do."""
+
+
+def check_cases(metrics: Mapping[str, Any]) -> list[Check]:
+    """Refuse a model whose test has too few cases of the rarer class to judge it by; nothing where there are enough.
+
+    Args:
+        metrics: what `evaluate` returns.
+    """
+    rows, positives = (metrics["rows"]["test"][key] for key in ("rows", "positives"))
+    rarer = min(positives, rows - positives)
+    if rarer >= MIN_OF_A_CLASS:
+        return []
+    side = "positive" if rarer == positives else "negative"
+    text = f"the model cannot be judged: only {rarer} of {rows:,} test rows are {side}; it takes {MIN_OF_A_CLASS}"
+    advice = f"bring more {side} rows, or enlarge split.test"
+    return [{"name": "cases", "passed": False, "text": text, "next": advice, "rows": rows, "limit": MIN_OF_A_CLASS}]
 
 
 def check_bounds(metrics: Mapping[str, Any], gate: Gate) -> list[Check]:
-    """Hold the figures of the test rows to the declared bounds.
+    """Hold the figures of the test rows to the declared bounds, by the worse end of their intervals.
 
     Args:
         metrics: what `evaluate` returns.
         gate: `metric` with `at_least`, and `bounds`.
     """
-    bounds: list[tuple[str, float | None, float | None]] = [(gate.metric, gate.at_least, None)]
-    bounds += [(metric, bound.at_least, bound.at_most) for metric, bound in gate.bounds.items()]
-    checks = []
-    for metric, at_least, at_most in bounds:
-        figure = metrics["test"]["model"][metric]
-        for limit, least in ((at_least, True), (at_most, False)):
-            if limit is not None:
-                passed = figure["value"] >= limit if least else figure["value"] <= limit
-                words = ("is at least" if least else "is at most") if passed else ("is below" if least else "is above")
-                declared = f"{limit:g}" if passed else f"the declared {limit:g}"
-                text = f"{metric} {figure['value']:.4f} {words} {declared}"
-                figures = {key: figure[key] for key in ("value", "low", "high") if key in figure}
-                checks.append({"name": f"bound {metric}", "passed": passed, "text": text, **figures, "limit": limit})
-    return checks
+    bounds: list[tuple[Metric, str, float, str]] = [(gate.metric, "gate.at_least", gate.at_least, "low")]
+    for metric, bound in gate.bounds.items():
+        bounds += [
+            (metric, f"gate.bounds.{metric}.{key}", limit, end)
+            for key, limit, end in (("at_least", bound.at_least, "low"), ("at_most", bound.at_most, "high"))
+            if limit is not None
+        ]
+    figures = metrics["test"]["model"]
+    return [
+        {"name": f"bound {metric}"} | _hold(metric, figures[metric], limit, end, key)
+        for metric, key, limit, end in bounds
+    ]
 
 
 def check_slices(slices: Mapping[str, Any], gate: Gate) -> list[Check]:
-    """Hold every slice that is large enough to `gate.slice_at_least`.
+    """Hold every slice that is large enough to `gate.slice_at_least`, by the lower end of its interval.
 
     Args:
-        slices: `slices`, each with `column`, `value`, `rows`, `small` and, by metric, `metrics`.
+        slices: `slices`, each with `column`, `value`, `rows`, `small` and, by metric, `metrics`; `floor_low` of a
+            figure is its lower end corrected for the number of slices.
         gate: metric and floor.
     """
-    floor, metric = gate.slice_at_least, gate.metric
+    floor, metric, key = gate.slice_at_least, gate.metric, "gate.slice_at_least"
     if floor is None:
         return []
     measured = slices["slices"]
     if not measured:
-        text = "gate.slice_at_least is declared, but no slice was measured; name columns in evaluation.slices"
-        return [{"name": "slices", "passed": False, "text": text, "limit": floor}]
+        text = f"{key} is declared, but no slice was measured"
+        advice = "name columns in evaluation.slices"
+        return [{"name": "slices", "passed": False, "text": text, "next": advice, "limit": floor}]
     checks = []
     for each in measured:
-        name = f"{each['column']}={each['value']}"
-        check: Check = {"name": f"slice {name}", "passed": True, "limit": floor, "rows": each["rows"]}
-        figure = each["metrics"].get(metric)
-        if each["small"] or figure is None:
-            check["text"] = f"slice {name} is too small to tell ({each['rows']:,} rows), so it was not checked"
+        name = f"slice {each['column']}={each['value']}"
+        check: Check = {"name": name, "rows": each["rows"]}
+        figure = each["metrics"].get(metric) or {}
+        if each["small"] or "low" not in figure:
+            text = f"{name} is too small to tell ({each['rows']:,} rows), so it was not checked"
+            checks.append(check | {"passed": True, "text": text, "limit": floor})
         else:
-            check["passed"] = figure["value"] >= floor
-            words = "is at least" if check["passed"] else "is below the declared"
-            check["text"] = f"{metric} {figure['value']:.4f} of slice {name} ({each['rows']:,} rows) {words} {floor:g}"
-            check |= {key: figure[key] for key in ("value", "low", "high") if key in figure}
-        checks.append(check)
+            figure = {**figure, "low": figure.get("floor_low", figure["low"])}
+            what = f" of {name} ({each['rows']:,} rows)"
+            checks.append(check | _hold(metric, figure, floor, "low", key, what))
     return checks
+
+
+def _hold(metric: str, figure: Mapping[str, float], limit: float, end: str, key: str, what: str = "") -> Check:
+    """Hold the worse end of a figure to a limit: the lower end to the least, the higher end to the most."""
+    kept = {name: figure[name] for name in ("value", "low", "high") if name in figure} | {"limit": limit}
+    if end not in figure:
+        text = f"{metric} {figure['value']:.4f}{what} has no interval, so it cannot be judged"
+        return {"passed": False, "text": text, "next": "bring more rows, or enlarge split.test", **kept}
+    sign, least = (1, "at least") if end == "low" else (-1, "at most")
+    beyond = "below" if end == "low" else "above"
+    passed = sign * figure[end] >= sign * limit
+    if passed:
+        words = f"is {least} {limit:g}"
+    elif sign * figure["value"] >= sign * limit:
+        words = f"reaches {beyond} the declared {limit:g}"
+    else:
+        words = f"is {beyond} the declared {limit:g}"
+    text = f"{metric} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]{what} {words}"
+    advice = f"bring more rows or better columns, or declare in {key} what is good enough"
+    return {"passed": passed, "text": text, **kept} | ({} if passed else {"next": advice})
 
 
 def check_baseline(
@@ -82,8 +118,11 @@ def check_baseline(
     gate: Gate,
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
+    baseline: str = BOOSTING,
+    *,
+    first: bool = False,
 ) -> Check:
-    """Refuse a model that may be worse than boosting by more than `gate.baseline_margin`.
+    """Refuse a model that may be worse than a baseline by more than `gate.baseline_margin`.
 
     Args:
         scores: see `evaluate`.
@@ -91,19 +130,22 @@ def check_baseline(
         gate: metric and margin.
         evaluation: resamples.
         units: as `find_units` returns them; None: rows are independent.
+        baseline: its column; another one than boosting where boosting is all of the model.
+        first: whether there is no champion; then only a model that is shown to be worse is refused.
     """
     test = scores[scores["part"] == "test"]
-    difference = paired_differences(test, "model", BASELINE, metrics["thresholds"], evaluation, units)[gate.metric]
-    if "low" not in difference:
-        problem = f"too few test rows to compare it with baseline {BASELINE}"
-        return {"name": "baseline", "passed": False, "text": problem, **difference, "rows": len(test)}
-    passed = difference["low"] >= -gate.baseline_margin
-    doubt = "" if passed else f", so it may be worse by more than gate.baseline_margin {gate.baseline_margin:g}"
-    text = f"{gate.metric} is {above(difference)} baseline {BASELINE} on {len(test):,} rows{doubt}"
-    if not passed:
-        text += _strongest(metrics, gate)
+    difference = paired_differences(test, "model", baseline, metrics["thresholds"], evaluation, units)[gate.metric]
     limit = 0.0 - gate.baseline_margin
-    return {"name": "baseline", "passed": passed, "text": text, **difference, "limit": limit, "rows": len(test)}
+    may_be, is_worse = difference["low"] < limit, difference["high"] < limit
+    passed = not (is_worse if first else may_be)
+    text = f"{gate.metric} is {above(difference)} baseline {baseline} on {len(test):,} rows"
+    if may_be:
+        text += f", so it {'is' if is_worse else 'may be'} worse by more than gate.baseline_margin {-limit:g}"
+    check = {"name": "baseline", "passed": passed, "text": text, **difference, "limit": limit, "rows": len(test)}
+    if passed:
+        return check
+    advice = "bring more rows, change training, or declare a wider gate.baseline_margin"
+    return check | {"text": text + _strongest(metrics, gate, baseline), "next": advice}
 
 
 def check_champion(
@@ -113,7 +155,6 @@ def check_champion(
     gate: Gate,
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
-    way_past: str = "",
 ) -> Check:
     """Promote only what is better than the champion, or not worse than it by `gate.margin`, beyond doubt.
 
@@ -124,10 +165,9 @@ def check_champion(
         gate: metric and margin.
         evaluation: resamples.
         units: as `find_units` returns them; None: rows are independent.
-        way_past: what to do where nothing can be said.
     """
     if problem := too_few(rows["label"], units):
-        return incomparable(version, problem, way_past) | {"rows": len(rows)}
+        return incomparable(version, problem) | {"rows": len(rows)}
     difference = paired_differences(rows, "challenger", "champion", thresholds, evaluation, units)[gate.metric]
     limit = 0.0 - gate.margin
     passed = difference["low"] > limit
@@ -136,11 +176,16 @@ def check_champion(
     return {"name": "champion", "passed": passed, "text": text, **difference, "limit": limit, "rows": len(rows)}
 
 
-def incomparable(version: int, problem: str, way_past: str) -> Check:
-    """The check against a champion that nothing can be said about; `way_past` is what to do then."""
-    short = problem if len(problem) <= _PROBLEM_CHARACTERS else problem[: _PROBLEM_CHARACTERS - 1] + "…"
-    text = f"it cannot be compared with champion version {version}: {short}; {way_past}"
+def incomparable(version: int, problem: str) -> Check:
+    """The check against a champion that nothing can be said about."""
+    text = f"it cannot be compared with champion version {version}: {_cut(problem, _PROBLEM_CHARACTERS)}"
     return {"name": "champion", "passed": False, "text": text}
+
+
+def same_model(version: int) -> Check:
+    """The check against a champion that has the very files of this version."""
+    text = f"it is the same model as champion version {version}, so nothing changes"
+    return {"name": "champion", "passed": True, "text": text}
 
 
 def too_few(labels: pd.Series, units: pd.DataFrame | None) -> str:
@@ -159,14 +204,16 @@ def too_few(labels: pd.Series, units: pd.DataFrame | None) -> str:
 
 
 def first_reason(checks: Iterable[Check], metrics: Mapping[str, Any], gate: Gate) -> str:
-    """The decision in one short sentence; the checks have the whole."""
+    """The decision in one short sentence, with the next step after a refusal; the checks have the whole."""
     checks = list(checks)
     failed = [check for check in checks if not check["passed"]]
     if failed:
         others = [check["name"] for check in failed[1:]]
-        return _short(failed[0]["text"] + (f"; also failed: {', '.join(others)}" if others else ""))
+        text = failed[0]["text"] + (f"; also failed: {', '.join(others)}" if others else "")
+        following = f"; {failed[0]['next']}" if "next" in failed[0] else ""
+        return _cut(text, _REASON_CHARACTERS - len(following)) + following
     rival = next((f"; {check['text']}" for check in checks if check["name"] == "champion"), ", the first champion")
-    return _short(f"{checks[0]['text']}{rival}{_ahead(metrics, gate)}")
+    return _cut(f"{checks[0]['text']}{rival}{_ahead(metrics, gate)}", _REASON_CHARACTERS)
 
 
 def above(difference: Mapping[str, float]) -> str:
@@ -186,19 +233,19 @@ def _ahead(metrics: Mapping[str, Any], gate: Gate) -> str:
     return f"; note that baseline {best} reaches {figures[best]:.4f}"
 
 
-def _strongest(metrics: Mapping[str, Any], gate: Gate) -> str:
-    """Name the strongest baseline of a refused model, where it is another one than boosting."""
+def _strongest(metrics: Mapping[str, Any], gate: Gate, baseline: str) -> str:
+    """Name the strongest baseline of a refused model, where it is another one than the one that decides."""
     figures = {name: each[gate.metric]["value"] for name, each in metrics["test"].items()}
-    best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default=BASELINE)
-    if best == BASELINE or figures[best] <= figures["model"]:
+    best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default=baseline)
+    if best == baseline or figures[best] <= figures["model"]:
         return ""
-    ahead = figures[best] - figures.get(BASELINE, figures["model"])
+    far_ahead = best == LINEAR and figures[best] - figures.get(baseline, figures["model"]) >= _FAR_AHEAD
     cause = (
         "; where trees are so far behind, look for a feature whose later values were never learnt, such as a copy of "
         "dataset.time"
     )
-    return f"; the strongest baseline is {best}, {figures[best]:.4f}{cause if ahead >= _FAR_AHEAD else ''}"
+    return f"; the strongest baseline is {best}, {figures[best]:.4f}{cause if far_ahead else ''}"
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _REASON_CHARACTERS else text[: _REASON_CHARACTERS - 1] + "…"
+def _cut(text: str, characters: int) -> str:
+    return text if len(text) <= characters else text[: characters - 1] + "…"

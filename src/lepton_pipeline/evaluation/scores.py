@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from lepton_pipeline.model.baseline import BOOSTING
 from lepton_pipeline.model.calibration import Calibration
 from lepton_pipeline.model.classifier import Classifier
 
@@ -27,7 +28,8 @@ def score_rows(
 
     Returns:
         One row per validation or test row: `part`, `label`, `model`, `uncalibrated` where calibration changed
-        something, `network` where the model is more than its networks, and the columns of `baseline_scores`.
+        something, `network` where the model is more than its networks, the columns of `baseline_scores`, and as
+        `hist_gradient_boosting` the boosting inside of the model, where it has some.
     """
     wanted = ["model"]
     if model.calibration != Calibration():
@@ -36,4 +38,6 @@ def score_rows(
         wanted.append("network")
     rows = split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
     test = model.scores(encoded.loc[rows.index[rows["part"] == "test"]])
-    return rows.join(pd.concat([held_out, test])[wanted]).join(baseline_scores)
+    parts = pd.concat([held_out, test])
+    scores = rows.join(parts[wanted]).join(baseline_scores)
+    return scores if model.boosting is None else scores.assign(**{BOOSTING: parts["boosting"]})

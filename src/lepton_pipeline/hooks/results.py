@@ -37,6 +37,7 @@ _SUMMARISED = {
         "copies",
         "costs",
         "slices",
+        "registration",
         "decision",
     ),
     SCORING: ("scoring_contract", "scoring_record"),

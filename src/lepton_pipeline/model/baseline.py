@@ -1,16 +1,23 @@
-"""The two baselines of every run, trained on the training rows and chosen by the validation rows."""
+"""The baselines of a run that are no part of its model, fitted on the same rows as the model."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.model.boosting import code_columns, fit_boosting
+from lepton_pipeline.model.boosting import boost_by_plan, code_columns
 from lepton_pipeline.model.calibration import log_loss, sigmoid
-from lepton_pipeline.model.trees import Trees
+from lepton_pipeline.model.classifier import choose_plan, has_boosting
+from lepton_pipeline.model.folds import Fold, Plan, holdout
 from lepton_pipeline.parameters import Training
 
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+LINEAR, BOOSTING = "logistic_regression", "hist_gradient_boosting"
 # Inverse strengths of the logistic regression's penalty that are tried.
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 
@@ -18,62 +25,72 @@ Floats = npt.NDArray[np.float64]
 
 
 def score_baselines(encoded: pd.DataFrame, split: pd.DataFrame, training: Training) -> pd.DataFrame:
-    """Fit both baselines on the training rows and score the validation and test rows.
+    """Fit logistic regression, and boosting where the model has none, on the rows that the model is fitted on.
+
+    Validation rows are scored by fits that have not learnt from them, so that thresholds can be chosen on them. A model
+    with boosting is compared with that part of its own (see `score_rows`).
 
     Args:
         encoded: float32 numbers and int32 codes, one row per clean row.
-        split: `part` and `label` of every row, indexed as `encoded`.
-        training: seed and CPU threads.
+        split: `part`, `label` and `fold` of every row, indexed as `encoded`.
+        training: the model, for its plan; seed and CPU threads.
 
     Returns:
-        Indexed by the validation and test rows, in the order of `split`: float64 columns `logistic_regression` and
-        `hist_gradient_boosting`, the probability of the positive class.
+        Indexed by the validation and test rows, in the order of `split`: float64 columns `logistic_regression` and,
+        where the model has no boosting, `hist_gradient_boosting`, the probability of the positive class.
     """
-    parts = {part: split.index[split["part"] == part] for part in ("train", "validation")}
-    train, validation = (encoded.loc[rows] for rows in parts.values())
-    labels, validation_labels = (split.loc[rows, "label"].to_numpy() for rows in parts.values())
-    scored = split.index[split["part"].isin(["validation", "test"])]
-    boosted = fit_boosting(
-        train,
-        labels,
-        stop_features=validation,
-        stop_labels=validation_labels,
-        threads=training.threads,
-        seed=training.seed,
-    )
-    logits = {
-        "logistic_regression": _logistic_regression(
-            (train, labels), (validation, validation_labels), encoded.loc[scored], training.threads
-        ),
-        "hist_gradient_boosting": Trees.average([(boosted.model, boosted.trees)]).logits(encoded.loc[scored]),
-    }
-    return pd.DataFrame({name: sigmoid(part) for name, part in logits.items()}, index=scored)
+    plan, labels = choose_plan(split, training), split["label"].to_numpy()
+    test = (split["part"] == "test").to_numpy()
+    parts = {LINEAR: _regress_by_plan(encoded, labels, plan, holdout(split), encoded.loc[test], training.threads)}
+    if not has_boosting(training):
+        trees, held_out = boost_by_plan(encoded, labels, plan, training)
+        parts[BOOSTING] = trees.logits(encoded.loc[test]), held_out
+    scores = pd.DataFrame(index=split.index)
+    for name, (logits, held_out) in parts.items():
+        held_out[test] = logits
+        scores[name] = sigmoid(held_out)
+    return scores[split["part"].isin(["validation", "test"])]
 
 
-def _logistic_regression(
-    train: tuple[pd.DataFrame, np.ndarray],
-    validation: tuple[pd.DataFrame, np.ndarray],
-    scored: pd.DataFrame,
-    threads: int,
-) -> Floats:
-    """Regress on standardised numbers and one column per category code; the logits of the scored rows.
+def _regress_by_plan(
+    encoded: pd.DataFrame, labels: npt.NDArray[Any], plan: Plan, fold: Fold, test: pd.DataFrame, threads: int
+) -> tuple[Floats, Floats]:
+    """Regress on training rows with the penalty that is best for validation rows, then on the rows of the plan.
 
-    The penalty is the one with the lowest log loss of the validation rows.
+    Returns:
+        Logits of the test rows by the last fit; those of the validation rows by the first one, [rows], NaN elsewhere.
     """
     # Imported before the limit is set: it does not hold for libraries that are loaded later.
-    from sklearn.compose import make_column_transformer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.linear_model import LogisticRegression  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    categorical = code_columns(train[0])
+    with threadpool_limits(threads):
+        validation = encoded.iloc[fold.held_out]
+        tried = _regress(encoded.iloc[fold.train], labels[fold.train], STRENGTHS)
+        logits = [model.decision_function(validation) for model in tried]
+        best = int(np.argmin([log_loss(sigmoid(part), labels[fold.held_out]) for part in logits]))
+        kept = tried[best]
+        if plan.kind != "holdout":
+            (kept,) = _regress(encoded.iloc[plan.fitted], labels[plan.fitted], STRENGTHS[best : best + 1])
+        held_out = np.full(len(encoded), np.nan)
+        held_out[fold.held_out] = logits[best]
+        return kept.decision_function(test), held_out
+
+
+def _regress(rows: pd.DataFrame, labels: npt.NDArray[Any], strengths: tuple[float, ...]) -> list[Pipeline]:
+    """Regress on standardised numbers and one column per category code, once for each strength."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    categorical = code_columns(rows)
     columns = make_column_transformer(
         (OneHotEncoder(handle_unknown="ignore"), categorical),
-        (StandardScaler(), [name for name in train[0].columns if name not in categorical]),
+        (StandardScaler(), [name for name in rows.columns if name not in categorical]),
     )
-    with threadpool_limits(threads):
-        rows, validation_rows = columns.fit_transform(train[0]), columns.transform(validation[0])
-        models = [LogisticRegression(C=strength, max_iter=5000).fit(rows, train[1]) for strength in STRENGTHS]
-        losses = [log_loss(sigmoid(model.decision_function(validation_rows)), validation[1]) for model in models]
-        logits: Floats = models[int(np.argmin(losses))].decision_function(columns.transform(scored))
-    return logits
+    inputs = columns.fit_transform(rows)
+    return [
+        make_pipeline(columns, LogisticRegression(C=strength, max_iter=5000).fit(inputs, labels))
+        for strength in strengths
+    ]

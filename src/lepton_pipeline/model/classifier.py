@@ -47,13 +47,12 @@ def train_model(
         LeptonError: training diverged.
         ConfigurationError: the declared model, device or precision is not there.
     """
-    whole = training.model == "default"
-    plan = plan_fits(split) if whole else Plan([holdout(split)], refit=False)
+    plan = choose_plan(split, training)
     labels = split["label"].to_numpy()
     network = TorchClassifier(training)
     logits = {"network": to_logits(network.fit(encoded, labels, plan, on_epoch))}
     boosting = None
-    if whole if training.boosting is None else training.boosting:
+    if has_boosting(training):
         boosting, logits["boosting"] = boost_by_plan(encoded, labels, plan, training)
     held_out = np.isfinite(logits["network"])
     scores, truth = {name: part[held_out] for name, part in logits.items()}, labels[held_out]
@@ -67,6 +66,16 @@ def train_model(
         calibration = fit_calibration(mix(scores, weight), truth)
     model = Classifier(network, boosting, weight, calibration)
     return model, network.history, pd.DataFrame(model.blend(scores), index=split.index[held_out])
+
+
+def choose_plan(split: pd.DataFrame, training: Training) -> Plan:
+    """Which rows the declared model, and the baselines beside it, are fitted on; see `plan_fits`."""
+    return plan_fits(split) if training.model == "default" else Plan([holdout(split)], refit=False)
+
+
+def has_boosting(training: Training) -> bool:
+    """Whether the declared model has boosting among its parts."""
+    return training.model == "default" if training.boosting is None else training.boosting
 
 
 @dataclass(frozen=True)

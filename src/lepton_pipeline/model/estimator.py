@@ -111,6 +111,7 @@ class TorchClassifier:
         self.trained |= {
             "best_epochs": best,
             "refit": plan.refit,
+            "plan": plan.kind,
             "device": device,
             "precision": precision,
             "torch": str(torch.__version__),

@@ -44,6 +44,16 @@ class Plan:
         """Positions of all rows the model learns from in the end."""
         return np.unique(np.concatenate([part for fold in self.folds for part in (fold.train, fold.held_out)]))
 
+    @property
+    def fitted(self) -> Positions:
+        """Positions of the rows that what is kept is fitted to; others only stop it."""
+        return self.folds[0].train if self.kind == "holdout" else self.everything
+
+    @property
+    def kind(self) -> str:
+        """One word for `plan_fits`'s three ways: "folds", "holdout" or "refit"."""
+        return "refit" if self.refit else "folds" if len(self.folds) > 1 else "holdout"
+
 
 def plan_fits(split: pd.DataFrame) -> Plan:
     """Decide what is fitted on which rows.

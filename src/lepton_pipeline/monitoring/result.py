@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.columns import nearest
-from lepton_pipeline.data.training_rows import TrainingRows
+from lepton_pipeline.data.training_rows import TrainingRows, again_advice
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.features.encode import Encoder
@@ -83,7 +83,10 @@ def compare_new_rows(
         )
     elif len(new) < FEWEST_ROWS:
         few = {0: "No row is", 1: "Only 1 row is"}.get(len(new), f"Only {len(new)} rows are")
-        notes.append(f"{few} newer than the champion's data; {FEWEST_ROWS} are needed to compare.")
+        advice = again_advice(dataset)
+        notes.append(
+            f"{few} newer than the champion's data; {FEWEST_ROWS} are needed to compare{advice and '; '}{advice}."
+        )
     else:
         found, reasons = _test_all(table, rows, new, model, reference, learnt, dataset, monitoring)
         notes += reasons

@@ -13,13 +13,18 @@ from lepton_pipeline.evaluation.gate_checks import (
     Check,
     check_baseline,
     check_bounds,
+    check_cases,
     check_slices,
     first_reason,
+    same_model,
 )
 from lepton_pipeline.evaluation.resampling import find_units
+from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
 from lepton_pipeline.registry.champion import BY_GATE, CHALLENGER, CHAMPION, champion_of, move_champion, read_moves
 from lepton_pipeline.registry.rival import compare_with_champion
+from lepton_pipeline.registry.verdict import verdict
+from lepton_pipeline.registry.versions import CHECKSUM
 
 _DECISION = "gate/decision.json"
 _TAGS = ("decision", "reason", "rows", "difference", "difference.low", "difference.high", "run_id")
@@ -40,6 +45,8 @@ def gate_model(
 ) -> dict[str, Any]:
     """Make every check, write the decision, and move the alias last.
 
+    A version whose artefact is the champion's, to the byte, is neither promoted nor refused: no alias moves.
+
     Between the last look at the champion and the move of the alias pass some milliseconds, in which MLflow offers no
     "move only if". On one project nobody else's gate moves it then: every training holds the vertical's lock. Another
     machine with a project of its own, or `kedro champion`, might; then the later move holds, and the history of the
@@ -59,8 +66,8 @@ def gate_model(
         run_id: MLflow run.
 
     Returns:
-        `promoted`, `alias`, `reason`, `version`, `champion_version` (before the decision, or None) and `checks`, each
-        with `name`, `passed`, `text` and, where they apply, `value`, `low`, `high`, `limit` and `rows`.
+        `promoted` (None: it is the champion's model), `alias` ("" then), `reason`, `version`, `champion_version`
+        (before the decision, or None) and `checks`, see `gate_checks.Check`.
     """
     import mlflow
 
@@ -69,19 +76,26 @@ def gate_model(
     champion = champion_of(client, name)
     if champion == version:
         return _standing_decision(client, name, version)
-    checks = [*check_bounds(metrics, gate), *check_slices(slices, gate)]
-    checks.append(check_baseline(scores, metrics, gate, evaluation, find_units(feature_table, split, dataset)))
-    if champion is not None:
-        threshold = metrics["threshold"]
-        of_data = (scores, threshold, feature_table, split, dataset, declared_split)
-        checks.append(compare_with_champion(client, registration, champion, *of_data, evaluation, gate))
+    same = champion is not None and _same_artefact(client, name, version, champion)
+    if champion is not None and same:
+        checks = [same_model(champion)]
+    elif not (checks := check_cases(metrics)):
+        units = find_units(feature_table, split, dataset)
+        # Against itself, a model that is boosting alone would always pass.
+        rival = LINEAR if registration.get("boosting_weight") == 1 else BOOSTING
+        checks = [*check_bounds(metrics, gate), *check_slices(slices, gate)]
+        checks.append(check_baseline(scores, metrics, gate, evaluation, units, rival, first=champion is None))
+        if champion is not None:
+            of_data = (scores, metrics["threshold"], feature_table, split, dataset, declared_split)
+            checks.append(compare_with_champion(client, registration, champion, *of_data, evaluation, gate))
     if (now := champion_of(client, name)) != champion:
-        checks.append(_replaced_meanwhile(champion, now))
-    promoted = all(check["passed"] for check in checks)
+        same = False
+        checks.append(_replaced_meanwhile(name, champion, now))
+    promoted = None if same else all(check["passed"] for check in checks)
     decision = {
         "promoted": promoted,
-        "alias": CHAMPION if promoted else CHALLENGER,
-        "reason": first_reason(checks, metrics, gate),
+        "alias": "" if same else CHAMPION if promoted else CHALLENGER,
+        "reason": checks[0]["text"] if same else first_reason(checks, metrics, gate),
         "version": version,
         "champion_version": champion,
         "checks": checks,
@@ -90,15 +104,22 @@ def gate_model(
     _tag(client, name, version, run_id, decision, len(scores[scores["part"] == "test"]))
     if promoted:
         move_champion(client, name, version, BY_GATE, decision["reason"], run_id=run_id)
-    else:
+    elif not same:
         client.set_registered_model_alias(name, CHALLENGER, str(version))
     return decision
 
 
-def _replaced_meanwhile(compared: int | None, now: int | None) -> Check:
+def _same_artefact(client: Any, name: str, version: int, champion: int) -> bool:
+    """Whether two versions have the same files: encoder, weights and threshold."""
+    one, other = (client.get_model_version(name, str(each)).tags.get(CHECKSUM) for each in (version, champion))
+    return one is not None and one == other
+
+
+def _replaced_meanwhile(name: str, compared: int | None, now: int | None) -> Check:
     was, became = (f"version {each}" if each is not None else "none" for each in (compared, now))
-    text = f"the champion was {was} when the comparison began and is {became} now; run the gate again"
-    return {"name": "champion unchanged", "passed": False, "text": text}
+    text = f"the champion was {was} when the comparison began and is {became} now"
+    advice = f"run the gate again: kedro run --pipelines {name} --from-nodes {name}.gate_model"
+    return {"name": "champion unchanged", "passed": False, "text": text, "next": advice}
 
 
 def _standing_decision(client: Any, name: str, version: int) -> dict[str, Any]:
@@ -121,7 +142,7 @@ def _standing_decision(client: Any, name: str, version: int) -> dict[str, Any]:
 def _tag(client: Any, name: str, version: int, run_id: str, decision: dict[str, Any], test_rows: int) -> None:
     """Write the decision as tags of the version and of the run."""
     values = {
-        "decision": "promoted" if decision["promoted"] else "refused",
+        "decision": verdict(decision["promoted"]),
         "reason": decision["reason"],
         "rows": str(test_rows),
         "run_id": run_id,

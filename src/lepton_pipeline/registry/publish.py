@@ -64,7 +64,8 @@ def register_model(
         run_id: MLflow run; its experiment is the vertical, its tags are the lineage.
 
     Returns:
-        `name`, `version`, `model_uri`, `run_id`, `weights_sha256`, `device`.
+        `name`, `version`, `model_uri`, `run_id`, `weights_sha256`, `device`, `boosting_weight` (None without boosting)
+        and `plan` (which rows taught it, see `Plan.kind`).
 
     Raises:
         DataError: copies decide the result, and are not allowed.
@@ -150,6 +151,9 @@ def register_model(
         "run_id": run_id,
         "weights_sha256": model.weights_sha256,
         "device": model.trained["device"],
+        "boosting_weight": None if model.boosting is None else model.boosting_weight,
+        # A model that an earlier version trained does not say.
+        "plan": model.trained.get("plan", ""),
     }
 
 

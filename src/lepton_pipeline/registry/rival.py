@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.training_rows import unseen_rows
+from lepton_pipeline.data.training_rows import again_advice, unseen_rows
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.gate_checks import Check, check_champion, incomparable
 from lepton_pipeline.evaluation.resampling import resampling_units
@@ -58,10 +58,19 @@ def compare_with_champion(
         rows = unseen.index[unseen]
         theirs = artefact.predict(feature_table.loc[rows])["probability"]
     except LeptonError as error:
-        return incomparable(champion, str(error).rstrip("."), way_past)
+        return incomparable(champion, str(error).rstrip(".")) | {"next": way_past}
     compared = pd.DataFrame(
         {"label": split.loc[rows, "label"], "challenger": scores.loc[rows, "model"], "champion": theirs}
     )
     thresholds = {"challenger": threshold, "champion": artefact.threshold}
     units = resampling_units(feature_table.loc[rows], dataset)
-    return check_champion(compared, thresholds, champion, gate, evaluation, units, way_past)
+    check = check_champion(compared, thresholds, champion, gate, evaluation, units)
+    if check["passed"]:
+        return check
+    if "value" in check:
+        advice = (
+            f"declare gate.margin if as good is good enough; compare: kedro champion diff {name} champion challenger"
+        )
+        return check | {"next": advice}
+    advice = again_advice(dataset) if len(rows) < len(unseen) else ""
+    return check | {"next": f"{advice}{advice and '; '}{way_past}"}

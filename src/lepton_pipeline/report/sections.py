@@ -31,7 +31,7 @@ _PARTS = {
     "test": "Test",
     "gap": "Left out between the parts",
 }
-_CHECKS = {"champion": "Against the champion", "baseline": "Against gradient boosting"}
+_CHECKS = {"champion": "Against the champion", "baseline": "Against the baseline", "cases": "Enough cases"}
 _DRAWN_BY = {
     "group": ", in which whole groups are drawn",
     "block": ", in which whole blocks of time are drawn, as labels overlap",
@@ -46,7 +46,9 @@ def describe_verdict(evidence: Evidence) -> dict[str, Any]:
     version, champion = decision["version"], decision["champion_version"]
     checks = decision.get("checks", [])
     failed = sum(not check["passed"] for check in checks)
-    if decision["promoted"]:
+    if decision["promoted"] is None:
+        headline, sentence = "The same model", f"Version {version} is the same model as version {champion}, in use."
+    elif decision["promoted"]:
         # A run that went on after the alias had moved finds its own version there.
         before = {None: ", as the first of its kind", version: ""}.get(champion, f", in place of version {champion}")
         headline, sentence = "Accepted", f"Version {version} is used from now on{before}."
@@ -62,7 +64,7 @@ def describe_verdict(evidence: Evidence) -> dict[str, Any]:
         "headline": headline,
         "sentence": sentence,
         "reason": decision["reason"],
-        "checks": [{**check, "title": _check_title(check["name"])} for check in checks],
+        "checks": [{"next": "", **check, "title": _check_title(check["name"])} for check in checks],
         "tiles": _tiles(evidence),
     }
 
@@ -82,6 +84,7 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
         "base_rate": ingestion["base_rate"],
         "parts": parts,
         "contracts": [_describe_contract(contract) for contract in evidence.contracts],
+        "taught": words.taught(evidence.registration),
         "copies": shared_rows(evidence.copies),
         "findings": [
             {**each, "left_out": each["severity"] == "noise" and evidence.features["on_noise"] == "drop"}
@@ -156,6 +159,7 @@ def describe_training(evidence: Evidence) -> dict[str, Any]:
     epochs = history.groupby("network")["epoch"].max()
     held_out = history.dropna(subset="validation_log_loss")
     return {
+        "parts": words.parts_of(evidence.registration),
         "networks": len(epochs),
         "shortest": int(epochs.min()),
         "longest": int(epochs.max()),

@@ -33,6 +33,12 @@ METRICS = {
     "precision": ("Right alarms", "share of positive cases among those decided as positive"),
     "false_positive_rate": ("False alarms", "share of the negative cases that the model decides as positive"),
 }
+# By `Plan.kind`.
+_TAUGHT = {
+    "folds": "Model and baselines learn from training and validation rows; fits without them score the latter",
+    "refit": "Model and baselines learn from training rows, are tuned on validation rows, then learn from both",
+    "holdout": "Model and baselines learn from training rows, and are tuned on validation rows",
+}
 LOWER_IS_BETTER = ("log_loss", "brier", "ece")
 _MINUS = "\N{MINUS SIGN}"
 # A line does not break between a number and its sign.
@@ -44,6 +50,18 @@ _SHARES = ("calibration_in_the_large", "base_rate", "selection_rate", "recall", 
 def model_name(name: str) -> str:
     """The name of a model or baseline."""
     return MODELS.get(name, name.replace("_", " ").capitalize())
+
+
+def parts_of(registration: Mapping[str, Any]) -> str:
+    """What a registered model is made of, by the weight of boosting in it."""
+    weight = registration.get("boosting_weight") or 0
+    alone = {0: "Networks alone", 1: "Boosting alone"}
+    return alone.get(weight, f"Networks ({1 - weight:.0%}) and gradient boosting ({weight:.0%})")
+
+
+def taught(registration: Mapping[str, Any]) -> str:
+    """Which rows a registered model and its baselines have learnt from; empty where nobody recorded it."""
+    return _TAUGHT.get(registration.get("plan", ""), "")
 
 
 def policy_name(name: str) -> str:

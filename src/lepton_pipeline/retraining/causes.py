@@ -9,6 +9,7 @@ from typing import Any
 
 from lepton_pipeline.errors import DataError, user_error
 from lepton_pipeline.parameters import Decay
+from lepton_pipeline.registry.verdict import verdict
 from lepton_pipeline.retraining.alerts import CONTRACT, DECAY, DRIFT, FAILED, REFUSED, Alert
 from lepton_pipeline.retraining.job import Outcome, Request
 from lepton_pipeline.retraining.policy import decide
@@ -35,7 +36,7 @@ def alerts_of(request: Request, outcome: Outcome, places: Mapping[str, Any], at:
     if outcome.error is not None:
         found.append(alert_of_error(vertical, outcome.error, at, details))
     trained = outcome.trained
-    if trained is not None and not trained.promoted:
+    if trained is not None and trained.promoted is False:
         found.append(Alert(vertical, REFUSED, trained.reason, at, details))
     if outcome.facts is None:
         return found
@@ -72,9 +73,7 @@ def _details(request: Request, outcome: Outcome) -> dict[str, Any]:
         "as of": None if request.as_of is None else str(request.as_of),
         "champion": None if champion is None else f"version {champion.version}",
         "decision": None if outcome.decision is None else outcome.decision.why,
-        "trained": None
-        if trained is None
-        else f"version {trained.version}, {'promoted' if trained.promoted else 'refused'}",
+        "trained": None if trained is None else f"version {trained.version}, {verdict(trained.promoted)}",
         "exit code": outcome.exit_code or None,
     }
     return {name: value for name, value in details.items() if value is not None}

@@ -30,7 +30,7 @@ class JobRun:
         decision: in one sentence; or why it failed.
         training_run_id: the run that trained; None where none did.
         version: of the model; None where none was registered.
-        promoted: whether that became champion; None where it did not come so far.
+        promoted: whether that became champion; None where the champion is the same model, or it did not come so far.
         exit_code: of the process; None where it could not say.
         reason: of the gate; "" where it was not asked.
         data_until: time of the latest row with a known label that it saw, as text; "" where no time is declared.

@@ -25,12 +25,17 @@ _TEXT_CHARACTERS = 2000
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to."""
+    """What a training came to; `promoted` is None where the champion is the same model already."""
 
     run_id: str
     version: int
-    promoted: bool
+    promoted: bool | None
     reason: str
+
+    @classmethod
+    def of(cls, registration: Mapping[str, Any], decision: Mapping[str, Any]) -> Trained:
+        """Take it from what the last two stages of a training return."""
+        return cls(registration["run_id"], decision["version"], decision["promoted"], decision["reason"])
 
 
 class Steps(Protocol):

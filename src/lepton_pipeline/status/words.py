@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from lepton_pipeline.monitoring_summary import drift_text, quality_text
+from lepton_pipeline.registry.verdict import verdict
 from lepton_pipeline.retraining.causes import without_examples
 from lepton_pipeline.retraining.history import as_moment
 from lepton_pipeline.status.collect import VerticalStatus
@@ -58,10 +59,9 @@ def job_text(it: VerticalStatus) -> tuple[str, str]:
         head = job.status.lower()
     elif job.version is None:
         head, why = "not due", why.removeprefix("not due: ")
-    elif job.promoted:
-        head = f"version {job.version} promoted"
     else:
-        head, why = f"version {job.version} refused", job.reason or why
+        head = f"version {job.version} {verdict(job.promoted)}"
+        why = why if job.promoted else job.reason or why
     shown = why if len(why) <= _CHARACTERS else f"{why[: _CHARACTERS - 1]}…"
     return head, f"{job.at:%Y-%m-%d %H:%M}; {shown}" if shown else f"{job.at:%Y-%m-%d %H:%M}"
 
