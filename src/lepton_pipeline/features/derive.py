@@ -15,7 +15,7 @@ from lepton_pipeline.data.dates import UNKNOWN, on_clock, read_dates
 from lepton_pipeline.data.expressions import Expression, parse_expression
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.windows import window_feature
-from lepton_pipeline.parameters import Dataset, Features, Ingestion, Window
+from lepton_pipeline.parameters import Dataset, Duration, Features, Ingestion, Window
 
 _NEVER_FEATURES = ("target", "id", "time", "group", "exclude", "sensitive")
 
@@ -74,16 +74,14 @@ def _with_features(clean_table: pd.DataFrame, dataset: Dataset, features: Featur
     expressions = _parsed(features.derive)
     reads = _reads(expressions, features, dataset)
     _check_reads(clean_table, expressions, reads, features)
-    of_label = _label_columns(reads, dataset)
+    delays = window_delays(features, dataset)
     made: dict[str, pd.Series] = {}
     for name in TopologicalSorter(_links(reads)).static_order():
         table = _with_columns(clean_table, made, reads[name])
         if name in expressions:
             made[name] = expressions[name].evaluate(table)
         else:
-            window = features.windows[name]
-            delay = dataset.label_delay if window.of in of_label else 0
-            made[name] = window_feature(table, name, window, dataset, delay)
+            made[name] = window_feature(table, name, features.windows[name], dataset, delays[name])
     added = pd.DataFrame({name: made[name] for name in features.names()}, index=clean_table.index)
     return pd.concat([clean_table, added], axis="columns")
 
@@ -123,6 +121,16 @@ def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
             "break the circle, or rename a column that should not have the name of one it reads."
         ]
     return _target_problems(reads, features, dataset) + _window_problems(reads, features, dataset)
+
+
+def window_delays(features: Features, dataset: Dataset) -> dict[str, Duration]:
+    """How long after its own time each window's row is known: `dataset.label_delay` for what follows from the target.
+
+    Raises:
+        ConfigurationError: an expression cannot be used.
+    """
+    of_label = _label_columns(columns_read(features, dataset), dataset)
+    return {name: dataset.label_delay if window.of in of_label else 0 for name, window in features.windows.items()}
 
 
 def columns_read(features: Features, dataset: Dataset) -> dict[str, list[str]]:

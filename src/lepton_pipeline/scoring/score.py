@@ -16,7 +16,7 @@ import pandas as pd
 from lepton_pipeline.data.contracts.report import require_kept
 from lepton_pipeline.data.source import Chunk, Raw, Source
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.features.derive import add_features
+from lepton_pipeline.features.derive import add_features, window_delays
 from lepton_pipeline.features.unseen import Unseen, require_seen
 from lepton_pipeline.features.windows import window_feature
 from lepton_pipeline.model.artefact import Artefact
@@ -167,11 +167,18 @@ class _KeptRows:
     def without_history(self) -> dict[str, int]:
         """Rows before which a window finds no value, by window."""
         found: dict[str, int] = {}
-        for name, window in (self.windows.windows if self.windows else {}).items():
+        if self.windows is None:
+            return found
+        delays = window_delays(self.windows, self.dataset)
+        for name, window in self.windows.windows.items():
             # A sum of nothing is 0, as that of a nought is.
             counted = window.statistic in ("count", "sum")
             counting = window.model_copy(update={"statistic": "count"})
-            values = window_feature(self._whole, name, counting, self.dataset) if counted else self._whole[name]
+            values = (
+                window_feature(self._whole, name, counting, self.dataset, delays[name])
+                if counted
+                else self._whole[name]
+            )
             found[name] = int((values.isna() | (values == 0 if counted else False)).sum())
         return found
 
