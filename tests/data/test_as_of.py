@@ -155,6 +155,7 @@ def test_what_came_later_changes_no_bit_of_table_and_split(raw_file):
     for name, changed in (("y", unknown), ("shop", later), ("x", later), ("day", later)):
         shuffled.loc[changed, name] = draw.permutation(rows.loc[changed, name])
     shuffled.loc[shuffled.index[later][0], "x"] = "broken"
+    shuffled.loc[shuffled.index[unknown][0], "y"] = "pending"
     found = [_table_and_split(raw_file(each.to_csv(index=False))) for each in (rows, shuffled)]
     assert 150 < len(found[0][0]) < 300
     for one, other in zip(*found, strict=True):

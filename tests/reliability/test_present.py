@@ -11,10 +11,11 @@ import pytest
 
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.data.ingest import ingest_table
+from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.features.derive import derive_all, derive_features
 from lepton_pipeline.monitoring.new_rows import score_new_rows
-from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Window
+from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Split, Window
 
 WAITING = 60
 
@@ -101,3 +102,22 @@ def test_live_and_replayed_monitoring_see_the_same(raw_file):
         found.append((scored, watched[["day", "x", "of_late"]], learnt.astype({"y": "float64", "bad": "float64"})))
     for live, replayed in zip(*found, strict=True):
         pd.testing.assert_frame_equal(live, replayed, check_exact=True)
+
+
+def test_rows_whose_target_stays_missing_are_the_positive_class(raw_file):
+    days = pd.Series(pd.date_range("2026-01-01", periods=300, freq="D"))
+    came = (days + pd.Timedelta(3, "D")).astype(str).where(days.index % 5 > 0, "")
+    came = came.where(days <= "2026-10-01", "")
+    rows = pd.DataFrame({"day": days.astype(str), "x": days.index, "came": came})
+    dataset = Dataset(
+        target="came", positive_when="is_missing(came)", time="day", label_delay="20d", present="2026-10-21"
+    )
+    ingestion, features = Ingestion(dates={"day": "ISO8601", "came": "ISO8601"}), Features()
+    table, record = ingest_table([raw_file(rows.to_csv(index=False))], dataset, ingestion, Contract(), features)
+    result, quarantine, _ = check_contract(table, dataset, Contract(), features)
+    made = derive_features(enforce_contract(table, quarantine, result, Contract()), dataset, features)
+    split = split_rows(made, dataset, Split(strategy="time"))
+    # The 274 days up to the first of October, every fifth of which nobody came back.
+    assert (len(table), len(made), len(split)) == (300, 274, 274)
+    assert split["label"].sum() == 55
+    assert record["base_rate"] == round(55 / 274, 6)

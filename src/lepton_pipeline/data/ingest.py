@@ -6,7 +6,6 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.as_of import label_known, rows_there
@@ -14,7 +13,7 @@ from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.columns import declared_columns
 from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.data.labels import positive_labels
-from lepton_pipeline.data.source import Raw, Source
+from lepton_pipeline.data.source import Known, Raw, Source
 from lepton_pipeline.data.survey import Survey
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
 
@@ -47,7 +46,10 @@ def ingest_table(
     """
     needed = declared_columns(dataset, contract, features) | {"ingestion.dates": list(ingestion.dates)}
     source = Source.open(raw, ingestion, needed)
-    table, survey = _read(source, dataset, contract, key_columns(dataset, contract, features), "contract")
+    # A window that is told when labels are known may use one before all are.
+    told = any(window.known is not None for window in features.windows.values())
+    known = _known(source, dataset, None if told else dataset.target)
+    table, survey = _read(source, known, contract, key_columns(dataset, contract, features), "contract")
     reading = survey.record()
     for name, sentence in _later_dates(table, dataset, ingestion).items():
         reading["notes"][name] = [*reading["notes"].get(name, []), sentence]
@@ -88,7 +90,7 @@ def read_table(
     source = Source.open(raw, ingestion, declared_columns(None, contract, Features(), key))
     own = None if dataset is None else dataset.model_copy(update={"time": contract.time})
     keys = key_columns(dataset, contract, features or Features())
-    table, survey = _read(source, own, contract, keys, key)
+    table, survey = _read(source, None if own is None else _known(source, own, None), contract, keys, key)
     return table, survey.record()
 
 
@@ -125,28 +127,28 @@ def key_columns(dataset: Dataset | None, contract: Contract, features: Features)
 
 
 def _read(
-    source: Source, dataset: Dataset | None, contract: Contract, keys: Collection[str], key: str
+    source: Source, known: Known | None, contract: Contract, keys: Collection[str], key: str
 ) -> tuple[pd.DataFrame, Survey]:
-    """Read all rows that were there at `dataset.as_of`."""
+    """Read all rows that were there, with the values that were known."""
     wanted = Wanted(keys=keys)
-    known = None if dataset is None else _known(source, dataset)
     survey = source.survey(wanted, known=known)
     survey.require_whole(contract.max_quarantined, f"{key}.max_quarantined")
-    kinds, copies = survey.kinds.of, survey.copies(known)
+    kinds, copies = survey.kinds.of, survey.copies(None if known is None else known.rows)
     typed = (chunk.typed(kinds, source.ingestion) for chunk in source.chunks(known=known))
     parts = list(copies.watch(typed))
     copies.check()
     return (pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]), survey
 
 
-def _known(source: Source, dataset: Dataset) -> npt.NDArray[np.bool_] | None:
-    """Which rows were there at the date, before types are told: a later text would make a column text."""
+def _known(source: Source, dataset: Dataset, target: str | None) -> Known | None:
+    """What was known at `dataset.as_of`, before types are told: a later text would make a column text."""
     if dataset.as_of is None or dataset.time not in source.names:
         return None
     only = [dataset.time]
     kinds = source.survey(only=only).kinds.of
     times = pd.concat([chunk.typed(kinds, source.ingestion) for chunk in source.chunks(only=only)])
-    return np.asarray(times.index.isin(rows_there(times, dataset).index))
+    there = np.asarray(times.index.isin(rows_there(times, dataset).index))
+    return Known(there, target, label_known(times, dataset).to_numpy(bool))
 
 
 def _later_dates(table: pd.DataFrame, dataset: Dataset, ingestion: Ingestion) -> dict[str, str]:

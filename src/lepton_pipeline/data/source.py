@@ -55,6 +55,33 @@ class Chunk:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What was known at a date, row by row.
+
+    Attributes:
+        rows: whether the row was there.
+        hidden: column whose value was not known of every row; None: no such column.
+        values: whether it was known of the row.
+    """
+
+    rows: npt.NDArray[np.bool_]
+    hidden: str | None
+    values: npt.NDArray[np.bool_]
+
+    def apply(self, block: Any, start: int) -> Any:
+        """The Arrow table without what was not known; `start` is the number of its first row."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        here = slice(start, start + len(block))
+        if self.hidden in block.column_names and not self.values[here].all():
+            at = block.column_names.index(self.hidden)
+            shown = pc.if_else(pa.array(self.values[here]), block.column(at), pa.scalar(None, block.column(at).type))
+            block = block.set_column(at, self.hidden, shown)
+        return block.filter(pa.array(self.rows[here]))
+
+
+@dataclass(frozen=True)
 class Source:
     """Table files, or a table in memory, that hold every column that is needed.
 
@@ -102,7 +129,7 @@ class Source:
         wanted: Wanted | None = None,
         *,
         rows: int = CHUNK_ROWS,
-        known: npt.NDArray[np.bool_] | None = None,
+        known: Known | None = None,
         only: Sequence[str] | None = None,
     ) -> Survey:
         """Read all rows once, and tell what they are.
@@ -110,7 +137,7 @@ class Source:
         Args:
             wanted: what is known of columns before.
             rows: of a chunk.
-            known: whether each row counts; None for all.
+            known: what counts; None for all.
             only: the columns to look at; None for all.
 
         Raises:
@@ -130,7 +157,7 @@ class Source:
         self,
         rows: int = CHUNK_ROWS,
         *,
-        known: npt.NDArray[np.bool_] | None = None,
+        known: Known | None = None,
         only: Sequence[str] | None = None,
     ) -> Iterator[Chunk]:
         """Give the rows as they were read, at most `rows` at a time, counted from 0; for the arguments see `survey`.
@@ -150,16 +177,14 @@ class Source:
         self,
         rows: int,
         seen: list[SetApart] | None,
-        known: npt.NDArray[np.bool_] | None,
+        known: Known | None,
         only: Sequence[str] | None,
     ) -> Iterator[Chunk]:
-        import pyarrow as pa
-
         read = start = 0
         for whole in _of_size(self._blocks(seen), rows):
             block = whole if only is None else whole.select(list(only))
             if known is not None:
-                block = block.filter(pa.array(known[read : read + len(whole)]))
+                block = known.apply(block, read)
             read += len(whole)
             if len(block):
                 yield Chunk(start, block)
