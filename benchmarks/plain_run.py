@@ -146,7 +146,7 @@ def main() -> None:
     copies = run.stage(measure_copies, ["copies"], marks, found, scores, metrics, units)
     costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation, units)
     slices = run.stage(measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation, units)
-    explanation = run.stage(explain_model, ["explanation"], artefact, featured, split, vertical.evaluation)
+    explanation = run.stage(explain_model, ["explanation"], artefact, featured, split, vertical.evaluation, units)
     kept = (vertical.about, reference, copies, vertical.split, run.id)
     registration = run.stage(register_model, ["registration"], artefact, metrics, featured, split, dataset, *kept)
     run.stage(draw_explanation, ["explanation_figure"], explanation, vertical.about)

@@ -113,18 +113,24 @@ def test_periods_count_the_same_and_differences_are_paired(table):
     assert paired["high"] - paired["low"] < (own["high"] - own["low"]) / 3
 
 
-def test_overlapping_labels_and_groups_widen_what_was_realised(table):
+def test_groups_widen_what_was_realised_also_where_they_are_in_several_periods(table):
     rng = np.random.default_rng(12)
-    noisy = (table["bought"] + rng.normal(scale=1.2, size=len(table))).rank(pct=True)
-    # Every row stands eight times, so it tells as much as once.
-    table = table.loc[np.repeat(table.index[:400], 8)].reset_index(names="customer")
-    scores = noisy.loc[table["customer"]].reset_index(drop=True)
+    week = table.loc[:199].assign(customer=np.arange(200))
+    noisy = (week["bought"] + rng.normal(scale=1.2, size=200)).rank(pct=True)
+    # Every customer has a row in both weeks, and nothing new is to be learnt from the second.
+    both = pd.concat([week, week.assign(day=week["day"] + pd.Timedelta("7D"))], ignore_index=True)
+    scores = pd.concat([noisy, noisy], ignore_index=True)
     grid = make_grid("2026-05-25", "2026-06-01", "1w", NOW)
     score = lambda name, rows: (scores.loc[rows.index], 0.5)  # noqa: E731
     in_use = dict.fromkeys((POLICY, NEVER, ALWAYS), ["one"] * 2)
-    widths = []
-    for roles in ({}, {"group": "customer"}):
-        periods = realise(table, dataset(**roles), grid, in_use, score, "auc", EVALUATION, "2026-06-15")
-        mean = summarise(periods)["mean"][POLICY]
-        widths.append([each["high"] - each["low"] for each in (periods[0].figures[POLICY], mean)])
-    assert all(by_group > 2 * by_row for by_row, by_group in zip(*widths, strict=True))
+
+    def width(figure):
+        return figure["high"] - figure["low"]
+
+    by_row, by_group = (
+        realise(both, dataset(**roles), grid, in_use, score, "auc", EVALUATION, "2026-06-15")
+        for roles in ({}, {"group": "customer"})
+    )
+    one = width(by_group[0].figures[POLICY])
+    assert width(summarise(by_group)["mean"][POLICY]) == pytest.approx(one, rel=0.2)
+    assert width(summarise(by_row)["mean"][POLICY]) == pytest.approx(one / np.sqrt(2), rel=0.2)

@@ -7,6 +7,7 @@ import pytest
 
 from lepton_pipeline.evaluation import explanation
 from lepton_pipeline.evaluation.explanation import explain_model
+from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.features.column_encoders import NumericColumn
 from lepton_pipeline.model.attribution import Reason
 from lepton_pipeline.model.calibration import sigmoid
@@ -100,6 +101,17 @@ def test_effects_are_mean_probabilities_if_all_rows_had_the_value(explained):
         assert all(point["low"] <= point["probability"] <= point["high"] for point in each["points"])
 
 
+def test_rows_that_stand_twice_in_a_group_tell_nothing_more_of_importance():
+    table, split = (pd.concat([each] * 2, ignore_index=True) for each in sample())
+    units = pd.DataFrame({"group": np.arange(len(table)) % (len(table) // 2)})
+    widths = [
+        {each["column"]: each["high"] - each["low"] for each in found["importance"]}
+        for found in (explain_model(Known(), table, split, Evaluation(), drawn) for drawn in (None, units))
+    ]
+    for column in ("a", "city"):
+        assert widths[1][column] > 1.15 * widths[0][column]
+
+
 def test_missing_numbers_are_a_value_of_their_own():
     table, split = sample()
     table.loc[::4, "a"] = np.nan
@@ -150,11 +162,9 @@ def test_intervals_of_importance_hold_what_they_promise():
         table, split = sample(rows, seed)
         inputs = table[["noise", "a", "city", "day"]]
         scores = Known().predict(inputs)["probability"].to_numpy()
-        labels, generator = split["label"].to_numpy(), np.random.default_rng(seed)
+        known, generator = Sample.of(split["label"]), np.random.default_rng(seed)
         return next(
-            each
-            for each in explanation._importance(Known(), inputs, labels, scores, generator)
-            if each["column"] == "a"
+            each for each in explanation._importance(Known(), inputs, known, scores, generator) if each["column"] == "a"
         )
 
     truth = measure(60_000, seed=1)["value"]

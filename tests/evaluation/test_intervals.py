@@ -3,7 +3,14 @@ import pytest
 from scipy.stats import beta, norm
 from sklearn.metrics import roc_auc_score
 
-from lepton_pipeline.evaluation.intervals import auc_interval, calibration_interval, deviate, difference, rate_interval
+from lepton_pipeline.evaluation.intervals import (
+    auc_interval,
+    calibration_interval,
+    deviate,
+    difference,
+    rate_interval,
+    share_interval,
+)
 
 Z = deviate(0.95)
 
@@ -73,3 +80,25 @@ def test_calibration_interval_covers_the_truth(rows, rate):
 def test_certain_probabilities_that_come_true_leave_no_doubt():
     labels = np.array([0, 1, 1])
     assert calibration_interval(labels, labels.astype(float), Z) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "make", [auc_interval, calibration_interval, lambda labels, _, z, codes=None: share_interval(labels == 1, z, codes)]
+)
+def test_rows_that_are_repeated_in_a_unit_tell_nothing_more(make):
+    random = np.random.default_rng(3)
+    labels = (np.arange(300) % 3 == 0).astype(int)
+    scores = 1 / (1 + np.exp(1 - labels - random.normal(size=300)))
+    once = make(labels, scores, Z)
+    repeated = make(np.tile(labels, 4), np.tile(scores, 4), Z, np.tile(np.arange(300), 4))
+    assert repeated.value == pytest.approx(once.value)
+    assert repeated.high - repeated.low == pytest.approx(once.high - once.low, rel=0.05)
+    alone = make(np.tile(labels, 4), np.tile(scores, 4), Z)
+    assert alone.high - alone.low == pytest.approx((once.high - once.low) / 2, rel=0.05)
+
+
+def test_without_variance_between_units_their_number_counts():
+    codes = np.repeat(np.arange(12), 50)
+    assert share_interval(np.zeros(600, dtype=bool), Z, codes) == rate_interval(0.0, 12, Z)
+    perfect = auc_interval(np.tile([0, 1], 300), np.tile([0.0, 1.0], 300), Z, codes)
+    assert perfect == rate_interval(1.0, 3 * 12 * 12 / 25, Z)

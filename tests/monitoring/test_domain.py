@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from lepton_pipeline.monitoring.domain import permutation_test, tell_apart
+from lepton_pipeline.monitoring.domain import one_a_group, permutation_test, tell_apart
 
 
 def rows(count, seed, correlation=0.0, shift=0.0):
@@ -83,3 +83,18 @@ def test_blocks_are_permuted_as_a_whole():
 def test_too_few_blocks_that_are_long_enough_are_not_told_apart():
     assert tell_apart(rows(3000, 1), rows(800, 2), 5000, 7, dependence=16.0) is not None
     assert tell_apart(rows(3000, 1), rows(800, 2), 5000, 7, dependence=17.0) is None
+
+
+def test_groups_that_are_told_apart_by_what_their_rows_share_are_no_drift():
+    def grouped(seed):
+        shared = rows(300, seed).loc[np.repeat(np.arange(300), 8)].reset_index(drop=True)
+        return (shared + 0.1 * rows(len(shared), seed + 1)).assign(customer=np.arange(len(shared)) // 8 + 1000 * seed)
+
+    known, new = grouped(1), grouped(11)
+    inputs = ["one", "other", "third"]
+    assert tell_apart(known[inputs], new[inputs], 4000, 7)["p_value"] < 0.001
+    one = [one_a_group(each, "customer", 7) for each in (known, new)]
+    assert all(each["customer"].is_unique and len(each) == 300 for each in one)
+    assert tell_apart(one[0][inputs], one[1][inputs], 4000, 7)["p_value"] > 0.05
+    missing = one_a_group(known.assign(customer=np.nan), "customer", 7)
+    assert len(missing) == len(known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -101,6 +102,13 @@ def test_only_parameters_that_differ_are_shown(client):
     best, other = comparison.groups[0].runs
     assert best.parameters == {"training.bins": "4", "training.learning_rate": "0.2"}
     assert other.parameters == {"training.learning_rate": "0.1"}
+
+
+def test_intervals_are_marked_where_they_are_approximate_and_named_where_they_are_missing(client):
+    add_run(client, 0.8, tags={"intervals": "approximate"})
+    found = compared(client).groups[0].runs[0].figures["auc"]
+    assert found.ends == "≈ 0.750 to 0.850"
+    assert replace(found, low=None, high=None).ends == "cannot be judged"
 
 
 def test_runs_without_figures_are_listed_with_their_reason(client):

@@ -345,6 +345,46 @@ def test_the_card_has_the_figures_with_intervals():
     assert "Test rows differ from training rows in LIMIT_BAL, JOB." in card
 
 
+def without_ends(each):
+    """The same results as of too few cases: every figure has its value alone."""
+    if isinstance(each, list):
+        return [without_ends(value) for value in each]
+    if not isinstance(each, dict):
+        return each
+    ends = {"low", "high"} if "value" in each else set()
+    return {key: without_ends(value) for key, value in each.items() if key not in ends}
+
+
+def test_too_few_cases_are_told_in_report_and_card():
+    metrics, costs = without_ends(make_evidence().metrics), without_ends(make_costs())
+    costs["curve"] |= {"low": [None] * 19, "high": [None] * 19}
+    metrics |= {"evidence": {"cases": 9, "units": 300, "unit": "row"}}
+    metrics["rows"] = metrics["rows"] | {"validation": {"rows": 300, "positives": 12}}
+    evidence = make_evidence(metrics=metrics, costs=costs, slices=without_ends(make_slices()) | {"slices": []})
+    page, card = render_report(evidence), render_card(evidence)
+    assert '<span class="ci">cannot be judged</span>' in between(page, "quality")
+    assert '<span class="ci">cannot be judged</span>' in between(page, "costs")
+    assert "cannot be judged; chance 0.5" in between(page, "verdict")
+    for said in ("No intervals: 9 test rows of the rarer class", "chosen on 12 held-out positive rows, below 100"):
+        assert said in between(page, "quality")
+        assert said in card
+    assert "per 1,000 cases [cannot be judged]" in card
+
+
+def test_approximate_intervals_are_marked_in_report_and_card():
+    metrics = make_evidence().metrics
+    auc = metrics["test"]["model"]["auc"] | {"approximate": True}
+    metrics = metrics | {"test": metrics["test"] | {"model": metrics["test"]["model"] | {"auc": auc}}}
+    metrics |= {"evidence": {"cases": 75, "units": 12, "unit": "group"}}
+    evidence = make_evidence(metrics=metrics)
+    ends = f"≈ {auc['low']:.3f} to {auc['high']:.3f}"
+    quality = between(render_report(evidence), "quality")
+    assert ends in quality
+    assert "12 groups of test rows, below 30" in quality
+    assert "in which whole groups are drawn" in quality
+    assert f"[{ends}]" in render_card(evidence)
+
+
 def test_rows_on_both_sides_of_the_split_are_told(html):
     page = between(html, "data")
     assert "12 of 300 test rows (4.0%) equal a training or validation row in every column but &#39;ID&#39;" in page

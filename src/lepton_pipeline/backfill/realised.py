@@ -12,7 +12,7 @@ import pandas as pd
 from lepton_pipeline.backfill.grid import Grid
 from lepton_pipeline.data.as_of import moment
 from lepton_pipeline.data.labels import known_labels
-from lepton_pipeline.evaluation.metrics import resample
+from lepton_pipeline.evaluation.metrics import measure, rank_rows
 from lepton_pipeline.evaluation.resampling import Figure, Sample, percentiles, resampling_units
 from lepton_pipeline.monitoring.decay import measure_window
 from lepton_pipeline.monitoring.time_axis import axis
@@ -73,14 +73,24 @@ def realise(
     place = assign_periods(table, dataset, grid)
     labels = known_labels(table, dataset)
     ends = [*grid.names(), _name(grid.end)]
-    periods = []
+    measured = []
     for number in range(len(grid.dates)):
         rows = table[labels.notna() & (place == number)]
         in_use = {strategy: names[number] for strategy, names in models.items()}
-        figures, drawn = _measure(rows, labels.loc[rows.index], in_use, score, metric, evaluation, dataset)
-        positives = int(labels.loc[rows.index].sum())
-        periods.append(Period(ends[number], ends[number + 1], len(rows), positives, in_use, figures, drawn))
-    return periods
+        measured.append(_measure(rows, labels.loc[rows.index], in_use, score, metric, evaluation, dataset))
+    drawn = _draw(measured, resampling_units(table[labels.notna() & (place >= 0)], dataset), metric, evaluation)
+    return [
+        Period(
+            since=ends[number],
+            until=ends[number + 1],
+            rows=len(each.scored),
+            positives=int(each.scored["label"].sum()),
+            models=each.in_use,
+            figures={strategy: each.figures.get(str(name)) for strategy, name in each.in_use.items()},
+            drawn={strategy: of[str(name)] for strategy, name in each.in_use.items() if str(name) in of},
+        )
+        for number, (each, of) in enumerate(zip(measured, drawn, strict=True))
+    ]
 
 
 def assign_periods(table: pd.DataFrame, dataset: Dataset, grid: Grid) -> pd.Series:
@@ -110,8 +120,8 @@ def assign_periods(table: pd.DataFrame, dataset: Dataset, grid: Grid) -> pd.Seri
 def summarise(periods: Sequence[Period]) -> dict[str, Any]:
     """Average over the periods in which every strategy was measured, each period counting the same.
 
-    Rows, groups or blocks are drawn within each period, the same for every strategy, so that a difference has a
-    narrower interval than its two terms (see `paired_differences`). Periods are taken for independent.
+    Rows, groups or blocks are drawn once for all periods and strategies, so a group that is in several periods counts
+    in each, and a difference has a narrower interval than its two terms (see `paired_differences`).
 
     Returns:
         `periods` (how many), `mean` (by strategy) and `difference` (of the policy to the other two), each a figure;
@@ -136,6 +146,17 @@ def summarise(periods: Sequence[Period]) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """One period: the models in use by strategy, and by model its scores beside `label`, threshold and figure."""
+
+    in_use: Mapping[str, str | None]
+    scored: pd.DataFrame
+    thresholds: dict[str, float]
+    figures: dict[str, Figure]
+    sample: Sample
+
+
 def _measure(
     rows: pd.DataFrame,
     labels: pd.Series,
@@ -144,7 +165,7 @@ def _measure(
     metric: str,
     evaluation: Evaluation,
     dataset: Dataset,
-) -> tuple[dict[str, Figure | None], dict[str, np.ndarray]]:
+) -> _Measured:
     """Each model once, though several strategies use it."""
     scored, thresholds, figures = pd.DataFrame({"label": labels.astype(np.int8)}), {}, {}
     units = resampling_units(rows, dataset)
@@ -156,13 +177,35 @@ def _measure(
         if figure is None:
             break
         scored, thresholds[name], figures[name] = scored.assign(**{name: probability}), threshold, figure
-    sample = Sample.of(scored["label"], units)
-    drawn = resample(scored, thresholds, evaluation, sample) if thresholds else {}
-    spread = {name: sample.spread(figures[name]["value"], each[metric]) for name, each in drawn.items()}
-    return (
-        {strategy: figures.get(str(name)) for strategy, name in in_use.items()},
-        {strategy: spread[str(name)] for strategy, name in in_use.items() if str(name) in spread},
+    return _Measured(in_use, scored, thresholds, figures, Sample.of(scored["label"], units))
+
+
+def _draw(
+    measured: Sequence[_Measured], units: pd.DataFrame, metric: str, evaluation: Evaluation
+) -> list[dict[str, np.ndarray]]:
+    """By period and model the metric of the same resamples: a group is drawn once for all periods that it is in."""
+    known = [each for each in measured if each.thresholds]
+    if not known:
+        return [{} for _ in measured]
+    parts = np.repeat(np.arange(len(known)), [len(each.scored) for each in known])
+    places = [np.flatnonzero(parts == number) for number in range(len(known))]
+    ranked = [{name: rank_rows(each.scored, name) for name in each.thresholds} for each in known]
+    sample = Sample.of(pd.concat([each.scored["label"] for each in known]), units)
+    chunks = [
+        [
+            {name: measure(rows, each.thresholds[name], weights[:, place])[metric] for name, rows in of.items()}
+            for each, place, of in zip(known, places, ranked, strict=True)
+        ]
+        for weights in sample.weights(evaluation, parts)
+    ]
+    drawn = iter(
+        {
+            name: each.sample.spread(figure["value"], np.concatenate([chunk[number][name] for chunk in chunks]))
+            for name, figure in each.figures.items()
+        }
+        for number, each in enumerate(known)
     )
+    return [next(drawn) if each.thresholds else {} for each in measured]
 
 
 def _name(date: str | float) -> str:

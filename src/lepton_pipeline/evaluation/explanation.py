@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lepton_pipeline.evaluation.intervals import variance_between
+from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.features.column_encoders import NumericColumn
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.typical import show
@@ -30,7 +32,11 @@ _FEWEST_FOR_A_VARIANCE = 2
 
 
 def explain_model(
-    artefact: Artefact, feature_table: pd.DataFrame, split: pd.DataFrame, evaluation: Evaluation
+    artefact: Artefact,
+    feature_table: pd.DataFrame,
+    split: pd.DataFrame,
+    evaluation: Evaluation,
+    units: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Explain a model on test rows.
 
@@ -49,6 +55,7 @@ def explain_model(
         feature_table: rows of the vertical.
         split: `part` and `label` of every row; only rows of part "test" are looked at.
         evaluation: how many of them (`explained_rows`), and the seed.
+        units: as `find_units` returns them, for the intervals of importance; None: rows are independent.
 
     Returns:
         `metric`; `rows` looked at; `auc` of the model on them; `permutations`; `importance` by column, the largest
@@ -60,7 +67,7 @@ def explain_model(
     chosen = _draw_rows(split, evaluation.explained_rows, generator)
     rows, labels = feature_table.loc[chosen, list(artefact.inputs)], split.loc[chosen, "label"].to_numpy()
     probability = artefact.predict(rows)["probability"].to_numpy()
-    importance = _importance(artefact, rows, labels, probability, generator)
+    importance = _importance(artefact, rows, Sample.of(split.loc[chosen, "label"], units), probability, generator)
     kinds = {each["column"]: _kind(artefact, rows[each["column"]]) for each in importance}
     main = [column for column, kind in kinds.items() if kind != "date"][:_COLUMNS]
     return {
@@ -92,8 +99,9 @@ def _draw_rows(split: pd.DataFrame, count: int, generator: np.random.Generator) 
 
 
 def _importance(
-    artefact: Artefact, rows: pd.DataFrame, labels: np.ndarray, probability: Floats, generator: np.random.Generator
+    artefact: Artefact, rows: pd.DataFrame, sample: Sample, probability: Floats, generator: np.random.Generator
 ) -> list[dict[str, Any]]:
+    labels = sample.labels
     before = _placements(probability, labels)
     places = np.concatenate([generator.permutation(len(rows)) for _ in range(PERMUTATIONS)])
     copies = rows.iloc[np.tile(np.arange(len(rows)), PERMUTATIONS)].reset_index(drop=True)
@@ -103,7 +111,7 @@ def _importance(
         scores = artefact.predict(moved)["probability"].to_numpy().reshape(PERMUTATIONS, len(rows))
         after = [_placements(each, labels) for each in scores]
         falls = [before[label] - np.mean([each[label] for each in after], axis=0) for label in (0, 1)]
-        value, reach = float(falls[0].mean()), _reach(falls)
+        value, reach = float(falls[0].mean()), _reach(falls, sample)
         found.append({"column": str(column), "value": value, "low": value - reach, "high": value + reach})
     return sorted(found, key=lambda each: -each["value"])
 
@@ -119,11 +127,17 @@ def _placements(scores: Floats, labels: np.ndarray) -> tuple[Floats, Floats]:
     return of_positives / (2 * len(negatives)), 1 - of_negatives / (2 * len(positives))
 
 
-def _reach(falls: list[Floats]) -> float:
-    """Half the width of the interval of a mean of placements; of a class with a single row nothing is known."""
-    if min(map(len, falls)) < _FEWEST_FOR_A_VARIANCE:
+def _reach(falls: list[Floats], sample: Sample) -> float:
+    """Half the width of the interval of a mean of placements; of a class or unit that is alone nothing is known."""
+    if min(sample.units, *map(len, falls)) < _FEWEST_FOR_A_VARIANCE:
         return 1.0
-    return float(_NORMAL_95 * sum(fall.var(ddof=1) / len(fall) for fall in falls) ** 0.5)
+    variance = sum(float(fall.var(ddof=1)) / len(fall) for fall in falls)
+    if sample.codes is not None:
+        parts = np.empty(len(sample.labels))
+        for label, fall in zip((1, 0), falls, strict=True):
+            parts[sample.labels == label] = (fall - fall.mean()) / len(fall)
+        variance = variance_between(sample.codes, parts)
+    return float(sample.deviate(LEVEL) * variance**0.5)
 
 
 def _kind(artefact: Artefact, column: pd.Series) -> str:

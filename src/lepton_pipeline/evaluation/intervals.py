@@ -52,7 +52,7 @@ def share_interval(hits: np.ndarray, z: float, codes: np.ndarray | None = None) 
     share = float(hits.mean())
     size = float(len(hits))
     if codes is not None:
-        variance = _between(codes, (hits - share) / size)
+        variance = variance_between(codes, (hits - share) / size)
         size = min(size, share * (1 - share) / variance) if variance > 0 else float(len(np.unique(codes)))
     return rate_interval(share, size, z)
 
@@ -86,7 +86,7 @@ def auc_interval(labels: np.ndarray, probabilities: np.ndarray, z: float, codes:
         influence = np.empty(len(labels))
         influence[positive] = (of_positives - auc) / len(positives)
         influence[~positive] = (of_negatives - auc) / len(negatives)
-        variance = _between(codes, influence)
+        variance = variance_between(codes, influence)
     if variance > 0:
         counts = [len(positives), len(negatives)]
     most = 3 * counts[0] * counts[1] / (sum(counts) + 1)
@@ -114,7 +114,7 @@ def calibration_interval(
     residuals = labels - probabilities
     variance = max(implied, float(residuals.var(ddof=1))) / len(labels)
     if codes is not None:
-        variance = max(variance, _between(codes, (residuals - residuals.mean()) / len(labels)))
+        variance = max(variance, variance_between(codes, (residuals - residuals.mean()) / len(labels)))
     observed = rate_interval(rate, rate * (1 - rate) / variance, z) if variance > 0 else Interval(rate, rate, rate)
     return Interval(mean - rate, mean - observed.high, mean - observed.low)
 
@@ -132,7 +132,7 @@ def difference(one: Interval, other: Interval) -> Interval:
     return Interval(value, value - down, value + up)
 
 
-def _between(codes: np.ndarray, parts: np.ndarray) -> float:
+def variance_between(codes: np.ndarray, parts: np.ndarray) -> float:
     """Variance of a sum of parts, one a row, that sum up to 0, from their sums in units."""
     sums = np.bincount(codes, parts)
     units = len(np.unique(codes))

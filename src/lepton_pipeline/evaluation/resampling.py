@@ -158,7 +158,7 @@ class Sample:
         few = max(few, FEWEST_UNITS)
         return _student(LEVEL, few) / deviate(LEVEL) * sqrt(few / (few - 1)) * self._shared
 
-    def weights(self, evaluation: Evaluation) -> Iterator[np.ndarray]:
+    def weights(self, evaluation: Evaluation, parts: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """Draw units with replacement, each with all its rows (Davison and Hinkley 1997, section 3.8).
 
         Rows are drawn whatever their class, so the base rate varies as it would between other rows of the same kind.
@@ -166,13 +166,17 @@ class Sample:
 
         Args:
             evaluation: number of resamples and their seed.
+            parts: from 0 on, of rows that are measured apart, shape [rows]; a draw then has both classes in each.
 
         Yields:
             How often each row counts, float64 [some resamples, rows].
         """
         size, rows = self.units, len(self.labels)
         codes = np.arange(rows) if self.codes is None else self.codes
-        by_class = np.stack([np.bincount(codes[self.labels == label], minlength=size) for label in (0, 1)], axis=1)
+        classes = self.labels if parts is None else self.labels + 2 * parts
+        by_class = np.stack(
+            [np.bincount(codes[classes == each], minlength=size) for each in range(max(2, classes.max() + 1))], axis=1
+        )
         # Draws that are made again have a generator of their own: results do not depend on the size of a chunk.
         generator, again = (np.random.default_rng(seed) for seed in np.random.SeedSequence(evaluation.seed).spawn(2))
         most = max(1, CELLS // rows)

@@ -64,6 +64,18 @@ def tell_apart(
     return {"auc": auc, "p_value": p_value, "rows": len(labels)}
 
 
+def one_a_group(rows: pd.DataFrame, group: str, seed: int) -> pd.DataFrame:
+    """Draw one row of each group: others of it would be told by what they share, whether anything has changed or not.
+
+    Args:
+        rows: with the column of groups; a row without one is kept.
+        group: name of that column.
+        seed: of the draw.
+    """
+    shuffled = rows.sample(frac=1, random_state=seed)
+    return shuffled[~shuffled[group].duplicated() | shuffled[group].isna()]
+
+
 def permutation_test(
     scores: np.ndarray, labels: np.ndarray, draw: np.random.Generator, length: int = 1
 ) -> tuple[float, float]:

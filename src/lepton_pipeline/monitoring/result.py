@@ -14,7 +14,7 @@ from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
-from lepton_pipeline.monitoring.domain import tell_apart
+from lepton_pipeline.monitoring.domain import one_a_group, tell_apart
 from lepton_pipeline.monitoring.drift import (
     FEWEST_ROWS,
     adjusted,
@@ -184,9 +184,11 @@ def _check_ignored(model: Artefact, monitoring: Monitoring) -> None:
 
 
 def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: Monitoring) -> pd.DataFrame:
-    """What the classifier sees, in order of time: all that is compared."""
+    """What the classifier sees, in order of time, else one row of each group: all that is compared."""
     if dataset.time is not None:
         rows = rows.sort_values(dataset.time, kind="stable")
+    elif dataset.group is not None:
+        rows = one_a_group(rows, dataset.group, _SEED)
     compared = [column for column in model.encoder.columns if column.name not in monitoring.ignore]
     return Encoder(compared, {}).transform(rows)
 

@@ -119,7 +119,7 @@ def create_pipeline(vertical: str) -> Pipeline:
             ),
             Node(
                 explain_model,
-                ["artefact", "feature_table", "split", "params:evaluation"],
+                ["artefact", "feature_table", "split", "params:evaluation", "units"],
                 "explanation",
                 name="explain_model",
             ),
