@@ -284,8 +284,8 @@ is tuned to a single vertical, and a vertical's own `training` is ignored."""
 
 NOTES = """\
 - `lepton (network alone)` is the torch part of the same fit as `lepton (default)`, so their CPU seconds are those of
-  both; so are those of `logistic regression` and `HGB (tuned)`, the two baselines that every run of the product trains:
-  on training rows, the second stopped by the validation rows.
+  both; so are those of `logistic regression` and `HGB (tuned)`, the two baselines of a run of the product without
+  boosting in the model: on the rows that the model is fitted on, by its plan.
 - `default` is a library's own defaults without early stopping, fitted on training and validation rows. `tuned` is one
   preset a library for all tables (`contenders.py`): fitted on the training rows until the validation log loss has not
   fallen for 100 trees, then again on training and validation rows with as many trees as were best. So both have learnt

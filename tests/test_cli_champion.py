@@ -33,7 +33,7 @@ def test_a_champion_is_compared_replaced_rolled_back_and_listed(two_versions):
     rolled_back = two_versions.run("champion", "rollback", "finance", "--reason", "it was not")
     assert rolled_back.stdout.strip() == "finance: version 1 is champion again, in place of version 2"
     assert two_versions.client().get_registered_model("finance").aliases == {"champion": 1}
-    listed = two_versions.run("champion", "list").stdout
+    listed = " ".join(two_versions.run("champion", "list").stdout.split())
     for text in ("rollback by", "it was not", "promote by", "the bound was wrong", "gate by", "the first champion"):
         assert text in listed
     assert listed.index("it was not") < listed.index("the first champion")

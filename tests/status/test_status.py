@@ -14,11 +14,12 @@ import pytest
 
 from lepton_pipeline.registry.champion import move_champion
 from lepton_pipeline.registry.tracking import RunLog, Tracking
+from lepton_pipeline.retraining.history import JobRun
 from lepton_pipeline.schedule.policies import Policies, Policy
 from lepton_pipeline.schedule.state import Record, Result, State
 from lepton_pipeline.schedule.ticks import Cron
 from lepton_pipeline.status import words
-from lepton_pipeline.status.collect import collect
+from lepton_pipeline.status.collect import VerticalStatus, collect
 from lepton_pipeline.status.page import render_page, write_page
 from lepton_pipeline.status.view import print_status
 
@@ -157,6 +158,13 @@ def test_each_is_told_of_in_words(by_name, status):
     assert words.job_text(by_name["failing"])[1].endswith("; ValueError: odd")
     assert words.next_text(by_name["late"], status.at)[0].startswith("due for ")
     assert words.champion_text(by_name["never"], status.at) == ("none", "")
+
+
+def test_a_job_that_trained_the_champion_again_needs_nobody():
+    job = JobRun("r", NOW, "", "FINISHED", True, (), "due: x", "t", 2, None, 0, "it is the same model")
+    it = VerticalStatus("again", job=job)
+    assert words.job_text(it) == ("version 2 same as champion", f"{NOW:%Y-%m-%d %H:%M}; it is the same model")
+    assert "refused" not in it.findings
 
 
 def test_failing_counts_from_the_first_failure_in_a_row(site, by_name):
