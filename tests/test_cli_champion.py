@@ -29,9 +29,14 @@ def test_a_champion_is_compared_replaced_rolled_back_and_listed(two_versions):
     assert compared.returncode == 0, compared.stderr
     assert "on the same 300 rows, new to both" in compared.stdout
     promoted = two_versions.run("champion", "promote", "finance", "2", "--force", "--reason", "the bound was wrong")
-    assert promoted.stdout.strip() == "finance: version 2 is champion, in place of version 1"
+    assert promoted.stdout.splitlines() == [
+        "finance: version 2 is champion, in place of version 1",
+        "its report: data/08_reporting/finance/champion/report/report.html",
+    ]
+    kept = two_versions.output("08_reporting", "champion/report/report.html")
+    assert kept.read_bytes() == two_versions.output("08_reporting", "report/report.html").read_bytes()
     rolled_back = two_versions.run("champion", "rollback", "finance", "--reason", "it was not")
-    assert rolled_back.stdout.strip() == "finance: version 1 is champion again, in place of version 2"
+    assert rolled_back.stdout.splitlines()[0] == "finance: version 1 is champion again, in place of version 2"
     assert two_versions.client().get_registered_model("finance").aliases == {"champion": 1}
     listed = " ".join(two_versions.run("champion", "list").stdout.split())
     for text in ("rollback by", "it was not", "promote by", "the bound was wrong", "gate by", "the first champion"):

@@ -57,6 +57,7 @@ def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> Non
     require_model(client, vertical)
     move = roll_back(client, vertical, reason, to)
     say(f"{vertical}: version {move.version} is champion again, in place of version {move.from_version}")
+    _show_pages(client, vertical, move.version)
 
 
 @champion.command()
@@ -79,6 +80,7 @@ def promote(vertical: str, version: int, force: bool, reason: str, env: str | No
     move = promote_version(client, vertical, version, reason)
     replaced = "" if move.from_version is None else f", in place of version {move.from_version}"
     say(f"{vertical}: version {move.version} is champion{replaced}")
+    _show_pages(client, vertical, move.version)
 
 
 @champion.command()
@@ -125,6 +127,23 @@ def verify(vertical: str | None, env: str | None) -> None:
                 altered.append(f"version {version} of {name}")
     if altered:
         raise DataError(f"not as registered: {', '.join(altered)}; restore the files from a copy, or train again.")
+
+
+def _show_pages(client: Any, vertical: str, version: int) -> None:
+    """Bring the report of the new champion here; the champion has changed, whether or not that can be done."""
+    from lepton_pipeline.permissions import refused
+    from lepton_pipeline.registry.champion_pages import REPORTS, keep_champion_pages
+
+    folder, project = REPORTS / vertical / "champion", project_folder()
+    try:
+        report = keep_champion_pages(client, vertical, version, project)
+    except OSError as error:
+        if (problem := refused(error)) is None:
+            raise
+        say(f"{folder} still shows another version: {problem}")
+        return
+    gone = f"its run has no report any more, so {folder} was removed"
+    say(gone if report is None else f"its report: {report.relative_to(project)}")
 
 
 def _client(env: str | None, access: Access = "load") -> Any:

@@ -148,6 +148,9 @@ def test_reports_are_on_disk_and_in_mlflow(trained):
     } < stored
     assert sorted(FolderDataset(filepath=str(project.output("08_reporting", "figures"))).load()) == FIGURES
     assert "data_docs" in run.data.tags["mlflow.note.content"]
+    kept, latest = (project.output("08_reporting", name) for name in ("champion", "report"))
+    assert (kept / "report/report.html").read_bytes() == (latest / "report.html").read_bytes()
+    assert {path.name for path in (kept / "evaluation").iterdir()} >= {*FIGURES, "metrics.json"}
 
 
 def test_the_first_champion_is_the_version_that_passed_the_gate(trained):

@@ -29,6 +29,8 @@ from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind
 from lepton_pipeline.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
 from lepton_pipeline.permissions import require_writable
 from lepton_pipeline.registry import lineage
+from lepton_pipeline.registry.champion import champion_of
+from lepton_pipeline.registry.champion_pages import keep_champion_pages
 from lepton_pipeline.registry.experiment_page import present_experiment
 from lepton_pipeline.registry.flat import flatten
 from lepton_pipeline.registry.tracking import RunLog, read_tracking
@@ -141,6 +143,7 @@ class RunHook:
                 if decision := results[job].get("decision"):
                     self.decisions[job.vertical] = decision
                     self._log.rename(run.run_id, f"v{decision['version']} {run.chosen}")
+                    self._keep_pages(job, run, decision)
                 if job.purpose == MONITORING and (found := results[job].get("monitoring_result")):
                     watched = found["champion"]
                     self._log.client.set_model_version_tag(
@@ -201,6 +204,13 @@ class RunHook:
         parameters = self._context.config_loader["parameters"]
         found = Results(self._catalog, parameters, self._context.project_path)
         return found.of_part(job, run.run_id, run.made) if run.kind == PARTIAL else found.of(job, run.run_id)
+
+    def _keep_pages(self, job: Job, run: _Run, decision: dict[str, Any]) -> None:
+        """Keep the report of a version that became champion, and still is."""
+        client, version = self._log.client, int(decision["version"])
+        with only_shown(job, run.run_id, "keeping the champion's report", whatever=True):
+            if decision["promoted"] and champion_of(client, job.vertical) == version:
+                keep_champion_pages(client, job.vertical, version, self._context.project_path, run.run_id)
 
     def _open(self, job: Job, name: str, kind: str, tags: dict[str, str]) -> None:
         declared = masked(self._context.config_loader["parameters"][job.vertical])

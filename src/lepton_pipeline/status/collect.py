@@ -22,6 +22,7 @@ from lepton_pipeline.schedule.state import FOLDER, Record, read_records
 REPORTS = Path("data/08_reporting")
 _PAGES = {
     "report": "report/report.html",
+    "report of the champion": "champion/report/report.html",
     "monitoring": "monitoring/monitoring.html",
     "comparison of runs": "compare.html",
 }

@@ -1,0 +1,63 @@
+"""The report and the pictures of the model in use: they stay when the next run replaces those of the latest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lepton_pipeline.datasets import FolderDataset
+
+REPORTS = Path("data/08_reporting")
+# Tag of a version: the run that has its report, where that is not the one that registered it.
+REPORT_RUN = "report.run_id"
+_REPORT = "report/report.html"
+# Folders of a run's artefacts.
+_KEPT = ("report", "evaluation", "explanation")
+
+
+def keep_champion_pages(client: Any, name: str, version: int, project: Path, run_id: str = "") -> Path | None:
+    """Make `data/08_reporting/<name>/champion` the report, the card, the figures and the pictures of a version.
+
+    The folder is replaced as a whole. Where no run has the version's report any more it is removed, as it would show
+    another model.
+
+    Args:
+        client: of the registry.
+        name: of the registered model.
+        version: that became champion.
+        project: root of the project.
+        run_id: the run that wrote its report, where that is known; else what the registry tells.
+
+    Returns:
+        The report; None where there is none any more.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    registered = client.get_model_version(name, str(version))
+    folder = FolderDataset(filepath=str(project / REPORTS / name / "champion"))
+    for each in dict.fromkeys([run_id, registered.tags.get(REPORT_RUN), registered.run_id]):
+        pages = _pages(client, each) if each else {}
+        if _REPORT in pages:
+            if each != registered.run_id:
+                client.set_model_version_tag(name, str(version), REPORT_RUN, each)
+            folder.save(pages)
+            return folder.path / _REPORT
+    folder.remove()
+    return None
+
+
+def _pages(client: Any, run_id: str) -> dict[str, bytes]:
+    """What of the artefacts of a run is kept; nothing where they are gone."""
+    from mlflow import MlflowException
+
+    with TemporaryDirectory() as brought:
+        try:
+            for artefact in client.list_artifacts(run_id):
+                if artefact.path in _KEPT:
+                    client.download_artifacts(run_id, artefact.path, brought)
+        except (OSError, MlflowException):
+            return {}
+        files: dict[str, bytes] = FolderDataset(filepath=brought).load()
+        return files
