@@ -16,8 +16,9 @@ import yaml
 from lepton_pipeline.data.split import FOLDS
 from lepton_pipeline.features.column_encoders import RARE_ROWS, CategoricalColumn, NumericColumn
 from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.features.jumps import FEWEST_VALUES, MOST_ROWS, MOST_VALUES
 from lepton_pipeline.model import defaults
-from lepton_pipeline.model.blend import EQUAL, WEIGHTS
+from lepton_pipeline.model.blend import EQUAL, STANDARD_ERRORS, WEIGHTS
 from lepton_pipeline.model.classifier import Classifier, train_model
 from lepton_pipeline.model.folds import MOST_ROWS_OF_FOLDS
 from lepton_pipeline.model.step import GRADIENT_NORM
@@ -119,7 +120,10 @@ def test_the_default_embedding_is_that_of_the_code():
         f"at most {MOST_ROWS_OF_FOLDS:,} rows for training and validation",
         f"one for each of {FOLDS} folds",
         f"{WEIGHTS[0]}, {WEIGHTS[1]} .. {WEIGHTS[-1]}",
-        f"; {EQUAL} where only one part is held out",
+        f"it leaves {EQUAL} only as far as validation rows show; {EQUAL} in large tables divided at random",
+        f"within {STANDARD_ERRORS} standard errors",
+        f"whole numbers of {FEWEST_VALUES} to {MOST_VALUES} values are therefore tried",
+        f"in tables of up to {MOST_ROWS:,}",
         f"{WEIGHTS[-1]} is as much as it may",
         f"clipped to norm {GRADIENT_NORM:g}",
         f"fewer than {RARE_ROWS} training rows",

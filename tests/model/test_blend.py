@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lepton_pipeline.model.blend import EQUAL, WEIGHTS, mix, weigh
+from lepton_pipeline.model.blend import EQUAL, WEIGHTS, mix, weigh, weigh_by_time
 from lepton_pipeline.model.calibration import log_loss, sigmoid
 
 
@@ -35,3 +35,37 @@ def test_no_other_weight_has_a_lower_log_loss(parts):
     logits = {"network": first + 0.7 * second, "boosting": second}
     losses = {weight: log_loss(sigmoid(mix(logits, weight)), labels) for weight in WEIGHTS}
     assert losses[weigh(logits["network"], logits["boosting"], labels)] == min(losses.values())
+
+
+@pytest.fixture(scope="module")
+def drift():
+    """What the coefficients of the training rows and those of the later rows say of 2,000 later rows."""
+    rng = np.random.default_rng(2)
+    rows, early, late = rng.normal(size=(2000, 6)), *rng.normal(size=(2, 6))
+    before, now = rows @ early, rows @ late
+    return before, now, (rng.random(2000) < sigmoid(now)).astype(np.int8)
+
+
+@pytest.mark.parametrize("follows", ["network", "boosting"])
+def test_under_drift_by_time_the_part_that_follows_it_gets_the_weight(drift, follows):
+    before, now, labels = drift
+    stays = (before + now) / 2
+    logits = {"network": now, "boosting": stays} if follows == "network" else {"network": stays, "boosting": now}
+    validation, later = slice(0, 1000), slice(1000, None)
+    weight = weigh_by_time(logits["network"][validation], logits["boosting"][validation], labels[validation])
+    assert weight == (min(WEIGHTS) if follows == "network" else max(WEIGHTS))
+    of_later = {name: part[later] for name, part in logits.items()}
+    losses = [log_loss(sigmoid(mix(of_later, each)), labels[later]) for each in (weight, EQUAL)]
+    assert losses[0] < losses[1] - 0.02
+
+
+def test_by_time_weights_stay_equal_where_rows_do_not_show_more(parts, drift):
+    assert weigh_by_time(*parts) == EQUAL
+    before, now, labels = (part[:15] for part in drift)
+    assert weigh_by_time(now, now + 0.1 * before, labels) == EQUAL
+
+
+def test_by_time_a_level_of_its_own_is_no_evidence_against_a_part(parts):
+    network, boosting, labels = parts
+    assert weigh(network, boosting + 3, labels) < EQUAL
+    assert weigh_by_time(network, boosting + 3, labels) == weigh_by_time(network - 3, boosting, labels) == EQUAL

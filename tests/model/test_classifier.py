@@ -136,23 +136,27 @@ def test_held_out_rows_are_blended_as_served_ones(trained):
     np.testing.assert_allclose(held_out["model"], model.calibration.apply(mean), atol=1e-9)
 
 
-def test_boosting_weighs_what_rows_held_out_in_turn_say_and_half_where_there_are_none(rows, in_time, monkeypatch):
+@pytest.mark.parametrize(("data", "rule"), [("rows", "weigh"), ("in_time", "weigh_by_time")])
+def test_boosting_weighs_what_held_out_rows_say(data, rule, monkeypatch, request):
     seen = []
 
     def spy(network, boosting, labels):
         seen.append((sigmoid(network), sigmoid(boosting), labels))
         return 0.3
 
-    monkeypatch.setattr(module, "weigh", spy)
-    _, split = rows
-    model, _, held_out = train(*rows, epochs=1)
+    monkeypatch.setattr(module, rule, spy)
+    encoded, split = request.getfixturevalue(data)
+    model, _, held_out = train(encoded, split, epochs=1, networks=1)
     ((network, boosting, labels),) = seen
     assert model.boosting_weight == 0.3
     assert np.array_equal(labels, split.loc[held_out.index, "label"])
     np.testing.assert_allclose(held_out["network"], network, atol=1e-12)
     np.testing.assert_allclose(held_out["boosting"], boosting, atol=1e-12)
-    assert train(*in_time, epochs=1, networks=1)[0].boosting_weight == 0.5
-    assert len(seen) == 1
+
+
+def test_boosting_weighs_half_where_rows_of_a_random_split_stopped_all_fits(rows, monkeypatch):
+    monkeypatch.setattr("lepton_pipeline.model.folds.MOST_ROWS_OF_FOLDS", 10)
+    assert train(*rows, epochs=1)[0].boosting_weight == 0.5
 
 
 def test_the_blend_is_no_worse_than_chance_of_picking_a_part(trained, rows):

@@ -12,7 +12,7 @@ from lepton_pipeline.features.strength import SMOOTHING
 from lepton_pipeline.parameters import Dataset
 
 # With more rows, trees and networks tell so few values apart themselves.
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
 # Two are told apart either way; of many, few rows share one.
 FEWEST_VALUES, MOST_VALUES = 3, 100
 ROWS_A_VALUE = 5

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.model.blend import EQUAL, mix, weigh
+from lepton_pipeline.model.blend import EQUAL, mix, weigh, weigh_by_time
 from lepton_pipeline.model.boosting import boost_by_plan
 from lepton_pipeline.model.calibration import Calibration, fit_calibration, sigmoid, to_logits
 from lepton_pipeline.model.epoch import Epoch
@@ -58,7 +58,11 @@ def train_model(
     scores, truth = {name: part[held_out] for name, part in logits.items()}, labels[held_out]
     weight = 0.0
     if boosting is not None:
-        weight = weigh(scores["network"], scores["boosting"], truth) if len(plan.folds) > 1 else EQUAL
+        weight = EQUAL
+        if len(plan.folds) > 1:
+            weight = weigh(scores["network"], scores["boosting"], truth)
+        elif plan.refit:
+            weight = weigh_by_time(scores["network"], scores["boosting"], truth)
     calibration = Calibration()
     # By time, a correction would be taken from one stretch of it, and from fits that are not kept: the later test rows
     # of every vertical that was tried were calibrated worse by it.
