@@ -228,6 +228,7 @@ def test_a_row_without_any_value_is_scored_and_explained(served, row):
         ({"EDUCATION": [2]}, "column 'EDUCATION' holds [2]; give one plain value"),
         ({"PAY_0": 10**400}, "column 'PAY_0' holds a whole number beyond 1e308"),
         ({"PAY_0": float("-inf")}, "column 'PAY_0' is infinite in row 0"),
+        ({"PAY_0": "9" * 10_000}, "column 'PAY_0' is infinite in row 0"),
         ({"PAY_0": "Infinity"}, "column 'PAY_0' is infinite in row 0"),
     ],
 )

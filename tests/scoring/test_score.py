@@ -47,6 +47,7 @@ class Plain:
     """A model that is quick and counts its calls; the older, the likelier."""
 
     inputs: dict[str, str] = field(default_factory=lambda: {"age": "number", "city": "text"})
+    numbers: tuple[str, ...] = ("age",)
     threshold: float = 0.5
     fails_at: int = 10**9
     calls: int = 0
@@ -234,6 +235,7 @@ def test_windows_look_back_over_all_chunks(tmp_path):
     counts = Plain().unseen_counts
     model = SimpleNamespace(
         inputs={"before": "number"},
+        numbers=["before"],
         threshold=0.5,
         predict=predict_before,
         unseen_counts=counts,

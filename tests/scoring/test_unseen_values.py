@@ -23,6 +23,7 @@ SHOPS = CategoricalColumn.fit(pd.Series(["01", "02", "A"] * 20, name="shop"), "t
 AREAS = CategoricalColumn.fit(pd.Series(["0", "a"] * 20, name="area"), "text")
 MODEL = SimpleNamespace(
     inputs={"shop": "text"},
+    numbers=[],
     threshold=0.5,
     derivation=Derivation({}, {}),
     unseen_counts=lambda: UnseenCounts([SHOPS, AREAS], Derivation({}, {"area": "lower(shop)"})),

@@ -12,6 +12,7 @@ from lepton_pipeline.data.numbers import (
     FOR_PEOPLE,
     INFINITE,
     LONG_WHOLE,
+    MOST_DIGITS,
     WHOLE,
     ZERO_LED,
 )
@@ -99,7 +100,8 @@ class TextLooks:
                 continue
             self._count(name, matched, start)
             if name == "long":
-                self.reach(*(int(text) for text in pc.unique(matched["plain"]).to_pylist()))
+                # What has so many digits is beyond 64 bits, whatever the others are.
+                self.reach(*(int(text[:MOST_DIGITS]) for text in pc.unique(matched["plain"]).to_pylist()))
             rest = rest.filter(pc.invert(found))
             if not len(rest):
                 return

@@ -11,6 +11,8 @@ import pandas as pd
 
 from lepton_pipeline.parameters import Ingestion
 
+# Beyond what a float64 reaches, and below what Python reads as a whole number (4,300).
+MOST_DIGITS = 400
 # Whole numbers that every type holds exactly; +5 and -0 are numbers, but not the only way to write them.
 WHOLE = r"(?:[+-]?(?:0|[1-9]\d{0,14}))"
 LONG_WHOLE = r"(?:[+-]?[1-9]\d{15,})"
@@ -112,7 +114,8 @@ def read_number(text: str, writing: Writing) -> int | float | None:
     plain = text if writing.plain else writing.unwritten(text)
     if not matches(NUMBER, plain):
         return None
-    return int(plain) if matches(WHOLE, plain) or matches(LONG_WHOLE, plain) else float(plain)
+    whole = matches(WHOLE, plain) or matches(LONG_WHOLE, plain)
+    return int(plain) if whole and len(plain) <= MOST_DIGITS else float(plain)
 
 
 def numbers_of(texts: pd.Series, ingestion: Ingestion) -> pd.Series:

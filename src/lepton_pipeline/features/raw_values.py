@@ -17,7 +17,7 @@ import pandas as pd
 
 from lepton_pipeline.data.dates import ISO
 from lepton_pipeline.data.missing_codes import date_codes
-from lepton_pipeline.data.numbers import CANONICAL, Writing, matches, missing_numbers, read_number
+from lepton_pipeline.data.numbers import CANONICAL, MOST_DIGITS, Writing, matches, missing_numbers, read_number
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import TRUTH
 from lepton_pipeline.parameters import Ingestion
@@ -64,8 +64,9 @@ class RawValues:
         Raises:
             DataError: a text is no number where the model knows numbers; with column and value.
         """
-        read = {name: self._column(rows[name], kind) for name, kind in self.kinds.items() if name in rows}
-        changed = {name: column for name, column in read.items() if column is not rows[name]}
+        known = {name: rows[name] for name in self.kinds if name in rows}
+        read = {name: self._column(column, self.kinds[name]) for name, column in known.items()}
+        changed = {name: column for name, column in read.items() if column is not known[name]}
         return rows.assign(**changed) if changed else rows
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,7 +117,7 @@ class RawValues:
                 if text in self._missing or (kind == "date" and self._is_coded_date(name, text)):
                     return None
                 if kind == "key":
-                    return int(text) if matches(CANONICAL, text) else text
+                    return int(text) if matches(CANONICAL, text) and len(text) <= MOST_DIGITS else text
                 if kind == "truth":
                     return {"True": True, "False": False}.get(TRUTH.get(text.lower(), text), text)
                 return self._number(name, text) if kind == "number" else text
@@ -172,17 +173,16 @@ def _kind(column: pd.Series) -> str:
     return "date" if pd.api.types.is_datetime64_any_dtype(column.dtype) else "text"
 
 
-def refuse_nested(column: pd.Series) -> None:
+def refuse_nested(rows: pd.DataFrame) -> None:
     """Refuse lists and objects of JSON, which would count as a category never seen.
 
     Raises:
         DataError: a value is one, with its column.
     """
-    if column.dtype != object:
-        return
-    for value in column:
-        if not pd.api.types.is_scalar(value):
-            raise DataError(f"column {column.name!r} holds {_short(value)}; give one plain value for each row.")
+    for name, column in rows.items():
+        for value in column if column.dtype == object else ():
+            if not pd.api.types.is_scalar(value):
+                raise DataError(f"column {name!r} holds {_short(value)}; give one plain value for each row.")
 
 
 def is_infinite(column: pd.Series) -> npt.NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,12 @@ class Artefact:
     reference: dict[str, Any]
     raw_values: RawValues | None = None
 
-    @property
+    @cached_property
     def inputs(self) -> dict[str, str]:
         """Columns needed by `predict`, in order: "number", "text", "boolean", or "any" for one only derived from."""
         return {name: self.encoder.inputs.get(name, "any") for name in self.derivation.inputs(self.encoder.inputs)}
 
-    @property
+    @cached_property
     def numbers(self) -> list[str]:
         """Those of `inputs` whose values are numbers, categories left aside."""
         kinds = self.inputs if self.raw_values is None else self.raw_values.kinds
@@ -98,11 +99,10 @@ class Artefact:
         if not rows.columns.is_unique:
             raise DataError(f"column {rows.columns[rows.columns.duplicated()][0]!r} stands twice; hand each in once.")
         known = rows[list(self.inputs)]
-        for name in known:
-            refuse_nested(known[name])
+        refuse_nested(known)
         read = known if self.raw_values is None else self.raw_values.read(known)
-        for name in self.numbers:
-            if len(infinite := np.flatnonzero(is_infinite(read[name]))):
+        for name, column in read.items():
+            if name in self.numbers and len(infinite := np.flatnonzero(is_infinite(column))):
                 raise DataError(f"column {name!r} is infinite in row {infinite[0]}; correct it, or leave it empty.")
         return read
 
