@@ -3,10 +3,12 @@ import re
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from rich.table import Table
 
 import lepton_pipeline
+from lepton_pipeline.cli_options import readable
 from lepton_pipeline.readable import readable_output, say
 from lepton_pipeline.terminal import Text, console
 
@@ -78,6 +80,18 @@ def test_what_moves_a_cursor_or_is_a_secret_is_not_printed(screen):
     shown = got.getvalue().decode()
     assert not {"\x1b", "\x07", "\r", "\u202e"} & set(shown)
     assert "secret" not in shown
+
+
+@pytest.mark.parametrize("error", [ValueError("no: token=abc"), click.BadParameter("no: token=abc")])
+def test_an_option_that_cannot_be_read_is_quoted_without_its_secrets(error):
+    def refuse(context, parameter, value):
+        raise error
+
+    option = readable(click.Option(["--params"], callback=refuse))
+    with pytest.raises(click.BadParameter) as caught:
+        option.callback(click.Context(click.Command("run")), option, "shop.alerts.webhook=https://chat.example/abc")
+    assert "abc" not in caught.value.message
+    assert "token=***" in caught.value.message
 
 
 def test_nothing_is_printed_past_the_one_text_and_the_one_console():
