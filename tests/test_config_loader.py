@@ -44,6 +44,7 @@ def test_what_is_wrong_is_named(load, content, message):
     ("content", "key"),
     [
         (b"shop: {dataset: {target: '${oc.env:SHOP_SECRET}'}}", "shop.dataset.target"),
+        (b"shop: ${oc.env:SHOP_SECRET}", "shop"),
         (b"shop: {about: {question: 'Who buys ${oc.env:SHOP_SECRET}?'}}", "shop.about.question"),
         (b"shop: {features: {derive: {alerts: '${oc.env:SHOP_SECRET}'}}}", "shop.features.derive.alerts"),
         (b"shop: {evaluation: {slices: [a, '${oc.env:SHOP_SECRET}']}}", "shop.evaluation.slices[1]"),

@@ -1,12 +1,16 @@
 import io
+import re
 import sys
+from pathlib import Path
 
+import click
 import pytest
 from rich.table import Table
-from rich.text import Text
 
+import lepton_pipeline
+from lepton_pipeline.cli_options import readable
 from lepton_pipeline.readable import readable_output, say
-from lepton_pipeline.terminal import console
+from lepton_pipeline.terminal import Text, console
 
 
 @pytest.fixture
@@ -60,6 +64,42 @@ def test_a_table_is_drawn_and_brackets_are_no_markup(screen, encoding):
     assert "[red]x[/] :smile:" in shown
     assert "/home/[x]/[/dim]" in shown
     assert shown.isascii() == (encoding == "ascii")
+
+
+def test_what_moves_a_cursor_or_is_a_secret_is_not_printed(screen):
+    got = screen("utf-8")
+    evil, clean = (
+        "\x1b[31mred\x07\r \u202etxt\n\tof http://me:secret@host",
+        "\\x1b[31mred\\x07\\r \\u202etxt\n\tof http://***@host",
+    )
+    say(evil)
+    assert got.getvalue().decode() == f"{clean}\n"
+    table = Table(evil, evil)
+    table.add_row(evil, Text(evil).append(evil))
+    console().print(Text.assemble((evil, "bold")), table, Text("\n").join([Text(evil)]))
+    shown = got.getvalue().decode()
+    assert not {"\x1b", "\x07", "\r", "\u202e"} & set(shown)
+    assert "secret" not in shown
+
+
+@pytest.mark.parametrize("error", [ValueError("no: token=abc"), click.BadParameter("no: token=abc")])
+def test_an_option_that_cannot_be_read_is_quoted_without_its_secrets(error):
+    def refuse(context, parameter, value):
+        raise error
+
+    option = readable(click.Option(["--params"], callback=refuse))
+    with pytest.raises(click.BadParameter) as caught:
+        option.callback(click.Context(click.Command("run")), option, "shop.alerts.webhook=https://chat.example/abc")
+    assert "abc" not in caught.value.message
+    assert "token=***" in caught.value.message
+
+
+def test_nothing_is_printed_past_the_one_text_and_the_one_console():
+    for file in Path(lepton_pipeline.__file__).parent.rglob("*.py"):
+        text = file.read_text()
+        assert file.name == "terminal.py" or "rich.text" not in text, file
+        assert file.name == "terminal.py" or "import Console" not in text, file
+        assert file.name == "readable.py" or not re.search(r"(?m)^ *(click\.echo|print)\(", text), file
 
 
 def test_a_reader_that_leaves_early_ends_nothing(monkeypatch):

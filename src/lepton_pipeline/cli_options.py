@@ -15,7 +15,7 @@ from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli_errors import report_error
-from lepton_pipeline.readable import readable_output
+from lepton_pipeline.readable import readable_output, shown
 
 debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
 env_option = click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
@@ -50,10 +50,10 @@ def readable(option: click.Parameter) -> click.Parameter:
     def read_explained(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
         try:
             return read(context, parameter, value)
-        except click.ClickException:
-            raise
         except Exception as error:
-            raise click.BadParameter(f"{value!r} cannot be read: {error}", context, parameter) from error
+            # What was given may be a secret.
+            text = error.message if isinstance(error, click.ClickException) else f"{value!r} cannot be read: {error}"
+            raise click.BadParameter(shown(text), context, parameter) from error
 
     explained = copy(option)
     explained.callback = read_explained

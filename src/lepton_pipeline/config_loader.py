@@ -57,9 +57,6 @@ class ConfigLoader(OmegaConfigLoader):
         # What a parser makes of arbitrary text has no common base: of encodings, recursion, types, duplicates.
         except Exception as error:
             raise ConfigurationError(f"{self._fault(key) or f'{key}: {error}'}; correct the file.") from error
-        finally:
-            # Whoever reads a declaration without a loader.
-            OmegaConf.register_new_resolver("oc.env", read_variable, replace=True)
         if key != "parameters" and (problems := refused_variables(found)):
             raise ConfigurationError("\n".join(f"{key}.yml: {each}" for each in problems))
         _learn_secrets(key, found)
@@ -77,6 +74,12 @@ class ConfigLoader(OmegaConfigLoader):
                 if content is not None and not isinstance(content, dict):
                     return f"{file} holds {str(content)[:50]!r}, but must hold keys with values"
         return None
+
+
+def read_declaration(path: Path) -> Any:
+    """Read one parameters file as a loader does, by which 1e-3 is a number."""
+    OmegaConf.register_new_resolver("oc.env", read_variable, replace=True)
+    return OmegaConf.to_container(OmegaConf.load(path), resolve=True)
 
 
 def read_variable(name: str, default: Any = ..., *, _node_: Node) -> str | None:

@@ -127,7 +127,8 @@ def _masked(value: object, key: str = "") -> object:
     if isinstance(value, Mapping):
         return {name: _masked(each, "" if key in _NAMES_OF_DATA else str(name)) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_masked(each, key) for each in value)
+        found = [_masked(each, key) for each in value]
+        return tuple(found) if isinstance(value, tuple) else found
     return value
 
 

@@ -70,14 +70,14 @@ def read_vertical(name: str, declared: Any) -> Vertical:
     Raises:
         ConfigurationError: one line for every key that cannot be followed: key, value and remedy.
     """
+    if problems := refused_variables(declared, name):
+        raise ConfigurationError("\n".join(problems))
     if not isinstance(declared, dict):
         raise ConfigurationError(
             f"vertical {name!r} declares {declared!r}; "
             f"expected keys below '{name}:' in conf/base/{name}/parameters.yml. "
             f"The keys are {', '.join(Vertical.model_fields)}."
         )
-    if problems := refused_variables(declared, name):
-        raise ConfigurationError("\n".join(problems))
     try:
         # Its texts stand beside every result.
         vertical = Vertical.model_validate({**declared, **masked({"about": declared.get("about", {})})})

@@ -53,6 +53,14 @@ def test_the_picture_is_a_png_of_the_page_and_equal_arguments_give_equal_bytes()
 
 
 @pytest.mark.usefixtures("small")
+def test_names_are_drawn_as_they_are_without_a_warning_of_the_font():
+    odd = "\x1b[31m $\\frac{ \u6f22\x07"
+    effects = [{"column": odd, "kind": "category", "points": [point(odd), point("\x1b"), point("missing")]}]
+    one = [{"column": odd, "value": 0.1, "low": 0.0, "high": 0.2}]
+    assert draw(importance=one, effects=effects)["explanation.png"].startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("small")
 def test_one_column_without_any_effect_can_be_drawn():
     one = [{"column": "a", "value": 0.0, "low": 0.0, "high": 0.0}]
     assert draw(importance=one, effects=[])["explanation.png"].startswith(b"\x89PNG")

@@ -17,6 +17,8 @@ from lepton_pipeline.datasets import FolderDataset
 from lepton_pipeline.errors import DataError
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", "<img src=x onerror=alert(1)>"
+# An image that would be fetched, a cursor that moves and rings, and text that runs backwards.
+LINKED, MOVING = "![x](http://127.0.0.1:1/x.png)", "\x1b[31mred\x1b[0m\x07 \u202etxt.exe\u2069"
 NAMES = [
     "../escaped",
     "/tmp/escaped",
@@ -38,13 +40,14 @@ def project(tmp_path_factory, store) -> Project:
     copy_face(path, [])
     (path / "data/01_raw/shop").mkdir(parents=True)
     table = purchases(120).rename(columns={"amount": SCRIPT})
-    table["shop"] = [IMAGE, "'; drop table runs; --", "$(touch owned)", "two\nlines"] * 30
+    table["shop"] = [IMAGE, f"'; drop table runs; -- {LINKED}", "$(touch owned)", f"two\nlines {MOVING}"] * 30
+    table[f"{LINKED} {MOVING}"] = range(120)
     table.to_csv(path / "data/01_raw/shop/purchases.csv", index=False)
     evil = {"expect": "column_values_to_be_in_set", "column": "shop", "value_set": ["A"], "on_failure": "warn"}
     between = {"expect": "column_values_to_be_between", "column": SCRIPT, "min_value": 3, "on_failure": "quarantine"}
     declared = {
         **DECLARED,
-        "about": {"question": f"Who {SCRIPT}?", "caution": f"Synthetic {IMAGE}"},
+        "about": {"question": f"Who {SCRIPT}?", "caution": f"Synthetic {IMAGE} {LINKED} {MOVING}"},
         "dataset": {"target": "bought", "positive": "yes", "id": "id"},
         "contract": {"max_quarantined": 0.3, "expectations": [evil, between]},
         "features": {},
@@ -132,8 +135,11 @@ def test_reports_and_the_page_of_a_run_show_names_and_values_as_text(warm, proje
     assert run.info.status == "FINISHED"
     version = project.client().get_model_version_by_alias("shop", "champion")
     for text in (run.data.tags["mlflow.note.content"], version.description or ""):
-        # In Markdown, a backslash makes text of a tag.
-        assert not re.search(r"(?<!\\)<(script|img)", text)
+        assert r"Synthetic &lt;img src=x onerror=alert(1)> !\[x\](http://127.0.0.1:1/x.png) \\x1b\[31mred" in text
+        assert not re.search(r"<(script|img)|!\[", text)
+    for moving in "\x1b\x07\u202e\u2069":
+        assert moving not in done.said
+    assert r"\x1b[31mred\x1b[0m\x07 \u202etxt.exe\u2069" in done.stdout
     assert not list(project.path.parent.rglob("owned"))
 
 

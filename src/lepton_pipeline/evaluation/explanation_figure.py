@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lepton_pipeline.evaluation.page import BLUE, FONT, GREY, INK, LEFT, add_axes, as_png, new_page, small_print
 from lepton_pipeline.model.typical import MISSING, show
 from lepton_pipeline.parameters import About
+from lepton_pipeline.readable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,4 +103,6 @@ def _label(value: Any) -> str:
 
 
 def _short(text: str, characters: int) -> str:
+    # Labels of ticks are set while a page is drawn.
+    text = printable(text)
     return text if len(text) <= characters else text[: characters - 1] + "…"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from lepton_pipeline.readable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,12 +65,17 @@ def as_png(page: Figure) -> bytes:
 
 @contextmanager
 def plain_text(page: Figure) -> Iterator[None]:
-    """Draw every text as it is: between two `$` of a name, matplotlib would see a formula, and refuse a wrong one."""
+    """Draw every text as it is: between two `$` of a name, matplotlib would see a formula, and refuse a wrong one.
+
+    Control characters are drawn escaped. What the font lacks is drawn as a box, without a warning for each.
+    """
     import matplotlib as mpl
     from matplotlib.text import Text
 
     # Ticks are made anew while a page is drawn.
-    with mpl.rc_context({"text.parse_math": False}):
+    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         for text in page.findobj(Text):
             text.set_parse_math(False)
+            text.set_text(printable(text.get_text()))
         yield

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from lepton_pipeline.config_loader import read_declaration
 from lepton_pipeline.data.expressions import parse_expression
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.data.values import typed_column
@@ -52,8 +52,7 @@ def read_needs(project: Path, name: str) -> Needs:
     """
     path = project / "conf" / "base" / name / "parameters.yml"
     try:
-        # Read as Kedro reads it, by which 1e-3 is a number.
-        declared = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+        declared = read_declaration(path)
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {' '.join(str(error).split())}; correct its YAML.") from error
     vertical = read_vertical(name, declared.get(name) if isinstance(declared, dict) else declared)

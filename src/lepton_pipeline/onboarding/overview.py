@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich import box
 from rich.table import Table
 from yaml import YAMLError
 
+from lepton_pipeline.config_loader import read_declaration
 from lepton_pipeline.declaration import find_verticals, read_vertical
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.jobs import is_partial
@@ -125,8 +125,7 @@ def _declared(base: Path, name: str) -> dict[str, Any]:
     """The fields of an overview that stand in the declaration."""
     path = base / name / "parameters.yml"
     try:
-        # Read as Kedro reads it, by which 1e-3 is a number.
-        declared = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+        declared = read_declaration(path)
         vertical = read_vertical(name, declared.get(name) if isinstance(declared, dict) else declared)
     except ConfigurationError as error:
         return {"problem": str(error)}
