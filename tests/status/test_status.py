@@ -229,14 +229,14 @@ def test_a_store_or_state_that_cannot_be_read_hides_nothing_else(site, tmp_path,
     (tmp_path / "data/.scheduler").mkdir(parents=True)
     (tmp_path / "data/.scheduler/state.json").write_text("{}")
     status = collect(tmp_path, Policies({"shop": Policy("shop", NIGHTLY)}), TRACKING, NOW)
-    assert "cannot be used" in status.problem
+    assert "mlflow.db is damaged" in status.problem
     assert "is no state of the scheduler" in status.problem
     # Not "no champion": nobody knows.
     assert [each.findings for each in status.verticals] == [[]]
     assert words.champion_text(status.verticals[0], NOW)[0] == "not known"
     print_status(status)
     assert "02:30" in capsys.readouterr().out
-    assert "cannot be used" in render_page(status, tmp_path)
+    assert "mlflow.db is damaged" in render_page(status, tmp_path)
 
 
 @pytest.mark.parametrize(
