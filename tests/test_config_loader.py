@@ -1,6 +1,7 @@
 import pytest
 from kedro.config import MissingConfigException
 
+from lepton_pipeline import config_loader
 from lepton_pipeline.config_loader import ConfigLoader
 from lepton_pipeline.errors import ConfigurationError
 
@@ -33,6 +34,34 @@ def test_what_is_right_is_loaded(load):
 def test_what_is_wrong_is_named(load, content, message):
     with pytest.raises(ConfigurationError, match=message):
         load(content)
+
+
+def bomb(levels: int) -> bytes:
+    lines = ["a0: &a0 [x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, levels)]
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize("content", [bomb(9), b"shop: &a [*a]", b"a: &a {x: 1}\nb: &b {<<: *a, self: *b}"])
+def test_aliases_that_stand_for_too_much_are_refused_at_once(load, content):
+    with pytest.raises(ConfigurationError, match=r"base/shop/parameters.yml: its aliases .* more than 100,000 values"):
+        load(content)
+
+
+def quoted(n: int) -> str:
+    return f"'${{a{n}}}'"
+
+
+def test_references_that_stand_for_too_much_are_given_up(load, monkeypatch):
+    monkeypatch.setattr(config_loader, "_SECONDS", 1)
+    lines = ["a0: [x]"] + [f"a{n}: [{', '.join([quoted(n - 1)] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(ConfigurationError, match=r"takes longer than 1 s: .*base/shop/parameters.yml; look for values"):
+        load("\n".join(lines).encode())
+
+
+def test_aliases_are_followed(load):
+    assert load(b"shop: {a: &a [1], b: *a}") == {"shop": {"a": [1], "b": [1]}}
+    assert len(load(bomb(3))["a2"]) == 10
 
 
 def test_a_folder_that_is_missing_stays_an_error_of_kedro(tmp_path):
