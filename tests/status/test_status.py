@@ -164,6 +164,14 @@ def test_failing_counts_from_the_first_failure_in_a_row(site, by_name):
     assert by_name["failing"].failing_since == datetime.fromtimestamp(begun / 1000, UTC)
 
 
+def test_a_time_in_the_future_is_said(by_name, status):
+    crowned = by_name["failing"]
+    earlier = status.at - timedelta(days=3650)
+    assert words.champion_text(crowned, earlier)[1].endswith(", in the future: was a clock wrong?")
+    assert words.failing_text(crowned, earlier)[1] == "in the future: was a clock wrong?"
+    assert words.champion_text(crowned, crowned.champion.trained_at - timedelta(minutes=5))[1].endswith("0 min ago")
+
+
 def test_a_job_whose_process_is_gone_is_no_job_at_work(site):
     site.crown("ghost")
     run = site.job("ghost", "RUNNING")
