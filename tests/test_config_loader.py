@@ -1,5 +1,6 @@
 import pytest
 from kedro.config import MissingConfigException
+from kedro.framework.project import pipelines
 
 from lepton_pipeline import config_loader
 from lepton_pipeline.config_loader import ConfigLoader
@@ -62,6 +63,16 @@ def test_references_that_stand_for_too_much_are_given_up(load, monkeypatch):
 def test_aliases_are_followed(load):
     assert load(b"shop: {a: &a [1], b: *a}") == {"shop": {"a": [1], "b": [1]}}
     assert len(load(bomb(3))["a2"]) == 10
+
+
+def test_a_file_of_another_vertical_is_not_read(load, tmp_path, monkeypatch):
+    (tmp_path / "base/mill").mkdir()
+    (tmp_path / "base/mill/parameters.yml").write_bytes(bomb(9))
+    monkeypatch.setattr(pipelines, "_requested_pipelines", ["shop_scoring"])
+    assert load(b"shop: {dataset: {target: bought}}") == {"shop": {"dataset": {"target": "bought"}}}
+    monkeypatch.setattr(pipelines, "_requested_pipelines", ["shop", "mill"])
+    with pytest.raises(ConfigurationError, match=r"base/mill/parameters.yml: its aliases"):
+        load(b"shop: {}")
 
 
 def test_a_folder_that_is_missing_stays_an_error_of_kedro(tmp_path):

@@ -10,12 +10,15 @@ from typing import Any
 
 import yaml
 from kedro.config import MissingConfigException, OmegaConfigLoader
+from kedro.framework.project import pipelines
 from omegaconf.errors import InterpolationResolutionError
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.jobs import Job
 from lepton_pipeline.limits import OutOfTimeError, time_limit
 
 _ALIAS = re.compile(rb"(^|[\s\[{,:-])\*\w")
+_OF_VERTICALS = ("parameters", "catalog")
 _MOST_VALUES = 100_000
 _SECONDS = 60
 
@@ -40,6 +43,7 @@ class ConfigLoader(OmegaConfigLoader):
                 f"{Path(self.conf_source).parent}: the catalog cannot be used in a folder with braces in its name; "
                 "rename the folder."
             )
+        self._leave_out_others(key)
         for file in self._files(key):
             _require_bounded(file)
         try:
@@ -59,6 +63,15 @@ class ConfigLoader(OmegaConfigLoader):
         # What a parser makes of arbitrary text has no common base: of encodings, recursion, types, duplicates.
         except Exception as error:
             raise ConfigurationError(f"{self._fault(key) or f'{key}: {error}'}; correct the file.") from error
+
+    def _leave_out_others(self, key: str) -> None:
+        """Read no file of a vertical that this command is not about, so that it cannot be in the way."""
+        asked, every = pipelines._requested_pipelines, f"**/{key}*"
+        if not asked or "__default__" in asked or key not in _OF_VERTICALS or every not in self.config_patterns[key]:
+            return
+        others = [pattern for pattern in self.config_patterns[key] if pattern != every]
+        own = [f"**/{vertical}/{key}*" for vertical in sorted({Job.named(name).vertical for name in asked})]
+        self.config_patterns = {**self.config_patterns, key: others + own}
 
     def _files(self, key: str) -> list[Path]:
         """The files of one kind, those of the base before those of the environment."""
