@@ -2,6 +2,11 @@
 VERTICAL ?= finance
 PYTHON ?= python3
 PORT ?= 5000
+# Handed to the shell as variables: in the text of a command, what they hold would be commands, too.
+ifneq (,$(findstring $$,$(value VERTICAL)$(value PORT)))
+$(error VERTICAL and PORT take names and a number)
+endif
+export VERTICAL PORT
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -12,7 +17,11 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: .venv/.installed ## run a vertical: make run VERTICAL=finance (the default), or VERTICAL=all for every one
-	@$(BIN)/kedro run $(if $(filter all,$(VERTICAL)),,--pipelines $(VERTICAL))
+	@case "$$VERTICAL" in \
+	all) set -- ;; \
+	''|*[!a-z0-9_,]*) echo "VERTICAL is no name of a vertical; kedro vertical list shows them" >&2; exit 2 ;; \
+	*) set -- --pipelines "$$VERTICAL" ;; \
+	esac; $(BIN)/kedro run "$$@"
 
 test: .venv/.installed-dev ## lint, types and tests
 	$(BIN)/ruff check .
@@ -21,8 +30,8 @@ test: .venv/.installed-dev ## lint, types and tests
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 ui: .venv/.installed ## open MLflow on the local store: http://127.0.0.1:5000, or another PORT
-	@$(BIN)/kedro adopt --if-moved
-	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --port $(PORT)
+	@case "$$PORT" in ''|*[!0-9]*) echo "PORT is no number" >&2; exit 2 ;; esac; $(BIN)/kedro adopt --if-moved
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --port "$$PORT"
 
 clean: ## remove what runs have made: data sets and the local MLflow store
 	rm -rf data/0[2-8]_* data/.alerts data/.locks data/.scheduler mlruns mlflow.db mlflow.db.lock

@@ -2,8 +2,9 @@ import re
 
 import pytest
 from kedro.config import MissingConfigException
+from kedro.framework.project import pipelines
 
-from lepton_pipeline import credentials
+from lepton_pipeline import config_loader, credentials
 from lepton_pipeline.config_loader import ConfigLoader
 from lepton_pipeline.credentials import masked
 from lepton_pipeline.declaration import read_vertical
@@ -92,6 +93,44 @@ def test_variables_of_catalog_and_store_are_read_and_their_secrets_are_masked(tm
     (tmp_path / "base/globals.yml").write_text("root: ${oc.env:ROOT}\n")
     with pytest.raises(ConfigurationError, match=r"globals.yml: root: \$\{oc.env:ROOT} is not read here"):
         loader()
+
+
+def bomb(levels: int) -> bytes:
+    lines = ["a0: &a0 [x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, levels)]
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize("content", [bomb(9), b"shop: &a [*a]", b"a: &a {x: 1}\nb: &b {<<: *a, self: *b}"])
+def test_aliases_that_stand_for_too_much_are_refused_at_once(load, content):
+    with pytest.raises(ConfigurationError, match=r"base/shop/parameters.yml: its aliases .* more than 100,000 values"):
+        load(content)
+
+
+def quoted(n: int) -> str:
+    return f"'${{a{n}}}'"
+
+
+def test_references_that_stand_for_too_much_are_given_up(load, monkeypatch):
+    monkeypatch.setattr(config_loader, "_SECONDS", 1)
+    lines = ["a0: [x]"] + [f"a{n}: [{', '.join([quoted(n - 1)] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(ConfigurationError, match=r"takes longer than 1 s: .*base/shop/parameters.yml; look for values"):
+        load("\n".join(lines).encode())
+
+
+def test_aliases_are_followed(load):
+    assert load(b"shop: {a: &a [1], b: *a}") == {"shop": {"a": [1], "b": [1]}}
+    assert len(load(bomb(3))["a2"]) == 10
+
+
+def test_a_file_of_another_vertical_is_not_read(load, tmp_path, monkeypatch):
+    (tmp_path / "base/mill").mkdir()
+    (tmp_path / "base/mill/parameters.yml").write_bytes(bomb(9))
+    monkeypatch.setattr(pipelines, "_requested_pipelines", ["shop_scoring"])
+    assert load(b"shop: {dataset: {target: bought}}") == {"shop": {"dataset": {"target": "bought"}}}
+    monkeypatch.setattr(pipelines, "_requested_pipelines", ["shop", "mill"])
+    with pytest.raises(ConfigurationError, match=r"base/mill/parameters.yml: its aliases"):
+        load(b"shop: {}")
 
 
 def test_a_folder_that_is_missing_stays_an_error_of_kedro(tmp_path):

@@ -5,17 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from glob import glob
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import yaml
 from kedro.config import MissingConfigException, OmegaConfigLoader
+from kedro.framework.project import pipelines
 from omegaconf import Node, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 from omegaconf.resolvers import oc
 
 from lepton_pipeline.credentials import learn
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.jobs import Job
+from lepton_pipeline.limits import OutOfTimeError, time_limit
+
+_ALIAS = re.compile(rb"(^|[\s\[{,:-])\*\w")
+_OF_VERTICALS = ("parameters", "catalog")
+_MOST_VALUES = 100_000
+_SECONDS = 60
 
 # Stands for a variable where none may be read: who reads that key refuses it, and nobody else is stopped by it.
 _REFUSED = re.compile("\0oc\\.env:([^\0]*)\0")
@@ -47,8 +56,18 @@ class ConfigLoader(OmegaConfigLoader):
                 "rename the folder."
             )
         OmegaConf.register_new_resolver("oc.env", _reader(key), replace=True)
+        self._leave_out_others(key)
+        for file in self._files(key):
+            _require_bounded(file)
         try:
-            found = super().__getitem__(key)
+            with time_limit(_SECONDS):
+                found = super().__getitem__(key)
+        except OutOfTimeError as error:
+            files = ", ".join(map(str, self._files(key)))
+            raise ConfigurationError(
+                f"{key}: to resolve what these files declare takes longer than {_SECONDS} s: {files}; look for values "
+                "that refer to others (${..}) which refer to others."
+            ) from error
         except (KeyError, MissingConfigException, yaml.MarkedYAMLError):
             raise
         except InterpolationResolutionError as error:
@@ -62,17 +81,34 @@ class ConfigLoader(OmegaConfigLoader):
         _learn_secrets(key, found)
         return found
 
+    def _leave_out_others(self, key: str) -> None:
+        """Read no file of a vertical that this command is not about, so that it cannot be in the way."""
+        asked, every = pipelines._requested_pipelines, f"**/{key}*"
+        if not asked or "__default__" in asked or key not in _OF_VERTICALS or every not in self.config_patterns[key]:
+            return
+        others = [pattern for pattern in self.config_patterns[key] if pattern != every]
+        own = [f"**/{vertical}/{key}*" for vertical in sorted({Job.named(name).vertical for name in asked})]
+        self.config_patterns = {**self.config_patterns, key: others + own}
+
+    def _files(self, key: str) -> list[Path]:
+        """The files of one kind, those of the base before those of the environment."""
+        folders = [Path(self.conf_source) / name for name in (self.base_env, self.env or self.default_run_env) if name]
+        return [
+            file
+            for folder in folders
+            for file in sorted({file for pattern in self.config_patterns.get(key, []) for file in folder.glob(pattern)})
+            if file.is_file()
+        ]
+
     def _fault(self, key: str) -> str | None:
         """The first file of this kind that is no YAML mapping, and why."""
-        folders = [Path(self.conf_source) / name for name in (self.base_env, self.env or self.default_run_env)]
-        for folder in folders:
-            for file in sorted({file for pattern in self.config_patterns[key] for file in folder.glob(pattern)}):
-                try:
-                    content = yaml.safe_load(file.read_text(encoding="utf-8"))
-                except Exception as error:
-                    return f"{file} cannot be read as YAML: {type(error).__name__}: {error}"
-                if content is not None and not isinstance(content, dict):
-                    return f"{file} holds {str(content)[:50]!r}, but must hold keys with values"
+        for file in self._files(key):
+            try:
+                content = yaml.safe_load(file.read_text(encoding="utf-8"))
+            except Exception as error:
+                return f"{file} cannot be read as YAML: {type(error).__name__}: {error}"
+            if content is not None and not isinstance(content, dict):
+                return f"{file} holds {str(content)[:50]!r}, but must hold keys with values"
         return None
 
 
@@ -135,6 +171,34 @@ def _learn_secrets(kind: str, found: Mapping[str, Any]) -> None:
     for declared in found.values():
         if isinstance(declared, Mapping):
             learn(declared.get("alerts"))
+
+
+def _require_bounded(file: Path) -> None:
+    """Refuse a file whose aliases stand for more values than anybody declares.
+
+    OmegaConf copies what an alias stands for, so that a file of ten lines can keep every command busy for hours.
+    """
+    content = file.read_bytes()
+    if not _ALIAS.search(content):
+        return
+    try:
+        root = yaml.compose(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return  # `_fault` says what is wrong
+    if _values(root, {}) > _MOST_VALUES:
+        raise ConfigurationError(
+            f"{file}: its aliases (*name) stand for more than {_MOST_VALUES:,} values; write what is meant, or fewer."
+        )
+
+
+def _values(node: Any, counted: dict[int, float]) -> float:
+    """Values below a node when every alias is written out; infinite where one stands within what it names."""
+    if id(node) not in counted:
+        counted[id(node)] = inf
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        flat = [each for part in parts for each in (part if isinstance(part, tuple) else (part,))]
+        counted[id(node)] = 1 + sum(_values(each, counted) for each in flat)
+    return counted[id(node)]
 
 
 class _Folder:

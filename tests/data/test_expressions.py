@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lepton_pipeline.data import expression_operators
 from lepton_pipeline.data.expressions import FUNCTIONS, parse_expression
 from lepton_pipeline.data.values import typed_column
 from lepton_pipeline.errors import ConfigurationError, DataError
@@ -115,6 +116,30 @@ def test_conditions_are_true_or_false(text, expected):
     result = evaluate(text)
     assert result.dtype == bool
     assert result.tolist() == [bool(value) for value in expected]
+
+
+@pytest.mark.parametrize("places", [-1000, -309, -308, -20, -19, 308, 309, 1000])
+def test_rounding_to_any_place_gives_a_number_that_is_near(places):
+    rows = pd.DataFrame({"n": [7, 6 * 10**18, -(6 * 10**18)], "x": [5.5, None, -2e300]})
+    whole, real = (evaluate(f"round({name}, {places})", rows).tolist() for name in "nx")
+    assert whole == [0 if places < 0 else 7] + (
+        [1e19, -1e19] if places == -19 else [6e18, -6e18] if places > 0 else [0, 0]
+    )
+    assert real[0] == (0 if places < 0 else 5.5)
+    assert real[2] == (0 if places < -300 else -2e300)
+
+
+def test_texts_that_are_joined_again_and_again_are_refused_before_they_fill_the_memory(monkeypatch):
+    rows = pd.DataFrame({"note": ["x" * 20, None]})
+    once = evaluate("+".join(["note"] * 90), rows)
+    assert once.str.len().tolist()[0] == 1800
+    with pytest.raises(
+        DataError, match=r"features\.derive\.new: .* a text would have 34,200 characters, of at most 32,767"
+    ):
+        evaluate("+".join(["note"] * 90), pd.DataFrame({"note": once}))
+    monkeypatch.setattr(expression_operators, "_MOST_TEXT", 1 << 20)
+    with pytest.raises(DataError, match="the texts would take 3 MiB, of at most 1; join fewer"):
+        evaluate("note + note", pd.DataFrame({"note": ["x" * 2_000] * 1_000}))
 
 
 def test_what_comes_out_is_indexed_as_the_table_and_shares_nothing_with_it():

@@ -134,7 +134,7 @@ def test_a_project_without_a_vertical_says_so(tmp_path):
 def test_a_store_that_cannot_be_used_says_so(tmp_path, declare):
     declare("shop", {"dataset": {"target": "x", "positive": 1}})
     (tmp_path / "mlflow.db").write_text("no database")
-    with pytest.raises(ConfigurationError, match=r"mlflow\.yml: the store .* cannot be used"):
+    with pytest.raises(ConfigurationError, match=r"mlflow\.db is damaged: file is not a database"):
         overview(tmp_path / "conf" / "base", TRACKING, tmp_path)
 
 

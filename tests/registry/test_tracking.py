@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.processes import _started
 from lepton_pipeline.registry.flat import flat_intervals, flat_metrics, flatten
 from lepton_pipeline.registry.tracking import RunLog, read_tracking
 
@@ -54,7 +55,8 @@ def test_a_run_of_a_process_that_had_the_number_of_this_one_is_dead(run_log):
     elsewhere = run_log.client.create_run(run_log.client.get_run(dead).info.experiment_id).info.run_id
     run_log.tag(elsewhere, {"process.host": "another host' or '1'='1", "process.id": "1"})
     other = run_log.open("shop", "third", {})
-    run_log.tag(other, {"process.id": str(os.getppid())})
+    parent = str(os.getppid())
+    run_log.tag(other, {"process.id": parent, "process.started": _started(parent)})
     run_log.close_orphans("shop")
     statuses = [run_log.client.get_run(each).info.status for each in (dead, elsewhere, other)]
     assert statuses == ["KILLED", "RUNNING", "RUNNING"]

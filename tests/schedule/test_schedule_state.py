@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.schedule.state import Record, Result, Running, State, only_scheduler
+from lepton_pipeline.schedule.state import Record, Result, Running, State, only_scheduler, open_state
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -37,10 +37,17 @@ def test_a_state_that_cannot_be_written_stays_in_memory_and_is_written_later(tmp
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"verticals": {"finance": {}}}', '{"verticals": {"finance": 3}}'])
-def test_a_damaged_state_says_so(tmp_path, text):
-    (tmp_path / "state.json").write_text(text)
-    with pytest.raises(LeptonError, match="remove it to begin anew"):
-        State(tmp_path / "state.json")
+def test_a_damaged_state_is_moved_aside_by_a_scheduler_only(tmp_path, text):
+    file, said = tmp_path / "state.json", []
+    file.write_text(text)
+    with pytest.raises(LeptonError, match="moves it aside and begins anew"):
+        State(file)
+    assert file.exists()
+    assert open_state(file, said.append).get("finance") is None
+    assert (tmp_path / "state.json.damaged").read_text() == text
+    assert said == [
+        "state.json is damaged and was moved to state.json.damaged: starts and retries that were owed are forgotten"
+    ]
 
 
 def test_a_second_scheduler_is_told_who_is_first(tmp_path):

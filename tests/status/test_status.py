@@ -172,6 +172,14 @@ def test_failing_counts_from_the_first_failure_in_a_row(site, by_name):
     assert by_name["failing"].failing_since == datetime.fromtimestamp(begun / 1000, UTC)
 
 
+def test_a_time_in_the_future_is_said(by_name, status):
+    crowned = by_name["failing"]
+    earlier = status.at - timedelta(days=3650)
+    assert words.champion_text(crowned, earlier)[1].endswith(", in the future: was a clock wrong?")
+    assert words.failing_text(crowned, earlier)[1] == "in the future: was a clock wrong?"
+    assert words.champion_text(crowned, crowned.champion.trained_at - timedelta(minutes=5))[1].endswith("0 min ago")
+
+
 def test_a_job_whose_process_is_gone_is_no_job_at_work(site):
     site.crown("ghost")
     run = site.job("ghost", "RUNNING")
@@ -237,14 +245,14 @@ def test_a_store_or_state_that_cannot_be_read_hides_nothing_else(site, tmp_path,
     (tmp_path / "data/.scheduler").mkdir(parents=True)
     (tmp_path / "data/.scheduler/state.json").write_text("{}")
     status = collect(tmp_path, Policies({"shop": Policy("shop", NIGHTLY)}), TRACKING, NOW)
-    assert "cannot be used" in status.problem
+    assert "mlflow.db is damaged" in status.problem
     assert "is no state of the scheduler" in status.problem
     # Not "no champion": nobody knows.
     assert [each.findings for each in status.verticals] == [[]]
     assert words.champion_text(status.verticals[0], NOW)[0] == "not known"
     print_status(status)
     assert "02:30" in capsys.readouterr().out
-    assert "cannot be used" in render_page(status, tmp_path)
+    assert "mlflow.db is damaged" in render_page(status, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,12 @@ def _spread(microseconds: int) -> Callable[[Value], Value]:
 
 
 def _round(x: Value, digits: Value | None = None) -> Value:
-    return number(np.round(x.array, 0 if digits is None else int(digits.array[0])))
+    places = 0 if digits is None else int(digits.array[0])
+    # Neither numpy's whole numbers nor its floats hold the powers of ten beyond these.
+    array = x.array if places >= -18 else x.array.astype(np.float64)
+    rounded = np.where(np.isnan(array), np.nan, 0.0) if places < -308 else np.round(array, min(places, 308))
+    # What overflows on the way has no digit at that place.
+    return number(np.where(np.isfinite(rounded), rounded, array))
 
 
 def _clip(x: Value, low: Value, high: Value) -> Value:

@@ -28,6 +28,9 @@ from lepton_pipeline.data.expression_values import (
     number,
 )
 
+# As in a cell of a spreadsheet.
+_LONGEST_TEXT = 32_767
+_MOST_TEXT = 1 << 32
 _NUMERIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": np.add,
     "-": np.subtract,
@@ -62,7 +65,7 @@ def arithmetic(symbol: str, left: Value, right: Value) -> Value:
         case "number", _, "number":
             return _numbers(symbol, first.array, second.array)
         case "text", "+", "text":
-            return Value("text", operator.add(*_texts(first, second)), constant=left.constant and right.constant)
+            return Value("text", _joined(first, second), constant=left.constant and right.constant)
         case ("date", "-", "date") | ("date", "-", "text") | ("text", "-", "date"):
             start, end = aligned([second, first])
             return Value("duration", end.array - start.array)
@@ -127,6 +130,24 @@ def chosen(test: Value, values: Value, others: Value) -> Value:
         sides = (np.asarray(side.array, dtype=object) for side in (first, second))
         return Value("text", pd.array(np.where(taken, *sides), dtype="str"))
     return Value(first.kind, np.where(taken, first.array, second.array), first.zone)
+
+
+def _joined(first: Value, second: Value) -> Any:
+    """Texts put together, as long as they fit into memory: each join of a chain may double them."""
+    longest, every = (sum(sizes) for sizes in zip(_sizes(first), _sizes(second), strict=True))
+    if longest > _LONGEST_TEXT:
+        raise EvaluationError(
+            f"a text would have {longest:,} characters, of at most {_LONGEST_TEXT:,}; join fewer, or a slice() of them"
+        )
+    if every > _MOST_TEXT:
+        raise EvaluationError(f"the texts would take {every >> 20:,} MiB, of at most {_MOST_TEXT >> 20:,}; join fewer")
+    return operator.add(*_texts(first, second))
+
+
+def _sizes(texts: Value) -> tuple[int, int]:
+    """Characters of the longest text, and bytes of all."""
+    lengths = pd.Series(texts.array).str.len()
+    return int(lengths.max()) if lengths.notna().any() else 0, int(texts.array.nbytes)
 
 
 def _texts(first: Value, second: Value) -> tuple[Any, Any]:

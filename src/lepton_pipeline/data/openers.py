@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import bz2
+import grp
 import gzip
 import io
 import lzma
+import os
+import pwd
+import stat
 import zipfile
 from collections.abc import Callable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from lepton_pipeline.data.suffixes import PARQUET, compression_of, kind_of
+from lepton_pipeline.data.suffixes import PARQUET, TEXT, compression_of, kind_of
 from lepton_pipeline.errors import DataError
 
+# Longest line of text, which is held in memory; a value with line breaks may be as long as a block, see `delimited`.
+LONGEST_LINE = 1 << 23
 _BYTES_AT_ONCE = 1 << 16
 _SHOWN = 3
+# What is read whole may unpack to so many bytes, or so many times what is packed: JSON and sheets reach 10 to 30.
+_UNPACKED = 1 << 28
+_TIMES = 100
 
 
 def open_table(fs: Any, path: str, name: str) -> BinaryIO:
@@ -27,19 +36,40 @@ def open_table(fs: Any, path: str, name: str) -> BinaryIO:
         name: of the file; its last suffix says how it is compressed.
 
     Raises:
-        DataError: a zip archive holds no file, or several.
+        DataError: it is a pipe or a device, or a link that its owner may not follow; a zip archive holds no file, or
+            several. Reading raises one for a line of text that is longer than `LONGEST_LINE`, and for a document that
+            unpacks to a multiple of what is packed.
         OSError: it cannot be opened.
     """
+    if "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol):
+        _require_file(Path(fs._strip_protocol(path)), name)
     stream = cast(BinaryIO, fs.open(path, "rb"))
-    if kind_of(name) == PARQUET:
+    kind, packed = kind_of(name), compression_of(name) is not None
+    if kind == PARQUET:
         stream = _seekable(stream)
         start = stream.read(4)
         stream.seek(0)
         # The last suffix of df.parquet.gzip may speak of the pages within.
-        if start == b"PAR1" or compression_of(name) is None:
+        if start == b"PAR1" or not packed:
             return stream
-        return io.BytesIO(_decompressed(stream, name).read())
-    return _decompressed(stream, name)
+        return io.BytesIO(_bounded(_decompressed(stream, name), name, most=most_unpacked(fs.size(path))).read())
+    unpacked = _decompressed(stream, name)
+    if kind == TEXT:
+        return _bounded(unpacked, name, longest_line=LONGEST_LINE)
+    return _bounded(unpacked, name, most=most_unpacked(fs.size(path))) if packed else unpacked
+
+
+def most_unpacked(packed: int | None) -> int:
+    """Bytes that so many packed ones may unpack to, where all of them are held in memory."""
+    return max(_UNPACKED, _TIMES * (packed or 0))
+
+
+def too_much(name: str, most: int) -> DataError:
+    """The error of a file that unpacks to more than that."""
+    return DataError(
+        f"{name} unpacks to more than {most >> 20:,} MiB, many times its size; unpack it, look at it, and put a table "
+        "there that fits into memory."
+    )
 
 
 def open_zipped(archive: BinaryIO, name: str) -> BinaryIO:
@@ -82,6 +112,10 @@ def _unpack_zstd(stream: BinaryIO) -> Any:
     return io.BufferedReader(_Readable(CompressedInputStream(stream, "zstd")), _BYTES_AT_ONCE)
 
 
+def _bounded(stream: BinaryIO, name: str, *, longest_line: int | None = None, most: int | None = None) -> BinaryIO:
+    return io.BufferedReader(_Bounded(stream, name, longest_line, most), _BYTES_AT_ONCE)
+
+
 class _Readable(io.RawIOBase):
     """A stream of pyarrow as Python's."""
 
@@ -100,6 +134,55 @@ class _Readable(io.RawIOBase):
         if not self.closed:
             self._stream.close()
         super().close()
+
+
+class _Bounded(_Readable):
+    """A stream that raises a DataError where it is longer, or holds a longer line, than may be held in memory."""
+
+    def __init__(self, stream: Any, name: str, longest_line: int | None, most: int | None):
+        super().__init__(stream)
+        self._name, self._longest_line, self._most = name, longest_line, most
+        self._line = self._read = 0
+
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        self._read += count
+        if self._most is not None and self._read > self._most:
+            raise too_much(self._name, self._most)
+        if self._longest_line is not None:
+            part = bytes(buffer[:count])
+            end = max(part.rfind(b"\n"), part.rfind(b"\r"))
+            self._line = count - end - 1 if end >= 0 else self._line + count
+            if self._line > self._longest_line:
+                raise DataError(
+                    f"{self._name} holds a line longer than {self._longest_line >> 20} MiB; is it a table, and does it "
+                    "have line breaks?"
+                )
+        return count
+
+
+def _require_file(file: Path, name: str) -> None:
+    """Refuse what would hang or never end, and what a link shows that its owner may not read."""
+    facts = file.stat()
+    if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
+        raise DataError(f"{name} is a pipe, a device or a socket; put a file there.")
+    for link in (each for each in (file, *file.parents) if each.is_symlink()):
+        owner = link.lstat().st_uid
+        if owner not in (0, os.geteuid(), facts.st_uid) and not _may_read(owner, facts):
+            raise DataError(
+                f"{name} lies behind {link}, a link of a user who may not read it; put the file itself there, or let "
+                "that user read it."
+            )
+
+
+def _may_read(user: int, facts: os.stat_result) -> bool:
+    if facts.st_mode & stat.S_IROTH:
+        return True
+    try:
+        person, group = pwd.getpwuid(user), grp.getgrgid(facts.st_gid)
+    except KeyError:
+        return False
+    return bool(facts.st_mode & stat.S_IRGRP) and (person.pw_gid == facts.st_gid or person.pw_name in group.gr_mem)
 
 
 def _seekable(stream: BinaryIO) -> BinaryIO:

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any
 
+from lepton_pipeline.data.openers import most_unpacked, too_much
 from lepton_pipeline.errors import DataError
 
 # What goes wrong within a workbook, besides openpyxl's own.
@@ -44,6 +45,10 @@ def read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
     from openpyxl.utils.exceptions import InvalidFileException
 
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            most = most_unpacked(len(content))
+            if sum(each.file_size for each in packed.infolist()) > most:
+                raise too_much(name, most)
         # Of what it cannot show, openpyxl warns: pictures, menus, styles.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

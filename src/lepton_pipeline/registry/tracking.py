@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import socket
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from lepton_pipeline.errors import ConfigurationError, StoreError
 from lepton_pipeline.locks import FileLock
 from lepton_pipeline.parameters import Declaration
 from lepton_pipeline.permissions import refusal, require_writable, shared_folder, user_name
+from lepton_pipeline.processes import has_ended, identity
 from lepton_pipeline.readable import readable_logs
 from lepton_pipeline.registry.database import damaged, first_contact, may_pass, require_database
 from lepton_pipeline.registry.experiment_page import EXPERIMENT
@@ -133,7 +133,7 @@ class RunLog:
             else:
                 experiment_id = experiment.experiment_id
         self.close_orphans(experiment_name)
-        process = {"process.host": socket.gethostname(), "process.id": str(os.getpid()), "mlflow.user": user_name()}
+        process = {**identity(), "mlflow.user": user_name()}
         run = self.client.create_run(experiment_id, run_name=masked(name), tags=masked({**tags, **process}))
         self.describe(run.info.run_id, pages=pages)
         return str(run.info.run_id)
@@ -281,20 +281,8 @@ class RunLog:
         """End runs that a process of this host left open when it was killed without a chance to say so."""
         experiment = self.client.get_experiment_by_name(vertical)
         for run in self.client.search_runs([experiment.experiment_id], _RUNNING) if experiment else []:
-            if vanished(run.data.tags, os.getpid()):
+            if has_ended(run.data.tags, os.getpid()):
                 self.close(run.info.run_id, "KILLED", f"{VANISHED}; found by a later run")
-
-
-def vanished(tags: Mapping[str, str], own: int | None = None) -> bool:
-    """Whether the process that opened a run, as its tags tell, is known to have ended.
-
-    Args:
-        tags: of the run; of a process of another host nothing is known.
-        own: process that is known not to be the one, though it has its number: in a container that starts again, the
-            first process often has.
-    """
-    number = tags.get("process.id", "")
-    return tags.get("process.host") == socket.gethostname() and not _alive(number, own)
 
 
 def run_link(uri: str, info: Any) -> str | None:
@@ -345,15 +333,3 @@ def _short(text: str) -> str:
     if len(text) <= _PARAM_CHARACTERS:
         return text
     return f"{text[: _PARAM_CHARACTERS - 20]}… ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
-
-
-def _alive(number: str, own: int | None) -> bool:
-    if not number.isdecimal() or int(number) == own:
-        return False
-    try:
-        os.kill(int(number), 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True

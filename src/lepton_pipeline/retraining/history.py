@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lepton_pipeline.jobs import RETRAINING, Job, is_partial
+from lepton_pipeline.processes import has_ended
 from lepton_pipeline.registry.champion import champion_of, history
-from lepton_pipeline.registry.tracking import VANISHED, vanished
+from lepton_pipeline.registry.tracking import VANISHED
 from lepton_pipeline.retraining.facts import Champion, Estimate
 
 _LOOKED_AT = 200
@@ -156,7 +157,7 @@ def _estimate(tags: Mapping[str, str], metric: str) -> Estimate | None:
 
 def _job(run: Any) -> JobRun:
     tags = run.data.tags
-    dead = run.info.status == "RUNNING" and vanished(tags)
+    dead = run.info.status == "RUNNING" and has_ended(tags)
     return JobRun(
         run_id=run.info.run_id,
         at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),

@@ -19,7 +19,7 @@ from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.schedule import plan
 from lepton_pipeline.schedule.policies import Policies, Policy, fetch_policies, fingerprint
 from lepton_pipeline.schedule.process import Limits, StillRunningError, run_process, wait_for_orphan
-from lepton_pipeline.schedule.state import FOLDER, Result, Running, State
+from lepton_pipeline.schedule.state import FOLDER, Result, Running, open_state
 from lepton_pipeline.schedule.telling import Tell, reason_to_tell
 
 _KEPT_LOGS = 20
@@ -84,7 +84,7 @@ class Scheduler:
         # From planning to the end of the job; a planned job that APScheduler has no more waits for a thread, or runs.
         self._planned: set[str] = set()
         self.policies = Policies()
-        self.state = State(self._folder / "state.json")
+        self.state = open_state(self._folder / "state.json", say)
         self.stop = threading.Event()
 
     def run(self) -> None:

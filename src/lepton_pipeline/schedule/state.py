@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -129,6 +129,17 @@ class State:
             return None
 
 
+def open_state(path: Path, say: Callable[[str], None]) -> State:
+    """The state in a file; a file that is none is moved aside and said, as jobs must start again without a person."""
+    try:
+        return State(path)
+    except LeptonError:
+        aside = path.with_name(f"{path.name}.damaged")
+        path.replace(aside)
+        say(f"{path.name} is damaged and was moved to {aside.name}: starts and retries that were owed are forgotten")
+        return State(path)
+
+
 @contextmanager
 def only_scheduler(folder: Path) -> Iterator[None]:
     """Be the project's only scheduler.
@@ -179,7 +190,10 @@ def read_records(path: Path) -> dict[str, Record]:
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LeptonError(f"{path} is no state of the scheduler: {error}; remove it to begin anew.") from error
+        raise LeptonError(
+            f"{path} is no state of the scheduler: {error}; the next `kedro schedule run` moves it aside and begins "
+            "anew."
+        ) from error
 
 
 def _record(fields: dict[str, Any]) -> Record:

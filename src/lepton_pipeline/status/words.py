@@ -12,6 +12,7 @@ from lepton_pipeline.status.collect import VerticalStatus
 
 NONE = "–"
 _CHARACTERS = 280
+_CLOCKS = timedelta(minutes=10)
 _LABELS = {
     "broken": "cannot be read",
     "failing": "failing",
@@ -33,7 +34,7 @@ def champion_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
     if it.champion is None:
         return ("not known" if it.blind or it.problem else "none"), ""
     since = it.champion.trained_at
-    return f"version {it.champion.version}", f"trained {since:%Y-%m-%d}, {ago(now - since)} ago"
+    return f"version {it.champion.version}", f"trained {since:%Y-%m-%d}, {_how_long(since, now, '{} ago')}"
 
 
 def data_text(it: VerticalStatus) -> tuple[str, str]:
@@ -91,7 +92,12 @@ def failing_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
     """Since when jobs fail."""
     if it.failing_since is None:
         return NONE, ""
-    return f"{it.failing_since:%Y-%m-%d %H:%M}", f"for {ago(now - it.failing_since)}"
+    return f"{it.failing_since:%Y-%m-%d %H:%M}", _how_long(it.failing_since, now, "for {}")
+
+
+def _how_long(since: datetime, now: datetime, text: str) -> str:
+    """A span in a text, or that a clock was wrong: those of two machines differ by minutes at most."""
+    return "in the future: was a clock wrong?" if since - now > _CLOCKS else text.format(ago(now - since))
 
 
 def ago(span: timedelta) -> str:

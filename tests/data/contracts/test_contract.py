@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lepton_pipeline.data.contracts import validation
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.data.contracts.validation import great_expectations_context, quiet_great_expectations
 from lepton_pipeline.errors import ConfigurationError, ContractError, DataError
@@ -546,3 +547,14 @@ def test_nothing_is_sent_printed_or_logged(
     assert context.variables.analytics_enabled is False
     assert capfd.readouterr() == ("", "")
     assert caplog.records == []
+
+
+def test_a_pattern_that_never_ends_is_named(table, monkeypatch):
+    monkeypatch.setattr(validation, "_SECONDS", 2)
+    noted = table.assign(NOTE="x" * 60)
+    match = {"expect": "column_values_to_match_regex", "column": "NOTE", "on_failure": "warn"}
+    with pytest.raises(ConfigurationError) as told:
+        check(noted, match | {"regex": r"(x+x+)+y(?!z)"})
+    assert r"contract.expectations[0].regex: '(x+x+)+y(?!z)': to look for this takes longer than 2 s" in str(told.value)
+    # The same without what pandas leaves to Python.
+    assert not declared(check(noted, match | {"regex": "(x+x+)+y"})[0])["success"]

@@ -20,8 +20,12 @@ import pandas as pd
 from lepton_pipeline.data.contracts.checks import Check
 from lepton_pipeline.data.contracts.expectations import known_expectation
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.limits import OutOfTimeError, time_limit
 
 _LONG = {"unexpected_list", "unexpected_index_list"}
+_PATTERNS = ("regex", "regex_list")
+# For a pattern, and for each so many rows.
+_SECONDS, _ROWS_A_SECOND = 60, 10_000
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,14 @@ def evaluate_checks(table: pd.DataFrame, checks: list[Check], blocked: dict[int,
         One verdict a check, in the same order. An exception inside Great Expectations becomes a verdict with `error`.
 
     Raises:
-        ConfigurationError: Great Expectations refuses the value of an argument.
+        ConfigurationError: Great Expectations refuses the value of an argument, or a pattern takes too long.
     """
     with quiet_great_expectations():
         expectations = [_expectation(position, check, table) for position, check in enumerate(checks)]
         runnable = {position: each for position, each in enumerate(expectations) if position not in blocked}
         # Great Expectations was wrong about rows under an index that does not count from 0 (GX#12095).
-        results = _run(table.reset_index(drop=True), runnable) if runnable else {}
+        rows, patterns = table.reset_index(drop=True), [check for check in checks if _patterns(check)]
+        results = (_run_in_time(rows, runnable, patterns) if patterns else _run(rows, runnable)) if runnable else {}
         return [
             Verdict(False, False, blocked=blocked[position], configuration=expectation.configuration)
             if position in blocked
@@ -165,6 +170,26 @@ def _refusals(check: Check, errors: list[dict[str, Any]]) -> list[str]:
         said = "; ".join(dict.fromkeys(messages))
         lines.append(f"{key}: {check.expect} does not take {value}: {said}. Correct the value.")
     return lines
+
+
+def _patterns(check: Check) -> dict[str, Any]:
+    return {name: check.arguments[name] for name in _PATTERNS if name in check.arguments}
+
+
+def _run_in_time(table: pd.DataFrame, expectations: dict[int, Any], patterns: list[Check]) -> dict[int, Any]:
+    """Evaluate as `_run` does, unless a pattern tries the same text in ever more ways ("catastrophic backtracking")."""
+    seconds = _SECONDS + len(table) / _ROWS_A_SECOND
+    try:
+        with time_limit(seconds):
+            return _run(table, expectations)
+    except OutOfTimeError as error:
+        shown = ", ".join(
+            f"{check.key}.{name}: {value!r}" for check in patterns for name, value in _patterns(check).items()
+        )
+        raise ConfigurationError(
+            f"{shown}: to look for this takes longer than {seconds:.0f} s in {len(table):,} rows; write it without a "
+            "repetition inside of a repetition, such as (x+)+."
+        ) from error
 
 
 def _run(table: pd.DataFrame, expectations: dict[int, Any]) -> dict[int, Any]:

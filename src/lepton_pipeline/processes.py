@@ -1,0 +1,87 @@
+"""Tell a process from every other one, so that another process can say later whether it has ended."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+_PROC = Path("/proc")
+# The kernel's own number for the processes of the machine itself, as opposed to those of a container.
+_MACHINE = "pid:[4026531836]"
+_START = 19  # field 22 of /proc/<id>/stat, counted behind the name
+
+
+def identity() -> dict[str, str]:
+    """Tags that name this process: host, number and, on Linux, start of the machine, namespace and own start."""
+    tags = {"process.host": socket.gethostname(), "process.id": str(os.getpid())}
+    if _boot():
+        tags |= {
+            "process.boot": _boot(),
+            "process.namespace": _namespace(),
+            "process.started": _started(str(os.getpid())),
+        }
+    return tags
+
+
+def has_ended(tags: Mapping[str, str], own: int | None = None) -> bool:
+    """Whether the process that `identity` named is known to have ended.
+
+    Nothing is known of a process of another host, nor of one in another container, which sees processes of its own
+    and may have the same host name. Where the tags lack what tells containers apart, as those of earlier releases do,
+    only a process of the machine itself judges by the number.
+
+    Args:
+        tags: of the process.
+        own: process that is known not to be the one, though it has its number.
+    """
+    if tags.get("process.host") != socket.gethostname():
+        return False
+    number, boot, namespace = tags.get("process.id", ""), tags.get("process.boot"), tags.get("process.namespace")
+    if not _boot() or boot is None:
+        return (not _boot() or _namespace() == _MACHINE) and not _alive(number, own)
+    if namespace != _namespace():
+        return False
+    if boot != _boot():
+        # The machine has started again; a container of another machine may have the same name.
+        return namespace == _MACHINE
+    return not _alive(number, own) or _started(number) != tags.get("process.started")
+
+
+@cache
+def _boot() -> str:
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:  # not Linux
+        return ""
+
+
+def _namespace() -> str:
+    try:
+        return str((_PROC / "self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def _started(number: str) -> str:
+    """Ticks from the start of the machine to that of a process; empty where nobody says."""
+    try:
+        stat = (_PROC / number / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    # The name, in brackets, may hold blanks and brackets.
+    return stat.rpartition(")")[2].split()[_START]
+
+
+def _alive(number: str, own: int | None) -> bool:
+    if not number.isdecimal() or int(number) == own:
+        return False
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
