@@ -32,8 +32,9 @@ _RECORDS = ("metrics", "slices", "reference", "copies")
 _MODEL = ("artefact", *_TABLES, *_RECORDS)
 _DECIDING = ("register_model", "gate_model")
 _MONITORING = ("fetch_champion", "score_new_rows", "compare_new_rows")
-# What no model depends on, so that another policy finds the models again.
+# Not of the pipelines: the rows of a date with their features, before those that wait for their label are left out.
 _ALL = "rows that were there"
+# What no model depends on, so that another policy finds the models again.
 _OF_THE_POLICY = {"about", "gate", "scoring", "retraining", "monitoring", "alerts"}
 
 

@@ -63,6 +63,12 @@ def test_the_latest_number_is_the_present_where_there_is_no_clock():
     numbered = TABLE.assign(day=range(10))
     assert label_known(numbered, dataset(present="2026-01-08", label_delay=5)).sum() == 5
     assert label_known(numbered, dataset(as_of=7, present="2026-01-08", label_delay=5)).sum() == 3
+    gaps = numbered.assign(day=numbered["day"].astype("Int64").mask(numbered["day"] == 9))
+    assert label_known(gaps, dataset(present="2026-01-08", label_delay=5)).tolist() == [True] * 4 + [False] * 5 + [True]
+    record = number_rows(gaps, dataset(present="2026-01-08", label_delay=5), Contract(), Features())[1]
+    # A run that goes on with this table has the same present.
+    assert record["present"] == 8.0
+    assert label_known(numbered, dataset(present=8.0, label_delay=5)).sum() == 4
 
 
 def test_numbers_compare_with_numbers_and_zones_with_zones():

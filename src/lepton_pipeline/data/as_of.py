@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,8 +55,14 @@ def label_known(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         return pd.Series(True, index=table.index)
     times = table[str(dataset.time)]
     latest = before(pd.Series([date], name=times.name), dataset.label_delay, "dataset.label_delay").iloc[0]
-    waits: pd.Series = times > latest
-    return ~waits
+    waits = (times > latest).to_numpy(bool, na_value=False)
+    return pd.Series(~waits, index=table.index)
+
+
+def present_of(table: pd.DataFrame, dataset: Dataset) -> str | float | None:
+    """The present as a run records it: a date as it was given, or the number that stands for it."""
+    date = _present(table, dataset)
+    return date if isinstance(date, float) and math.isfinite(date) else dataset.known_at
 
 
 def labelled_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
@@ -153,7 +160,7 @@ def _present(table: pd.DataFrame, dataset: Dataset) -> Any:
     if dataset.as_of is not None:
         return moment(dataset.as_of, times, "dataset.as_of")
     if isinstance(dataset.present, str) and not pd.api.types.is_datetime64_any_dtype(times):
-        return times.max() if pd.api.types.is_numeric_dtype(times) else None
+        return float(times.max()) if pd.api.types.is_numeric_dtype(times) else None
     return moment(dataset.known_at, times, "dataset.present")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.as_of import label_known, rows_there
+from lepton_pipeline.data.as_of import label_known, present_of, rows_there
 from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.columns import declared_columns
 from lepton_pipeline.data.fingerprint import fingerprint
@@ -104,14 +104,14 @@ def record_table(table: pd.DataFrame, dataset: Dataset, files: list[str]) -> dic
 
     Returns:
         `rows`, `columns` (name to type), `sha256` (see `fingerprint`), `base_rate` (fraction of positive rows among
-        those whose label is known; None where there is none), `present` (see `label_known`), `since` and `files`.
+        those whose label is known; None where there is none), `present` (see `present_of`), `since` and `files`.
 
     Raises:
         DataError: the target holds one class only, or a value that is in neither.
     """
     known = table[label_known(table, dataset)]
     base_rate = round(float(positive_labels(known, dataset).mean()), 6) if len(known) else None
-    clock = {"present": dataset.known_at, "since": dataset.since}
+    clock = {"present": present_of(table, dataset), "since": dataset.since}
     return {**fingerprint(table), "base_rate": base_rate, **clock, "files": files}
 
 

@@ -62,7 +62,7 @@ class DeclarationHook:
         """Keep the present of the run that made the table, where this one goes on with it."""
         parameters = self._context.config_loader["parameters"]
         remade = set() if run_params.get("only_missing_outputs") else pipeline.all_outputs()
-        for job in {Job.of(node) for node in pipeline.nodes}:
+        for job in sorted({Job.of(node) for node in pipeline.nodes}):
             name = f"{job.vertical}.{_RECORDS.get(job.purpose, '')}"
             record = catalog.get(name) if job.purpose in _RECORDS and name not in remade else None
             if job.vertical not in self._by_clock or record is None or not record.exists():
