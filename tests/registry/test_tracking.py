@@ -5,7 +5,7 @@ import pytest
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.processes import _started
-from lepton_pipeline.registry.flat import flat_intervals, flat_metrics, flatten
+from lepton_pipeline.registry.flat import flat_intervals, flat_metrics, flatten, interval_tags
 from lepton_pipeline.registry.tracking import RunLog, read_tracking
 
 
@@ -35,6 +35,13 @@ def test_figures_of_model_and_baselines_have_names_of_their_own():
 def test_figures_of_policies_are_named_by_policy():
     flat = flat_intervals("cost", {"none": {"value": 3, "low": 2, "high": 4}})
     assert flat == {"cost.none": 3, "cost.none.low": 2, "cost.none.high": 4}
+
+
+def test_what_cannot_be_judged_has_no_ends_and_what_is_approximate_has_a_tag():
+    assert flat_intervals("test", {"auc": {"value": 0.8}}) == {"test.auc": 0.8}
+    rough = {"value": 0.8, "low": 0.7, "high": 0.9, "approximate": True}
+    assert interval_tags({"test": {"model": {"auc": rough, "f1": {"value": 0.5}}}}) == {"intervals": "approximate"}
+    assert interval_tags({"test": {"model": {"auc": {"value": 0.8, "low": 0.7, "high": 0.9}}}}) == {}
 
 
 @pytest.mark.parametrize("declared", [{}, {"tracking_uri": ""}, {"tracking_uri": "x", "uri": "y"}, {"tracking_uri": 1}])
