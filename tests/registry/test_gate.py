@@ -117,6 +117,15 @@ def test_four_positive_cases_make_no_champion(shop, decide):
     assert champion_of(shop.client, "few") is None
 
 
+def test_a_model_that_is_boosting_alone_is_held_to_the_linear_baseline(shop, decide):
+    scores = shop.scores.assign(logistic_regression=shop.scored(0.1)["model"])
+    registration = shop.version("alone") | {"boosting_weight": 1.0}
+    decision = decide(registration, scores=scores)
+    assert names(decision, passed=False) == ["baseline"]
+    assert "below baseline logistic_regression on 100 rows" in decision["reason"]
+    assert decide(registration | {"boosting_weight": 0.8}, scores=scores)["promoted"]
+
+
 def test_a_model_that_scores_like_the_champion_is_not_better(shop, decide):
     """The champion is scored by its own files: it gives the scores that the model gave."""
     decide(shop.version("same"))
