@@ -101,6 +101,7 @@ def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
     assert run.data.metrics == {"rows.mature": 100, "rows.immature": 0, "rows.new": 10}
     tags = {key: text for key, text in run.data.tags.items() if not key.startswith(("mlflow", "process"))}
     assert tags == {
+        "kind": "retraining",
         "as_of": "",
         "forced": "false",
         "due": "true",
