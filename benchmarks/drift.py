@@ -88,7 +88,7 @@ def measure(kind: str, rows: int, seed: int) -> dict[str, Any]:
     return judge(
         {name: to_logits(held_out[name].to_numpy()) for name in ("network", "boosting")},
         split.loc[held_out.index, "label"].to_numpy(),
-        {name: to_logits(part.to_numpy()) for name, part in model.scores(encoded[test]).items()},
+        {str(name): to_logits(part.to_numpy()) for name, part in model.scores(encoded[test]).items()},
         split.loc[test, "label"].to_numpy(),
     )
 
