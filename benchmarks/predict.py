@@ -26,7 +26,7 @@ from verticals import PeakMemory
 
 from lepton_pipeline.model.artefact import Artefact
 
-WHOLE, REST, CHECKS = "the whole model", "blend, calibration, threshold, frames", "MLflow's checks of the rows"
+WHOLE, REST, CHECKS = "the whole model", "blend, calibration, threshold, frames", "reading and checking the rows"
 Call = Callable[[pd.DataFrame], Any]
 # Enough for a share of the time: the rows of this number are scored once more part by part.
 _ROWS_OF_PARTS = 100_000

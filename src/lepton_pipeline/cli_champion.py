@@ -115,8 +115,11 @@ def verify(vertical: str | None, env: str | None) -> None:
     from lepton_pipeline.registry.versions import all_versions, verify_version
 
     client = _client(env, "look")
-    if vertical or client is None:
-        require_model(client, vertical or "")
+    if vertical:
+        require_model(client, vertical)
+    if client is None:
+        say("no model was registered yet")
+        return
     names = [vertical] if vertical else sorted(str(model.name) for model in client.search_registered_models())
     altered = []
     for name in names:

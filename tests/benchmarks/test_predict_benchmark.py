@@ -17,6 +17,7 @@ from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.classifier import train_model
 from lepton_pipeline.parameters import Dataset, Training
+from lepton_pipeline.registry.recorded import RecordedPyfunc
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -55,7 +56,8 @@ def artefact(source: pd.DataFrame) -> Artefact:
         }
     )
     training = Training(model="mlp", width=8, epochs=2, boosting=True)
-    return Artefact(derivation, encoder, train_model(encoder.transform(table), split, training)[0], 0.5, {})
+    model, _, _ = train_model(encoder.transform(table), split, training)
+    return Artefact(derivation, encoder, model, 0.5, source.drop(columns="bought").iloc[0].to_dict())
 
 
 def test_latencies_are_quantiles_and_shares(predict: Any) -> None:
@@ -134,12 +136,15 @@ def test_saved_model_is_measured(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    import mlflow
+    from mlflow.models import Model
 
     (tmp_path / "artefact").mkdir()
     artefact.save(tmp_path / "artefact")
-    mlflow.pyfunc.save_model(
+    RecordedPyfunc().save_model(
         str(tmp_path / "model"),
+        Model(),
+        validate_serving_input=False,
+        code_paths=[str(Path(lepton_pipeline.__file__).parent)],
         python_model=str(Path(lepton_pipeline.registry.__file__).with_name("served_model.py")),
         artifacts={"artefact": str(tmp_path / "artefact")},
         pip_requirements=[],

@@ -76,11 +76,14 @@ def test_a_version_of_before_is_loaded_though_no_hash_was_recorded(shop):
         ("code/lepton_pipeline/cli.py", "was altered"),
         ("code/lepton_pipeline/model/file_hashes.py", "was altered"),
         ("code/torch.py", "was added"),
+        ("files.json", "is missing"),
     ],
 )
 def test_a_served_model_refuses_altered_files_before_it_runs_them(version, tmp_path, name, problem):
     marker = tmp_path / "ran"
     (version / name).write_text(f"open({str(marker)!r}, 'w')\n")
+    if problem == "is missing":
+        (version / name).unlink()
     with pytest.raises(mlflow.MlflowException, match=f"not as it was registered: {name} {problem}"):
         mlflow.pyfunc.load_model(str(version))
     assert not marker.exists()

@@ -47,8 +47,11 @@ def _require_whole(folder: Path) -> None:
     if not (folder / "MLmodel").exists():
         # The file of the package, which is run when a model is registered.
         return
-    recorded = json.loads((folder / "files.json").read_text("utf-8"))
-    if hashlib.sha256((folder / _CHECKER).read_bytes()).hexdigest() != recorded.get(_CHECKER):
+    gone = [name for name in ("files.json", _CHECKER) if not (folder / name).is_file()]
+    recorded = {} if gone else json.loads((folder / "files.json").read_text("utf-8"))
+    if gone:
+        altered = f"{gone[0]} is missing"
+    elif hashlib.sha256((folder / _CHECKER).read_bytes()).hexdigest() != recorded.get(_CHECKER):
         altered = f"{_CHECKER} was altered"
     else:
         spec = importlib.util.spec_from_file_location("lepton_file_hashes", folder / _CHECKER)
