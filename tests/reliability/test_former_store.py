@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from conftest import Project, copy_face
+from conftest import REPOSITORY, Project, copy_face
 
 ARCHIVE = Path(__file__).with_name("former_store") / "project.tar.xz"
 SERVE = """
@@ -98,6 +98,10 @@ def test_it_is_replaced_by_a_model_that_the_gate_compares_with_it(warm, former):
     assert (decision["promoted"], decision["version"], decision["champion_version"]) == (True, 3, 1)
     (check,) = [check for check in decision["checks"] if check["name"] == "champion"]
     assert check["rows"] == 100
+    # Nor does a version tell where it was made, as it did before.
+    described = former.path.glob("mlruns/orders/models/*/artifacts/MLmodel")
+    latest = max(described, key=lambda file: file.stat().st_mtime)
+    assert str(REPOSITORY) not in latest.read_text()
     listed = kedro(warm, former, "champion", "list", "orders")
     assert "first champion" in " ".join(listed.split())
     kedro(warm, former, "champion", "rollback", "orders", "--reason", "as before")

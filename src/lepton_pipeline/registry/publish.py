@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -104,7 +105,8 @@ def register_model(
             flavor=flavour,
             run_id=run_id,
             model_id=logged.model_id,
-            python_model=str(Path(__file__).with_name("served_model.py")),
+            # MLflow notes the whole path of this file, which a version should not tell of the machine.
+            python_model=shutil.copy(Path(__file__).with_name("served_model.py"), temporary),
             artifacts={"artefact": str(folder)},
             code_paths=[str(Path(lepton_pipeline.__file__).parent)],
             signature=signature_of(schema),
