@@ -16,22 +16,28 @@ from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.serving.requests import unsupported
 
 _CHARACTERS = 600
+_MARK = "_lepton_reads_requests"
 
 
 def take_requests() -> None:
     """Let MLflow hand frames and bodies to those models that read them; a second call changes nothing."""
     from mlflow.pyfunc import PyFuncModel, scoring_server
 
-    if not hasattr(PyFuncModel.predict, "__wrapped__"):
-        PyFuncModel.predict = _with_own_frames(PyFuncModel.predict)
-    if not hasattr(scoring_server.invocations, "__wrapped__"):
-        scoring_server.invocations = _with_own_bodies(scoring_server.invocations)
+    if not hasattr(PyFuncModel.predict, _MARK):
+        PyFuncModel.predict = _marked(_with_own_frames(PyFuncModel.predict))
+    if not hasattr(scoring_server.invocations, _MARK):
+        scoring_server.invocations = _marked(_with_own_bodies(scoring_server.invocations))
 
 
 def one_line(error: Exception) -> str:
     """The message of a refusal: one line, no longer than people read."""
     message = " ".join(str(error).split())
     return message if len(message) <= _CHARACTERS else f"{message[: _CHARACTERS - 1]}…"
+
+
+def _marked(function: Any) -> Any:
+    setattr(function, _MARK, True)
+    return function
 
 
 def _reader(model: Any) -> Any:
