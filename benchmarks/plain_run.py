@@ -26,6 +26,7 @@ from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.data.test_rows import identify_test_rows
 from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
@@ -127,6 +128,7 @@ def main() -> None:
     told = (dataset, vertical.features, vertical.split)
     marks, found = run.stage(find_copies, ["copy_marks", "copies_found"], featured, split, *told)
     units = run.stage(find_units, ["units"], featured, split, dataset)
+    run.stage(identify_test_rows, ["test_rows"], featured, split, vertical.features)
     priced = run.stage(price_outcomes, ["outcome_costs"], featured, split, vertical.evaluation)
     sliced = run.stage(slice_rows, ["slice_labels"], featured, split, dataset, vertical.evaluation)
     encoder, encoded = run.stage(encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks)

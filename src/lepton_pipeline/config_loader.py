@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from glob import glob
 from math import inf
 from pathlib import Path
@@ -12,27 +12,19 @@ from typing import Any
 import yaml
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.framework.project import pipelines
-from omegaconf import Node, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError
-from omegaconf.resolvers import oc
 
 from lepton_pipeline.credentials import learn
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.jobs import Job
 from lepton_pipeline.limits import OutOfTimeError, time_limit
+from lepton_pipeline.variables import read_variable, reader, refused_variables
 
 _ALIAS = re.compile(rb"(^|[\s\[{,:-])\*\w")
 _OF_VERTICALS = ("parameters", "catalog")
 _MOST_VALUES = 100_000
 _SECONDS = 60
-
-# Stands for a variable where none may be read: who reads that key refuses it, and nobody else is stopped by it.
-_REFUSED = re.compile("\0oc\\.env:([^\0]*)\0")
-_WHY = (
-    "is not read here, for its value would be recorded and shown; write the value itself, or give it by --params. "
-    "Variables are read in catalog.yml, credentials.yml, mlflow.yml, and in keys of alerts that name them themselves "
-    "(docs/operating.md, Secrets)."
-)
 
 
 class ConfigLoader(OmegaConfigLoader):
@@ -55,7 +47,7 @@ class ConfigLoader(OmegaConfigLoader):
                 f"{Path(self.conf_source).parent}: the catalog cannot be used in a folder with braces in its name; "
                 "rename the folder."
             )
-        OmegaConf.register_new_resolver("oc.env", _reader(key), replace=True)
+        OmegaConf.register_new_resolver("oc.env", reader(key), replace=True)
         self._leave_out_others(key)
         for file in self._files(key):
             _require_bounded(file)
@@ -116,51 +108,6 @@ def read_declaration(path: Path) -> Any:
     """Read one parameters file as a loader does, by which 1e-3 is a number."""
     OmegaConf.register_new_resolver("oc.env", read_variable, replace=True)
     return OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-
-
-def read_variable(name: str, default: Any = ..., *, _node_: Node) -> str | None:
-    """`${oc.env:NAME}` of a parameters file: what stands there is recorded and shown, so only `alerts` may hold it."""
-    key = _key(_node_)
-    if not re.match(r"\w+\.alerts\b", key):
-        return f"\0oc.env:{name}\0"
-    return _environment(name, default, _node_)
-
-
-def refused_variables(declared: Any, key: str = "") -> list[str]:
-    """What is wrong with the values that hold a variable where none may be read, a line each."""
-    return [f"{at}: ${{oc.env:{name}}} {_WHY}" for at, name in _refused(declared, key)]
-
-
-def _refused(declared: Any, key: str) -> Iterator[tuple[str, str]]:
-    if isinstance(declared, Mapping):
-        for name, each in declared.items():
-            yield from _refused(each, f"{key}.{name}" if key else str(name))
-    elif isinstance(declared, list):
-        for place, each in enumerate(declared):
-            yield from _refused(each, f"{key}[{place}]")
-    elif isinstance(declared, str):
-        yield from ((key, found) for found in _REFUSED.findall(declared))
-
-
-def _reader(kind: str) -> Callable[..., str | None]:
-    if kind in ("parameters", "globals"):
-        return read_variable
-
-    def read(name: str, default: Any = ..., *, _node_: Node) -> str | None:
-        return _environment(name, default, _node_)
-
-    return read
-
-
-def _environment(name: str, default: Any, node: Node) -> str | None:
-    value = oc.env(name) if default is ... else oc.env(name, default)
-    learn(value, _key(node).rpartition(".")[2], secret=True)
-    return value
-
-
-def _key(node: Node) -> str:
-    """Where a value stands, `shop.alerts.mail.to` say, without its place in a list."""
-    return re.sub(r"\[\d+\]", "", str(node._get_full_key(None)))
 
 
 def _learn_secrets(kind: str, found: Mapping[str, Any]) -> None:

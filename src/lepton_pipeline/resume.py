@@ -51,7 +51,7 @@ def how_to_go_on(error: Exception, pipeline: str, hint: KedroHint) -> str:
     if not hint.given or (known is not None and not isinstance(known, (ConfigurationError, DataError))):
         return ""
     if known is not None:
-        return f"Mend the data or the declaration, then run it again whole: kedro run --pipelines {pipeline}"
+        return f"Once that is mended, run it again whole: kedro run --pipelines {pipeline}"
     if not hint.nodes:
         return "Nothing was finished: start the same command again."
     return f'What was finished is kept; go on with the same command and --from-nodes "{hint.nodes}"'

@@ -2,8 +2,10 @@
 
 import os
 
-from lepton_pipeline.config_loader import ConfigLoader, read_variable
+from lepton_pipeline.config_loader import ConfigLoader
 from lepton_pipeline.hooks import DeclarationHook, FreshnessHook, RunHook, ScoringInputHook
+from lepton_pipeline.registry.database import PATIENCE
+from lepton_pipeline.variables import read_variable
 
 # Read by the libraries: none of them calls home or prints more than what went wrong.
 for _name, _value in {
@@ -11,9 +13,7 @@ for _name, _value in {
     "GX_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # Half a minute of patience with a server that is gone, not four; three minutes with one that hangs, not ten.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    **PATIENCE,
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     # The address it prints may hold a password; the summary says where a run is.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",

@@ -128,8 +128,7 @@ def test_groups_widen_what_was_realised_also_where_they_are_in_several_periods(t
         return figure["high"] - figure["low"]
 
     by_row, by_group = (
-        realise(both, dataset(**roles), grid, in_use, score, "auc", EVALUATION)
-        for roles in ({}, {"group": "customer"})
+        realise(both, dataset(**roles), grid, in_use, score, "auc", EVALUATION) for roles in ({}, {"group": "customer"})
     )
     one = width(by_group[0].figures[POLICY])
     assert width(summarise(by_group)["mean"][POLICY]) == pytest.approx(one, rel=0.2)

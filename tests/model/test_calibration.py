@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lepton_pipeline.model.calibration import Calibration, fit_calibration, log_loss, sigmoid, to_logits
+from lepton_pipeline.model.calibration import SMALLEST, Calibration, fit_calibration, log_loss, sigmoid, to_logits
 
 
 def draw(logits, seed=0):
@@ -113,7 +113,7 @@ def test_logits_of_certainty_are_finite_and_others_are_exact():
 
 def test_a_large_logit_overflows_nothing():
     assert sigmoid(np.array([-1e4, -800.0, 0.0, 800.0, 1e4])).tolist() == [0, 0, 0.5, 1, 1]
-    assert log_loss(np.array([0.0, 1.0]), np.array([1, 0])) == pytest.approx(-np.log(1e-7))
+    assert log_loss(np.array([0.0, 1.0]), np.array([1, 0])) == pytest.approx(-np.log(SMALLEST))
 
 
 def test_the_log_loss_is_the_usual_one(honest):

@@ -197,7 +197,7 @@ def test_sources_of_features_and_what_contracts_name_weigh_more(tmp_path):
         "tables": {"flights": {"expectations": [{"expect": "column_values_to_not_be_null", "column": "dest"}]}},
         "features": {
             "derive": {"speed": "distance / hours"},
-            "windows": {"before": {"statistic": "mean", "of": "delay", "by": ["plane"], "within": "1d"}},
+            "windows": {"before": {"statistic": "mean", "of": "delay", "known": "at", "by": ["plane"], "within": "1d"}},
         },
     }
     flights = pd.DataFrame({name: [1, 2, 3] for name in ("at", "dest", "distance", "hours", "delay", "plane", "gate")})

@@ -361,6 +361,7 @@ def test_no_row_left_after_quarantine_ends_the_command_with_the_reasons(project)
         "Correct the data or the expectations, or raise contract.max_quarantined.",
         "Data Docs: data/08_reporting/finance/data_docs/index.html",
         "Quarantined rows: data/02_intermediate/finance/quarantine.parquet",
+        "Once that is mended, run it again whole: kedro run --pipelines finance",
     ]
     assert "Traceback" not in done.stdout + done.stderr
     assert not project.output("03_primary", "clean_table.parquet").exists()

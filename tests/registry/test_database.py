@@ -8,7 +8,7 @@ from requests.exceptions import ConnectionError as NoConnectionError
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.registry.database import first_contact, may_pass, require_database
+from lepton_pipeline.registry.database import PATIENCE, first_contact, may_pass, require_database
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:1", "sqlite:///nowhere/mlflow.db", "databricks"])
@@ -79,7 +79,11 @@ def test_what_a_killed_process_left_half_done_is_undone(tmp_path):
     assert not file.with_name("mlflow.db-journal").exists()
 
 
-def test_the_first_contact_with_a_server_is_short_unless_the_environment_says_otherwise(monkeypatch):
+@pytest.mark.parametrize("retries", [None, PATIENCE["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]])
+def test_the_first_contact_with_a_server_is_short_unless_the_environment_says_otherwise(monkeypatch, retries):
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    if retries is not None:
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", retries)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
     before = dict(os.environ)
     with first_contact():

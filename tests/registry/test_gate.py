@@ -224,11 +224,11 @@ def incomparable(decision, *words):
 
 
 def test_a_champion_without_a_record_of_its_rows_cannot_be_compared(shop, decide):
-    shop.client.create_registered_model("older")
-    shop.client.create_model_version("older", shop.base["model_uri"], shop.run())
-    shop.client.set_registered_model_alias("older", "champion", "1")
-    advice = incomparable(decide(shop.version("older"), noise=0.1), "no readable record of the rows")
-    assert advice == ("to replace it all the same: kedro champion promote older 2 --force --reason TEXT")
+    shop.client.create_registered_model("unrecorded")
+    shop.client.create_model_version("unrecorded", shop.base["model_uri"], shop.run())
+    shop.client.set_registered_model_alias("unrecorded", "champion", "1")
+    advice = incomparable(decide(shop.version("unrecorded"), noise=0.1), "no readable record of the rows")
+    assert advice == ("to replace it all the same: kedro champion promote unrecorded 2 --force --reason TEXT")
 
 
 def test_an_altered_champion_cannot_be_compared(shop, decide):

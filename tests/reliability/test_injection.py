@@ -51,7 +51,7 @@ def project(tmp_path_factory, store) -> Project:
         "dataset": {"target": "bought", "positive": "yes", "id": "id"},
         "contract": {"max_quarantined": 0.3, "expectations": [evil, between]},
         "features": {},
-        "split": {"strategy": "stratified"},
+        "split": {"strategy": "stratified", "test": 0.4},
         "gate": {"at_least": 0.0, "margin": 0.99, "baseline_margin": 0.99},
     }
     (path / "conf/base/shop").mkdir()

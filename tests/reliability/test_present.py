@@ -46,7 +46,7 @@ def present_of(project) -> str:
 
 def test_a_run_leaves_out_what_waits_and_those_that_go_on_keep_its_present(dated, warm):
     before = datetime.now(UTC).replace(tzinfo=None, microsecond=0).isoformat()
-    done = warm.run(dated.path, "run", "--pipelines", "finance", "--to-nodes", "finance.split_rows")
+    done = warm.run(dated.path, "run", "--pipelines", "finance")
     assert done.code == 0, done.said
     assert f"{WAITING - 1} wait for their label" in done.said
     used = pd.read_parquet(dated.output("04_feature", "feature_table.parquet"))

@@ -30,7 +30,7 @@ def plant(project: Project) -> dict[str, str]:
     project.declare("finance", declare)
     local = {"type": "lepton_pipeline.datasets.RawTableDataset", "filepath": "data/01_raw/finance"}
     base = project.path / "conf/base"
-    catalog = {"finance.raw": {**local, "credentials": {"key": f"{CANARY}-key", "token": f"{CANARY}-token"}}}
+    catalog = {"finance.raw": {**local, "credentials": {"key": f"{CANARY}-key", "secret": CANARY}}}
     (base / "finance/catalog.yml").write_text(yaml.safe_dump(catalog, default_flow_style=True))
     far = {"type": local["type"], "filepath": f"http://me:{CANARY}@127.0.0.1:1/x.csv?token={CANARY}"}
     (base / "orders/catalog.yml").write_text(yaml.safe_dump({"orders.raw": far}))

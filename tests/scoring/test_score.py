@@ -261,6 +261,7 @@ def test_rows_that_windows_find_nothing_before_are_counted(tmp_path):
     made = {name: Window(of="age", by=["shop"], **window) for name, window in windows.items()}
     model = SimpleNamespace(
         inputs={"before": "number"},
+        numbers=[],
         threshold=0.5,
         predict=predict_before,
         unseen_counts=Plain().unseen_counts,

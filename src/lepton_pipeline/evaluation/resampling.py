@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.durations import as_timedelta, before
+from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.interval_words import FEWEST_CASES, FEWEST_UNITS, MANY_CASES, MANY_UNITS
 from lepton_pipeline.evaluation.intervals import deviate
-from lepton_pipeline.monitoring.time_axis import axis
 from lepton_pipeline.parameters import Dataset, Evaluation
 
 LEVEL = 0.95

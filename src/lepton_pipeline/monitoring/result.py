@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.columns import nearest
+from lepton_pipeline.data.time_axis import TimeWindow, cut, shown, window_length
 from lepton_pipeline.data.training_rows import TrainingRows, again_advice
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.evaluation.resampling import resampling_units
@@ -26,7 +27,6 @@ from lepton_pipeline.monitoring.drift import (
 )
 from lepton_pipeline.monitoring.new_rows import learnt_rows
 from lepton_pipeline.monitoring.reference import PROBABILITY, Reference
-from lepton_pipeline.monitoring.time_axis import TimeWindow, cut, shown, window_length
 from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Gate, Monitoring, Retraining
 
 _MOST_WINDOWS = 36

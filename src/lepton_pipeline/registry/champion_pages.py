@@ -6,8 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lepton_pipeline.datasets import FolderDataset
-
 REPORTS = Path("data/08_reporting")
 # Tag of a version: the run that has its report, where that is not the one that registered it.
 REPORT_RUN = "report.run_id"
@@ -35,6 +33,8 @@ def keep_champion_pages(client: Any, name: str, version: int, project: Path, run
     Raises:
         OSError: the folder cannot be written.
     """
+    from lepton_pipeline.datasets import FolderDataset
+
     registered = client.get_model_version(name, str(version))
     folder = FolderDataset(filepath=str(project / REPORTS / name / "champion"))
     for each in dict.fromkeys([run_id, registered.tags.get(REPORT_RUN), registered.run_id]):
@@ -51,6 +51,8 @@ def keep_champion_pages(client: Any, name: str, version: int, project: Path, run
 def _pages(client: Any, run_id: str) -> dict[str, bytes]:
     """What of the artefacts of a run is kept; nothing where they are gone."""
     from mlflow import MlflowException
+
+    from lepton_pipeline.datasets import FolderDataset
 
     with TemporaryDirectory() as brought:
         try:

@@ -1,0 +1,66 @@
+"""Variables of the environment, `${oc.env:NAME}`: read only where their values are neither recorded nor shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from omegaconf import Node
+from omegaconf.resolvers import oc
+
+from lepton_pipeline.credentials import learn
+
+# Stands for a variable where none may be read: who reads that key refuses it, and nobody else is stopped by it.
+_REFUSED = re.compile("\0oc\\.env:([^\0]*)\0")
+_WHY = (
+    "is not read here, for its value would be recorded and shown; write the value itself, or give it by --params. "
+    "Variables are read in catalog.yml, credentials.yml, mlflow.yml, and in keys of alerts that name them themselves "
+    "(docs/operating.md, Secrets)."
+)
+
+
+def read_variable(name: str, default: Any = ..., *, _node_: Node) -> str | None:
+    """`${oc.env:NAME}` of a parameters file: what stands there is recorded and shown, so only `alerts` may hold it."""
+    key = _key(_node_)
+    if not re.match(r"\w+\.alerts\b", key):
+        return f"\0oc.env:{name}\0"
+    return _environment(name, default, _node_)
+
+
+def refused_variables(declared: Any, key: str = "") -> list[str]:
+    """What is wrong with the values that hold a variable where none may be read, a line each."""
+    return [f"{at}: ${{oc.env:{name}}} {_WHY}" for at, name in _refused(declared, key)]
+
+
+def _refused(declared: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(declared, Mapping):
+        for name, each in declared.items():
+            yield from _refused(each, f"{key}.{name}" if key else str(name))
+    elif isinstance(declared, list):
+        for place, each in enumerate(declared):
+            yield from _refused(each, f"{key}[{place}]")
+    elif isinstance(declared, str):
+        yield from ((key, found) for found in _REFUSED.findall(declared))
+
+
+def reader(kind: str) -> Callable[..., str | None]:
+    """The resolver of `oc.env` for one kind of configuration, `catalog` say."""
+    if kind in ("parameters", "globals"):
+        return read_variable
+
+    def read(name: str, default: Any = ..., *, _node_: Node) -> str | None:
+        return _environment(name, default, _node_)
+
+    return read
+
+
+def _environment(name: str, default: Any, node: Node) -> str | None:
+    value = oc.env(name) if default is ... else oc.env(name, default)
+    learn(value, _key(node).rpartition(".")[2], secret=True)
+    return value
+
+
+def _key(node: Node) -> str:
+    """Where a value stands, `shop.alerts.mail.to` say, without its place in a list."""
+    return re.sub(r"\[\d+\]", "", str(node._get_full_key(None)))
