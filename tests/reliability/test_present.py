@@ -61,6 +61,7 @@ def test_a_run_leaves_out_what_waits_and_those_that_go_on_keep_its_present(dated
     for options in (["--only-missing-outputs"], ["--from-nodes", "finance.derive_features"]):
         done = warm.run(dated.path, "run", "--pipelines", "finance", "--to-nodes", "finance.split_rows", *options)
         assert done.code == 0, done.said
+        assert "Replacing" not in done.said
         assert present_of(dated) == earlier
         assert len(pd.read_parquet(dated.output("04_feature", "feature_table.parquet"))) == len(used) - 24
     hashes = {run.data.tags["configuration.sha256"] for run in dated.runs()}
