@@ -38,10 +38,10 @@ def weigh(network: Floats, boosting: Floats, labels: np.ndarray) -> float:
 def weigh_by_time(network: Floats, boosting: Floats, labels: np.ndarray) -> float:
     """Leave equal weights as far as later rows show that one part is better, as where the other follows a drift worse.
 
-    The rows have stopped the fits, and are from one stretch of time. So the weight nearest to equal ones is sought whose
-    log loss is within two standard errors (paired) of the lowest, as in Breiman and others, "Classification and
-    regression trees", 1984, section 3.4.3, and the half of the way there is gone. Each mean is first shifted to the
-    base rate of these rows: which part comes nearer to the level of one stretch says little of the next.
+    The rows have stopped the fits, and are from one stretch of time. So the weight nearest to equal ones is sought
+    whose log loss is within two standard errors (paired) of the lowest, as in Breiman and others, "Classification and
+    regression trees", 1984, section 3.4.3, and half of the way there is gone. Each mean is first shifted to the base
+    rate of these rows: which part comes nearer to the level of one stretch says little of the next.
 
     Args:
         network: logits of the validation rows, [n].

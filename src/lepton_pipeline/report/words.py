@@ -35,7 +35,7 @@ METRICS = {
 }
 # By `Plan.kind`.
 _TAUGHT = {
-    "folds": "Model and baselines learn from training and validation rows; fits without them score the latter",
+    "folds": "Model and baselines learn from training and validation rows, in folds: no fit scores rows it has seen",
     "refit": "Model and baselines learn from training rows, are tuned on validation rows, then learn from both",
     "holdout": "Model and baselines learn from training rows, and are tuned on validation rows",
 }
