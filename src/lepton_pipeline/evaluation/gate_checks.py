@@ -143,7 +143,8 @@ def check_baseline(
         text += f", so it {'is' if is_worse else 'may be'} worse by more than gate.baseline_margin {-limit:g}"
     check = {"name": "baseline", "passed": passed, "text": text, **difference, "limit": limit, "rows": len(test)}
     if passed:
-        return check
+        doubt = "; a first model is refused only if it is" if may_be else ""
+        return check | {"text": text + doubt}
     advice = "bring more rows, change training, or declare a wider gate.baseline_margin"
     return check | {"text": text + _strongest(metrics, gate, baseline), "next": advice}
 
