@@ -71,7 +71,7 @@ class DeclarationHook:
             if (present := record.load().get("present")) is None:
                 continue
             dataset = f"params:{job.vertical}.dataset"
-            catalog.get(dataset).save(catalog.load(dataset).model_copy(update={"present": present}))
+            catalog.save(dataset, catalog.load(dataset).model_copy(update={"present": present}))
             own = parameters[job.vertical]
             parameters = {**parameters, job.vertical: {**own, "dataset": {**own["dataset"], "present": present}}}
         self._context.config_loader["parameters"] = parameters
