@@ -48,9 +48,12 @@ def test_the_present_says_which_labels_are_known_and_leaves_every_row_there():
     roles = dataset(present="2026-01-08", label_delay="5d")
     assert rows_there(TABLE, roles) is TABLE
     assert label_known(TABLE, roles).sum() == 3
-    # Not of a column that is made later, nor of texts.
+    # Not of a column that is made later, nor of texts without a delay; with one, texts hide which labels wait.
     assert label_known(TABLE.drop(columns="day"), roles).all()
-    assert label_known(TABLE.assign(day=list("abcdefghij")), roles).all()
+    texts = TABLE.assign(day=list("abcdefghij"))
+    assert label_known(texts, dataset(present="2026-01-08")).all()
+    with pytest.raises(DataError, match=r"column 'day' holds 'a' \(row 0\); declare its format in ingestion.dates"):
+        label_known(texts, roles)
     with pytest.raises(DataError, match=r"dataset\.present: no row is left at '2026-01-02'"):
         labelled_rows(TABLE, dataset(present="2026-01-02", label_delay="5d"))
 

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.evaluation.gate_checks import (
+    NEW_BY_VALUES,
     above,
     check_baseline,
     check_bounds,
@@ -204,6 +205,8 @@ def test_only_a_challenger_that_is_better_beyond_doubt_replaces_the_champion():
     assert better["passed"]
     assert better["low"] > 0
     assert better["text"].endswith("above champion version 3 on 200 rows new to both")
+    by_values = check_champion(rows, CUTS, 3, Gate(), QUICK, new=NEW_BY_VALUES)
+    assert "on 200 rows new to both by their values (declare dataset.id" in by_values["text"]
     worse = check_champion(
         rows.rename(columns={"challenger": "champion", "champion": "challenger"}), CUTS, 3, Gate(), QUICK
     )

@@ -100,7 +100,7 @@ def test_a_feature_beyond_the_default_bound_is_said_and_stops_no_run():
     report = check(rows)
     assert (found(report), found(report, "suspect")) == ({}, {"strong": "implausibly strong alone"})
     (finding,) = report["findings"]
-    assert "leaks.max_auc is not declared, 0.95" in finding["evidence"]
+    assert "above 0.95, few honest ones are" in finding["evidence"]
     assert all(word in finding["advice"] for word in ("dataset.exclude", "leaks.trusted", "leaks.max_auc"))
     assert enforce_report(report, Leaks(on_noise="drop")) == []
     assert found(check(rows, trusted=["strong"]), "suspect") == {}

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
-from lepton_pipeline.serving.requests import CSV, JSON, PARQUET, read_request, unsupported
+from lepton_pipeline.serving.requests import CSV, JSON, PARQUET, read_request, rows_of, unsupported
 
 ROWS = [{"a": 1, "b": "x"}, {"a": None, "b": 2**63 + 1}]
 
@@ -25,6 +27,21 @@ def test_every_form_of_json_gives_the_values_as_they_were_sent(body):
     rows, params = read_request(json.dumps(body | {"params": {"reasons": 3}}).encode(), JSON, Ingestion())
     assert rows.to_dict(orient="records") == ROWS
     assert params == {"reasons": 3}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (np.ones((2, 2)), "what is handed in is a ndarray; send a DataFrame"),
+        (
+            pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])),
+            "names of several levels",
+        ),
+    ],
+)
+def test_what_is_no_frame_with_one_name_a_column_is_refused_in_words(data, said):
+    with pytest.raises(DataError, match=said):
+        rows_of(data)
 
 
 def test_one_row_may_be_given_as_values_by_column():

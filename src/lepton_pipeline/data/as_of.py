@@ -160,7 +160,10 @@ def _present(table: pd.DataFrame, dataset: Dataset) -> Any:
     if dataset.as_of is not None:
         return moment(dataset.as_of, times, "dataset.as_of")
     if isinstance(dataset.present, str) and not pd.api.types.is_datetime64_any_dtype(times):
-        return float(times.max()) if pd.api.types.is_numeric_dtype(times) else None
+        if pd.api.types.is_numeric_dtype(times):
+            return float(times.max())
+        if not dataset.label_delay:
+            return None
     return moment(dataset.known_at, times, "dataset.present")
 
 

@@ -15,6 +15,9 @@ from lepton_pipeline.parameters import Evaluation, Gate, Metric
 
 # With fewer rows an interval says next to nothing, and drawn from few groups it is too narrow.
 MIN_ROWS, MIN_OF_A_CLASS, MIN_GROUPS = 50, 10, 10
+NEW = "new to both"
+# Rows that are extracted again with one value changed look new where nothing names them.
+NEW_BY_VALUES = "new to both by their values (declare dataset.id, or rows that are extracted again look new)"
 # Beyond such a lead of a linear model over trees, the rows of the test are unlike those that were learnt.
 _FAR_AHEAD = 0.05
 _REASON_CHARACTERS, _PROBLEM_CHARACTERS = 400, 220
@@ -156,6 +159,7 @@ def check_champion(
     gate: Gate,
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
+    new: str = NEW,
 ) -> Check:
     """Promote only what is better than the champion, or not worse than it by `gate.margin`, beyond doubt.
 
@@ -166,6 +170,7 @@ def check_champion(
         gate: metric and margin.
         evaluation: resamples.
         units: as `find_units` returns them; None: rows are independent.
+        new: how it is known that neither has learnt from them, in words.
     """
     if problem := too_few(rows["label"], units):
         return incomparable(version, problem) | {"rows": len(rows)}
@@ -173,7 +178,7 @@ def check_champion(
     limit = 0.0 - gate.margin
     passed = difference["low"] > limit
     doubt = "" if passed else f", so it is not above {limit:g} beyond doubt"
-    text = f"{gate.metric} is {above(difference)} champion version {version} on {len(rows):,} rows new to both{doubt}"
+    text = f"{gate.metric} is {above(difference)} champion version {version} on {len(rows):,} rows {new}{doubt}"
     return {"name": "champion", "passed": passed, "text": text, **difference, "limit": limit, "rows": len(rows)}
 
 

@@ -206,8 +206,8 @@ def find_leaks(
             found.append(_finding(name, "an id", named))
         elif alone.auc > _bound(leaks) and name not in leaks.trusted:
             declared = leaks.max_auc is not None
-            limit = f"{'' if declared else 'not declared, '}{_bound(leaks):g}"
-            said = f"{_shown(alone)}; leaks.max_auc is {limit}"
+            limit = f"leaks.max_auc is {_bound(leaks):g}" if declared else f"above {PLAUSIBLE:g}, few honest ones are"
+            said = f"{_shown(alone)}; {limit}"
             strong = _finding(name, "implausibly strong alone", said)
             found.append(strong if declared else strong | {"severity": "suspect"})
     suspects = {finding["feature"] for finding in found}

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lepton_pipeline.data.training_rows import again_advice, unseen_rows
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.evaluation.gate_checks import Check, check_champion, incomparable
+from lepton_pipeline.evaluation.gate_checks import NEW, NEW_BY_VALUES, Check, check_champion, incomparable
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
 from lepton_pipeline.registry.versions import load_artefact, load_training_rows
@@ -64,7 +64,8 @@ def compare_with_champion(
     )
     thresholds = {"challenger": threshold, "champion": artefact.threshold}
     units = resampling_units(feature_table.loc[rows], dataset)
-    check = check_champion(compared, thresholds, champion, gate, evaluation, units)
+    new = NEW if dataset.id is not None else NEW_BY_VALUES
+    check = check_champion(compared, thresholds, champion, gate, evaluation, units, new)
     if check["passed"]:
         return check
     if "value" in check:

@@ -64,7 +64,14 @@ def rows_of(data: Any) -> pd.DataFrame:
         DataError: it is something else.
     """
     if isinstance(data, pd.DataFrame):
+        if data.columns.nlevels > 1:
+            raise DataError("the columns have names of several levels; send one name for each column.")
         return data
+    if not isinstance(data, (dict, list)):
+        raise DataError(
+            f"what is handed in is a {type(data).__name__}; send a DataFrame, a list of dictionaries or a dictionary "
+            "of columns."
+        )
     return _either(data, "what is handed in")
 
 

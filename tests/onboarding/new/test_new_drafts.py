@@ -40,7 +40,7 @@ def test_a_derived_hour_that_decides_stays(project: Path) -> None:
     assert "at_hour" not in declared.get("leaks", {}).get("trusted", [])
 
 
-def test_leaks_in_company_are_left_out_and_a_strong_attribute_is_trusted_until_somebody_answers(project: Path) -> None:
+def test_leaks_in_company_are_left_out_and_a_strong_attribute_stays_and_is_asked_about(project: Path) -> None:
     target = (draw().random(ROWS) < 0.3).astype(int)
     later = {
         name: 2 * target + spread * draw(20 + k).normal(size=ROWS) for k, (name, spread) in enumerate(LATER.items())
@@ -50,9 +50,10 @@ def test_leaks_in_company_are_left_out_and_a_strong_attribute_is_trusted_until_s
     result, declared, text = new_shop(project, table)
     assert declared["dataset"]["exclude"] == [*LATER]
     assert set(lines(result, "likely leak")) == set(LATER)
-    assert declared["leaks"] == {"trusted": ["age"]}
+    assert "leaks" not in declared
     assert "with it 0." in lines(result, "look at")["age"]
-    assert "# Is one known only after the outcome? Then list it in dataset.exclude instead." in text
+    assert "# age: strong, is it known when the model is asked?" in text
+    assert "# Is a strong one known only after the outcome? Then list it in exclude." in text
 
 
 LATER = {"a": 1.2, "b": 1.3, "c": 1.4}

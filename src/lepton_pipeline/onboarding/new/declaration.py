@@ -134,7 +134,6 @@ def declare(plan: Plan) -> dict[str, Any]:
         "contract": {**_room_for_missing(plan), **({"expectations": contract} if contract else {})},
         "features": {key: value for key, value in features.items() if value},
         "split": {"strategy": plan.strategy},
-        "leaks": {"trusted": list(plan.asked)} if plan.asked else {},
     }
     return {key: value for key, value in declared.items() if value}
 

@@ -163,7 +163,7 @@ def _judged(plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: V
     found |= judged.leaks
     asked = dict(judged.asked)
     if not found and not ids:
-        # What the guard of a run would stop, or warn of, has to be trusted, or a person is never asked.
+        # What the guard of a run will warn of is asked about here.
         for each in find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known):
             asked[each["feature"]] = each["evidence"] + _with_all(judged.together)
     sides = one_sided(features.loc[train, [name for name in plan.features() if name in features]], labels)

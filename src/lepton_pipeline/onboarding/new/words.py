@@ -93,7 +93,6 @@ def comments(plan: Plan) -> dict[str, list[str]]:
         "dataset": _protected(plan),
         "dataset.exclude": [f"{_listed(names)}: {why}." for why, names in _by_reason(left_out)],
         "features.derive": [],
-        "leaks": [],
         RANGES: ["Observed ranges with room: narrow them to what is possible."],
     }
     if plan.strategy in ("time", "time_group"):
@@ -122,7 +121,10 @@ def comments(plan: Plan) -> dict[str, list[str]]:
     for place, name, doubt in _doubts(plan):
         said[place].append(f"{name}: {doubt}")
     if plan.asked:
-        said["leaks"].append("Is one known only after the outcome? Then list it in dataset.exclude instead.")
+        said["dataset"].append(
+            "Is a strong one known only after the outcome? Then list it in exclude. If it is honest and a run warns of "
+            "it, name it in leaks: {trusted: [..]}."
+        )
     lost = plan.lost_rows()
     if lost:
         said["contract.max_quarantined"] = [f"{lost:.1%} of the rows have no target, time or group."]
@@ -152,7 +154,7 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
     for name, doubt in plan.drifting.items():
         yield "dataset", name, f"{doubt}."
     for name, evidence in plan.asked.items():
-        yield "leaks", name, f"strong, is it known when the model is asked? {_sentence(evidence)}"
+        yield "dataset", name, f"strong, is it known when the model is asked? {_sentence(evidence)}"
     if plan.together is not None and plan.together >= IMPLAUSIBLE:
         strongest = _listed(sorted(plan.alone, key=lambda name: -plan.alone[name])[:3])
         yield (
