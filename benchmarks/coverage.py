@@ -36,7 +36,7 @@ class Case:
         draw: makes rows with `label` and `model`, and the column that units come from.
         rows: of a sample.
         threshold: of the scorer.
-        dataset: declares what hangs together.
+        dataset: declares group, time and label delay.
     """
 
     name: str

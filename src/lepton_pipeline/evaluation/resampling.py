@@ -1,4 +1,4 @@
-"""Which rows hang together, how a bootstrap draws them, and the intervals that are read off the draws."""
+"""Dependent rows: the units that a bootstrap draws, and the intervals that are read off the draws."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def find_units(feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Datase
 
 
 def resampling_units(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Say which rows hang together, so that they tell less than as many independent ones.
+    """Say which rows depend on each other, so that they tell less than as many independent ones.
 
     Rows of one declared group do, whatever the strategy of the split. Else, rows do whose labels overlap in time: a
     label is known `label_delay` after its row, and rows closer in time share some of what happens until then. They are
