@@ -161,5 +161,5 @@ class _Folder:
         """Paths below the folder; the pattern begins with it."""
         inside = pattern.removeprefix(self._folder).lstrip("/")
         # Unlike that of Path, it finds files by `**`, too.
-        found = glob(inside, root_dir=self._folder, recursive=True, include_hidden=True)  # noqa: PTH207
+        found = glob(inside, root_dir=self._folder, recursive=True, include_hidden=True)  # noqa: PTH207  # of any root
         return [f"{self._folder}/{path}" for path in sorted(found)]

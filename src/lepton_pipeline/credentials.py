@@ -146,7 +146,7 @@ def _text(text: str) -> str:
 
 
 def _literals(text: str) -> str:
-    """Mask what is a secret also in a source file, where `token=token` is none."""
+    """Mask what is also a secret in a source file; `token=token` is not."""
     known = _by_value(frozenset({*_known, *_variables()}))
     if known is not None:
         text = known.sub(MASK, text)

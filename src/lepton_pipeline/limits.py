@@ -1,4 +1,4 @@
-"""Bound the time of work whose length follows from what somebody has declared."""
+"""Bound the time of work that a declaration can make arbitrarily long."""
 
 from __future__ import annotations
 

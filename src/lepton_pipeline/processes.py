@@ -66,7 +66,7 @@ def _namespace() -> str:
 
 
 def _started(number: str) -> str:
-    """Ticks from the start of the machine to that of a process; empty where nobody says."""
+    """Ticks from the start of the machine to the start of a process; empty if unknown."""
     try:
         stat = (_PROC / number / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -23,7 +23,7 @@ def rows_there(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
 
     Returns:
         The rows whose time is at or before the date, with their index labels; `table` itself where no date is declared.
-        A row without a time is left out: nobody can tell that it was there.
+        A row without a time is left out, as it may be later.
 
     Raises:
         DataError: no row is left, or the date does not compare with the times.

@@ -28,7 +28,7 @@ def keep_champion_pages(client: Any, name: str, version: int, project: Path, run
         run_id: the run that wrote its report, where that is known; else what the registry tells.
 
     Returns:
-        The report; None where there is none any more.
+        The report; None if no run has it any more.
 
     Raises:
         OSError: the folder cannot be written.

@@ -60,7 +60,7 @@ def parts_of(registration: Mapping[str, Any]) -> str:
 
 
 def taught(registration: Mapping[str, Any]) -> str:
-    """Which rows a registered model and its baselines have learnt from; empty where nobody recorded it."""
+    """Which rows a registered model and its baselines have learnt from; empty if that was not recorded."""
     return _TAUGHT.get(registration.get("plan", ""), "")
 
 
