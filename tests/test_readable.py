@@ -8,7 +8,7 @@ import pytest
 from rich.table import Table
 
 import lepton_pipeline
-from lepton_pipeline.cli_options import readable
+from lepton_pipeline.cli.options import readable
 from lepton_pipeline.readable import readable_output, say
 from lepton_pipeline.terminal import Text, console
 

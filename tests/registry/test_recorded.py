@@ -16,7 +16,7 @@ ALTERED = [
     "requirements.txt",
     "input_example.json",
     "files.json",
-    "code/lepton_pipeline/cli.py",
+    "code/lepton_pipeline/cli/run.py",
     "artifacts/artefact/artefact.json",
 ]
 
@@ -73,7 +73,7 @@ def test_a_version_of_before_is_loaded_though_no_hash_was_recorded(shop):
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("code/lepton_pipeline/cli.py", "was altered"),
+        ("code/lepton_pipeline/cli/run.py", "was altered"),
         ("code/lepton_pipeline/model/file_hashes.py", "was altered"),
         ("code/torch.py", "was added"),
         ("files.json", "is missing"),

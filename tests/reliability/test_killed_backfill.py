@@ -15,7 +15,7 @@ import yaml
 from click.testing import CliRunner
 from conftest import Project, copy_face
 
-from lepton_pipeline.cli_backfill import backfill
+from lepton_pipeline.cli.backfill import backfill
 from lepton_pipeline.retraining.lock import only_job
 
 COMMAND = ["backfill", "shop", "--from", "2025-03-01", "--every", "1mo"]

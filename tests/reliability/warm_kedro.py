@@ -24,7 +24,7 @@ LIBRARIES = (
     "great_expectations",
     "kedro.framework.cli",
     "kedro_datasets.pandas",
-    "lepton_pipeline.cli",
+    "lepton_pipeline.cli.run",
     "lepton_pipeline.datasets",
     "lepton_pipeline.model.fit",
     "lepton_pipeline.pipelines.training",

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from lepton_pipeline.cli_schedule import schedule
+from lepton_pipeline.cli.schedule import schedule
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.schedule.export import Place, write_export
 from lepton_pipeline.schedule.export.kubernetes import _name

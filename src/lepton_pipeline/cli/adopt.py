@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from kedro.framework.project import settings
 
-from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.readable import say
 

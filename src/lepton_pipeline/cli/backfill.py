@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lepton_pipeline.cli_errors import report_error
-from lepton_pipeline.cli_options import debug_option, env_option, params_option, project_folder, require_vertical
+from lepton_pipeline.cli.errors import report_error
+from lepton_pipeline.cli.options import debug_option, env_option, params_option, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.readable import say
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from lepton_pipeline.cli_retrain import retrain
+from lepton_pipeline.cli.retrain import retrain
 from lepton_pipeline.retraining.lock import only_job
 
 

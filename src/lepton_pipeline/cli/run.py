@@ -14,17 +14,8 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import LOGGING, pipelines, settings
 from kedro.utils import find_kedro_project
 
-from lepton_pipeline.cli_adopt import adopt
-from lepton_pipeline.cli_alerts import alerts as alerts_commands
-from lepton_pipeline.cli_backfill import backfill
-from lepton_pipeline.cli_champion import champion as champion_commands
-from lepton_pipeline.cli_errors import report_error
-from lepton_pipeline.cli_options import readable
-from lepton_pipeline.cli_retrain import retrain, retrain_log
-from lepton_pipeline.cli_runs import compare, reproduce
-from lepton_pipeline.cli_schedule import schedule as schedule_commands
-from lepton_pipeline.cli_status import status
-from lepton_pipeline.cli_vertical import vertical as vertical_commands
+from lepton_pipeline.cli.errors import report_error
+from lepton_pipeline.cli.options import readable
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.hooks import RunHook
 from lepton_pipeline.jobs import TRAINING, Job
@@ -33,11 +24,6 @@ from lepton_pipeline.resume import KedroHint, how_to_go_on, kedro_hint
 
 _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")
 _INTERRUPTED = 130
-
-
-@click.group(name="lepton_pipeline")
-def cli() -> None:
-    """Commands of lepton_pipeline."""
 
 
 def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
@@ -157,26 +143,13 @@ def _check_declarations(names: list[str], options: dict[str, Any]) -> None:
             raise ConfigurationError(f"{name}: {error}") from error
 
 
-cli.add_command(
-    click.Command(
-        "run",
-        callback=run,
-        help=run.__doc__,
-        params=[
-            *map(readable, kedro_run.params),
-            click.Option(["--debug"], is_flag=True, help="Show the traceback of an error, too."),
-            click.Option(["--fail-on-refusal"], is_flag=True, help="End with exit code 4 if the gate refuses a model."),
-        ],
-    )
+run_command = click.Command(
+    "run",
+    callback=run,
+    help=run.__doc__,
+    params=[
+        *map(readable, kedro_run.params),
+        click.Option(["--debug"], is_flag=True, help="Show the traceback of an error, too."),
+        click.Option(["--fail-on-refusal"], is_flag=True, help="End with exit code 4 if the gate refuses a model."),
+    ],
 )
-cli.add_command(vertical_commands)
-cli.add_command(compare)
-cli.add_command(reproduce)
-cli.add_command(champion_commands)
-cli.add_command(retrain)
-cli.add_command(retrain_log)
-cli.add_command(backfill)
-cli.add_command(schedule_commands)
-cli.add_command(alerts_commands)
-cli.add_command(status)
-cli.add_command(adopt)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from kedro.framework.project import pipelines, settings
 
-from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.readable import say
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
 from lepton_pipeline.readable import say
 
 _parallel = click.option(

@@ -10,7 +10,7 @@ import click
 from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
-from lepton_pipeline.cli_errors import report_error
+from lepton_pipeline.cli.errors import report_error
 from lepton_pipeline.permissions import refused
 from lepton_pipeline.readable import say
 

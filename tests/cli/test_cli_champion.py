@@ -6,7 +6,7 @@ import mlflow
 import pytest
 from click.testing import CliRunner
 
-from lepton_pipeline.cli_champion import champion
+from lepton_pipeline.cli.champion import champion
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from kedro.framework.project import settings
 
-from lepton_pipeline.cli_errors import report_error
-from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder, require_vertical
+from lepton_pipeline.cli.errors import report_error
+from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.readable import say
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder, require_vertical
+from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.readable import say
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from kedro.framework.project import settings
 
-from lepton_pipeline.cli_options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
 from lepton_pipeline.readable import say
 
 

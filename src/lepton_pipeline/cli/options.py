@@ -14,7 +14,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
-from lepton_pipeline.cli_errors import report_error
+from lepton_pipeline.cli.errors import report_error
 from lepton_pipeline.readable import readable_output, shown
 
 debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
