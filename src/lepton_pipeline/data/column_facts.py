@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lepton_pipeline.data.dates import are_of_zone, is_zone, offsets_of
+from lepton_pipeline.data.expressions.dates import are_of_zone, is_zone, offsets_of
 from lepton_pipeline.data.looks import INT64, TextLooks
 from lepton_pipeline.data.missing_codes import without_codes
 from lepton_pipeline.data.numbers import DECIMAL, WHOLE, Writing, missing_numbers

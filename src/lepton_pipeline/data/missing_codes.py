@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.dates import ISO
+from lepton_pipeline.data.expressions.dates import ISO
 from lepton_pipeline.data.numbers import Writing, missing_numbers
 from lepton_pipeline.parameters import Ingestion
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.column_facts import IN_ZONE, SINGLE, UNSIGNED_OR_MISSING, WHOLE_OR_MISSING, Wanted
-from lepton_pipeline.data.dates import in_zone, read_dates
+from lepton_pipeline.data.expressions.dates import in_zone, read_dates
 from lepton_pipeline.data.kinds import find_kinds
 from lepton_pipeline.data.missing_codes import date_codes, without_codes
 from lepton_pipeline.data.numbers import Writing, missing_numbers

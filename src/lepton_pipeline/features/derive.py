@@ -11,8 +11,8 @@ import pandas as pd
 
 from lepton_pipeline.data.as_of import labelled_rows, recent_rows, rows_there
 from lepton_pipeline.data.columns import check_columns
-from lepton_pipeline.data.dates import UNKNOWN, on_clock, read_dates
-from lepton_pipeline.data.expressions import Expression, parse_expression
+from lepton_pipeline.data.expressions.dates import UNKNOWN, on_clock, read_dates
+from lepton_pipeline.data.expressions.expression import Expression, parse_expression
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.windows import window_feature
 from lepton_pipeline.parameters import Dataset, Duration, Features, Ingestion, Window

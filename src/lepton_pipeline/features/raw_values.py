@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.data.dates import ISO
+from lepton_pipeline.data.expressions.dates import ISO
 from lepton_pipeline.data.missing_codes import date_codes
 from lepton_pipeline.data.numbers import CANONICAL, MOST_DIGITS, Writing, matches, missing_numbers, read_number
 from lepton_pipeline.errors import DataError

@@ -10,7 +10,7 @@ from itertools import product
 
 import pandas as pd
 
-from lepton_pipeline.data.dates import ISO, offsets_of
+from lepton_pipeline.data.expressions.dates import ISO, offsets_of
 from lepton_pipeline.onboarding.names import EPOCHS, LIVES, name_words
 
 _SAMPLE = 40

@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lepton_pipeline.config_loader import read_declaration
-from lepton_pipeline.data.expressions import parse_expression
+from lepton_pipeline.data.expressions.expression import parse_expression
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.data.values import typed_column
 from lepton_pipeline.datasets import RawTableDataset

@@ -3,7 +3,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data.expressions import parse_expression
+from lepton_pipeline.data.expressions.expression import parse_expression
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.new.target import choose_target
 

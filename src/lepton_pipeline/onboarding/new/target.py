@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.data.columns import closest
-from lepton_pipeline.data.expression_syntax import CONSTANTS
+from lepton_pipeline.data.expressions.syntax import CONSTANTS
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.names import OUTCOMES, POSITIVE, TARGETS, name_words
 

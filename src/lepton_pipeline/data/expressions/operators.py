@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.data.expression_values import (
+from lepton_pipeline.data.expressions.values import (
     EXACT,
     MISSING,
     TRUE,

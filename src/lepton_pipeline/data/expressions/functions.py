@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.dates import read_dates
-from lepton_pipeline.data.expression_operators import arithmetic, chosen
-from lepton_pipeline.data.expression_values import (
+from lepton_pipeline.data.expressions.dates import read_dates
+from lepton_pipeline.data.expressions.operators import arithmetic, chosen
+from lepton_pipeline.data.expressions.values import (
     FALSE,
     TRUE,
     EvaluationError,

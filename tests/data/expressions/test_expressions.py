@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data import expression_operators
-from lepton_pipeline.data.expressions import FUNCTIONS, parse_expression
+from lepton_pipeline.data.expressions import operators as expression_operators
+from lepton_pipeline.data.expressions.expression import FUNCTIONS, parse_expression
 from lepton_pipeline.data.values import typed_column
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Ingestion
 
-DOCS = (Path(__file__).parents[2] / "docs" / "features.md").read_text("utf-8")
+DOCS = (Path(__file__).parents[3] / "docs" / "features.md").read_text("utf-8")
 KEY = "features.derive.new"
 ROWS = pd.DataFrame(
     {

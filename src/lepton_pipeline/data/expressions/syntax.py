@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 
 from lepton_pipeline.data.columns import nearest
-from lepton_pipeline.data.expression_functions import FUNCTIONS
+from lepton_pipeline.data.expressions.functions import FUNCTIONS
 
 MAX_LENGTH = 1000
 MAX_DEPTH = 100
