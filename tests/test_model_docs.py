@@ -19,10 +19,10 @@ from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.features.jumps import FEWEST_VALUES, MOST_ROWS, MOST_VALUES
 from lepton_pipeline.model import defaults
 from lepton_pipeline.model.blend import EQUAL, STANDARD_ERRORS, WEIGHTS
+from lepton_pipeline.model.boosting.trees import MOST_CODES
 from lepton_pipeline.model.classifier import Classifier, train_model
 from lepton_pipeline.model.folds import MOST_ROWS_OF_FOLDS
 from lepton_pipeline.model.step import GRADIENT_NORM
-from lepton_pipeline.model.trees import MOST_CODES
 from lepton_pipeline.parameters import MODELS, Training
 
 REPOSITORY = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.model.boosting import boost_by_plan, code_columns
+from lepton_pipeline.model.boosting.fit import boost_by_plan, code_columns
 from lepton_pipeline.model.calibration import log_loss, sigmoid
 from lepton_pipeline.model.classifier import choose_plan, has_boosting
 from lepton_pipeline.model.folds import Fold, Plan, holdout

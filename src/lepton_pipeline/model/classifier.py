@@ -15,12 +15,12 @@ import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.model.blend import EQUAL, mix, weigh, weigh_by_time
-from lepton_pipeline.model.boosting import boost_by_plan
+from lepton_pipeline.model.boosting.fit import boost_by_plan
+from lepton_pipeline.model.boosting.trees import Trees
 from lepton_pipeline.model.calibration import Calibration, fit_calibration, sigmoid, to_logits
 from lepton_pipeline.model.epoch import Epoch
 from lepton_pipeline.model.estimator import TorchClassifier
 from lepton_pipeline.model.folds import Plan, holdout, plan_fits
-from lepton_pipeline.model.trees import Trees
 from lepton_pipeline.parameters import Training
 
 FORMAT = 1

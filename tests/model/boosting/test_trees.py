@@ -6,8 +6,8 @@ import pytest
 from safetensors.numpy import load, save
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from lepton_pipeline.model.boosting import folded
-from lepton_pipeline.model.trees import Trees, _Lookup
+from lepton_pipeline.model.boosting.fit import folded
+from lepton_pipeline.model.boosting.trees import Trees, _Lookup
 
 
 def table(n=900, seed=0):
@@ -117,8 +117,8 @@ def test_a_row_has_the_same_bits_in_chunks(fitted, monkeypatch):
     rows, _ = table(seed=1)
     trees = Trees.average([(fitted[0], 40)])
     together = trees.logits(rows)
-    monkeypatch.setattr("lepton_pipeline.model.trees.CELLS", 64)
-    monkeypatch.setattr("lepton_pipeline.model.trees.STEP_BYTES", 1)
+    monkeypatch.setattr("lepton_pipeline.model.boosting.trees.CELLS", 64)
+    monkeypatch.setattr("lepton_pipeline.model.boosting.trees.STEP_BYTES", 1)
     np.testing.assert_array_equal(trees.logits(rows), together)
 
 

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.model import boosting
-from lepton_pipeline.model.boosting import boost_by_plan, code_columns, fit_boosting, folded
+from lepton_pipeline.model.boosting import fit as boosting
+from lepton_pipeline.model.boosting.fit import boost_by_plan, code_columns, fit_boosting, folded
+from lepton_pipeline.model.boosting.trees import Trees
 from lepton_pipeline.model.folds import Fold, Plan
-from lepton_pipeline.model.trees import Trees
 from lepton_pipeline.parameters import Training
 
 

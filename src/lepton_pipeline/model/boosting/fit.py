@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.features.column_encoders import UNSEEN
+from lepton_pipeline.model.boosting.trees import MOST_CODES, Trees
 from lepton_pipeline.model.folds import Plan
-from lepton_pipeline.model.trees import MOST_CODES, Trees
 from lepton_pipeline.parameters import Training
 
 if TYPE_CHECKING:

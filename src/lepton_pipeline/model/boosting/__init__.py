@@ -1,0 +1,1 @@
+"""Gradient boosting, the part of the model that trees are."""
