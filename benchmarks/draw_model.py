@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 
 from lepton_pipeline.features.column_encoders import NumericColumn
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.model.members import PiecewiseLinear
+from lepton_pipeline.model.networks.members import PiecewiseLinear
 
 # The looks of `evaluation.figures`.
 _INK, _GREY, _RULE, _PALE, _BLUE = "#222222", "#6b6b6b", "#b8b8b8", "#d9d9d9", "#0067a5"

@@ -24,11 +24,11 @@ from roofline import Card, epoch_work
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lepton_pipeline.model import defaults
-from lepton_pipeline.model.architecture import Shape, find_architecture
-from lepton_pipeline.model.device import choose_precision, reproducible
-from lepton_pipeline.model.network import Network
-from lepton_pipeline.model.step import Rows, Step
+from lepton_pipeline.model.networks import defaults
+from lepton_pipeline.model.networks.architecture import Shape, find_architecture
+from lepton_pipeline.model.networks.device import choose_precision, reproducible
+from lepton_pipeline.model.networks.network import Network
+from lepton_pipeline.model.networks.step import Rows, Step
 from lepton_pipeline.parameters import Training
 
 COLUMNS = 50

@@ -21,9 +21,9 @@ from overhead import HERE, table
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lepton_pipeline.model.architecture import Shape
-from lepton_pipeline.model.perceptron import Perceptron
-from lepton_pipeline.model.step import Rows, Step
+from lepton_pipeline.model.networks.architecture import Shape
+from lepton_pipeline.model.networks.perceptron import Perceptron
+from lepton_pipeline.model.networks.step import Rows, Step
 from lepton_pipeline.parameters import Training
 
 COLUMNS, LAYERS, WIDTH = 50, 3, 256

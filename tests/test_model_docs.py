@@ -17,12 +17,12 @@ from lepton_pipeline.data.split import FOLDS
 from lepton_pipeline.features.column_encoders import RARE_ROWS, CategoricalColumn, NumericColumn
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.features.jumps import FEWEST_VALUES, MOST_ROWS, MOST_VALUES
-from lepton_pipeline.model import defaults
 from lepton_pipeline.model.blend import EQUAL, STANDARD_ERRORS, WEIGHTS
 from lepton_pipeline.model.boosting.trees import MOST_CODES
 from lepton_pipeline.model.classifier import Classifier, train_model
 from lepton_pipeline.model.folds import MOST_ROWS_OF_FOLDS
-from lepton_pipeline.model.step import GRADIENT_NORM
+from lepton_pipeline.model.networks import defaults
+from lepton_pipeline.model.networks.step import GRADIENT_NORM
 from lepton_pipeline.parameters import MODELS, Training
 
 REPOSITORY = Path(__file__).parents[1]

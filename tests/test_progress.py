@@ -4,7 +4,7 @@ from math import nan
 import pytest
 
 from lepton_pipeline import progress
-from lepton_pipeline.model.epoch import Epoch
+from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.progress import show_epochs
 
 

@@ -136,7 +136,7 @@ def _check_origin(client: Any, run: Any, project: Path, parameters: dict[str, An
 
 
 def _device(parameters: dict[str, Any]) -> str:
-    from lepton_pipeline.model.device import choose_device
+    from lepton_pipeline.model.networks.device import choose_device
 
     try:
         return choose_device(parameters.get("training", {}).get("device", "auto"))

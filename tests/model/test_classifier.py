@@ -338,7 +338,7 @@ def test_a_loaded_model_needs_neither_scikit_learn_nor_what_trains(trained, tmp_
         f"model = Classifier.load(Path({str(tmp_path)!r}))\n"
         "row = {'a': np.float32([0]), 'b': np.float32([1]), 'c': np.int32([3])}\n"
         "model.predict_proba(pd.DataFrame(row))\n"
-        "print('sklearn' in sys.modules, 'lepton_pipeline.model.fit' in sys.modules)"
+        "print('sklearn' in sys.modules, 'lepton_pipeline.model.networks.fit' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["set()", "False False"]

@@ -26,7 +26,7 @@ LIBRARIES = (
     "kedro_datasets.pandas",
     "lepton_pipeline.cli.run",
     "lepton_pipeline.datasets",
-    "lepton_pipeline.model.fit",
+    "lepton_pipeline.model.networks.fit",
     "lepton_pipeline.pipelines.training",
     "matplotlib.pyplot",
     "mlflow.pyfunc",

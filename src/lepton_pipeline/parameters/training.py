@@ -10,9 +10,9 @@ from lepton_pipeline.parameters.base import Declaration
 
 # What `training.model` may name: the class of its network, imported when it is needed.
 MODELS = {
-    "default": "lepton_pipeline.model.members:Members",
-    "mlp": "lepton_pipeline.model.perceptron:Perceptron",
-    "linear": "lepton_pipeline.model.perceptron:Linear",
+    "default": "lepton_pipeline.model.networks.members:Members",
+    "mlp": "lepton_pipeline.model.networks.perceptron:Perceptron",
+    "linear": "lepton_pipeline.model.networks.perceptron:Linear",
 }
 
 

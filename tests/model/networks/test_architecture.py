@@ -8,11 +8,11 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from lepton_pipeline.model import defaults
-from lepton_pipeline.model.architecture import find_architecture
-from lepton_pipeline.model.estimator import TorchClassifier
 from lepton_pipeline.model.folds import Fold, Plan
-from lepton_pipeline.model.network import Network
+from lepton_pipeline.model.networks import defaults
+from lepton_pipeline.model.networks.architecture import find_architecture
+from lepton_pipeline.model.networks.estimator import TorchClassifier
+from lepton_pipeline.model.networks.network import Network
 from lepton_pipeline.parameters import MODELS, Training
 
 COLUMNS = [1, 10, 25, 100, 400, 500, 1600, 2000, 10_000]
@@ -34,7 +34,7 @@ def test_the_default_of_the_declaration_is_an_architecture():
 
 
 def test_reading_the_registry_imports_no_torch():
-    code = "import lepton_pipeline.model.architecture, sys; print('torch' in sys.modules)"
+    code = "import lepton_pipeline.model.networks.architecture, sys; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

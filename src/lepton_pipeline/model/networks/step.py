@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from lepton_pipeline.model.network import Network
+from lepton_pipeline.model.networks.network import Network
 from lepton_pipeline.parameters import Training
 
 logger = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from lepton_pipeline.model import step as module
-from lepton_pipeline.model.architecture import Shape
-from lepton_pipeline.model.members import Members
-from lepton_pipeline.model.step import Rows, Step, class_weights, clip_gradients
+from lepton_pipeline.model.networks import step as module
+from lepton_pipeline.model.networks.architecture import Shape
+from lepton_pipeline.model.networks.members import Members
+from lepton_pipeline.model.networks.step import Rows, Step, class_weights, clip_gradients
 from lepton_pipeline.parameters import Training
 
 SHAPE = Shape(numeric=2, category_levels=(5,), members=3, bins=4, embedding=3, layers=2, width=8, dropout=0.0)
@@ -238,7 +238,7 @@ def test_a_capture_without_memory_is_no_such_failure(without_card):
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
 @pytest.mark.parametrize("networks", [1, 3])
 def test_on_a_card_captured_steps_are_the_eager_ones(precision, networks):
-    from lepton_pipeline.model.device import reproducible
+    from lepton_pipeline.model.networks.device import reproducible
 
     data, ends, losses = rows(device="cuda"), [], []
     order = orders(40, 16, networks=networks).cuda()

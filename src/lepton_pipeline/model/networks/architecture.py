@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lepton_pipeline.parameters import MODELS
 
 if TYPE_CHECKING:
-    from lepton_pipeline.model.network import Network
+    from lepton_pipeline.model.networks.network import Network
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from lepton_pipeline.model import defaults
-from lepton_pipeline.model.architecture import Shape, find_architecture
-from lepton_pipeline.model.device import reproducible
-from lepton_pipeline.model.epoch import Epoch
-from lepton_pipeline.model.fit import Part, fit
 from lepton_pipeline.model.folds import Fold
-from lepton_pipeline.model.network import Network
-from lepton_pipeline.model.step import Rows
+from lepton_pipeline.model.networks import defaults
+from lepton_pipeline.model.networks.architecture import Shape, find_architecture
+from lepton_pipeline.model.networks.device import reproducible
+from lepton_pipeline.model.networks.epoch import Epoch
+from lepton_pipeline.model.networks.fit import Part, fit
+from lepton_pipeline.model.networks.network import Network
+from lepton_pipeline.model.networks.step import Rows
 from lepton_pipeline.parameters import Training
 
 # Quantiles of more rows are the same to the eye.

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.model import fit as module
-from lepton_pipeline.model.architecture import Shape
-from lepton_pipeline.model.fit import Part, fit
-from lepton_pipeline.model.network import block_probabilities
-from lepton_pipeline.model.perceptron import Perceptron
-from lepton_pipeline.model.step import Rows, Step, class_weights
+from lepton_pipeline.model.networks import fit as module
+from lepton_pipeline.model.networks.architecture import Shape
+from lepton_pipeline.model.networks.fit import Part, fit
+from lepton_pipeline.model.networks.network import block_probabilities
+from lepton_pipeline.model.networks.perceptron import Perceptron
+from lepton_pipeline.model.networks.step import Rows, Step, class_weights
 from lepton_pipeline.parameters import Training
 
 SHAPE = Shape(numeric=2, category_levels=(), members=1, bins=1, embedding=1, layers=1, width=8, dropout=0.0)

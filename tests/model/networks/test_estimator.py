@@ -12,9 +12,9 @@ import torch
 
 from lepton_pipeline.errors import DataError, LeptonError
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.model import defaults
-from lepton_pipeline.model.estimator import DESCRIPTION, WEIGHTS, TorchClassifier
 from lepton_pipeline.model.folds import Fold, Plan
+from lepton_pipeline.model.networks import defaults
+from lepton_pipeline.model.networks.estimator import DESCRIPTION, WEIGHTS, TorchClassifier
 from lepton_pipeline.parameters import MODELS, Dataset, Training
 
 SMALL = {"epochs": 12, "width": 24, "batch_size": 32, "learning_rate": 1e-2, "device": "cpu"}
@@ -375,7 +375,7 @@ def test_a_cpu_says_that_it_computed_in_fp32(rows):
 
 def test_importing_the_estimator_and_the_baselines_is_light():
     code = (
-        "import lepton_pipeline.model.estimator, lepton_pipeline.model.baseline, lepton_pipeline.features.encode, sys; "
+        "import lepton_pipeline.model.networks.estimator, lepton_pipeline.model.baseline, lepton_pipeline.features.encode, sys; "
         "print({'torch', 'sklearn', 'scipy', 'safetensors'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

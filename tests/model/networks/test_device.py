@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.model.device import CUBLAS, choose_device, choose_precision, cpu_threads, reproducible
+from lepton_pipeline.model.networks.device import CUBLAS, choose_device, choose_precision, cpu_threads, reproducible
 
 
 def settings():

@@ -16,18 +16,18 @@ import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import UNSEEN
-from lepton_pipeline.model import defaults
-from lepton_pipeline.model.architecture import Shape, find_architecture
-from lepton_pipeline.model.device import choose_device, choose_precision, cpu_threads
-from lepton_pipeline.model.epoch import Epoch
 from lepton_pipeline.model.folds import Fold, Plan
+from lepton_pipeline.model.networks import defaults
+from lepton_pipeline.model.networks.architecture import Shape, find_architecture
+from lepton_pipeline.model.networks.device import choose_device, choose_precision, cpu_threads
+from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.parameters import Training
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lepton_pipeline.model.network import Network
-    from lepton_pipeline.model.step import Rows
+    from lepton_pipeline.model.networks.network import Network
+    from lepton_pipeline.model.networks.step import Rows
 
 FORMAT = 2
 DESCRIPTION, WEIGHTS = "networks.json", "weights.safetensors"
@@ -79,7 +79,7 @@ class TorchClassifier:
         """
         import torch
 
-        from lepton_pipeline.model.side_by_side import fit_networks
+        from lepton_pipeline.model.networks.side_by_side import fit_networks
 
         training = self.training
         # By name: the order in which columns come changes nothing then.
@@ -235,7 +235,7 @@ class TorchClassifier:
         """Compute the probability of the positive class by every network, or by one of them, [networks, n]."""
         import torch
 
-        from lepton_pipeline.model.network import block_probabilities
+        from lepton_pipeline.model.networks.network import block_probabilities
 
         numeric, codes = self._arrays(features)
         where = choose_device(device)
@@ -278,7 +278,7 @@ class TorchClassifier:
     def _rows(self, features: pd.DataFrame, labels: np.ndarray, device: str) -> Rows:
         import torch
 
-        from lepton_pipeline.model.step import Rows
+        from lepton_pipeline.model.networks.step import Rows
 
         arrays = (*self._arrays(features), labels.astype(np.float32))
         return Rows(*(torch.from_numpy(array).to(device) for array in arrays))

@@ -1,0 +1,1 @@
+"""The neural networks of the model, and how they are trained."""
