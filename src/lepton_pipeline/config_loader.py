@@ -17,8 +17,8 @@ from omegaconf.errors import InterpolationResolutionError
 
 from lepton_pipeline.credentials import learn
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.jobs import Job
 from lepton_pipeline.limits import OutOfTimeError, time_limit
+from lepton_pipeline.parameters.jobs import Job
 from lepton_pipeline.variables import read_variable, reader, refused_variables
 
 _ALIAS = re.compile(rb"(^|[\s\[{,:-])\*\w")

@@ -9,7 +9,7 @@ from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.declaration import find_verticals
-from lepton_pipeline.jobs import MONITORING, SCORING, Job
+from lepton_pipeline.parameters.jobs import MONITORING, SCORING, Job
 from lepton_pipeline.pipelines import monitoring, scoring, training
 
 

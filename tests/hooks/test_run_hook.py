@@ -6,7 +6,7 @@ from kedro.pipeline import Node, Pipeline
 from lepton_pipeline.errors import DiskFullError
 from lepton_pipeline.hooks import results
 from lepton_pipeline.hooks.results import Results, kind_of, only_shown, part_markdown, print_part
-from lepton_pipeline.jobs import Job
+from lepton_pipeline.parameters.jobs import Job
 
 
 def shown(error, **options):

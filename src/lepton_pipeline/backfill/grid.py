@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from lepton_pipeline.data.durations import as_timedelta
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.parameters.durations import as_timedelta
 
 _MOST = 1000
 

@@ -65,8 +65,8 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
     from lepton_pipeline.backfill.grid import make_grid
     from lepton_pipeline.backfill.shelf import Shelf
     from lepton_pipeline.backfill_steps import BackfillSteps
-    from lepton_pipeline.jobs import BACKFILL, KIND, Job
     from lepton_pipeline.parameters import utc_text
+    from lepton_pipeline.parameters.jobs import BACKFILL, KIND, Job
     from lepton_pipeline.registry.tracking import RunLog, read_tracking
     from lepton_pipeline.retraining.lock import FOLDER, only_job
     from lepton_pipeline.retraining.signals import unwinding

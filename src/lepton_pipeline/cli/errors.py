@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 from lepton_pipeline.errors import ContractError, LeptonError, user_error
-from lepton_pipeline.jobs import SCORING, Job
+from lepton_pipeline.parameters.jobs import SCORING, Job
 from lepton_pipeline.readable import say
 
 

@@ -18,7 +18,7 @@ from lepton_pipeline.cli.errors import report_error
 from lepton_pipeline.cli.options import readable
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.hooks import RunHook
-from lepton_pipeline.jobs import TRAINING, Job
+from lepton_pipeline.parameters.jobs import TRAINING, Job
 from lepton_pipeline.readable import readable_output, say
 from lepton_pipeline.resume import KedroHint, how_to_go_on, kedro_hint
 

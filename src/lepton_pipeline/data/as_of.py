@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.durations import before
 from lepton_pipeline.data.expressions.expression import parse_expression
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.parameters.durations import before
 
 
 def rows_there(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:

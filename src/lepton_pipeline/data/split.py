@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.columns import check_columns
-from lepton_pipeline.data.durations import before
 from lepton_pipeline.data.labels import positive_labels
 from lepton_pipeline.errors import ConfigurationError, DataError, SplitError
 from lepton_pipeline.parameters import Dataset, Split
+from lepton_pipeline.parameters.durations import before
 
 PARTS = ("train", "validation", "test")
 # The part of rows that are used for nothing.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.durations import as_timedelta
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.parameters.durations import as_timedelta
 
 _DAY, _HOUR = 86400.0, 3600.0
 _FEW_STEPS = 4

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.durations import before
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset, Split
+from lepton_pipeline.parameters.durations import before
 
 # Format 1 has no `identity`: its hashes are of whole rows, also where an id was declared.
 FORMAT, FORMATS = 2, (1, 2)

@@ -10,12 +10,12 @@ from math import inf, sqrt
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.durations import as_timedelta, before
 from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.interval_words import FEWEST_CASES, FEWEST_UNITS, MANY_CASES, MANY_UNITS
 from lepton_pipeline.evaluation.intervals import deviate
 from lepton_pipeline.parameters import Dataset, Evaluation
+from lepton_pipeline.parameters.durations import as_timedelta, before
 
 LEVEL = 0.95
 GROUP, BLOCK, ROW = "group", "block", "row"

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import check_columns
-from lepton_pipeline.data.durations import before
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.column_encoders import as_numbers
 from lepton_pipeline.parameters import Dataset, Duration, Window
+from lepton_pipeline.parameters.durations import before
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -9,7 +9,7 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline.node import Node
 
-from lepton_pipeline.jobs import Job
+from lepton_pipeline.parameters.jobs import Job
 
 
 class FreshnessHook:

@@ -26,7 +26,7 @@ from kedro.pipeline.node import Node
 from lepton_pipeline.credentials import masked
 from lepton_pipeline.errors import BusyError, ConfigurationError, store_lost
 from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind_of, only_shown
-from lepton_pipeline.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
+from lepton_pipeline.parameters.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
 from lepton_pipeline.permissions import require_writable
 from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.champion import champion_of

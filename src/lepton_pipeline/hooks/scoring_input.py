@@ -10,7 +10,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from lepton_pipeline.datasets import RawTableDataset
-from lepton_pipeline.jobs import SCORING, Job
+from lepton_pipeline.parameters.jobs import SCORING, Job
 
 
 class ScoringInputHook:

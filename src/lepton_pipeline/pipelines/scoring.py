@@ -12,9 +12,9 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline import verticals
 from lepton_pipeline.data.source import Raw
-from lepton_pipeline.jobs import SCORING
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
+from lepton_pipeline.parameters.jobs import SCORING
 from lepton_pipeline.progress import show_rows
 from lepton_pipeline.registry import fetch
 from lepton_pipeline.scoring import check, score

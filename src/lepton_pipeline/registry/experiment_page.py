@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lepton_pipeline.jobs import is_partial
+from lepton_pipeline.parameters.jobs import is_partial
 
 # A parameter that every run has a value of its own of.
 PRESENT = "dataset.present"

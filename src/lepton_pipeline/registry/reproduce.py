@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.jobs import is_partial
+from lepton_pipeline.parameters.jobs import is_partial
 
 # Times differ from run to run, and what the gate says depends on the champion of the day.
 _NOT_OF_THE_MODEL = ("seconds.", "gate.", "champion.", "system/")

@@ -9,7 +9,7 @@ from typing import Any
 
 from lepton_pipeline.credentials import masked
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.jobs import is_partial
+from lepton_pipeline.parameters.jobs import is_partial
 from lepton_pipeline.registry.home import SQLITE
 from lepton_pipeline.registry.tracking import Access, RunLog, Tracking
 from lepton_pipeline.registry.versions import all_versions, name_filter

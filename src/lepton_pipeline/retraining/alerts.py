@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.credentials import masked
-from lepton_pipeline.data.durations import as_timedelta
 from lepton_pipeline.locks import FileLock
 from lepton_pipeline.parameters import Alerts
+from lepton_pipeline.parameters.durations import as_timedelta
 from lepton_pipeline.retraining.channels import PATIENCE, DeliveryError, Patience, append_line, post, send_mail
 
 logger = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.data.as_of import label_known, moment
-from lepton_pipeline.data.durations import before
 from lepton_pipeline.data.training_rows import as_text
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.parameters.durations import before
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lepton_pipeline.jobs import RETRAINING, Job, is_partial
+from lepton_pipeline.parameters.jobs import RETRAINING, Job, is_partial
 from lepton_pipeline.processes import has_ended
 from lepton_pipeline.registry.champion import champion_of, history
 from lepton_pipeline.registry.tracking import VANISHED

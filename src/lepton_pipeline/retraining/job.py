@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from lepton_pipeline.errors import LeptonError, store_lost, user_error
-from lepton_pipeline.jobs import KIND, RETRAINING, Job
 from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.parameters.jobs import KIND, RETRAINING, Job
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.tracking import RunLog
 from lepton_pipeline.retraining.facts import Champion, Facts, RowCounts, read_monitoring

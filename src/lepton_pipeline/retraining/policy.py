@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lepton_pipeline.data.durations import as_timedelta
 from lepton_pipeline.parameters import Decay, Retraining
+from lepton_pipeline.parameters.durations import as_timedelta
 from lepton_pipeline.retraining.facts import Facts
 
 _NAMED = 3

@@ -6,9 +6,9 @@ import math
 
 import pandas as pd
 
-from lepton_pipeline.data.durations import as_timedelta
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.parameters.durations import as_timedelta
 
 _ACTIVE = 180
 _RECENT = 90

@@ -5,7 +5,7 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.declaration import find_verticals
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.jobs import Job, name_problem
+from lepton_pipeline.parameters.jobs import Job, name_problem
 
 
 @pytest.mark.parametrize(
