@@ -13,8 +13,8 @@ from lepton_pipeline.backfill.chart import METRICS
 from lepton_pipeline.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.backfill.walk import Look
 from lepton_pipeline.evaluation.interval_words import bracket
-from lepton_pipeline.markdown import as_markdown, fact_list
 from lepton_pipeline.registry.verdict import verdict
+from lepton_pipeline.system.markdown import as_markdown, fact_list
 from lepton_pipeline.terminal import Text, console
 
 _WIDTH_OF_A_LOG = 130

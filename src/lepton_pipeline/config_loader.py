@@ -15,11 +15,11 @@ from kedro.framework.project import pipelines
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from lepton_pipeline.credentials import learn
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.limits import OutOfTimeError, time_limit
 from lepton_pipeline.parameters.jobs import Job
-from lepton_pipeline.variables import read_variable, reader, refused_variables
+from lepton_pipeline.system.credentials import learn
+from lepton_pipeline.system.limits import OutOfTimeError, time_limit
+from lepton_pipeline.system.variables import read_variable, reader, refused_variables
 
 _ALIAS = re.compile(rb"(^|[\s\[{,:-])\*\w")
 _OF_VERTICALS = ("parameters", "catalog")

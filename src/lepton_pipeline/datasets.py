@@ -18,7 +18,7 @@ from kedro.utils import load_obj
 from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, raw_file, shown_path
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.permissions import share, shared_folder
+from lepton_pipeline.system.permissions import share, shared_folder
 
 _ROWS_A_GROUP = 1 << 16
 

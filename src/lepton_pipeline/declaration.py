@@ -9,13 +9,13 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from lepton_pipeline.credentials import masked
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import check_features_declared
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.jobs import name_problem
-from lepton_pipeline.variables import refused_variables
+from lepton_pipeline.system.credentials import masked
+from lepton_pipeline.system.variables import refused_variables
 
 
 def find_verticals(base: Path) -> list[str]:

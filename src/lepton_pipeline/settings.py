@@ -5,7 +5,7 @@ import os
 from lepton_pipeline.config_loader import ConfigLoader
 from lepton_pipeline.hooks import DeclarationHook, FreshnessHook, RunHook, ScoringInputHook
 from lepton_pipeline.registry.database import PATIENCE
-from lepton_pipeline.variables import read_variable
+from lepton_pipeline.system.variables import read_variable
 
 # Read by the libraries: none of them calls home or prints more than what went wrong.
 for _name, _value in {

@@ -7,7 +7,7 @@ from typing import Any
 from rich import text
 from rich.console import Console
 
-from lepton_pipeline.readable import readable_output, reader_left, shown
+from lepton_pipeline.system.readable import readable_output, reader_left, shown
 
 _WIDTH_OF_A_LOG = 110
 

@@ -3,7 +3,6 @@ import subprocess
 
 import pytest
 
-from lepton_pipeline.credentials import masked
 from lepton_pipeline.registry.lineage import (
     code_diff,
     code_tags,
@@ -12,6 +11,7 @@ from lepton_pipeline.registry.lineage import (
     package_sha256,
     sha256,
 )
+from lepton_pipeline.system.credentials import masked
 
 
 def git(folder, *arguments):

@@ -7,7 +7,7 @@ from kedro.framework.project import settings
 
 from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.readable import say
+from lepton_pipeline.system.readable import say
 
 
 @click.command()
@@ -20,9 +20,9 @@ def adopt(if_moved: bool, env: str | None) -> None:
 
     The original is not touched. A project that was moved needs this only before MLflow is used without kedro.
     """
-    from lepton_pipeline.locks import FileLock
     from lepton_pipeline.registry.home import local_store
     from lepton_pipeline.registry.tracking import read_tracking
+    from lepton_pipeline.system.locks import FileLock
 
     project = project_folder()
     loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)

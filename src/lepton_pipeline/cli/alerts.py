@@ -8,7 +8,7 @@ import click
 
 from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.readable import say
+from lepton_pipeline.system.readable import say
 
 
 @click.group()

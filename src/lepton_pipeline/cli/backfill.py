@@ -15,7 +15,7 @@ import click
 from lepton_pipeline.cli.errors import report_error
 from lepton_pipeline.cli.options import debug_option, env_option, params_option, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.readable import say
+from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
     from lepton_pipeline.backfill.grid import Grid
@@ -68,8 +68,8 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.parameters.jobs import BACKFILL, KIND, Job
     from lepton_pipeline.registry.tracking import RunLog, read_tracking
-    from lepton_pipeline.retraining.lock import FOLDER, only_job
-    from lepton_pipeline.retraining.signals import unwinding
+    from lepton_pipeline.system.job_lock import FOLDER, only_job
+    from lepton_pipeline.system.signals import unwinding
 
     project = project_folder()
     require_vertical(vertical)
@@ -167,7 +167,7 @@ def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run
 @contextmanager
 def _closing(log: RunLog, run_id: str) -> Iterator[None]:
     """End the run as what it was."""
-    from lepton_pipeline.retraining.signals import ignore_sigterm
+    from lepton_pipeline.system.signals import ignore_sigterm
 
     try:
         yield

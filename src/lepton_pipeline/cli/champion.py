@@ -9,7 +9,7 @@ from kedro.framework.project import pipelines, settings
 
 from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
 from lepton_pipeline.errors import ConfigurationError, DataError
-from lepton_pipeline.readable import say
+from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
     from lepton_pipeline.registry.diff import HeldRows
@@ -134,8 +134,8 @@ def verify(vertical: str | None, env: str | None) -> None:
 
 def _show_pages(client: Any, vertical: str, version: int) -> None:
     """Bring the report of the new champion here; the champion has changed, whether or not that can be done."""
-    from lepton_pipeline.permissions import refused
     from lepton_pipeline.registry.champion_pages import REPORTS, keep_champion_pages
+    from lepton_pipeline.system.permissions import refused
 
     folder, project = REPORTS / vertical / "champion", project_folder()
     try:

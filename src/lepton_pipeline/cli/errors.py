@@ -6,7 +6,7 @@ import traceback
 
 from lepton_pipeline.errors import ContractError, LeptonError, user_error
 from lepton_pipeline.parameters.jobs import SCORING, Job
-from lepton_pipeline.readable import say
+from lepton_pipeline.system.readable import say
 
 
 def report_error(error: Exception, debug: bool, pipeline: str | None = None) -> int:

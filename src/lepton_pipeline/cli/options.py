@@ -15,7 +15,7 @@ from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli.errors import report_error
-from lepton_pipeline.readable import readable_output, shown
+from lepton_pipeline.system.readable import readable_output, shown
 
 debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
 env_option = click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")

@@ -13,7 +13,7 @@ from kedro.framework.project import settings
 from lepton_pipeline.cli.errors import report_error
 from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
-from lepton_pipeline.readable import say
+from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
     from lepton_pipeline.retraining.job import Outcome, Request
@@ -110,8 +110,8 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
     """Do the job, unless another process does, and return the exit code."""
     from lepton_pipeline.registry.tracking import RunLog, read_tracking
     from lepton_pipeline.retraining.job import run_job
-    from lepton_pipeline.retraining.lock import FOLDER, only_job
     from lepton_pipeline.retraining_view import print_decision
+    from lepton_pipeline.system.job_lock import FOLDER, only_job
 
     project = project_folder()
     with only_job(project / FOLDER, request.vertical) as holder:

@@ -11,8 +11,8 @@ from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli.errors import report_error
-from lepton_pipeline.permissions import refused
-from lepton_pipeline.readable import say
+from lepton_pipeline.system.permissions import refused
+from lepton_pipeline.system.readable import say
 
 _env = click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
 _debug = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")

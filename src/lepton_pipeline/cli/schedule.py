@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
-from lepton_pipeline.readable import say
+from lepton_pipeline.system.readable import say
 
 _parallel = click.option(
     "--parallel", type=click.IntRange(1), default=1, show_default=True, help="Jobs that run at once, at most."

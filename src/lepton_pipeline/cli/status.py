@@ -10,7 +10,7 @@ import click
 from kedro.framework.project import settings
 
 from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
-from lepton_pipeline.readable import say
+from lepton_pipeline.system.readable import say
 
 
 @click.command()

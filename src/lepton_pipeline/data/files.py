@@ -21,7 +21,7 @@ from lepton_pipeline.data.suffixes import (
     table_suffix,
 )
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.permissions import refused
+from lepton_pipeline.system.permissions import refused
 
 # Why a file is not read.
 HIDDEN = "hidden"

@@ -22,7 +22,7 @@ from lepton_pipeline.data.suffixes import JSON, PARQUET, WORKBOOK, kind_of
 from lepton_pipeline.data.texts import with_strings
 from lepton_pipeline.errors import DataError, EmptyFileError
 from lepton_pipeline.parameters import Ingestion
-from lepton_pipeline.permissions import refused
+from lepton_pipeline.system.permissions import refused
 
 _START = 512
 _ROWS_A_BLOCK = 1 << 16

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lepton_pipeline.readable import printable
+from lepton_pipeline.system.readable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

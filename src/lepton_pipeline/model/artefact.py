@@ -18,9 +18,9 @@ from lepton_pipeline.features.raw_values import RawValues, is_infinite, refuse_n
 from lepton_pipeline.features.unseen import UnseenCounts
 from lepton_pipeline.model.attribution import Reason, shapley_effects
 from lepton_pipeline.model.classifier import Classifier
-from lepton_pipeline.model.seal import open_sealed, read_seal, seal
 from lepton_pipeline.model.typical import show, typical_row
 from lepton_pipeline.parameters import Features, Ingestion
+from lepton_pipeline.system.seal import open_sealed, read_seal, seal
 
 FORMAT = 4
 DESCRIPTION = "artefact.json"

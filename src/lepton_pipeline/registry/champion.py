@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lepton_pipeline.credentials import masked
 from lepton_pipeline.errors import ConfigurationError, DataError
-from lepton_pipeline.permissions import user_name
 from lepton_pipeline.registry.versions import all_versions, find_version, load_artefact, name_filter
+from lepton_pipeline.system.credentials import masked
+from lepton_pipeline.system.permissions import user_name
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 EVENT = "champion.event."

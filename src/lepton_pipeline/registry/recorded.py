@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lepton_pipeline.model.file_hashes import record_files
+from lepton_pipeline.system.file_hashes import record_files
 
 
 class RecordedPyfunc:

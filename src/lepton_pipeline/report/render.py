@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lepton_pipeline.evaluation.copies_words import said_copies
-from lepton_pipeline.markdown import as_markdown
 from lepton_pipeline.report import words
 from lepton_pipeline.report.evidence import Evidence
 from lepton_pipeline.report.findings import (
@@ -26,6 +25,7 @@ from lepton_pipeline.report.sections import (
     describe_training,
     describe_verdict,
 )
+from lepton_pipeline.system.markdown import as_markdown
 
 if TYPE_CHECKING:
     from jinja2 import Environment

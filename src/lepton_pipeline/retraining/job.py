@@ -16,7 +16,7 @@ from lepton_pipeline.registry.tracking import RunLog
 from lepton_pipeline.retraining.facts import Champion, Facts, RowCounts, read_monitoring
 from lepton_pipeline.retraining.history import failures, job_runs, last_training, read_champion
 from lepton_pipeline.retraining.policy import Decision, decide
-from lepton_pipeline.retraining.signals import ignore_sigterm, unwinding
+from lepton_pipeline.system.signals import ignore_sigterm, unwinding
 
 logger = logging.getLogger(__name__)
 _INTERRUPTED = 130

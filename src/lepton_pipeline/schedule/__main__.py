@@ -13,12 +13,12 @@ from types import FrameType
 import click
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.permissions import refused
-from lepton_pipeline.readable import say
 from lepton_pipeline.schedule.policies import fetch_policies
 from lepton_pipeline.schedule.scheduler import Options, Scheduler, retrain_command
 from lepton_pipeline.schedule.state import FOLDER, only_scheduler
 from lepton_pipeline.schedule.telling import teller
+from lepton_pipeline.system.permissions import refused
+from lepton_pipeline.system.readable import say
 
 
 @click.command()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.locks import FileLock
+from lepton_pipeline.system.locks import FileLock
 
 FOLDER = Path("data/.scheduler")
 

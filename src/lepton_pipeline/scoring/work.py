@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.permissions import shared_folder
+from lepton_pipeline.system.permissions import shared_folder
 
 _MANIFEST = "manifest.json"
 

@@ -21,7 +21,7 @@ from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.suffixes import table_suffix
 from lepton_pipeline.errors import ConfigurationError, LeptonError
 from lepton_pipeline.parameters.jobs import name_problem
-from lepton_pipeline.permissions import refused
+from lepton_pipeline.system.permissions import refused
 
 _RESERVED = frozenset({"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"})
 _LONGEST_NAME = 50

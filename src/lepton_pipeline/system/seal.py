@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.model.file_hashes import hash_file, hash_files
+from lepton_pipeline.system.file_hashes import hash_file, hash_files
 
 _AGAIN = "copy or download the folder again, or train again."
 

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import Node
 from omegaconf.resolvers import oc
 
-from lepton_pipeline.credentials import learn
+from lepton_pipeline.system.credentials import learn
 
 # Stands for a variable where none may be read: who reads that key refuses it, and nobody else is stopped by it.
 _REFUSED = re.compile("\0oc\\.env:([^\0]*)\0")

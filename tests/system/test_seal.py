@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.model.seal import open_sealed, read_seal, seal
+from lepton_pipeline.system.seal import open_sealed, read_seal, seal
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lepton_pipeline.locks import FileLock
+from lepton_pipeline.system.locks import FileLock
 
 FOLDER = Path("data/.locks")
 _Holder = tuple[int, threading.Thread, Path]

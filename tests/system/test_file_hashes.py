@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lepton_pipeline.model.file_hashes import RECORD, find_altered, record_files
+from lepton_pipeline.system.file_hashes import RECORD, find_altered, record_files
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ import os
 
 import pytest
 
-from lepton_pipeline import permissions
 from lepton_pipeline.errors import ConfigurationError, user_error
-from lepton_pipeline.permissions import refused, require_writable
+from lepton_pipeline.system import permissions
+from lepton_pipeline.system.permissions import refused, require_writable
 
 
 @pytest.fixture

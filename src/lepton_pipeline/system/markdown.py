@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from lepton_pipeline.readable import printable
+from lepton_pipeline.system.readable import printable
 
 _SIGNS = re.compile(r"([\\`*{}\[\]|~]|(?<![^\W_])_|_(?![^\W_])|^[#+>-])")
 # MLflow's page knows no backslash before these; as what HTML calls them, every reader shows them.

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lepton_pipeline.locks import FileLock
+from lepton_pipeline.system.locks import FileLock
 
 
 def test_one_holder_at_a_time(tmp_path):

@@ -7,12 +7,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lepton_pipeline.retraining.lock import JobLock, only_job
+from lepton_pipeline.system.job_lock import JobLock, only_job
 
 HOLD = """
 import sys
 from pathlib import Path
-from lepton_pipeline.retraining.lock import only_job
+from lepton_pipeline.system.job_lock import only_job
 with only_job(Path(sys.argv[1]), "shop") as holder:
     print(holder, flush=True)
     sys.stdin.readline()

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import click
 
-from lepton_pipeline.credentials import masked
+from lepton_pipeline.system.credentials import masked
 
 # What moves the cursor, rings, or turns the direction of reading, but not tabs and ends of lines.
 _CONTROL = re.compile(

@@ -6,9 +6,9 @@ from time import perf_counter
 
 import pytest
 
-from lepton_pipeline import credentials
-from lepton_pipeline.credentials import learn, masked
-from lepton_pipeline.readable import readable_logs
+from lepton_pipeline.system import credentials
+from lepton_pipeline.system.credentials import learn, masked
+from lepton_pipeline.system.readable import readable_logs
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from lepton_pipeline import processes
-from lepton_pipeline.processes import has_ended, identity
+from lepton_pipeline.system import processes
+from lepton_pipeline.system.processes import has_ended, identity
 
 MACHINE, CONTAINER, OTHER = processes._MACHINE, "pid:[4026532001]", "pid:[4026532002]"
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 import lepton_pipeline
 from lepton_pipeline.cli.options import readable
-from lepton_pipeline.readable import readable_output, say
+from lepton_pipeline.system.readable import readable_output, say
 from lepton_pipeline.terminal import Text, console
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
 
-from lepton_pipeline.permissions import share, shared_folder
+from lepton_pipeline.system.permissions import share, shared_folder
 
 _LOOK = 0.05
 _HELD = (errno.EACCES, errno.EAGAIN)

@@ -1,0 +1,1 @@
+"""Files, locks, processes and secrets: what every room needs of the operating system."""
