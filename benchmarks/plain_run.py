@@ -27,7 +27,6 @@ from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw import RawFile
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.data.test_rows import identify_test_rows
-from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
@@ -52,6 +51,7 @@ from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training, Vertical
 from lepton_pipeline.progress import show_epochs
+from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.flat import log_epoch
 from lepton_pipeline.registry.gate import gate_model

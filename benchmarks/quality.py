@@ -25,8 +25,8 @@ from quality_record import Record, Task
 from quality_rows import Rows
 from quality_tables import Line, Results, goals, missed, rank_table, report
 
-from lepton_pipeline.declaration import find_verticals, read_vertical
 from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.project.declaration import find_verticals, read_vertical
 
 CONF = HERE.parent / "conf" / "base"
 RANDOM_SEEDS, TIME_SEEDS = 5, 3

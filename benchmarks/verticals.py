@@ -24,7 +24,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
 from overhead import HERE, prepare, reset, table
 
-from lepton_pipeline.declaration import find_verticals
+from lepton_pipeline.project.declaration import find_verticals
 
 MINUTE, GIB = 60, 1024
 _STATUS, _CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.evaluation.outcomes import OUTCOMES
 from lepton_pipeline.evaluation.slice_labels import MOST_VALUES
 from lepton_pipeline.evaluation.slices import COMPARED, COMPARED_IF_SENSITIVE, FEWEST_OF_A_CLASS, FEWEST_ROWS, LEVEL
 from lepton_pipeline.parameters import Costs
+from lepton_pipeline.project.declaration import read_vertical
 
 REPOSITORY = Path(__file__).parents[1]
 PAGE = (REPOSITORY / "docs/decisions.md").read_text()

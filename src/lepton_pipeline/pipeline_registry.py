@@ -8,9 +8,9 @@ from kedro.framework.project import settings
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from lepton_pipeline.declaration import find_verticals
 from lepton_pipeline.parameters.jobs import MONITORING, SCORING, Job
 from lepton_pipeline.pipelines import monitoring, scoring, training
+from lepton_pipeline.project.declaration import find_verticals
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -2,8 +2,8 @@
 
 import os
 
-from lepton_pipeline.config_loader import ConfigLoader
 from lepton_pipeline.hooks import DeclarationHook, FreshnessHook, RunHook, ScoringInputHook
+from lepton_pipeline.project.config_loader import ConfigLoader
 from lepton_pipeline.registry.database import PATIENCE
 from lepton_pipeline.system.variables import read_variable
 

@@ -15,12 +15,12 @@ from lepton_pipeline.data.ingest import ingest_table, read_table
 from lepton_pipeline.data.raw import RawFile, read_header, read_rows
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.datasets import RawTableDataset
-from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features, enforce_report
 from lepton_pipeline.parameters import Dataset, Vertical
+from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.verticals.energy import label_next_hour
 from lepton_pipeline.verticals.logistics import join_planes, join_weather, time_flights
 from lepton_pipeline.verticals.retail import drop_repeated_invoices, select_customer_lines, summarise_days

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from kedro.pipeline import Node, Pipeline
 
-from lepton_pipeline.declaration import find_verticals
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters.jobs import Job, name_problem
+from lepton_pipeline.project.declaration import find_verticals
 
 
 @pytest.mark.parametrize(

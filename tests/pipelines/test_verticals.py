@@ -11,9 +11,9 @@ import pytest
 import yaml
 from conftest import QUICK, REPOSITORY, Project, copy_face
 
-from lepton_pipeline.declaration import find_verticals
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters.durations import as_timedelta
+from lepton_pipeline.project.declaration import find_verticals
 
 VERTICALS = find_verticals(REPOSITORY / "conf/base")
 CAUTIOUS = {"manufacturing": "Synthetic data", "telecom": "Fictional data"}

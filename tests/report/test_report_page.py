@@ -17,8 +17,8 @@ from made_up import (
     make_slices,
 )
 
-from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.parameters import About
+from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.report.findings import describe_drift
 from lepton_pipeline.report.render import render_card, render_report
 from lepton_pipeline.report.sections import changed_parameters, describe_verdict

@@ -16,9 +16,9 @@ import pytest
 from alert_servers import Smtp, Webhook, closed_port, drip, hang, serving
 from pydantic import ValidationError
 
-from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Alerts
+from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.retraining.alerts import Alert, Outcome, send, summary
 from lepton_pipeline.retraining.channels import Patience
 

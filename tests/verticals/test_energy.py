@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from lepton_pipeline.data.columns import feature_columns
-from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.verticals.energy import ingestion, label_next_hour
 
 CONF = Path(__file__).parents[2] / "conf/base/energy/parameters.yml"

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from lepton_pipeline.data.columns import feature_columns
-from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.verticals.logistics import ingestion, join_planes, join_weather, time_flights
 
 CONF = Path(__file__).parents[2] / "conf/base/logistics/parameters.yml"

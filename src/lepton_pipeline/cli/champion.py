@@ -31,7 +31,7 @@ def champion() -> None:
 def list_champions(vertical: str | None, env: str | None) -> None:
     """List who was champion of VERTICAL, or of all, from when to when, and why it moved."""
     from lepton_pipeline.champion_tables import print_history
-    from lepton_pipeline.declaration import find_verticals
+    from lepton_pipeline.project.declaration import find_verticals
     from lepton_pipeline.registry.champion import history, require_model
 
     client = _client(env, "look")
@@ -160,7 +160,7 @@ def _client(env: str | None, access: Access = "load") -> Any:
 
 def _held_rows(vertical: str, env: str | None) -> HeldRows | None:
     """The rows of the vertical's last run as they lie on disk; None where they are gone."""
-    from lepton_pipeline.declaration import read_vertical
+    from lepton_pipeline.project.declaration import read_vertical
     from lepton_pipeline.registry.diff import HeldRows
 
     if vertical not in pipelines:

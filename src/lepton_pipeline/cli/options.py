@@ -70,6 +70,6 @@ def params_option(command: Callable[..., None]) -> Callable[..., None]:
 
 def require_vertical(name: str) -> None:
     """Refuse a name that is no vertical's; see `declaration.require_vertical`."""
-    from lepton_pipeline import declaration
+    from lepton_pipeline.project import declaration
 
     declaration.require_vertical(project_folder() / settings.CONF_SOURCE / "base", name)

@@ -19,7 +19,7 @@ from lepton_pipeline.cli.options import readable
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.hooks import RunHook
 from lepton_pipeline.parameters.jobs import TRAINING, Job
-from lepton_pipeline.resume import KedroHint, how_to_go_on, kedro_hint
+from lepton_pipeline.project.resume import KedroHint, how_to_go_on, kedro_hint
 from lepton_pipeline.system.readable import readable_output, say
 
 _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")

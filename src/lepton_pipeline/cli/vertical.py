@@ -69,8 +69,8 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
 
     Exit codes: 0 done, 2 bad configuration, 3 data that cannot be used or break the contract, 1 anything else.
     """
-    from lepton_pipeline.declaration import find_verticals
     from lepton_pipeline.onboarding.check import check_vertical, print_check
+    from lepton_pipeline.project.declaration import find_verticals
 
     codes = []
     try:

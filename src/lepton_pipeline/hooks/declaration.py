@@ -13,10 +13,10 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from lepton_pipeline.declaration import find_verticals, read_vertical
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Vertical, utc_text
 from lepton_pipeline.parameters.jobs import MONITORING, TRAINING, Job
+from lepton_pipeline.project.declaration import find_verticals, read_vertical
 
 # What says of the table that a job goes on with at which present it was read.
 _RECORDS = {TRAINING: "ingestion_record", MONITORING: f"{MONITORING}.ingestion_record"}

@@ -13,12 +13,12 @@ from rich.table import Table
 
 from lepton_pipeline.data.raw import RawFile, read_header, read_rows
 from lepton_pipeline.datasets import RawTableDataset
-from lepton_pipeline.declaration import find_verticals
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.match_columns import Column, describe_column, likeness
 from lepton_pipeline.onboarding.match_verticals import NAMED, SAMPLE, read_needs
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.parameters import Ingestion
+from lepton_pipeline.project.declaration import find_verticals
 from lepton_pipeline.terminal import Text, console
 
 FITS = 0.5

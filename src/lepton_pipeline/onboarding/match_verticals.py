@@ -9,15 +9,15 @@ from pathlib import Path
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from lepton_pipeline.config_loader import read_declaration
 from lepton_pipeline.data.expressions.expression import parse_expression
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.data.values import typed_column
 from lepton_pipeline.datasets import RawTableDataset
-from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.onboarding.match_columns import BETWEEN, IN_SET, Column, Kind, describe_column
 from lepton_pipeline.parameters import About, Expectation, Vertical
+from lepton_pipeline.project.config_loader import read_declaration
+from lepton_pipeline.project.declaration import read_vertical
 
 SAMPLE = 3000
 TARGET, NAMED, PLAIN, IGNORED = 4.0, 2.0, 1.0, 0.25

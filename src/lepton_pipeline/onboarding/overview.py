@@ -13,11 +13,11 @@ from rich import box
 from rich.table import Table
 from yaml import YAMLError
 
-from lepton_pipeline.config_loader import read_declaration
-from lepton_pipeline.declaration import find_verticals, read_vertical
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Dataset, Split, Vertical
 from lepton_pipeline.parameters.jobs import is_partial
+from lepton_pipeline.project.config_loader import read_declaration
+from lepton_pipeline.project.declaration import find_verticals, read_vertical
 from lepton_pipeline.registry.champion import CHAMPION
 from lepton_pipeline.registry.tracking import Tracking, existing_store
 from lepton_pipeline.terminal import Text, console

@@ -9,11 +9,11 @@ from customers import ROWS, bare_project, frame, left_over, new_shop
 from omegaconf import OmegaConf
 
 from lepton_pipeline.data.raw import RawFile
-from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.onboarding.new.draft import MOST_LINES, new_vertical, print_new
 from lepton_pipeline.onboarding.new.render import WIDTH
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.project.declaration import read_vertical
 
 RAW = Path(__file__).parents[3] / "data/01_raw"
 

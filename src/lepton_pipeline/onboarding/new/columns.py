@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.columns import list_columns
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import fit_columns
 from lepton_pipeline.onboarding.new.declaration import Plan, declare
+from lepton_pipeline.project.declaration import read_vertical
 
 _LEAK = "likely a leak"
 

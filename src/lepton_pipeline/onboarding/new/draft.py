@@ -11,7 +11,6 @@ from rich import box
 from rich.table import Table
 
 from lepton_pipeline.columns_view import facts_grid, show_columns
-from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.columns import kind_of
 from lepton_pipeline.onboarding.new.columns import planned_columns
@@ -21,6 +20,7 @@ from lepton_pipeline.onboarding.new.plan import plan_vertical
 from lepton_pipeline.onboarding.new.render import render
 from lepton_pipeline.onboarding.new.words import NO_FEATURE, RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.profile import profile_files
+from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.report.reading import reading_facts
 from lepton_pipeline.terminal import Text, console
 

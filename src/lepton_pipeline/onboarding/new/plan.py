@@ -10,7 +10,6 @@ import pandas as pd
 
 from lepton_pipeline.data.entities import find_entities
 from lepton_pipeline.data.split import split_rows
-from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import DataError, SplitError
 from lepton_pipeline.onboarding.new.date_parts import date_parts
 from lepton_pipeline.onboarding.new.declaration import Plan, declare
@@ -21,6 +20,7 @@ from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features
 from lepton_pipeline.onboarding.new.target import choose_target
 from lepton_pipeline.onboarding.profile import Profile
 from lepton_pipeline.parameters import Leaks, Vertical
+from lepton_pipeline.project.declaration import read_vertical
 
 _REHEARSALS = 8
 

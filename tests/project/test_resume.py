@@ -6,7 +6,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 
 from lepton_pipeline.errors import ConfigurationError, ContractError, DiskFullError
-from lepton_pipeline.resume import how_to_go_on, kedro_hint
+from lepton_pipeline.project.resume import how_to_go_on, kedro_hint
 
 
 def fail(error):

@@ -4,10 +4,10 @@ import pytest
 from kedro.config import MissingConfigException
 from kedro.framework.project import pipelines
 
-from lepton_pipeline import config_loader
-from lepton_pipeline.config_loader import ConfigLoader
-from lepton_pipeline.declaration import read_vertical
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.project import config_loader
+from lepton_pipeline.project.config_loader import ConfigLoader
+from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.system import credentials
 from lepton_pipeline.system.credentials import masked
 

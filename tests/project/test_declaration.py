@@ -1,7 +1,7 @@
 import pytest
 
-from lepton_pipeline.declaration import find_verticals, read_vertical
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.project.declaration import find_verticals, read_vertical
 
 DATASET = {"target": "y", "positive": 1}
 

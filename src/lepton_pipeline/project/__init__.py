@@ -1,0 +1,1 @@
+"""Reading the declarations of a project, and how to resume its runs."""
