@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any
 
 FRAME, MLFLOW_OPEN, MLFLOW_RECORD = "configuration, session, catalog, hooks", "MLflow: import, open", "MLflow: record"
-_TRACKING = "lepton_pipeline.registry.tracking:"
+_TRACKING = "lepton_pipeline.tracking.runs:"
 _BOTH: dict[str, Any] = {
     f"{_TRACKING}RunLog.__init__": MLFLOW_OPEN,
     f"{_TRACKING}RunLog.open": MLFLOW_OPEN,

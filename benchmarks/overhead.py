@@ -48,7 +48,7 @@ def prepare(project: Path) -> None:
     """Copy what a run needs from this repository, with an MLflow store whose tables exist."""
     # Keeps the libraries quiet by variables that the processes inherit, as the settings do within Kedro.
     import_module("lepton_pipeline.settings")
-    from lepton_pipeline.registry.tracking import RunLog, read_tracking
+    from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
     (project / "src").mkdir(parents=True)
     for folder in ("conf/base", "data/01_raw/finance"):

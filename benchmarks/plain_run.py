@@ -52,13 +52,13 @@ from lepton_pipeline.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training, Vertical
 from lepton_pipeline.progress import show_epochs
 from lepton_pipeline.project.declaration import read_vertical
-from lepton_pipeline.registry import lineage
-from lepton_pipeline.registry.flat import log_epoch
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
-from lepton_pipeline.registry.tracking import RunLog, read_tracking
 from lepton_pipeline.report.write import write_report
 from lepton_pipeline.summary import print_summary, summary_markdown
+from lepton_pipeline.tracking import lineage
+from lepton_pipeline.tracking.flat import log_epoch
+from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
 VERTICAL = "finance"
 

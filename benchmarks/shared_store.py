@@ -71,7 +71,7 @@ def missing(project: Path, name: str, client: Any) -> list[str]:
     if len(runs) != 1 or runs[0].info.status != "FINISHED":
         return [f"its run: {[run.info.status for run in runs]}"]
     metrics = json.loads((project / "data/08_reporting" / name / "metrics.json").read_text())
-    from lepton_pipeline.registry.flat import flat_metrics
+    from lepton_pipeline.tracking.flat import flat_metrics
 
     logged = runs[0].data.metrics
     absent = [metric for metric, value in flat_metrics(metrics).items() if logged.get(metric) != value]

@@ -19,7 +19,7 @@ from lepton_pipeline.datasets import (
 from lepton_pipeline.pipelines import monitoring, scoring
 from lepton_pipeline.pipelines.training import create_pipeline
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
-from lepton_pipeline.registry.tracking import read_tracking
+from lepton_pipeline.tracking.runs import read_tracking
 
 CONF = Path(__file__).parents[1] / "conf"
 VERTICALS = find_verticals(CONF / "base")

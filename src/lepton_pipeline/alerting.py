@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.parameters import Alerts
-from lepton_pipeline.registry.tracking import RunLog
 from lepton_pipeline.retraining.alerts import Alert, Outcome, send, summary
 from lepton_pipeline.retraining.causes import alert_of_error, alerts_of
 from lepton_pipeline.retraining.job import Outcome as JobOutcome
 from lepton_pipeline.retraining.job import Request
 from lepton_pipeline.schedule.read import read_own
 from lepton_pipeline.system.readable import say
+from lepton_pipeline.tracking.runs import RunLog
 
 _TAG = "alerts"
 _TAG_CHARACTERS = 2000

@@ -21,10 +21,10 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.parameters.jobs import BACKFILL, KIND, MONITORING, Job
 from lepton_pipeline.project.declaration import read_vertical
-from lepton_pipeline.registry import lineage
-from lepton_pipeline.registry.tracking import RunLog
 from lepton_pipeline.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.retraining.job import Trained
+from lepton_pipeline.tracking import lineage
+from lepton_pipeline.tracking.runs import RunLog
 
 # What the gate and the registry need of a training; figures, costs, explanation and report are not made.
 _TABLES = ("split", "scores")

@@ -94,8 +94,8 @@ def user_error(error: BaseException) -> LeptonError | None:
     from kedro.io import DatasetError
     from yaml import YAMLError
 
-    from lepton_pipeline.registry.database import damaged
     from lepton_pipeline.system.permissions import refused
+    from lepton_pipeline.tracking.database import damaged
 
     for cause in _chain(error, implicit=False):
         if isinstance(cause, LeptonError):

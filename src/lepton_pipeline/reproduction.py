@@ -16,7 +16,6 @@ from kedro.framework.project import pipelines
 import lepton_pipeline
 from lepton_pipeline.errors import ConfigurationError, NotReproducedError
 from lepton_pipeline.parameters import utc_text
-from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.reproduce import (
     Check,
     Value,
@@ -30,8 +29,9 @@ from lepton_pipeline.registry.reproduce import (
     read_artifact,
     read_parameters,
 )
-from lepton_pipeline.registry.store import find_run
 from lepton_pipeline.scratch import STORE, scratch_project
+from lepton_pipeline.tracking import lineage
+from lepton_pipeline.tracking.store import find_run
 
 # Addresses of the caller's own store and run must not reach the process that works in the scratch folder.
 _STRIPPED = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "KEDRO_ENV")

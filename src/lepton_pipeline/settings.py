@@ -4,8 +4,8 @@ import os
 
 from lepton_pipeline.hooks import DeclarationHook, FreshnessHook, RunHook, ScoringInputHook
 from lepton_pipeline.project.config_loader import ConfigLoader
-from lepton_pipeline.registry.database import PATIENCE
 from lepton_pipeline.system.variables import read_variable
+from lepton_pipeline.tracking.database import PATIENCE
 
 # Read by the libraries: none of them calls home or prints more than what went wrong.
 for _name, _value in {

@@ -14,9 +14,9 @@ from lepton_pipeline.backfill.walk import models_in_use, walk, without_clock
 from lepton_pipeline.errors import ContractError, DataError
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.champion import BY_GATE, champion_of, move_champion
-from lepton_pipeline.registry.tracking import RunLog, Tracking
 from lepton_pipeline.retraining.facts import RowCounts
 from lepton_pipeline.retraining.job import Trained
+from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 NOW = datetime(2026, 6, 15, tzinfo=UTC)
 DECLARED = Vertical.model_validate(

@@ -7,7 +7,7 @@ import yaml
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.onboarding.overview import Champion, LastRun, VerticalOverview, overview, print_overview
-from lepton_pipeline.registry.tracking import Tracking
+from lepton_pipeline.tracking.runs import Tracking
 
 TRACKING = Tracking(tracking_uri="sqlite:///mlflow.db", artifact_root="mlruns")
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)

@@ -28,7 +28,7 @@ from lepton_pipeline.parameters import (
     Training,
 )
 from lepton_pipeline.registry.publish import register_model
-from lepton_pipeline.registry.tracking import RunLog, Tracking
+from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 ROWS = 500
 EVALUATION = Evaluation(resamples=200)

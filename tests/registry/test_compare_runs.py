@@ -12,9 +12,9 @@ import pytest
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.registry.compare import compare_runs
 from lepton_pipeline.registry.compare_page import compare_page, duration_text
-from lepton_pipeline.registry.store import find_run, latest_runs, model_versions, open_store
-from lepton_pipeline.registry.tracking import Tracking
 from lepton_pipeline.runs_view import print_comparison
+from lepton_pipeline.tracking.runs import Tracking
+from lepton_pipeline.tracking.store import find_run, latest_runs, model_versions, open_store
 
 ORIGIN = {"data.sha256": "a" * 64, "data.rows": "1500", "seed": "7"}
 SPLIT = {"split.strategy": "stratified", "split.seed": "7"}
@@ -129,7 +129,7 @@ def test_the_metric_is_that_of_the_gate(client):
 
 
 def test_deleted_runs_are_left_out_and_the_latest_are_found_page_by_page(client, monkeypatch):
-    monkeypatch.setattr("lepton_pipeline.registry.store._PAGE", 2)
+    monkeypatch.setattr("lepton_pipeline.tracking.store._PAGE", 2)
     ids = [add_run(client, 0.5 + number / 100, started=number) for number in range(6)]
     client.delete_run(ids[5])
     assert [run.info.run_id for run in latest_runs(client, "shop", 5)] == ids[4::-1]
@@ -137,7 +137,7 @@ def test_deleted_runs_are_left_out_and_the_latest_are_found_page_by_page(client,
 
 
 def test_partial_runs_are_left_out_and_do_not_count(client, monkeypatch):
-    monkeypatch.setattr("lepton_pipeline.registry.store._PAGE", 2)
+    monkeypatch.setattr("lepton_pipeline.tracking.store._PAGE", 2)
     whole, before = add_run(client, 0.7, started=2, tags={"kind": "training"}), add_run(client, 0.6, started=1)
     for started in (3, 4, 5):
         add_run(client, 0.9, started=started, tags={"kind": "partial"})
@@ -167,7 +167,7 @@ def test_a_run_is_found_by_the_start_of_its_id(client):
 
 
 def test_several_ids_with_the_same_start_are_named(client, monkeypatch):
-    monkeypatch.setattr("lepton_pipeline.registry.store._SHORTEST", 1)
+    monkeypatch.setattr("lepton_pipeline.tracking.store._SHORTEST", 1)
     # Seventeen ids cannot begin with sixteen different characters.
     experiment = client.get_experiment_by_name("shop").experiment_id
     ids = [client.create_run(experiment).info.run_id for _ in range(17)]

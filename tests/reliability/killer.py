@@ -23,7 +23,7 @@ MOMENTS = ("starting", "computed", "removing", "writing", "between", "saved")
 STEPS = {
     "before the lock": ("lepton_pipeline.system.job_lock:JobLock.acquire", "before"),
     "locked": ("lepton_pipeline.system.job_lock:JobLock.acquire", "after"),
-    "its run is open": ("lepton_pipeline.registry.tracking:RunLog.open", "after"),
+    "its run is open": ("lepton_pipeline.tracking.runs:RunLog.open", "after"),
     "counting rows": ("lepton_pipeline.retraining_steps:KedroSteps.count_rows", "before"),
     "decision recorded": ("lepton_pipeline.retraining_steps:KedroSteps.train", "before"),
     "alias to be moved": ("lepton_pipeline.registry.gate:move_champion", "before"),

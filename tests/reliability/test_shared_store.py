@@ -11,7 +11,7 @@ import yaml
 from conftest import Project
 from servers import holding, postgres_server
 
-from lepton_pipeline.registry.flat import flat_metrics
+from lepton_pipeline.tracking.flat import flat_metrics
 
 CANARY = "c4n4ry/with@signs"
 

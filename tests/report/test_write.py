@@ -5,10 +5,10 @@ from importlib.resources import files
 import pytest
 from made_up import make_contract, make_evidence
 
-from lepton_pipeline.registry.lineage import environment, read_run
 from lepton_pipeline.registry.publish import describe_version
-from lepton_pipeline.registry.tracking import RunLog, Tracking
 from lepton_pipeline.report.write import write_report
+from lepton_pipeline.tracking.lineage import environment, read_run
+from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import pytest
 
 from lepton_pipeline.registry.champion import move_champion
-from lepton_pipeline.registry.tracking import RunLog, Tracking
 from lepton_pipeline.retraining.history import JobRun
 from lepton_pipeline.schedule.policies import Policies, Policy
 from lepton_pipeline.schedule.state import Record, Result, State
@@ -22,6 +21,7 @@ from lepton_pipeline.status import words
 from lepton_pipeline.status.collect import VerticalStatus, collect
 from lepton_pipeline.status.page import render_page, write_page
 from lepton_pipeline.status.view import print_status
+from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 NOW = datetime.now(UTC)
 TRACKING = Tracking(tracking_uri="sqlite:///mlflow.db", artifact_root="mlruns")

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from lepton_pipeline.registry.home import LocalStore
+from lepton_pipeline.tracking.home import LocalStore
 
 STORE, ARTEFACTS = "mlflow.db", "mlruns"
 _NOTE = "key.json"

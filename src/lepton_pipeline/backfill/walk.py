@@ -12,8 +12,8 @@ from lepton_pipeline.backfill.realised import ALWAYS, NEVER, POLICY
 from lepton_pipeline.backfill.shelf import Shelf
 from lepton_pipeline.errors import ContractError, DataError, user_error
 from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.registry.tracking import RunLog
 from lepton_pipeline.retraining.job import Outcome, Request, Steps, run_job
+from lepton_pipeline.tracking.runs import RunLog
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ def adopt(if_moved: bool, env: str | None) -> None:
 
     The original is not touched. A project that was moved needs this only before MLflow is used without kedro.
     """
-    from lepton_pipeline.registry.home import local_store
-    from lepton_pipeline.registry.tracking import read_tracking
     from lepton_pipeline.system.locks import FileLock
+    from lepton_pipeline.tracking.home import local_store
+    from lepton_pipeline.tracking.runs import read_tracking
 
     project = project_folder()
     loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lepton_pipeline.backfill.grid import Grid
     from lepton_pipeline.backfill.shelf import Shelf
     from lepton_pipeline.backfill_steps import BackfillSteps
-    from lepton_pipeline.registry.tracking import RunLog
+    from lepton_pipeline.tracking.runs import RunLog
 
 # Beside the models of a vertical, and beside its reports.
 _SHELF, _REPORT = "data/06_models/{}/backfill", "data/08_reporting/{}/backfill"
@@ -67,9 +67,9 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
     from lepton_pipeline.backfill_steps import BackfillSteps
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.parameters.jobs import BACKFILL, KIND, Job
-    from lepton_pipeline.registry.tracking import RunLog, read_tracking
     from lepton_pipeline.system.job_lock import FOLDER, only_job
     from lepton_pipeline.system.signals import unwinding
+    from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
     project = project_folder()
     require_vertical(vertical)
@@ -114,7 +114,7 @@ def _work(
     from lepton_pipeline.backfill.walk import models_in_use, walk, without_clock
     from lepton_pipeline.backfill_view import print_backfill, print_look
     from lepton_pipeline.parameters import utc_text
-    from lepton_pipeline.registry.tracking import RunLog, Tracking
+    from lepton_pipeline.tracking.runs import RunLog, Tracking
 
     table = steps.whole_table()
     # Before anything is trained: dates that do not compare with the column.

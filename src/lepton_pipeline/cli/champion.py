@@ -13,7 +13,7 @@ from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
     from lepton_pipeline.registry.diff import HeldRows
-    from lepton_pipeline.registry.tracking import Access
+    from lepton_pipeline.tracking.runs import Access
 
 _reason = click.option("--reason", required=True, help="Why the champion changes; kept in the history.")
 
@@ -151,7 +151,7 @@ def _show_pages(client: Any, vertical: str, version: int) -> None:
 
 def _client(env: str | None, access: Access = "load") -> Any:
     """A client of the store; None where nothing was ever run."""
-    from lepton_pipeline.registry.tracking import existing_store, read_tracking
+    from lepton_pipeline.tracking.runs import existing_store, read_tracking
 
     project = project_folder()
     loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)

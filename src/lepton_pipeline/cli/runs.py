@@ -32,8 +32,8 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None, debug:
     """Put the latest runs of VERTICAL side by side, the best first, on the terminal and as an HTML page."""
     from lepton_pipeline.registry.compare import compare_runs
     from lepton_pipeline.registry.compare_page import compare_page
-    from lepton_pipeline.registry.store import latest_runs, model_versions, open_store
     from lepton_pipeline.runs_view import print_comparison
+    from lepton_pipeline.tracking.store import latest_runs, model_versions, open_store
 
     try:
         client = open_store(_tracking(env), _project(), "look")
@@ -59,9 +59,9 @@ def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None, debug: boo
     It runs in a scratch folder with a store of its own; data and registry of the project stay as they are. Exit codes:
     0 everything is equal, 5 it is not, or could not be, 2 bad usage, 1 anything else.
     """
-    from lepton_pipeline.registry.store import open_store
     from lepton_pipeline.reproduction import reproduce_run
     from lepton_pipeline.runs_view import print_checks, print_outcome
+    from lepton_pipeline.tracking.store import open_store
 
     try:
         client = open_store(_tracking(env), _project())
@@ -72,7 +72,7 @@ def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None, debug: boo
 
 def _tracking(env: str | None) -> Any:
     """Addresses as `mlflow.yml` has them; untyped, because what they are an instance of is imported late."""
-    from lepton_pipeline.registry.tracking import read_tracking
+    from lepton_pipeline.tracking.runs import read_tracking
 
     loader = settings.CONFIG_LOADER_CLASS(
         str(_project() / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS

@@ -53,7 +53,7 @@ def new(
 def list_verticals(env: str | None) -> None:
     """List the verticals: data, split, last run and champion."""
     from lepton_pipeline.onboarding.overview import overview, print_overview
-    from lepton_pipeline.registry.tracking import read_tracking
+    from lepton_pipeline.tracking.runs import read_tracking
 
     conf = project_folder() / settings.CONF_SOURCE
     loader = settings.CONFIG_LOADER_CLASS(str(conf), env=env, **settings.CONFIG_LOADER_ARGS)

@@ -26,15 +26,15 @@ from kedro.pipeline.node import Node
 from lepton_pipeline.errors import BusyError, ConfigurationError, store_lost
 from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind_of, only_shown
 from lepton_pipeline.parameters.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
-from lepton_pipeline.registry import lineage
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.champion_pages import keep_champion_pages
-from lepton_pipeline.registry.experiment_page import present_experiment
-from lepton_pipeline.registry.flat import flatten
-from lepton_pipeline.registry.tracking import RunLog, read_tracking
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.job_lock import FOLDER, JobLock
 from lepton_pipeline.system.permissions import require_writable
+from lepton_pipeline.tracking import lineage
+from lepton_pipeline.tracking.experiment_page import present_experiment
+from lepton_pipeline.tracking.flat import flatten
+from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
 logger = logging.getLogger(__name__)
 _NAME_CHARACTERS = 80

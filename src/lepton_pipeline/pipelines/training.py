@@ -32,10 +32,10 @@ from lepton_pipeline.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.pipelines import features
 from lepton_pipeline.progress import show_epochs
-from lepton_pipeline.registry.flat import log_epoch
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.report.write import write_report
+from lepton_pipeline.tracking.flat import log_epoch
 
 
 def create_pipeline(vertical: str) -> Pipeline:

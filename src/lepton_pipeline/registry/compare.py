@@ -9,8 +9,8 @@ from math import isnan
 from typing import Any
 
 from lepton_pipeline.evaluation.interval_words import APPROXIMATE, UNJUDGED
-from lepton_pipeline.registry.experiment_page import differing_parameters
-from lepton_pipeline.registry.flat import INTERVALS
+from lepton_pipeline.tracking.experiment_page import differing_parameters
+from lepton_pipeline.tracking.flat import INTERVALS
 
 METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
 _ROWS = "rows.sha256"

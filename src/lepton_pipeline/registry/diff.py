@@ -16,9 +16,9 @@ from lepton_pipeline.evaluation.metrics import measure_once
 from lepton_pipeline.evaluation.paired import paired_differences
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.registry.experiment_page import PRESENT
-from lepton_pipeline.registry.flat import INTERVALS
 from lepton_pipeline.registry.versions import find_version, load_artefact, load_training_rows
+from lepton_pipeline.tracking.experiment_page import PRESENT
+from lepton_pipeline.tracking.flat import INTERVALS
 
 _DATA = (
     "data.sha256",

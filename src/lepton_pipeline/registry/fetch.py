@@ -8,8 +8,8 @@ from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.registry.champion import CHAMPION, champion_of
-from lepton_pipeline.registry.flat import INTERVALS
 from lepton_pipeline.registry.versions import all_versions, load_artefact, load_reference, load_training_rows
+from lepton_pipeline.tracking.flat import INTERVALS
 
 # Those by which a gate may decide.
 _METRICS = ("auc", "average_precision", "f1")

@@ -16,7 +16,6 @@ from lepton_pipeline.data.training_rows import TrainingRows, as_text
 from lepton_pipeline.evaluation.copies import enforce_copies
 from lepton_pipeline.model.artefact import Artefact, hash_artefact
 from lepton_pipeline.parameters import About, Dataset, Split
-from lepton_pipeline.registry.flat import flat_metrics, interval_tags
 from lepton_pipeline.registry.recorded import RecordedPyfunc
 from lepton_pipeline.registry.signature import example_rows, input_schema, signature_of
 from lepton_pipeline.registry.versions import (
@@ -30,6 +29,7 @@ from lepton_pipeline.registry.versions import (
 )
 from lepton_pipeline.system.markdown import as_markdown
 from lepton_pipeline.system.seal import read_seal, seal
+from lepton_pipeline.tracking.flat import flat_metrics, interval_tags
 
 # What the served model imports, and nothing else of the project's dependencies.
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")

@@ -12,11 +12,11 @@ from lepton_pipeline.errors import LeptonError, store_lost, user_error
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.jobs import KIND, RETRAINING, Job
 from lepton_pipeline.registry.champion import champion_of
-from lepton_pipeline.registry.tracking import RunLog
 from lepton_pipeline.retraining.facts import Champion, Facts, RowCounts, read_monitoring
 from lepton_pipeline.retraining.history import failures, job_runs, last_training, read_champion
 from lepton_pipeline.retraining.policy import Decision, decide
 from lepton_pipeline.system.signals import ignore_sigterm, unwinding
+from lepton_pipeline.tracking.runs import RunLog
 
 logger = logging.getLogger(__name__)
 _INTERRUPTED = 130

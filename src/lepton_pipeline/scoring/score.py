@@ -21,9 +21,9 @@ from lepton_pipeline.features.unseen import Unseen, require_seen
 from lepton_pipeline.features.windows import window_feature
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
-from lepton_pipeline.registry.lineage import package_sha256
 from lepton_pipeline.scoring.check import ROW, with_dates
 from lepton_pipeline.scoring.work import FinishedRows, Work
+from lepton_pipeline.tracking.lineage import package_sha256
 
 _OWN = [ROW, "probability", "decision", "reasons", "model_version"]
 # Sums of whole numbers do not depend on how the rows were divided.

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.registry.tracking import Tracking, existing_store, run_link
 from lepton_pipeline.retraining.facts import Champion
 from lepton_pipeline.retraining.history import JobRun, as_moment, failing_since, job_runs, read_champion
 from lepton_pipeline.schedule.overview import line_of
@@ -18,6 +17,7 @@ from lepton_pipeline.schedule.plan import next_start
 from lepton_pipeline.schedule.policies import Policies, Policy
 from lepton_pipeline.schedule.state import FOLDER, Record, read_records
 from lepton_pipeline.system.credentials import masked
+from lepton_pipeline.tracking.runs import Tracking, existing_store, run_link
 
 REPORTS = Path("data/08_reporting")
 _PAGES = {

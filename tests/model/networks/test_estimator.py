@@ -375,7 +375,8 @@ def test_a_cpu_says_that_it_computed_in_fp32(rows):
 
 def test_importing_the_estimator_and_the_baselines_is_light():
     code = (
-        "import lepton_pipeline.model.networks.estimator, lepton_pipeline.model.baseline, lepton_pipeline.features.encode, sys; "
+        "import sys, lepton_pipeline.model.networks.estimator, lepton_pipeline.model.baseline; "
+        "import lepton_pipeline.features.encode; "
         "print({'torch', 'sklearn', 'scipy', 'safetensors'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

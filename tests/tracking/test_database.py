@@ -8,7 +8,7 @@ from requests.exceptions import ConnectionError as NoConnectionError
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.registry.database import PATIENCE, first_contact, may_pass, require_database
+from lepton_pipeline.tracking.database import PATIENCE, first_contact, may_pass, require_database
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:1", "sqlite:///nowhere/mlflow.db", "databricks"])

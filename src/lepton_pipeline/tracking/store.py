@@ -9,10 +9,10 @@ from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters.jobs import is_partial
-from lepton_pipeline.registry.home import SQLITE
-from lepton_pipeline.registry.tracking import Access, RunLog, Tracking
 from lepton_pipeline.registry.versions import all_versions, name_filter
 from lepton_pipeline.system.credentials import masked
+from lepton_pipeline.tracking.home import SQLITE
+from lepton_pipeline.tracking.runs import Access, RunLog, Tracking
 
 _PAGE = 1000
 _ID_CHARACTERS = 32

@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.registry.home import SQLITE
 from lepton_pipeline.system.permissions import refusal
+from lepton_pipeline.tracking.home import SQLITE
 
 # Of what SQLite and PostgreSQL say: neither waiting nor another try changes it.
 _LASTING = ("unable to open database file", "readonly database", "authentication failed", "does not exist")

@@ -17,15 +17,15 @@ from pydantic import Field
 
 from lepton_pipeline.errors import ConfigurationError, StoreError
 from lepton_pipeline.parameters import Declaration
-from lepton_pipeline.registry.database import damaged, first_contact, may_pass, require_database
-from lepton_pipeline.registry.experiment_page import EXPERIMENT
-from lepton_pipeline.registry.flat import flat_intervals, flat_metrics, flatten, interval_tags, log_epoch, log_metrics
-from lepton_pipeline.registry.home import SQLITE, local_store
 from lepton_pipeline.system.credentials import learn, masked
 from lepton_pipeline.system.locks import FileLock
 from lepton_pipeline.system.permissions import refusal, require_writable, shared_folder, user_name
 from lepton_pipeline.system.processes import has_ended, identity
 from lepton_pipeline.system.readable import readable_logs
+from lepton_pipeline.tracking.database import damaged, first_contact, may_pass, require_database
+from lepton_pipeline.tracking.experiment_page import EXPERIMENT
+from lepton_pipeline.tracking.flat import flat_intervals, flat_metrics, flatten, interval_tags, log_epoch, log_metrics
+from lepton_pipeline.tracking.home import SQLITE, local_store
 
 Access = Literal["write", "load", "look"]
 _RUNNING = "attributes.status = 'RUNNING'"

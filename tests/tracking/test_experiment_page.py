@@ -1,6 +1,6 @@
 import json
 
-from lepton_pipeline.registry.experiment_page import differing_parameters, experiment_tags
+from lepton_pipeline.tracking.experiment_page import differing_parameters, experiment_tags
 
 SAVED = "mlflow.sharedViewState.overview"
 

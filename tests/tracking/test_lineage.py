@@ -3,7 +3,8 @@ import subprocess
 
 import pytest
 
-from lepton_pipeline.registry.lineage import (
+from lepton_pipeline.system.credentials import masked
+from lepton_pipeline.tracking.lineage import (
     code_diff,
     code_tags,
     environment,
@@ -11,7 +12,6 @@ from lepton_pipeline.registry.lineage import (
     package_sha256,
     sha256,
 )
-from lepton_pipeline.system.credentials import masked
 
 
 def git(folder, *arguments):

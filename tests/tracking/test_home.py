@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.registry.home import local_store
-from lepton_pipeline.registry.tracking import RunLog, existing_store, read_tracking
+from lepton_pipeline.tracking.home import local_store
+from lepton_pipeline.tracking.runs import RunLog, existing_store, read_tracking
 
 LOCAL = read_tracking({"tracking_uri": "sqlite:///mlflow.db", "artifact_root": "mlruns"})
 

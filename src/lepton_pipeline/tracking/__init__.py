@@ -1,0 +1,1 @@
+"""MLflow's store: runs, experiments and where they are kept, without models."""
