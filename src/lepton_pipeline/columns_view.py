@@ -9,7 +9,13 @@ from rich.padding import Padding
 from rich.table import Table
 
 from lepton_pipeline.features.column_record import Column
-from lepton_pipeline.report.columns import column_facts, columns_notes, count_columns, describe_share, describe_use
+from lepton_pipeline.reporting.report.columns import (
+    column_facts,
+    columns_notes,
+    count_columns,
+    describe_share,
+    describe_use,
+)
 from lepton_pipeline.terminal import Text
 
 _MOST_LINES = 12

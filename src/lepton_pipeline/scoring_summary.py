@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lepton_pipeline.columns_view import facts_grid
-from lepton_pipeline.report.reading import note_facts, reading_facts
+from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal import Text, console
 

@@ -13,9 +13,9 @@ from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
 from lepton_pipeline.features.column_record import read_columns
 from lepton_pipeline.registry.verdict import SAME, verdict
-from lepton_pipeline.report.columns import columns_notes, summarise_columns
-from lepton_pipeline.report.reading import note_facts, reading_facts, waiting_facts
-from lepton_pipeline.report.words import lower_first, parts_of, taught
+from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
+from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
+from lepton_pipeline.reporting.report.words import lower_first, parts_of, taught
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal import Text, console
 

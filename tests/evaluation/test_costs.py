@@ -8,10 +8,10 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from lepton_pipeline.evaluation.costs import measure_costs
-from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.parameters import About, Costs, Evaluation
+from lepton_pipeline.reporting.pictures.quality import draw_figures
 
 # A missed case costs its amount, a false alarm 10; acting on a positive costs nothing.
 AMOUNT = Costs(false_negative="amount", false_positive=10, unit="EUR")

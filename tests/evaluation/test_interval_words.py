@@ -1,7 +1,7 @@
 import pytest
 
 from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
-from lepton_pipeline.report.words import amounts, interval
+from lepton_pipeline.reporting.report.words import amounts, interval
 
 
 def test_an_interval_is_marked_where_it_is_approximate_and_named_where_it_is_missing():

@@ -290,7 +290,7 @@ def test_a_store_that_cannot_be_used_is_a_configuration_error(project):
 
 CRASH_IN = """
 import sys
-import lepton_pipeline.evaluation.figures as figures
+import lepton_pipeline.reporting.pictures.quality as figures
 
 def crash(*arguments):
     raise RuntimeError("no space left for postgresql://user:secret@host/db")

@@ -42,12 +42,15 @@ def render_page(result: dict[str, Any], about: About) -> str:
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    from lepton_pipeline.report import words
+    from lepton_pipeline.reporting.report import words
 
     # Whatever is put into the page may be a user's text, and is escaped.
     environment = Environment(
         loader=ChoiceLoader(
-            [PackageLoader("lepton_pipeline.monitoring", ""), PackageLoader("lepton_pipeline.report", "templates")]
+            [
+                PackageLoader("lepton_pipeline.monitoring", ""),
+                PackageLoader("lepton_pipeline.reporting.report", "templates"),
+            ]
         ),
         autoescape=True,
         undefined=StrictUndefined,
@@ -77,7 +80,7 @@ def render_page(result: dict[str, Any], about: About) -> str:
 
 def draw_panels(result: Mapping[str, Any], metric: str) -> list[Panel]:
     """Draw what changes over windows, where there are two: rows, scores, quality, the most changed columns."""
-    from lepton_pipeline.report.words import count, decimals, percent
+    from lepton_pipeline.reporting.report.words import count, decimals, percent
 
     windows = result["windows"]
     if len(windows) < 2:
@@ -121,7 +124,7 @@ def _hundredfold(shares: Sequence[float | None]) -> list[float | None]:
 
 
 def _last(values: Sequence[float | None]) -> str:
-    from lepton_pipeline.report.words import decimals
+    from lepton_pipeline.reporting.report.words import decimals
 
     return decimals(next((value for value in reversed(values) if value is not None), None))
 

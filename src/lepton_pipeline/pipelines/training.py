@@ -12,8 +12,6 @@ from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.explanation import explain_model
-from lepton_pipeline.evaluation.explanation_figure import draw_explanation
-from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.resampling import find_units
@@ -34,7 +32,9 @@ from lepton_pipeline.pipelines import features
 from lepton_pipeline.progress import show_epochs
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
-from lepton_pipeline.report.write import write_report
+from lepton_pipeline.reporting.pictures.explanation import draw_explanation
+from lepton_pipeline.reporting.pictures.quality import draw_figures
+from lepton_pipeline.reporting.report.write import write_report
 from lepton_pipeline.tracking.flat import log_epoch
 
 

@@ -39,7 +39,10 @@ def render_page(status: Status, folder: Path) -> str:
     # Whatever is put into the page may be a user's text, and is escaped.
     environment = Environment(
         loader=ChoiceLoader(
-            [PackageLoader("lepton_pipeline.status", ""), PackageLoader("lepton_pipeline.report", "templates")]
+            [
+                PackageLoader("lepton_pipeline.status", ""),
+                PackageLoader("lepton_pipeline.reporting.report", "templates"),
+            ]
         ),
         autoescape=True,
         undefined=StrictUndefined,

@@ -21,7 +21,7 @@ from lepton_pipeline.onboarding.new.render import render
 from lepton_pipeline.onboarding.new.words import NO_FEATURE, RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.project.declaration import read_vertical
-from lepton_pipeline.report.reading import reading_facts
+from lepton_pipeline.reporting.report.reading import reading_facts
 from lepton_pipeline.terminal import Text, console
 
 MOST_LINES = 60

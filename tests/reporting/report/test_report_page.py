@@ -19,9 +19,9 @@ from made_up import (
 
 from lepton_pipeline.parameters import About
 from lepton_pipeline.project.declaration import read_vertical
-from lepton_pipeline.report.findings import describe_drift
-from lepton_pipeline.report.render import render_card, render_report
-from lepton_pipeline.report.sections import changed_parameters, describe_verdict
+from lepton_pipeline.reporting.report.findings import describe_drift
+from lepton_pipeline.reporting.report.render import render_card, render_report
+from lepton_pipeline.reporting.report.sections import changed_parameters, describe_verdict
 
 EVIL = "<script>alert('x')</script>\n{{ 7 * 7 }}{% raw %}\"quoted\" & $a_b$ | `code` </style>--> ]]>"
 VOID = {"meta", "link", "br", "img", "input", "hr"}

@@ -1,4 +1,4 @@
-from lepton_pipeline.report.reading import note_facts, reading_facts, shorten
+from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, shorten
 
 READING = {
     "files": [{"name": "jan.csv", "rows": 600, "set_apart": 8}, {"name": "FEB.CSV", "rows": 300, "set_apart": 0}],

@@ -12,17 +12,17 @@ from lepton_pipeline.evaluation.interval_words import say_evidence, warn_of_thre
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.features.column_record import BY_CODE, UNUSED, read_columns
 from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.report import words
-from lepton_pipeline.report.columns import (
+from lepton_pipeline.reporting.pictures.inline import STYLES, draw_losses, draw_quality, drawn_models
+from lepton_pipeline.reporting.report import words
+from lepton_pipeline.reporting.report.columns import (
     columns_notes,
     count_uses,
     describe_use,
     summarise_columns,
     unused_by_reason,
 )
-from lepton_pipeline.report.evidence import Evidence
-from lepton_pipeline.report.pictures import STYLES, draw_losses, draw_quality, drawn_models
-from lepton_pipeline.report.reading import reading_facts, shorten, waiting_facts
+from lepton_pipeline.reporting.report.evidence import Evidence
+from lepton_pipeline.reporting.report.reading import reading_facts, shorten, waiting_facts
 from lepton_pipeline.tracking.flat import flatten
 
 _PARTS = {

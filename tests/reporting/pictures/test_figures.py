@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from lepton_pipeline.evaluation.figures import draw_figures
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.parameters import About, Evaluation
+from lepton_pipeline.reporting.pictures.quality import draw_figures
 
 NAMES = {"roc.png", "precision_recall.png", "calibration.png", "score_histogram.png"}
 

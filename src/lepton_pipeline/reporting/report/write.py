@@ -8,8 +8,8 @@ import pandas as pd
 
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.publish import describe_version
-from lepton_pipeline.report.evidence import Evidence
-from lepton_pipeline.report.render import render_card, render_report
+from lepton_pipeline.reporting.report.evidence import Evidence
+from lepton_pipeline.reporting.report.render import render_card, render_report
 from lepton_pipeline.tracking.lineage import read_run
 
 

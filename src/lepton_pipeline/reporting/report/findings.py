@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lepton_pipeline.report import words
-from lepton_pipeline.report.evidence import Evidence
-from lepton_pipeline.report.pictures import draw_cost, draw_effect
+from lepton_pipeline.reporting.pictures.inline import draw_cost, draw_effect
+from lepton_pipeline.reporting.report import words
+from lepton_pipeline.reporting.report.evidence import Evidence
 
 _SLICE_METRICS = ("auc", "base_rate", "selection_rate", "recall", "false_positive_rate")
 _BARS = 15

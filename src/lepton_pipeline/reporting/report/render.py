@@ -7,16 +7,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lepton_pipeline.evaluation.copies_words import said_copies
-from lepton_pipeline.report import words
-from lepton_pipeline.report.evidence import Evidence
-from lepton_pipeline.report.findings import (
+from lepton_pipeline.reporting.report import words
+from lepton_pipeline.reporting.report.evidence import Evidence
+from lepton_pipeline.reporting.report.findings import (
     describe_costs,
     describe_drift,
     describe_explanation,
     describe_slices,
     flagged_gaps,
 )
-from lepton_pipeline.report.sections import (
+from lepton_pipeline.reporting.report.sections import (
     compare_models,
     describe_columns,
     describe_data,
@@ -96,7 +96,7 @@ def _environment(autoescape: bool) -> Environment:
 
     # Whatever a template prints is a value, and may be a user's text: escaped here, it cannot be forgotten there.
     environment = Environment(
-        loader=PackageLoader("lepton_pipeline.report"),
+        loader=PackageLoader("lepton_pipeline.reporting.report"),
         autoescape=autoescape,  # noqa: S701  # Markdown has an escape of its own
         finalize=None if autoescape else as_markdown,
         undefined=StrictUndefined,

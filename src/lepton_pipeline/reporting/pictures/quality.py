@@ -12,8 +12,19 @@ import pandas as pd
 from lepton_pipeline.evaluation.curves import bin_rows, rates
 from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.evaluation.metrics import OWN, RankedRows, rank_rows
-from lepton_pipeline.evaluation.page import BLUE, FONT, INK, LEFT, PALE, RULE, add_axes, as_png, new_page, small_print
 from lepton_pipeline.parameters import About
+from lepton_pipeline.reporting.pictures.page import (
+    BLUE,
+    FONT,
+    INK,
+    LEFT,
+    PALE,
+    RULE,
+    add_axes,
+    as_png,
+    new_page,
+    small_print,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

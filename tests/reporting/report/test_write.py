@@ -6,7 +6,7 @@ import pytest
 from made_up import make_contract, make_evidence
 
 from lepton_pipeline.registry.publish import describe_version
-from lepton_pipeline.report.write import write_report
+from lepton_pipeline.reporting.report.write import write_report
 from lepton_pipeline.tracking.lineage import environment, read_run
 from lepton_pipeline.tracking.runs import RunLog, Tracking
 
@@ -79,7 +79,7 @@ def test_templates_are_part_of_the_package():
     import tomllib
     from pathlib import Path
 
-    declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-    assert declared["tool"]["setuptools"]["package-data"]["lepton_pipeline.report"] == ["templates/*"]
-    names = {file.name for file in (files("lepton_pipeline.report") / "templates").iterdir()}
+    declared = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    assert declared["tool"]["setuptools"]["package-data"]["lepton_pipeline.reporting.report"] == ["templates/*"]
+    names = {file.name for file in (files("lepton_pipeline.reporting.report") / "templates").iterdir()}
     assert {"report.html", "style.css", "model_card.md", "verdict.html"} <= names

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lepton_pipeline.evaluation.page import BLUE, FONT, GREY, INK, LEFT, add_axes, as_png, new_page, small_print
 from lepton_pipeline.model.typical import MISSING, show
 from lepton_pipeline.parameters import About
+from lepton_pipeline.reporting.pictures.page import BLUE, FONT, GREY, INK, LEFT, add_axes, as_png, new_page, small_print
 from lepton_pipeline.system.readable import printable
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
-from lepton_pipeline.report.evidence import Evidence
+from lepton_pipeline.reporting.report.evidence import Evidence
 
 ABOUT = About(
     question="Will a client default on next month's payment?",

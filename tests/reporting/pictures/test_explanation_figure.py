@@ -2,8 +2,8 @@ import struct
 
 import pytest
 
-from lepton_pipeline.evaluation.explanation_figure import draw_explanation
 from lepton_pipeline.parameters import About
+from lepton_pipeline.reporting.pictures.explanation import draw_explanation
 
 
 def point(value, probability=0.3):
@@ -40,7 +40,7 @@ def draw(**changed):
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr("lepton_pipeline.evaluation.page._DPI", 40)
+    monkeypatch.setattr("lepton_pipeline.reporting.pictures.page._DPI", 40)
 
 
 @pytest.mark.usefixtures("small")

@@ -1,6 +1,6 @@
 import pytest
 
-from lepton_pipeline.report import words
+from lepton_pipeline.reporting.report import words
 
 
 @pytest.mark.parametrize(
