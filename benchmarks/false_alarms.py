@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.monitoring.decay import has_decayed, is_below, measure_window
-from lepton_pipeline.monitoring.domain import tell_apart
-from lepton_pipeline.monitoring.drift import adjusted, compare, smallest_auc
-from lepton_pipeline.monitoring.reference import Reference, describe_reference
+from lepton_pipeline.operations.monitoring.decay import has_decayed, is_below, measure_window
+from lepton_pipeline.operations.monitoring.domain import tell_apart
+from lepton_pipeline.operations.monitoring.drift import adjusted, compare, smallest_auc
+from lepton_pipeline.operations.monitoring.reference import Reference, describe_reference
 from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Monitoring
 
 _MONITORING = Monitoring()

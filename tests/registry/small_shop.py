@@ -16,7 +16,7 @@ from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.classifier import train_model
-from lepton_pipeline.monitoring.reference import describe_reference
+from lepton_pipeline.operations.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import (
     About,
     Dataset,

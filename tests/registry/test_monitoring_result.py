@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError, DataError
-from lepton_pipeline.monitoring.new_rows import score_new_rows
-from lepton_pipeline.monitoring.page import render_page
-from lepton_pipeline.monitoring.reference import Reference
-from lepton_pipeline.monitoring.result import compare_new_rows
+from lepton_pipeline.operations.monitoring.new_rows import score_new_rows
+from lepton_pipeline.operations.monitoring.page import render_page
+from lepton_pipeline.operations.monitoring.reference import Reference
+from lepton_pipeline.operations.monitoring.result import compare_new_rows
 from lepton_pipeline.parameters import About, Decay, Evaluation, Gate, Monitoring, Retraining
 from lepton_pipeline.registry.fetch import fetch_champion
 

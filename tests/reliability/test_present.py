@@ -14,7 +14,7 @@ from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.features.derive import derive_all, derive_features
-from lepton_pipeline.monitoring.new_rows import score_new_rows
+from lepton_pipeline.operations.monitoring.new_rows import score_new_rows
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Split, Window
 
 WAITING = 60

@@ -15,7 +15,7 @@ from lepton_pipeline.data.labels import known_labels
 from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.evaluation.metrics import measure, rank_rows
 from lepton_pipeline.evaluation.resampling import Figure, Sample, percentiles, resampling_units
-from lepton_pipeline.monitoring.decay import measure_window
+from lepton_pipeline.operations.monitoring.decay import measure_window
 from lepton_pipeline.parameters import Dataset, Evaluation
 
 POLICY, NEVER, ALWAYS = "policy", "never", "always"

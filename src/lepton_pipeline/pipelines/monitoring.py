@@ -10,9 +10,9 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.monitoring import new_rows, result
-from lepton_pipeline.monitoring.page import render_page
-from lepton_pipeline.monitoring.reference import Reference
+from lepton_pipeline.operations.monitoring import new_rows, result
+from lepton_pipeline.operations.monitoring.page import render_page
+from lepton_pipeline.operations.monitoring.reference import Reference
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Monitoring, Retraining
 from lepton_pipeline.parameters.jobs import MONITORING
 from lepton_pipeline.pipelines import features

@@ -14,9 +14,9 @@ from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
-from lepton_pipeline.monitoring.domain import one_a_group, tell_apart
-from lepton_pipeline.monitoring.drift import (
+from lepton_pipeline.operations.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
+from lepton_pipeline.operations.monitoring.domain import one_a_group, tell_apart
+from lepton_pipeline.operations.monitoring.drift import (
     FEWEST_ROWS,
     adjusted,
     compare,
@@ -25,8 +25,8 @@ from lepton_pipeline.monitoring.drift import (
     compare_volume,
     smallest_auc,
 )
-from lepton_pipeline.monitoring.new_rows import learnt_rows
-from lepton_pipeline.monitoring.reference import PROBABILITY, Reference
+from lepton_pipeline.operations.monitoring.new_rows import learnt_rows
+from lepton_pipeline.operations.monitoring.reference import PROBABILITY, Reference
 from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Gate, Monitoring, Retraining
 
 _MOST_WINDOWS = 36

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.monitoring.reference import Reference, describe_reference
+from lepton_pipeline.operations.monitoring.reference import Reference, describe_reference
 from lepton_pipeline.parameters import Dataset
 
 DATASET = Dataset(target="y", positive=1)

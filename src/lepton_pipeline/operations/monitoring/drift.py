@@ -14,8 +14,15 @@ import pandas as pd
 from lepton_pipeline.evaluation.drift import chi_square, holm, missing_test, pool_levels, stability_index
 from lepton_pipeline.features.column_encoders import LARGEST, CategoricalColumn, NumericColumn, as_numbers
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.monitoring.changes import change_of_levels, change_of_missing, change_of_numbers, shown
-from lepton_pipeline.monitoring.reference import Categories, Numbers, Reference, Volume, count_units, hash_level
+from lepton_pipeline.operations.monitoring.changes import change_of_levels, change_of_missing, change_of_numbers, shown
+from lepton_pipeline.operations.monitoring.reference import (
+    Categories,
+    Numbers,
+    Reference,
+    Volume,
+    count_units,
+    hash_level,
+)
 from lepton_pipeline.parameters import Monitoring
 
 # Fewer tell nothing: neither p-values nor the PSI are then what they are called.

@@ -5,7 +5,7 @@ import pytest
 from lepton_pipeline.data.labels import known_labels
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.monitoring.new_rows import learnt_rows, score_new_rows
+from lepton_pipeline.operations.monitoring.new_rows import learnt_rows, score_new_rows
 from lepton_pipeline.parameters import Dataset
 
 TIMED = Dataset(target="y", positive=1, time="day", label_delay="10d", present="2026-03-10")

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.evaluation.metrics import measure_once
-from lepton_pipeline.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
+from lepton_pipeline.operations.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
 from lepton_pipeline.parameters import Decay, Evaluation
 
 EVALUATION = Evaluation(resamples=200)

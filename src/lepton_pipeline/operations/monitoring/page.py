@@ -48,7 +48,7 @@ def render_page(result: dict[str, Any], about: About) -> str:
     environment = Environment(
         loader=ChoiceLoader(
             [
-                PackageLoader("lepton_pipeline.monitoring", ""),
+                PackageLoader("lepton_pipeline.operations.monitoring", ""),
                 PackageLoader("lepton_pipeline.reporting.report", "templates"),
             ]
         ),

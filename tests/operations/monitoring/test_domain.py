@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from lepton_pipeline.monitoring.domain import one_a_group, permutation_test, tell_apart
+from lepton_pipeline.operations.monitoring.domain import one_a_group, permutation_test, tell_apart
 
 
 def rows(count, seed, correlation=0.0, shift=0.0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.monitoring.reference import Categories, Numbers
+from lepton_pipeline.operations.monitoring.reference import Categories, Numbers
 
 _SHOWN_CHARACTERS = 40
 

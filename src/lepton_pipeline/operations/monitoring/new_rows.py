@@ -9,7 +9,7 @@ from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.monitoring.reference import PROBABILITY
+from lepton_pipeline.operations.monitoring.reference import PROBABILITY
 from lepton_pipeline.parameters import Dataset
 
 # Of the rows that a model has learnt from, as many must still be there for the rest of them to stand for all.

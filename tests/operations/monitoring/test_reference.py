@@ -8,7 +8,12 @@ from many_columns import DATASET, draw, learn
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.monitoring.reference import Reference, count_categories, count_numbers, describe_reference
+from lepton_pipeline.operations.monitoring.reference import (
+    Reference,
+    count_categories,
+    count_numbers,
+    describe_reference,
+)
 from lepton_pipeline.parameters import Dataset
 
 

@@ -7,8 +7,8 @@ from many_columns import draw, learn
 from scipy.stats import binom
 
 from lepton_pipeline.evaluation.drift import compare_rows
-from lepton_pipeline.monitoring.drift import adjusted, compare, compare_numbers, compare_volume, smallest_auc
-from lepton_pipeline.monitoring.reference import Volume, count_numbers
+from lepton_pipeline.operations.monitoring.drift import adjusted, compare, compare_numbers, compare_volume, smallest_auc
+from lepton_pipeline.operations.monitoring.reference import Volume, count_numbers
 from lepton_pipeline.parameters import Dataset, Monitoring
 
 MONITORING = Monitoring()
