@@ -138,13 +138,13 @@ def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_re
 
 
 def _tell_of_job(request: Request, outcome: Outcome, log: Any) -> None:
-    from lepton_pipeline.alerting import tell_of_job
+    from lepton_pipeline.operations.alerts.tell import tell_of_job
 
     tell_of_job(project_folder(), request, outcome, log)
 
 
 def _tell_of_error(env: str | None, vertical: str, error: Exception) -> None:
-    from lepton_pipeline.alerting import tell_of_error
+    from lepton_pipeline.operations.alerts.tell import tell_of_error
 
     tell_of_error(project_folder(), env, vertical, error)
 

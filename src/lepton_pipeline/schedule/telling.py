@@ -29,7 +29,7 @@ def teller(project: Path, env: str | None, say: Callable[[str], None]) -> Tell:
         env: configuration environment.
         say: takes each line about what became of it.
     """
-    command = [sys.executable, "-m", "lepton_pipeline.alerting", str(project), *([env] if env else [])]
+    command = [sys.executable, "-m", "lepton_pipeline.operations.alerts.tell", str(project), *([env] if env else [])]
 
     def tell(vertical: str, cause: str, text: str, at: datetime, details: dict[str, Any]) -> None:
         alert = {"vertical": vertical, "cause": cause, "text": text, "at": at.isoformat(), "details": details}

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from lepton_pipeline.operations.alerts.channels import PATIENCE, DeliveryError, Patience, append_line, post, send_mail
 from lepton_pipeline.parameters import Alerts
 from lepton_pipeline.parameters.durations import as_timedelta
-from lepton_pipeline.retraining.channels import PATIENCE, DeliveryError, Patience, append_line, post, send_mail
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.locks import FileLock
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError, ContractError, DataError
+from lepton_pipeline.operations.alerts.causes import alert_of_error, alerts_of
 from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.retraining.causes import alert_of_error, alerts_of
 from lepton_pipeline.retraining.facts import Champion, Facts, QualityWindow
 from lepton_pipeline.retraining.job import Outcome, Request, Trained
 from lepton_pipeline.retraining.policy import decide

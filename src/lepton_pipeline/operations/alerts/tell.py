@@ -1,4 +1,4 @@
-"""Who is told what of a vertical's jobs; `python -m lepton_pipeline.alerting` for a scheduler that must stay small."""
+"""Who is told what of a vertical's jobs; `python -m lepton_pipeline.operations.alerts.tell` for a scheduler that must stay small."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lepton_pipeline.operations.alerts.causes import alert_of_error, alerts_of
+from lepton_pipeline.operations.alerts.send import Alert, Outcome, send, summary
 from lepton_pipeline.parameters import Alerts
-from lepton_pipeline.retraining.alerts import Alert, Outcome, send, summary
-from lepton_pipeline.retraining.causes import alert_of_error, alerts_of
 from lepton_pipeline.retraining.job import Outcome as JobOutcome
 from lepton_pipeline.retraining.job import Request
 from lepton_pipeline.schedule.read import read_own

@@ -17,10 +17,10 @@ from alert_servers import Smtp, Webhook, closed_port, drip, hang, serving
 from pydantic import ValidationError
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.operations.alerts.channels import Patience
+from lepton_pipeline.operations.alerts.send import Alert, Outcome, send, summary
 from lepton_pipeline.parameters import Alerts
 from lepton_pipeline.project.declaration import read_vertical
-from lepton_pipeline.retraining.alerts import Alert, Outcome, send, summary
-from lepton_pipeline.retraining.channels import Patience
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 QUICK = Patience(timeout=1.0, waits=(0.01, 0.02), deadline=20.0)
@@ -238,7 +238,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from lepton_pipeline.parameters import Alerts
-from lepton_pipeline.retraining.alerts import Alert, send
+from lepton_pipeline.operations.alerts.send import Alert, send
 name, folder = sys.argv[1], Path(sys.argv[2])
 at = datetime.now(UTC)
 for number in range(20):
@@ -269,9 +269,9 @@ def test_whatever_goes_wrong_is_an_outcome(tmp_path, monkeypatch):
     def broken(*arguments: object) -> None:
         raise RuntimeError("http://127.0.0.1/S3CRET")
 
-    monkeypatch.setattr("lepton_pipeline.retraining.alerts.append_line", broken)
+    monkeypatch.setattr("lepton_pipeline.operations.alerts.send.append_line", broken)
     assert send(alert(), Alerts(file="x"), tmp_path) == [Outcome("file", "failed", "RuntimeError")]
-    monkeypatch.setattr("lepton_pipeline.retraining.alerts._channels", broken)
+    monkeypatch.setattr("lepton_pipeline.operations.alerts.send._channels", broken)
     assert send(alert(), Alerts(file="x"), tmp_path) == [Outcome("", "failed", "RuntimeError")]
     monkeypatch.undo()
     (tmp_path / "x").mkdir()

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from lepton_pipeline.errors import DataError, user_error
+from lepton_pipeline.operations.alerts.send import CONTRACT, DECAY, DRIFT, FAILED, REFUSED, Alert
 from lepton_pipeline.parameters import Decay
 from lepton_pipeline.registry.verdict import verdict
-from lepton_pipeline.retraining.alerts import CONTRACT, DECAY, DRIFT, FAILED, REFUSED, Alert
 from lepton_pipeline.retraining.job import Outcome, Request
 from lepton_pipeline.retraining.policy import decide
 
