@@ -18,9 +18,9 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
-    from lepton_pipeline.backfill.grid import Grid
-    from lepton_pipeline.backfill.shelf import Shelf
-    from lepton_pipeline.backfill_steps import BackfillSteps
+    from lepton_pipeline.operations.backfill.grid import Grid
+    from lepton_pipeline.operations.backfill.shelf import Shelf
+    from lepton_pipeline.operations.backfill.steps import BackfillSteps
     from lepton_pipeline.tracking.runs import RunLog
 
 # Beside the models of a vertical, and beside its reports.
@@ -62,9 +62,9 @@ def backfill(
 
 
 def _backfill(vertical: str, since: str, until: str, every: str, params: dict[str, Any], env: str | None) -> int:
-    from lepton_pipeline.backfill.grid import make_grid
-    from lepton_pipeline.backfill.shelf import Shelf
-    from lepton_pipeline.backfill_steps import BackfillSteps
+    from lepton_pipeline.operations.backfill.grid import make_grid
+    from lepton_pipeline.operations.backfill.shelf import Shelf
+    from lepton_pipeline.operations.backfill.steps import BackfillSteps
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.parameters.jobs import BACKFILL, KIND, Job
     from lepton_pipeline.system.job_lock import FOLDER, only_job
@@ -108,11 +108,11 @@ def _work(
     now: datetime,
 ) -> None:
     """Walk through the dates, measure, and write what was found."""
-    from lepton_pipeline.backfill.realised import assign_periods, realise
-    from lepton_pipeline.backfill.result import describe
-    from lepton_pipeline.backfill.shelf import ARTEFACTS, STORE
-    from lepton_pipeline.backfill.walk import models_in_use, walk, without_clock
     from lepton_pipeline.backfill_view import print_backfill, print_look
+    from lepton_pipeline.operations.backfill.realised import assign_periods, realise
+    from lepton_pipeline.operations.backfill.result import describe
+    from lepton_pipeline.operations.backfill.shelf import ARTEFACTS, STORE
+    from lepton_pipeline.operations.backfill.walk import models_in_use, walk, without_clock
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.tracking.runs import RunLog, Tracking
 
@@ -140,9 +140,9 @@ def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run
     """Write the results below the vertical's reports and into the run; say where they lie."""
     import json
 
-    from lepton_pipeline.backfill.chart import draw_backfill
-    from lepton_pipeline.backfill.result import as_table, figures, series
     from lepton_pipeline.backfill_view import backfill_markdown
+    from lepton_pipeline.operations.backfill.chart import draw_backfill
+    from lepton_pipeline.operations.backfill.result import as_table, figures, series
 
     folder = project / _REPORT.format(found["vertical"])
     folder.mkdir(parents=True, exist_ok=True)

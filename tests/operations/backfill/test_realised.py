@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.backfill.grid import make_grid
-from lepton_pipeline.backfill.realised import ALWAYS, NEVER, POLICY, assign_periods, realise, summarise
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.operations.backfill.grid import make_grid
+from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, assign_periods, realise, summarise
 from lepton_pipeline.parameters import Dataset, Evaluation
 
 NOW = datetime(2026, 6, 15, tzinfo=UTC)

@@ -12,12 +12,12 @@ import pandas as pd
 from kedro.framework.project import pipelines, settings
 from kedro.pipeline import Pipeline
 
-from lepton_pipeline.backfill.shelf import Shelf
 from lepton_pipeline.data.as_of import labelled_rows, recent_rows
 from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import derive_all
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.operations.backfill.shelf import Shelf
 from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.parameters.jobs import BACKFILL, KIND, MONITORING, Job
 from lepton_pipeline.project.declaration import read_vertical

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lepton_pipeline.backfill.grid import make_grid
-from lepton_pipeline.backfill.realised import ALWAYS, NEVER, POLICY
-from lepton_pipeline.backfill.shelf import ARTEFACTS, STORE, Shelf
-from lepton_pipeline.backfill.walk import models_in_use, walk, without_clock
 from lepton_pipeline.errors import ContractError, DataError
+from lepton_pipeline.operations.backfill.grid import make_grid
+from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
+from lepton_pipeline.operations.backfill.shelf import ARTEFACTS, STORE, Shelf
+from lepton_pipeline.operations.backfill.walk import models_in_use, walk, without_clock
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.champion import BY_GATE, champion_of, move_champion
 from lepton_pipeline.retraining.facts import RowCounts

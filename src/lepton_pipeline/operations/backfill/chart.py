@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lepton_pipeline.backfill.realised import ALWAYS, NEVER, POLICY
+from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
 from lepton_pipeline.reporting.pictures.page import BLUE, FONT, INK, LEFT, add_axes, as_png, new_page, small_print
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lepton_pipeline.backfill.grid import make_grid
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.operations.backfill.grid import make_grid
 
 DAY = "2026-01-02"
 NOW = datetime(2026, 6, 15, tzinfo=UTC)

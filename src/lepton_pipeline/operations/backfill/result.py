@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.backfill.grid import Grid
-from lepton_pipeline.backfill.realised import STRATEGIES, Period, summarise
-from lepton_pipeline.backfill.walk import Look
+from lepton_pipeline.operations.backfill.grid import Grid
+from lepton_pipeline.operations.backfill.realised import STRATEGIES, Period, summarise
+from lepton_pipeline.operations.backfill.walk import Look
 
 _ENDS = ("value", "low", "high")
 

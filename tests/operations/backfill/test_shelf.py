@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from lepton_pipeline.backfill.shelf import STORE, Shelf
+from lepton_pipeline.operations.backfill.shelf import STORE, Shelf
 
 KEY = {"data": "a", "policy": "b"}
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.backfill.grid import Grid
 from lepton_pipeline.data.as_of import moment
 from lepton_pipeline.data.labels import known_labels
 from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.evaluation.metrics import measure, rank_rows
 from lepton_pipeline.evaluation.resampling import Figure, Sample, percentiles, resampling_units
+from lepton_pipeline.operations.backfill.grid import Grid
 from lepton_pipeline.operations.monitoring.decay import measure_window
 from lepton_pipeline.parameters import Dataset, Evaluation
 
