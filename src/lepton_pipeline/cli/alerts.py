@@ -27,8 +27,8 @@ def test(vertical: str, env: str | None) -> None:
     Exit codes: 0 it got through by all, 1 not by all, 2 bad configuration or usage.
     """
     from lepton_pipeline.operations.alerts.tell import is_anybody, trial
+    from lepton_pipeline.operations.schedule.read import read_own
     from lepton_pipeline.project.declaration import read_vertical
-    from lepton_pipeline.schedule.read import read_own
 
     project = project_folder()
     require_vertical(vertical)

@@ -50,7 +50,7 @@ def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
 @explained
 def list_schedules(times: int, env: str | None) -> None:
     """List the verticals: next times in their own zone, last result, retries."""
-    from lepton_pipeline.schedule.overview import overview, print_overview
+    from lepton_pipeline.operations.schedule.overview import overview, print_overview
 
     print_overview(overview(project_folder(), env, times))
 
@@ -75,8 +75,8 @@ def export(
     env: str | None,
 ) -> None:
     """Write the schedules for another scheduler: TARGET is airflow, cron, systemd or kubernetes."""
-    from lepton_pipeline.schedule.export import Place, write_export
-    from lepton_pipeline.schedule.read import read_policies
+    from lepton_pipeline.operations.schedule.export import Place, write_export
+    from lepton_pipeline.operations.schedule.read import read_policies
 
     here = project_folder()
     root, interpreter = _ELSEWHERE.get(target, (str(here), sys.executable))
@@ -88,6 +88,14 @@ def export(
 def _become(action: str, arguments: list[str], env: str | None) -> None:
     """Replace this process, which holds Kedro and pandas, by one that may wait for weeks."""
     tail = ["--env", env] if env else []
-    command = ["-m", "lepton_pipeline.schedule", action, "--project", str(project_folder()), *arguments, *tail]
+    command = [
+        "-m",
+        "lepton_pipeline.operations.schedule",
+        action,
+        "--project",
+        str(project_folder()),
+        *arguments,
+        *tail,
+    ]
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *command])  # noqa: S606  # this interpreter

@@ -24,7 +24,7 @@ def status(html: Path | None, env: str | None) -> None:
     Champion, data, last decision, drift, next run, failures. Nothing is run. Exit code 2 if runs and models cannot be
     read; what is known without them is shown.
     """
-    from lepton_pipeline.schedule.read import read_policies
+    from lepton_pipeline.operations.schedule.read import read_policies
     from lepton_pipeline.status.collect import collect
     from lepton_pipeline.status.page import write_page
     from lepton_pipeline.status.view import print_status

@@ -13,10 +13,10 @@ from typing import Any
 
 from lepton_pipeline.operations.alerts.causes import alert_of_error, alerts_of
 from lepton_pipeline.operations.alerts.send import Alert, Outcome, send, summary
+from lepton_pipeline.operations.schedule.read import read_own
 from lepton_pipeline.parameters import Alerts
 from lepton_pipeline.retraining.job import Outcome as JobOutcome
 from lepton_pipeline.retraining.job import Request
-from lepton_pipeline.schedule.read import read_own
 from lepton_pipeline.system.readable import say
 from lepton_pipeline.tracking.runs import RunLog
 
@@ -99,7 +99,7 @@ def _say(line: str) -> None:
 
 
 def _from_json(text: str) -> Alert:
-    """An alert as `lepton_pipeline.schedule.telling` hands it over."""
+    """An alert as `lepton_pipeline.operations.schedule.telling` hands it over."""
     content: dict[str, Any] = json.loads(text)
     alert = Alert(**(content | {"at": datetime.fromisoformat(content["at"])}))
     return replace(alert, details={**alert.details, "host": socket.gethostname()})

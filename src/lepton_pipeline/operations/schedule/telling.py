@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lepton_pipeline.schedule.policies import Policy
-from lepton_pipeline.schedule.state import Result
+from lepton_pipeline.operations.schedule.policies import Policy
+from lepton_pipeline.operations.schedule.state import Result
 
 # Broken data and a refusal by the gate are what a job tells itself, under other names than "failed".
 _TOLD = (3, 4)

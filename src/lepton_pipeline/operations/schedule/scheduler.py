@@ -16,11 +16,11 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.schedule import plan
-from lepton_pipeline.schedule.policies import Policies, Policy, fetch_policies, fingerprint
-from lepton_pipeline.schedule.process import Limits, StillRunningError, run_process, wait_for_orphan
-from lepton_pipeline.schedule.state import FOLDER, Result, Running, open_state
-from lepton_pipeline.schedule.telling import Tell, reason_to_tell
+from lepton_pipeline.operations.schedule import plan
+from lepton_pipeline.operations.schedule.policies import Policies, Policy, fetch_policies, fingerprint
+from lepton_pipeline.operations.schedule.process import Limits, StillRunningError, run_process, wait_for_orphan
+from lepton_pipeline.operations.schedule.state import FOLDER, Result, Running, open_state
+from lepton_pipeline.operations.schedule.telling import Tell, reason_to_tell
 
 _KEPT_LOGS = 20
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from shlex import quote
 
-from lepton_pipeline.schedule.export.place import NOTE, Place, cron_of, retry_loop
-from lepton_pipeline.schedule.policies import Policy
+from lepton_pipeline.operations.schedule.export.place import NOTE, Place, cron_of, retry_loop
+from lepton_pipeline.operations.schedule.policies import Policy
 
 SCRIPT = "retrain.sh"
 # No word of a command can be this one.

@@ -15,11 +15,11 @@ from click.testing import CliRunner
 
 from lepton_pipeline.cli.schedule import schedule
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.schedule.export import Place, write_export
-from lepton_pipeline.schedule.export.kubernetes import _name
-from lepton_pipeline.schedule.export.systemd import on_calendar
-from lepton_pipeline.schedule.policies import Policies, Policy
-from lepton_pipeline.schedule.ticks import Cron
+from lepton_pipeline.operations.schedule.export import Place, write_export
+from lepton_pipeline.operations.schedule.export.kubernetes import _name
+from lepton_pipeline.operations.schedule.export.systemd import on_calendar
+from lepton_pipeline.operations.schedule.policies import Policies, Policy
+from lepton_pipeline.operations.schedule.ticks import Cron
 
 BERLIN = Cron("30 2 * * 1-5", "Europe/Berlin")
 POLICIES = Policies(

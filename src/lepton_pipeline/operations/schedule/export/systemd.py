@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lepton_pipeline.schedule.export.cron import SCRIPT, retrain_script
-from lepton_pipeline.schedule.export.place import NOTE, Place, cron_of
-from lepton_pipeline.schedule.policies import Policy
-from lepton_pipeline.schedule.ticks import Cron
+from lepton_pipeline.operations.schedule.export.cron import SCRIPT, retrain_script
+from lepton_pipeline.operations.schedule.export.place import NOTE, Place, cron_of
+from lepton_pipeline.operations.schedule.policies import Policy
+from lepton_pipeline.operations.schedule.ticks import Cron
 
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 

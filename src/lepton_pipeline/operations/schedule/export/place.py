@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.schedule.plan import FINAL_CODES, FIRST_RETRY, LONGEST_WAIT, back_off
-from lepton_pipeline.schedule.policies import Policy
-from lepton_pipeline.schedule.ticks import Cron, Fields
+from lepton_pipeline.operations.schedule.plan import FINAL_CODES, FIRST_RETRY, LONGEST_WAIT, back_off
+from lepton_pipeline.operations.schedule.policies import Policy
+from lepton_pipeline.operations.schedule.ticks import Cron, Fields
 
 NOTE = "Written by `kedro schedule export`; write it again when the policy changes."
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.schedule.state import Record, Result, Running, State, only_scheduler, open_state
+from lepton_pipeline.operations.schedule.state import Record, Result, Running, State, only_scheduler, open_state
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from lepton_pipeline.schedule.plan import next_start
-from lepton_pipeline.schedule.policies import Policies, Policy
-from lepton_pipeline.schedule.state import FOLDER, Record, State
+from lepton_pipeline.operations.schedule.plan import next_start
+from lepton_pipeline.operations.schedule.policies import Policies, Policy
+from lepton_pipeline.operations.schedule.state import FOLDER, Record, State
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def overview(project: Path, env: str | None, times: int) -> list[Line]:
         ConfigurationError: there is no vertical.
         LeptonError: the state is damaged.
     """
-    from lepton_pipeline.schedule.read import read_policies
+    from lepton_pipeline.operations.schedule.read import read_policies
 
     return to_lines(read_policies(project, env), State(project / FOLDER / "state.json"), datetime.now(UTC), times)
 

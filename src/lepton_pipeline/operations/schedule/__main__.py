@@ -1,4 +1,4 @@
-"""`python -m lepton_pipeline.schedule`: what `kedro schedule run` and `once` turn into, without Kedro in memory."""
+"""`python -m lepton_pipeline.operations.schedule`: what `kedro schedule run` and `once` turn into, without Kedro in memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from types import FrameType
 import click
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.schedule.policies import fetch_policies
-from lepton_pipeline.schedule.scheduler import Options, Scheduler, retrain_command
-from lepton_pipeline.schedule.state import FOLDER, only_scheduler
-from lepton_pipeline.schedule.telling import teller
+from lepton_pipeline.operations.schedule.policies import fetch_policies
+from lepton_pipeline.operations.schedule.scheduler import Options, Scheduler, retrain_command
+from lepton_pipeline.operations.schedule.state import FOLDER, only_scheduler
+from lepton_pipeline.operations.schedule.telling import teller
 from lepton_pipeline.system.permissions import refused
 from lepton_pipeline.system.readable import say
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.schedule.ticks import Cron
+from lepton_pipeline.operations.schedule.ticks import Cron
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def fetch_policies(project: Path, env: str | None) -> Policies:
     Raises:
         ConfigurationError: there is nothing that could be read.
     """
-    command = [sys.executable, "-m", "lepton_pipeline.schedule.read", str(project), *([env] if env else [])]
+    command = [sys.executable, "-m", "lepton_pipeline.operations.schedule.read", str(project), *([env] if env else [])]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603  # ours
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]

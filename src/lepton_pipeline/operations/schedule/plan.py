@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from lepton_pipeline.schedule.policies import Policy
-from lepton_pipeline.schedule.state import Record, Result, Running
+from lepton_pipeline.operations.schedule.policies import Policy
+from lepton_pipeline.operations.schedule.state import Record, Result, Running
 
 # Bad usage, broken data and a refusal by the gate are the same a minute later.
 FINAL_CODES = (2, 3, 4)

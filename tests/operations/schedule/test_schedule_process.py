@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lepton_pipeline.schedule.process import Limits, StillRunningError, run_process, wait_for_orphan
+from lepton_pipeline.operations.schedule.process import Limits, StillRunningError, run_process, wait_for_orphan
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 POLITE = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); time.sleep(60)"

@@ -52,7 +52,7 @@ class Site:
 
     def start(self, action: str = "run") -> subprocess.Popen[str]:
         job = f"{shlex.quote(sys.executable)} -c {shlex.quote(JOB)} {{vertical}}"
-        command = [sys.executable, "-m", "lepton_pipeline.schedule", action, "--job", job]
+        command = [sys.executable, "-m", "lepton_pipeline.operations.schedule", action, "--job", job]
         if action == "run":
             command += ["--poll", "0.1", "--grace", "20"]
         self.started.append(subprocess.Popen(command, cwd=self.path, stderr=subprocess.PIPE, text=True))
@@ -126,7 +126,7 @@ def test_an_idle_scheduler_takes_less_than_60_mib(site):
 
 
 def test_the_scheduler_imports_nothing_heavy():
-    code = f"import sys, lepton_pipeline.schedule.__main__; print([name for name in {SMALL} if name in sys.modules])"
+    code = f"import sys, lepton_pipeline.operations.schedule.__main__; print([name for name in {SMALL} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.schedule.export.airflow import airflow_files
-from lepton_pipeline.schedule.export.cron import cron_files
-from lepton_pipeline.schedule.export.kubernetes import kubernetes_files
-from lepton_pipeline.schedule.export.place import Place
-from lepton_pipeline.schedule.export.systemd import systemd_files
-from lepton_pipeline.schedule.policies import Policies, Policy
+from lepton_pipeline.operations.schedule.export.airflow import airflow_files
+from lepton_pipeline.operations.schedule.export.cron import cron_files
+from lepton_pipeline.operations.schedule.export.kubernetes import kubernetes_files
+from lepton_pipeline.operations.schedule.export.place import Place
+from lepton_pipeline.operations.schedule.export.systemd import systemd_files
+from lepton_pipeline.operations.schedule.policies import Policies, Policy
 
 __all__ = ["Place", "render", "write_export"]
 

@@ -6,9 +6,9 @@ from hashlib import sha256
 from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.schedule.export.place import Place, cron_of, expression, to_yaml, total_seconds
-from lepton_pipeline.schedule.plan import FINAL_CODES
-from lepton_pipeline.schedule.policies import Policy
+from lepton_pipeline.operations.schedule.export.place import Place, cron_of, expression, to_yaml, total_seconds
+from lepton_pipeline.operations.schedule.plan import FINAL_CODES
+from lepton_pipeline.operations.schedule.policies import Policy
 
 # A CronJob appends eleven characters to its name, and a label has 63.
 _LONGEST_NAME = 52
