@@ -24,12 +24,12 @@ STEPS = {
     "before the lock": ("lepton_pipeline.system.job_lock:JobLock.acquire", "before"),
     "locked": ("lepton_pipeline.system.job_lock:JobLock.acquire", "after"),
     "its run is open": ("lepton_pipeline.tracking.runs:RunLog.open", "after"),
-    "counting rows": ("lepton_pipeline.retraining_steps:KedroSteps.count_rows", "before"),
-    "decision recorded": ("lepton_pipeline.retraining_steps:KedroSteps.train", "before"),
+    "counting rows": ("lepton_pipeline.operations.retraining.steps:KedroSteps.count_rows", "before"),
+    "decision recorded": ("lepton_pipeline.operations.retraining.steps:KedroSteps.train", "before"),
     "alias to be moved": ("lepton_pipeline.registry.gate:move_champion", "before"),
     "alias moved": ("lepton_pipeline.registry.gate:move_champion", "after"),
-    "closing": ("lepton_pipeline.retraining.job:_Work.finished", "before"),
-    "closed": ("lepton_pipeline.retraining.job:_Work.finished", "after"),
+    "closing": ("lepton_pipeline.operations.retraining.job:_Work.finished", "before"),
+    "closed": ("lepton_pipeline.operations.retraining.job:_Work.finished", "after"),
 }
 
 

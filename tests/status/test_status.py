@@ -12,11 +12,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from lepton_pipeline.operations.retraining.history import JobRun
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
 from lepton_pipeline.operations.schedule.state import Record, Result, State
 from lepton_pipeline.operations.schedule.ticks import Cron
 from lepton_pipeline.registry.champion import move_champion
-from lepton_pipeline.retraining.history import JobRun
 from lepton_pipeline.status import words
 from lepton_pipeline.status.collect import VerticalStatus, collect
 from lepton_pipeline.status.page import render_page, write_page

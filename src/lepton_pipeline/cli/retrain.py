@@ -16,8 +16,8 @@ from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
-    from lepton_pipeline.retraining.job import Outcome, Request
-    from lepton_pipeline.retraining_steps import KedroSteps
+    from lepton_pipeline.operations.retraining.job import Outcome, Request
+    from lepton_pipeline.operations.retraining.steps import KedroSteps
 
 _INTERRUPTED = 130
 
@@ -66,7 +66,7 @@ def retrain(
 @explained
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
     """List what the latest jobs of VERTICAL decided, the latest first."""
-    from lepton_pipeline.retraining.history import job_runs
+    from lepton_pipeline.operations.retraining.history import job_runs
     from lepton_pipeline.retraining_view import print_jobs
     from lepton_pipeline.tracking.runs import existing_store, read_tracking
 
@@ -85,8 +85,8 @@ def _prepare(
     Raises:
         ConfigurationError: what is wrong with it.
     """
-    from lepton_pipeline.retraining.job import Request
-    from lepton_pipeline.retraining_steps import KedroSteps
+    from lepton_pipeline.operations.retraining.job import Request
+    from lepton_pipeline.operations.retraining.steps import KedroSteps
 
     steps = KedroSteps(project_folder(), env, vertical, date, now)
     declared, mlflow = steps.declared()
@@ -95,8 +95,8 @@ def _prepare(
 
 def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
     """Say what would be decided."""
-    from lepton_pipeline.retraining.job import look
-    from lepton_pipeline.retraining.policy import decide
+    from lepton_pipeline.operations.retraining.job import look
+    from lepton_pipeline.operations.retraining.policy import decide
     from lepton_pipeline.retraining_view import print_decision
     from lepton_pipeline.tracking.runs import existing_store, read_tracking
 
@@ -108,7 +108,7 @@ def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
 
 def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on_refusal: bool) -> int:
     """Do the job, unless another process does, and return the exit code."""
-    from lepton_pipeline.retraining.job import run_job
+    from lepton_pipeline.operations.retraining.job import run_job
     from lepton_pipeline.retraining_view import print_decision
     from lepton_pipeline.system.job_lock import FOLDER, only_job
     from lepton_pipeline.tracking.runs import RunLog, read_tracking
@@ -151,7 +151,7 @@ def _tell_of_error(env: str | None, vertical: str, error: Exception) -> None:
 
 def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:
     """The date to see the data of, and the moment to decide for."""
-    from lepton_pipeline.retraining.history import as_moment
+    from lepton_pipeline.operations.retraining.history import as_moment
 
     now = datetime.now(UTC)
     if as_of is None:

@@ -8,10 +8,10 @@ import pytest
 
 from lepton_pipeline.errors import ConfigurationError, ContractError, DataError
 from lepton_pipeline.operations.alerts.causes import alert_of_error, alerts_of
+from lepton_pipeline.operations.retraining.facts import Champion, Facts, QualityWindow
+from lepton_pipeline.operations.retraining.job import Outcome, Request, Trained
+from lepton_pipeline.operations.retraining.policy import decide
 from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.retraining.facts import Champion, Facts, QualityWindow
-from lepton_pipeline.retraining.job import Outcome, Request, Trained
-from lepton_pipeline.retraining.policy import decide
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CHAMPION = Champion(3, "2026-09-01", "2026-10-01", 500, NOW, NOW, 400, None)

@@ -12,10 +12,10 @@ from lepton_pipeline.operations.backfill.grid import make_grid
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
 from lepton_pipeline.operations.backfill.shelf import ARTEFACTS, STORE, Shelf
 from lepton_pipeline.operations.backfill.walk import models_in_use, walk, without_clock
+from lepton_pipeline.operations.retraining.facts import RowCounts
+from lepton_pipeline.operations.retraining.job import Trained
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.champion import BY_GATE, champion_of, move_champion
-from lepton_pipeline.retraining.facts import RowCounts
-from lepton_pipeline.retraining.job import Trained
 from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 NOW = datetime(2026, 6, 15, tzinfo=UTC)

@@ -9,10 +9,10 @@ from typing import Any
 
 from lepton_pipeline.errors import DataError, user_error
 from lepton_pipeline.operations.alerts.send import CONTRACT, DECAY, DRIFT, FAILED, REFUSED, Alert
+from lepton_pipeline.operations.retraining.job import Outcome, Request
+from lepton_pipeline.operations.retraining.policy import decide
 from lepton_pipeline.parameters import Decay
 from lepton_pipeline.registry.verdict import verdict
-from lepton_pipeline.retraining.job import Outcome, Request
-from lepton_pipeline.retraining.policy import decide
 
 _WATCHED = {"on_drift": DRIFT, "on_decay": DECAY}
 # Values of rows stay within the project; their number and their column are enough to be called.

@@ -13,10 +13,10 @@ from typing import Any
 
 from lepton_pipeline.operations.alerts.causes import alert_of_error, alerts_of
 from lepton_pipeline.operations.alerts.send import Alert, Outcome, send, summary
+from lepton_pipeline.operations.retraining.job import Outcome as JobOutcome
+from lepton_pipeline.operations.retraining.job import Request
 from lepton_pipeline.operations.schedule.read import read_own
 from lepton_pipeline.parameters import Alerts
-from lepton_pipeline.retraining.job import Outcome as JobOutcome
-from lepton_pipeline.retraining.job import Request
 from lepton_pipeline.system.readable import say
 from lepton_pipeline.tracking.runs import RunLog
 

@@ -18,11 +18,11 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import derive_all
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.operations.backfill.shelf import Shelf
+from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
+from lepton_pipeline.operations.retraining.job import Trained
 from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.parameters.jobs import BACKFILL, KIND, MONITORING, Job
 from lepton_pipeline.project.declaration import read_vertical
-from lepton_pipeline.retraining.facts import Champion, RowCounts, count_rows
-from lepton_pipeline.retraining.job import Trained
 from lepton_pipeline.tracking import lineage
 from lepton_pipeline.tracking.runs import RunLog
 

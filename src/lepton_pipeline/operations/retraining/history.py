@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from lepton_pipeline.operations.retraining.facts import Champion, Estimate
 from lepton_pipeline.parameters.jobs import RETRAINING, Job, is_partial
 from lepton_pipeline.registry.champion import champion_of, history
-from lepton_pipeline.retraining.facts import Champion, Estimate
 from lepton_pipeline.system.processes import has_ended
 from lepton_pipeline.tracking.runs import VANISHED
 

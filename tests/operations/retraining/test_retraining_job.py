@@ -11,11 +11,11 @@ from uuid import uuid4
 import pytest
 
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.operations.retraining.facts import Estimate, RowCounts
+from lepton_pipeline.operations.retraining.history import as_moment, failures, job_runs, last_training, read_champion
+from lepton_pipeline.operations.retraining.job import Request, Trained, run_job
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.champion import move_champion
-from lepton_pipeline.retraining.facts import Estimate, RowCounts
-from lepton_pipeline.retraining.history import as_moment, failures, job_runs, last_training, read_champion
-from lepton_pipeline.retraining.job import Request, Trained, run_job
 from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

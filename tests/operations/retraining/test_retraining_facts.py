@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.operations.retraining.facts import Champion, count_rows, read_monitoring
 from lepton_pipeline.parameters import Dataset
-from lepton_pipeline.retraining.facts import Champion, count_rows, read_monitoring
 
 NOW = datetime(2026, 1, 11, tzinfo=UTC)
 TABLE = pd.DataFrame({"day": pd.date_range("2026-01-01", periods=10), "y": [0, 1] * 5})

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lepton_pipeline.operations.retraining.facts import Champion, Estimate, Facts, QualityWindow
+from lepton_pipeline.operations.retraining.policy import decide
 from lepton_pipeline.parameters import Decay, Retraining
-from lepton_pipeline.retraining.facts import Champion, Estimate, Facts, QualityWindow
-from lepton_pipeline.retraining.policy import decide
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from lepton_pipeline.operations.retraining.facts import Facts
 from lepton_pipeline.parameters import Decay, Retraining
 from lepton_pipeline.parameters.durations import as_timedelta
-from lepton_pipeline.retraining.facts import Facts
 
 _NAMED = 3
 _NOT_DECLARED = "not declared"

@@ -14,12 +14,12 @@ from kedro.io import AbstractDataset
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import add_features
+from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
+from lepton_pipeline.operations.retraining.job import Trained
 from lepton_pipeline.parameters import Vertical, utc_text
 from lepton_pipeline.parameters.jobs import MONITORING, Job
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.project.resume import kedro_hint
-from lepton_pipeline.retraining.facts import Champion, RowCounts, count_rows
-from lepton_pipeline.retraining.job import Trained
 
 
 class KedroSteps:
