@@ -20,7 +20,7 @@ _BOTH: dict[str, Any] = {
     f"{_TRACKING}RunLog.record": MLFLOW_RECORD,
     f"{_TRACKING}log_metrics": MLFLOW_RECORD,
     f"{_TRACKING}RunLog.close": "MLflow: close",
-    "lepton_pipeline.summary:print_summary": "summary",
+    "lepton_pipeline.terminal.training:print_summary": "summary",
 }
 # What is called -> the part its time belongs to, or a function that says so from the call's arguments.
 # What is imported by name elsewhere stands before the modules that do so.

@@ -48,14 +48,14 @@ from lepton_pipeline.model.classifier import train_model as fit_classifier
 from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.operations.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training, Vertical
-from lepton_pipeline.progress import show_epochs
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.reporting.pictures.explanation import draw_explanation
 from lepton_pipeline.reporting.pictures.quality import draw_figures
 from lepton_pipeline.reporting.report.write import write_report
-from lepton_pipeline.summary import print_summary, summary_markdown
+from lepton_pipeline.terminal.progress import show_epochs
+from lepton_pipeline.terminal.training import print_summary, summary_markdown
 from lepton_pipeline.tracking import lineage
 from lepton_pipeline.tracking.flat import log_epoch
 from lepton_pipeline.tracking.runs import RunLog, read_tracking

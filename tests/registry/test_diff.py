@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from small_shop import EVALUATION
 
-from lepton_pipeline.champion_tables import print_diff, print_history
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Split, Vertical
 from lepton_pipeline.registry.champion import history, move_champion
 from lepton_pipeline.registry.diff import HeldRows, compare_versions
+from lepton_pipeline.terminal.champions import print_diff, print_history
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from lepton_pipeline.parameters import (
 from lepton_pipeline.scoring import score
 from lepton_pipeline.scoring.check import check_input
 from lepton_pipeline.scoring.score import score_input
-from lepton_pipeline.scoring_summary import scoring_markdown
+from lepton_pipeline.terminal.scoring import scoring_markdown
 
 DATASET = Dataset(target="bought", positive="yes", id="id")
 AGE = {"expect": "column_values_to_be_between", "column": "age", "min_value": 18}

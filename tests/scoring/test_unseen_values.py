@@ -16,7 +16,7 @@ from lepton_pipeline.features.unseen import UnseenCounts
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
 from lepton_pipeline.scoring.check import check_input
 from lepton_pipeline.scoring.score import score_input
-from lepton_pipeline.scoring_summary import scoring_markdown
+from lepton_pipeline.terminal.scoring import scoring_markdown
 
 VERSION = {"name": "shop", "version": 3, "alias": "champion", "run_id": "r", "weights_sha256": "w"}
 SHOPS = CategoricalColumn.fit(pd.Series(["01", "02", "A"] * 20, name="shop"), "text")

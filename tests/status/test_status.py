@@ -20,7 +20,7 @@ from lepton_pipeline.registry.champion import move_champion
 from lepton_pipeline.status import words
 from lepton_pipeline.status.collect import VerticalStatus, collect
 from lepton_pipeline.status.page import render_page, write_page
-from lepton_pipeline.status.view import print_status
+from lepton_pipeline.terminal.status import print_status
 from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 NOW = datetime.now(UTC)

@@ -1,10 +1,10 @@
 import pytest
 
-from lepton_pipeline.backfill_view import backfill_markdown
-from lepton_pipeline.monitoring_summary import monitoring_markdown
-from lepton_pipeline.scoring_summary import scoring_markdown
-from lepton_pipeline.summary import summary_markdown
 from lepton_pipeline.system.markdown import as_markdown
+from lepton_pipeline.terminal.backfill import backfill_markdown
+from lepton_pipeline.terminal.monitoring import monitoring_markdown
+from lepton_pipeline.terminal.scoring import scoring_markdown
+from lepton_pipeline.terminal.training import summary_markdown
 
 EVIL = "![x](http://host/x.png) <img src=http://host> **b** &lt; $a$ _c_ \x1b[2K\nof two lines |"
 SHOWN = (

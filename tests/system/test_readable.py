@@ -10,7 +10,7 @@ from rich.table import Table
 import lepton_pipeline
 from lepton_pipeline.cli.options import readable
 from lepton_pipeline.system.readable import readable_output, say
-from lepton_pipeline.terminal import Text, console
+from lepton_pipeline.terminal.console import Text, console
 
 
 @pytest.fixture

@@ -108,12 +108,12 @@ def _work(
     now: datetime,
 ) -> None:
     """Walk through the dates, measure, and write what was found."""
-    from lepton_pipeline.backfill_view import print_backfill, print_look
     from lepton_pipeline.operations.backfill.realised import assign_periods, realise
     from lepton_pipeline.operations.backfill.result import describe
     from lepton_pipeline.operations.backfill.shelf import ARTEFACTS, STORE
     from lepton_pipeline.operations.backfill.walk import models_in_use, walk, without_clock
     from lepton_pipeline.parameters import utc_text
+    from lepton_pipeline.terminal.backfill import print_backfill, print_look
     from lepton_pipeline.tracking.runs import RunLog, Tracking
 
     table = steps.whole_table()
@@ -140,9 +140,9 @@ def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run
     """Write the results below the vertical's reports and into the run; say where they lie."""
     import json
 
-    from lepton_pipeline.backfill_view import backfill_markdown
     from lepton_pipeline.operations.backfill.chart import draw_backfill
     from lepton_pipeline.operations.backfill.result import as_table, figures, series
+    from lepton_pipeline.terminal.backfill import backfill_markdown
 
     folder = project / _REPORT.format(found["vertical"])
     folder.mkdir(parents=True, exist_ok=True)

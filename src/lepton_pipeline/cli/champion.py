@@ -30,9 +30,9 @@ def champion() -> None:
 @explained
 def list_champions(vertical: str | None, env: str | None) -> None:
     """List who was champion of VERTICAL, or of all, from when to when, and why it moved."""
-    from lepton_pipeline.champion_tables import print_history
     from lepton_pipeline.project.declaration import find_verticals
     from lepton_pipeline.registry.champion import history, require_model
+    from lepton_pipeline.terminal.champions import print_history
 
     client = _client(env, "look")
     names = [vertical] if vertical else find_verticals(project_folder() / settings.CONF_SOURCE / "base")
@@ -95,9 +95,9 @@ def diff(vertical: str, a: str, b: str, env: str | None) -> None:
 
     Both are scored on the test rows on disk that neither has learnt from.
     """
-    from lepton_pipeline.champion_tables import print_diff
     from lepton_pipeline.registry.champion import require_model
     from lepton_pipeline.registry.diff import compare_versions
+    from lepton_pipeline.terminal.champions import print_diff
 
     client = _client(env)
     require_model(client, vertical)

@@ -67,7 +67,7 @@ def retrain(
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
     """List what the latest jobs of VERTICAL decided, the latest first."""
     from lepton_pipeline.operations.retraining.history import job_runs
-    from lepton_pipeline.retraining_view import print_jobs
+    from lepton_pipeline.terminal.retraining import print_jobs
     from lepton_pipeline.tracking.runs import existing_store, read_tracking
 
     require_vertical(vertical)
@@ -97,7 +97,7 @@ def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
     """Say what would be decided."""
     from lepton_pipeline.operations.retraining.job import look
     from lepton_pipeline.operations.retraining.policy import decide
-    from lepton_pipeline.retraining_view import print_decision
+    from lepton_pipeline.terminal.retraining import print_decision
     from lepton_pipeline.tracking.runs import existing_store, read_tracking
 
     client = existing_store(read_tracking(mlflow), project_folder())
@@ -109,8 +109,8 @@ def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
 def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on_refusal: bool) -> int:
     """Do the job, unless another process does, and return the exit code."""
     from lepton_pipeline.operations.retraining.job import run_job
-    from lepton_pipeline.retraining_view import print_decision
     from lepton_pipeline.system.job_lock import FOLDER, only_job
+    from lepton_pipeline.terminal.retraining import print_decision
     from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
     project = project_folder()

@@ -32,7 +32,7 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None, debug:
     """Put the latest runs of VERTICAL side by side, the best first, on the terminal and as an HTML page."""
     from lepton_pipeline.registry.compare import compare_runs
     from lepton_pipeline.registry.compare_page import compare_page
-    from lepton_pipeline.runs_view import print_comparison
+    from lepton_pipeline.terminal.runs import print_comparison
     from lepton_pipeline.tracking.store import latest_runs, model_versions, open_store
 
     try:
@@ -60,7 +60,7 @@ def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None, debug: boo
     0 everything is equal, 5 it is not, or could not be, 2 bad usage, 1 anything else.
     """
     from lepton_pipeline.reproduction import reproduce_run
-    from lepton_pipeline.runs_view import print_checks, print_outcome
+    from lepton_pipeline.terminal.runs import print_checks, print_outcome
     from lepton_pipeline.tracking.store import open_store
 
     try:

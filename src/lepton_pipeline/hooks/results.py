@@ -13,14 +13,14 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from lepton_pipeline.columns_view import facts_grid
 from lepton_pipeline.errors import user_error
-from lepton_pipeline.monitoring_summary import monitoring_markdown, print_monitoring
 from lepton_pipeline.parameters.jobs import MONITORING, PARTIAL, SCORING, TRAINING, Job
-from lepton_pipeline.scoring_summary import print_scoring, scoring_markdown
-from lepton_pipeline.summary import print_summary, summary_markdown
 from lepton_pipeline.system.credentials import masked
-from lepton_pipeline.terminal import Text, console
+from lepton_pipeline.terminal.columns import facts_grid
+from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.monitoring import monitoring_markdown, print_monitoring
+from lepton_pipeline.terminal.scoring import print_scoring, scoring_markdown
+from lepton_pipeline.terminal.training import print_summary, summary_markdown
 from lepton_pipeline.tracking.runs import PAGES as TRAINING_PAGES
 
 logger = logging.getLogger(__name__)

@@ -18,13 +18,13 @@ from kedro.runner import SequentialRunner
 from rich import box
 from rich.table import Table
 
-from lepton_pipeline.columns_view import facts_grid, show_columns
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.evaluation.copies_words import say_found
 from lepton_pipeline.features.column_record import Column, read_columns
 from lepton_pipeline.reporting.report.columns import columns_notes, count_columns
 from lepton_pipeline.reporting.report.reading import reading_facts, waiting_facts
-from lepton_pipeline.terminal import Text, console
+from lepton_pipeline.terminal.columns import facts_grid, show_columns
+from lepton_pipeline.terminal.console import Text, console
 
 _LAST_STAGE, _AND_THEN = "encode_rows", "describe_columns"
 # Made by the hook that opens the MLflow run.

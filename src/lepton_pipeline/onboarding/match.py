@@ -19,7 +19,7 @@ from lepton_pipeline.onboarding.match_verticals import NAMED, SAMPLE, read_needs
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.parameters import Ingestion
 from lepton_pipeline.project.declaration import find_verticals
-from lepton_pipeline.terminal import Text, console
+from lepton_pipeline.terminal.console import Text, console
 
 FITS = 0.5
 """Smallest score at which a vertical serves a file: half of what it needs, by weight, is in there."""

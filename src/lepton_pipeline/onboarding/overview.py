@@ -19,7 +19,7 @@ from lepton_pipeline.parameters.jobs import is_partial
 from lepton_pipeline.project.config_loader import read_declaration
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
 from lepton_pipeline.registry.champion import CHAMPION
-from lepton_pipeline.terminal import Text, console
+from lepton_pipeline.terminal.console import Text, console
 from lepton_pipeline.tracking.runs import Tracking, existing_store
 
 # How far back a run is looked for that came as far as reading its table.

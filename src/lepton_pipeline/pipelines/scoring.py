@@ -15,11 +15,11 @@ from lepton_pipeline.data.source import Raw
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
 from lepton_pipeline.parameters.jobs import SCORING
-from lepton_pipeline.progress import show_rows
 from lepton_pipeline.registry import fetch
 from lepton_pipeline.scoring import check, score
 from lepton_pipeline.scoring.check import QuarantinedRows
 from lepton_pipeline.scoring.work import FinishedRows
+from lepton_pipeline.terminal.progress import show_rows
 
 
 def create_pipeline(vertical: str) -> Pipeline:

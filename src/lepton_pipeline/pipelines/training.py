@@ -29,12 +29,12 @@ from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.operations.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.pipelines import features
-from lepton_pipeline.progress import show_epochs
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.reporting.pictures.explanation import draw_explanation
 from lepton_pipeline.reporting.pictures.quality import draw_figures
 from lepton_pipeline.reporting.report.write import write_report
+from lepton_pipeline.terminal.progress import show_epochs
 from lepton_pipeline.tracking.flat import log_epoch
 
 

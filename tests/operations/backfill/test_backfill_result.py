@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from lepton_pipeline.backfill_view import backfill_markdown, print_backfill
 from lepton_pipeline.operations.backfill.chart import draw_backfill
 from lepton_pipeline.operations.backfill.grid import make_grid
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, Period
 from lepton_pipeline.operations.backfill.result import as_table, describe, figures, series
 from lepton_pipeline.operations.backfill.walk import Look
+from lepton_pipeline.terminal.backfill import backfill_markdown, print_backfill
 
 GRID = make_grid("2026-01-01", "2026-03-01", "1mo", datetime(2026, 6, 1, tzinfo=UTC))
 NAMES = GRID.names()

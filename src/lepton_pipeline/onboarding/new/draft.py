@@ -10,7 +10,6 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from lepton_pipeline.columns_view import facts_grid, show_columns
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.columns import kind_of
 from lepton_pipeline.onboarding.new.columns import planned_columns
@@ -22,7 +21,8 @@ from lepton_pipeline.onboarding.new.words import NO_FEATURE, RANGES, Decision, c
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.reporting.report.reading import reading_facts
-from lepton_pipeline.terminal import Text, console
+from lepton_pipeline.terminal.columns import facts_grid, show_columns
+from lepton_pipeline.terminal.console import Text, console
 
 MOST_LINES = 60
 

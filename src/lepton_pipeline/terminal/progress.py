@@ -18,7 +18,7 @@ def show_epochs() -> Iterator[Callable[[Any], None]]:
     """Give a function that is called with every epoch's result."""
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from lepton_pipeline.terminal import console
+    from lepton_pipeline.terminal.console import console
 
     out = console(None, to_stderr=True)
     if not out.is_terminal:
@@ -42,7 +42,7 @@ def show_rows(what: str, total: int | None = None) -> Iterator[Callable[[int], N
     """
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from lepton_pipeline.terminal import console
+    from lepton_pipeline.terminal.console import console
 
     of = "" if total is None else f" of {total:,}"
     out = console(None, to_stderr=True)

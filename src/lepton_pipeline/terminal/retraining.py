@@ -11,7 +11,7 @@ from lepton_pipeline.operations.retraining.facts import Facts
 from lepton_pipeline.operations.retraining.history import JobRun
 from lepton_pipeline.operations.retraining.policy import Decision
 from lepton_pipeline.registry.verdict import verdict
-from lepton_pipeline.terminal import Text, console
+from lepton_pipeline.terminal.console import Text, console
 
 _RUN_CHARACTERS = 8
 _HOLDS = {True: ("yes", "bold yellow"), False: ("no", ""), None: ("not known", "dim")}

@@ -16,7 +16,7 @@ from lepton_pipeline.reporting.report.columns import (
     describe_share,
     describe_use,
 )
-from lepton_pipeline.terminal import Text
+from lepton_pipeline.terminal.console import Text
 
 _MOST_LINES = 12
 

@@ -55,7 +55,7 @@ def print_overview(lines: list[Line]) -> None:
     """Print the table, and below it what is wrong."""
     from rich.table import Table
 
-    from lepton_pipeline.terminal import Text, console
+    from lepton_pipeline.terminal.console import Text, console
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("Vertical", "Schedule", "Next", "Last", "Attempts"):

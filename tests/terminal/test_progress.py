@@ -3,9 +3,9 @@ from math import nan
 
 import pytest
 
-from lepton_pipeline import progress
 from lepton_pipeline.model.networks.epoch import Epoch
-from lepton_pipeline.progress import show_epochs
+from lepton_pipeline.terminal import progress
+from lepton_pipeline.terminal.progress import show_epochs
 
 
 def epoch(network, number, log_loss=0.5, *, best=True):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lepton_pipeline.columns_view import facts_grid
 from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
-from lepton_pipeline.terminal import Text, console
+from lepton_pipeline.terminal.columns import facts_grid
+from lepton_pipeline.terminal.console import Text, console
 
 _NAMED_COLUMNS = 6
 

@@ -15,7 +15,7 @@ from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, 
 from lepton_pipeline.operations.backfill.walk import Look
 from lepton_pipeline.registry.verdict import verdict
 from lepton_pipeline.system.markdown import as_markdown, fact_list
-from lepton_pipeline.terminal import Text, console
+from lepton_pipeline.terminal.console import Text, console
 
 _WIDTH_OF_A_LOG = 130
 _NOTHING = "–"

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from lepton_pipeline.status import words
 from lepton_pipeline.status.collect import Status, VerticalStatus
-from lepton_pipeline.terminal import Text, console
+from lepton_pipeline.terminal.console import Text, console
 
 _WIDTH_OF_A_LOG = 150
 _COLUMNS = ("vertical", "champion", "data until", "last decision (UTC)", "drift", "next run", "failing since (UTC)")

@@ -3,7 +3,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
-from lepton_pipeline.summary import print_summary, summary_markdown
+from lepton_pipeline.terminal.training import print_summary, summary_markdown
 
 FIGURE = {"value": 0.8, "low": 0.7, "high": 0.9}
 

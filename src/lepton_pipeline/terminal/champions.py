@@ -11,7 +11,7 @@ from rich.table import Table
 from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.registry.champion import Reign
 from lepton_pipeline.registry.diff import SameRows, VersionDiff
-from lepton_pipeline.terminal import Text, console
+from lepton_pipeline.terminal.console import Text, console
 
 _HASH_CHARACTERS, _VALUE_CHARACTERS = 12, 200
 _RUN_CHARACTERS = 8

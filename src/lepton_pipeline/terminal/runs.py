@@ -13,7 +13,7 @@ from lepton_pipeline.registry.compare import METRICS, ComparableRuns, ComparedRu
 from lepton_pipeline.registry.compare_page import NAMES, duration_text, version_text
 from lepton_pipeline.registry.reproduce import Check
 from lepton_pipeline.reproduction import Reproduction
-from lepton_pipeline.terminal import Text, console
+from lepton_pipeline.terminal.console import Text, console
 
 _VALUE_CHARACTERS = 40
 _ERROR_CHARACTERS = 300

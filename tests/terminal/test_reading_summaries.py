@@ -1,7 +1,7 @@
 """Scoring and monitoring say of reading their files what a training does."""
 
-from lepton_pipeline.monitoring_summary import monitoring_markdown, print_monitoring
-from lepton_pipeline.scoring_summary import print_scoring, scoring_markdown
+from lepton_pipeline.terminal.monitoring import monitoring_markdown, print_monitoring
+from lepton_pipeline.terminal.scoring import print_scoring, scoring_markdown
 
 READING = {
     "files": [{"name": "new.csv", "rows": 52, "set_apart": 2}],

@@ -8,7 +8,6 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from lepton_pipeline.columns_view import facts_grid, show_columns
 from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
 from lepton_pipeline.features.column_record import read_columns
@@ -17,7 +16,8 @@ from lepton_pipeline.reporting.report.columns import columns_notes, summarise_co
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
 from lepton_pipeline.reporting.report.words import lower_first, parts_of, taught
 from lepton_pipeline.system.markdown import fact_list
-from lepton_pipeline.terminal import Text, console
+from lepton_pipeline.terminal.columns import facts_grid, show_columns
+from lepton_pipeline.terminal.console import Text, console
 
 _NAMES = {
     "model": "model",
