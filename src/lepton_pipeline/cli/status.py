@@ -25,8 +25,8 @@ def status(html: Path | None, env: str | None) -> None:
     read; what is known without them is shown.
     """
     from lepton_pipeline.operations.schedule.read import read_policies
-    from lepton_pipeline.status.collect import collect
-    from lepton_pipeline.status.page import write_page
+    from lepton_pipeline.operations.status.collect import collect
+    from lepton_pipeline.operations.status.page import write_page
     from lepton_pipeline.terminal.status import print_status
     from lepton_pipeline.tracking.runs import read_tracking
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich import box
 from rich.table import Table
 
-from lepton_pipeline.status import words
-from lepton_pipeline.status.collect import Status, VerticalStatus
+from lepton_pipeline.operations.status import words
+from lepton_pipeline.operations.status.collect import Status, VerticalStatus
 from lepton_pipeline.terminal.console import Text, console
 
 _WIDTH_OF_A_LOG = 150

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from lepton_pipeline.operations.alerts.causes import without_examples
 from lepton_pipeline.operations.retraining.history import as_moment
+from lepton_pipeline.operations.status.collect import VerticalStatus
 from lepton_pipeline.registry.verdict import verdict
-from lepton_pipeline.status.collect import VerticalStatus
 from lepton_pipeline.terminal.monitoring import drift_text, quality_text
 
 NONE = "–"

@@ -16,10 +16,10 @@ from lepton_pipeline.operations.retraining.history import JobRun
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
 from lepton_pipeline.operations.schedule.state import Record, Result, State
 from lepton_pipeline.operations.schedule.ticks import Cron
+from lepton_pipeline.operations.status import words
+from lepton_pipeline.operations.status.collect import VerticalStatus, collect
+from lepton_pipeline.operations.status.page import render_page, write_page
 from lepton_pipeline.registry.champion import move_champion
-from lepton_pipeline.status import words
-from lepton_pipeline.status.collect import VerticalStatus, collect
-from lepton_pipeline.status.page import render_page, write_page
 from lepton_pipeline.terminal.status import print_status
 from lepton_pipeline.tracking.runs import RunLog, Tracking
 
@@ -221,7 +221,7 @@ def test_the_page_says_the_same_and_links_what_is_there(site, status, tmp_path_f
 
 def test_a_server_is_linked_without_its_credentials(site, monkeypatch):
     # As a store that is a server would answer.
-    monkeypatch.setattr("lepton_pipeline.status.collect.existing_store", lambda *_: site.log.client)
+    monkeypatch.setattr("lepton_pipeline.operations.status.collect.existing_store", lambda *_: site.log.client)
     status = site.look("refused", tracking=Tracking(tracking_uri="https://me:secret@mlflow.example.org/"))
     links = status.verticals[0].links
     assert set(links) == {"champion", "job"}

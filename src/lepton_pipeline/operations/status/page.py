@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from lepton_pipeline.status import words
-from lepton_pipeline.status.collect import Status
+from lepton_pipeline.operations.status import words
+from lepton_pipeline.operations.status.collect import Status
 
 
 def write_page(path: Path, status: Status) -> None:
@@ -40,7 +40,7 @@ def render_page(status: Status, folder: Path) -> str:
     environment = Environment(
         loader=ChoiceLoader(
             [
-                PackageLoader("lepton_pipeline.status", ""),
+                PackageLoader("lepton_pipeline.operations.status", ""),
                 PackageLoader("lepton_pipeline.reporting.report", "templates"),
             ]
         ),
