@@ -30,8 +30,8 @@ _debug = click.option("--debug", is_flag=True, help="Show the traceback of an er
 @_debug
 def compare(vertical: str, last: int, html: Path | None, env: str | None, debug: bool) -> None:
     """Put the latest runs of VERTICAL side by side, the best first, on the terminal and as an HTML page."""
-    from lepton_pipeline.registry.compare import compare_runs
-    from lepton_pipeline.registry.compare_page import compare_page
+    from lepton_pipeline.runs.compare import compare_runs
+    from lepton_pipeline.runs.compare_page import compare_page
     from lepton_pipeline.terminal.runs import print_comparison
     from lepton_pipeline.tracking.store import latest_runs, model_versions, open_store
 
@@ -59,7 +59,7 @@ def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None, debug: boo
     It runs in a scratch folder with a store of its own; data and registry of the project stay as they are. Exit codes:
     0 everything is equal, 5 it is not, or could not be, 2 bad usage, 1 anything else.
     """
-    from lepton_pipeline.reproduction import reproduce_run
+    from lepton_pipeline.runs.reproduce import reproduce_run
     from lepton_pipeline.terminal.runs import print_checks, print_outcome
     from lepton_pipeline.tracking.store import open_store
 

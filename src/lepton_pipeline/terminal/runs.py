@@ -9,10 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 
 from lepton_pipeline.errors import NotReproducedError
-from lepton_pipeline.registry.compare import METRICS, ComparableRuns, ComparedRun, Comparison, Figure
-from lepton_pipeline.registry.compare_page import NAMES, duration_text, version_text
-from lepton_pipeline.registry.reproduce import Check
-from lepton_pipeline.reproduction import Reproduction
+from lepton_pipeline.runs.checks import Check
+from lepton_pipeline.runs.compare import METRICS, ComparableRuns, ComparedRun, Comparison, Figure
+from lepton_pipeline.runs.compare_page import NAMES, duration_text, version_text
+from lepton_pipeline.runs.reproduce import Reproduction
 from lepton_pipeline.terminal.console import Text, console
 
 _VALUE_CHARACTERS = 40

@@ -7,7 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from lepton_pipeline.registry.compare import METRICS, ComparedRun, Comparison, Figure
+from lepton_pipeline.runs.compare import METRICS, ComparedRun, Comparison, Figure
 
 NAMES = {
     "auc": "AUC",

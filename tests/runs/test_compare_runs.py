@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.registry.compare import compare_runs
-from lepton_pipeline.registry.compare_page import compare_page, duration_text
+from lepton_pipeline.runs.compare import compare_runs
+from lepton_pipeline.runs.compare_page import compare_page, duration_text
 from lepton_pipeline.terminal.runs import print_comparison
 from lepton_pipeline.tracking.runs import Tracking
 from lepton_pipeline.tracking.store import find_run, latest_runs, model_versions, open_store

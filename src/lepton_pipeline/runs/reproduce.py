@@ -16,7 +16,7 @@ from kedro.framework.project import pipelines
 import lepton_pipeline
 from lepton_pipeline.errors import ConfigurationError, NotReproducedError
 from lepton_pipeline.parameters import utc_text
-from lepton_pipeline.registry.reproduce import (
+from lepton_pipeline.runs.checks import (
     Check,
     Value,
     check_code,
@@ -29,7 +29,7 @@ from lepton_pipeline.registry.reproduce import (
     read_artifact,
     read_parameters,
 )
-from lepton_pipeline.scratch import STORE, scratch_project
+from lepton_pipeline.runs.scratch import STORE, scratch_project
 from lepton_pipeline.tracking import lineage
 from lepton_pipeline.tracking.store import find_run
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.registry.reproduce import (
+from lepton_pipeline.runs.checks import (
     check_code,
     check_data,
     check_device,
