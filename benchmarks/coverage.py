@@ -18,8 +18,8 @@ import pandas as pd
 
 from lepton_pipeline.evaluation.metrics import measure_models, measure_once
 from lepton_pipeline.evaluation.resampling import Sample, resampling_units
-from lepton_pipeline.model.calibration import sigmoid
 from lepton_pipeline.parameters import Dataset, Evaluation
+from lepton_pipeline.statistics.losses import sigmoid
 
 METRICS = ("auc", "log_loss", "brier", "f1", "average_precision")
 # Average precision is printed beside those that have a goal.

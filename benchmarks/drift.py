@@ -15,9 +15,9 @@ from overhead import table as markdown
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.blend import EQUAL, mix, weigh, weigh_by_time
-from lepton_pipeline.model.calibration import log_loss, sigmoid, to_logits
 from lepton_pipeline.model.classifier import train_model
 from lepton_pipeline.parameters import Dataset, Split, Training
+from lepton_pipeline.statistics.losses import log_loss, sigmoid, to_logits
 
 HERE = Path(__file__).parent
 Floats = npt.NDArray[np.float64]

@@ -21,8 +21,8 @@ from overhead import HERE, table
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lepton_pipeline.model.networks.architecture import Shape
 from lepton_pipeline.model.networks.perceptron import Perceptron
+from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.model.networks.step import Rows, Step
 from lepton_pipeline.parameters import Training
 

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lepton_pipeline.model.networks.architecture import Shape
+from lepton_pipeline.model.networks.shape import Shape
 
 _ACTIVATION_PASSES, _DROPOUT_PASSES, _MASK_PASSES = 5, 4, 3
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.parameters import Dataset
 
 # Tests run beside each other, and libraries that take every core wait for one another most of the time.

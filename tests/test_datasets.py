@@ -8,8 +8,9 @@ from kedro.io import DatasetError
 
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.datasets import AtomicDataset, FolderDataset, RawTableDataset
-from lepton_pipeline.errors import DataError, user_error
+from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
+from lepton_pipeline.project.user_errors import user_error
 
 
 def test_raw_tables_are_found_by_name_and_opened_decompressed(tmp_path):

@@ -4,7 +4,8 @@ import pytest
 from kedro.io import DatasetError
 from yaml import YAMLError
 
-from lepton_pipeline.errors import ConfigurationError, ContractError, DataError, DiskFullError, user_error
+from lepton_pipeline.errors import ConfigurationError, ContractError, DataError, DiskFullError
+from lepton_pipeline.project.user_errors import user_error
 
 
 def wrapped(cause: BaseException) -> DatasetError:

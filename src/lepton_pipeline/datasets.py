@@ -16,7 +16,7 @@ from kedro.io.core import get_protocol_and_path
 from kedro.utils import load_obj
 
 from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, raw_file, shown_path
-from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.system.permissions import share, shared_folder
 

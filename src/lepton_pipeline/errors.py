@@ -5,8 +5,8 @@ Every message says what was wrong, which value was seen, and what to do.
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Iterator
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class LeptonError(Exception):
@@ -72,64 +72,15 @@ class StoreError(LeptonError):
     """MLflow's store was there when the run began, and cannot be reached any more."""
 
 
-def store_lost(error: BaseException) -> bool:
-    """Whether an error says that MLflow's server or database cannot be reached."""
-    from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
-    from sqlalchemy.exc import OperationalError
-
-    chain = list(_chain(error))
-    return any(isinstance(each, MlflowException) for each in chain) and any(
-        isinstance(each, (RequestException, OperationalError)) for each in chain
-    )
+def closest(column: str, names: Iterable[str]) -> str:
+    """Hint at the existing name that was meant, or list the names there are."""
+    names = list(names)
+    match = nearest(column, names)
+    return f"did you mean {match!r}" if match else f"the columns are {', '.join(map(repr, names)) or 'none'}"
 
 
-def user_error(error: BaseException) -> LeptonError | None:
-    """The error that a user can mend, in whatever the libraries have wrapped it.
-
-    Returns:
-        The `LeptonError` in the chain of causes, one made of a library's error that is a user's to mend, or None.
-    """
-    from kedro.config import MissingConfigException
-    from kedro.io import DatasetError
-    from yaml import YAMLError
-
-    from lepton_pipeline.system.permissions import refused
-    from lepton_pipeline.tracking.database import damaged
-
-    for cause in _chain(error, implicit=False):
-        if isinstance(cause, LeptonError):
-            return cause
-    for cause in _chain(error):
-        if (problem := refused(cause)) is not None:
-            return problem
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = f" for {cause.filename}" if cause.filename else ""
-            return DiskFullError(f"the disk is full{where}; make room, and start the same command again.")
-    if isinstance(error, (MissingConfigException, YAMLError)):
-        return ConfigurationError(str(error))
-    if isinstance(error, DatasetError):
-        return DataError(f"{error}; check the entry in the catalog and what it points to.")
-    said = "".join(map(str, _chain(error)))
-    if (problem := damaged(said)) is not None:
-        return problem
-    if "attempt to write a readonly database" in said:
-        return ConfigurationError(
-            "MLflow's database cannot be written by this user: let its owner run the command, or let the owner share "
-            "the project with a group (docs/operating.md, Several users)."
-        )
-    if store_lost(error):
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        return StoreError(
-            f"MLflow's store cannot be reached: {reason}. Stages that have finished are on disk: when the store is "
-            "there again, go on with the same command and --only-missing-outputs."
-        )
-    return None
-
-
-def _chain(error: BaseException, implicit: bool = True) -> Iterator[BaseException]:
-    """The error and what caused it, explicitly or also what was being handled when it was raised."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or (cause.__context__ if implicit else None)
+def nearest(column: str, names: Iterable[str]) -> str | None:
+    """The existing name that is most like `column`, whatever its case; None if none is like it."""
+    folded = {name.casefold(): name for name in names}
+    match = get_close_matches(column.casefold(), folded, n=1, cutoff=0.5)
+    return folded[match[0]] if match else None

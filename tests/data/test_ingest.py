@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.ingest import ingest_table
-from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Contract, Dataset, Expectation, Features, Ingestion
 

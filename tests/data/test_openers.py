@@ -13,7 +13,8 @@ import pytest
 from lepton_pipeline.data import openers
 from lepton_pipeline.data.documents import read_document
 from lepton_pipeline.data.files import raw_files
-from lepton_pipeline.data.raw import RawFile, read_blocks, read_header
+from lepton_pipeline.data.raw import read_blocks, read_header
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 

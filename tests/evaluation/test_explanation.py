@@ -10,8 +10,8 @@ from lepton_pipeline.evaluation.explanation import explain_model
 from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.features.column_encoders import NumericColumn
 from lepton_pipeline.model.attribution import Reason
-from lepton_pipeline.model.calibration import sigmoid
 from lepton_pipeline.parameters import Evaluation
+from lepton_pipeline.statistics.losses import sigmoid
 
 ONE = np.array([0.0])
 

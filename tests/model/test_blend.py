@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lepton_pipeline.model.blend import EQUAL, WEIGHTS, mix, weigh, weigh_by_time
-from lepton_pipeline.model.calibration import log_loss, sigmoid
+from lepton_pipeline.statistics.losses import log_loss, sigmoid
 
 
 @pytest.fixture(scope="module")

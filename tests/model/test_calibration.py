@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from lepton_pipeline.model.calibration import SMALLEST, Calibration, fit_calibration, log_loss, sigmoid, to_logits
+from lepton_pipeline.model.calibration import Calibration, fit_calibration
+from lepton_pipeline.statistics.losses import SMALLEST, log_loss, sigmoid, to_logits
 
 
 def draw(logits, seed=0):

@@ -11,9 +11,10 @@ import torch
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.model import classifier as module
-from lepton_pipeline.model.calibration import Calibration, log_loss, sigmoid, to_logits
+from lepton_pipeline.model.calibration import Calibration
 from lepton_pipeline.model.classifier import DESCRIPTION, Classifier, train_model
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.statistics.losses import log_loss, sigmoid, to_logits
 
 SMALL = {"epochs": 3, "width": 16, "batch_size": 64, "learning_rate": 1e-2, "device": "cpu"}
 PARTS = ["model", "uncalibrated", "network", "boosting"]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.onboarding.profile import Profile, is_whole, profile_files
 

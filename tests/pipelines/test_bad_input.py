@@ -18,10 +18,11 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
 from lepton_pipeline import settings
-from lepton_pipeline.errors import DataError, user_error
+from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.pipelines.training import create_pipeline
 from lepton_pipeline.project.declaration import read_vertical
+from lepton_pipeline.project.user_errors import user_error
 
 DECLARED = {
     "dataset": {"target": "bought", "positive": "yes", "id": "id", "time": "day", "group": "shop"},

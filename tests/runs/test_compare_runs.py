@@ -10,11 +10,12 @@ from html.parser import HTMLParser
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.registry.versions import model_versions
 from lepton_pipeline.runs.compare import compare_runs
 from lepton_pipeline.runs.compare_page import compare_page, duration_text
 from lepton_pipeline.terminal.runs import print_comparison
 from lepton_pipeline.tracking.runs import Tracking
-from lepton_pipeline.tracking.store import find_run, latest_runs, model_versions, open_store
+from lepton_pipeline.tracking.store import find_run, latest_runs, open_store
 
 ORIGIN = {"data.sha256": "a" * 64, "data.rows": "1500", "seed": "7"}
 SPLIT = {"split.strategy": "stratified", "split.seed": "7"}

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lepton_pipeline.data.ingest import ingest_table
-from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import Derivation, derive_features
 from lepton_pipeline.features.encode import Encoder

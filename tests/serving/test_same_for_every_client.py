@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.ingest import ingest_table
-from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact, assemble_artefact

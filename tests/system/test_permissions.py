@@ -3,7 +3,8 @@ import os
 
 import pytest
 
-from lepton_pipeline.errors import ConfigurationError, user_error
+from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.project.user_errors import user_error
 from lepton_pipeline.system import permissions
 from lepton_pipeline.system.permissions import refused, require_writable
 

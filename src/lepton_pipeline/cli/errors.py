@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import traceback
 
-from lepton_pipeline.errors import ContractError, LeptonError, user_error
+from lepton_pipeline.errors import ContractError, LeptonError
 from lepton_pipeline.parameters.jobs import SCORING, Job
+from lepton_pipeline.project.user_errors import user_error
 from lepton_pipeline.system.readable import say
 
 

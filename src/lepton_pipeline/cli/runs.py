@@ -30,10 +30,11 @@ _debug = click.option("--debug", is_flag=True, help="Show the traceback of an er
 @_debug
 def compare(vertical: str, last: int, html: Path | None, env: str | None, debug: bool) -> None:
     """Put the latest runs of VERTICAL side by side, the best first, on the terminal and as an HTML page."""
+    from lepton_pipeline.registry.versions import model_versions
     from lepton_pipeline.runs.compare import compare_runs
     from lepton_pipeline.runs.compare_page import compare_page
     from lepton_pipeline.terminal.runs import print_comparison
-    from lepton_pipeline.tracking.store import latest_runs, model_versions, open_store
+    from lepton_pipeline.tracking.store import latest_runs, open_store
 
     try:
         client = open_store(_tracking(env), _project(), "look")

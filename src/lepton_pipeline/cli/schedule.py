@@ -50,7 +50,8 @@ def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
 @explained
 def list_schedules(times: int, env: str | None) -> None:
     """List the verticals: next times in their own zone, last result, retries."""
-    from lepton_pipeline.terminal.schedule import overview, print_overview
+    from lepton_pipeline.operations.schedule.overview import overview
+    from lepton_pipeline.terminal.schedule import print_overview
 
     print_overview(overview(project_folder(), env, times))
 

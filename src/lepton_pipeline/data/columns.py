@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 import pandas as pd
 
-from lepton_pipeline.errors import DataError
+from lepton_pipeline.errors import DataError, closest
 from lepton_pipeline.parameters import Contract, Dataset, Features
 
 
@@ -86,17 +85,3 @@ def feature_columns(table: pd.DataFrame, dataset: Dataset) -> list[str]:
     roles = dataset.roles()
     others = {column for role, columns in roles.items() if role not in ("numeric", "categorical") for column in columns}
     return [column for column in table.columns if column not in others]
-
-
-def closest(column: str, names: Iterable[str]) -> str:
-    """Hint at the existing name that was meant, or list the names there are."""
-    names = list(names)
-    match = nearest(column, names)
-    return f"did you mean {match!r}" if match else f"the columns are {', '.join(map(repr, names)) or 'none'}"
-
-
-def nearest(column: str, names: Iterable[str]) -> str | None:
-    """The existing name that is most like `column`, whatever its case; None if none is like it."""
-    folded = {name.casefold(): name for name in names}
-    match = get_close_matches(column.casefold(), folded, n=1, cutoff=0.5)
-    return folded[match[0]] if match else None

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.suffixes import WORKBOOK, kind_of, table_suffix
 from lepton_pipeline.data.workbooks import read_workbook
 from lepton_pipeline.errors import DataError

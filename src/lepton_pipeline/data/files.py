@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from lepton_pipeline.data.openers import open_table
-from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.suffixes import (
     TABLE_SUFFIXES,
     mentions_a_table,

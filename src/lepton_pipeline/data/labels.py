@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.as_of import label_known
-from lepton_pipeline.data.columns import nearest
 from lepton_pipeline.data.expressions.expression import parse_expression
-from lepton_pipeline.errors import DataError
+from lepton_pipeline.errors import DataError, nearest
 from lepton_pipeline.parameters import Dataset
 
 _EXAMPLES = 5

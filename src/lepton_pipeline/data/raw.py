@@ -8,17 +8,17 @@ import re
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import Any
 
 import pandas as pd
 
 from lepton_pipeline.data.delimited import SetApart, header_record, refuse_undecodable, text_blocks
+from lepton_pipeline.data.documents import read_document
 from lepton_pipeline.data.quotes import check_quotes
-from lepton_pipeline.data.suffixes import JSON, PARQUET, WORKBOOK, kind_of
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.texts import with_strings
 from lepton_pipeline.errors import DataError, EmptyFileError
 from lepton_pipeline.parameters import Ingestion
@@ -40,31 +40,6 @@ _OTHER_KINDS = {
 _PAGE = "HTML or XML", "download the file itself: what was saved is a page, often one that asks to log in"
 # Not every "<": some exchanges write headers such as <TICKER>,<DATE>.
 _MARKUP = (b"<!doctype", b"<html", b"<head", b"<body", b"<table", b"<?xml", b"<!--")
-
-
-@dataclass(frozen=True)
-class RawFile:
-    """One table file that has not been opened yet.
-
-    Attributes:
-        name: its path relative to the folder that was listed, or the file's name; for messages, and for its kind.
-        open: opens it for reading, decompressed.
-        partitions: columns that its folders give it in the manner of Hive (`key=value/`); None is a missing value.
-    """
-
-    name: str
-    open: Callable[[], BinaryIO]
-    partitions: dict[str, str | None] = field(default_factory=dict, hash=False)
-
-    @property
-    def is_parquet(self) -> bool:
-        """Whether the file says by its name that it is Parquet."""
-        return kind_of(self.name) == PARQUET
-
-    @property
-    def is_document(self) -> bool:
-        """Whether the file says by its name that it is JSON or a workbook, which `read_document` reads."""
-        return kind_of(self.name) in (JSON, WORKBOOK)
 
 
 def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
@@ -200,8 +175,6 @@ def _text_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: Se
 @lru_cache(maxsize=8)
 def _document(file: RawFile, decimal: str) -> Any:
     """A spreadsheet or JSON, which takes long to read, and is read for its header and in two passes."""
-    from lepton_pipeline.data.documents import read_document
-
     return read_document(file, decimal)
 
 

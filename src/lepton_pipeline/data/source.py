@@ -19,7 +19,8 @@ from lepton_pipeline.data.files import EMPTY as EMPTY_FILE
 from lepton_pipeline.data.files import ONLY_A_HEADER
 from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.data.kinds import find_kinds
-from lepton_pipeline.data.raw import RawFile, explained, read_blocks, read_header
+from lepton_pipeline.data.raw import explained, read_blocks, read_header
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.survey import Survey
 from lepton_pipeline.data.values import arrow_table, typed_block
 from lepton_pipeline.errors import DataError, EmptyFileError

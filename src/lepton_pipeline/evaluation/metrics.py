@@ -14,8 +14,8 @@ from lepton_pipeline.evaluation.intervals import auc_interval
 from lepton_pipeline.evaluation.outcomes import acting_and_leaving
 from lepton_pipeline.evaluation.resampling import LEVEL, Figure, Sample
 from lepton_pipeline.evaluation.threshold import best_f1_threshold, least_cost_threshold
-from lepton_pipeline.model.calibration import log_losses
 from lepton_pipeline.parameters import Evaluation
+from lepton_pipeline.statistics.losses import log_losses
 
 CALIBRATION_BINS = 10
 UNCALIBRATED = "uncalibrated"

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.columns import feature_columns, nearest
-from lepton_pipeline.errors import DataError
+from lepton_pipeline.data.columns import feature_columns
+from lepton_pipeline.errors import DataError, nearest
 from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn, as_numbers, indicator_name
 from lepton_pipeline.features.jumps import jumping_numbers
 from lepton_pipeline.features.leaks import enforce_report

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.data.columns import closest, feature_columns
+from lepton_pipeline.data.columns import feature_columns
 from lepton_pipeline.data.expressions.expression import parse_expression
-from lepton_pipeline.errors import DataError
+from lepton_pipeline.errors import DataError, closest
 from lepton_pipeline.features.column_encoders import as_numbers
 from lepton_pipeline.features.noise import joint_auc, useless_features
 from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, features_alone, rarer_rows

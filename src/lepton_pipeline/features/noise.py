@@ -20,7 +20,7 @@ from lepton_pipeline.features.strength import (
     sample_positions,
     stratified_halves,
 )
-from lepton_pipeline.model.calibration import log_losses
+from lepton_pipeline.statistics.losses import log_losses
 
 MODEL_ROWS, JUDGED_ROWS = 20_000, 5_000
 # A wide table is judged on fewer rows, so that the check stays cheap.

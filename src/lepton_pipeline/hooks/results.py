@@ -13,8 +13,8 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from lepton_pipeline.errors import user_error
 from lepton_pipeline.parameters.jobs import MONITORING, PARTIAL, SCORING, TRAINING, Job
+from lepton_pipeline.project.user_errors import user_error
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.terminal.columns import facts_grid
 from lepton_pipeline.terminal.console import Text, console

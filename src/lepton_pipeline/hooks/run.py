@@ -23,9 +23,10 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from lepton_pipeline.errors import BusyError, ConfigurationError, store_lost
+from lepton_pipeline.errors import BusyError, ConfigurationError
 from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind_of, only_shown
 from lepton_pipeline.parameters.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
+from lepton_pipeline.project.user_errors import store_lost
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.champion_pages import keep_champion_pages
 from lepton_pipeline.system.credentials import masked

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.model.boosting.fit import boost_by_plan, code_columns
-from lepton_pipeline.model.calibration import log_loss, sigmoid
 from lepton_pipeline.model.classifier import choose_plan, has_boosting
 from lepton_pipeline.model.folds import Fold, Plan, holdout
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.statistics.losses import log_loss, sigmoid
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

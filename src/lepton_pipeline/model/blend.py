@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from lepton_pipeline.model.calibration import log_loss, log_losses, sigmoid
+from lepton_pipeline.statistics.losses import log_loss, log_losses, sigmoid
 
 Floats = npt.NDArray[np.float64]
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from lepton_pipeline.statistics.losses import Floats, log_losses, sigmoid
 
-# Probabilities are kept this far from 0 and 1 when their log loss is taken: the resolution of float64, everywhere.
-SMALLEST = float(np.finfo(np.float64).eps)
-# The same when their logit is taken, which is an input of a fit.
-_EDGE = 1e-7
 _HALVES = 2
 
 
@@ -64,32 +59,6 @@ def fit_calibration(logits: Floats, labels: np.ndarray) -> Calibration:
         if gains.mean() > gains.std() / len(gains) ** 0.5:
             best, losses = _fit(logits, labels, with_intercept), losses - gains
     return best
-
-
-def to_logits(probabilities: Floats) -> Floats:
-    """Logits [n] of probabilities [n], finite for 0 and 1, too."""
-    clipped = np.clip(probabilities, _EDGE, 1 - _EDGE)
-    logits: Floats = np.log(clipped) - np.log1p(-clipped)
-    return logits
-
-
-def sigmoid(logits: Floats) -> Floats:
-    """Probabilities [n] of logits [n]."""
-    # By halves: the exponential of a large number overflows.
-    small: Floats = np.exp(-np.abs(logits))
-    return np.where(logits >= 0, 1, small) / (1 + small)
-
-
-def log_losses(probabilities: Floats, labels: np.ndarray) -> Floats:
-    """Negative log of the probability given to what was the case, [n]."""
-    given: Floats = np.where(labels == 1, probabilities, 1 - probabilities)
-    losses: Floats = -np.log(given.clip(SMALLEST, 1))
-    return losses
-
-
-def log_loss(probabilities: Floats, labels: np.ndarray) -> float:
-    """Mean of `log_losses`."""
-    return float(log_losses(probabilities, labels).mean())
 
 
 def _fit(logits: Floats, labels: np.ndarray, with_intercept: bool) -> Calibration:

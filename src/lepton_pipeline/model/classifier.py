@@ -17,11 +17,12 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.model.blend import EQUAL, mix, weigh, weigh_by_time
 from lepton_pipeline.model.boosting.fit import boost_by_plan
 from lepton_pipeline.model.boosting.trees import Trees
-from lepton_pipeline.model.calibration import Calibration, fit_calibration, sigmoid, to_logits
+from lepton_pipeline.model.calibration import Calibration, fit_calibration
 from lepton_pipeline.model.folds import Plan, holdout, plan_fits
 from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.model.networks.estimator import TorchClassifier
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.statistics.losses import sigmoid, to_logits
 
 FORMAT = 1
 DESCRIPTION, BOOSTING = "classifier.json", "boosting.safetensors"

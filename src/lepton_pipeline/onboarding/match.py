@@ -11,7 +11,8 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from lepton_pipeline.data.raw import RawFile, read_header, read_rows
+from lepton_pipeline.data.raw import read_header, read_rows
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.match_columns import Column, describe_column, likeness

@@ -11,7 +11,7 @@ import pandas as pd
 from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.kinds import find_kinds
 from lepton_pipeline.data.numbers import numbers_of
-from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.values import typed_block, typed_column
 from lepton_pipeline.onboarding.codes import code_columns, missing_among_codes
 from lepton_pipeline.onboarding.dates import (

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lepton_pipeline.errors import ConfigurationError, DataError, user_error
+from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.project.user_errors import user_error
 
 _RUNNERS = ("kedro.runner.sequential_runner", "kedro.runner.thread_runner")
 

@@ -164,3 +164,17 @@ def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any]
             return stored, TrainingRows.load(files)
     except (OSError, mlflow.MlflowException) as error:
         raise DataError(f"{REFERENCE}/ of run {registered.run_id} cannot be read: {error}") from error
+
+
+def model_versions(client: Any, name: str) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """By run its version of a registered model, the latest where there are several, and the aliases of that version."""
+    aliases: dict[int, list[str]] = {}
+    for model in client.search_registered_models(name_filter(name)):
+        for alias, version in model.aliases.items():
+            aliases.setdefault(int(version), []).append(alias)
+    found: dict[str, tuple[int, tuple[str, ...]]] = {}
+    for version in all_versions(client, name):
+        number = int(version.version)
+        if version.run_id and number > found.get(version.run_id, (0, ()))[0]:
+            found[version.run_id] = number, tuple(sorted(aliases.get(number, [])))
+    return found

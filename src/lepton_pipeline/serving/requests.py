@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.data.delimited import SetApart
-from lepton_pipeline.data.raw import RawFile, read_blocks, read_header
+from lepton_pipeline.data.raw import read_blocks, read_header
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 

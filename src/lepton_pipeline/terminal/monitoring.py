@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lepton_pipeline.evaluation.interval_words import bracket
+from lepton_pipeline.operations.monitoring.words import drift_text, quality_text
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal.columns import facts_grid
 from lepton_pipeline.terminal.console import Text, console
-
-_NAMED_COLUMNS = 6
 
 
 def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
@@ -60,31 +58,3 @@ def _reading(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     reading = results.get("monitoring.ingestion_record", {}).get("reading")
     facts += reading_facts(reading, results.get("monitoring.contract_result"))
     return facts + note_facts((reading or {}).get("notes", {}))
-
-
-def drift_text(found: Mapping[str, Any]) -> str:
-    """What a monitoring result says of drift."""
-    if found["drifted"] is None:
-        return "not known"
-    flagged = sorted((each for each in found["columns"] if each["flagged"]), key=lambda each: -each["psi"])
-    named = [f"{each['column']} (PSI {each['psi']:.2f})" for each in flagged[:_NAMED_COLUMNS]]
-    if len(flagged) > len(named):
-        named.append(f"{len(flagged) - len(named)} more")
-    if found["scores"] is not None and found["scores"]["flagged"]:
-        named.append("the scores")
-    if found["domain"] is not None:
-        named += [f"all columns together (AUC {found['domain']['auc']:.3f})"] * found["domain"]["flagged"]
-    return ", ".join(named) or f"none in {len(found['columns'])} columns"
-
-
-def quality_text(found: Mapping[str, Any]) -> str:
-    """What a monitoring result says of realised quality."""
-    measured = [window for window in found["windows"] if window["value"] is not None]
-    if not measured:
-        return "not known yet"
-    last = measured[-1]
-    place = "the last window" if len(measured) > 1 else "the one window"
-    text = f"{last['metric']} {last['value']:.4f} {bracket(last)} in {place}"
-    bound = "" if found["bound"] is None else f", bound {found['bound']:.4f}"
-    verdict = {None: "too few windows to tell", True: "decayed", False: "holds"}[found["decayed"]]
-    return f"{verdict}: {text}{bound}"

@@ -2,61 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from zoneinfo import ZoneInfo
+from rich.table import Table
 
-from lepton_pipeline.operations.schedule.plan import next_start
-from lepton_pipeline.operations.schedule.policies import Policies, Policy
-from lepton_pipeline.operations.schedule.state import FOLDER, Record, State
-
-
-@dataclass(frozen=True)
-class Line:
-    """One vertical, in words.
-
-    Attributes:
-        schedule: expression and zone; empty if it has none.
-        next_times: starts to come, in the vertical's zone; the first may be now.
-        last: how the last job ended and when, in the same zone.
-        attempts: starts of the last tick, of those allowed; empty if there were none.
-        problem: why it is not scheduled.
-    """
-
-    vertical: str
-    schedule: str = ""
-    next_times: tuple[str, ...] = ()
-    last: str = ""
-    attempts: str = ""
-    problem: str = ""
-
-
-def overview(project: Path, env: str | None, times: int) -> list[Line]:
-    """Read policies and state of a project.
-
-    Raises:
-        ConfigurationError: there is no vertical.
-        LeptonError: the state is damaged.
-    """
-    from lepton_pipeline.operations.schedule.read import read_policies
-
-    return to_lines(read_policies(project, env), State(project / FOLDER / "state.json"), datetime.now(UTC), times)
-
-
-def to_lines(policies: Policies, state: State, now: datetime, times: int) -> list[Line]:
-    """One line for each vertical, by name."""
-    lines = [line_of(policy, state.get(name) or Record(now), now, times) for name, policy in policies.good.items()]
-    lines += [Line(name, problem=problem) for name, problem in policies.wrong.items()]
-    return sorted(lines, key=lambda line: line.vertical)
+from lepton_pipeline.operations.schedule.overview import Line
+from lepton_pipeline.terminal.console import Text, console
 
 
 def print_overview(lines: list[Line]) -> None:
     """Print the table, and below it what is wrong."""
-    from rich.table import Table
-
-    from lepton_pipeline.terminal.console import Text, console
-
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("Vertical", "Schedule", "Next", "Last", "Attempts"):
         table.add_column(name)
@@ -69,39 +22,3 @@ def print_overview(lines: list[Line]) -> None:
     for line in lines:
         if line.problem:
             out.print(Text(f"\n{line.problem}"))
-
-
-def line_of(policy: Policy, record: Record, now: datetime, times: int) -> Line:
-    """The line of one vertical whose policy can be followed."""
-    zone = ZoneInfo(policy.cron.zone if policy.cron else "UTC")
-    schedule = f"{policy.cron.expression} {policy.cron.zone}" if policy.cron else ""
-    attempts = f"{record.attempt} of {policy.retries + 1}" if record.attempt else ""
-    return Line(policy.vertical, schedule, _next_times(policy, record, now, times, zone), _last(record, zone), attempts)
-
-
-def _next_times(policy: Policy, record: Record, now: datetime, times: int, zone: ZoneInfo) -> tuple[str, ...]:
-    if record.running is not None:
-        shown = [f"running since {_show(record.running.started, zone)}"]
-        moment = now
-    else:
-        start = next_start(policy, record, now)
-        if start is None:
-            return ()
-        retry = " (retry)" if start == record.retry_at else ""
-        shown = [f"{_show(start, zone)}{retry}" if start > now else f"due{retry}"]
-        moment = max(start, now)
-    while policy.cron is not None and len(shown) < times:
-        moment = policy.cron.after(moment)
-        shown.append(_show(moment, zone))
-    return tuple(shown[:times])
-
-
-def _last(record: Record, zone: ZoneInfo) -> str:
-    if record.last is None:
-        return ""
-    code = f" (exit code {record.last.code})" if record.last.code else ""
-    return f"{record.last.outcome}{code} {_show(record.last.ended, zone)}"
-
-
-def _show(moment: datetime, zone: ZoneInfo) -> str:
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"

@@ -9,7 +9,6 @@ from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters.jobs import is_partial
-from lepton_pipeline.registry.versions import all_versions, name_filter
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.tracking.home import SQLITE
 from lepton_pipeline.tracking.runs import Access, RunLog, Tracking
@@ -92,17 +91,3 @@ def find_run(client: Any, text: str) -> Any:
         )
     ids = ", ".join(run.info.run_id for run in found)
     raise ConfigurationError(f"{text!r} begins the ids of several runs ({ids}); give more characters.")
-
-
-def model_versions(client: Any, name: str) -> dict[str, tuple[int, tuple[str, ...]]]:
-    """By run its version of a registered model, the latest where there are several, and the aliases of that version."""
-    aliases: dict[int, list[str]] = {}
-    for model in client.search_registered_models(name_filter(name)):
-        for alias, version in model.aliases.items():
-            aliases.setdefault(int(version), []).append(alias)
-    found: dict[str, tuple[int, tuple[str, ...]]] = {}
-    for version in all_versions(client, name):
-        number = int(version.version)
-        if version.run_id and number > found.get(version.run_id, (0, ()))[0]:
-            found[version.run_id] = number, tuple(sorted(aliases.get(number, [])))
-    return found

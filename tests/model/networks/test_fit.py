@@ -6,10 +6,10 @@ import torch
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.model.networks import fit as module
-from lepton_pipeline.model.networks.architecture import Shape
 from lepton_pipeline.model.networks.fit import Part, fit
 from lepton_pipeline.model.networks.network import block_probabilities
 from lepton_pipeline.model.networks.perceptron import Perceptron
+from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.model.networks.step import Rows, Step, class_weights
 from lepton_pipeline.parameters import Training
 

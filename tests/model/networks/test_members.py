@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lepton_pipeline.model.networks.architecture import Shape
 from lepton_pipeline.model.networks.members import Members, PiecewiseLinear
 from lepton_pipeline.model.networks.perceptron import Perceptron
+from lepton_pipeline.model.networks.shape import Shape
 
 SHAPE = Shape(numeric=3, category_levels=(4, 6), members=4, bins=6, embedding=5, layers=3, width=12, dropout=0.0)
 

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from lepton_pipeline.model.folds import Fold, Plan
-from lepton_pipeline.model.networks.architecture import Shape
 from lepton_pipeline.model.networks.estimator import TorchClassifier
 from lepton_pipeline.model.networks.perceptron import Linear, Perceptron
+from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.parameters import Training
 
 SHAPE = Shape(numeric=2, category_levels=(4, 6), members=3, bins=5, embedding=3, layers=2, width=8, dropout=0.0)

@@ -4,7 +4,8 @@ import torch
 
 from lepton_pipeline.model.folds import Fold
 from lepton_pipeline.model.networks import side_by_side as module
-from lepton_pipeline.model.networks.architecture import MODELS, Shape, find_architecture
+from lepton_pipeline.model.networks.architecture import MODELS, find_architecture
+from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.model.networks.side_by_side import fit_networks, stack_states
 from lepton_pipeline.model.networks.step import Rows
 from lepton_pipeline.parameters import Training

@@ -6,8 +6,8 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from lepton_pipeline.model.networks import step as module
-from lepton_pipeline.model.networks.architecture import Shape
 from lepton_pipeline.model.networks.members import Members
+from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.model.networks.step import Rows, Step, class_weights, clip_gradients
 from lepton_pipeline.parameters import Training
 

@@ -8,7 +8,7 @@ import yaml
 from customers import ROWS, bare_project, frame, left_over, new_shop
 from omegaconf import OmegaConf
 
-from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.onboarding.new.draft import MOST_LINES, new_vertical, print_new
 from lepton_pipeline.onboarding.new.render import WIDTH
 from lepton_pipeline.onboarding.profile import profile_files

@@ -126,7 +126,10 @@ def test_an_idle_scheduler_takes_less_than_60_mib(site):
 
 
 def test_the_scheduler_imports_nothing_heavy():
-    code = f"import sys, lepton_pipeline.operations.schedule.__main__; print([name for name in {SMALL} if name in sys.modules])"
+    code = (
+        "import sys, lepton_pipeline.operations.schedule.__main__; "
+        f"print([name for name in {SMALL} if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

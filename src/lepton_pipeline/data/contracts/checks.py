@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.columns import closest
 from lepton_pipeline.data.contracts.expectations import KEYS_EXIST
 from lepton_pipeline.data.numbers import FOR_PEOPLE, matches
-from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
 
 EXISTS = "column_to_exist"

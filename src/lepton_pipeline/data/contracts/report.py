@@ -7,10 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.columns import closest
 from lepton_pipeline.data.contracts.checks import EXISTS, Check, is_number_check, text_positions
 from lepton_pipeline.data.contracts.validation import Verdict, plain_value
-from lepton_pipeline.errors import ContractError
+from lepton_pipeline.errors import ContractError, closest
 
 EXAMPLES = 5
 _LONGEST_LIST = 20

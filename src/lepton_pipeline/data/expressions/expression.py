@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.columns import closest
 from lepton_pipeline.data.expressions.functions import FUNCTIONS
 from lepton_pipeline.data.expressions.operators import arithmetic, combined, compared, negative, opposite
 from lepton_pipeline.data.expressions.syntax import ARITHMETIC, COMPARISONS, RefusedError, parse
 from lepton_pipeline.data.expressions.values import EvaluationError, Value, constant, from_column, is_missing, to_column
-from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.errors import ConfigurationError, DataError, closest
 
 __all__ = ["FUNCTIONS", "Expression", "parse_expression"]
 

@@ -8,8 +8,8 @@ import re
 import warnings
 from collections.abc import Sequence
 
-from lepton_pipeline.data.columns import nearest
 from lepton_pipeline.data.expressions.functions import FUNCTIONS
+from lepton_pipeline.errors import nearest
 
 MAX_LENGTH = 1000
 MAX_DEPTH = 100

@@ -18,9 +18,10 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import UNSEEN
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks import defaults
-from lepton_pipeline.model.networks.architecture import Shape, find_architecture
+from lepton_pipeline.model.networks.architecture import find_architecture
 from lepton_pipeline.model.networks.device import choose_device, choose_precision, cpu_threads
 from lepton_pipeline.model.networks.epoch import Epoch
+from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.parameters import Training
 
 if TYPE_CHECKING:

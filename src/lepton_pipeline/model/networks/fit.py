@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.model.calibration import SMALLEST
 from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.model.networks.network import Network, block_probabilities
 from lepton_pipeline.model.networks.step import Rows, Step, class_weights
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.statistics.losses import SMALLEST
 
 logger = logging.getLogger(__name__)
 

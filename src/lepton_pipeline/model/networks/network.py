@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lepton_pipeline.features.column_encoders import FIRST_CATEGORY
-from lepton_pipeline.model.networks.architecture import Shape
+from lepton_pipeline.model.networks.shape import Shape
 
 # Rows of a forward pass outside training, always: BLAS picks its kernel, and so the order of sums, by the shape.
 # Small, as a request of one row pays for a whole block.

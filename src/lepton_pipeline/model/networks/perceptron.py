@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from lepton_pipeline.model.networks.architecture import Shape
 from lepton_pipeline.model.networks.network import CategoryTable, Network, linear, shared_dropout
+from lepton_pipeline.model.networks.shape import Shape
 
 
 class Perceptron(Network):

@@ -17,7 +17,7 @@ from uuid import uuid4
 from fsspec.implementations.local import LocalFileSystem
 
 from lepton_pipeline.data.files import SUFFIXES, Found, Skipped, find_tables, partitions_of, raw_files
-from lepton_pipeline.data.raw import RawFile
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.suffixes import table_suffix
 from lepton_pipeline.errors import ConfigurationError, LeptonError
 from lepton_pipeline.parameters.jobs import name_problem

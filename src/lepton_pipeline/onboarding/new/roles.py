@@ -8,8 +8,7 @@ from itertools import pairwise
 
 import pandas as pd
 
-from lepton_pipeline.data.columns import closest
-from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.features.column_encoders import enough_rows
 from lepton_pipeline.onboarding.names import (
     CODES,

@@ -12,9 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.columns import closest
 from lepton_pipeline.data.expressions.syntax import CONSTANTS
-from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.onboarding.names import OUTCOMES, POSITIVE, TARGETS, name_words
 
 _NEGATION = re.compile(r"^(not|non|no|un|in)[ _-]?")

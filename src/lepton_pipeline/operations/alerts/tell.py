@@ -1,4 +1,7 @@
-"""Who is told what of a vertical's jobs; `python -m lepton_pipeline.operations.alerts.tell` for a scheduler that must stay small."""
+"""Who is told what of a vertical's jobs.
+
+`python -m lepton_pipeline.operations.alerts.tell` does it for a scheduler that must stay small.
+"""
 
 from __future__ import annotations
 

@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from lepton_pipeline.errors import ContractError, DataError, user_error
+from lepton_pipeline.errors import ContractError, DataError
 from lepton_pipeline.operations.backfill.grid import Grid
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
 from lepton_pipeline.operations.backfill.shelf import Shelf
 from lepton_pipeline.operations.retraining.job import Outcome, Request, Steps, run_job
 from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.project.user_errors import user_error
 from lepton_pipeline.tracking.runs import RunLog
 
 

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.columns import nearest
 from lepton_pipeline.data.time_axis import TimeWindow, cut, shown, window_length
 from lepton_pipeline.data.training_rows import TrainingRows, again_advice
-from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.errors import ConfigurationError, DataError, nearest
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact

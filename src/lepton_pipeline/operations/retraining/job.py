@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from lepton_pipeline.errors import LeptonError, store_lost, user_error
+from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.operations.retraining.facts import Champion, Facts, RowCounts, read_monitoring
 from lepton_pipeline.operations.retraining.history import failures, job_runs, last_training, read_champion
 from lepton_pipeline.operations.retraining.policy import Decision, decide
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.jobs import KIND, RETRAINING, Job
+from lepton_pipeline.project.user_errors import store_lost, user_error
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.system.signals import ignore_sigterm, unwinding
 from lepton_pipeline.tracking.runs import RunLog

@@ -6,6 +6,6 @@ Two things of APScheduler are not used. Its cron counts weekdays from Monday, jo
 at 02:30 twice in the night in which clocks are set back; ticks are cronsim's, which follows Debian's cron. Its stores
 pickle; what must outlive a kill is a JSON file.
 
-`kedro schedule run` turns into `python -m lepton_pipeline.operations.schedule`, which imports neither Kedro nor pandas: what waits
-for weeks should not hold 200 MB for it. Policies are read by a process that ends (`read`).
+`kedro schedule run` turns into `python -m lepton_pipeline.operations.schedule`, which imports neither Kedro nor
+pandas: what waits for weeks should not hold 200 MB for it. Policies are read by a process that ends (`read`).
 """

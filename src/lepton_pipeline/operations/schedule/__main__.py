@@ -1,4 +1,4 @@
-"""`python -m lepton_pipeline.operations.schedule`: what `kedro schedule run` and `once` turn into, without Kedro in memory."""
+"""What `kedro schedule run` and `once` turn into: `python -m lepton_pipeline.operations.schedule`, without Kedro."""
 
 from __future__ import annotations
 

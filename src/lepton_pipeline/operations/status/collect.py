@@ -12,11 +12,11 @@ from typing import Any
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.operations.retraining.facts import Champion
 from lepton_pipeline.operations.retraining.history import JobRun, as_moment, failing_since, job_runs, read_champion
+from lepton_pipeline.operations.schedule.overview import line_of
 from lepton_pipeline.operations.schedule.plan import next_start
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
 from lepton_pipeline.operations.schedule.state import FOLDER, Record, read_records
 from lepton_pipeline.system.credentials import masked
-from lepton_pipeline.terminal.schedule import line_of
 from lepton_pipeline.tracking.runs import Tracking, existing_store, run_link
 
 REPORTS = Path("data/08_reporting")

@@ -1,0 +1,30 @@
+"""The shape of a network, readable without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What must be known to build a network before its weights are filled in.
+
+    Attributes:
+        numeric: number of numeric inputs.
+        category_levels: codes of each categorical input, in order, "missing" and "unseen" included.
+        members: predictors in one network.
+        bins: pieces of the embedding of a number.
+        embedding: numbers that stand for the value of one input.
+        layers: hidden layers.
+        width: units a hidden layer.
+        dropout: fraction of hidden units dropped while training, in [0, 1).
+    """
+
+    numeric: int
+    category_levels: tuple[int, ...]
+    members: int
+    bins: int
+    embedding: int
+    layers: int
+    width: int
+    dropout: float

@@ -1,0 +1,70 @@
+"""What a user can mend in an error, whatever a library has wrapped it in."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+from lepton_pipeline.errors import ConfigurationError, DataError, DiskFullError, LeptonError, StoreError
+from lepton_pipeline.system.permissions import refused
+from lepton_pipeline.tracking.database import damaged
+
+
+def user_error(error: BaseException) -> LeptonError | None:
+    """The error that a user can mend, in whatever the libraries have wrapped it.
+
+    Returns:
+        The `LeptonError` in the chain of causes, one made of a library's error that is a user's to mend, or None.
+    """
+    from kedro.config import MissingConfigException
+    from kedro.io import DatasetError
+    from yaml import YAMLError
+
+    for cause in _chain(error, implicit=False):
+        if isinstance(cause, LeptonError):
+            return cause
+    for cause in _chain(error):
+        if (problem := refused(cause)) is not None:
+            return problem
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f" for {cause.filename}" if cause.filename else ""
+            return DiskFullError(f"the disk is full{where}; make room, and start the same command again.")
+    if isinstance(error, (MissingConfigException, YAMLError)):
+        return ConfigurationError(str(error))
+    if isinstance(error, DatasetError):
+        return DataError(f"{error}; check the entry in the catalog and what it points to.")
+    said = "".join(map(str, _chain(error)))
+    if (problem := damaged(said)) is not None:
+        return problem
+    if "attempt to write a readonly database" in said:
+        return ConfigurationError(
+            "MLflow's database cannot be written by this user: let its owner run the command, or let the owner share "
+            "the project with a group (docs/operating.md, Several users)."
+        )
+    if store_lost(error):
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        return StoreError(
+            f"MLflow's store cannot be reached: {reason}. Stages that have finished are on disk: when the store is "
+            "there again, go on with the same command and --only-missing-outputs."
+        )
+    return None
+
+
+def store_lost(error: BaseException) -> bool:
+    """Whether an error says that MLflow's server or database cannot be reached."""
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import OperationalError
+
+    chain = list(_chain(error))
+    return any(isinstance(each, MlflowException) for each in chain) and any(
+        isinstance(each, (RequestException, OperationalError)) for each in chain
+    )
+
+
+def _chain(error: BaseException, implicit: bool = True) -> Iterator[BaseException]:
+    """The error and what caused it, explicitly or also what was being handled when it was raised."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or (cause.__context__ if implicit else None)

@@ -1,0 +1,1 @@
+"""Losses, ranks and intervals: each formula once, on numpy arrays."""
