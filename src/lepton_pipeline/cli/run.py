@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli.errors import report_error
 from lepton_pipeline.cli.options import readable
-from lepton_pipeline.errors import ConfigurationError, GateRefusedError
+from lepton_pipeline.errors import ConfigurationError, GateRefusedError, did_you_mean
 from lepton_pipeline.hooks import RunHook
 from lepton_pipeline.parameters.jobs import TRAINING, Job
 from lepton_pipeline.project.resume import KedroHint, how_to_go_on, kedro_hint
@@ -96,8 +95,7 @@ def _selected(options: dict[str, Any]) -> list[str]:
     asked = [options["pipeline"]] if options["pipeline"] else list(dict.fromkeys(options["pipelines"]))
     unknown = [name for name in asked if name not in pipelines]
     if unknown:
-        close = get_close_matches(unknown[0], known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = did_you_mean(unknown[0], known)
         raise ConfigurationError(f"--pipelines: no pipeline {unknown[0]!r}; {hint}there are {', '.join(known)}.")
     if str(options["runner"]).endswith("ParallelRunner"):
         raise ConfigurationError(

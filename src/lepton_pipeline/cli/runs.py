@@ -11,6 +11,7 @@ from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli.errors import report_error
+from lepton_pipeline.system.files import write_text
 from lepton_pipeline.system.permissions import refused
 from lepton_pipeline.system.readable import say
 
@@ -84,20 +85,12 @@ def _tracking(env: str | None) -> Any:
 def _write_page(page: Path, text: str, *, asked: bool) -> str:
     """Write the page, and say where it is; a user who may only read gets the table alone, unless they asked for it."""
     try:
-        _write(page, text)
+        write_text(page, text)
     except OSError as error:
         if asked or (problem := refused(error)) is None:
             raise
         return f"There is no page: {problem}"
     return f"The same as a page: {page}"
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _project() -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.parameters import Vertical, utc_text
 from lepton_pipeline.parameters.jobs import MONITORING, TRAINING, Job
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
@@ -100,8 +99,7 @@ def _refuse_strangers(parameters: dict[str, Any], verticals: list[str]) -> None:
     """Refuse a top key that is no vertical: whoever wrote it expects it to have an effect."""
     for key in parameters:
         if key not in verticals:
-            close = get_close_matches(key, verticals, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
+            hint = did_you_mean(key, verticals)
             raise ConfigurationError(
                 f"{key}: no such vertical; {hint}the top key of a parameters file is the name of its folder, "
                 f"one of {', '.join(verticals)}."

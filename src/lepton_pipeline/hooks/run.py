@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import atexit
 import logging
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from types import FrameType
 from typing import Any
 
 from kedro.config import MissingConfigException
@@ -30,8 +27,9 @@ from lepton_pipeline.project.user_errors import store_lost
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.champion_pages import keep_champion_pages
 from lepton_pipeline.system.credentials import masked
-from lepton_pipeline.system.job_lock import FOLDER, JobLock
+from lepton_pipeline.system.locks import JOB_LOCKS, JobLock
 from lepton_pipeline.system.permissions import require_writable
+from lepton_pipeline.system.signals import unwinding
 from lepton_pipeline.tracking import lineage
 from lepton_pipeline.tracking.experiment_page import present_experiment
 from lepton_pipeline.tracking.flat import flatten
@@ -61,7 +59,7 @@ class RunHook:
         self._locks: list[JobLock] = []
         self.decisions: dict[str, dict[str, Any]] = {}
         self._working_on: Job | None = None
-        self._sigterm: Any = None
+        self._signals = ExitStack()
         # A signal unwinds the process without Kedro telling any hook; what is open at its end was killed.
         atexit.register(self._close_killed)
 
@@ -85,7 +83,7 @@ class RunHook:
             require_writable(self._written(pipeline))
             self._lock(jobs)
             self._log = self._connect()
-            self._exit_on_sigterm()
+            self._signals.enter_context(unwinding())
             installed = lineage.environment()
             tags = {
                 **lineage.code_tags(self._context.project_path),
@@ -158,7 +156,7 @@ class RunHook:
                         present_experiment(self._log.client, run.run_id, metric)
         finished, self._runs = self._runs, {}
         self._unlock()
-        self._restore_sigterm()
+        self._signals.close()
         for job, run in finished.items():
             with only_shown(job, run.run_id, "its summary", whatever=True):
                 PRINTED[run.kind](job.name, results[job], run.seconds, self._log.where(run.run_id))
@@ -171,7 +169,7 @@ class RunHook:
             self._close(job, run, "FAILED", error if other is None else f"stopped because {other.name} failed")
         self._runs = {}
         self._unlock()
-        self._restore_sigterm()
+        self._signals.close()
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -190,7 +188,7 @@ class RunHook:
     def _lock(self, jobs: list[Job]) -> None:
         """Take the locks of the jobs: a retraining job that runs them itself holds that of the training already."""
         for job in jobs:
-            lock = JobLock(self._context.project_path / FOLDER, job.name, "kedro run")
+            lock = JobLock(self._context.project_path / JOB_LOCKS, job.name, "kedro run")
             if (holder := lock.acquire()) is not None:
                 raise BusyError(
                     f"{job.name}: another process is at work on it ({holder}); wait for its end, or stop it."
@@ -249,20 +247,11 @@ class RunHook:
             ) from error
         return RunLog(read_tracking(declared), self._context.project_path)
 
-    def _exit_on_sigterm(self) -> None:
-        """Let SIGTERM unwind the process as an interrupt does, so that open runs are closed."""
-        if threading.current_thread() is threading.main_thread():
-            self._sigterm = signal.signal(signal.SIGTERM, _exit)
-
-    def _restore_sigterm(self) -> None:
-        if self._sigterm is not None:
-            signal.signal(signal.SIGTERM, self._sigterm)
-            self._sigterm = None
-
     def _close_killed(self) -> None:
         for job, run in self._runs.items():
             self._close(job, run, "KILLED", "the process was told to stop")
         self._runs = {}
+        self._signals.close()
         self._unlock()
 
     def _close(self, job: Job, run: _Run, status: str, error: Exception | str) -> None:
@@ -286,7 +275,3 @@ def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
     own = {key.removeprefix(f"{vertical}."): each for key, each in given.items() if key.startswith(f"{vertical}.")}
     shown = " ".join(f"{key.removeprefix('training.')}={each}" for key, each in own.items())
     return shown[:_NAME_CHARACTERS] or "as declared"
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)

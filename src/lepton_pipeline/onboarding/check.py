@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from time import perf_counter
 from typing import Any
 
@@ -18,7 +17,7 @@ from kedro.runner import SequentialRunner
 from rich import box
 from rich.table import Table
 
-from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.evaluation.copies_words import say_found
 from lepton_pipeline.features.column_record import Column, read_columns
 from lepton_pipeline.reporting.report.columns import columns_notes, count_columns
@@ -142,8 +141,7 @@ def print_check(checked: Checked, *, brief: bool = False) -> None:
 def _require_known(name: str) -> None:
     known = [each for each in pipelines if each != "__default__"]
     if name not in known:
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = did_you_mean(name, known)
         raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")
 
 

@@ -18,7 +18,7 @@ from omegaconf.errors import InterpolationResolutionError
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters.jobs import Job
 from lepton_pipeline.system.credentials import learn
-from lepton_pipeline.system.limits import OutOfTimeError, time_limit
+from lepton_pipeline.system.signals import OutOfTimeError, time_limit
 from lepton_pipeline.system.variables import read_variable, reader, refused_variables
 
 _ALIAS = re.compile(rb"(^|[\s\[{,:-])\*\w")

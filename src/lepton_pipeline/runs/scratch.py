@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
-from types import FrameType
 from typing import Any
 
 from kedro.config import MissingConfigException
@@ -18,6 +16,7 @@ from kedro.framework.project import settings
 from kedro.io import DataCatalog
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.system.signals import unwinding
 
 STORE = "mlflow.db"
 _OWN_CONF = ("parameters*", "mlflow*")
@@ -47,19 +46,14 @@ def scratch_project(
         ConfigurationError: an output would be written outside the folder.
     """
     folder = Path(mkdtemp(prefix="kedro-reproduce-")).resolve()
-    before = signal.signal(signal.SIGTERM, _stop)
     try:
-        _furnish(folder, project, env, vertical, parameters)
-        _refuse_outputs_elsewhere(folder, outputs)
-        yield folder
+        with unwinding():
+            _furnish(folder, project, env, vertical, parameters)
+            _refuse_outputs_elsewhere(folder, outputs)
+            yield folder
     finally:
-        signal.signal(signal.SIGTERM, before)
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
 
 
 def _furnish(folder: Path, project: Path, env: str | None, vertical: str, parameters: dict[str, Any]) -> None:
