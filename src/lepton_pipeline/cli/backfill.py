@@ -40,11 +40,12 @@ _PAGES = {"picture": "backfill/backfill.png", "table": "backfill/backfill.csv", 
 def backfill(
     vertical: str, since: str, until: str, every: str, params: dict[str, Any], env: str | None, debug: bool
 ) -> None:
-    """Show what the policy of VERTICAL would have done in the past, and how good its models would have been.
+    """Replay the retraining policy of VERTICAL on past dates.
 
-    At each date the retraining job decides, trains, and asks the gate, with the rows and labels of then, in a store of
-    its own: registered models, their champion and the results of the vertical stay as they are. The same command goes
-    on where an earlier one was stopped.
+    At each date the retraining job decides, trains and asks the gate, with the rows and labels of then, and
+    its models are evaluated on what came later. It uses a store of its own: registered models, their champion
+    and the results of the vertical stay as they are. The same command goes on where an earlier one was
+    stopped.
 
     Exit codes: 0 done, also where another backfill is at work, 2 bad configuration or usage, 3 data that cannot be
     used, 130 and 143 interrupted, 1 anything else.

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
-from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
@@ -24,7 +23,6 @@ _RECORDS = {TRAINING: "ingestion_record", MONITORING: f"{MONITORING}.ingestion_r
 class DeclarationHook:
     """Replaces every vertical's parameters by its checked declaration, defaults and the present filled in."""
 
-    @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Check the verticals of this run; those of others stay as they are, so one broken vertical breaks no other.
 
@@ -55,8 +53,6 @@ class DeclarationHook:
             raise ConfigurationError("\n".join(problems))
         context.config_loader["parameters"] = parameters
 
-    # Before the run is opened and its parameters recorded.
-    @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Keep the present of the run that made the table, where this one goes on with it."""
         parameters = self._context.config_loader["parameters"]

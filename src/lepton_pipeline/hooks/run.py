@@ -14,7 +14,6 @@ from typing import Any
 
 from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
-from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
@@ -63,12 +62,10 @@ class RunHook:
         # A signal unwinds the process without Kedro telling any hook; what is open at its end was killed.
         atexit.register(self._close_killed)
 
-    @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Remember the configuration; it is read when a run starts, so that light commands do not pay for it."""
         self._context = context
 
-    @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Lock every job, open a run for each and hand its id to the nodes that train as `<vertical>.run_id`.
 
@@ -108,19 +105,11 @@ class RunHook:
                 if self._runs[job].kind != PARTIAL:
                     self._record_earlier_results(job, own, only_missing)
 
-    @hook_impl
-    def before_dataset_loaded(self, node: Node) -> None:
-        """Start the clock of a stage."""
-        self._working_on = Job.of(node)
-        self._runs[self._working_on].started.setdefault(node.name, perf_counter())
-
-    @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Start it here for a stage that loads nothing."""
+        """Start the clock of a stage, unless loading its data has."""
         self._working_on = Job.of(node)
         self._runs[self._working_on].started.setdefault(node.name, perf_counter())
 
-    @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Record what the catalog marks for MLflow; with the last output, stop the clock of the stage."""
         run = self._runs[Job.of(node)]
@@ -131,7 +120,6 @@ class RunHook:
             run.seconds[stage] = perf_counter() - run.started[node.name]
             logger.info("%s  %-27s %6.1f s", Job.of(node).name, stage, run.seconds[stage])
 
-    @hook_impl
     def after_pipeline_run(self) -> None:
         """End the runs as FINISHED and print the summary of each."""
         with self._failing():
@@ -161,7 +149,6 @@ class RunHook:
             with only_shown(job, run.run_id, "its summary", whatever=True):
                 PRINTED[run.kind](job.name, results[job], run.seconds, self._log.where(run.run_id))
 
-    @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """End the run at work as FAILED with the error's text, and those that stop with it."""
         for job, run in self._runs.items():

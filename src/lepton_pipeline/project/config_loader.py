@@ -16,7 +16,6 @@ from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.parameters.jobs import Job
 from lepton_pipeline.system.credentials import learn
 from lepton_pipeline.system.signals import OutOfTimeError, time_limit
 from lepton_pipeline.system.variables import read_variable, reader, refused_variables
@@ -78,6 +77,9 @@ class ConfigLoader(OmegaConfigLoader):
         asked, every = pipelines._requested_pipelines, f"**/{key}*"
         if not asked or "__default__" in asked or key not in _OF_VERTICALS or every not in self.config_patterns[key]:
             return
+        # Every command imports the loader; this one is about a pipeline.
+        from lepton_pipeline.parameters.jobs import Job
+
         others = [pattern for pattern in self.config_patterns[key] if pattern != every]
         own = [f"**/{vertical}/{key}*" for vertical in sorted({Job.named(name).vertical for name in asked})]
         self.config_patterns = {**self.config_patterns, key: others + own}
