@@ -30,7 +30,7 @@ from lepton_pipeline.tracking.home import SQLITE, local_store
 Access = Literal["write", "load", "look"]
 _RUNNING = "attributes.status = 'RUNNING'"
 # Artefacts of a training run that its page links to, by title.
-PAGES = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.png"}
+PAGES = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.svg"}
 VANISHED = "the process ended without a word"
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
