@@ -12,11 +12,12 @@ import pandas as pd
 
 from lepton_pipeline.evaluation.curves import bin_rows, rates
 from lepton_pipeline.evaluation.interval_words import bracket
-from lepton_pipeline.evaluation.metrics import OWN, RankedRows, rank_rows
+from lepton_pipeline.evaluation.metrics import OWN, rank_rows
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.page import EDGE, legend, picture
 from lepton_pipeline.reporting.pictures.svg import SERIES, Axis, Chart
 from lepton_pipeline.reporting.report.words import model_name
+from lepton_pipeline.statistics.measures import RankedRows
 
 _RULES = {"cost": "least cost", "f1": "best F1"}
 _BINS, _CURVE_POINTS = 30, 500
