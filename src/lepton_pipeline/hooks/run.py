@@ -25,6 +25,7 @@ from lepton_pipeline.parameters.jobs import KIND, MONITORING, PARTIAL, TRAINING,
 from lepton_pipeline.project.user_errors import store_lost
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.champion_pages import keep_champion_pages
+from lepton_pipeline.reporting.pages.data_docs import DataDocsDataset
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.locks import JOB_LOCKS, JobLock
 from lepton_pipeline.system.permissions import require_writable
@@ -106,9 +107,13 @@ class RunHook:
                     self._record_earlier_results(job, own, only_missing)
 
     def before_node_run(self, node: Node) -> None:
-        """Start the clock of a stage, unless loading its data has."""
+        """Start the clock of a stage that loads nothing, and name the run to the pages that it writes."""
         self._working_on = Job.of(node)
-        self._runs[self._working_on].started.setdefault(node.name, perf_counter())
+        run = self._runs[self._working_on]
+        run.started.setdefault(node.name, perf_counter())
+        for dataset in map(self._catalog.get, node.outputs):
+            if isinstance(dataset, DataDocsDataset):
+                dataset.run_id = run.run_id
 
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Record what the catalog marks for MLflow; with the last output, stop the clock of the stage."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lepton_pipeline.evaluation.interval_words import bracket
-from lepton_pipeline.operations.backfill.chart import METRICS
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.operations.backfill.walk import Look
 from lepton_pipeline.registry.verdict import verdict
+from lepton_pipeline.reporting.report.words import metric_inside
 from lepton_pipeline.system.markdown import as_markdown, fact_list
 from lepton_pipeline.terminal.console import Text, console, facts_grid, figures, fixed, table
 
@@ -32,7 +32,7 @@ def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
         files: where the results lie, by what they are.
     """
     out = console()
-    metric = METRICS[found["metric"]]
+    metric = metric_inside(found["metric"])
     out.print()
     out.print(Text.assemble((found["vertical"], "bold"), f", backfill by {found['every']}: realised {metric}"))
     kinds = {"date": fixed, "due": fixed, **dict.fromkeys(("rows", *STRATEGIES), figures)}

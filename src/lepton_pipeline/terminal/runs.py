@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lepton_pipeline.errors import NotReproducedError
+from lepton_pipeline.reporting.report.words import metric_inside
 from lepton_pipeline.runs.checks import Check
 from lepton_pipeline.runs.compare import METRICS, ComparableRuns, ComparedRun, Comparison, Figure
-from lepton_pipeline.runs.compare_page import NAMES, duration_text, version_text
+from lepton_pipeline.runs.compare_page import duration_text, version_text
 from lepton_pipeline.runs.reproduce import Reproduction
 from lepton_pipeline.terminal.console import Column, Table, Text, console, facts_grid, fixed, table
 
@@ -21,7 +22,9 @@ def print_comparison(comparison: Comparison) -> None:
     out = console()
     out.print()
     count = sum(len(group.runs) for group in comparison.groups)
-    title = f"{comparison.vertical}: {_count(count)} with test figures, best first by {NAMES[comparison.metric]}"
+    title = (
+        f"{comparison.vertical}: {_count(count)} with test figures, best first by {metric_inside(comparison.metric)}"
+    )
     out.print(Text(title, style="bold"))
     if count == 1:
         out.print(Text("There is nothing to compare it with yet.", style="dim"))
@@ -50,8 +53,8 @@ def _rows(group: ComparableRuns) -> str:
 
 def _figures(group: ComparableRuns, decisive: str) -> Table:
     metrics = [decisive, *(metric for metric in METRICS if metric != decisive)]
-    names = [NAMES[metric].replace(" ", "\n") for metric in metrics]
-    rows = table(*map(fixed, ("run", *names, f"boosting's\n{NAMES[decisive]}")), expand=True)
+    names = [metric_inside(metric).replace(" ", "\n") for metric in metrics]
+    rows = table(*map(fixed, ("run", *names, f"boosting's\n{metric_inside(decisive)}")), expand=True)
     for run in group.runs:
         cells = [_figure(run.figures.get(metric)) for metric in metrics]
         rows.add_row(_named(run), *cells, _figure(run.baseline))

@@ -10,7 +10,7 @@ _COLUMNS = ("vertical", "champion", "data until", "last decision (UTC)", "drift"
 
 
 def print_status(status: Status) -> None:
-    """Print the table, those first that need a person, and below it what cannot be read."""
+    """Print the table, those first that need attention, and below it what cannot be read."""
     out = console()
     rows = table(*_COLUMNS, leading=1)
     for each in status.verticals:
