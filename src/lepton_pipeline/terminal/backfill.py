@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.operations.backfill.walk import Look
-from lepton_pipeline.registry.verdict import verdict
 from lepton_pipeline.reporting.report.words import metric_inside
 from lepton_pipeline.system.markdown import as_markdown, fact_list
 from lepton_pipeline.terminal.console import Text, console, facts_grid, figures, fixed, table
