@@ -14,6 +14,7 @@ from lepton_pipeline.datasets import (
     AtomicDataset,
     FolderDataset,
     RawTableDataset,
+    RecordDataset,
     StreamedParquetDataset,
     WorkFolderDataset,
 )
@@ -26,6 +27,7 @@ CONF = Path(__file__).parents[1] / "conf"
 VERTICALS = find_verticals(CONF / "base")
 # Read by the job around the pipelines.
 NO_PIPELINES = {"alerts"}
+WRITTEN = (AtomicDataset, RecordDataset, FolderDataset)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def test_every_data_set_lies_on_disk_whole_or_not_at_all(catalog, vertical):
         assert isinstance(dataset, RawTableDataset)
         assert dataset.exists(), f"{name}: its files are not bundled"
     for name in pipeline.datasets() - given - raw:
-        assert isinstance(catalog.get(name), (AtomicDataset, FolderDataset)), name
+        assert isinstance(catalog.get(name), WRITTEN), name
 
 
 @pytest.mark.parametrize("vertical", VERTICALS)
@@ -90,7 +92,7 @@ def test_scoring_reads_rows_and_writes_to_disk(catalog, vertical):
         f"{vertical}.scoring_chunks": WorkFolderDataset,
     }
     for name in pipeline.all_outputs():
-        assert isinstance(catalog.get(name), (AtomicDataset, FolderDataset, StreamedParquetDataset)), name
+        assert isinstance(catalog.get(name), (*WRITTEN, StreamedParquetDataset)), name
 
 
 @pytest.mark.parametrize("vertical", VERTICALS)
@@ -100,7 +102,7 @@ def test_monitoring_reads_what_training_reads_and_writes_to_disk(catalog, vertic
     assert given == {name for name in create_pipeline(vertical).inputs() if name.endswith(".raw")} & given
     assert all(isinstance(catalog.get(name), RawTableDataset) for name in given)
     for name in pipeline.all_outputs():
-        assert isinstance(catalog.get(name), (AtomicDataset, FolderDataset)), name
+        assert isinstance(catalog.get(name), WRITTEN), name
 
 
 @pytest.mark.parametrize("vertical", VERTICALS)

@@ -19,6 +19,7 @@ from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, raw_fil
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.system.permissions import share, shared_folder
+from lepton_pipeline.system.records import from_json, to_json
 
 _ROWS_A_GROUP = 1 << 16
 
@@ -134,6 +135,28 @@ class AtomicDataset(_LocalDataset):
 
     def _read(self, path: Path) -> Any:
         return self._inner(path).load()
+
+
+class RecordDataset(_LocalDataset):
+    """A record (a frozen dataclass or a pydantic model) as a file of JSON.
+
+    Args:
+        filepath: the file.
+        holds: dotted name of the record's class.
+        metadata: for hooks.
+    """
+
+    def __init__(self, *, filepath: str, holds: str, metadata: dict[str, Any] | None = None):
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._holds = holds
+
+    def _write(self, data: Any, path: Path) -> None:
+        if not isinstance(data, load_obj(self._holds)):
+            raise DatasetError(f"{self.path} holds a {self._holds}, not a {type(data).__name__}; return one.")
+        path.write_text(to_json(data), encoding="utf-8")
+
+    def _read(self, path: Path) -> Any:
+        return from_json(load_obj(self._holds), path.read_bytes(), str(path))
 
 
 class FolderDataset(_LocalDataset):

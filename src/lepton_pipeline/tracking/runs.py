@@ -9,6 +9,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from lepton_pipeline.system.locks import FileLock
 from lepton_pipeline.system.permissions import refusal, require_writable, shared_folder, user_name
 from lepton_pipeline.system.processes import has_ended, identity
 from lepton_pipeline.system.readable import readable_logs
+from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.tracking.database import damaged, first_contact, may_pass, require_database
 from lepton_pipeline.tracking.experiment_page import EXPERIMENT
 from lepton_pipeline.tracking.flat import flat_intervals, flat_metrics, flatten, interval_tags, log_epoch, log_metrics
@@ -220,6 +222,8 @@ class RunLog:
             earlier: whether an earlier run made it; then its epochs are recorded, too, else logged as they end.
         """
         marks = (getattr(dataset, "metadata", None) or {}).get("mlflow", {})
+        if is_dataclass(data):
+            data = to_plain(data)
         if "artifact" in marks:
             self.attach(run_id, dataset.path, marks["artifact"])
         if "tags" in marks:

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.evaluation.curves import bin_rows, rates
-from lepton_pipeline.evaluation.metrics import OWN, RankedRows, rank_rows
+from lepton_pipeline.evaluation.metrics import OWN, rank_rows
 from lepton_pipeline.reporting.pictures.page import plain_text
+from lepton_pipeline.statistics.measures import RankedRows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

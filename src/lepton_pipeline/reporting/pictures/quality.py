@@ -11,7 +11,7 @@ import pandas as pd
 
 from lepton_pipeline.evaluation.curves import bin_rows, rates
 from lepton_pipeline.evaluation.interval_words import bracket
-from lepton_pipeline.evaluation.metrics import OWN, RankedRows, rank_rows
+from lepton_pipeline.evaluation.metrics import OWN, rank_rows
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.page import (
     BLUE,
@@ -25,6 +25,7 @@ from lepton_pipeline.reporting.pictures.page import (
     new_page,
     small_print,
 )
+from lepton_pipeline.statistics.measures import RankedRows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,34 +3,34 @@ import pytest
 from scipy.stats import beta, norm
 from sklearn.metrics import roc_auc_score
 
-from lepton_pipeline.evaluation.intervals import (
+from lepton_pipeline.statistics.intervals import (
     auc_interval,
     calibration_interval,
-    deviate,
     difference,
-    rate_interval,
+    normal_deviate,
     share_interval,
+    wilson,
 )
 
-Z = deviate(0.95)
+Z = normal_deviate(0.95)
 
 
 def test_deviate_is_that_of_the_normal_distribution():
-    assert deviate(0.95) == pytest.approx(norm.ppf(0.975))
-    assert deviate(1 - 0.05 / 70) == pytest.approx(norm.ppf(1 - 0.025 / 70))
+    assert normal_deviate(0.95) == pytest.approx(norm.ppf(0.975))
+    assert normal_deviate(1 - 0.05 / 70) == pytest.approx(norm.ppf(1 - 0.025 / 70))
 
 
-def test_rate_interval_is_the_published_one():
+def test_wilson_is_the_published_one():
     # Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I: 81 of 263 and 0 of 20.
-    assert rate_interval(81 / 263, 263, Z) == pytest.approx((0.3080, 0.2553, 0.3662), abs=5e-5)
-    assert rate_interval(0, 20, Z) == pytest.approx((0, 0, 0.1611), abs=5e-5)
+    assert wilson(81 / 263, 263, Z) == pytest.approx((0.3080, 0.2553, 0.3662), abs=5e-5)
+    assert wilson(0, 20, Z) == pytest.approx((0, 0, 0.1611), abs=5e-5)
 
 
 def test_difference_is_the_published_one():
     # Newcombe 1998, "Interval estimation for the difference", table II: 56/70 - 48/80 and 10/10 - 0/20, method 10.
-    gap = difference(rate_interval(56 / 70, 70, Z), rate_interval(48 / 80, 80, Z))
+    gap = difference(wilson(56 / 70, 70, Z), wilson(48 / 80, 80, Z))
     assert gap == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
-    gap = difference(rate_interval(1, 10, Z), rate_interval(0, 20, Z))
+    gap = difference(wilson(1, 10, Z), wilson(0, 20, Z))
     assert gap == pytest.approx((1, 0.6791, 1), abs=5e-5)
 
 
@@ -99,6 +99,6 @@ def test_rows_that_are_repeated_in_a_unit_tell_nothing_more(make):
 
 def test_without_variance_between_units_their_number_counts():
     codes = np.repeat(np.arange(12), 50)
-    assert share_interval(np.zeros(600, dtype=bool), Z, codes) == rate_interval(0.0, 12, Z)
+    assert share_interval(np.zeros(600, dtype=bool), Z, codes) == wilson(0.0, 12, Z)
     perfect = auc_interval(np.tile([0, 1], 300), np.tile([0.0, 1.0], 300), Z, codes)
-    assert perfect == rate_interval(1.0, 3 * 12 * 12 / 25, Z)
+    assert perfect == wilson(1.0, 3 * 12 * 12 / 25, Z)

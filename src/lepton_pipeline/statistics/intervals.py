@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lepton_pipeline.statistics.ranks import delong_variance, placements, variance_between
+
 
 class Interval(NamedTuple):
     """An estimate between the ends of its interval."""
@@ -17,18 +19,33 @@ class Interval(NamedTuple):
     high: float
 
 
-def deviate(level: float) -> float:
-    """Standard normal deviate of a two-sided interval, 1.96 for `level` 0.95."""
+def normal_deviate(level: float) -> float:
+    """Standard normal deviate of a two-sided interval.
+
+    >>> round(normal_deviate(0.95), 3)
+    1.96
+    """
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
-def rate_interval(share: float, size: float, z: float) -> Interval:
-    """Wilson's interval of a rate (Wilson 1927), for which few rows, 0 and 1 are no exceptions.
+def student_deviate(level: float, units: int) -> float:
+    """Student's deviate of a two-sided interval of a mean of `units` independent values."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(units - 1, (1 + level) / 2))
+
+
+def wilson(share: float, size: float, z: float) -> Interval:
+    """Wilson's interval of a rate (Wilson 1927), which also holds for few rows and at 0 and 1.
 
     Args:
         share: observed rate, in [0, 1].
         size: number of rows, or as many as would be as informative.
-        z: as `deviate` returns it.
+        z: as `normal_deviate` returns it.
+
+    >>> low, high = wilson(0.0, 20, 1.96)[1:]
+    >>> low, round(high, 3)
+    (0.0, 0.161)
     """
     spread = z**2 / size
     centre = (share + spread / 2) / (1 + spread)
@@ -46,7 +63,7 @@ def share_interval(hits: np.ndarray, z: float, codes: np.ndarray | None = None) 
 
     Args:
         hits: whether each row counts, shape [rows].
-        z: as `Sample.deviate` returns it.
+        z: as `normal_deviate` or `Sample.deviate` returns it.
         codes: the unit of each row, shape [rows]; None where rows are independent.
     """
     share = float(hits.mean())
@@ -54,44 +71,30 @@ def share_interval(hits: np.ndarray, z: float, codes: np.ndarray | None = None) 
     if codes is not None:
         variance = variance_between(codes, (hits - share) / size)
         size = min(size, share * (1 - share) / variance) if variance > 0 else float(len(np.unique(codes)))
-    return rate_interval(share, size, z)
+    return wilson(share, size, z)
 
 
 def auc_interval(labels: np.ndarray, probabilities: np.ndarray, z: float, codes: np.ndarray | None = None) -> Interval:
     """Area under the ROC curve with an interval that has a width also where all rows are ranked right.
 
-    The variance is that of DeLong et al. (1988, "Comparing the areas under two or more correlated receiver operating
-    characteristic curves"), or between units where rows are of these (Obuchowski 1997, "Nonparametric analysis of
-    clustered ROC curve data"). It is turned into the number of rows of a rate that has the same variance, and Wilson's
-    interval of that rate is taken. The number is bounded by that of scores without skill: where few rows are ranked
-    nearly perfectly, DeLong's variance goes to 0.
+    The variance (see `delong_variance`) is turned into the number of rows of a rate that has the same variance, and
+    Wilson's interval of that rate is taken. That number is at most the one of scores without skill: where few rows are
+    ranked nearly perfectly, DeLong's variance goes to 0.
 
     Args:
         labels: 0 or 1, both present, shape [rows].
         probabilities: shape [rows]; a tie counts one half.
-        z: as `Sample.deviate` returns it.
+        z: as `normal_deviate` or `Sample.deviate` returns it.
         codes: the unit of each row, shape [rows]; None where rows are independent.
     """
-    positive = labels != 0
-    positives, negatives = probabilities[positive], probabilities[~positive]
-    of_positives, of_negatives = _share_below(positives, negatives), 1 - _share_below(negatives, positives)
-    auc = float(of_positives.mean())
-    if codes is None:
-        counts = [len(positives), len(negatives)]
-        variance = sum(
-            float(shares.var(ddof=1)) / len(shares) for shares in (of_positives, of_negatives) if len(shares) > 1
-        )
-    else:
-        counts = [len(np.unique(codes[positive])), len(np.unique(codes[~positive]))]
-        influence = np.empty(len(labels))
-        influence[positive] = (of_positives - auc) / len(positives)
-        influence[~positive] = (of_negatives - auc) / len(negatives)
-        variance = variance_between(codes, influence)
-    if variance > 0:
-        counts = [len(positives), len(negatives)]
-    most = 3 * counts[0] * counts[1] / (sum(counts) + 1)
+    placed = placements(probabilities, labels)
+    auc, variance = float(placed[0].mean()), delong_variance(placed, labels, codes)
+    positives, negatives = map(len, placed)
+    if codes is not None and not variance > 0:
+        positives, negatives = (len(np.unique(codes[side])) for side in (labels != 0, labels == 0))
+    most = 3 * positives * negatives / (positives + negatives + 1)
     size = min(most, auc * (1 - auc) / variance) if variance > 0 else most
-    return rate_interval(auc, size, z)
+    return wilson(auc, size, z)
 
 
 def calibration_interval(
@@ -106,7 +109,7 @@ def calibration_interval(
     Args:
         labels: 0 or 1, both present, shape [rows].
         probabilities: shape [rows].
-        z: as `Sample.deviate` returns it.
+        z: as `normal_deviate` or `Sample.deviate` returns it.
         codes: the unit of each row, shape [rows]; None where rows are independent.
     """
     rate, mean = float((labels != 0).mean()), float(probabilities.mean())
@@ -115,7 +118,7 @@ def calibration_interval(
     variance = max(implied, float(residuals.var(ddof=1))) / len(labels)
     if codes is not None:
         variance = max(variance, variance_between(codes, (residuals - residuals.mean()) / len(labels)))
-    observed = rate_interval(rate, rate * (1 - rate) / variance, z) if variance > 0 else Interval(rate, rate, rate)
+    observed = wilson(rate, rate * (1 - rate) / variance, z) if variance > 0 else Interval(rate, rate, rate)
     return Interval(mean - rate, mean - observed.high, mean - observed.low)
 
 
@@ -132,16 +135,17 @@ def difference(one: Interval, other: Interval) -> Interval:
     return Interval(value, value - down, value + up)
 
 
-def variance_between(codes: np.ndarray, parts: np.ndarray) -> float:
-    """Variance of a sum of parts, one a row, that sum up to 0, from their sums in units."""
-    sums = np.bincount(codes, parts)
-    units = len(np.unique(codes))
-    return float(units / max(units - 1, 1) * (sums**2).sum())
+def percentile_interval(drawn: np.ndarray, level: float) -> tuple[float, float]:
+    """Ends of a percentile interval (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13).
 
+    Args:
+        drawn: values of the resamples, shape [resamples].
+        level: of the interval.
 
-def _share_below(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """For each row the share of the others that score lower, ties one half; shape [rows]."""
-    ranked = np.sort(others)
-    below, through = np.searchsorted(ranked, rows, side="left"), np.searchsorted(ranked, rows, side="right")
-    shares: np.ndarray = (below + through) / (2 * len(ranked))
-    return shares
+    >>> percentile_interval(np.arange(1, 40), 0.5)
+    (10.0, 30.0)
+    """
+    tail = (1 - level) / 2
+    # Other definitions of a quantile lie too far inside, by more the fewer resamples there are.
+    low, high = np.quantile(drawn, [tail, 1 - tail], method="weibull")
+    return float(low), float(high)
