@@ -45,10 +45,10 @@ def raw_tables() -> dict[str, pd.DataFrame]:
     days = pd.date_range("2025-01-01", periods=300).astype("str")
     orders = pd.DataFrame({"client": rng.permutation(np.arange(900) % 90), "day": rng.choice(days, 900)})
     orders["items"] = rng.integers(1, 9, 900)
-    credits = pd.DataFrame({"credit": np.arange(300), "client": rng.integers(0, 90, 300), "asked": days})
-    credits["amount"] = rng.normal(100, 10, 300).round(2)
-    credits["repaid"] = np.where(credits["amount"] + rng.normal(0, 10, 300) > 100, "yes", "no")
-    return {"credits": credits, "orders": orders}
+    asked = pd.DataFrame({"credit": np.arange(300), "client": rng.integers(0, 90, 300), "asked": days})
+    asked["amount"] = rng.normal(100, 10, 300).round(2)
+    asked["repaid"] = np.where(asked["amount"] + rng.normal(0, 10, 300) > 100, "yes", "no")
+    return {"credits": asked, "orders": orders}
 
 
 @pytest.fixture
@@ -78,7 +78,9 @@ def test_it_trains_is_recorded_and_is_made_again(credit, warm):
     assert done.code == 0, done.said
     table = pd.read_parquet(credit.output("02_intermediate", "table.parquet", "credit"))
     tables = raw_tables()
-    before = tables["credits"].merge(tables["orders"], on="client").query("day < asked").groupby("credit")["items"].sum()
+    before = (
+        tables["credits"].merge(tables["orders"], on="client").query("day < asked").groupby("credit")["items"].sum()
+    )
     assert table["items"].tolist() == before.reindex(range(300), fill_value=0).tolist()
     (run,) = credit.runs("credit")
     uri = f"{run.info.artifact_uri}/parameters.json"
@@ -116,12 +118,28 @@ def test_rows_after_a_date_change_nothing_as_of_that_date(credit, warm):
     ("query", "code", "message"),
     [
         (QUERY.replace("o.items", "o.itms"), 2, "credit/table.sql, line 2: no column 'itms'; did you mean 'items'."),
-        (QUERY.replace("ORDER BY credit", ""), 2, "credit/table.sql has no ORDER BY, so that chance would order its rows"),
+        (
+            QUERY.replace("ORDER BY credit", ""),
+            2,
+            "credit/table.sql has no ORDER BY, so that chance would order its rows",
+        ),
         (QUERY.replace("BY credit", "BY client"), 2, "credit/table.sql: ORDER BY does not tell rows apart: "),
-        (QUERY.replace("FROM credits", "FROM read_csv('/etc/passwd')"), 2, "credit/table.sql, line 3: /etc/passwd is not"),
+        (
+            QUERY.replace("FROM credits", "FROM read_csv('/etc/passwd')"),
+            2,
+            "credit/table.sql, line 3: /etc/passwd is not",
+        ),
         (QUERY.replace("FROM credits", "FORM credits"), 2, "credit/table.sql, line 4: syntax error at or near"),
-        (QUERY.replace("JOIN orders", "JOIN order_lines"), 2, "credit/table.sql, line 4: no table 'order_lines'; did you"),
-        (QUERY.replace("GROUP", "WHERE false GROUP"), 3, "credit/table.sql gives no row; the tables have rows: credits 300"),
+        (
+            QUERY.replace("JOIN orders", "JOIN order_lines"),
+            2,
+            "credit/table.sql, line 4: no table 'order_lines'; did you",
+        ),
+        (
+            QUERY.replace("GROUP", "WHERE false GROUP"),
+            3,
+            "credit/table.sql gives no row; the tables have rows: credits 300",
+        ),
     ],
 )
 def test_a_mistake_is_one_message_with_its_exit_code(credit, warm, query, code, message):

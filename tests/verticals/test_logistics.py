@@ -255,7 +255,9 @@ def test_an_absent_column_is_named():
         time_flights(flights(flight()).drop(columns="sched_arr_time"), AIRPORTS)
     with pytest.raises(DataError, match=r"table 'airports' has no column 'tz'"):
         time_flights(flights(flight()), AIRPORTS.drop(columns="tz"))
-    with pytest.raises(ConfigurationError, match=r"^logistics/table\.sql, line 10: no column 'visib'; timed_flights has carrier"):
+    with pytest.raises(
+        ConfigurationError, match=r"^logistics/table\.sql, line 10: no column 'visib'; timed_flights has carrier"
+    ):
         joined(table, hours.drop(columns="visib"))
     with pytest.raises(ConfigurationError, match=r"no column 'seats'"):
         joined(table, hours, PLANES.drop(columns="seats"))
