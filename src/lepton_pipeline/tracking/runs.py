@@ -222,7 +222,7 @@ class RunLog:
             earlier: whether an earlier run made it; then its epochs are recorded, too, else logged as they end.
         """
         marks = (getattr(dataset, "metadata", None) or {}).get("mlflow", {})
-        if is_dataclass(data):
+        if marks and is_dataclass(data):
             data = to_plain(data)
         if "artifact" in marks:
             self.attach(run_id, dataset.path, marks["artifact"])
