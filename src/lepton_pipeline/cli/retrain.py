@@ -33,7 +33,7 @@ _INTERRUPTED = 130
 def retrain(
     vertical: str, as_of: str | None, dry_run: bool, force: bool, fail_on_refusal: bool, env: str | None, debug: bool
 ) -> None:
-    """Train VERTICAL where its policy (`retraining:`) says that it is due.
+    """Train VERTICAL if its retraining policy says so.
 
     Exit codes: 0 done, also where nothing is due or another job is at work, 2 bad configuration or usage, 3 data that
     break the contract, 4 gate refused (with --fail-on-refusal), 130 and 143 interrupted, 1 anything else.
@@ -65,7 +65,7 @@ def retrain(
 @debug_option
 @explained
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
-    """List what the latest jobs of VERTICAL decided, the latest first."""
+    """List the latest decisions on retraining VERTICAL."""
     from lepton_pipeline.operations.retraining.history import job_runs
     from lepton_pipeline.terminal.retraining import print_jobs
     from lepton_pipeline.tracking.runs import existing_store, read_tracking

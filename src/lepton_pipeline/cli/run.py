@@ -16,7 +16,7 @@ from kedro.utils import find_kedro_project
 from lepton_pipeline.cli.errors import report_error
 from lepton_pipeline.cli.options import readable
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError, did_you_mean
-from lepton_pipeline.hooks import RunHook
+from lepton_pipeline.hooks import ProjectHooks
 from lepton_pipeline.parameters.jobs import TRAINING, Job
 from lepton_pipeline.project.resume import KedroHint, how_to_go_on, kedro_hint
 from lepton_pipeline.system.readable import readable_output, say
@@ -26,11 +26,12 @@ _INTERRUPTED = 130
 
 
 def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
-    """Run pipelines: those given by --pipelines, or the training of all verticals, one after the other.
+    """Run pipelines: training, scoring or monitoring.
 
-    `finance` trains the vertical finance, `finance_scoring` scores new rows with its champion. A pipeline that fails
-    does not keep the others from running. Exit codes: 0 done, 2 bad configuration or usage,
-    3 data that break the contract, 4 gate refused (with --fail-on-refusal), 130 interrupted, 1 anything else, also
+    Those of --pipelines, or the training of all verticals, one after the other: `finance` trains the vertical
+    finance, `finance_scoring` scores new rows with its champion, `finance_monitoring` monitors it. A pipeline
+    that fails does not keep the others from running. Exit codes: 0 done, 2 bad configuration or usage, 3 data
+    that break the contract, 4 gate refused (with --fail-on-refusal), 130 interrupted, 1 anything else, also
     where another process, such as kedro retrain, is at work on the same pipeline.
     """
     readable_output()
@@ -79,10 +80,10 @@ def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: b
 
 def _require_promotion(vertical: str) -> None:
     # Kedro returns only what no later stage reads; the gate's decision is read by the report.
-    decisions = next(hook.decisions for hook in settings.HOOKS if isinstance(hook, RunHook))
-    decision = decisions.get(vertical, {"promoted": True})
-    if decision["promoted"] is False:
-        raise GateRefusedError(f"{vertical}: the gate refused the model: {decision['reason']}")
+    decisions = next(hook.decisions for hook in settings.HOOKS if isinstance(hook, ProjectHooks))
+    decision = decisions.get(vertical)
+    if decision is not None and decision.promoted is False:
+        raise GateRefusedError(f"{vertical}: the gate refused the model: {decision.reason}")
 
 
 def _selected(options: dict[str, Any]) -> list[str]:

@@ -14,18 +14,19 @@ from typing import Any
 
 from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
-from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from lepton_pipeline.errors import BusyError, ConfigurationError
+from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind_of, only_shown
 from lepton_pipeline.parameters.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
 from lepton_pipeline.project.user_errors import store_lost
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.champion_pages import keep_champion_pages
+from lepton_pipeline.reporting.pages.data_docs import DataDocsDataset
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.locks import JOB_LOCKS, JobLock
 from lepton_pipeline.system.permissions import require_writable
@@ -57,18 +58,16 @@ class RunHook:
     def __init__(self) -> None:
         self._runs: dict[Job, _Run] = {}
         self._locks: list[JobLock] = []
-        self.decisions: dict[str, dict[str, Any]] = {}
+        self.decisions: dict[str, GateDecision] = {}
         self._working_on: Job | None = None
         self._signals = ExitStack()
         # A signal unwinds the process without Kedro telling any hook; what is open at its end was killed.
         atexit.register(self._close_killed)
 
-    @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Remember the configuration; it is read when a run starts, so that light commands do not pay for it."""
         self._context = context
 
-    @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Lock every job, open a run for each and hand its id to the nodes that train as `<vertical>.run_id`.
 
@@ -108,19 +107,15 @@ class RunHook:
                 if self._runs[job].kind != PARTIAL:
                     self._record_earlier_results(job, own, only_missing)
 
-    @hook_impl
-    def before_dataset_loaded(self, node: Node) -> None:
-        """Start the clock of a stage."""
-        self._working_on = Job.of(node)
-        self._runs[self._working_on].started.setdefault(node.name, perf_counter())
-
-    @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Start it here for a stage that loads nothing."""
+        """Start the clock of a stage that loads nothing, and name the run to the pages that it writes."""
         self._working_on = Job.of(node)
-        self._runs[self._working_on].started.setdefault(node.name, perf_counter())
+        run = self._runs[self._working_on]
+        run.started.setdefault(node.name, perf_counter())
+        for dataset in map(self._catalog.get, node.outputs):
+            if isinstance(dataset, DataDocsDataset):
+                dataset.run_id = run.run_id
 
-    @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Record what the catalog marks for MLflow; with the last output, stop the clock of the stage."""
         run = self._runs[Job.of(node)]
@@ -131,7 +126,6 @@ class RunHook:
             run.seconds[stage] = perf_counter() - run.started[node.name]
             logger.info("%s  %-27s %6.1f s", Job.of(node).name, stage, run.seconds[stage])
 
-    @hook_impl
     def after_pipeline_run(self) -> None:
         """End the runs as FINISHED and print the summary of each."""
         with self._failing():
@@ -141,7 +135,7 @@ class RunHook:
                     self._log.describe(run.run_id, WRITTEN[run.kind](results[job]), PAGES[run.kind])
                 if decision := results[job].get("decision"):
                     self.decisions[job.vertical] = decision
-                    self._log.rename(run.run_id, f"v{decision['version']} {run.chosen}")
+                    self._log.rename(run.run_id, f"v{decision.version} {run.chosen}")
                     self._keep_pages(job, run, decision)
                 if job.purpose == MONITORING and (found := results[job].get("monitoring_result")):
                     watched = found["champion"]
@@ -161,7 +155,6 @@ class RunHook:
             with only_shown(job, run.run_id, "its summary", whatever=True):
                 PRINTED[run.kind](job.name, results[job], run.seconds, self._log.where(run.run_id))
 
-    @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """End the run at work as FAILED with the error's text, and those that stop with it."""
         for job, run in self._runs.items():
@@ -204,11 +197,11 @@ class RunHook:
         found = Results(self._catalog, parameters, self._context.project_path)
         return found.of_part(job, run.run_id, run.made) if run.kind == PARTIAL else found.of(job, run.run_id)
 
-    def _keep_pages(self, job: Job, run: _Run, decision: dict[str, Any]) -> None:
+    def _keep_pages(self, job: Job, run: _Run, decision: GateDecision) -> None:
         """Keep the report of a version that became champion, and still is."""
-        client, version = self._log.client, int(decision["version"])
+        client, version = self._log.client, decision.version
         with only_shown(job, run.run_id, "keeping the champion's report", whatever=True):
-            if decision["promoted"] and champion_of(client, job.vertical) == version:
+            if decision.promoted and champion_of(client, job.vertical) == version:
                 keep_champion_pages(client, job.vertical, version, self._context.project_path, run.run_id)
 
     def _open(self, job: Job, name: str, kind: str, tags: dict[str, str]) -> None:

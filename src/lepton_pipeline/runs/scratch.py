@@ -15,11 +15,12 @@ from kedro.config import MissingConfigException
 from kedro.framework.project import settings
 from kedro.io import DataCatalog
 
+from lepton_pipeline.data import sql
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.signals import unwinding
 
 STORE = "mlflow.db"
-_OWN_CONF = ("parameters*", "mlflow*")
+_OWN_CONF = ("parameters*", "mlflow*", "*.sql")
 # What runs write, or what the scratch folder has of its own; all else of the project may hold raw data.
 _WRITTEN = re.compile(r"0[2-8]_.*")
 _NOT_SHARED = {"conf", "data", "src", "mlruns", "pyproject.toml"}
@@ -92,7 +93,10 @@ def _furnish_conf(conf: Path, given: Path, env: str | None, vertical: str, param
         # The project's own may be read-only.
         copied.unlink(missing_ok=True)
     # JSON is YAML in which a text that looks like a number, or a date, stays a text.
-    declaration.write_text(json.dumps({vertical: _literal(parameters)}, ensure_ascii=False), encoding="utf-8")
+    declared = {key: each for key, each in parameters.items() if key != "sql"}
+    declaration.write_text(json.dumps({vertical: _literal(declared)}, ensure_ascii=False), encoding="utf-8")
+    if "sql" in parameters:
+        declaration.with_name(sql.FILE).write_text(parameters["sql"], encoding="utf-8")
     (conf / "base" / "mlflow.yml").write_text(f"tracking_uri: sqlite:///{STORE}\nartifact_root: mlruns\n")
 
 
