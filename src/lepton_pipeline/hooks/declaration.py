@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +18,7 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Vertical, utc_text
 from lepton_pipeline.parameters.jobs import MONITORING, TRAINING, Job
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
+from lepton_pipeline.project.slice import sliced
 
 # What says of the table that a job goes on with at which present it was read.
 _RECORDS = {TRAINING: "ingestion_record", MONITORING: f"{MONITORING}.ingestion_record"}
@@ -45,7 +47,7 @@ class DeclarationHook:
             if asked and vertical not in wanted and "__default__" not in asked:
                 continue
             try:
-                declared = read_vertical(vertical, parameters.get(vertical))
+                declared = sliced(read_vertical(vertical, parameters.get(vertical)), os.environ)
                 _require_tables(vertical, list(declared.tables))
                 if declared.dataset.known_at is None:
                     self._by_clock.add(vertical)
