@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+# The query of a vertical whose table is made of several raw tables, beside its parameters.yml.
+QUERY = "table.sql"
 TRAINING = "training"
 SCORING = "scoring"
 MONITORING = "monitoring"

@@ -15,7 +15,6 @@ from kedro.framework.project import pipelines
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from lepton_pipeline.data import sql
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.credentials import learn
 from lepton_pipeline.system.signals import OutOfTimeError, time_limit
@@ -76,15 +75,17 @@ class ConfigLoader(OmegaConfigLoader):
 
     def _with_queries(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Beside what a vertical declares, as `sql`, the text of its query; the environment's replaces the base's."""
+        from lepton_pipeline.parameters.jobs import QUERY
+
         found = dict(parameters)
         for vertical, declared in parameters.items():
             if not isinstance(declared, dict):
                 continue
             if "sql" in declared:
-                raise ConfigurationError(f"{vertical}.sql: write the query into conf/base/{vertical}/{sql.FILE}.")
+                raise ConfigurationError(f"{vertical}.sql: write the query into conf/base/{vertical}/{QUERY}.")
             for file in (each for folder in self._folders() for each in sorted(folder.glob(f"{vertical}/*.sql"))):
-                if file.name != sql.FILE:
-                    raise ConfigurationError(f"{file} is read by nothing; a vertical's query is {sql.FILE}.")
+                if file.name != QUERY:
+                    raise ConfigurationError(f"{file} is read by nothing; a vertical's query is {QUERY}.")
                 try:
                     found[vertical] = {**declared, "sql": file.read_text(encoding="utf-8-sig")}
                 except UnicodeDecodeError as error:
