@@ -90,7 +90,7 @@ def test_a_killed_scheduler_leaves_its_job_alone_and_the_next_one_looks_after_it
     second = site.start("once")
     said = second.communicate()[1]
     assert second.returncode == 1
-    assert f"a scheduler of this project is at work already: process {first.pid} on " in said
+    assert f"a scheduler of this project is at work already: kedro schedule, process {first.pid} on " in said
     first.kill()
     said = first.communicate()[1]
     assert "retail.retraining.schedule: '61 3 * * *': bad minute" in said
