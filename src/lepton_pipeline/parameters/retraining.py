@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field
 
 from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
-from lepton_pipeline.parameters.cron import require_cron
+from lepton_pipeline.system.cron import require_cron
 
 
 def _require_zone(value: str) -> str:

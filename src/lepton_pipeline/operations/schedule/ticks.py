@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from lepton_pipeline.parameters.cron import require_cron
+from lepton_pipeline.system.cron import require_cron
 
 
 @dataclass(frozen=True)
