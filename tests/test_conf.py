@@ -77,7 +77,7 @@ def test_every_data_set_lies_on_disk_whole_or_not_at_all(catalog, vertical):
         assert isinstance(dataset, RawTableDataset)
         assert dataset.exists(), f"{name}: its files are not bundled"
     for name in pipeline.datasets() - given - raw:
-        assert isinstance(catalog.get(name), (AtomicDataset, FolderDataset)), name
+        assert isinstance(catalog.get(name), (AtomicDataset, FolderDataset, StreamedParquetDataset)), name
 
 
 @pytest.mark.parametrize("vertical", VERTICALS)
@@ -99,7 +99,7 @@ def test_monitoring_reads_what_training_reads_and_writes_to_disk(catalog, vertic
     assert given == {name for name in create_pipeline(vertical).inputs() if name.endswith(".raw")} & given
     assert all(isinstance(catalog.get(name), RawTableDataset) for name in given)
     for name in pipeline.all_outputs():
-        assert isinstance(catalog.get(name), (AtomicDataset, FolderDataset)), name
+        assert isinstance(catalog.get(name), (AtomicDataset, FolderDataset, StreamedParquetDataset)), name
 
 
 @pytest.mark.parametrize("vertical", VERTICALS)
