@@ -1,5 +1,6 @@
 import gzip
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -7,10 +8,11 @@ import pytest
 from kedro.io import DatasetError
 
 from lepton_pipeline.data.raw import read_header, read_rows
-from lepton_pipeline.datasets import AtomicDataset, FolderDataset, RawTableDataset
+from lepton_pipeline.datasets import AtomicDataset, FolderDataset, RawTableDataset, RecordDataset
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 from lepton_pipeline.project.user_errors import user_error
+from lepton_pipeline.system.records import Omitted
 
 
 def test_raw_tables_are_found_by_name_and_opened_decompressed(tmp_path):
@@ -92,6 +94,31 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         dataset.save({"not": "a frame"})
     pd.testing.assert_frame_equal(dataset.load(), frame)
     assert [file.name for file in target.parent.iterdir()] == ["table.parquet"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    value: float
+    low: Omitted[float] = None
+
+
+def test_a_record_is_a_file_of_json(tmp_path):
+    dataset = RecordDataset(filepath=str(tmp_path / "f.json"), holds=f"{__name__}.Figure")
+    dataset.save(Figure(0.5))
+    assert (tmp_path / "f.json").read_text() == '{\n  "value": 0.5\n}'
+    assert dataset.load() == Figure(0.5)
+    with pytest.raises(DatasetError, match=r"holds a .*Figure, not a dict; return one"):
+        dataset.save({"value": 0.5})
+    assert dataset.load() == Figure(0.5)
+
+
+def test_a_file_that_holds_another_record_is_a_data_error(tmp_path):
+    (tmp_path / "f.json").write_text('{"low": 1}')
+    with pytest.raises(DatasetError) as error:
+        RecordDataset(filepath=str(tmp_path / "f.json"), holds=f"{__name__}.Figure").load()
+    refused = user_error(error.value)
+    assert isinstance(refused, DataError)
+    assert str(refused).startswith(f"{tmp_path}/f.json holds no Figure: value: Field required")
 
 
 class Half:

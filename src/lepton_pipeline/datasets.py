@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-from glob import escape
 from os.path import normpath
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import fsspec
 from kedro.io import AbstractDataset, DatasetError
@@ -17,7 +14,8 @@ from kedro.utils import load_obj
 from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, raw_file, shown_path
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.system.permissions import share, shared_folder
+from lepton_pipeline.system.files import remove, replacing
+from lepton_pipeline.system.records import from_json, to_json
 
 
 class RawTableDataset(AbstractDataset[None, list[RawFile]]):
@@ -69,21 +67,8 @@ class _LocalDataset(AbstractDataset[Any, Any]):
 
     def save(self, data: Any) -> None:
         """Write `data` whole, or leave what was there."""
-        shared_folder(self.path.parent)
-        # What a process that was killed has left.
-        for abandoned in self.path.parent.glob(f".{'[0-9a-f]' * 8}.{escape(self.path.name)}"):
-            _remove(abandoned)
-        temporary = self.path.with_name(f".{uuid4().hex[:8]}.{self.path.name}")
-        try:
+        with replacing(self.path, alone=True) as temporary:
             self._write(data, temporary)
-            if temporary.is_dir():
-                share(temporary)
-            if self.path.is_dir():
-                # A folder cannot be replaced in one step; a crash in between leaves it absent, not mixed.
-                self.remove()
-            temporary.replace(self.path)
-        finally:
-            _remove(temporary)
 
     def load(self) -> Any:
         """Read what is at the path."""
@@ -91,13 +76,7 @@ class _LocalDataset(AbstractDataset[Any, Any]):
 
     def remove(self) -> None:
         """Delete what is at the path, if anything is."""
-        if self.path.is_dir():
-            # Renamed first, so that a half-deleted folder is never taken for a whole one.
-            doomed = self.path.with_name(f".{uuid4().hex[:8]}.{self.path.name}")
-            self.path.replace(doomed)
-            _remove(doomed)
-        else:
-            self.path.unlink(missing_ok=True)
+        remove(self.path)
 
     def _write(self, data: Any, path: Path) -> None:
         raise NotImplementedError
@@ -131,6 +110,28 @@ class AtomicDataset(_LocalDataset):
 
     def _read(self, path: Path) -> Any:
         return self._inner(path).load()
+
+
+class RecordDataset(_LocalDataset):
+    """A record (a frozen dataclass or a pydantic model) as a file of JSON.
+
+    Args:
+        filepath: the file.
+        holds: dotted name of the record's class.
+        metadata: for hooks.
+    """
+
+    def __init__(self, *, filepath: str, holds: str, metadata: dict[str, Any] | None = None):
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._holds = holds
+
+    def _write(self, data: Any, path: Path) -> None:
+        if not isinstance(data, load_obj(self._holds)):
+            raise DatasetError(f"{self.path} holds a {self._holds}, not a {type(data).__name__}; return one.")
+        path.write_text(to_json(data), encoding="utf-8")
+
+    def _read(self, path: Path) -> Any:
+        return from_json(load_obj(self._holds), path.read_bytes(), str(path))
 
 
 class FolderDataset(_LocalDataset):
@@ -226,10 +227,3 @@ class WorkFolderDataset(AbstractDataset[None, Path]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.path)}
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    elif path.exists():
-        path.unlink()

@@ -13,7 +13,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
 
 import lepton_pipeline.settings
-from lepton_pipeline.datasets import AtomicDataset, FolderDataset, _LocalDataset
+from lepton_pipeline.datasets import AtomicDataset, FolderDataset, RecordDataset, _LocalDataset
 
 # In the order in which a node comes to them. "between" and "removing" need several outputs, or an older result.
 MOMENTS = ("starting", "computed", "removing", "writing", "between", "saved")
@@ -21,8 +21,8 @@ MOMENTS = ("starting", "computed", "removing", "writing", "between", "saved")
 
 # Steps of a retraining job beside its nodes, in their order: the function before, or after, which it is stopped.
 STEPS = {
-    "before the lock": ("lepton_pipeline.system.job_lock:JobLock.acquire", "before"),
-    "locked": ("lepton_pipeline.system.job_lock:JobLock.acquire", "after"),
+    "before the lock": ("lepton_pipeline.system.locks:JobLock.acquire", "before"),
+    "locked": ("lepton_pipeline.system.locks:JobLock.acquire", "after"),
     "its run is open": ("lepton_pipeline.tracking.runs:RunLog.open", "after"),
     "counting rows": ("lepton_pipeline.operations.retraining.steps:KedroSteps.count_rows", "before"),
     "decision recorded": ("lepton_pipeline.operations.retraining.steps:KedroSteps.train", "before"),
@@ -125,7 +125,7 @@ class Killer:
 
             _LocalDataset.remove = remove_one  # type: ignore[method-assign]
         if self._is(node, "writing"):
-            for kind in (AtomicDataset, FolderDataset):
+            for kind in (AtomicDataset, RecordDataset, FolderDataset):
                 kind._write = _half(kind._write)  # type: ignore[method-assign]
 
     @hook_impl(trylast=True)

@@ -2,7 +2,9 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
+from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.terminal.training import print_summary, summary_markdown
 
 FIGURE = {"value": 0.8, "low": 0.7, "high": 0.9}
@@ -84,8 +86,8 @@ RESULTS = {
             {"column": "city", "value": "Rome", "gaps": {"auc": {**gap(-0.5, -1, 0.1), "flagged": False}}},
         ]
     },
-    "registration": {"boosting_weight": 1.0, "plan": "refit"},
-    "decision": {"version": 4, "alias": "challenger", "promoted": False, "reason": "auc 0.8 is below 0.9"},
+    "registration": Registration("shop", 4, "", "", "", "cpu", boosting_weight=1.0, plan="refit"),
+    "decision": GateDecision(False, "challenger", "auc 0.8 is below 0.9", 4),
 }
 
 
@@ -125,7 +127,7 @@ def test_the_summary_names_what_a_reader_looks_for(capsys):
 
 
 def test_the_same_model_again_has_no_alias(capsys):
-    decision = {"version": 5, "alias": "", "promoted": None, "reason": "nothing changes"}
+    decision = GateDecision(None, "", "nothing changes", 5)
     print_summary("shop", {"decision": decision}, {}, "make ui")
     printed = " ".join(capsys.readouterr().out.split())
     assert "shop: version 5, same as champion" in printed

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.evaluation.decision import Check, GateDecision
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
+from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.report.evidence import Evidence
 
 ABOUT = About(
@@ -171,20 +173,14 @@ def make_explanation(column: str = "PAY_0", value: str = "private") -> dict[str,
     }
 
 
-def make_decision(promoted: bool = True) -> dict[str, Any]:
+def make_decision(promoted: bool = True) -> GateDecision:
     text = f"auc 0.8001 is {'at least' if promoted else 'below'} 0.75"
-    return {
-        "promoted": promoted,
-        "alias": "champion" if promoted else "challenger",
-        "reason": text,
-        "version": 3,
-        "champion_version": 2,
-        "checks": [
-            {"name": "bound auc", "passed": promoted, "text": text, "value": 0.8001, "limit": 0.75, "rows": 300},
-            {"name": "champion", "passed": True, "text": "auc is 0.0102 above version 2 (0.0041 to 0.0163)"},
-            {"name": "slice SEX=2", "passed": True, "text": "auc 0.771 is at least 0.7"},
-        ],
-    }
+    checks = [
+        Check("bound auc", promoted, text, value=0.8001, limit=0.75, rows=300),
+        Check("champion", True, "auc is 0.0102 above version 2 (0.0041 to 0.0163)"),
+        Check("slice SEX=2", True, "auc 0.771 is at least 0.7"),
+    ]
+    return GateDecision(promoted, "champion" if promoted else "challenger", text, 3, 2, checks)
 
 
 def make_contract(sentence: str = "EDUCATION in set [1, 2, 3, 4]", where: str = "contract") -> dict[str, Any]:
@@ -253,16 +249,9 @@ def make_evidence(**changes: Any) -> Evidence:
                 "validation_auc": [0.7, 0.75, 0.76, np.nan, np.nan],
             }
         ),
-        "registration": {
-            "name": "finance",
-            "version": 3,
-            "run_id": "5f" * 16,
-            "model_uri": "models:/m-1",
-            "weights_sha256": "c3" * 32,
-            "device": "cpu",
-            "boosting_weight": 0.4,
-            "plan": "folds",
-        },
+        "registration": Registration(
+            "finance", 3, "models:/m-1", "5f" * 16, "c3" * 32, "cpu", boosting_weight=0.4, plan="folds"
+        ),
         "decision": make_decision(),
         "lineage": {
             "run_id": "5f" * 16,

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -17,6 +18,7 @@ from made_up import (
     make_slices,
 )
 
+from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.parameters import About
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.reporting.report.findings import describe_drift
@@ -145,7 +147,7 @@ def test_figures_on_the_page_are_those_of_the_evidence(html):
     assert "0.0560 to 0.1000" in between(html, "explanation")
     for each in evidence.drift["columns"]:
         assert f"{each['psi']:.3f}" in between(html, "drift")
-    for value in (evidence.registration["weights_sha256"], evidence.ingestion["sha256"], evidence.lineage["run_id"]):
+    for value in (evidence.registration.weights_sha256, evidence.ingestion["sha256"], evidence.lineage["run_id"]):
         assert value in between(html, "lineage")
 
 
@@ -157,8 +159,8 @@ def test_the_verdict_stands_first_and_is_in_plain_words(page, html):
 
 def test_checks_have_titles_that_people_know():
     names = ["bound ece", "champion", "champion unchanged", "baseline", "slices", "slice job = x y"]
-    checks = [{"name": name, "passed": True, "text": ""} for name in names]
-    described = describe_verdict(make_evidence(decision=make_decision() | {"checks": checks}))
+    checks = [Check(name, True, "") for name in names]
+    described = describe_verdict(make_evidence(decision=replace(make_decision(), checks=checks)))
     assert [check["title"] for check in described["checks"]] == [
         "Bound of Calibration error",
         "Against the champion",
@@ -176,17 +178,17 @@ def test_a_refusal_is_as_plain_and_shows_what_failed(bare):
 
 
 def test_the_verdict_knows_first_models_lonely_refusals_and_force():
-    first = make_decision() | {"champion_version": None}
+    first = replace(make_decision(), champion_version=None)
     assert "as the first of its kind" in describe_verdict(make_evidence(decision=first))["sentence"]
-    resumed = make_decision() | {"champion_version": 3}
+    resumed = replace(make_decision(), champion_version=3)
     assert "as the first of its kind" not in describe_verdict(make_evidence(decision=resumed))["sentence"]
-    same = make_decision() | {"promoted": None, "version": 4, "champion_version": 3}
+    same = replace(make_decision(), promoted=None, version=4, champion_version=3)
     assert describe_verdict(make_evidence(decision=same))["sentence"].startswith(
         "Version 4 is the same model as version 3"
     )
-    lonely = make_decision(promoted=False) | {"champion_version": None}
+    lonely = replace(make_decision(promoted=False), champion_version=None)
     assert "no model of this vertical is in use" in describe_verdict(make_evidence(decision=lonely))["sentence"]
-    forced = make_decision(promoted=False) | {"promoted": True}
+    forced = replace(make_decision(promoted=False), promoted=True)
     assert "One check did not hold; see the reason." in describe_verdict(make_evidence(decision=forced))["sentence"]
 
 
@@ -287,8 +289,8 @@ def evil_evidence():
         ingestion=make_evidence().ingestion | {"files": [EVIL], "reading": evil_reading()},
         contracts=[make_contract(EVIL, f"tables.{EVIL}")],
         features={"findings": [finding], "on_noise": "warn"},
-        decision=decision | {"reason": EVIL, "checks": [{"name": f"slice {EVIL}", "passed": False, "text": EVIL}]},
-        registration=make_evidence().registration | {"name": EVIL},
+        decision=replace(decision, reason=EVIL, checks=[Check(f"slice {EVIL}", False, EVIL)]),
+        registration=replace(make_evidence().registration, name=EVIL),
         costs=make_costs(EVIL),
         slices=make_slices(EVIL, EVIL),
         explanation=make_explanation(EVIL, EVIL),
@@ -336,7 +338,7 @@ def test_the_card_has_the_figures_with_intervals():
     card = render_card(evidence)
     auc = evidence.metrics["test"]["model"]["auc"]
     assert f"| AUC | {auc['value']:.3f} [{auc['low']:.3f} to {auc['high']:.3f}] |" in card
-    assert "- SEX = 2 (sensitive): cases found 8.3 points below the others [−12.1 to −4.5]" in card
+    assert "- SEX = 2 (sensitive): recall 8.3 points below the others [−12.1 to −4.5]" in card
     assert "saves 19,235 EUR per 1,000 cases [13,000 to 28,000]" in card
     assert ABOUT.out_of_scope in card
     assert (

@@ -27,7 +27,6 @@ from lepton_pipeline.data.contracts.checks import (
     reads,
 )
 from lepton_pipeline.data.contracts.chunks import Evaluation, Found
-from lepton_pipeline.data.contracts.data_docs import build_data_docs
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks, require_kept
 from lepton_pipeline.data.contracts.validation import plain_value
@@ -41,7 +40,7 @@ REASONS = "quarantine_reasons"
 
 def check_contract(
     table: Rows | pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
-) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
+) -> tuple[dict[str, Any], pd.DataFrame, dict[str, Any]]:
     """Evaluate what `dataset` implies and what `contract` declares on every row of `table`.
 
     Args:
@@ -60,7 +59,7 @@ def check_contract(
         (rows; None for checks of the whole table or column), `unexpected_fraction`, `examples` (at most 5 of `row`, an
         index label, and `value`), `message`, `error`.
         The quarantined rows with their original values and index labels, and a last column `quarantine_reasons`, a list
-        of texts a row. The pages of Data Docs by relative path; the first to open is `index.html`.
+        of texts a row. The result again, which the data set of the Data Docs turns into a page.
 
     Raises:
         ConfigurationError: a declared expectation cannot be understood.
@@ -74,7 +73,7 @@ def check_contract(
 
 def check_raw_table(
     table: Rows | pd.DataFrame, contract: Contract, name: str, others: Mapping[str, Rows | pd.DataFrame]
-) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
+) -> tuple[dict[str, Any], pd.DataFrame, dict[str, Any]]:
     """Evaluate the contract of one raw table.
 
     Args:
@@ -165,7 +164,7 @@ def _check(
     contract: Contract,
     key: str,
     label: _Label | None = None,
-) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
+) -> tuple[dict[str, Any], pd.DataFrame, dict[str, Any]]:
     """Evaluate `checks`, of which some are about `keys` that stand in other tables, and report them."""
     found = _find(table, keys, checks, label)
     quarantine = _quarantined_rows(table, checks, found)
@@ -180,7 +179,7 @@ def _check(
         for check, each in zip(checks, found, strict=True)
     ]
     result = report_checks(reported, key, len(table), len(quarantine), contract.max_quarantined)
-    return result, quarantine, build_data_docs(result, [each.verdict for each in found])
+    return result, quarantine, result
 
 
 def _find(table: Rows, keys: OtherKeys | None, checks: list[Check], label: _Label | None) -> list[Found]:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.parameters import About
+from lepton_pipeline.registry.registration import Registration
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Evidence:
     scores: pd.DataFrame
     metrics: dict[str, Any]
     history: pd.DataFrame
-    registration: dict[str, Any]
-    decision: dict[str, Any]
+    registration: Registration
+    decision: GateDecision
     lineage: dict[str, Any]
     copies: dict[str, Any] = field(default_factory=dict)
     costs: dict[str, Any] = field(default_factory=dict)
@@ -57,9 +59,9 @@ class Evidence:
     @property
     def name(self) -> str:
         """The vertical."""
-        return str(self.registration["name"])
+        return self.registration.name
 
     @property
     def title(self) -> str:
         """Names the model version."""
-        return f"{self.name}, version {self.registration['version']}"
+        return f"{self.name}, version {self.registration.version}"

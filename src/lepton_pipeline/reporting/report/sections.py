@@ -12,7 +12,8 @@ from lepton_pipeline.evaluation.interval_words import say_evidence, warn_of_thre
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.features.column_record import BY_CODE, UNUSED, read_columns
 from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.reporting.pictures.inline import STYLES, draw_losses, draw_quality, drawn_models
+from lepton_pipeline.reporting.pictures.curves import draw_losses
+from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models
 from lepton_pipeline.reporting.report import words
 from lepton_pipeline.reporting.report.columns import (
     columns_notes,
@@ -23,6 +24,7 @@ from lepton_pipeline.reporting.report.columns import (
 )
 from lepton_pipeline.reporting.report.evidence import Evidence
 from lepton_pipeline.reporting.report.reading import reading_facts, shorten, waiting_facts
+from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.tracking.flat import flatten
 
 _PARTS = {
@@ -43,12 +45,11 @@ _MOST_COLUMNS, _MOST_FILES = 25, 8
 def describe_verdict(evidence: Evidence) -> dict[str, Any]:
     """Say in a manager's words what was decided, and by which checks."""
     decision = evidence.decision
-    version, champion = decision["version"], decision["champion_version"]
-    checks = decision.get("checks", [])
-    failed = sum(not check["passed"] for check in checks)
-    if decision["promoted"] is None:
+    version, champion = decision.version, decision.champion_version
+    failed = len(decision.failed)
+    if decision.promoted is None:
         headline, sentence = "The same model", f"Version {version} is the same model as version {champion}, in use."
-    elif decision["promoted"]:
+    elif decision.promoted:
         # A run that went on after the alias had moved finds its own version there.
         before = {None: ", as the first of its kind", version: ""}.get(champion, f", in place of version {champion}")
         headline, sentence = "Accepted", f"Version {version} is used from now on{before}."
@@ -60,11 +61,11 @@ def describe_verdict(evidence: Evidence) -> dict[str, Any]:
         if failed:
             sentence += f" {_checks(failed)} did not hold."
     return {
-        "promoted": decision["promoted"],
+        "promoted": decision.promoted,
         "headline": headline,
         "sentence": sentence,
-        "reason": decision["reason"],
-        "checks": [{"next": "", **check, "title": _check_title(check["name"])} for check in checks],
+        "reason": decision.reason,
+        "checks": [{"next": "", **to_plain(check), "title": _check_title(check.name)} for check in decision.checks],
         "tiles": _tiles(evidence),
     }
 
@@ -125,17 +126,13 @@ def describe_quality(evidence: Evidence) -> dict[str, Any]:
     return {
         **compare_models(evidence),
         "pictures": draw_quality(evidence.scores, evidence.metrics),
-        "drawn": [
-            {"name": name, "color": style["color"], "dashes": _dashes(style), "width": style["linewidth"]}
-            for name, style in zip(drawn_models(evidence.metrics), STYLES, strict=False)
-        ],
+        "drawn": drawn_models(evidence.metrics),
     }
 
 
 def compare_models(evidence: Evidence) -> dict[str, Any]:
     """The figures of the section on quality, without its curves."""
     metrics = evidence.metrics
-    champion = [check for check in evidence.decision.get("checks", []) if check["name"] == "champion"]
     return {
         "models": list(metrics["test"]),
         "baselines": [name for name in metrics["test"] if name not in OWN],
@@ -148,7 +145,7 @@ def compare_models(evidence: Evidence) -> dict[str, Any]:
         "uncalibrated": metrics.get("uncalibrated", {}),
         "warnings": [said for said in (say_evidence(metrics), warn_of_threshold(metrics)) if said],
         "drawn_by": _DRAWN_BY.get(metrics.get("evidence", {}).get("unit"), ""),
-        "champion": champion[0] if champion else None,
+        "champion": evidence.decision.against_champion,
         "outcomes": count_outcomes(evidence.scores, metrics["threshold"]),
     }
 
@@ -164,7 +161,7 @@ def describe_training(evidence: Evidence) -> dict[str, Any]:
         "shortest": int(epochs.min()),
         "longest": int(epochs.max()),
         "stopped": held_out["network"].nunique(),
-        "device": "a CPU" if evidence.registration["device"] == "cpu" else "a CUDA device",
+        "device": "a CPU" if evidence.registration.device == "cpu" else "a CUDA device",
         "picture": draw_losses(history),
     }
 
@@ -181,8 +178,8 @@ def describe_lineage(evidence: Evidence) -> dict[str, Any]:
         ("Data (SHA-256)", evidence.ingestion["sha256"]),
         ("Configuration (SHA-256)", tags.get("configuration.sha256", "unknown")),
         ("Environment (SHA-256)", tags.get("environment.sha256", "unknown")),
-        ("Weights (SHA-256)", evidence.registration["weights_sha256"]),
-        ("Device", evidence.registration["device"]),
+        ("Weights (SHA-256)", evidence.registration.weights_sha256),
+        ("Device", evidence.registration.device),
         ("Seed", tags.get("seed", "unknown")),
         ("Packages", ", ".join(packages)),
     ]
@@ -244,16 +241,16 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
             "note": f"{words.interval('auc', auc)}; chance 0.5",
         },
         {
-            "label": "Positive cases found",
+            "label": "Recall",
             "value": words.percent(outcomes["recall"], 0),
             "note": f"{words.count(outcomes['found'])} of {words.count(outcomes['found'] + outcomes['missed'])}"
-            " in 1,000 cases",
+            " positive cases in 1,000",
         },
         {
-            "label": "Alarms that are right",
+            "label": "Precision",
             "value": words.percent(outcomes["precision"], 0),
             "note": f"{words.count(outcomes['found'])} of {words.count(outcomes['found'] + outcomes['false_alarms'])}"
-            " in 1,000 cases",
+            " alarms in 1,000 cases",
         },
     ]
     if saving := evidence.costs.get("saving"):
@@ -302,10 +299,3 @@ def _check_title(name: str) -> str:
         return f"Bound of {words.metric_name(rest)}"
     # The rest is what the user calls a slice, or nothing.
     return _CHECKS.get(name, name[:1].upper() + name[1:])
-
-
-def _dashes(style: dict[str, Any]) -> str:
-    """A line style as SVG takes it."""
-    if style["linestyle"] == "-":
-        return "none"
-    return " ".join(f"{length * style['linewidth']:g}" for length in style["linestyle"][1])
