@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
+    from lepton_pipeline.evaluation.decision import GateDecision
+
 
 class ProjectHooks:
     """All hooks of the project, in their order."""
@@ -23,7 +25,7 @@ class ProjectHooks:
         self._run: Any = None
 
     @property
-    def decisions(self) -> dict[str, dict[str, Any]]:
+    def decisions(self) -> dict[str, GateDecision]:
         """The gate's decisions of this process, by vertical."""
         return self._run.decisions if self._run else {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.parameters import Vertical, utc_text
 from lepton_pipeline.parameters.jobs import MONITORING, TRAINING, Job
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
+from lepton_pipeline.project.slice import sliced
 
 # What says of the table that a job goes on with at which present it was read.
 _RECORDS = {TRAINING: "ingestion_record", MONITORING: f"{MONITORING}.ingestion_record"}
@@ -43,7 +45,7 @@ class DeclarationHook:
             if asked and vertical not in wanted and "__default__" not in asked:
                 continue
             try:
-                declared = read_vertical(vertical, parameters.get(vertical))
+                declared = sliced(read_vertical(vertical, parameters.get(vertical)), os.environ)
                 _require_tables(vertical, list(declared.tables))
                 _require_query(vertical, declared.sql)
                 if declared.dataset.known_at is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from lepton_pipeline.errors import BusyError, ConfigurationError
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind_of, only_shown
 from lepton_pipeline.parameters.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
+from lepton_pipeline.project.slice import slice_words
 from lepton_pipeline.project.user_errors import store_lost
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.champion_pages import keep_champion_pages
@@ -209,6 +211,8 @@ class RunHook:
         # Every run has a present of its own.
         dataset = {key: each for key, each in declared["dataset"].items() if key != "present"}
         own = {KIND: kind, "configuration.sha256": lineage.sha256({**declared, "dataset": dataset})}
+        if words := slice_words(os.environ):
+            own["slice"] = words
         if job.purpose == TRAINING:
             own["seed"] = str(declared["training"]["seed"])
         run_id = self._log.open(job.name, name, {**tags, **own}, PAGES[kind])
@@ -267,4 +271,5 @@ def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
     given.pop(f"{vertical}.dataset.present", None)
     own = {key.removeprefix(f"{vertical}."): each for key, each in given.items() if key.startswith(f"{vertical}.")}
     shown = " ".join(f"{key.removeprefix('training.')}={each}" for key, each in own.items())
-    return shown[:_NAME_CHARACTERS] or "as declared"
+    words = ["slice" if slice_words(os.environ) else "", shown]
+    return " ".join(filter(None, words))[:_NAME_CHARACTERS] or "as declared"
