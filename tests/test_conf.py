@@ -28,7 +28,7 @@ CONF = Path(__file__).parents[1] / "conf"
 VERTICALS = find_verticals(CONF / "base")
 # Read by the job around the pipelines.
 NO_PIPELINES = {"alerts"}
-WRITTEN = (AtomicDataset, RecordDataset, FolderDataset)
+WRITTEN = (AtomicDataset, RecordDataset, FolderDataset, StreamedParquetDataset)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from os.path import normpath
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from lepton_pipeline.system.files import remove, replacing
 from lepton_pipeline.system.records import from_json, to_json
 
 Options = dict[str, Any]  # what a catalog entry gives beside the path
-_ROWS_A_GROUP = 1 << 16
 
 
 class RawTableDataset(AbstractDataset[None, list[RawFile]]):
@@ -172,9 +170,18 @@ class FolderDataset(_LocalDataset):
 class StreamedParquetDataset(_LocalDataset):
     """A Parquet file written block by block: the same bytes however its rows are divided.
 
-    What is saved is iterated over for frames with the same columns, at least one; where it has a method
-    `written`, that is called when the file is in its place.
+    What is saved are `Rows`, a frame, or what is iterated over for frames with the same columns, at least one; where it
+    has a method `written`, that is called when the file is in its place.
+
+    Args:
+        filepath: the file.
+        by_chunks: whether loading gives `Rows`, which are read a chunk at a time, instead of a frame.
+        metadata: for hooks.
     """
+
+    def __init__(self, *, filepath: str, by_chunks: bool = False, metadata: dict[str, Any] | None = None):
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._by_chunks = by_chunks
 
     def save(self, data: Any) -> None:
         """Write `data` whole, or leave what was there."""
@@ -183,46 +190,21 @@ class StreamedParquetDataset(_LocalDataset):
             data.written()
 
     def _write(self, data: Any, path: Path) -> None:
-        import pyarrow as pa
-        from pyarrow.parquet import ParquetWriter
+        import pandas as pd
 
-        writer: Any = None
-        waiting: list[Any] = []
-        try:
-            for frame in data:
-                schema = None if writer is None else writer.schema
-                block = _noted(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
-                writer = writer or ParquetWriter(path, block.schema)
-                waiting.append(block)
-                if sum(map(len, waiting)) >= _ROWS_A_GROUP:
-                    waiting = [_write_groups(writer, pa.concat_tables(waiting))]
-            writer.write_table(pa.concat_tables(waiting).combine_chunks())
-        finally:
-            if writer is not None:
-                writer.close()
+        from lepton_pipeline.data.rows import Rows, write_frames
+
+        if isinstance(data, Rows | pd.DataFrame):
+            Rows.of(data).save(path)
+        else:
+            write_frames(data, path)
 
     def _read(self, path: Path) -> Any:
         import pandas as pd
 
-        return pd.read_parquet(path)
+        from lepton_pipeline.data.rows import Rows
 
-
-def _noted(block: Any) -> Any:
-    """Keep pandas' notes on types, without which whole numbers are read as floats where one is missing."""
-    notes = json.loads(block.schema.metadata[b"pandas"])
-    for column in notes["columns"]:
-        if column["numpy_type"].startswith("list"):
-            # pandas writes this one, but cannot read it.
-            column["numpy_type"] = "object"
-    return block.replace_schema_metadata({b"pandas": json.dumps(notes)})
-
-
-def _write_groups(writer: Any, rows: Any) -> Any:
-    """Write whole groups of rows; what is left over waits for more."""
-    while len(rows) >= _ROWS_A_GROUP:
-        writer.write_table(rows.slice(0, _ROWS_A_GROUP).combine_chunks())
-        rows = rows.slice(_ROWS_A_GROUP)
-    return rows
+        return Rows(path) if self._by_chunks else pd.read_parquet(path)
 
 
 class WorkFolderDataset(AbstractDataset[None, Path]):
