@@ -10,11 +10,18 @@ export VERTICAL PORT
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+define checked
+started=$$(date +%s); set -ex; \
+$(BIN)/ruff check .; $(BIN)/ruff format --check .; $(BIN)/mypy; \
+$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(1); \
+set +x; seconds=$$(($$(date +%s) - started)); echo "$@: $$((seconds / 60)) min $$((seconds % 60)) s"
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help run test ui clean
+.PHONY: help run test test-all ui clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: .venv/.installed ## run a vertical: make run VERTICAL=finance (the default), or VERTICAL=all for every one
 	@case "$$VERTICAL" in \
@@ -24,10 +31,10 @@ run: .venv/.installed ## run a vertical: make run VERTICAL=finance (the default)
 	esac; $(BIN)/kedro run "$$@"
 
 test: .venv/.installed-dev ## lint, types and tests
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	@$(call checked)
+
+test-all: .venv/.installed-dev ## the same with all tests, as CI runs them
+	@$(call checked,--exhaustive)
 
 ui: .venv/.installed ## open MLflow on the local store: http://127.0.0.1:5000, or another PORT
 	@case "$$PORT" in ''|*[!0-9]*) echo "PORT is no number" >&2; exit 2 ;; esac; $(BIN)/kedro adopt --if-moved

@@ -2,33 +2,72 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
+from warm_kedro import Done, WarmKedro
 
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.parameters import Dataset
 
+# Whoever runs the tests may be running slices.
+for _name in ("LEPTON_ROWS", "LEPTON_EPOCHS"):
+    os.environ.pop(_name, None)
 # Tests run beside each other, and libraries that take every core wait for one another most of the time.
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 REPOSITORY = Path(__file__).parents[1]
+# Only `--exhaustive` runs these: they test no product, or hold what pages say to what was measured once.
+LATER = ("benchmarks", "test_decisions_docs.py", "test_explanation_docs.py", "test_model_docs.py")
 QUICK = {"epochs": 4, "patience": 4, "batch_size": 128}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--exhaustive", action="store_true", help="every moment of a kill, hundreds of bad inputs")
+    parser.addoption("--exhaustive", action="store_true", help="also what is marked so, every moment of a kill, ...")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out `LATER`, unless all is asked for, or these are named."""
+    named = config.getoption("--exhaustive") or any(name in given for name in LATER for given in config.args)
+    return True if collection_path.name in LATER and not named else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked `exhaustive`, unless all is asked for."""
+    if not config.getoption("--exhaustive"):
+        left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+
+
+def pytest_sessionfinish() -> None:
+    if warm_kedro.cache_info().currsize:
+        warm_kedro().close()
+
+
+@cache
+def warm_kedro() -> WarmKedro:
+    """Starts kedro commands in a second each."""
+    return WarmKedro(_environment, REPOSITORY)
+
+
+@pytest.fixture
+def exhaustive(request: pytest.FixtureRequest) -> bool:
+    """Whether all cases are to be tried, not a few."""
+    return bool(request.config.getoption("--exhaustive"))
 
 
 @pytest.fixture
@@ -66,16 +105,15 @@ class Project:
 
     path: Path
 
-    def run(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a kedro command as a user does, in a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "kedro", *arguments],
-            cwd=self.path,
-            env={**_environment(), **(environment or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def run(self, *arguments: str, environment: dict[str, str] | None = None, before: str = "") -> Done:
+        """Run a kedro command in a process of its own, which has imported the libraries; see `WarmKedro.run`."""
+        return warm_kedro().run(self.path, *arguments, environment=environment, before=before)
+
+    def run_cold(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a kedro command as a user does: ten seconds for the libraries alone."""
+        command = [sys.executable, "-m", "kedro", *arguments]
+        variables = {**_environment(), **(environment or {})}
+        return subprocess.run(command, cwd=self.path, env=variables, capture_output=True, text=True, check=False)
 
     def declare(self, vertical: str, change: Callable[[dict[str, Any]], None]) -> None:
         """Change a vertical's declaration, or add a vertical that has the data of finance."""
@@ -160,13 +198,37 @@ def make_project(path: Path, rows: int = 1500) -> Project:
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow store: to make its tables costs seconds, to copy it nothing."""
-    import mlflow
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Make a folder that all workers share: the first that asks makes it, the others wait; not to be changed."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
 
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
+    def once(name: str, make: Callable[[Path], None]) -> Path:
+        folder, whole = root / "shared" / name, root / "shared" / f"{name}.whole"
+        folder.parent.mkdir(exist_ok=True)
+        with folder.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                whole.touch()
+        return folder
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def store(made_once: Any) -> Path:
+    """An empty MLflow store: to make its tables costs seconds, to copy it nothing."""
+
+    def make(folder: Path) -> None:
+        import mlflow
+
+        mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+
+    return Path(made_once("store", make) / "mlflow.db")
 
 
 @pytest.fixture(scope="session")
@@ -197,23 +259,26 @@ def project(tmp_path: Path, store: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, store: Path) -> tuple[Project, str]:
-    """A project in which finance ran once, and what it printed; not to be changed."""
-    made = make_project(tmp_path_factory.mktemp("trained") / "project")
-    shutil.copy(store, made.path / "mlflow.db")
-    done = made.run("run", "--pipelines", "finance")
-    assert done.returncode == 0, done.stderr
-    return made, done.stdout + done.stderr
+def trained(tmp_path_factory: pytest.TempPathFactory, store: Path, made_once: Any) -> tuple[Project, str]:
+    """A project in which finance ran once, as a user runs it, and what it printed; not to be changed."""
+
+    def make(folder: Path) -> None:
+        made = make_project(folder / "project")
+        shutil.copy(store, made.path / "mlflow.db")
+        done = made.run_cold("run", "--pipelines", "finance")
+        assert done.returncode == 0, done.stderr
+        (folder / "printed").write_text(done.stdout + done.stderr)
+
+    made = made_once("trained", make)
+    # Each worker has its own: some tests ask whether any file was changed.
+    return Project(made / "project").copy(tmp_path_factory.mktemp("trained") / "project"), (
+        made / "printed"
+    ).read_text()
 
 
 @pytest.fixture(scope="session")
-def warm() -> Iterator[Any]:
-    """Starts kedro commands in a second each; only for tests in `reliability`, where `warm_kedro` says how."""
-    from warm_kedro import WarmKedro
-
-    kedro = WarmKedro(_environment(), REPOSITORY)
-    yield kedro
-    kedro.close()
+def warm() -> WarmKedro:
+    return warm_kedro()
 
 
 @pytest.fixture(scope="session")

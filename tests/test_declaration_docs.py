@@ -37,9 +37,17 @@ def test_a_vertical_is_added_by_two_keys_and_a_file(project):
     conf.mkdir()
     customers().to_csv(raw / "customers.csv", index=False)
     (conf / "parameters.yml").write_text(declaration)
-    done = project.run("run", "--pipelines", "churn")
+    done = project.run("run", "--pipelines", "churn", environment={"LEPTON_ROWS": "500", "LEPTON_EPOCHS": "5"})
     assert done.returncode == 0, done.stderr
     assert "churn: version 1, alias champion" in done.stdout
+    # A run on a slice says so wherever it is seen.
+    words = "at most 500 rows (LEPTON_ROWS), at most 5 epochs (LEPTON_EPOCHS)"
+    assert f"a slice, not a real run: {words}" in " ".join(done.stdout.split())
+    (run,) = project.runs("churn")
+    assert (run.data.tags["slice"], run.info.run_name) == (words, "v1 slice")
+    assert (run.data.params["split.rows"], run.data.params["training.epochs"]) == ("500", "5")
+    assert words in project.client().get_model_version("churn", "1").tags["caution"]
+    assert words in project.output("08_reporting", "report/report.html", "churn").read_text()
 
 
 def test_raw_data_can_come_from_a_database(project):

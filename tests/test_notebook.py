@@ -110,6 +110,7 @@ def test_one_run_is_shown_with_its_figures(copy, execute):
         assert row["champion's probability"] == row["latest model's probability"]
 
 
+@pytest.mark.exhaustive
 def test_a_failed_run_and_no_champion_leave_the_rest_to_be_seen(copy, execute):
     client = copy.client()
     client.delete_registered_model_alias("finance", "champion")

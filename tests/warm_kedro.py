@@ -14,20 +14,18 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
+# Beside all modules of the package.
 LIBRARIES = (
     "lepton_pipeline.settings",
     "great_expectations",
     "kedro.framework.cli",
     "kedro_datasets.pandas",
-    "lepton_pipeline.cli.run",
-    "lepton_pipeline.datasets",
-    "lepton_pipeline.model.networks.fit",
-    "lepton_pipeline.pipelines.training",
     "matplotlib.pyplot",
     "mlflow.pyfunc",
     "mlflow.store.tracking.sqlalchemy_store",
@@ -45,11 +43,15 @@ _SECONDS = 240
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended; `code` is the negative number of the signal that killed it."""
+    """How a command ended; `returncode` is the negative number of the signal that killed it."""
 
-    code: int
+    returncode: int
     stdout: str
     stderr: str
+
+    @property
+    def code(self) -> int:
+        return self.returncode
 
     @property
     def said(self) -> str:
@@ -59,7 +61,8 @@ class Done:
 class WarmKedro:
     """Starts `kedro ...` in forks of a process that is kept until `close`."""
 
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+    def __init__(self, environment: Callable[[], dict[str, str]], folder: Path) -> None:
+        self._environment = environment
         self._folder = TemporaryDirectory()
         self._started = 0
         self._running: list[Path] = []
@@ -71,7 +74,7 @@ class WarmKedro:
             # Kedro reads the project's logging.yml from where it is imported.
             cwd=folder,
             # One thread: a fork takes no other along.
-            env={**environment, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            env={**environment(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
         )
 
     def run(
@@ -80,6 +83,7 @@ class WarmKedro:
         *arguments: str,
         environment: dict[str, str] | None = None,
         kill: tuple[str, str] | tuple[str, str, int] | None = None,
+        before: str = "",
     ) -> Done:
         """Run a kedro command in a project.
 
@@ -88,10 +92,11 @@ class WarmKedro:
             arguments: of `kedro`.
             environment: variables beside those of the tests.
             kill: node and moment at which the process kills itself, or a group of others, see `killer`.
+            before: Python code that the process runs first.
         """
-        self.start(project, *arguments, environment=environment, kill=kill)
-        (done,) = self.wait()
-        return done
+        self.start(project, *arguments, environment=environment, kill=kill, before=before)
+        # A test that failed may have left others.
+        return self.wait()[-1]
 
     def start(
         self,
@@ -99,14 +104,15 @@ class WarmKedro:
         *arguments: str,
         environment: dict[str, str] | None = None,
         kill: tuple[str, str] | tuple[str, str, int] | None = None,
+        before: str = "",
     ) -> Path:
-        """Start a command as `run` does, which `wait` waits for; gives the folder with its `stdout` and `stderr`."""
+        """Start a command as `run` does, for `wait`; gives the folder of its `stdout`, `stderr` and `pid`."""
         folder = Path(self._folder.name) / str(self._started)
         folder.mkdir()
         self._started += 1
         self._running.append(folder)
-        asked = {"project": str(project), "arguments": arguments, "kill": kill, "output": str(folder)}
-        self._send(asked | {"environment": environment or {}})
+        asked = {"project": str(project), "arguments": arguments, "kill": kill, "before": before, "output": str(folder)}
+        self._send(asked | {"environment": {**self._environment(), **(environment or {})}})
         return folder
 
     def wait(self) -> list[Done]:
@@ -139,11 +145,15 @@ class WarmKedro:
 def serve() -> None:
     """Fork for each request on standard input, and answer `wait` with the exit codes of the forks."""
     from importlib import import_module
+    from pkgutil import walk_packages
+
+    import lepton_pipeline
 
     # Libraries that print while they are imported must not answer.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    for name in LIBRARIES:
+    own = walk_packages(lepton_pipeline.__path__, "lepton_pipeline.")
+    for name in (*LIBRARIES, *(module.name for module in own)):
         import_module(name)
     gc.freeze()
     children = []
@@ -167,6 +177,8 @@ def become(asked: dict[str, Any]) -> NoReturn:
         file = os.open(Path(asked["output"]) / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
         os.close(file)
+    (Path(asked["output"]) / "pid").write_text(str(os.getpid()))
+    os.environ.clear()
     os.environ.update(asked["environment"])
     # A command that hangs is a failure, not a test that never ends.
     signal.alarm(_SECONDS)
@@ -180,6 +192,7 @@ def become(asked: dict[str, Any]) -> NoReturn:
 
     code = 1
     try:
+        exec(asked["before"], {})
         main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
+from time import sleep
 
 import pandas as pd
 import pytest
@@ -36,6 +36,8 @@ STAGES = [
     "gate_model",
     "write_report",
 ]
+RUN = ("run", "--pipelines", "finance")
+LINEAR = {"model": "linear", "epochs": 1}
 FIGURES = ["calibration.svg", "precision_recall.svg", "roc.svg", "score_histogram.svg"]
 
 
@@ -47,21 +49,25 @@ def shown(done):
     return " ".join(done.stdout.split())
 
 
-def start(project, vertical="finance"):
-    return subprocess.Popen(
-        [sys.executable, "-m", "kedro", "run", "--pipelines", vertical],
-        cwd=project.path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for(process, text):
-    for line in process.stderr:
-        if text in line:
-            return
+def wait_for(folder, text):
+    """Wait until a command that was started says something; gives its process id."""
+    said = folder / "stderr"
+    for _ in range(2400):
+        if said.exists() and text in said.read_text():
+            return int((folder / "pid").read_text())
+        sleep(0.1)
     pytest.fail(f"{text!r} was never printed")
+
+
+@pytest.fixture
+def again(trained, tmp_path):
+    """A copy of the trained project, free to be changed."""
+    return trained[0].copy(tmp_path / "project")
+
+
+@pytest.fixture
+def small(make_small, tmp_path):
+    return make_small(tmp_path / "project")
 
 
 def test_the_run_is_finished_and_says_what_it_did(trained):
@@ -161,46 +167,43 @@ def test_the_first_champion_is_the_version_that_passed_the_gate(trained):
     assert version.tags["gate.reason"] == load(project.output("08_reporting", "decision.json"))["reason"]
 
 
-def test_the_same_seed_gives_the_same_bits_and_changes_nothing(trained, project):
+def test_the_same_seed_gives_the_same_bits_and_changes_nothing(trained, again):
     first, _ = trained
     one = load(first.output("08_reporting", "registration.json"))
-    again = project.run("run", "--pipelines", "finance")
-    assert again.returncode == 0, again.stderr
-    two = load(project.output("08_reporting", "registration.json"))
+    same = again.run(*RUN, "--fail-on-refusal")
+    assert same.returncode == 0, same.stderr
+    two = load(again.output("08_reporting", "registration.json"))
+    assert (one["version"], two["version"]) == (1, 2)
     assert one["weights_sha256"] == two["weights_sha256"]
     for name in ("metrics.json", "figures/roc.svg"):
-        assert first.output("08_reporting", name).read_bytes() == project.output("08_reporting", name).read_bytes()
-
-    same = project.run("run", "--pipelines", "finance", "--fail-on-refusal")
-    assert same.returncode == 0, same.stderr
+        assert first.output("08_reporting", name).read_bytes() == again.output("08_reporting", name).read_bytes()
     assert "same as champion: it is the same model as champion version 1, so nothing changes" in shown(same)
-    client = project.client()
+    client = again.client()
     assert client.get_registered_model("finance").aliases == {"champion": 1}
 
     other = ("--params", "finance.training.seed=8")
-    refused = project.run("run", "--pipelines", "finance", "--fail-on-refusal", *other)
+    refused = again.run(*RUN, "--fail-on-refusal", *other)
     assert refused.returncode == 4, refused.stderr
     assert "is not above" in refused.stderr
     assert "compare: kedro champion diff finance champion challenger" in refused.stderr
     assert client.get_registered_model("finance").aliases == {"champion": 1, "challenger": 3}
 
 
-def test_the_gate_stands_by_its_decision_and_names_what_it_cannot_compare(project):
-    assert project.run("run", "--pipelines", "finance").returncode == 0
-    again = project.run("run", "--from-nodes", "finance.gate_model")
-    assert "version 1, alias champion" in again.stdout
+def test_the_gate_stands_by_its_decision_and_names_what_it_cannot_compare(again):
+    project = again
+    decided = project.run("run", "--from-nodes", "finance.gate_model")
+    assert "version 1, alias champion" in decided.stdout
     assert project.client().get_registered_model("finance").aliases == {"champion": 1}
 
-    other_rows = project.run(
-        "run", "--params", "finance.split.seed=8,finance.training.epochs=1,finance.gate.at_least=0.0"
-    )
+    project.declare("finance", lambda declared: declared.update(training=LINEAR))
+    other_rows = project.run("run", "--params", "finance.split.seed=8,finance.gate.at_least=0.0")
     assert other_rows.returncode == 0, other_rows.stderr
     # Of another draw the champion has learnt from most test rows.
     assert int(project.runs()[0].data.tags["gate.rows"]) < 100
     raw = project.path / "data/01_raw/finance/sample.csv.gz"
     pd.read_csv(raw).rename(columns={"PAY_0": "PAY_1"}).to_csv(raw, index=False)
     project.declare("finance", rename_pay)
-    renamed = project.run("run", "--pipelines", "finance")
+    renamed = project.run(*RUN)
     assert renamed.returncode == 0, renamed.stderr
     reason = project.runs()[0].data.tags["gate.reason"]
     assert "cannot be compared with champion version 1" in reason
@@ -222,7 +225,7 @@ def break_validation(declared):
 
 def test_a_broken_contract_stops_the_run_and_keeps_its_evidence(project):
     project.declare("finance", break_validation)
-    done = project.run("run", "--pipelines", "finance")
+    done = project.run(*RUN)
     assert done.returncode == 3
     assert "AGE" in done.stderr
     assert "data/08_reporting/finance/data_docs/index.html" in done.stderr
@@ -245,7 +248,7 @@ def test_quarantined_rows_are_kept_with_their_values_and_left_out_of_training(pr
     table.loc[[3, 8], "AGE"] = [150, 7]
     table.loc[8, "LIMIT_BAL"] = 0
     table.to_csv(raw, index=False)
-    done = project.run("run", "--pipelines", "finance", "--to-nodes", "finance.split_rows")
+    done = project.run(*RUN, "--to-nodes", "finance.split_rows")
     assert done.returncode == 0, done.stderr
     quarantine = pd.read_parquet(project.output("02_intermediate", "quarantine.parquet"))
     assert quarantine["AGE"].to_dict() == {3: 150, 8: 7}
@@ -282,31 +285,25 @@ def test_an_absent_column_is_a_data_error_and_debug_shows_the_traceback(project)
 
 def test_a_store_that_cannot_be_used_is_a_configuration_error(project):
     (project.path / "mlflow.db").write_text("not a database")
-    done = project.run("run", "--pipelines", "finance")
+    done = project.run(*RUN)
     assert done.returncode == 2
     assert "mlflow.db is damaged: file is not a database. Put a backup of it there" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-CRASH_IN = """
-import sys
-import lepton_pipeline.reporting.pictures.quality as figures
+CRASH = """
+from lepton_pipeline.pipelines import training
 
 def crash(*arguments):
     raise RuntimeError("no space left for postgresql://user:secret@host/db")
 
-figures.draw_figures = crash
-from kedro.framework.cli import main
-sys.argv = ["kedro", "run", "--pipelines", "finance"]
-main()
+training.draw_figures = crash
 """
 
 
-def test_a_crash_is_recorded_and_the_command_that_kedro_prints_goes_on(project):
-    (project.path / "crash.py").write_text(CRASH_IN)
-    crashed = subprocess.run(
-        [sys.executable, "crash.py"], cwd=project.path, capture_output=True, text=True, check=False
-    )
+def test_a_crash_is_recorded_and_the_command_that_kedro_prints_goes_on(small):
+    project = small
+    crashed = project.run(*RUN, before=CRASH)
     assert crashed.returncode == 1
     (run,) = project.runs()
     assert run.info.status == "FAILED"
@@ -327,36 +324,33 @@ def test_a_crash_is_recorded_and_the_command_that_kedro_prints_goes_on(project):
     assert {"validation.auc", "test.auc"} <= set(latest.data.metrics)
 
 
-def test_a_run_that_is_told_to_stop_is_killed_and_goes_on_where_it_was(project):
+def test_a_run_that_is_told_to_stop_is_killed_and_goes_on_where_it_was(project, warm):
     project.declare("finance", lambda declared: declared.update(training={"epochs": 100000, "patience": 100000}))
-    with start(project) as process:
-        wait_for(process, "epoch")
-        process.send_signal(signal.SIGTERM)
-        _, rest = process.communicate(timeout=60)
-    assert process.returncode == 143
-    assert "go on with: kedro run --pipelines finance --only-missing-outputs" in rest
+    os.kill(wait_for(warm.start(project.path, *RUN), "epoch"), signal.SIGTERM)
+    (stopped,) = warm.wait()
+    assert stopped.returncode == 143
+    assert "go on with: kedro run --pipelines finance --only-missing-outputs" in stopped.stderr
     (run,) = project.runs()
     assert run.info.status == "KILLED"
     assert run.info.end_time is not None
 
     project.declare("finance", lambda declared: declared.update(training={"epochs": 2}))
-    resumed = project.run("run", "--pipelines", "finance", "--only-missing-outputs")
+    resumed = project.run(*RUN, "--only-missing-outputs")
     assert resumed.returncode == 0, resumed.stderr
     assert "ingest_table" not in resumed.stderr
     assert [run.info.status for run in project.runs()] == ["FINISHED", "KILLED"]
 
-    nothing = project.run("run", "--pipelines", "finance", "--only-missing-outputs")
+    nothing = project.run(*RUN, "--only-missing-outputs")
     assert nothing.returncode == 0, nothing.stderr
     assert "finance: no output is missing, nothing to run" in nothing.stderr
     assert len(project.runs()) == 2
 
 
-def test_a_run_that_died_without_a_word_is_found_by_the_next(project):
-    with start(project) as process:
-        wait_for(process, "ingest_table")
-        process.kill()
+def test_a_run_that_died_without_a_word_is_found_by_the_next(project, warm):
+    os.kill(wait_for(warm.start(project.path, *RUN), "ingest_table"), signal.SIGKILL)
+    warm.wait()
     assert project.runs()[0].info.status == "RUNNING"
-    done = project.run("run", "--pipelines", "finance", "--to-nodes", "finance.ingest_table")
+    done = project.run(*RUN, "--to-nodes", "finance.ingest_table")
     assert done.returncode == 0, done.stderr
     latest, dead = project.runs()
     assert (latest.info.status, dead.info.status) == ("FINISHED", "KILLED")
@@ -365,21 +359,23 @@ def test_a_run_that_died_without_a_word_is_found_by_the_next(project):
     assert "900 for training" not in done.stdout
 
 
-def test_a_new_result_removes_what_it_makes_stale(project):
-    assert project.run("run", "--pipelines", "finance", "--to-nodes", "finance.encode_rows").returncode == 0
+def test_a_new_result_removes_what_it_makes_stale(again):
+    project = again
     assert project.output("05_model_input", "encoded.parquet").exists()
-    assert project.run("run", "--pipelines", "finance", "--to-nodes", "finance.ingest_table").returncode == 0
+    assert project.run(*RUN, "--to-nodes", "finance.ingest_table").returncode == 0
     # Nor does the run of the new result take over what it made stale.
     assert "data.sha256" in project.runs()[0].data.tags
     assert "data/contract.json" not in {
         file.path for file in project.client().list_artifacts(project.runs()[0].info.run_id, "data")
     }
     files = [path for path in (project.path / "data").rglob("*") if path.is_file()]
-    left = {path.name for path in files if not {"01_raw", ".locks"} & set(path.parts)}
+    # The champion's report stays as long as it is in use.
+    left = {path.name for path in files if not {"01_raw", ".locks", "champion"} & set(path.parts)}
     assert left == {"table.parquet", "ingestion.json"}
 
 
-def test_verticals_in_one_command_have_a_run_each_and_one_failure_stops_no_other(project):
+def test_verticals_in_one_command_have_a_run_each_and_one_failure_stops_no_other(small):
+    project = small
     project.declare("aaa_broken", break_validation)
     done = project.run("run")
     assert done.returncode == 3
@@ -388,13 +384,14 @@ def test_verticals_in_one_command_have_a_run_each_and_one_failure_stops_no_other
     assert [run.info.status for run in project.runs("finance")] == ["FINISHED"]
 
 
-def test_two_verticals_at_the_same_time_on_a_new_store_lose_no_run(project):
+def test_two_verticals_at_the_same_time_on_a_new_store_lose_no_run(small, warm):
+    project = small
     (project.path / "mlflow.db").unlink()
     project.declare("shop", lambda declared: None)
-    with start(project, "finance") as one, start(project, "shop") as other:
-        for process in (one, other):
-            _, errors = process.communicate()
-            assert process.returncode == 0, errors
+    for vertical in ("finance", "shop"):
+        warm.start(project.path, "run", "--pipelines", vertical)
+    for done in warm.wait():
+        assert done.returncode == 0, done.stderr
     for vertical in ("finance", "shop"):
         (run,) = project.runs(vertical)
         assert run.info.status == "FINISHED"
@@ -408,9 +405,10 @@ def test_costs_and_slices_are_measured_in_a_run(project):
         declared["dataset"]["exclude"] = ["half_limit"]
         costs = {"false_negative": "half_limit", "false_positive": 3000, "unit": "TWD"}
         declared["evaluation"] |= {"costs": costs, "capacity": 100, "slices": ["LIMIT_BAL"]}
+        declared["training"] = LINEAR
 
     project.declare("finance", price)
-    done = project.run("run", "--pipelines", "finance")
+    done = project.run(*RUN)
     assert done.returncode == 0, done.stderr
     metrics, costs, slices = (
         load(project.output("08_reporting", f"{name}.json")) for name in ("metrics", "costs", "slices")
@@ -437,7 +435,7 @@ def test_an_amount_that_is_missing_stops_the_run_before_training(project):
         declared["evaluation"]["costs"] = {"false_negative": "per_payment", "false_positive": 10}
 
     project.declare("finance", price)
-    done = project.run("run", "--pipelines", "finance")
+    done = project.run(*RUN)
     assert done.returncode == 3
     assert "column 'per_payment' has no amount in" in done.stderr
     assert not project.output("06_models", "model").exists()

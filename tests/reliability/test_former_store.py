@@ -34,14 +34,14 @@ def former(warm, tmp_path_factory) -> Project:
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(project.path, filter="data")
     done = warm.run(project.path, "adopt")
-    assert done.code == 0, done.said
+    assert done.returncode == 0, done.said
     assert f"lie in {project.path / 'mlruns'} now, no longer in /project" in done.stdout
     return project
 
 
 def kedro(warm, project, *arguments):
     done = warm.run(project.path, *arguments)
-    assert done.code == 0, done.said
+    assert done.returncode == 0, done.said
     return done.stdout
 
 

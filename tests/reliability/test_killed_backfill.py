@@ -63,9 +63,9 @@ def resumed(shop, warm):
     holder = json.loads((shop.path / "data/.locks/shop_backfill.json").read_text())
     os.kill(holder["pid"], signal.SIGKILL)
     (killed,) = warm.wait()
-    assert killed.code == -signal.SIGKILL, killed.said
+    assert killed.returncode == -signal.SIGKILL, killed.said
     done = warm.run(shop.path, *COMMAND, "--to", "2025-06-01")
-    assert done.code == 0, done.said
+    assert done.returncode == 0, done.said
     return shop, done.stdout
 
 
@@ -123,7 +123,7 @@ def test_rows_after_a_date_change_neither_its_model_nor_what_was_decided_until_t
     table[~later].to_csv(raw, index=False)
     table[later].sample(frac=1, random_state=7).to_csv(raw, index=False, header=False, mode="a")
     again = warm.run(project.path, *COMMAND, "--to", TURN)
-    assert again.code == 0, again.said
+    assert again.returncode == 0, again.said
     decided = ("date", "due", "triggers", "why", "version", "promoted", "gate", "alarms", "drifted", "champion")
     one, other = ([{key: each[key] for key in decided} for each in result(each)["dates"]] for each in (done, project))
     assert other == one[:2]
@@ -153,13 +153,13 @@ def test_wrong_usage_is_said_before_anything_is_locked(shop, monkeypatch, argume
 def test_a_second_backfill_says_who_is_at_work(shop, warm):
     with only_job(shop.path / "data/.locks", "shop_backfill", "kedro backfill"):
         done = warm.run(shop.path, *COMMAND, "--to", "2025-04-01")
-    assert done.code == 0, done.said
+    assert done.returncode == 0, done.said
     assert f"shop: another backfill is at work (kedro backfill, process {os.getpid()} " in done.stdout
 
 
 def test_without_a_column_of_time_there_is_nothing_to_walk_along(trained, warm):
     project, _ = trained
     done = warm.run(project.path, "backfill", "finance", "--from", "2025-03-01", "--to", "2025-04-01")
-    assert done.code == 2
+    assert done.returncode == 2
     assert "finance.dataset.time: a backfill needs it" in done.stderr
     assert project.runs("finance_backfill") == []

@@ -22,14 +22,16 @@ GO_ON = (*RUN, "--only-missing-outputs")
 
 
 def moments(node: str, exhaustive: bool) -> list[str]:
-    """Where a node is killed: while it writes, always, and at one other moment, or at all of them."""
+    """Where a node is killed: at all moments; of every fourth one while it writes, or at another moment."""
     outputs = next(each.outputs for each in PIPELINE.nodes if each.name == node)
     possible = [moment for moment in MOMENTS if moment != "removing" and (moment != "between" or len(outputs) > 1)]
     if exhaustive:
         return possible
-    others = [moment for moment in possible if moment != "writing"]
-    other = others[NODES.index(node) % len(others)]
-    return [moment for moment in possible if moment in ("writing", other)]
+    number = NODES.index(node)
+    # The gate decides who is champion, and then writes it down.
+    if node == "finance.gate_model" or number % 8 == 0:
+        return ["writing"]
+    return [possible[number % len(possible)]] if number % 4 == 0 else []
 
 
 @pytest.fixture(scope="module")
@@ -85,28 +87,28 @@ def statuses(project: Project) -> list[str]:
 
 
 def test_killed_at_every_node_a_run_goes_on_and_the_champion_stays(
-    warm, make_small, catalog_entries, tmp_path, monkeypatch, request
+    warm, make_small, catalog_entries, tmp_path, monkeypatch, exhaustive
 ):
     project = make_small(tmp_path / "project")
     first = warm.run(project.path, *RUN)
-    assert first.code == 0, first.stderr
+    assert first.returncode == 0, first.stderr
     before = champion(project)
     project.declare("finance", lambda declared: declared.update(split={"seed": 8}))
 
     # Of the last run, the run that is killed has removed its last result only.
     removing = warm.run(project.path, *RUN, kill=(NODES[0], "removing"))
-    assert removing.code == -9, removing.said
+    assert removing.returncode == -9, removing.said
     require_whole_from_the_first(on_disk(project, catalog_entries, monkeypatch))
     kills = 1
     command = RUN
-    pending = {node: moments(node, request.config.getoption("--exhaustive")) for node in NODES}
+    pending = {node: moments(node, exhaustive) for node in NODES}
     left = NODES
     # The first of those that are left, so that none is done on the way to another.
     while to_kill := [name for name in left if pending[name]]:
         node = to_kill[0]
         moment = pending[node].pop(0)
         killed = warm.run(project.path, *command, kill=(node, moment))
-        assert killed.code == -9, (node, moment, killed.said)
+        assert killed.returncode == -9, (node, moment, killed.said)
         kills += 1
         exist = on_disk(project, catalog_entries, monkeypatch)
         require_whole_from_the_first(exist)
@@ -133,12 +135,12 @@ def test_killed_at_every_node_a_run_goes_on_and_the_champion_stays(
 
     assert not any(pending.values())
     done = warm.run(project.path, *GO_ON)
-    assert done.code == 0, done.stderr
+    assert done.returncode == 0, done.stderr
     assert on_disk(project, catalog_entries, monkeypatch) == set(PIPELINE.all_outputs())
     assert statuses(project)[-1] == "FINISHED"
     assert sorted(set(statuses(project)[:-1])) in (["KILLED"], ["FINISHED", "KILLED"])
     assert statuses(project).count("KILLED") == kills
     assert not [each for each in (project.path / "data").rglob(".*") if each.name != ".locks"]
     plain = warm.run(project.path, *RUN)
-    assert plain.code == 0, plain.stderr
+    assert plain.returncode == 0, plain.stderr
     assert statuses(project)[0] == "FINISHED"

@@ -47,7 +47,7 @@ def present_of(project) -> str:
 def test_a_run_leaves_out_what_waits_and_those_that_go_on_keep_its_present(dated, warm):
     before = datetime.now(UTC).replace(tzinfo=None, microsecond=0).isoformat()
     done = warm.run(dated.path, "run", "--pipelines", "finance")
-    assert done.code == 0, done.said
+    assert done.returncode == 0, done.said
     assert f"{WAITING - 1} wait for their label" in done.said
     used = pd.read_parquet(dated.output("04_feature", "feature_table.parquet"))
     assert 400 - WAITING <= len(used) <= 400 - WAITING + 1
@@ -60,7 +60,7 @@ def test_a_run_leaves_out_what_waits_and_those_that_go_on_keep_its_present(dated
     dated.output("04_feature", "feature_table.parquet").unlink()
     for options in (["--only-missing-outputs"], ["--from-nodes", "finance.derive_features"]):
         done = warm.run(dated.path, "run", "--pipelines", "finance", "--to-nodes", "finance.split_rows", *options)
-        assert done.code == 0, done.said
+        assert done.returncode == 0, done.said
         assert "Replacing" not in done.said
         assert present_of(dated) == earlier
         assert len(pd.read_parquet(dated.output("04_feature", "feature_table.parquet"))) == len(used) - 24

@@ -74,7 +74,7 @@ def test_no_secret_is_in_what_runs_leave_behind_or_say(warm, make_small, tmp_pat
     refused = run("run", "--pipelines", "finance", "--params", "finance.about.question=${oc.env:SHOP_API_KEY}")
     shown = run("compare", "finance")
     said = "".join(done.said for done in (trained, away, refused, shown))
-    assert [done.code for done in (trained, away, refused, shown)] == [3, 2, 2, 0], said
+    assert [done.returncode for done in (trained, away, refused, shown)] == [3, 2, 2, 0], said
     assert "mlflow.yml: the store '***@127.0.0.1:1/runs' cannot be used" in away.stderr
     assert "finance.about.question: ${oc.env:SHOP_API_KEY} is not read here" in refused.stderr
 

@@ -58,7 +58,7 @@ def test_a_server_that_dies_ends_the_run_clearly_and_one_that_is_back_lets_it_go
         return warm.run(project.path, *(arguments or RUN), environment=environment, kill=kill)
 
     stopped = run(kill=("finance.evaluate", "starting", server.group))
-    assert stopped.code == 1, stopped.said
+    assert stopped.returncode == 1, stopped.said
     assert "error: MLflow's store cannot be reached: API request to http://***@127.0.0.1:" in stopped.stderr
     assert "go on with the same command and --only-missing-outputs" in stopped.stderr
     assert "finance: the next run that reaches MLflow's store ends run" in stopped.stderr
@@ -66,13 +66,13 @@ def test_a_server_that_dies_ends_the_run_clearly_and_one_that_is_back_lets_it_go
     assert not project.output("08_reporting", "decision.json").exists()
 
     still_away = run()
-    assert still_away.code == 1, still_away.said
+    assert still_away.returncode == 1, still_away.said
     assert f"mlflow.yml: the store 'http://***@127.0.0.1:{server.port}' cannot be used" in still_away.stderr
 
     server.kill()
     server.start()
     gone_on = run(*RUN, "--only-missing-outputs")
-    assert gone_on.code == 0, gone_on.said
+    assert gone_on.returncode == 0, gone_on.said
     assert "train_model" not in gone_on.stderr
     assert f"http://***@127.0.0.1:{server.port}/#/experiments/" in gone_on.stdout
     latest, dead = runs(server)
@@ -80,9 +80,9 @@ def test_a_server_that_dies_ends_the_run_clearly_and_one_that_is_back_lets_it_go
     assert {"test.auc", "validation.auc"} <= set(latest.data.metrics)
 
     unreadable = run("run", "--pipelines", "orders", "--env", "prod", "--debug")
-    assert unreadable.code == 3, unreadable.said
+    assert unreadable.returncode == 3, unreadable.said
     listed = run("vertical", "list", "--env", "prod")
-    assert listed.code == 0, listed.said
+    assert listed.returncode == 0, listed.said
 
     said = "".join(done.said for done in (stopped, still_away, gone_on, unreadable, listed))
     assert "Traceback" not in said.replace(unreadable.stderr, "")
