@@ -17,17 +17,17 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.system.files import remove, replacing
 from lepton_pipeline.system.records import from_json, to_json
 
+Options = dict[str, Any]  # what a catalog entry gives beside the path
+
 
 class RawTableDataset(AbstractDataset[None, list[RawFile]]):
     """The table files at a path, with or without its suffix, or below a folder; local or remote; read only.
 
-    `data/files.py` says which files are tables. They are handed on unopened: how their text becomes values is declared
-    by the vertical (`ingestion:`).
+    `data/files.py` says which files are tables. They are handed on unopened: how their text becomes values is
+    declared by the vertical (`ingestion:`).
     """
 
-    def __init__(
-        self, *, filepath: str, credentials: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None
-    ):
+    def __init__(self, *, filepath: str, credentials: Options | None = None, metadata: Options | None = None):
         protocol, path = get_protocol_and_path(filepath)
         self._fs = fsspec.filesystem(protocol, **(credentials or {}))
         # The path of a file on a web server is its address.
@@ -54,14 +54,14 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
     def _exists(self) -> bool:
         return bool(find_tables(self._fs, self._path).files)
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self) -> Options:
         return {"filepath": shown_path(self._path)}
 
 
 class _LocalDataset(AbstractDataset[Any, Any]):
-    """A path that is written under a temporary name beside it, then renamed: it is there whole, or not at all."""
+    """A path that is written atomically: it is there whole, or not at all."""
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+    def __init__(self, *, filepath: str, metadata: Options | None = None):
         self.path = Path(filepath)
         self.metadata = metadata
 
@@ -87,7 +87,7 @@ class _LocalDataset(AbstractDataset[Any, Any]):
     def _exists(self) -> bool:
         return self.path.exists()
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self) -> Options:
         return {"filepath": str(self.path)}
 
 
@@ -95,10 +95,10 @@ class AtomicDataset(_LocalDataset):
     """Any local file data set of Kedro, written atomically.
 
     Example:
-        ``{type: lepton_pipeline.datasets.AtomicDataset, filepath: t.parquet, dataset: pandas.ParquetDataset}``
+        ``{type: lepton_pipeline.datasets.AtomicDataset, filepath: t.csv, dataset: pandas.CSVDataset}``
     """
 
-    def __init__(self, *, filepath: str, dataset: str | dict[str, Any], metadata: dict[str, Any] | None = None):
+    def __init__(self, *, filepath: str, dataset: str | Options, metadata: Options | None = None):
         super().__init__(filepath=filepath, metadata=metadata)
         self._config = {"type": dataset} if isinstance(dataset, str) else dataset
 
@@ -121,7 +121,7 @@ class RecordDataset(_LocalDataset):
         metadata: for hooks.
     """
 
-    def __init__(self, *, filepath: str, holds: str, metadata: dict[str, Any] | None = None):
+    def __init__(self, *, filepath: str, holds: str, metadata: Options | None = None):
         super().__init__(filepath=filepath, metadata=metadata)
         self._holds = holds
 
@@ -143,7 +143,7 @@ class FolderDataset(_LocalDataset):
         metadata: for hooks.
     """
 
-    def __init__(self, *, filepath: str, holds: str | None = None, metadata: dict[str, Any] | None = None):
+    def __init__(self, *, filepath: str, holds: str | None = None, metadata: Options | None = None):
         super().__init__(filepath=filepath, metadata=metadata)
         self._holds = holds
 
@@ -168,7 +168,7 @@ class FolderDataset(_LocalDataset):
 
 
 class StreamedParquetDataset(_LocalDataset):
-    """A Parquet file of more rows than fit into memory: written block by block, the same bytes however it is divided.
+    """A Parquet file written block by block: the same bytes however its rows are divided.
 
     What is saved are `Rows`, a frame, or what is iterated over for frames with the same columns, at least one; where it
     has a method `written`, that is called when the file is in its place.
@@ -208,9 +208,9 @@ class StreamedParquetDataset(_LocalDataset):
 
 
 class WorkFolderDataset(AbstractDataset[None, Path]):
-    """A folder in which a stage keeps what it has finished; loading gives its path, whether it exists or not."""
+    """A folder in which a stage keeps what it has finished; loading gives its path, even if absent."""
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+    def __init__(self, *, filepath: str, metadata: Options | None = None):
         self.path = Path(filepath)
         self.metadata = metadata
 
@@ -225,5 +225,5 @@ class WorkFolderDataset(AbstractDataset[None, Path]):
     def _exists(self) -> bool:
         return True
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self) -> Options:
         return {"filepath": str(self.path)}

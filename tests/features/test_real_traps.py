@@ -15,7 +15,7 @@ from lepton_pipeline.data.ingest import ingest_table, read_table
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.split import split_rows
-from lepton_pipeline.data.sql import FILE, run_query
+from lepton_pipeline.data.sql import run_query
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
@@ -86,7 +86,7 @@ def logistics_table(vertical: str, declared: Vertical) -> pd.DataFrame:
         for name, each in texts.items()
     }
     others["timed_flights"] = time_flights(others["flights"], others["airports"])
-    return run_query((CONF / "logistics" / FILE).read_text(), others, declared.dataset, FILE)
+    return run_query((CONF / "logistics/table.sql").read_text(), others, declared.dataset, "table.sql")
 
 
 def retail_table(vertical: str, declared: Vertical) -> pd.DataFrame:

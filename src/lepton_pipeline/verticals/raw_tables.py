@@ -18,6 +18,7 @@ from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
+from lepton_pipeline.parameters.jobs import QUERY
 
 
 def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
@@ -82,7 +83,7 @@ def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = 
         tables: raw tables that the query may read, each held to its contract.
         made: data sets of the vertical's own nodes that it may read, too.
     """
-    names, file = (*tables, *made), f"{vertical}/{sql.FILE}"
+    names, file = (*tables, *made), f"{vertical}/{QUERY}"
 
     def query_tables(
         text: str, dataset: Dataset, contract: Contract, features: Features, *rows: pd.DataFrame
