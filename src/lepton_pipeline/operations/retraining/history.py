@@ -130,12 +130,11 @@ def _runs(client: Any, experiment_name: str, where: str = "", most: int = _LOOKE
 
 
 def _trained_at(client: Any, version: Any) -> datetime:
-    from mlflow import MlflowException
-
     try:
         return _clock(client.get_run(version.run_id))
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+    # MLflow's own exception, without its import.
+    except Exception as error:
+        if getattr(error, "error_code", None) != "RESOURCE_DOES_NOT_EXIST":
             raise
         return datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
 

@@ -18,6 +18,7 @@ from lepton_pipeline.operations.schedule.policies import Policies, Policy
 from lepton_pipeline.operations.schedule.state import FOLDER, Record, read_records
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.tracking.runs import Tracking, existing_store
+from lepton_pipeline.tracking.sqlite_reader import open_reader
 from lepton_pipeline.tracking.ui_links import run_link
 
 REPORTS = Path("data/08_reporting")
@@ -117,7 +118,7 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
     """
     client, problems = None, []
     try:
-        client = existing_store(tracking, project, "look")
+        client = open_reader(tracking, project) or existing_store(tracking, project, "look")
     except LeptonError as error:
         problems.append(str(error))
     blind, records = bool(problems), {}

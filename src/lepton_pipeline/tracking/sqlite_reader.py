@@ -1,0 +1,116 @@
+"""Read a local store without MLflow, whose import alone takes longer than all that `kedro status` does."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote
+
+from lepton_pipeline.tracking.home import SQLITE
+from lepton_pipeline.tracking.runs import Tracking
+
+# Revision of the tables that is read here: MLflow's own, which reads any other one itself.
+REVISION = "dc11669786a5"
+_SECONDS = 5
+_VERSION = "SELECT name, version, run_id, creation_time FROM model_versions"
+_PRESENT = "name = ? AND workspace = 'default' AND current_stage != 'Deleted_Internal'"
+_RUN = "SELECT run_uuid, experiment_id, status, start_time, end_time FROM runs"
+
+
+class MissingError(LookupError):
+    """What was asked for is not in the store; as MLflow's own exception says it."""
+
+    error_code = "RESOURCE_DOES_NOT_EXIST"
+
+
+def open_reader(tracking: Tracking, project: Path) -> SqliteReader | None:
+    """A reader of the store; None where it is no SQLite file, has other tables, or cannot be read just now."""
+    if not tracking.tracking_uri.startswith(SQLITE):
+        return None
+    file = project / tracking.tracking_uri.removeprefix(SQLITE)
+    # Names that MLflow cannot follow are its own to refuse.
+    if not file.is_file() or re.search(r"\?|%[0-9A-Fa-f]{2}", str(file)):
+        return None
+    reader = SqliteReader(file)
+    try:
+        return reader if reader.rows("SELECT version_num FROM alembic_version") == [(REVISION,)] else None
+    except sqlite3.Error:
+        return None
+
+
+class SqliteReader:
+    """The methods of an MLflow client that a look at all verticals needs, with their names and results."""
+
+    def __init__(self, file: Path) -> None:
+        self._address = f"file:{quote(str(file.resolve()))}?mode=ro"
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        with closing(sqlite3.connect(self._address, uri=True, timeout=_SECONDS)) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def search_registered_models(self, where: str) -> list[Any]:
+        """The model that `name_filter` asks for, with its aliases."""
+        name = _named(where)
+        found = self.rows(
+            "SELECT alias, version FROM registered_model_aliases WHERE name = ? AND workspace = 'default'", name
+        )
+        return [SimpleNamespace(name=name, aliases=dict(found))]
+
+    def search_model_versions(self, where: str, page_token: str | None = None) -> Any:
+        """All versions of the model that `name_filter` asks for, as one page."""
+        return _Page(map(self._version, self.rows(f"{_VERSION} WHERE {_PRESENT}", _named(where))))
+
+    def get_model_version(self, name: str, version: str) -> Any:
+        """One version, with its tags."""
+        for row in self.rows(f"{_VERSION} WHERE {_PRESENT} AND version = ?", name, int(version)):
+            return self._version(row)
+        raise MissingError(f"{name}: version {version} is not in the store")
+
+    def get_experiment_by_name(self, name: str) -> Any:
+        """An experiment, deleted or not; None where there is none."""
+        query = "SELECT experiment_id FROM experiments WHERE name = ? AND workspace = 'default'"
+        for row in self.rows(query, name):
+            return SimpleNamespace(experiment_id=str(row[0]))
+        return None
+
+    def search_runs(self, experiments: list[str], where: str, *, order_by: list[str], max_results: int) -> list[Any]:
+        """The latest runs of one experiment, the latest first."""
+        if where or order_by != ["attributes.start_time DESC"] or len(experiments) != 1:
+            raise NotImplementedError(f"{experiments}: {where!r} by {order_by}")
+        query = (
+            f"{_RUN} WHERE experiment_id = ? AND lifecycle_stage = 'active' ORDER BY start_time DESC, run_uuid LIMIT ?"
+        )
+        return [self._run(row) for row in self.rows(query, int(experiments[0]), max_results)]
+
+    def get_run(self, run_id: str) -> Any:
+        """One run, deleted or not."""
+        for row in self.rows(f"{_RUN} WHERE run_uuid = ?", run_id):
+            return self._run(row)
+        raise MissingError(f"run {run_id} is not in the store")
+
+    def _version(self, row: tuple[Any, ...]) -> Any:
+        name, version, run_id, created = row
+        tags = self.rows("SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?", name, version)
+        return SimpleNamespace(name=name, version=version, run_id=run_id, creation_timestamp=created, tags=dict(tags))
+
+    def _run(self, row: tuple[Any, ...]) -> Any:
+        run_id, experiment, status, start, end = row
+        info = SimpleNamespace(
+            run_id=run_id, experiment_id=str(experiment), status=status, start_time=start, end_time=end
+        )
+        tags = self.rows("SELECT key, value FROM tags WHERE run_uuid = ?", run_id)
+        params = self.rows("SELECT key, value FROM params WHERE run_uuid = ?", run_id)
+        return SimpleNamespace(info=info, data=SimpleNamespace(tags=dict(tags), params=dict(params)))
+
+
+class _Page(list[Any]):
+    token = None
+
+
+def _named(where: str) -> str:
+    return where.removeprefix("name = '").removesuffix("'")
