@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -10,8 +11,11 @@ import pandas as pd
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.evaluation.paired import paired_differences
 from lepton_pipeline.evaluation.resampling import ROW, Sample
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Evaluation, Gate, Metric
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.system.records import to_plain
 
 # With fewer rows an interval says next to nothing, and drawn from few groups it is too narrow.
 MIN_ROWS, MIN_OF_A_CLASS, MIN_GROUPS = 50, 10, 10
@@ -27,13 +31,13 @@ Check = dict[str, Any]
 that failed `next`: what to do."""
 
 
-def check_cases(metrics: Mapping[str, Any]) -> list[Check]:
+def check_cases(metrics: Metrics) -> list[Check]:
     """Refuse a model whose test has too few cases of the rarer class to judge it by; nothing where there are enough.
 
     Args:
         metrics: what `evaluate` returns.
     """
-    rows, positives = (metrics["rows"]["test"][key] for key in ("rows", "positives"))
+    rows, positives = (metrics.rows["test"].rows, metrics.rows["test"].positives)
     rarer = min(positives, rows - positives)
     if rarer >= MIN_OF_A_CLASS:
         return []
@@ -43,7 +47,7 @@ def check_cases(metrics: Mapping[str, Any]) -> list[Check]:
     return [{"name": "cases", "passed": False, "text": text, "next": advice, "rows": rows, "limit": MIN_OF_A_CLASS}]
 
 
-def check_bounds(metrics: Mapping[str, Any], gate: Gate) -> list[Check]:
+def check_bounds(metrics: Metrics, gate: Gate) -> list[Check]:
     """Hold the figures of the test rows to the declared bounds, by the worse end of their intervals.
 
     Args:
@@ -57,67 +61,66 @@ def check_bounds(metrics: Mapping[str, Any], gate: Gate) -> list[Check]:
             for key, limit, end in (("at_least", bound.at_least, "low"), ("at_most", bound.at_most, "high"))
             if limit is not None
         ]
-    figures = metrics["test"]["model"]
+    figures = metrics.model
     return [
         {"name": f"bound {metric}"} | _hold(metric, figures[metric], limit, end, key)
         for metric, key, limit, end in bounds
     ]
 
 
-def check_slices(slices: Mapping[str, Any], gate: Gate) -> list[Check]:
+def check_slices(slices: Slices, gate: Gate) -> list[Check]:
     """Hold every slice that is large enough to `gate.slice_at_least`, by the lower end of its interval.
 
     Args:
-        slices: `slices`, each with `column`, `value`, `rows`, `small` and, by metric, `metrics`; `floor_low` of a
-            figure is its lower end corrected for the number of slices.
+        slices: as `measure_slices` returns them.
         gate: metric and floor.
     """
     floor, metric, key = gate.slice_at_least, gate.metric, "gate.slice_at_least"
     if floor is None:
         return []
-    measured = slices["slices"]
-    if not measured:
+    if not slices.slices:
         text = f"{key} is declared, but no slice was measured"
         advice = "name columns in evaluation.slices"
         return [{"name": "slices", "passed": False, "text": text, "next": advice, "limit": floor}]
     checks = []
-    for each in measured:
-        name = f"slice {each['column']}={each['value']}"
-        check: Check = {"name": name, "rows": each["rows"]}
-        figure = each["metrics"].get(metric) or {}
-        if each["small"] or "low" not in figure:
-            text = f"{name} is too small to tell ({each['rows']:,} rows), so it was not checked"
+    for each in slices.slices:
+        name = f"slice {each.column}={each.value}"
+        check: Check = {"name": name, "rows": each.rows}
+        figure = each.metrics.get(metric)
+        if each.small or figure is None or figure.low is None:
+            text = f"{name} is too small to tell ({each.rows:,} rows), so it was not checked"
             checks.append(check | {"passed": True, "text": text, "limit": floor})
         else:
-            figure = {**figure, "low": figure.get("floor_low", figure["low"])}
-            what = f" of {name} ({each['rows']:,} rows)"
+            figure = replace(figure, low=figure.low if figure.floor_low is None else figure.floor_low)
+            what = f" of {name} ({each.rows:,} rows)"
             checks.append(check | _hold(metric, figure, floor, "low", key, what))
     return checks
 
 
-def _hold(metric: str, figure: Mapping[str, float], limit: float, end: str, key: str, what: str = "") -> Check:
+def _hold(metric: str, figure: Estimate, limit: float, end: str, key: str, what: str = "") -> Check:
     """Hold the worse end of a figure to a limit: the lower end to the least, the higher end to the most."""
-    kept = {name: figure[name] for name in ("value", "low", "high") if name in figure} | {"limit": limit}
-    if end not in figure:
-        text = f"{metric} {figure['value']:.4f}{what} has no interval, so it cannot be judged"
-        return {"passed": False, "text": text, "next": "bring more rows, or enlarge split.test", **kept}
+    if figure.low is None or figure.high is None:
+        text = f"{metric} {figure.value:.4f}{what} has no interval, so it cannot be judged"
+        advice = "bring more rows, or enlarge split.test"
+        return {"passed": False, "text": text, "next": advice, "value": figure.value, "limit": limit}
+    kept = {"value": figure.value, "low": figure.low, "high": figure.high, "limit": limit}
     sign, least = (1, "at least") if end == "low" else (-1, "at most")
     beyond = "below" if end == "low" else "above"
-    passed = sign * figure[end] >= sign * limit
+    passed = sign * (figure.low if end == "low" else figure.high) >= sign * limit
     if passed:
         words = f"is {least} {limit:g}"
-    elif sign * figure["value"] >= sign * limit:
+    elif sign * figure.value >= sign * limit:
         words = f"reaches {beyond} the declared {limit:g}"
     else:
         words = f"is {beyond} the declared {limit:g}"
-    text = f"{metric} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]{what} {words}"
+    text = f"{metric} {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]{what} {words}"
     advice = f"bring more rows or better columns, or declare in {key} what is good enough"
     return {"passed": passed, "text": text, **kept} | ({} if passed else {"next": advice})
 
 
 def check_baseline(
     scores: pd.DataFrame,
-    metrics: Mapping[str, Any],
+    metrics: Metrics,
     gate: Gate,
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
@@ -137,14 +140,21 @@ def check_baseline(
         first: whether there is no champion; then only a model that is shown to be worse is refused.
     """
     test = scores[scores["part"] == "test"]
-    difference = paired_differences(test, "model", baseline, metrics["thresholds"], evaluation, units)[gate.metric]
+    difference = paired_differences(test, "model", baseline, metrics.thresholds, evaluation, units)[gate.metric]
     limit = 0.0 - gate.baseline_margin
-    may_be, is_worse = difference["low"] < limit, difference["high"] < limit
+    may_be, is_worse = (end < limit for end in difference.ends)
     passed = not (is_worse if first else may_be)
     text = f"{gate.metric} is {above(difference)} baseline {baseline} on {len(test):,} rows"
     if may_be:
         text += f", so it {'is' if is_worse else 'may be'} worse by more than gate.baseline_margin {-limit:g}"
-    check = {"name": "baseline", "passed": passed, "text": text, **difference, "limit": limit, "rows": len(test)}
+    check = {
+        "name": "baseline",
+        "passed": passed,
+        "text": text,
+        **to_plain(difference),
+        "limit": limit,
+        "rows": len(test),
+    }
     if passed:
         doubt = "; a first model is refused only if it is" if may_be else ""
         return check | {"text": text + doubt}
@@ -176,10 +186,17 @@ def check_champion(
         return incomparable(version, problem) | {"rows": len(rows)}
     difference = paired_differences(rows, "challenger", "champion", thresholds, evaluation, units)[gate.metric]
     limit = 0.0 - gate.margin
-    passed = difference["low"] > limit
+    passed = difference.ends[0] > limit
     doubt = "" if passed else f", so it is not above {limit:g} beyond doubt"
     text = f"{gate.metric} is {above(difference)} champion version {version} on {len(rows):,} rows {new}{doubt}"
-    return {"name": "champion", "passed": passed, "text": text, **difference, "limit": limit, "rows": len(rows)}
+    return {
+        "name": "champion",
+        "passed": passed,
+        "text": text,
+        **to_plain(difference),
+        "limit": limit,
+        "rows": len(rows),
+    }
 
 
 def incomparable(version: int, problem: str) -> Check:
@@ -209,7 +226,7 @@ def too_few(labels: pd.Series, units: pd.DataFrame | None) -> str:
     return ""
 
 
-def first_reason(checks: Iterable[Check], metrics: Mapping[str, Any], gate: Gate) -> str:
+def first_reason(checks: Iterable[Check], metrics: Metrics, gate: Gate) -> str:
     """The decision in one short sentence, with the next step after a refusal; the checks have the whole."""
     checks = list(checks)
     failed = [check for check in checks if not check["passed"]]
@@ -222,26 +239,26 @@ def first_reason(checks: Iterable[Check], metrics: Mapping[str, Any], gate: Gate
     return _cut(f"{checks[0]['text']}{rival}{_ahead(metrics, gate)}", _REASON_CHARACTERS)
 
 
-def above(difference: Mapping[str, float]) -> str:
+def above(difference: Estimate) -> str:
     """A difference with its interval, as "0.0123 [0.0010, 0.0240] above"."""
-    sign = -1 if difference["value"] < 0 else 1
-    low, high = sorted(sign * difference[end] + 0.0 for end in ("low", "high"))
+    sign = -1 if difference.value < 0 else 1
+    low, high = sorted(sign * end + 0.0 for end in difference.ends)
     word = "below" if sign < 0 else "above"
-    return f"{abs(difference['value']):.4f} [{low:.4f}, {high:.4f}] {word}"
+    return f"{abs(difference.value):.4f} [{low:.4f}, {high:.4f}] {word}"
 
 
-def _ahead(metrics: Mapping[str, Any], gate: Gate) -> str:
+def _ahead(metrics: Metrics, gate: Gate) -> str:
     """Say where a baseline is ahead: such a model is promoted only where that may be chance, and never silently."""
-    figures = {name: each[gate.metric]["value"] for name, each in metrics["test"].items()}
+    figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
     best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default=None)
     if best is None or figures[best] <= figures["model"]:
         return ""
     return f"; note that baseline {best} reaches {figures[best]:.4f}"
 
 
-def _strongest(metrics: Mapping[str, Any], gate: Gate, baseline: str) -> str:
+def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
     """Name the strongest baseline of a refused model, where it is another one than the one that decides."""
-    figures = {name: each[gate.metric]["value"] for name, each in metrics["test"].items()}
+    figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
     best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default=baseline)
     if best == baseline or figures[best] <= figures["model"]:
         return ""

@@ -19,12 +19,14 @@ from lepton_pipeline.evaluation.gate_checks import (
     same_model,
 )
 from lepton_pipeline.evaluation.resampling import find_units
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
 from lepton_pipeline.registry.champion import BY_GATE, CHALLENGER, CHAMPION, champion_of, move_champion, read_moves
 from lepton_pipeline.registry.rival import compare_with_champion
 from lepton_pipeline.registry.verdict import verdict
 from lepton_pipeline.registry.versions import CHECKSUM
+from lepton_pipeline.statistics.estimates import Metrics
 
 _DECISION = "gate/decision.json"
 _TAGS = ("decision", "reason", "rows", "difference", "difference.low", "difference.high", "run_id")
@@ -32,8 +34,8 @@ _TAGS = ("decision", "reason", "rows", "difference", "difference.low", "differen
 
 def gate_model(
     registration: dict[str, Any],
-    metrics: dict[str, Any],
-    slices: dict[str, Any],
+    metrics: Metrics,
+    slices: Slices,
     scores: pd.DataFrame,
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
@@ -86,7 +88,7 @@ def gate_model(
         checks = [*check_bounds(metrics, gate), *check_slices(slices, gate)]
         checks.append(check_baseline(scores, metrics, gate, evaluation, units, rival, first=champion is None))
         if champion is not None:
-            of_data = (scores, metrics["threshold"], feature_table, split, dataset, declared_split)
+            of_data = (scores, metrics.threshold, feature_table, split, dataset, declared_split)
             checks.append(compare_with_champion(client, registration, champion, *of_data, evaluation, gate))
     if (now := champion_of(client, name)) != champion:
         same = False

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.evaluation.costs import Curve
 from lepton_pipeline.evaluation.curves import bin_rows, rates
 from lepton_pipeline.evaluation.metrics import OWN, rank_rows
 from lepton_pipeline.reporting.pictures.page import plain_text
+from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.statistics.measures import RankedRows
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ _CURVE_POINTS = 300
 _BAND = 0.14
 
 
-def draw_quality(scores: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[str, str]:
+def draw_quality(scores: pd.DataFrame, metrics: Metrics) -> dict[str, str]:
     """Draw ROC, precision-recall and calibration of the test rows.
 
     Args:
@@ -48,7 +50,7 @@ def draw_quality(scores: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[str, 
     names = drawn_models(metrics)
     ranked = [rank_rows(test, name) for name in names]
     points = [rates(each, _CURVE_POINTS) for each in ranked]
-    marks = [_at_threshold(each, metrics["thresholds"][name]) for each, name in zip(ranked, names, strict=True)]
+    marks = [_at_threshold(each, metrics.thresholds[name]) for each, name in zip(ranked, names, strict=True)]
     return {
         "roc": _draw_roc(points, marks),
         "precision_recall": _draw_precision_recall(points, marks, float(test["label"].mean())),
@@ -56,18 +58,19 @@ def draw_quality(scores: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def drawn_models(metrics: Mapping[str, Any]) -> list[str]:
+def drawn_models(metrics: Metrics) -> list[str]:
     """Name the model and as many baselines as there are line styles."""
-    return ["model", *(name for name in metrics["test"] if name not in OWN)][: len(STYLES)]
+    return ["model", *(name for name in metrics.test if name not in OWN)][: len(STYLES)]
 
 
-def draw_cost(curve: Mapping[str, Sequence[Any]], threshold: float) -> str:
+def draw_cost(curve: Curve, threshold: float) -> str:
     """Draw the cost per 1,000 cases by threshold, with its 95 % interval, if any, and a mark at that in use."""
     with _Page("cost", _WIDE) as page:
         axes = page.axes("Threshold (smallest probability that is acted on)", "Cost per 1,000 cases")
-        if None not in curve["low"]:
-            axes.fill_between(curve["threshold"], curve["low"], curve["high"], color=BLUE, alpha=_BAND, linewidth=0)
-        axes.plot(curve["threshold"], curve["cost"], **STYLES[0])
+        if curve.banded:
+            low, high = (np.array(ends, dtype=float) for ends in (curve.low, curve.high))
+            axes.fill_between(curve.threshold, low, high, color=BLUE, alpha=_BAND, linewidth=0)
+        axes.plot(curve.threshold, curve.cost, **STYLES[0])
         axes.axvline(threshold, color=INK, linestyle=(0, (4, 2)), linewidth=1.1)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
         axes.margins(x=0)

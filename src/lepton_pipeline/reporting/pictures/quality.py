@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, cycle
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from lepton_pipeline.reporting.pictures.page import (
     new_page,
     small_print,
 )
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.measures import RankedRows
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class _Shown:
     name: str
     ranked: RankedRows
     threshold: float
-    metrics: dict[str, dict[str, float]]
+    metrics: Mapping[str, Estimate]
     style: dict[str, Any]
     recall: float
     false_rate: float
@@ -65,10 +67,10 @@ class _Shown:
     def worded(self, metric: str) -> str:
         """Value and 95 % interval of a metric."""
         figure = self.metrics[metric]
-        return f"{figure['value']:.3f} {bracket(figure, '{:.3f}'.format)}"
+        return f"{figure.value:.3f} {bracket(figure, '{:.3f}'.format)}"
 
 
-def draw_figures(scores: pd.DataFrame, metrics: dict[str, Any], about: About) -> dict[str, bytes]:
+def draw_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[str, bytes]:
     """Draw ROC, precision-recall, calibration and score histograms of the test rows.
 
     Args:
@@ -81,12 +83,12 @@ def draw_figures(scores: pd.DataFrame, metrics: dict[str, Any], about: About) ->
         Equal arguments give equal bytes.
     """
     test = scores[scores["part"] == "test"]
-    rows, positives = metrics["rows"]["test"]["rows"], metrics["rows"]["test"]["positives"]
+    rows, positives = metrics.rows["test"].rows, metrics.rows["test"].positives
     sample = f"{rows:,} test rows, {_percent(positives / rows)} positive"
-    subtitle = f"{sample}; 95 % intervals from {metrics['resamples']:,} bootstrap resamples"
-    rule = _RULES[metrics["threshold_rule"]]
+    subtitle = f"{sample}; 95 % intervals from {metrics.resamples:,} bootstrap resamples"
+    rule = _RULES[metrics.threshold_rule]
     # The torch part alone stands in the tables; as one more curve it would hide the others.
-    names = ["model", *(name for name in metrics["test"] if name not in OWN)]
+    names = ["model", *(name for name in metrics.test if name not in OWN)]
     styles = chain([_MODEL_STYLE], cycle(_BASELINE_STYLES))
     shown = [_show(name, test, metrics, style) for name, style in zip(names, styles, strict=False)]
     return {
@@ -97,15 +99,15 @@ def draw_figures(scores: pd.DataFrame, metrics: dict[str, Any], about: About) ->
     }
 
 
-def _show(name: str, test: pd.DataFrame, metrics: dict[str, Any], style: dict[str, Any]) -> _Shown:
-    ranked, threshold = rank_rows(test, name), metrics["thresholds"][name]
+def _show(name: str, test: pd.DataFrame, metrics: Metrics, style: dict[str, Any]) -> _Shown:
+    ranked, threshold = rank_rows(test, name), metrics.thresholds[name]
     called = np.count_nonzero(ranked.scores >= threshold)
     positives, found = ranked.labels.sum(), ranked.labels[:called].sum()
     return _Shown(
         name=_NAMES.get(name, name.replace("_", " ").capitalize()),
         ranked=ranked,
         threshold=threshold,
-        metrics=metrics["test"][name],
+        metrics=metrics.test[name],
         style=style,
         recall=float(found / positives),
         false_rate=float((called - found) / (len(ranked.labels) - positives)),
@@ -115,10 +117,10 @@ def _show(name: str, test: pd.DataFrame, metrics: dict[str, Any], style: dict[st
 
 def _draw_roc(shown: list[_Shown], subtitle: str, caution: str, rule: str) -> bytes:
     model, *baselines = shown
-    title = f"{model.name} AUC {model.metrics['auc']['value']:.3f}"
+    title = f"{model.name} AUC {model.metrics['auc'].value:.3f}"
     if baselines:
-        best = max(baselines, key=lambda baseline: baseline.metrics["auc"]["value"])
-        title += f"; best baseline {best.metrics['auc']['value']:.3f} ({best.name.lower()})"
+        best = max(baselines, key=lambda baseline: baseline.metrics["auc"].value)
+        title += f"; best baseline {best.metrics['auc'].value:.3f} ({best.name.lower()})"
     page = new_page(title, subtitle, caution)
     axes = _add_curve_axes(page, "False positive rate", "True positive rate", rule)
     for each in shown:
@@ -152,7 +154,7 @@ def _draw_precision_recall(shown: list[_Shown], subtitle: str, caution: str, rul
 
 
 def _draw_calibration(shown: list[_Shown], sample: str, caution: str) -> bytes:
-    error = 100 * shown[0].metrics["ece"]["value"]
+    error = 100 * shown[0].metrics["ece"].value
     title = f"{shown[0].name} probabilities are off by {error:.1f} percentage points on average"
     subtitle = f"{sample}; bars and brackets: 95 % intervals; diagonal: perfect calibration"
     page = new_page(title, subtitle, caution)

@@ -7,7 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.evaluation.costs import Costs
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.parameters import About
+from lepton_pipeline.statistics.estimates import Metrics
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,14 @@ class Evidence:
     features: dict[str, Any]
     split: pd.DataFrame
     scores: pd.DataFrame
-    metrics: dict[str, Any]
+    metrics: Metrics
     history: pd.DataFrame
     registration: dict[str, Any]
     decision: dict[str, Any]
     lineage: dict[str, Any]
     copies: dict[str, Any] = field(default_factory=dict)
-    costs: dict[str, Any] = field(default_factory=dict)
-    slices: dict[str, Any] = field(default_factory=dict)
+    costs: Costs | None = None
+    slices: Slices | None = None
     explanation: dict[str, Any] = field(default_factory=dict)
     drift: dict[str, Any] = field(default_factory=dict)
     columns: dict[str, Any] = field(default_factory=dict)
