@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import gzip
-import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -54,6 +53,7 @@ from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.reporting.pictures.explanation import draw_explanation
 from lepton_pipeline.reporting.pictures.quality import draw_figures
 from lepton_pipeline.reporting.report.write import write_report
+from lepton_pipeline.system.records import to_json
 from lepton_pipeline.terminal.progress import show_epochs
 from lepton_pipeline.terminal.training import print_summary, summary_markdown
 from lepton_pipeline.tracking import lineage
@@ -189,7 +189,7 @@ def save(data: Any, path: Path) -> None:
     if path.suffix == ".parquet":
         data.to_parquet(path)
     elif path.suffix == ".json":
-        path.write_text(json.dumps(data, indent=2))
+        path.write_text(to_json(data))
     else:
         path.mkdir()
         if not isinstance(data, dict):

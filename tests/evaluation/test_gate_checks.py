@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.evaluation.gate_checks import (
     NEW_BY_VALUES,
     above,
@@ -16,20 +19,21 @@ from lepton_pipeline.evaluation.gate_checks import (
     too_few,
 )
 from lepton_pipeline.parameters import Bound, Evaluation, Gate
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.evaluation.slices import Slice, SliceEstimate, Slices
 
 QUICK = Evaluation(resamples=200)
 CUTS = {"challenger": 0.5, "champion": 0.5}
 
 
-def measured(auc, baseline=0.7, ece=0.03, half=0.1):
+def measured(auc, baseline=0.7, ece=0.03, half=0.1, **others):
     figures = {
-        name: {"value": value, "low": value - half, "high": value + half}
+        name: Estimate(value, value - half, value + half)
         for name, value in (("auc", auc), ("ece", ece))
     }
-    return {
-        "test": {"model": figures, "hist_gradient_boosting": {"auc": {"value": baseline}}},
-        "thresholds": {"model": 0.5, "hist_gradient_boosting": 0.5, "logistic_regression": 0.5},
-    }
+    models = {"model": figures, "hist_gradient_boosting": {"auc": Estimate(baseline)}} | others
+    thresholds = dict.fromkeys(("model", "hist_gradient_boosting", "logistic_regression"), 0.5)
+    return Metrics(0.5, thresholds, {}, 100, models)
 
 
 def scored(noise, seed=7, rows=200):
@@ -44,7 +48,7 @@ def scored(noise, seed=7, rows=200):
 
 
 def texts(checks):
-    return [(check["passed"], check["text"]) for check in checks]
+    return [(check.passed, check.text) for check in checks]
 
 
 @pytest.mark.parametrize(
@@ -59,9 +63,9 @@ def test_a_model_is_not_judged_by_a_handful_of_cases(rows, positives, text):
     checks = check_cases({"rows": {"test": {"rows": rows, "positives": positives}}})
     assert bool(checks) == bool(text)
     for check in checks:
-        assert not check["passed"]
-        assert check["text"].startswith(f"the model cannot be judged: {text}")
-        assert check["next"].endswith("or enlarge split.test")
+        assert not check.passed
+        assert check.text.startswith(f"the model cannot be judged: {text}")
+        assert check.next.endswith("or enlarge split.test")
 
 
 def test_every_bound_is_checked_also_after_one_failed_by_the_worse_end():
@@ -72,51 +76,50 @@ def test_every_bound_is_checked_also_after_one_failed_by_the_worse_end():
         (False, "ece 0.0300 [0.0200, 0.0400] is above the declared 0.02"),
         (True, "auc 0.7000 [0.6900, 0.7100] is at most 0.99"),
     ]
-    assert checks[1] == {
-        "name": "bound ece",
-        "passed": False,
-        "text": "ece 0.0300 [0.0200, 0.0400] is above the declared 0.02",
-        "value": 0.03,
-        "low": pytest.approx(0.02),
-        "high": pytest.approx(0.04),
-        "limit": 0.02,
-        "next": "bring more rows or better columns, or declare in gate.bounds.ece.at_most what is good enough",
-    }
+    assert checks[1] == Check(
+        "bound ece",
+        False,
+        "ece 0.0300 [0.0200, 0.0400] is above the declared 0.02",
+        value=0.03,
+        low=pytest.approx(0.02),
+        high=pytest.approx(0.04),
+        limit=0.02,
+        next="bring more rows or better columns, or declare in gate.bounds.ece.at_most what is good enough",
+    )
 
 
 @pytest.mark.parametrize(("floor", "passed"), [(0.7, True), (0.7001, False)])
 def test_the_lower_end_must_reach_the_floor_and_may_meet_it_exactly(floor, passed):
-    metrics = measured(0.8)
-    metrics["test"]["model"]["auc"]["low"] = 0.7
+    metrics = measured(0.8, model={"auc": Estimate(0.8, 0.7, 0.9)})
     check = check_bounds(metrics, Gate(at_least=floor))[0]
-    assert check["passed"] is passed
+    assert check.passed is passed
     words = "is at least 0.7" if passed else "reaches below the declared 0.7001"
-    assert check["text"] == f"auc 0.8000 [0.7000, 0.9000] {words}"
+    assert check.text == f"auc 0.8000 [0.7000, 0.9000] {words}"
 
 
 def test_a_figure_without_an_interval_cannot_be_judged():
-    metrics = measured(0.8) | {"test": {"model": {"auc": {"value": 0.99}}}}
+    metrics = measured(0.8, model={"auc": Estimate(0.99)})
     (check,) = check_bounds(metrics, Gate(at_least=0.5))
-    assert not check["passed"]
-    assert check["text"] == "auc 0.9900 has no interval, so it cannot be judged"
-    assert "split.test" in check["next"]
+    assert not check.passed
+    assert check.text == "auc 0.9900 has no interval, so it cannot be judged"
+    assert "split.test" in check.next
 
 
 def a_slice(value, auc, rows=500, small=False, **ends):
-    figure = auc and {"value": auc, "low": auc - 0.05, "high": auc + 0.05, **ends}
-    return {"column": "SEX", "value": value, "rows": rows, "small": small, "metrics": {"auc": figure}}
+    figure = auc and SliceEstimate(auc, auc - 0.05, auc + 0.05, **ends)
+    return Slice("SEX", value, rows, 100, sensitive=False, small=small, metrics={"auc": figure}, gaps={})
 
 
 def test_slices_that_are_large_enough_must_reach_the_floor():
-    slices = {
-        "slices": [
+    slices = Slices(
+        slices=[
             a_slice("1", 0.8),
             a_slice("2", 0.6),
             a_slice("3", 0.1, 12, small=True),
             a_slice("4", None, 9),
             a_slice("5", 0.8, floor_low=0.69),
         ]
-    }
+    )
     assert check_slices(slices, Gate()) == []
     checks = check_slices(slices, Gate(slice_at_least=0.7))
     assert texts(checks) == [
@@ -126,67 +129,67 @@ def test_slices_that_are_large_enough_must_reach_the_floor():
         (True, "slice SEX=4 is too small to tell (9 rows), so it was not checked"),
         (False, "auc 0.8000 [0.6900, 0.8500] of slice SEX=5 (500 rows) reaches below the declared 0.7"),
     ]
-    assert checks[1]["name"] == "slice SEX=2"
-    assert all(("next" in check) != check["passed"] for check in checks)
+    assert checks[1].name == "slice SEX=2"
+    assert all(bool(check.next) != check.passed for check in checks)
 
 
 def test_a_floor_without_a_slice_is_no_silent_pass():
-    (check,) = check_slices({"slices": []}, Gate(slice_at_least=0.7))
-    assert not check["passed"]
-    assert check["next"] == "name columns in evaluation.slices"
+    (check,) = check_slices(Slices(), Gate(slice_at_least=0.7))
+    assert not check.passed
+    assert check.next == "name columns in evaluation.slices"
 
 
 def test_a_model_may_be_worse_than_boosting_only_by_the_margin():
     scores = scored({"model": 1.2, "hist_gradient_boosting": 0.2})
     refused = check_baseline(scores, measured(0.7), Gate(), QUICK)
-    assert not refused["passed"]
-    assert refused["value"] < refused["limit"] == -0.02
-    assert refused["rows"] == 200
-    assert "below baseline hist_gradient_boosting on 200 rows" in refused["text"]
-    assert "gate.baseline_margin 0.02" in refused["text"]
+    assert not refused.passed
+    assert refused.value < refused.limit == -0.02
+    assert refused.rows == 200
+    assert "below baseline hist_gradient_boosting on 200 rows" in refused.text
+    assert "gate.baseline_margin 0.02" in refused.text
     wide = Gate(baseline_margin=0.5)
-    assert check_baseline(scores, measured(0.7), wide, QUICK)["passed"]
-    exact = Gate(baseline_margin=-refused["low"])
-    assert check_baseline(scores, measured(0.7), exact, QUICK)["passed"]
+    assert check_baseline(scores, measured(0.7), wide, QUICK).passed
+    exact = Gate(baseline_margin=-refused.low)
+    assert check_baseline(scores, measured(0.7), exact, QUICK).passed
 
 
 def test_without_a_champion_only_what_is_shown_to_be_worse_is_refused():
     """The same difference, that may be chance: refused beside a champion, promoted where there is none."""
     scores = scored({"model": 1.0, "hist_gradient_boosting": 0.8})
     doubtful = check_baseline(scores, measured(0.7), Gate(), QUICK)
-    assert doubtful["low"] < -0.02 < doubtful["high"]
-    assert not doubtful["passed"]
-    assert doubtful["text"].endswith("so it may be worse by more than gate.baseline_margin 0.02")
+    assert doubtful.low < -0.02 < doubtful.high
+    assert not doubtful.passed
+    assert doubtful.text.endswith("so it may be worse by more than gate.baseline_margin 0.02")
     first = check_baseline(scores, measured(0.7), Gate(), QUICK, first=True)
-    assert first["passed"]
-    assert "may be worse" in first["text"]
+    assert first.passed
+    assert "may be worse" in first.text
     worse = scored({"model": 4.0, "hist_gradient_boosting": 0.2})
     refused = check_baseline(worse, measured(0.7), Gate(), QUICK, first=True)
-    assert refused["high"] < -0.02
-    assert not refused["passed"]
-    assert "so it is worse by more than" in refused["text"]
-    assert "gate.baseline_margin" in refused["next"]
+    assert refused.high < -0.02
+    assert not refused.passed
+    assert "so it is worse by more than" in refused.text
+    assert "gate.baseline_margin" in refused.next
 
 
 def test_boosting_alone_is_compared_with_the_linear_baseline():
     scores = scored({"model": 4.0, "logistic_regression": 0.2})
     scores = scores.assign(hist_gradient_boosting=scores["model"])
-    assert check_baseline(scores, measured(0.7), Gate(), QUICK)["passed"]
+    assert check_baseline(scores, measured(0.7), Gate(), QUICK).passed
     check = check_baseline(scores, measured(0.7), Gate(), QUICK, baseline="logistic_regression")
-    assert not check["passed"]
-    assert "below baseline logistic_regression" in check["text"]
+    assert not check.passed
+    assert "below baseline logistic_regression" in check.text
 
 
 def test_a_refusal_names_the_strongest_baseline():
     scores = scored({"model": 1.2, "hist_gradient_boosting": 0.2})
     metrics = measured(0.6)
-    assert "strongest" not in check_baseline(scores, metrics, Gate(), QUICK)["text"]
-    metrics["test"]["logistic_regression"] = {"auc": {"value": 0.72}}
-    assert check_baseline(scores, metrics, Gate(), QUICK)["text"].endswith(
+    assert "strongest" not in check_baseline(scores, metrics, Gate(), QUICK).text
+    metrics = measured(0.6, logistic_regression={"auc": Estimate(0.72)})
+    assert check_baseline(scores, metrics, Gate(), QUICK).text.endswith(
         "; the strongest baseline is logistic_regression, 0.7200"
     )
-    metrics["test"]["logistic_regression"] = {"auc": {"value": 0.9}}
-    assert "a copy of dataset.time" in check_baseline(scores, metrics, Gate(), QUICK)["text"]
+    metrics = measured(0.6, logistic_regression={"auc": Estimate(0.9)})
+    assert "a copy of dataset.time" in check_baseline(scores, metrics, Gate(), QUICK).text
 
 
 def test_rows_of_a_group_are_drawn_together():
@@ -195,33 +198,33 @@ def test_rows_of_a_group_are_drawn_together():
     groups = pd.DataFrame({"group": np.tile(np.arange(200), 4)})
     by_row = check_baseline(repeated, measured(0.7), Gate(), QUICK)
     by_group = check_baseline(repeated, measured(0.7), Gate(), QUICK, groups)
-    assert by_group["high"] - by_group["low"] > 1.6 * (by_row["high"] - by_row["low"])
-    assert by_group["value"] == by_row["value"]
+    assert by_group.high - by_group.low > 1.6 * (by_row.high - by_row.low)
+    assert by_group.value == by_row.value
 
 
 def test_only_a_challenger_that_is_better_beyond_doubt_replaces_the_champion():
     rows = scored({"challenger": 0.1, "champion": 2.0})
     better = check_champion(rows, CUTS, 3, Gate(), QUICK)
-    assert better["passed"]
-    assert better["low"] > 0
-    assert better["text"].endswith("above champion version 3 on 200 rows new to both")
+    assert better.passed
+    assert better.low > 0
+    assert better.text.endswith("above champion version 3 on 200 rows new to both")
     by_values = check_champion(rows, CUTS, 3, Gate(), QUICK, new=NEW_BY_VALUES)
-    assert "on 200 rows new to both by their values (declare dataset.id" in by_values["text"]
+    assert "on 200 rows new to both by their values (declare dataset.id" in by_values.text
     worse = check_champion(
         rows.rename(columns={"challenger": "champion", "champion": "challenger"}), CUTS, 3, Gate(), QUICK
     )
-    assert not worse["passed"]
-    assert worse["value"] == pytest.approx(-better["value"])
-    assert "below champion version 3" in worse["text"]
+    assert not worse.passed
+    assert worse.value == pytest.approx(-better.value)
+    assert "below champion version 3" in worse.text
 
 
 def test_an_equal_challenger_is_refused_unless_a_margin_is_declared():
     rows = scored({"challenger": 1.0})
     rows = rows.assign(champion=rows["challenger"])
     refused = check_champion(rows, CUTS, 3, Gate(), QUICK)
-    assert (refused["passed"], refused["value"], refused["limit"]) == (False, 0.0, 0.0)
-    assert refused["text"].endswith("so it is not above 0 beyond doubt")
-    assert check_champion(rows, CUTS, 3, Gate(margin=0.001), QUICK)["passed"]
+    assert (refused.passed, refused.value, refused.limit) == (False, 0.0, 0.0)
+    assert refused.text.endswith("so it is not above 0 beyond doubt")
+    assert check_champion(rows, CUTS, 3, Gate(margin=0.001), QUICK).passed
 
 
 @pytest.mark.parametrize(
@@ -243,17 +246,17 @@ def test_too_few_groups_say_nothing():
     assert "of only 9 groups; it takes 10" in too_few(labels, groups)
     rows = pd.DataFrame({"label": labels, "challenger": 0.5, "champion": 0.5})
     check = check_champion(rows, CUTS, 3, Gate(), QUICK, groups)
-    assert not check["passed"]
-    assert check["rows"] == 60
+    assert not check.passed
+    assert check.rows == 60
     assert too_few(labels, pd.DataFrame({"group": np.arange(60) % 10})) == ""
 
 
 def passed(name, text):
-    return {"name": name, "passed": True, "text": text}
+    return Check(name, True, text)
 
 
 def test_the_reason_is_the_first_failure_and_the_names_of_the_others():
-    checks = [passed("a", "fine"), passed("b", "bad") | {"passed": False}, passed("c", "worse") | {"passed": False}]
+    checks = [passed("a", "fine"), Check("b", False, "bad"), Check("c", False, "worse")]
     assert first_reason(checks, measured(0.8), Gate()) == "bad; also failed: c"
 
 
@@ -265,17 +268,16 @@ def test_the_reason_of_a_promotion_is_its_bound_and_its_rival():
 
 
 def test_a_model_behind_a_baseline_is_not_promoted_silently():
-    metrics = measured(0.8, baseline=0.81)
-    metrics["test"]["network"] = {"auc": {"value": 0.9}}
+    metrics = measured(0.8, baseline=0.81, network={"auc": Estimate(0.9)})
     reason = first_reason([passed("bound auc", "fine")], metrics, Gate())
     assert reason == "fine, the first champion; note that baseline hist_gradient_boosting reaches 0.8100"
 
 
 def test_a_long_reason_does_not_flood_and_keeps_the_way_out():
-    check = incomparable(3, "columns are missing: " + ", ".join(map(str, range(1000)))) | {"next": "do this"}
-    assert check["text"].startswith("it cannot be compared with champion version 3: columns are missing: 0, 1")
-    assert check["text"].endswith("…")
-    others = [{"name": f"slice {number}", "passed": False, "text": "low"} for number in range(100)]
+    check = replace(incomparable(3, f"columns are missing: {', '.join(map(str, range(1000)))}"), next="do this")
+    assert check.text.startswith("it cannot be compared with champion version 3: columns are missing: 0, 1")
+    assert check.text.endswith("…")
+    others = [Check(f"slice {number}", False, "low") for number in range(100)]
     reason = first_reason([check, *others], measured(0.8), Gate())
     assert len(reason) == 400
     assert reason.endswith("…; do this")

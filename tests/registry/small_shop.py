@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from lepton_pipeline.parameters import (
     Training,
 )
 from lepton_pipeline.registry.publish import register_model
+from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 ROWS = 500
@@ -54,22 +55,22 @@ class Shop:
     dataset: Dataset
     split: pd.DataFrame
     scores: pd.DataFrame
-    base: dict[str, Any]
+    base: Registration
 
     @property
     def client(self) -> Any:
         return self.log.client
 
-    def version(self, name: str, like_base: bool = True) -> dict[str, Any]:
+    def version(self, name: str, like_base: bool = True) -> Registration:
         """A further version of the model `name`, with the files and the run of the base."""
         if not self.client.search_registered_models(f"name = '{name}'"):
             self.client.create_registered_model(name)
-        tags = self.client.get_model_version(self.base["name"], "1").tags
+        tags = self.client.get_model_version(self.base.name, "1").tags
         tags = {key: value for key, value in tags.items() if not key.startswith(("gate.", "champion."))}
         made = self.client.create_model_version(
-            name, self.base["model_uri"], self.base["run_id"], tags=tags if like_base else {}
+            name, self.base.model_uri, self.base.run_id, tags=tags if like_base else {}
         )
-        return self.base | {"name": name, "version": int(made.version)}
+        return replace(self.base, name=name, version=int(made.version))
 
     def run(self) -> str:
         return self.log.open("shop", "a run", {})

@@ -55,13 +55,13 @@ def test_data_parameters_and_registered_figures_stand_side_by_side(shop, two, he
 def test_parameters_that_differ_are_those_of_the_runs(shop, two):
     run = shop.run()
     shop.log.parameters(run, {"training": {"epochs": 7}})
-    shop.client.create_model_version(two, shop.base["model_uri"], run)
+    shop.client.create_model_version(two, shop.base.model_uri, run)
     diff = compare_versions(shop.client, two, "1", "3", None)
     assert diff.parameters == [("training.epochs", "–", "7")]
 
 
 def test_a_version_that_cannot_be_scored_is_named(shop, two, held):
-    shop.client.create_model_version(two, shop.base["model_uri"], shop.run())
+    shop.client.create_model_version(two, shop.base.model_uri, shop.run())
     diff = compare_versions(shop.client, two, "1", "3", held)
     assert diff.same_rows is None
     assert "version 3 cannot be scored: its run has no readable record of the rows" in diff.remark

@@ -1,18 +1,21 @@
 """The gate on a real store: what it decides, what it leaves behind, and what it does when it was cut off."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from small_shop import EVALUATION
 
+from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.parameters import Bound, Gate, Split
 from lepton_pipeline.registry import gate as gate_module
 from lepton_pipeline.registry.champion import champion_of, history, promote, read_moves
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.versions import CHECKSUM
+from lepton_pipeline.system.records import from_json
+from lepton_pipeline.evaluation.slices import Slice, SliceEstimate, Slices
 
 BY_TIME = Split(strategy="time")
 
@@ -22,7 +25,7 @@ def decide(shop):
     """Send a new version of a model through the gate: one that knows the labels but for some noise."""
 
     def through(registration, noise=None, scores=None, run_id=None, gate=None, *, same=False, **changes):
-        name, version = registration["name"], str(registration["version"])
+        name, version = registration.name, str(registration.version)
         if not same and champion_of(shop.client, name) not in (None, int(version)):
             # All versions have the files of the base; only the champion's are read.
             shop.client.set_model_version_tag(name, version, CHECKSUM, "others")
@@ -31,7 +34,7 @@ def decide(shop):
         return gate_model(
             registration,
             evaluate(scores, EVALUATION),
-            changes.get("slices", {"slices": []}),
+            changes.get("slices", Slices()),
             scores,
             changes.get("table", shop.table),
             changes.get("split", shop.split),
@@ -46,7 +49,7 @@ def decide(shop):
 
 
 def names(decision, passed=None):
-    return [check["name"] for check in decision["checks"] if passed is None or check["passed"] is passed]
+    return [check.name for check in decision.checks if passed is None or check.passed is passed]
 
 
 def tags(shop, name, version):
@@ -58,39 +61,34 @@ def tags(shop, name, version):
 
 
 def stored(shop, run_id, tmp_path):
-    return json.loads(Path(shop.client.download_artifacts(run_id, "gate/decision.json", str(tmp_path))).read_text())
+    file = shop.client.download_artifacts(run_id, "gate/decision.json", str(tmp_path))
+    return from_json(GateDecision, Path(file).read_text())
 
 
 def test_the_first_version_passes_by_bounds_and_baseline(shop, decide, tmp_path):
     one, run = shop.version("first"), shop.run()
     decision = decide(one, run_id=run, gate=Gate(at_least=0.6, bounds={"ece": Bound(at_most=0.5)}))
-    assert (decision["promoted"], decision["alias"], decision["champion_version"]) == (True, "champion", None)
+    assert (decision.promoted, decision.alias, decision.champion_version) == (True, "champion", None)
     assert names(decision) == ["bound auc", "bound ece", "baseline"]
     assert champion_of(shop.client, "first") == 1
     assert stored(shop, run, tmp_path) == decision
-    expected = {"decision": "promoted", "reason": decision["reason"], "rows": "100", "run_id": run}
+    expected = {"decision": "promoted", "reason": decision.reason, "rows": "100", "run_id": run}
     assert tags(shop, "first", 1) == expected
     of_run = shop.client.get_run(run).data.tags
-    assert (of_run["gate.decision"], of_run["gate.reason"]) == ("promoted", decision["reason"])
+    assert (of_run["gate.decision"], of_run["gate.reason"]) == ("promoted", decision.reason)
     (move,) = read_moves(shop.client, "first")
     assert (move.version, move.from_version, move.how, move.run_id) == (1, None, "gate", run)
 
 
 def test_every_check_is_made_and_a_refused_version_is_challenger(shop, decide):
     decide(shop.version("strict"))
-    oslo = {
-        "column": "city",
-        "value": "Oslo",
-        "rows": 50,
-        "small": False,
-        "metrics": {"auc": {"value": 0.5, "low": 0.4, "high": 0.6}},
-    }
+    oslo = Slice("city", "Oslo", 50, 20, sensitive=False, small=False, metrics={"auc": SliceEstimate(0.5, 0.4, 0.6)}, gaps={})
     gate = Gate(at_least=0.999, slice_at_least=0.9)
-    decision = decide(shop.version("strict"), gate=gate, slices={"slices": [oslo]})
+    decision = decide(shop.version("strict"), gate=gate, slices=Slices(slices=[oslo]))
     assert names(decision, passed=False) == ["bound auc", "slice city=Oslo", "champion"]
-    assert all(("next" in check) != check["passed"] for check in decision["checks"])
+    assert all(bool(check.next) != check.passed for check in decision.checks)
     assert names(decision, passed=True) == ["baseline"]
-    assert "also failed: slice city=Oslo, champion; bring more rows" in decision["reason"]
+    assert "also failed: slice city=Oslo, champion; bring more rows" in decision.reason
     assert shop.client.get_registered_model("strict").aliases == {"champion": 1, "challenger": 2}
     assert tags(shop, "strict", 2)["decision"] == "refused"
 
@@ -99,8 +97,8 @@ def test_the_same_model_changes_nothing(shop, decide, tmp_path):
     decide(shop.version("again"))
     run = shop.run()
     decision = decide(shop.version("again"), run_id=run, gate=Gate(at_least=0.999), same=True)
-    assert (decision["promoted"], decision["alias"], names(decision)) == (None, "", ["champion"])
-    assert decision["reason"] == "it is the same model as champion version 1, so nothing changes"
+    assert (decision.promoted, decision.alias, names(decision)) == (None, "", ["champion"])
+    assert decision.reason == "it is the same model as champion version 1, so nothing changes"
     assert stored(shop, run, tmp_path) == decision
     assert tags(shop, "again", 2)["decision"] == "same as champion"
     assert shop.client.get_registered_model("again").aliases == {"champion": 1}
@@ -111,29 +109,29 @@ def test_four_positive_cases_make_no_champion(shop, decide):
     positive = shop.scores.index[(shop.scores["part"] == "test") & (shop.scores["label"] == 1)]
     scores = shop.scores.drop(index=positive[4:])
     decision = decide(shop.version("few"), scores=scores)
-    assert not decision["promoted"]
-    assert decision["reason"].startswith("the model cannot be judged: only 4 of ")
-    assert decision["reason"].endswith("; bring more positive rows, or enlarge split.test")
+    assert not decision.promoted
+    assert decision.reason.startswith("the model cannot be judged: only 4 of ")
+    assert decision.reason.endswith("; bring more positive rows, or enlarge split.test")
     assert champion_of(shop.client, "few") is None
 
 
 def test_a_model_that_is_boosting_alone_is_held_to_the_linear_baseline(shop, decide):
     scores = shop.scores.assign(logistic_regression=shop.scored(0.1)["model"])
-    registration = shop.version("alone") | {"boosting_weight": 1.0}
+    registration = replace(shop.version("alone"), boosting_weight=1.0)
     decision = decide(registration, scores=scores)
     assert names(decision, passed=False) == ["baseline"]
-    assert "below baseline logistic_regression on 100 rows" in decision["reason"]
-    assert decide(registration | {"boosting_weight": 0.8}, scores=scores)["promoted"]
+    assert "below baseline logistic_regression on 100 rows" in decision.reason
+    assert decide(replace(registration, boosting_weight=0.8), scores=scores).promoted
 
 
 def test_a_model_that_scores_like_the_champion_is_not_better(shop, decide):
     """The champion is scored by its own files: it gives the scores that the model gave."""
     decide(shop.version("same"))
     decision = decide(shop.version("same"))
-    check = decision["checks"][-1]
-    assert (check["value"], check["low"], check["high"], check["rows"]) == (0.0, 0.0, 0.0, 100)
-    assert decision["promoted"] is False
-    assert check["next"].endswith("compare: kedro champion diff same champion challenger")
+    check = decision.checks[-1]
+    assert (check.value, check.low, check.high, check.rows) == (0.0, 0.0, 0.0, 100)
+    assert decision.promoted is False
+    assert check.next.endswith("compare: kedro champion diff same champion challenger")
     assert {key: tags(shop, "same", 2)[key] for key in ("difference", "difference.low", "rows")} == {
         "difference": "0",
         "difference.low": "0",
@@ -145,10 +143,10 @@ def test_a_model_that_scores_like_the_champion_is_not_better(shop, decide):
 def test_a_better_model_replaces_the_champion(shop, decide):
     decide(shop.version("better"))
     decision = decide(shop.version("better"), noise=0.5)
-    assert decision["promoted"]
-    assert decision["champion_version"] == 1
-    assert decision["checks"][-1]["low"] > 0
-    assert "above champion version 1 on 100 rows new to both" in decision["reason"]
+    assert decision.promoted
+    assert decision.champion_version == 1
+    assert decision.checks[-1].low > 0
+    assert "above champion version 1 on 100 rows new to both" in decision.reason
     assert [reign.version for reign in history(shop.client, "better")] == [1, 2]
     assert float(tags(shop, "better", 2)["difference.low"]) > 0
 
@@ -165,9 +163,9 @@ def test_a_version_that_was_promoted_by_hand_stays_champion(shop, decide):
     refused = decide(one, gate=Gate(at_least=0.999))
     promote(shop.client, "forced", 1, "needed tonight")
     again = decide(one, gate=Gate(at_least=0.999))
-    assert (again["promoted"], again["alias"]) == (True, "champion")
-    assert again["reason"] == "champion by promote: needed tonight"
-    assert again["checks"] == refused["checks"]
+    assert (again.promoted, again.alias) == (True, "champion")
+    assert again.reason == "champion by promote: needed tonight"
+    assert again.checks == refused.checks
     assert shop.client.get_registered_model("forced").aliases == {"champion": 1}
 
 
@@ -184,7 +182,7 @@ def test_a_gate_that_was_killed_before_the_alias_moved_is_gone_through_again(sho
             decide(two, noise=0.5)
     assert champion_of(shop.client, "killed") == 1
     assert [(reign.version, reign.current) for reign in history(shop.client, "killed")] == [(1, True)]
-    assert decide(two, noise=0.5)["promoted"]
+    assert decide(two, noise=0.5).promoted
     assert [reign.version for reign in history(shop.client, "killed")] == [1, 2]
 
 
@@ -200,8 +198,8 @@ def test_a_champion_that_changes_during_the_comparison_is_not_overwritten(shop, 
     monkeypatch.setattr(gate_module, "compare_with_champion", promoted_meanwhile)
     decision = decide(three, noise=0.5)
     assert names(decision, passed=False) == ["champion unchanged"]
-    assert "was version 1 when the comparison began and is version 2 now" in decision["reason"]
-    assert champion_of(shop.client, "raced") == two["version"]
+    assert "was version 1 when the comparison began and is version 2 now" in decision.reason
+    assert champion_of(shop.client, "raced") == two.version
 
 
 def test_tags_of_an_earlier_decision_do_not_stay(shop, decide):
@@ -215,17 +213,17 @@ def test_tags_of_an_earlier_decision_do_not_stay(shop, decide):
 
 
 def incomparable(decision, *words):
-    check = decision["checks"][-1]
-    assert (check["name"], check["passed"], decision["promoted"]) == ("champion", False, False)
-    assert check["text"].startswith("it cannot be compared with champion version 1: ")
+    check = decision.checks[-1]
+    assert (check.name, check.passed, decision.promoted) == ("champion", False, False)
+    assert check.text.startswith("it cannot be compared with champion version 1: ")
     for word in words:
-        assert word in check["text"]
-    return check["next"]
+        assert word in check.text
+    return check.next
 
 
 def test_a_champion_without_a_record_of_its_rows_cannot_be_compared(shop, decide):
     shop.client.create_registered_model("unrecorded")
-    shop.client.create_model_version("unrecorded", shop.base["model_uri"], shop.run())
+    shop.client.create_model_version("unrecorded", shop.base.model_uri, shop.run())
     shop.client.set_registered_model_alias("unrecorded", "champion", "1")
     advice = incomparable(decide(shop.version("unrecorded"), noise=0.1), "no readable record of the rows")
     assert advice == ("to replace it all the same: kedro champion promote unrecorded 2 --force --reason TEXT")
@@ -265,9 +263,9 @@ def test_rows_that_the_champion_has_learnt_from_do_not_count(shop, decide, learn
     ]
     dataset = shop.dataset.model_copy(update={"time": None})
     decision = decide(shop.version(name), scores=scores, split=moved, declared=Split(), dataset=dataset)
-    check = decision["checks"][-1]
-    assert check["rows"] == new
-    assert decision["promoted"] is comparable
+    check = decision.checks[-1]
+    assert check.rows == new
+    assert decision.promoted is comparable
     if not comparable:
         advice = incomparable(decision, "only 40 test rows", "it takes 50")
         assert advice.startswith(

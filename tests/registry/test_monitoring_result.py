@@ -24,7 +24,7 @@ AS_OF = "2030-01-01T00:00:00"
 @pytest.fixture
 def champion(shop):
     registration = shop.version("watched")
-    shop.client.set_registered_model_alias("watched", "champion", str(registration["version"]))
+    shop.client.set_registered_model_alias("watched", "champion", str(registration.version))
     return fetch_champion("watched")
 
 
@@ -214,8 +214,8 @@ def test_a_column_that_is_all_missing_or_constant_is_told(shop, champion):
 
 def test_a_reference_that_was_altered_is_refused(shop):
     registration = shop.version("tampered")
-    shop.client.set_registered_model_alias("tampered", "champion", str(registration["version"]))
-    uri = shop.client.get_run(registration["run_id"]).info.artifact_uri
+    shop.client.set_registered_model_alias("tampered", "champion", str(registration.version))
+    uri = shop.client.get_run(registration.run_id).info.artifact_uri
     folder = Path(uri.removeprefix("file://")) / "monitoring"
     kept = (folder / "reference.json").read_text()
     try:
@@ -230,6 +230,6 @@ def test_a_reference_that_was_altered_is_refused(shop):
 
 def test_a_version_of_before_there_was_a_reference_can_be_fetched(shop):
     registration = shop.version("older")
-    shop.client.set_registered_model_alias("older", "champion", str(registration["version"]))
-    shop.client.delete_model_version_tag("older", str(registration["version"]), "reference.sha256")
+    shop.client.set_registered_model_alias("older", "champion", str(registration.version))
+    shop.client.delete_model_version_tag("older", str(registration.version), "reference.sha256")
     assert fetch_champion("older")[2] == {}

@@ -81,9 +81,9 @@ def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: b
 def _require_promotion(vertical: str) -> None:
     # Kedro returns only what no later stage reads; the gate's decision is read by the report.
     decisions = next(hook.decisions for hook in settings.HOOKS if isinstance(hook, RunHook))
-    decision = decisions.get(vertical, {"promoted": True})
-    if decision["promoted"] is False:
-        raise GateRefusedError(f"{vertical}: the gate refused the model: {decision['reason']}")
+    decision = decisions.get(vertical)
+    if decision is not None and decision.promoted is False:
+        raise GateRefusedError(f"{vertical}: the gate refused the model: {decision.reason}")
 
 
 def _selected(options: dict[str, Any]) -> list[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.evaluation.paired import paired_differences
 from lepton_pipeline.evaluation.resampling import ROW, Sample
@@ -15,7 +15,6 @@ from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Evaluation, Gate, Metric
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
-from lepton_pipeline.system.records import to_plain
 
 # With fewer rows an interval says next to nothing, and drawn from few groups it is too narrow.
 MIN_ROWS, MIN_OF_A_CLASS, MIN_GROUPS = 50, 10, 10
@@ -25,10 +24,6 @@ NEW_BY_VALUES = "new to both by their values (declare dataset.id, or rows that a
 # Beyond such a lead of a linear model over trees, the rows of the test are unlike those that were learnt.
 _FAR_AHEAD = 0.05
 _REASON_CHARACTERS, _PROBLEM_CHARACTERS = 400, 220
-
-Check = dict[str, Any]
-"""`name`, `passed`, `text` (one sentence), and where they apply `value`, `low`, `high`, `limit`, `rows`, and of a check
-that failed `next`: what to do."""
 
 
 def check_cases(metrics: Metrics) -> list[Check]:
@@ -44,7 +39,7 @@ def check_cases(metrics: Metrics) -> list[Check]:
     side = "positive" if rarer == positives else "negative"
     text = f"the model cannot be judged: only {rarer} of {rows:,} test rows are {side}; it takes {MIN_OF_A_CLASS}"
     advice = f"bring more {side} rows, or enlarge split.test"
-    return [{"name": "cases", "passed": False, "text": text, "next": advice, "rows": rows, "limit": MIN_OF_A_CLASS}]
+    return [Check("cases", False, text, next=advice, rows=rows, limit=MIN_OF_A_CLASS)]
 
 
 def check_bounds(metrics: Metrics, gate: Gate) -> list[Check]:
@@ -61,10 +56,8 @@ def check_bounds(metrics: Metrics, gate: Gate) -> list[Check]:
             for key, limit, end in (("at_least", bound.at_least, "low"), ("at_most", bound.at_most, "high"))
             if limit is not None
         ]
-    figures = metrics.model
     return [
-        {"name": f"bound {metric}"} | _hold(metric, figures[metric], limit, end, key)
-        for metric, key, limit, end in bounds
+        _hold(f"bound {metric}", metric, metrics.model[metric], (key, limit, end)) for metric, key, limit, end in bounds
     ]
 
 
@@ -81,29 +74,29 @@ def check_slices(slices: Slices, gate: Gate) -> list[Check]:
     if not slices.slices:
         text = f"{key} is declared, but no slice was measured"
         advice = "name columns in evaluation.slices"
-        return [{"name": "slices", "passed": False, "text": text, "next": advice, "limit": floor}]
+        return [Check("slices", False, text, next=advice, limit=floor)]
     checks = []
     for each in slices.slices:
         name = f"slice {each.column}={each.value}"
-        check: Check = {"name": name, "rows": each.rows}
         figure = each.metrics.get(metric)
         if each.small or figure is None or figure.low is None:
             text = f"{name} is too small to tell ({each.rows:,} rows), so it was not checked"
-            checks.append(check | {"passed": True, "text": text, "limit": floor})
+            checks.append(Check(name, True, text, rows=each.rows, limit=floor))
         else:
             figure = replace(figure, low=figure.low if figure.floor_low is None else figure.floor_low)
-            what = f" of {name} ({each.rows:,} rows)"
-            checks.append(check | _hold(metric, figure, floor, "low", key, what))
+            held = _hold(name, metric, figure, (key, floor, "low"), f" of {name} ({each.rows:,} rows)")
+            checks.append(replace(held, rows=each.rows))
     return checks
 
 
-def _hold(metric: str, figure: Estimate, limit: float, end: str, key: str, what: str = "") -> Check:
+def _hold(name: str, metric: str, figure: Estimate, bound: tuple[str, float, str], what: str = "") -> Check:
     """Hold the worse end of a figure to a limit: the lower end to the least, the higher end to the most."""
+    key, limit, end = bound
+    figure = replace(figure, approximate=False)
     if figure.low is None or figure.high is None:
         text = f"{metric} {figure.value:.4f}{what} has no interval, so it cannot be judged"
-        advice = "bring more rows, or enlarge split.test"
-        return {"passed": False, "text": text, "next": advice, "value": figure.value, "limit": limit}
-    kept = {"value": figure.value, "low": figure.low, "high": figure.high, "limit": limit}
+        check = Check(name, False, text, limit=limit, next="bring more rows, or enlarge split.test")
+        return _with_figure(check, figure)
     sign, least = (1, "at least") if end == "low" else (-1, "at most")
     beyond = "below" if end == "low" else "above"
     passed = sign * (figure.low if end == "low" else figure.high) >= sign * limit
@@ -115,7 +108,12 @@ def _hold(metric: str, figure: Estimate, limit: float, end: str, key: str, what:
         words = f"is {beyond} the declared {limit:g}"
     text = f"{metric} {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]{what} {words}"
     advice = f"bring more rows or better columns, or declare in {key} what is good enough"
-    return {"passed": passed, "text": text, **kept} | ({} if passed else {"next": advice})
+    return _with_figure(Check(name, passed, text, limit=limit, next=None if passed else advice), figure)
+
+
+def _with_figure(check: Check, figure: Estimate) -> Check:
+    approximate = figure.approximate or None
+    return replace(check, value=figure.value, low=figure.low, high=figure.high, approximate=approximate)
 
 
 def check_baseline(
@@ -147,19 +145,12 @@ def check_baseline(
     text = f"{gate.metric} is {above(difference)} baseline {baseline} on {len(test):,} rows"
     if may_be:
         text += f", so it {'is' if is_worse else 'may be'} worse by more than gate.baseline_margin {-limit:g}"
-    check = {
-        "name": "baseline",
-        "passed": passed,
-        "text": text,
-        **to_plain(difference),
-        "limit": limit,
-        "rows": len(test),
-    }
+    check = _with_figure(Check("baseline", passed, text, limit=limit, rows=len(test)), difference)
     if passed:
         doubt = "; a first model is refused only if it is" if may_be else ""
-        return check | {"text": text + doubt}
+        return replace(check, text=text + doubt)
     advice = "bring more rows, change training, or declare a wider gate.baseline_margin"
-    return check | {"text": text + _strongest(metrics, gate, baseline), "next": advice}
+    return replace(check, text=text + _strongest(metrics, gate, baseline), next=advice)
 
 
 def check_champion(
@@ -183,32 +174,25 @@ def check_champion(
         new: how it is known that neither has learnt from them, in words.
     """
     if problem := too_few(rows["label"], units):
-        return incomparable(version, problem) | {"rows": len(rows)}
+        return replace(incomparable(version, problem), rows=len(rows))
     difference = paired_differences(rows, "challenger", "champion", thresholds, evaluation, units)[gate.metric]
     limit = 0.0 - gate.margin
     passed = difference.ends[0] > limit
     doubt = "" if passed else f", so it is not above {limit:g} beyond doubt"
     text = f"{gate.metric} is {above(difference)} champion version {version} on {len(rows):,} rows {new}{doubt}"
-    return {
-        "name": "champion",
-        "passed": passed,
-        "text": text,
-        **to_plain(difference),
-        "limit": limit,
-        "rows": len(rows),
-    }
+    return _with_figure(Check("champion", passed, text, limit=limit, rows=len(rows)), difference)
 
 
 def incomparable(version: int, problem: str) -> Check:
     """The check against a champion that nothing can be said about."""
     text = f"it cannot be compared with champion version {version}: {_cut(problem, _PROBLEM_CHARACTERS)}"
-    return {"name": "champion", "passed": False, "text": text}
+    return Check("champion", False, text)
 
 
 def same_model(version: int) -> Check:
     """The check against a champion that has the very files of this version."""
     text = f"it is the same model as champion version {version}, so nothing changes"
-    return {"name": "champion", "passed": True, "text": text}
+    return Check("champion", True, text)
 
 
 def too_few(labels: pd.Series, units: pd.DataFrame | None) -> str:
@@ -229,14 +213,14 @@ def too_few(labels: pd.Series, units: pd.DataFrame | None) -> str:
 def first_reason(checks: Iterable[Check], metrics: Metrics, gate: Gate) -> str:
     """The decision in one short sentence, with the next step after a refusal; the checks have the whole."""
     checks = list(checks)
-    failed = [check for check in checks if not check["passed"]]
+    failed = [check for check in checks if not check.passed]
     if failed:
-        others = [check["name"] for check in failed[1:]]
-        text = failed[0]["text"] + (f"; also failed: {', '.join(others)}" if others else "")
-        following = f"; {failed[0]['next']}" if "next" in failed[0] else ""
+        others = [check.name for check in failed[1:]]
+        text = failed[0].text + (f"; also failed: {', '.join(others)}" if others else "")
+        following = f"; {failed[0].next}" if failed[0].next else ""
         return _cut(text, _REASON_CHARACTERS - len(following)) + following
-    rival = next((f"; {check['text']}" for check in checks if check["name"] == "champion"), ", the first champion")
-    return _cut(f"{checks[0]['text']}{rival}{_ahead(metrics, gate)}", _REASON_CHARACTERS)
+    rival = next((f"; {check.text}" for check in checks if check.name == "champion"), ", the first champion")
+    return _cut(f"{checks[0].text}{rival}{_ahead(metrics, gate)}", _REASON_CHARACTERS)
 
 
 def above(difference: Estimate) -> str:

@@ -24,6 +24,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from lepton_pipeline.errors import BusyError, ConfigurationError
+from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind_of, only_shown
 from lepton_pipeline.parameters.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
 from lepton_pipeline.project.user_errors import store_lost
@@ -59,7 +60,7 @@ class RunHook:
     def __init__(self) -> None:
         self._runs: dict[Job, _Run] = {}
         self._locks: list[JobLock] = []
-        self.decisions: dict[str, dict[str, Any]] = {}
+        self.decisions: dict[str, GateDecision] = {}
         self._working_on: Job | None = None
         self._sigterm: Any = None
         # A signal unwinds the process without Kedro telling any hook; what is open at its end was killed.
@@ -143,7 +144,7 @@ class RunHook:
                     self._log.describe(run.run_id, WRITTEN[run.kind](results[job]), PAGES[run.kind])
                 if decision := results[job].get("decision"):
                     self.decisions[job.vertical] = decision
-                    self._log.rename(run.run_id, f"v{decision['version']} {run.chosen}")
+                    self._log.rename(run.run_id, f"v{decision.version} {run.chosen}")
                     self._keep_pages(job, run, decision)
                 if job.purpose == MONITORING and (found := results[job].get("monitoring_result")):
                     watched = found["champion"]
@@ -206,11 +207,11 @@ class RunHook:
         found = Results(self._catalog, parameters, self._context.project_path)
         return found.of_part(job, run.run_id, run.made) if run.kind == PARTIAL else found.of(job, run.run_id)
 
-    def _keep_pages(self, job: Job, run: _Run, decision: dict[str, Any]) -> None:
+    def _keep_pages(self, job: Job, run: _Run, decision: GateDecision) -> None:
         """Keep the report of a version that became champion, and still is."""
-        client, version = self._log.client, int(decision["version"])
+        client, version = self._log.client, decision.version
         with only_shown(job, run.run_id, "keeping the champion's report", whatever=True):
-            if decision["promoted"] and champion_of(client, job.vertical) == version:
+            if decision.promoted and champion_of(client, job.vertical) == version:
                 keep_champion_pages(client, job.vertical, version, self._context.project_path, run.run_id)
 
     def _open(self, job: Job, name: str, kind: str, tags: dict[str, str]) -> None:

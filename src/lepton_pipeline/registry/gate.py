@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.evaluation.decision import Check, GateDecision, verdict
 from lepton_pipeline.evaluation.gate_checks import (
-    Check,
     check_baseline,
     check_bounds,
     check_cases,
@@ -23,17 +23,18 @@ from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
 from lepton_pipeline.registry.champion import BY_GATE, CHALLENGER, CHAMPION, champion_of, move_champion, read_moves
-from lepton_pipeline.registry.rival import compare_with_champion
-from lepton_pipeline.registry.verdict import verdict
+from lepton_pipeline.registry.registration import Registration
+from lepton_pipeline.registry.rival import Challenger, compare_with_champion
 from lepton_pipeline.registry.versions import CHECKSUM
 from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.system.records import from_json, to_json
 
 _DECISION = "gate/decision.json"
 _TAGS = ("decision", "reason", "rows", "difference", "difference.low", "difference.high", "run_id")
 
 
 def gate_model(
-    registration: dict[str, Any],
+    registration: Registration,
     metrics: Metrics,
     slices: Slices,
     scores: pd.DataFrame,
@@ -44,7 +45,7 @@ def gate_model(
     evaluation: Evaluation,
     gate: Gate,
     run_id: str,
-) -> dict[str, Any]:
+) -> GateDecision:
     """Make every check, write the decision, and move the alias last.
 
     A version whose artefact is the champion's, to the byte, is neither promoted nor refused: no alias moves.
@@ -66,15 +67,11 @@ def gate_model(
         evaluation: resamples behind intervals.
         gate: metric, bounds and margins.
         run_id: MLflow run.
-
-    Returns:
-        `promoted` (None: it is the champion's model), `alias` ("" then), `reason`, `version`, `champion_version`
-        (before the decision, or None) and `checks`, see `gate_checks.Check`.
     """
     import mlflow
 
     client = mlflow.MlflowClient()
-    name, version = registration["name"], registration["version"]
+    name, version = registration.name, registration.version
     champion = champion_of(client, name)
     if champion == version:
         return _standing_decision(client, name, version)
@@ -84,28 +81,25 @@ def gate_model(
     elif not (checks := check_cases(metrics)):
         units = find_units(feature_table, split, dataset)
         # Against itself, a model that is boosting alone would always pass.
-        rival = LINEAR if registration.get("boosting_weight") == 1 else BOOSTING
+        rival = LINEAR if registration.boosting_weight == 1 else BOOSTING
         checks = [*check_bounds(metrics, gate), *check_slices(slices, gate)]
         checks.append(check_baseline(scores, metrics, gate, evaluation, units, rival, first=champion is None))
         if champion is not None:
-            of_data = (scores, metrics.threshold, feature_table, split, dataset, declared_split)
-            checks.append(compare_with_champion(client, registration, champion, *of_data, evaluation, gate))
+            challenger = Challenger(
+                registration, scores, metrics.threshold, feature_table, split, dataset, declared_split
+            )
+            checks.append(compare_with_champion(client, challenger, champion, evaluation, gate))
     if (now := champion_of(client, name)) != champion:
         same = False
         checks.append(_replaced_meanwhile(name, champion, now))
-    promoted = None if same else all(check["passed"] for check in checks)
-    decision = {
-        "promoted": promoted,
-        "alias": "" if same else CHAMPION if promoted else CHALLENGER,
-        "reason": checks[0]["text"] if same else first_reason(checks, metrics, gate),
-        "version": version,
-        "champion_version": champion,
-        "checks": checks,
-    }
-    client.log_dict(run_id, decision, _DECISION)
+    promoted = None if same else all(check.passed for check in checks)
+    alias = "" if same else CHAMPION if promoted else CHALLENGER
+    reason = checks[0].text if same else first_reason(checks, metrics, gate)
+    decision = GateDecision(promoted, alias, reason, version, champion, checks)
+    client.log_text(run_id, to_json(decision), _DECISION)
     _tag(client, name, version, run_id, decision, len(scores[scores["part"] == "test"]))
     if promoted:
-        move_champion(client, name, version, BY_GATE, decision["reason"], run_id=run_id)
+        move_champion(client, name, version, BY_GATE, reason, run_id=run_id)
     elif not same:
         client.set_registered_model_alias(name, CHALLENGER, str(version))
     return decision
@@ -121,40 +115,40 @@ def _replaced_meanwhile(name: str, compared: int | None, now: int | None) -> Che
     was, became = (f"version {each}" if each is not None else "none" for each in (compared, now))
     text = f"the champion was {was} when the comparison began and is {became} now"
     advice = f"run the gate again: kedro run --pipelines {name} --from-nodes {name}.gate_model"
-    return {"name": "champion unchanged", "passed": False, "text": text, "next": advice}
+    return Check("champion unchanged", False, text, next=advice)
 
 
-def _standing_decision(client: Any, name: str, version: int) -> dict[str, Any]:
+def _standing_decision(client: Any, name: str, version: int) -> GateDecision:
     """The decision on a version that is champion already: of a run that resumes at the gate after the alias moved."""
     tags = client.get_model_version(name, str(version)).tags
-    stored: dict[str, Any] = {"promoted": False, "champion_version": None, "checks": []}
+    stored = GateDecision(False, CHAMPION, "", version)
     if "gate.run_id" in tags:
         with TemporaryDirectory() as folder:
             path = client.download_artifacts(tags["gate.run_id"], _DECISION, folder)
-            stored = json.loads(Path(path).read_text("utf-8"))
-    if stored["promoted"]:
+            stored = from_json(GateDecision, Path(path).read_bytes(), _DECISION)
+    if stored.promoted:
         return stored
     moves = [move for move in read_moves(client, name) if move.version == version]
     reason = (
         f"champion by {moves[-1].how}: {moves[-1].reason}" if moves else tags.get("gate.reason", "champion already")
     )
-    return stored | {"promoted": True, "alias": CHAMPION, "reason": reason, "version": version}
+    return replace(stored, promoted=True, alias=CHAMPION, reason=reason, version=version)
 
 
-def _tag(client: Any, name: str, version: int, run_id: str, decision: dict[str, Any], test_rows: int) -> None:
+def _tag(client: Any, name: str, version: int, run_id: str, decision: GateDecision, test_rows: int) -> None:
     """Write the decision as tags of the version and of the run."""
     values = {
-        "decision": verdict(decision["promoted"]),
-        "reason": decision["reason"],
+        "decision": verdict(decision.promoted),
+        "reason": decision.reason,
         "rows": str(test_rows),
         "run_id": run_id,
     }
-    rival: Check = next((check for check in decision["checks"] if check["name"] == "champion"), {})
-    if "rows" in rival:
-        values["rows"] = str(rival["rows"])
-    if "value" in rival:
-        values["difference"] = f"{rival['value']:.6g}"
-        values |= {f"difference.{end}": f"{rival[end]:.6g}" for end in ("low", "high")}
+    rival = decision.against_champion
+    if rival is not None and rival.rows is not None:
+        values["rows"] = str(rival.rows)
+    if rival is not None and rival.value is not None:
+        values["difference"] = f"{rival.value:.6g}"
+        values |= {"difference.low": f"{rival.low:.6g}", "difference.high": f"{rival.high:.6g}"}
     before = client.get_model_version(name, str(version)).tags
     for key in _TAGS:
         if key in values:

@@ -17,6 +17,7 @@ from lepton_pipeline.evaluation.copies import enforce_copies
 from lepton_pipeline.model.artefact import Artefact, hash_artefact
 from lepton_pipeline.parameters import About, Dataset, Split
 from lepton_pipeline.registry.recorded import RecordedPyfunc
+from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.registry.signature import example_rows, input_schema, signature_of
 from lepton_pipeline.registry.versions import (
     CHECKSUM,
@@ -50,7 +51,7 @@ def register_model(
     copies: dict[str, Any],
     declared_split: Split,
     run_id: str,
-) -> dict[str, Any]:
+) -> Registration:
     """Log the model to its run and make it a version of the vertical's registered model, without any alias yet.
 
     Args:
@@ -64,10 +65,6 @@ def register_model(
         copies: what `measure_copies` returns; nothing is registered where copies decide the result.
         declared_split: whether they may.
         run_id: MLflow run; its experiment is the vertical, its tags are the lineage.
-
-    Returns:
-        `name`, `version`, `model_uri`, `run_id`, `weights_sha256`, `device`, `boosting_weight` (None without boosting)
-        and `plan` (which rows taught it, see `Plan.kind`).
 
     Raises:
         DataError: copies decide the result, and are not allowed.
@@ -147,20 +144,20 @@ def register_model(
     for key in (CHECKSUM, "device", "weights.sha256", "trained.until"):
         if key in tags:
             client.set_tag(run_id, key, tags[key])
-    return {
-        "name": name,
-        "version": int(registered.version),
-        "model_uri": info.model_uri,
-        "run_id": run_id,
-        "weights_sha256": model.weights_sha256,
-        "device": model.trained["device"],
-        "boosting_weight": None if model.boosting is None else model.boosting_weight,
+    return Registration(
+        name=name,
+        version=int(registered.version),
+        model_uri=info.model_uri,
+        run_id=run_id,
+        weights_sha256=model.weights_sha256,
+        device=model.trained["device"],
+        boosting_weight=None if model.boosting is None else model.boosting_weight,
         # A model that an earlier version trained does not say.
-        "plan": model.trained.get("plan", ""),
-    }
+        plan=model.trained.get("plan", ""),
+    )
 
 
-def describe_version(registration: dict[str, Any], card: str) -> None:
+def describe_version(registration: Registration, card: str) -> None:
     """Make a model card the description of its version.
 
     Args:
@@ -169,7 +166,7 @@ def describe_version(registration: dict[str, Any], card: str) -> None:
     """
     import mlflow
 
-    rest = f"\n\nThe rest is in `report/model_card.md` of run {registration['run_id']}.\n"
+    rest = f"\n\nThe rest is in `report/model_card.md` of run {registration.run_id}.\n"
     if len(card) > _DESCRIPTION_CHARACTERS:
         card = card[: _DESCRIPTION_CHARACTERS - len(rest)].rpartition("\n")[0].rstrip() + rest
-    mlflow.MlflowClient().update_model_version(registration["name"], str(registration["version"]), card)
+    mlflow.MlflowClient().update_model_version(registration.name, str(registration.version), card)

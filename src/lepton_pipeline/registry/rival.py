@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from lepton_pipeline.data.training_rows import again_advice, unseen_rows
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.evaluation.gate_checks import NEW, NEW_BY_VALUES, Check, check_champion, incomparable
+from lepton_pipeline.evaluation.decision import Check
+from lepton_pipeline.evaluation.gate_checks import NEW, NEW_BY_VALUES, check_champion, incomparable
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
+from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.registry.versions import load_artefact, load_training_rows
 
 
+@dataclass(frozen=True)
+class Challenger:
+    """A version at the gate.
+
+    Attributes:
+        registration: the version.
+        scores: of its model, see `evaluate`.
+        threshold: from which on it decides for the positive class.
+        feature_table: rows of the vertical.
+        split: their `part` and `label`.
+        dataset: names id, time and group.
+        declared_split: how rows are divided.
+    """
+
+    registration: Registration
+    scores: pd.DataFrame
+    threshold: float
+    feature_table: pd.DataFrame
+    split: pd.DataFrame
+    dataset: Dataset
+    declared_split: Split
+
+
 def compare_with_champion(
-    client: Any,
-    registration: dict[str, Any],
-    champion: int,
-    scores: pd.DataFrame,
-    threshold: float,
-    feature_table: pd.DataFrame,
-    split: pd.DataFrame,
-    dataset: Dataset,
-    declared: Split,
-    evaluation: Evaluation,
-    gate: Gate,
+    client: Any, challenger: Challenger, champion: int, evaluation: Evaluation, gate: Gate
 ) -> Check:
     """Check a challenger against the champion.
 
@@ -34,44 +50,37 @@ def compare_with_champion(
 
     Args:
         client: of the registry.
-        registration: what `register_model` returns.
+        challenger: the version at the gate.
         champion: version that has the alias now.
-        scores: of the challenger; see `evaluate`.
-        threshold: of the challenger.
-        feature_table: rows of the vertical.
-        split: their `part` and `label`.
-        dataset: names id, time and group.
-        declared: how rows are divided.
         evaluation: resamples.
         gate: metric and margin.
 
     Returns:
         See `check_champion`; a champion that cannot be compared is a check that failed.
     """
-    name = registration["name"]
-    way_past = (
-        f"to replace it all the same: kedro champion promote {name} {registration['version']} --force --reason TEXT"
-    )
+    name, dataset, table = challenger.registration.name, challenger.dataset, challenger.feature_table
+    version = challenger.registration.version
+    way_past = f"to replace it all the same: kedro champion promote {name} {version} --force --reason TEXT"
     try:
         artefact = load_artefact(client, name, champion)
-        unseen = unseen_rows(load_training_rows(client, name, champion), feature_table, split, dataset, declared)
+        learnt = load_training_rows(client, name, champion)
+        unseen = unseen_rows(learnt, table, challenger.split, dataset, challenger.declared_split)
         rows = unseen.index[unseen]
-        theirs = artefact.predict(feature_table.loc[rows])["probability"]
+        theirs = artefact.predict(table.loc[rows])["probability"]
     except LeptonError as error:
-        return incomparable(champion, str(error).rstrip(".")) | {"next": way_past}
-    compared = pd.DataFrame(
-        {"label": split.loc[rows, "label"], "challenger": scores.loc[rows, "model"], "champion": theirs}
-    )
-    thresholds = {"challenger": threshold, "champion": artefact.threshold}
-    units = resampling_units(feature_table.loc[rows], dataset)
+        return replace(incomparable(champion, str(error).rstrip(".")), next=way_past)
+    labels, ours = challenger.split.loc[rows, "label"], challenger.scores.loc[rows, "model"]
+    compared = pd.DataFrame({"label": labels, "challenger": ours, "champion": theirs})
+    thresholds = {"challenger": challenger.threshold, "champion": artefact.threshold}
+    units = resampling_units(table.loc[rows], dataset)
     new = NEW if dataset.id is not None else NEW_BY_VALUES
     check = check_champion(compared, thresholds, champion, gate, evaluation, units, new)
-    if check["passed"]:
+    if check.passed:
         return check
-    if "value" in check:
+    if check.value is not None:
         advice = (
             f"declare gate.margin if as good is good enough; compare: kedro champion diff {name} champion challenger"
         )
-        return check | {"next": advice}
+        return replace(check, next=advice)
     advice = again_advice(dataset) if len(rows) < len(unseen) else ""
-    return check | {"next": f"{advice}{advice and '; '}{way_past}"}
+    return replace(check, next=f"{advice}{advice and '; '}{way_past}")

@@ -9,11 +9,11 @@ from rich import box
 from rich.padding import Padding
 from rich.table import Table
 
+from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.operations.backfill.chart import METRICS
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.operations.backfill.walk import Look
-from lepton_pipeline.registry.verdict import verdict
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.markdown import as_markdown, fact_list
 from lepton_pipeline.system.records import from_plain

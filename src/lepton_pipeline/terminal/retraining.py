@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
+from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.operations.retraining.facts import Facts
 from lepton_pipeline.operations.retraining.history import JobRun
 from lepton_pipeline.operations.retraining.policy import Decision
-from lepton_pipeline.registry.verdict import verdict
 from lepton_pipeline.terminal.console import Text, console
 
 _RUN_CHARACTERS = 8

@@ -10,10 +10,10 @@ from rich.table import Table
 
 from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.evaluation.costs import Costs
+from lepton_pipeline.evaluation.decision import SAME, GateDecision, verdict
 from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import read_columns
-from lepton_pipeline.registry.verdict import SAME, verdict
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
 from lepton_pipeline.reporting.report.words import lower_first, parts_of, taught
@@ -66,10 +66,10 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
 
 def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> list[Any]:
     parts: list[Any] = []
-    decision = results.get("decision")
+    decision: GateDecision | None = results.get("decision")
     version = "no model registered"
     if decision:
-        version = f"version {decision['version']}, {'alias ' * bool(decision['alias'])}{decision['alias'] or SAME}"
+        version = f"version {decision.version}, {'alias ' * bool(decision.alias)}{decision.alias or SAME}"
     parts.append(Text(f"{vertical}: {version}", style="bold"))
     if metrics := results.get("metrics"):
         parts.append(_quality(metrics))
@@ -124,8 +124,9 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
         facts.append(("cost", _cost(costs)))
     if (slices := results.get("slices")) and (gaps := _gaps(slices)):
         facts.append(("slices", gaps))
-    if decision := results.get("decision"):
-        facts.append(("gate", f"{verdict(decision['promoted'])}: {decision['reason']}"))
+    decision: GateDecision | None = results.get("decision")
+    if decision:
+        facts.append(("gate", f"{verdict(decision.promoted)}: {decision.reason}"))
     return facts
 
 

@@ -96,9 +96,9 @@ def test_pictures_name_models_values_and_intervals(pages):
             "Gradient boosting": "hist_gradient_boosting",
         }.items():
             assert name in page
-            assert "{value:.3f} ≈[{low:.3f}, {high:.3f}]".format(**metrics["test"][model][metric]) in page
+            assert "{value:.3f} ≈[{low:.3f}, {high:.3f}]".format(**vars(metrics.test[model][metric])) in page
     for page in (roc, precision_recall, histogram):
-        assert f"{metrics['threshold']:.3f}" in page
+        assert f"{metrics.threshold:.3f}" in page
 
 
 def test_nothing_is_cut_off_at_the_edge(figures):
@@ -113,10 +113,10 @@ def test_curves_end_where_the_metrics_say(pages):
     metrics = evaluate(scores, Evaluation(resamples=100))
     draw_figures(scores, metrics, About())
     false, true = pages[0].axes[0].lines[0].get_data()
-    assert np.trapezoid(true, false) == pytest.approx(metrics["test"]["model"]["auc"]["value"])
+    assert np.trapezoid(true, false) == pytest.approx(metrics.model["auc"].value)
     recall, precision = pages[1].axes[0].lines[0].get_data()
     area = (np.diff(recall) * precision[1:]).sum()
-    assert area == pytest.approx(metrics["test"]["model"]["average_precision"]["value"])
+    assert area == pytest.approx(metrics.model["average_precision"].value)
 
 
 def test_calibration_bars_are_wilson_intervals(pages):

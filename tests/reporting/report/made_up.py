@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.evaluation.decision import Check, GateDecision
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
+from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.report.evidence import Evidence
+from lepton_pipeline.system.records import from_plain
+from lepton_pipeline.evaluation.costs import Costs
+from lepton_pipeline.evaluation.slices import Slices
 
 ABOUT = About(
     question="Will a client default on next month's payment?",
@@ -61,17 +66,17 @@ def make_copies(**changes: Any) -> dict[str, Any]:
     }
 
 
-def make_costs(unit: str = "EUR") -> dict[str, Any]:
+def make_costs(unit: str = "EUR") -> Costs:
     cost = figure(61234.5, 55000.1, 67000.2)
     thresholds = np.linspace(0.05, 0.95, 19)
     curve = 50000 + 90000 * (thresholds - 0.3) ** 2
-    return {
+    content = {
         "declared": True,
         "unit": unit,
         "threshold": 0.3,
         "what_if": [
-            {"threshold": 0.2, "acted": 410.2, "precision": 0.43, "recall": 0.81, "cost": cost},
-            {"threshold": 0.3, "acted": 288.7, "precision": 0.567, "recall": 0.65, "cost": figure(58765.4, 5e4, 6.5e4)},
+            {"threshold": 0.2, "acted": 410.2, "precision": 0.43, "recall": 0.81, "cost": cost, "chosen": False},
+            {"threshold": 0.3, "acted": 288.7, "precision": 0.567, "recall": 0.65, "cost": figure(58765.4, 5e4, 6.5e4), "chosen": True},
         ],
         "policies": {
             "model": figure(58765.4, 50000, 65000),
@@ -89,15 +94,18 @@ def make_costs(unit: str = "EUR") -> dict[str, Any]:
         "capacity": {
             "per_1000": 100,
             "threshold": 0.61,
+            "acted": 99.3,
             "precision": 0.72,
             "recall": 0.33,
             "lift": 3.25,
             "cost": figure(81000, 78000, 84000),
         },
+        "note": "",
     }
+    return from_plain(Costs, content)
 
 
-def make_slices(column: str = "SEX", value: str = "2") -> dict[str, Any]:
+def make_slices(column: str = "SEX", value: str = "2") -> Slices:
     metrics = {
         "auc": figure(0.771, 0.742, 0.801),
         "f1": figure(0.55, 0.51, 0.59),
@@ -109,8 +117,9 @@ def make_slices(column: str = "SEX", value: str = "2") -> dict[str, Any]:
         "ece": figure(0.031, 0.02, 0.045),
     }
     no_gap = {metric: figure(0.01, -0.02, 0.04, flagged=False) for metric in metrics}
-    return {
+    content = {
         "columns": [column, "REGION"],
+        "comparisons": 10,
         "slices": [
             {
                 "column": column,
@@ -134,6 +143,7 @@ def make_slices(column: str = "SEX", value: str = "2") -> dict[str, Any]:
             },
         ],
     }
+    return from_plain(Slices, content)
 
 
 def make_explanation(column: str = "PAY_0", value: str = "private") -> dict[str, Any]:
@@ -171,20 +181,14 @@ def make_explanation(column: str = "PAY_0", value: str = "private") -> dict[str,
     }
 
 
-def make_decision(promoted: bool = True) -> dict[str, Any]:
+def make_decision(promoted: bool = True) -> GateDecision:
     text = f"auc 0.8001 is {'at least' if promoted else 'below'} 0.75"
-    return {
-        "promoted": promoted,
-        "alias": "champion" if promoted else "challenger",
-        "reason": text,
-        "version": 3,
-        "champion_version": 2,
-        "checks": [
-            {"name": "bound auc", "passed": promoted, "text": text, "value": 0.8001, "limit": 0.75, "rows": 300},
-            {"name": "champion", "passed": True, "text": "auc is 0.0102 above version 2 (0.0041 to 0.0163)"},
-            {"name": "slice SEX=2", "passed": True, "text": "auc 0.771 is at least 0.7"},
-        ],
-    }
+    checks = [
+        Check("bound auc", promoted, text, value=0.8001, limit=0.75, rows=300),
+        Check("champion", True, "auc is 0.0102 above version 2 (0.0041 to 0.0163)"),
+        Check("slice SEX=2", True, "auc 0.771 is at least 0.7"),
+    ]
+    return GateDecision(promoted, "champion" if promoted else "challenger", text, 3, 2, checks)
 
 
 def make_contract(sentence: str = "EDUCATION in set [1, 2, 3, 4]", where: str = "contract") -> dict[str, Any]:
@@ -243,7 +247,7 @@ def make_evidence(**changes: Any) -> Evidence:
             {"part": ["train"] * 900 + ["validation"] * 300 + ["test"] * 300, "label": [1, 0, 0, 0] * 375}
         ),
         "scores": scores,
-        "metrics": evaluate(scores, Evaluation(resamples=100)) | {"threshold_rule": "cost"},
+        "metrics": replace(evaluate(scores, Evaluation(resamples=100)), threshold_rule="cost"),
         "history": pd.DataFrame(
             {
                 "network": [1, 1, 1, 2, 2],
@@ -253,16 +257,9 @@ def make_evidence(**changes: Any) -> Evidence:
                 "validation_auc": [0.7, 0.75, 0.76, np.nan, np.nan],
             }
         ),
-        "registration": {
-            "name": "finance",
-            "version": 3,
-            "run_id": "5f" * 16,
-            "model_uri": "models:/m-1",
-            "weights_sha256": "c3" * 32,
-            "device": "cpu",
-            "boosting_weight": 0.4,
-            "plan": "folds",
-        },
+        "registration": Registration(
+            "finance", 3, "models:/m-1", "5f" * 16, "c3" * 32, "cpu", boosting_weight=0.4, plan="folds"
+        ),
         "decision": make_decision(),
         "lineage": {
             "run_id": "5f" * 16,

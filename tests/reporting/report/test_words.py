@@ -1,6 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
+from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.report import words
+from lepton_pipeline.statistics.estimates import Estimate
+
+REGISTRATION = Registration("shop", 1, "models:/m-1", "5f", "c3", "cpu")
 
 
 @pytest.mark.parametrize(
@@ -21,7 +27,7 @@ def test_amounts_have_three_digits_or_whole_units(value, text):
 
 def test_shares_are_per_cent_and_their_differences_points():
     assert words.metric("recall", 0.612) == "61.2\xa0%"
-    assert words.interval("recall", {"low": 0.57, "high": 0.654}) == "57.0 to 65.4"
+    assert words.interval("recall", Estimate(0.6, 0.57, 0.654)) == "57.0 to 65.4"
     assert words.gap("recall", -0.083, signed=True) == "−8.3 points"
     assert words.metric("auc", 0.612) == "0.612"
     assert words.gap("auc", 0.01) == "0.010"
@@ -82,15 +88,15 @@ def test_names_inside_a_sentence_keep_their_capitals():
     ],
 )
 def test_it_is_said_what_a_model_is_made_of(weight, said):
-    assert words.parts_of({"boosting_weight": weight}) == said
+    assert words.parts_of(replace(REGISTRATION, boosting_weight=weight)) == said
 
 
 def test_it_is_said_which_rows_taught_what():
-    folds, refit, holdout = (words.taught({"plan": plan}) for plan in ("folds", "refit", "holdout"))
+    folds, refit, holdout = (words.taught(replace(REGISTRATION, plan=plan)) for plan in ("folds", "refit", "holdout"))
     assert folds.startswith("Model and baselines learn from training and validation rows")
     assert refit.endswith("then learn from both")
     assert holdout == "Model and baselines learn from training rows, and are tuned on validation rows"
-    assert words.taught({}) == ""
+    assert words.taught(REGISTRATION) == ""
 
 
 def test_gaps_of_calibration_have_a_name_and_are_shares():

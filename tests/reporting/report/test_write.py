@@ -1,5 +1,5 @@
 import shutil
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.resources import files
 
 import pytest
@@ -23,7 +23,7 @@ def registered(tmp_path_factory, store):
     log.client.create_registered_model("finance")
     version = log.client.create_model_version("finance", f"runs:/{run_id}/model", run_id, description="q")
     registration = {"name": "finance", "version": int(version.version), "run_id": run_id}
-    return log.client, make_evidence().registration | registration
+    return log.client, replace(make_evidence().registration, **registration)
 
 
 def write(registration, **changes):
@@ -40,7 +40,7 @@ def test_report_and_card_are_written_and_the_card_describes_the_version(register
     written = write(registration)
     assert set(written) == {"report.html", "model_card.md"}
     html = written["report.html"].decode()
-    assert registration["run_id"] in html
+    assert registration.run_id in html
     assert "8f" * 20 in html
     assert "torch 2." in html
     assert html.index("Raw table flights") < html.index("<li>30,000 rows were held")
@@ -56,8 +56,8 @@ def test_a_stage_that_did_not_run_is_left_out(registered):
 
 def test_a_run_is_read_back(registered):
     _, registration = registered
-    lineage = read_run(registration["run_id"])
-    assert lineage["run_id"] == registration["run_id"]
+    lineage = read_run(registration.run_id)
+    assert lineage["run_id"] == registration.run_id
     assert lineage["tags"] == {"git.commit": "8f" * 20, "git.dirty": "false", "seed": "7"}
     assert lineage["parameters"] == make_evidence().lineage["parameters"]
     assert lineage["packages"]["kedro"].startswith("1.")
@@ -72,7 +72,7 @@ def test_a_long_card_is_cut_at_a_line_and_points_to_the_rest(registered):
     assert 4900 < len(description) <= 5000
     *lines, _, rest = description.splitlines()
     assert set(lines) == {"a line of the card"}
-    assert rest == f"The rest is in `report/model_card.md` of run {registration['run_id']}."
+    assert rest == f"The rest is in `report/model_card.md` of run {registration.run_id}."
 
 
 def test_templates_are_part_of_the_package():

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.operations.alerts.send import CONTRACT, DECAY, DRIFT, FAILED, REFUSED, Alert
 from lepton_pipeline.operations.retraining.job import Outcome, Request
 from lepton_pipeline.operations.retraining.policy import decide
 from lepton_pipeline.parameters import Decay
 from lepton_pipeline.project.user_errors import user_error
-from lepton_pipeline.registry.verdict import verdict
 
 _WATCHED = {"on_drift": DRIFT, "on_decay": DECAY}
 # Values of rows stay within the project; their number and their column are enough to be called.

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.operations.retraining.facts import Champion, Facts, RowCounts, read_monitoring
 from lepton_pipeline.operations.retraining.history import failures, job_runs, last_training, read_champion
 from lepton_pipeline.operations.retraining.policy import Decision, decide
@@ -16,6 +17,7 @@ from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.jobs import KIND, RETRAINING, Job
 from lepton_pipeline.project.user_errors import store_lost, user_error
 from lepton_pipeline.registry.champion import champion_of
+from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.system.signals import ignore_sigterm, unwinding
 from lepton_pipeline.tracking.runs import RunLog
 
@@ -34,9 +36,9 @@ class Trained:
     reason: str
 
     @classmethod
-    def of(cls, registration: Mapping[str, Any], decision: Mapping[str, Any]) -> Trained:
+    def of(cls, registration: Registration, decision: GateDecision) -> Trained:
         """Take it from what the last two stages of a training return."""
-        return cls(registration["run_id"], decision["version"], decision["promoted"], decision["reason"])
+        return cls(registration.run_id, decision.version, decision.promoted, decision.reason)
 
 
 class Steps(Protocol):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.operations.alerts.causes import without_examples
 from lepton_pipeline.operations.monitoring.words import drift_text, quality_text
 from lepton_pipeline.operations.retraining.history import as_moment
 from lepton_pipeline.operations.status.collect import VerticalStatus
-from lepton_pipeline.registry.verdict import verdict
 
 NONE = "–"
 _CHARACTERS = 280

@@ -8,8 +8,10 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.evaluation.costs import Costs
+from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.parameters import About
+from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Metrics
 
 
@@ -46,8 +48,8 @@ class Evidence:
     scores: pd.DataFrame
     metrics: Metrics
     history: pd.DataFrame
-    registration: dict[str, Any]
-    decision: dict[str, Any]
+    registration: Registration
+    decision: GateDecision
     lineage: dict[str, Any]
     copies: dict[str, Any] = field(default_factory=dict)
     costs: Costs | None = None
@@ -60,9 +62,9 @@ class Evidence:
     @property
     def name(self) -> str:
         """The vertical."""
-        return str(self.registration["name"])
+        return self.registration.name
 
     @property
     def title(self) -> str:
         """Names the model version."""
-        return f"{self.name}, version {self.registration['version']}"
+        return f"{self.name}, version {self.registration.version}"

@@ -23,6 +23,7 @@ from lepton_pipeline.reporting.report.columns import (
 )
 from lepton_pipeline.reporting.report.evidence import Evidence
 from lepton_pipeline.reporting.report.reading import reading_facts, shorten, waiting_facts
+from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.tracking.flat import flatten
 
 _PARTS = {
@@ -43,12 +44,11 @@ _MOST_COLUMNS, _MOST_FILES = 25, 8
 def describe_verdict(evidence: Evidence) -> dict[str, Any]:
     """Say in a manager's words what was decided, and by which checks."""
     decision = evidence.decision
-    version, champion = decision["version"], decision["champion_version"]
-    checks = decision.get("checks", [])
-    failed = sum(not check["passed"] for check in checks)
-    if decision["promoted"] is None:
+    version, champion = decision.version, decision.champion_version
+    failed = len(decision.failed)
+    if decision.promoted is None:
         headline, sentence = "The same model", f"Version {version} is the same model as version {champion}, in use."
-    elif decision["promoted"]:
+    elif decision.promoted:
         # A run that went on after the alias had moved finds its own version there.
         before = {None: ", as the first of its kind", version: ""}.get(champion, f", in place of version {champion}")
         headline, sentence = "Accepted", f"Version {version} is used from now on{before}."
@@ -60,11 +60,11 @@ def describe_verdict(evidence: Evidence) -> dict[str, Any]:
         if failed:
             sentence += f" {_checks(failed)} did not hold."
     return {
-        "promoted": decision["promoted"],
+        "promoted": decision.promoted,
         "headline": headline,
         "sentence": sentence,
-        "reason": decision["reason"],
-        "checks": [{"next": "", **check, "title": _check_title(check["name"])} for check in checks],
+        "reason": decision.reason,
+        "checks": [{"next": "", **to_plain(check), "title": _check_title(check.name)} for check in decision.checks],
         "tiles": _tiles(evidence),
     }
 
@@ -135,7 +135,6 @@ def describe_quality(evidence: Evidence) -> dict[str, Any]:
 def compare_models(evidence: Evidence) -> dict[str, Any]:
     """The figures of the section on quality, without its curves."""
     metrics = evidence.metrics
-    champion = [check for check in evidence.decision.get("checks", []) if check["name"] == "champion"]
     return {
         "models": list(metrics.test),
         "baselines": [name for name in metrics.test if name not in OWN],
@@ -148,7 +147,7 @@ def compare_models(evidence: Evidence) -> dict[str, Any]:
         "uncalibrated": metrics.uncalibrated,
         "warnings": [said for said in (say_evidence(metrics), warn_of_threshold(metrics)) if said],
         "drawn_by": _DRAWN_BY.get(metrics.evidence.unit, "") if metrics.evidence else "",
-        "champion": champion[0] if champion else None,
+        "champion": evidence.decision.against_champion,
         "outcomes": count_outcomes(evidence.scores, metrics.threshold),
     }
 
@@ -164,7 +163,7 @@ def describe_training(evidence: Evidence) -> dict[str, Any]:
         "shortest": int(epochs.min()),
         "longest": int(epochs.max()),
         "stopped": held_out["network"].nunique(),
-        "device": "a CPU" if evidence.registration["device"] == "cpu" else "a CUDA device",
+        "device": "a CPU" if evidence.registration.device == "cpu" else "a CUDA device",
         "picture": draw_losses(history),
     }
 
@@ -181,8 +180,8 @@ def describe_lineage(evidence: Evidence) -> dict[str, Any]:
         ("Data (SHA-256)", evidence.ingestion["sha256"]),
         ("Configuration (SHA-256)", tags.get("configuration.sha256", "unknown")),
         ("Environment (SHA-256)", tags.get("environment.sha256", "unknown")),
-        ("Weights (SHA-256)", evidence.registration["weights_sha256"]),
-        ("Device", evidence.registration["device"]),
+        ("Weights (SHA-256)", evidence.registration.weights_sha256),
+        ("Device", evidence.registration.device),
         ("Seed", tags.get("seed", "unknown")),
         ("Packages", ", ".join(packages)),
     ]

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from lepton_pipeline.evaluation.interval_words import APPROXIMATE, UNJUDGED
+from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Estimate
 
 MODELS = {
@@ -53,16 +54,16 @@ def model_name(name: str) -> str:
     return MODELS.get(name, name.replace("_", " ").capitalize())
 
 
-def parts_of(registration: Mapping[str, Any]) -> str:
+def parts_of(registration: Registration) -> str:
     """What a registered model is made of, by the weight of boosting in it."""
-    weight = registration.get("boosting_weight") or 0
-    alone = {0: "Networks alone", 1: "Boosting alone"}
+    weight = registration.boosting_weight or 0.0
+    alone = {0.0: "Networks alone", 1.0: "Boosting alone"}
     return alone.get(weight, f"Networks ({1 - weight:.0%}) and gradient boosting ({weight:.0%})")
 
 
-def taught(registration: Mapping[str, Any]) -> str:
+def taught(registration: Registration) -> str:
     """Which rows a registered model and its baselines have learnt from; empty if that was not recorded."""
-    return _TAUGHT.get(registration.get("plan", ""), "")
+    return _TAUGHT.get(registration.plan, "")
 
 
 def policy_name(name: str) -> str:

@@ -7,9 +7,11 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.evaluation.costs import Costs
+from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.publish import describe_version
+from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.report.evidence import Evidence
 from lepton_pipeline.reporting.report.render import render_card, render_report
 from lepton_pipeline.statistics.estimates import Metrics
@@ -25,8 +27,8 @@ def write_report(
     scores: pd.DataFrame,
     metrics: Metrics,
     history: pd.DataFrame,
-    registration: dict[str, Any],
-    decision: dict[str, Any],
+    registration: Registration,
+    decision: GateDecision,
     copies: dict[str, Any] | None = None,
     costs: Costs | None = None,
     slices: Slices | None = None,
@@ -72,7 +74,7 @@ def write_report(
         registration=registration,
         decision=decision,
         # A run that goes on after a crash is another one than that which trained and registered the model.
-        lineage=read_run(registration["run_id"]),
+        lineage=read_run(registration.run_id),
         copies=copies or {},
         costs=costs,
         slices=slices,
