@@ -1,4 +1,4 @@
-"""The README's examples that are no commands; its commands run in CI."""
+"""The examples of docs/declaration.md, and the exit codes; commands of the README and the tour run in CI."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import yaml
 
 from lepton_pipeline.errors import ConfigurationError, DataError, GateRefusedError, LeptonError
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def yaml_blocks() -> list[str]:
-    blocks = re.findall(r"^ *```yaml\n(.*?)^ *```", README, flags=re.MULTILINE | re.DOTALL)
-    return [block.replace("\n   ", "\n").removeprefix("   ") for block in blocks]
+    text = (DOCS / "declaration.md").read_text(encoding="utf-8")
+    return re.findall(r"^```yaml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def customers() -> pd.DataFrame:
@@ -65,5 +65,6 @@ def test_raw_data_can_come_from_a_database(project):
 
 
 def test_the_exit_codes_are_those_of_the_errors():
+    text = (DOCS / "operating.md").read_text(encoding="utf-8")
     for error in (ConfigurationError, DataError, GateRefusedError, LeptonError):
-        assert re.search(rf"^\| {error.exit_code} \|", README, flags=re.MULTILINE)
+        assert re.search(rf"^\| {error.exit_code} \|", text, flags=re.MULTILINE)
