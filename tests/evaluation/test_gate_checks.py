@@ -18,19 +18,16 @@ from lepton_pipeline.evaluation.gate_checks import (
     same_model,
     too_few,
 )
-from lepton_pipeline.parameters import Bound, Evaluation, Gate
-from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.evaluation.slices import Slice, SliceEstimate, Slices
+from lepton_pipeline.parameters import Bound, Evaluation, Gate
+from lepton_pipeline.statistics.estimates import Estimate, Metrics, Rows
 
 QUICK = Evaluation(resamples=200)
 CUTS = {"challenger": 0.5, "champion": 0.5}
 
 
 def measured(auc, baseline=0.7, ece=0.03, half=0.1, **others):
-    figures = {
-        name: Estimate(value, value - half, value + half)
-        for name, value in (("auc", auc), ("ece", ece))
-    }
+    figures = {name: Estimate(value, value - half, value + half) for name, value in (("auc", auc), ("ece", ece))}
     models = {"model": figures, "hist_gradient_boosting": {"auc": Estimate(baseline)}} | others
     thresholds = dict.fromkeys(("model", "hist_gradient_boosting", "logistic_regression"), 0.5)
     return Metrics(0.5, thresholds, {}, 100, models)
@@ -60,7 +57,7 @@ def texts(checks):
     ],
 )
 def test_a_model_is_not_judged_by_a_handful_of_cases(rows, positives, text):
-    checks = check_cases({"rows": {"test": {"rows": rows, "positives": positives}}})
+    checks = check_cases(Metrics(0.5, {}, {"test": Rows(rows, positives)}, 100, {}))
     assert bool(checks) == bool(text)
     for check in checks:
         assert not check.passed
@@ -288,6 +285,6 @@ def test_the_same_model_is_no_reason_to_refuse():
 
 
 def test_a_difference_reads_the_same_from_both_sides():
-    assert above({"value": 0.0123, "low": -0.001, "high": 0.024}) == "0.0123 [-0.0010, 0.0240] above"
-    assert above({"value": -0.0123, "low": -0.024, "high": 0.001}) == "0.0123 [-0.0010, 0.0240] below"
-    assert above({"value": 0.0, "low": 0.0, "high": 0.0}) == "0.0000 [0.0000, 0.0000] above"
+    assert above(Estimate(0.0123, -0.001, 0.024)) == "0.0123 [-0.0010, 0.0240] above"
+    assert above(Estimate(-0.0123, -0.024, 0.001)) == "0.0123 [-0.0010, 0.0240] below"
+    assert above(Estimate(0.0, 0.0, 0.0)) == "0.0000 [0.0000, 0.0000] above"

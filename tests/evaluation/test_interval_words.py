@@ -1,9 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
 from lepton_pipeline.reporting.report.words import amounts, interval
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
-from dataclasses import replace
 
 
 def metrics(rows=None, evidence=None):

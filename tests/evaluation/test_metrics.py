@@ -10,8 +10,8 @@ from lepton_pipeline.evaluation import resampling
 from lepton_pipeline.evaluation.metrics import evaluate, rank_rows, resample
 from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.parameters import Evaluation
-from lepton_pipeline.statistics.measures import measure
 from lepton_pipeline.statistics.estimates import Metrics, Rows
+from lepton_pipeline.statistics.measures import measure
 from lepton_pipeline.system.records import from_json, to_json
 
 MODELS = ["model", "logistic_regression", "hist_gradient_boosting"]
@@ -204,4 +204,4 @@ def test_what_calibration_changed_is_told_and_is_no_model():
     expected = by_sklearn(test["label"], test["model"] ** 2, 0.5)
     assert found.uncalibrated["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-12)
     assert found.uncalibrated["ece"] != found.model["ece"].value
-    assert evaluate(scores, QUICK)["uncalibrated"] == {}
+    assert evaluate(scores, QUICK).uncalibrated == {}

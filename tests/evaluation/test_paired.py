@@ -7,6 +7,7 @@ import pytest
 from lepton_pipeline.evaluation.metrics import measure_once
 from lepton_pipeline.evaluation.paired import paired_differences
 from lepton_pipeline.parameters import Evaluation
+from lepton_pipeline.statistics.estimates import Estimate
 
 CUTS = {"one": 0.5, "other": 0.5}
 
@@ -89,8 +90,7 @@ def test_a_model_does_not_differ_from_itself():
     rows = two_models(2, 40, 60)
     found = paired_differences(rows.assign(other=rows["one"]), "one", "other", CUTS, Evaluation(resamples=100))
     assert set(found) == {"auc", "f1", "average_precision", "log_loss", "brier"}
-    same = {"value": 0.0, "low": 0.0, "high": 0.0, "approximate": True}
-    assert all(each == same for each in found.values())
+    assert all(each == Estimate(0.0, 0.0, 0.0, True) for each in found.values())
 
 
 def test_each_model_is_measured_at_its_own_threshold():
@@ -117,6 +117,6 @@ def test_rows_that_stand_several_times_in_a_group_tell_nothing_more():
 def test_where_there_are_too_few_cases_a_difference_has_no_interval():
     rows = two_models(5, 9, 60)
     found = paired_differences(rows, "one", "other", CUTS, Evaluation(resamples=100))
-    assert all(set(each) == {"value"} for each in found.values())
+    assert all(each.low is each.high is None for each in found.values())
     few = paired_differences(two_models(5, 10, 60), "one", "other", CUTS, Evaluation(resamples=100))
     assert all(each.low <= each.high and each.approximate for each in few.values())

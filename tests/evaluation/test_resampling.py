@@ -8,8 +8,8 @@ from lepton_pipeline.evaluation import resampling as module
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample, find_units, resampling_units
 from lepton_pipeline.parameters import Dataset, Evaluation
+from lepton_pipeline.statistics.estimates import Estimate, Evidence
 from lepton_pipeline.statistics.intervals import percentile_interval
-from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.records import to_plain
 
 EVALUATION = Evaluation(resamples=500)
@@ -167,4 +167,4 @@ def test_groups_widen_every_interval_of_the_headline():
         assert figure.value == row.value
         if metric != "ece":
             assert figure.high - figure.low > 2 * (row.high - row.low), metric
-    assert by_group["evidence"] == {"cases": int(min(label.sum(), 2400 - label.sum())), "units": 60, "unit": "group"}
+    assert by_group.evidence == Evidence(int(min(label.sum(), 2400 - label.sum())), 60, "group")

@@ -9,13 +9,13 @@ from small_shop import EVALUATION
 
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.slices import Slice, SliceEstimate, Slices
 from lepton_pipeline.parameters import Bound, Gate, Split
 from lepton_pipeline.registry import gate as gate_module
 from lepton_pipeline.registry.champion import champion_of, history, promote, read_moves
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.versions import CHECKSUM
 from lepton_pipeline.system.records import from_json
-from lepton_pipeline.evaluation.slices import Slice, SliceEstimate, Slices
 
 BY_TIME = Split(strategy="time")
 
@@ -82,7 +82,9 @@ def test_the_first_version_passes_by_bounds_and_baseline(shop, decide, tmp_path)
 
 def test_every_check_is_made_and_a_refused_version_is_challenger(shop, decide):
     decide(shop.version("strict"))
-    oslo = Slice("city", "Oslo", 50, 20, sensitive=False, small=False, metrics={"auc": SliceEstimate(0.5, 0.4, 0.6)}, gaps={})
+    oslo = Slice(
+        "city", "Oslo", 50, 20, sensitive=False, small=False, metrics={"auc": SliceEstimate(0.5, 0.4, 0.6)}, gaps={}
+    )
     gate = Gate(at_least=0.999, slice_at_least=0.9)
     decision = decide(shop.version("strict"), gate=gate, slices=Slices(slices=[oslo]))
     assert names(decision, passed=False) == ["bound auc", "slice city=Oslo", "champion"]

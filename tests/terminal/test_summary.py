@@ -2,13 +2,13 @@ from dataclasses import asdict, replace
 
 import pandas as pd
 
+from lepton_pipeline.evaluation.costs import Costs, Curve
 from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.evaluation.slices import Gap, Slice, Slices
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
 from lepton_pipeline.registry.registration import Registration
-from lepton_pipeline.terminal.training import print_summary, summary_markdown
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
-from lepton_pipeline.evaluation.costs import Costs, Curve
-from lepton_pipeline.evaluation.slices import Gap, Slice, Slices
+from lepton_pipeline.terminal.training import print_summary, summary_markdown
 
 FIGURE = {"value": 0.8, "low": 0.7, "high": 0.9}
 AUC = Estimate(**FIGURE)

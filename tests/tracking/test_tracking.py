@@ -4,10 +4,10 @@ import shutil
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.system.processes import _started
 from lepton_pipeline.tracking.flat import flat_intervals, flat_metrics, flatten, interval_tags
 from lepton_pipeline.tracking.runs import RunLog, read_tracking
-from lepton_pipeline.statistics.estimates import Estimate, Metrics
 
 
 def test_parameters_are_flat_and_without_the_vertical():

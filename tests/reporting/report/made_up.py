@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import Check, GateDecision
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.report.evidence import Evidence
 from lepton_pipeline.system.records import from_plain
-from lepton_pipeline.evaluation.costs import Costs
-from lepton_pipeline.evaluation.slices import Slices
 
 ABOUT = About(
     question="Will a client default on next month's payment?",
@@ -76,7 +76,14 @@ def make_costs(unit: str = "EUR") -> Costs:
         "threshold": 0.3,
         "what_if": [
             {"threshold": 0.2, "acted": 410.2, "precision": 0.43, "recall": 0.81, "cost": cost, "chosen": False},
-            {"threshold": 0.3, "acted": 288.7, "precision": 0.567, "recall": 0.65, "cost": figure(58765.4, 5e4, 6.5e4), "chosen": True},
+            {
+                "threshold": 0.3,
+                "acted": 288.7,
+                "precision": 0.567,
+                "recall": 0.65,
+                "cost": figure(58765.4, 5e4, 6.5e4),
+                "chosen": True,
+            },
         ],
         "policies": {
             "model": figure(58765.4, 50000, 65000),

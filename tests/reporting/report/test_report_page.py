@@ -18,7 +18,9 @@ from made_up import (
     make_slices,
 )
 
+from lepton_pipeline.evaluation.costs import Choice, Costs, Curve
 from lepton_pipeline.evaluation.decision import Check
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.parameters import About
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.reporting.report.findings import describe_drift
@@ -26,9 +28,6 @@ from lepton_pipeline.reporting.report.render import render_card, render_report
 from lepton_pipeline.reporting.report.sections import changed_parameters, describe_verdict
 from lepton_pipeline.statistics.estimates import Evidence, Rows
 from lepton_pipeline.system.records import from_plain, to_plain
-from lepton_pipeline.evaluation.costs import Choice, Costs, Curve
-from lepton_pipeline.evaluation.slices import Slices
-from dataclasses import replace
 
 EVIL = "<script>alert('x')</script>\n{{ 7 * 7 }}{% raw %}\"quoted\" & $a_b$ | `code` </style>--> ]]>"
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -140,9 +139,7 @@ def test_figures_on_the_page_are_those_of_the_evidence(html):
     quality = between(html, "quality")
     for figures in evidence.metrics.test.values():
         for figure in figures.values():
-            assert (
-                f'{figure.value:.3f}<span class="ci">{figure.low:.3f} to {figure.high:.3f}</span>' in quality
-            )
+            assert f'{figure.value:.3f}<span class="ci">{figure.low:.3f} to {figure.high:.3f}</span>' in quality
     costs = between(html, "costs")
     for text in ("58,765 EUR", "50,000 to 65,000", "+135 EUR", "−800 to +1,050", "0.200", "410", "43.0\xa0%"):
         assert text in costs

@@ -14,12 +14,12 @@ from kedro.pipeline import Pipeline
 from lepton_pipeline.data.as_of import labelled_rows, recent_rows
 from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.derive import derive_all
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.operations.backfill.shelf import Shelf
 from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.operations.retraining.job import Trained
-from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.parameters.jobs import BACKFILL, KIND, MONITORING, Job
 from lepton_pipeline.project.declaration import read_vertical
