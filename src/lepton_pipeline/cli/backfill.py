@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Beside the models of a vertical, and beside its reports.
 _SHELF, _REPORT = "data/06_models/{}/backfill", "data/08_reporting/{}/backfill"
 _INTERRUPTED = 130
-_PAGES = {"picture": "backfill/backfill.png", "table": "backfill/backfill.csv", "result": "backfill/backfill.json"}
+_PAGES = {"picture": "backfill/backfill.svg", "table": "backfill/backfill.csv", "result": "backfill/backfill.json"}
 
 
 @click.command()
@@ -149,7 +149,7 @@ def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run
     contents = {
         "backfill.json": json.dumps(found, indent=2, ensure_ascii=False).encode(),
         "backfill.csv": as_table(found).to_csv(index=False).encode(),
-        "backfill.png": draw_backfill(found, caution),
+        "backfill.svg": draw_backfill(found, caution),
     }
     for name, content in contents.items():
         part = folder / f".{name}.part"
@@ -161,7 +161,7 @@ def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run
         log.metrics(run_id, values, step)
     log.describe(run_id, backfill_markdown(found), _PAGES)
     where = folder.relative_to(project)
-    return {"picture": str(where / "backfill.png"), "table": str(where / "backfill.csv")}
+    return {"picture": str(where / "backfill.svg"), "table": str(where / "backfill.csv")}
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from lepton_pipeline.system.readable import say
 @debug_option
 @explained
 def status(html: Path | None, env: str | None) -> None:
-    """Show where every vertical stands, those first that need a person.
+    """Show where every vertical stands, those first that need attention.
 
     Champion, data, last decision, drift, next run, failures. Nothing is run. Exit code 2 if runs and models cannot be
     read; what is known without them is shown.

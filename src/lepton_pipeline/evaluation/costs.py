@@ -83,9 +83,10 @@ class Curve:
     high: Annotated[Sequence[float | None], _NONE] = ()
 
     @property
-    def banded(self) -> bool:
-        """Whether it has an interval."""
-        return None not in self.low
+    def band(self) -> tuple[list[float], list[float]] | None:
+        """Lower and upper ends; None where there are too few cases to judge."""
+        low, high = ([end for end in ends if end is not None] for ends in (self.low, self.high))
+        return (low, high) if low and high else None
 
 
 @dataclass(frozen=True)

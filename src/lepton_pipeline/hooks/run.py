@@ -30,6 +30,7 @@ from lepton_pipeline.parameters.jobs import KIND, MONITORING, PARTIAL, TRAINING,
 from lepton_pipeline.project.user_errors import store_lost
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.champion_pages import keep_champion_pages
+from lepton_pipeline.reporting.pages.data_docs import DataDocsDataset
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.job_lock import FOLDER, JobLock
 from lepton_pipeline.system.permissions import require_writable
@@ -119,9 +120,13 @@ class RunHook:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Start it here for a stage that loads nothing."""
+        """Start it here for a stage that loads nothing, and name the run to the pages that it writes."""
         self._working_on = Job.of(node)
-        self._runs[self._working_on].started.setdefault(node.name, perf_counter())
+        run = self._runs[self._working_on]
+        run.started.setdefault(node.name, perf_counter())
+        for dataset in map(self._catalog.get, node.outputs):
+            if isinstance(dataset, DataDocsDataset):
+                dataset.run_id = run.run_id
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:

@@ -31,7 +31,7 @@ class Vertical(Declaration):
     scoring: Scoring = Field(Scoring(), description="how new rows are scored")
     retraining: Retraining = Field(Retraining(), description="when it is trained again")
     monitoring: Monitoring = Field(Monitoring(), description="how new rows are compared with the training rows")
-    alerts: Alerts = Field(Alerts(), description="who is told of what needs a person")
+    alerts: Alerts = Field(Alerts(), description="who is told of what needs attention")
 
     @model_validator(mode="after")
     def _split_has_its_columns(self) -> Vertical:

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.evaluation.interval_words import bracket
-from lepton_pipeline.operations.backfill.chart import METRICS
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.operations.backfill.walk import Look
+from lepton_pipeline.reporting.report.words import metric_inside
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.markdown import as_markdown, fact_list
 from lepton_pipeline.system.records import from_plain
@@ -39,7 +39,7 @@ def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
         files: where the results lie, by what they are.
     """
     out = console(_WIDTH_OF_A_LOG)
-    metric = METRICS[found["metric"]]
+    metric = metric_inside(found["metric"])
     out.print()
     out.print(Text.assemble((found["vertical"], "bold"), f", backfill by {found['every']}: realised {metric}"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))

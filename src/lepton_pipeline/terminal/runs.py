@@ -9,9 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 
 from lepton_pipeline.errors import NotReproducedError
+from lepton_pipeline.reporting.report.words import metric_inside
 from lepton_pipeline.runs.checks import Check
 from lepton_pipeline.runs.compare import METRICS, ComparableRuns, ComparedRun, Comparison, Figure
-from lepton_pipeline.runs.compare_page import NAMES, duration_text, version_text
+from lepton_pipeline.runs.compare_page import duration_text, version_text
 from lepton_pipeline.runs.reproduce import Reproduction
 from lepton_pipeline.terminal.console import Text, console
 
@@ -25,7 +26,9 @@ def print_comparison(comparison: Comparison) -> None:
     out = console()
     out.print()
     count = sum(len(group.runs) for group in comparison.groups)
-    title = f"{comparison.vertical}: {_count(count)} with test figures, best first by {NAMES[comparison.metric]}"
+    title = (
+        f"{comparison.vertical}: {_count(count)} with test figures, best first by {metric_inside(comparison.metric)}"
+    )
     out.print(Text(title, style="bold"))
     if count == 1:
         out.print(Text("There is nothing to compare it with yet.", style="dim"))
@@ -56,8 +59,8 @@ def _figures(group: ComparableRuns, decisive: str) -> Table:
     table = _table("run")
     metrics = [decisive, *(metric for metric in METRICS if metric != decisive)]
     for metric in metrics:
-        table.add_column(NAMES[metric].replace(" ", "\n"), no_wrap=True)
-    table.add_column(f"boosting's\n{NAMES[decisive]}", no_wrap=True)
+        table.add_column(metric_inside(metric).replace(" ", "\n"), no_wrap=True)
+    table.add_column(f"boosting's\n{metric_inside(decisive)}", no_wrap=True)
     for run in group.runs:
         cells = [_figure(run.figures.get(metric)) for metric in metrics]
         table.add_row(_named(run), *cells, _figure(run.baseline))

@@ -14,7 +14,7 @@ _COLUMNS = ("vertical", "champion", "data until", "last decision (UTC)", "drift"
 
 
 def print_status(status: Status) -> None:
-    """Print the table, those first that need a person, and below it what cannot be read."""
+    """Print the table, those first that need attention, and below it what cannot be read."""
     out = console(_WIDTH_OF_A_LOG)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), leading=1)
     for name in _COLUMNS:

@@ -32,7 +32,7 @@ from lepton_pipeline.tracking.home import SQLITE, local_store
 Access = Literal["write", "load", "look"]
 _RUNNING = "attributes.status = 'RUNNING'"
 # Artefacts of a training run that its page links to, by title.
-PAGES = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.png"}
+PAGES = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.svg"}
 VANISHED = "the process ended without a word"
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
@@ -222,7 +222,8 @@ class RunLog:
             earlier: whether an earlier run made it; then its epochs are recorded, too, else logged as they end.
         """
         marks = (getattr(dataset, "metadata", None) or {}).get("mlflow", {})
-        if is_dataclass(data):
+        # A model is a dataclass, too, and no JSON.
+        if marks and is_dataclass(data):
             data = to_plain(data)
         if "artifact" in marks:
             self.attach(run_id, dataset.path, marks["artifact"])

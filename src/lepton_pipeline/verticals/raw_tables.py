@@ -114,7 +114,7 @@ def _reader_of(name: str) -> Callable[..., Any]:
 def _check_of(name: str, references: tuple[str, ...]) -> Callable[..., Any]:
     def check_contract(
         table: pd.DataFrame, contract: Contract, *others: pd.DataFrame
-    ) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
+    ) -> tuple[dict[str, Any], pd.DataFrame, dict[str, Any]]:
         return check_raw_table(table, contract, name, dict(zip(references, others, strict=True)))
 
     return check_contract

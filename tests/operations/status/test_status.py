@@ -208,7 +208,7 @@ def test_the_page_says_the_same_and_links_what_is_there(site, status, tmp_path_f
     text = (folder / "a page/status.html").read_text()
     page = Page(text)
     assert [path.name for path in (folder / "a page").iterdir()] == ["status.html"]
-    assert "8 of 10 verticals need a person" in text
+    assert "8 of 10 verticals need attention" in text
     assert len(page.links) == 2
     for link in page.links:
         assert (folder / "a page" / link).is_file()

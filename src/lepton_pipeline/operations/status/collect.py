@@ -92,7 +92,7 @@ class VerticalStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """All verticals, those that need a person first.
+    """All verticals, those that need attention first.
 
     Attributes:
         at: when it was looked at.

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from lepton_pipeline.operations.status import words
 from lepton_pipeline.operations.status.collect import Status
+from lepton_pipeline.reporting.pages.frame import render
 
 
 def write_page(path: Path, status: Status) -> None:
@@ -33,25 +34,8 @@ def render_page(status: Status, folder: Path) -> str:
         status: of all verticals.
         folder: where the page will lie.
     """
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    # Whatever is put into the page may be a user's text, and is escaped.
-    environment = Environment(
-        loader=ChoiceLoader(
-            [
-                PackageLoader("lepton_pipeline.operations.status", ""),
-                PackageLoader("lepton_pipeline.reporting.report", "templates"),
-            ]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    source, _, _ = environment.loader.get_source(environment, "style.css")  # type: ignore[union-attr]
-    return environment.get_template("page.html").render(
+    return render(
+        "status.html",
         it=status,
         rows=[
             {
@@ -68,8 +52,6 @@ def render_page(status: Status, folder: Path) -> str:
             for each in status.verticals
         ],
         pressing=sum(bool(each.findings) for each in status.verticals),
-        # A style sheet of this project, not a value; escaped, its quotes would be wrong.
-        style=Markup(source.strip()),  # noqa: S704
     )
 
 
