@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from conftest import Project, copy_face
 
 from lepton_pipeline.cli.backfill import backfill
-from lepton_pipeline.system.job_lock import only_job
+from lepton_pipeline.system.locks import only_job
 
 COMMAND = ["backfill", "shop", "--from", "2025-03-01", "--every", "1mo"]
 TURN = "2025-04-01"

@@ -20,7 +20,11 @@ class Vertical(Declaration):
     about: About = Field(About(), description="what people must know who see a result")
     dataset: Dataset = Field(description="which column plays which role")
     ingestion: Ingestion = Field(Ingestion(), description="how raw text becomes values")
-    tables: dict[str, Contract] = Field({}, description="contract of each raw table that the vertical's module reads")
+    tables: dict[str, Contract] = Field({}, description="contract of each raw table of a vertical that has several")
+    # Left out where there is none, so that the declarations of others stay as they are recorded.
+    sql: str | None = Field(
+        None, exclude_if=lambda text: text is None, description="text of the vertical's table.sql, where it has one"
+    )
     contract: Contract = Field(Contract(), description="what the table must look like")
     features: Features = Field(Features(), description="columns made of the table's own")
     split: Split = Field(Split(), description="how rows are divided")

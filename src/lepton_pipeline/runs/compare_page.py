@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from math import isfinite
 from typing import Any
 
 from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.runs.compare import METRICS, ComparedRun, Comparison, Figure
+from lepton_pipeline.system.readable import span_text
 
 _ROOM = 0.04  # of the axis, free beside the outermost interval
 
@@ -37,14 +39,8 @@ def version_text(run: ComparedRun) -> str:
 
 
 def duration_text(seconds: float | None) -> str:
-    """Seconds as one reads them."""
-    if seconds is None:
-        return "not ended"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    """How long a run took."""
+    return "not ended" if seconds is None else span_text(timedelta(seconds=seconds))
 
 
 def _chosen(run: ComparedRun) -> str:

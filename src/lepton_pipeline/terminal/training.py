@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import SAME, GateDecision, verdict
@@ -19,8 +16,8 @@ from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, 
 from lepton_pipeline.reporting.report.words import lower_first, parts_of, taught
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.system.markdown import fact_list
-from lepton_pipeline.terminal.columns import facts_grid, show_columns
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.columns import show_columns
+from lepton_pipeline.terminal.console import Table, Text, console, facts_grid, table
 
 _NAMES = {
     "model": "model",
@@ -73,9 +70,9 @@ def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, floa
     parts.append(Text(f"{vertical}: {version}", style="bold"))
     if metrics := results.get("metrics"):
         parts.append(_quality(metrics))
-    table, columns = show_columns(read_columns(results.get("columns", {})))
-    if table is not None:
-        parts.append(table)
+    shown, columns = show_columns(read_columns(results.get("columns", {})))
+    if shown is not None:
+        parts.append(shown)
     longest = sorted(seconds, key=lambda stage: -seconds[stage])[:_STAGES]
     stages = ", ".join(f"{stage} {seconds[stage]:.1f}" for stage in longest)
     facts = _facts(results, columns)
@@ -85,14 +82,11 @@ def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, floa
 
 
 def _quality(metrics: Metrics) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
-    table.add_column("test rows")
-    table.add_column("AUC  [95 % interval]")
-    table.add_column("F1  [95 % interval]")
+    quality = table("test rows", "AUC  [95 % interval]", "F1  [95 % interval]")
     for model, figures in metrics.test.items():
         style = "bold" if model == "model" else None
-        table.add_row(_NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]), style=style)
-    return table
+        quality.add_row(_NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]), style=style)
+    return quality
 
 
 def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -134,9 +128,9 @@ def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Which files were read, and what became of their rows."""
     facts: list[tuple[str, str]] = []
     tables, readings = results.get("tables", {}), results.get("readings", {})
-    for table in {**readings, **tables}:
-        facts += reading_facts(readings.get(table), tables.get(table), table)
-        facts.extend(("warning", f"{table}: {message}") for message in tables.get(table, {}).get("warnings", []))
+    for raw in {**readings, **tables}:
+        facts += reading_facts(readings.get(raw), tables.get(raw), raw)
+        facts.extend(("warning", f"{raw}: {message}") for message in tables.get(raw, {}).get("warnings", []))
     contract, record = results.get("contract_result"), results.get("ingestion_record", {})
     reading = record.get("reading")
     facts += reading_facts(reading, contract)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from lepton_pipeline.operations.status import words
 from lepton_pipeline.operations.status.collect import Status
 from lepton_pipeline.reporting.pages.frame import render
+from lepton_pipeline.system.files import write_text
 
 
 def write_page(path: Path, status: Status) -> None:
@@ -18,13 +19,7 @@ def write_page(path: Path, status: Status) -> None:
         path: of the page; its folder is made.
         status: of all verticals.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(render_page(status, path.parent), encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(path, render_page(status, path.parent))
 
 
 def render_page(status: Status, folder: Path) -> str:

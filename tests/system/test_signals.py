@@ -5,7 +5,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from lepton_pipeline.system.limits import OutOfTimeError, time_limit
+from lepton_pipeline.system.signals import OutOfTimeError, time_limit
 
 
 def test_a_pattern_that_never_ends_is_interrupted():

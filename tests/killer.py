@@ -21,8 +21,8 @@ MOMENTS = ("starting", "computed", "removing", "writing", "between", "saved")
 
 # Steps of a retraining job beside its nodes, in their order: the function before, or after, which it is stopped.
 STEPS = {
-    "before the lock": ("lepton_pipeline.system.job_lock:JobLock.acquire", "before"),
-    "locked": ("lepton_pipeline.system.job_lock:JobLock.acquire", "after"),
+    "before the lock": ("lepton_pipeline.system.locks:JobLock.acquire", "before"),
+    "locked": ("lepton_pipeline.system.locks:JobLock.acquire", "after"),
     "its run is open": ("lepton_pipeline.tracking.runs:RunLog.open", "after"),
     "counting rows": ("lepton_pipeline.operations.retraining.steps:KedroSteps.count_rows", "before"),
     "decision recorded": ("lepton_pipeline.operations.retraining.steps:KedroSteps.train", "before"),
