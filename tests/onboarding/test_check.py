@@ -24,7 +24,7 @@ SCRIPT = """
 import dataclasses, json, logging, pathlib, sys
 from kedro.framework.startup import bootstrap_project
 bootstrap_project(pathlib.Path.cwd())
-from lepton_pipeline.errors import user_error
+from lepton_pipeline.project.user_errors import user_error
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
 from lepton_pipeline.onboarding.check import check_vertical
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)

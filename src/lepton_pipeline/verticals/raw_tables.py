@@ -12,10 +12,13 @@ from lepton_pipeline.data import sql
 from lepton_pipeline.data.as_of import rows_there
 from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.contracts.contract import check_raw_table, enforce_contract
+from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.data.ingest import read_table, record_table
 from lepton_pipeline.data.raw_file import RawFile
+from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
+from lepton_pipeline.parameters.jobs import QUERY
 
 
 def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
@@ -80,7 +83,7 @@ def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = 
         tables: raw tables that the query may read, each held to its contract.
         made: data sets of the vertical's own nodes that it may read, too.
     """
-    names, file = (*tables, *made), f"{vertical}/{sql.FILE}"
+    names, file = (*tables, *made), f"{vertical}/{QUERY}"
 
     def query_tables(
         text: str, dataset: Dataset, contract: Contract, features: Features, *rows: pd.DataFrame
@@ -121,7 +124,7 @@ def number_rows(
         )
     check_columns([str(name) for name in made.columns], declared_columns(dataset, contract, features), "the table")
     table = rows_there(made, dataset).reset_index(drop=True)
-    return table, record_table(table, dataset, [])
+    return table, record_table(table, fingerprint(table), dataset, [])
 
 
 def _reader_of(name: str) -> Callable[..., Any]:
@@ -131,7 +134,7 @@ def _reader_of(name: str) -> Callable[..., Any]:
         contract: Contract,
         dataset: Dataset,
         features: Features,
-    ) -> tuple[pd.DataFrame, dict[str, Any]]:
+    ) -> tuple[Rows, dict[str, Any]]:
         return read_table(raw, ingestion, contract, name, dataset, features)
 
     return read
@@ -139,7 +142,7 @@ def _reader_of(name: str) -> Callable[..., Any]:
 
 def _check_of(name: str, references: tuple[str, ...]) -> Callable[..., Any]:
     def check_contract(
-        table: pd.DataFrame, contract: Contract, *others: pd.DataFrame
+        table: Rows, contract: Contract, *others: Rows
     ) -> tuple[dict[str, Any], pd.DataFrame, dict[str, Any]]:
         return check_raw_table(table, contract, name, dict(zip(references, others, strict=True)))
 
