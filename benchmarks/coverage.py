@@ -138,7 +138,8 @@ def cover(case: Case, draws: int, resamples: int, *, by_units: bool = True) -> t
         approximate += sample.approximate
         for metric in METRICS:
             figure = measured["model"][metric]
-            held[metric] += figure["low"] <= truth[metric] <= figure["high"]
+            low, high = figure.ends
+            held[metric] += low <= truth[metric] <= high
     return {metric: count / draws for metric, count in held.items()}, approximate / draws
 
 

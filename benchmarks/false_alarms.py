@@ -88,9 +88,10 @@ def decay(signal: float, pairs: int) -> tuple[float, float]:
     for seed in range(pairs):
         draw = np.random.default_rng(seed)
         test, *windows = (_scored(rows, draw, each) for rows, each in [(3000, 1.2)] + 3 * [(600, signal)])
-        bound = (measure_window(test, "auc", 0.5, evaluation) or {})["low"]
-        figures = [measure_window(window, "auc", 0.5, evaluation) or {} for window in windows]
-        called += bool(has_decayed([{**each, "below": is_below(each, bound)} for each in figures], Decay()))
+        tested, *figures = (measure_window(rows, "auc", 0.5, evaluation) for rows in (test, *windows))
+        bound = None if tested is None else tested.low
+        below = [{"value": each and each.value, "below": is_below(each, bound)} for each in figures]
+        called += bool(has_decayed(below, Decay()))
     return NormalDist().cdf(signal / 2**0.5), called / pairs
 
 

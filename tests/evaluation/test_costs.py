@@ -12,6 +12,7 @@ from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.parameters import About, Costs, Evaluation
 from lepton_pipeline.reporting.pictures.quality import draw_figures
+from lepton_pipeline.system.records import to_plain
 
 # A missed case costs its amount, a false alarm 10; acting on a positive costs nothing.
 AMOUNT = Costs(false_negative="amount", false_positive=10, unit="EUR")
@@ -29,7 +30,7 @@ def measure(scores, evaluation, amounts=None):
     table = pd.DataFrame({"amount": 40.0 if amounts is None else amounts}, index=scores.index)
     priced = price_outcomes(table, scores[["part", "label"]], evaluation)
     metrics = evaluate(scores, evaluation, priced)
-    return metrics, measure_costs(scores, metrics, priced, evaluation)
+    return metrics, to_plain(measure_costs(scores, metrics, priced, evaluation))
 
 
 def by_hand():
@@ -50,9 +51,9 @@ def test_cost_of_a_case_worked_by_hand():
     scores, amounts = by_hand()
     metrics, found = measure(scores, Evaluation(resamples=100, costs=AMOUNT), amounts)
     # To act on the first row saves 100; on the second costs 10, which the 6 of the third does not make up for.
-    assert metrics["threshold_rule"] == "cost"
-    assert metrics["threshold"] == found["threshold"] == pytest.approx(0.8)
-    assert metrics["thresholds"]["logistic_regression"] == pytest.approx(0.85)
+    assert metrics.threshold_rule == "cost"
+    assert metrics.threshold == found["threshold"] == pytest.approx(0.8)
+    assert metrics.thresholds["logistic_regression"] == pytest.approx(0.85)
     values = {policy: figure["value"] for policy, figure in found["policies"].items()}
     # Of four test rows the model acts on the first: 20 for the third are lost. All: two false alarms. None: 50 + 20.
     assert values == pytest.approx({"model": 5000, "all": 5000, "none": 17500, "logistic_regression": 5000})
@@ -97,14 +98,14 @@ def test_the_threshold_has_the_least_cost_of_all_cuts_of_the_validation_rows():
         acted = own >= threshold
         return np.where(acted, np.where(labels == 1, 0, 10), np.where(labels == 1, lost, 0)).sum()
 
-    assert cost(metrics["threshold"]) == pytest.approx(min(cost(cut) for cut in [*own, 0, 2]))
+    assert cost(metrics.threshold) == pytest.approx(min(cost(cut) for cut in [*own, 0, 2]))
 
 
 def test_without_costs_the_best_f1_decides_and_nothing_has_a_price():
     scores = make_scores()
     metrics, found = measure(scores, Evaluation(resamples=100, capacity=100))
     assert metrics == evaluate(scores, Evaluation(resamples=100))
-    assert metrics["threshold_rule"] == "f1"
+    assert metrics.threshold_rule == "f1"
     assert not found["declared"]
     assert found["policies"] == found["saving"] == found["curve"] == {}
     assert {row["cost"] for row in found["what_if"]} == {None}
@@ -119,7 +120,7 @@ def test_intervals_are_those_of_resampled_rows():
     evaluation = Evaluation(resamples=2000, costs=AMOUNT)
     metrics, found = measure(scores, evaluation)
     test = scores[scores["part"] == "test"]
-    acted, positive = test["model"] >= metrics["threshold"], test["label"] == 1
+    acted, positive = test["model"] >= metrics.threshold, test["label"] == 1
     costs = np.where(acted, np.where(positive, 0, 10), np.where(positive, 40, 0))
     random = np.random.default_rng(5)
     draws = 1000 * np.mean([random.choice(costs, len(costs)) for _ in range(2000)], axis=1)
@@ -164,9 +165,9 @@ def test_costs_that_make_the_model_idle_are_told_and_break_nothing(amount, acted
     scores.loc[scores.index % 50 == 5, "model"] = 0.0
     metrics, found = measure(scores, Evaluation(resamples=100, costs=AMOUNT), np.full(len(scores), amount))
     test = scores[scores["part"] == "test"]
-    assert (test["model"] >= metrics["threshold"]).mean() == acted
+    assert (test["model"] >= metrics.threshold).mean() == acted
     assert decision in found["note"]
-    assert metrics["test"]["model"]["f1"]["value"] == pytest.approx(2 * acted * 0.2 / 1.2)
+    assert metrics.model["f1"].value == pytest.approx(2 * acted * 0.2 / 1.2)
     assert set(draw_figures(scores, metrics, About())) >= {"roc.svg", "score_histogram.svg"}
     chosen = next(row for row in found["what_if"] if row["chosen"])
     assert chosen["precision"] == (pytest.approx(0.2) if acted else None)

@@ -18,21 +18,19 @@ from lepton_pipeline.evaluation.gate_checks import (
     same_model,
     too_few,
 )
+from lepton_pipeline.evaluation.slices import Slice, SliceEstimate, Slices
 from lepton_pipeline.parameters import Bound, Evaluation, Gate
+from lepton_pipeline.statistics.estimates import Estimate, Metrics, Rows
 
 QUICK = Evaluation(resamples=200)
 CUTS = {"challenger": 0.5, "champion": 0.5}
 
 
-def measured(auc, baseline=0.7, ece=0.03, half=0.1):
-    figures = {
-        name: {"value": value, "low": value - half, "high": value + half}
-        for name, value in (("auc", auc), ("ece", ece))
-    }
-    return {
-        "test": {"model": figures, "hist_gradient_boosting": {"auc": {"value": baseline}}},
-        "thresholds": {"model": 0.5, "hist_gradient_boosting": 0.5, "logistic_regression": 0.5},
-    }
+def measured(auc, baseline=0.7, ece=0.03, half=0.1, **others):
+    figures = {name: Estimate(value, value - half, value + half) for name, value in (("auc", auc), ("ece", ece))}
+    models = {"model": figures, "hist_gradient_boosting": {"auc": Estimate(baseline)}} | others
+    thresholds = dict.fromkeys(("model", "hist_gradient_boosting", "logistic_regression"), 0.5)
+    return Metrics(0.5, thresholds, {}, 100, models)
 
 
 def scored(noise, seed=7, rows=200):
@@ -59,7 +57,7 @@ def texts(checks):
     ],
 )
 def test_a_model_is_not_judged_by_a_handful_of_cases(rows, positives, text):
-    checks = check_cases({"rows": {"test": {"rows": rows, "positives": positives}}})
+    checks = check_cases(Metrics(0.5, {}, {"test": Rows(rows, positives)}, 100, {}))
     assert bool(checks) == bool(text)
     for check in checks:
         assert not check.passed
@@ -89,8 +87,7 @@ def test_every_bound_is_checked_also_after_one_failed_by_the_worse_end():
 
 @pytest.mark.parametrize(("floor", "passed"), [(0.7, True), (0.7001, False)])
 def test_the_lower_end_must_reach_the_floor_and_may_meet_it_exactly(floor, passed):
-    metrics = measured(0.8)
-    metrics["test"]["model"]["auc"]["low"] = 0.7
+    metrics = measured(0.8, model={"auc": Estimate(0.8, 0.7, 0.9)})
     check = check_bounds(metrics, Gate(at_least=floor))[0]
     assert check.passed is passed
     words = "is at least 0.7" if passed else "reaches below the declared 0.7001"
@@ -98,7 +95,7 @@ def test_the_lower_end_must_reach_the_floor_and_may_meet_it_exactly(floor, passe
 
 
 def test_a_figure_without_an_interval_cannot_be_judged():
-    metrics = measured(0.8) | {"test": {"model": {"auc": {"value": 0.99}}}}
+    metrics = measured(0.8, model={"auc": Estimate(0.99)})
     (check,) = check_bounds(metrics, Gate(at_least=0.5))
     assert not check.passed
     assert check.text == "auc 0.9900 has no interval, so it cannot be judged"
@@ -106,20 +103,20 @@ def test_a_figure_without_an_interval_cannot_be_judged():
 
 
 def a_slice(value, auc, rows=500, small=False, **ends):
-    figure = auc and {"value": auc, "low": auc - 0.05, "high": auc + 0.05, **ends}
-    return {"column": "SEX", "value": value, "rows": rows, "small": small, "metrics": {"auc": figure}}
+    figure = auc and SliceEstimate(auc, auc - 0.05, auc + 0.05, **ends)
+    return Slice("SEX", value, rows, 100, sensitive=False, small=small, metrics={"auc": figure}, gaps={})
 
 
 def test_slices_that_are_large_enough_must_reach_the_floor():
-    slices = {
-        "slices": [
+    slices = Slices(
+        slices=[
             a_slice("1", 0.8),
             a_slice("2", 0.6),
             a_slice("3", 0.1, 12, small=True),
             a_slice("4", None, 9),
             a_slice("5", 0.8, floor_low=0.69),
         ]
-    }
+    )
     assert check_slices(slices, Gate()) == []
     checks = check_slices(slices, Gate(slice_at_least=0.7))
     assert texts(checks) == [
@@ -134,7 +131,7 @@ def test_slices_that_are_large_enough_must_reach_the_floor():
 
 
 def test_a_floor_without_a_slice_is_no_silent_pass():
-    (check,) = check_slices({"slices": []}, Gate(slice_at_least=0.7))
+    (check,) = check_slices(Slices(), Gate(slice_at_least=0.7))
     assert not check.passed
     assert check.next == "name columns in evaluation.slices"
 
@@ -184,11 +181,11 @@ def test_a_refusal_names_the_strongest_baseline():
     scores = scored({"model": 1.2, "hist_gradient_boosting": 0.2})
     metrics = measured(0.6)
     assert "strongest" not in check_baseline(scores, metrics, Gate(), QUICK).text
-    metrics["test"]["logistic_regression"] = {"auc": {"value": 0.72}}
+    metrics = measured(0.6, logistic_regression={"auc": Estimate(0.72)})
     assert check_baseline(scores, metrics, Gate(), QUICK).text.endswith(
         "; the strongest baseline is logistic_regression, 0.7200"
     )
-    metrics["test"]["logistic_regression"] = {"auc": {"value": 0.9}}
+    metrics = measured(0.6, logistic_regression={"auc": Estimate(0.9)})
     assert "a copy of dataset.time" in check_baseline(scores, metrics, Gate(), QUICK).text
 
 
@@ -268,8 +265,7 @@ def test_the_reason_of_a_promotion_is_its_bound_and_its_rival():
 
 
 def test_a_model_behind_a_baseline_is_not_promoted_silently():
-    metrics = measured(0.8, baseline=0.81)
-    metrics["test"]["network"] = {"auc": {"value": 0.9}}
+    metrics = measured(0.8, baseline=0.81, network={"auc": Estimate(0.9)})
     reason = first_reason([passed("bound auc", "fine")], metrics, Gate())
     assert reason == "fine, the first champion; note that baseline hist_gradient_boosting reaches 0.8100"
 
@@ -289,6 +285,6 @@ def test_the_same_model_is_no_reason_to_refuse():
 
 
 def test_a_difference_reads_the_same_from_both_sides():
-    assert above({"value": 0.0123, "low": -0.001, "high": 0.024}) == "0.0123 [-0.0010, 0.0240] above"
-    assert above({"value": -0.0123, "low": -0.024, "high": 0.001}) == "0.0123 [-0.0010, 0.0240] below"
-    assert above({"value": 0.0, "low": 0.0, "high": 0.0}) == "0.0000 [0.0000, 0.0000] above"
+    assert above(Estimate(0.0123, -0.001, 0.024)) == "0.0123 [-0.0010, 0.0240] above"
+    assert above(Estimate(-0.0123, -0.024, 0.001)) == "0.0123 [-0.0010, 0.0240] below"
+    assert above(Estimate(0.0, 0.0, 0.0)) == "0.0000 [0.0000, 0.0000] above"

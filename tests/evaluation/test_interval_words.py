@@ -1,17 +1,24 @@
+from dataclasses import replace
+
 import pytest
 
 from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
 from lepton_pipeline.reporting.report.words import amounts, interval
+from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
+
+
+def metrics(rows=None, evidence=None):
+    return Metrics(0.5, {}, rows or {}, 100, {}, evidence=evidence)
 
 
 def test_an_interval_is_marked_where_it_is_approximate_and_named_where_it_is_missing():
-    figure = {"value": 0.5, "low": -0.25, "high": 0.75}
+    figure = Estimate(0.5, -0.25, 0.75)
     assert bracket(figure) == "[-0.2500, 0.7500]"
-    assert bracket(figure | {"approximate": True}, "{:+.1f}".format) == "≈[-0.2, +0.8]"
-    assert bracket({"value": 0.5}) == bracket({"value": 0.5, "low": None}) == "[cannot be judged]"
-    assert interval("auc", {"low": 0.5, "high": 0.75, "approximate": True}) == "≈ 0.500 to 0.750"
-    assert interval("recall", {"value": 0.5}) == amounts({"value": 3.0}, "EUR") == "cannot be judged"
-    assert amounts({"low": 100.0, "high": 2000.0}, "EUR") == "100 to 2,000 EUR"
+    assert bracket(replace(figure, approximate=True), "{:+.1f}".format) == "≈[-0.2, +0.8]"
+    assert bracket(Estimate(0.5)) == "[cannot be judged]"
+    assert interval("auc", Estimate(0.6, 0.5, 0.75, True)) == "≈ 0.500 to 0.750"
+    assert interval("recall", Estimate(0.5)) == amounts(Estimate(3.0), "EUR") == "cannot be judged"
+    assert amounts(Estimate(500.0, 100.0, 2000.0), "EUR") == "100 to 2,000 EUR"
 
 
 @pytest.mark.parametrize(
@@ -26,15 +33,15 @@ def test_an_interval_is_marked_where_it_is_approximate_and_named_where_it_is_mis
     ],
 )
 def test_thin_evidence_is_said(cases, units, unit, said):
-    assert said in say_evidence({"evidence": {"cases": cases, "units": units, "unit": unit}})
+    assert said in say_evidence(metrics(evidence=Evidence(cases, units, unit)))
 
 
-@pytest.mark.parametrize("metrics", [{}, {"evidence": {"cases": 50, "units": 30, "unit": "group"}}])
-def test_enough_evidence_and_that_of_an_earlier_release_are_not(metrics):
-    assert say_evidence(metrics) == ""
+@pytest.mark.parametrize("evidence", [None, Evidence(50, 30, "group")])
+def test_enough_evidence_and_that_of_an_earlier_release_are_not(evidence):
+    assert say_evidence(metrics(evidence=evidence)) == ""
 
 
 @pytest.mark.parametrize(("positives", "warned"), [(99, True), (100, False)])
 def test_a_threshold_of_few_positives_is_warned_of(positives, warned):
-    said = warn_of_threshold({"rows": {"validation": {"rows": 900, "positives": positives}}})
+    said = warn_of_threshold(metrics(rows={"validation": Rows(900, positives)}))
     assert bool(said) == warned

@@ -1,4 +1,3 @@
-import json
 import tracemalloc
 
 import numpy as np
@@ -11,7 +10,9 @@ from lepton_pipeline.evaluation import resampling
 from lepton_pipeline.evaluation.metrics import evaluate, rank_rows, resample
 from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.parameters import Evaluation
+from lepton_pipeline.statistics.estimates import Metrics, Rows
 from lepton_pipeline.statistics.measures import measure
+from lepton_pipeline.system.records import from_json, to_json
 
 MODELS = ["model", "logistic_regression", "hist_gradient_boosting"]
 QUICK = Evaluation(resamples=100)
@@ -50,8 +51,8 @@ def test_values_are_those_of_scikit_learn(decimals):
     found = evaluate(scores, QUICK)
     test = scores[scores["part"] == "test"]
     for model in MODELS:
-        expected = by_sklearn(test["label"], test[model], found["thresholds"][model])
-        assert {name: found["test"][model][name]["value"] for name in expected} == pytest.approx(expected, rel=1e-12)
+        expected = by_sklearn(test["label"], test[model], found.thresholds[model])
+        assert {name: found.test[model][name].value for name in expected} == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("decimals", [1, 16])
@@ -87,24 +88,24 @@ def test_calibration_bins_keep_ties_together_in_any_row_order():
 
 
 def test_equal_scores_have_no_skill():
-    found = evaluate(make_scores(rows=400).assign(model=0.3), QUICK)["test"]["model"]
-    assert found["auc"]["low"] < found["auc"]["value"] == 0.5 < found["auc"]["high"]
-    assert found["average_precision"]["value"] == pytest.approx(0.3)
-    assert found["ece"]["value"] == pytest.approx(0, abs=1e-12)
+    found = evaluate(make_scores(rows=400).assign(model=0.3), QUICK).model
+    assert found["auc"].low < found["auc"].value == 0.5 < found["auc"].high
+    assert found["average_precision"].value == pytest.approx(0.3)
+    assert found["ece"].value == pytest.approx(0, abs=1e-12)
 
 
 def test_certain_scores_have_a_finite_log_loss():
     scores = make_scores()
-    found = evaluate(scores.assign(model=1.0 - scores["label"]), QUICK)["test"]["model"]
-    assert found["auc"]["value"] == 0
-    assert found["log_loss"]["value"] == pytest.approx(-np.log(np.finfo(float).eps))
+    found = evaluate(scores.assign(model=1.0 - scores["label"]), QUICK).model
+    assert found["auc"].value == 0
+    assert found["log_loss"].value == pytest.approx(-np.log(np.finfo(float).eps))
 
 
 def test_thresholds_come_from_validation_rows_only():
     scores = make_scores()
     test = scores["part"] == "test"
     other = scores.assign(**{model: scores[model].where(~test, 1 - scores[model]) for model in MODELS})
-    assert evaluate(other, QUICK)["thresholds"] == evaluate(scores, QUICK)["thresholds"]
+    assert evaluate(other, QUICK).thresholds == evaluate(scores, QUICK).thresholds
 
 
 def test_metrics_come_from_test_rows_only():
@@ -112,26 +113,23 @@ def test_metrics_come_from_test_rows_only():
     test = scores["part"] == "test"
     # Squared scores keep their order, so only the threshold moves with them.
     other = scores.assign(model=scores["model"].where(test, scores["model"] ** 2))
-    before, after = evaluate(scores, QUICK)["test"]["model"], evaluate(other, QUICK)["test"]["model"]
+    before, after = evaluate(scores, QUICK).model, evaluate(other, QUICK).model
     assert {**before, "f1": None} == {**after, "f1": None}
 
 
 def test_result_is_json_and_counts_rows():
     found = evaluate(make_scores(), QUICK)
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["rows"] == {
-        "validation": {"rows": 100, "positives": 30},
-        "test": {"rows": 100, "positives": 30},
-    }
-    assert found["resamples"] == 100
-    assert found["threshold"] == found["thresholds"]["model"]
-    assert list(found["test"]) == MODELS
+    assert from_json(Metrics, to_json(found)) == found
+    assert found.rows == {"validation": Rows(100, 30), "test": Rows(100, 30)}
+    assert found.resamples == 100
+    assert found.threshold == found.thresholds["model"]
+    assert list(found.test) == MODELS
 
 
 def test_every_value_lies_in_its_interval():
-    for metrics in evaluate(make_scores(rows=1000), QUICK)["test"].values():
+    for metrics in evaluate(make_scores(rows=1000), QUICK).test.values():
         for name, metric in metrics.items():
-            assert metric["low"] < metric["value"] < metric["high"], name
+            assert metric.low < metric.value < metric.high, name
 
 
 def test_same_seed_same_intervals_other_seed_other_intervals():
@@ -144,9 +142,9 @@ def test_chunks_do_not_change_the_resamples(monkeypatch):
     scores = make_scores()
     whole = evaluate(scores, QUICK)
     monkeypatch.setattr(resampling, "CELLS", 700)
-    for model, metrics in evaluate(scores, QUICK)["test"].items():
+    for model, metrics in evaluate(scores, QUICK).test.items():
         for name, metric in metrics.items():
-            assert metric == pytest.approx(whole["test"][model][name], rel=1e-12)
+            assert vars(metric) == pytest.approx(vars(whole.test[model][name]), rel=1e-12)
 
 
 def test_models_are_compared_on_the_same_resamples():
@@ -201,9 +199,9 @@ def test_leaves_its_argument_alone():
 def test_what_calibration_changed_is_told_and_is_no_model():
     scores = make_scores()
     found = evaluate(scores.assign(uncalibrated=scores["model"] ** 2), QUICK)
-    assert found["test"] == evaluate(scores, QUICK)["test"]
+    assert found.test == evaluate(scores, QUICK).test
     test = scores[scores["part"] == "test"]
     expected = by_sklearn(test["label"], test["model"] ** 2, 0.5)
-    assert found["uncalibrated"]["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-12)
-    assert found["uncalibrated"]["ece"] != found["test"]["model"]["ece"]["value"]
-    assert evaluate(scores, QUICK)["uncalibrated"] == {}
+    assert found.uncalibrated["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-12)
+    assert found.uncalibrated["ece"] != found.model["ece"].value
+    assert evaluate(scores, QUICK).uncalibrated == {}

@@ -7,6 +7,7 @@ import pytest
 from lepton_pipeline.evaluation.metrics import measure_once
 from lepton_pipeline.evaluation.paired import paired_differences
 from lepton_pipeline.parameters import Evaluation
+from lepton_pipeline.statistics.estimates import Estimate
 
 CUTS = {"one": 0.5, "other": 0.5}
 
@@ -62,9 +63,9 @@ def test_the_interval_agrees_with_delongs(seed):
     rows = two_models(seed, positives=200, negatives=500).round(3)  # with ties
     value, error = delong(rows)
     found = difference(rows, resamples=4000)
-    assert found["value"] == pytest.approx(value, abs=1e-12)
-    assert found["low"] == pytest.approx(value - 1.96 * error, abs=0.15 * error)
-    assert found["high"] == pytest.approx(value + 1.96 * error, abs=0.15 * error)
+    assert found.value == pytest.approx(value, abs=1e-12)
+    assert found.low == pytest.approx(value - 1.96 * error, abs=0.15 * error)
+    assert found.high == pytest.approx(value + 1.96 * error, abs=0.15 * error)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says():
@@ -73,7 +74,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     covered = 0
     for seed in range(200):
         found = difference(two_models(1000 + seed, positives=50, negatives=100), resamples=300)
-        covered += found["low"] <= truth <= found["high"]
+        covered += found.low <= truth <= found.high
     # Of 200 intervals with a coverage of 95 %, 181 to 198 hold the truth in 99.7 % of such experiments.
     assert 181 <= covered <= 198
 
@@ -82,21 +83,20 @@ def test_pairing_makes_the_interval_narrower_than_the_models_own_intervals():
     rows = two_models(1, 200, 500, common=0.95)
     alone = difference(rows.assign(other=0.5), resamples=500)
     paired = difference(rows, resamples=500)
-    assert paired["high"] - paired["low"] < (alone["high"] - alone["low"]) / 2
+    assert paired.high - paired.low < (alone.high - alone.low) / 2
 
 
 def test_a_model_does_not_differ_from_itself():
     rows = two_models(2, 40, 60)
     found = paired_differences(rows.assign(other=rows["one"]), "one", "other", CUTS, Evaluation(resamples=100))
     assert set(found) == {"auc", "f1", "average_precision", "log_loss", "brier"}
-    same = {"value": 0.0, "low": 0.0, "high": 0.0, "approximate": True}
-    assert all(each == same for each in found.values())
+    assert all(each == Estimate(0.0, 0.0, 0.0, True) for each in found.values())
 
 
 def test_each_model_is_measured_at_its_own_threshold():
     rows = two_models(3, 40, 60)
     cuts = {"one": 0.6, "other": 0.4}
-    found = paired_differences(rows, "one", "other", cuts, Evaluation(resamples=100))["f1"]["value"]
+    found = paired_differences(rows, "one", "other", cuts, Evaluation(resamples=100))["f1"].value
     assert found == measure_once(rows, "one", 0.6)["f1"] - measure_once(rows, "other", 0.4)["f1"]
 
 
@@ -109,7 +109,7 @@ def test_rows_that_stand_several_times_in_a_group_tell_nothing_more():
         difference(repeated, 1000),
         difference(repeated, 1000, groups),
     )
-    width = {name: each["high"] - each["low"] for name, each in (("1", once), ("row", by_row), ("group", by_group))}
+    width = {name: each.high - each.low for name, each in (("1", once), ("row", by_row), ("group", by_group))}
     assert width["group"] == pytest.approx(width["1"], rel=0.15)
     assert width["row"] == pytest.approx(width["1"] / 3, rel=0.15)
 
@@ -117,6 +117,6 @@ def test_rows_that_stand_several_times_in_a_group_tell_nothing_more():
 def test_where_there_are_too_few_cases_a_difference_has_no_interval():
     rows = two_models(5, 9, 60)
     found = paired_differences(rows, "one", "other", CUTS, Evaluation(resamples=100))
-    assert all(set(each) == {"value"} for each in found.values())
+    assert all(each.low is each.high is None for each in found.values())
     few = paired_differences(two_models(5, 10, 60), "one", "other", CUTS, Evaluation(resamples=100))
-    assert all(each["low"] <= each["high"] and each["approximate"] for each in few.values())
+    assert all(each.low <= each.high and each.approximate for each in few.values())

@@ -8,7 +8,9 @@ from lepton_pipeline.evaluation import resampling as module
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample, find_units, resampling_units
 from lepton_pipeline.parameters import Dataset, Evaluation
+from lepton_pipeline.statistics.estimates import Estimate, Evidence
 from lepton_pipeline.statistics.intervals import percentile_interval
+from lepton_pipeline.system.records import to_plain
 
 EVALUATION = Evaluation(resamples=500)
 
@@ -109,17 +111,17 @@ def test_an_interval_of_few_units_is_widened_by_students_factor():
     drawn = np.random.default_rng(0).normal(size=1000)
     low, high = percentile_interval(drawn, LEVEL)
     by_row = Sample.of(labels).figure(0.0, drawn, least=-9)
-    assert by_row["low"] == pytest.approx(low * student.ppf(0.975, 19) / 1.959964 * np.sqrt(20 / 19))
+    assert by_row.low == pytest.approx(low * student.ppf(0.975, 19) / 1.959964 * np.sqrt(20 / 19))
     groups = Sample.of(labels, pd.DataFrame({"group": np.arange(40) // 8})).figure(0.0, drawn, least=-9)
-    assert groups["high"] == pytest.approx(high * student.ppf(0.975, 4) / 1.959964 * np.sqrt(5 / 4))
+    assert groups.high == pytest.approx(high * student.ppf(0.975, 4) / 1.959964 * np.sqrt(5 / 4))
     # Neighbouring blocks share labels, which blocks drawn one by one do not show.
     blocks = Sample.of(labels, pd.DataFrame({"block": np.arange(40) // 8})).figure(0.0, drawn, least=-9)
-    assert blocks["high"] == pytest.approx(groups["high"] * np.sqrt(6 / 5))
+    assert blocks.high == pytest.approx(groups.high * np.sqrt(6 / 5))
 
 
 def test_ends_stay_where_values_are_possible():
     found = Sample.of(pd.Series([0, 1] * 60)).figure(0.9, np.linspace(-1, 2, 500), most=1.0)
-    assert found == {"value": 0.9, "low": 0.0, "high": 1.0}
+    assert found == Estimate(0.9, 0.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -145,8 +147,8 @@ def test_few_cases_or_groups_are_told_and_too_few_have_no_interval(positives, gr
     scores["model"] = 1 / (1 + np.exp(-labels - random.normal(size=400)))
     units = None if groups is None else pd.DataFrame({"group": np.arange(400) % groups})
     found = evaluate(scores, Evaluation(resamples=100), units=units)
-    assert all(set(figure) == keys for figure in found["test"]["model"].values())
-    assert found["evidence"]["units"] == (groups or 200)
+    assert all(set(to_plain(figure)) == keys for figure in found.model.values())
+    assert found.evidence.units == (groups or 200)
 
 
 def test_groups_widen_every_interval_of_the_headline():
@@ -160,9 +162,9 @@ def test_groups_widen_every_interval_of_the_headline():
     table = pd.DataFrame({"customer": np.tile(group, 2)})
     units = find_units(table, scores, dataset(group="customer"))
     by_row, by_group = (evaluate(scores, Evaluation(resamples=200), units=each) for each in (None, units))
-    for metric, figure in by_group["test"]["model"].items():
-        row = by_row["test"]["model"][metric]
-        assert figure["value"] == row["value"]
+    for metric, figure in by_group.model.items():
+        row = by_row.model[metric]
+        assert figure.value == row.value
         if metric != "ece":
-            assert figure["high"] - figure["low"] > 2 * (row["high"] - row["low"]), metric
-    assert by_group["evidence"] == {"cases": int(min(label.sum(), 2400 - label.sum())), "units": 60, "unit": "group"}
+            assert figure.high - figure.low > 2 * (row.high - row.low), metric
+    assert by_group.evidence == Evidence(int(min(label.sum(), 2400 - label.sum())), 60, "group")

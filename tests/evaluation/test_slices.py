@@ -9,6 +9,8 @@ from sklearn.metrics import f1_score, recall_score, roc_auc_score
 from lepton_pipeline.evaluation import slices as module
 from lepton_pipeline.evaluation.slices import measure_slices
 from lepton_pipeline.parameters import Dataset, Evaluation
+from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.system.records import to_plain
 
 QUICK = Evaluation(resamples=100)
 METRICS = {
@@ -37,9 +39,13 @@ def make_labels(seed, index, levels=(2, 3, 8)):
     return pd.DataFrame(columns, index=index).astype("category")
 
 
+def measured(threshold):
+    return Metrics(threshold, {"model": threshold}, {}, 100, {"model": {}})
+
+
 def measure(scores, labels, sensitive=(), threshold=0.3):
     dataset = Dataset(target="y", positive=1, sensitive=list(sensitive))
-    return measure_slices(scores, {"threshold": threshold}, labels, dataset, QUICK)
+    return to_plain(measure_slices(scores, measured(threshold), labels, dataset, QUICK))
 
 
 def flagged(found):
@@ -186,16 +192,18 @@ def test_rows_of_a_group_widen_the_intervals_of_a_slice_unless_it_is_that_group(
     repeated = pd.concat([scores] * 5, ignore_index=True)
     labels = pd.DataFrame({"x": np.where(np.arange(2000) % 400 < 200, "a", "b")}).astype("category")
     units = pd.DataFrame({"group": np.arange(2000) % 400})
-    metrics, dataset = {"threshold": 0.3}, Dataset(target="y", positive=1)
+    metrics, dataset = measured(0.3), Dataset(target="y", positive=1)
 
     def width(found, metric):
         return found["slices"][0]["metrics"][metric]["high"] - found["slices"][0]["metrics"][metric]["low"]
 
-    by_row, by_group = (measure_slices(repeated, metrics, labels, dataset, QUICK, each) for each in (None, units))
+    by_row, by_group = (
+        to_plain(measure_slices(repeated, metrics, labels, dataset, QUICK, each)) for each in (None, units)
+    )
     for metric in ("auc", "f1", "selection_rate", "recall", "calibration_in_the_large"):
         assert width(by_group, metric) == pytest.approx(width(by_row, metric) * np.sqrt(5), rel=0.3), metric
     same = pd.DataFrame({"group": np.arange(2000) % 400 < 200}).astype(int)
-    of_group = measure_slices(repeated, metrics, labels, dataset, QUICK, same)["slices"][0]["metrics"]
+    of_group = to_plain(measure_slices(repeated, metrics, labels, dataset, QUICK, same))["slices"][0]["metrics"]
     assert of_group["auc"] == by_row["slices"][0]["metrics"]["auc"]
 
 

@@ -9,6 +9,7 @@ from small_shop import EVALUATION
 
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.slices import Slice, SliceEstimate, Slices
 from lepton_pipeline.parameters import Bound, Gate, Split
 from lepton_pipeline.registry import gate as gate_module
 from lepton_pipeline.registry.champion import champion_of, history, promote, read_moves
@@ -33,7 +34,7 @@ def decide(shop):
         return gate_model(
             registration,
             evaluate(scores, EVALUATION),
-            changes.get("slices", {"slices": []}),
+            changes.get("slices", Slices()),
             scores,
             changes.get("table", shop.table),
             changes.get("split", shop.split),
@@ -81,15 +82,11 @@ def test_the_first_version_passes_by_bounds_and_baseline(shop, decide, tmp_path)
 
 def test_every_check_is_made_and_a_refused_version_is_challenger(shop, decide):
     decide(shop.version("strict"))
-    oslo = {
-        "column": "city",
-        "value": "Oslo",
-        "rows": 50,
-        "small": False,
-        "metrics": {"auc": {"value": 0.5, "low": 0.4, "high": 0.6}},
-    }
+    oslo = Slice(
+        "city", "Oslo", 50, 20, sensitive=False, small=False, metrics={"auc": SliceEstimate(0.5, 0.4, 0.6)}, gaps={}
+    )
     gate = Gate(at_least=0.999, slice_at_least=0.9)
-    decision = decide(shop.version("strict"), gate=gate, slices={"slices": [oslo]})
+    decision = decide(shop.version("strict"), gate=gate, slices=Slices(slices=[oslo]))
     assert names(decision, passed=False) == ["bound auc", "slice city=Oslo", "champion"]
     assert all(bool(check.next) != check.passed for check in decision.checks)
     assert names(decision, passed=True) == ["baseline"]

@@ -1,17 +1,25 @@
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pandas as pd
 
+from lepton_pipeline.evaluation.costs import Costs, Curve
 from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.evaluation.slices import Gap, Slice, Slices
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
 from lepton_pipeline.registry.registration import Registration
+from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
 from lepton_pipeline.terminal.training import print_summary, summary_markdown
 
 FIGURE = {"value": 0.8, "low": 0.7, "high": 0.9}
+AUC = Estimate(**FIGURE)
 
 
 def gap(value, low, high):
-    return {"value": value, "low": low, "high": high, "flagged": True}
+    return Gap(value, low, high, flagged=True)
+
+
+def a_slice(column, value, **gaps):
+    return Slice(column, value, 100, 30, sensitive=False, small=False, metrics={}, gaps=gaps)
 
 
 NOTE = "text in 4 of 1,200 rows: '1.959,36' (row 17)"
@@ -42,16 +50,18 @@ RESULTS = {
     },
     "tables": {"lines": {"rows": 9000, "quarantined": 2, "warnings": ["Price below 0"]}},
     "about": {"caution": "synthetic data"},
-    "metrics": {
-        "threshold": 0.25,
-        "threshold_rule": "cost",
-        "rows": {"validation": {"rows": 900, "positives": 250}, "test": {"rows": 240, "positives": 66}},
-        "uncalibrated": {"ece": 0.03125},
-        "test": {
-            "model": {"auc": FIGURE, "f1": FIGURE, "ece": {"value": 0.0125}},
-            "network": {"auc": FIGURE, "f1": FIGURE},
+    "metrics": Metrics(
+        threshold=0.25,
+        thresholds={},
+        threshold_rule="cost",
+        rows={"validation": Rows(900, 250), "test": Rows(240, 66)},
+        resamples=100,
+        uncalibrated={"ece": 0.03125},
+        test={
+            "model": {"auc": AUC, "f1": AUC, "ece": Estimate(0.0125)},
+            "network": {"auc": AUC, "f1": AUC},
         },
-    },
+    ),
     "copies": {
         "rows": 1200,
         "test_rows": 240,
@@ -67,25 +77,25 @@ RESULTS = {
         },
         "entities": [],
     },
-    "costs": {
-        "declared": True,
-        "unit": "EUR",
-        "note": "",
-        "policies": {
-            "model": {"value": 1234.5},
-            "all": {"value": 5000.0},
-            "none": {"value": 3000.0},
-        },
-        "saving": {"none": {"value": 1765.5, "low": 1500.0, "high": 2000.4}, "all": {"value": 3765.5}},
-    },
-    "slices": {
-        "slices": [
-            {"column": "sex", "value": "f", "gaps": {"auc": gap(-0.02, -0.03, -0.01), "recall": gap(0.1, 0.05, 0.15)}},
-            {"column": "sex", "value": "m", "gaps": {"auc": gap(0.02, 0.01, 0.03), "recall": gap(-0.1, -0.15, -0.05)}},
-            {"column": "city", "value": "[/b]", "gaps": {"auc": gap(-0.3, -0.4, -0.2)}},
-            {"column": "city", "value": "Rome", "gaps": {"auc": {**gap(-0.5, -1, 0.1), "flagged": False}}},
+    "costs": Costs(
+        declared=True,
+        unit="EUR",
+        threshold=0.25,
+        what_if=[],
+        policies={"model": Estimate(1234.5), "all": Estimate(5000.0), "none": Estimate(3000.0)},
+        saving={"none": Estimate(1765.5, 1500.0, 2000.4), "all": Estimate(3765.5)},
+        curve=Curve(),
+        capacity=None,
+        note="",
+    ),
+    "slices": Slices(
+        slices=[
+            a_slice("sex", "f", auc=gap(-0.02, -0.03, -0.01), recall=gap(0.1, 0.05, 0.15)),
+            a_slice("sex", "m", auc=gap(0.02, 0.01, 0.03), recall=gap(-0.1, -0.15, -0.05)),
+            a_slice("city", "[/b]", auc=gap(-0.3, -0.4, -0.2)),
+            a_slice("city", "Rome", auc=Gap(-0.5, -1, 0.1)),
         ]
-    },
+    ),
     "registration": Registration("shop", 4, "", "", "", "cpu", boosting_weight=1.0, plan="refit"),
     "decision": GateDecision(False, "challenger", "auc 0.8 is below 0.9", 4),
 }
@@ -137,9 +147,9 @@ def test_the_same_model_again_has_no_alias(capsys):
 def test_what_costs_nothing_and_differs_nowhere_is_not_told(capsys):
     found = {
         **RESULTS,
-        "metrics": {**RESULTS["metrics"], "threshold_rule": "f1"},
-        "costs": {"declared": False},
-        "slices": {"slices": RESULTS["slices"]["slices"][3:]},
+        "metrics": replace(RESULTS["metrics"], threshold_rule="f1"),
+        "costs": replace(RESULTS["costs"], declared=False),
+        "slices": Slices(slices=RESULTS["slices"].slices[3:]),
     }
     print_summary("shop", found, {"evaluate": 0.5}, "make ui")
     printed = capsys.readouterr().out
@@ -149,13 +159,12 @@ def test_what_costs_nothing_and_differs_nowhere_is_not_told(capsys):
 
 
 def test_few_cases_are_warned_of_and_too_few_have_no_interval(capsys):
-    rows = {"validation": {"rows": 40, "positives": 12}, "test": {"rows": 40, "positives": 12}}
-    rough = FIGURE | {"approximate": True}
-    few = RESULTS["metrics"] | {
-        "rows": rows,
-        "evidence": {"cases": 12, "units": 40, "unit": "row"},
-        "test": {"model": {"auc": rough, "f1": {"value": 0.5}, "ece": {"value": 0.0125}}},
-    }
+    few = replace(
+        RESULTS["metrics"],
+        rows={"validation": Rows(40, 12), "test": Rows(40, 12)},
+        evidence=Evidence(12, 40, "row"),
+        test={"model": {"auc": replace(AUC, approximate=True), "f1": Estimate(0.5), "ece": Estimate(0.0125)}},
+    )
     print_summary("shop", {"metrics": few}, {"evaluate": 0.5}, "make ui")
     printed = " ".join(capsys.readouterr().out.split())
     assert "0.8000 ≈[0.7000, 0.9000] 0.5000 [cannot be judged]" in printed

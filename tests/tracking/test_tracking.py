@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.system.processes import _started
 from lepton_pipeline.tracking.flat import flat_intervals, flat_metrics, flatten, interval_tags
 from lepton_pipeline.tracking.runs import RunLog, read_tracking
@@ -14,9 +15,9 @@ def test_parameters_are_flat_and_without_the_vertical():
 
 
 def test_figures_of_model_and_baselines_have_names_of_their_own():
-    figure = {"value": 0.8, "low": 0.7, "high": 0.9}
+    figure = Estimate(0.8, 0.7, 0.9)
     test = {"model": {"auc": figure}, "network": {"auc": figure}, "logistic_regression": {"auc": figure}}
-    flat = flat_metrics({"threshold": 0.3, "uncalibrated": {"ece": 0.04}, "test": test})
+    flat = flat_metrics(Metrics(0.3, {}, {}, 100, test, uncalibrated={"ece": 0.04}))
     assert flat == {
         "threshold": 0.3,
         "test.auc": 0.8,
@@ -33,15 +34,16 @@ def test_figures_of_model_and_baselines_have_names_of_their_own():
 
 
 def test_figures_of_policies_are_named_by_policy():
-    flat = flat_intervals("cost", {"none": {"value": 3, "low": 2, "high": 4}})
+    flat = flat_intervals("cost", {"none": Estimate(3, 2, 4)})
     assert flat == {"cost.none": 3, "cost.none.low": 2, "cost.none.high": 4}
 
 
 def test_what_cannot_be_judged_has_no_ends_and_what_is_approximate_has_a_tag():
-    assert flat_intervals("test", {"auc": {"value": 0.8}}) == {"test.auc": 0.8}
-    rough = {"value": 0.8, "low": 0.7, "high": 0.9, "approximate": True}
-    assert interval_tags({"test": {"model": {"auc": rough, "f1": {"value": 0.5}}}}) == {"intervals": "approximate"}
-    assert interval_tags({"test": {"model": {"auc": {"value": 0.8, "low": 0.7, "high": 0.9}}}}) == {}
+    assert flat_intervals("test", {"auc": Estimate(0.8)}) == {"test.auc": 0.8}
+    for approximate in (True, False):
+        figures = {"auc": Estimate(0.8, 0.7, 0.9, approximate), "f1": Estimate(0.5)}
+        tags = interval_tags(Metrics(0.3, {}, {}, 100, {"model": figures}))
+        assert tags == ({"intervals": "approximate"} if approximate else {})
 
 
 @pytest.mark.parametrize("declared", [{}, {"tracking_uri": ""}, {"tracking_uri": "x", "uri": "y"}, {"tracking_uri": 1}])

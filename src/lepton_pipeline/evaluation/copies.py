@@ -14,7 +14,9 @@ from lepton_pipeline.evaluation.copies_words import NOTABLE, deduplicate, exceed
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.evaluation.slices import FEWEST_OF_A_CLASS
 from lepton_pipeline.parameters import Split
+from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.statistics.intervals import auc_interval
+from lepton_pipeline.system.records import to_plain
 
 Mask = npt.NDArray[np.bool_]
 
@@ -23,7 +25,7 @@ def measure_copies(
     copy_marks: pd.DataFrame,
     copies_found: dict[str, Any],
     scores: pd.DataFrame,
-    metrics: dict[str, Any],
+    metrics: Metrics,
     units: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Measure the AUC without copies, and without rows of entities that the model has learnt from.
@@ -47,16 +49,16 @@ def measure_copies(
     """
     test = scores.loc[copy_marks.index, ["label", "model"]]
     sample, model = Sample.of(test["label"], units), test["model"].to_numpy()
-    auc = metrics["test"]["model"]["auc"]
+    auc = metrics.model["auc"]
     found = copies_found["copies"]
     alike = copy_marks[COPY].to_numpy() | copy_marks[SAME_INPUTS].to_numpy()
     without = _without(sample, model, alike)
-    below = without["auc"] is None or without["auc"]["value"] < auc.get("low", 0.0)
+    below = without["auc"] is None or without["auc"]["value"] < (auc.low or 0.0)
     beyond = max(found["rows"] - found["by_chance"], found.get("unlikely_share", 0.0) * len(test))
     notable = exceed_chance(copies_found) and beyond > NOTABLE * len(test)
     return {
         **copies_found,
-        "auc": auc,
+        "auc": to_plain(auc),
         "copies": {
             **found,
             "share": found["rows"] / max(len(test), 1),
@@ -104,4 +106,4 @@ def _without(sample: Sample, model: np.ndarray, left_out: Mask) -> dict[str, Any
         return {**counts, "auc": None}
     left_over = sample.where(stays)
     auc = auc_interval(left_over.labels, model[stays], left_over.deviate(LEVEL), left_over.codes)
-    return {**counts, "auc": left_over.marked(*auc)}
+    return {**counts, "auc": to_plain(left_over.marked(*auc))}

@@ -6,6 +6,8 @@ from math import sqrt
 from typing import Any
 
 from lepton_pipeline.evaluation.interval_words import bracket
+from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.system.records import from_plain
 
 # More copies than this share of the rows may decide a result.
 NOTABLE = 0.01
@@ -120,4 +122,4 @@ def _measured(copies: dict[str, Any], left_out: dict[str, Any]) -> str:
 
 
 def _figure(auc: dict[str, Any]) -> str:
-    return f"{auc['value']:.4f} {bracket(auc)}"
+    return f"{auc['value']:.4f} {bracket(from_plain(Estimate, auc))}"

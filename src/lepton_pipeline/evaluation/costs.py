@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice, repeat
 from math import inf
-from typing import Any
+from operator import not_
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.evaluation.outcomes import acting_and_leaving
-from lepton_pipeline.evaluation.resampling import Figure, Sample
+from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.evaluation.threshold import capacity_threshold
 from lepton_pipeline.parameters import Evaluation
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.measures import accumulate, weigh
 
 CASES = 1000
@@ -22,15 +26,103 @@ CASES = 1000
 _SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 _SHOWN_DIGITS = 3
 _CURVE_STEPS = 50
+_NONE = Field(exclude_if=not_)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What acting from a threshold on comes to.
+
+    Attributes:
+        threshold: rows with a probability >= threshold are acted on.
+        acted: how many of 1,000 cases.
+        precision: None where none is acted on.
+        recall: share of the positive rows that are acted on.
+        cost: of 1,000 cases; None without costs.
+    """
+
+    threshold: float
+    acted: float
+    precision: float | None
+    recall: float
+    cost: Estimate | None
+
+
+@dataclass(frozen=True)
+class Choice(Outcome):
+    """A line of the what-if table; chosen is the threshold in use."""
+
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What acting on the likeliest cases only achieves, equal scores not parted; see `Outcome`.
+
+    Attributes:
+        per_1000: cases that can be acted on, as declared.
+        lift: precision over that of cases drawn at random; None where none is acted on.
+    """
+
+    per_1000: int
+    threshold: float
+    acted: float
+    precision: float | None
+    recall: float
+    cost: Estimate | None
+    lift: float | None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Cost of 1,000 cases by threshold, with its interval: None where there are too few cases to judge."""
+
+    threshold: Annotated[Sequence[float], _NONE] = ()
+    cost: Annotated[Sequence[float], _NONE] = ()
+    low: Annotated[Sequence[float | None], _NONE] = ()
+    high: Annotated[Sequence[float | None], _NONE] = ()
+
+    @property
+    def band(self) -> tuple[list[float], list[float]] | None:
+        """Lower and upper ends; None where there are too few cases to judge."""
+        low, high = ([end for end in ends if end is not None] for ends in (self.low, self.high))
+        return (low, high) if low and high else None
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What decisions cost, in units as declared, for 1,000 cases.
+
+    Attributes:
+        declared: whether there are costs.
+        unit: of them.
+        threshold: of the model.
+        what_if: the highest threshold first.
+        policies: cost of `model`, `all` (act on every case), `none`, and each baseline.
+        saving: what the model saves against each other policy.
+        curve: empty without costs.
+        capacity: None where none is declared.
+        note: what a reader should know who would expect decisions in between, or "".
+    """
+
+    declared: bool
+    unit: str
+    threshold: float
+    what_if: Sequence[Choice]
+    policies: Mapping[str, Estimate]
+    saving: Mapping[str, Estimate]
+    curve: Curve
+    capacity: Capacity | None
+    note: str
 
 
 def measure_costs(
     scores: pd.DataFrame,
-    metrics: dict[str, Any],
+    metrics: Metrics,
     outcome_costs: pd.DataFrame,
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
-) -> dict[str, Any]:
+) -> Costs:
     """Measure on the test rows what it costs, for 1,000 cases, to decide by the model, by a baseline or by none.
 
     Intervals are 95 % bootstrap intervals over resamples drawn as in `evaluate`, their base rate with them. Costs are
@@ -42,49 +134,37 @@ def measure_costs(
         outcome_costs: as `price_outcomes` returns them; without columns, nothing has a cost.
         evaluation: number of resamples, their seed, the capacity and the unit of the costs.
         units: as `find_units` returns them; None: rows are independent.
-
-    Returns:
-        `declared` (whether there are costs), `unit`, `threshold` of the model, and
-        `what_if`: rows of `threshold`, `chosen`, `acted` (of 1,000 cases), `precision` (None where none is acted on),
-        `recall` and `cost` (None without costs), the highest threshold first;
-        `policies`: cost by policy: `model`, `all` (act on every case), `none`, and each baseline;
-        `saving`: what the model saves against each other policy;
-        `curve`: `threshold` with `cost`, `low` and `high`, as lists (of None where there are too few cases to judge);
-        `capacity`: what acting on the likeliest cases only achieves: `per_1000`, as declared, and what `what_if` has,
-        with `lift`, for the test rows of the highest scores, equal scores not parted; None where none is declared;
-        `note`: what a reader should know who would expect decisions in between, or "".
-        A figure is one as `evaluate` has them.
     """
     # In the order of their scores, rows need no sorting again in every resample.
     test = scores[scores["part"] == "test"].sort_values("model", ascending=False, kind="stable")
     before = scores.loc[scores["part"] == "validation", "model"].to_numpy()
     declared = not outcome_costs.columns.empty
-    threshold = metrics["threshold"]
+    threshold = metrics.threshold
     cuts = {
         "what_if": _what_if_thresholds(before, threshold),
         "curve": _curve_thresholds(before, threshold) if declared else [],
         "capacity": _capacity_thresholds(test["model"].to_numpy(), evaluation.capacity),
     }
-    outcomes = {name: [_outcome(test, cut) for cut in each] for name, each in cuts.items()}
-    policies: dict[str, Figure] = {}
-    saving: dict[str, Figure] = {}
+    decided = list(chain(*cuts.values()))
+    outcomes = [_outcome(test, cut) for cut in decided]
+    policies: dict[str, Estimate] = {}
+    saving: dict[str, Estimate] = {}
     if declared:
-        decisions, everywhere = _decisions(test, metrics), list(chain(*cuts.values()))
-        priced = _Priced.of(test, decisions, everywhere, outcome_costs, evaluation, units)
+        priced = _Priced.of(test, _decisions(test, metrics), decided, outcome_costs, evaluation, units)
         policies, saving = priced.policies(), priced.saving()
-        for outcome, cost in zip(chain(*outcomes.values()), priced.cuts(), strict=True):
-            outcome["cost"] = cost
-    return {
-        "declared": declared,
-        "unit": evaluation.costs.unit if evaluation.costs else "",
-        "threshold": threshold,
-        "what_if": [{**each, "chosen": each["threshold"] == threshold} for each in outcomes["what_if"]],
-        "policies": policies,
-        "saving": saving,
-        "curve": _as_lists(outcomes["curve"]) if declared else {},
-        "capacity": _capacity(outcomes["capacity"], float(test["label"].mean()), evaluation.capacity),
-        "note": _note(before, threshold) if declared else "",
-    }
+        outcomes = [replace(each, cost=cost) for each, cost in zip(outcomes, priced.cuts(), strict=True)]
+    what_if, curve, limited = (list(islice(each, len(of))) for each, of in zip(repeat(iter(outcomes)), cuts.values()))
+    return Costs(
+        declared=declared,
+        unit=evaluation.costs.unit if evaluation.costs else "",
+        threshold=threshold,
+        what_if=[Choice(**vars(each), chosen=each.threshold == threshold) for each in what_if],
+        policies=policies,
+        saving=saving,
+        curve=_curve(curve) if declared else Curve(),
+        capacity=_capacity(limited, float(test["label"].mean()), evaluation.capacity),
+        note=_note(before, threshold) if declared else "",
+    )
 
 
 @dataclass(frozen=True)
@@ -129,25 +209,25 @@ class _Priced:
         drawn = [add(weights) for weights in sample.weights(evaluation)] if sample.enough else []
         return cls(list(decisions), values[0], np.concatenate([values[:0], *drawn]), sample)
 
-    def policies(self) -> dict[str, Figure]:
+    def policies(self) -> dict[str, Estimate]:
         return {name: self._figure(self.values, self.resampled, place) for place, name in enumerate(self.names)}
 
-    def saving(self) -> dict[str, Figure]:
+    def saving(self) -> dict[str, Estimate]:
         less, resampled = self.values - self.values[0], self.resampled - self.resampled[:, :1]
         return {name: self._figure(less, resampled, place) for place, name in enumerate(self.names) if place}
 
-    def cuts(self) -> list[Figure]:
+    def cuts(self) -> list[Estimate]:
         places = range(len(self.names), len(self.values))
         return [self._figure(self.values, self.resampled, place) for place in places]
 
-    def _figure(self, values: np.ndarray, resampled: np.ndarray, place: int) -> Figure:
+    def _figure(self, values: np.ndarray, resampled: np.ndarray, place: int) -> Estimate:
         return self.sample.figure(float(values[place]), resampled[:, place], least=-inf)
 
 
-def _decisions(test: pd.DataFrame, metrics: dict[str, Any]) -> dict[str, np.ndarray]:
+def _decisions(test: pd.DataFrame, metrics: Metrics) -> dict[str, np.ndarray]:
     """By policy, whether each row is acted on; the model first."""
-    baselines = [name for name in metrics["thresholds"] if name not in OWN]
-    acted = {name: test[name].to_numpy() >= metrics["thresholds"][name] for name in ("model", *baselines)}
+    baselines = [name for name in metrics.thresholds if name not in OWN]
+    acted = {name: test[name].to_numpy() >= metrics.thresholds[name] for name in ("model", *baselines)}
     everywhere = np.ones(len(test), dtype=bool)
     return {"model": acted.pop("model"), "all": everywhere, "none": ~everywhere, **acted}
 
@@ -169,31 +249,33 @@ def _capacity_thresholds(probabilities: np.ndarray, cases: int | None) -> list[f
     return [] if cases is None else [capacity_threshold(probabilities, cases / CASES)]
 
 
-def _outcome(test: pd.DataFrame, threshold: float) -> dict[str, Any]:
+def _outcome(test: pd.DataFrame, threshold: float) -> Outcome:
     called = test["model"].to_numpy() >= threshold
     acted, found = int(called.sum()), int(test["label"].to_numpy()[called].sum())
-    return {
-        "threshold": float(threshold),
-        "acted": CASES * acted / len(test),
-        "precision": found / acted if acted else None,
-        "recall": found / int(test["label"].sum()),
-        "cost": None,
-    }
+    return Outcome(
+        threshold=float(threshold),
+        acted=CASES * acted / len(test),
+        precision=found / acted if acted else None,
+        recall=found / int(test["label"].sum()),
+        cost=None,
+    )
 
 
-def _as_lists(rows: list[dict[str, Any]]) -> dict[str, list[float | None]]:
-    ends = {"cost": "value", "low": "low", "high": "high"}
-    return {"threshold": [row["threshold"] for row in rows]} | {
-        name: [row["cost"].get(end) for row in rows] for name, end in ends.items()
-    }
+def _curve(outcomes: list[Outcome]) -> Curve:
+    costs = [each.cost for each in outcomes if each.cost is not None]
+    return Curve(
+        [each.threshold for each in outcomes],
+        [cost.value for cost in costs],
+        [cost.low for cost in costs],
+        [cost.high for cost in costs],
+    )
 
 
-def _capacity(outcomes: list[dict[str, Any]], base_rate: float, cases: int | None) -> dict[str, Any] | None:
-    """What a limited capacity achieves; `lift` is its precision over that of cases drawn at random."""
-    if not outcomes:
+def _capacity(outcomes: list[Outcome], base_rate: float, cases: int | None) -> Capacity | None:
+    if cases is None:
         return None
-    precision = outcomes[0]["precision"]
-    return {"per_1000": cases, **outcomes[0], "lift": None if precision is None else precision / base_rate}
+    precision = outcomes[0].precision
+    return Capacity(cases, **vars(outcomes[0]), lift=None if precision is None else precision / base_rate)
 
 
 def _note(probabilities: np.ndarray, threshold: float) -> str:

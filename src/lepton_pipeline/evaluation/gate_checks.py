@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
@@ -12,8 +11,10 @@ from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.evaluation.paired import paired_differences
 from lepton_pipeline.evaluation.resampling import ROW, Sample
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Evaluation, Gate, Metric
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
 
 # With fewer rows an interval says next to nothing, and drawn from few groups it is too narrow.
 MIN_ROWS, MIN_OF_A_CLASS, MIN_GROUPS = 50, 10, 10
@@ -25,13 +26,13 @@ _FAR_AHEAD = 0.05
 _REASON_CHARACTERS, _PROBLEM_CHARACTERS = 400, 220
 
 
-def check_cases(metrics: Mapping[str, Any]) -> list[Check]:
+def check_cases(metrics: Metrics) -> list[Check]:
     """Refuse a model whose test has too few cases of the rarer class to judge it by; nothing where there are enough.
 
     Args:
         metrics: what `evaluate` returns.
     """
-    rows, positives = (metrics["rows"]["test"][key] for key in ("rows", "positives"))
+    rows, positives = (metrics.rows["test"].rows, metrics.rows["test"].positives)
     rarer = min(positives, rows - positives)
     if rarer >= MIN_OF_A_CLASS:
         return []
@@ -41,7 +42,7 @@ def check_cases(metrics: Mapping[str, Any]) -> list[Check]:
     return [Check("cases", False, text, next=advice, rows=rows, limit=MIN_OF_A_CLASS)]
 
 
-def check_bounds(metrics: Mapping[str, Any], gate: Gate) -> list[Check]:
+def check_bounds(metrics: Metrics, gate: Gate) -> list[Check]:
     """Hold the figures of the test rows to the declared bounds, by the worse end of their intervals.
 
     Args:
@@ -55,72 +56,69 @@ def check_bounds(metrics: Mapping[str, Any], gate: Gate) -> list[Check]:
             for key, limit, end in (("at_least", bound.at_least, "low"), ("at_most", bound.at_most, "high"))
             if limit is not None
         ]
-    figures = metrics["test"]["model"]
-    return [_hold(f"bound {metric}", metric, figures[metric], (key, limit, end)) for metric, key, limit, end in bounds]
+    return [
+        _hold(f"bound {metric}", metric, metrics.model[metric], (key, limit, end)) for metric, key, limit, end in bounds
+    ]
 
 
-def check_slices(slices: Mapping[str, Any], gate: Gate) -> list[Check]:
+def check_slices(slices: Slices, gate: Gate) -> list[Check]:
     """Hold every slice that is large enough to `gate.slice_at_least`, by the lower end of its interval.
 
     Args:
-        slices: `slices`, each with `column`, `value`, `rows`, `small` and, by metric, `metrics`; `floor_low` of a
-            figure is its lower end corrected for the number of slices.
+        slices: as `measure_slices` returns them.
         gate: metric and floor.
     """
     floor, metric, key = gate.slice_at_least, gate.metric, "gate.slice_at_least"
     if floor is None:
         return []
-    measured = slices["slices"]
-    if not measured:
+    if not slices.slices:
         text = f"{key} is declared, but no slice was measured"
         advice = "name columns in evaluation.slices"
         return [Check("slices", False, text, next=advice, limit=floor)]
     checks = []
-    for each in measured:
-        name = f"slice {each['column']}={each['value']}"
-        figure = each["metrics"].get(metric) or {}
-        if each["small"] or "low" not in figure:
-            text = f"{name} is too small to tell ({each['rows']:,} rows), so it was not checked"
-            checks.append(Check(name, True, text, rows=each["rows"], limit=floor))
+    for each in slices.slices:
+        name = f"slice {each.column}={each.value}"
+        figure = each.metrics.get(metric)
+        if each.small or figure is None or figure.low is None:
+            text = f"{name} is too small to tell ({each.rows:,} rows), so it was not checked"
+            checks.append(Check(name, True, text, rows=each.rows, limit=floor))
         else:
-            figure = {**figure, "low": figure.get("floor_low", figure["low"])}
-            held = _hold(name, metric, figure, (key, floor, "low"), f" of {name} ({each['rows']:,} rows)")
-            checks.append(replace(held, rows=each["rows"]))
+            figure = replace(figure, low=figure.low if figure.floor_low is None else figure.floor_low)
+            held = _hold(name, metric, figure, (key, floor, "low"), f" of {name} ({each.rows:,} rows)")
+            checks.append(replace(held, rows=each.rows))
     return checks
 
 
-def _hold(name: str, metric: str, figure: Mapping[str, float], bound: tuple[str, float, str], what: str = "") -> Check:
+def _hold(name: str, metric: str, figure: Estimate, bound: tuple[str, float, str], what: str = "") -> Check:
     """Hold the worse end of a figure to a limit: the lower end to the least, the higher end to the most."""
     key, limit, end = bound
-    figure = {each: figure[each] for each in ("value", "low", "high") if each in figure}
-    if end not in figure:
-        text = f"{metric} {figure['value']:.4f}{what} has no interval, so it cannot be judged"
+    figure = replace(figure, approximate=False)
+    if figure.low is None or figure.high is None:
+        text = f"{metric} {figure.value:.4f}{what} has no interval, so it cannot be judged"
         check = Check(name, False, text, limit=limit, next="bring more rows, or enlarge split.test")
         return _with_figure(check, figure)
     sign, least = (1, "at least") if end == "low" else (-1, "at most")
     beyond = "below" if end == "low" else "above"
-    passed = sign * figure[end] >= sign * limit
+    passed = sign * (figure.low if end == "low" else figure.high) >= sign * limit
     if passed:
         words = f"is {least} {limit:g}"
-    elif sign * figure["value"] >= sign * limit:
+    elif sign * figure.value >= sign * limit:
         words = f"reaches {beyond} the declared {limit:g}"
     else:
         words = f"is {beyond} the declared {limit:g}"
-    text = f"{metric} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]{what} {words}"
+    text = f"{metric} {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]{what} {words}"
     advice = f"bring more rows or better columns, or declare in {key} what is good enough"
     return _with_figure(Check(name, passed, text, limit=limit, next=None if passed else advice), figure)
 
 
-def _with_figure(check: Check, figure: Mapping[str, float]) -> Check:
-    approximate = True if figure.get("approximate") else None
-    return replace(
-        check, value=figure["value"], low=figure.get("low"), high=figure.get("high"), approximate=approximate
-    )
+def _with_figure(check: Check, figure: Estimate) -> Check:
+    approximate = figure.approximate or None
+    return replace(check, value=figure.value, low=figure.low, high=figure.high, approximate=approximate)
 
 
 def check_baseline(
     scores: pd.DataFrame,
-    metrics: Mapping[str, Any],
+    metrics: Metrics,
     gate: Gate,
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
@@ -140,9 +138,9 @@ def check_baseline(
         first: whether there is no champion; then only a model that is shown to be worse is refused.
     """
     test = scores[scores["part"] == "test"]
-    difference = paired_differences(test, "model", baseline, metrics["thresholds"], evaluation, units)[gate.metric]
+    difference = paired_differences(test, "model", baseline, metrics.thresholds, evaluation, units)[gate.metric]
     limit = 0.0 - gate.baseline_margin
-    may_be, is_worse = difference["low"] < limit, difference["high"] < limit
+    may_be, is_worse = (end < limit for end in difference.ends)
     passed = not (is_worse if first else may_be)
     text = f"{gate.metric} is {above(difference)} baseline {baseline} on {len(test):,} rows"
     if may_be:
@@ -179,7 +177,7 @@ def check_champion(
         return replace(incomparable(version, problem), rows=len(rows))
     difference = paired_differences(rows, "challenger", "champion", thresholds, evaluation, units)[gate.metric]
     limit = 0.0 - gate.margin
-    passed = difference["low"] > limit
+    passed = difference.ends[0] > limit
     doubt = "" if passed else f", so it is not above {limit:g} beyond doubt"
     text = f"{gate.metric} is {above(difference)} champion version {version} on {len(rows):,} rows {new}{doubt}"
     return _with_figure(Check("champion", passed, text, limit=limit, rows=len(rows)), difference)
@@ -212,7 +210,7 @@ def too_few(labels: pd.Series, units: pd.DataFrame | None) -> str:
     return ""
 
 
-def first_reason(checks: Iterable[Check], metrics: Mapping[str, Any], gate: Gate) -> str:
+def first_reason(checks: Iterable[Check], metrics: Metrics, gate: Gate) -> str:
     """The decision in one short sentence, with the next step after a refusal; the checks have the whole."""
     checks = list(checks)
     failed = [check for check in checks if not check.passed]
@@ -225,26 +223,26 @@ def first_reason(checks: Iterable[Check], metrics: Mapping[str, Any], gate: Gate
     return _cut(f"{checks[0].text}{rival}{_ahead(metrics, gate)}", _REASON_CHARACTERS)
 
 
-def above(difference: Mapping[str, float]) -> str:
+def above(difference: Estimate) -> str:
     """A difference with its interval, as "0.0123 [0.0010, 0.0240] above"."""
-    sign = -1 if difference["value"] < 0 else 1
-    low, high = sorted(sign * difference[end] + 0.0 for end in ("low", "high"))
+    sign = -1 if difference.value < 0 else 1
+    low, high = sorted(sign * end + 0.0 for end in difference.ends)
     word = "below" if sign < 0 else "above"
-    return f"{abs(difference['value']):.4f} [{low:.4f}, {high:.4f}] {word}"
+    return f"{abs(difference.value):.4f} [{low:.4f}, {high:.4f}] {word}"
 
 
-def _ahead(metrics: Mapping[str, Any], gate: Gate) -> str:
+def _ahead(metrics: Metrics, gate: Gate) -> str:
     """Say where a baseline is ahead: such a model is promoted only where that may be chance, and never silently."""
-    figures = {name: each[gate.metric]["value"] for name, each in metrics["test"].items()}
+    figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
     best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default=None)
     if best is None or figures[best] <= figures["model"]:
         return ""
     return f"; note that baseline {best} reaches {figures[best]:.4f}"
 
 
-def _strongest(metrics: Mapping[str, Any], gate: Gate, baseline: str) -> str:
+def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
     """Name the strongest baseline of a refused model, where it is another one than the one that decides."""
-    figures = {name: each[gate.metric]["value"] for name, each in metrics["test"].items()}
+    figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
     best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default=baseline)
     if best == baseline or figures[best] <= figures["model"]:
         return ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
 
 # Of the rarer class: with fewer cases nothing is said of chance, with fewer than the second number it is a rough guess.
 FEWEST_CASES, MANY_CASES = 10, 50
@@ -14,29 +15,29 @@ MANY_HELD_OUT = 100
 APPROXIMATE, UNJUDGED = "≈", "cannot be judged"
 
 
-def bracket(figure: Mapping[str, Any], shown: Callable[[float], str] = "{:.4f}".format) -> str:
+def bracket(figure: Estimate, shown: Callable[[float], str] = "{:.4f}".format) -> str:
     """The ends of an interval, as [0.7010, 0.7490], ≈[0.6010, 0.8490] or [cannot be judged].
 
     Args:
-        figure: as `evaluate` has them.
+        figure: with its interval, if any.
         shown: writes an end.
     """
-    if figure.get("low") is None:
+    if figure.low is None:
         return f"[{UNJUDGED}]"
-    mark = APPROXIMATE if figure.get("approximate") else ""
-    return f"{mark}[{shown(figure['low'])}, {shown(figure['high'])}]"
+    low, high = figure.ends
+    return f"{APPROXIMATE * figure.approximate}[{shown(low)}, {shown(high)}]"
 
 
-def say_evidence(metrics: Mapping[str, Any]) -> str:
+def say_evidence(metrics: Metrics) -> str:
     """Say in one sentence, without its full stop, why intervals are missing or approximate; empty where they are not.
 
     Args:
         metrics: what `evaluate` returns; that of an earlier release says nothing of its evidence.
     """
-    evidence = metrics.get("evidence")
-    if not evidence:
+    evidence = metrics.evidence
+    if evidence is None:
         return ""
-    cases, units, kind = evidence["cases"], evidence["units"], evidence["unit"]
+    cases, units, kind = evidence.cases, evidence.units, evidence.unit
     if cases < FEWEST_CASES:
         return f"no intervals: {cases} test rows of the rarer class, and it takes {FEWEST_CASES} to judge a model"
     if kind != "row" and units < FEWEST_UNITS:
@@ -53,9 +54,9 @@ _WAY = {
 }
 
 
-def warn_of_threshold(metrics: Mapping[str, Any]) -> str:
+def warn_of_threshold(metrics: Metrics) -> str:
     """Say that a threshold rests on few cases, in one sentence without its full stop; empty where it does not."""
-    positives = metrics["rows"]["validation"]["positives"]
+    positives = metrics.rows["validation"].positives
     if positives >= MANY_HELD_OUT:
         return ""
     return (

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.outcomes import acting_and_leaving
-from lepton_pipeline.evaluation.resampling import LEVEL, Figure, Sample
+from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.evaluation.threshold import best_f1_threshold, least_cost_threshold
 from lepton_pipeline.parameters import Evaluation
+from lepton_pipeline.statistics.estimates import Estimate, Metrics, Rows
 from lepton_pipeline.statistics.intervals import auc_interval
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
 
@@ -28,7 +28,7 @@ def evaluate(
     evaluation: Evaluation,
     outcome_costs: pd.DataFrame | None = None,
     units: pd.DataFrame | None = None,
-) -> dict[str, Any]:
+) -> Metrics:
     """Choose every model's threshold on the validation rows and measure it on the test rows.
 
     Intervals have a level of 95 %. Rows of one group, and rows whose labels overlap in time, are drawn together (see
@@ -47,13 +47,6 @@ def evaluate(
         outcome_costs: as `price_outcomes` returns them; without columns, the best F1 decides.
         units: as `find_units` returns them; None: rows are independent.
 
-    Returns:
-        `threshold` (of `model`), `thresholds` by model, `threshold_rule` ("cost" or "f1"), `rows` (`rows` and
-        `positives` by part), `resamples`, `evidence` (of the test rows, see `Sample.evidence`), `uncalibrated` (log
-        loss, Brier score and calibration error of the test rows before calibration, if any), and `test`: by model and
-        metric (see `measure`) a figure: the `value`, the `low` and `high` end of its interval unless there are too few
-        cases to judge, and `approximate` where they are few.
-
     Raises:
         DataError: a part lacks a class, or a model's scores are no probabilities.
     """
@@ -70,21 +63,21 @@ def evaluate(
         _refuse_non_probabilities(scores, [UNCALIBRATED])
         before = measure_once(test, UNCALIBRATED, thresholds["model"])
     sample = Sample.of(test["label"], units)
-    return {
-        "threshold": thresholds["model"],
-        "thresholds": thresholds,
-        "threshold_rule": "cost" if priced else "f1",
-        "rows": counts,
-        "resamples": evaluation.resamples,
-        "evidence": sample.evidence,
-        "uncalibrated": {metric: before[metric] for metric in _CALIBRATED if before},
-        "test": measure_models(test, thresholds, sample, evaluation),
-    }
+    return Metrics(
+        threshold=thresholds["model"],
+        thresholds=thresholds,
+        threshold_rule="cost" if priced else "f1",
+        rows=counts,
+        resamples=evaluation.resamples,
+        evidence=sample.evidence,
+        uncalibrated={metric: before[metric] for metric in _CALIBRATED if before},
+        test=measure_models(test, thresholds, sample, evaluation),
+    )
 
 
 def measure_models(
     rows: pd.DataFrame, thresholds: dict[str, float], sample: Sample, evaluation: Evaluation
-) -> dict[str, dict[str, Figure]]:
+) -> dict[str, dict[str, Estimate]]:
     """Measure models with intervals.
 
     Args:
@@ -94,7 +87,7 @@ def measure_models(
         evaluation: number of resamples and their seed.
 
     Returns:
-        By model and metric a figure.
+        By model and metric (see `measure`).
     """
     drawn = resample(rows, thresholds, evaluation, sample) if sample.enough else {}
     return {
@@ -150,9 +143,9 @@ def rank_rows(rows: pd.DataFrame, model: str) -> RankedRows:
 
 def _figure(
     metric: str, value: float, probabilities: np.ndarray, drawn: dict[str, np.ndarray], sample: Sample
-) -> Figure:
+) -> Estimate:
     if not drawn:
-        return {"value": value}
+        return Estimate(value)
     if metric == "auc":
         found = auc_interval(sample.labels, probabilities, sample.deviate(LEVEL), sample.codes)
         return sample.marked(value, found.low, found.high)
@@ -170,14 +163,14 @@ def _choose_thresholds(
     return {model: least_cost_threshold(acting - leaving, validation[model].to_numpy()) for model in models}
 
 
-def _count_classes(part: str, rows: pd.DataFrame) -> dict[str, int]:
+def _count_classes(part: str, rows: pd.DataFrame) -> Rows:
     positives = int(rows["label"].sum())
     if not 0 < positives < len(rows):
         raise DataError(
             f"the {part} rows hold {positives} positives and {len(rows) - positives} negatives; measuring needs both "
             f"classes. Enlarge split.{part} or bring more rows of the missing class."
         )
-    return {"rows": len(rows), "positives": positives}
+    return Rows(len(rows), positives)
 
 
 def _refuse_non_probabilities(scores: pd.DataFrame, models: list[str]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
 
 import pandas as pd
 
 from lepton_pipeline.evaluation.metrics import measure_once, resample
-from lepton_pipeline.evaluation.resampling import Figure, Sample
+from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.parameters import Evaluation
+from lepton_pipeline.statistics.estimates import Estimate
 
 # Noise raises it for both models, more where there is less of it to find; a difference of two has no honest interval.
 _WITHOUT_INTERVAL = "ece"
@@ -18,10 +20,10 @@ def paired_differences(
     rows: pd.DataFrame,
     one: str,
     other: str,
-    thresholds: dict[str, float],
+    thresholds: Mapping[str, float],
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Measure two models on the same rows and the same resamples of them, and take the differences.
 
     A row that is hard for one model is mostly hard for the other, too. Where both are measured on the same resample,
@@ -37,8 +39,7 @@ def paired_differences(
         units: as `resampling_units` returns them, of these rows and perhaps others; None: rows are independent.
 
     Returns:
-        By metric (see `metrics.measure`, without `ece`) the `value` of `one` minus that of `other`, and the `low` and
-        `high` end of its interval unless there are too few cases to judge; `approximate` where they are few.
+        By metric (see `measure`, without `ece`) the value of `one` minus that of `other`.
     """
     cuts = {model: thresholds[model] for model in (one, other)}
     values = {model: measure_once(rows, model, cuts[model]) for model in cuts}
@@ -46,7 +47,7 @@ def paired_differences(
     gains = {metric: values[one][metric] - values[other][metric] for metric in metrics}
     sample = Sample.of(rows["label"], units)
     if not sample.enough:
-        return {metric: {"value": gain} for metric, gain in gains.items()}
+        return {metric: Estimate(gain) for metric, gain in gains.items()}
     drawn = resample(rows, cuts, evaluation, sample)
     return {
         metric: sample.figure(gain, drawn[one][metric] - drawn[other][metric], least=-inf)

@@ -15,6 +15,7 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.interval_words import FEWEST_CASES, FEWEST_UNITS, MANY_CASES, MANY_UNITS
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.parameters.durations import as_timedelta, before
+from lepton_pipeline.statistics.estimates import Estimate, Evidence
 from lepton_pipeline.statistics.intervals import normal_deviate, percentile_interval, student_deviate
 
 LEVEL = 0.95
@@ -25,8 +26,6 @@ CELLS = 250_000
 _DELAYS, _FEWEST_BLOCKS = 2, 10
 # Labels t apart share 1 - t / delay of their time, so blocks of two delays miss a sixth of the variance of a mean.
 _SHARED_BY_NEIGHBOURS = sqrt(1 / (1 - 1 / (3 * _DELAYS)))
-
-Figure = dict[str, float]
 
 
 def find_units(feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
@@ -137,9 +136,9 @@ class Sample:
         return self.cases < MANY_CASES or self.few_units
 
     @property
-    def evidence(self) -> dict[str, int | str]:
-        """What intervals rest on: `cases` of the rarer class, and `units`, each a `unit`."""
-        return {"cases": self.cases, "units": self.units, "unit": self.kind}
+    def evidence(self) -> Evidence:
+        """What intervals rest on."""
+        return Evidence(self.cases, self.units, self.kind)
 
     def deviate(self, level: float) -> float:
         """Of a two-sided interval from a variance between units: Student's where these are not single rows."""
@@ -187,7 +186,7 @@ class Sample:
                     counts[lacking] = _count(again, 1, size)
             yield counts if self.codes is None else counts[:, codes]
 
-    def figure(self, value: float, drawn: np.ndarray, least: float = 0.0, most: float = inf) -> Figure:
+    def figure(self, value: float, drawn: np.ndarray, least: float = 0.0, most: float = inf) -> Estimate:
         """A value with the 95 % interval of its draws; the value alone where there is too little to tell.
 
         Args:
@@ -197,7 +196,7 @@ class Sample:
             most: largest one.
         """
         if not self.enough:
-            return {"value": float(value)}
+            return Estimate(float(value))
         low, high = (min(max(end, least), most) for end in percentile_interval(self.spread(value, drawn), LEVEL))
         return self.marked(value, low, high)
 
@@ -210,12 +209,11 @@ class Sample:
         moved: np.ndarray = value + (drawn - value) * self._stretch
         return moved
 
-    def marked(self, value: float, low: float, high: float) -> Figure:
+    def marked(self, value: float, low: float, high: float) -> Estimate:
         """A value with the ends of an interval, as far as the rows can tell, and `approximate` where they are few."""
         if not self.enough:
-            return {"value": float(value)}
-        figure: Figure = {"value": float(value), "low": float(low), "high": float(high)}
-        return figure | ({"approximate": True} if self.approximate else {})
+            return Estimate(float(value))
+        return Estimate(float(value), float(low), float(high), self.approximate)
 
 
 def _count(generator: np.random.Generator, resamples: int, units: int) -> np.ndarray:

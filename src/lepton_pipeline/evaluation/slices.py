@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
 from lepton_pipeline.evaluation.interval_words import FEWEST_CASES, FEWEST_UNITS
 from lepton_pipeline.evaluation.metrics import measure_models
-from lepton_pipeline.evaluation.resampling import LEVEL, Figure, Sample
+from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.parameters import Dataset, Evaluation
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.intervals import (
     Interval,
     auc_interval,
@@ -20,6 +20,7 @@ from lepton_pipeline.statistics.intervals import (
     difference,
     share_interval,
 )
+from lepton_pipeline.system.records import Omitted
 
 # What can be compared between parts that differ in size and base rate. Calibration error is biased upwards, most where
 # rows are few; F1, average precision and the base rate itself differ wherever base rates do.
@@ -33,14 +34,68 @@ _RESAMPLED = ("f1", "average_precision", "ece")
 _FLOORED = ("auc", "f1", "average_precision")
 
 
+@dataclass(frozen=True)
+class SliceEstimate(Estimate):
+    """A metric of a slice.
+
+    Attributes:
+        floor_low: of `auc`, `f1` and `average_precision`, the low end of an interval that is corrected for the number
+            of slices that are not small (Bonferroni): with a probability of 95 % no slice is worse than that.
+    """
+
+    floor_low: Omitted[float] = None
+
+
+@dataclass(frozen=True)
+class Gap(Estimate):
+    """A metric of a slice less that of all other rows; flagged where its interval excludes 0."""
+
+    flagged: bool = False
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The rows that share a value of a column.
+
+    Attributes:
+        column: its name.
+        value: as `slice_rows` words it.
+        rows: how many.
+        positives: of them.
+        sensitive: whether the column is declared so.
+        small: whether there are too few rows to say more; gaps are then not flagged.
+        metrics: by name; None where a class is too rare in the slice for it. `calibration_in_the_large` is the mean
+            probability less the observed rate.
+        gaps: by metric.
+    """
+
+    column: str
+    value: str
+    rows: int
+    positives: int
+    sensitive: bool
+    small: bool
+    metrics: Mapping[str, SliceEstimate | None]
+    gaps: Mapping[str, Gap]
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Slices of the columns, and for how many comparisons the intervals of gaps are corrected."""
+
+    columns: Sequence[str] = ()
+    comparisons: int = 0
+    slices: Sequence[Slice] = ()
+
+
 def measure_slices(
     scores: pd.DataFrame,
-    metrics: dict[str, Any],
+    metrics: Metrics,
     slice_labels: pd.DataFrame,
     dataset: Dataset,
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
-) -> dict[str, Any]:
+) -> Slices:
     """Measure the model on each slice of the test rows, and compare the slice with all other rows.
 
     A gap is flagged only if its interval excludes 0. The intervals of gaps hold together: with a probability of 95 %
@@ -57,39 +112,30 @@ def measure_slices(
         dataset: which columns are sensitive.
         evaluation: number of resamples and their seed.
         units: as `find_units` returns them; None: rows are independent.
-
-    Returns:
-        `columns`, `comparisons` (how many the intervals of gaps are corrected for) and `slices`, of which each has
-        `column`, `value` (as `slice_rows` words it), `rows`, `positives`, `sensitive`, `small` (too few rows to say
-        more: gaps are not flagged), `metrics` (a figure, or None where a class is too rare in the slice for it;
-        `calibration_in_the_large` is the mean probability less the observed rate) and `gaps` (by metric: the slice less
-        all other rows, a figure with `flagged`). A figure is one as `evaluate` has them; those of `auc`, `f1` and
-        `average_precision` also have `floor_low`, the low end of an interval that is corrected for the number of slices
-        that are not small (Bonferroni): with a probability of 95 % no slice is worse than that.
     """
     test = scores.loc[scores["part"] == "test", ["label", "model"]]
-    rows = _Rows(test["model"].to_numpy(), metrics["threshold"], Sample.of(test["label"], units))
+    rows = _Rows(test["model"].to_numpy(), metrics.threshold, Sample.of(test["label"], units))
     pairs = list(_pairs(rows, test.index, slice_labels, dataset))
     comparisons = count_comparisons(pairs)
     gap_level = _corrected(comparisons)
     floor_level = _corrected(sum(not pair.inside.small for pair in pairs))
-    return {
-        "columns": list(slice_labels.columns),
-        "comparisons": comparisons,
-        "slices": [
-            {
-                "column": pair.column,
-                "value": pair.value,
-                "rows": len(pair.inside.labels),
-                "positives": pair.inside.positives,
-                "sensitive": pair.sensitive,
-                "small": pair.inside.small,
-                "metrics": _metrics(pair.inside, evaluation, floor_level),
-                "gaps": find_gaps(pair, gap_level),
-            }
+    return Slices(
+        list(map(str, slice_labels.columns)),
+        comparisons,
+        [
+            Slice(
+                column=pair.column,
+                value=pair.value,
+                rows=len(pair.inside.labels),
+                positives=pair.inside.positives,
+                sensitive=pair.sensitive,
+                small=pair.inside.small,
+                metrics=_metrics(pair.inside, evaluation, floor_level),
+                gaps=find_gaps(pair, gap_level),
+            )
             for pair in pairs
         ],
-    }
+    )
 
 
 def _corrected(comparisons: int) -> float:
@@ -188,7 +234,7 @@ def count_comparisons(pairs: list[Pair]) -> int:
     return round(sum(counted))
 
 
-def find_gaps(pair: Pair, level: float) -> dict[str, dict[str, Any]]:
+def find_gaps(pair: Pair, level: float) -> dict[str, Gap]:
     """Compare a slice with the other rows; a metric that either side is too small for is left out.
 
     Args:
@@ -204,27 +250,27 @@ def find_gaps(pair: Pair, level: float) -> dict[str, dict[str, Any]]:
         if one is not None and other is not None:
             gap = difference(one, other)
             excludes_zero = gap.low > 0 or gap.high < 0
-            gaps[metric] = {**gap._asdict(), "flagged": excludes_zero and not pair.small}
+            gaps[metric] = Gap(*gap, flagged=excludes_zero and not pair.small)
     return gaps
 
 
-def _metrics(rows: _Rows, evaluation: Evaluation, floor_level: float) -> dict[str, Figure | None]:
-    rough: Figure = {"approximate": True} if rows.sample.few_units else {}
-    found: dict[str, Figure | None] = {
-        metric: None if estimate is None else {**estimate._asdict(), **rough}
+def _metrics(rows: _Rows, evaluation: Evaluation, floor_level: float) -> dict[str, SliceEstimate | None]:
+    few = rows.sample.few_units
+    found: dict[str, SliceEstimate | None] = {
+        metric: None if estimate is None else SliceEstimate(*estimate, approximate=few)
         for metric, estimate in rows.estimates(LEVEL).items()
     }
     if found["auc"] is None:
         return found | dict.fromkeys(_RESAMPLED)
     frame = pd.DataFrame({"label": rows.labels, "model": rows.probabilities})
     drawn = measure_models(frame, {"model": rows.threshold}, rows.sample, evaluation)["model"]
-    found |= {metric: drawn[metric] for metric in ("auc", *_RESAMPLED)}
     # As far as the tails of a normal would reach: those of a thousand resamples are too thin at that level.
     further = rows.sample.deviate(floor_level) / rows.sample.deviate(LEVEL)
     floors = {
-        metric: max(0.0, drawn[metric]["value"] - (drawn[metric]["value"] - drawn[metric]["low"]) * further)
+        metric: max(0.0, drawn[metric].value - (drawn[metric].value - drawn[metric].ends[0]) * further)
         for metric in _FLOORED
     }
     if (corrected := rows.estimates(floor_level)["auc"]) is not None:
         floors["auc"] = corrected.low
-    return found | {metric: {**drawn[metric], "floor_low": low} for metric, low in floors.items()}
+    measured = ("auc", *_RESAMPLED)
+    return found | {metric: SliceEstimate(**asdict(drawn[metric]), floor_low=floors.get(metric)) for metric in measured}

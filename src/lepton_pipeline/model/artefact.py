@@ -20,6 +20,7 @@ from lepton_pipeline.model.attribution import Reason, shapley_effects
 from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.model.typical import show, typical_row
 from lepton_pipeline.parameters import Features, Ingestion
+from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.seal import open_sealed, read_seal, seal
 
 FORMAT = 4
@@ -31,7 +32,7 @@ _SMALLEST_EFFECT = 0.005
 def assemble_artefact(
     encoder: Encoder,
     model: Classifier,
-    metrics: dict[str, Any],
+    metrics: Metrics,
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
     features: Features,
@@ -54,7 +55,7 @@ def assemble_artefact(
     typical = typical_row(training, _numeric(encoder))
     keys = {column.name for column in encoder.columns if isinstance(column, CategoricalColumn)}
     raw_values = RawValues.of(feature_table, ingestion, inputs, keys)
-    return Artefact(derivation, encoder, model, metrics["threshold"], typical, raw_values)
+    return Artefact(derivation, encoder, model, metrics.threshold, typical, raw_values)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,7 @@ from lepton_pipeline.evaluation.paired import paired_differences
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.versions import find_version, load_artefact, load_training_rows
+from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.tracking.experiment_page import PRESENT
 from lepton_pipeline.tracking.flat import INTERVALS
 
@@ -58,7 +59,7 @@ class SameRows:
 
     rows: int
     values: dict[str, tuple[float, float]]
-    differences: dict[str, dict[str, float]]
+    differences: dict[str, Estimate]
 
 
 @dataclass(frozen=True)
@@ -173,9 +174,10 @@ def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> list[tuple[str, st
 def _registered(tags: Mapping[str, str], metric: str) -> str:
     """A figure as its version was registered with it; tags are text that anyone may change."""
     try:
-        figure: dict[str, Any] = {"value": float(tags[f"test.{metric}"]), "approximate": tags.get(INTERVALS)}
+        figure = Estimate(float(tags[f"test.{metric}"]), approximate=INTERVALS in tags)
         if f"test.{metric}.low" in tags:
-            figure |= {end: float(tags[f"test.{metric}.{end}"]) for end in ("low", "high")}
+            low, high = (float(tags[f"test.{metric}.{end}"]) for end in ("low", "high"))
+            figure = replace(figure, low=low, high=high)
     except (KeyError, ValueError):
         return _NONE
-    return f"{figure['value']:.4f} {bracket(figure)}"
+    return f"{figure.value:.4f} {bracket(figure)}"

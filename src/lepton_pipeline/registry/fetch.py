@@ -9,6 +9,8 @@ from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.registry.champion import CHAMPION, champion_of
 from lepton_pipeline.registry.versions import all_versions, load_artefact, load_reference, load_training_rows
+from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.tracking.flat import INTERVALS
 
 # Those by which a gate may decide.
@@ -89,14 +91,12 @@ def fetch_champion(name: str) -> tuple[Artefact, dict[str, Any], dict[str, Any],
             f"version {version['version']} of {name} cannot be monitored: {error} "
             f"Restore the folder in MLflow's artifacts, or train again: kedro run --pipelines {name}"
         ) from error
-    ends = ("value", "low", "high")
     keys = {metric: [f"test.{metric}", f"test.{metric}.low", f"test.{metric}.high"] for metric in _METRICS}
-    rough: dict[str, Any] = {"approximate": True} if INTERVALS in tags else {}
-    test = {
-        metric: {end: float(tags[key]) for end, key in zip(ends, names, strict=True)} | rough
-        for metric, names in keys.items()
-        if all(key in tags for key in names)
-    }
+    test = {}
+    for metric, names in keys.items():
+        if all(key in tags for key in names):
+            value, low, high = (float(tags[key]) for key in names)
+            test[metric] = to_plain(Estimate(value, low, high, INTERVALS in tags))
     known = {"trained_until": learnt.until, "trained_rows": len(learnt.hashes), "test": test}
     return artefact, version | known, reference, learnt, seen
 

@@ -19,12 +19,14 @@ from lepton_pipeline.evaluation.gate_checks import (
     same_model,
 )
 from lepton_pipeline.evaluation.resampling import find_units
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
 from lepton_pipeline.registry.champion import BY_GATE, CHALLENGER, CHAMPION, champion_of, move_champion, read_moves
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.registry.rival import Challenger, compare_with_champion
 from lepton_pipeline.registry.versions import CHECKSUM
+from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.records import from_json, to_json
 
 _DECISION = "gate/decision.json"
@@ -33,8 +35,8 @@ _TAGS = ("decision", "reason", "rows", "difference", "difference.low", "differen
 
 def gate_model(
     registration: Registration,
-    metrics: dict[str, Any],
-    slices: dict[str, Any],
+    metrics: Metrics,
+    slices: Slices,
     scores: pd.DataFrame,
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
@@ -84,7 +86,7 @@ def gate_model(
         checks.append(check_baseline(scores, metrics, gate, evaluation, units, rival, first=champion is None))
         if champion is not None:
             challenger = Challenger(
-                registration, scores, metrics["threshold"], feature_table, split, dataset, declared_split
+                registration, scores, metrics.threshold, feature_table, split, dataset, declared_split
             )
             checks.append(compare_with_champion(client, challenger, champion, evaluation, gate))
     if (now := champion_of(client, name)) != champion:

@@ -28,6 +28,7 @@ from lepton_pipeline.registry.versions import (
     REFERENCE_SEAL,
     TRAINING_ROWS,
 )
+from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.markdown import as_markdown
 from lepton_pipeline.system.seal import read_seal, seal
 from lepton_pipeline.tracking.flat import flat_metrics, interval_tags
@@ -41,7 +42,7 @@ _LINEAGE = ("configuration.sha256", "data.rows", "data.sha256", "environment.sha
 
 def register_model(
     artefact: Artefact,
-    metrics: dict[str, Any],
+    metrics: Metrics,
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
     dataset: Dataset,

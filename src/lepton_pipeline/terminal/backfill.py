@@ -10,7 +10,9 @@ from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.operations.backfill.walk import Look
 from lepton_pipeline.reporting.report.words import metric_inside
+from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.markdown import as_markdown, fact_list
+from lepton_pipeline.system.records import from_plain
 from lepton_pipeline.terminal.console import Text, console, facts_grid, figures, fixed, table
 
 _NOTHING = "–"
@@ -75,7 +77,7 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("mean", f"{means}, over the {summary['periods']} periods in which all were measured"))
         words = {NEVER: "never retrained", ALWAYS: "always retrained"}
         for other, figure in summary["difference"].items():
-            signed = f"{figure['value']:+.4f} {bracket(figure, '{:+.4f}'.format)}"
+            signed = f"{figure['value']:+.4f} {bracket(from_plain(Estimate, figure), '{:+.4f}'.format)}"
             facts.append(("difference", f"{signed} against {words[other]}"))
     facts.extend(("note", note) for note in found["notes"])
     return facts
@@ -96,4 +98,4 @@ def _result(version: int | None, promoted: bool | None) -> str:
 
 
 def _figure(figure: Mapping[str, Any] | None) -> str:
-    return _NOTHING if figure is None else f"{figure['value']:.4f} {bracket(figure)}"
+    return _NOTHING if figure is None else f"{figure['value']:.4f} {bracket(from_plain(Estimate, figure))}"

@@ -62,7 +62,7 @@ def _same_rows(same: SameRows, a: str, b: str) -> Table:
     rows.add_column("difference [95 % interval]", no_wrap=True)
     for metric, values in same.values.items():
         each = same.differences.get(metric)
-        shown = "" if each is None else f"{each['value']:+.4f} {bracket(each, '{:+.4f}'.format)}"
+        shown = "" if each is None else f"{each.value:+.4f} {bracket(each, '{:+.4f}'.format)}"
         rows.add_row(metric, *(f"{value:.4f}" for value in values), shown)
     return rows
 

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from lepton_pipeline.evaluation.copies_words import said_copies
+from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import SAME, GateDecision, verdict
 from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import read_columns
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
 from lepton_pipeline.reporting.report.words import lower_first, parts_of, taught
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal.columns import show_columns
 from lepton_pipeline.terminal.console import Table, Text, console, facts_grid, table
@@ -47,7 +50,7 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
     lines = []
     if metrics := results.get("metrics"):
         lines += ["| test rows | AUC [95 % interval] | F1 [95 % interval] |", "|---|---|---|"]
-        for model, figures in metrics["test"].items():
+        for model, figures in metrics.test.items():
             cells = (_NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]))
             # MLflow's page leaves no space between the columns of a table.
             lines.append("| " + " | ".join(f"{cell}&emsp;" for cell in cells) + " |")
@@ -78,9 +81,9 @@ def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, floa
     return parts
 
 
-def _quality(metrics: Mapping[str, Any]) -> Table:
+def _quality(metrics: Metrics) -> Table:
     quality = table("test rows", "AUC  [95 % interval]", "F1  [95 % interval]")
-    for model, figures in metrics["test"].items():
+    for model, figures in metrics.test.items():
         style = "bold" if model == "model" else None
         quality.add_row(_NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]), style=style)
     return quality
@@ -99,19 +102,19 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
                 advice = "" if each["severity"] == "noise" else f". {each['advice']}"
                 facts.append(("warning", f"{each['feature']}: {each['finding']}: {each['evidence']}{advice}"))
     if metrics := results.get("metrics"):
-        if before := metrics.get("uncalibrated"):
-            after = metrics["test"]["model"]["ece"]["value"]
+        if before := metrics.uncalibrated:
+            after = metrics.model["ece"].value
             facts.append(("calibration", f"error {before['ece']:.4f} before, {after:.4f} after"))
-        rule = "least cost" if metrics.get("threshold_rule") == "cost" else "best F1"
+        rule = "least cost" if metrics.threshold_rule == "cost" else "best F1"
         if registration := results.get("registration"):
             facts.append(
                 ("model", "; ".join(filter(None, [parts_of(registration), lower_first(taught(registration))])))
             )
-        facts.append(("threshold", f"{metrics['threshold']:.3f} ({rule} on the validation rows)"))
+        facts.append(("threshold", f"{metrics.threshold:.3f} ({rule} on the validation rows)"))
         facts += [("warning", said) for said in (say_evidence(metrics), warn_of_threshold(metrics)) if said]
     if copies := results.get("copies"):
         facts.extend(said_copies(copies))
-    if (costs := results.get("costs")) and costs["declared"]:
+    if (costs := results.get("costs")) and costs.declared:
         facts.append(("cost", _cost(costs)))
     if (slices := results.get("slices")) and (gaps := _gaps(slices)):
         facts.append(("slices", gaps))
@@ -146,36 +149,36 @@ def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _cost(costs: Mapping[str, Any]) -> str:
+def _cost(costs: Costs) -> str:
     """What 1,000 cases cost with the model and without it."""
-    policies = {name: _amount(figure["value"]) for name, figure in costs["policies"].items()}
+    policies = {name: _amount(figure.value) for name, figure in costs.policies.items()}
     without = f"{policies['none']} if none is acted on, {policies['all']} if all are"
-    better = min(("none", "all"), key=lambda name: costs["policies"][name]["value"])
-    figure = costs["saving"][better]
-    saving = f"the model saves {_amount(figure['value'])} {bracket(figure, _amount)} against the better"
-    note = f"; {costs['note']}" if costs["note"] else ""
-    return f"{policies['model']} {costs['unit']}".rstrip() + f" for 1,000 cases; {without}; {saving}{note}"
+    better = min(("none", "all"), key=lambda name: costs.policies[name].value)
+    figure = costs.saving[better]
+    saving = f"the model saves {_amount(figure.value)} {bracket(figure, _amount)} against the better"
+    note = f"; {costs.note}" if costs.note else ""
+    return f"{policies['model']} {costs.unit}".rstrip() + f" for 1,000 cases; {without}; {saving}{note}"
 
 
 def _amount(amount: float) -> str:
     return f"{amount:,.0f}" if abs(amount) >= 100 else f"{amount:,.3g}"
 
 
-def _gaps(slices: Mapping[str, Any]) -> str:
+def _gaps(slices: Slices) -> str:
     """The two flagged gaps that are surest to be large, and how many more there are."""
     flagged: dict[tuple[Any, ...], tuple[float, str]] = {}
-    for each in slices["slices"]:
-        for metric, gap in each["gaps"].items():
-            if gap["flagged"]:
-                figure = f"{gap['value']:+.3f} {bracket(gap, '{:+.3f}'.format)}"
-                text = f"{each['column']} = {each['value']}: {metric.replace('_', ' ')} {figure} against all others"
+    for each in slices.slices:
+        for metric, gap in each.gaps.items():
+            if gap.flagged:
+                figure = f"{gap.value:+.3f} {bracket(gap, '{:+.3f}'.format)}"
+                text = f"{each.column} = {each.value}: {metric.replace('_', ' ')} {figure} against all others"
                 # Where a column has two slices, the gap of one is that of the other with another sign.
-                key = (each["column"], metric, f"{abs(gap['value']):.12f}")
-                flagged.setdefault(key, (min(abs(gap["low"]), abs(gap["high"])), text))
+                key = (each.column, metric, f"{abs(gap.value):.12f}")
+                flagged.setdefault(key, (min(map(abs, gap.ends)), text))
     worst = [text for _, text in sorted(flagged.values(), key=lambda each: -each[0])]
     more = f"; {len(worst) - 2} more in slices.json" if len(worst) > 2 else ""
     return "; ".join(worst[:2]) + more
 
 
-def _figure(figure: Mapping[str, Any]) -> str:
-    return f"{figure['value']:.4f}  {bracket(figure)}"
+def _figure(figure: Estimate) -> str:
+    return f"{figure.value:.4f}  {bracket(figure)}"

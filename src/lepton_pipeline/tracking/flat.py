@@ -7,6 +7,8 @@ from math import isnan
 from time import time
 from typing import Any
 
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
+
 # Tag of a run and its version whose intervals are of few cases, groups or blocks: "approximate".
 INTERVALS = "intervals"
 # Mappings by columns or tables, whose names may hold characters that MLflow refuses in a key.
@@ -49,30 +51,30 @@ def log_epoch(
     log_metrics(mlflow.MlflowClient(), run_id, {prefix + name: value for name, value in values.items()}, number)
 
 
-def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
+def flat_metrics(metrics: Metrics) -> dict[str, float]:
     """The figures of `evaluate` under the names that runs are compared by.
 
     Returns:
         `threshold`, `test.<metric>`, `network.<metric>` where the model is more than its networks, and
         `baseline.<model>.<metric>`, each metric also with `.low` and `.high`; `uncalibrated.<metric>`.
     """
-    flat = {"threshold": float(metrics["threshold"])}
-    flat |= {f"uncalibrated.{name}": value for name, value in metrics.get("uncalibrated", {}).items()}
-    for model, figures in metrics["test"].items():
+    flat = {"threshold": metrics.threshold}
+    flat |= {f"uncalibrated.{name}": value for name, value in metrics.uncalibrated.items()}
+    for model, figures in metrics.test.items():
         flat |= flat_intervals({"model": "test", "network": "network"}.get(model, f"baseline.{model}"), figures)
     return flat
 
 
-def interval_tags(metrics: Mapping[str, Any]) -> dict[str, str]:
+def interval_tags(metrics: Metrics) -> dict[str, str]:
     """The tag that marks a run or version whose intervals are approximate; none where they are not."""
-    rough = any(figure.get("approximate") for figure in metrics["test"]["model"].values())
+    rough = any(figure.approximate for figure in metrics.model.values())
     return {INTERVALS: "approximate"} if rough else {}
 
 
-def flat_intervals(prefix: str, figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+def flat_intervals(prefix: str, figures: Mapping[str, Estimate]) -> dict[str, float]:
     """Metrics as MLflow takes them: `<prefix>.<name>`, with `.low` and `.high` where there is an interval."""
-    flat = {}
+    flat: dict[str, float] = {}
     for name, figure in figures.items():
-        flat[f"{prefix}.{name}"] = figure["value"]
-        flat |= {f"{prefix}.{name}.{end}": figure[end] for end in ("low", "high") if end in figure}
+        ends = {"": figure.value, ".low": figure.low, ".high": figure.high}
+        flat |= {f"{prefix}.{name}{end}": value for end, value in ends.items() if value is not None}
     return flat

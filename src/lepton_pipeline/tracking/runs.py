@@ -222,6 +222,7 @@ class RunLog:
             earlier: whether an earlier run made it, so that its epochs are not logged yet.
         """
         marks = (getattr(dataset, "metadata", None) or {}).get("mlflow", {})
+        record = data
         # A model is a dataclass, too, and no JSON.
         if marks and is_dataclass(data):
             data = to_plain(data)
@@ -232,13 +233,13 @@ class RunLog:
         if marks.get("dataset"):
             self._log_dataset(run_id, data)
         if marks.get("metrics") is True:
-            self.metrics(run_id, flat_metrics(data))
-            if tags := interval_tags(data):
+            self.metrics(run_id, flat_metrics(record))
+            if tags := interval_tags(record):
                 self.tag(run_id, tags)
         elif "metrics" in marks:
             self.metrics(run_id, {metric: data[key] for metric, key in marks["metrics"].items()})
         for name, key in marks.get("intervals", {}).items():
-            if figures := data[key]:
+            if figures := getattr(record, key):
                 self.metrics(run_id, flat_intervals(name, figures))
         if "figures" in marks:
             self.metrics(run_id, data[marks["figures"]])

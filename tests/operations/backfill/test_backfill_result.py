@@ -12,6 +12,7 @@ from lepton_pipeline.operations.backfill.grid import make_grid
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, Period
 from lepton_pipeline.operations.backfill.result import as_table, describe, figures, series
 from lepton_pipeline.operations.backfill.walk import Look
+from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.terminal.backfill import backfill_markdown, print_backfill
 
 GRID = make_grid("2026-01-01", "2026-03-01", "1mo", datetime(2026, 6, 1, tzinfo=UTC))
@@ -34,8 +35,7 @@ def period(number, policy, never, always):
         positives=40,
         models=dict.fromkeys(values, NAMES[0]),
         figures={
-            key: None if value is None else {"value": value, "low": value - 0.1, "high": value + 0.1}
-            for key, value in values.items()
+            key: None if value is None else Estimate(value, value - 0.1, value + 0.1) for key, value in values.items()
         },
         drawn={key: np.full(10, value) for key, value in values.items() if value is not None},
     )

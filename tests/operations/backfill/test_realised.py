@@ -10,6 +10,7 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.operations.backfill.grid import make_grid
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, assign_periods, realise, summarise
 from lepton_pipeline.parameters import Dataset, Evaluation
+from lepton_pipeline.system.records import to_plain
 
 NOW = datetime(2026, 6, 15, tzinfo=UTC)
 EVALUATION = Evaluation(resamples=100)
@@ -69,8 +70,8 @@ def test_each_strategy_is_measured_with_the_model_that_it_used(table):
     # At noon of the second week's end, with labels after three days, the third week is unknown.
     periods = realise(table, dataset(label_delay="7d"), grid, in_use, score, "auc", EVALUATION)
     assert [period.rows for period in periods] == [200, 200, 0]
-    assert [period.figures[POLICY] and period.figures[POLICY]["value"] for period in periods] == [0.0, 1.0, None]
-    assert [period.figures[NEVER] and period.figures[NEVER]["value"] for period in periods] == [0.0, 0.0, None]
+    assert [period.figures[POLICY] and period.figures[POLICY].value for period in periods] == [0.0, 1.0, None]
+    assert [period.figures[NEVER] and period.figures[NEVER].value for period in periods] == [0.0, 0.0, None]
     # A model that several strategies use scores once.
     assert asked == [("wrong", 200), ("good", 200), ("wrong", 200)]
     assert (periods[0].since, periods[0].until, periods[2].until) == ("2026-05-25", "2026-06-01", "2026-06-15")
@@ -105,7 +106,7 @@ def test_periods_count_the_same_and_differences_are_paired(table):
     score = lambda name, rows: (scores[name].loc[rows.index], 0.5)  # noqa: E731
     periods = realise(table, dataset(), grid, in_use, score, "auc", EVALUATION)
     found = summarise(periods)
-    values = [period.figures[POLICY]["value"] for period in periods]
+    values = [period.figures[POLICY].value for period in periods]
     assert found["mean"][POLICY]["value"] == pytest.approx(np.mean(values))
     assert found["difference"][ALWAYS] == {"value": 0.0, "low": 0.0, "high": 0.0}
     paired, own = found["difference"][NEVER], found["mean"][POLICY]
@@ -130,6 +131,6 @@ def test_groups_widen_what_was_realised_also_where_they_are_in_several_periods(t
     by_row, by_group = (
         realise(both, dataset(**roles), grid, in_use, score, "auc", EVALUATION) for roles in ({}, {"group": "customer"})
     )
-    one = width(by_group[0].figures[POLICY])
+    one = width(to_plain(by_group[0].figures[POLICY]))
     assert width(summarise(by_group)["mean"][POLICY]) == pytest.approx(one, rel=0.2)
     assert width(summarise(by_row)["mean"][POLICY]) == pytest.approx(one / np.sqrt(2), rel=0.2)

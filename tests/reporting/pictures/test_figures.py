@@ -88,21 +88,21 @@ def test_pictures_name_models_values_and_intervals(figures):
         assert "200 test rows, 20 % positive" in said
         for title, model in MODELS.items():
             assert title in said
-            assert "{value:.3f} ≈[{low:.3f}, {high:.3f}]".format(**metrics["test"][model][metric]) in said
+            assert "{value:.3f} ≈[{low:.3f}, {high:.3f}]".format(**vars(metrics.test[model][metric])) in said
     for name in ("roc", "precision_recall", "score_histogram"):
-        assert f"{metrics['threshold']:.3f}" in words(figures[f"{name}.svg"])
+        assert f"{metrics.threshold:.3f}" in words(figures[f"{name}.svg"])
 
 
 def test_curves_have_the_area_that_the_metrics_say():
     scores = make_scores()
     metrics = evaluate(scores, Evaluation(resamples=100))
-    inline, figures = draw_quality(scores, metrics), metrics["test"]["model"]
+    inline, figures = draw_quality(scores, metrics), metrics.model
     for name, metric in (("roc", "auc"), ("precision_recall", "average_precision")):
         (curve,) = paths(inline[name], "s0")
         (axis,) = paths(inline[name], "axis")
         (left, top), (_, bottom), (right, _) = axis
         area = np.trapezoid((bottom - curve[:, 1]) / (bottom - top), (curve[:, 0] - left) / (right - left))
-        assert area == pytest.approx(figures[metric]["value"], abs=0.002)
+        assert area == pytest.approx(figures[metric].value, abs=0.002)
     ranked = rank_rows(scores[scores["part"] == "test"], "model")
     assert len(rates(ranked, 500)[0]) == len(rates(ranked)[0])
 

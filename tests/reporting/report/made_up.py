@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import Check, GateDecision
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.report.evidence import Evidence
+from lepton_pipeline.system.records import from_plain
 
 ABOUT = About(
     question="Will a client default on next month's payment?",
@@ -63,17 +66,24 @@ def make_copies(**changes: Any) -> dict[str, Any]:
     }
 
 
-def make_costs(unit: str = "EUR") -> dict[str, Any]:
+def make_costs(unit: str = "EUR") -> Costs:
     cost = figure(61234.5, 55000.1, 67000.2)
     thresholds = np.linspace(0.05, 0.95, 19)
     curve = 50000 + 90000 * (thresholds - 0.3) ** 2
-    return {
+    content = {
         "declared": True,
         "unit": unit,
         "threshold": 0.3,
         "what_if": [
-            {"threshold": 0.2, "acted": 410.2, "precision": 0.43, "recall": 0.81, "cost": cost},
-            {"threshold": 0.3, "acted": 288.7, "precision": 0.567, "recall": 0.65, "cost": figure(58765.4, 5e4, 6.5e4)},
+            {"threshold": 0.2, "acted": 410.2, "precision": 0.43, "recall": 0.81, "cost": cost, "chosen": False},
+            {
+                "threshold": 0.3,
+                "acted": 288.7,
+                "precision": 0.567,
+                "recall": 0.65,
+                "cost": figure(58765.4, 5e4, 6.5e4),
+                "chosen": True,
+            },
         ],
         "policies": {
             "model": figure(58765.4, 50000, 65000),
@@ -91,15 +101,18 @@ def make_costs(unit: str = "EUR") -> dict[str, Any]:
         "capacity": {
             "per_1000": 100,
             "threshold": 0.61,
+            "acted": 99.3,
             "precision": 0.72,
             "recall": 0.33,
             "lift": 3.25,
             "cost": figure(81000, 78000, 84000),
         },
+        "note": "",
     }
+    return from_plain(Costs, content)
 
 
-def make_slices(column: str = "SEX", value: str = "2") -> dict[str, Any]:
+def make_slices(column: str = "SEX", value: str = "2") -> Slices:
     metrics = {
         "auc": figure(0.771, 0.742, 0.801),
         "f1": figure(0.55, 0.51, 0.59),
@@ -111,8 +124,9 @@ def make_slices(column: str = "SEX", value: str = "2") -> dict[str, Any]:
         "ece": figure(0.031, 0.02, 0.045),
     }
     no_gap = {metric: figure(0.01, -0.02, 0.04, flagged=False) for metric in metrics}
-    return {
+    content = {
         "columns": [column, "REGION"],
+        "comparisons": 10,
         "slices": [
             {
                 "column": column,
@@ -136,6 +150,7 @@ def make_slices(column: str = "SEX", value: str = "2") -> dict[str, Any]:
             },
         ],
     }
+    return from_plain(Slices, content)
 
 
 def make_explanation(column: str = "PAY_0", value: str = "private") -> dict[str, Any]:
@@ -239,7 +254,7 @@ def make_evidence(**changes: Any) -> Evidence:
             {"part": ["train"] * 900 + ["validation"] * 300 + ["test"] * 300, "label": [1, 0, 0, 0] * 375}
         ),
         "scores": scores,
-        "metrics": evaluate(scores, Evaluation(resamples=100)) | {"threshold_rule": "cost"},
+        "metrics": replace(evaluate(scores, Evaluation(resamples=100)), threshold_rule="cost"),
         "history": pd.DataFrame(
             {
                 "network": [1, 1, 1, 2, 2],

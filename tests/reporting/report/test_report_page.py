@@ -18,12 +18,16 @@ from made_up import (
     make_slices,
 )
 
+from lepton_pipeline.evaluation.costs import Choice, Costs, Curve
 from lepton_pipeline.evaluation.decision import Check
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.parameters import About
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.reporting.report.findings import describe_drift
 from lepton_pipeline.reporting.report.render import render_card, render_report
 from lepton_pipeline.reporting.report.sections import changed_parameters, describe_verdict
+from lepton_pipeline.statistics.estimates import Evidence, Rows
+from lepton_pipeline.system.records import from_plain, to_plain
 
 EVIL = "<script>alert('x')</script>\n{{ 7 * 7 }}{% raw %}\"quoted\" & $a_b$ | `code` </style>--> ]]>"
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -76,22 +80,21 @@ def page(html):
 def bare():
     """The report of a run that was refused and computed little."""
     return render_report(
-        make_evidence(decision=make_decision(promoted=False), costs={}, slices={}, explanation={}, drift={})
+        make_evidence(decision=make_decision(promoted=False), costs=None, slices=None, explanation={}, drift={})
     )
 
 
 @pytest.fixture(scope="module")
 def plain():
     """The report of a run without costs, on several raw tables."""
-    undeclared = {"declared": False, "unit": "", "policies": {}, "saving": {}, "curve": {}, "capacity": None}
-    what_if = [{"threshold": 0.5, "acted": 100.0, "precision": 0.5, "recall": 0.2, "cost": None}]
+    undeclared = Costs(False, "", 0.3, [Choice(0.5, 100.0, 0.5, 0.2, None, False)], {}, {}, Curve(), None, "")
     finding = {"feature": "rv1", "finding": "pure noise", "severity": "noise", "evidence": "alone it reaches AUC 0.5"}
     return render_report(
         make_evidence(
-            costs=make_costs() | undeclared | {"what_if": what_if},
+            costs=undeclared,
             contracts=[make_contract("plane is known", "tables.flights"), make_contract()],
             features={"findings": [finding], "on_noise": "drop"},
-            slices={"columns": [], "slices": []},
+            slices=Slices(),
         )
     )
 
@@ -134,11 +137,9 @@ def test_pictures_are_drawn_without_traces_and_with_text_as_text(html):
 def test_figures_on_the_page_are_those_of_the_evidence(html):
     evidence = make_evidence()
     quality = between(html, "quality")
-    for figures in evidence.metrics["test"].values():
+    for figures in evidence.metrics.test.values():
         for figure in figures.values():
-            assert (
-                f'{figure["value"]:.3f}<span class="ci">{figure["low"]:.3f} to {figure["high"]:.3f}</span>' in quality
-            )
+            assert f'{figure.value:.3f}<span class="ci">{figure.low:.3f} to {figure.high:.3f}</span>' in quality
     costs = between(html, "costs")
     for text in ("58,765 EUR", "50,000 to 65,000", "+135 EUR", "−800 to +1,050", "0.200", "410", "43.0\xa0%"):
         assert text in costs
@@ -326,7 +327,7 @@ def test_markdown_of_users_is_shown_and_never_obeyed():
 
 
 def test_the_card_says_what_is_not_declared_instead_of_guessing():
-    card = render_card(make_evidence(about=About(), slices={}, costs={}))
+    card = render_card(make_evidence(about=About(), slices=None, costs=None))
     for key in ("question", "intended_use", "out_of_scope", "licence"):
         assert f"about.{key}" in card
     assert "No groups were measured apart." in card
@@ -336,8 +337,8 @@ def test_the_card_says_what_is_not_declared_instead_of_guessing():
 def test_the_card_has_the_figures_with_intervals():
     evidence = make_evidence()
     card = render_card(evidence)
-    auc = evidence.metrics["test"]["model"]["auc"]
-    assert f"| AUC | {auc['value']:.3f} [{auc['low']:.3f} to {auc['high']:.3f}] |" in card
+    auc = evidence.metrics.model["auc"]
+    assert f"| AUC | {auc.value:.3f} [{auc.low:.3f} to {auc.high:.3f}] |" in card
     assert "- SEX = 2 (sensitive): recall 8.3 points below the others [−12.1 to −4.5]" in card
     assert "saves 19,235 EUR per 1,000 cases [13,000 to 28,000]" in card
     assert ABOUT.out_of_scope in card
@@ -358,11 +359,13 @@ def without_ends(each):
 
 
 def test_too_few_cases_are_told_in_report_and_card():
-    metrics, costs = without_ends(make_evidence().metrics), without_ends(make_costs())
-    costs["curve"] |= {"low": [None] * 19, "high": [None] * 19}
-    metrics |= {"evidence": {"cases": 9, "units": 300, "unit": "row"}}
-    metrics["rows"] = metrics["rows"] | {"validation": {"rows": 300, "positives": 12}}
-    evidence = make_evidence(metrics=metrics, costs=costs, slices=without_ends(make_slices()) | {"slices": []})
+    metrics, costs = (
+        from_plain(type(each), without_ends(to_plain(each))) for each in (make_evidence().metrics, make_costs())
+    )
+    costs = replace(costs, curve=replace(costs.curve, low=[None] * 19, high=[None] * 19))
+    rows = {**metrics.rows, "validation": Rows(300, 12)}
+    metrics = replace(metrics, evidence=Evidence(9, 300, "row"), rows=rows)
+    evidence = make_evidence(metrics=metrics, costs=costs, slices=Slices())
     page, card = render_report(evidence), render_card(evidence)
     assert '<span class="ci">cannot be judged</span>' in between(page, "quality")
     assert '<span class="ci">cannot be judged</span>' in between(page, "costs")
@@ -375,11 +378,10 @@ def test_too_few_cases_are_told_in_report_and_card():
 
 def test_approximate_intervals_are_marked_in_report_and_card():
     metrics = make_evidence().metrics
-    auc = metrics["test"]["model"]["auc"] | {"approximate": True}
-    metrics = metrics | {"test": metrics["test"] | {"model": metrics["test"]["model"] | {"auc": auc}}}
-    metrics |= {"evidence": {"cases": 75, "units": 12, "unit": "group"}}
-    evidence = make_evidence(metrics=metrics)
-    ends = f"≈ {auc['low']:.3f} to {auc['high']:.3f}"
+    auc = replace(metrics.model["auc"], approximate=True)
+    test = {**metrics.test, "model": {**metrics.model, "auc": auc}}
+    evidence = make_evidence(metrics=replace(metrics, test=test, evidence=Evidence(75, 12, "group")))
+    ends = f"≈ {auc.low:.3f} to {auc.high:.3f}"
     quality = between(render_report(evidence), "quality")
     assert ends in quality
     assert "12 groups of test rows, below 30" in quality

@@ -4,6 +4,7 @@ import pytest
 
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.report import words
+from lepton_pipeline.statistics.estimates import Estimate
 
 REGISTRATION = Registration("shop", 1, "models:/m-1", "5f", "c3", "cpu")
 
@@ -26,7 +27,7 @@ def test_amounts_have_three_digits_or_whole_units(value, text):
 
 def test_shares_are_per_cent_and_their_differences_points():
     assert words.metric("recall", 0.612) == "61.2\xa0%"
-    assert words.interval("recall", {"low": 0.57, "high": 0.654}) == "57.0 to 65.4"
+    assert words.interval("recall", Estimate(0.6, 0.57, 0.654)) == "57.0 to 65.4"
     assert words.gap("recall", -0.083, signed=True) == "−8.3 points"
     assert words.metric("auc", 0.612) == "0.612"
     assert words.gap("auc", 0.01) == "0.010"

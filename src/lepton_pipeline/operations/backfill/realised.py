@@ -13,12 +13,14 @@ from lepton_pipeline.data.as_of import moment
 from lepton_pipeline.data.labels import known_labels
 from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.evaluation.metrics import rank_rows
-from lepton_pipeline.evaluation.resampling import LEVEL, Figure, Sample, resampling_units
+from lepton_pipeline.evaluation.resampling import LEVEL, Sample, resampling_units
 from lepton_pipeline.operations.backfill.grid import Grid
 from lepton_pipeline.operations.monitoring.decay import measure_window
 from lepton_pipeline.parameters import Dataset, Evaluation
+from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.intervals import percentile_interval
 from lepton_pipeline.statistics.measures import measure
+from lepton_pipeline.system.records import to_plain
 
 POLICY, NEVER, ALWAYS = "policy", "never", "always"
 STRATEGIES = (POLICY, NEVER, ALWAYS)
@@ -37,7 +39,7 @@ class Period:
         rows: those with a known label.
         positives: of them.
         models: by strategy the model in use; None where it had none.
-        figures: by strategy the metric, a figure as `evaluate` has them; None where there was no model, or fewer than
+        figures: by strategy the metric; None where there was no model, or fewer than
             50 rows, 10 of a class or two groups or blocks.
         drawn: by strategy the metric of the same bootstrap resamples, spread as `Sample.spread` does, shape
             [resamples]; empty where not measured.
@@ -48,7 +50,7 @@ class Period:
     rows: int
     positives: int
     models: Mapping[str, str | None]
-    figures: Mapping[str, Figure | None]
+    figures: Mapping[str, Estimate | None]
     drawn: Mapping[str, np.ndarray]
 
 
@@ -129,22 +131,28 @@ def summarise(periods: Sequence[Period]) -> dict[str, Any]:
         `periods` (how many), `mean` (by strategy) and `difference` (of the policy to the other two), each a figure;
         both empty where there is no such period.
     """
-    whole = [period for period in periods if all(period.figures[strategy] is not None for strategy in STRATEGIES)]
+    whole = [
+        (period, figures)
+        for period in periods
+        if len(figures := {each: figure for each, figure in period.figures.items() if figure}) == len(STRATEGIES)
+    ]
     if not whole:
         return {"periods": 0, "mean": {}, "difference": {}}
-    values = {each: float(np.mean([(period.figures[each] or {})["value"] for period in whole])) for each in STRATEGIES}
-    drawn = {each: np.mean([period.drawn[each] for period in whole], axis=0) for each in STRATEGIES}
-    rough = any((period.figures[each] or {}).get("approximate") for period in whole for each in STRATEGIES)
+    values = {each: float(np.mean([figures[each].value for _, figures in whole])) for each in STRATEGIES}
+    drawn = {each: np.mean([period.drawn[each] for period, _ in whole], axis=0) for each in STRATEGIES}
+    rough = any(figure.approximate for _, figures in whole for figure in figures.values())
 
-    def figure(value: float, drawn: np.ndarray) -> Figure:
+    def figure(value: float, drawn: np.ndarray) -> Estimate:
         low, high = percentile_interval(drawn, LEVEL)
-        return {"value": value, "low": low, "high": high} | ({"approximate": True} if rough else {})
+        return Estimate(value, low, high, rough)
 
     others = (NEVER, ALWAYS)
     return {
         "periods": len(whole),
-        "mean": {each: figure(values[each], drawn[each]) for each in STRATEGIES},
-        "difference": {each: figure(values[POLICY] - values[each], drawn[POLICY] - drawn[each]) for each in others},
+        "mean": {each: to_plain(figure(values[each], drawn[each])) for each in STRATEGIES},
+        "difference": {
+            each: to_plain(figure(values[POLICY] - values[each], drawn[POLICY] - drawn[each])) for each in others
+        },
     }
 
 
@@ -155,7 +163,7 @@ class _Measured:
     in_use: Mapping[str, str | None]
     scored: pd.DataFrame
     thresholds: dict[str, float]
-    figures: dict[str, Figure]
+    figures: dict[str, Estimate]
     sample: Sample
 
 
@@ -202,7 +210,7 @@ def _draw(
     ]
     drawn = iter(
         {
-            name: each.sample.spread(figure["value"], np.concatenate([chunk[number][name] for chunk in chunks]))
+            name: each.sample.spread(figure.value, np.concatenate([chunk[number][name] for chunk in chunks]))
             for name, figure in each.figures.items()
         }
         for number, each in enumerate(known)

@@ -11,6 +11,7 @@ import pandas as pd
 from lepton_pipeline.operations.backfill.grid import Grid
 from lepton_pipeline.operations.backfill.realised import STRATEGIES, Period, summarise
 from lepton_pipeline.operations.backfill.walk import Look
+from lepton_pipeline.system.records import to_plain
 
 _ENDS = ("value", "low", "high")
 
@@ -42,7 +43,7 @@ def describe(
             "rows": period.rows,
             "positives": period.positives,
             "models": dict(period.models),
-            "realised": {strategy: period.figures[strategy] for strategy in STRATEGIES},
+            "realised": {each: to_plain(figure) if figure else None for each, figure in period.figures.items()},
         }
         for look, period in zip(looks, periods, strict=True)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from lepton_pipeline.data.as_of import labelled_rows, recent_rows
 from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.data.rows import held
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.derive import derive_all
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.operations.backfill.shelf import Shelf
@@ -24,12 +24,14 @@ from lepton_pipeline.operations.retraining.job import Trained
 from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.parameters.jobs import BACKFILL, KIND, MONITORING, Job
 from lepton_pipeline.project.declaration import read_vertical
+from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.system.records import from_json, to_json
 from lepton_pipeline.tracking import lineage
 from lepton_pipeline.tracking.runs import RunLog
 
 # What the gate and the registry need of a training; figures, costs, explanation and report are not made.
 _TABLES = ("split", "scores")
-_RECORDS = ("metrics", "slices", "reference", "copies")
+_RECORDS: dict[str, type[Any]] = {"metrics": Metrics, "slices": Slices, "reference": dict, "copies": dict}
 _MODEL = ("artefact", *_TABLES, *_RECORDS)
 _DECIDING = ("register_model", "gate_model")
 _MONITORING = ("fetch_champion", "score_new_rows", "compare_new_rows")
@@ -204,14 +206,14 @@ class BackfillSteps:
             for name in _TABLES:
                 made[self._name(name)].to_parquet(folder / f"{name}.parquet")
             for name in _RECORDS:
-                (folder / f"{name}.json").write_text(json.dumps(made[self._name(name)]), encoding="utf-8")
+                (folder / f"{name}.json").write_text(to_json(made[self._name(name)]), encoding="utf-8")
 
         return save
 
     def _load(self, folder: Path) -> dict[str, Any]:
         found: dict[str, Any] = {"artefact": Artefact.load(folder / "artefact")}
         found |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
-        found |= {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in _RECORDS}
+        found |= {name: from_json(kind, (folder / f"{name}.json").read_bytes()) for name, kind in _RECORDS.items()}
         return {self._name(name): each for name, each in found.items()}
 
     @contextmanager

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.evaluation.metrics import measure_models
-from lepton_pipeline.evaluation.resampling import LEVEL, Figure, Sample
+from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.parameters import Decay, Evaluation
+from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.intervals import auc_interval
 
 # As in the gate: below that no comparison is made.
@@ -18,7 +19,7 @@ FEWEST_ROWS = 50
 
 def measure_window(
     rows: pd.DataFrame, metric: str, threshold: float, evaluation: Evaluation, units: pd.DataFrame | None = None
-) -> Figure | None:
+) -> Estimate | None:
     """Measure the gate's metric on rows whose labels are known.
 
     Args:
@@ -29,7 +30,7 @@ def measure_window(
         units: as `resampling_units` returns them; None: rows are independent.
 
     Returns:
-        A figure as `evaluate` has them. None for fewer than 50 rows, 10 of a class or two groups or blocks.
+        The figure; None for fewer than 50 rows, 10 of a class or two groups or blocks.
     """
     sample = Sample.of(rows["label"], units)
     if len(rows) < FEWEST_ROWS or not sample.enough:
@@ -42,16 +43,16 @@ def measure_window(
     return measured["probability"][metric]
 
 
-def decay_bound(decay: Decay, estimate: Mapping[str, float] | None) -> float | None:
+def decay_bound(decay: Decay, estimate: Estimate | None) -> float | None:
     """The bound: as declared, or the low end of the champion's own test interval; None where neither is known."""
     if decay.at_least is not None:
         return decay.at_least
-    return None if estimate is None else float(estimate["low"])
+    return None if estimate is None else estimate.low
 
 
-def is_below(figure: Mapping[str, float] | None, bound: float | None) -> bool:
+def is_below(figure: Estimate | None, bound: float | None) -> bool:
     """Whether a window lies below the bound beyond doubt: its whole interval does."""
-    return figure is not None and bound is not None and figure["high"] < bound
+    return figure is not None and figure.high is not None and bound is not None and figure.high < bound
 
 
 def has_decayed(windows: Sequence[Mapping[str, Any]], decay: Decay) -> bool | None:

@@ -27,6 +27,8 @@ from lepton_pipeline.operations.monitoring.drift import (
 from lepton_pipeline.operations.monitoring.new_rows import learnt_rows
 from lepton_pipeline.operations.monitoring.reference import PROBABILITY, Reference
 from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Gate, Monitoring, Retraining
+from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.system.records import from_plain, to_plain
 
 _MOST_WINDOWS = 36
 _DRAWN_COLUMNS = 6
@@ -93,7 +95,7 @@ def compare_new_rows(
         drifted = any(each["flagged"] for each in tested if each is not None)
     decay = retraining.on_decay or Decay.model_validate({})
     estimate = version["test"].get(gate.metric)
-    bound = decay_bound(decay, estimate)
+    bound = decay_bound(decay, from_plain(Estimate, estimate) if estimate else None)
     if reference is not None and len(new):
         compared = [each for each in found["columns"] if not each["ignored"]]
         drawn = [each["column"] for each in sorted(compared, key=lambda each: -each["psi"])[:_DRAWN_COLUMNS]]
@@ -234,7 +236,7 @@ def _describe_window(
         "mature": len(labelled),
         "positives": int(labelled["label"].sum()),
         "metric": metric,
-        **({"value": None, "low": None, "high": None} | (figure or {})),
+        **({"value": None, "low": None, "high": None} | (to_plain(figure) if figure else {})),
         "below": is_below(figure, bound),
         "missing": float(own[[each.name for each in reference.columns]].isna().to_numpy().mean()) if len(own) else None,
         "score_mean": float(scored[PROBABILITY].mean()) if len(scored) else None,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lepton_pipeline.evaluation.interval_words import bracket
+from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.system.records import from_plain
 
 _NAMED_COLUMNS = 6
 
@@ -32,7 +34,7 @@ def quality_text(found: Mapping[str, Any]) -> str:
         return "not known yet"
     last = measured[-1]
     place = "the last window" if len(measured) > 1 else "the one window"
-    text = f"{last['metric']} {last['value']:.4f} {bracket(last)} in {place}"
+    text = f"{last['metric']} {last['value']:.4f} {bracket(from_plain(Estimate, last))} in {place}"
     bound = "" if found["bound"] is None else f", bound {found['bound']:.4f}"
     verdict = {None: "too few windows to tell", True: "decayed", False: "holds"}[found["decayed"]]
     return f"{verdict}: {text}{bound}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.evaluation.costs import Curve
 from lepton_pipeline.reporting.pictures.quality import as_percent
 from lepton_pipeline.reporting.pictures.svg import Axis, Chart
 
@@ -15,15 +15,15 @@ _WIDE = (460, 260)
 _ROOM = 0.05
 
 
-def draw_cost(curve: Mapping[str, Sequence[Any]], threshold: float) -> str:
+def draw_cost(curve: Curve, threshold: float) -> str:
     """Draw the cost per 1,000 cases by threshold, with its 95 % interval, if any, and a mark at that in use."""
-    across, known = curve["threshold"], None not in curve["low"]
-    seen = [*curve["cost"], *(curve["low"] if known else ()), *(curve["high"] if known else ())]
+    across, band = curve.threshold, curve.band
+    seen = [*curve.cost, *(end for ends in band or () for end in ends)]
     low, high = around(seen)
     chart = Chart(Axis(min(across), max(across), "Threshold"), Axis(low, high, "Cost per 1,000 cases"), *_WIDE)
-    if known:
-        chart.band(across, curve["low"], curve["high"])
-    chart.line(across, curve["cost"], "s0")
+    if band:
+        chart.band(across, band[0], band[1])
+    chart.line(across, curve.cost, "s0")
     chart.upright(threshold, "limit")
     return chart.inline()
 

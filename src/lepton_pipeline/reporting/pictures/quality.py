@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.page import EDGE, legend, picture
 from lepton_pipeline.reporting.pictures.svg import SERIES, Axis, Chart
 from lepton_pipeline.reporting.report.words import model_name
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.measures import RankedRows
 
 _RULES = {"cost": "least cost", "f1": "best F1"}
@@ -32,7 +32,7 @@ class _Shown:
     look: str
     ranked: RankedRows
     threshold: float
-    metrics: dict[str, dict[str, float]]
+    metrics: Mapping[str, Estimate]
     recall: float
     false_rate: float
     precision: float
@@ -40,10 +40,10 @@ class _Shown:
     def worded(self, metric: str) -> str:
         """Value and 95 % interval of a metric."""
         figure = self.metrics[metric]
-        return f"{figure['value']:.3f} {bracket(figure, '{:.3f}'.format)}"
+        return f"{figure.value:.3f} {bracket(figure, '{:.3f}'.format)}"
 
 
-def draw_figures(scores: pd.DataFrame, metrics: Mapping[str, Any], about: About) -> dict[str, bytes]:
+def draw_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[str, bytes]:
     """Draw ROC, precision-recall, calibration and score histogram of the test rows, with headline and legend.
 
     Args:
@@ -56,20 +56,20 @@ def draw_figures(scores: pd.DataFrame, metrics: Mapping[str, Any], about: About)
         give equal bytes.
     """
     shown = _shown(scores, metrics)
-    model, baselines, rule = shown[0], shown[1:], _RULES[metrics["threshold_rule"]]
-    rows, positives = metrics["rows"]["test"]["rows"], metrics["rows"]["test"]["positives"]
+    model, baselines, rule = shown[0], shown[1:], _RULES[metrics.threshold_rule]
+    rows, positives = metrics.rows["test"].rows, metrics.rows["test"].positives
     sample = f"{rows:,} test rows, {_percent(positives / rows)} positive; 95 % intervals in brackets"
     dots = f"{sample}; dots: threshold of each model ({rule} on the validation rows)"
-    title = f"{model.name}: AUC {model.metrics['auc']['value']:.3f}"
+    title = f"{model.name}: AUC {model.metrics['auc'].value:.3f}"
     if baselines:
-        best = max(baselines, key=lambda each: each.metrics["auc"]["value"])
-        title += f"; best baseline {best.metrics['auc']['value']:.3f} ({best.name.lower()})"
+        best = max(baselines, key=lambda each: each.metrics["auc"].value)
+        title += f"; best baseline {best.metrics['auc'].value:.3f} ({best.name.lower()})"
     rates_found = f"recall {_percent(model.recall)}, precision {_percent(model.precision)}"
     titles = {
         "roc": (title, dots),
         "precision_recall": (f"{model.name}: {rates_found}", dots),
         "calibration": (
-            f"{model.name}: calibration error {model.metrics['ece']['value']:.3f}",
+            f"{model.name}: calibration error {model.metrics['ece'].value:.3f}",
             f"{sample}; bars: 95 % intervals of the rate; diagonal: perfect calibration",
         ),
         "score_histogram": (
@@ -83,14 +83,14 @@ def draw_figures(scores: pd.DataFrame, metrics: Mapping[str, Any], about: About)
     }
 
 
-def draw_quality(scores: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[str, str]:
+def draw_quality(scores: pd.DataFrame, metrics: Metrics) -> dict[str, str]:
     """The charts of `draw_figures` as elements of a page, by name without `.svg`."""
     return {name: chart.inline() for name, chart in _charts(_shown(scores, metrics)).items()}
 
 
-def drawn_models(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+def drawn_models(metrics: Metrics) -> list[tuple[str, str]]:
     """Models in the order of drawing, each with the class of its line; the torch part alone would hide the others."""
-    names = ["model", *(name for name in metrics["test"] if name not in OWN)]
+    names = ["model", *(name for name in metrics.test if name not in OWN)]
     return list(
         zip(names, (SERIES[0], *(look for look, _ in zip(cycle(SERIES[1:]), names, strict=False))), strict=False)
     )
@@ -101,15 +101,15 @@ def as_percent(share: float) -> str:
     return f"{100 * share:.4g} %"
 
 
-def _shown(scores: pd.DataFrame, metrics: Mapping[str, Any]) -> list[_Shown]:
+def _shown(scores: pd.DataFrame, metrics: Metrics) -> list[_Shown]:
     test = scores[scores["part"] == "test"]
     shown = []
     for name, look in drawn_models(metrics):
-        ranked, threshold = rank_rows(test, name), metrics["thresholds"][name]
+        ranked, threshold = rank_rows(test, name), metrics.thresholds[name]
         called = np.count_nonzero(ranked.scores >= threshold)
         positives, found = ranked.labels.sum(), ranked.labels[:called].sum()
         recall, false_rate = found / positives, (called - found) / (len(ranked.labels) - positives)
-        figures, precision = metrics["test"][name], found / max(called, 1)
+        figures, precision = metrics.test[name], found / max(called, 1)
         shown.append(_Shown(model_name(name), look, ranked, threshold, figures, recall, false_rate, precision))
     return shown
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.registration import Registration
+from lepton_pipeline.statistics.estimates import Metrics
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,14 @@ class Evidence:
     features: dict[str, Any]
     split: pd.DataFrame
     scores: pd.DataFrame
-    metrics: dict[str, Any]
+    metrics: Metrics
     history: pd.DataFrame
     registration: Registration
     decision: GateDecision
     lineage: dict[str, Any]
     copies: dict[str, Any] = field(default_factory=dict)
-    costs: dict[str, Any] = field(default_factory=dict)
-    slices: dict[str, Any] = field(default_factory=dict)
+    costs: Costs | None = None
+    slices: Slices | None = None
     explanation: dict[str, Any] = field(default_factory=dict)
     drift: dict[str, Any] = field(default_factory=dict)
     columns: dict[str, Any] = field(default_factory=dict)

@@ -19,38 +19,37 @@ _FULL_PSI = 0.5
 def describe_costs(evidence: Evidence) -> dict[str, Any]:
     """Say what deciding costs, where costs are declared, and what other thresholds would do."""
     costs = evidence.costs
-    if not costs:
+    if costs is None:
         return {"absent": "What other thresholds would do was not computed in this run."}
     return {
-        **costs,
+        **vars(costs),
         "savings": [
-            {"name": name, "cost": costs["policies"].get(name), "saving": costs["saving"].get(name)}
-            for name in costs["policies"]
+            {"name": name, "cost": cost, "saving": costs.saving.get(name)} for name, cost in costs.policies.items()
         ],
-        "picture": draw_cost(costs["curve"], costs["threshold"]) if costs["curve"] else "",
-        "banded": bool(costs["curve"]) and None not in costs["curve"]["low"],
+        "picture": draw_cost(costs.curve, costs.threshold) if costs.curve.threshold else "",
+        "banded": costs.curve.band is not None,
     }
 
 
 def describe_slices(evidence: Evidence) -> dict[str, Any]:
     """Set groups of cases beside each other, and name the gaps that are more than chance."""
-    if not evidence.slices:
+    if evidence.slices is None:
         return {"absent": "No groups of cases were measured apart in this run."}
-    slices = evidence.slices["slices"]
+    slices = evidence.slices.slices
     if not slices:
         return {
             "absent": "No groups of cases were measured apart: no slices (evaluation.slices) and no sensitive columns "
             "(dataset.sensitive) are declared."
         }
-    columns = list(dict.fromkeys(each["column"] for each in slices))
+    columns = list(dict.fromkeys(each.column for each in slices))
     return {
         "metrics": _SLICE_METRICS,
         "gaps": flagged_gaps(evidence),
         "columns": [
             {
                 "name": column,
-                "sensitive": any(each["sensitive"] for each in slices if each["column"] == column),
-                "slices": [each for each in slices if each["column"] == column],
+                "sensitive": any(each.sensitive for each in slices if each.column == column),
+                "slices": [each for each in slices if each.column == column],
             }
             for column in columns
         ],
@@ -66,19 +65,19 @@ def flagged_gaps(evidence: Evidence) -> list[dict[str, Any]]:
     """
     found = [
         {
-            "column": each["column"],
-            "value": each["value"],
-            "sensitive": each["sensitive"],
+            "column": each.column,
+            "value": each.value,
+            "sensitive": each.sensitive,
             "metric": metric,
-            "figure": each["metrics"].get(metric),
+            "figure": each.metrics.get(metric),
             "gap": gap,
         }
-        for each in evidence.slices.get("slices", [])
-        for metric, gap in each["gaps"].items()
-        if gap["flagged"]
+        for each in (evidence.slices.slices if evidence.slices else ())
+        for metric, gap in each.gaps.items()
+        if gap.flagged
     ]
     order = list(words.METRICS)
-    return sorted(found, key=lambda each: (order.index(each["metric"]), -abs(each["gap"]["value"])))
+    return sorted(found, key=lambda each: (order.index(each["metric"]), -abs(each["gap"].value)))
 
 
 def describe_explanation(evidence: Evidence) -> dict[str, Any]:

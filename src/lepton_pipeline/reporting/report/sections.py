@@ -134,19 +134,19 @@ def compare_models(evidence: Evidence) -> dict[str, Any]:
     """The figures of the section on quality, without its curves."""
     metrics = evidence.metrics
     return {
-        "models": list(metrics["test"]),
-        "baselines": [name for name in metrics["test"] if name not in OWN],
-        "metrics": list(metrics["test"]["model"]),
-        "test": metrics["test"],
-        "rows": metrics["rows"]["test"],
-        "resamples": metrics["resamples"],
-        "threshold": metrics["threshold"],
-        "threshold_rule": metrics.get("threshold_rule", "f1"),
-        "uncalibrated": metrics.get("uncalibrated", {}),
+        "models": list(metrics.test),
+        "baselines": [name for name in metrics.test if name not in OWN],
+        "metrics": list(metrics.model),
+        "test": metrics.test,
+        "rows": metrics.rows["test"],
+        "resamples": metrics.resamples,
+        "threshold": metrics.threshold,
+        "threshold_rule": metrics.threshold_rule,
+        "uncalibrated": metrics.uncalibrated,
         "warnings": [said for said in (say_evidence(metrics), warn_of_threshold(metrics)) if said],
-        "drawn_by": _DRAWN_BY.get(metrics.get("evidence", {}).get("unit"), ""),
+        "drawn_by": _DRAWN_BY.get(metrics.evidence.unit, "") if metrics.evidence else "",
         "champion": evidence.decision.against_champion,
-        "outcomes": count_outcomes(evidence.scores, metrics["threshold"]),
+        "outcomes": count_outcomes(evidence.scores, metrics.threshold),
     }
 
 
@@ -232,12 +232,12 @@ def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
 
 def _tiles(evidence: Evidence) -> list[dict[str, str]]:
     """The few figures to remember."""
-    auc = evidence.metrics["test"]["model"]["auc"]
-    outcomes = count_outcomes(evidence.scores, evidence.metrics["threshold"])
+    auc = evidence.metrics.model["auc"]
+    outcomes = count_outcomes(evidence.scores, evidence.metrics.threshold)
     tiles = [
         {
             "label": "AUC",
-            "value": words.metric("auc", auc["value"]),
+            "value": words.metric("auc", auc.value),
             "note": f"{words.interval('auc', auc)}; chance 0.5",
         },
         {
@@ -253,15 +253,15 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
             " alarms in 1,000 cases",
         },
     ]
-    if saving := evidence.costs.get("saving"):
+    if evidence.costs and (saving := evidence.costs.saving):
         # What one would do without any model is what a manager compares with.
         simple = {name: saving[name] for name in ("all", "none") if name in saving} or saving
-        name, figure = min(simple.items(), key=lambda item: item[1]["value"])
-        unit = evidence.costs["unit"]
+        name, figure = min(simple.items(), key=lambda item: item[1].value)
+        unit = evidence.costs.unit
         tiles.append(
             {
                 "label": "Saved per 1,000 cases",
-                "value": words.amount(figure["value"], unit),
+                "value": words.amount(figure.value, unit),
                 "note": f"{words.amounts(figure, unit)}; against: {words.policy_name(name).lower()}",
             }
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from lepton_pipeline.evaluation.interval_words import APPROXIMATE, UNJUDGED
 from lepton_pipeline.registry.registration import Registration
+from lepton_pipeline.statistics.estimates import Estimate
 
 MODELS = {
     "model": "Model",
@@ -118,23 +119,23 @@ def metric(name: str, value: float | None, signed: bool = False) -> str:
     return percent(value, 1, signed) if name in _SHARES else decimals(value, 3, signed)
 
 
-def interval(name: str, figure: Mapping[str, Any], signed: bool = False) -> str:
+def interval(name: str, figure: Estimate, signed: bool = False) -> str:
     """The ends of a metric's interval."""
     return _ends(figure, lambda end: metric(name, end, signed).removesuffix(_PERCENT))
 
 
-def amounts(figure: Mapping[str, Any], unit: str = "", signed: bool = False) -> str:
+def amounts(figure: Estimate, unit: str = "", signed: bool = False) -> str:
     """The ends of a cost's interval."""
     ends = _ends(figure, lambda end: amount(end, "", signed))
-    return f"{ends} {unit}".strip() if figure.get("low") is not None else ends
+    return f"{ends} {unit}".strip() if figure.low is not None else ends
 
 
-def _ends(figure: Mapping[str, Any], write: Callable[[float], str]) -> str:
+def _ends(figure: Estimate, write: Callable[[float], str]) -> str:
     """What there is of an interval, marked where it is approximate."""
-    if figure.get("low") is None:
+    if figure.low is None or figure.high is None:
         return UNJUDGED
-    mark = f"{APPROXIMATE} " if figure.get("approximate") else ""
-    return f"{mark}{write(figure['low'])} to {write(figure['high'])}"
+    mark = f"{APPROXIMATE} " if figure.approximate else ""
+    return f"{mark}{write(figure.low)} to {write(figure.high)}"
 
 
 def gap(name: str, value: float, signed: bool = False) -> str:

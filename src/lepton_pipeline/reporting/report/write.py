@@ -6,12 +6,15 @@ from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.publish import describe_version
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.report.evidence import Evidence
 from lepton_pipeline.reporting.report.render import render_card, render_report
+from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.tracking.lineage import read_run
 
 
@@ -22,13 +25,13 @@ def write_report(
     feature_report: dict[str, Any],
     split: pd.DataFrame,
     scores: pd.DataFrame,
-    metrics: dict[str, Any],
+    metrics: Metrics,
     history: pd.DataFrame,
     registration: Registration,
     decision: GateDecision,
     copies: dict[str, Any] | None = None,
-    costs: dict[str, Any] | None = None,
-    slices: dict[str, Any] | None = None,
+    costs: Costs | None = None,
+    slices: Slices | None = None,
     explanation: dict[str, Any] | None = None,
     drift: dict[str, Any] | None = None,
     columns: dict[str, Any] | None = None,
@@ -73,8 +76,8 @@ def write_report(
         # A run that goes on after a crash is another one than that which trained and registered the model.
         lineage=read_run(registration.run_id),
         copies=copies or {},
-        costs=costs or {},
-        slices=slices or {},
+        costs=costs,
+        slices=slices,
         explanation=explanation or {},
         drift=drift or {},
         columns=columns or {},
