@@ -39,6 +39,8 @@ LIBRARIES = (
 
 
 _SECONDS = 240
+# Variables of this process before any library is imported.
+GIVEN = frozenset(os.environ)
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,9 @@ def become(asked: dict[str, Any]) -> NoReturn:
         os.dup2(file, number)
         os.close(file)
     (Path(asked["output"]) / "pid").write_text(str(os.getpid()))
-    os.environ.clear()
+    # What the libraries have set stays, as in a command that imports them itself.
+    for name in GIVEN - asked["environment"].keys():
+        del os.environ[name]
     os.environ.update(asked["environment"])
     # A command that hangs is a failure, not a test that never ends.
     signal.alarm(_SECONDS)
