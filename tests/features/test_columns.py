@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
+from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.features.column_record import BY_CODE, CATEGORY, DATE, NUMBER, OTHERS, UNUSED, read_columns
 from lepton_pipeline.features.columns import describe_columns, kind_of
 from lepton_pipeline.features.derive import derive_features
@@ -30,13 +33,15 @@ FEATURES = Features.model_validate(
     }
 )
 NOTES = {"price": ["text in 1 of 60 rows: '1.959,36' (row 17)"], "code": ["codes: whole numbers with leading zeros"]}
-READING = {
-    "records": 62,
-    "set_apart": 2,
-    "kinds": {"price": "number", "code": "text", "at": "date", "sold_on": "date"},
-    "notes": NOTES,
-    "missing": {},
-}
+READING = Reading(
+    files=[],
+    skipped=[],
+    records=62,
+    set_apart=2,
+    reasons={},
+    kinds={"price": "number", "code": "text", "at": "date", "sold_on": "date"},
+    notes=NOTES,
+)
 
 
 def make_table() -> pd.DataFrame:
@@ -64,7 +69,7 @@ def describe(reading=READING, findings=(), on_noise="warn", **readings):
     table = derive_features(make_table(), DATASET, FEATURES)
     unwanted = {each["feature"]: "it adds nothing" for each in findings if on_noise == "drop"}
     encoder = Encoder.fit(table, DATASET, unwanted)
-    record = {} if reading is None else {"reading": reading}
+    record = IngestionRecord(ROWS, {}, "", None, reading=reading)
     report = {"findings": list(findings), "on_noise": on_noise}
     made = describe_columns(table, record, encoder, DATASET, FEATURES, report, **readings)
     assert made["rows"] == ROWS
@@ -125,7 +130,9 @@ def test_notes_of_reading_are_kept_and_no_reading_is_none():
 def test_a_whole_number_that_is_read_as_a_category_says_so():
     table = make_table()
     encoder = Encoder.fit(table, DATASET.model_copy(update={"categorical": ["code", "useless"]}))
-    made = describe_columns(table, {}, encoder, DATASET, Features(), {"findings": [], "on_noise": "warn"})
+    made = describe_columns(
+        table, IngestionRecord(ROWS, {}, "", None), encoder, DATASET, Features(), {"findings": [], "on_noise": "warn"}
+    )
     columns = {column.name: column for column in read_columns(made)}
     assert (columns["useless"].kind, columns["useless"].used_as) == ("whole number", CATEGORY)
     assert "jumps from value to value" in columns["useless"].notes[0]
@@ -141,13 +148,14 @@ def test_what_was_dropped_as_noise_says_how():
 
 
 def test_columns_of_raw_tables_that_were_not_taken_over_have_a_line():
-    lines = {
-        "records": 110,
-        "set_apart": 10,
-        "kinds": {"price": "number", "clerk": "text"},
-        "notes": {"price": ["a guess"], "clerk": ["codes"]},
-        "missing": {"clerk": 25},
-    }
+    lines = replace(
+        READING,
+        records=110,
+        set_apart=10,
+        kinds={"price": "number", "clerk": "text"},
+        notes={"price": ["a guess"], "clerk": ["codes"]},
+        missing={"clerk": 25},
+    )
     columns, _ = describe(reading=None, **{"shop.lines.reading": lines})
     clerk = columns["clerk"]
     assert (clerk.table, clerk.role, clerk.kind, clerk.used_as) == ("lines", "raw", "text", BY_CODE)

@@ -11,6 +11,7 @@ import pytest
 from conftest import Project, make_project
 from kedro.pipeline import Node, Pipeline
 
+from lepton_pipeline.data.reading import ReadFile, Reading
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
 from lepton_pipeline.onboarding.check import Checked, print_check, said_findings, stages_before_training
 
@@ -24,7 +25,7 @@ SCRIPT = """
 import dataclasses, json, logging, pathlib, sys
 from kedro.framework.startup import bootstrap_project
 bootstrap_project(pathlib.Path.cwd())
-from lepton_pipeline.errors import user_error
+from lepton_pipeline.project.user_errors import user_error
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
 from lepton_pipeline.onboarding.check import check_vertical
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)
@@ -129,13 +130,7 @@ def test_what_was_found_is_printed(capsys):
             findings=["'noise', pure noise: AUC 0.5."],
             columns=[make_column("age"), make_column("visits [n]"), make_column("noise", why_not="pure noise")],
             seconds={"ingest_table": 1.25, "split_rows": 0.02, "encode_rows": 0.5},
-            reading={
-                "files": [{"name": "shop.csv", "rows": 1201, "set_apart": 1}],
-                "skipped": [],
-                "records": 1201,
-                "set_apart": 1,
-                "reasons": {"short record": 1},
-            },
+            reading=Reading([ReadFile("shop.csv", 1201, 1)], [], 1201, 1, {"short record": 1}),
         )
     )
     printed = capsys.readouterr().out

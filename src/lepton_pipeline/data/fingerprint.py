@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 
-def fingerprint(table: pd.DataFrame) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Fingerprint:
+    """Rows, columns (name to type) and identity of a table's content."""
+
+    rows: int
+    columns: dict[str, str]
+    sha256: str
+
+
+def fingerprint(table: pd.DataFrame) -> Fingerprint:
     """Identify the content of a table, whatever the order of its rows and the form of its file.
 
     Every row is hashed to 64 bits from its values in column order; the sorted row hashes, behind the names and types of
@@ -20,15 +29,12 @@ def fingerprint(table: pd.DataFrame) -> dict[str, Any]:
 
     Args:
         table: typed columns.
-
-    Returns:
-        `rows`, `columns` (name to type) and `sha256`.
     """
     columns = {str(name): str(kind) for name, kind in table.dtypes.items()}
     digest = hashlib.sha256(json.dumps(columns).encode())
     rows = row_hashes(table)
     digest.update(rows.astype("<u8")[rows.argsort()].tobytes())
-    return {"rows": len(table), "columns": columns, "sha256": digest.hexdigest()}
+    return Fingerprint(len(table), columns, digest.hexdigest())
 
 
 def row_hashes(table: pd.DataFrame) -> npt.NDArray[np.uint64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.columns import declared_columns
 from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.data.labels import positive_labels
+from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.data.source import Known, Raw, Source
 from lepton_pipeline.data.survey import Survey
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
@@ -23,7 +24,7 @@ _OF_KEYS = ("column_values_to_be_unique", "compound_columns_to_be_unique", "keys
 
 def ingest_table(
     raw: Raw, dataset: Dataset, ingestion: Ingestion, contract: Contract, features: Features
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, IngestionRecord]:
     """Read the raw data of a vertical into one table with a type for every column.
 
     Declared columns are looked for as soon as the header is read; for the types see `read_table`.
@@ -36,8 +37,7 @@ def ingest_table(
         features: columns that are made later and so need not be there.
 
     Returns:
-        The table, indexed 0 .. rows - 1 in the order of the raw data, and its record, see `record_table`, with what
-        `Survey.record` says as `reading`.
+        The table, indexed 0 .. rows - 1 in the order of the raw data, and its record.
 
     Raises:
         DataError: a file is empty, has only a header, a column twice or bytes that cannot be decoded; files differ in
@@ -51,10 +51,11 @@ def ingest_table(
     known = _known(source, dataset, None if told else dataset.target)
     table, survey = _read(source, known, contract, key_columns(dataset, contract, features), "contract")
     reading = survey.record()
-    for name, sentence in _later_dates(table, dataset, ingestion).items():
-        reading["notes"][name] = [*reading["notes"].get(name, []), sentence]
+    later = {
+        name: [*reading.notes.get(name, []), said] for name, said in _later_dates(table, dataset, ingestion).items()
+    }
     files = [] if isinstance(raw, pd.DataFrame) else [file.name for file in raw]
-    return table, {**record_table(table, dataset, files), "reading": reading}
+    return table, replace(record_table(table, dataset, files), reading=replace(reading, notes=reading.notes | later))
 
 
 def read_table(
@@ -64,7 +65,7 @@ def read_table(
     name: str,
     dataset: Dataset | None = None,
     features: Features | None = None,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, Reading]:
     """Read one raw table with a type for every column.
 
     A text column becomes numbers where every value in it is one, dates where a format is declared, and stays text
@@ -94,7 +95,7 @@ def read_table(
     return table, survey.record()
 
 
-def record_table(table: pd.DataFrame, dataset: Dataset, files: list[str]) -> dict[str, Any]:
+def record_table(table: pd.DataFrame, dataset: Dataset, files: list[str]) -> IngestionRecord:
     """Identify the table that a model is made from.
 
     Args:
@@ -102,17 +103,16 @@ def record_table(table: pd.DataFrame, dataset: Dataset, files: list[str]) -> dic
         dataset: names the target and its positive class.
         files: names of the files it was read from.
 
-    Returns:
-        `rows`, `columns` (name to type), `sha256` (see `fingerprint`), `base_rate` (fraction of positive rows among
-        those whose label is known; None where there is none), `present` (see `present_of`), `since` and `files`.
-
     Raises:
         DataError: the target holds one class only, or a value that is in neither.
     """
     known = table[label_known(table, dataset)]
     base_rate = round(float(positive_labels(known, dataset).mean()), 6) if len(known) else None
-    clock = {"present": present_of(table, dataset), "since": dataset.since}
-    return {**fingerprint(table), "base_rate": base_rate, **clock, "files": files}
+    content = fingerprint(table)
+    present = present_of(table, dataset)
+    return IngestionRecord(
+        content.rows, content.columns, content.sha256, base_rate, present, dataset.since, files=files
+    )
 
 
 def key_columns(dataset: Dataset | None, contract: Contract, features: Features) -> set[str]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from kedro.framework.project import pipelines, settings
 from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
@@ -18,6 +18,7 @@ from kedro.runner import SequentialRunner
 from rich import box
 from rich.table import Table
 
+from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.evaluation.copies_words import say_found
 from lepton_pipeline.features.column_record import Column, read_columns
@@ -70,8 +71,8 @@ class Checked:
     findings: list[str]
     columns: list[Column]
     seconds: dict[str, float]
-    reading: dict[str, Any] | None = None
-    readings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reading: Reading | None = None
+    readings: dict[str, Reading] = field(default_factory=dict)
     waiting: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -203,10 +204,10 @@ def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], se
     record, split = catalog.load(f"{name}.ingestion_record"), catalog.load(f"{name}.split")
     return Checked(
         vertical=name,
-        rows=main["rows"],
-        quarantined=main["quarantined"],
-        tables={table: (result["rows"], result["quarantined"]) for table, result in contracts.items()},
-        warnings=[warning for result in (*contracts.values(), main) for warning in result["warnings"]],
+        rows=main.rows,
+        quarantined=main.quarantined,
+        tables={table: (result.rows, result.quarantined) for table, result in contracts.items()},
+        warnings=[warning for result in (*contracts.values(), main) for warning in result.warnings],
         parts=_split_parts(split),
         findings=[
             *said_findings(report["findings"], encoder.dropped),
@@ -214,9 +215,9 @@ def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], se
         ],
         columns=read_columns(catalog.load(f"{name}.columns")),
         seconds=seconds,
-        reading=record.get("reading"),
+        reading=record.reading,
         readings=readings,
-        waiting=waiting_facts(main, len(split), record["present"], record["since"]),
+        waiting=waiting_facts(main, len(split), record.present, record.since),
     )
 
 
@@ -261,7 +262,8 @@ def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:
 
 def _facts(checked: Checked, columns: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for table in {**checked.readings, **checked.tables}:
-        yield from reading_facts(checked.readings.get(table), _counts(checked.tables.get(table)), table)
+        counts = checked.tables.get(table)
+        yield from reading_facts(checked.readings.get(table), None if counts is None else _Counts(*counts), table)
     yield from _rows(checked)
     yield from columns
     for warning in checked.warnings:
@@ -272,11 +274,12 @@ def _facts(checked: Checked, columns: list[tuple[str, str]]) -> Iterator[tuple[s
 
 
 def _rows(checked: Checked) -> list[tuple[str, str]]:
-    return reading_facts(checked.reading, _counts((checked.rows, checked.quarantined))) + checked.waiting
+    return reading_facts(checked.reading, _Counts(checked.rows, checked.quarantined)) + checked.waiting
 
 
-def _counts(counts: tuple[int, int] | None) -> dict[str, int] | None:
-    return None if counts is None else dict(zip(("rows", "quarantined"), counts, strict=True))
+class _Counts(NamedTuple):
+    rows: int
+    quarantined: int
 
 
 def _seconds(seconds: Mapping[str, float]) -> str:

@@ -11,8 +11,10 @@ from kedro.pipeline import Node, Pipeline
 from lepton_pipeline.data.as_of import rows_there
 from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.contracts.contract import check_raw_table, enforce_contract
+from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.ingest import read_table, record_table
 from lepton_pipeline.data.raw_file import RawFile
+from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
 
@@ -73,7 +75,7 @@ def finish_table(source: str) -> Node:
 
 def number_rows(
     made: pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, IngestionRecord]:
     """Number the rows that were there at `dataset.as_of` from 0 and record what they are.
 
     Args:
@@ -105,7 +107,7 @@ def _reader_of(name: str) -> Callable[..., Any]:
         contract: Contract,
         dataset: Dataset,
         features: Features,
-    ) -> tuple[pd.DataFrame, dict[str, Any]]:
+    ) -> tuple[pd.DataFrame, Reading]:
         return read_table(raw, ingestion, contract, name, dataset, features)
 
     return read
@@ -114,7 +116,7 @@ def _reader_of(name: str) -> Callable[..., Any]:
 def _check_of(name: str, references: tuple[str, ...]) -> Callable[..., Any]:
     def check_contract(
         table: pd.DataFrame, contract: Contract, *others: pd.DataFrame
-    ) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
+    ) -> tuple[ContractResult, pd.DataFrame, dict[str, bytes]]:
         return check_raw_table(table, contract, name, dict(zip(references, others, strict=True)))
 
     return check_contract

@@ -18,6 +18,7 @@ from made_up import (
     make_slices,
 )
 
+from lepton_pipeline.data.reading import ReadFile, SkippedFile
 from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.parameters import About
 from lepton_pipeline.project.declaration import read_vertical
@@ -147,7 +148,7 @@ def test_figures_on_the_page_are_those_of_the_evidence(html):
     assert "0.0560 to 0.1000" in between(html, "explanation")
     for each in evidence.drift["columns"]:
         assert f"{each['psi']:.3f}" in between(html, "drift")
-    for value in (evidence.registration.weights_sha256, evidence.ingestion["sha256"], evidence.lineage["run_id"]):
+    for value in (evidence.registration.weights_sha256, evidence.ingestion.sha256, evidence.lineage["run_id"]):
         assert value in between(html, "lineage")
 
 
@@ -273,8 +274,8 @@ def test_a_run_without_a_table_of_columns_says_so_and_its_card_nothing():
 
 
 def evil_reading():
-    reading = make_evidence().ingestion["reading"]
-    return reading | {"files": [{"name": EVIL, "rows": 1, "set_apart": 0}], "skipped": [{"name": EVIL, "why": EVIL}]}
+    reading = make_evidence().ingestion.reading
+    return replace(reading, files=[ReadFile(EVIL, 1, 0)], skipped=[SkippedFile(EVIL, EVIL)])
 
 
 def evil_evidence():
@@ -286,7 +287,7 @@ def evil_evidence():
     return make_evidence(
         about=about,
         lineage=lineage | {"parameters": declared},
-        ingestion=make_evidence().ingestion | {"files": [EVIL], "reading": evil_reading()},
+        ingestion=replace(make_evidence().ingestion, files=[EVIL], reading=evil_reading()),
         contracts=[make_contract(EVIL, f"tables.{EVIL}")],
         features={"findings": [finding], "on_noise": "warn"},
         decision=replace(decision, reason=EVIL, checks=[Check(f"slice {EVIL}", False, EVIL)]),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +27,7 @@ from lepton_pipeline.data.contracts.chunks import Found, check_chunks
 from lepton_pipeline.data.contracts.data_docs import build_data_docs
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks, require_kept
+from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.contracts.validation import plain_value
 from lepton_pipeline.data.labels import label_missing
 from lepton_pipeline.errors import ConfigurationError, DataError
@@ -40,7 +40,7 @@ _CHUNK = 250_000
 
 def check_contract(
     table: pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
-) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
+) -> tuple[ContractResult, pd.DataFrame, dict[str, bytes]]:
     """Evaluate what `dataset` implies and what `contract` declares on every row of `table`.
 
     Args:
@@ -53,11 +53,7 @@ def check_contract(
         features: columns that are made later, so that they need not exist yet.
 
     Returns:
-        The result, ready for JSON: `contract` (where it is declared), `success`, `rows`, `quarantined`,
-        `max_quarantined` (a fraction), `stops` and `warnings` (messages), `expectations`: a list of `expect`,
-        `columns`, `arguments`, `on_failure`, `declared` (key path), `sentence`, `success`, `evaluated`, `unexpected`
-        (rows; None for checks of the whole table or column), `unexpected_fraction`, `examples` (at most 5 of `row`, an
-        index label, and `value`), `message`, `error`.
+        The result, with at most 5 examples of an expectation.
         The quarantined rows with their original values and index labels, and a last column `quarantine_reasons`, a list
         of texts a row. The pages of Data Docs by relative path; the first to open is `index.html`.
 
@@ -72,7 +68,7 @@ def check_contract(
 
 def check_raw_table(
     table: pd.DataFrame, contract: Contract, name: str, others: dict[str, pd.DataFrame]
-) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
+) -> tuple[ContractResult, pd.DataFrame, dict[str, bytes]]:
     """Evaluate the contract of one raw table.
 
     Args:
@@ -94,7 +90,7 @@ def check_raw_table(
 
 
 def enforce_contract(
-    table: pd.DataFrame, quarantine: pd.DataFrame, contract_result: dict[str, Any], contract: Contract
+    table: pd.DataFrame, quarantine: pd.DataFrame, contract_result: ContractResult, contract: Contract
 ) -> pd.DataFrame:
     """Stop the run where the contract is broken, and leave quarantined rows out.
 
@@ -112,7 +108,7 @@ def enforce_contract(
             quarantined. The message lists every reason.
     """
     reasons = Counter(reason for reasons in quarantine[REASONS] for reason in reasons)
-    counted = {**contract_result, "rows": len(table), "quarantined": len(quarantine)}
+    counted = replace(contract_result, rows=len(table), quarantined=len(quarantine))
     require_kept(counted, dict(reasons.most_common()), contract.max_quarantined)
     return table[~table.index.isin(quarantine.index)]
 
@@ -161,7 +157,7 @@ def _check(
     contract: Contract,
     key: str,
     label: _Label | None = None,
-) -> tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]:
+) -> tuple[ContractResult, pd.DataFrame, dict[str, bytes]]:
     """Evaluate `checks` on `checked`, which is `table` with further columns, and report them in terms of `table`."""
     _require_usable(table)
     found = _find(checked.reset_index(drop=True), checks, label)

@@ -12,6 +12,7 @@ from functools import cache
 from html import escape
 from typing import Any
 
+from lepton_pipeline.data.contracts.result import ContractResult, ExpectationResult
 from lepton_pipeline.data.contracts.validation import Verdict, quiet_great_expectations
 
 _STYLE = """
@@ -59,7 +60,7 @@ _PAGES = {"index.html": "Contract", "validation.html": "Validation", "expectatio
 _SUITE = "contract"
 
 
-def build_data_docs(result: dict[str, Any], verdicts: list[Verdict]) -> dict[str, bytes]:
+def build_data_docs(result: ContractResult, verdicts: list[Verdict]) -> dict[str, bytes]:
     """Render what was checked and what was found.
 
     Args:
@@ -87,15 +88,15 @@ def _framed(path: str, body: str) -> str:
     )
 
 
-def _index(result: dict[str, Any]) -> str:
-    state = '<span class="passed">kept ✓</span>' if result["success"] else '<span class="failed">broken ✗</span>'
+def _index(result: ContractResult) -> str:
+    state = '<span class="passed">kept ✓</span>' if result.success else '<span class="failed">broken ✗</span>'
     counts = (
-        f"{result['rows']:,} rows checked, {result['quarantined']:,} quarantined "
-        f"(at most {result['max_quarantined']:.2%} may be), {len(result['expectations'])} expectations."
+        f"{result.rows:,} rows checked, {result.quarantined:,} quarantined "
+        f"(at most {result.max_quarantined:.2%} may be), {len(result.expectations)} expectations."
     )
-    stops = _messages("What stops the run", result["stops"])
-    warnings = _messages("Warnings", result["warnings"])
-    rows = "\n".join(_index_row(each) for each in sorted(result["expectations"], key=lambda each: each["success"]))
+    stops = _messages("What stops the run", result.stops)
+    warnings = _messages("Warnings", result.warnings)
+    rows = "\n".join(_index_row(each) for each in sorted(result.expectations, key=lambda each: each.success))
     return (
         f"<h1>The contract is {state}</h1><p>{counts}</p>{stops}{warnings}<h4>Every expectation, failures first</h4>"
         "<table><thead><tr><th>Status</th><th>Expectation</th><th>On failure</th><th>Rows that do not conform</th>"
@@ -108,28 +109,26 @@ def _messages(title: str, messages: list[str]) -> str:
     return f'<h4>{title}</h4><ul class="messages">{items}</ul>' if messages else ""
 
 
-def _index_row(reported: dict[str, Any]) -> str:
-    count = reported["unexpected"]
-    counted = "–" if count is None else f"{count:,} ({reported['unexpected_fraction']:.2%})" if count else "0"
-    examples = "; ".join(f"{each['value']!r} (row {each['row']})" for each in reported["examples"])
-    explained = not reported["success"] and not reported["examples"]
-    note = f"<small>{escape(reported['message'])}</small>" if explained else ""
+def _index_row(reported: ExpectationResult) -> str:
+    count = reported.unexpected
+    counted = "–" if count is None else f"{count:,} ({reported.unexpected_fraction:.2%})" if count else "0"
+    examples = "; ".join(f"{each.value!r} (row {each.row})" for each in reported.examples)
+    explained = not reported.success and not reported.examples
+    note = f"<small>{escape(reported.message)}</small>" if explained else ""
     return (
         f"<tr><td>{_status(reported)}</td>"
-        f"<td>{escape(reported['sentence'])}<small>{escape(reported['declared'])}</small>{note}</td>"
-        f'<td>{reported["on_failure"]}</td><td class="number">{counted}</td><td>{escape(examples)}</td></tr>'
+        f"<td>{escape(reported.sentence)}<small>{escape(reported.declared)}</small>{note}</td>"
+        f'<td>{reported.on_failure}</td><td class="number">{counted}</td><td>{escape(examples)}</td></tr>'
     )
 
 
-def _status(reported: dict[str, Any]) -> str:
-    if reported["success"]:
+def _status(reported: ExpectationResult) -> str:
+    if reported.success:
         return '<span class="passed">✓ passed</span>'
-    if reported["error"] is not None:
+    if reported.error is not None:
         return '<span class="failed">✗ could not be evaluated</span>'
     return (
-        '<span class="failed">✗ failed</span>'
-        if reported["evaluated"]
-        else '<span class="waiting">– not evaluated</span>'
+        '<span class="failed">✗ failed</span>' if reported.evaluated else '<span class="waiting">– not evaluated</span>'
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.columns import kind_of
 from lepton_pipeline.onboarding.new.columns import planned_columns
@@ -49,7 +50,7 @@ class NewVertical:
     base_rate: float
     decisions: list[Decision]
     table: list[Column]
-    reading: dict[str, Any]
+    reading: Reading | None
 
 
 def new_vertical(
@@ -101,7 +102,7 @@ def new_vertical(
         _base_rate(plan),
         decisions(plan),
         columns,
-        profile.reading or {},
+        profile.reading,
     )
 
 

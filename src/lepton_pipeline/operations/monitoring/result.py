@@ -13,6 +13,7 @@ from lepton_pipeline.errors import ConfigurationError, DataError, nearest
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.model.version import WatchedVersion
 from lepton_pipeline.operations.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
 from lepton_pipeline.operations.monitoring.domain import one_a_group, tell_apart
 from lepton_pipeline.operations.monitoring.drift import (
@@ -37,7 +38,7 @@ def compare_new_rows(
     table: pd.DataFrame,
     new: pd.DataFrame,
     model: Artefact,
-    version: dict[str, Any],
+    version: WatchedVersion,
     reference: Reference | None,
     learnt: TrainingRows,
     dataset: Dataset,
@@ -78,7 +79,7 @@ def compare_new_rows(
     if reference is None:
         notes.append(
             "The champion was registered before a reference was kept with a model, so which rows are new and how they "
-            f"differ is not known. Train again: kedro run --pipelines {version['name']}."
+            f"differ is not known. Train again: kedro run --pipelines {version.name}."
         )
     elif len(new) < FEWEST_ROWS:
         few = {0: "No row is", 1: "Only 1 row is"}.get(len(new), f"Only {len(new)} rows are")
@@ -92,7 +93,7 @@ def compare_new_rows(
         tested = [*found["columns"], found["domain"], found["scores"]]
         drifted = any(each["flagged"] for each in tested if each is not None)
     decay = retraining.on_decay or Decay.model_validate({})
-    estimate = version["test"].get(gate.metric)
+    estimate = version.test.get(gate.metric)
     bound = decay_bound(decay, estimate)
     if reference is not None and len(new):
         compared = [each for each in found["columns"] if not each["ignored"]]
@@ -103,7 +104,7 @@ def compare_new_rows(
         ]
     return {
         "as_of": str(dataset.known_at),
-        "champion": {key: version[key] for key in ("name", "version", "run_id", "trained_until")},
+        "champion": {key: getattr(version, key) for key in ("name", "version", "run_id", "trained_until")},
         "rows_new": len(new),
         "rows_mature_new": int(new["label"].notna().sum()),
         **found,

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.data.contracts.result import ContractResult
+from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.registration import Registration
@@ -18,7 +20,7 @@ class Evidence:
 
     Attributes:
         about: what people must know who see a result.
-        ingestion: `rows`, `base_rate`, `columns`, `sha256` of the table, and `reading` where it was read from files.
+        ingestion: what the table was read from.
         contracts: results of the contracts, those of raw tables first, that of the table last.
         features: what `check_features` found.
         split: `part` and `label` of every row.
@@ -38,8 +40,8 @@ class Evidence:
     """
 
     about: About
-    ingestion: dict[str, Any]
-    contracts: list[dict[str, Any]]
+    ingestion: IngestionRecord
+    contracts: list[ContractResult]
     features: dict[str, Any]
     split: pd.DataFrame
     scores: pd.DataFrame
@@ -54,7 +56,7 @@ class Evidence:
     explanation: dict[str, Any] = field(default_factory=dict)
     drift: dict[str, Any] = field(default_factory=dict)
     columns: dict[str, Any] = field(default_factory=dict)
-    readings: dict[str, Any] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.data.contracts.result import ContractResult
+from lepton_pipeline.data.reading import IngestionRecord
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.publish import describe_version
@@ -17,8 +19,8 @@ from lepton_pipeline.tracking.lineage import read_run
 
 def write_report(
     about: About,
-    ingestion_record: dict[str, Any],
-    contract_result: dict[str, Any],
+    ingestion_record: IngestionRecord,
+    contract_result: ContractResult,
     feature_report: dict[str, Any],
     split: pd.DataFrame,
     scores: pd.DataFrame,
@@ -32,7 +34,7 @@ def write_report(
     explanation: dict[str, Any] | None = None,
     drift: dict[str, Any] | None = None,
     columns: dict[str, Any] | None = None,
-    **tables: dict[str, Any],
+    **tables: Any,
 ) -> dict[str, bytes]:
     """Write report and model card, and make the card the description of the model version.
 
