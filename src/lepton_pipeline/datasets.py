@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
-from glob import escape
 from os.path import normpath
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import fsspec
 from kedro.io import AbstractDataset, DatasetError
@@ -18,7 +15,7 @@ from kedro.utils import load_obj
 from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, raw_file, shown_path
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.system.permissions import share, shared_folder
+from lepton_pipeline.system.files import remove, replacing
 from lepton_pipeline.system.records import from_json, to_json
 
 _ROWS_A_GROUP = 1 << 16
@@ -73,21 +70,8 @@ class _LocalDataset(AbstractDataset[Any, Any]):
 
     def save(self, data: Any) -> None:
         """Write `data` whole, or leave what was there."""
-        shared_folder(self.path.parent)
-        # What a process that was killed has left.
-        for abandoned in self.path.parent.glob(f".{'[0-9a-f]' * 8}.{escape(self.path.name)}"):
-            _remove(abandoned)
-        temporary = self.path.with_name(f".{uuid4().hex[:8]}.{self.path.name}")
-        try:
+        with replacing(self.path, alone=True) as temporary:
             self._write(data, temporary)
-            if temporary.is_dir():
-                share(temporary)
-            if self.path.is_dir():
-                # A folder cannot be replaced in one step; a crash in between leaves it absent, not mixed.
-                self.remove()
-            temporary.replace(self.path)
-        finally:
-            _remove(temporary)
 
     def load(self) -> Any:
         """Read what is at the path."""
@@ -95,13 +79,7 @@ class _LocalDataset(AbstractDataset[Any, Any]):
 
     def remove(self) -> None:
         """Delete what is at the path, if anything is."""
-        if self.path.is_dir():
-            # Renamed first, so that a half-deleted folder is never taken for a whole one.
-            doomed = self.path.with_name(f".{uuid4().hex[:8]}.{self.path.name}")
-            self.path.replace(doomed)
-            _remove(doomed)
-        else:
-            self.path.unlink(missing_ok=True)
+        remove(self.path)
 
     def _write(self, data: Any, path: Path) -> None:
         raise NotImplementedError
@@ -268,10 +246,3 @@ class WorkFolderDataset(AbstractDataset[None, Path]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.path)}
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    elif path.exists():
-        path.unlink()

@@ -6,7 +6,6 @@ Every message says what was wrong, which value was seen, and what to do.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 class LeptonError(Exception):
@@ -79,8 +78,24 @@ def closest(column: str, names: Iterable[str]) -> str:
     return f"did you mean {match!r}" if match else f"the columns are {', '.join(map(repr, names)) or 'none'}"
 
 
-def nearest(column: str, names: Iterable[str]) -> str | None:
-    """The existing name that is most like `column`, whatever its case; None if none is like it."""
-    folded = {name.casefold(): name for name in names}
-    match = get_close_matches(column.casefold(), folded, n=1, cutoff=0.5)
-    return folded[match[0]] if match else None
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A question to put before a list of the names there are; empty if none of them is like `name`.
+
+    >>> did_you_mean("Finence", ["finance", "retail"])
+    "did you mean 'finance'? "
+    """
+    match = nearest(name, names)
+    return f"did you mean {match!r}? " if match else ""
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The existing name that is most like `name`, whatever its case; None if no name is like it."""
+    return next(iter(nearest_names(name, names, most=1)), None)
+
+
+def nearest_names(name: str, names: Iterable[str], most: int) -> list[str]:
+    """The existing names that are like `name`, whatever its case, the most similar first."""
+    from difflib import get_close_matches
+
+    folded = {each.casefold(): each for each in names}
+    return [folded[match] for match in get_close_matches(name.casefold(), folded, n=most, cutoff=0.5)]

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from kedro.framework.project import settings
 from kedro.pipeline import Pipeline
-from kedro.utils import find_kedro_project
 
 from lepton_pipeline.parameters.jobs import MONITORING, SCORING, Job
 from lepton_pipeline.pipelines import monitoring, scoring, training
+from lepton_pipeline.pipelines.ingestion import base_folder
 from lepton_pipeline.project.declaration import find_verticals
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Build the pipelines by name, see `jobs.Job`; `__default__` trains all verticals."""
-    project = find_kedro_project(Path.cwd()) or Path.cwd()
-    verticals = find_verticals(project / settings.CONF_SOURCE / "base")
+    verticals = find_verticals(base_folder())
     trained = {vertical: training.create_pipeline(vertical) for vertical in verticals}
     scored = {Job(vertical, SCORING).name: scoring.create_pipeline(vertical) for vertical in verticals}
     watched = {Job(vertical, MONITORING).name: monitoring.create_pipeline(vertical) for vertical in verticals}

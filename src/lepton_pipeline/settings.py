@@ -2,7 +2,7 @@
 
 import os
 
-from lepton_pipeline.hooks import DeclarationHook, FreshnessHook, RunHook, ScoringInputHook
+from lepton_pipeline.hooks import ProjectHooks
 from lepton_pipeline.project.config_loader import ConfigLoader
 from lepton_pipeline.system.variables import read_variable
 from lepton_pipeline.tracking.database import PATIENCE
@@ -20,7 +20,7 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
-HOOKS = (DeclarationHook(), FreshnessHook(), RunHook(), ScoringInputHook())
+HOOKS = (ProjectHooks(),)
 
 CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {

@@ -131,7 +131,7 @@ configure_project("lepton_pipeline")
 print([type(each).__name__ for each in settings.HOOKS])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip().endswith("'RunHook', 'ScoringInputHook', 'StageHook']")
+    assert done.stdout.strip().endswith("['ProjectHooks', 'StageHook']")
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from lepton_pipeline.cli.retrain import retrain
-from lepton_pipeline.system.job_lock import only_job
+from lepton_pipeline.system.locks import only_job
 
 
 def files(project):

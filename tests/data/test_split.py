@@ -58,6 +58,20 @@ def test_every_row_is_in_one_part_with_the_declared_share_and_base_rate(table, d
     assert (parts["label"] == (table["bought"] == "yes")).all()
 
 
+@pytest.mark.parametrize("strategy", ["stratified", "time", "group"])
+def test_of_more_rows_than_are_divided_some_all_over_the_table_are(strategy):
+    table = shipments(days(400), who=[f"c{row % 50}" for row in range(400)])
+    split, few = Split(strategy=strategy), Split(strategy=strategy, rows=100)
+    parts = split_rows(table, BY_BOTH, few)
+    assert parts.index.equals(table.index)
+    assert parts.dtypes.equals(split_rows(table, BY_BOTH, split).dtypes)
+    spaced = np.flatnonzero(parts["part"] != "gap")
+    assert (len(spaced), spaced[0], spaced[-1]) == (100, 0, 399)
+    assert set(np.diff(spaced)) <= {4, 5}
+    pd.testing.assert_frame_equal(parts.iloc[spaced], split_rows(table.iloc[spaced], BY_BOTH, split))
+    assert split_rows(table, BY_BOTH, Split(strategy=strategy, rows=400)).equals(split_rows(table, BY_BOTH, split))
+
+
 def test_gaps_in_the_index_are_kept(table, dataset):
     clean = table.drop([0, 5, 17])
     parts = split_rows(clean, dataset, Split())

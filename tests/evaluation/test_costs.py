@@ -167,7 +167,7 @@ def test_costs_that_make_the_model_idle_are_told_and_break_nothing(amount, acted
     assert (test["model"] >= metrics["threshold"]).mean() == acted
     assert decision in found["note"]
     assert metrics["test"]["model"]["f1"]["value"] == pytest.approx(2 * acted * 0.2 / 1.2)
-    assert set(draw_figures(scores, metrics, About())) >= {"roc.png", "score_histogram.png"}
+    assert set(draw_figures(scores, metrics, About())) >= {"roc.svg", "score_histogram.svg"}
     chosen = next(row for row in found["what_if"] if row["chosen"])
     assert chosen["precision"] == (pytest.approx(0.2) if acted else None)
     json.dumps(found, allow_nan=False)

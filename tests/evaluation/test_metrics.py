@@ -8,9 +8,10 @@ from sklearn import metrics as sklearn_metrics
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation import resampling
-from lepton_pipeline.evaluation.metrics import evaluate, measure, rank_rows, resample
+from lepton_pipeline.evaluation.metrics import evaluate, rank_rows, resample
 from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.parameters import Evaluation
+from lepton_pipeline.statistics.measures import measure
 
 MODELS = ["model", "logistic_regression", "hist_gradient_boosting"]
 QUICK = Evaluation(resamples=100)

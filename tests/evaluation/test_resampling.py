@@ -6,8 +6,9 @@ from scipy.stats import t as student
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation import resampling as module
 from lepton_pipeline.evaluation.metrics import evaluate
-from lepton_pipeline.evaluation.resampling import Sample, find_units, percentiles, resampling_units
+from lepton_pipeline.evaluation.resampling import LEVEL, Sample, find_units, resampling_units
 from lepton_pipeline.parameters import Dataset, Evaluation
+from lepton_pipeline.statistics.intervals import percentile_interval
 
 EVALUATION = Evaluation(resamples=500)
 
@@ -106,7 +107,7 @@ def test_a_draw_that_lacks_a_class_is_made_again_whatever_the_size_of_a_chunk(mo
 def test_an_interval_of_few_units_is_widened_by_students_factor():
     labels = pd.Series([0, 1] * 20)
     drawn = np.random.default_rng(0).normal(size=1000)
-    low, high = percentiles(drawn)
+    low, high = percentile_interval(drawn, LEVEL)
     by_row = Sample.of(labels).figure(0.0, drawn, least=-9)
     assert by_row["low"] == pytest.approx(low * student.ppf(0.975, 19) / 1.959964 * np.sqrt(20 / 19))
     groups = Sample.of(labels, pd.DataFrame({"group": np.arange(40) // 8})).figure(0.0, drawn, least=-9)

@@ -15,6 +15,7 @@ from lepton_pipeline.data.ingest import ingest_table, read_table
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.data.sql import FILE, run_query
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
@@ -23,7 +24,7 @@ from lepton_pipeline.features.leaks import check_features, enforce_report
 from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.verticals.energy import label_next_hour
-from lepton_pipeline.verticals.logistics import join_planes, join_weather, time_flights
+from lepton_pipeline.verticals.logistics import time_flights
 from lepton_pipeline.verticals.retail import drop_repeated_invoices, select_customer_lines, summarise_days
 from lepton_pipeline.verticals.retail_snapshots import take_snapshots
 
@@ -83,8 +84,8 @@ def logistics_table(vertical: str, declared: Vertical) -> pd.DataFrame:
     others = {
         name: read_table(each, declared.ingestion, declared.tables[name], name)[0] for name, each in texts.items()
     }
-    timed = join_weather(time_flights(others["flights"], others["airports"]), others["weather"])
-    return join_planes(timed, others["planes"]).reset_index(drop=True)
+    others["timed_flights"] = time_flights(others["flights"], others["airports"])
+    return run_query((CONF / "logistics" / FILE).read_text(), others, declared.dataset, FILE)
 
 
 def retail_table(vertical: str, declared: Vertical) -> pd.DataFrame:

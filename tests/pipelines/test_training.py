@@ -36,7 +36,7 @@ STAGES = [
     "gate_model",
     "write_report",
 ]
-FIGURES = ["calibration.png", "precision_recall.png", "roc.png", "score_histogram.png"]
+FIGURES = ["calibration.svg", "precision_recall.svg", "roc.svg", "score_histogram.svg"]
 
 
 def load(path: Path):
@@ -168,7 +168,7 @@ def test_the_same_seed_gives_the_same_bits_and_changes_nothing(trained, project)
     assert again.returncode == 0, again.stderr
     two = load(project.output("08_reporting", "registration.json"))
     assert one["weights_sha256"] == two["weights_sha256"]
-    for name in ("metrics.json", "figures/roc.png"):
+    for name in ("metrics.json", "figures/roc.svg"):
         assert first.output("08_reporting", name).read_bytes() == project.output("08_reporting", name).read_bytes()
 
     same = project.run("run", "--pipelines", "finance", "--fail-on-refusal")

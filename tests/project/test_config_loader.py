@@ -127,9 +127,10 @@ def test_aliases_are_followed(load):
 def test_a_file_of_another_vertical_is_not_read(load, tmp_path, monkeypatch):
     (tmp_path / "base/mill").mkdir()
     (tmp_path / "base/mill/parameters.yml").write_bytes(bomb(9))
-    monkeypatch.setattr(pipelines, "_requested_pipelines", ["shop_scoring"])
+    monkeypatch.setattr(pipelines, "_requested_pipelines", None)  # what it was is put back in the end
+    pipelines.set_requested(["shop_scoring"])
     assert load(b"shop: {dataset: {target: bought}}") == {"shop": {"dataset": {"target": "bought"}}}
-    monkeypatch.setattr(pipelines, "_requested_pipelines", ["shop", "mill"])
+    pipelines.set_requested(["shop", "mill"])
     with pytest.raises(ConfigurationError, match=r"base/mill/parameters.yml: its aliases"):
         load(b"shop: {}")
 

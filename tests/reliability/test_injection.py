@@ -13,6 +13,7 @@ import yaml
 from bad_inputs import DECLARED, purchases
 from conftest import REPOSITORY, Project, copy_face
 
+from lepton_pipeline.cli import LazyCommand, cli
 from lepton_pipeline.datasets import FolderDataset
 from lepton_pipeline.errors import DataError
 
@@ -69,6 +70,11 @@ def commands(group: click.Group, *before: str) -> list[tuple[tuple[str, ...], cl
     """The commands of the project that take a name, and no file alone."""
     found = []
     for name, command in group.commands.items():
+        if isinstance(command, LazyCommand):
+            command = command.load()
+        # What Kedro has of its own, or hands on to IPython, reads no names.
+        if command.callback.__module__.startswith("kedro.") or name == "ipython":
+            continue
         if isinstance(command, click.Group):
             found += commands(command, *before, name)
         elif any(isinstance(param, click.Argument) and not is_path(param) for param in command.params):
@@ -94,8 +100,6 @@ def arguments(command: click.Command, evil: str) -> list[str]:
 
 @pytest.mark.parametrize("evil", NAMES)
 def test_no_command_follows_a_name_out_of_its_folder_or_into_a_query(warm, project, evil):
-    from lepton_pipeline.cli import cli
-
     before = files(project)
     for words, command in commands(cli):
         warm.start(project.path, *words, *arguments(command, evil))

@@ -19,7 +19,7 @@ from lepton_pipeline.operations.retraining.history import job_runs
 from lepton_pipeline.pipelines.training import create_pipeline
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.versions import load_artefact
-from lepton_pipeline.system.job_lock import only_job
+from lepton_pipeline.system.locks import only_job
 
 JOB = ("retrain", "finance")
 TERM = " (SIGTERM)"

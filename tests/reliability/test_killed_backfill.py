@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from conftest import Project, copy_face
 
 from lepton_pipeline.cli.backfill import backfill
-from lepton_pipeline.system.job_lock import only_job
+from lepton_pipeline.system.locks import only_job
 
 COMMAND = ["backfill", "shop", "--from", "2025-03-01", "--every", "1mo"]
 TURN = "2025-04-01"
@@ -94,7 +94,7 @@ def test_a_killed_backfill_goes_on_and_shows_what_the_policy_was_worth(resumed):
     assert min(realised["always"][3:]) > 0.9
     assert min(realised["policy"][3:]) > 0.9
     assert found["summary"]["difference"]["never"]["low"] > 0.1
-    assert project.output("08_reporting", "backfill/backfill.png", "shop").read_bytes().startswith(b"\x89PNG")
+    assert project.output("08_reporting", "backfill/backfill.svg", "shop").read_bytes().startswith(b"<svg")
 
 
 def test_nothing_of_the_project_but_an_experiment_of_its_own_is_touched(resumed):

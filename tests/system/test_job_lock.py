@@ -7,12 +7,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lepton_pipeline.system.job_lock import JobLock, only_job
+from lepton_pipeline.system.locks import JobLock, only_job
 
 HOLD = """
 import sys
 from pathlib import Path
-from lepton_pipeline.system.job_lock import only_job
+from lepton_pipeline.system.locks import only_job
 with only_job(Path(sys.argv[1]), "shop") as holder:
     print(holder, flush=True)
     sys.stdin.readline()
@@ -77,7 +77,7 @@ def test_a_lock_that_cannot_say_who_holds_it_is_still_a_lock(tmp_path, monkeypat
     def full(*arguments, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with only_job(tmp_path, "shop") as holder:
         assert holder is None
         with hold(tmp_path) as second:

@@ -2,7 +2,8 @@ import pytest
 from rich.console import Console
 
 from lepton_pipeline.features.column_record import BY_CODE, CATEGORY, DATE, NUMBER, OTHERS, UNUSED, Column
-from lepton_pipeline.terminal.columns import facts_grid, show_columns
+from lepton_pipeline.terminal.columns import show_columns
+from lepton_pipeline.terminal.console import facts_grid
 
 
 def make_column(name, used_as=NUMBER, role="feature", kind="number", share=0.0, distinct=40, **others):

@@ -87,3 +87,11 @@ def test_where_a_run_is_says_no_password(run_log, address, shown):
     run = run_log.open("shop", "first", {})
     run_log.uri = address
     assert run_log.where(run).startswith(shown)
+    assert run_log.where(run).endswith(f"/runs/{run}?workflowType=machine_learning")
+
+
+def test_the_links_to_artefacts_open_the_pages_for_machine_learning(run_log):
+    run = run_log.open("shop", "first", {})
+    run_log.describe(run, "done", {"report": "report/report.html"})
+    note = run_log.client.get_run(run).data.tags["mlflow.note.content"]
+    assert f"/runs/{run}/artifacts/report/report.html?workflowType=machine_learning)" in note

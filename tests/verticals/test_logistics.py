@@ -11,12 +11,16 @@ import pytest
 import yaml
 
 from lepton_pipeline.data.columns import feature_columns
-from lepton_pipeline.errors import DataError
+from lepton_pipeline.data.sql import run_query
+from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.project.declaration import read_vertical
-from lepton_pipeline.verticals.logistics import ingestion, join_planes, join_weather, time_flights
+from lepton_pipeline.verticals.logistics import ingestion, time_flights
 
 CONF = Path(__file__).parents[2] / "conf/base/logistics/parameters.yml"
+QUERY = CONF.with_name("table.sql").read_text()
+PLANES = pd.DataFrame({"tailnum": ["N1", "N2"], "year": [2003.0, np.nan], "seats": [180, 55]})
 AIRPORTS = pd.DataFrame(
     {
         "faa": ["JFK", "EWR", "LAX", "PHX"],
@@ -61,6 +65,11 @@ def weather(*rows: dict[str, Any]) -> pd.DataFrame:
     table = pd.DataFrame([{"origin": "JFK", **OBSERVED, **row} for row in rows])
     hours = pd.Timestamp("2013-01-15") + pd.to_timedelta(table.pop("hour"), unit="h")
     return table.assign(time_hour=hours.astype("datetime64[us]"))
+
+
+def joined(timed_flights: pd.DataFrame, hours: pd.DataFrame, planes: pd.DataFrame = PLANES) -> pd.DataFrame:
+    tables = {"timed_flights": timed_flights, "weather": hours, "planes": planes}
+    return run_query(QUERY, tables, Dataset(target="arr_delay", positive_when="arr_delay >= 15"), "logistics/table.sql")
 
 
 def test_times_are_worked_out_in_utc():
@@ -117,7 +126,7 @@ def test_what_becomes_known_later_is_not_in_the_table_but_for_the_sources_of_win
 
 def test_weather_is_that_of_the_hour_before():
     hours = weather({"hour": 13, "temp": 41.0}, {"hour": 14, "temp": 99.0}, {"hour": 15, "temp": 98.0})
-    row = only(join_weather(timed(flight()), hours))
+    row = only(joined(timed(flight()), hours))
     assert row["temp"] == 41.0
     assert row["weather_matched"]
 
@@ -125,7 +134,7 @@ def test_weather_is_that_of_the_hour_before():
 @pytest.mark.parametrize("minute", [0, 1, 59])
 def test_weather_of_the_same_or_a_later_hour_is_never_used(minute):
     late = weather(*({"hour": hour, "precip": 1.0} for hour in range(14, 24)))
-    row = only(join_weather(timed(flight(sched_dep_time=900 + minute)), late))
+    row = only(joined(timed(flight(sched_dep_time=900 + minute)), late))
     assert not row["weather_matched"]
     added = [*OBSERVED, "temp_change", "pressure_change", "precip_3h"]
     assert all(np.isnan(row[name]) for name in added)
@@ -139,29 +148,26 @@ def test_changes_and_rain_look_back_three_hours():
         {"hour": 13, "pressure": 1008.0, "temp": 49.0, "precip": 0.1},
         {"hour": 14, "precip": 9.0},
     )
-    row = only(join_weather(timed(flight()), hours))
+    row = only(joined(timed(flight()), hours))
     assert (row["pressure_change"], row["temp_change"]) == (-6.0, 3.0)
     assert row["precip_3h"] == pytest.approx(0.6)
-    without_noon = join_weather(timed(flight()), hours[hours["precip"] != 0.2])
+    without_noon = joined(timed(flight()), hours[hours["precip"] != 0.2])
     assert only(without_noon)["precip_3h"] == pytest.approx(0.4)
 
 
 def test_weather_is_that_of_the_origin():
     hours = weather({"hour": 13, "temp": 41.0}, {"hour": 13, "origin": "EWR", "temp": 44.0})
-    joined = join_weather(timed(flight(origin="EWR"), flight(), flight(origin="LGA", dest="LAX")), hours)
-    assert joined["temp"].tolist()[:2] == [44.0, 41.0]
-    assert joined["weather_matched"].tolist() == [True, True, False]
+    made = joined(timed(flight(origin="EWR"), flight(), flight(origin="LGA", dest="LAX")), hours)
+    assert made["temp"].tolist()[:2] == [44.0, 41.0]
+    assert made["weather_matched"].tolist() == [True, True, False]
 
 
 def test_planes_are_found_by_their_number_and_unknown_ones_stay():
-    planes = pd.DataFrame({"tailnum": ["N1", "N2"], "year": [2003.0, np.nan], "seats": [180, 55]})
-    planes = planes.assign(engine="Turbo-fan", manufacturer="BOEING", engines=2, model="737", speed=np.nan)
     table = timed(flight(tailnum="N2"), flight(tailnum="N9"), flight(), flight(tailnum=np.nan))
-    joined = join_planes(table, planes)
-    assert joined["plane_age"].fillna(-1).tolist() == [-1, -1, 10, -1]
-    assert joined["seats"].fillna(-1).tolist() == [55, -1, 180, -1]
-    assert joined["plane_matched"].tolist() == [True, False, True, False]
-    assert joined.index.tolist() == [0, 1, 2, 3]
+    made = joined(table, weather({"hour": 13}))
+    assert made["plane_age"].fillna(-1).tolist() == [-1, -1, 10, -1]
+    assert made["seats"].fillna(-1).tolist() == [55, -1, 180, -1]
+    assert made["plane_matched"].tolist() == [True, False, True, False]
 
 
 def many_flights(rows: int) -> pd.DataFrame:
@@ -183,10 +189,6 @@ def many_flights(rows: int) -> pd.DataFrame:
     return flights(*made)
 
 
-def joined(table: pd.DataFrame, hours: pd.DataFrame) -> pd.DataFrame:
-    return join_weather(time_flights(table, AIRPORTS), hours)
-
-
 @pytest.mark.parametrize("hour", [14, 20])
 def test_what_happens_later_changes_no_earlier_flight(hour):
     rng = np.random.default_rng(1)
@@ -201,11 +203,11 @@ def test_what_happens_later_changes_no_earlier_flight(hour):
         temp=hours["temp"].mask(hours["time_hour"] >= cut, -40.0),
         precip=hours["precip"].mask(hours["time_hour"] >= cut, 9.0),
     ).sample(frac=1, random_state=3)
-    before = joined(table, hours)
+    before = joined(time_flights(table, AIRPORTS), hours)
     # A flight due in the hour of the cut still has the weather of the hour before.
     earlier = before.index[before["scheduled_at"] < cut]
     same_hour = before.index[before["scheduled_at"].dt.floor("h") == cut]
-    after = joined(changed, stormy)
+    after = joined(time_flights(changed, AIRPORTS), stormy)
     assert len(earlier) > 5
     assert len(same_hour) > 0
     pd.testing.assert_frame_equal(after.loc[earlier], before.loc[earlier])
@@ -214,7 +216,7 @@ def test_what_happens_later_changes_no_earlier_flight(hour):
 
 def test_no_declared_feature_uses_what_was_unknown_at_the_scheduled_departure():
     declared = read_vertical("logistics", yaml.safe_load(CONF.read_text())["logistics"])
-    table = joined(many_flights(300), weather({"hour": 13}))
+    table = joined(time_flights(many_flights(300), AIRPORTS), weather({"hour": 13}))
     cut = pd.Timestamp("2013-01-15 23:00")
     changed = table.assign(
         dep_delay=table["dep_delay"].mask(table["departed_at"] >= cut, 777.0),
@@ -238,7 +240,7 @@ def test_windows_count_a_delay_from_the_moment_it_is_known():
     first = flight(sched_dep_time=900, sched_arr_time=1215, dep_delay=30.0, arr_delay=25.0)
     due = [flight(sched_dep_time=925), flight(sched_dep_time=931), flight(sched_dep_time=1541)]
     due[-1] |= {"sched_arr_time": 1856, "time_hour": "2013-01-15 20:00"}
-    table = joined(flights(first, *due), weather({"hour": 13}))
+    table = joined(timed(first, *due), weather({"hour": 13}))
     made = derive_features(table, declared.dataset, declared.features)
     assert made["origin_2h"].fillna(-1).tolist() == [-1, -1, 30, -1]
     assert made["departed_1h"].tolist() == [0, 0, 1, 0]
@@ -253,10 +255,12 @@ def test_an_absent_column_is_named():
         time_flights(flights(flight()).drop(columns="sched_arr_time"), AIRPORTS)
     with pytest.raises(DataError, match=r"table 'airports' has no column 'tz'"):
         time_flights(flights(flight()), AIRPORTS.drop(columns="tz"))
-    with pytest.raises(DataError, match=r"table 'weather' has no column 'visib'"):
-        join_weather(table, hours.drop(columns="visib"))
-    with pytest.raises(DataError, match=r"table 'planes' has no column 'seats'"):
-        join_planes(table, pd.DataFrame({"tailnum": ["N1"], "year": [2003.0]}))
+    with pytest.raises(
+        ConfigurationError, match=r"^logistics/table\.sql, line 10: no column 'visib'; timed_flights has carrier"
+    ):
+        joined(table, hours.drop(columns="visib"))
+    with pytest.raises(ConfigurationError, match=r"no column 'seats'"):
+        joined(table, hours, PLANES.drop(columns="seats"))
 
 
 def test_a_text_where_a_number_is_needed_is_named():
@@ -267,17 +271,19 @@ def test_a_text_where_a_number_is_needed_is_named():
         time_flights(flights(flight(air_time="325"), flight(air_time="x")), AIRPORTS)
     with pytest.raises(DataError, match=r"column 'tz' of table 'airports' must hold numbers"):
         time_flights(flights(flight()), AIRPORTS.assign(tz="UTC"))
-    with pytest.raises(DataError, match=r"column 'temp' of table 'weather' .* under ingestion\.missing"):
-        join_weather(table, hours.assign(temp="cold"))
-    with pytest.raises(DataError, match=r"column 'year' of table 'planes' must hold numbers"):
-        join_planes(table, pd.DataFrame({"tailnum": ["N1"], "year": ["old"], "seats": [100]}))
+    with pytest.raises(
+        DataError, match=r"Could not convert string 'cold' to DOUBLE when casting from source column temp"
+    ):
+        joined(table, hours.assign(temp="cold"))
+    with pytest.raises(DataError, match=r"string 'old' to DOUBLE when casting from source column \"?year"):
+        joined(table, hours, pd.DataFrame({"tailnum": ["N1"], "year": ["old"], "seats": [100]}))
 
 
 def test_a_measure_without_any_value_is_missing():
     hours = weather({"hour": 13}).assign(temp=pd.Series([None], dtype="str"))
-    joined = only(join_weather(timed(flight()), hours))
-    assert joined["weather_matched"]
-    assert np.isnan([joined["temp"], joined["temp_change"]]).all()
+    row = only(joined(timed(flight()), hours))
+    assert row["weather_matched"]
+    assert np.isnan([row["temp"], row["temp_change"]]).all()
 
 
 def test_an_hour_that_no_calendar_has_is_named():
@@ -285,14 +291,18 @@ def test_an_hour_that_no_calendar_has_is_named():
         time_flights(flights(flight(), flight(month=13)), AIRPORTS)
 
 
-def test_the_nodes_change_no_argument():
-    table, hours = many_flights(5), weather({"hour": 13})
-    planes = pd.DataFrame({"tailnum": ["N1"], "year": [2003.0], "seats": [180], "engine": ["Turbo-fan"]})
-    planes = planes.assign(manufacturer="BOEING", engines=2)
-    copies = [frame.copy() for frame in (table, AIRPORTS, hours, planes)]
-    join_planes(joined(table, hours), planes)
-    for frame, copy in zip((table, AIRPORTS, hours, planes), copies, strict=True):
-        pd.testing.assert_frame_equal(frame, copy)
+def test_two_observations_of_an_hour_are_refused():
+    hours = weather({"hour": 13}, {"hour": 13, "temp": 41.0})
+    with pytest.raises(ConfigurationError, match=r"2 rows have flights\.position 0, and 2 of 2 repeat a key\. Add"):
+        joined(timed(flight()), hours)
+
+
+def test_the_node_changes_no_argument():
+    table, airports = many_flights(5), AIRPORTS.copy()
+    before = table.copy()
+    time_flights(table, airports)
+    pd.testing.assert_frame_equal(table, before)
+    pd.testing.assert_frame_equal(airports, AIRPORTS)
 
 
 def test_the_pipeline_reads_five_raw_tables_and_makes_the_table():

@@ -1,36 +1,50 @@
-"""The commands of the project, one module a group; Kedro adds them to its own."""
+"""The commands of the project. A command's module is imported when it runs: `kedro --help` needs their names alone."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
 
 import click
 
-from lepton_pipeline.cli.adopt import adopt
-from lepton_pipeline.cli.alerts import alerts
-from lepton_pipeline.cli.backfill import backfill
-from lepton_pipeline.cli.champion import champion
-from lepton_pipeline.cli.retrain import retrain, retrain_log
-from lepton_pipeline.cli.run import run_command
-from lepton_pipeline.cli.runs import compare, reproduce
-from lepton_pipeline.cli.schedule import schedule
-from lepton_pipeline.cli.status import status
-from lepton_pipeline.cli.vertical import vertical
+# Where each command is, and its line in the help: the first of its docstring, but for Kedro's own that are too long.
+COMMANDS = {
+    "adopt": ("adopt:adopt", "Let a copied project use its own runs and models."),
+    "alerts": ("alerts:alerts", "Try the channels of alerts."),
+    "backfill": ("backfill:backfill", "Replay the retraining policy of VERTICAL on past dates."),
+    "champion": ("champion:champion", "Show, replace, compare and verify champions."),
+    "compare": ("runs:compare", "Compare the latest runs of VERTICAL, the best first."),
+    "ipython": ("ipython:ipython", "Open IPython with the project's catalog and session."),
+    "jupyter": ("kedro.framework.cli.jupyter:jupyter", "Open Jupyter with the project's catalog and session."),
+    "package": ("kedro.framework.cli.project:package", "Build a wheel of the project."),
+    "reproduce": ("runs:reproduce", "Repeat a run and compare its metrics and weights."),
+    "retrain": ("retrain:retrain", "Train VERTICAL if its retraining policy says so."),
+    "retrain-log": ("retrain:retrain_log", "List the latest decisions on retraining VERTICAL."),
+    "run": ("run:run_command", "Run pipelines: training, scoring or monitoring."),
+    "schedule": ("schedule:schedule", "Start retraining jobs when they are due."),
+    "status": ("status:status", "Show the state of every vertical."),
+    "vertical": ("vertical:vertical", "Add, list, check and match verticals."),
+}
 
 
-@click.group(name="lepton_pipeline")
-def cli() -> None:
-    """Commands of lepton_pipeline."""
+class LazyCommand(click.Command):
+    """Stands for a command in the help of its group, and imports it where it is called."""
+
+    def __init__(self, name: str, target: str, short_help: str) -> None:
+        super().__init__(name, short_help=short_help)
+        self._target = target
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        module, _, attribute = self._target.partition(":")
+        module = module if "." in module else f"{__name__}.{module}"
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Parse the arguments as the command does, so that it is what click invokes."""
+        return self.load().make_context(*arguments, **options)
 
 
-for _command in (
-    run_command,
-    vertical,
-    compare,
-    reproduce,
-    champion,
-    retrain,
-    retrain_log,
-    backfill,
-    schedule,
-    alerts,
-    status,
-    adopt,
-):
-    cli.add_command(_command)
+# Named as Kedro's group is: the help lists both as one, `run` once.
+cli = click.Group("kedro", commands=[LazyCommand(name, *command) for name, command in COMMANDS.items()])

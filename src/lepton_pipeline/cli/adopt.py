@@ -16,9 +16,10 @@ from lepton_pipeline.system.readable import say
 @debug_option
 @explained
 def adopt(if_moved: bool, env: str | None) -> None:
-    """Let the runs and models of a copied project use the copied artefacts, not those of the original.
+    """Let a copied project use its own runs and models.
 
-    The original is not touched. A project that was moved needs this only before MLflow is used without kedro.
+    They keep the addresses of the original's artefacts, which is not touched, until this is done. A project
+    that was moved needs this only before MLflow is used without kedro.
     """
     from lepton_pipeline.system.locks import FileLock
     from lepton_pipeline.tracking.home import local_store

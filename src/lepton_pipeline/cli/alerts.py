@@ -13,7 +13,7 @@ from lepton_pipeline.system.readable import say
 
 @click.group()
 def alerts() -> None:
-    """Try the channels that alerts take."""
+    """Try the channels of alerts."""
 
 
 @alerts.command()
@@ -22,7 +22,7 @@ def alerts() -> None:
 @debug_option
 @explained
 def test(vertical: str, env: str | None) -> None:
-    """Send a trial by every channel that VERTICAL declares, whatever was told before.
+    """Send a trial by every channel of VERTICAL.
 
     Exit codes: 0 it got through by all, 1 not by all, 2 bad configuration or usage.
     """

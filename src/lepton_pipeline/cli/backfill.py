@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Beside the models of a vertical, and beside its reports.
 _SHELF, _REPORT = "data/06_models/{}/backfill", "data/08_reporting/{}/backfill"
 _INTERRUPTED = 130
-_PAGES = {"picture": "backfill/backfill.png", "table": "backfill/backfill.csv", "result": "backfill/backfill.json"}
+_PAGES = {"picture": "backfill/backfill.svg", "table": "backfill/backfill.csv", "result": "backfill/backfill.json"}
 
 
 @click.command()
@@ -40,11 +40,12 @@ _PAGES = {"picture": "backfill/backfill.png", "table": "backfill/backfill.csv", 
 def backfill(
     vertical: str, since: str, until: str, every: str, params: dict[str, Any], env: str | None, debug: bool
 ) -> None:
-    """Show what the policy of VERTICAL would have done in the past, and how good its models would have been.
+    """Replay the retraining policy of VERTICAL on past dates.
 
-    At each date the retraining job decides, trains, and asks the gate, with the rows and labels of then, in a store of
-    its own: registered models, their champion and the results of the vertical stay as they are. The same command goes
-    on where an earlier one was stopped.
+    At each date the retraining job decides, trains and asks the gate, with the rows and labels of then, and
+    its models are evaluated on what came later. It uses a store of its own: registered models, their champion
+    and the results of the vertical stay as they are. The same command goes on where an earlier one was
+    stopped.
 
     Exit codes: 0 done, also where another backfill is at work, 2 bad configuration or usage, 3 data that cannot be
     used, 130 and 143 interrupted, 1 anything else.
@@ -67,7 +68,7 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
     from lepton_pipeline.operations.backfill.steps import BackfillSteps
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.parameters.jobs import BACKFILL, KIND, Job
-    from lepton_pipeline.system.job_lock import FOLDER, only_job
+    from lepton_pipeline.system.locks import JOB_LOCKS, only_job
     from lepton_pipeline.system.signals import unwinding
     from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
@@ -76,7 +77,7 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
     now = datetime.now(UTC)
     grid = make_grid(since, until, every, now)
     name = Job(vertical, BACKFILL).name
-    with only_job(project / FOLDER, name, "kedro backfill") as holder, unwinding():
+    with only_job(project / JOB_LOCKS, name, "kedro backfill") as holder, unwinding():
         if holder is not None:
             say(f"{vertical}: another backfill is at work ({holder}); nothing done")
             return 0
@@ -142,26 +143,24 @@ def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run
 
     from lepton_pipeline.operations.backfill.chart import draw_backfill
     from lepton_pipeline.operations.backfill.result import as_table, figures, series
+    from lepton_pipeline.system.files import write_bytes
     from lepton_pipeline.terminal.backfill import backfill_markdown
 
     folder = project / _REPORT.format(found["vertical"])
-    folder.mkdir(parents=True, exist_ok=True)
     contents = {
         "backfill.json": json.dumps(found, indent=2, ensure_ascii=False).encode(),
         "backfill.csv": as_table(found).to_csv(index=False).encode(),
-        "backfill.png": draw_backfill(found, caution),
+        "backfill.svg": draw_backfill(found, caution),
     }
     for name, content in contents.items():
-        part = folder / f".{name}.part"
-        part.write_bytes(content)
-        part.replace(folder / name)
+        write_bytes(folder / name, content, alone=True)
         log.attach(run_id, folder / name, "backfill")
     log.metrics(run_id, figures(found))
     for step, values in enumerate(series(found)):
         log.metrics(run_id, values, step)
     log.describe(run_id, backfill_markdown(found), _PAGES)
     where = folder.relative_to(project)
-    return {"picture": str(where / "backfill.png"), "table": str(where / "backfill.csv")}
+    return {"picture": str(where / "backfill.svg"), "table": str(where / "backfill.csv")}
 
 
 @contextmanager

@@ -20,7 +20,7 @@ _reason = click.option("--reason", required=True, help="Why the champion changes
 
 @click.group()
 def champion() -> None:
-    """Show, roll back, promote, compare and verify champions: the model versions that are used."""
+    """Show, replace, compare and verify champions."""
 
 
 @champion.command(name="list")
@@ -29,7 +29,7 @@ def champion() -> None:
 @debug_option
 @explained
 def list_champions(vertical: str | None, env: str | None) -> None:
-    """List who was champion of VERTICAL, or of all, from when to when, and why it moved."""
+    """List the champions of VERTICAL, or of all, and why they changed."""
     from lepton_pipeline.project.declaration import find_verticals
     from lepton_pipeline.registry.champion import history, require_model
     from lepton_pipeline.terminal.champions import print_history
@@ -50,7 +50,7 @@ def list_champions(vertical: str | None, env: str | None) -> None:
 @debug_option
 @explained
 def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> None:
-    """Make an earlier champion of VERTICAL the champion again, if its files are whole."""
+    """Make an earlier champion of VERTICAL the champion again."""
     from lepton_pipeline.registry.champion import require_model, roll_back
 
     client = _client(env)
@@ -91,9 +91,9 @@ def promote(vertical: str, version: int, force: bool, reason: str, env: str | No
 @debug_option
 @explained
 def diff(vertical: str, a: str, b: str, env: str | None) -> None:
-    """Compare the versions A and B of VERTICAL: data, parameters, figures. Each is a number or an alias.
+    """Compare data, parameters and metrics of two versions.
 
-    Both are scored on the test rows on disk that neither has learnt from.
+    A and B are each a number or an alias. Both are scored on the test rows on disk that neither has learnt from.
     """
     from lepton_pipeline.registry.champion import require_model
     from lepton_pipeline.registry.diff import compare_versions
@@ -110,7 +110,10 @@ def diff(vertical: str, a: str, b: str, env: str | None) -> None:
 @debug_option
 @explained
 def verify(vertical: str | None, env: str | None) -> None:
-    """Compare the files of every version of VERTICAL, or of all, with what was registered; none of them is run."""
+    """Compare the files of every version with what was registered.
+
+    Of VERTICAL, or of all. None of the files is run.
+    """
     from lepton_pipeline.registry.champion import require_model
     from lepton_pipeline.registry.versions import all_versions, verify_version
 

@@ -33,7 +33,7 @@ _INTERRUPTED = 130
 def retrain(
     vertical: str, as_of: str | None, dry_run: bool, force: bool, fail_on_refusal: bool, env: str | None, debug: bool
 ) -> None:
-    """Train VERTICAL where its policy (`retraining:`) says that it is due.
+    """Train VERTICAL if its retraining policy says so.
 
     Exit codes: 0 done, also where nothing is due or another job is at work, 2 bad configuration or usage, 3 data that
     break the contract, 4 gate refused (with --fail-on-refusal), 130 and 143 interrupted, 1 anything else.
@@ -65,7 +65,7 @@ def retrain(
 @debug_option
 @explained
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
-    """List what the latest jobs of VERTICAL decided, the latest first."""
+    """List the latest decisions on retraining VERTICAL."""
     from lepton_pipeline.operations.retraining.history import job_runs
     from lepton_pipeline.terminal.retraining import print_jobs
     from lepton_pipeline.tracking.runs import existing_store, read_tracking
@@ -109,12 +109,12 @@ def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
 def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on_refusal: bool) -> int:
     """Do the job, unless another process does, and return the exit code."""
     from lepton_pipeline.operations.retraining.job import run_job
-    from lepton_pipeline.system.job_lock import FOLDER, only_job
+    from lepton_pipeline.system.locks import JOB_LOCKS, only_job
     from lepton_pipeline.terminal.retraining import print_decision
     from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
     project = project_folder()
-    with only_job(project / FOLDER, request.vertical) as holder:
+    with only_job(project / JOB_LOCKS, request.vertical) as holder:
         if holder is not None:
             say(f"{request.vertical}: another job is at work ({holder}); nothing done")
             return 0

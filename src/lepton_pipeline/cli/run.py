@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli.errors import report_error
 from lepton_pipeline.cli.options import readable
-from lepton_pipeline.errors import ConfigurationError, GateRefusedError
-from lepton_pipeline.hooks import RunHook
+from lepton_pipeline.errors import ConfigurationError, GateRefusedError, did_you_mean
+from lepton_pipeline.hooks import ProjectHooks
 from lepton_pipeline.parameters.jobs import TRAINING, Job
 from lepton_pipeline.project.resume import KedroHint, how_to_go_on, kedro_hint
 from lepton_pipeline.system.readable import readable_output, say
@@ -27,11 +26,12 @@ _INTERRUPTED = 130
 
 
 def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
-    """Run pipelines: those given by --pipelines, or the training of all verticals, one after the other.
+    """Run pipelines: training, scoring or monitoring.
 
-    `finance` trains the vertical finance, `finance_scoring` scores new rows with its champion. A pipeline that fails
-    does not keep the others from running. Exit codes: 0 done, 2 bad configuration or usage,
-    3 data that break the contract, 4 gate refused (with --fail-on-refusal), 130 interrupted, 1 anything else, also
+    Those of --pipelines, or the training of all verticals, one after the other: `finance` trains the vertical
+    finance, `finance_scoring` scores new rows with its champion, `finance_monitoring` monitors it. A pipeline
+    that fails does not keep the others from running. Exit codes: 0 done, 2 bad configuration or usage, 3 data
+    that break the contract, 4 gate refused (with --fail-on-refusal), 130 interrupted, 1 anything else, also
     where another process, such as kedro retrain, is at work on the same pipeline.
     """
     readable_output()
@@ -80,7 +80,7 @@ def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: b
 
 def _require_promotion(vertical: str) -> None:
     # Kedro returns only what no later stage reads; the gate's decision is read by the report.
-    decisions = next(hook.decisions for hook in settings.HOOKS if isinstance(hook, RunHook))
+    decisions = next(hook.decisions for hook in settings.HOOKS if isinstance(hook, ProjectHooks))
     decision = decisions.get(vertical)
     if decision is not None and decision.promoted is False:
         raise GateRefusedError(f"{vertical}: the gate refused the model: {decision.reason}")
@@ -96,8 +96,7 @@ def _selected(options: dict[str, Any]) -> list[str]:
     asked = [options["pipeline"]] if options["pipeline"] else list(dict.fromkeys(options["pipelines"]))
     unknown = [name for name in asked if name not in pipelines]
     if unknown:
-        close = get_close_matches(unknown[0], known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = did_you_mean(unknown[0], known)
         raise ConfigurationError(f"--pipelines: no pipeline {unknown[0]!r}; {hint}there are {', '.join(known)}.")
     if str(options["runner"]).endswith("ParallelRunner"):
         raise ConfigurationError(

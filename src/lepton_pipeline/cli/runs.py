@@ -11,6 +11,7 @@ from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli.errors import report_error
+from lepton_pipeline.system.files import write_text
 from lepton_pipeline.system.permissions import refused
 from lepton_pipeline.system.readable import say
 
@@ -29,7 +30,10 @@ _debug = click.option("--debug", is_flag=True, help="Show the traceback of an er
 @_env
 @_debug
 def compare(vertical: str, last: int, html: Path | None, env: str | None, debug: bool) -> None:
-    """Put the latest runs of VERTICAL side by side, the best first, on the terminal and as an HTML page."""
+    """Compare the latest runs of VERTICAL, the best first.
+
+    On the terminal, and as an HTML page.
+    """
     from lepton_pipeline.registry.versions import model_versions
     from lepton_pipeline.runs.compare import compare_runs
     from lepton_pipeline.runs.compare_page import compare_page
@@ -55,10 +59,11 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None, debug:
 @_env
 @_debug
 def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None, debug: bool) -> None:
-    """Make the run RUN_ID, or the only one whose id begins so, again and compare every metric and the weights.
+    """Repeat a run and compare its metrics and weights.
 
-    It runs in a scratch folder with a store of its own; data and registry of the project stay as they are. Exit codes:
-    0 everything is equal, 5 it is not, or could not be, 2 bad usage, 1 anything else.
+    RUN_ID may be the beginning of an id. It runs in a scratch folder with a store of its own; data and
+    registry of the project stay as they are. Exit codes: 0 everything is equal, 5 it is not, or could not be,
+    2 bad usage, 1 anything else.
     """
     from lepton_pipeline.runs.reproduce import reproduce_run
     from lepton_pipeline.terminal.runs import print_checks, print_outcome
@@ -84,20 +89,12 @@ def _tracking(env: str | None) -> Any:
 def _write_page(page: Path, text: str, *, asked: bool) -> str:
     """Write the page, and say where it is; a user who may only read gets the table alone, unless they asked for it."""
     try:
-        _write(page, text)
+        write_text(page, text)
     except OSError as error:
         if asked or (problem := refused(error)) is None:
             raise
         return f"There is no page: {problem}"
     return f"The same as a page: {page}"
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _project() -> Path:

@@ -29,7 +29,7 @@ def schedule() -> None:
 @click.option("--grace", type=click.FloatRange(0), default=60.0, show_default=True, help="Seconds a job has to end.")
 @env_option
 def run(parallel: int, grace: float, env: str | None) -> None:
-    """Follow the schedules of all verticals until told to stop (Ctrl-C, SIGTERM)."""
+    """Follow the schedules of all verticals until stopped."""
     _become("run", ["--parallel", str(parallel), "--grace", str(grace)], env)
 
 
@@ -38,7 +38,10 @@ def run(parallel: int, grace: float, env: str | None) -> None:
 @_parallel
 @env_option
 def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
-    """Start what is due now, wait for it, and end. Exit code 1 if a job failed."""
+    """Start what is due now and wait for it.
+
+    Exit code 1 if a job failed.
+    """
     chosen = [word for vertical in verticals for word in ("--vertical", vertical)]
     _become("once", ["--parallel", str(parallel), *chosen], env)
 
@@ -49,7 +52,7 @@ def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
 @debug_option
 @explained
 def list_schedules(times: int, env: str | None) -> None:
-    """List the verticals: next times in their own zone, last result, retries."""
+    """List next times, last results and retries."""
     from lepton_pipeline.operations.schedule.overview import overview
     from lepton_pipeline.terminal.schedule import print_overview
 
@@ -75,7 +78,7 @@ def export(
     image: str | None,
     env: str | None,
 ) -> None:
-    """Write the schedules for another scheduler: TARGET is airflow, cron, systemd or kubernetes."""
+    """Write the schedules for airflow, cron, systemd or kubernetes."""
     from lepton_pipeline.operations.schedule.export import Place, write_export
     from lepton_pipeline.operations.schedule.read import read_policies
 

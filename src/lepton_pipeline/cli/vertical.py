@@ -65,7 +65,9 @@ def list_verticals(env: str | None) -> None:
 @env_option
 @debug_option
 def check(name: str | None, env: str | None, debug: bool) -> None:
-    """Check the vertical NAME, or all: configuration, catalog and contract against the data. Nothing is trained.
+    """Check configuration, catalog and contract against the data.
+
+    Of the vertical NAME, or of all. Nothing is trained.
 
     Exit codes: 0 done, 2 bad configuration, 3 data that cannot be used or break the contract, 1 anything else.
     """
@@ -92,7 +94,7 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
 @debug_option
 @explained
 def match(file: Path) -> None:
-    """Rank the verticals by how well the table in FILE fits each: which one serves a client's need."""
+    """Rank the verticals by how well the table in FILE fits."""
     from lepton_pipeline.onboarding.match import match_file, print_matches
 
     print_matches(match_file(project_folder(), file))

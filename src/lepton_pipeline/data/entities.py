@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.parameters import Dataset, Split
+from lepton_pipeline.statistics.ranks import auc
 
 # Entities of several rows in all, and of each outcome: with fewer, chance or a handful of categories looks the same.
 FEWEST, FEWEST_OF_A_CLASS = 10, 5
@@ -148,8 +149,5 @@ def _ordered(values: pd.Series, labels: np.ndarray) -> bool:
     if len(shares) > 1 and (shares[1:] != shares[:-1]).mean() <= (1 - AGREEMENT) * chance:
         return True
     known = values.notna().to_numpy()
-    ranks = values[known].rank().to_numpy(dtype=float)
-    positives = labels[known] == 1
-    count, rest = int(positives.sum()), int((~positives).sum())
-    auc = (ranks[positives].sum() - count * (count + 1) / 2) / (count * rest)
-    return bool(max(auc, 1 - auc) >= ORDERED)
+    area = auc(values[known].rank().to_numpy(dtype=float), labels[known])
+    return bool(max(area, 1 - area) >= ORDERED)

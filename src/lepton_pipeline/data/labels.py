@@ -11,7 +11,7 @@ import pandas as pd
 
 from lepton_pipeline.data.as_of import label_known
 from lepton_pipeline.data.expressions.expression import parse_expression
-from lepton_pipeline.errors import DataError, nearest
+from lepton_pipeline.errors import DataError, did_you_mean
 from lepton_pipeline.parameters import Dataset
 
 _EXAMPLES = 5
@@ -110,8 +110,7 @@ def _remedy(target: pd.Series, positive: str | float | bool | None) -> str:
     seen = target.dropna().unique().tolist()
     meant = [value for value in seen if _as_text(value) & _as_text(positive)]
     if not meant:
-        close = nearest(str(positive), sorted({str(value) for value in seen}))
-        hint = f"did you mean {close!r}? " if close else ""
+        hint = did_you_mean(str(positive), sorted({str(value) for value in seen}))
         return f"{hint}Check dataset.target and dataset.positive"
     value = meant[0]
     if isinstance(value, str) and isinstance(positive, str):

@@ -45,7 +45,7 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
     Args:
         feature_table: rows that kept the contract, with the columns `dataset.time`, `dataset.group` where needed.
         dataset: names the target, its positive class, time and group, and how long a label takes to be known.
-        split: strategy, fractions of the row count, gap, and the seed of a draw.
+        split: strategy, fractions of the row count, gap, the seed of a draw, and the most rows that are divided.
 
     Returns:
         Indexed as `feature_table`: `part` ("train", "validation", "test", or "gap" for a row used for nothing) and
@@ -59,6 +59,11 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
             the other has missing values; a duration does not fit the column of times.
     """
     labels = positive_labels(feature_table, dataset)
+    if split.rows is not None and split.rows < len(feature_table):
+        spaced = np.linspace(0, len(feature_table) - 1, split.rows).round().astype(np.int64)
+        some = split_rows(feature_table.iloc[spaced], dataset, split.model_copy(update={"rows": None}))
+        unused = pd.DataFrame({"part": GAP, "label": labels, "fold": np.int8(NO_FOLD)}, index=labels.index)
+        return pd.concat([some, unused.drop(some.index)]).loc[labels.index]
     if split.strategy == "stratified":
         part = _split_stratified(labels, split)
     elif split.strategy == "group":

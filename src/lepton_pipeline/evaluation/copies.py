@@ -11,10 +11,10 @@ import pandas as pd
 from lepton_pipeline.data.copies import COPY, SAME_INPUTS
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.copies_words import NOTABLE, deduplicate, exceed_chance, say_copies
-from lepton_pipeline.evaluation.intervals import auc_interval
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.evaluation.slices import FEWEST_OF_A_CLASS
 from lepton_pipeline.parameters import Split
+from lepton_pipeline.statistics.intervals import auc_interval
 
 Mask = npt.NDArray[np.bool_]
 

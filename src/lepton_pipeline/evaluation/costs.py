@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.evaluation.metrics import OWN, accumulate, weigh
+from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.evaluation.outcomes import acting_and_leaving
 from lepton_pipeline.evaluation.resampling import Figure, Sample
 from lepton_pipeline.evaluation.threshold import capacity_threshold
 from lepton_pipeline.parameters import Evaluation
+from lepton_pipeline.statistics.measures import accumulate, weigh
 
 CASES = 1000
 # Shares of the cases that the rows of the what-if table act on, as far as equal scores and rounding allow.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lepton_pipeline.evaluation.metrics import RankedRows
+from lepton_pipeline.evaluation.resampling import LEVEL
+from lepton_pipeline.statistics.intervals import normal_deviate, wilson
+from lepton_pipeline.statistics.measures import RankedRows
 
 _CURVE_POINTS = 4000
-_WILSON_Z = 1.959964
 
 
 def rates(ranked: RankedRows, most: int = _CURVE_POINTS) -> tuple[np.ndarray, np.ndarray]:
@@ -21,11 +22,10 @@ def rates(ranked: RankedRows, most: int = _CURVE_POINTS) -> tuple[np.ndarray, np
 
 
 def bin_rows(ranked: RankedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Mean score, observed rate, its Wilson interval (Wilson 1927) and the rows of each calibration bin."""
+    """Mean score, observed rate, its Wilson interval and the rows of each calibration bin."""
     counts = np.diff(np.append(ranked.bin_starts, len(ranked.labels)))
     predicted = np.add.reduceat(ranked.scores, ranked.bin_starts) / counts
     observed = np.add.reduceat(ranked.labels, ranked.bin_starts) / counts
-    spread = _WILSON_Z**2 / counts
-    centre = (observed + spread / 2) / (1 + spread)
-    reach = np.sqrt(spread * observed * (1 - observed) + spread**2 / 4) / (1 + spread)
-    return predicted, observed, centre - reach, centre + reach, counts
+    z = normal_deviate(LEVEL)
+    _, low, high = np.array([wilson(*each, z) for each in zip(observed, counts, strict=True)]).T
+    return predicted, observed, low, high, counts

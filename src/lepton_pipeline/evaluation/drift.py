@@ -10,6 +10,7 @@ import pandas as pd
 
 from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn, as_numbers
 from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.statistics.two_samples import chi_square, holm, missing_test, stability_index
 
 # Above .1 a shift is by custom worth a look, above .25 it is large (Siddiqi 2006, "Credit Risk Scorecards").
 PSI_BOUND = 0.1
@@ -69,7 +70,7 @@ def compare_rows(train: pd.DataFrame, other: pd.DataFrame, encoder: Encoder) -> 
     Numbers are compared by the two-sample Kolmogorov-Smirnov test, categories by the chi-square test of homogeneity,
     and missing values by the chi-square test of their two rates. The p-value of a column is that of its most surprising
     test, times the number of its tests; those of all columns are corrected by Holm's method (1979), which needs no
-    independence: columns of one table hang together. The tests take rows for independent, so rows that follow each
+    independence: columns of one table are correlated. The tests take rows for independent, so rows that follow each
     other closely in time surprise them too easily; therefore a column is flagged only if the population stability index
     (PSI: sum of (q - p) ln(q / p) over bins, half a row added to each) is beyond `PSI_BOUND`, too. Bins are tenths of
     the training values, or levels with at least 1 % of the rows and one for all others; missing values have their own.
@@ -158,39 +159,3 @@ def pool_levels(counts: pd.DataFrame) -> np.ndarray:
     share = counts.sum(axis=1) / max(rows.sum(), 1)
     apart = (share * rows.min() >= _FEWEST) & (share >= _SMALLEST_SHARE)
     return np.vstack([counts[apart].to_numpy(), counts[~apart].to_numpy().sum(axis=0)])
-
-
-def missing_test(train: np.ndarray, other: np.ndarray) -> list[float]:
-    """P-value of the two rates of missing values, counted last; all: no test, none: certainty of no change."""
-    table = np.array([[counts[-1], counts[:-1].sum()] for counts in (train, other)], dtype=float)
-    if not table[:, 0].any():
-        return [] if table[:, 1].all() else [1.0]
-    return chi_square(table.T)[1]
-
-
-def chi_square(counts: np.ndarray) -> tuple[float, list[float]]:
-    """Chi-square test of homogeneity of two columns of counts; rows without any count are left out."""
-    from scipy.stats import chi2_contingency
-
-    counts = counts[counts.sum(axis=1) > 0]
-    if len(counts) < 2 or not counts.sum(axis=0).all():
-        return 0.0, [1.0]
-    tested = chi2_contingency(counts, correction=True)
-    return float(tested.statistic), [float(tested.pvalue)]
-
-
-def stability_index(train: np.ndarray, other: np.ndarray) -> float:
-    """PSI of two counts of rows by bin, half a row added to each; see `compare_rows`."""
-    used = (train + other) > 0
-    shares = [(counts[used] + 0.5) / (counts[used] + 0.5).sum() for counts in (train, other)]
-    return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
-
-
-def holm(p_values: list[float]) -> np.ndarray:
-    """P-values corrected for their number, step down (Holm 1979)."""
-    raw = np.array(p_values)
-    order = np.argsort(raw, kind="stable")
-    stepped = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
-    corrected = np.empty_like(raw)
-    corrected[order] = np.minimum(stepped, 1.0)
-    return corrected

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.evaluation.intervals import variance_between
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.features.column_encoders import NumericColumn
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.typical import show
 from lepton_pipeline.parameters import Evaluation
+from lepton_pipeline.statistics.intervals import normal_deviate
+from lepton_pipeline.statistics.ranks import Placements, delong_variance, placements
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,7 +28,6 @@ _QUANTILES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.9
 _CATEGORIES = 8
 _RARE = 0.01
 _REASONS = 5
-_NORMAL_95 = 1.959964
 _FEWEST_FOR_A_VARIANCE = 2
 
 
@@ -73,7 +73,7 @@ def explain_model(
     return {
         "metric": "auc",
         "rows": len(rows),
-        "auc": float(np.mean(_placements(probability, labels)[0])),
+        "auc": float(np.mean(placements(probability, labels)[0])),
         "permutations": PERMUTATIONS,
         "importance": importance,
         "effects": [
@@ -102,42 +102,26 @@ def _importance(
     artefact: Artefact, rows: pd.DataFrame, sample: Sample, probability: Floats, generator: np.random.Generator
 ) -> list[dict[str, Any]]:
     labels = sample.labels
-    before = _placements(probability, labels)
+    before = placements(probability, labels)
     places = np.concatenate([generator.permutation(len(rows)) for _ in range(PERMUTATIONS)])
     copies = rows.iloc[np.tile(np.arange(len(rows)), PERMUTATIONS)].reset_index(drop=True)
     found = []
     for column in rows:
         moved = _with_column(copies, str(column), rows[column].iloc[places].array)
         scores = artefact.predict(moved)["probability"].to_numpy().reshape(PERMUTATIONS, len(rows))
-        after = [_placements(each, labels) for each in scores]
-        falls = [before[label] - np.mean([each[label] for each in after], axis=0) for label in (0, 1)]
+        after = [placements(each, labels) for each in scores]
+        positives, negatives = (before[side] - np.mean([each[side] for each in after], axis=0) for side in (0, 1))
+        falls = (positives, negatives)
         value, reach = float(falls[0].mean()), _reach(falls, sample)
         found.append({"column": str(column), "value": value, "low": value - reach, "high": value + reach})
     return sorted(found, key=lambda each: -each["value"])
 
 
-def _placements(scores: Floats, labels: np.ndarray) -> tuple[Floats, Floats]:
-    """For each positive row the share of negatives it beats, for each negative the share of positives it loses to.
-
-    A tie counts half; the mean of either is the AUC.
-    """
-    positives, negatives = np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
-    of_positives = negatives.searchsorted(scores[labels == 1]) + negatives.searchsorted(scores[labels == 1], "right")
-    of_negatives = positives.searchsorted(scores[labels == 0]) + positives.searchsorted(scores[labels == 0], "right")
-    return of_positives / (2 * len(negatives)), 1 - of_negatives / (2 * len(positives))
-
-
-def _reach(falls: list[Floats], sample: Sample) -> float:
+def _reach(falls: Placements, sample: Sample) -> float:
     """Half the width of the interval of a mean of placements; of a class or unit that is alone nothing is known."""
     if min(sample.units, *map(len, falls)) < _FEWEST_FOR_A_VARIANCE:
         return 1.0
-    variance = sum(float(fall.var(ddof=1)) / len(fall) for fall in falls)
-    if sample.codes is not None:
-        parts = np.empty(len(sample.labels))
-        for label, fall in zip((1, 0), falls, strict=True):
-            parts[sample.labels == label] = (fall - fall.mean()) / len(fall)
-        variance = variance_between(sample.codes, parts)
-    return float(sample.deviate(LEVEL) * variance**0.5)
+    return float(sample.deviate(LEVEL) * delong_variance(falls, sample.labels, sample.codes) ** 0.5)
 
 
 def _kind(artefact: Artefact, column: pd.Series) -> str:
@@ -153,7 +137,7 @@ def _effect(artefact: Artefact, rows: pd.DataFrame, column: str, kind: str) -> l
     for value, share in _number_points(rows[column]) if kind == "number" else _category_points(rows[column]):
         same = pd.Series([value] * len(rows), dtype=rows[column].dtype).array
         probability = artefact.predict(_with_column(rows, column, same))["probability"]
-        reach = _NORMAL_95 * float(probability.std(ddof=0)) / len(rows) ** 0.5
+        reach = normal_deviate(LEVEL) * float(probability.std(ddof=0)) / len(rows) ** 0.5
         mean = float(probability.mean())
         points.append(
             {

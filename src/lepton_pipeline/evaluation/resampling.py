@@ -13,9 +13,9 @@ import pandas as pd
 from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.interval_words import FEWEST_CASES, FEWEST_UNITS, MANY_CASES, MANY_UNITS
-from lepton_pipeline.evaluation.intervals import deviate
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.parameters.durations import as_timedelta, before
+from lepton_pipeline.statistics.intervals import normal_deviate, percentile_interval, student_deviate
 
 LEVEL = 0.95
 GROUP, BLOCK, ROW = "group", "block", "row"
@@ -143,7 +143,7 @@ class Sample:
 
     def deviate(self, level: float) -> float:
         """Of a two-sided interval from a variance between units: Student's where these are not single rows."""
-        return deviate(level) if self.codes is None else _student(level, self.units) * self._shared
+        return normal_deviate(level) if self.codes is None else student_deviate(level, self.units) * self._shared
 
     @property
     def _shared(self) -> float:
@@ -156,7 +156,7 @@ class Sample:
         if self.codes is not None:
             few = min(len(np.unique(self.codes[self.labels == label])) for label in (0, 1))
         few = max(few, FEWEST_UNITS)
-        return _student(LEVEL, few) / deviate(LEVEL) * sqrt(few / (few - 1)) * self._shared
+        return student_deviate(LEVEL, few) / normal_deviate(LEVEL) * sqrt(few / (few - 1)) * self._shared
 
     def weights(self, evaluation: Evaluation, parts: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """Draw units with replacement, each with all its rows (Davison and Hinkley 1997, section 3.8).
@@ -198,7 +198,7 @@ class Sample:
         """
         if not self.enough:
             return {"value": float(value)}
-        low, high = (min(max(end, least), most) for end in percentiles(self.spread(value, drawn)))
+        low, high = (min(max(end, least), most) for end in percentile_interval(self.spread(value, drawn), LEVEL))
         return self.marked(value, low, high)
 
     def spread(self, value: float, drawn: np.ndarray) -> np.ndarray:
@@ -218,26 +218,8 @@ class Sample:
         return figure | ({"approximate": True} if self.approximate else {})
 
 
-def percentiles(drawn: np.ndarray) -> tuple[float, float]:
-    """Ends of the 95 % percentile interval (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13).
-
-    Args:
-        drawn: values of the resamples, shape [resamples].
-    """
-    tail = (1 - LEVEL) / 2
-    # Other definitions of a quantile lie too far inside, by more the fewer resamples there are.
-    low, high = np.quantile(drawn, [tail, 1 - tail], method="weibull")
-    return float(low), float(high)
-
-
 def _count(generator: np.random.Generator, resamples: int, units: int) -> np.ndarray:
     """How often each unit is drawn, float64 [resamples, units]."""
     drawn = generator.integers(units, size=(resamples, units))
     drawn += np.arange(resamples)[:, None] * units
     return np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
-
-
-def _student(level: float, units: int) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(units - 1, (1 + level) / 2))

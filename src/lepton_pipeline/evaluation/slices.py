@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.evaluation.interval_words import FEWEST_CASES, FEWEST_UNITS
-from lepton_pipeline.evaluation.intervals import (
+from lepton_pipeline.evaluation.metrics import measure_models
+from lepton_pipeline.evaluation.resampling import LEVEL, Figure, Sample
+from lepton_pipeline.parameters import Dataset, Evaluation
+from lepton_pipeline.statistics.intervals import (
     Interval,
     auc_interval,
     calibration_interval,
     difference,
     share_interval,
 )
-from lepton_pipeline.evaluation.metrics import measure_models
-from lepton_pipeline.evaluation.resampling import LEVEL, Figure, Sample
-from lepton_pipeline.parameters import Dataset, Evaluation
 
 # What can be compared between parts that differ in size and base rate. Calibration error is biased upwards, most where
 # rows are few; F1, average precision and the base rate itself differ wherever base rates do.

@@ -10,6 +10,7 @@ from lepton_pipeline.data.columns import feature_columns
 from lepton_pipeline.features.column_encoders import as_numbers
 from lepton_pipeline.features.strength import SMOOTHING
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.statistics.losses import Floats, log_losses
 
 # With more rows, trees and networks tell so few values apart themselves.
 MOST_ROWS = 10_000
@@ -21,7 +22,6 @@ WIDTHS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, np.inf)
 BLOCKS = 5
 
 Positions = npt.NDArray[np.intp]
-Floats = npt.NDArray[np.float64]
 Turn = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
 
 
@@ -97,5 +97,4 @@ def _losses(levels: Positions, labels: Positions, learnt: np.ndarray, held: np.n
     # Never 0 or 1, whatever a value's rows say.
     base = (labels[learnt].sum() + 1) / (learnt.sum() + 2)
     rates = ((positive + SMOOTHING * base) / (rows + SMOOTHING))[levels[held]]
-    losses: Floats = -np.log(np.where(labels[held] == 1, rates, 1 - rates))
-    return losses
+    return log_losses(rates, labels[held])

@@ -20,7 +20,8 @@ from lepton_pipeline.features.strength import (
     sample_positions,
     stratified_halves,
 )
-from lepton_pipeline.statistics.losses import log_losses
+from lepton_pipeline.statistics.boosting import fit_boosting
+from lepton_pipeline.statistics.losses import Floats, log_losses
 
 MODEL_ROWS, JUDGED_ROWS = 20_000, 5_000
 # A wide table is judged on fewer rows, so that the check stays cheap.
@@ -29,7 +30,6 @@ TREES, REPEATS, GROUPS = 60, 4, 50
 MOST_LEVELS = 10
 
 Codes = npt.NDArray[np.intp]
-Floats = npt.NDArray[np.float64]
 
 
 def joint_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
@@ -164,16 +164,9 @@ def _one_thread() -> AbstractContextManager[Any]:
 
 def _boost(matrix: Floats, labels: Codes) -> Callable[[Floats], Floats]:
     """Fit a small boosted model and return its probability of label 1."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    model = HistGradientBoostingClassifier(
-        max_iter=TREES,
-        max_leaf_nodes=15,
-        min_samples_leaf=30,
-        l2_regularization=1.0,
-        early_stopping=False,
-        random_state=SEED,
-    ).fit(matrix, labels)
+    model = fit_boosting(
+        matrix, labels, max_iter=TREES, max_leaf_nodes=15, min_samples_leaf=30, l2_regularization=1.0, random_state=SEED
+    )
 
     return lambda others: model.predict_proba(others)[:, 1]
 

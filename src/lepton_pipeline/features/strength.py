@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from lepton_pipeline.statistics.intervals import normal_deviate
+from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.ranks import delong
 
 SAMPLED_ROWS = 100_000
 # Numbers have a bin for every 20 rows of the rarer class, so that the rates of a small table mean something.
@@ -18,7 +22,6 @@ FEWEST, CHANCE = 8, (0.5, 0.25)
 SEED = 0
 
 Codes = npt.NDArray[np.intp]
-Floats = npt.NDArray[np.float64]
 
 
 class Alone(NamedTuple):
@@ -39,7 +42,8 @@ class Alone(NamedTuple):
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the AUC."""
-        return max(self.auc - 1.96 * self.error, 0.0), min(self.auc + 1.96 * self.error, 1.0)
+        reach = normal_deviate(0.95) * self.error
+        return max(self.auc - reach, 0.0), min(self.auc + reach, 1.0)
 
 
 def features_alone(training: pd.DataFrame, labels: Codes) -> dict[str, Alone]:
@@ -129,26 +133,12 @@ def _rates(counts: Codes) -> Floats:
 def binned_auc(counts: Codes, scores: Floats) -> tuple[float, float]:
     """AUC and its standard error from negative and positive rows counted by bin [2, bins], and a score of each bin."""
     groups = np.unique(scores, return_inverse=True)[1]
-    return _ordered_auc(np.stack([np.bincount(groups, each) for each in counts]))
-
-
-def _ordered_auc(counts: npt.NDArray[Any]) -> tuple[float, float]:
-    """AUC and its standard error (DeLong et al., Biometrics 44, 1988) from rows counted by ascending score."""
-    negative, positive = counts
-    # The fraction of the other class that each row is rightly above, or below.
-    above = (negative.cumsum() - negative / 2) / negative.sum()
-    below = 1 - (positive.cumsum() - positive / 2) / positive.sum()
-    auc = float(positive @ above / positive.sum())
-    variance = sum(
-        rows @ (placed - auc) ** 2 / (rows.sum() * (rows.sum() - 1))
-        for rows, placed in ((positive, above), (negative, below))
-    )
-    return auc, float(np.sqrt(variance))
+    return delong(np.stack([np.bincount(groups, each) for each in counts]))
 
 
 def _monotone_auc(counts: Codes) -> tuple[float, float]:
     """AUC of the levels themselves, in each half in the direction of the other."""
-    (first, first_error), (second, second_error) = (_ordered_auc(each) for each in counts)
+    (first, first_error), (second, second_error) = (delong(each) for each in counts)
     return mean_of_halves(
         [(first if second >= 0.5 else 1 - first, first_error), (second if first >= 0.5 else 1 - second, second_error)]
     )

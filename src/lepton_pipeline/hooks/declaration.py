@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
-from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.data import sql
+from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.parameters import Vertical, utc_text
 from lepton_pipeline.parameters.jobs import MONITORING, TRAINING, Job
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
+from lepton_pipeline.project.slice import sliced
 
 # What says of the table that a job goes on with at which present it was read.
 _RECORDS = {TRAINING: "ingestion_record", MONITORING: f"{MONITORING}.ingestion_record"}
@@ -25,7 +26,6 @@ _RECORDS = {TRAINING: "ingestion_record", MONITORING: f"{MONITORING}.ingestion_r
 class DeclarationHook:
     """Replaces every vertical's parameters by its checked declaration, defaults and the present filled in."""
 
-    @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Check the verticals of this run; those of others stay as they are, so one broken vertical breaks no other.
 
@@ -45,8 +45,9 @@ class DeclarationHook:
             if asked and vertical not in wanted and "__default__" not in asked:
                 continue
             try:
-                declared = read_vertical(vertical, parameters.get(vertical))
+                declared = sliced(read_vertical(vertical, parameters.get(vertical)), os.environ)
                 _require_tables(vertical, list(declared.tables))
+                _require_query(vertical, declared.sql)
                 if declared.dataset.known_at is None:
                     self._by_clock.add(vertical)
                 parameters = {**parameters, vertical: _with_present(declared, clock)}
@@ -56,8 +57,6 @@ class DeclarationHook:
             raise ConfigurationError("\n".join(problems))
         context.config_loader["parameters"] = parameters
 
-    # Before the run is opened and its parameters recorded.
-    @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Keep the present of the run that made the table, where this one goes on with it."""
         parameters = self._context.config_loader["parameters"]
@@ -96,12 +95,23 @@ def _require_tables(vertical: str, declared: list[str]) -> None:
     raise ConfigurationError(f"{vertical}.tables: {problem}; the ingestion of this vertical reads {reads}.")
 
 
+def _require_query(vertical: str, text: str | None) -> None:
+    """Refuse a query that cannot be followed whatever the tables are, that nothing runs, or that is absent."""
+    if (f"params:{vertical}.sql" in pipelines[vertical].inputs()) != (text is not None):
+        absent = "is absent, but makes the table of this vertical" if text is None else "is read by nothing"
+        raise ConfigurationError(
+            f"conf/base/{vertical}/{sql.FILE} {absent}: put it beside parameters.yml there, or remove it; a vertical "
+            f"whose module has no query_table cannot have one."
+        )
+    if text is not None:
+        sql.check_query(text, f"{vertical}/{sql.FILE}")
+
+
 def _refuse_strangers(parameters: dict[str, Any], verticals: list[str]) -> None:
     """Refuse a top key that is no vertical: whoever wrote it expects it to have an effect."""
     for key in parameters:
         if key not in verticals:
-            close = get_close_matches(key, verticals, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
+            hint = did_you_mean(key, verticals)
             raise ConfigurationError(
                 f"{key}: no such vertical; {hint}the top key of a parameters file is the name of its folder, "
                 f"one of {', '.join(verticals)}."

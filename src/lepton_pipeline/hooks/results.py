@@ -16,8 +16,7 @@ from kedro.pipeline import Pipeline
 from lepton_pipeline.parameters.jobs import MONITORING, PARTIAL, SCORING, TRAINING, Job
 from lepton_pipeline.project.user_errors import user_error
 from lepton_pipeline.system.credentials import masked
-from lepton_pipeline.terminal.columns import facts_grid
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.console import Text, console, facts_grid
 from lepton_pipeline.terminal.monitoring import monitoring_markdown, print_monitoring
 from lepton_pipeline.terminal.scoring import print_scoring, scoring_markdown
 from lepton_pipeline.terminal.training import print_summary, summary_markdown

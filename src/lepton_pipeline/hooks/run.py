@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import atexit
 import logging
-import signal
+import os
 import sys
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from types import FrameType
 from typing import Any
 
 from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
-from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
@@ -27,12 +24,15 @@ from lepton_pipeline.errors import BusyError, ConfigurationError
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind_of, only_shown
 from lepton_pipeline.parameters.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
+from lepton_pipeline.project.slice import slice_words
 from lepton_pipeline.project.user_errors import store_lost
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.champion_pages import keep_champion_pages
+from lepton_pipeline.reporting.pages.data_docs import DataDocsDataset
 from lepton_pipeline.system.credentials import masked
-from lepton_pipeline.system.job_lock import FOLDER, JobLock
+from lepton_pipeline.system.locks import JOB_LOCKS, JobLock
 from lepton_pipeline.system.permissions import require_writable
+from lepton_pipeline.system.signals import unwinding
 from lepton_pipeline.tracking import lineage
 from lepton_pipeline.tracking.experiment_page import present_experiment
 from lepton_pipeline.tracking.flat import flatten
@@ -62,16 +62,14 @@ class RunHook:
         self._locks: list[JobLock] = []
         self.decisions: dict[str, GateDecision] = {}
         self._working_on: Job | None = None
-        self._sigterm: Any = None
+        self._signals = ExitStack()
         # A signal unwinds the process without Kedro telling any hook; what is open at its end was killed.
         atexit.register(self._close_killed)
 
-    @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Remember the configuration; it is read when a run starts, so that light commands do not pay for it."""
         self._context = context
 
-    @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Lock every job, open a run for each and hand its id to the nodes that train as `<vertical>.run_id`.
 
@@ -86,7 +84,7 @@ class RunHook:
             require_writable(self._written(pipeline))
             self._lock(jobs)
             self._log = self._connect()
-            self._exit_on_sigterm()
+            self._signals.enter_context(unwinding())
             installed = lineage.environment()
             tags = {
                 **lineage.code_tags(self._context.project_path),
@@ -111,19 +109,15 @@ class RunHook:
                 if self._runs[job].kind != PARTIAL:
                     self._record_earlier_results(job, own, only_missing)
 
-    @hook_impl
-    def before_dataset_loaded(self, node: Node) -> None:
-        """Start the clock of a stage."""
-        self._working_on = Job.of(node)
-        self._runs[self._working_on].started.setdefault(node.name, perf_counter())
-
-    @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Start it here for a stage that loads nothing."""
+        """Start the clock of a stage that loads nothing, and name the run to the pages that it writes."""
         self._working_on = Job.of(node)
-        self._runs[self._working_on].started.setdefault(node.name, perf_counter())
+        run = self._runs[self._working_on]
+        run.started.setdefault(node.name, perf_counter())
+        for dataset in map(self._catalog.get, node.outputs):
+            if isinstance(dataset, DataDocsDataset):
+                dataset.run_id = run.run_id
 
-    @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Record what the catalog marks for MLflow; with the last output, stop the clock of the stage."""
         run = self._runs[Job.of(node)]
@@ -134,7 +128,6 @@ class RunHook:
             run.seconds[stage] = perf_counter() - run.started[node.name]
             logger.info("%s  %-27s %6.1f s", Job.of(node).name, stage, run.seconds[stage])
 
-    @hook_impl
     def after_pipeline_run(self) -> None:
         """End the runs as FINISHED and print the summary of each."""
         with self._failing():
@@ -159,12 +152,11 @@ class RunHook:
                         present_experiment(self._log.client, run.run_id, metric)
         finished, self._runs = self._runs, {}
         self._unlock()
-        self._restore_sigterm()
+        self._signals.close()
         for job, run in finished.items():
             with only_shown(job, run.run_id, "its summary", whatever=True):
                 PRINTED[run.kind](job.name, results[job], run.seconds, self._log.where(run.run_id))
 
-    @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """End the run at work as FAILED with the error's text, and those that stop with it."""
         for job, run in self._runs.items():
@@ -172,7 +164,7 @@ class RunHook:
             self._close(job, run, "FAILED", error if other is None else f"stopped because {other.name} failed")
         self._runs = {}
         self._unlock()
-        self._restore_sigterm()
+        self._signals.close()
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -191,7 +183,7 @@ class RunHook:
     def _lock(self, jobs: list[Job]) -> None:
         """Take the locks of the jobs: a retraining job that runs them itself holds that of the training already."""
         for job in jobs:
-            lock = JobLock(self._context.project_path / FOLDER, job.name, "kedro run")
+            lock = JobLock(self._context.project_path / JOB_LOCKS, job.name, "kedro run")
             if (holder := lock.acquire()) is not None:
                 raise BusyError(
                     f"{job.name}: another process is at work on it ({holder}); wait for its end, or stop it."
@@ -219,6 +211,8 @@ class RunHook:
         # Every run has a present of its own.
         dataset = {key: each for key, each in declared["dataset"].items() if key != "present"}
         own = {KIND: kind, "configuration.sha256": lineage.sha256({**declared, "dataset": dataset})}
+        if words := slice_words(os.environ):
+            own["slice"] = words
         if job.purpose == TRAINING:
             own["seed"] = str(declared["training"]["seed"])
         run_id = self._log.open(job.name, name, {**tags, **own}, PAGES[kind])
@@ -250,20 +244,11 @@ class RunHook:
             ) from error
         return RunLog(read_tracking(declared), self._context.project_path)
 
-    def _exit_on_sigterm(self) -> None:
-        """Let SIGTERM unwind the process as an interrupt does, so that open runs are closed."""
-        if threading.current_thread() is threading.main_thread():
-            self._sigterm = signal.signal(signal.SIGTERM, _exit)
-
-    def _restore_sigterm(self) -> None:
-        if self._sigterm is not None:
-            signal.signal(signal.SIGTERM, self._sigterm)
-            self._sigterm = None
-
     def _close_killed(self) -> None:
         for job, run in self._runs.items():
             self._close(job, run, "KILLED", "the process was told to stop")
         self._runs = {}
+        self._signals.close()
         self._unlock()
 
     def _close(self, job: Job, run: _Run, status: str, error: Exception | str) -> None:
@@ -286,8 +271,5 @@ def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
     given.pop(f"{vertical}.dataset.present", None)
     own = {key.removeprefix(f"{vertical}."): each for key, each in given.items() if key.startswith(f"{vertical}.")}
     shown = " ".join(f"{key.removeprefix('training.')}={each}" for key, each in own.items())
-    return shown[:_NAME_CHARACTERS] or "as declared"
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+    words = ["slice" if slice_words(os.environ) else "", shown]
+    return " ".join(filter(None, words))[:_NAME_CHARACTERS] or "as declared"

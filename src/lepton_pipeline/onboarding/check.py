@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -15,17 +14,15 @@ from kedro.framework.project import pipelines, settings
 from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
-from rich import box
-from rich.table import Table
 
 from lepton_pipeline.data.reading import Reading
-from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.evaluation.copies_words import say_found
 from lepton_pipeline.features.column_record import Column, read_columns
 from lepton_pipeline.reporting.report.columns import columns_notes, count_columns
 from lepton_pipeline.reporting.report.reading import reading_facts, waiting_facts
-from lepton_pipeline.terminal.columns import facts_grid, show_columns
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.columns import show_columns
+from lepton_pipeline.terminal.console import Table, Text, console, facts_grid, figures, table
 
 _LAST_STAGE, _AND_THEN = "encode_rows", "describe_columns"
 # Made by the hook that opens the MLflow run.
@@ -134,17 +131,16 @@ def print_check(checked: Checked, *, brief: bool = False) -> None:
     out.print(Text(f"{checked.vertical}: may be trained", style="bold"))
     if not brief:
         out.print(_parts_table(checked))
-    table, columns = show_columns(checked.columns)
-    if table is not None and not brief:
-        out.print(table)
+    shown, columns = show_columns(checked.columns)
+    if shown is not None and not brief:
+        out.print(shown)
     out.print(facts_grid([*(_brief_facts(checked) if brief else _facts(checked, columns))]))
 
 
 def _require_known(name: str) -> None:
     known = [each for each in pipelines if each != "__default__"]
     if name not in known:
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = did_you_mean(name, known)
         raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")
 
 
@@ -238,13 +234,10 @@ def _split_parts(split: Any) -> dict[str, tuple[int, float | None]]:
 
 
 def _parts_table(checked: Checked) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
-    table.add_column("part")
-    table.add_column("rows", justify="right")
-    table.add_column("base rate", justify="right")
+    parts = table("part", figures("rows"), figures("base rate"))
     for part, (rows, rate) in checked.parts.items():
-        table.add_row(part, f"{rows:,}", "" if rate is None else f"{rate:.1%}")
-    return table
+        parts.add_row(part, f"{rows:,}", "" if rate is None else f"{rate:.1%}")
+    return parts
 
 
 def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:
@@ -261,9 +254,9 @@ def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:
 
 
 def _facts(checked: Checked, columns: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    for table in {**checked.readings, **checked.tables}:
-        counts = checked.tables.get(table)
-        yield from reading_facts(checked.readings.get(table), None if counts is None else _Counts(*counts), table)
+    for raw in {**checked.readings, **checked.tables}:
+        counts = checked.tables.get(raw)
+        yield from reading_facts(checked.readings.get(raw), None if counts is None else _Counts(*counts), raw)
     yield from _rows(checked)
     yield from columns
     for warning in checked.warnings:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from rich import box
-from rich.table import Table
 
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.data.raw_file import RawFile
@@ -20,7 +18,7 @@ from lepton_pipeline.onboarding.match_verticals import NAMED, SAMPLE, read_needs
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.parameters import Ingestion
 from lepton_pipeline.project.declaration import find_verticals
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.console import Text, console, figures, fixed, table
 
 FITS = 0.5
 """Smallest score at which a vertical serves a file: half of what it needs, by weight, is in there."""
@@ -113,16 +111,12 @@ def match_file(project: Path, file: Path) -> list[Match]:
 def print_matches(matches: list[Match]) -> None:
     """Print the ranking with its reasons, and what to do next."""
     out = console()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
-    table.add_column("vertical", no_wrap=True)
-    table.add_column("score", justify="right")
-    table.add_column("share", justify="right")
-    table.add_column("why", ratio=1)
+    rows = table(fixed("vertical"), figures("score"), figures("share"), "why")
     for match in matches:
         style = "bold" if match.score >= FITS else None
         reasons = Text("\n").join(map(Text, _reasons(match)))
-        table.add_row(Text(match.vertical, style or ""), f"{match.score:.2f}", f"{match.share:.0%}", reasons)
-    out.print(table)
+        rows.add_row(Text(match.vertical, style or ""), f"{match.score:.2f}", f"{match.share:.0%}", reasons)
+    out.print(rows)
     out.print(Text(_advice(matches)))
 
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf.errors import OmegaConfBaseException
-from rich import box
-from rich.table import Table
 from yaml import YAMLError
 
 from lepton_pipeline.errors import ConfigurationError
@@ -19,7 +17,7 @@ from lepton_pipeline.parameters.jobs import is_partial
 from lepton_pipeline.project.config_loader import read_declaration
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
 from lepton_pipeline.registry.champion import CHAMPION
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.console import Text, console, figures, fixed, table
 from lepton_pipeline.tracking.runs import Tracking, existing_store
 
 # How far back a run is looked for that came as far as reading its table.
@@ -100,14 +98,10 @@ def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOver
 def print_overview(rows: Sequence[VerticalOverview]) -> None:
     """Print the verticals as a table, and below it what keeps a declaration from being followed."""
     out = console()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), leading=1)
-    table.add_column("vertical", style="bold", no_wrap=True)
-    table.add_column("rows\nbase rate", justify="right", no_wrap=True)
-    table.add_column("target", overflow="fold")
-    for name in ("split", "last run", "champion"):
-        table.add_column(name)
+    first = fixed("vertical", style="bold")
+    shown = table(first, figures("rows\nbase rate"), "target", "split", "last run", "champion", leading=1)
     for row in rows:
-        table.add_row(
+        shown.add_row(
             Text(row.name),
             _rows(row),
             _target(row),
@@ -115,7 +109,7 @@ def print_overview(rows: Sequence[VerticalOverview]) -> None:
             _last_run(row.last_run),
             _champion(row.champion),
         )
-    out.print(table)
+    out.print(shown)
     for row in rows:
         if row.problem:
             out.print(Text(row.problem, style="red"), soft_wrap=True)

@@ -74,6 +74,9 @@ class Split(Declaration):
     validation: Fraction = Field(0.2, description="fraction of all rows kept for early stopping and the threshold")
     gap: Duration = Field(0, description="time left out between parts, beyond dataset.label_delay")
     seed: int = Field(7, ge=0, description="seed of the draw; a split by time draws nothing")
+    rows: int | None = Field(
+        None, ge=10, description="most rows that are divided, evenly spaced over the table; others are used for nothing"
+    )
     copies: Literal["stop", "allow"] = Field(
         "stop", description="what test rows do that stand among the training rows, too, where they decide the result"
     )

@@ -20,7 +20,11 @@ class Vertical(Declaration):
     about: About = Field(About(), description="what people must know who see a result")
     dataset: Dataset = Field(description="which column plays which role")
     ingestion: Ingestion = Field(Ingestion(), description="how raw text becomes values")
-    tables: dict[str, Contract] = Field({}, description="contract of each raw table that the vertical's module reads")
+    tables: dict[str, Contract] = Field({}, description="contract of each raw table of a vertical that has several")
+    # Left out where there is none, so that the declarations of others stay as they are recorded.
+    sql: str | None = Field(
+        None, exclude_if=lambda text: text is None, description="text of the vertical's table.sql, where it has one"
+    )
     contract: Contract = Field(Contract(), description="what the table must look like")
     features: Features = Field(Features(), description="columns made of the table's own")
     split: Split = Field(Split(), description="how rows are divided")
@@ -31,7 +35,7 @@ class Vertical(Declaration):
     scoring: Scoring = Field(Scoring(), description="how new rows are scored")
     retraining: Retraining = Field(Retraining(), description="when it is trained again")
     monitoring: Monitoring = Field(Monitoring(), description="how new rows are compared with the training rows")
-    alerts: Alerts = Field(Alerts(), description="who is told of what needs a person")
+    alerts: Alerts = Field(Alerts(), description="who is told of what needs attention")
 
     @model_validator(mode="after")
     def _split_has_its_columns(self) -> Vertical:

@@ -16,25 +16,28 @@ def create_pipeline(vertical: str, *, labelled: bool) -> Pipeline:
         vertical: its name.
         labelled: whether only rows whose label is known are needed.
     """
-    return ingestion.create_pipeline(vertical) + Pipeline(
+    return Pipeline(ingestion.create_pipeline(vertical), tags="ingestion") + Pipeline(
         [
             Node(
                 check_contract,
                 ["table", "params:dataset", "params:contract", "params:features"],
                 ["contract_result", "quarantine", "data_docs"],
                 name="check_contract",
+                tags="contract",
             ),
             Node(
                 enforce_contract,
                 ["table", "quarantine", "contract_result", "params:contract"],
                 "clean_table",
                 name="enforce_contract",
+                tags="contract",
             ),
             Node(
                 derive_features if labelled else derive_all,
                 ["clean_table", "params:dataset", "params:features"],
                 "feature_table",
                 name="derive_features",
+                tags="features",
             ),
         ]
     )

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
-from lepton_pipeline import verticals
 from lepton_pipeline.data.source import Raw
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
 from lepton_pipeline.parameters.jobs import SCORING
+from lepton_pipeline.pipelines.ingestion import is_made
 from lepton_pipeline.registry import fetch
 from lepton_pipeline.scoring import check, score
 from lepton_pipeline.scoring.check import CheckedRows, Declared, QuarantinedRows
@@ -27,9 +26,9 @@ from lepton_pipeline.terminal.progress import show_rows
 def create_pipeline(vertical: str) -> Pipeline:
     """Wire the scoring of one vertical, in the namespace of its name.
 
-    A vertical whose table its own module makes is scored from rows that are made already.
+    A vertical whose table is made of raw tables is scored from rows that are made already.
     """
-    ready = find_spec(f"{verticals.__name__}.{vertical}") is not None
+    ready = is_made(vertical)
     declared = [f"params:{part}" for part in ("dataset", "ingestion", "contract", "features", "scoring")]
     stages = [
         Node(_fetch_of(vertical), "params:scoring", ["scoring_model", "scoring_version"], name="fetch_model"),

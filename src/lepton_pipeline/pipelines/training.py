@@ -42,93 +42,144 @@ def create_pipeline(vertical: str) -> Pipeline:
     """Wire the training stages of one vertical, in the namespace of its name."""
     stages = Pipeline(
         [
-            Node(split_rows, ["feature_table", "params:dataset", "params:split"], "split", name="split_rows"),
-            Node(find_units, ["feature_table", "split", "params:dataset"], "units", name="find_units"),
+            Node(
+                split_rows,
+                ["feature_table", "params:dataset", "params:split"],
+                "split",
+                name="split_rows",
+                tags="split",
+            ),
+            Node(
+                find_units,
+                ["feature_table", "split", "params:dataset"],
+                "units",
+                name="find_units",
+                tags="split",
+            ),
             Node(
                 identify_test_rows,
                 ["feature_table", "split", "params:features"],
                 "test_rows",
                 name="identify_test_rows",
+                tags="split",
             ),
             Node(
                 find_copies,
                 ["feature_table", "split", "params:dataset", "params:features", "params:split"],
                 ["copy_marks", "copies_found"],
                 name="find_copies",
+                tags="split",
             ),
             Node(
-                price_outcomes, ["feature_table", "split", "params:evaluation"], "outcome_costs", name="price_outcomes"
+                price_outcomes,
+                ["feature_table", "split", "params:evaluation"],
+                "outcome_costs",
+                name="price_outcomes",
+                tags="split",
             ),
             Node(
                 slice_rows,
                 ["feature_table", "split", "params:dataset", "params:evaluation"],
                 "slice_labels",
                 name="slice_rows",
+                tags="split",
             ),
             Node(
                 check_features,
                 ["feature_table", "split", "params:dataset", "params:leaks", "params:features"],
                 "feature_report",
                 name="check_features",
+                tags="features",
             ),
             Node(
                 encode_rows,
                 ["feature_table", "split", "params:dataset", "feature_report", "params:leaks"],
                 ["encoder", "encoded"],
                 name="encode_rows",
+                tags="features",
             ),
             Node(
                 train_model,
                 ["encoded", "split", "params:training", "run_id"],
                 ["model", "history", "held_out"],
                 name="train_model",
+                tags="training",
             ),
-            Node(score_baselines, ["encoded", "split", "params:training"], "baseline_scores", name="score_baselines"),
+            Node(
+                score_baselines,
+                ["encoded", "split", "params:training"],
+                "baseline_scores",
+                name="score_baselines",
+                tags="training",
+            ),
             Node(
                 score_rows,
                 ["model", "encoded", "split", "held_out", "baseline_scores"],
                 "scores",
                 name="score_rows",
+                tags="training",
             ),
-            Node(evaluate, ["scores", "params:evaluation", "outcome_costs", "units"], "metrics", name="evaluate"),
+            Node(
+                evaluate,
+                ["scores", "params:evaluation", "outcome_costs", "units"],
+                "metrics",
+                name="evaluate",
+                tags="evaluation",
+            ),
             Node(
                 measure_copies,
                 ["copy_marks", "copies_found", "scores", "metrics", "units"],
                 "copies",
                 name="measure_copies",
+                tags="evaluation",
             ),
             Node(
                 measure_costs,
                 ["scores", "metrics", "outcome_costs", "params:evaluation", "units"],
                 "costs",
                 name="measure_costs",
+                tags="evaluation",
             ),
             Node(
                 measure_slices,
                 ["scores", "metrics", "slice_labels", "params:dataset", "params:evaluation", "units"],
                 "slices",
                 name="measure_slices",
+                tags="evaluation",
             ),
-            Node(draw_figures, ["scores", "metrics", "params:about"], "figures", name="draw_figures"),
-            Node(measure_drift, ["feature_table", "split", "encoder"], "drift", name="measure_drift"),
+            Node(
+                draw_figures, ["scores", "metrics", "params:about"], "figures", name="draw_figures", tags="evaluation"
+            ),
+            Node(
+                measure_drift, ["feature_table", "split", "encoder"], "drift", name="measure_drift", tags="evaluation"
+            ),
             Node(
                 assemble_artefact,
                 ["encoder", "model", "metrics", "feature_table", "split", "params:features", "params:ingestion"],
                 "artefact",
                 name="assemble_artefact",
+                tags="registration",
             ),
             Node(
                 explain_model,
                 ["artefact", "feature_table", "split", "params:evaluation", "units"],
                 "explanation",
                 name="explain_model",
+                tags="evaluation",
             ),
-            Node(draw_explanation, ["explanation", "params:about"], "explanation_figure", name="draw_explanation"),
+            Node(
+                draw_explanation,
+                ["explanation", "params:about"],
+                "explanation_figure",
+                name="draw_explanation",
+                tags="evaluation",
+            ),
             Node(
                 describe_reference,
                 ["feature_table", "split", "scores", "encoder", "params:dataset"],
                 "reference",
                 name="describe_reference",
+                tags="registration",
             ),
             Node(
                 register_model,
@@ -146,6 +197,7 @@ def create_pipeline(vertical: str) -> Pipeline:
                 ],
                 "registration",
                 name="register_model",
+                tags="registration",
             ),
             Node(
                 gate_model,
@@ -164,6 +216,7 @@ def create_pipeline(vertical: str) -> Pipeline:
                 },
                 "decision",
                 name="gate_model",
+                tags="registration",
             ),
         ]
     )
@@ -179,7 +232,16 @@ def _columns(vertical: str, whole: Pipeline) -> Pipeline:
     inputs |= {name: name for name in sorted(whole.all_outputs()) if name.endswith(".reading")}
     # With whole names at once, as the report.
     return Pipeline(
-        [Node(describe_columns, inputs, f"{vertical}.columns", name="describe_columns", namespace=vertical)],
+        [
+            Node(
+                describe_columns,
+                inputs,
+                f"{vertical}.columns",
+                name="describe_columns",
+                tags="features",
+                namespace=vertical,
+            )
+        ],
     )
 
 
@@ -208,7 +270,7 @@ def _report(vertical: str, whole: Pipeline) -> Pipeline:
     inputs |= {name: name for name in sorted(tables)}
     # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of its own.
     return Pipeline(
-        [Node(write_report, inputs, f"{vertical}.report", name="write_report", namespace=vertical)],
+        [Node(write_report, inputs, f"{vertical}.report", name="write_report", tags="reporting", namespace=vertical)],
     )
 
 

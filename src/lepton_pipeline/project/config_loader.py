@@ -15,10 +15,10 @@ from kedro.framework.project import pipelines
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
+from lepton_pipeline.data import sql
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.parameters.jobs import Job
 from lepton_pipeline.system.credentials import learn
-from lepton_pipeline.system.limits import OutOfTimeError, time_limit
+from lepton_pipeline.system.signals import OutOfTimeError, time_limit
 from lepton_pipeline.system.variables import read_variable, reader, refused_variables
 
 _ALIAS = re.compile(rb"(^|[\s\[{,:-])\*\w")
@@ -48,6 +48,7 @@ class ConfigLoader(OmegaConfigLoader):
                 "rename the folder."
             )
         OmegaConf.register_new_resolver("oc.env", reader(key), replace=True)
+        stored = key in self
         self._leave_out_others(key)
         for file in self._files(key):
             _require_bounded(file)
@@ -71,23 +72,45 @@ class ConfigLoader(OmegaConfigLoader):
         if key != "parameters" and (problems := refused_variables(found)):
             raise ConfigurationError("\n".join(f"{key}.yml: {each}" for each in problems))
         _learn_secrets(key, found)
+        return self._with_queries(found) if key == "parameters" and not stored else found
+
+    def _with_queries(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Beside what a vertical declares, as `sql`, the text of its query; the environment's replaces the base's."""
+        found = dict(parameters)
+        for vertical, declared in parameters.items():
+            if not isinstance(declared, dict):
+                continue
+            if "sql" in declared:
+                raise ConfigurationError(f"{vertical}.sql: write the query into conf/base/{vertical}/{sql.FILE}.")
+            for file in (each for folder in self._folders() for each in sorted(folder.glob(f"{vertical}/*.sql"))):
+                if file.name != sql.FILE:
+                    raise ConfigurationError(f"{file} is read by nothing; a vertical's query is {sql.FILE}.")
+                try:
+                    found[vertical] = {**declared, "sql": file.read_text(encoding="utf-8-sig")}
+                except UnicodeDecodeError as error:
+                    raise ConfigurationError(f"{file} is no UTF-8 ({error.reason}); save it as that.") from error
         return found
+
+    def _folders(self) -> list[Path]:
+        return [Path(self.conf_source) / name for name in (self.base_env, self.env or self.default_run_env) if name]
 
     def _leave_out_others(self, key: str) -> None:
         """Read no file of a vertical that this command is not about, so that it cannot be in the way."""
         asked, every = pipelines._requested_pipelines, f"**/{key}*"
         if not asked or "__default__" in asked or key not in _OF_VERTICALS or every not in self.config_patterns[key]:
             return
+        # Every command imports the loader; this one is about a pipeline.
+        from lepton_pipeline.parameters.jobs import Job
+
         others = [pattern for pattern in self.config_patterns[key] if pattern != every]
         own = [f"**/{vertical}/{key}*" for vertical in sorted({Job.named(name).vertical for name in asked})]
         self.config_patterns = {**self.config_patterns, key: others + own}
 
     def _files(self, key: str) -> list[Path]:
         """The files of one kind, those of the base before those of the environment."""
-        folders = [Path(self.conf_source) / name for name in (self.base_env, self.env or self.default_run_env) if name]
         return [
             file
-            for folder in folders
+            for folder in self._folders()
             for file in sorted({file for pattern in self.config_patterns.get(key, []) for file in folder.glob(pattern)})
             if file.is_file()
         ]

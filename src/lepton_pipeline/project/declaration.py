@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from lepton_pipeline.data.contracts.expectations import check_declarations
-from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.features.derive import check_features_declared
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.jobs import name_problem
@@ -52,8 +51,7 @@ def require_vertical(base: Path, name: str) -> None:
     """
     known = find_verticals(base)
     if name not in known:
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = did_you_mean(name, known)
         raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")
 
 
@@ -101,8 +99,7 @@ def _explain(key: str, errors: list[Any]) -> str:
     error, location = errors[0], errors[0]["loc"]
     if error["type"] == "extra_forbidden":
         valid = list(_model_at(location[:-1]).model_fields)
-        close = get_close_matches(str(location[-1]), valid, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = did_you_mean(str(location[-1]), valid)
         return f"{key}: unknown key; {hint}valid keys are {', '.join(valid)}."
     if error["type"] == "missing":
         return f"{key}: required, but not declared; {_description(location)}."

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
+from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.runs.compare import METRICS, ComparedRun, Comparison, Figure
+from lepton_pipeline.system.readable import span_text
 
-NAMES = {
-    "auc": "AUC",
-    "average_precision": "average precision",
-    "f1": "F1",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "ece": "calibration error",
-}
 _ROOM = 0.04  # of the axis, free beside the outermost interval
 
 
@@ -26,19 +20,9 @@ def compare_page(comparison: Comparison) -> str:
     Args:
         comparison: what `compare_runs` returns.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    # The file is no .html for editors only: whatever its name, everything that is put into it is escaped.
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template("compare.html").render(
+    return render(
+        "compare.html",
         comparison=comparison,
-        names=NAMES,
         metrics=[comparison.metric, *(name for name in METRICS if name != comparison.metric)],
         axes=[_axis(comparison, group.runs) for group in comparison.groups],
         version=version_text,
@@ -55,14 +39,8 @@ def version_text(run: ComparedRun) -> str:
 
 
 def duration_text(seconds: float | None) -> str:
-    """Seconds as one reads them."""
-    if seconds is None:
-        return "not ended"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    """How long a run took."""
+    return "not ended" if seconds is None else span_text(timedelta(seconds=seconds))
 
 
 def _chosen(run: ComparedRun) -> str:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
-from types import FrameType
 from typing import Any
 
 from kedro.config import MissingConfigException
 from kedro.framework.project import settings
 from kedro.io import DataCatalog
 
+from lepton_pipeline.data import sql
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.system.signals import unwinding
 
 STORE = "mlflow.db"
-_OWN_CONF = ("parameters*", "mlflow*")
+_OWN_CONF = ("parameters*", "mlflow*", "*.sql")
 # What runs write, or what the scratch folder has of its own; all else of the project may hold raw data.
 _WRITTEN = re.compile(r"0[2-8]_.*")
 _NOT_SHARED = {"conf", "data", "src", "mlruns", "pyproject.toml"}
@@ -47,19 +47,14 @@ def scratch_project(
         ConfigurationError: an output would be written outside the folder.
     """
     folder = Path(mkdtemp(prefix="kedro-reproduce-")).resolve()
-    before = signal.signal(signal.SIGTERM, _stop)
     try:
-        _furnish(folder, project, env, vertical, parameters)
-        _refuse_outputs_elsewhere(folder, outputs)
-        yield folder
+        with unwinding():
+            _furnish(folder, project, env, vertical, parameters)
+            _refuse_outputs_elsewhere(folder, outputs)
+            yield folder
     finally:
-        signal.signal(signal.SIGTERM, before)
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
 
 
 def _furnish(folder: Path, project: Path, env: str | None, vertical: str, parameters: dict[str, Any]) -> None:
@@ -98,7 +93,10 @@ def _furnish_conf(conf: Path, given: Path, env: str | None, vertical: str, param
         # The project's own may be read-only.
         copied.unlink(missing_ok=True)
     # JSON is YAML in which a text that looks like a number, or a date, stays a text.
-    declaration.write_text(json.dumps({vertical: _literal(parameters)}, ensure_ascii=False), encoding="utf-8")
+    declared = {key: each for key, each in parameters.items() if key != "sql"}
+    declaration.write_text(json.dumps({vertical: _literal(declared)}, ensure_ascii=False), encoding="utf-8")
+    if "sql" in parameters:
+        declaration.with_name(sql.FILE).write_text(parameters["sql"], encoding="utf-8")
     (conf / "base" / "mlflow.yml").write_text(f"tracking_uri: sqlite:///{STORE}\nartifact_root: mlruns\n")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.system.permissions import shared_folder
+from lepton_pipeline.system.files import replacing, write_text
 
 _MANIFEST = "manifest.json"
 
@@ -38,8 +38,7 @@ class Work:
         text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)
         if not file.exists() or file.read_text("utf-8") != text:
             shutil.rmtree(folder, ignore_errors=True)
-            shared_folder(folder)
-            _write_text(file, text)
+            write_text(file, text, alone=True)
         return cls(folder)
 
     def has(self, number: int) -> bool:
@@ -48,9 +47,8 @@ class Work:
 
     def write(self, number: int, rows: pd.DataFrame) -> None:
         """Keep a finished chunk."""
-        temporary = self._path(number).with_suffix(".writing")
-        rows.to_parquet(temporary, index=False)
-        temporary.replace(self._path(number))
+        with replacing(self._path(number), alone=True) as temporary:
+            rows.to_parquet(temporary, index=False)
 
     def read(self, number: int) -> pd.DataFrame:
         """Read a finished chunk."""
@@ -66,12 +64,6 @@ class Work:
 
     def _path(self, number: int) -> Path:
         return self.folder / f"chunk-{number:08d}.parquet"
-
-
-def _write_text(file: Path, text: str) -> None:
-    temporary = file.with_suffix(".writing")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(file)
 
 
 @dataclass(frozen=True)

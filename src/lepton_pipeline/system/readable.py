@@ -12,6 +12,7 @@ import re
 import sys
 import unicodedata
 from contextlib import suppress
+from datetime import timedelta
 from typing import IO, Any
 
 import click
@@ -22,6 +23,7 @@ from lepton_pipeline.system.credentials import masked
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
 )
+_DAY = 86400
 _ERRORS = "lepton_pipeline.nearest"
 # How a stream is told to fail, or to print escapes, at what it cannot write; other choices are the user's own.
 _REPLACED = ("strict", "backslashreplace", "surrogateescape")
@@ -120,6 +122,24 @@ def reader_left(stream: IO[str]) -> None:
     """Print no more where nobody reads on (`kedro compare finance | head`): what was done stays done."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def span_text(span: timedelta) -> str:
+    """A span of time in words: seconds below an hour, minutes below two days, then days; 0 s if it is negative.
+
+    >>> [span_text(timedelta(seconds=seconds)) for seconds in (12, 61, 5400, 90_000_000)]
+    ['12 s', '1 min 01 s', '1 h 30 min', '1,041 days']
+    """
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds >= 2 * _DAY:
+        return f"{seconds // _DAY:,} days"
+    whole, rest = divmod(seconds, 60)
+    large, small = "min", "s"
+    if whole >= 60:
+        whole, rest, large, small = *divmod(whole, 60), "h", "min"
+    return f"{whole} {large} {rest:02d} {small}" if rest else f"{whole} {large}"
 
 
 def _nearest(error: UnicodeError) -> tuple[str | bytes, int]:

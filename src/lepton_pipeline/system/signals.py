@@ -1,18 +1,23 @@
-"""SIGTERM as an exception, so that what was begun is closed as what it was."""
+"""All handlers of signals. Only the main thread can set one: work in another is neither unwound nor limited."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from types import FrameType
+
+
+class OutOfTimeError(BaseException):
+    """The time is up. It is no Exception, so that no library takes it for a fault of its own."""
 
 
 @contextmanager
 def unwinding() -> Iterator[None]:
-    """Let SIGTERM unwind the process as an interrupt does; only the main thread may say so."""
-    if threading.current_thread() is not threading.main_thread():
+    """Let SIGTERM unwind the process as an interrupt does, so that what was begun is closed with its true status."""
+    if not _is_main():
         yield
         return
     before = signal.signal(signal.SIGTERM, _exit)
@@ -24,9 +29,49 @@ def unwinding() -> Iterator[None]:
 
 
 def ignore_sigterm() -> None:
-    """Let no second signal come between the process and the truth about it."""
-    if threading.current_thread() is threading.main_thread():
+    """Let no second signal interrupt the process while it records how it ended."""
+    if _is_main():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` at the first SIGTERM or SIGINT; a second one ends the process at once."""
+
+    def first(number: int, frame: FrameType | None) -> None:
+        stop()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, first)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt what runs longer, also within Python's regular expressions.
+
+    Raises:
+        OutOfTimeError: it ran longer.
+    """
+    if not _is_main():
+        yield
+        return
+    begun = monotonic()
+    handler = signal.signal(signal.SIGALRM, _interrupt)
+    other, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, max(other - (monotonic() - begun), 0.001) if other else 0)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise OutOfTimeError
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
-from rich.padding import Padding
-from rich.table import Table
-
 from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.evaluation.interval_words import bracket
-from lepton_pipeline.operations.backfill.chart import METRICS
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.operations.backfill.walk import Look
+from lepton_pipeline.reporting.report.words import metric_inside
 from lepton_pipeline.system.markdown import as_markdown, fact_list
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.console import Text, console, facts_grid, figures, fixed, table
 
-_WIDTH_OF_A_LOG = 130
 _NOTHING = "–"
 _COLUMNS = ("date", "due", "why", "result", "alarms", "rows", *STRATEGIES)
 
@@ -26,7 +21,7 @@ def print_look(look: Look, before: bool) -> None:
     """Print one line for a date; `before`: it was finished by an earlier start."""
     done = _decided(look.due, look.triggers, look.version, look.promoted, look.alarms)
     alarms = f"; alarms: {', '.join(look.alarms)}" if look.alarms else ""
-    console(_WIDTH_OF_A_LOG).print(Text(f"{look.date}  {done}{alarms}{' (finished before)' * before}"), soft_wrap=True)
+    console().print(Text(f"{look.date}  {done}{alarms}{' (finished before)' * before}"), soft_wrap=True)
 
 
 def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
@@ -36,23 +31,16 @@ def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
         found: what `describe` gives.
         files: where the results lie, by what they are.
     """
-    out = console(_WIDTH_OF_A_LOG)
-    metric = METRICS[found["metric"]]
+    out = console()
+    metric = metric_inside(found["metric"])
     out.print()
     out.print(Text.assemble((found["vertical"], "bold"), f", backfill by {found['every']}: realised {metric}"))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in _COLUMNS:
-        figure = column in STRATEGIES or column == "rows"
-        table.add_column(column, justify="right" if figure else "left", no_wrap=figure or column in ("date", "due"))
+    kinds = {"date": fixed, "due": fixed, **dict.fromkeys(("rows", *STRATEGIES), figures)}
+    rows = table(*(kinds[name](name) if name in kinds else name for name in _COLUMNS))
     for row in _rows(found):
-        table.add_row(*map(Text, row))
-    out.print(table)
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    for fact, text in (*_facts(found), *files.items()):
-        facts.add_row(fact, Text(text))
-    out.print(Padding(facts, (0, 1), expand=False))
+        rows.add_row(*map(Text, row))
+    out.print(rows)
+    out.print(facts_grid([*_facts(found), *files.items()]))
 
 
 def backfill_markdown(found: Mapping[str, Any]) -> str:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from rich import box
-from rich.table import Table
-
 from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.registry.champion import Reign
 from lepton_pipeline.registry.diff import SameRows, VersionDiff
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.console import Table, Text, console, figures, fixed, table
 
 _HASH_CHARACTERS, _VALUE_CHARACTERS = 12, 200
 _RUN_CHARACTERS = 8
@@ -25,16 +22,12 @@ def print_history(vertical: str, reigns: Sequence[Reign]) -> None:
         out.print(Text.assemble((vertical, "bold"), ": no champion yet"))
         return
     out.print(Text(vertical, style="bold"))
-    table = _table()
-    table.add_column("version", justify="right")
-    table.add_column("from", no_wrap=True)
-    table.add_column("until", no_wrap=True)
-    table.add_column("why", overflow="fold")
+    rows = table(figures("version"), fixed("from"), fixed("until"), "why")
     for reign in reversed(reigns):
         until = "now" if reign.current else _moment(reign.until)
         style = "bold" if reign.current else None
-        table.add_row(str(reign.version), _moment(reign.since), until, _why(reign), style=style)
-    out.print(table)
+        rows.add_row(str(reign.version), _moment(reign.since), until, _why(reign), style=style)
+    out.print(rows)
 
 
 def print_diff(diff: VersionDiff) -> None:
@@ -65,25 +58,17 @@ def print_diff(diff: VersionDiff) -> None:
 
 
 def _same_rows(same: SameRows, a: str, b: str) -> Table:
-    table = _side_by_side(f"on the same {same.rows:,} rows, new to both", a, b)
-    table.add_column("difference [95 % interval]", no_wrap=True)
+    rows = _side_by_side(f"on the same {same.rows:,} rows, new to both", a, b)
+    rows.add_column("difference [95 % interval]", no_wrap=True)
     for metric, values in same.values.items():
         each = same.differences.get(metric)
         shown = "" if each is None else f"{each['value']:+.4f} {bracket(each, '{:+.4f}'.format)}"
-        table.add_row(metric, *(f"{value:.4f}" for value in values), shown)
-    return table
-
-
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+        rows.add_row(metric, *(f"{value:.4f}" for value in values), shown)
+    return rows
 
 
 def _side_by_side(title: str, a: str, b: str) -> Table:
-    table = _table()
-    table.add_column(title, no_wrap=True)
-    for version in (a, b):
-        table.add_column(version, overflow="fold")
-    return table
+    return table(fixed(title), a, b)
 
 
 def _moment(at: datetime | None) -> str:

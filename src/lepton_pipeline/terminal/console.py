@@ -1,30 +1,55 @@
-"""Where tables and summaries are printed, and the one kind of text that is printed there."""
+"""Where tables and summaries are printed: the one console, width, text, style of tables and grid of facts."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from rich import text
+from rich import box, text
 from rich.console import Console
+from rich.padding import Padding
+from rich.table import Column as Column
+from rich.table import Table as Table
 
 from lepton_pipeline.system.readable import readable_output, reader_left, shown
 
-_WIDTH_OF_A_LOG = 110
+_WIDTH_OF_A_LOG = 130
 
 
-def console(width_of_a_log: int | None = _WIDTH_OF_A_LOG, *, to_stderr: bool = False) -> Console:
-    """Where tables are printed; a log has no width of its own.
-
-    Args:
-        width_of_a_log: columns where the output is no terminal; None: what rich takes.
-        to_stderr: print to standard error.
-    """
+def console(*, to_stderr: bool = False) -> Console:
+    """Where tables are printed; a log has no width of its own."""
     readable_output()
     # Brackets and colons are those of names, values and paths.
     made = _Console(highlight=False, markup=False, emoji=False, stderr=to_stderr)
-    if width_of_a_log is not None and not made.is_terminal:
-        made.width = width_of_a_log
+    if not made.is_terminal:
+        made.width = _WIDTH_OF_A_LOG
     return made
+
+
+def fixed(header: str = "", **options: Any) -> Column:
+    """A column whose cells keep their line."""
+    return Column(header, no_wrap=True, **options)
+
+
+def figures(header: str = "") -> Column:
+    """A column of figures."""
+    return fixed(header, justify="right")
+
+
+def table(*columns: Column | str, **options: Any) -> Table:
+    """An empty table; a column that is given by its name folds what is too long."""
+    headers = [Column(each, overflow="fold") if isinstance(each, str) else each for each in columns]
+    return Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), **options)
+
+
+def facts_grid(facts: Iterable[tuple[str | Text, ...]]) -> Padding:
+    """Facts below each other: a label, what is short, and a text that folds; all may look like markup."""
+    rows = list(facts)
+    short = [fixed()] * (max(map(len, rows), default=2) - 2)
+    grid = Table.grid(fixed(style="dim"), *short, Column(overflow="fold"), padding=(0, 2))
+    for row in rows:
+        grid.add_row(*(Text(each) if isinstance(each, str) else each for each in row))
+    return Padding(grid, (0, 1), expand=False)
 
 
 class Text(text.Text):

@@ -9,8 +9,7 @@ from lepton_pipeline.data.reading import IngestionRecord
 from lepton_pipeline.operations.monitoring.words import drift_text, quality_text
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
-from lepton_pipeline.terminal.columns import facts_grid
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.console import Text, console, facts_grid
 
 
 def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:

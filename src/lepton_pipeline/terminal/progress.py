@@ -20,7 +20,7 @@ def show_epochs() -> Iterator[Callable[[Any], None]]:
 
     from lepton_pipeline.terminal.console import console
 
-    out = console(None, to_stderr=True)
+    out = console(to_stderr=True)
     if not out.is_terminal:
         log = _Log()
         yield log.show
@@ -45,7 +45,7 @@ def show_rows(what: str, total: int | None = None) -> Iterator[Callable[[int], N
     from lepton_pipeline.terminal.console import console
 
     of = "" if total is None else f" of {total:,}"
-    out = console(None, to_stderr=True)
+    out = console(to_stderr=True)
     if not out.is_terminal:
         shown = monotonic()
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
-from rich.table import Table
-
 from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.operations.retraining.facts import Facts
 from lepton_pipeline.operations.retraining.history import JobRun
 from lepton_pipeline.operations.retraining.policy import Decision
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.console import Text, console, fixed, table
 
 _RUN_CHARACTERS = 8
 _HOLDS = {True: ("yes", "bold yellow"), False: ("no", ""), None: ("not known", "dim")}
@@ -22,11 +19,11 @@ def print_decision(vertical: str, facts: Facts, decision: Decision) -> None:
     """Print which triggers hold and why, and what follows."""
     out = console()
     out.print(Text.assemble((vertical, "bold"), f", as of {facts.now:%Y-%m-%d %H:%M} UTC"))
-    table = _table("trigger", "holds", "why")
+    triggers = table(fixed("trigger"), fixed("holds"), "why")
     for trigger in decision.triggers:
         shown, style = _HOLDS[trigger.holds]
-        table.add_row(trigger.name, Text(shown, style=style), Text(trigger.why))
-    out.print(table)
+        triggers.add_row(trigger.name, Text(shown, style=style), Text(trigger.why))
+    out.print(triggers)
     out.print(Text(decision.why, style="bold" if decision.due else ""))
 
 
@@ -37,9 +34,10 @@ def print_jobs(vertical: str, jobs: Sequence[JobRun]) -> None:
         out.print(Text.assemble((vertical, "bold"), ": no job yet"))
         return
     out.print(Text(vertical, style="bold"))
-    table = _table("when", "as of", "ended", "result", "decision", "run")
+    names = ("when", "as of", "ended", "result", "decision", "run")
+    rows = table(*(name if name == "decision" else fixed(name) for name in names))
     for job in jobs:
-        table.add_row(
+        rows.add_row(
             f"{job.at.astimezone():%Y-%m-%d %H:%M}",
             job.as_of,
             Text(_ended(job), style=_STATUS.get(job.status, "")),
@@ -47,7 +45,7 @@ def print_jobs(vertical: str, jobs: Sequence[JobRun]) -> None:
             Text(job.decision),
             job.run_id[:_RUN_CHARACTERS],
         )
-    out.print(table)
+    out.print(rows)
 
 
 def _ended(job: JobRun) -> str:
@@ -59,10 +57,3 @@ def _result(job: JobRun) -> str:
     if job.version is not None:
         return f"version {job.version} {verdict(job.promoted)}"
     return "nothing due" if job.due is False else ""
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column not in ("why", "decision"))
-    return table

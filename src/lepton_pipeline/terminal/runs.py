@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
-from rich.padding import Padding
-from rich.table import Table
-
 from lepton_pipeline.errors import NotReproducedError
+from lepton_pipeline.reporting.report.words import metric_inside
 from lepton_pipeline.runs.checks import Check
 from lepton_pipeline.runs.compare import METRICS, ComparableRuns, ComparedRun, Comparison, Figure
-from lepton_pipeline.runs.compare_page import NAMES, duration_text, version_text
+from lepton_pipeline.runs.compare_page import duration_text, version_text
 from lepton_pipeline.runs.reproduce import Reproduction
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.console import Column, Table, Text, console, facts_grid, fixed, table
 
 _VALUE_CHARACTERS = 40
 _ERROR_CHARACTERS = 300
@@ -25,7 +22,9 @@ def print_comparison(comparison: Comparison) -> None:
     out = console()
     out.print()
     count = sum(len(group.runs) for group in comparison.groups)
-    title = f"{comparison.vertical}: {_count(count)} with test figures, best first by {NAMES[comparison.metric]}"
+    title = (
+        f"{comparison.vertical}: {_count(count)} with test figures, best first by {metric_inside(comparison.metric)}"
+    )
     out.print(Text(title, style="bold"))
     if count == 1:
         out.print(Text("There is nothing to compare it with yet.", style="dim"))
@@ -53,23 +52,18 @@ def _rows(group: ComparableRuns) -> str:
 
 
 def _figures(group: ComparableRuns, decisive: str) -> Table:
-    table = _table("run")
     metrics = [decisive, *(metric for metric in METRICS if metric != decisive)]
-    for metric in metrics:
-        table.add_column(NAMES[metric].replace(" ", "\n"), no_wrap=True)
-    table.add_column(f"boosting's\n{NAMES[decisive]}", no_wrap=True)
+    names = [metric_inside(metric).replace(" ", "\n") for metric in metrics]
+    rows = table(*map(fixed, ("run", *names, f"boosting's\n{metric_inside(decisive)}")), expand=True)
     for run in group.runs:
         cells = [_figure(run.figures.get(metric)) for metric in metrics]
-        table.add_row(_named(run), *cells, _figure(run.baseline))
-    return table
+        rows.add_row(_named(run), *cells, _figure(run.baseline))
+    return rows
 
 
 def _origins(group: ComparableRuns) -> Table:
-    table = _table("run")
-    table.add_column("gate", ratio=3)
-    table.add_column("what differs", ratio=3)
-    for name in ("seed", "commit", "started", "took"):
-        table.add_column(name, no_wrap=True)
+    wide = (Column(name, ratio=3) for name in ("gate", "what differs"))
+    rows = table(fixed("run"), *wide, *map(fixed, ("seed", "commit", "started", "took")), expand=True)
     for run in group.runs:
         gate = Text(run.decision or "not reached", style=_STYLES.get(run.decision, "dim"))
         gate.append(f"\n{run.reason}" if run.reason else "", style="dim")
@@ -77,27 +71,19 @@ def _origins(group: ComparableRuns) -> Table:
         took = Text(duration_text(run.seconds)).append("\nresumed" if run.resumed else "", style="dim")
         started = f"{run.started.astimezone():%m-%d %H:%M}"
         # As Text: a value such as [bold] is no markup.
-        table.add_row(_named(run), gate, Text(differs or "–"), run.seed, run.commit or "–", started, took)
-    return table
+        rows.add_row(_named(run), gate, Text(differs or "–"), run.seed, run.commit or "–", started, took)
+    return rows
 
 
 def _others(runs: list[ComparedRun]) -> Table:
-    table = _table("run")
-    table.add_column("status", no_wrap=True)
-    table.add_column("started", no_wrap=True)
-    table.add_column("why", ratio=1, overflow="fold")
+    why = Column("why", ratio=1, overflow="fold")
+    rows = table(*map(fixed, ("run", "status", "started")), why, expand=True)
     for run in runs:
-        why = run.error or ("under way" if run.status == "RUNNING" else "ended before the test")
+        reason = run.error or ("under way" if run.status == "RUNNING" else "ended before the test")
         started = f"{run.started.astimezone():%m-%d %H:%M}"
         status = Text(run.status.lower(), style=_STYLES.get(run.status, ""))
-        table.add_row(_named(run), status, started, Text(why[:_ERROR_CHARACTERS]))
-    return table
-
-
-def _table(first: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
-    table.add_column(first, no_wrap=True)
-    return table
+        rows.add_row(_named(run), status, started, Text(reason[:_ERROR_CHARACTERS]))
+    return rows
 
 
 def _named(run: ComparedRun) -> Text:
@@ -120,18 +106,13 @@ def print_checks(run_id: str, checks: Sequence[Check]) -> None:
     out = console()
     out.print()
     out.print(Text(f"run {run_id}", style="bold"))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, style="dim")
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    facts: list[tuple[str | Text, ...]] = []
     for check in checks:
-        verdict = (
-            Text("same", style="green") if check.same else Text("differs", style="red" if check.decisive else "yellow")
-        )
-        table.add_row(check.name, verdict, Text(check.text))
+        differs = Text("differs", style="red" if check.decisive else "yellow")
+        facts.append((check.name, Text("same", style="green") if check.same else differs, check.text))
         if check.remedy and not check.same:
-            table.add_row("", "", Text(f"→ {check.remedy}", style="dim"))
-    out.print(Padding(table, (0, 1), expand=False))
+            facts.append(("", "", Text(f"→ {check.remedy}", style="dim")))
+    out.print(facts_grid(facts))
     out.print()
 
 
@@ -142,9 +123,7 @@ def print_outcome(outcome: Reproduction) -> None:
         NotReproducedError: a figure differs, or there was none to compare.
     """
     out = console()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("", "then", "now", ""):
-        table.add_column(name, no_wrap=True)
+    rows = table(*map(fixed, ("", "then", "now", "")))
     rest: dict[str, int] = {}
     for value in outcome.values:
         if value.equal and not _told(value.name):
@@ -152,8 +131,8 @@ def print_outcome(outcome: Reproduction) -> None:
             rest[part] = rest.get(part, 0) + 1
             continue
         verdict = Text("equal", style="green") if value.equal else Text("differs", style="red")
-        table.add_row(value.name, _exact(value.then), _exact(value.now), verdict)
-    out.print(table)
+        rows.add_row(value.name, _exact(value.then), _exact(value.now), verdict)
+    out.print(rows)
     if rest:
         shown = ", ".join(f"{count} of {part}.*" if count > 1 else part for part, count in rest.items())
         out.print(Text(f"equal, too: {shown}"))

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
-from lepton_pipeline.terminal.columns import facts_grid
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.console import Text, console, facts_grid
 
 if TYPE_CHECKING:
     # What prints them need not import pandas.

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from rich import box
-from rich.table import Table
-
 from lepton_pipeline.operations.status import words
 from lepton_pipeline.operations.status.collect import Status, VerticalStatus
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.console import Text, console, table
 
-_WIDTH_OF_A_LOG = 150
 _COLUMNS = ("vertical", "champion", "data until", "last decision (UTC)", "drift", "next run", "failing since (UTC)")
 
 
 def print_status(status: Status) -> None:
-    """Print the table, those first that need a person, and below it what cannot be read."""
-    out = console(_WIDTH_OF_A_LOG)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), leading=1)
-    for name in _COLUMNS:
-        table.add_column(name, overflow="fold")
+    """Print the table, those first that need attention, and below it what cannot be read."""
+    out = console()
+    rows = table(*_COLUMNS, leading=1)
     for each in status.verticals:
-        table.add_row(
+        rows.add_row(
             _name(each),
             _cell(*words.champion_text(each, status.at)),
             _cell(*words.data_text(each)),
@@ -29,7 +23,7 @@ def print_status(status: Status) -> None:
             _cell(*words.next_text(each, status.at)),
             _cell(*words.failing_text(each, status.at)),
         )
-    out.print(table)
+    out.print(rows)
     for problem in [status.problem, *(each.problem for each in status.verticals)]:
         if problem:
             out.print(Text(problem, style="red"), soft_wrap=True)

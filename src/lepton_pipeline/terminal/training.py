@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.evaluation.copies_words import said_copies
@@ -18,8 +15,8 @@ from lepton_pipeline.reporting.report.columns import columns_notes, summarise_co
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
 from lepton_pipeline.reporting.report.words import lower_first, parts_of, taught
 from lepton_pipeline.system.markdown import fact_list
-from lepton_pipeline.terminal.columns import facts_grid, show_columns
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.columns import show_columns
+from lepton_pipeline.terminal.console import Table, Text, console, facts_grid, table
 
 _NAMES = {
     "model": "model",
@@ -72,9 +69,9 @@ def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, floa
     parts.append(Text(f"{vertical}: {version}", style="bold"))
     if metrics := results.get("metrics"):
         parts.append(_quality(metrics))
-    table, columns = show_columns(read_columns(results.get("columns", {})))
-    if table is not None:
-        parts.append(table)
+    shown, columns = show_columns(read_columns(results.get("columns", {})))
+    if shown is not None:
+        parts.append(shown)
     longest = sorted(seconds, key=lambda stage: -seconds[stage])[:_STAGES]
     stages = ", ".join(f"{stage} {seconds[stage]:.1f}" for stage in longest)
     facts = _facts(results, columns)
@@ -84,14 +81,11 @@ def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, floa
 
 
 def _quality(metrics: Mapping[str, Any]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
-    table.add_column("test rows")
-    table.add_column("AUC  [95 % interval]")
-    table.add_column("F1  [95 % interval]")
+    quality = table("test rows", "AUC  [95 % interval]", "F1  [95 % interval]")
     for model, figures in metrics["test"].items():
         style = "bold" if model == "model" else None
-        table.add_row(_NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]), style=style)
-    return table
+        quality.add_row(_NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]), style=style)
+    return quality
 
 
 def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -134,10 +128,10 @@ def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts: list[tuple[str, str]] = []
     tables: Mapping[str, ContractResult] = results.get("tables", {})
     readings: Mapping[str, Reading] = results.get("readings", {})
-    for table in {**readings, **tables}:
-        facts += reading_facts(readings.get(table), tables.get(table), table)
-        warnings = tables[table].warnings if table in tables else []
-        facts.extend(("warning", f"{table}: {message}") for message in warnings)
+    for raw in {**readings, **tables}:
+        facts += reading_facts(readings.get(raw), tables.get(raw), raw)
+        warnings = tables[raw].warnings if raw in tables else []
+        facts.extend(("warning", f"{raw}: {message}") for message in warnings)
     contract: ContractResult | None = results.get("contract_result")
     record: IngestionRecord | None = results.get("ingestion_record")
     reading = None if record is None else record.reading

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lepton_pipeline.parameters.jobs import is_partial
+from lepton_pipeline.tracking.ui_links import runs_page
 
 # A parameter that every run has a value of its own of.
 PRESENT = "dataset.present"
@@ -32,8 +33,7 @@ _USUAL = ("training.learning_rate", "training.seed")
 _RUN_NAME, _CREATED = "attributes.`Run Name`", "attributes.`Created`"
 # Pixels around the name of a column, and of each of its letters.
 _BORDER, _LETTER = 36, 7.5
-_NOTE = """Runs that train the vertical's model. [Table of runs](#/experiments/{id}/runs?viewStateShareKey={view}) and \
-[charts](#/experiments/{id}/runs?viewStateShareKey={view}&compareRunsMode=CHART) \
+_NOTE = """Runs that train the vertical's model. [Table of runs]({runs}) and [charts]({charts}) \
 with what matters and what the latest runs differ in.
 
 - `test.*`: the model on test rows; `.low` and `.high` are the ends of a 95 % interval. `{metric}` decides at the gate.
@@ -87,7 +87,8 @@ def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -
     decisive = f"test.{metric}"
     chosen = [name for name in differing if not name.startswith("about.")]
     parameters = sorted(chosen, key=lambda name: not name.startswith("training."))[:_MOST_PARAMETERS] or list(_USUAL)
-    note = _NOTE.format(id=experiment_id, view=VIEW, metric=decisive, baseline=_BASELINE)
+    runs = runs_page(experiment_id, f"viewStateShareKey={VIEW}")
+    note = _NOTE.format(runs=runs, charts=f"{runs}&compareRunsMode=CHART", metric=decisive, baseline=_BASELINE)
     view = {
         "name": "Overview",
         "createdAt": _MADE,

@@ -28,11 +28,12 @@ from lepton_pipeline.tracking.database import damaged, first_contact, may_pass, 
 from lepton_pipeline.tracking.experiment_page import EXPERIMENT
 from lepton_pipeline.tracking.flat import flat_intervals, flat_metrics, flatten, interval_tags, log_epoch, log_metrics
 from lepton_pipeline.tracking.home import SQLITE, local_store
+from lepton_pipeline.tracking.ui_links import run_link, run_page
 
 Access = Literal["write", "load", "look"]
 _RUNNING = "attributes.status = 'RUNNING'"
 # Artefacts of a training run that its page links to, by title.
-PAGES = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.png"}
+PAGES = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.svg"}
 VANISHED = "the process ended without a word"
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
@@ -142,8 +143,8 @@ class RunLog:
 
     def describe(self, run_id: str, results: str = "", pages: Mapping[str, str] = PAGES) -> None:
         """Write the text at the head of the run's page: links to its reports (artefacts by title), then its results."""
-        artefacts = f"{self._page(run_id)}/artifacts"
-        links = " · ".join(f"[{title}]({artefacts}/{path})" for title, path in pages.items())
+        info = self.client.get_run(run_id).info
+        links = " · ".join(f"[{title}]({run_page(info, path)})" for title, path in pages.items())
         self.client.set_tag(run_id, "mlflow.note.content", masked(f"{links}\n\n{results}".strip()))
 
     def close(self, run_id: str, status: str, error: BaseException | str | None = None) -> None:
@@ -205,12 +206,11 @@ class RunLog:
 
     def where(self, run_id: str) -> str:
         """How to see a run in the MLflow UI."""
-        page, address = self._page(run_id), masked(self.uri)
-        if self.uri.startswith(SQLITE):
-            return f"make ui, then http://127.0.0.1:5000/{page}"
-        if self.uri.startswith("http"):
-            return f"{address.rstrip('/')}/{page}"
-        return f"mlflow ui --backend-store-uri '{address}', then http://127.0.0.1:5000/{page}"
+        info = self.client.get_run(run_id).info
+        if link := run_link(self.uri, info):
+            return link
+        start = "make ui" if self.uri.startswith(SQLITE) else f"mlflow ui --backend-store-uri '{masked(self.uri)}'"
+        return f"{start}, then http://127.0.0.1:5000/{run_page(info)}"
 
     def record(self, run_id: str, dataset: Any, data: Any, *, earlier: bool = False) -> None:
         """Record a data set as the `metadata.mlflow` of its catalog entry says.
@@ -222,7 +222,8 @@ class RunLog:
             earlier: whether an earlier run made it; then its epochs are recorded, too, else logged as they end.
         """
         marks = (getattr(dataset, "metadata", None) or {}).get("mlflow", {})
-        if is_dataclass(data):
+        # A model is a dataclass, too, and no JSON.
+        if marks and is_dataclass(data):
             data = to_plain(data)
         if "artifact" in marks:
             self.attach(run_id, dataset.path, marks["artifact"])
@@ -277,23 +278,12 @@ class RunLog:
         finally:
             self._lock.release()
 
-    def _page(self, run_id: str) -> str:
-        experiment = self.client.get_run(run_id).info.experiment_id
-        return f"#/experiments/{experiment}/runs/{run_id}"
-
     def close_orphans(self, vertical: str) -> None:
         """End runs that a process of this host left open when it was killed without a chance to say so."""
         experiment = self.client.get_experiment_by_name(vertical)
         for run in self.client.search_runs([experiment.experiment_id], _RUNNING) if experiment else []:
             if has_ended(run.data.tags, os.getpid()):
                 self.close(run.info.run_id, "KILLED", f"{VANISHED}; found by a later run")
-
-
-def run_link(uri: str, info: Any) -> str | None:
-    """Address of a run's page on the server at `uri`, without credentials; None where the store is no server."""
-    if not uri.startswith("http"):
-        return None
-    return f"{masked(uri).rstrip('/')}/#/experiments/{info.experiment_id}/runs/{info.run_id}"
 
 
 def read_tracking(declared: Mapping[str, Any]) -> Tracking:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.parameters.jobs import is_partial
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.tracking.home import SQLITE
@@ -46,10 +45,9 @@ def latest_runs(client: Any, vertical: str, most: int) -> list[Any]:
     """
     names = [experiment.name for experiment in client.search_experiments()]
     if vertical not in names:
-        close = get_close_matches(vertical, names, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = did_you_mean(vertical, names)
         known = ", ".join(sorted(name for name in names if name != "Default")) or "none"
-        raise ConfigurationError(f"no run of {vertical!r}; {hint}There are runs of: {known}.")
+        raise ConfigurationError(f"no run of {vertical!r}; {hint}there are runs of: {known}.")
     experiment = client.get_experiment_by_name(vertical).experiment_id
     found: list[Any] = []
     token = None

@@ -7,7 +7,7 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.columns import check_columns, with_numbers
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.verticals.raw_tables import finish_table, raw_table
+from lepton_pipeline.verticals.raw_tables import query_table, raw_table
 
 # Columns of the raw tables; further ones are not read.
 _AMOUNTS = ["distance", "dep_delay", "arr_delay"]
@@ -15,7 +15,6 @@ _OF_FLIGHT = ["carrier", "flight", "tailnum", "origin", "dest", *_AMOUNTS]
 _HOUR = ["year", "month", "day", "hour"]
 _CLOCK = [*_HOUR, "minute", "sched_dep_time", "sched_arr_time", "air_time"]
 _OF_PLACE = ["lat", "lon", "alt", "tz"]
-_OF_WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
 # From leaving the gate to arriving at one, no flight with known times spent four hours on the ground.
 _LONGEST_TAXI = pd.Timedelta(hours=4)
 _DAY = 24 * 60
@@ -29,9 +28,7 @@ def ingestion() -> Pipeline:
             *(raw_table(name) for name in others),
             raw_table("flights", references=others),
             Node(time_flights, ["checked_flights", "checked_airports"], "timed_flights", name="time_flights"),
-            Node(join_weather, ["timed_flights", "checked_weather"], "flights_in_weather", name="join_weather"),
-            Node(join_planes, ["flights_in_weather", "checked_planes"], "joined_flights", name="join_planes"),
-            finish_table("joined_flights"),
+            query_table("logistics", ("weather", "planes"), made=("timed_flights",)),
         ]
     )
 
@@ -48,9 +45,10 @@ def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
         airports: places with `faa` (each once), `lat`, `lon` (degrees), `alt` (feet), `tz` (hours) and `dst`.
 
     Returns:
-        Flights that arrived, with their index labels: what is known of them by their schedule; `dep_delay`,
-        `arr_delay` (minutes); and, in UTC, `scheduled_at`, `departed_at` and `arrived_at`. Where the destination is not
-        among the airports, its columns are missing and `arrived_at` is later than the arrival, never earlier.
+        Flights that arrived, with their index labels, which are their `position`, too: what is known of them by their
+        schedule; `dep_delay`, `arr_delay` (minutes); and, in UTC, `scheduled_at`, `departed_at` and `arrived_at`. Where
+        the destination is not among the airports, its columns are missing and `arrived_at` is later than the arrival,
+        never earlier.
 
     Raises:
         DataError: a column is absent, a value is no number, or a flight leaves at no hour of the calendar.
@@ -74,6 +72,7 @@ def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
     due_at = scheduled_at + pd.to_timedelta(scheduled_minutes, unit="min")
     latest = departed_at + pd.to_timedelta(arrived["air_time"], unit="min") + _LONGEST_TAXI
     return arrived[_OF_FLIGHT].assign(
+        position=arrived.index,
         scheduled_at=scheduled_at,
         scheduled_local=hour + minute,
         departed_at=departed_at,
@@ -103,65 +102,6 @@ def _hours(flights: pd.DataFrame) -> pd.Series:
 def _minutes(clock: pd.Series) -> pd.Series:
     """Minutes since midnight of times such as 517 for 5:17."""
     return clock // 100 * 60 + clock % 100
-
-
-def join_weather(timed_flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
-    """Add the weather at the origin as it was observed in the hour before that of the scheduled departure.
-
-    Args:
-        timed_flights: what `time_flights` gives.
-        weather: observations with `origin` and `time_hour` (UTC), each pair once.
-
-    Returns:
-        The same flights with the observation of one hour earlier, `temp_change` and `pressure_change` over the three
-        hours before it, `precip_3h` (inches in those observed of the last three hours), and `weather_matched`: whether
-        there is an observation of one hour earlier.
-
-    Raises:
-        DataError: a column is absent, or a value is no number.
-    """
-    weather = _required(weather, ["origin", "time_hour"], _OF_WEATHER, "weather")
-    observed = weather.set_index(["origin", "time_hour"])[_OF_WEATHER]
-    hour = timed_flights["scheduled_at"].dt.floor("h")
-
-    def keys(hours: int) -> pd.MultiIndex:
-        return pd.MultiIndex.from_arrays([timed_flights["origin"], hour - pd.Timedelta(hours=hours)])
-
-    def hours_before(hours: int) -> pd.DataFrame:
-        return observed.reindex(keys(hours)).set_axis(timed_flights.index)
-
-    latest, earlier = hours_before(1), hours_before(4)
-    rain = [latest["precip"], hours_before(2)["precip"], hours_before(3)["precip"]]
-    return timed_flights.assign(
-        **{str(name): latest[name] for name in latest},
-        temp_change=latest["temp"] - earlier["temp"],
-        pressure_change=latest["pressure"] - earlier["pressure"],
-        precip_3h=pd.concat(rain, axis="columns").sum(axis="columns", min_count=1),
-        weather_matched=keys(1).isin(observed.index),
-    )
-
-
-def join_planes(timed_flights: pd.DataFrame, planes: pd.DataFrame) -> pd.DataFrame:
-    """Add what is known of the aircraft.
-
-    Args:
-        timed_flights: flights with `tailnum` and `scheduled_local`.
-        planes: aircraft with `tailnum` (each once) and the `year` they were built.
-
-    Returns:
-        The same flights with `plane_age` (years), `seats`, and `plane_matched`: whether the aircraft is known.
-
-    Raises:
-        DataError: a column is absent, or a value is no number.
-    """
-    planes = _required(planes, ["tailnum"], ["year", "seats"], "planes")
-    aircraft = planes.set_index("tailnum")
-    plane = aircraft.reindex(timed_flights["tailnum"]).set_axis(timed_flights.index)
-    return timed_flights.assign(
-        plane_age=timed_flights["scheduled_local"].dt.year - plane["year"],
-        seats=plane["seats"],
-        plane_matched=timed_flights["tailnum"].isin(aircraft.index),
-    )
 
 
 def _required(table: pd.DataFrame, columns: list[str], numbers: list[str], name: str) -> pd.DataFrame:

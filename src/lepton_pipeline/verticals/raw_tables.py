@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
+from lepton_pipeline.data import sql
 from lepton_pipeline.data.as_of import rows_there
 from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.contracts.contract import check_raw_table, enforce_contract
@@ -73,6 +74,31 @@ def finish_table(source: str) -> Node:
     )
 
 
+def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = ()) -> Node:
+    """Make the table by the query of the vertical, `conf/base/<vertical>/table.sql`.
+
+    Args:
+        vertical: its name.
+        tables: raw tables that the query may read, each held to its contract.
+        made: data sets of the vertical's own nodes that it may read, too.
+    """
+    names, file = (*tables, *made), f"{vertical}/{sql.FILE}"
+
+    def query_tables(
+        text: str, dataset: Dataset, contract: Contract, features: Features, *rows: pd.DataFrame
+    ) -> tuple[pd.DataFrame, IngestionRecord]:
+        found = sql.run_query(text, dict(zip(names, rows, strict=True)), dataset, file)
+        return number_rows(found, dataset, contract, features)
+
+    declared = ("sql", "dataset", "contract", "features")
+    return Node(
+        query_tables,
+        [*(f"params:{part}" for part in declared), *(f"checked_{table}" for table in tables), *made],
+        ["table", "ingestion_record"],
+        name="query_tables",
+    )
+
+
 def number_rows(
     made: pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
 ) -> tuple[pd.DataFrame, IngestionRecord]:
@@ -116,7 +142,7 @@ def _reader_of(name: str) -> Callable[..., Any]:
 def _check_of(name: str, references: tuple[str, ...]) -> Callable[..., Any]:
     def check_contract(
         table: pd.DataFrame, contract: Contract, *others: pd.DataFrame
-    ) -> tuple[ContractResult, pd.DataFrame, dict[str, bytes]]:
+    ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
         return check_raw_table(table, contract, name, dict(zip(references, others, strict=True)))
 
     return check_contract

@@ -3,10 +3,13 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.model.boosting import fit as boosting
-from lepton_pipeline.model.boosting.fit import boost_by_plan, code_columns, fit_boosting, folded
+from lepton_pipeline.model.boosting.fit import boost, boost_by_plan, code_columns, folded
 from lepton_pipeline.model.boosting.trees import Trees
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.statistics.ranks import auc
+
+TRAINING = Training()
 
 
 def table(n=400, seed=0, rate=0.5):
@@ -24,14 +27,8 @@ def table(n=400, seed=0, rate=0.5):
     return rows, labels
 
 
-def auc(scores, labels):
-    difference = scores[labels == 1][:, None] - scores[labels == 0]
-    return (difference > 0).mean() + (difference == 0).mean() / 2
-
-
-def stopped(rows, labels, cut=250, **options):
-    stop = {"stop_features": rows.iloc[cut:], "stop_labels": labels[cut:]}
-    return fit_boosting(rows.iloc[:cut], labels[:cut], **stop, **options)
+def stopped(rows, labels, cut=250, training=TRAINING, **options):
+    return boost(rows.iloc[:cut], labels[:cut], training, stop=(rows.iloc[cut:], labels[cut:]), **options)
 
 
 def logits(boosted, rows):
@@ -56,7 +53,7 @@ def test_it_stops_and_keeps_the_trees_with_the_lowest_log_loss_of_the_stop_rows(
 
 def test_a_given_number_of_trees_is_fitted_without_stopping():
     rows, labels = table()
-    boosted = fit_boosting(rows, labels, trees=17)
+    boosted = boost(rows, labels, TRAINING, trees=17)
     assert boosted.trees == boosted.model.n_iter_ == 17
     assert boosted.learning_rate == 0.03
 
@@ -64,27 +61,27 @@ def test_a_given_number_of_trees_is_fitted_without_stopping():
 def test_without_stop_rows_and_trees_it_says_what_to_give():
     rows, labels = table()
     with pytest.raises(ValueError, match="neither stop rows nor a number of trees"):
-        fit_boosting(rows, labels, stop_features=rows)
+        boost(rows, labels, TRAINING)
 
 
 def test_many_rows_are_learnt_at_a_faster_rate_unless_one_is_given(monkeypatch):
     monkeypatch.setattr(boosting, "MANY_ROWS", 399)
     rows, labels = table()
-    assert fit_boosting(rows, labels, trees=2).learning_rate == 0.06
-    assert fit_boosting(rows.iloc[:399], labels[:399], trees=2).learning_rate == 0.03
-    assert fit_boosting(rows, labels, trees=2, learning_rate=0.03).model.learning_rate == 0.03
+    assert boost(rows, labels, TRAINING, trees=2).learning_rate == 0.06
+    assert boost(rows.iloc[:399], labels[:399], TRAINING, trees=2).learning_rate == 0.03
+    assert boost(rows, labels, TRAINING, trees=2, learning_rate=0.03).model.learning_rate == 0.03
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_one_others():
     rows, labels = table()
-    first, again, other = (logits(fit_boosting(rows, labels, trees=10, seed=seed), rows) for seed in (3, 3, 4))
+    first, again, other = (logits(boost(rows, labels, TRAINING, trees=10, seed=seed), rows) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_balanced_classes_raise_the_odds_of_the_rarer():
     rows, labels = table(n=600, rate=0.1)
-    plain, balanced = (stopped(rows, labels, class_weight=weight) for weight in ("none", "balanced"))
+    plain, balanced = (stopped(rows, labels, training=Training(class_weight=weight)) for weight in ("none", "balanced"))
     assert logits(plain, rows).mean() < logits(balanced, rows).mean() - 1
     # Were the stop rows not weighted, too, the loss would rise from the first trees on.
     assert balanced.trees > 20
@@ -92,7 +89,7 @@ def test_balanced_classes_raise_the_odds_of_the_rarer():
 
 def test_a_few_dozen_rows_are_learnt_from():
     rows, labels = table(n=48)
-    boosted = fit_boosting(rows[["a"]], labels, trees=50)
+    boosted = boost(rows[["a"]], labels, TRAINING, trees=50)
     assert boosted.model.min_samples_leaf == 5
     unseen, theirs = table(seed=1)
     assert auc(logits(boosted, unseen), theirs) > 0.65
@@ -105,11 +102,11 @@ def test_one_model_a_fold_scores_the_rows_it_has_not_learnt_from_and_the_average
     folds = [Fold(places[100:300], places[:100]), Fold(places[:200], places[200:300])]
     trees, held_out = boost_by_plan(rows, labels, Plan(folds, refit=False), Training(seed=5))
     fits = [
-        fit_boosting(
+        boost(
             rows.iloc[fold.train],
             labels[fold.train],
-            stop_features=rows.iloc[fold.held_out],
-            stop_labels=labels[fold.held_out],
+            TRAINING,
+            stop=(rows.iloc[fold.held_out], labels[fold.held_out]),
             seed=5 + number,
         )
         for number, fold in enumerate(folds)
@@ -130,7 +127,7 @@ def test_a_refit_takes_as_many_trees_at_the_same_rate_on_all_rows(monkeypatch):
     trees, held_out = boost_by_plan(rows, labels, plan, Training(seed=5))
     first = stopped(rows.iloc[:300], labels[:300], cut=200, seed=5)
     np.testing.assert_array_equal(held_out[200:300], logits(first, rows.iloc[200:300]))
-    again = fit_boosting(rows.iloc[:300], labels[:300], trees=first.trees, learning_rate=0.03, seed=5)
+    again = boost(rows.iloc[:300], labels[:300], TRAINING, trees=first.trees, learning_rate=0.03, seed=5)
     np.testing.assert_array_equal(trees.logits(rows), logits(again, rows))
 
 

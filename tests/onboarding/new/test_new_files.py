@@ -10,6 +10,7 @@ from customers import ROWS, bare_project, frame, left_over, new_shop
 from lepton_pipeline.errors import ConfigurationError, DataError, LeptonError
 from lepton_pipeline.onboarding.new import files
 from lepton_pipeline.onboarding.new.draft import new_vertical
+from lepton_pipeline.system import files as atomic
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ def test_what_a_killed_call_has_left_is_no_vertical_and_goes_with_the_next(
 ) -> None:
     with monkeypatch.context() as killed:
         # As nothing is undone when a process is killed.
-        killed.setattr(files.ExitStack, "callback", lambda *_, **__: None)
+        killed.setattr(atomic, "_delete", lambda path: None)
         killed.setattr(files.shutil, "copyfile", lambda *_: sys.exit(137))
         with pytest.raises(SystemExit):
             new_shop(project, frame())

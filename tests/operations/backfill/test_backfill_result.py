@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def test_the_result_is_json_a_table_and_figures_by_step(found):
 
 
 def test_the_summary_says_what_happened_and_what_it_was_worth(found, capsys):
-    print_backfill(found, {"picture": "backfill.png"})
+    print_backfill(found, {"picture": "backfill.svg"})
     shown = capsys.readouterr().out
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert "2026-02-01 yes on_drift version 2 refused refused, drift 100 0.7500 [0.6500, 0.8500] 0.7000 0.8000" in lines
@@ -86,5 +87,7 @@ def test_the_chart_is_a_picture_of_everything_also_where_nothing_was_measured(fo
     nothing = {**found, "summary": {"periods": 0, "mean": {}, "difference": {}}}
     nothing["dates"] = [each | {"realised": dict.fromkeys(each["realised"])} for each in found["dates"]]
     pictures.append(draw_backfill(nothing, ""))
-    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert all(b"Realised AUC" in picture and b"refused" in picture for picture in pictures)
+    for picture in pictures:
+        ElementTree.fromstring(picture)
     assert draw_backfill(found, "made up") == pictures[0]

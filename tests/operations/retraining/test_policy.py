@@ -33,7 +33,7 @@ def windows(*values: float, bound: float = 0.8) -> tuple[QualityWindow, ...]:
         ({}, {}, "champion", False, "version 3"),
         ({"max_age": "10d"}, {}, "max_age", True, "age 10 days, reached: 10d"),
         ({"max_age": "11d"}, {}, "max_age", False, "age 10 days, not reached: 11d"),
-        ({"max_age": "1h"}, {"champion": champion(0.5 / 24)}, "max_age", False, "age 0.5 hours, not reached: 1h"),
+        ({"max_age": "1h"}, {"champion": champion(0.5 / 24)}, "max_age", False, "age 30 min, not reached: 1h"),
         ({"max_age": "1d"}, {"champion": champion(-5)}, "max_age", None, "trained on 2026-06-06, after this date"),
         ({"max_age": "1d"}, {"champion": None}, "max_age", None, "no champion"),
         (

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,8 +52,11 @@ def test_a_damaged_state_is_moved_aside_by_a_scheduler_only(tmp_path, text):
 
 
 def test_a_second_scheduler_is_told_who_is_first(tmp_path):
-    told = pytest.raises(LeptonError, match=f"process {os.getpid()} on ")
-    with only_scheduler(tmp_path), told, only_scheduler(tmp_path):
-        pass
-    with only_scheduler(tmp_path):
-        pass
+    def schedule() -> None:
+        with only_scheduler(tmp_path):
+            pass
+
+    with ThreadPoolExecutor(1) as second:
+        with only_scheduler(tmp_path), pytest.raises(LeptonError, match=f"process {os.getpid()} on "):
+            second.submit(schedule).result()
+        second.submit(schedule).result()

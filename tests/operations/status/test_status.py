@@ -20,6 +20,7 @@ from lepton_pipeline.operations.status import words
 from lepton_pipeline.operations.status.collect import VerticalStatus, collect
 from lepton_pipeline.operations.status.page import render_page, write_page
 from lepton_pipeline.registry.champion import move_champion
+from lepton_pipeline.system.readable import span_text
 from lepton_pipeline.terminal.status import print_status
 from lepton_pipeline.tracking.runs import RunLog, Tracking
 
@@ -177,7 +178,7 @@ def test_a_time_in_the_future_is_said(by_name, status):
     earlier = status.at - timedelta(days=3650)
     assert words.champion_text(crowned, earlier)[1].endswith(", in the future: was a clock wrong?")
     assert words.failing_text(crowned, earlier)[1] == "in the future: was a clock wrong?"
-    assert words.champion_text(crowned, crowned.champion.trained_at - timedelta(minutes=5))[1].endswith("0 min ago")
+    assert words.champion_text(crowned, crowned.champion.trained_at - timedelta(minutes=5))[1].endswith("0 s ago")
 
 
 def test_a_job_whose_process_is_gone_is_no_job_at_work(site):
@@ -208,7 +209,7 @@ def test_the_page_says_the_same_and_links_what_is_there(site, status, tmp_path_f
     text = (folder / "a page/status.html").read_text()
     page = Page(text)
     assert [path.name for path in (folder / "a page").iterdir()] == ["status.html"]
-    assert "8 of 10 verticals need a person" in text
+    assert "8 of 10 verticals need attention" in text
     assert len(page.links) == 2
     for link in page.links:
         assert (folder / "a page" / link).is_file()
@@ -256,10 +257,10 @@ def test_a_store_or_state_that_cannot_be_read_hides_nothing_else(site, tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("hours", "shown"), [(-1, "0 min"), (0.5, "30 min"), (5, "5 hours"), (60, "2 days"), (24 * 1500, "1,500 days")]
+    ("hours", "shown"), [(-1, "0 s"), (0.5, "30 min"), (5, "5 h"), (60, "2 days"), (24 * 1500, "1,500 days")]
 )
 def test_spans_are_read_at_a_glance(hours, shown):
-    assert words.ago(timedelta(hours=hours)) == shown
+    assert span_text(timedelta(hours=hours)) == shown
 
 
 def test_data_are_dates_or_numbers():

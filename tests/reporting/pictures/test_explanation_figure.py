@@ -1,6 +1,4 @@
-import struct
-
-import pytest
+from xml.etree import ElementTree
 
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.explanation import draw_explanation
@@ -38,29 +36,26 @@ def draw(**changed):
     return draw_explanation(explanation(**changed), About(question="Will it?", caution="synthetic"))
 
 
-@pytest.fixture
-def small(monkeypatch):
-    monkeypatch.setattr("lepton_pipeline.reporting.pictures.page._DPI", 40)
+def words(picture):
+    return "\n".join(ElementTree.fromstring(picture).itertext())
 
 
-@pytest.mark.usefixtures("small")
-def test_the_picture_is_a_png_of_the_page_and_equal_arguments_give_equal_bytes():
+def test_the_picture_is_one_svg_and_equal_arguments_give_equal_bytes():
     (name, picture), *others = draw().items()
-    assert (name, others) == ("explanation.png", [])
-    assert struct.unpack(">II", picture[16:24]) == (384, 248)
-    assert draw()["explanation.png"] == picture
-    assert draw(rows=999)["explanation.png"] != picture
+    assert (name, others) == ("explanation.svg", [])
+    for said in ("a matters most", "1,000 test rows", "cost ($) of #1 ($)", "a very long name of a…", "synthetic"):
+        assert said in words(picture)
+    assert draw()["explanation.svg"] == picture
+    assert draw(rows=999)["explanation.svg"] != picture
 
 
-@pytest.mark.usefixtures("small")
-def test_names_are_drawn_as_they_are_without_a_warning_of_the_font():
-    odd = "\x1b[31m $\\frac{ \u6f22\x07"
+def test_names_are_drawn_as_they_are():
+    odd = "\x1b[31m $\\frac{ <b>\u6f22\x07"
     effects = [{"column": odd, "kind": "category", "points": [point(odd), point("\x1b"), point("missing")]}]
     one = [{"column": odd, "value": 0.1, "low": 0.0, "high": 0.2}]
-    assert draw(importance=one, effects=effects)["explanation.png"].startswith(b"\x89PNG")
+    assert "\\x1b[31m $\\frac{ <b>" in words(draw(importance=one, effects=effects)["explanation.svg"])
 
 
-@pytest.mark.usefixtures("small")
 def test_one_column_without_any_effect_can_be_drawn():
     one = [{"column": "a", "value": 0.0, "low": 0.0, "high": 0.0}]
-    assert draw(importance=one, effects=[])["explanation.png"].startswith(b"\x89PNG")
+    assert "a matters most" in words(draw(importance=one, effects=[])["explanation.svg"])

@@ -339,7 +339,7 @@ def test_the_card_has_the_figures_with_intervals():
     card = render_card(evidence)
     auc = evidence.metrics["test"]["model"]["auc"]
     assert f"| AUC | {auc['value']:.3f} [{auc['low']:.3f} to {auc['high']:.3f}] |" in card
-    assert "- SEX = 2 (sensitive): cases found 8.3 points below the others [−12.1 to −4.5]" in card
+    assert "- SEX = 2 (sensitive): recall 8.3 points below the others [−12.1 to −4.5]" in card
     assert "saves 19,235 EUR per 1,000 cases [13,000 to 28,000]" in card
     assert ABOUT.out_of_scope in card
     assert (

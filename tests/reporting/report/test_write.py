@@ -80,6 +80,10 @@ def test_templates_are_part_of_the_package():
     from pathlib import Path
 
     declared = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
-    assert declared["tool"]["setuptools"]["package-data"]["lepton_pipeline.reporting.report"] == ["templates/*"]
-    names = {file.name for file in (files("lepton_pipeline.reporting.report") / "templates").iterdir()}
-    assert {"report.html", "style.css", "model_card.md", "verdict.html"} <= names
+    assert declared["tool"]["setuptools"]["package-data"]["lepton_pipeline.reporting.pages"] == [
+        "templates/*",
+        "templates/report/*",
+    ]
+    folder = files("lepton_pipeline.reporting.pages") / "templates"
+    for name in ("report.html", "style.css", "model_card.md", "report/verdict.html"):
+        assert (folder / name).is_file()

@@ -24,7 +24,6 @@ from lepton_pipeline.data.contracts.checks import (
     with_key_matches,
 )
 from lepton_pipeline.data.contracts.chunks import Found, check_chunks
-from lepton_pipeline.data.contracts.data_docs import build_data_docs
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks, require_kept
 from lepton_pipeline.data.contracts.result import ContractResult
@@ -40,7 +39,7 @@ _CHUNK = 250_000
 
 def check_contract(
     table: pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
-) -> tuple[ContractResult, pd.DataFrame, dict[str, bytes]]:
+) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
     """Evaluate what `dataset` implies and what `contract` declares on every row of `table`.
 
     Args:
@@ -55,7 +54,7 @@ def check_contract(
     Returns:
         The result, with at most 5 examples of an expectation.
         The quarantined rows with their original values and index labels, and a last column `quarantine_reasons`, a list
-        of texts a row. The pages of Data Docs by relative path; the first to open is `index.html`.
+        of texts a row. The result again, which the data set of the Data Docs turns into a page.
 
     Raises:
         ConfigurationError: a declared expectation cannot be understood.
@@ -68,7 +67,7 @@ def check_contract(
 
 def check_raw_table(
     table: pd.DataFrame, contract: Contract, name: str, others: dict[str, pd.DataFrame]
-) -> tuple[ContractResult, pd.DataFrame, dict[str, bytes]]:
+) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
     """Evaluate the contract of one raw table.
 
     Args:
@@ -157,7 +156,7 @@ def _check(
     contract: Contract,
     key: str,
     label: _Label | None = None,
-) -> tuple[ContractResult, pd.DataFrame, dict[str, bytes]]:
+) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
     """Evaluate `checks` on `checked`, which is `table` with further columns, and report them in terms of `table`."""
     _require_usable(table)
     found = _find(checked.reset_index(drop=True), checks, label)
@@ -165,7 +164,7 @@ def _check(
     verdicts = [replace(each.verdict, positions=each.rows[:EXAMPLES].tolist()) for each in found]
     reported = [report_check(table, check, verdict) for check, verdict in zip(checks, verdicts, strict=True)]
     result = report_checks(reported, key, len(table), len(quarantine), contract.max_quarantined)
-    return result, quarantine, build_data_docs(result, verdicts)
+    return result, quarantine, result
 
 
 def _find(numbered: pd.DataFrame, checks: list[Check], label: _Label | None) -> list[Found]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.errors import LeptonError, nearest, nearest_names
 from lepton_pipeline.parameters import Contract, Expectation
 
 # Our own: Great Expectations has none that looks keys up in another table.
@@ -173,7 +172,7 @@ def _unknown_name(name: str, names: list[str]) -> str:
         return f"{name!r} cannot be used here: {UNUSABLE[name]}."
     if name.removeprefix("expect_") in names:
         return f"{name!r} carries the prefix expect_; write {name.removeprefix('expect_')!r}."
-    close = get_close_matches(name.removeprefix("expect_"), names, n=3, cutoff=0.5)
+    close = nearest_names(name.removeprefix("expect_"), names, most=3)
     hint = (
         f"the closest are {', '.join(close)}" if close else "the names are those of Great Expectations without expect_"
     )
@@ -181,8 +180,8 @@ def _unknown_name(name: str, names: list[str]) -> str:
 
 
 def _closest(argument: str, known: KnownExpectation) -> str:
-    close = get_close_matches(argument, known.arguments(), n=1)
-    return f"; the closest is {close[0]}" if close else ""
+    close = nearest(argument, known.arguments())
+    return f"; the closest is {close}" if close else ""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import pandas as pd
 from lepton_pipeline.data.contracts.checks import Check
 from lepton_pipeline.data.contracts.expectations import known_expectation
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.system.limits import OutOfTimeError, time_limit
+from lepton_pipeline.system.signals import OutOfTimeError, time_limit
 
 _LONG = {"unexpected_list", "unexpected_index_list"}
 _PATTERNS = ("regex", "regex_list")

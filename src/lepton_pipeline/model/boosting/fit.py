@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ from lepton_pipeline.features.column_encoders import UNSEEN
 from lepton_pipeline.model.boosting.trees import MOST_CODES, Trees
 from lepton_pipeline.model.folds import Plan
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.statistics.boosting import fit_boosting
+from lepton_pipeline.statistics.losses import Floats
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -24,7 +26,6 @@ PATIENCE = 3
 MOST_TREES = 3000
 
 Labels = npt.NDArray[Any]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,50 +43,48 @@ class Boosted:
     learning_rate: float
 
 
-def fit_boosting(
+def boost(
     features: pd.DataFrame,
     labels: Labels,
+    training: Training,
     *,
-    stop_features: pd.DataFrame | None = None,
-    stop_labels: Labels | None = None,
+    stop: tuple[pd.DataFrame, Labels] | None = None,
     trees: int | None = None,
     learning_rate: float | None = None,
-    threads: int = 1,
     seed: int = 0,
-    class_weight: Literal["none", "balanced"] = "none",
 ) -> Boosted:
     """Fit HistGradientBoosting, for as many trees as given or until the log loss of the stop rows has long not fallen.
 
     Args:
         features: encoded training rows, float32 numbers and int32 codes; codes beyond what it takes count as unseen.
         labels: 0 or 1, both of them there, [rows].
-        stop_features: the rows that stop it, with the same columns; needed where `trees` is not given.
-        stop_labels: theirs.
+        training: CPU threads and class weights; "balanced" gives both classes the same total weight, in the stop rows
+            by the same factors.
+        stop: features and labels of the rows that stop it; needed where `trees` is not given.
         trees: how many trees are fitted; the stop rows are then not looked at.
         learning_rate: None takes it by the number of rows.
-        threads: of the CPU.
         seed: of the columns that each split may look at.
-        class_weight: "balanced" gives both classes the same total weight, in the stop rows by the same factors.
 
     Raises:
         ValueError: nothing says when to stop.
     """
-    # Imported before the limit is set: it does not hold for libraries that are loaded later.
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
-
-    given: dict[str, Any] = {}
-    if trees is None:
-        if stop_features is None or stop_labels is None:
-            raise ValueError("fit_boosting has neither stop rows nor a number of trees; give one of them.")
-        given = {"X_val": folded(stop_features), "y_val": stop_labels}
-    if class_weight == "balanced":
-        factors = len(labels) / (2 * np.bincount(labels, minlength=2))
+    given: dict[str, Labels | pd.DataFrame] = {}
+    balanced = training.class_weight == "balanced"
+    factors = len(labels) / (2 * np.bincount(labels, minlength=2)) if balanced else np.ones(2)
+    if balanced:
         given["sample_weight"] = factors[labels]
-        if trees is None:
-            given["sample_weight_val"] = factors[stop_labels]
+    if trees is None:
+        if stop is None:
+            raise ValueError("boost has neither stop rows nor a number of trees; give one of them.")
+        given |= {"X_val": folded(stop[0]), "y_val": stop[1]}
+        if balanced:
+            given["sample_weight_val"] = factors[stop[1]]
     rate = learning_rate or (SLOW if len(features) <= MANY_ROWS else FAST)
-    model = HistGradientBoostingClassifier(
+    model = fit_boosting(
+        folded(features),
+        labels,
+        given,
+        training.threads,
         learning_rate=rate,
         max_iter=trees or MOST_TREES,
         max_leaf_nodes=15,
@@ -97,8 +96,6 @@ def fit_boosting(
         n_iter_no_change=round(PATIENCE / rate),
         random_state=seed,
     )
-    with threadpool_limits(threads):
-        model.fit(folded(features), labels, **given)
     # Entry 0 is the score before the first tree.
     return Boosted(model, trees or max(int(np.argmax(model.validation_score_)), 1), rate)
 
@@ -123,31 +120,29 @@ def boost_by_plan(encoded: pd.DataFrame, labels: Labels, plan: Plan, training: T
     """
     # By name: the order in which columns come changes nothing then.
     encoded = encoded[sorted(encoded.columns)]
-    options: dict[str, Any] = {"threads": training.threads, "class_weight": training.class_weight}
     held_out = np.full(len(encoded), np.nan)
     fitted = []
     for number, fold in enumerate(plan.folds):
         stop = encoded.iloc[fold.held_out]
-        boosted = fit_boosting(
+        boosted = boost(
             encoded.iloc[fold.train],
             labels[fold.train],
-            stop_features=stop,
-            stop_labels=labels[fold.held_out],
+            training,
+            stop=(stop, labels[fold.held_out]),
             seed=training.seed + number,
-            **options,
         )
         held_out[fold.held_out] = Trees.average([(boosted.model, boosted.trees)]).logits(stop)
         fitted.append(boosted)
     if plan.refit:
         last = fitted[-1]
         fitted = [
-            fit_boosting(
+            boost(
                 encoded.iloc[plan.everything],
                 labels[plan.everything],
+                training,
                 trees=last.trees,
                 learning_rate=last.learning_rate,
                 seed=training.seed,
-                **options,
             )
         ]
     return Trees.average([(boosted.model, boosted.trees) for boosted in fitted]), held_out

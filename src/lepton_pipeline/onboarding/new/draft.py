@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.columns import kind_of
@@ -22,8 +19,8 @@ from lepton_pipeline.onboarding.new.words import NO_FEATURE, RANGES, Decision, c
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.reporting.report.reading import reading_facts
-from lepton_pipeline.terminal.columns import facts_grid, show_columns
-from lepton_pipeline.terminal.console import Text, console
+from lepton_pipeline.terminal.columns import show_columns
+from lepton_pipeline.terminal.console import Text, console, facts_grid, fixed, table
 
 MOST_LINES = 60
 
@@ -148,14 +145,11 @@ def print_new(result: NewVertical) -> None:
     out.print()
     size = f"{result.rows:,} rows, {result.columns} columns, {result.base_rate:.1%} positive"
     out.print(Text(f"{result.name}: {size}", style="bold"))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
-    table.add_column("decided", style="dim", no_wrap=True)
-    table.add_column("to be", max_width=36)
-    table.add_column("because")
+    decided = table(fixed("decided", style="dim"), "to be", "because")
     # What is no feature stands with its reason in the table of columns.
     for decision in (each for each in result.decisions if each.what != NO_FEATURE):
-        table.add_row(decision.what, Text(decision.choice), Text(decision.reason))
-    out.print(table)
+        decided.add_row(decision.what, Text(decision.choice), Text(decision.reason))
+    out.print(decided)
     columns, more = show_columns(result.table)
     facts = [*reading_facts(result.reading, None), *more]
     if columns is not None:

@@ -12,7 +12,6 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
-from uuid import uuid4
 
 from fsspec.implementations.local import LocalFileSystem
 
@@ -21,6 +20,7 @@ from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.suffixes import table_suffix
 from lepton_pipeline.errors import ConfigurationError, LeptonError
 from lepton_pipeline.parameters.jobs import name_problem
+from lepton_pipeline.system.files import temporary_name, write_text
 from lepton_pipeline.system.permissions import refused
 
 _RESERVED = frozenset({"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"})
@@ -130,14 +130,11 @@ def write_vertical(project: Path, name: str, parameters: str, source: str, files
     """
     conf, data = project / "conf/base" / name, project / "data/01_raw" / name
     # Not in conf/base: a folder with a parameters.yml there is a vertical to every run that starts meanwhile.
-    temporary = project / "conf" / f".{uuid4().hex[:8]}.{name}"
-    copy = data.with_name(f".{uuid4().hex[:8]}.{name}")
-    for left in (each for folder in (temporary, copy) for each in folder.parent.glob(f".{'?' * 8}.{name}")):
-        # Of an earlier call that was killed.
-        shutil.rmtree(left, ignore_errors=True)
-    with ExitStack() as undo:
-        undo.callback(shutil.rmtree, temporary, ignore_errors=True)
-        undo.callback(shutil.rmtree, copy, ignore_errors=True)
+    with (
+        temporary_name(conf, project / "conf") as temporary,
+        temporary_name(data) as copy,
+        ExitStack() as undo,
+    ):
         try:
             temporary.mkdir(parents=True)
             (temporary / "parameters.yml").write_text(parameters, encoding="utf-8")
@@ -214,7 +211,7 @@ def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]
         note = data / "SOURCE.md"
         if note.exists():
             return lambda: None
-        note.write_text(source, encoding="utf-8")
+        write_text(note, source)
         return note.unlink
     for file in files:
         (copy / file.name).parent.mkdir(parents=True, exist_ok=True)

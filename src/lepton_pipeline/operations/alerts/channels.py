@@ -23,6 +23,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from lepton_pipeline.parameters import Mail
+from lepton_pipeline.system.locks import lock_descriptor
 
 USER, PASSWORD = "LEPTON_SMTP_USER", "LEPTON_SMTP_PASSWORD"  # names of variables
 _TLS_FROM_THE_START = 465
@@ -108,13 +109,11 @@ def append_line(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         DeliveryError: it cannot be written.
     """
-    import fcntl
-
     line = json.dumps(content, ensure_ascii=False).encode() + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock_descriptor(file.fileno(), wait=True)
             _append(file, line)
     except OSError as error:
         raise DeliveryError(f"file {path}: {_system(error)}") from error

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from lepton_pipeline.operations.alerts.channels import PATIENCE, DeliveryError, 
 from lepton_pipeline.parameters import Alerts
 from lepton_pipeline.parameters.durations import as_timedelta
 from lepton_pipeline.system.credentials import masked
+from lepton_pipeline.system.files import write_json
 from lepton_pipeline.system.locks import FileLock
 
 logger = logging.getLogger(__name__)
@@ -219,14 +219,7 @@ def _read(path: Path) -> dict[str, dict[str, datetime]]:
 
 
 def _write(path: Path, told: Mapping[str, Mapping[str, datetime]]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(told, file, indent=1, default=lambda at: at.astimezone(UTC).isoformat())
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        write_json(path, told, indent=1, default=lambda at: at.astimezone(UTC).isoformat())
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         logger.warning("%s cannot be written (%s): the same may be told again", path, error.strerror)

@@ -3,92 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
-from lepton_pipeline.reporting.pictures.page import BLUE, FONT, INK, LEFT, add_axes, as_png, new_page, small_print
+from lepton_pipeline.reporting.pictures.curves import around
+from lepton_pipeline.reporting.pictures.page import EDGE, WIDTH, picture
+from lepton_pipeline.reporting.pictures.svg import Axis, Chart, write
+from lepton_pipeline.reporting.report.words import metric_inside
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-METRICS = {"auc": "AUC", "average_precision": "average precision", "f1": "F1"}
 _NAMES = {POLICY: "the policy", NEVER: "never retrained", ALWAYS: "always retrained"}
-# Colours that can be told apart without seeing red or green, and line styles for whoever sees none.
-_STYLES = {
-    NEVER: {"color": "#c2571a", "linestyle": (0, (5, 2)), "marker": "s", "markersize": 4, "linewidth": 1.8},
-    ALWAYS: {"color": INK, "linestyle": (0, (1, 1.2)), "marker": "^", "markersize": 4, "linewidth": 1.6},
-    POLICY: {"color": BLUE, "linestyle": "-", "marker": "o", "markersize": 7, "linewidth": 3.6},
-}
-_EVENTS: dict[str, dict[str, Any]] = {
-    "promoted": {"marker": "o", "color": BLUE},
-    "refused": {"marker": "x", "color": INK},
-    "drift": {"marker": "D", "color": "#c2571a"},
-    "decay": {"marker": "v", "color": "#a3123a"},
-    "failed": {"marker": "X", "color": "#a3123a"},
-}
-_ABOVE, _BELOW = (LEFT + 0.02, 0.36, 0.88, 0.47), (LEFT + 0.02, 0.155, 0.88, 0.165)
+_LOOKS = {POLICY: "s0", NEVER: "s3", ALWAYS: "s1"}
+_EVENTS = {"promoted": "s0", "refused": "s1", "drift": "s3", "decay": "s3", "failed": "s1"}
+_ENDS = ("value", "low", "high")
+_CURVES, _EVENT = 330, 24
 # Letters of all dates that have room below the axis.
-_LETTERS = 85
+_LETTERS = 120
 
 
 def draw_backfill(found: Mapping[str, Any], caution: str) -> bytes:
-    """Draw a PNG of what `describe` gives; equal arguments give equal bytes.
+    """Draw an SVG of what `describe` gives; equal arguments give equal bytes.
 
     Args:
         found: dates, figures and summary.
         caution: what must stand beside every result.
     """
-    metric = METRICS[found["metric"]]
-    page = new_page(_title(found), _subtitle(found, metric), caution)
-    axes = add_axes(page, _ABOVE, "", f"realised {metric}")
-    for strategy in (POLICY, NEVER, ALWAYS):
-        _draw_strategy(axes, found, strategy, _STYLES[strategy])
+    metric, width = metric_inside(found["metric"]), WIDTH - 2 * EDGE
     count = len(found["dates"])
-    axes.set_xlim(-0.3, count + 0.1)
-    axes.set_xticks(range(count), [])
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.01, 0.995), ncols=3, frameon=False, prop={"family": FONT, "size": 9.5}
-    )
-    events = add_axes(page, _BELOW, "", "")
-    _draw_events(events, found)
-    events.set_xlim(-0.3, count + 0.1)
+    figures = {
+        strategy: [each["realised"][strategy] or {} for each in found["dates"]] for strategy in (POLICY, NEVER, ALWAYS)
+    }
+    known = [each[end] for row in figures.values() for each in row for end in _ENDS if _has(each, end)]
+    low, high = around(known or [0.0, 1.0])
+    span = Axis(-0.3, count + 0.1, ticks=tuple((place, "") for place in range(count)))
+    events = _happened(found)
+    names = tuple((len(events) - place, name) for place, name in enumerate(events))
+    # Both charts have labels of the same width, so that their dates stand below each other.
+    widest = max(map(len, events))
+    up = Axis(low, high, f"Realised {metric}", written=lambda value: f"{value:.3g}".rjust(widest, "\N{NO-BREAK SPACE}"))
+    chart = Chart(span, up, width, _CURVES)
+    parts = []
+    for place, (strategy, row) in enumerate(figures.items()):
+        across = [at + 0.5 for at in range(count)]
+        value, start, end = ([float(each[key]) if _has(each, key) else float("nan") for each in row] for key in _ENDS)
+        chart.band(across, start, end, _LOOKS[strategy])
+        chart.line(across, value, _LOOKS[strategy])
+        chart.dots(across, value, _LOOKS[strategy], 3.5)
+        left = EDGE + 160 + 190 * place
+        parts.append(f'<path class="{_LOOKS[strategy]}" d="M{left} 8h30"/>')
+        parts.append(write(_NAMES[strategy], left + 40, 12, "bold"))
     dates = [_short(each["date"], found["every"]) for each in found["dates"]]
     every = -(-sum(map(len, dates)) // _LETTERS)
-    events.set_xticks(range(0, count, every), dates[::every])
-    page.text(
-        LEFT,
-        0.05,
-        "Marks below stand at the dates of a decision; points above between two dates, for the rows that came between.",
-        **small_print(9),
+    shown = tuple((place, dates[place]) for place in range(0, count, every))
+    below = Chart(
+        Axis(-0.3, count + 0.1, ticks=shown),
+        Axis(0.4, len(events) + 0.6, ticks=names),
+        width,
+        40 + _EVENT * len(events),
     )
-    return as_png(page)
+    for level, name in names:
+        across = [float(place) for place, yes in enumerate(events[name]) if yes]
+        below.dots(across, [level] * len(across), _EVENTS[name], 5)
+    parts += [chart.placed(EDGE, 0, width), below.placed(EDGE, _CURVES, width)]
+    height = _CURVES + below.height + 24
+    note = "Marks stand at the date of a decision; points between two dates, where the rows came that they are about."
+    parts.append(write(note, EDGE, height - 4))
+    return picture(_title(found), _subtitle(found, metric), caution, height, parts)
 
 
-def _draw_strategy(axes: Axes, found: Mapping[str, Any], strategy: str, style: Mapping[str, Any]) -> None:
-    figures = [each["realised"][strategy] or {} for each in found["dates"]]
-    value, low, high = (
-        np.array([each.get(end, np.nan) for each in figures], dtype=float) for end in ("value", "low", "high")
-    )
-    across = np.arange(len(value)) + 0.5
-    # The others are drawn over it, thinner, so that lines that coincide are seen to.
-    front = 2 if strategy == POLICY else 4
-    axes.fill_between(across, low, high, color=style["color"], alpha=0.1, linewidth=0, zorder=front - 1)
-    axes.plot(across, value, label=_NAMES[strategy], zorder=front + 1, **style)
+def _has(figure: Mapping[str, Any], end: str) -> bool:
+    return figure.get(end) is not None
 
 
-def _draw_events(axes: Axes, found: Mapping[str, Any]) -> None:
+def _happened(found: Mapping[str, Any]) -> dict[str, list[bool]]:
     happened = {"promoted": [bool(each["promoted"]) for each in found["dates"]]}
     for alarm, also in (("refused", ""), ("drift", ""), ("decay", ""), ("failed", "contract")):
         happened[alarm] = [bool({alarm, also} & set(each["alarms"])) for each in found["dates"]]
     # A row that has no mark is a result; that no job failed needs no row.
-    rows = [name for name in _EVENTS if name != "failed" or any(happened[name])]
-    for height, name in enumerate(reversed(rows)):
-        across = np.flatnonzero(happened[name])
-        axes.scatter(across, np.full(len(across), height), s=26, zorder=3, **_EVENTS[name])
-    axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_yticks(range(len(rows)), list(reversed(rows)))
+    return {name: marks for name, marks in happened.items() if name != "failed" or any(marks)}
 
 
 def _title(found: Mapping[str, Any]) -> str:

@@ -12,11 +12,13 @@ import pandas as pd
 from lepton_pipeline.data.as_of import moment
 from lepton_pipeline.data.labels import known_labels
 from lepton_pipeline.data.time_axis import axis
-from lepton_pipeline.evaluation.metrics import measure, rank_rows
-from lepton_pipeline.evaluation.resampling import Figure, Sample, percentiles, resampling_units
+from lepton_pipeline.evaluation.metrics import rank_rows
+from lepton_pipeline.evaluation.resampling import LEVEL, Figure, Sample, resampling_units
 from lepton_pipeline.operations.backfill.grid import Grid
 from lepton_pipeline.operations.monitoring.decay import measure_window
 from lepton_pipeline.parameters import Dataset, Evaluation
+from lepton_pipeline.statistics.intervals import percentile_interval
+from lepton_pipeline.statistics.measures import measure
 
 POLICY, NEVER, ALWAYS = "policy", "never", "always"
 STRATEGIES = (POLICY, NEVER, ALWAYS)
@@ -135,7 +137,7 @@ def summarise(periods: Sequence[Period]) -> dict[str, Any]:
     rough = any((period.figures[each] or {}).get("approximate") for period in whole for each in STRATEGIES)
 
     def figure(value: float, drawn: np.ndarray) -> Figure:
-        low, high = percentiles(drawn)
+        low, high = percentile_interval(drawn, LEVEL)
         return {"value": value, "low": low, "high": high} | ({"approximate": True} if rough else {})
 
     others = (NEVER, ALWAYS)

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from lepton_pipeline.system.files import replacing, write_json
 from lepton_pipeline.tracking.home import LocalStore
 
 STORE, ARTEFACTS = "mlflow.db", "mlruns"
@@ -45,8 +46,8 @@ class Shelf:
         if changed or not before:
             shutil.rmtree(self._dates)
             self._dates.mkdir()
-            _write(note, key)
-        for each in (*self._models.glob("*.part"), *self._dates.glob("*.part")):
+            write_json(note, key, alone=True)
+        for each in (*self._models.glob(".*"), *self._dates.glob(".*")):
             shutil.rmtree(each)
         return changed
 
@@ -75,16 +76,13 @@ class Shelf:
 
     def finish(self, name: str, decision: dict[str, Any]) -> None:
         """Keep what was decided at a date, with the store as it is now."""
-
-        def fill(folder: Path) -> None:
-            _write(folder / "decision.json", decision)
+        with replacing(self._dates / name, alone=True) as folder:
+            write_json(folder / "decision.json", decision)
             with (
                 closing(sqlite3.connect(self.store / STORE)) as now,
                 closing(sqlite3.connect(folder / STORE)) as kept,
             ):
                 now.backup(kept)
-
-        _whole(self._dates / name, fill)
 
     def has_model(self, name: str, key: dict[str, str]) -> bool:
         """Whether the model of a date is there, made from the same."""
@@ -103,27 +101,12 @@ class Shelf:
             key: what it was made from.
             fill: writes it into a folder.
         """
-
-        def fill_all(folder: Path) -> None:
+        with replacing(self._models / name, alone=True) as folder:
+            folder.mkdir()
             fill(folder)
-            _write(folder / _NOTE, key)
-
-        _whole(self._models / name, fill_all)
-
-
-def _whole(folder: Path, fill: Callable[[Path], None]) -> None:
-    part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    fill(part)
-    shutil.rmtree(folder, ignore_errors=True)
-    part.replace(folder)
+            write_json(folder / _NOTE, key)
 
 
 def _read(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")

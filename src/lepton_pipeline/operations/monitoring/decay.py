@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.evaluation.intervals import auc_interval
 from lepton_pipeline.evaluation.metrics import measure_models
 from lepton_pipeline.evaluation.resampling import LEVEL, Figure, Sample
 from lepton_pipeline.parameters import Decay, Evaluation
+from lepton_pipeline.statistics.intervals import auc_interval
 
 # As in the gate: below that no comparison is made.
 FEWEST_ROWS = 50

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.statistics.boosting import fit_boosting
+from lepton_pipeline.statistics.ranks import auc
+
 FEWEST_ROWS = 100
 _PERMUTATIONS = 9999
 _ROUNDS = 50
@@ -43,8 +46,6 @@ def tell_apart(
         `auc`, `p_value` and `rows` (all that were taken); None where there are fewer than 100 rows of a kind, or fewer
         than 16 blocks.
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     each = min(len(reference), len(new), sample // 2)
     if each < FEWEST_ROWS:
         return None
@@ -57,11 +58,10 @@ def tell_apart(
     labels = np.repeat([0, 1], blocks * length)
     # Half of each kind: rows are in order, so which half is drawn.
     learns = np.repeat(np.concatenate([draw.permutation(blocks) < blocks // 2 for _ in range(2)]), length)
-    classifier = HistGradientBoostingClassifier(max_iter=_ROUNDS, early_stopping=False, random_state=seed)
-    classifier.fit(values[learns], labels[learns])
+    classifier = fit_boosting(values[learns], labels[learns], max_iter=_ROUNDS, random_state=seed)
     scores = classifier.predict_proba(values[~learns])[:, 1]
-    auc, p_value = permutation_test(scores, labels[~learns], draw, length)
-    return {"auc": auc, "p_value": p_value, "rows": len(labels)}
+    area, p_value = permutation_test(scores, labels[~learns], draw, length)
+    return {"auc": area, "p_value": p_value, "rows": len(labels)}
 
 
 def one_a_group(rows: pd.DataFrame, group: str, seed: int) -> pd.DataFrame:
@@ -92,7 +92,6 @@ def permutation_test(
     by_row = rankdata(scores)
     seen = float(by_row[labels == 1].sum())
     rows_new = int(labels.sum())
-    auc = (seen - rows_new * (rows_new + 1) / 2) / (rows_new * (len(labels) - rows_new))
     ranks = by_row.reshape(-1, length).sum(axis=1)
     positives = rows_new // length
     reached, at_once = 1, max(1, _CELLS // len(ranks))
@@ -101,7 +100,7 @@ def permutation_test(
         permuted = draw.permuted(np.broadcast_to(ranks, (size, len(ranks))), axis=1)[:, :positives]
         # Ranks are multiples of one half, so their sums are exact.
         reached += int(np.count_nonzero(permuted.sum(axis=1) >= seen))
-    return float(auc), reached / (_PERMUTATIONS + 1)
+    return auc(scores, labels), reached / (_PERMUTATIONS + 1)
 
 
 def _draw_blocks(rows: pd.DataFrame, blocks: int, length: int, draw: np.random.Generator) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.evaluation.drift import chi_square, holm, missing_test, pool_levels, stability_index
+from lepton_pipeline.evaluation.drift import pool_levels
 from lepton_pipeline.features.column_encoders import LARGEST, CategoricalColumn, NumericColumn, as_numbers
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.operations.monitoring.changes import change_of_levels, change_of_missing, change_of_numbers, shown
@@ -24,6 +24,7 @@ from lepton_pipeline.operations.monitoring.reference import (
     hash_level,
 )
 from lepton_pipeline.parameters import Monitoring
+from lepton_pipeline.statistics.two_samples import chi_square, holm, missing_test, stability_index
 
 # Fewer tell nothing: neither p-values nor the PSI are then what they are called.
 FEWEST_ROWS = 50

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from lepton_pipeline.operations.retraining.facts import Facts
 from lepton_pipeline.parameters import Decay, Retraining
 from lepton_pipeline.parameters.durations import as_timedelta
+from lepton_pipeline.system.readable import span_text
 
 _NAMED = 3
 _NOT_DECLARED = "not declared"
@@ -92,7 +93,7 @@ def _max_age(policy: Retraining, facts: Facts) -> Trigger:
         # Where a date is asked for, that is so; else a clock was wrong, and silence might last for years.
         return Trigger("max_age", None, f"it was trained on {facts.champion.trained_at:%Y-%m-%d}, after this date")
     old = age >= _timedelta(policy.max_age)
-    return Trigger("max_age", old, f"age {_days(age)}, {'not ' * (not old)}reached: {policy.max_age}")
+    return Trigger("max_age", old, f"age {span_text(age)}, {'not ' * (not old)}reached: {policy.max_age}")
 
 
 def _new_rows(policy: Retraining, facts: Facts) -> Trigger:
@@ -164,10 +165,6 @@ def _why(triggers: list[Trigger], holding: list[Trigger], cooling: datetime | No
 def _timedelta(duration: str | int) -> timedelta:
     """The declaration refuses other whole numbers than the default."""
     return as_timedelta(duration).to_pytimedelta() if isinstance(duration, str) else timedelta(0)
-
-
-def _days(age: timedelta) -> str:
-    return f"{age.days} days" if age.days >= 2 else f"{age.total_seconds() / 3600:.1f} hours"
 
 
 def _rows(number: int) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -19,6 +17,7 @@ from lepton_pipeline.operations.schedule.state import FOLDER, only_scheduler
 from lepton_pipeline.operations.schedule.telling import teller
 from lepton_pipeline.system.permissions import refused
 from lepton_pipeline.system.readable import say
+from lepton_pipeline.system.signals import stop_on_signals
 
 
 @click.command()
@@ -54,7 +53,8 @@ def main(
                 lambda: fetch_policies(project, env),
                 tell=teller(project, env, _say),
             )
-            _stop_on_signals(scheduler)
+            # What a second signal leaves running, the next start looks after.
+            stop_on_signals(scheduler.stop.set)
             if action == "run":
                 scheduler.run()
                 return
@@ -77,18 +77,6 @@ def _say(line: str) -> None:
 def _custom(job: str) -> Callable[[str], list[str]]:
     words = shlex.split(job)
     return lambda vertical: [word.replace("{vertical}", vertical) for word in words]
-
-
-def _stop_on_signals(scheduler: Scheduler) -> None:
-    """The first signal ends in good order; a second one at once, and the next start looks after what is left."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        scheduler.stop.set()
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_DFL)
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, stop)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -12,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+
+from lepton_pipeline.system.locks import FileLock
 
 _LOOK = 0.2
 
@@ -130,14 +130,14 @@ def _signal(group: int, number: signal.Signals) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[IO[bytes]]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StillRunningError(path.name) from error
-        yield file
+def _locked(path: Path) -> Iterator[FileLock]:
+    lock = FileLock(path, seconds=0)
+    if not lock.acquire():
+        raise StillRunningError(path.name)
+    try:
+        yield lock
+    finally:
+        lock.release()
 
 
 def _is_free(path: Path) -> bool:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor as Pool
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.jobstores.base import JobLookupError
-from apscheduler.schedulers.background import BackgroundScheduler
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.operations.schedule import plan
@@ -22,6 +18,7 @@ from lepton_pipeline.operations.schedule.process import Limits, StillRunningErro
 from lepton_pipeline.operations.schedule.state import FOLDER, Result, Running, open_state
 from lepton_pipeline.operations.schedule.telling import Tell, reason_to_tell
 
+logger = logging.getLogger(__name__)
 _KEPT_LOGS = 20
 
 
@@ -81,31 +78,25 @@ class Scheduler:
         self._tell: Tell = tell or (lambda *_: None)
         self._seen: object = None
         self._unsaved: str | None = None
-        # From planning to the end of the job; a planned job that APScheduler has no more waits for a thread, or runs.
-        self._planned: set[str] = set()
+        # Verticals whose job waits for a thread, or runs: no second one is started beside it.
+        self._busy: set[str] = set()
         self.policies = Policies()
         self.state = open_state(self._folder / "state.json", say)
         self.stop = threading.Event()
 
     def run(self) -> None:
         """Follow the policies until `stop` is set, then end the jobs that run."""
-        timekeeper = BackgroundScheduler(
-            timezone=UTC,
-            executors={"default": ThreadPoolExecutor(self._options.parallel)},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-        )
-        timekeeper.start()
-        try:
-            while True:
-                self.reload()
-                self._plan(timekeeper)
-                self._report_disk()
-                if self.stop.wait(self._options.poll):
-                    return
-        finally:
-            self.stop.set()
-            timekeeper.shutdown(wait=True)
-            self._say("stopped")
+        with ThreadPoolExecutor(self._options.parallel) as pool:
+            try:
+                while True:
+                    self.reload()
+                    seconds = self._start_due(pool)
+                    self._report_disk()
+                    if self.stop.wait(seconds):
+                        break
+            finally:
+                self.stop.set()
+        self._say("stopped")
 
     def once(self, verticals: list[str] | None = None) -> list[Result]:
         """Start what is due now, wait for it, and end.
@@ -127,7 +118,7 @@ class Scheduler:
                 raise LeptonError(self.policies.wrong.get(vertical) or f"no vertical {vertical!r}; there are {known}.")
         starts = {name: self._next(name, now) for name in self.policies.good}
         due = verticals or [name for name, start in starts.items() if start is not None and start <= now]
-        with Pool(self._options.parallel) as pool:
+        with ThreadPoolExecutor(self._options.parallel) as pool:
             results = list(pool.map(self._fire_again, due))
         self._report_disk()
         return [result for result in results if result is not None]
@@ -219,27 +210,26 @@ class Scheduler:
     def _next(self, vertical: str, now: datetime) -> datetime | None:
         return plan.next_start(self.policies.good[vertical], self.state[vertical], now)
 
-    def _plan(self, timekeeper: BackgroundScheduler) -> None:
-        """Bring APScheduler's jobs into line with policies, records and clock; a job that runs stays as it is."""
+    def _start_due(self, pool: ThreadPoolExecutor) -> float:
+        """Start the jobs that are due, and return the seconds until the next look."""
         now = self._clock()
-        wanted = {name: self._next(name, now) for name in self.policies.good}
-        for vertical in {*wanted, *self._planned}:
-            start, job = wanted.get(vertical), timekeeper.get_job(vertical)
-            if vertical not in self._planned:
-                if start is not None:
-                    self._planned.add(vertical)
-                    timekeeper.add_job(self._work, "date", [vertical], id=vertical, run_date=start)
-            elif job is not None and job.next_run_time != start:
-                # The job may be fired at this very moment.
-                with suppress(JobLookupError):
-                    job.remove()
-                    self._planned.discard(vertical)
+        wait = self._options.poll
+        for vertical in set(self.policies.good) - self._busy:
+            start = self._next(vertical, now)
+            if start is not None and start <= now:
+                self._busy.add(vertical)
+                pool.submit(self._work, vertical)
+            elif start is not None:
+                wait = min(wait, (start - now).total_seconds())
+        return wait
 
     def _work(self, vertical: str) -> None:
         try:
             self.fire(vertical)
+        except Exception:
+            logger.exception("%s: the scheduler failed at this job", vertical)
         finally:
-            self._planned.discard(vertical)
+            self._busy.discard(vertical)
 
     def _lock(self, vertical: str) -> Path:
         return self._folder / f"{vertical}.lock"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.system.locks import FileLock
+from lepton_pipeline.system.files import write_json
+from lepton_pipeline.system.locks import only_job
 
 FOLDER = Path("data/.scheduler")
 
@@ -122,7 +121,7 @@ class State:
                 return None
             content = {"verticals": {name: asdict(record) for name, record in sorted(self._records.items())}}
             try:
-                _write(self.path, json.dumps(content, indent=1, default=datetime.isoformat))
+                write_json(self.path, content, indent=1, default=datetime.isoformat, alone=True)
             except OSError as error:
                 return str(error)
             self._unsaved = False
@@ -147,35 +146,10 @@ def only_scheduler(folder: Path) -> Iterator[None]:
     Raises:
         LeptonError: another one is at work, and which.
     """
-    lock, note = FileLock(folder / "scheduler.lock", seconds=0), folder / "scheduler.json"
-    if not lock.acquire():
-        raise LeptonError(f"a scheduler of this project is at work already: {_holder(note)}; stop it first.")
-    try:
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat()}
-        _write(note, json.dumps(holder))
+    with only_job(folder, "scheduler", "kedro schedule") as holder:
+        if holder is not None:
+            raise LeptonError(f"a scheduler of this project is at work already: {holder}; stop it first.")
         yield
-        note.unlink(missing_ok=True)
-    finally:
-        lock.release()
-
-
-def _holder(note: Path) -> str:
-    try:
-        held = json.loads(note.read_text(encoding="utf-8"))
-        return f"process {held['pid']} on {held['host']} since {held['since'][:19]}Z"
-    # It is just starting or ending.
-    except (OSError, ValueError, KeyError):
-        return "it has not said which"
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.new")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def read_records(path: Path) -> dict[str, Record]:

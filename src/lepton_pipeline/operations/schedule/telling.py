@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.operations.schedule.policies import Policy
 from lepton_pipeline.operations.schedule.state import Result
+from lepton_pipeline.system.readable import span_text
 
 # Broken data and a refusal by the gate are what a job tells itself, under other names than "failed".
 _TOLD = (3, 4)
@@ -73,9 +74,9 @@ def reason_to_tell(policy: Policy, result: Result, again: datetime | None) -> tu
     """
     log = f" What it printed: {result.log}" if result.log else ""
     if result.outcome == "timed out":
-        hours = f"{policy.timeout / 3600:.3g} h"
+        limit = span_text(timedelta(seconds=policy.timeout))
         then = f"it is started again at {again:%H:%M} UTC" if again else "it is not started again before its next time"
-        return "hung", f"The job did not end within {hours} and was stopped; {then}.{log}"
+        return "hung", f"The job did not end within {limit} and was stopped; {then}.{log}"
     if result.outcome in ("done", "stopped") or again is not None or result.code in _TOLD:
         return None
     how = {"not started": "could not be started", "lost": "was lost when the scheduler was killed"}

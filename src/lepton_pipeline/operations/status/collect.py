@@ -17,7 +17,8 @@ from lepton_pipeline.operations.schedule.plan import next_start
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
 from lepton_pipeline.operations.schedule.state import FOLDER, Record, read_records
 from lepton_pipeline.system.credentials import masked
-from lepton_pipeline.tracking.runs import Tracking, existing_store, run_link
+from lepton_pipeline.tracking.runs import Tracking, existing_store
+from lepton_pipeline.tracking.ui_links import run_link
 
 REPORTS = Path("data/08_reporting")
 _PAGES = {
@@ -92,7 +93,7 @@ class VerticalStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """All verticals, those that need a person first.
+    """All verticals, those that need attention first.
 
     Attributes:
         at: when it was looked at.

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from lepton_pipeline.operations.status import words
 from lepton_pipeline.operations.status.collect import Status
+from lepton_pipeline.reporting.pages.frame import render
+from lepton_pipeline.system.files import write_text
 
 
 def write_page(path: Path, status: Status) -> None:
@@ -17,13 +19,7 @@ def write_page(path: Path, status: Status) -> None:
         path: of the page; its folder is made.
         status: of all verticals.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(render_page(status, path.parent), encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(path, render_page(status, path.parent))
 
 
 def render_page(status: Status, folder: Path) -> str:
@@ -33,25 +29,8 @@ def render_page(status: Status, folder: Path) -> str:
         status: of all verticals.
         folder: where the page will lie.
     """
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    # Whatever is put into the page may be a user's text, and is escaped.
-    environment = Environment(
-        loader=ChoiceLoader(
-            [
-                PackageLoader("lepton_pipeline.operations.status", ""),
-                PackageLoader("lepton_pipeline.reporting.report", "templates"),
-            ]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    source, _, _ = environment.loader.get_source(environment, "style.css")  # type: ignore[union-attr]
-    return environment.get_template("page.html").render(
+    return render(
+        "status.html",
         it=status,
         rows=[
             {
@@ -68,8 +47,6 @@ def render_page(status: Status, folder: Path) -> str:
             for each in status.verticals
         ],
         pressing=sum(bool(each.findings) for each in status.verticals),
-        # A style sheet of this project, not a value; escaped, its quotes would be wrong.
-        style=Markup(source.strip()),  # noqa: S704
     )
 
 

@@ -9,6 +9,7 @@ from lepton_pipeline.operations.alerts.causes import without_examples
 from lepton_pipeline.operations.monitoring.words import drift_text, quality_text
 from lepton_pipeline.operations.retraining.history import as_moment
 from lepton_pipeline.operations.status.collect import VerticalStatus
+from lepton_pipeline.system.readable import span_text
 
 NONE = "–"
 _CHARACTERS = 280
@@ -82,7 +83,7 @@ def drift_of(it: VerticalStatus) -> tuple[str, str]:
 def next_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
     """When the job is started next, and by which schedule."""
     if it.overdue is not None:
-        return f"due for {ago(now - it.overdue)}", f"{it.schedule}; does the scheduler run?"
+        return f"due for {span_text(now - it.overdue)}", f"{it.schedule}; does the scheduler run?"
     if it.schedule:
         return it.next_start, it.schedule
     return (NONE if it.problem else "by hand"), ""
@@ -97,15 +98,7 @@ def failing_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
 
 def _how_long(since: datetime, now: datetime, text: str) -> str:
     """A span in a text, or that a clock was wrong: those of two machines differ by minutes at most."""
-    return "in the future: was a clock wrong?" if since - now > _CLOCKS else text.format(ago(now - since))
-
-
-def ago(span: timedelta) -> str:
-    """A span of time as one reads it."""
-    hours = span.total_seconds() / 3600
-    if hours < 2:
-        return f"{max(0, round(hours * 60))} min"
-    return f"{round(hours)} hours" if hours < 48 else f"{round(hours / 24):,} days"
+    return "in the future: was a clock wrong?" if since - now > _CLOCKS else text.format(span_text(now - since))
 
 
 def moment_text(text: str) -> str:

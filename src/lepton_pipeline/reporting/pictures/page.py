@@ -1,81 +1,57 @@
-"""The look that all pictures of a run share."""
+"""The frame of a picture that is a file of its own: headline, sample, caution, and its own style sheet."""
 
 from __future__ import annotations
 
-import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
 
-from lepton_pipeline.system.readable import printable
+from lepton_pipeline.reporting.pages.frame import style_sheet
+from lepton_pipeline.reporting.pictures.svg import lines_of, write
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-INK, GREY, RULE, PALE = "#222222", "#6b6b6b", "#b8b8b8", "#d9d9d9"
-BLUE = "#0067a5"
-# Comes with matplotlib, so that a picture does not depend on the fonts of the machine.
-FONT = "DejaVu Sans"
-# Left edge of what a page shows, in fractions of its width.
-LEFT = 0.08
-_SIZE, _DPI = (9.6, 6.2), 160
+WIDTH, EDGE = 960, 40
+_STYLE = (
+    "text.title { fill: var(--ink); font-size: 20px; font-weight: 650; } text.small { font-size: 12px; } "
+    "text.caution { fill: var(--ink); font-size: 12px; } .chart .paper { fill: var(--paper); }"
+)
 
 
-def new_page(title: str, subtitle: str, caution: str) -> Figure:
-    """A page with a headline that says what is seen, what it is drawn from, and the caution beside every result."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def picture(title: str, subtitle: str, caution: str, height: float, parts: Iterable[str]) -> bytes:
+    """Put charts below a headline that says what is seen, and what it is drawn from; equal arguments, equal bytes.
 
-    page = Figure(figsize=_SIZE, dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(page)
-    page.text(LEFT, 0.945, title, fontsize=15, fontweight="bold", color=INK, family=FONT)
-    page.text(LEFT, 0.902, subtitle, **small_print(10))
-    page.text(LEFT, 0.014, caution, **small_print(10) | {"color": INK})
-    return page
-
-
-def add_axes(page: Figure, box: tuple[float, float, float, float], across: str, up: str, size: float = 10) -> Axes:
-    """Add axes with a grid to a box: left edge, bottom, width and height in fractions of the page."""
-    axes = page.add_axes(box)
-    axes.set_xlabel(across, fontsize=size, color=INK, family=FONT, labelpad=6)
-    axes.set_ylabel(up, fontsize=size, color=INK, family=FONT, labelpad=6)
-    axes.tick_params(length=0, pad=5, labelsize=size - 1, labelcolor=GREY, labelfontfamily=FONT)
-    axes.grid(color="#ececec", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(RULE)
-    return axes
-
-
-def small_print(size: float = 9) -> dict[str, Any]:
-    """The look of notes, as arguments of matplotlib's texts."""
-    return {"fontsize": size, "color": GREY, "family": FONT}
-
-
-def as_png(page: Figure) -> bytes:
-    """Draw a page; equal pages give equal bytes."""
-    buffer = io.BytesIO()
-    with plain_text(page):
-        # Without the name and version of matplotlib in the file.
-        page.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
-    return buffer.getvalue()
-
-
-@contextmanager
-def plain_text(page: Figure) -> Iterator[None]:
-    """Draw every text as it is: between two `$` of a name, matplotlib would see a formula, and refuse a wrong one.
-
-    Control characters are drawn escaped. What the font lacks is drawn as a box, without a warning for each.
+    Args:
+        title: the headline.
+        subtitle: what is drawn.
+        caution: what must stand beside every result.
+        height: of the parts.
+        parts: SVG elements, in a box that is `WIDTH` wide and starts at 0.
     """
-    import matplotlib as mpl
-    from matplotlib.text import Text
+    head = [(line, "title", 26) for line in lines_of(title, 82)] + [
+        (line, "small", 18) for line in lines_of(subtitle, 140)
+    ]
+    body, at = [], 22.0
+    for line, look, step in head:
+        at += step
+        body.append(write(line, EDGE, at - 6, look))
+    top = at + 12
+    body.append(f'<svg y="{top:g}" width="{WIDTH}" height="{height:g}" overflow="visible">{"".join(parts)}</svg>')
+    at = top + height + 22
+    for line in lines_of(caution, 140):
+        body.append(write(line, EDGE, at, "caution"))
+        at += 17
+    box = f'viewBox="0 0 {WIDTH} {at:g}" width="{WIDTH}" height="{at:g}"'
+    style = style_sheet("colours.css", "chart.css")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" {box}><style>\n{style}\n{_STYLE}\n</style>'
+        f'<rect class="paper" width="{WIDTH}" height="{at:g}"/>{"".join(body)}</svg>\n'
+    ).encode()
 
-    # Ticks are made anew while a page is drawn.
-    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")
-        for text in page.findobj(Text):
-            text.set_parse_math(False)
-            text.set_text(printable(text.get_text()))
-        yield
+
+def legend(entries: Iterable[tuple[str, Sequence[str]]], left: float, top: float) -> list[str]:
+    """Keys of lines, each with texts below each other, the first in bold."""
+    parts = []
+    for look, (name, *said) in entries:
+        parts += [f'<path class="{look}" d="M{left:g} {top - 4:g}h30"/>', write(name, left + 40, top, "bold")]
+        for text in said:
+            top += 17
+            parts.append(write(text, left + 40, top, "small"))
+        top += 28
+    return parts

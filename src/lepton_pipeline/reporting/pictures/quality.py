@@ -1,51 +1,27 @@
-"""Draw the quality of the model beside its baselines, ready to be shown in a meeting."""
+"""The curves of the model beside its baselines, on the test rows."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import chain, cycle
-from typing import TYPE_CHECKING, Any
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lepton_pipeline.evaluation.curves import bin_rows, rates
 from lepton_pipeline.evaluation.interval_words import bracket
-from lepton_pipeline.evaluation.metrics import OWN, RankedRows, rank_rows
+from lepton_pipeline.evaluation.metrics import OWN, rank_rows
 from lepton_pipeline.parameters import About
-from lepton_pipeline.reporting.pictures.page import (
-    BLUE,
-    FONT,
-    INK,
-    LEFT,
-    PALE,
-    RULE,
-    add_axes,
-    as_png,
-    new_page,
-    small_print,
-)
+from lepton_pipeline.reporting.pictures.page import EDGE, legend, picture
+from lepton_pipeline.reporting.pictures.svg import SERIES, Axis, Chart
+from lepton_pipeline.reporting.report.words import model_name
+from lepton_pipeline.statistics.measures import RankedRows
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-_NAMES = {
-    "model": "Model",
-    "logistic_regression": "Logistic regression",
-    "hist_gradient_boosting": "Gradient boosting",
-}
 _RULES = {"cost": "least cost", "f1": "best F1"}
-_MODEL_STYLE = {"color": BLUE, "linestyle": "-", "linewidth": 2.4, "zorder": 5}
-# Greys beside one blue can be told apart without seeing colours; line styles tell the greys apart.
-_BASELINE_STYLES = (
-    {"color": "#555555", "linestyle": (0, (5, 2)), "linewidth": 1.7, "zorder": 4},
-    {"color": "#8a8a8a", "linestyle": (0, (1, 1.2)), "linewidth": 1.9, "zorder": 4},
-)
-# Left edge, bottom, width and height in fractions of the page; the first is a square on paper.
-_MAIN, _SIDE = (LEFT, 0.105, 0.445, 0.689), (0.635, 0.105, 0.335, 0.689)
-_SIDE_GAP = 0.145
-_HISTOGRAM_BINS = 30
+_BINS, _CURVE_POINTS = 30, 500
+_CHART, _LEGEND = 500, 590
 
 
 @dataclass(frozen=True)
@@ -53,10 +29,10 @@ class _Shown:
     """One model as it is drawn; `recall`, `false_rate` and `precision` are those at its threshold."""
 
     name: str
+    look: str
     ranked: RankedRows
     threshold: float
     metrics: dict[str, dict[str, float]]
-    style: dict[str, Any]
     recall: float
     false_rate: float
     precision: float
@@ -67,8 +43,8 @@ class _Shown:
         return f"{figure['value']:.3f} {bracket(figure, '{:.3f}'.format)}"
 
 
-def draw_figures(scores: pd.DataFrame, metrics: dict[str, Any], about: About) -> dict[str, bytes]:
-    """Draw ROC, precision-recall, calibration and score histograms of the test rows.
+def draw_figures(scores: pd.DataFrame, metrics: Mapping[str, Any], about: About) -> dict[str, bytes]:
+    """Draw ROC, precision-recall, calibration and score histogram of the test rows, with headline and legend.
 
     Args:
         scores: as `evaluate` takes them; only rows of the part "test" are drawn.
@@ -76,203 +52,168 @@ def draw_figures(scores: pd.DataFrame, metrics: dict[str, Any], about: About) ->
         about: the caution that stands on every picture.
 
     Returns:
-        PNG files by name: `roc.png`, `precision_recall.png`, `calibration.png`, `score_histogram.png`, all of one size.
-        Equal arguments give equal bytes.
+        SVG files by name: `roc.svg`, `precision_recall.svg`, `calibration.svg`, `score_histogram.svg`. Equal arguments
+        give equal bytes.
     """
-    test = scores[scores["part"] == "test"]
+    shown = _shown(scores, metrics)
+    model, baselines, rule = shown[0], shown[1:], _RULES[metrics["threshold_rule"]]
     rows, positives = metrics["rows"]["test"]["rows"], metrics["rows"]["test"]["positives"]
-    sample = f"{rows:,} test rows, {_percent(positives / rows)} positive"
-    subtitle = f"{sample}; 95 % intervals from {metrics['resamples']:,} bootstrap resamples"
-    rule = _RULES[metrics["threshold_rule"]]
-    # The torch part alone stands in the tables; as one more curve it would hide the others.
-    names = ["model", *(name for name in metrics["test"] if name not in OWN)]
-    styles = chain([_MODEL_STYLE], cycle(_BASELINE_STYLES))
-    shown = [_show(name, test, metrics, style) for name, style in zip(names, styles, strict=False)]
+    sample = f"{rows:,} test rows, {_percent(positives / rows)} positive; 95 % intervals in brackets"
+    dots = f"{sample}; dots: threshold of each model ({rule} on the validation rows)"
+    title = f"{model.name}: AUC {model.metrics['auc']['value']:.3f}"
+    if baselines:
+        best = max(baselines, key=lambda each: each.metrics["auc"]["value"])
+        title += f"; best baseline {best.metrics['auc']['value']:.3f} ({best.name.lower()})"
+    rates_found = f"recall {_percent(model.recall)}, precision {_percent(model.precision)}"
+    titles = {
+        "roc": (title, dots),
+        "precision_recall": (f"{model.name}: {rates_found}", dots),
+        "calibration": (
+            f"{model.name}: calibration error {model.metrics['ece']['value']:.3f}",
+            f"{sample}; bars: 95 % intervals of the rate; diagonal: perfect calibration",
+        ),
+        "score_histogram": (
+            f"{model.name}: recall {_percent(model.recall)}, false positive rate {_percent(model.false_rate)}",
+            f"{sample}; dashed: threshold {model.threshold:.3f} ({rule} on the validation rows)",
+        ),
+    }
     return {
-        "roc.png": _draw_roc(shown, subtitle, about.caution, rule),
-        "precision_recall.png": _draw_precision_recall(shown, subtitle, about.caution, rule),
-        "calibration.png": _draw_calibration(shown, sample, about.caution),
-        "score_histogram.png": _draw_histograms(shown, subtitle, about.caution),
+        f"{name}.svg": _file(*titles[name], about.caution, chart, _legend(name, shown))
+        for name, chart in _charts(shown).items()
     }
 
 
-def _show(name: str, test: pd.DataFrame, metrics: dict[str, Any], style: dict[str, Any]) -> _Shown:
-    ranked, threshold = rank_rows(test, name), metrics["thresholds"][name]
-    called = np.count_nonzero(ranked.scores >= threshold)
-    positives, found = ranked.labels.sum(), ranked.labels[:called].sum()
-    return _Shown(
-        name=_NAMES.get(name, name.replace("_", " ").capitalize()),
-        ranked=ranked,
-        threshold=threshold,
-        metrics=metrics["test"][name],
-        style=style,
-        recall=float(found / positives),
-        false_rate=float((called - found) / (len(ranked.labels) - positives)),
-        precision=float(found / max(called, 1)),
+def draw_quality(scores: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[str, str]:
+    """The charts of `draw_figures` as elements of a page, by name without `.svg`."""
+    return {name: chart.inline() for name, chart in _charts(_shown(scores, metrics)).items()}
+
+
+def drawn_models(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Models in the order of drawing, each with the class of its line; the torch part alone would hide the others."""
+    names = ["model", *(name for name in metrics["test"] if name not in OWN)]
+    return list(
+        zip(names, (SERIES[0], *(look for look, _ in zip(cycle(SERIES[1:]), names, strict=False))), strict=False)
     )
 
 
-def _draw_roc(shown: list[_Shown], subtitle: str, caution: str, rule: str) -> bytes:
-    model, *baselines = shown
-    title = f"{model.name} AUC {model.metrics['auc']['value']:.3f}"
-    if baselines:
-        best = max(baselines, key=lambda baseline: baseline.metrics["auc"]["value"])
-        title += f"; best baseline {best.metrics['auc']['value']:.3f} ({best.name.lower()})"
-    page = new_page(title, subtitle, caution)
-    axes = _add_curve_axes(page, "False positive rate", "True positive rate", rule)
-    for each in shown:
-        true, false = rates(each.ranked)
-        outcome = f"{_percent(each.recall)} found, {_percent(each.false_rate)} false alarms"
-        label = f"{each.name}\n{each.worded('auc')}\nfrom {each.threshold:.3f}: {outcome}"
-        axes.plot(np.append(0, false), np.append(0, true), label=label, clip_on=False, **each.style)
-        _mark(axes, each.false_rate, each.recall, each)
-    axes.plot([0, 1], [0, 1], color=RULE, linewidth=1.2, zorder=2, label="No skill\n0.500")
-    _add_legend(page, axes, "Area under the curve (AUC)")
-    return as_png(page)
+def as_percent(share: float) -> str:
+    """A share as the label of a tick."""
+    return f"{100 * share:.4g} %"
 
 
-def _draw_precision_recall(shown: list[_Shown], subtitle: str, caution: str, rule: str) -> bytes:
-    model = shown[0]
-    outcome = f"finds {_percent(model.recall)} of positives; {_percent(model.precision)} of its flags are right"
-    page = new_page(f"{model.name} {outcome}", subtitle, caution)
-    axes = _add_curve_axes(page, "Recall", "Precision", rule)
-    base_rate = float(model.ranked.labels.mean())
-    for each in shown:
-        recall, false_rate = rates(each.ranked)
+def _shown(scores: pd.DataFrame, metrics: Mapping[str, Any]) -> list[_Shown]:
+    test = scores[scores["part"] == "test"]
+    shown = []
+    for name, look in drawn_models(metrics):
+        ranked, threshold = rank_rows(test, name), metrics["thresholds"][name]
+        called = np.count_nonzero(ranked.scores >= threshold)
+        positives, found = ranked.labels.sum(), ranked.labels[:called].sum()
+        recall, false_rate = found / positives, (called - found) / (len(ranked.labels) - positives)
+        figures, precision = metrics["test"][name], found / max(called, 1)
+        shown.append(_Shown(model_name(name), look, ranked, threshold, figures, recall, false_rate, precision))
+    return shown
+
+
+def _charts(shown: list[_Shown]) -> dict[str, Chart]:
+    return {
+        "roc": _roc(shown),
+        "precision_recall": _precision_recall(shown),
+        "calibration": _calibration(shown),
+        "score_histogram": _histogram(shown[0]),
+    }
+
+
+def _roc(shown: list[_Shown]) -> Chart:
+    chart = _square("False positive rate", "True positive rate (recall)")
+    chart.line((0, 1), (0, 1), "chance")
+    for each in reversed(shown):
+        true, false = rates(each.ranked, _CURVE_POINTS)
+        chart.line(np.append(0, false), np.append(0, true), each.look)
+    for each in reversed(shown):
+        chart.dots([each.false_rate], [each.recall], f"{each.look} mark", 5)
+    return chart
+
+
+def _precision_recall(shown: list[_Shown]) -> Chart:
+    base_rate = float(shown[0].ranked.labels.mean())
+    chart = _square("Recall", "Precision")
+    chart.level(base_rate, "chance")
+    for each in reversed(shown):
+        recall, false_rate = rates(each.ranked, _CURVE_POINTS)
         precision = recall * base_rate / (recall * base_rate + false_rate * (1 - base_rate))
-        label = f"{each.name}\n{each.worded('average_precision')}\nfrom {each.threshold:.3f}: F1 {each.worded('f1')}"
         # The area under these steps is the average precision; straight lines between the points would flatter it.
-        steps = {"drawstyle": "steps-pre", "label": label, "clip_on": False, **each.style}
-        axes.plot(np.append(0, recall), np.append(precision[0], precision), **steps)
-        _mark(axes, each.recall, each.precision, each)
-    axes.axhline(base_rate, color=RULE, linewidth=1.2, zorder=2, label=f"No skill\n{base_rate:.3f}")
-    _add_legend(page, axes, "Average precision")
-    return as_png(page)
+        chart.line(np.append(0, recall), np.append(precision[0], precision), each.look, steps=True)
+    for each in reversed(shown):
+        chart.dots([each.recall], [each.precision], f"{each.look} mark", 5)
+    return chart
 
 
-def _draw_calibration(shown: list[_Shown], sample: str, caution: str) -> bytes:
-    error = 100 * shown[0].metrics["ece"]["value"]
-    title = f"{shown[0].name} probabilities are off by {error:.1f} percentage points on average"
-    subtitle = f"{sample}; bars and brackets: 95 % intervals; diagonal: perfect calibration"
-    page = new_page(title, subtitle, caution)
+def _calibration(shown: list[_Shown]) -> Chart:
     bins = [bin_rows(each.ranked) for each in shown]
-    limit = _round_up(max(max(predicted.max(), high.max()) for predicted, _, _, high, _ in bins))
-    panels = _add_panels(page, shown, "Predicted probability", "Observed rate")
-    for each, axes, (predicted, observed, low, high, counts) in zip(shown, panels, bins, strict=True):
-        color, large = each.style["color"], each is shown[0]
-        axes.plot([0, limit], [0, limit], color=RULE, linewidth=1.2, zorder=2)
-        axes.vlines(predicted, low, high, color=color, linewidth=1.6 if large else 1.1, alpha=0.7, zorder=3)
-        dots: dict[str, Any] = {"marker": "o", "markersize": 6 if large else 3.5, "clip_on": False}
-        axes.plot(predicted, observed, color=color, linewidth=1.4, zorder=4, **dots)
-        axes.set(xlim=(0, limit), ylim=(0, limit), aspect="equal", anchor="W")
-        fewest, most = int(counts.min()), int(counts.max())
-        size = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
-        count = "1 bin" if len(counts) == 1 else f"{len(counts)} bins"
-        _head(axes, each, f"error {each.worded('ece')}; {count} of {size} rows")
-    return as_png(page)
+    limit = min(1.0, 1.04 * max(max(predicted.max(), observed.max()) for predicted, observed, *_ in bins)) or 0.01
+    chart = _square("Predicted probability", "Observed rate", limit)
+    chart.line((0, limit), (0, limit), "chance")
+    for each, (predicted, observed, low, high, _) in reversed(list(zip(shown, bins, strict=True))):
+        if each is shown[0]:
+            chart.intervals(predicted, low, high)
+        chart.line(predicted, observed, each.look)
+        chart.dots(predicted, observed, each.look, 4 if each is shown[0] else 2.4)
+    return chart
 
 
-def _draw_histograms(shown: list[_Shown], subtitle: str, caution: str) -> bytes:
-    from matplotlib.ticker import MaxNLocator
-
-    model = shown[0]
-    outcome = f"flags {_percent(model.recall)} of positives and {_percent(model.false_rate)} of negatives"
-    page = new_page(f"{model.name} {outcome}", subtitle, caution)
-    limit = _round_up(max(max(each.ranked.scores[0], each.threshold) for each in shown))
-    edges = np.linspace(0, limit, _HISTOGRAM_BINS + 1)
-    panels = _add_panels(page, shown, "Score", "Share of the class")
-    shares = [_share_by_class(each.ranked, edges) for each in shown]
-    # The legend stands in the space above the highest bar.
-    top = 1.16 * max(share.max() for pair in shares for share in pair)
-    for each, axes, (negatives, positives) in zip(shown, panels, shares, strict=True):
-        positive_rows = int(each.ranked.labels.sum())
-        negative_rows = len(each.ranked.labels) - positive_rows
-        axes.stairs(negatives, edges, fill=True, color=PALE, zorder=2, label=f"Negatives ({negative_rows:,})")
-        looks = {"color": each.style["color"], "linewidth": 2.0 if each is model else 1.5, "zorder": 3}
-        axes.stairs(positives, edges, label=f"Positives ({positive_rows:,})", **looks)
-        axes.axvline(each.threshold, color=INK, linestyle=(0, (4, 2)), linewidth=1.2, zorder=4, label="Threshold")
-        axes.set(xlim=(0, limit), ylim=(0, top))
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
-        _head(axes, each, f"threshold {each.threshold:.3f}; F1 {each.worded('f1')}")
-    panels[0].legend(
-        loc="upper center",
-        ncols=3,
-        columnspacing=1.4,
-        handlelength=1.6,
-        framealpha=1,
-        edgecolor="none",
-        labelcolor=INK,
-        prop={"family": FONT, "size": 9},
+def _histogram(model: _Shown) -> Chart:
+    limit = max(model.ranked.scores[0], model.threshold, 0.01)
+    edges = np.linspace(0, limit, _BINS + 1)
+    negatives, positives = (
+        np.histogram(scores := model.ranked.scores[model.ranked.labels == label], edges)[0] / len(scores)
+        for label in (0, 1)
     )
-    return as_png(page)
-
-
-def _add_curve_axes(page: Figure, across: str, up: str, rule: str) -> Axes:
-    axes = add_axes(page, _MAIN, across, up)
-    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    note = f"Dots: at each model's threshold ({rule} on the validation rows)"
-    axes.annotate(note, (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", **small_print())
-    return axes
-
-
-def _add_panels(page: Figure, shown: list[_Shown], across: str, up: str) -> list[Axes]:
-    """Add a large panel for the model and small ones, one below the other, for its baselines."""
-    panels = [add_axes(page, _MAIN, across, up)]
-    left, bottom, width, height = _SIDE
-    baselines = len(shown) - 1
-    tall = (height + _SIDE_GAP) / max(baselines, 1) - _SIDE_GAP
-    for position in range(baselines):
-        floor = bottom + (baselines - 1 - position) * (tall + _SIDE_GAP)
-        lowest = position == baselines - 1
-        panels.append(add_axes(page, (left, floor, width, tall), across if lowest else "", "", size=9))
-    return panels
-
-
-def _head(axes: Axes, each: _Shown, text: str) -> None:
-    color = BLUE if each.style["color"] == BLUE else INK
-    name = {"fontsize": 10.5, "fontweight": "bold", "color": color, "family": FONT}
-    for line, height, looks in ((each.name, 22, name), (text, 8, small_print())):
-        axes.annotate(line, (0, 1), (0, height), xycoords="axes fraction", textcoords="offset points", **looks)
-
-
-def _add_legend(page: Figure, axes: Axes, title: str) -> None:
-    """Put the legend beside the axes, where it covers no curve."""
-    legend = page.legend(
-        *axes.get_legend_handles_labels(),
-        title=title,
-        loc="upper left",
-        bbox_to_anchor=(_MAIN[0] + _MAIN[2] + 0.025, _MAIN[1] + _MAIN[3]),
-        borderaxespad=0,
-        borderpad=0,
-        frameon=False,
-        alignment="left",
-        labelspacing=1.3,
-        handlelength=2.6,
-        labelcolor=INK,
-        prop={"family": FONT, "size": 10},
-        title_fontproperties={"family": FONT, "size": 11, "weight": "bold"},
+    highest = 1.05 * max(negatives.max(), positives.max())
+    chart = Chart(
+        Axis(0, limit, "Predicted probability", written=as_percent),
+        Axis(0, highest, "Share of the class", written=as_percent),
     )
-    legend.get_title().set_color(INK)
-    legend.get_texts()[0].set_color(BLUE)
-    for text in legend.get_texts():
-        text.set_linespacing(1.35)
+    chart.steps(edges.tolist(), negatives.tolist(), "fill")
+    chart.steps(edges.tolist(), positives.tolist(), SERIES[0])
+    chart.upright(model.threshold, "limit")
+    return chart
 
 
-def _mark(axes: Axes, across: float, up: float, each: _Shown) -> None:
-    looks = {"color": each.style["color"], "markeredgecolor": "white", "zorder": each.style["zorder"] + 2}
-    axes.plot(across, up, marker="o", markersize=9, clip_on=False, **looks)
+def _square(across: str, up: str, limit: float = 1) -> Chart:
+    return Chart(Axis(0, limit, across, written=as_percent), Axis(0, limit, up, written=as_percent))
 
 
-def _share_by_class(ranked: RankedRows, edges: np.ndarray) -> list[np.ndarray]:
-    classes = [ranked.scores[ranked.labels == label] for label in (0, 1)]
-    return [np.histogram(scores, bins=edges)[0] / len(scores) for scores in classes]
+def _legend(name: str, shown: list[_Shown]) -> list[tuple[str, list[str]]]:
+    if name == "score_histogram":
+        labels = shown[0].ranked.labels
+        positives = int(labels.sum())
+        of_class = {"fill": f"Negatives ({len(labels) - positives:,})", SERIES[0]: f"Positives ({positives:,})"}
+        return [
+            *((look, [text]) for look, text in of_class.items()),
+            ("limit", ["Threshold", f"F1 {shown[0].worded('f1')}"]),
+        ]
+    said: dict[str, Callable[[_Shown], list[str]]] = {
+        "roc": lambda each: [
+            f"AUC {each.worded('auc')}",
+            f"from {each.threshold:.3f}: recall {_percent(each.recall)}, FPR {_percent(each.false_rate)}",
+        ],
+        "precision_recall": lambda each: [
+            f"average precision {each.worded('average_precision')}",
+            f"from {each.threshold:.3f}: F1 {each.worded('f1')}",
+        ],
+        "calibration": lambda each: [f"calibration error {each.worded('ece')}"],
+    }
+    chance = {
+        "roc": ["No skill", "AUC 0.500"],
+        "precision_recall": ["No skill", f"base rate {shown[0].ranked.labels.mean():.3f}"],
+        "calibration": ["Perfect calibration"],
+    }
+    return [*((each.look, [each.name, *said[name](each)]) for each in shown), ("chance", chance[name])]
 
 
-def _round_up(highest: float) -> float:
-    """The end of an axis that starts at 0 and holds `highest`, a probability."""
-    ends = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-    return next((end for end in ends if end >= highest), 1.0)
+def _file(title: str, subtitle: str, caution: str, chart: Chart, entries: list[tuple[str, list[str]]]) -> bytes:
+    parts = [chart.placed(EDGE, 0, _CHART), *legend(entries, _LEGEND, 50)]
+    return picture(title, subtitle, caution, chart.height * _CHART / chart.width, parts)
 
 
 def _percent(share: float) -> str:

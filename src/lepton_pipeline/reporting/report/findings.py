@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lepton_pipeline.reporting.pictures.inline import draw_cost, draw_effect
+from lepton_pipeline.reporting.pictures.curves import draw_cost, effect_chart
+from lepton_pipeline.reporting.pictures.explanation import drawn_points, importance_span
 from lepton_pipeline.reporting.report import words
 from lepton_pipeline.reporting.report.evidence import Evidence
 
@@ -86,14 +87,14 @@ def describe_explanation(evidence: Evidence) -> dict[str, Any]:
     if not explanation:
         return {"absent": "The model was not explained in this run."}
     importance = explanation["importance"]
-    # An interval may reach below 0: such a column may be of no use at all.
-    longest = max((max(each["high"], 0) for each in importance), default=0) or 1.0
+    lowest, longest = importance_span(importance[:_BARS])
     return {
         **explanation,
         "importance": importance[:_BARS],
         "further": importance[_BARS:],
+        "lowest": lowest,
         "longest": longest,
-        "effects": [_describe_effect(number, effect) for number, effect in enumerate(explanation["effects"], start=1)],
+        "effects": [_describe_effect(effect) for effect in explanation["effects"]],
     }
 
 
@@ -115,18 +116,12 @@ def describe_drift(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _describe_effect(number: int, effect: dict[str, Any]) -> dict[str, Any]:
-    points = effect["points"]
-    numbers = [point for point in points if _is_number(point["value"])] if effect["kind"] == "number" else []
-    drawn = len(numbers) >= 2
+def _describe_effect(effect: dict[str, Any]) -> dict[str, Any]:
+    points, drawn = effect["points"], drawn_points(effect)
     return {
         "column": effect["column"],
-        "picture": draw_effect(f"effect-{number}", numbers) if drawn else "",
+        "picture": effect_chart(drawn).inline() if drawn else "",
         # Without a curve, each value has a row; beside a curve, only what is no number: missing values.
-        "points": [point for point in points if point not in numbers] if drawn else points,
+        "points": [point for point in points if point not in drawn],
         "highest": max((point["high"] for point in points), default=0) or 1.0,
     }
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

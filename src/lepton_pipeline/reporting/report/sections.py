@@ -13,7 +13,8 @@ from lepton_pipeline.evaluation.interval_words import say_evidence, warn_of_thre
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.features.column_record import BY_CODE, UNUSED, read_columns
 from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.reporting.pictures.inline import STYLES, draw_losses, draw_quality, drawn_models
+from lepton_pipeline.reporting.pictures.curves import draw_losses
+from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models
 from lepton_pipeline.reporting.report import words
 from lepton_pipeline.reporting.report.columns import (
     columns_notes,
@@ -126,10 +127,7 @@ def describe_quality(evidence: Evidence) -> dict[str, Any]:
     return {
         **compare_models(evidence),
         "pictures": draw_quality(evidence.scores, evidence.metrics),
-        "drawn": [
-            {"name": name, "color": style["color"], "dashes": _dashes(style), "width": style["linewidth"]}
-            for name, style in zip(drawn_models(evidence.metrics), STYLES, strict=False)
-        ],
+        "drawn": drawn_models(evidence.metrics),
     }
 
 
@@ -244,16 +242,16 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
             "note": f"{words.interval('auc', auc)}; chance 0.5",
         },
         {
-            "label": "Positive cases found",
+            "label": "Recall",
             "value": words.percent(outcomes["recall"], 0),
             "note": f"{words.count(outcomes['found'])} of {words.count(outcomes['found'] + outcomes['missed'])}"
-            " in 1,000 cases",
+            " positive cases in 1,000",
         },
         {
-            "label": "Alarms that are right",
+            "label": "Precision",
             "value": words.percent(outcomes["precision"], 0),
             "note": f"{words.count(outcomes['found'])} of {words.count(outcomes['found'] + outcomes['false_alarms'])}"
-            " in 1,000 cases",
+            " alarms in 1,000 cases",
         },
     ]
     if saving := evidence.costs.get("saving"):
@@ -302,10 +300,3 @@ def _check_title(name: str) -> str:
         return f"Bound of {words.metric_name(rest)}"
     # The rest is what the user calls a slice, or nothing.
     return _CHECKS.get(name, name[:1].upper() + name[1:])
-
-
-def _dashes(style: dict[str, Any]) -> str:
-    """A line style as SVG takes it."""
-    if style["linestyle"] == "-":
-        return "none"
-    return " ".join(f"{length * style['linewidth']:g}" for length in style["linestyle"][1])

@@ -21,18 +21,18 @@ METRICS = {
     "auc": ("AUC", "how often a positive case gets a higher score than a negative one; 0.5 is chance"),
     "average_precision": (
         "Average precision",
-        "share of right alarms, averaged over all thresholds; chance: base rate",
+        "precision, averaged over all thresholds; chance: base rate",
     ),
-    "f1": ("F1", "balance of right alarms and cases found, at the threshold"),
+    "f1": ("F1", "harmonic mean of precision and recall, at the threshold"),
     "log_loss": ("Log loss", "how far probabilities are from what happened; lower is better"),
     "brier": ("Brier score", "mean squared error of the probabilities; lower is better"),
     "ece": ("Calibration error", "mean distance of predicted and observed rate; lower is better"),
     "calibration_in_the_large": ("Mean probability less observed rate", "above 0: probabilities are too high"),
     "base_rate": ("Base rate", "share of positive cases"),
-    "selection_rate": ("Acted on", "share of cases that the model decides as positive"),
-    "recall": ("Cases found", "share of the positive cases that the model decides as positive"),
-    "precision": ("Right alarms", "share of positive cases among those decided as positive"),
-    "false_positive_rate": ("False alarms", "share of the negative cases that the model decides as positive"),
+    "selection_rate": ("Selection rate", "share of all cases that the model acts on"),
+    "recall": ("Recall", "share of the positive cases that the model acts on"),
+    "precision": ("Precision", "share of positive cases among those acted on"),
+    "false_positive_rate": ("False positive rate", "share of the negative cases that the model acts on"),
 }
 # By `Plan.kind`.
 _TAUGHT = {
@@ -73,6 +73,15 @@ def policy_name(name: str) -> str:
 def metric_name(name: str) -> str:
     """The name of a metric."""
     return METRICS.get(name, (name.replace("_", " "), ""))[0]
+
+
+def metric_inside(name: str) -> str:
+    """The name of a metric inside a sentence.
+
+    >>> metric_inside("log_loss"), metric_inside("auc"), metric_inside("brier")
+    ('log loss', 'AUC', 'Brier score')
+    """
+    return metric_name(name) if name == "brier" else lower_first(metric_name(name))
 
 
 def decimals(value: float | None, digits: int = 3, signed: bool = False) -> str:
@@ -151,6 +160,11 @@ def moment(iso: str) -> str:
     """A UTC time for readers, to the minute."""
     at = datetime.fromisoformat(iso)
     return f"{at.day} {at:%B %Y, %H:%M} UTC"
+
+
+def minute(text: str) -> str:
+    """A time as a result has it, to the minute; a day where it is midnight."""
+    return text.removesuffix("T00:00:00").removesuffix(":00").replace("T", " ")
 
 
 def metric_says(name: str) -> str:

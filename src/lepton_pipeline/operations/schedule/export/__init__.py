@@ -13,6 +13,7 @@ from lepton_pipeline.operations.schedule.export.kubernetes import kubernetes_fil
 from lepton_pipeline.operations.schedule.export.place import Place
 from lepton_pipeline.operations.schedule.export.systemd import systemd_files
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
+from lepton_pipeline.system.files import write_text
 
 __all__ = ["Place", "render", "write_export"]
 
@@ -40,11 +41,10 @@ def write_export(target: str, policies: Policies, place: Place, verticals: list[
         ConfigurationError: what cannot be exported; a vertical is unknown, or has no schedule.
     """
     files, problems = render(target, policies, place, verticals)
-    place.out.mkdir(parents=True, exist_ok=True)
     written = []
     for name, text in files.items():
         path = place.out / name
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
         if name.endswith(".sh"):
             path.chmod(0o755)
         written.append(path)

@@ -1,0 +1,31 @@
+"""`kedro ipython`: Kedro's own, by this interpreter, wherever its environment lies."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+
+import click
+
+from lepton_pipeline.cli.options import debug_option, env_option, explained
+from lepton_pipeline.errors import ConfigurationError
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@env_option
+@debug_option
+@explained
+def ipython(arguments: tuple[str, ...], env: str | None) -> None:
+    """Open IPython with the project's catalog and session.
+
+    As `catalog`, `context`, `pipelines` and `session`; %reload_kedro loads them anew. ARGUMENTS are those of IPython.
+    """
+    if find_spec("IPython") is None:
+        raise ConfigurationError('IPython is not installed; install it with: pip install ".[ipython]"')
+    if env:
+        os.environ["KEDRO_ENV"] = env
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "IPython", "--ext", "kedro.ipython", *arguments]
+    os.execv(sys.executable, command)  # noqa: S606  # this interpreter

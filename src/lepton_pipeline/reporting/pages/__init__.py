@@ -1,0 +1,1 @@
+"""The frame, the style sheet and the templates of every page."""

@@ -1,0 +1,102 @@
+"""Small charts of the report and of the monitoring page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lepton_pipeline.reporting.pictures.quality import as_percent
+from lepton_pipeline.reporting.pictures.svg import Axis, Chart
+
+_WIDE = (460, 260)
+# Beside the outermost values.
+_ROOM = 0.05
+
+
+def draw_cost(curve: Mapping[str, Sequence[Any]], threshold: float) -> str:
+    """Draw the cost per 1,000 cases by threshold, with its 95 % interval, if any, and a mark at that in use."""
+    across, known = curve["threshold"], None not in curve["low"]
+    seen = [*curve["cost"], *(curve["low"] if known else ()), *(curve["high"] if known else ())]
+    low, high = around(seen)
+    chart = Chart(Axis(min(across), max(across), "Threshold"), Axis(low, high, "Cost per 1,000 cases"), *_WIDE)
+    if known:
+        chart.band(across, curve["low"], curve["high"])
+    chart.line(across, curve["cost"], "s0")
+    chart.upright(threshold, "limit")
+    return chart.inline()
+
+
+def draw_losses(history: pd.DataFrame) -> str:
+    """Draw the log loss of training and of held-out rows by epoch; a thin line for each network."""
+    losses = history[["train_loss", "validation_log_loss"]].to_numpy(float)
+    low, high = around(losses[losses == losses])
+    last = int(history["epoch"].max())
+    step = -(-last // 6)
+    ticks = tuple((epoch, str(epoch)) for epoch in range(step, last + 1, step))
+    chart = Chart(Axis(int(history["epoch"].min()), last, "Epoch", ticks), Axis(low, high, "Log loss"), *_WIDE)
+    for _, network in history.groupby("network", sort=True):
+        chart.line(network["epoch"], network["train_loss"], "s2 thin")
+        chart.line(network["epoch"], network["validation_log_loss"], "s0 thin")
+    return chart.inline()
+
+
+def effect_chart(points: Sequence[Mapping[str, float]], width: int = 340, height: int = 210) -> Chart:
+    """The probability by the value of one column of numbers, with its 95 % interval.
+
+    Args:
+        points: `value`, `probability`, `low` and `high` of each, at least two.
+        width: of the chart.
+        height: of the chart.
+    """
+    across, up, low, high = ([float(point[key]) for point in points] for key in ("value", "probability", "low", "high"))
+    ends = Axis(min(across), max(across), most=4)
+    chart = Chart(ends, Axis(0, 1.05 * max(high), "Probability", written=as_percent, most=4), width, height)
+    chart.band(across, low, high)
+    chart.line(across, up, "s0")
+    chart.dots(across, up, "s0", 2.6)
+    return chart
+
+
+def draw_windows(
+    values: Sequence[float | None],
+    ends: Sequence[tuple[float | None, float | None]] = (),
+    line: float | None = None,
+    floor: float | None = None,
+    ceiling: float | None = None,
+) -> str:
+    """Draw the values of equal windows, with intervals and a dashed line, if any.
+
+    Args:
+        values: one a window; None breaks the line.
+        ends: of their intervals.
+        line: a level that they are held to.
+        floor: where the scale starts; by default below the least.
+        ceiling: up to where it reaches at least.
+    """
+    given = (*values, *(end for pair in ends for end in pair), line, floor, ceiling)
+    seen = [each for each in given if each is not None] or [0.0, 1.0]
+    low, high = (min(seen), max(seen)) if floor is not None and max(seen) > min(seen) else around(seen)
+    places = [place + 0.5 for place in range(len(values))]
+    up = Axis(low, high, ticks=tuple((at, _tick(at)) for at in (low, high)))
+    chart = Chart(Axis(0, len(values), ticks=()), up, 300, 130)
+    if line is not None:
+        chart.level(line, "limit")
+    chart.intervals(
+        places, [low for low, _ in ends] or [None] * len(values), [high for _, high in ends] or [None] * len(values)
+    )
+    chart.line(places, values, "s0")
+    chart.dots(places, values, "s0", 2.6)
+    return chart.inline()
+
+
+def around(values: Sequence[float]) -> tuple[float, float]:
+    """Both ends of a scale that holds all values, with some room."""
+    low, high = float(min(values)), float(max(values))
+    room = _ROOM * (high - low) or 0.5 * (abs(low) or 1.0)
+    return low - room, high + room
+
+
+def _tick(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

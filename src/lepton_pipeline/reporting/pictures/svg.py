@@ -1,0 +1,213 @@
+"""Charts as SVG: text stays text, colours are classes of `chart.css`, and no name of the data becomes markup."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from math import ceil, floor, isfinite, log10
+
+from lepton_pipeline.system.readable import printable
+
+# Classes of the lines of a chart; what is drawn fifth looks like the second again.
+SERIES = ("s0", "s1", "s2", "s3")
+_LETTER = 6.6
+_FINE = (1, 2, 2.5, 5, 10)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A scale of a chart.
+
+    Attributes:
+        low: its start.
+        high: its end, above `low`.
+        title: what is measured.
+        ticks: values with their labels; by default even ones.
+        written: writes the label of an even tick.
+        most: even ticks at most, about.
+    """
+
+    low: float
+    high: float
+    title: str = ""
+    ticks: tuple[tuple[float, str], ...] | None = None
+    written: Callable[[float], str] = "{:,.6g}".format
+    most: int = 5
+
+    def labelled(self) -> tuple[tuple[float, str], ...]:
+        """Ticks with their labels."""
+        if self.ticks is not None:
+            return self.ticks
+        raw = (self.high - self.low) / self.most
+        power: float = 10.0 ** floor(log10(raw))
+        step = next(fine * power for fine in _FINE if fine * power >= raw * 0.999)
+        first, last = ceil(self.low / step - 1e-9), floor(self.high / step + 1e-9)
+        return tuple((at * step, self.written(round(at * step, 12) + 0.0)) for at in range(first, last + 1))
+
+
+@dataclass
+class Chart:
+    """One pair of axes; what lies outside of them is drawn at their edge."""
+
+    across: Axis
+    up: Axis
+    width: float = 340
+    height: float = 300
+    parts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        across, up = self.across.labelled(), self.up.labelled()
+        self._left = 10 + _LETTER * max((len(printable(text)) for _, text in up), default=0)
+        self._right = self.width - max(8, _LETTER / 2 * len(across[-1][1]) if across else 0)
+        self._top = 26 if self.up.title else 8
+        self._bottom = self.height - (8 if not across else 24) - (18 if self.across.title else 0)
+        for value, label in across:
+            x = self._x(value)
+            self._stroke("grid", f"M{x} {self._top}V{self._bottom}")
+            self._text(label, x, self._bottom + 17, "middle")
+        for value, label in up:
+            y = self._y(value)
+            self._stroke("grid", f"M{self._left:.1f} {y}H{self._right:.1f}")
+            self._text(label, self._left - 7, y + 4, "end")
+        self._stroke("axis", f"M{self._left:.1f} {self._top}V{self._bottom}H{self._right:.1f}")
+        self._text(self.up.title, 0, 12, "start", "ink")
+        self._text(self.across.title, (self._left + self._right) / 2, self.height - 4, "middle", "ink")
+
+    def line(self, xs: Iterable[float], ys: Iterable[float | None], look: str, steps: bool = False) -> None:
+        """Draw a line, broken where a value is missing; with steps, each value holds from the one before it."""
+        path, last = [], ""
+        for x, y in zip(xs, ys, strict=True):
+            if y is None or y != y:
+                last = ""
+                continue
+            across, high = self._x(x), self._y(y)
+            point = f"{across} {high}"
+            if not last:
+                path.append(f"M{point}")
+            elif point != last:
+                path.append(f"V{high}H{across}" if steps else f"L{point}")
+            last = point
+        self._stroke(look, "".join(path))
+
+    def band(self, xs: Sequence[float], low: Sequence[float], high: Sequence[float], look: str = "") -> None:
+        """Fill what lies between two lines, where both are known."""
+        run: list[tuple[float, float, float]] = []
+        for x, start, end in (*zip(xs, low, high, strict=True), (0.0, float("nan"), 0.0)):
+            if start == start and end == end:
+                run.append((x, start, end))
+                continue
+            there = [f"{self._x(x)} {self._y(end)}" for x, _, end in run]
+            back = [f"{self._x(x)} {self._y(start)}" for x, start, _ in reversed(run)]
+            if run:
+                self._stroke(f"band {look}".strip(), f"M{'L'.join(there + back)}Z")
+            run = []
+
+    def steps(self, edges: Sequence[float], heights: Sequence[float], look: str) -> None:
+        """Draw a histogram that stands on the axis."""
+        path = f"M{self._x(edges[0])} {self._y(0)}"
+        for end, height in zip(edges[1:], heights, strict=True):
+            path += f"V{self._y(height)}H{self._x(end)}"
+        self._stroke(look, f"{path}V{self._y(0)}")
+
+    def intervals(self, xs: Iterable[float], low: Iterable[float | None], high: Iterable[float | None]) -> None:
+        """Draw a vertical bar for each pair of ends that is known."""
+        ends = [(x, a, b) for x, a, b in zip(xs, low, high, strict=True) if a is not None and b is not None]
+        self._stroke("interval", "".join(f"M{self._x(x)} {self._y(a)}V{self._y(b)}" for x, a, b in ends))
+
+    def dots(self, xs: Iterable[float], ys: Iterable[float | None], look: str, radius: float = 3) -> None:
+        """Draw a dot for each value that is known."""
+        self.parts += [
+            f'<circle class="{look}" cx="{self._x(x)}" cy="{self._y(y)}" r="{radius}"/>'
+            for x, y in zip(xs, ys, strict=True)
+            if y is not None and y == y
+        ]
+
+    def upright(self, x: float, look: str) -> None:
+        """Draw a vertical line over the whole height."""
+        self._stroke(look, f"M{self._x(x)} {self._top}V{self._bottom}")
+
+    def level(self, y: float, look: str) -> None:
+        """Draw a horizontal line over the whole width."""
+        self._stroke(look, f"M{self._left:.1f} {self._y(y)}H{self._right:.1f}")
+
+    def inline(self) -> str:
+        """An element for a page that has `chart.css`."""
+        body = "".join(self.parts)
+        return f'<svg class="chart" viewBox="0 0 {self.width:g} {self.height:g}" aria-hidden="true">{body}</svg>'
+
+    def placed(self, left: float, top: float, width: float) -> str:
+        """An element inside another SVG, as wide as is said there."""
+        box = f'x="{left:g}" y="{top:g}" width="{width:g}" height="{self.height * width / self.width:g}"'
+        return f'<svg {box} viewBox="0 0 {self.width:g} {self.height:g}" overflow="visible">{"".join(self.parts)}</svg>'
+
+    def _x(self, value: float) -> float:
+        return _between(value, self.across, self._left, self._right)
+
+    def _y(self, value: float) -> float:
+        return _between(value, self.up, self._bottom, self._top)
+
+    def _stroke(self, look: str, path: str) -> None:
+        if path:
+            self.parts.append(f'<path class="{look}" d="{path}"/>')
+
+    def _text(self, text: str, x: float, y: float, anchor: str, look: str = "") -> None:
+        if text:
+            self.parts.append(write(text, x, y, look, anchor))
+
+
+def write(text: str, x: float, y: float, look: str = "", anchor: str = "start") -> str:
+    """A line of text; what is in it is shown, never followed."""
+    named, held = f' class="{look}"' if look else "", f' text-anchor="{anchor}"' if anchor != "start" else ""
+    return f'<text{named} x="{x:.1f}" y="{y:.1f}"{held}>{escape(printable(text), quote=False)}</text>'
+
+
+def shorten(text: str, letters: int) -> str:
+    """A name of the data, cut so that it fits beside a chart."""
+    text = printable(text)
+    return text if len(text) <= letters else f"{text[: letters - 1]}…"
+
+
+def bar(
+    value: float,
+    low: float | None = None,
+    high: float | None = None,
+    longest: float = 1.0,
+    lowest: float = 0.0,
+    box: str = "",
+) -> str:
+    """A bar from 0 to a value, with its interval; grey where the interval holds 0.
+
+    Args:
+        value: where the bar ends.
+        low: start of the interval; None without one.
+        high: its end.
+        longest: value at the right edge.
+        lowest: value at the left edge, at most 0.
+        box: attributes of the element; by default a style sheet gives its size.
+    """
+
+    def at(place: float) -> float:
+        return round(100 * (min(max(place, lowest), longest) - lowest) / ((longest - lowest) or 1.0), 2)
+
+    start, end = sorted((at(0), at(value)))
+    parts = [f'<rect x="{start:g}" y="1.5" width="{end - start:.4g}" height="7"/>']
+    if lowest < 0:
+        parts.append(f'<line class="zero" x1="{at(0):g}" x2="{at(0):g}" y1="0" y2="10"/>')
+    if low is not None and high is not None:
+        parts.append(f'<line x1="{at(low):g}" x2="{at(high):g}" y1="5" y2="5"/>')
+    kind = "bar unsure" if low is not None and low <= 0 else "bar"
+    shape = f'class="{kind}" {box} viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"'
+    return f"<svg {shape}>{''.join(parts)}</svg>"
+
+
+def lines_of(text: str, letters: int) -> list[str]:
+    """A text in lines that fit."""
+    return textwrap.wrap(printable(text), letters) or [""]
+
+
+def _between(value: float, axis: Axis, start: float, end: float) -> float:
+    share = (value - axis.low) / ((axis.high - axis.low) or 1.0)
+    share = min(max(share, 0.0), 1.0) if isfinite(share) else 0.0
+    return round(start + share * (end - start), 1)

@@ -1,0 +1,43 @@
+"""Where scikit-learn's histogram gradient boosting is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+import pandas as pd
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+
+def fit_boosting(
+    features: pd.DataFrame | npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    given: Mapping[str, npt.NDArray[Any] | pd.DataFrame] | None = None,
+    threads: int | None = None,
+    **parameters: Any,
+) -> HistGradientBoostingClassifier:
+    """Fit HistGradientBoosting.
+
+    Args:
+        features: numbers and codes, [rows, columns].
+        labels: 0 or 1, both of them there, [rows].
+        given: further arguments of its `fit`: weights, and the validation rows of early stopping.
+        threads: of the CPU; None takes as many as are allowed.
+        parameters: of the estimator, in scikit-learn's names; without `early_stopping`, all `max_iter` trees are grown.
+
+    >>> rows = np.linspace(0, 1, 100)[:, None]
+    >>> model = fit_boosting(rows, (rows[:, 0] > 0.5).astype(int), threads=1, max_iter=20, random_state=0)
+    >>> model.predict([[0.1], [0.9]])
+    array([0, 1])
+    """
+    # Imported before the limit is set: it does not hold for libraries that are loaded later.
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(threads):
+        return HistGradientBoostingClassifier(**{"early_stopping": False} | parameters).fit(
+            features, labels, **given or {}
+        )

@@ -1,0 +1,114 @@
+"""Quality of scores on weighted rows, for all resamples of a bootstrap at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lepton_pipeline.statistics.losses import Floats, log_losses
+
+CALIBRATION_BINS = 10
+
+
+@dataclass(frozen=True)
+class RankedRows:
+    """Rows of one model from the highest score to the lowest.
+
+    Attributes:
+        order: position of each row before sorting, shape [rows].
+        labels: 0.0 or 1.0, shape [rows].
+        scores: probabilities, shape [rows].
+        log_losses: loss of each row, shape [rows].
+        bin_starts: position of the first row of each calibration bin, shape [bins]. Bins hold equally many rows as far
+            as ties, which stay together, allow (Nixon et al. 2019, "Measuring Calibration in Deep Learning").
+        positives: positions of the positive rows, shape [positives].
+        above: for each positive row, how many rows score higher, shape [positives].
+        through: for each positive row, how many rows score higher or the same, shape [positives].
+    """
+
+    order: np.ndarray
+    labels: Floats
+    scores: Floats
+    log_losses: Floats
+    bin_starts: np.ndarray
+    positives: np.ndarray
+    above: np.ndarray
+    through: np.ndarray
+
+
+def rank(probabilities: Floats, labels: Floats) -> RankedRows:
+    """Sort rows by their score; `labels` are 0 or 1."""
+    order = np.argsort(-probabilities, kind="stable")
+    scores, labels = probabilities[order], labels[order]
+    tie_starts = np.flatnonzero(np.append(True, scores[1:] != scores[:-1]))
+    tie_ends = np.append(tie_starts[1:], len(scores))
+    bins = (tie_starts + tie_ends) * CALIBRATION_BINS // (2 * len(scores))
+    positives = np.flatnonzero(labels)
+    ties = np.searchsorted(tie_starts, positives, side="right") - 1
+    return RankedRows(
+        order=order,
+        labels=labels,
+        scores=scores,
+        log_losses=log_losses(scores, labels),
+        bin_starts=tie_starts[np.append(True, bins[1:] != bins[:-1])],
+        positives=positives,
+        above=tie_starts[ties],
+        through=tie_ends[ties],
+    )
+
+
+def measure(ranked: RankedRows, threshold: float, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Measure one model on weighted rows; a weight is how often the row counts.
+
+    Args:
+        ranked: sorted rows of the model.
+        threshold: rows with a probability >= threshold count as positive.
+        weights: in the order of the unsorted rows, shape [resamples, rows]; every resample holds both classes.
+
+    Returns:
+        Arrays of shape [resamples]: `auc` (a tie counts one half), `f1`, `average_precision` (sum of precision times
+        gain in recall, not interpolated), `log_loss` (natural logarithm, probabilities clipped to the resolution of
+        float64), `brier`, and `ece`, the expected calibration error over ten bins of equal mass: the mean distance
+        between predicted and observed rate (Naeini et al. 2015, "Obtaining Well Calibrated Probabilities Using Bayesian
+        Binning"; bins of Nixon et al. 2019).
+    """
+    sorted_weights = weights[:, ranked.order]
+    of_positives = sorted_weights[:, ranked.positives]
+    called, found = accumulate(sorted_weights), accumulate(of_positives)
+    total, positives = called[:, -1], found[:, -1]
+
+    # Ranks are looked up for positive rows only, the rarer class by far in most tables.
+    found_above = found[:, np.searchsorted(ranked.positives, ranked.above)]
+    found_through = found[:, np.searchsorted(ranked.positives, ranked.through)]
+    called_through = called[:, ranked.through]
+    false_above, false_through = called[:, ranked.above] - found_above, called_through - found_through
+    outranked = (total - positives)[:, None] - (false_above + false_through) / 2
+    # A resample may leave out the first rows: nothing called, nothing found.
+    precision = found_through / np.maximum(called_through, 1)
+
+    cut = np.count_nonzero(ranked.scores >= threshold)
+    residuals = ranked.scores - ranked.labels
+    gaps = np.add.reduceat(sorted_weights * residuals, ranked.bin_starts, axis=1)
+    return {
+        "auc": (of_positives * outranked).sum(axis=1) / (positives * (total - positives)),
+        "f1": 2 * found[:, np.searchsorted(ranked.positives, cut)] / (called[:, cut] + positives),
+        "average_precision": (of_positives * precision).sum(axis=1) / positives,
+        "log_loss": weigh(sorted_weights, ranked.log_losses) / total,
+        "brier": weigh(sorted_weights, residuals**2) / total,
+        "ece": np.abs(gaps).sum(axis=1) / total,
+    }
+
+
+def accumulate(weights: np.ndarray) -> np.ndarray:
+    """Sum the first 0, 1, 2, … columns of [resamples, columns], shape [resamples, columns + 1]."""
+    sums = np.zeros((len(weights), weights.shape[1] + 1))
+    np.cumsum(weights, axis=1, out=sums[:, 1:])
+    return sums
+
+
+def weigh(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Sum the values of shape [rows] in every resample of [resamples, rows]."""
+    # A matrix product would do, but its last bits depend on the number of threads.
+    summed: np.ndarray = np.einsum("ij,j->i", weights, values)
+    return summed
