@@ -117,16 +117,5 @@ def compare_new_rows(
 ) -> dict[str, Any]:
     """Compare as `result.compare_new_rows` does."""
     kept = Reference.from_dict(reference) if reference else None
-    return result.compare_new_rows(
-        table,
-        new,
-        model,
-        version,
-        kept,
-        learnt,
-        dataset,
-        gate,
-        evaluation,
-        retraining,
-        monitoring,
-    )
+    today, champion = result.NewRows(table, new, dataset), result.Champion(model, version, kept, learnt)
+    return result.compare_new_rows(today, champion, gate, evaluation, retraining, monitoring)
