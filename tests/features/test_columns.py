@@ -8,6 +8,7 @@ from lepton_pipeline.features.column_record import BY_CODE, CATEGORY, DATE, NUMB
 from lepton_pipeline.features.columns import describe_columns, kind_of
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.features.report import FeatureReport, Finding
 from lepton_pipeline.parameters import Dataset, Features
 
 ROWS = 60
@@ -67,10 +68,10 @@ def make_table() -> pd.DataFrame:
 
 def describe(reading=READING, findings=(), on_noise="warn", **readings):
     table = derive_features(make_table(), DATASET, FEATURES)
-    unwanted = {each["feature"]: "it adds nothing" for each in findings if on_noise == "drop"}
+    unwanted = {each.feature: "it adds nothing" for each in findings if on_noise == "drop"}
     encoder = Encoder.fit(table, DATASET, unwanted)
     record = IngestionRecord(ROWS, {}, "", None, reading=reading)
-    report = {"findings": list(findings), "on_noise": on_noise}
+    report = FeatureReport(0, 0.95, "stop", on_noise, [], list(findings))
     made = describe_columns(table, record, encoder, DATASET, FEATURES, report, **readings)
     assert made["rows"] == ROWS
     return {column.name: column for column in read_columns(made)}, table
@@ -131,7 +132,12 @@ def test_a_whole_number_that_is_read_as_a_category_says_so():
     table = make_table()
     encoder = Encoder.fit(table, DATASET.model_copy(update={"categorical": ["code", "useless"]}))
     made = describe_columns(
-        table, IngestionRecord(ROWS, {}, "", None), encoder, DATASET, Features(), {"findings": [], "on_noise": "warn"}
+        table,
+        IngestionRecord(ROWS, {}, "", None),
+        encoder,
+        DATASET,
+        Features(),
+        FeatureReport(0, 0.95, "stop", "warn", [], []),
     )
     columns = {column.name: column for column in read_columns(made)}
     assert (columns["useless"].kind, columns["useless"].used_as) == ("whole number", CATEGORY)
@@ -140,7 +146,7 @@ def test_a_whole_number_that_is_read_as_a_category_says_so():
 
 
 def test_what_was_dropped_as_noise_says_how():
-    noise = {"feature": "useless", "finding": "pure noise", "severity": "noise"}
+    noise = Finding("useless", "pure noise", "noise", "", "")
     dropped, _ = describe(findings=[noise], on_noise="drop")
     assert (dropped["useless"].used_as, dropped["useless"].why_not) == (UNUSED, "pure noise (leaks.on_noise: drop)")
     warned, _ = describe(findings=[noise])

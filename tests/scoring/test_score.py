@@ -17,6 +17,7 @@ from lepton_pipeline.datasets import StreamedParquetDataset
 from lepton_pipeline.errors import ContractError, DataError
 from lepton_pipeline.features.derive import Derivation, derive_features
 from lepton_pipeline.features.encode import encode_rows
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.features.unseen import UnseenCounts
 from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.classifier import train_model
@@ -108,7 +109,7 @@ def artefact():
     features = Features(derive={"decade": "floor(age / 10)"})
     made = derive_features(table, DATASET, features)
     split = split_rows(made, DATASET, Split())
-    encoder, encoded = encode_rows(made, split, DATASET, {"findings": []}, Leaks())
+    encoder, encoded = encode_rows(made, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
     model, _, _ = train_model(encoded, split, Training(model="mlp", boosting=True, epochs=2, device="cpu"))
     return assemble_artefact(encoder, model, {"threshold": 0.5}, made, split, features, Ingestion())
 

@@ -6,6 +6,7 @@ from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import BrokenRecord, IngestionRecord, ReadFile, Reading
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
+from lepton_pipeline.features.report import FeatureReport, Finding
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.terminal.training import print_summary, summary_markdown
 
@@ -36,13 +37,13 @@ RESULTS = {
     "columns": {"rows": 1197, "columns": [asdict(column) for column in COLUMNS]},
     "contract_result": ContractResult("contract", True, 1200, 3, 0.05, [], ["AGE is odd"], []),
     "split": pd.DataFrame({"part": ["train"] * 5 + ["validation"] * 2 + ["test"]}),
-    "feature_report": {
-        "on_noise": "drop",
-        "findings": [
-            {"feature": "rv", "finding": "pure noise", "evidence": "AUC 0.5", "severity": "noise"},
-            {"feature": "delay", "finding": "an id", "evidence": "distinct", "severity": "leak", "advice": "Name it."},
+    "feature_report": FeatureReport(
+        *(1000, 0.95, "warn", "drop", []),
+        findings=[
+            Finding("rv", "pure noise", "noise", "AUC 0.5", ""),
+            Finding("delay", "an id", "leak", "distinct", "Name it."),
         ],
-    },
+    ),
     "tables": {"lines": ContractResult("tables.lines", True, 9000, 2, 0.05, [], ["Price below 0"], [])},
     "about": {"caution": "synthetic data"},
     "metrics": {

@@ -13,6 +13,7 @@ from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericC
 from lepton_pipeline.features.column_record import BY_CODE, CATEGORY, DATE, NUMBER, OTHERS, UNUSED, Column
 from lepton_pipeline.features.derive import columns_read
 from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Features
 
 _ROLES = {"exclude": "excluded", "categorical": "category"}
@@ -37,7 +38,7 @@ def describe_columns(
     encoder: Encoder,
     dataset: Dataset,
     features: Features,
-    feature_report: dict[str, Any],
+    feature_report: FeatureReport,
     **readings: Reading,
 ) -> dict[str, Any]:
     """Describe every column of the rows that are trained, validated and tested on.
@@ -54,10 +55,9 @@ def describe_columns(
     Returns:
         `rows`, and `columns`: each as a `Column`, in the order of the table, then those of raw tables that it lacks.
     """
-    noise = [each for each in feature_report["findings"] if each["severity"] == "noise"]
     # The encoder says of all of these that they add nothing; the report on features says how.
-    dropped = noise if feature_report["on_noise"] == "drop" else []
-    found = {each["feature"]: f"{each['finding']} (leaks.on_noise: drop)" for each in dropped}
+    dropped = feature_report.noise if feature_report.on_noise == "drop" else []
+    found = {each.feature: f"{each.finding} (leaks.on_noise: drop)" for each in dropped}
     tables = {name.split(".")[-2]: reading for name, reading in readings.items()}
     columns = list_columns(
         feature_table,

@@ -19,6 +19,7 @@ from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.evaluation.copies_words import say_found
 from lepton_pipeline.features.column_record import Column, read_columns
+from lepton_pipeline.features.report import Finding
 from lepton_pipeline.reporting.report.columns import columns_notes, count_columns
 from lepton_pipeline.reporting.report.reading import reading_facts, waiting_facts
 from lepton_pipeline.terminal.columns import show_columns
@@ -206,7 +207,7 @@ def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], se
         warnings=[warning for result in (*contracts.values(), main) for warning in result.warnings],
         parts=_split_parts(split),
         findings=[
-            *said_findings(report["findings"], encoder.dropped),
+            *said_findings(report.findings, encoder.dropped),
             *say_found(catalog.load(f"{name}.copies_found")),
         ],
         columns=read_columns(catalog.load(f"{name}.columns")),
@@ -217,14 +218,14 @@ def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], se
     )
 
 
-def said_findings(findings: Sequence[Mapping[str, Any]], dropped: Mapping[str, str]) -> list[str]:
+def said_findings(findings: Sequence[Finding], dropped: Mapping[str, str]) -> list[str]:
     """One sentence for each leak or suspect; one for all that add nothing alike and were not dropped for it."""
-    leaks = [each for each in findings if each["severity"] != "noise"]
-    said = [f"{each['feature']!r}, {each['finding']}: {each['evidence']}. {each['advice']}" for each in leaks]
+    leaks = [each for each in findings if each.severity != "noise"]
+    said = [f"{each.feature!r}, {each.finding}: {each.evidence}. {each.advice}" for each in leaks]
     useless: dict[tuple[str, str], list[str]] = {}
     for each in findings:
-        if each["severity"] == "noise" and each["feature"] not in dropped:
-            useless.setdefault((each["finding"], each["advice"]), []).append(repr(each["feature"]))
+        if each.severity == "noise" and each.feature not in dropped:
+            useless.setdefault((each.finding, each.advice), []).append(repr(each.feature))
     return said + [f"{', '.join(names)}: {finding}. {advice}" for (finding, advice), names in useless.items()]
 
 

@@ -11,6 +11,7 @@ from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.evaluation.decision import SAME, GateDecision, verdict
 from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
 from lepton_pipeline.features.column_record import read_columns
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
 from lepton_pipeline.reporting.report.words import lower_first, parts_of, taught
@@ -94,12 +95,13 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
         facts.append(("caution", caution))
     facts += _rows(results)
     facts += columns
-    if report := results.get("feature_report"):
-        for each in report["findings"]:
+    report: FeatureReport | None = results.get("feature_report")
+    if report:
+        for each in report.findings:
             # What was left out stands in the table of columns.
-            if each["severity"] != "noise" or report["on_noise"] != "drop":
-                advice = "" if each["severity"] == "noise" else f". {each['advice']}"
-                facts.append(("warning", f"{each['feature']}: {each['finding']}: {each['evidence']}{advice}"))
+            if each.severity != "noise" or report.on_noise != "drop":
+                advice = "" if each.severity == "noise" else f". {each.advice}"
+                facts.append(("warning", f"{each.feature}: {each.finding}: {each.evidence}{advice}"))
     if metrics := results.get("metrics"):
         if before := metrics.get("uncalibrated"):
             after = metrics["test"]["model"]["ece"]["value"]

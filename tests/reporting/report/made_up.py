@@ -15,6 +15,7 @@ from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column
 from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.report.evidence import Evidence
@@ -229,7 +230,7 @@ def make_evidence(**changes: Any) -> Evidence:
             sha256="a1" * 32,
         ),
         "contracts": [make_contract()],
-        "features": {"findings": [], "on_noise": "warn"},
+        "features": FeatureReport(0, 0.95, "stop", "warn", [], []),
         "split": pd.DataFrame(
             {"part": ["train"] * 900 + ["validation"] * 300 + ["test"] * 300, "label": [1, 0, 0, 0] * 375}
         ),

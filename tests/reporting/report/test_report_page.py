@@ -20,6 +20,7 @@ from made_up import (
 
 from lepton_pipeline.data.reading import ReadFile, SkippedFile
 from lepton_pipeline.evaluation.decision import Check
+from lepton_pipeline.features.report import FeatureReport, Finding
 from lepton_pipeline.parameters import About
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.reporting.report.findings import describe_drift
@@ -86,12 +87,12 @@ def plain():
     """The report of a run without costs, on several raw tables."""
     undeclared = {"declared": False, "unit": "", "policies": {}, "saving": {}, "curve": {}, "capacity": None}
     what_if = [{"threshold": 0.5, "acted": 100.0, "precision": 0.5, "recall": 0.2, "cost": None}]
-    finding = {"feature": "rv1", "finding": "pure noise", "severity": "noise", "evidence": "alone it reaches AUC 0.5"}
+    finding = Finding("rv1", "pure noise", "noise", "alone it reaches AUC 0.5", "")
     return render_report(
         make_evidence(
             costs=make_costs() | undeclared | {"what_if": what_if},
             contracts=[make_contract("plane is known", "tables.flights"), make_contract()],
-            features={"findings": [finding], "on_noise": "drop"},
+            features=FeatureReport(0, 0.95, "stop", "drop", [], [finding]),
             slices={"columns": [], "slices": []},
         )
     )
@@ -282,14 +283,14 @@ def evil_evidence():
     about = About(**dict.fromkeys(("question", "caution", "intended_use", "out_of_scope", "limits", "licence"), EVIL))
     lineage = make_evidence().lineage
     declared = lineage["parameters"] | {"dataset": lineage["parameters"]["dataset"] | {"target": EVIL, "id": EVIL}}
-    finding = {"feature": EVIL, "finding": EVIL, "severity": "noise", "evidence": EVIL}
+    finding = Finding(EVIL, EVIL, "noise", EVIL, "")
     decision = make_decision(promoted=False)
     return make_evidence(
         about=about,
         lineage=lineage | {"parameters": declared},
         ingestion=replace(make_evidence().ingestion, files=[EVIL], reading=evil_reading()),
         contracts=[make_contract(EVIL, f"tables.{EVIL}")],
-        features={"findings": [finding], "on_noise": "warn"},
+        features=FeatureReport(0, 0.95, "stop", "warn", [], [finding]),
         decision=replace(decision, reason=EVIL, checks=[Check(f"slice {EVIL}", False, EVIL)]),
         registration=replace(make_evidence().registration, name=EVIL),
         costs=make_costs(EVIL),

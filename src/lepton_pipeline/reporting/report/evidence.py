@@ -10,6 +10,7 @@ import pandas as pd
 from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.registration import Registration
 
@@ -42,7 +43,7 @@ class Evidence:
     about: About
     ingestion: IngestionRecord
     contracts: list[ContractResult]
-    features: dict[str, Any]
+    features: FeatureReport
     split: pd.DataFrame
     scores: pd.DataFrame
     metrics: dict[str, Any]

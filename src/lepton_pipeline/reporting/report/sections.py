@@ -89,8 +89,8 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
         "taught": words.taught(evidence.registration),
         "copies": shared_rows(evidence.copies),
         "findings": [
-            {**each, "left_out": each["severity"] == "noise" and evidence.features["on_noise"] == "drop"}
-            for each in evidence.features.get("findings", [])
+            {**vars(each), "left_out": each.severity == "noise" and evidence.features.on_noise == "drop"}
+            for each in evidence.features.findings
         ],
     }
 

@@ -9,6 +9,7 @@ import pandas as pd
 from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import IngestionRecord
 from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.publish import describe_version
 from lepton_pipeline.registry.registration import Registration
@@ -21,7 +22,7 @@ def write_report(
     about: About,
     ingestion_record: IngestionRecord,
     contract_result: ContractResult,
-    feature_report: dict[str, Any],
+    feature_report: FeatureReport,
     split: pd.DataFrame,
     scores: pd.DataFrame,
     metrics: dict[str, Any],
