@@ -24,6 +24,7 @@ from lepton_pipeline.data.contracts.contract import check_contract, enforce_cont
 from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw_file import RawFile
+from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.data.test_rows import identify_test_rows
 from lepton_pipeline.evaluation.copies import measure_copies
@@ -121,7 +122,7 @@ def main() -> None:
         check_contract, ["contract_result", "quarantine", "data_docs"], table, dataset, contract, vertical.features
     )
     clean = run.stage(enforce_contract, ["clean_table"], table, quarantine, result, contract)
-    featured = run.stage(derive_features, ["feature_table"], clean, dataset, vertical.features)
+    featured = run.stage(derive_features, ["feature_table"], clean.frame(), dataset, vertical.features)
     split = run.stage(split_rows, ["split"], featured, dataset, vertical.split)
     guarded = (dataset, vertical.leaks, vertical.features)
     report = run.stage(check_features, ["feature_report"], featured, split, *guarded)
@@ -186,7 +187,9 @@ def train_model(
 def save(data: Any, path: Path) -> None:
     """Write `data` in the format that the catalog gives it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".parquet":
+    if isinstance(data, Rows):
+        data.save(path)
+    elif path.suffix == ".parquet":
         data.to_parquet(path)
     elif path.suffix == ".json":
         path.write_text(to_json(data))

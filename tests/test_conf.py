@@ -10,7 +10,6 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 
 from lepton_pipeline import settings
-from lepton_pipeline.data import sql
 from lepton_pipeline.datasets import (
     AtomicDataset,
     FolderDataset,
@@ -29,7 +28,7 @@ CONF = Path(__file__).parents[1] / "conf"
 VERTICALS = find_verticals(CONF / "base")
 # Read by the job around the pipelines.
 NO_PIPELINES = {"alerts"}
-WRITTEN = (AtomicDataset, RecordDataset, FolderDataset)
+WRITTEN = (AtomicDataset, RecordDataset, FolderDataset, StreamedParquetDataset)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +144,7 @@ def test_no_two_data_sets_share_a_file(catalog, vertical):
 @pytest.mark.parametrize("vertical", VERTICALS)
 def test_no_parameter_is_read_that_cannot_be_declared(loader, vertical):
     known = dict(read_vertical(vertical, loader["parameters"][vertical]).model_dump())
-    if (CONF / "base" / vertical / sql.FILE).exists():
+    if (CONF / "base" / vertical / "table.sql").exists():
         known["sql"] = None
     prefix = f"params:{vertical}."
     inputs = create_pipeline(vertical).inputs() | scoring.create_pipeline(vertical).inputs()

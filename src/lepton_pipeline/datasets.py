@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from os.path import normpath
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,17 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.system.files import remove, replacing
 from lepton_pipeline.system.records import from_json, to_json
 
-_ROWS_A_GROUP = 1 << 16
+Options = dict[str, Any]  # what a catalog entry gives beside the path
 
 
 class RawTableDataset(AbstractDataset[None, list[RawFile]]):
     """The table files at a path, with or without its suffix, or below a folder; local or remote; read only.
 
-    `data/files.py` says which files are tables. They are handed on unopened: how their text becomes values is declared
-    by the vertical (`ingestion:`).
+    `data/files.py` says which files are tables. They are handed on unopened: how their text becomes values is
+    declared by the vertical (`ingestion:`).
     """
 
-    def __init__(
-        self, *, filepath: str, credentials: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None
-    ):
+    def __init__(self, *, filepath: str, credentials: Options | None = None, metadata: Options | None = None):
         protocol, path = get_protocol_and_path(filepath)
         self._fs = fsspec.filesystem(protocol, **(credentials or {}))
         # The path of a file on a web server is its address.
@@ -57,14 +54,14 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
     def _exists(self) -> bool:
         return bool(find_tables(self._fs, self._path).files)
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self) -> Options:
         return {"filepath": shown_path(self._path)}
 
 
 class _LocalDataset(AbstractDataset[Any, Any]):
-    """A path that is written under a temporary name beside it, then renamed: it is there whole, or not at all."""
+    """A path that is written atomically: it is there whole, or not at all."""
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+    def __init__(self, *, filepath: str, metadata: Options | None = None):
         self.path = Path(filepath)
         self.metadata = metadata
 
@@ -90,7 +87,7 @@ class _LocalDataset(AbstractDataset[Any, Any]):
     def _exists(self) -> bool:
         return self.path.exists()
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self) -> Options:
         return {"filepath": str(self.path)}
 
 
@@ -98,10 +95,10 @@ class AtomicDataset(_LocalDataset):
     """Any local file data set of Kedro, written atomically.
 
     Example:
-        ``{type: lepton_pipeline.datasets.AtomicDataset, filepath: t.parquet, dataset: pandas.ParquetDataset}``
+        ``{type: lepton_pipeline.datasets.AtomicDataset, filepath: t.csv, dataset: pandas.CSVDataset}``
     """
 
-    def __init__(self, *, filepath: str, dataset: str | dict[str, Any], metadata: dict[str, Any] | None = None):
+    def __init__(self, *, filepath: str, dataset: str | Options, metadata: Options | None = None):
         super().__init__(filepath=filepath, metadata=metadata)
         self._config = {"type": dataset} if isinstance(dataset, str) else dataset
 
@@ -124,7 +121,7 @@ class RecordDataset(_LocalDataset):
         metadata: for hooks.
     """
 
-    def __init__(self, *, filepath: str, holds: str, metadata: dict[str, Any] | None = None):
+    def __init__(self, *, filepath: str, holds: str, metadata: Options | None = None):
         super().__init__(filepath=filepath, metadata=metadata)
         self._holds = holds
 
@@ -146,7 +143,7 @@ class FolderDataset(_LocalDataset):
         metadata: for hooks.
     """
 
-    def __init__(self, *, filepath: str, holds: str | None = None, metadata: dict[str, Any] | None = None):
+    def __init__(self, *, filepath: str, holds: str | None = None, metadata: Options | None = None):
         super().__init__(filepath=filepath, metadata=metadata)
         self._holds = holds
 
@@ -171,11 +168,20 @@ class FolderDataset(_LocalDataset):
 
 
 class StreamedParquetDataset(_LocalDataset):
-    """A Parquet file of more rows than fit into memory: written block by block, the same bytes however it is divided.
+    """A Parquet file written block by block: the same bytes however its rows are divided.
 
-    What is saved is iterated over for frames with the same columns, at least one; where it has a method `written`, that
-    is called when the file is in its place.
+    What is saved are `Rows`, a frame, or what is iterated over for frames with the same columns, at least one; where it
+    has a method `written`, that is called when the file is in its place.
+
+    Args:
+        filepath: the file.
+        by_chunks: whether loading gives `Rows`, which are read a chunk at a time, instead of a frame.
+        metadata: for hooks.
     """
+
+    def __init__(self, *, filepath: str, by_chunks: bool = False, metadata: dict[str, Any] | None = None):
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._by_chunks = by_chunks
 
     def save(self, data: Any) -> None:
         """Write `data` whole, or leave what was there."""
@@ -184,52 +190,27 @@ class StreamedParquetDataset(_LocalDataset):
             data.written()
 
     def _write(self, data: Any, path: Path) -> None:
-        import pyarrow as pa
-        from pyarrow.parquet import ParquetWriter
+        import pandas as pd
 
-        writer: Any = None
-        waiting: list[Any] = []
-        try:
-            for frame in data:
-                schema = None if writer is None else writer.schema
-                block = _noted(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
-                writer = writer or ParquetWriter(path, block.schema)
-                waiting.append(block)
-                if sum(map(len, waiting)) >= _ROWS_A_GROUP:
-                    waiting = [_write_groups(writer, pa.concat_tables(waiting))]
-            writer.write_table(pa.concat_tables(waiting).combine_chunks())
-        finally:
-            if writer is not None:
-                writer.close()
+        from lepton_pipeline.data.rows import Rows, write_frames
+
+        if isinstance(data, Rows | pd.DataFrame):
+            Rows.of(data).save(path)
+        else:
+            write_frames(data, path)
 
     def _read(self, path: Path) -> Any:
         import pandas as pd
 
-        return pd.read_parquet(path)
+        from lepton_pipeline.data.rows import Rows
 
-
-def _noted(block: Any) -> Any:
-    """Keep pandas' notes on types, without which whole numbers are read as floats where one is missing."""
-    notes = json.loads(block.schema.metadata[b"pandas"])
-    for column in notes["columns"]:
-        if column["numpy_type"].startswith("list"):
-            # pandas writes this one, but cannot read it.
-            column["numpy_type"] = "object"
-    return block.replace_schema_metadata({b"pandas": json.dumps(notes)})
-
-
-def _write_groups(writer: Any, rows: Any) -> Any:
-    """Write whole groups of rows; what is left over waits for more."""
-    while len(rows) >= _ROWS_A_GROUP:
-        writer.write_table(rows.slice(0, _ROWS_A_GROUP).combine_chunks())
-        rows = rows.slice(_ROWS_A_GROUP)
-    return rows
+        return Rows(path) if self._by_chunks else pd.read_parquet(path)
 
 
 class WorkFolderDataset(AbstractDataset[None, Path]):
-    """A folder in which a stage keeps what it has finished; loading gives its path, whether it exists or not."""
+    """A folder in which a stage keeps what it has finished; loading gives its path, even if absent."""
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+    def __init__(self, *, filepath: str, metadata: Options | None = None):
         self.path = Path(filepath)
         self.metadata = metadata
 
@@ -244,5 +225,5 @@ class WorkFolderDataset(AbstractDataset[None, Path]):
     def _exists(self) -> bool:
         return True
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self) -> Options:
         return {"filepath": str(self.path)}

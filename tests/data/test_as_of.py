@@ -139,7 +139,7 @@ def test_a_raw_table_ends_at_the_date_by_its_own_time(raw_file):
     layout, contract = Ingestion(dates={"at": "ISO8601"}), Contract(time="at")
     # A label takes five days, but what it is made of is there at once.
     roles = dataset(as_of="2026-01-03", label_delay="5d")
-    read = read_table(raw, layout, contract, "visits", roles)[0]
+    read = read_table(raw, layout, contract, "visits", roles)[0].frame()
     assert (list(read["x"]), list(read.index)) == ([3, 1], [0, 1])
     assert len(read_table(raw, layout, Contract(), "visits", roles)[0]) == 4
     assert len(read_table(raw, layout, contract, "visits", dataset())[0]) == 4
@@ -220,7 +220,7 @@ def _table_and_split(raw, as_of="2026-03-01"):
     ingestion, contract = Ingestion(dates={"day": "ISO8601"}), Contract()
     table, _ = ingest_table([raw], roles, ingestion, contract, features)
     result, quarantine, _ = check_contract(table, roles, contract, features)
-    made = derive_features(enforce_contract(table, quarantine, result, contract), roles, features)
+    made = derive_features(enforce_contract(table, quarantine, result, contract).frame(), roles, features)
     return made, split_rows(made, roles, Split(strategy="time"))
 
 

@@ -14,7 +14,8 @@ DATASET = Dataset(target="y", positive=1)
 
 
 def ingest(*files, dataset=DATASET, contract=None, **ingestion):
-    return ingest_table(list(files), dataset, Ingestion(**ingestion), contract or Contract(), Features())
+    table, record = ingest_table(list(files), dataset, Ingestion(**ingestion), contract or Contract(), Features())
+    return table.frame(), record
 
 
 def test_types_follow_from_the_values(raw_file):
@@ -164,7 +165,8 @@ def test_another_separator_is_recognised(raw_file, mark):
 
 def test_a_frame_from_the_catalog_is_taken_as_it_is():
     raw = pd.DataFrame({"a": [1, 2], "y": [1, 0]}, index=[7, 9])
-    table, record = ingest_table(raw, DATASET, Ingestion(), Contract(), Features())
+    rows, record = ingest_table(raw, DATASET, Ingestion(), Contract(), Features())
+    table = rows.frame()
     assert table.to_dict("list") == {"a": [1, 2], "y": [1, 0]}
     assert table.index.tolist() == [0, 1]
     assert raw.index.tolist() == [7, 9]

@@ -1,12 +1,12 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.leaks import check_features, enforce_report
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Features, Leaks
+from lepton_pipeline.system.records import from_json, to_json
 
 DATASET = Dataset(target="y", positive=1)
 
@@ -39,7 +39,7 @@ def noise(rows, seed=9):
 def test_honest_features_are_reported_and_raise_nothing():
     rows = table()
     report = check(rows)
-    assert json.loads(json.dumps(report)) == report
+    assert from_json(FeatureReport, to_json(report)) == report
     assert (report.rows, report.max_auc, report.on_leak, report.on_noise) == (600, 0.95, "stop", "warn")
     assert report.findings == []
     assert sorted(each.name for each in report.features) == [f"x{number}" for number in range(6)]
@@ -64,10 +64,10 @@ def test_kinds_are_named_and_missing_values_counted():
     rows["x0"] = rows["x0"].mask(np.arange(1000) % 2 == 0)
     report = check(rows, Dataset(target="y", positive=1, categorical=["code"]))
     features = {each.name: each for each in report.features}
-    kinds = {name: features[name]["kind"] for name in ("x0", "town", "member", "code")}
+    kinds = {name: features[name].kind for name in ("x0", "town", "member", "code")}
     assert kinds == {"x0": "number", "town": "category", "member": "boolean", "code": "category"}
-    assert features["x0"]["missing"] == 0.5
-    assert features["town"]["missing"] == 0
+    assert features["x0"].missing == 0.5
+    assert features["town"].missing == 0
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_leaks_are_measured_on_training_rows_only():
     rows = table().assign(x9=noise(table()))
     judged = split(rows)["part"] == "validation"
     changed = check(rows.assign(x9=rows["x9"].mask(judged, rows["y"] * 100.0)))
-    assert changed["features"] == check(rows)["features"]
+    assert changed.features == check(rows).features
 
 
 def test_features_that_add_nothing_are_noise():

@@ -15,7 +15,7 @@ from lepton_pipeline.data.ingest import ingest_table, read_table
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.split import split_rows
-from lepton_pipeline.data.sql import FILE, run_query
+from lepton_pipeline.data.sql import run_query
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
@@ -68,11 +68,11 @@ def raw(path: str) -> list[RawFile]:
 
 def one_table(vertical: str, declared: Vertical) -> pd.DataFrame:
     files = raw(vertical)
-    return ingest_table(files, declared.dataset, declared.ingestion, declared.contract, declared.features)[0]
+    return ingest_table(files, declared.dataset, declared.ingestion, declared.contract, declared.features)[0].frame()
 
 
 def energy_table(vertical: str, declared: Vertical) -> pd.DataFrame:
-    readings = read_table(raw(vertical), declared.ingestion, declared.tables["appliances"], "appliances")[0]
+    readings = read_table(raw(vertical), declared.ingestion, declared.tables["appliances"], "appliances")[0].frame()
     return label_next_hour(readings).reset_index(drop=True)
 
 
@@ -83,17 +83,18 @@ def logistics_table(vertical: str, declared: Vertical) -> pd.DataFrame:
         **{name: raw(f"logistics/{name}") for name in ("airports", "weather", "planes")},
     }
     others = {
-        name: read_table(each, declared.ingestion, declared.tables[name], name)[0] for name, each in texts.items()
+        name: read_table(each, declared.ingestion, declared.tables[name], name)[0].frame()
+        for name, each in texts.items()
     }
     others["timed_flights"] = time_flights(others["flights"], others["airports"])
-    return run_query((CONF / "logistics" / FILE).read_text(), others, declared.dataset, FILE)
+    return run_query((CONF / "logistics/table.sql").read_text(), others, declared.dataset, "table.sql")
 
 
 def retail_table(vertical: str, declared: Vertical) -> pd.DataFrame:
     files = [read_rows(file, read_header(file, declared.ingestion), declared.ingestion) for file in raw("retail")]
     texts = pd.concat(files, ignore_index=True)
     texts = texts[texts["Customer ID"].str.fullmatch(CUSTOMERS)]
-    lines = read_table(texts, declared.ingestion, declared.tables["lines"], "lines")[0]
+    lines = read_table(texts, declared.ingestion, declared.tables["lines"], "lines")[0].frame()
     days = summarise_days(select_customer_lines(drop_repeated_invoices(lines)))
     return take_snapshots(days, declared.dataset)
 

@@ -24,6 +24,27 @@ def load(tmp_path):
     return load_parameters
 
 
+def test_a_query_stands_beside_what_its_vertical_declares_and_an_environment_replaces_it(load, tmp_path):
+    (tmp_path / "base/shop/table.sql").write_bytes("\ufeffSELECT 'ä'\r\nORDER BY 1".encode())
+    assert load(b"shop: {split: {seed: 1}}") == {"shop": {"split": {"seed": 1}, "sql": "SELECT 'ä'\nORDER BY 1"}}
+    (tmp_path / "local/shop").mkdir()
+    (tmp_path / "local/shop/table.sql").write_text("SELECT 2 ORDER BY 1")
+    assert load(b"shop: {}")["shop"]["sql"] == "SELECT 2 ORDER BY 1"
+    with pytest.raises(ConfigurationError, match=r"shop\.sql: write the query into conf/base/shop/table\.sql"):
+        load(b"shop: {sql: SELECT 1}")
+    (tmp_path / "base/shop/table.sql").write_bytes(b"SELECT '\xff'")
+    with pytest.raises(
+        ConfigurationError, match=r"base/shop/table\.sql is no UTF-8 \(invalid start byte\); save it as"
+    ):
+        load(b"shop: {}")
+    (tmp_path / "base/shop/tables.sql").write_text("SELECT 1")
+    (tmp_path / "base/shop/table.sql").unlink()
+    with pytest.raises(
+        ConfigurationError, match=r"base/shop/tables\.sql is read by nothing; a vertical's query is table"
+    ):
+        load(b"shop: {}")
+
+
 def test_what_is_right_is_loaded(load):
     assert load(b"shop: {dataset: {target: bought}}") == {"shop": {"dataset": {"target": "bought"}}}
 

@@ -74,7 +74,7 @@ def test_a_version_of_before_is_loaded_though_no_hash_was_recorded(shop):
     ("name", "problem"),
     [
         ("code/lepton_pipeline/cli/run.py", "was altered"),
-        ("code/lepton_pipeline/model/file_hashes.py", "was altered"),
+        ("code/lepton_pipeline/system/file_hashes.py", "was altered"),
         ("code/torch.py", "was added"),
         ("files.json", "is missing"),
     ],

@@ -73,7 +73,7 @@ def write(project: Project, query: str, env: str = "base") -> None:
     (folder / "table.sql").write_text(query)
 
 
-def test_it_trains_is_recorded_and_is_made_again(credit, warm):
+def test_it_trains_is_recorded_watched_and_scored(credit, warm):
     done = warm.run(credit.path, *RUN)
     assert done.code == 0, done.said
     table = pd.read_parquet(credit.output("02_intermediate", "table.parquet", "credit"))
@@ -85,12 +85,10 @@ def test_it_trains_is_recorded_and_is_made_again(credit, warm):
     (run,) = credit.runs("credit")
     uri = f"{run.info.artifact_uri}/parameters.json"
     assert json.loads(Path(uri.removeprefix("file://")).read_text())["sql"] == QUERY
-    # Another text is another configuration, of an environment, too; a run is made again by its own.
+    # Another text is another configuration, of an environment, too.
     write(credit, QUERY.replace("o.day < c.asked", "o.day <= c.asked"), "local")
     changed = warm.run(credit.path, *TABLE)
     assert changed.code == 0, changed.said
-    again = warm.run(credit.path, "reproduce", run.info.run_id)
-    assert again.code == 0, again.said
     hashes = {each.data.tags["configuration.sha256"] for each in credit.runs("credit")}
     assert len(hashes) == 2
     watched = warm.run(credit.path, "run", "--pipelines", "credit_monitoring")
@@ -114,49 +112,37 @@ def test_rows_after_a_date_change_nothing_as_of_that_date(credit, warm):
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize(
-    ("query", "code", "message"),
-    [
-        (QUERY.replace("o.items", "o.itms"), 2, "credit/table.sql, line 2: no column 'itms'; did you mean 'items'."),
-        (
-            QUERY.replace("ORDER BY credit", ""),
+def test_a_mistake_is_one_message_with_its_exit_code(credit, warm):
+    mistakes = {
+        QUERY.replace("o.items", "o.itms"): (2, ", line 2: no column 'itms'; did you mean 'items'."),
+        QUERY.replace("ORDER BY credit", ""): (2, " has no ORDER BY, so that chance would order its rows; end it with"),
+        QUERY.replace("FROM credits", "FROM read_csv('/etc/passwd')"): (
             2,
-            "credit/table.sql has no ORDER BY, so that chance would order its rows",
+            ", line 3: /etc/passwd is not read: a query",
         ),
-        (QUERY.replace("BY credit", "BY client"), 2, "credit/table.sql: ORDER BY does not tell rows apart: "),
-        (
-            QUERY.replace("FROM credits", "FROM read_csv('/etc/passwd')"),
-            2,
-            "credit/table.sql, line 3: /etc/passwd is not",
-        ),
-        (QUERY.replace("FROM credits", "FORM credits"), 2, "credit/table.sql, line 4: syntax error at or near"),
-        (
-            QUERY.replace("JOIN orders", "JOIN order_lines"),
-            2,
-            "credit/table.sql, line 4: no table 'order_lines'; did you",
-        ),
-        (
-            QUERY.replace("GROUP", "WHERE false GROUP"),
+        QUERY.replace("GROUP", "WHERE false GROUP"): (
             3,
-            "credit/table.sql gives no row; the tables have rows: credits 300",
+            " gives no row; the tables have rows: credits 300, orders 900.",
         ),
-    ],
-)
-def test_a_mistake_is_one_message_with_its_exit_code(credit, warm, query, code, message):
-    write(credit, query)
-    for command in (TABLE, ("vertical", "check", "credit")):
-        done = warm.run(credit.path, *command)
+    }
+    for query, (code, message) in mistakes.items():
+        write(credit, query)
+        done = warm.run(credit.path, "vertical", "check", "credit")
         assert done.code == code, done.said
-        assert f"error: {message}" in done.stderr
+        assert f"error: credit/table.sql{message}" in done.stderr
         assert "Traceback" not in done.said
+
+
+def test_a_run_ends_with_the_same_message_and_without_a_table(credit, warm):
+    write(credit, QUERY.replace("BY credit", "BY client"))
+    done = warm.run(credit.path, *TABLE)
+    assert done.code == 2
+    assert "error: credit/table.sql: ORDER BY does not tell rows apart: " in done.stderr
     assert not credit.output("02_intermediate", "table.parquet", "credit").exists()
 
 
-def test_a_query_that_nothing_would_run_is_refused(credit, warm):
-    (credit.path / "conf/base/credit/table.sql").rename(credit.path / "conf/base/credit/tables.sql")
-    done = warm.run(credit.path, *TABLE)
-    assert (done.code, "tables.sql is read by nothing; a vertical's query is table.sql." in done.stderr) == (2, True)
-    (credit.path / "conf/base/credit/tables.sql").unlink()
+def test_a_query_of_an_environment_alone_is_refused(credit, warm):
+    (credit.path / "conf/base/credit/table.sql").unlink()
     write(credit, QUERY, "local")
     done = warm.run(credit.path, *TABLE)
     assert done.code == 2

@@ -94,7 +94,7 @@ def test_live_and_replayed_monitoring_see_the_same(raw_file):
         table, _ = ingest_table(raw, dataset, Ingestion(dates={"day": "ISO8601"}), contract, features)
         result, quarantine, _ = check_contract(table, dataset, contract, features)
         assert quarantine.empty
-        clean = enforce_contract(table, quarantine, result, contract)
+        clean = enforce_contract(table, quarantine, result, contract).frame()
         watched, learnt = (make(clean, dataset, features) for make in (derive_all, derive_features))
         seen = TrainingRows.of(learnt, pd.DataFrame({"part": "train", "label": learnt["y"]}), ["x"], dataset)
         span = (0.0, pd.Timestamp("2026-02-01").timestamp())
@@ -116,7 +116,7 @@ def test_rows_whose_target_stays_missing_are_the_positive_class(raw_file):
     ingestion, features = Ingestion(dates={"day": "ISO8601", "came": "ISO8601"}), Features()
     table, record = ingest_table([raw_file(rows.to_csv(index=False))], dataset, ingestion, Contract(), features)
     result, quarantine, _ = check_contract(table, dataset, Contract(), features)
-    made = derive_features(enforce_contract(table, quarantine, result, Contract()), dataset, features)
+    made = derive_features(enforce_contract(table, quarantine, result, Contract()).frame(), dataset, features)
     split = split_rows(made, dataset, Split(strategy="time"))
     # The 274 days up to the first of October, every fifth of which nobody came back.
     assert (len(table), len(made), len(split)) == (300, 274, 274)

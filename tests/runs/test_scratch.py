@@ -47,6 +47,18 @@ def test_parameters_are_exactly_those_given_and_nothing_private_overrides_them(p
     assert not folder.exists()
 
 
+def test_the_query_is_that_of_the_run(project):
+    for env in ("base", "local"):
+        (project / "conf" / env / "finance").mkdir(exist_ok=True)
+        (project / "conf" / env / "finance/table.sql").write_text("SELECT 'of today'")
+    parameters = {**PARAMETERS, "sql": "SELECT 'as then, ${x}'"}
+    with scratch_project(project, None, "finance", parameters, OUTPUTS, keep=False) as folder:
+        loader = settings.CONFIG_LOADER_CLASS(str(folder / "conf"), **settings.CONFIG_LOADER_ARGS)
+        assert loader["parameters"] == {"finance": parameters}
+    with scratch_project(project, None, "finance", PARAMETERS, OUTPUTS, keep=False) as folder:
+        assert not list((folder / "conf").rglob("*.sql"))
+
+
 def test_raw_data_are_there_and_results_are_not(project):
     with scratch_project(project, None, "finance", PARAMETERS, OUTPUTS, keep=False) as folder:
         assert (folder / "data/01_raw/finance/rows.csv").read_text() == "a\n1\n"

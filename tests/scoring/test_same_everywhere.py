@@ -115,7 +115,7 @@ def as_parquet(rows: pd.DataFrame, texts: set[str], written: Written) -> list[Ra
 
 def table_of(raw: list[RawFile], written: Written) -> pd.DataFrame:
     table, _ = ingest_table(raw, DATASET, written.ingestion(), Contract(), FEATURES)
-    return derive_features(table, DATASET, FEATURES)
+    return derive_features(table.frame(), DATASET, FEATURES)
 
 
 def training_rows() -> pd.DataFrame:

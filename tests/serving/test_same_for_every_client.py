@@ -128,7 +128,7 @@ def client(request, tmp_path_factory) -> tuple[Client, str]:
     table, _ = ingest_table(
         [RawFile(f"t.{request.param}", lambda: io.BytesIO(content))], dataset, INGESTION, Contract(), FEATURES
     )
-    table = derive_features(table, dataset, FEATURES)
+    table = derive_features(table.frame(), dataset, FEATURES)
     part = np.where(np.arange(ROWS) % 5 < 3, "train", np.where(np.arange(ROWS) % 5 == 3, "validation", "test"))
     split = pd.DataFrame({"part": part, "label": table["y"] == 1}, index=table.index)
     encoder = Encoder.fit(table, dataset)

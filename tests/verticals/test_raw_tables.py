@@ -40,7 +40,7 @@ def test_raw_tables_are_read_and_checked_in_namespaces_of_their_own(raw_file):
     assert pipeline.inputs() == set(loaded)
     catalog = DataCatalog({name: MemoryDataset(data) for name, data in loaded.items()})
     outputs = SequentialRunner().run(pipeline, catalog)
-    assert outputs["chain.checked_sales"].load().to_dict("list") == {"shop": ["a", "b"], "amount": [1, 2]}
+    assert outputs["chain.checked_sales"].load().frame().to_dict("list") == {"shop": ["a", "b"], "amount": [1, 2]}
     (warned,) = outputs["chain.sales.data_docs"].load()["warnings"]
     assert warned.startswith("shop found in shops (tables.sales.expectations[0]): 1 of 2 rows")
 

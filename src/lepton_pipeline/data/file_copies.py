@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.data.fingerprint import row_hashes
+from lepton_pipeline.data.fingerprint import Fingerprint, Hashes, row_hashes
 from lepton_pipeline.data.suffixes import stem_of
 from lepton_pipeline.errors import DataError
 
-Hashes = npt.NDArray[np.uint64]
 # Fewer rows than this say nothing, unless the names do.
 _FEWEST_ROWS = 10
 _CHANCE = 1e-6
@@ -76,15 +75,20 @@ class FileCopies:
         self._sizes = {name: rows for name, rows in sizes.items() if rows}
         self._parts: list[Hashes] = []
 
-    def add(self, rows: pd.DataFrame) -> None:
-        """Take the next rows, file by file; of a table of one file, nothing is kept."""
-        if len(self._sizes) > 1:
-            self._parts.append(row_hashes(rows))
+    def watch(self, chunks: Iterable[pd.DataFrame], prints: Fingerprint | None = None) -> Iterator[pd.DataFrame]:
+        """Take rows, file by file, on their way to whoever reads them; of a table of one file, nothing is kept.
 
-    def watch(self, chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        """Take rows on their way to whoever reads them."""
+        Args:
+            chunks: typed rows.
+            prints: is given the rows and their hashes.
+        """
         for chunk in chunks:
-            self.add(chunk)
+            if prints is not None or len(self._sizes) > 1:
+                hashes = row_hashes(chunk)
+                if prints is not None:
+                    prints.add(chunk, hashes)
+                if len(self._sizes) > 1:
+                    self._parts.append(hashes)
             yield chunk
 
     def find(self) -> list[Copy]:

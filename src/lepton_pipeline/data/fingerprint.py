@@ -10,33 +10,54 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+Hashes = npt.NDArray[np.uint64]
+
 
 @dataclass(frozen=True)
-class Fingerprint:
-    """Rows, columns (name to type) and identity of a table's content."""
+class TableIdentity:
+    """Rows, columns (name to type) and fingerprint of a table's content."""
 
     rows: int
     columns: dict[str, str]
     sha256: str
 
 
-def fingerprint(table: pd.DataFrame) -> Fingerprint:
-    """Identify the content of a table, whatever the order of its rows and the form of its file.
+class Fingerprint:
+    """Identifies the content of a table, whatever the order of its rows and the form of its file.
 
     Every row is hashed to 64 bits from its values in column order; the sorted row hashes, behind the names and types of
     the columns, go through SHA-256. So a file that was rewritten (rows in another order, other compression, line ends
     or quoting) keeps its fingerprint; a changed value, a row more or less, or a row that stands twice changes it.
-
-    Args:
-        table: typed columns.
     """
-    columns = {str(name): str(kind) for name, kind in table.dtypes.items()}
-    digest = hashlib.sha256(json.dumps(columns).encode())
-    rows = row_hashes(table)
-    digest.update(rows.astype("<u8")[rows.argsort()].tobytes())
-    return Fingerprint(len(table), columns, digest.hexdigest())
+
+    def __init__(self) -> None:
+        self._columns: dict[str, str] = {}
+        self._parts: list[Hashes] = []
+
+    def add(self, rows: pd.DataFrame, hashes: Hashes) -> None:
+        """Take in typed rows, which have the same types in every call, and what `row_hashes` gives for them."""
+        self._columns = {str(name): str(kind) for name, kind in rows.dtypes.items()}
+        self._parts.append(hashes)
+
+    def found(self) -> TableIdentity:
+        """What was taken in."""
+        digest = hashlib.sha256(json.dumps(self._columns).encode())
+        hashes = np.sort(np.concatenate(self._parts))
+        digest.update(hashes.astype("<u8", copy=False).data)
+        return TableIdentity(len(hashes), self._columns, digest.hexdigest())
 
 
-def row_hashes(table: pd.DataFrame) -> npt.NDArray[np.uint64]:
+def fingerprint(table: pd.DataFrame) -> TableIdentity:
+    """The fingerprint of a table that is held whole.
+
+    >>> fingerprint(pd.DataFrame({"a": [1, 2]})) == fingerprint(pd.DataFrame({"a": [2, 1]}))
+    True
+    """
+    found = Fingerprint()
+    found.add(table, row_hashes(table))
+    return found.found()
+
+
+def row_hashes(table: pd.DataFrame) -> Hashes:
     """Hash every row to 64 bits from its values in column order."""
     return np.asarray(pd.util.hash_pandas_object(table, index=False), np.uint64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,10 @@ import pandas as pd
 from lepton_pipeline.data.as_of import label_known, present_of, rows_there
 from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.columns import declared_columns
-from lepton_pipeline.data.fingerprint import fingerprint
-from lepton_pipeline.data.labels import positive_labels
+from lepton_pipeline.data.fingerprint import Fingerprint, TableIdentity
+from lepton_pipeline.data.labels import label_columns, positive_labels
 from lepton_pipeline.data.reading import IngestionRecord, Reading
+from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.data.source import Known, Raw, Source
 from lepton_pipeline.data.survey import Survey
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
@@ -24,7 +26,7 @@ _OF_KEYS = ("column_values_to_be_unique", "compound_columns_to_be_unique", "keys
 
 def ingest_table(
     raw: Raw, dataset: Dataset, ingestion: Ingestion, contract: Contract, features: Features
-) -> tuple[pd.DataFrame, IngestionRecord]:
+) -> tuple[Rows, IngestionRecord]:
     """Read the raw data of a vertical into one table with a type for every column.
 
     Declared columns are looked for as soon as the header is read; for the types see `read_table`.
@@ -37,7 +39,7 @@ def ingest_table(
         features: columns that are made later and so need not be there.
 
     Returns:
-        The table, indexed 0 .. rows - 1 in the order of the raw data, and its record.
+        The table, numbered 0 .. rows - 1 in the order of the raw data, and its record.
 
     Raises:
         DataError: a file is empty, has only a header, a column twice or bytes that cannot be decoded; files differ in
@@ -49,13 +51,16 @@ def ingest_table(
     # A window that is told when labels are known may use one before all are.
     told = any(window.known is not None for window in features.windows.values())
     known = _known(source, dataset, None if told else dataset.target)
-    table, survey = _read(source, known, contract, key_columns(dataset, contract, features), "contract")
+    prints, late = Fingerprint(), _LaterDates(dataset, ingestion)
+    keys = key_columns(dataset, contract, features)
+    table, survey = _read(source, known, contract, keys, "contract", prints, late)
     reading = survey.record()
-    later = {
-        name: [*reading.notes.get(name, []), said] for name, said in _later_dates(table, dataset, ingestion).items()
-    }
+    said = late.said(len(table))
+    later = {name: [*reading.notes.get(name, []), sentence] for name, sentence in said.items()}
     files = [] if isinstance(raw, pd.DataFrame) else [file.name for file in raw]
-    return table, replace(record_table(table, dataset, files), reading=replace(reading, notes=reading.notes | later))
+    labels = table.frame(label_columns(table.names, dataset))
+    record = record_table(labels, prints.found(), dataset, files)
+    return table, replace(record, reading=replace(reading, notes=reading.notes | later))
 
 
 def read_table(
@@ -65,7 +70,7 @@ def read_table(
     name: str,
     dataset: Dataset | None = None,
     features: Features | None = None,
-) -> tuple[pd.DataFrame, Reading]:
+) -> tuple[Rows, Reading]:
     """Read one raw table with a type for every column.
 
     A text column becomes numbers where every value in it is one, dates where a format is declared, and stays text
@@ -82,7 +87,7 @@ def read_table(
         features: of the vertical, for the keys of its windows.
 
     Returns:
-        Typed rows, indexed 0 .. rows - 1, and what `Survey.record` says of them.
+        Typed rows, numbered 0 .. rows - 1, and what `Survey.record` says of them.
 
     Raises:
         DataError: as `ingest_table`, but for the target.
@@ -95,24 +100,22 @@ def read_table(
     return table, survey.record()
 
 
-def record_table(table: pd.DataFrame, dataset: Dataset, files: list[str]) -> IngestionRecord:
+def record_table(labels: pd.DataFrame, prints: TableIdentity, dataset: Dataset, files: list[str]) -> IngestionRecord:
     """Identify the table that a model is made from.
 
     Args:
-        table: typed rows with the target.
+        labels: its rows, with `label_columns` at least.
+        prints: its fingerprint.
         dataset: names the target and its positive class.
         files: names of the files it was read from.
 
     Raises:
         DataError: the target holds one class only, or a value that is in neither.
     """
-    known = table[label_known(table, dataset)]
+    known = labels[label_known(labels, dataset)]
     base_rate = round(float(positive_labels(known, dataset).mean()), 6) if len(known) else None
-    content = fingerprint(table)
-    present = present_of(table, dataset)
-    return IngestionRecord(
-        content.rows, content.columns, content.sha256, base_rate, present, dataset.since, files=files
-    )
+    present = present_of(labels, dataset)
+    return IngestionRecord(**vars(prints), base_rate=base_rate, present=present, since=dataset.since, files=files)
 
 
 def key_columns(dataset: Dataset | None, contract: Contract, features: Features) -> set[str]:
@@ -127,17 +130,22 @@ def key_columns(dataset: Dataset | None, contract: Contract, features: Features)
 
 
 def _read(
-    source: Source, known: Known | None, contract: Contract, keys: Collection[str], key: str
-) -> tuple[pd.DataFrame, Survey]:
+    source: Source,
+    known: Known | None,
+    contract: Contract,
+    keys: Collection[str],
+    key: str,
+    prints: Fingerprint | None = None,
+    late: _LaterDates | None = None,
+) -> tuple[Rows, Survey]:
     """Read all rows that were there, with the values that were known."""
-    wanted = Wanted(keys=keys)
-    survey = source.survey(wanted, known=known)
+    survey = source.survey(Wanted(keys=keys), known=known)
     survey.require_whole(contract.max_quarantined, f"{key}.max_quarantined")
     kinds, copies = survey.kinds.of, survey.copies(None if known is None else known.rows)
     typed = (chunk.typed(kinds, source.ingestion) for chunk in source.chunks(known=known))
-    parts = list(copies.watch(typed))
+    table = Rows.spooled(copies.watch(typed if late is None else map(late.add, typed), prints))
     copies.check()
-    return (pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]), survey
+    return table, survey
 
 
 def _known(source: Source, dataset: Dataset, target: str | None) -> Known | None:
@@ -151,21 +159,37 @@ def _known(source: Source, dataset: Dataset, target: str | None) -> Known | None
     return Known(there, target, label_known(times, dataset).to_numpy(bool))
 
 
-def _later_dates(table: pd.DataFrame, dataset: Dataset, ingestion: Ingestion) -> dict[str, str]:
-    """By column of dates, how many are later than the row's own time, or than the present where it has none."""
-    dates = [str(name) for name in table.select_dtypes(["datetime", "datetimetz"])]
-    said = {}
-    own = table[dataset.time] if dataset.time in dates else None
-    for name in dates:
-        values = table[name]
-        comparable = own is not None and (values.dt.tz is None) == (own.dt.tz is None)
-        later = values > (own if comparable else pd.Timestamp.now(values.dt.tz))
-        if later.any():
-            what = f"the row's own time ({dataset.time})" if comparable else "today"
-            first = int(np.flatnonzero(later)[0])
-            counted = f"{int(later.sum()):,} of {len(table):,} rows"
-            said[name] = f"later than {what} in {counted}, such as {values.iloc[first]} (row {first:,})"
-            if "%y" in ingestion.dates.get(name, "") and name not in ingestion.two_digit_years:
+class _LaterDates:
+    """Counts dates that are later than the row's own time, or than the present where it has none."""
+
+    def __init__(self, dataset: Dataset, ingestion: Ingestion) -> None:
+        self._time, self._ingestion = dataset.time, ingestion
+        self._now = pd.Timestamp.now("UTC")
+        # By column: how many, with what they were compared, the first one and its row.
+        self._found: dict[str, tuple[int, str, Any, int]] = {}
+
+    def add(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Look at rows, and give them back."""
+        dates = [str(name) for name in rows.select_dtypes(["datetime", "datetimetz"])]
+        own = rows[self._time] if self._time in dates else None
+        for name in dates:
+            values, zone = rows[name], rows[name].dt.tz
+            comparable = own is not None and (zone is None) == (own.dt.tz is None)
+            now = self._now.tz_convert(zone) if zone is not None else pd.Timestamp.now()
+            later = np.flatnonzero(values > (own if comparable else now))
+            if len(later):
+                what = f"the row's own time ({self._time})" if comparable else "today"
+                first = what, values.iloc[later[0]], int(rows.index[later[0]])
+                count, *known = self._found.get(name, (0, *first))
+                self._found[name] = (count + len(later), *known)
+        return rows
+
+    def said(self, rows: int) -> dict[str, str]:
+        """A sentence by column."""
+        said = {}
+        for name, (count, what, value, row) in self._found.items():
+            said[name] = f"later than {what} in {count:,} of {rows:,} rows, such as {value} (row {row:,})"
+            if "%y" in self._ingestion.dates.get(name, "") and name not in self._ingestion.two_digit_years:
                 year = pd.Timestamp.now().year
                 said[name] += f"; say what two digits mean: ingestion.two_digit_years: {{{name}: {year}}}"
-    return said
+        return said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -72,6 +73,27 @@ def label_missing(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         rule = parse_expression(dataset.positive_when, "dataset.positive_when")
         missing = missing & rule.unknown(table)
     return missing
+
+
+def label_columns(names: Sequence[str], dataset: Dataset, derive: Mapping[str, str] | None = None) -> list[str]:
+    """The columns that the label, and when it is known, depend on; all where one of them is absent, for the message.
+
+    Args:
+        names: of the table.
+        dataset: names the target, its condition and the time.
+        derive: expressions, of which the time may be one.
+    """
+    wanted = {dataset.target, dataset.time}
+    if dataset.positive_when is not None:
+        wanted |= set(parse_expression(dataset.positive_when, "dataset.positive_when").columns)
+    made = derive or {}
+    derived = [name for name in made if name == dataset.time]
+    for name in derived:
+        columns = parse_expression(made[name], f"features.derive.{name}").columns
+        derived += [each for each in columns if each in made and each not in derived]
+        wanted |= set(columns)
+    absent = wanted - {*names, *derived, dataset.target, None}
+    return list(names) if absent else [name for name in names if name in wanted]
 
 
 def known_labels(table: pd.DataFrame, dataset: Dataset) -> pd.Series:

@@ -17,16 +17,13 @@ from lepton_pipeline.errors import ConfigurationError, DataError, LeptonError, n
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import as_timedelta
 
-# The query of a vertical, beside its parameters.yml.
-FILE = "table.sql"
 _PARAMETERS = ("as_of", "label_delay")
-# The same rows must give the same table tomorrow.
+# Functions that give other values tomorrow; some are written without brackets, as columns are.
 _CHANGING = re.compile(
-    r"now|random|today|(get_)?current_(date|localtime|localtimestamp|time|timestamp)|localtime(stamp)?"
-    r"|transaction_timestamp|(gen_random_)?uuid(v[47])?",
-    re.IGNORECASE,
+    r"now|random|today|(get_)?current_\w+|localtime\w*|transaction_timestamp|(gen_random_)?uuid(v\d)?", re.IGNORECASE
 )
-# Not to be changed by the query: order, and nothing but the tables.
+_WITHOUT_BRACKETS = re.compile(r"current_\w+|localtime\w*", re.IGNORECASE)
+# One thread adds in one order. No Python variable is a table, and no extension is fetched.
 _SETTINGS = {
     "threads": 1,
     "autoinstall_known_extensions": False,
@@ -58,7 +55,9 @@ def check_query(text: str, name: str) -> None:
     Raises:
         ConfigurationError: it is no SELECT, has no ORDER BY over columns, or would not give the same table twice.
     """
-    with _connected() as own:
+    import duckdb
+
+    with duckdb.connect(":memory:") as own:
         _parse(own, text, name)
 
 
@@ -115,12 +114,6 @@ def run_query(text: str, tables: Mapping[str, pd.DataFrame], dataset: Dataset, n
     return made.drop(columns=[key for key in keys if key.startswith(_KEY)])
 
 
-def _connected(settings: dict[str, Any] | None = None) -> Any:
-    import duckdb
-
-    return duckdb.connect(":memory:", config=settings or {})
-
-
 def _arrow(rows: pd.DataFrame) -> Any:
     import pyarrow as pa
 
@@ -143,10 +136,8 @@ def _parse(connection: Any, text: str, name: str) -> _Query:
         found = "another statement" if parsed["error"] else f"{len(statements)} queries"
         raise ConfigurationError(f"{name} holds {found}; write one SELECT .. ORDER BY (WITH may come before it).")
     node = statements[0]["node"]
-    for part in _parts(node):
-        named = part.get("function_name") or "".join(part.get("column_names", [])[:1])
-        if _CHANGING.fullmatch(named) or part.get("sample"):
-            what = "a sample" if part.get("sample") else named
+    for what in map(_changing, _parts(node)):
+        if what:
             raise ConfigurationError(f"{name}: {what} is another one in every run; use $as_of for the present.")
     (statement,) = connection.extract_statements(text)
     for given in sorted(statement.named_parameters - set(_PARAMETERS)):
@@ -168,6 +159,16 @@ def _parts(node: Any) -> Iterator[dict[str, Any]]:
         yield node
     for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from _parts(each)
+
+
+def _changing(part: dict[str, Any]) -> str | None:
+    """What in a part of a query would differ from run to run."""
+    function, columns = part.get("function_name", ""), part.get("column_names", [])
+    if _CHANGING.fullmatch(function) or (function == "age" and len(part["arguments"]) == 1):
+        return str(function)
+    if len(columns) == 1 and _WITHOUT_BRACKETS.fullmatch(columns[0]):
+        return str(columns[0])
+    return "a sample" if part.get("sample") else None
 
 
 def _key_of(order: dict[str, Any], text: str, name: str) -> int | list[str]:

@@ -12,10 +12,9 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from lepton_pipeline.data import sql
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.parameters import Vertical, utc_text
-from lepton_pipeline.parameters.jobs import MONITORING, TRAINING, Job
+from lepton_pipeline.parameters.jobs import MONITORING, QUERY, TRAINING, Job
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
 from lepton_pipeline.project.slice import sliced
 
@@ -100,11 +99,13 @@ def _require_query(vertical: str, text: str | None) -> None:
     if (f"params:{vertical}.sql" in pipelines[vertical].inputs()) != (text is not None):
         absent = "is absent, but makes the table of this vertical" if text is None else "is read by nothing"
         raise ConfigurationError(
-            f"conf/base/{vertical}/{sql.FILE} {absent}: put it beside parameters.yml there, or remove it; a vertical "
+            f"conf/base/{vertical}/{QUERY} {absent}: put it beside parameters.yml there, or remove it; a vertical "
             f"whose module has no query_table cannot have one."
         )
     if text is not None:
-        sql.check_query(text, f"{vertical}/{sql.FILE}")
+        from lepton_pipeline.data import sql
+
+        sql.check_query(text, f"{vertical}/{QUERY}")
 
 
 def _refuse_strangers(parameters: dict[str, Any], verticals: list[str]) -> None:

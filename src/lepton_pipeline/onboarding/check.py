@@ -16,6 +16,7 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
 from lepton_pipeline.data.reading import Reading
+from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.evaluation.copies_words import say_found
 from lepton_pipeline.features.column_record import Column, read_columns
@@ -166,11 +167,18 @@ def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
         raise ConfigurationError("\n".join(problems))
 
 
+class _InMemory(MemoryDataset):
+    """What a stage has made; rows as a frame."""
+
+    def save(self, data: Any) -> None:
+        super().save(data.frame() if isinstance(data, Rows) else data)
+
+
 def _run_in_memory(stages: Pipeline, catalog: CatalogProtocol[str, Any], name: str) -> dict[str, float]:
     """Run the stages one by one and return the seconds of each; results that nobody needs any more are let go."""
     # Stages are pure, so none has to be protected by a copy from what another does to its data.
     for output in stages.all_outputs():
-        catalog[output] = MemoryDataset(copy_mode="assign")
+        catalog[output] = _InMemory(copy_mode="assign")
     readers = Counter(dataset for node in stages.nodes for dataset in node.inputs)
     seconds = {}
     for node in stages.nodes:

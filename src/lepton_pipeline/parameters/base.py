@@ -10,8 +10,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d|w)")
+
+
 def _require_duration(value: str | int) -> str | int:
-    if value < 0 if isinstance(value, int) else not re.fullmatch(r"\d+(\.\d+)?(s|min|h|d|w)", value):
+    if value < 0 if isinstance(value, int) else not DURATION.fullmatch(value):
         raise ValueError(f"{value!r} is no duration; write 90d, 12h, 10min, 30s or 2w, or a number beside numbers")
     return value
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.parameters.base import DURATION
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -20,7 +19,8 @@ def before(times: pd.Series, duration: str | int, where: str) -> pd.Series:
         where: the key that declares the duration, for the message.
 
     Raises:
-        DataError: a duration in days, hours .. beside numbers, or a number beside dates; one that times cannot hold.
+        DataError: a duration in days, hours .. beside numbers, or a number beside dates; one that times
+            cannot hold.
     """
     if duration == 0:
         return times
@@ -39,5 +39,16 @@ def before(times: pd.Series, duration: str | int, where: str) -> pd.Series:
 
 def as_timedelta(duration: str) -> pd.Timedelta:
     """Read a duration such as 90d, 12h, 10min, 30s or 2w."""
-    number, unit = re.fullmatch(r"([\d.]+)([a-z]+)", duration).groups()  # type: ignore[union-attr]  # declared so
+    number, unit = DURATION.fullmatch(duration).groups()  # type: ignore[union-attr]  # declared so
     return pd.Timedelta(float(number) * _SECONDS[unit], "s")
+
+
+def as_declared(span: pd.Timedelta) -> str:
+    """Write a span as a duration, in the largest unit of which it is a whole number.
+
+    >>> as_declared(pd.Timedelta(hours=36)), as_declared(pd.Timedelta(days=14))
+    ('36h', '2w')
+    """
+    seconds = span.total_seconds()
+    unit = next((unit for unit in reversed(_SECONDS) if seconds % _SECONDS[unit] == 0), "s")
+    return f"{seconds / _SECONDS[unit]:g}{unit}"

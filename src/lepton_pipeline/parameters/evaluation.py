@@ -12,7 +12,7 @@ Amount = Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(min
 
 
 class Costs(Declaration):
-    """What the outcomes of a decision cost: a number, or the column with the amount of a row; a gain is negative."""
+    """Cost of each outcome of a decision: a number, or the column with its amount; a gain is negative."""
 
     false_negative: Amount = Field(description="cost of a positive case that is not acted on")
     false_positive: Amount = Field(description="cost of a negative case that is acted on")

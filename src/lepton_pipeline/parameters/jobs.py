@@ -1,4 +1,4 @@
-"""What a pipeline is called: after its vertical, and after what it does for the vertical unless that is training."""
+"""Names of pipelines: the vertical's, with the purpose appended unless that is training."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+# The query of a vertical whose table is made of several raw tables, beside its parameters.yml.
+QUERY = "table.sql"
 TRAINING = "training"
 SCORING = "scoring"
 MONITORING = "monitoring"
@@ -33,8 +35,8 @@ class Job:
 
     Attributes:
         vertical: whose declaration it follows; the namespace of its nodes.
-        purpose: "training", "scoring", "monitoring", "retraining" or "backfill"; the nodes of all but the first
-            carry it as a tag.
+        purpose: "training", "scoring", "monitoring", "retraining" or "backfill"; the nodes of all but the
+            first carry it as a tag.
     """
 
     vertical: str
@@ -59,7 +61,7 @@ class Job:
 
 
 def is_partial(tags: Mapping[str, str]) -> bool:
-    """Whether a run made only a part of what its pipeline makes; runs of before that was noted count as whole."""
+    """Whether a run made only a part of what its pipeline makes; runs without a note count as whole."""
     return tags.get(KIND) == PARTIAL
 
 

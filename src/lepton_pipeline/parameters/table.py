@@ -155,7 +155,8 @@ class Ingestion(Declaration):
 class Expectation(BaseModel):
     """One Great Expectations expectation.
 
-    The keys after `on_failure` are arguments that many expectations take; what else is declared is an argument, too.
+    The keys after `on_failure` are arguments that many expectations take; what else is declared is an
+    argument, too.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)

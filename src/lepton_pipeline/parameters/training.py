@@ -25,7 +25,8 @@ def _require_model(value: str) -> str:
 class Training(Declaration):
     """The model and how it is fitted.
 
-    What is left at None is chosen by the table's rows and columns: see `model.defaults`. Sources are in docs/model.md.
+    What is left at None is chosen by the table's rows and columns: see `model.defaults`. Sources are in
+    docs/model.md.
     """
 
     model: Annotated[str, AfterValidator(_require_model)] = Field(

@@ -13,8 +13,8 @@ from kedro.pipeline import Node, Pipeline
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline import verticals
-from lepton_pipeline.data import sql
 from lepton_pipeline.data.ingest import ingest_table
+from lepton_pipeline.parameters.jobs import QUERY
 from lepton_pipeline.verticals.raw_tables import query_table, raw_table
 
 
@@ -53,7 +53,7 @@ def _has_module(vertical: str) -> bool:
 
 
 def _has_query(vertical: str) -> bool:
-    return (base_folder() / vertical / sql.FILE).is_file()
+    return (base_folder() / vertical / QUERY).is_file()
 
 
 def _referenced(vertical: str) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Kedro's configuration loader: every fault of a file in one message, and variables only where they stay secret."""
+"""Kedro's configuration loader: all faults of a file at once, variables only where they stay secret."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from kedro.framework.project import pipelines
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from lepton_pipeline.data import sql
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.credentials import learn
 from lepton_pipeline.system.signals import OutOfTimeError, time_limit
@@ -39,8 +38,8 @@ class ConfigLoader(OmegaConfigLoader):
         """The configuration of one kind, `parameters` say.
 
         Raises:
-            ConfigurationError: a file is no YAML mapping, or what it says cannot be resolved; the catalog of a folder
-                with braces in its name, which Kedro takes for those of a data set's.
+            ConfigurationError: a file is no YAML mapping, or what it says cannot be resolved; the catalog of
+                a folder with braces in its name, which Kedro takes for those of a data set's.
         """
         if key == "catalog" and re.search("[{}]", str(self.conf_source)):
             raise ConfigurationError(
@@ -66,7 +65,7 @@ class ConfigLoader(OmegaConfigLoader):
         except InterpolationResolutionError as error:
             reason = str(error).splitlines()[0]
             raise ConfigurationError(f"{key}.yml: {reason}; set it, or run with another --env.") from error
-        # What a parser makes of arbitrary text has no common base: of encodings, recursion, types, duplicates.
+        # Errors of parsing have no common base: encodings, recursion, types, duplicates.
         except Exception as error:
             raise ConfigurationError(f"{self._fault(key) or f'{key}: {error}'}; correct the file.") from error
         if key != "parameters" and (problems := refused_variables(found)):
@@ -76,15 +75,17 @@ class ConfigLoader(OmegaConfigLoader):
 
     def _with_queries(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Beside what a vertical declares, as `sql`, the text of its query; the environment's replaces the base's."""
+        from lepton_pipeline.parameters.jobs import QUERY
+
         found = dict(parameters)
         for vertical, declared in parameters.items():
             if not isinstance(declared, dict):
                 continue
             if "sql" in declared:
-                raise ConfigurationError(f"{vertical}.sql: write the query into conf/base/{vertical}/{sql.FILE}.")
+                raise ConfigurationError(f"{vertical}.sql: write the query into conf/base/{vertical}/{QUERY}.")
             for file in (each for folder in self._folders() for each in sorted(folder.glob(f"{vertical}/*.sql"))):
-                if file.name != sql.FILE:
-                    raise ConfigurationError(f"{file} is read by nothing; a vertical's query is {sql.FILE}.")
+                if file.name != QUERY:
+                    raise ConfigurationError(f"{file} is read by nothing; a vertical's query is {QUERY}.")
                 try:
                     found[vertical] = {**declared, "sql": file.read_text(encoding="utf-8-sig")}
                 except UnicodeDecodeError as error:
@@ -134,7 +135,7 @@ def read_declaration(path: Path) -> Any:
 
 
 def _learn_secrets(kind: str, found: Mapping[str, Any]) -> None:
-    """Remember what is secret in a configuration; of parameters, alerts alone are not names and values of the data."""
+    """Remember what is secret in a configuration; in parameters, that is `alerts` alone."""
     if kind != "parameters":
         learn(found, secret=kind == "credentials")
         return
@@ -146,7 +147,8 @@ def _learn_secrets(kind: str, found: Mapping[str, Any]) -> None:
 def _require_bounded(file: Path) -> None:
     """Refuse a file whose aliases stand for more values than anybody declares.
 
-    OmegaConf copies what an alias stands for, so that a file of ten lines can keep every command busy for hours.
+    OmegaConf copies what an alias stands for, so that a file of ten lines can keep every command busy for
+    hours.
     """
     content = file.read_bytes()
     if not _ALIAS.search(content):

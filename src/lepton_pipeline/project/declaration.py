@@ -113,7 +113,7 @@ def _explain(key: str, errors: list[Any]) -> str:
 
 
 def _key(location: tuple[str | int, ...]) -> str:
-    """A location as it is declared, `contract.expectations[0].column`, without the type that pydantic tried."""
+    """A location as declared, `contract.expectations[0].column`, without the type that pydantic tried."""
     parts: list[str] = []
     for position, part in enumerate(location):
         if isinstance(part, int):

@@ -47,7 +47,7 @@ def kedro_hint() -> Iterator[KedroHint]:
 
 
 def how_to_go_on(error: Exception, pipeline: str, hint: KedroHint) -> str:
-    """What helps after an error in a stage; nothing where the error says it itself, or before any stage began."""
+    """What helps after an error in a stage; empty where the error says it, or before any stage began."""
     known = user_error(error)
     if not hint.given or (known is not None and not isinstance(known, (ConfigurationError, DataError))):
         return ""

@@ -14,7 +14,7 @@ def user_error(error: BaseException) -> LeptonError | None:
     """The error that a user can mend, in whatever the libraries have wrapped it.
 
     Returns:
-        The `LeptonError` in the chain of causes, one made of a library's error that is a user's to mend, or None.
+        The `LeptonError` among the causes, one made of a library's error that a user can mend, or None.
     """
     from kedro.config import MissingConfigException
     from kedro.io import DatasetError

@@ -24,7 +24,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 # MLflow runs a copy of this file, under another name.
 logger = logging.getLogger("lepton_pipeline.serving")
-_CHECKER = "code/lepton_pipeline/model/file_hashes.py"
+_CHECKER = "code/lepton_pipeline/system/file_hashes.py"
 _PARAMS: dict[str, Any] = {"reasons": 0, "unseen": False}
 _LOGGED_COLUMNS = 5
 # Categories of a column that are looked at for the cause, which a single row must not wait for.

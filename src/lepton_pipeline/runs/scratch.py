@@ -15,8 +15,8 @@ from kedro.config import MissingConfigException
 from kedro.framework.project import settings
 from kedro.io import DataCatalog
 
-from lepton_pipeline.data import sql
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.parameters.jobs import QUERY
 from lepton_pipeline.system.signals import unwinding
 
 STORE = "mlflow.db"
@@ -96,7 +96,7 @@ def _furnish_conf(conf: Path, given: Path, env: str | None, vertical: str, param
     declared = {key: each for key, each in parameters.items() if key != "sql"}
     declaration.write_text(json.dumps({vertical: _literal(declared)}, ensure_ascii=False), encoding="utf-8")
     if "sql" in parameters:
-        declaration.with_name(sql.FILE).write_text(parameters["sql"], encoding="utf-8")
+        declaration.with_name(QUERY).write_text(parameters["sql"], encoding="utf-8")
     (conf / "base" / "mlflow.yml").write_text(f"tracking_uri: sqlite:///{STORE}\nartifact_root: mlruns\n")
 
 

@@ -116,8 +116,12 @@ def check_input(
         for chunk in chunks():
             counts.add_derived(chunk[~chunk.index.isin(quarantine.rows)])
     unseen = [each for each in counts.found() if each.certain or each.share >= declared.scoring.unseen_share]
+
+    def column(name: str) -> pd.Series:
+        return pd.Series(pd.concat([chunk[name] for chunk in chunks()]))
+
     reported = [
-        report_check(_evidence(each, chunks), check, each.verdict, rows)
+        report_check(_evidence(each, chunks), check, each.verdict, rows, column)
         for check, each in zip(checks, found, strict=True)
     ]
     kept = report_checks(reported, "contract", rows, len(quarantine.rows), contract.max_quarantined)

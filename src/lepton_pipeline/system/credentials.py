@@ -1,4 +1,4 @@
-"""What is a secret, and the one masking for all that leaves the process: MLflow, files, terminal, logs, alerts."""
+"""What is a secret, and its masking in all that leaves the process: MLflow, files, terminal, logs, alerts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _NAMED = (
 )
 _NAME = re.compile(rf"(?i)(?:{_NAMED})$")
 _VARIABLE = re.compile(r"(?i)(?:^|_)(?:password|passwd|passphrase|secret|webhook|token|pwd|(?:\w+_)?key|credentials?)$")
-# Keys of addresses and places, which stand in honest messages; a user and password in them are secrets nevertheless.
+# Keys of addresses and places, which messages show; a user and password in them are secrets nevertheless.
 _PLAIN = re.compile(
     "anon|artifact_root|bucket|cool_down|database|dbname|driver|endpoint(_url)?|file(path)?|folder|host(name)?|login|path"
     "|port|profile|project|protocol|region(_name)?|sender|server|to|tracking_uri|type|user(name)?"
 )
 # Mappings of a declaration whose keys are names of the data.
 _NAMES_OF_DATA = frozenset({"dates", "derive", "two_digit_years", "windows"})
-# A shorter value stands in too many texts that have nothing to do with it; one below the second is a word of its own.
+# A shorter value occurs in too many other texts; one below the second number is masked only as a whole word.
 _SHORTEST, _LONG = 6, 12
 _ADDRESS, _HOST = r"https?://", r"[^/?\s'\"]"
 # An address that is declared as a webhook, or calls itself one.
@@ -70,9 +70,9 @@ _known: set[str] = set()
 def masked(value: Value) -> Value:
     """Mask all secrets.
 
-    Secrets are user and password of an address, what an address or an argument calls a password or a token, the path of
-    a webhook, values of keys with such names, values that `learn` was told, and variables of the environment whose
-    names say so.
+    Secrets are user and password of an address, what an address or an argument calls a password or a token,
+    the path of a webhook, values of keys with such names, values that `learn` was told, and variables of the
+    environment whose names say so.
 
     >>> masked("cannot reach postgresql://me:secret@db/x")
     'cannot reach postgresql://***@db/x'
@@ -84,7 +84,7 @@ def masked(value: Value) -> Value:
 
 
 def learn(declared: object, name: str = "", *, secret: bool = False) -> None:
-    """Remember the secrets of a configuration, which are masked by their values from then on, wherever they turn up.
+    """Remember the secrets of a configuration: their values are masked from then on.
 
     Args:
         declared: a value, or mappings and lists of such.
@@ -163,7 +163,7 @@ def _patch(patch: bytes) -> bytes:
 
 
 def _variables() -> list[str]:
-    """Values of the environment that are secrets by the names of their variables; a file is not what it holds."""
+    """Values of variables whose names say that they are secret; a path of a file is not."""
     values = [value for name, value in os.environ.items() if _is_secret_variable(name)]
     return [part for value in values for part in _secrets_of(value, "webhook", True) if not os.path.exists(part)]  # noqa: PTH110  # of any text
 

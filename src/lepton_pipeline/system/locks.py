@@ -1,7 +1,7 @@
 """Locks of the operating system, on files: a lock is free when its process ends, however it ends.
 
-On a network file system they hold as far as that passes on `flock` (NFS since version 4 does); two machines with a copy
-of the project each do not see each other's locks.
+On a network file system they hold as far as that passes on `flock` (NFS since version 4 does); two machines
+with a copy of the project each do not see each other's locks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class FileLock:
     """An exclusive lock on a file, for whoever may read that file: a second user need not own it.
 
     Args:
-        file: is made where it is not there, with its folder, for all who may write to that folder; it stays there.
+        file: it and its folder are made for all who may write there; it is never removed.
         seconds: how long to wait for another holder; None: as long as it takes.
     """
 
@@ -70,7 +70,7 @@ class FileLock:
 
     def release(self) -> None:
         """Let go of the lock, if it is held."""
-        # First forgotten, then free: another thread may take it at once, perhaps with a descriptor of this number.
+        # Forget it before it is free: another thread may take it at once, with the same descriptor.
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
@@ -107,7 +107,7 @@ class FileLock:
 
 
 class JobLock:
-    """The lock of one pipeline, so that no two processes write its files; a thread that holds it may take it again.
+    """The lock of one pipeline, so that only one process writes its files; its thread may take it again.
 
     Args:
         folder: where the locks lie; it is made.

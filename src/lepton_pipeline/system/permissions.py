@@ -76,7 +76,7 @@ def refusal(path: Path, *, read_only: bool = False) -> ConfigurationError:
 
 
 def refused(error: BaseException) -> ConfigurationError | None:
-    """The message about an error of the operating system that says that something may not be done; else None."""
+    """The message about a refusal by the operating system; None for other errors."""
     if not isinstance(error, OSError) or error.errno not in REFUSALS:
         return None
     if not isinstance(error.filename, (str, os.PathLike)):
@@ -85,7 +85,7 @@ def refused(error: BaseException) -> ConfigurationError | None:
 
 
 def share(path: Path) -> None:
-    """Let others write to a file, or a folder with those in it, newly made, if they may write to the one it is in."""
+    """Give a new file, or a folder with its subfolders, the write permissions of the folder it is in."""
     allowed = stat.S_IMODE(path.parent.stat().st_mode) & 0o777
     if not allowed & _OTHERS_WRITE:
         return

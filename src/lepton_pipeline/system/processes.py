@@ -15,7 +15,7 @@ _START = 19  # field 22 of /proc/<id>/stat, counted behind the name
 
 
 def identity() -> dict[str, str]:
-    """Tags that name this process: host, number and, on Linux, start of the machine, namespace and own start."""
+    """Tags that name this process: host, number and, on Linux, boot, namespace and start."""
     tags = {"process.host": socket.gethostname(), "process.id": str(os.getpid())}
     if _boot():
         tags |= {
@@ -29,9 +29,9 @@ def identity() -> dict[str, str]:
 def has_ended(tags: Mapping[str, str], own: int | None = None) -> bool:
     """Whether the process that `identity` named is known to have ended.
 
-    Nothing is known of a process of another host, nor of one in another container, which sees processes of its own
-    and may have the same host name. Where the tags lack what tells containers apart, as those of earlier releases do,
-    only a process of the machine itself judges by the number.
+    Nothing is known of a process of another host, nor of one in another container, which sees processes of
+    its own and may have the same host name. Where the tags lack what tells containers apart, as those of
+    earlier releases do, only a process of the machine itself judges by the number.
 
     Args:
         tags: of the process.

@@ -25,7 +25,7 @@ _CONTROL = re.compile(
 )
 _DAY = 86400
 _ERRORS = "lepton_pipeline.nearest"
-# How a stream is told to fail, or to print escapes, at what it cannot write; other choices are the user's own.
+# Modes in which a stream fails, or prints escapes, at what it cannot write; others are the user's choice.
 _REPLACED = ("strict", "backslashreplace", "surrogateescape")
 _NEAREST = {
     "…": "...",
@@ -125,7 +125,7 @@ def reader_left(stream: IO[str]) -> None:
 
 
 def span_text(span: timedelta) -> str:
-    """A span of time in words: seconds below an hour, minutes below two days, then days; 0 s if it is negative.
+    """A span of time in words: with seconds below an hour, minutes below two days, then days.
 
     >>> [span_text(timedelta(seconds=seconds)) for seconds in (12, 61, 5400, 90_000_000)]
     ['12 s', '1 min 01 s', '1 h 30 min', '1,041 days']

@@ -16,8 +16,8 @@ _AGAIN = "copy or download the folder again, or train again."
 def seal(folder: Path, name: str, description: dict[str, Any]) -> None:
     """Write a description that also holds the hash of every other file of a folder, and of itself.
 
-    It guards against damage and mix-ups. Who can write all of the folder can seal it anew, which shows only where the
-    hash (see `read_seal`) is kept elsewhere, too.
+    It guards against damage and mix-ups. Who can write all of the folder can seal it anew, which shows only
+    where the hash (see `read_seal`) is kept elsewhere, too.
 
     Args:
         folder: holds the files to be sealed.
@@ -37,7 +37,8 @@ def open_sealed(folder: Path, name: str, sha256: str | None = None) -> dict[str,
         sha256: what `read_seal` said once, where it is known.
 
     Raises:
-        DataError: a file was altered or is missing, or the folder is another one than that with the hash given.
+        DataError: a file was altered or is missing, or the folder is another one than that with the hash
+            given.
     """
     file = folder / name
     content = _read(file)

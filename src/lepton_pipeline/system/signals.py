@@ -1,4 +1,4 @@
-"""All handlers of signals. Only the main thread can set one: work in another is neither unwound nor limited."""
+"""All handlers of signals. Only the main thread can set one; in others, nothing is unwound or limited."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class OutOfTimeError(BaseException):
 
 @contextmanager
 def unwinding() -> Iterator[None]:
-    """Let SIGTERM unwind the process as an interrupt does, so that what was begun is closed with its true status."""
+    """Let SIGTERM unwind the process as an interrupt does, so that runs are closed with their true status."""
     if not _is_main():
         yield
         return

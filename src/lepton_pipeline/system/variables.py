@@ -1,4 +1,4 @@
-"""Variables of the environment, `${oc.env:NAME}`: read only where their values are neither recorded nor shown."""
+"""Environment variables, `${oc.env:NAME}`: read only where their values are neither recorded nor shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from omegaconf.resolvers import oc
 
 from lepton_pipeline.system.credentials import learn
 
-# Stands for a variable where none may be read: who reads that key refuses it, and nobody else is stopped by it.
+# Stands for a variable where none may be read: only who reads that key refuses it.
 _REFUSED = re.compile("\0oc\\.env:([^\0]*)\0")
 _WHY = (
     "is not read here, for its value would be recorded and shown; write the value itself, or give it by --params. "
@@ -21,7 +21,7 @@ _WHY = (
 
 
 def read_variable(name: str, default: Any = ..., *, _node_: Node) -> str | None:
-    """`${oc.env:NAME}` of a parameters file: what stands there is recorded and shown, so only `alerts` may hold it."""
+    """`${oc.env:NAME}` of a parameters file: these are recorded and shown, so only `alerts` may hold one."""
     key = _key(_node_)
     if not re.match(r"\w+\.alerts\b", key):
         return f"\0oc.env:{name}\0"

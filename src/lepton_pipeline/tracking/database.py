@@ -85,7 +85,7 @@ def _require_file(file: Path) -> None:
 
 
 def damaged(said: str, file: str | Path = "MLflow's database") -> ConfigurationError | None:
-    """The message about a SQLite file that is no database any more; None where what was said is something else."""
+    """The message about a damaged SQLite file; None where what was said is something else."""
     reason = next((reason for reason in _DAMAGED if reason in said), None)
     if reason is None:
         return None
@@ -98,8 +98,8 @@ def damaged(said: str, file: str | Path = "MLflow's database") -> ConfigurationE
 def may_pass(error: BaseException) -> bool:
     """Whether a store that cannot be used may be usable in a minute.
 
-    A server that does not answer, or a SQLite file that is locked or has no room, may; a refused password, a database
-    or a folder that does not exist will not.
+    A server that does not answer, or a SQLite file that is locked or has no room, may; a refused password, a
+    database or a folder that does not exist will not.
     """
     from requests.exceptions import RequestException
     from sqlalchemy.exc import OperationalError

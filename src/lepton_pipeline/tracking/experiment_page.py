@@ -1,7 +1,7 @@
 """What the pages of an experiment show in the MLflow UI: a note on how to read them, and a view of its runs.
 
-The UI keeps a saved view as a tag of the experiment: its name, and as JSON the columns, the order and the charts that
-are shown. A view that is made here is opened like one that a user has saved.
+The UI keeps a saved view as a tag of the experiment: its name, and as JSON the columns, the order and the
+charts that are shown. A view that is made here is opened like one that a user has saved.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PRESENT = "dataset.present"
 EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
 VIEW = "overview"
 _VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
-# When this view was written, in milliseconds since 1970: the UI asks for a time, and the tag shall stay as it is.
+# When this view was written, in milliseconds since 1970: fixed, so that the tag does not change.
 _MADE = 1_790_000_000_000
 _EPOCHS = ("validation.auc", "validation.log_loss", "train.loss")
 _FIGURES = ("test.auc", "test.f1", "test.ece")
@@ -68,8 +68,8 @@ def differing_parameters(runs: Sequence[Mapping[str, str]]) -> dict[str, list[st
         runs: by name the parameters of each run; a run may lack some. Runs without any do not count.
 
     Returns:
-        By name, sorted, the value in each run, or None where the run has none; not the present, which every run has of
-        its own.
+        By name, sorted, the value in each run, or None where the run has none; not the present, which every
+        run has of its own.
     """
     known = [run for run in runs if run]
     names = sorted({name for run in known for name in run} - {PRESENT})

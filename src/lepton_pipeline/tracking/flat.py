@@ -9,12 +9,12 @@ from typing import Any
 
 # Tag of a run and its version whose intervals are of few cases, groups or blocks: "approximate".
 INTERVALS = "intervals"
-# Mappings whose keys are names of columns or tables, which may hold characters that MLflow does not take in a key.
+# Mappings by columns or tables, whose names may hold characters that MLflow refuses in a key.
 _FREE_KEYS = {"dates", "derive", "tables", "windows"}
 
 
 def flatten(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mapping -> one level with dotted keys; lists, and mappings by names that users choose, stay values."""
+    """One level with dotted keys; lists, and mappings by names that users choose, stay values."""
     flat: dict[str, Any] = {}
     for key, value in declared.items():
         if isinstance(value, Mapping) and key not in _FREE_KEYS:
@@ -37,8 +37,8 @@ def log_epoch(
 ) -> None:
     """Log an epoch as it ends, under the names that runs are compared by: those of the first network.
 
-    The names of further networks begin with `network_2.` and so on. Nothing is logged of passes without held-out rows,
-    which repeat on more rows what others have settled.
+    The names of further networks begin with `network_2.` and so on. Nothing is logged of passes without
+    held-out rows, which repeat on more rows what others have settled.
     """
     import mlflow
 

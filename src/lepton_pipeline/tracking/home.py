@@ -68,7 +68,7 @@ class LocalStore:
             logger.warning("%s: the project was moved from %s; its artefacts follow it", self.database.name, shown)
 
     def former(self) -> list[Path]:
-        """The folders in which the project was when it made its experiments, as far as they are others than now."""
+        """Other folders in which the project was when it made its experiments."""
         depth = len(self.artifact_root.parts)
         found = set()
         for name, location in self._experiments():
@@ -93,7 +93,7 @@ class LocalStore:
         ]
 
     def rewrite(self, projects: Sequence[Path]) -> None:
-        """Let every address below the artefacts of other projects point to the same place below this one, or none."""
+        """Let all addresses below the artefacts of other projects point below this one, or none of them."""
         if not projects:
             return
         new = (self.artifacts.as_uri(), str(self.artifacts))
@@ -129,7 +129,7 @@ class LocalStore:
 
 
 def local_store(tracking_uri: str, artifact_root: str | None, project: Path) -> LocalStore | None:
-    """The store of a project that is a SQLite file with artefacts below the project; None where it is another."""
+    """The store of a project, if it is a SQLite file with artefacts below the project; else None."""
     if not tracking_uri.startswith(SQLITE) or artifact_root is None or Path(artifact_root).is_absolute():
         return None
     return LocalStore(project / tracking_uri.removeprefix(SQLITE), project, Path(artifact_root))

@@ -1,4 +1,4 @@
-"""Where a run comes from: code, environment and configuration, each as a value that two runs can be compared by."""
+"""Lineage of a run: code, environment and configuration, each as a value to compare two runs by."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import lepton_pipeline
 
-# What decides how a run goes. Private configuration, addresses and credentials do not, and are nothing for MLflow.
+# What decides how a run goes; private configuration, addresses and credentials do not belong in MLflow.
 _CODE = ("src", "conf", "pyproject.toml", "constraints.txt")
 _PRIVATE = (":(exclude)conf/local", ":(exclude,glob)conf/**/credentials*", ":(exclude,glob)conf/**/mlflow*")
 # Whatever a user's own git is told to do with a diff.
@@ -39,7 +39,7 @@ TAGS = (
 
 
 def code_tags(project: Path) -> dict[str, str]:
-    """Commit of the project and whether its tree differs from it; "none" outside a git checkout of its own."""
+    """Commit of the project and whether its tree differs; "none" outside a git checkout of its own."""
     commit = _git(project, "rev-parse", "HEAD") if _is_checkout(project) else None
     if commit is None:
         return {"git.commit": "none", "git.dirty": "unknown"}
@@ -116,8 +116,8 @@ def read_run(run_id: str) -> dict[str, Any]:
         run_id: MLflow run of this project.
 
     Returns:
-        `run_id`, `started` (UTC, ISO 8601, to the second), `tags` (those of `TAGS` that it has), `parameters` (the
-        vertical's declaration with all defaults) and `packages` (version by name).
+        `run_id`, `started` (UTC, ISO 8601, to the second), `tags` (those of `TAGS` that it has), `parameters`
+        (the vertical's declaration with all defaults) and `packages` (version by name).
     """
     import mlflow
 
@@ -136,7 +136,8 @@ def read_run(run_id: str) -> dict[str, Any]:
 def _is_checkout(project: Path) -> bool:
     """Whether git knows the project, as a repository or as tracked files of one.
 
-    Unpacked below a folder that happens to be a repository, a project has nothing to do with that one's commits.
+    Unpacked below a folder that happens to be a repository, a project has nothing to do with that one's
+    commits.
     """
     top = _git(project, "rev-parse", "--show-toplevel")
     if top is None:

@@ -60,8 +60,8 @@ class RunLog:
     Args:
         tracking: addresses.
         project: folder that relative addresses start from.
-        access: "write" runs; "load" what runs have stored; "look" at what stands in the database, which needs no right
-            to write, and is true wherever the project was moved to.
+        access: "write" runs; "load" what runs have stored; "look" at what stands in the database, which needs
+            no right to write, and is true wherever the project was moved to.
     """
 
     def __init__(self, tracking: Tracking, project: Path, access: Access = "write"):
@@ -104,7 +104,7 @@ class RunLog:
                 if (problem := damaged(str(error), file)) is not None:
                     raise problem from error
                 reason = masked(str(error).splitlines()[0])
-                # What may be over in a minute is worth another try, which a scheduler makes unless the code is 2.
+                # A scheduler tries again unless the exit code is 2: worth it for what may pass in a minute.
                 kind = StoreError if may_pass(error) else ConfigurationError
                 raise kind(
                     f"mlflow.yml: the store {masked(uri)!r} cannot be used: {reason}; "
@@ -142,7 +142,7 @@ class RunLog:
         return str(run.info.run_id)
 
     def describe(self, run_id: str, results: str = "", pages: Mapping[str, str] = PAGES) -> None:
-        """Write the text at the head of the run's page: links to its reports (artefacts by title), then its results."""
+        """Write the text on the run's page: links to its reports (artefacts by title), then its results."""
         info = self.client.get_run(run_id).info
         links = " · ".join(f"[{title}]({run_page(info, path)})" for title, path in pages.items())
         self.client.set_tag(run_id, "mlflow.note.content", masked(f"{links}\n\n{results}".strip()))
@@ -219,7 +219,7 @@ class RunLog:
             run_id: the run to record in.
             dataset: the Kedro data set, already saved.
             data: its content.
-            earlier: whether an earlier run made it; then its epochs are recorded, too, else logged as they end.
+            earlier: whether an earlier run made it, so that its epochs are not logged yet.
         """
         marks = (getattr(dataset, "metadata", None) or {}).get("mlflow", {})
         # A model is a dataclass, too, and no JSON.
@@ -250,7 +250,7 @@ class RunLog:
                 log_epoch(run_id, *epoch)
 
     def _log_dataset(self, run_id: str, record: Mapping[str, Any]) -> None:
-        """Name the table that `ingest_table` describes as the run's data set, so that runs can be told apart by it."""
+        """Name the table that `ingest_table` describes as the run's data set."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         dataset = Dataset(

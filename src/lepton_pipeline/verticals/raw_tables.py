@@ -13,11 +13,14 @@ from lepton_pipeline.data.as_of import rows_there
 from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.contracts.contract import check_raw_table, enforce_contract
 from lepton_pipeline.data.contracts.result import ContractResult
+from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.data.ingest import read_table, record_table
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.reading import IngestionRecord, Reading
+from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
+from lepton_pipeline.parameters.jobs import QUERY
 
 
 def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
@@ -82,7 +85,7 @@ def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = 
         tables: raw tables that the query may read, each held to its contract.
         made: data sets of the vertical's own nodes that it may read, too.
     """
-    names, file = (*tables, *made), f"{vertical}/{sql.FILE}"
+    names, file = (*tables, *made), f"{vertical}/{QUERY}"
 
     def query_tables(
         text: str, dataset: Dataset, contract: Contract, features: Features, *rows: pd.DataFrame
@@ -123,7 +126,7 @@ def number_rows(
         )
     check_columns([str(name) for name in made.columns], declared_columns(dataset, contract, features), "the table")
     table = rows_there(made, dataset).reset_index(drop=True)
-    return table, record_table(table, dataset, [])
+    return table, record_table(table, fingerprint(table), dataset, [])
 
 
 def _reader_of(name: str) -> Callable[..., Any]:
@@ -133,7 +136,7 @@ def _reader_of(name: str) -> Callable[..., Any]:
         contract: Contract,
         dataset: Dataset,
         features: Features,
-    ) -> tuple[pd.DataFrame, Reading]:
+    ) -> tuple[Rows, Reading]:
         return read_table(raw, ingestion, contract, name, dataset, features)
 
     return read
@@ -141,7 +144,7 @@ def _reader_of(name: str) -> Callable[..., Any]:
 
 def _check_of(name: str, references: tuple[str, ...]) -> Callable[..., Any]:
     def check_contract(
-        table: pd.DataFrame, contract: Contract, *others: pd.DataFrame
+        table: Rows, contract: Contract, *others: Rows
     ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
         return check_raw_table(table, contract, name, dict(zip(references, others, strict=True)))
 

@@ -47,7 +47,7 @@ def check(table: pd.DataFrame, *expectations: dict[str, Any], dataset: Dataset =
 
 
 def enforce(table: pd.DataFrame, checked: Checked, max_quarantined: float = 0.5) -> pd.DataFrame:
-    return enforce_contract(table, checked[1], checked[0], contract_of(max_quarantined=max_quarantined))
+    return enforce_contract(table, checked[1], checked[0], contract_of(max_quarantined=max_quarantined)).frame()
 
 
 def declared(result: ContractResult, position: int = 0) -> ExpectationResult:

@@ -4,42 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from known_expectations import as_text, installed
 
-from lepton_pipeline.data.contracts.expectations import (
-    UNUSABLE,
-    check_declarations,
-    expectation_names,
-    known_expectation,
-)
-from lepton_pipeline.data.contracts.validation import quiet_great_expectations
+from lepton_pipeline.data.contracts import expectations
+from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.parameters import Contract
-
-ADDED_HERE = {"column_kl_divergence_to_be_less_than": {"partition_object", "threshold"}}
-SET_BY_THE_STAGE = {
-    "batch_id",
-    "catch_exceptions",
-    "id",
-    "library_metadata",
-    "meta",
-    "rendered_content",
-    "result_format",
-    "severity",
-    "windows",
-}
 
 
 def problems(**declared: Any) -> list[str]:
     return check_declarations(Contract.model_validate({"expectations": [declared]}))
-
-
-def real_class(name: str) -> Any:
-    with quiet_great_expectations():
-        from great_expectations.expectations.registry import get_expectation_impl
-
-        return get_expectation_impl(f"expect_{name}")
 
 
 def test_great_expectations_is_not_imported():
@@ -54,37 +31,9 @@ def test_great_expectations_is_not_imported():
     assert run.stdout.strip() == "False"
 
 
-def test_names_are_those_that_great_expectations_registers():
-    with quiet_great_expectations():
-        from great_expectations.expectations.registry import list_registered_expectation_implementations
-
-        registered = {
-            name.removeprefix("expect_") for name in list_registered_expectation_implementations() if "expect_" in name
-        }
-    # Registered too, but it takes an SQL query and has no expect_ prefix to leave out.
-    assert set(expectation_names()) == registered - UNUSABLE.keys()
-
-
-@pytest.mark.parametrize("name", expectation_names())
-def test_arguments_are_those_of_the_real_class(name: str):
-    fields = {key: field for key, field in real_class(name).__fields__.items() if key not in SET_BY_THE_STAGE}
-    known = known_expectation(name)
-    assert known.required == {key for key, field in fields.items() if field.required} | ADDED_HERE.get(name, set())
-    assert known.required | known.optional == fields.keys()
-    assert known.one_of <= known.optional
-
-
-@pytest.mark.parametrize("name", expectation_names())
-def test_row_wise_are_those_that_map_over_rows(name: str):
-    with quiet_great_expectations():
-        from great_expectations.expectations.expectation import (
-            ColumnMapExpectation,
-            ColumnPairMapExpectation,
-            MulticolumnMapExpectation,
-        )
-    maps = issubclass(real_class(name), (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation))
-    about_type = name in {"column_values_to_be_of_type", "column_values_to_be_in_type_list"}
-    assert known_expectation(name).row_wise is (maps and not about_type)
+def test_the_snapshot_is_what_the_installed_version_says():
+    written = Path(expectations.__file__).with_suffix(".json").read_text("utf-8")
+    assert written == as_text(installed()), "run python tests/data/contracts/known_expectations.py"
 
 
 @pytest.mark.parametrize(

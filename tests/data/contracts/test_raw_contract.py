@@ -50,7 +50,7 @@ def test_rows_without_a_match_can_be_quarantined_with_their_own_columns_only():
     result, quarantine, _ = check(declared)
     assert quarantine.index.tolist() == [2]
     assert list(quarantine.columns) == [*FLIGHTS.columns, "quarantine_reasons"]
-    assert enforce_contract(FLIGHTS, quarantine, result, declared).index.tolist() == [0, 1, 3]
+    assert enforce_contract(FLIGHTS, quarantine, result, declared).frame().index.tolist() == [0, 1, 3]
 
 
 def test_too_many_quarantined_rows_name_the_key_that_allows_more():

@@ -23,7 +23,8 @@ def checked(*expectations):
 
 def test_a_broken_contract_shows_every_outcome_failures_first():
     page = render_contract(checked(BETWEEN, MEAN, ABSENT), "shop", "", "5f" * 16, AT)
-    assert page.count("The contract of shop is broken") == 1
+    assert page.count("✗ The contract is broken") == 1
+    assert "Data contract of shop</h1>" in page
     assert "run 5f5f5f5f · 1 March 2026, 12:30 UTC" in page
     for said in ("✗ failed", "✗ could not be evaluated", "– not evaluated", "17 (row 101)", "quarantine", "25.00\xa0%"):
         assert said in page
@@ -33,7 +34,8 @@ def test_a_broken_contract_shows_every_outcome_failures_first():
 
 def test_a_kept_contract_of_a_raw_table_says_so():
     page = render_contract(checked(BETWEEN | {"min_value": 0}), "shop", "lines", "", AT)
-    assert "The contract of shop, raw table lines is kept" in page
+    assert "Data contract of shop, raw table lines</h1>" in page
+    assert "✓ The contract is kept" in page
     assert "✗" not in page
     assert " · run " not in page
 

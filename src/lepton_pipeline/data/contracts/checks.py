@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from lepton_pipeline.data.contracts.expectations import KEYS_EXIST
 from lepton_pipeline.data.numbers import FOR_PEOPLE, matches
+from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
 
@@ -134,7 +135,7 @@ def _declared_check(key: str, declared: Expectation) -> Check:
 
 
 def _key_check(key: str, declared: Expectation) -> Check:
-    """The check that keys are found in another table, on the column that `with_key_matches` adds for it."""
+    """The check that keys are found in another table, on the column that `OtherKeys.matched` adds for it."""
     arguments: dict[str, Any] = {"column": match_column(declared), "value_set": [True]}
     if declared.mostly is not None:
         arguments["mostly"] = declared.mostly
@@ -149,11 +150,31 @@ def match_column(declared: Expectation) -> str:
     return f"{', '.join(declared.column_list or [])} found in {declared.table}"
 
 
-def with_key_matches(table: pd.DataFrame, contract: Contract, others: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Add, for every expectation about keys, a column that says whether each row's key is found.
+@dataclass(frozen=True)
+class OtherKeys:
+    """Keys of other tables that the rows of a table may have.
+
+    Attributes:
+        of: by the column that says whether a row's key is found, the columns of the key and the keys that exist.
+    """
+
+    of: dict[str, tuple[list[str], pd.MultiIndex]]
+
+    def matched(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Add the columns; a row whose key is missing has no value there, and so conforms."""
+        added = {}
+        for name, (columns, known) in self.of.items():
+            if all(column in rows.columns for column in columns):
+                keys = rows[columns]
+                present = pd.Series(pd.MultiIndex.from_frame(keys).isin(known), index=rows.index, dtype=object)
+                added[name] = present.mask(keys.isna().any(axis="columns"))
+        return rows.assign(**added)
+
+
+def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
+    """Read the keys that the expectations about keys ask for.
 
     Args:
-        table: rows with keys; one whose key is missing has no value in the new column, and so conforms.
         contract: the expectations.
         others: tables by name, in which keys are looked up.
 
@@ -161,11 +182,11 @@ def with_key_matches(table: pd.DataFrame, contract: Contract, others: dict[str, 
         ConfigurationError: a table is not among `others`.
         DataError: a key column is absent.
     """
-    added: dict[str, Any] = {}
+    found = {}
     for declared in contract.expectations:
         if declared.expect != KEYS_EXIST:
             continue
-        if declared.table not in others:
+        if declared.table is None or declared.table not in others:
             known = ", ".join(others) or "none"
             raise ConfigurationError(
                 f"{KEYS_EXIST}: no table {declared.table!r} to look keys up in; this check knows {known}."
@@ -173,17 +194,12 @@ def with_key_matches(table: pd.DataFrame, contract: Contract, others: dict[str, 
         columns = declared.column_list or []
         theirs = declared.table_columns or columns
         other = others[declared.table]
-        if absent := [name for name in theirs if name not in other.columns]:
+        if absent := [name for name in theirs if name not in other.names]:
             raise DataError(
-                f"table {declared.table!r} has no key column {absent[0]!r}; {closest(absent[0], other.columns)}."
+                f"table {declared.table!r} has no key column {absent[0]!r}; {closest(absent[0], other.names)}."
             )
-        if any(name not in table.columns for name in columns):
-            continue
-        keys = table[columns]
-        wanted = pd.MultiIndex.from_frame(keys)
-        present = pd.Series(wanted.isin(pd.MultiIndex.from_frame(other[theirs])), index=table.index, dtype=object)
-        added[match_column(declared)] = present.mask(keys.isna().any(axis="columns"))
-    return table.assign(**added)
+        found[match_column(declared)] = columns, pd.MultiIndex.from_frame(other.frame(theirs).drop_duplicates())
+    return OtherKeys(found)
 
 
 def _existence(roles: dict[str, list[str]], declared: list[Check]) -> list[Check]:

@@ -6,6 +6,7 @@ all rows. The columns of every other expectation (a mean, values that increase) 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -86,7 +87,7 @@ class Found:
 
     Attributes:
         verdict: as for a whole table, but that its positions are those in `evidence`.
-        rows: all rows that do not conform, counted from 0 over all chunks, ascending.
+        rows: numbers of all rows that do not conform, ascending.
         evidence: the first of them; None where they have yet to be looked up.
     """
 
@@ -99,34 +100,61 @@ def check_chunks(chunks: Iterable[pd.DataFrame], checks: list[Check]) -> list[Fo
     """Evaluate checks on rows that come in chunks.
 
     Args:
-        chunks: typed rows, numbered from 0 by the index; at least one chunk.
+        chunks: typed rows, numbered ascending by the index; at least one chunk.
         checks: what must hold.
 
     Returns:
         What was found of each check, in their order.
     """
-    tallies: list[_Tally] = []
-    configurations: list[Any] = []
+    evaluation = Evaluation(checks)
     for chunk in chunks:
-        if not tallies:
+        evaluation.add(chunk)
+    return evaluation.found()
+
+
+class Evaluation:
+    """Checks that are evaluated on rows chunk by chunk."""
+
+    def __init__(self, checks: list[Check]) -> None:
+        self._checks = checks
+        self._tallies: list[_Tally] = []
+        self._configurations: list[Any] = []
+        self._empty: pd.DataFrame | None = None
+
+    def add(self, chunk: pd.DataFrame) -> None:
+        """Take in further typed rows, numbered ascending by the index over all chunks."""
+        if not len(chunk):
+            self._empty = chunk
+            return
+        self._take(chunk)
+
+    def found(self) -> list[Found]:
+        """What was found of each check, in their order."""
+        if not self._tallies and self._empty is not None:
+            self._take(self._empty)
+        _judge([tally for tally in self._tallies if isinstance(tally, _Whole)])
+        return [
+            replace(found, verdict=replace(found.verdict, configuration=configuration))
+            for found, configuration in zip(
+                (tally.found() for tally in self._tallies), self._configurations, strict=True
+            )
+        ]
+
+    def _take(self, chunk: pd.DataFrame) -> None:
+        checks = self._checks
+        if not self._tallies:
             blocked = unmet_prerequisites(chunk, checks)
             settled = {at for at, check in enumerate(checks) if check.expect in _OF_TYPES}
             others = {at: blocked.get(at, "") for at in range(len(checks)) if at in blocked or at not in settled}
             at_once = evaluate_checks(chunk, checks, others)
-            configurations = [verdict.configuration for verdict in at_once]
-            tallies = [_tally(check, at_once[at], at in blocked, chunk) for at, check in enumerate(checks)]
-        local = [tally for tally in tallies if isinstance(tally, _Counted)]
+            self._configurations = [verdict.configuration for verdict in at_once]
+            self._tallies = [_tally(check, at_once[at], at in blocked, chunk) for at, check in enumerate(checks)]
+        local = [tally for tally in self._tallies if isinstance(tally, _Counted)]
         verdicts = evaluate_checks(chunk, [tally.strict for tally in local], {}) if local else []
         for counted, verdict in zip(local, verdicts, strict=True):
             counted.count(chunk, verdict)
-        for tally in tallies:
+        for tally in self._tallies:
             tally.add(chunk)
-    held = [tally for tally in tallies if isinstance(tally, _Whole)]
-    _judge(held)
-    return [
-        replace(found, verdict=replace(found.verdict, configuration=configuration))
-        for found, configuration in zip((tally.found() for tally in tallies), configurations, strict=True)
-    ]
 
 
 def _tally(check: Check, verdict: Verdict, blocked: bool, first: pd.DataFrame) -> _Tally:
@@ -146,14 +174,15 @@ def _tally(check: Check, verdict: Verdict, blocked: bool, first: pd.DataFrame) -
     return _Whole(check, [name for name in map(str, first.columns) if name in check.columns or name in condition])
 
 
-class _Tally:
+class _Tally(ABC):
     """What is known of one check so far."""
 
-    def add(self, chunk: pd.DataFrame) -> None:
+    def add(self, chunk: pd.DataFrame) -> None:  # noqa: B027  # nothing more to know, by default
         """Take in a chunk."""
 
+    @abstractmethod
     def found(self) -> Found:
-        raise NotImplementedError
+        """What was found in all chunks."""
 
 
 class _Settled(_Tally):
@@ -267,13 +296,14 @@ class _Whole(_Tally):
         self.columns = columns
         self.parts: list[pd.DataFrame] = []
         self.verdict = Verdict(False, False)
+        self.numbers: Rows = np.empty(0, np.int64)
 
     def add(self, chunk: pd.DataFrame) -> None:
         # Without a column, there is nothing to count rows by.
         self.parts.append(chunk[self.columns] if self.columns else pd.DataFrame({"": np.int8(0)}, chunk.index))
 
     def found(self) -> Found:
-        rows = np.sort(np.array(self.verdict.positions, np.int64))
+        rows = np.sort(self.numbers[self.verdict.positions])
         return Found(replace(self.verdict, positions=list(range(min(len(rows), EXAMPLES)))), rows)
 
 
@@ -281,9 +311,10 @@ def _judge(held: list[_Whole]) -> None:
     """Evaluate what was held, those of the same columns at once."""
     for columns in {tuple(tally.columns) for tally in held}:
         same = [tally for tally in held if tuple(tally.columns) == columns]
-        verdicts = evaluate_checks(pd.concat(same[0].parts), [tally.check for tally in same], {})
+        whole = pd.concat(same[0].parts)
+        verdicts = evaluate_checks(whole, [tally.check for tally in same], {})
         for tally, verdict in zip(same, verdicts, strict=True):
-            tally.verdict, tally.parts = verdict, []
+            tally.verdict, tally.numbers, tally.parts = verdict, whole.index.to_numpy(), []
 
 
 def _counted_details(chunks: list[dict[str, Any]]) -> dict[str, Any]:

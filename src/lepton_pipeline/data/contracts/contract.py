@@ -9,6 +9,7 @@ several columns `ignore_row_if` decides, and by default a pair with one missing 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,26 +20,26 @@ from lepton_pipeline.data.as_of import label_known, with_time
 from lepton_pipeline.data.contracts.checks import (
     EXISTS,
     Check,
+    OtherKeys,
+    other_keys,
     planned_checks,
     reads,
-    with_key_matches,
 )
-from lepton_pipeline.data.contracts.chunks import Found, check_chunks
+from lepton_pipeline.data.contracts.chunks import Evaluation, Found
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks, require_kept
 from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.contracts.validation import plain_value
-from lepton_pipeline.data.labels import label_missing
+from lepton_pipeline.data.labels import label_columns, label_missing
+from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Contract, Dataset, Features
 
 REASONS = "quarantine_reasons"
-# Rows that are held to the contract at once.
-_CHUNK = 250_000
 
 
 def check_contract(
-    table: pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
+    table: Rows | pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
 ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
     """Evaluate what `dataset` implies and what `contract` declares on every row of `table`.
 
@@ -62,11 +63,12 @@ def check_contract(
     """
     _require_declared(contract, "contract")
     checks = planned_checks(contract, "contract", dataset, features.names())
-    return _check(table, table, checks, contract, "contract", _without_label(table, dataset, features))
+    rows = _usable(table)
+    return _check(rows, None, checks, contract, "contract", _without_label(rows, dataset, features))
 
 
 def check_raw_table(
-    table: pd.DataFrame, contract: Contract, name: str, others: dict[str, pd.DataFrame]
+    table: Rows | pd.DataFrame, contract: Contract, name: str, others: Mapping[str, Rows | pd.DataFrame]
 ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
     """Evaluate the contract of one raw table.
 
@@ -85,12 +87,13 @@ def check_raw_table(
     """
     key = f"tables.{name}"
     _require_declared(contract, key)
-    return _check(table, with_key_matches(table, contract, others), planned_checks(contract, key), contract, key)
+    keys = other_keys(contract, {name: Rows.of(other) for name, other in others.items()})
+    return _check(_usable(table), keys, planned_checks(contract, key), contract, key)
 
 
 def enforce_contract(
-    table: pd.DataFrame, quarantine: pd.DataFrame, contract_result: ContractResult, contract: Contract
-) -> pd.DataFrame:
+    table: Rows | pd.DataFrame, quarantine: pd.DataFrame, contract_result: ContractResult, contract: Contract
+) -> Rows:
     """Stop the run where the contract is broken, and leave quarantined rows out.
 
     Args:
@@ -109,7 +112,7 @@ def enforce_contract(
     reasons = Counter(reason for reasons in quarantine[REASONS] for reason in reasons)
     counted = replace(contract_result, rows=len(table), quarantined=len(quarantine))
     require_kept(counted, dict(reasons.most_common()), contract.max_quarantined)
-    return table[~table.index.isin(quarantine.index)]
+    return Rows.of(table).without(quarantine.index)
 
 
 @dataclass(frozen=True)
@@ -136,10 +139,11 @@ class _Label:
         return ~left_out if left_out.any() else None
 
 
-def _without_label(table: pd.DataFrame, dataset: Dataset, features: Features) -> _Label | None:
+def _without_label(rows: Rows, dataset: Dataset, features: Features) -> _Label | None:
     """None where the target is absent, which the contract says."""
-    if dataset.target not in table.columns:
+    if dataset.target not in rows.names:
         return None
+    table = rows.frame(label_columns(rows.names, dataset, features.derive))
     missing = table[dataset.target].isna()
     known = label_known(table, dataset)
     if dataset.time not in table.columns and dataset.label_delay and missing.any():
@@ -150,37 +154,45 @@ def _without_label(table: pd.DataFrame, dataset: Dataset, features: Features) ->
 
 
 def _check(
-    table: pd.DataFrame,
-    checked: pd.DataFrame,
+    table: Rows,
+    keys: OtherKeys | None,
     checks: list[Check],
     contract: Contract,
     key: str,
     label: _Label | None = None,
 ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
-    """Evaluate `checks` on `checked`, which is `table` with further columns, and report them in terms of `table`."""
-    _require_usable(table)
-    found = _find(checked.reset_index(drop=True), checks, label)
+    """Evaluate `checks`, of which some are about `keys` that stand in other tables, and report them."""
+    found = _find(table, keys, checks, label)
     quarantine = _quarantined_rows(table, checks, found)
-    verdicts = [replace(each.verdict, positions=each.rows[:EXAMPLES].tolist()) for each in found]
-    reported = [report_check(table, check, verdict) for check, verdict in zip(checks, verdicts, strict=True)]
+    reported = [
+        report_check(
+            table.take(each.rows[:EXAMPLES]),
+            check,
+            replace(each.verdict, positions=list(range(len(each.rows[:EXAMPLES])))),
+            len(table),
+            lambda name: table.frame([name])[name],
+        )
+        for check, each in zip(checks, found, strict=True)
+    ]
     result = report_checks(reported, key, len(table), len(quarantine), contract.max_quarantined)
     return result, quarantine, result
 
 
-def _find(numbered: pd.DataFrame, checks: list[Check], label: _Label | None) -> list[Found]:
+def _find(table: Rows, keys: OtherKeys | None, checks: list[Check], label: _Label | None) -> list[Found]:
     """Evaluate each check on the rows that it is about."""
     judged = [None if label is None else label.judged(check) for check in checks]
     groups: dict[bytes | None, list[int]] = {}
     for at, rows in enumerate(judged):
         groups.setdefault(None if rows is None else rows.tobytes(), []).append(at)
+    evaluations = [Evaluation([checks[at] for at in positions]) for positions in groups.values()]
+    for chunk in table.chunks():
+        checked = chunk if keys is None else keys.matched(chunk)
+        for evaluation, positions in zip(evaluations, groups.values(), strict=True):
+            rows = judged[positions[0]]
+            evaluation.add(checked if rows is None else checked[rows[chunk.index.to_numpy()]])
     found: dict[int, Found] = {}
-    for positions in groups.values():
-        rows = judged[positions[0]]
-        places = np.arange(len(numbered)) if rows is None else np.flatnonzero(rows)
-        part = numbered if rows is None else numbered.iloc[places].reset_index(drop=True)
-        chunks = (part[at : at + _CHUNK] for at in range(0, max(len(part), 1), _CHUNK))
-        for at, each in zip(positions, check_chunks(chunks, [checks[at] for at in positions]), strict=True):
-            found[at] = replace(each, rows=places[each.rows])
+    for evaluation, positions in zip(evaluations, groups.values(), strict=True):
+        found |= zip(positions, evaluation.found(), strict=True)
     return [found[at] for at in range(len(checks))]
 
 
@@ -189,20 +201,22 @@ def _require_declared(contract: Contract, key: str) -> None:
         raise ConfigurationError("\n".join(problems))
 
 
-def _require_usable(table: pd.DataFrame) -> None:
-    if REASONS in table.columns:
+def _usable(table: Rows | pd.DataFrame) -> Rows:
+    rows = Rows.of(table)
+    if REASONS in rows.names:
         raise DataError(f"column {REASONS!r} is in the table, and quarantined rows need that name. Rename the column.")
-    if not table.index.is_unique:
-        label = plain_value(table.index[table.index.duplicated()][0])
+    if not rows.index.is_unique:
+        label = plain_value(rows.index[rows.index.duplicated()][0])
         raise DataError(f"index label {label!r} stands for several rows, so none can be quarantined. Reset the index.")
+    return rows
 
 
-def _quarantined_rows(table: pd.DataFrame, checks: list[Check], found: list[Found]) -> pd.DataFrame:
+def _quarantined_rows(table: Rows, checks: list[Check], found: list[Found]) -> pd.DataFrame:
     reasons: dict[int, list[str]] = {}
     for check, each in zip(checks, found, strict=True):
         if check.on_failure == "quarantine" and each.verdict.evaluated and not each.verdict.success:
             for position in each.rows.tolist():
                 reasons.setdefault(position, []).append(check.sentence)
-    positions = sorted(reasons)
-    rows = table.iloc[positions]
-    return rows.assign(**{REASONS: pd.Series([reasons[each] for each in positions], index=rows.index, dtype=object)})
+    numbers = sorted(reasons)
+    rows = table.take(numbers)
+    return rows.assign(**{REASONS: pd.Series([reasons[each] for each in numbers], index=rows.index, dtype=object)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -34,7 +34,13 @@ def report_checks(
     return ContractResult(key, success, rows, quarantined, max_quarantined, stops, warnings, reported)
 
 
-def report_check(table: pd.DataFrame, check: Check, verdict: Verdict, rows: int | None = None) -> ExpectationResult:
+def report_check(
+    table: pd.DataFrame,
+    check: Check,
+    verdict: Verdict,
+    rows: int | None = None,
+    column: Callable[[str], pd.Series] | None = None,
+) -> ExpectationResult:
     """Report one check.
 
     Args:
@@ -42,6 +48,7 @@ def report_check(table: pd.DataFrame, check: Check, verdict: Verdict, rows: int 
         check: what was to hold.
         verdict: what was found.
         rows: that were checked, where these are more than those of `table`.
+        column: gives a column of all rows; by default that of `table`.
     """
     rows = len(table) if rows is None else rows
     examples = [
@@ -60,7 +67,7 @@ def report_check(table: pd.DataFrame, check: Check, verdict: Verdict, rows: int 
         unexpected=verdict.unexpected,
         unexpected_fraction=None if verdict.unexpected is None else fraction(verdict.unexpected, rows),
         examples=examples,
-        message=_message(table, check, verdict, examples, rows),
+        message=_message(table, check, verdict, examples, rows, column or table.__getitem__),
         error=verdict.error,
     )
 
@@ -102,7 +109,14 @@ def _warns(reported: ExpectationResult) -> bool:
     return reported.on_failure == "warn" and not reported.success and reported.error is None
 
 
-def _message(table: pd.DataFrame, check: Check, verdict: Verdict, examples: list[Example], rows: int) -> str:
+def _message(
+    table: pd.DataFrame,
+    check: Check,
+    verdict: Verdict,
+    examples: list[Example],
+    rows: int,
+    column: Callable[[str], pd.Series],
+) -> str:
     unexpected = verdict.unexpected
     where = f"{check.sentence} ({check.key})"
     if verdict.blocked is not None:
@@ -110,12 +124,12 @@ def _message(table: pd.DataFrame, check: Check, verdict: Verdict, examples: list
     if verdict.error is not None:
         return (
             f"{where} could not be evaluated, so it does not count as passed: {verdict.error.rstrip('.')}. "
-            f"{_no_numbers(table, check)}Correct its arguments, or declare what the column holds."
+            f"{_no_numbers(table, check, column)}Correct its arguments, or declare what the column holds."
         )
     if check.expect == EXISTS and not verdict.success:
-        column = check.columns[0]
-        hint = closest(column, table.columns)
-        return f"column {column!r} ({check.key}) is absent; {hint}. Correct the name or the data."
+        name = check.columns[0]
+        hint = closest(name, table.columns)
+        return f"column {name!r} ({check.key}) is absent; {hint}. Correct the name or the data."
     if unexpected is None:
         seen = "" if verdict.observed is None else f": the table shows {verdict.observed!r}"
         return f"{where}: passed." if verdict.success else f"{where} does not hold{seen}."
@@ -143,18 +157,19 @@ def _message(table: pd.DataFrame, check: Check, verdict: Verdict, examples: list
     return f"{where}: {counted} do not conform, e.g. {shown}."
 
 
-def _no_numbers(table: pd.DataFrame, check: Check) -> str:
+def _no_numbers(table: pd.DataFrame, check: Check, column: Callable[[str], pd.Series]) -> str:
     """Which values are none, where an expectation about numbers failed to compare them."""
     name = check.columns[0] if len(check.columns) == 1 else ""
     bounds = [check.arguments.get(bound) for bound in ("min_value", "max_value")]
     if name not in table.columns or not any(isinstance(bound, int | float) for bound in bounds):
         return ""
-    texts = text_positions(table[name])
+    values = column(name)
+    texts = text_positions(values)
     if not texts:
         return ""
-    row, value = plain_value(table.index[texts[0]]), plain_value(table[name].iloc[texts[0]])
+    row, value = plain_value(values.index[texts[0]]), plain_value(values.iloc[texts[0]])
     return (
-        f"{len(texts)} of {len(table)} values of column {name!r} are no numbers, e.g. {value!r} (row {row}): correct "
+        f"{len(texts)} of {len(values)} values of column {name!r} are no numbers, e.g. {value!r} (row {row}): correct "
         "them, or list their text under ingestion.missing. "
     )
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from lepton_pipeline.onboarding.names import HORIZONS, name_words
 from lepton_pipeline.onboarding.new.date_parts import identifier
+from lepton_pipeline.parameters.durations import as_declared
 
 # So many steps in time are alike in a series, and so few rows share their moment.
 _REGULAR, _UNIQUE = 0.8, 0.99
@@ -153,9 +154,4 @@ def _correlation(column: pd.Series, things: pd.Series | None) -> float:
 
 
 def _in_words(step: Any) -> str:
-    if not isinstance(step, pd.Timedelta):
-        return f"{step:g}"
-    for seconds, unit in ((604_800, "w"), (86_400, "d"), (3_600, "h"), (60, "min")):
-        if step.total_seconds() % seconds == 0:
-            return f"{step.total_seconds() / seconds:g}{unit}"
-    return f"{step.total_seconds():g}s"
+    return as_declared(step) if isinstance(step, pd.Timedelta) else f"{step:g}"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.parameters.base import DURATION
 from lepton_pipeline.parameters.durations import as_timedelta
 
 _MOST = 1000
@@ -94,7 +95,7 @@ def _later(first: pd.Timestamp, every: str, steps: int) -> pd.Timestamp:
     if months := re.fullmatch(r"(\d+)mo", every):
         if int(months[1]):
             return first + pd.DateOffset(months=steps * int(months[1]))
-    elif re.fullmatch(r"\d+(\.\d+)?(s|min|h|d|w)", every) and as_timedelta(every) > pd.Timedelta(0):
+    elif DURATION.fullmatch(every) and as_timedelta(every) > pd.Timedelta(0):
         return first + steps * as_timedelta(every)
     raise ConfigurationError(
         f"--every: {every!r} is no distance; write 1mo, 2w, 7d or 12h, or a number beside numbers."

@@ -12,6 +12,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines, settings
 from kedro.io import AbstractDataset
 
+from lepton_pipeline.data.rows import held
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import add_features
 from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
@@ -105,9 +106,8 @@ class KedroSteps:
         made: dict[str, Any] = {}
         # Not by a runner: nothing of this is to be kept, and how to resume it is no question.
         for node in pipeline.nodes:
-            made |= node.run(
-                {each: made[each] if each in made else self._dataset(context, each).load() for each in node.inputs}
-            )
+            given = {each: made[each] if each in made else self._dataset(context, each).load() for each in node.inputs}
+            made |= held(node.run(given))
         table: pd.DataFrame = made[wanted]
         return table
 

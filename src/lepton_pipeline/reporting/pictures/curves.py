@@ -77,7 +77,7 @@ def draw_windows(
     """
     given = (*values, *(end for pair in ends for end in pair), line, floor, ceiling)
     seen = [each for each in given if each is not None] or [0.0, 1.0]
-    low, high = (min(seen), max(seen)) if floor is not None and max(seen) > min(seen) else around(seen)
+    low, high = around(seen) if floor is None else (floor, max(seen) if max(seen) > floor else floor + 1)
     places = [place + 0.5 for place in range(len(values))]
     up = Axis(low, high, ticks=tuple((at, _tick(at)) for at in (low, high)))
     chart = Chart(Axis(0, len(values), ticks=()), up, 300, 130)
