@@ -13,7 +13,7 @@ TREES = {
 }
 MOST_ARGUMENTS = 7
 # It only falls: a result that becomes a record lowers it.
-MOST_DICTIONARIES_OF_ANYTHING = 263
+MOST_DICTIONARIES_OF_ANYTHING = 254
 WIRING = ("pipelines", "verticals")
 
 
