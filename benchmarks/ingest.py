@@ -101,8 +101,8 @@ def run_ours(source: Path, folder: Path) -> dict[str, float]:
     seconds.append(process_time())
     clean.save(enforce_contract(rows.load(), quarantined.load(), result, contract))
     seconds.append(process_time())
-    if not result["success"] or record["rows"] != result["rows"]:
-        sys.exit(f"the contract does not hold: {result['stops']}")
+    if not result.success or record.rows != result.rows:
+        sys.exit(f"the contract does not hold: {result.stops}")
     return dict(zip(STAGES, np.diff(seconds).tolist(), strict=True))
 
 

@@ -70,7 +70,7 @@ def test_the_latest_number_is_the_present_where_there_is_no_clock():
     assert label_known(gaps, dataset(present="2026-01-08", label_delay=5)).tolist() == [True] * 4 + [False] * 5 + [True]
     record = number_rows(gaps, dataset(present="2026-01-08", label_delay=5), Contract(), Features())[1]
     # A run that goes on with this table has the same present.
-    assert record["present"] == 8.0
+    assert record.present == 8.0
     assert label_known(numbered, dataset(present=8.0, label_delay=5)).sum() == 4
 
 
@@ -122,16 +122,16 @@ def test_a_derived_time_is_looked_at_once_it_is_there():
 
 def test_a_joined_table_is_numbered_after_later_rows_are_left_out():
     made, record = number_rows(TABLE.iloc[::-1], dataset(as_of="2026-01-04"), Contract(), Features())
-    assert (list(made.index), list(made["x"]), record["rows"]) == ([0, 1, 2, 3], [3, 2, 1, 0], 4)
-    assert (record["present"], record["base_rate"]) == ("2026-01-04", 0.5)
+    assert (list(made.index), list(made["x"]), record.rows) == ([0, 1, 2, 3], [3, 2, 1, 0], 4)
+    assert (record.present, record.base_rate) == ("2026-01-04", 0.5)
 
 
 def test_the_base_rate_is_that_of_known_labels():
     waiting = TABLE.assign(y=[0, 1, 0, 1, "pending", "pending", 0, 0, None, 0])
     roles = dataset(present="2026-01-10", label_delay="6d")
     made, record = number_rows(waiting, roles, Contract(), Features())
-    assert (len(made), record["base_rate"]) == (10, 0.5)
-    assert number_rows(waiting, dataset(present="2025-12-31"), Contract(), Features())[1]["base_rate"] is None
+    assert (len(made), record.base_rate) == (10, 0.5)
+    assert number_rows(waiting, dataset(present="2025-12-31"), Contract(), Features())[1].base_rate is None
 
 
 def test_a_raw_table_ends_at_the_date_by_its_own_time(raw_file):

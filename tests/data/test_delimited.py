@@ -15,8 +15,8 @@ def read(raw_file, content, **declared):
     survey = source.survey()
     rows = pd.concat([chunk.block.to_pandas() for chunk in source.chunks(2)])
     record = survey.record()
-    assert record["records"] == len(rows) + record["set_apart"]
-    return rows.to_numpy().tolist(), [(each["line"], each["reason"], each["text"]) for each in survey.examples]
+    assert record.records == len(rows) + record.set_apart
+    return rows.to_numpy().tolist(), [(each.line, each.reason, each.text) for each in survey.examples]
 
 
 def test_records_that_are_no_rows_are_set_apart_with_their_lines(raw_file):

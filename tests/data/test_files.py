@@ -32,6 +32,7 @@ from lepton_pipeline.data.files import (
     raw_files,
 )
 from lepton_pipeline.data.raw import read_header, read_rows
+from lepton_pipeline.data.reading import SkippedFile
 from lepton_pipeline.data.source import Source
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, DataError
@@ -147,7 +148,7 @@ def test_files_without_content_are_skipped_beside_others(tmp_path, name, content
     (tmp_path / name).write_bytes(content)
     source = Source.open(raw_files(LOCAL, str(tmp_path)), Ingestion(), {})
     assert [file.name for file in source.raw] == ["a.csv"]
-    assert source.survey().record()["skipped"] == [{"name": name, "why": EMPTY}]
+    assert source.survey().record().skipped == [SkippedFile(name, EMPTY)]
     (tmp_path / "a.csv").unlink()
     with pytest.raises(DataError, match="is empty"):
         Source.open(raw_files(LOCAL, str(tmp_path)), Ingestion(), {})
@@ -156,8 +157,8 @@ def test_files_without_content_are_skipped_beside_others(tmp_path, name, content
 def test_a_part_with_a_header_only_is_skipped_beside_others(tmp_path):
     fill(tmp_path, "a.csv", content="x,y\n1,2\n")
     fill(tmp_path, "b.csv", content="x,y\n")
-    assert Source.open(raw_files(LOCAL, str(tmp_path)), Ingestion(), {}).survey().record()["skipped"] == [
-        {"name": "b.csv", "why": ONLY_A_HEADER}
+    assert Source.open(raw_files(LOCAL, str(tmp_path)), Ingestion(), {}).survey().record().skipped == [
+        SkippedFile("b.csv", ONLY_A_HEADER)
     ]
 
 

@@ -8,13 +8,13 @@ TABLE = pd.DataFrame({"a": [1.0, 2.0, None], "b": ["x", "y", "y"]})
 
 def test_it_counts_and_names():
     found = fingerprint(TABLE)
-    assert found["rows"] == 3
-    assert found["columns"] == {"a": "float64", "b": "str"}
-    assert len(found["sha256"]) == 64
+    assert found.rows == 3
+    assert found.columns == {"a": "float64", "b": "str"}
+    assert len(found.sha256) == 64
 
 
 def test_the_order_of_rows_does_not_matter():
-    assert fingerprint(TABLE.iloc[[2, 0, 1]])["sha256"] == fingerprint(TABLE)["sha256"]
+    assert fingerprint(TABLE.iloc[[2, 0, 1]]).sha256 == fingerprint(TABLE).sha256
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ def test_the_order_of_rows_does_not_matter():
     ],
 )
 def test_any_other_content_has_another_hash(other):
-    assert fingerprint(other)["sha256"] != fingerprint(TABLE)["sha256"]
+    assert fingerprint(other).sha256 != fingerprint(TABLE).sha256

@@ -69,7 +69,7 @@ def test_other_encodings_are_read_as_declared(raw_file):
 def test_several_files_are_put_below_one_another_by_column_name(raw_file):
     table, record = ingest(raw_file("a,y\n1,1\n", "one.csv"), raw_file("y,a\n0,2\n", "two.csv"))
     assert table.to_dict("list") == {"a": [1, 2], "y": [1, 0]}
-    assert record["files"] == ["one.csv", "two.csv"]
+    assert record.files == ["one.csv", "two.csv"]
 
 
 def test_parquet_is_read_with_its_types():
@@ -170,7 +170,7 @@ def test_a_frame_from_the_catalog_is_taken_as_it_is():
     assert table.to_dict("list") == {"a": [1, 2], "y": [1, 0]}
     assert table.index.tolist() == [0, 1]
     assert raw.index.tolist() == [7, 9]
-    assert record["files"] == []
+    assert record.files == []
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
+from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.features.column_record import BY_CODE, CATEGORY, DATE, NUMBER, OTHERS, UNUSED, read_columns
 from lepton_pipeline.features.columns import describe_columns, kind_of
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.features.report import FeatureReport, Finding
 from lepton_pipeline.parameters import Dataset, Features
 
 ROWS = 60
@@ -30,13 +34,15 @@ FEATURES = Features.model_validate(
     }
 )
 NOTES = {"price": ["text in 1 of 60 rows: '1.959,36' (row 17)"], "code": ["codes: whole numbers with leading zeros"]}
-READING = {
-    "records": 62,
-    "set_apart": 2,
-    "kinds": {"price": "number", "code": "text", "at": "date", "sold_on": "date"},
-    "notes": NOTES,
-    "missing": {},
-}
+READING = Reading(
+    files=[],
+    skipped=[],
+    records=62,
+    set_apart=2,
+    reasons={},
+    kinds={"price": "number", "code": "text", "at": "date", "sold_on": "date"},
+    notes=NOTES,
+)
 
 
 def make_table() -> pd.DataFrame:
@@ -62,10 +68,10 @@ def make_table() -> pd.DataFrame:
 
 def describe(reading=READING, findings=(), on_noise="warn", **readings):
     table = derive_features(make_table(), DATASET, FEATURES)
-    unwanted = {each["feature"]: "it adds nothing" for each in findings if on_noise == "drop"}
+    unwanted = {each.feature: "it adds nothing" for each in findings if on_noise == "drop"}
     encoder = Encoder.fit(table, DATASET, unwanted)
-    record = {} if reading is None else {"reading": reading}
-    report = {"findings": list(findings), "on_noise": on_noise}
+    record = IngestionRecord(ROWS, {}, "", None, reading=reading)
+    report = FeatureReport(0, 0.95, "stop", on_noise, [], list(findings))
     made = describe_columns(table, record, encoder, DATASET, FEATURES, report, **readings)
     assert made["rows"] == ROWS
     return {column.name: column for column in read_columns(made)}, table
@@ -125,7 +131,14 @@ def test_notes_of_reading_are_kept_and_no_reading_is_none():
 def test_a_whole_number_that_is_read_as_a_category_says_so():
     table = make_table()
     encoder = Encoder.fit(table, DATASET.model_copy(update={"categorical": ["code", "useless"]}))
-    made = describe_columns(table, {}, encoder, DATASET, Features(), {"findings": [], "on_noise": "warn"})
+    made = describe_columns(
+        table,
+        IngestionRecord(ROWS, {}, "", None),
+        encoder,
+        DATASET,
+        Features(),
+        FeatureReport(0, 0.95, "stop", "warn", [], []),
+    )
     columns = {column.name: column for column in read_columns(made)}
     assert (columns["useless"].kind, columns["useless"].used_as) == ("whole number", CATEGORY)
     assert "jumps from value to value" in columns["useless"].notes[0]
@@ -133,7 +146,7 @@ def test_a_whole_number_that_is_read_as_a_category_says_so():
 
 
 def test_what_was_dropped_as_noise_says_how():
-    noise = {"feature": "useless", "finding": "pure noise", "severity": "noise"}
+    noise = Finding("useless", "pure noise", "noise", "", "")
     dropped, _ = describe(findings=[noise], on_noise="drop")
     assert (dropped["useless"].used_as, dropped["useless"].why_not) == (UNUSED, "pure noise (leaks.on_noise: drop)")
     warned, _ = describe(findings=[noise])
@@ -141,13 +154,14 @@ def test_what_was_dropped_as_noise_says_how():
 
 
 def test_columns_of_raw_tables_that_were_not_taken_over_have_a_line():
-    lines = {
-        "records": 110,
-        "set_apart": 10,
-        "kinds": {"price": "number", "clerk": "text"},
-        "notes": {"price": ["a guess"], "clerk": ["codes"]},
-        "missing": {"clerk": 25},
-    }
+    lines = replace(
+        READING,
+        records=110,
+        set_apart=10,
+        kinds={"price": "number", "clerk": "text"},
+        notes={"price": ["a guess"], "clerk": ["codes"]},
+        missing={"clerk": 25},
+    )
     columns, _ = describe(reading=None, **{"shop.lines.reading": lines})
     clerk = columns["clerk"]
     assert (clerk.table, clerk.role, clerk.kind, clerk.used_as) == ("lines", "raw", "text", BY_CODE)

@@ -7,6 +7,7 @@ import pytest
 from lepton_pipeline.data.columns import feature_columns
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.encode import Encoder, encode_rows
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Leaks
 
 DATASET = Dataset(target="y", positive=1)
@@ -210,11 +211,13 @@ def test_only_training_rows_are_learnt_from(tmp_path):
     changed.loc[other, ["income", "children"]] = [1e9, 77]
     changed.loc[other, "city"] = "Atlantis"
     changed.loc[other, "member"] = True
-    first, encoded = encode_rows(rows, split, DATASET, {"findings": []}, Leaks())
-    second, _ = encode_rows(changed, split, DATASET, {"findings": []}, Leaks())
+    first, encoded = encode_rows(rows, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
+    second, _ = encode_rows(changed, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
     assert files(first, tmp_path / "a") == files(second, tmp_path / "b")
     assert encoded.index.equals(rows.index)
-    third, _ = encode_rows(changed, split.assign(part="train"), DATASET, {"findings": []}, Leaks())
+    third, _ = encode_rows(
+        changed, split.assign(part="train"), DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+    )
     assert files(third, tmp_path / "c") != files(first, tmp_path / "a")
 
 

@@ -6,6 +6,7 @@ from lepton_pipeline.features import jumps
 from lepton_pipeline.features.column_encoders import CategoricalColumn
 from lepton_pipeline.features.encode import Encoder, encode_rows
 from lepton_pipeline.features.jumps import jumping_numbers
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Leaks
 
 DATASET = Dataset(target="y", positive=1)
@@ -77,7 +78,7 @@ def test_values_that_only_earlier_rows_have_tell_nothing_by_time():
 def test_a_jumping_number_is_encoded_as_codes_and_saved_so(tmp_path):
     table, split = make(jumping)
     split["part"] = np.where(table.index < 800, "train", "test")
-    encoder, encoded = encode_rows(table, split, IN_TIME, {"findings": []}, Leaks())
+    encoder, encoded = encode_rows(table, split, IN_TIME, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
     assert {name: dtype.kind for name, dtype in encoded.dtypes.items()} == {"code": "i", "x": "f"}
     encoder.save(tmp_path)
     loaded = Encoder.load(tmp_path)

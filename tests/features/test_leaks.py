@@ -1,12 +1,12 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.leaks import check_features, enforce_report
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Features, Leaks
+from lepton_pipeline.system.records import from_json, to_json
 
 DATASET = Dataset(target="y", positive=1)
 
@@ -29,7 +29,7 @@ def check(rows, dataset=DATASET, **leaks):
 
 
 def found(report, severity="leak"):
-    return {each["feature"]: each["finding"] for each in report["findings"] if each["severity"] == severity}
+    return {each.feature: each.finding for each in report.findings if each.severity == severity}
 
 
 def noise(rows, seed=9):
@@ -39,13 +39,13 @@ def noise(rows, seed=9):
 def test_honest_features_are_reported_and_raise_nothing():
     rows = table()
     report = check(rows)
-    assert json.loads(json.dumps(report)) == report
-    assert (report["rows"], report["max_auc"], report["on_leak"], report["on_noise"]) == (600, 0.95, "stop", "warn")
-    assert report["findings"] == []
-    assert sorted(each["name"] for each in report["features"]) == [f"x{number}" for number in range(6)]
-    aucs = [each["auc"] for each in report["features"]]
+    assert from_json(FeatureReport, to_json(report)) == report
+    assert (report.rows, report.max_auc, report.on_leak, report.on_noise) == (600, 0.95, "stop", "warn")
+    assert report.findings == []
+    assert sorted(each.name for each in report.features) == [f"x{number}" for number in range(6)]
+    aucs = [each.auc for each in report.features]
     assert aucs == sorted(aucs, reverse=True)
-    assert all(0.5 < each["auc"] < 0.7 and each["low"] < each["auc"] < each["high"] for each in report["features"])
+    assert all(0.5 < each.auc < 0.7 and each.low < each.auc < each.high for each in report.features)
     assert enforce_report(report, Leaks()) == []
 
 
@@ -53,8 +53,8 @@ def test_only_features_count():
     rows = table().assign(n=range(1000), copy=table()["y"], when=pd.Timestamp("2020-01-01"))
     dataset = Dataset(target="y", positive=1, id="n", exclude=["copy"])
     report = check(rows, dataset)
-    assert {"n", "copy", "when", "y"}.isdisjoint(each["name"] for each in report["features"])
-    assert report["findings"] == []
+    assert {"n", "copy", "when", "y"}.isdisjoint(each.name for each in report.features)
+    assert report.findings == []
 
 
 def test_kinds_are_named_and_missing_values_counted():
@@ -63,11 +63,11 @@ def test_kinds_are_named_and_missing_values_counted():
     rows["code"] = rows["code"].astype(int)
     rows["x0"] = rows["x0"].mask(np.arange(1000) % 2 == 0)
     report = check(rows, Dataset(target="y", positive=1, categorical=["code"]))
-    features = {each["name"]: each for each in report["features"]}
-    kinds = {name: features[name]["kind"] for name in ("x0", "town", "member", "code")}
+    features = {each.name: each for each in report.features}
+    kinds = {name: features[name].kind for name in ("x0", "town", "member", "code")}
     assert kinds == {"x0": "number", "town": "category", "member": "boolean", "code": "category"}
-    assert features["x0"]["missing"] == 0.5
-    assert features["town"]["missing"] == 0
+    assert features["x0"].missing == 0.5
+    assert features["town"].missing == 0
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_a_feature_beyond_the_default_bound_is_said_and_stops_no_run():
     rows["strong"] = 3 * rows["y"] + noise(rows)
     report = check(rows)
     assert (found(report), found(report, "suspect")) == ({}, {"strong": "implausibly strong alone"})
-    (finding,) = report["findings"]
-    assert "above 0.95, few honest ones are" in finding["evidence"]
-    assert all(word in finding["advice"] for word in ("dataset.exclude", "leaks.trusted", "leaks.max_auc"))
+    (finding,) = report.findings
+    assert "above 0.95, few honest ones are" in finding.evidence
+    assert all(word in finding.advice for word in ("dataset.exclude", "leaks.trusted", "leaks.max_auc"))
     assert enforce_report(report, Leaks(on_noise="drop")) == []
     assert found(check(rows, trusted=["strong"]), "suspect") == {}
     with pytest.raises(DataError, match=r"leaks\.max_auc is 0\.95"):
@@ -114,9 +114,9 @@ def test_strong_feature_is_a_leak_beyond_the_declared_auc_unless_trusted():
     rows["strong"] = 1.5 * rows["y"] + noise(rows)
     report = check(rows, max_auc=0.84)
     assert found(report) == {"strong": "implausibly strong alone"}
-    (finding,) = report["findings"]
-    assert "leaks.max_auc is 0.84" in finding["evidence"]
-    assert "leaks.trusted" in finding["advice"]
+    (finding,) = report.findings
+    assert "leaks.max_auc is 0.84" in finding.evidence
+    assert "leaks.trusted" in finding.advice
     assert found(check(rows, max_auc=0.84, trusted=["strong"])) == {}
     assert found(check(rows, max_auc=0.9)) == {}
 
@@ -128,8 +128,8 @@ def test_feature_that_outshines_all_others_is_said_unless_trusted():
     report = check(rows)
     assert (found(report), found(report, "suspect")) == ({}, {"duration": "outshines all others"})
     assert enforce_report(report, Leaks()) == []
-    assert "dataset.exclude" in report["findings"][0]["advice"]
-    assert "other 6 features reaches 0." in report["findings"][0]["evidence"]
+    assert "dataset.exclude" in report.findings[0].advice
+    assert "other 6 features reaches 0." in report.findings[0].evidence
     assert found(check(rows, trusted=["duration"]), "suspect") == {}
     # Beside a handful of others it says little to be the best one.
     assert found(check(rows.drop(columns=["x0", "x1"])), "suspect") == {}
@@ -157,7 +157,7 @@ def test_what_names_rows_is_an_id(values, found_as):
 
 
 def test_a_rising_id_says_so_and_small_tables_have_none():
-    assert "rises from row to row" in check(table().assign(code=range(1000)))["findings"][0]["evidence"]
+    assert "rises from row to row" in check(table().assign(code=range(1000))).findings[0].evidence
     rows = table(160)
     assert "code" not in found(check(rows.assign(code=range(160))))
 
@@ -173,7 +173,7 @@ def test_leaks_are_measured_on_training_rows_only():
     rows = table().assign(x9=noise(table()))
     judged = split(rows)["part"] == "validation"
     changed = check(rows.assign(x9=rows["x9"].mask(judged, rows["y"] * 100.0)))
-    assert changed["features"] == check(rows)["features"]
+    assert changed.features == check(rows).features
 
 
 def test_features_that_add_nothing_are_noise():
@@ -232,7 +232,7 @@ def test_tables_too_small_to_judge_raise_nothing():
 def test_table_without_features_gives_an_empty_report():
     rows = table()[["y"]]
     report = check(rows)
-    assert (report["features"], report["findings"]) == ([], [])
+    assert (report.features, report.findings) == ([], [])
 
 
 def test_declared_numbers_must_be_numbers():
@@ -258,5 +258,5 @@ def test_what_is_computed_from_the_time_alone_is_no_leak():
     dataset = Dataset(target="y", positive=1, time="at")
     report = check_features(rows, split(rows), dataset, Leaks(), made)
     assert found(report) == {"mixed": "duplicates the target"}
-    assert {"hour", "shift"} <= {each["name"] for each in report["features"]}
+    assert {"hour", "shift"} <= {each.name for each in report.features}
     assert set(found(check(rows, dataset))) == {"hour", "shift", "mixed"}

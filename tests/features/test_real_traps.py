@@ -21,6 +21,7 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features, enforce_report
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.verticals.energy import label_next_hour
@@ -101,11 +102,11 @@ def retail_table(vertical: str, declared: Vertical) -> pd.DataFrame:
 TABLES = {"energy": energy_table, "logistics": logistics_table, "retail": retail_table}
 
 
-def found(report: dict[str, Any], severity: str = "leak") -> dict[str, str]:
-    return {each["feature"]: each["finding"] for each in report["findings"] if each["severity"] == severity}
+def found(report: FeatureReport, severity: str = "leak") -> dict[str, str]:
+    return {each.feature: each.finding for each in report.findings if each.severity == severity}
 
 
-def refusal(report: dict[str, Any], vertical: str) -> str:
+def refusal(report: FeatureReport, vertical: str) -> str:
     with pytest.raises(DataError) as caught:
         enforce_report(report, prepared(vertical).declared.leaks)
     assert caught.value.exit_code == 3
@@ -116,7 +117,7 @@ def refusal(report: dict[str, Any], vertical: str) -> str:
 def test_no_declared_feature_is_a_leak(vertical):
     data = prepared(vertical)
     report = data.report()
-    assert {each["name"] for each in report["features"]} >= set(data.declared.dataset.numeric)
+    assert {each.name for each in report.features} >= set(data.declared.dataset.numeric)
     assert found(report) == {}
     enforce_report(report, data.declared.leaks)
 

@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lepton_pipeline.data.contracts.result import Example
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import CategoricalColumn
 from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.unseen import Unseen, UnseenCounts, require_seen
+from lepton_pipeline.system.records import from_json, to_json
 
 NOTHING_DERIVED = Derivation({}, {})
 
@@ -31,12 +33,12 @@ def test_missing_seen_rare_and_unseen_rows_are_told_apart(city):
     found = counted(city, ["Oslo", None, "Lima", "OSLO", "OSLO", "Bonn", np.nan, "Rome", "Rome"])
     assert (found.rows, found.missing, found.seen, found.rare, found.unseen) == (9, 2, 3, 1, 3)
     assert found.share == 3 / 7
-    assert found.examples == [{"row": 3, "value": "OSLO"}, {"row": 5, "value": "Bonn"}]
+    assert found.examples == [Example(3, "OSLO"), Example(5, "Bonn")]
     assert str(found) == (
         "column 'city': 3 of 7 values were never seen in training, e.g. 'OSLO' (row 3), 'Bonn' (row 5); likely cause: "
         "capital and small letters ('OSLO' for 'Oslo'), in 2 of 3 rows"
     )
-    assert Unseen.from_dict(found.to_dict()) == found
+    assert from_json(Unseen, to_json(found)) == found
     assert counted(city, ["Oslo", "Lima", None]) is None
 
 
@@ -88,7 +90,7 @@ def test_derived_columns_are_counted_where_they_can_be_computed(city):
     counts.add_given(rows)
     counts.add_derived(rows)
     (found,) = counts.found()
-    assert found.examples == [{"row": 1, "value": "bonn"}]
+    assert found.examples == [Example(1, "bonn")]
     assert counts.of_rows(rows) == ["", "city = bonn"]
 
 

@@ -8,6 +8,7 @@ from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.model import artefact as module
 from lepton_pipeline.model.artefact import Artefact, assemble_artefact, hash_artefact
 from lepton_pipeline.model.classifier import train_model
@@ -34,7 +35,7 @@ def artefact(table):
     dataset = Dataset(target="bought", positive="yes", id="id")
     table = derive_features(table, dataset, FEATURES)
     split = split_rows(table, dataset, Split())
-    encoder, encoded = encode_rows(table, split, dataset, {"findings": []}, Leaks())
+    encoder, encoded = encode_rows(table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
     model, _, _ = train_model(encoded, split, Training(epochs=2, device="cpu"))
     return assemble_artefact(encoder, model, {"threshold": 0.5}, table, split, FEATURES, Ingestion())
 
@@ -175,7 +176,7 @@ def test_reasons_of_dates_are_told_in_iso_whatever_way_they_came(table):
     features = Features(derive={"month_day": "day(day)"})
     derived = derive_features(dated, dataset, features)
     split = split_rows(derived, dataset, Split())
-    encoder, encoded = encode_rows(derived, split, dataset, {"findings": []}, Leaks())
+    encoder, encoded = encode_rows(derived, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
     model, _, _ = train_model(encoded, split, Training(epochs=2, device="cpu", model="mlp"))
     made = assemble_artefact(
         encoder, model, {"threshold": 0.5}, derived, split, features, Ingestion(dates={"day": "%d/%m/%Y"})

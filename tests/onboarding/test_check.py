@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import Project, make_project
 from kedro.pipeline import Node, Pipeline
 
+from lepton_pipeline.data.reading import ReadFile, Reading
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
+from lepton_pipeline.features.report import Finding
 from lepton_pipeline.onboarding.check import Checked, print_check, said_findings, stages_before_training
 
 
@@ -129,13 +132,7 @@ def test_what_was_found_is_printed(capsys):
             findings=["'noise', pure noise: AUC 0.5."],
             columns=[make_column("age"), make_column("visits [n]"), make_column("noise", why_not="pure noise")],
             seconds={"ingest_table": 1.25, "split_rows": 0.02, "encode_rows": 0.5},
-            reading={
-                "files": [{"name": "shop.csv", "rows": 1201, "set_apart": 1}],
-                "skipped": [],
-                "records": 1201,
-                "set_apart": 1,
-                "reasons": {"short record": 1},
-            },
+            reading=Reading([ReadFile("shop.csv", 1201, 1)], [], 1201, 1, {"short record": 1}),
         )
     )
     printed = capsys.readouterr().out
@@ -159,10 +156,14 @@ def test_what_was_found_is_printed(capsys):
 
 
 def test_what_adds_nothing_is_said_once_and_leaks_one_by_one():
-    noise = {"finding": "pure noise", "severity": "noise", "evidence": "AUC 0.5", "advice": "Exclude it."}
-    leak = {"finding": "an id", "severity": "leak", "evidence": "9 of 9 rows", "advice": "Name it."}
-    suspect = leak | {"finding": "outshines all others", "severity": "suspect"}
-    found = [{"feature": name, **noise} for name in "abc"] + [{"feature": "d", **leak}, {"feature": "e", **suspect}]
+    noise = Finding("", "pure noise", "noise", "AUC 0.5", "Exclude it.")
+    leak = Finding("", "an id", "leak", "9 of 9 rows", "Name it.")
+    suspect = replace(leak, finding="outshines all others", severity="suspect")
+    found = [
+        *(replace(noise, feature=name) for name in "abc"),
+        replace(leak, feature="d"),
+        replace(suspect, feature="e"),
+    ]
     assert said_findings(found, {"c": "it adds nothing"}) == [
         "'d', an id: 9 of 9 rows. Name it.",
         "'e', outshines all others: 9 of 9 rows. Name it.",

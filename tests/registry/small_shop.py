@@ -14,6 +14,7 @@ import pandas as pd
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.features.encode import encode_rows
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.classifier import train_model
 from lepton_pipeline.operations.monitoring.reference import describe_reference
@@ -94,7 +95,7 @@ def make_shop(store: Path, folder: Path) -> Shop:
     table["day"] = pd.date_range("2026-01-01", periods=ROWS)
     dataset = Dataset(target="bought", positive="yes", id="id", time="day")
     split = split_rows(table, dataset, Split(strategy="time"))
-    encoder, encoded = encode_rows(table, split, dataset, {"findings": []}, Leaks())
+    encoder, encoded = encode_rows(table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
     model, _, _ = train_model(encoded, split, Training(model="linear", epochs=3, device="cpu"))
     rows = split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
     scores = rows.assign(model=model.scores(encoded.loc[rows.index])["model"])

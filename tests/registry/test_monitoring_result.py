@@ -14,7 +14,7 @@ from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.operations.monitoring.new_rows import score_new_rows
 from lepton_pipeline.operations.monitoring.page import render_page
 from lepton_pipeline.operations.monitoring.reference import Reference
-from lepton_pipeline.operations.monitoring.result import compare_new_rows
+from lepton_pipeline.operations.monitoring.result import Champion, NewRows, compare_new_rows
 from lepton_pipeline.parameters import About, Decay, Evaluation, Gate, Monitoring, Retraining
 from lepton_pipeline.registry.fetch import fetch_champion
 
@@ -52,9 +52,8 @@ def watch(shop, champion, table, **declared):
     new = score_new_rows(table, model, seen, span, dataset)
     monitoring, retraining = Monitoring(**declared), Retraining(on_decay=Decay(windows=2, of=3))
     evaluation = Evaluation(resamples=100)
-    return compare_new_rows(
-        table, new, model, version, reference, learnt, dataset, Gate(), evaluation, retraining, monitoring
-    )
+    today, watched = NewRows(table, new, dataset), Champion(model, version, reference, learnt)
+    return compare_new_rows(today, watched, Gate(), evaluation, retraining, monitoring)
 
 
 def seen_until(shop):

@@ -121,4 +121,4 @@ def test_rows_whose_target_stays_missing_are_the_positive_class(raw_file):
     # The 274 days up to the first of October, every fifth of which nobody came back.
     assert (len(table), len(made), len(split)) == (300, 274, 274)
     assert split["label"].sum() == 55
-    assert record["base_rate"] == round(55 / 274, 6)
+    assert record.base_rate == round(55 / 274, 6)

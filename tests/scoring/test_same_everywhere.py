@@ -26,14 +26,15 @@ from lepton_pipeline.features.derive import Derivation, derive_features
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.features.raw_values import RawValues
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
-from lepton_pipeline.scoring.check import check_input
+from lepton_pipeline.scoring.check import CheckedRows, Declared, check_input
 from lepton_pipeline.scoring.score import score_input
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DATASET = Dataset(target="y", positive=1, categorical=["code"], exclude=["at"])
 FEATURES = Features(derive={"hour": "hour(at)", "twice": "n * 2"})
-VERSION = {"name": "v", "version": 1, "run_id": "r", "weights_sha256": "w"}
+VERSION = ModelVersion("v", 1, "champion", "r", "w")
 CITIES = ["Köln", "Zu\u0308rich", 'the "old" one', "a, b; c", "two\nlines", "NA", "x"]
 CODES = ["007", "7", "1.10", "1.1", "10E1", "A"]
 MISSING = ["", "NA", "-999", "unknown"]
@@ -142,11 +143,12 @@ def artefact_of(written: Written) -> Artefact:
 
 
 def batch(raw: list[RawFile], model: Artefact, written: Written) -> list[float] | str:
-    parts = (DATASET, written.ingestion(), Contract(), FEATURES, Scoring(chunk_rows=3, reasons=0))
+    declared = Declared(DATASET, written.ingestion(), Contract(), FEATURES, Scoring(chunk_rows=3, reasons=0))
     try:
-        checked, left_out, _ = check_input(raw, model, *parts)
+        checked, left_out, _ = check_input(raw, model, declared)
         with tempfile.TemporaryDirectory() as folder:
-            found, _ = score_input(raw, model, VERSION, checked, left_out, Path(folder) / "work", *parts)
+            rows = CheckedRows(raw, checked, left_out)
+            found, _ = score_input(rows, model, VERSION, Path(folder) / "work", declared)
             return list(pd.concat(list(found))["probability"])
     except DataError:
         return "refused"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,9 +17,11 @@ from lepton_pipeline.datasets import StreamedParquetDataset
 from lepton_pipeline.errors import ContractError, DataError
 from lepton_pipeline.features.derive import Derivation, derive_features
 from lepton_pipeline.features.encode import encode_rows
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.features.unseen import UnseenCounts
 from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.classifier import train_model
+from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import (
     Contract,
     Dataset,
@@ -32,14 +35,14 @@ from lepton_pipeline.parameters import (
     Window,
 )
 from lepton_pipeline.scoring import score
-from lepton_pipeline.scoring.check import check_input
+from lepton_pipeline.scoring.check import CheckedRows, Declared, check_input
 from lepton_pipeline.scoring.score import score_input
 from lepton_pipeline.terminal.scoring import scoring_markdown
 
 DATASET = Dataset(target="bought", positive="yes", id="id")
 AGE = {"expect": "column_values_to_be_between", "column": "age", "min_value": 18}
 UNIQUE = {"expect": "column_values_to_be_unique", "column": "id"}
-VERSION = {"name": "shop", "version": 3, "alias": "champion", "run_id": "r", "weights_sha256": "w"}
+VERSION = ModelVersion("shop", 3, "champion", "r", "w")
 
 
 @dataclass
@@ -78,11 +81,11 @@ def run(raw, model, folder, agreed=None, features=None, dataset=DATASET, **scori
     ready = scoring.pop("ready", False)
     # Most models here cannot give reasons.
     scoring = {"reasons": 0} | scoring
-    parts = (dataset, Ingestion(), agreed or contract(), features or Features(), Scoring(**scoring))
-    checked, left_out, quarantine = check_input(raw, model, *parts, ready=ready)
+    declared = Declared(dataset, Ingestion(), agreed or contract(), features or Features(), Scoring(**scoring), ready)
+    checked, left_out, quarantine = check_input(raw, model, declared)
     quarantined = StreamedParquetDataset(filepath=str(folder / "quarantine.parquet"))
     quarantined.save(quarantine)
-    finished, record = score_input(raw, model, VERSION, checked, left_out, folder / "chunks", *parts, ready=ready)
+    finished, record = score_input(CheckedRows(raw, checked, left_out), model, VERSION, folder / "chunks", declared)
     scores = StreamedParquetDataset(filepath=str(folder / "scores.parquet"))
     scores.save(finished)
     return scores.load(), quarantined.load(), record
@@ -106,7 +109,7 @@ def artefact():
     features = Features(derive={"decade": "floor(age / 10)"})
     made = derive_features(table, DATASET, features)
     split = split_rows(made, DATASET, Split())
-    encoder, encoded = encode_rows(made, split, DATASET, {"findings": []}, Leaks())
+    encoder, encoded = encode_rows(made, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
     model, _, _ = train_model(encoded, split, Training(model="mlp", boosting=True, epochs=2, device="cpu"))
     return assemble_artefact(encoder, model, {"threshold": 0.5}, made, split, features, Ingestion())
 
@@ -120,7 +123,7 @@ def test_scores_do_not_depend_on_the_size_of_a_chunk(artefact, rows, tmp_path):
         folder = tmp_path / str(size)
         _, _, record = run(files(rows.head(33), rows.tail(47)), artefact, folder, agreed, chunk_rows=size)
         found.append(((folder / "scores.parquet").read_bytes(), (folder / "quarantine.parquet").read_bytes()))
-        records.append(record | {"seconds": 0})
+        records.append(replace(record, seconds=0))
     assert found[0] == found[1] == found[2]
     assert records[0] == records[1] == records[2]
     scores = pd.read_parquet(tmp_path / "7/scores.parquet")
@@ -130,7 +133,7 @@ def test_scores_do_not_depend_on_the_size_of_a_chunk(artefact, rows, tmp_path):
     assert scores["probability"].tolist() == once["probability"].tolist()
     assert scores["decision"].tolist() == once["decision"].tolist()
     assert set(scores["model_version"]) == {3}
-    assert records[0]["mean_score"] == pytest.approx(once["probability"].mean(), abs=1e-9)
+    assert records[0].mean_score == pytest.approx(once["probability"].mean(), abs=1e-9)
 
 
 def test_what_was_finished_before_a_kill_is_not_scored_again(rows, tmp_path):
@@ -142,7 +145,7 @@ def test_what_was_finished_before_a_kill_is_not_scored_again(rows, tmp_path):
     _, _, again = run(files(rows), resumed, tmp_path / "killed", chunk_rows=10)
     assert resumed.calls == 2
     assert (tmp_path / "killed/scores.parquet").read_bytes() == (tmp_path / "whole/scores.parquet").read_bytes()
-    assert again | {"seconds": 0} == record | {"seconds": 0}
+    assert replace(again, seconds=0) == replace(record, seconds=0)
     # Nothing is left of the chunks.
     assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == ["quarantine.parquet", "scores.parquet"]
 
@@ -155,7 +158,7 @@ def test_something_else_starts_anew(rows, tmp_path, monkeypatch, changed):
     if changed == "rows":
         rows = rows.assign(age=rows["age"] + 1)
     if changed == "model":
-        monkeypatch.setitem(VERSION, "version", 4)
+        monkeypatch.setattr(sys.modules[__name__], "VERSION", replace(VERSION, version=4))
     if changed == "code":
         monkeypatch.setattr(score, "package_sha256", lambda: "of another release")
     agreed = contract(AGE) if changed == "declaration" else None
@@ -177,7 +180,7 @@ def test_rows_that_break_the_contract_are_kept_apart_with_every_reason(rows, tmp
     ]
     assert quarantine["city"].tolist() == ["Oslo", "Rome", "Oslo"]
     assert sorted([*scores["input_row"], *quarantine["input_row"]]) == list(range(40))
-    assert (record["rows"], record["quarantined"], record["scored"]) == (40, 3, 37)
+    assert (record.rows, record.quarantined, record.scored) == (40, 3, 37)
     with pytest.raises(ContractError, match=r"3 of 40 rows \(7.50%\) are quarantined.*\n.*2 × "):
         run(files(rows), Plain(), tmp_path, agreed.model_copy(update={"max_quarantined": 0.05}), chunk_rows=15)
 
@@ -221,10 +224,10 @@ def test_one_row_without_a_number_is_scored(tmp_path):
 
 
 def test_rows_that_change_between_check_and_score_are_refused(rows, tmp_path):
-    parts = (DATASET, Ingestion(), contract(), Features(), Scoring())
-    checked, left_out, _ = check_input(files(rows), Plain(), *parts)
+    declared = Declared(DATASET, Ingestion(), contract(), Features(), Scoring())
+    checked, left_out, _ = check_input(files(rows), Plain(), declared)
     with pytest.raises(DataError, match="have changed since they were checked"):
-        score_input(files(rows.tail(3)), Plain(), VERSION, checked, left_out, tmp_path, *parts)
+        score_input(CheckedRows(files(rows.tail(3)), checked, left_out), Plain(), VERSION, tmp_path, declared)
 
 
 def test_windows_look_back_over_all_chunks(tmp_path):
@@ -252,7 +255,7 @@ def test_windows_look_back_over_all_chunks(tmp_path):
     scores, _, record = run(files(ready), model, tmp_path / "ready", agreed, features, dataset, ready=True)
     assert scores["probability"].tolist() == [1.0] * 6
     assert list(scores) == ["input_row", "probability", "decision", "model_version"]
-    assert record["quarantined"] == 0
+    assert record.quarantined == 0
 
 
 def test_rows_that_windows_find_nothing_before_are_counted(tmp_path):
@@ -270,8 +273,8 @@ def test_rows_that_windows_find_nothing_before_are_counted(tmp_path):
     # The first rows of both shops; a sum that is 0 is none.
     rows = pd.DataFrame({"id": range(4), "day": range(4), "shop": ["a", "a", "b", "a"], "age": [0, 20, 30, 40]})
     _, _, record = run(files(rows), model, tmp_path / "four", None, Features(windows=made), dataset, chunk_rows=3)
-    assert record["without_history"] == {"before": 2, "spent": 2}
-    assert "2 of 4 rows" in scoring_markdown({"scoring_record": record | {"model": VERSION}})
+    assert record.without_history == {"before": 2, "spent": 2}
+    assert "2 of 4 rows" in scoring_markdown({"scoring_record": record})
     _, _, record = run(files(rows.tail(1)), model, tmp_path / "one", None, Features(windows=made), dataset)
     said = "1 of 1 rows have no earlier row in the input for before, spent; hand in the rows that"
     assert said in scoring_markdown({"scoring_record": record})

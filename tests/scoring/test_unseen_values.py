@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,13 +11,16 @@ import pytest
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import CategoricalColumn
 from lepton_pipeline.features.derive import Derivation
-from lepton_pipeline.features.unseen import UnseenCounts
+from lepton_pipeline.features.unseen import Unseen, UnseenCounts
+from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
-from lepton_pipeline.scoring.check import check_input
+from lepton_pipeline.scoring.check import CheckedRows, Declared, check_input
+from lepton_pipeline.scoring.result import ScoringContract
 from lepton_pipeline.scoring.score import score_input
+from lepton_pipeline.system.records import from_json, to_json
 from lepton_pipeline.terminal.scoring import scoring_markdown
 
-VERSION = {"name": "shop", "version": 3, "alias": "champion", "run_id": "r", "weights_sha256": "w"}
+VERSION = ModelVersion("shop", 3, "champion", "r", "w")
 SHOPS = CategoricalColumn.fit(pd.Series(["01", "02", "A"] * 20, name="shop"), "text")
 AREAS = CategoricalColumn.fit(pd.Series(["0", "a"] * 20, name="area"), "text")
 MODEL = SimpleNamespace(
@@ -33,21 +35,21 @@ MODEL = SimpleNamespace(
 
 def run(rows, folder, **scoring):
     """Result of the check, and the record of the scoring."""
-    parts = (
+    declared = Declared(
         Dataset(target="bought", positive="yes"),
         Ingestion(),
         Contract(),
         Features(),
         Scoring(reasons=0, chunk_rows=20, **scoring),
     )
-    checked, left_out, _ = check_input(rows, MODEL, *parts)
-    checked = json.loads(json.dumps(checked))
-    return checked, lambda: score_input(rows, MODEL, VERSION, checked, left_out, folder, *parts)
+    checked, left_out, _ = check_input(rows, MODEL, declared)
+    checked = from_json(ScoringContract, to_json(checked))
+    return checked, lambda: score_input(CheckedRows(rows, checked, left_out), MODEL, VERSION, folder, declared)
 
 
 def test_a_batch_of_codes_that_lost_their_zeros_stops_before_a_row_is_scored(tmp_path):
     checked, score = run(pd.DataFrame({"shop": ["1", "2"] * 30}), tmp_path)
-    assert checked["unseen"]["shop"]["unseen"] == 60
+    assert checked.unseen["shop"].unseen == 60
     with pytest.raises(DataError) as error:
         score()
     assert "column 'shop': 60 of 60 values were never seen in training, e.g. '1' (row 0), '2' (row 1)" in str(
@@ -62,9 +64,9 @@ def test_a_batch_of_codes_that_lost_their_zeros_stops_before_a_row_is_scored(tmp
 def test_a_new_shop_is_scored_where_that_is_declared_and_said(tmp_path):
     checked, score = run(pd.DataFrame({"shop": ["B"] * 60}), tmp_path, unseen="warn")
     _, record = score()
-    assert record["scored"] == 60
-    assert record["unseen"]["shop"]["share"] == 1
-    assert record["unseen"]["shop"]["cause"] is None
+    assert record.scored == 60
+    assert record.unseen["shop"].share == 1
+    assert record.unseen["shop"].cause is None
     lines = scoring_markdown({"scoring_contract": checked, "scoring_record": record})
     assert "column 'shop': 60 of 60 values were never seen in training, e.g. 'B' (row 0)" in lines
     # Of the derived column, too.
@@ -75,7 +77,7 @@ def test_a_new_shop_is_scored_where_that_is_declared_and_said(tmp_path):
 def test_a_small_batch_is_scored_with_a_warning_and_one_of_known_values_without(tmp_path, shop, rows, unseen):
     checked, score = run(pd.DataFrame({"shop": [shop] * rows}), tmp_path)
     _, record = score()
-    assert (record["scored"], record["unseen"].get("shop", {}).get("unseen", 0)) == (rows, unseen)
+    assert (record.scored, record.unseen["shop"].unseen if "shop" in record.unseen else 0) == (rows, unseen)
     assert ("never seen" in scoring_markdown({"scoring_contract": checked})) == bool(unseen)
 
 
@@ -87,7 +89,10 @@ def test_the_declared_share_stops(tmp_path):
 
 
 def test_many_columns_are_counted_in_one_line():
-    found = {f"c{at}": {"share": at / 100, "message": f"column 'c{at}'"} for at in range(13)}
-    lines = scoring_markdown({"scoring_contract": {"warnings": [], "left_out": [], "unseen": found}}).splitlines()
-    assert lines[0] == "- **warning**: column 'c12'"
+    found = {f"c{at}": Unseen(f"c{at}", 100, 0, 100 - at, 0, at, None, True, [], None) for at in range(13)}
+    contract = ScoringContract(
+        *("contract", True, 100, 0, 0.05, [], [], []), {}, [], "", "", {}, left_out=[], unseen=found
+    )
+    lines = scoring_markdown({"scoring_contract": contract}).splitlines()[1:]
+    assert lines[0].startswith("- **warning**: column 'c12': 12 of 100 values")
     assert lines[10:] == ["- **warning**: values never seen stand in 3 more columns, see contract.json"]

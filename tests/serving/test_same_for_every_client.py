@@ -21,11 +21,12 @@ from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact, assemble_artefact
 from lepton_pipeline.model.classifier import train_model
+from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring, Training
 from lepton_pipeline.registry.publish import __file__ as publish_file
 from lepton_pipeline.registry.recorded import RecordedPyfunc
 from lepton_pipeline.registry.signature import example_rows, input_schema, signature_of
-from lepton_pipeline.scoring.check import check_input
+from lepton_pipeline.scoring.check import CheckedRows, Declared, check_input
 from lepton_pipeline.scoring.score import score_input
 
 ROWS = 240
@@ -107,11 +108,12 @@ class Client:
 
     def batch(self, content: bytes, name: str) -> list[float]:
         raw = [RawFile(name, lambda: io.BytesIO(content))]
-        parts = (DATASET, INGESTION, Contract(), FEATURES, Scoring(chunk_rows=100, reasons=0))
-        checked, left_out, _ = check_input(raw, self.artefact, *parts)
-        version = {"name": "v", "version": 1, "run_id": "r", "weights_sha256": "w"}
+        declared = Declared(DATASET, INGESTION, Contract(), FEATURES, Scoring(chunk_rows=100, reasons=0))
+        checked, left_out, _ = check_input(raw, self.artefact, declared)
+        version = ModelVersion("v", 1, "", "r", "w")
         with tempfile.TemporaryDirectory() as folder:
-            found, _ = score_input(raw, self.artefact, version, checked, left_out, Path(folder) / "work", *parts)
+            rows = CheckedRows(raw, checked, left_out)
+            found, _ = score_input(rows, self.artefact, version, Path(folder) / "work", declared)
             return list(pd.concat(list(found))["probability"])
 
 
@@ -231,8 +233,10 @@ def test_infinity_is_refused_in_csv_and_set_apart_in_a_batch(client):
     answer = scoring_server.invocations(as_csv(rows), "text/csv", served.model, None)
     assert answer.status == 400
     assert "infinite in row 7" in answer.response
-    parts = (DATASET, INGESTION, Contract(), FEATURES, Scoring(reasons=0))
+    declared = Declared(DATASET, INGESTION, Contract(), FEATURES, Scoring(reasons=0))
     for content, name in ((as_csv(rows), "t.csv"), (as_parquet(rows), "t.parquet")):
-        _, left_out, quarantine = check_input([RawFile(name, lambda c=content: io.BytesIO(c))], served.artefact, *parts)
+        _, left_out, quarantine = check_input(
+            [RawFile(name, lambda c=content: io.BytesIO(c))], served.artefact, declared
+        )
         assert left_out["input_row"].tolist() == [7]
         assert quarantine.reasons() == {"fraction is finite": 1}

@@ -2,10 +2,13 @@ from dataclasses import asdict, replace
 
 import pandas as pd
 
+from lepton_pipeline.data.contracts.result import ContractResult
+from lepton_pipeline.data.reading import BrokenRecord, IngestionRecord, ReadFile, Reading
 from lepton_pipeline.evaluation.costs import Costs, Curve
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.slices import Gap, Slice, Slices
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
+from lepton_pipeline.features.report import FeatureReport, Finding
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
 from lepton_pipeline.terminal.training import print_summary, summary_markdown
@@ -23,32 +26,33 @@ def a_slice(column, value, **gaps):
 
 
 NOTE = "text in 4 of 1,200 rows: '1.959,36' (row 17)"
-READING = {
-    "files": [{"name": "sales.csv", "rows": 1208, "set_apart": 8}],
-    "skipped": [],
-    "records": 1208,
-    "set_apart": 8,
-    "reasons": {"short records": 8},
-    "examples": [{"file": "sales.csv", "line": 17, "reason": "short records", "text": "1;2"}],
-    "notes": {"age": [NOTE]},
-}
+READING = Reading(
+    files=[ReadFile("sales.csv", 1208, 8)],
+    skipped=[],
+    records=1208,
+    set_apart=8,
+    reasons={"short records": 8},
+    examples=[BrokenRecord("sales.csv", 17, "short records", "1;2")],
+    notes={"age": [NOTE]},
+)
+INGESTION = IngestionRecord(1200, {}, "", 0.5, reading=READING)
 COLUMNS = [
     Column("age", "number", "feature", 0, 0.0, 500, NUMBER, notes=[NOTE]),
     Column("rv", "number", "feature", 5, 0.004, 1190, UNUSED, why_not="pure noise (leaks.on_noise: drop)"),
 ]
 RESULTS = {
-    "ingestion_record": {"reading": READING},
+    "ingestion_record": INGESTION,
     "columns": {"rows": 1197, "columns": [asdict(column) for column in COLUMNS]},
-    "contract_result": {"rows": 1200, "quarantined": 3, "warnings": ["AGE is odd"]},
+    "contract_result": ContractResult("contract", True, 1200, 3, 0.05, [], ["AGE is odd"], []),
     "split": pd.DataFrame({"part": ["train"] * 5 + ["validation"] * 2 + ["test"]}),
-    "feature_report": {
-        "on_noise": "drop",
-        "findings": [
-            {"feature": "rv", "finding": "pure noise", "evidence": "AUC 0.5", "severity": "noise"},
-            {"feature": "delay", "finding": "an id", "evidence": "distinct", "severity": "leak", "advice": "Name it."},
+    "feature_report": FeatureReport(
+        *(1000, 0.95, "warn", "drop", []),
+        findings=[
+            Finding("rv", "pure noise", "noise", "AUC 0.5", ""),
+            Finding("delay", "an id", "leak", "distinct", "Name it."),
         ],
-    },
-    "tables": {"lines": {"rows": 9000, "quarantined": 2, "warnings": ["Price below 0"]}},
+    ),
+    "tables": {"lines": ContractResult("tables.lines", True, 9000, 2, 0.05, [], ["Price below 0"], [])},
     "about": {"caution": "synthetic data"},
     "metrics": Metrics(
         threshold=0.25,
@@ -187,7 +191,7 @@ def test_the_same_facts_stand_at_the_head_of_the_run_page():
 
 
 def test_a_run_that_stopped_before_the_columns_says_what_was_guessed(capsys):
-    print_summary("shop", {"ingestion_record": {"reading": READING}}, {"ingest_table": 1.0}, "make ui")
+    print_summary("shop", {"ingestion_record": INGESTION}, {"ingest_table": 1.0}, "make ui")
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "rows 1,208 in files, 8 set apart (8 short records, e.g. sales.csv line 17), 1,200 in" in lines
     assert f"note age: {NOTE}" in lines

@@ -49,7 +49,7 @@ def test_the_finished_table_counts_its_rows_and_is_identified():
     made = pd.DataFrame({"y": [1, 0, 1], "x": [1.0, 2.0, 3.0]}, index=[5, 5, 9])
     table, record = number_rows(made, Dataset(target="y", positive=1), Contract(), Features())
     assert table.index.tolist() == [0, 1, 2]
-    assert (record["rows"], record["base_rate"], record["files"]) == (3, pytest.approx(2 / 3, abs=1e-6), [])
+    assert (record.rows, record.base_rate, record.files) == (3, pytest.approx(2 / 3, abs=1e-6), [])
     assert finish_table("joined").outputs == ["table", "ingestion_record"]
 
 

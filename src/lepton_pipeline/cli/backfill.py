@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lepton_pipeline.operations.backfill.grid import Grid
     from lepton_pipeline.operations.backfill.shelf import Shelf
     from lepton_pipeline.operations.backfill.steps import BackfillSteps
+    from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.tracking.runs import RunLog
 
 # Beside the models of a vertical, and beside its reports.
@@ -66,6 +68,7 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
     from lepton_pipeline.operations.backfill.grid import make_grid
     from lepton_pipeline.operations.backfill.shelf import Shelf
     from lepton_pipeline.operations.backfill.steps import BackfillSteps
+    from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.parameters.jobs import BACKFILL, KIND, Job
     from lepton_pipeline.system.locks import JOB_LOCKS, only_job
@@ -93,20 +96,19 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
         run_id = log.open(name, f"{since} to {until} by {every}", tags, _PAGES)
         log.parameters(run_id, steps.declared.model_dump(mode="json"))
         with _closing(log, run_id):
-            _work(vertical, project, grid, steps, shelf, log, run_id, now)
+            _work(Request(vertical, steps.declared, None, now, force=False), project, grid, steps, shelf, log, run_id)
         say(f"recorded: {log.where(run_id)}")
     return 0
 
 
 def _work(
-    vertical: str,
+    asked: Request,
     project: Path,
     grid: Grid,
     steps: BackfillSteps,
     shelf: Shelf,
     log: RunLog,
     run_id: str,
-    now: datetime,
 ) -> None:
     """Walk through the dates, measure, and write what was found."""
     from lepton_pipeline.operations.backfill.realised import assign_periods, realise
@@ -122,18 +124,17 @@ def _work(
     assign_periods(table, steps.declared.dataset, grid)
     key = steps.key(table) | {"from": str(grid.dates[0]), "every": grid.every}
     if changed := shelf.begin(key):
-        say(f"{vertical}: other than before: {', '.join(changed)}; begins anew")
+        say(f"{asked.vertical}: other than before: {', '.join(changed)}; begins anew")
     log.tag(run_id, {f"{name}.sha256": value for name, value in key.items() if name not in ("from", "every")})
     declared, notes = without_clock(steps.declared, grid)
     scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
-    looks = walk(
-        grid, declared, vertical, steps, shelf, lambda: steps.use(RunLog(scratch, shelf.store)), now, print_look
-    )
+    job = replace(asked, declared=declared)
+    looks = walk(grid, job, steps, shelf, lambda: steps.use(RunLog(scratch, shelf.store)), print_look)
     metric, evaluation = declared.gate.metric, declared.evaluation
-    dataset = declared.dataset.model_copy(update={"as_of": None, "present": utc_text(now)})
+    dataset = declared.dataset.model_copy(update={"as_of": None, "present": utc_text(asked.now)})
     periods = realise(table, dataset, grid, models_in_use(looks), steps.score, metric, evaluation)
     policy = declared.retraining.model_dump(mode="json")
-    found = describe(vertical, metric, grid, looks, periods, policy, notes)
+    found = describe(asked.vertical, metric, grid, looks, periods, policy, notes)
     print_backfill(found, _record(found, declared.about.caution, project, log, run_id))
 
 

@@ -241,7 +241,7 @@ def _plain(name: str) -> str:
 
 def find_lines(
     open_file: Callable[[], BinaryIO], records: Sequence[tuple[int, str]], ingestion: Ingestion
-) -> list[dict[str, Any]]:
+) -> list[tuple[int, str, str]]:
     """Say on which lines records stand, and what they hold.
 
     Args:
@@ -250,10 +250,10 @@ def find_lines(
         ingestion: separator and encoding.
 
     Returns:
-        `line`, `reason` and `text` (at most 200 characters) of each, in order.
+        Line, reason and text (at most 200 characters) of each, in order.
     """
     wanted = dict(records)
-    found: list[dict[str, Any]] = []
+    found: list[tuple[int, str, str]] = []
     with text_of(open_file, dialect_of(open_file, ingestion)) as (text, dialect), long_fields():
         reader = csv.reader(text, delimiter=dialect.separator)
         number = before = 0
@@ -262,7 +262,7 @@ def find_lines(
             number += bool(record)
             if record and number in wanted:
                 shown = dialect.separator.join(record)
-                found.append({"line": line, "reason": wanted.pop(number), "text": shown[:_TEXT]})
+                found.append((line, wanted.pop(number), shown[:_TEXT]))
             if not wanted:
                 break
     return found

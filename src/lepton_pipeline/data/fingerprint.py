@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 Hashes = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class TableIdentity:
+    """Rows, columns (name to type) and fingerprint of a table's content."""
+
+    rows: int
+    columns: dict[str, str]
+    sha256: str
 
 
 class Fingerprint:
@@ -30,15 +39,15 @@ class Fingerprint:
         self._columns = {str(name): str(kind) for name, kind in rows.dtypes.items()}
         self._parts.append(hashes)
 
-    def found(self) -> dict[str, Any]:
-        """`rows`, `columns` (name to type) and `sha256`."""
+    def found(self) -> TableIdentity:
+        """What was taken in."""
         digest = hashlib.sha256(json.dumps(self._columns).encode())
         hashes = np.sort(np.concatenate(self._parts))
         digest.update(hashes.astype("<u8", copy=False).data)
-        return {"rows": len(hashes), "columns": self._columns, "sha256": digest.hexdigest()}
+        return TableIdentity(len(hashes), self._columns, digest.hexdigest())
 
 
-def fingerprint(table: pd.DataFrame) -> dict[str, Any]:
+def fingerprint(table: pd.DataFrame) -> TableIdentity:
     """The fingerprint of a table that is held whole.
 
     >>> fingerprint(pd.DataFrame({"a": [1, 2]})) == fingerprint(pd.DataFrame({"a": [2, 1]}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import pandas as pd
 from lepton_pipeline.data.as_of import label_known, present_of, rows_there
 from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.columns import declared_columns
-from lepton_pipeline.data.fingerprint import Fingerprint
+from lepton_pipeline.data.fingerprint import Fingerprint, TableIdentity
 from lepton_pipeline.data.labels import label_columns, positive_labels
+from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.data.source import Known, Raw, Source
 from lepton_pipeline.data.survey import Survey
@@ -24,7 +26,7 @@ _OF_KEYS = ("column_values_to_be_unique", "compound_columns_to_be_unique", "keys
 
 def ingest_table(
     raw: Raw, dataset: Dataset, ingestion: Ingestion, contract: Contract, features: Features
-) -> tuple[Rows, dict[str, Any]]:
+) -> tuple[Rows, IngestionRecord]:
     """Read the raw data of a vertical into one table with a type for every column.
 
     Declared columns are looked for as soon as the header is read; for the types see `read_table`.
@@ -37,8 +39,7 @@ def ingest_table(
         features: columns that are made later and so need not be there.
 
     Returns:
-        The table, numbered 0 .. rows - 1 in the order of the raw data, and its record, see `record_table`, with what
-        `Survey.record` says as `reading`.
+        The table, numbered 0 .. rows - 1 in the order of the raw data, and its record.
 
     Raises:
         DataError: a file is empty, has only a header, a column twice or bytes that cannot be decoded; files differ in
@@ -54,11 +55,12 @@ def ingest_table(
     keys = key_columns(dataset, contract, features)
     table, survey = _read(source, known, contract, keys, "contract", prints, late)
     reading = survey.record()
-    for name, sentence in late.said(len(table)).items():
-        reading["notes"][name] = [*reading["notes"].get(name, []), sentence]
+    said = late.said(len(table))
+    later = {name: [*reading.notes.get(name, []), sentence] for name, sentence in said.items()}
     files = [] if isinstance(raw, pd.DataFrame) else [file.name for file in raw]
     labels = table.frame(label_columns(table.names, dataset))
-    return table, {**record_table(labels, prints.found(), dataset, files), "reading": reading}
+    record = record_table(labels, prints.found(), dataset, files)
+    return table, replace(record, reading=replace(reading, notes=reading.notes | later))
 
 
 def read_table(
@@ -68,7 +70,7 @@ def read_table(
     name: str,
     dataset: Dataset | None = None,
     features: Features | None = None,
-) -> tuple[Rows, dict[str, Any]]:
+) -> tuple[Rows, Reading]:
     """Read one raw table with a type for every column.
 
     A text column becomes numbers where every value in it is one, dates where a format is declared, and stays text
@@ -98,7 +100,7 @@ def read_table(
     return table, survey.record()
 
 
-def record_table(labels: pd.DataFrame, prints: dict[str, Any], dataset: Dataset, files: list[str]) -> dict[str, Any]:
+def record_table(labels: pd.DataFrame, prints: TableIdentity, dataset: Dataset, files: list[str]) -> IngestionRecord:
     """Identify the table that a model is made from.
 
     Args:
@@ -107,17 +109,13 @@ def record_table(labels: pd.DataFrame, prints: dict[str, Any], dataset: Dataset,
         dataset: names the target and its positive class.
         files: names of the files it was read from.
 
-    Returns:
-        `rows`, `columns` (name to type), `sha256` (see `fingerprint`), `base_rate` (fraction of positive rows among
-        those whose label is known; None where there is none), `present` (see `present_of`), `since` and `files`.
-
     Raises:
         DataError: the target holds one class only, or a value that is in neither.
     """
     known = labels[label_known(labels, dataset)]
     base_rate = round(float(positive_labels(known, dataset).mean()), 6) if len(known) else None
-    clock = {"present": present_of(labels, dataset), "since": dataset.since}
-    return {**prints, "base_rate": base_rate, **clock, "files": files}
+    present = present_of(labels, dataset)
+    return IngestionRecord(**vars(prints), base_rate=base_rate, present=present, since=dataset.since, files=files)
 
 
 def key_columns(dataset: Dataset | None, contract: Contract, features: Features) -> set[str]:

@@ -21,6 +21,7 @@ from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.data.kinds import find_kinds
 from lepton_pipeline.data.raw import explained, read_blocks, read_header
 from lepton_pipeline.data.raw_file import RawFile
+from lepton_pipeline.data.reading import BrokenRecord
 from lepton_pipeline.data.survey import Survey
 from lepton_pipeline.data.values import arrow_table, typed_block
 from lepton_pipeline.errors import DataError, EmptyFileError
@@ -168,10 +169,10 @@ class Source:
         """
         return self._chunks(rows, None, known, only)
 
-    def fingerprints(self) -> list[dict[str, Any]]:
+    def fingerprints(self) -> list[dict[str, str]]:
         """Identify the content: `name` and `sha256` of each file, of its bytes as they are once decompressed."""
         if isinstance(self.raw, pd.DataFrame):
-            return [{"name": "table", "sha256": fingerprint(self.raw)["sha256"]}]
+            return [{"name": "table", "sha256": fingerprint(self.raw).sha256}]
         return [{"name": file.name, "sha256": _hash(file)} for file in self.raw]
 
     def _chunks(
@@ -209,21 +210,21 @@ class Source:
 
     def _refuse_broken(self, files: list[SetApart]) -> None:
         reasons = sum((file.reasons for file in files), Counter[str]())
-        if examples := [each for each in self._examples(files) if each["reason"] not in HARMLESS]:
+        if examples := [each for each in self._examples(files) if each.reason not in HARMLESS]:
             first = examples[0]
             counted = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
             raise DataError(
-                f"{first['file']}: no record is a row ({counted}), such as line {first['line']}: {first['text']!r}; "
+                f"{first.file}: no record is a row ({counted}), such as line {first.line}: {first.text!r}; "
                 f"the header has {len(self.headers[0])} fields. Correct the file or ingestion.separator."
             )
 
-    def _examples(self, files: list[SetApart]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+    def _examples(self, files: list[SetApart]) -> list[BrokenRecord]:
+        found: list[BrokenRecord] = []
         for log, file in zip(files, [] if isinstance(self.raw, pd.DataFrame) else self.raw, strict=True):
             if log.records and len(found) < EXAMPLES:
                 with explained(file, self.ingestion):
                     lines = find_lines(file.open, log.records, self.ingestion)
-                found += [{"file": file.name, **each} for each in lines]
+                found += [BrokenRecord(file.name, *each) for each in lines]
         return found[:EXAMPLES]
 
 

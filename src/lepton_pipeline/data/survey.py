@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from lepton_pipeline.data.delimited import HARMLESS, SetApart
 from lepton_pipeline.data.file_copies import FileCopies
 from lepton_pipeline.data.kinds import Kinds, said_kind
+from lepton_pipeline.data.reading import BrokenRecord, ReadFile, Reading, SkippedFile
 from lepton_pipeline.errors import DataError
 
 
@@ -23,13 +23,13 @@ class Survey:
         kinds: of the columns.
         files: what of each file is no row, and how many rows it has.
         skipped: `name` and `why` of files that were not read.
-        examples: `file`, `line`, `reason` and `text` of the first records that are no rows.
+        examples: the first records that are no rows.
     """
 
     kinds: Kinds
     files: list[SetApart]
     skipped: list[dict[str, str]]
-    examples: list[dict[str, Any]]
+    examples: list[BrokenRecord]
 
     def copies(self, known: npt.NDArray[np.bool_] | None = None) -> FileCopies:
         """What finds copies among the files, once it has been given their typed rows.
@@ -47,25 +47,22 @@ class Survey:
         """Number of records that are no rows, by why."""
         return sum((file.reasons for file in self.files), Counter())
 
-    def record(self) -> dict[str, Any]:
-        """All of it, ready for JSON: the entry `reading` of what a table is made from."""
+    def record(self) -> Reading:
+        """All of it: the entry `reading` of what a table is made from."""
         reasons = self.reasons()
         rows = sum(file.rows for file in self.files) if self.files else self.kinds.rows
-        return {
-            "files": [
-                {"name": file.file, "rows": file.rows, "set_apart": sum(file.reasons.values())}
-                for file in self.files
-                if file.rows or file.reasons
-            ],
-            "skipped": self.skipped,
-            "records": rows + sum(reasons.values()),
-            "set_apart": sum(reasons.values()),
-            "reasons": dict(reasons.most_common()),
-            "examples": self.examples,
-            "kinds": {name: said_kind(kind) for name, kind in self.kinds.of.items()},
-            "missing": self.kinds.missing,
-            "notes": self.kinds.notes,
-        }
+        read = [ReadFile(file.file, file.rows, sum(file.reasons.values())) for file in self.files]
+        return Reading(
+            files=[file for file in read if file.rows or file.set_apart],
+            skipped=[SkippedFile(**each) for each in self.skipped],
+            records=rows + sum(reasons.values()),
+            set_apart=sum(reasons.values()),
+            reasons=dict(reasons.most_common()),
+            examples=self.examples,
+            kinds={name: said_kind(kind) for name, kind in self.kinds.of.items()},
+            missing=self.kinds.missing,
+            notes=self.kinds.notes,
+        )
 
     def require_whole(self, largest_share: float, key: str) -> None:
         """Refuse a table of which too many records are broken.
@@ -78,13 +75,13 @@ class Survey:
             DataError: with reasons, and the first records with file and line.
         """
         broken = {reason: count for reason, count in self.reasons().items() if reason not in HARMLESS}
-        records, count = self.record()["records"], sum(broken.values())
+        records, count = self.record().records, sum(broken.values())
         if not count or count <= largest_share * records:
             return
         counted = ", ".join(f"{each:,} {reason}" for reason, each in broken.items())
         shown = "\n".join(
-            f"  - {each['file']} line {each['line']} ({each['reason']}): {each['text']!r}"
-            for each in [each for each in self.examples if each["reason"] in broken][:3]
+            f"  - {each.file} line {each.line} ({each.reason}): {each.text!r}"
+            for each in [each for each in self.examples if each.reason in broken][:3]
         )
         raise DataError(
             f"{count:,} of {records:,} records ({count / records:.1%}) are broken ({counted}), more than {key} = "

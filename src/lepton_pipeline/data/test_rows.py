@@ -27,4 +27,4 @@ def identify_test_rows(feature_table: pd.DataFrame, split: pd.DataFrame, feature
     # A column of the table may itself be called "label".
     rows = feature_table.loc[labels.index, own].add_prefix("column ").assign(label=labels)
     found = fingerprint(rows)
-    return {"rows": found["rows"], "sha256": found["sha256"]}
+    return {"rows": found.rows, "sha256": found.sha256}

@@ -8,10 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn
 from lepton_pipeline.features.column_record import BY_CODE, CATEGORY, DATE, NUMBER, OTHERS, UNUSED, Column
 from lepton_pipeline.features.derive import columns_read
 from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Features
 
 _ROLES = {"exclude": "excluded", "categorical": "category"}
@@ -32,12 +34,12 @@ _JUMPS = (
 
 def describe_columns(
     feature_table: pd.DataFrame,
-    ingestion_record: dict[str, Any],
+    ingestion_record: IngestionRecord,
     encoder: Encoder,
     dataset: Dataset,
     features: Features,
-    feature_report: dict[str, Any],
-    **readings: dict[str, Any],
+    feature_report: FeatureReport,
+    **readings: Reading,
 ) -> dict[str, Any]:
     """Describe every column of the rows that are trained, validated and tested on.
 
@@ -53,10 +55,9 @@ def describe_columns(
     Returns:
         `rows`, and `columns`: each as a `Column`, in the order of the table, then those of raw tables that it lacks.
     """
-    noise = [each for each in feature_report["findings"] if each["severity"] == "noise"]
     # The encoder says of all of these that they add nothing; the report on features says how.
-    dropped = noise if feature_report["on_noise"] == "drop" else []
-    found = {each["feature"]: f"{each['finding']} (leaks.on_noise: drop)" for each in dropped}
+    dropped = feature_report.noise if feature_report.on_noise == "drop" else []
+    found = {each.feature: f"{each.finding} (leaks.on_noise: drop)" for each in dropped}
     tables = {name.split(".")[-2]: reading for name, reading in readings.items()}
     columns = list_columns(
         feature_table,
@@ -64,7 +65,7 @@ def describe_columns(
         features,
         encoder.columns,
         {**encoder.dropped, **found},
-        ingestion_record.get("reading"),
+        ingestion_record.reading,
         tables,
     )
     return {"rows": len(feature_table), "columns": [asdict(column) for column in columns]}
@@ -76,8 +77,8 @@ def list_columns(
     features: Features,
     encoded: Sequence[NumericColumn | CategoricalColumn],
     why_not: Mapping[str, str],
-    reading: Mapping[str, Any] | None = None,
-    tables: Mapping[str, Mapping[str, Any]] | None = None,
+    reading: Reading | None = None,
+    tables: Mapping[str, Reading] | None = None,
 ) -> list[Column]:
     """List what became of every column, see `describe_columns`.
 
@@ -92,11 +93,11 @@ def list_columns(
     """
     used = {column.name: NUMBER if isinstance(column, NumericColumn) else CATEGORY for column in encoded}
     readers = _readers(columns_read(features, dataset), set(used))
-    notes = _notes(reading or {}, tables or {})
+    notes = _notes(reading, tables or {})
     for column in encoded:
         if column.input == "number" and used[column.name] == CATEGORY and column.name not in dataset.categorical:
             notes.setdefault(column.name, []).append(_JUMPS)
-    kinds = {} if reading is None else reading.get("kinds", {})
+    kinds = {} if reading is None else reading.kinds
     roles = {name: role for role, names in reversed(dataset.roles().items()) for name in names}
     columns = []
     for name in map(str, table.columns):
@@ -169,23 +170,23 @@ def _readers(reads: Mapping[str, Sequence[str]], used: set[str]) -> dict[str, li
     return found
 
 
-def _notes(reading: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+def _notes(reading: Reading | None, tables: Mapping[str, Reading]) -> dict[str, list[str]]:
     """What was said of columns when they were read; of those of raw tables with the table's name."""
-    notes = {name: list(said) for name, said in reading.get("notes", {}).items()}
+    notes = {} if reading is None else {name: list(said) for name, said in reading.notes.items()}
     for table, record in tables.items():
-        for name, said in record.get("notes", {}).items():
+        for name, said in record.notes.items():
             notes.setdefault(name, []).extend(f"{table}: {sentence}" for sentence in said)
     return notes
 
 
-def _left_behind(tables: Mapping[str, Mapping[str, Any]], taken: set[str]) -> list[Column]:
+def _left_behind(tables: Mapping[str, Reading], taken: set[str]) -> list[Column]:
     """Columns of raw tables that the vertical's own nodes did not take over under their names."""
     columns = []
     for table, record in tables.items():
-        rows = record["records"] - record["set_apart"]
-        for name, kind in record["kinds"].items():
+        rows = record.records - record.set_apart
+        for name, kind in record.kinds.items():
             if name not in taken:
-                missing = record.get("missing", {}).get(name, 0)
+                missing = record.missing.get(name, 0)
                 columns.append(
                     Column(
                         name,
@@ -196,7 +197,7 @@ def _left_behind(tables: Mapping[str, Mapping[str, Any]], taken: set[str]) -> li
                         distinct=None,
                         used_as=BY_CODE,
                         why_not=f"not taken over from the raw table {table}, unless under another name",
-                        notes=list(record.get("notes", {}).get(name, [])),
+                        notes=list(record.notes.get(name, [])),
                         table=table,
                     )
                 )

@@ -15,6 +15,7 @@ from lepton_pipeline.errors import DataError, nearest
 from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn, as_numbers, indicator_name
 from lepton_pipeline.features.jumps import jumping_numbers
 from lepton_pipeline.features.leaks import enforce_report
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Leaks
 
 FORMAT = 1
@@ -22,7 +23,7 @@ DESCRIPTION, ARRAYS = "encoder.json", "encoder.safetensors"
 
 
 def encode_rows(
-    feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset, feature_report: dict[str, Any], leaks: Leaks
+    feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset, feature_report: FeatureReport, leaks: Leaks
 ) -> tuple[Encoder, pd.DataFrame]:
     """Fit the encoder on the training rows and encode every row; see `jumping_numbers` for undeclared whole numbers.
 

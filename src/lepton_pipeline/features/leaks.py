@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from typing import Any
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from lepton_pipeline.data.expressions.expression import parse_expression
 from lepton_pipeline.errors import DataError, closest
 from lepton_pipeline.features.column_encoders import as_numbers
 from lepton_pipeline.features.noise import joint_auc, useless_features
+from lepton_pipeline.features.report import FeatureAlone, FeatureReport, Finding
 from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, features_alone, rarer_rows
 from lepton_pipeline.parameters import Dataset, Features, Leaks
 
@@ -34,7 +36,7 @@ NEARLY_CHANCE = 0.53
 
 Codes = npt.NDArray[np.intp]
 _EXCLUDE = "Exclude it (dataset.exclude)"
-_MEANING = {
+_MEANING: dict[str, tuple[Literal["leak", "suspect", "noise"], str]] = {
     "duplicates the target": ("leak", f"{_EXCLUDE}: it is the target in other words, or follows from it."),
     "an id": ("leak", f"{_EXCLUDE}, or declare it as dataset.id: what names rows says nothing about new ones."),
     "implausibly strong alone": (
@@ -58,7 +60,7 @@ def check_features(
     dataset: Dataset,
     leaks: Leaks,
     made: Features | None = None,
-) -> dict[str, Any]:
+) -> FeatureReport:
     """Look for features that give the target away, name rows, or add nothing; `docs/features.md` explains each finding.
 
     Args:
@@ -68,12 +70,6 @@ def check_features(
         dataset: the roles of the columns; dates are no features.
         leaks: the largest honest AUC, and the features that may exceed it.
         made: how features are made; what is computed from `dataset.time` alone is no leak.
-
-    Returns:
-        `rows` (training rows), `max_auc`, `on_leak`, `on_noise`; `features`: `name`, `kind`, `auc` of the feature alone
-        with its 95 % interval `low` .. `high`, and `missing` (fraction of rows), by falling AUC; `findings`:
-        `feature`, `finding`, `severity` ("leak"; "suspect", which never stops a run; or "noise"), `evidence` and
-        `advice`.
 
     Raises:
         DataError: a declared numeric column holds something else.
@@ -85,27 +81,28 @@ def check_features(
     training, labels = rows[train], seen["label"].to_numpy(np.intp)
     features = features_alone(training, labels[train])
     found = find_leaks(training, labels[train], features, leaks, known_by_time(made or Features(), dataset))
-    found += _noise(rows, labels, train, features, {finding["feature"] for finding in found})
-    return {
-        "rows": len(training),
-        **leaks.model_dump(exclude={"trusted"}),
-        "max_auc": _bound(leaks),
-        "features": [
-            {
-                "name": name,
-                "kind": _kind(feature_table[name], training[name]),
-                "auc": round(alone.auc, 4),
-                "low": round(alone.interval[0], 4),
-                "high": round(alone.interval[1], 4),
-                "missing": round(alone.missing, 4),
-            }
+    found += _noise(rows, labels, train, features, {finding.feature for finding in found})
+    return FeatureReport(
+        rows=len(training),
+        max_auc=_bound(leaks),
+        on_leak=leaks.on_leak,
+        on_noise=leaks.on_noise,
+        features=[
+            FeatureAlone(
+                name=name,
+                kind=_kind(feature_table[name], training[name]),
+                auc=round(alone.auc, 4),
+                low=round(alone.interval[0], 4),
+                high=round(alone.interval[1], 4),
+                missing=round(alone.missing, 4),
+            )
             for name, alone in features.items()
         ],
-        "findings": found,
-    }
+        findings=found,
+    )
 
 
-def enforce_report(report: dict[str, Any], leaks: Leaks) -> list[str]:
+def enforce_report(report: FeatureReport, leaks: Leaks) -> list[str]:
     """Stop on leaks, and name the features to drop.
 
     Args:
@@ -118,11 +115,9 @@ def enforce_report(report: dict[str, Any], leaks: Leaks) -> list[str]:
     Raises:
         DataError: a feature leaks and `on_leak` is "stop"; with the evidence and the remedy for each.
     """
-    leaking = [finding for finding in report["findings"] if finding["severity"] == "leak"]
+    leaking = [finding for finding in report.findings if finding.severity == "leak"]
     if leaking and leaks.on_leak == "stop":
-        lines = [
-            f"  - {each['feature']!r}, {each['finding']}: {each['evidence']}. {each['advice']}" for each in leaking
-        ]
+        lines = [f"  - {each.feature!r}, {each.finding}: {each.evidence}. {each.advice}" for each in leaking]
         raise DataError(
             "\n".join(
                 [
@@ -134,7 +129,7 @@ def enforce_report(report: dict[str, Any], leaks: Leaks) -> list[str]:
         )
     if leaks.on_noise == "warn":
         return []
-    return [finding["feature"] for finding in report["findings"] if finding["severity"] == "noise"]
+    return [finding.feature for finding in report.noise]
 
 
 def _require_known(trusted: list[str], features: list[str]) -> None:
@@ -182,7 +177,7 @@ def find_leaks(
     features: dict[str, Alone],
     leaks: Leaks,
     known: Collection[str] = (),
-) -> list[dict[str, str]]:
+) -> list[Finding]:
     """The worst that there is to say about each feature that leaks, or that is suspected of it.
 
     Args:
@@ -209,8 +204,8 @@ def find_leaks(
             limit = f"leaks.max_auc is {_bound(leaks):g}" if declared else f"above {PLAUSIBLE:g}, few honest ones are"
             said = f"{_shown(alone)}; {limit}"
             strong = _finding(name, "implausibly strong alone", said)
-            found.append(strong if declared else strong | {"severity": "suspect"})
-    suspects = {finding["feature"] for finding in found}
+            found.append(strong if declared else replace(strong, severity="suspect"))
+    suspects = {finding.feature for finding in found}
     honest = training[[name for name in features if name not in suspects]]
     return found + _outshining(honest, labels, features, {*leaks.trusted, *known})
 
@@ -226,7 +221,7 @@ def settling(labels: Codes, rows: int) -> float:
 
 def _outshining(
     training: pd.DataFrame, labels: Codes, features: dict[str, Alone], trusted: Collection[str]
-) -> list[dict[str, str]]:
+) -> list[Finding]:
     """Features that say more about the target than all others together, found one by one, the strongest first."""
     if rarer_rows(labels) < LEARNABLE:
         return []
@@ -235,7 +230,7 @@ def _outshining(
         for name, alone in features.items()
         if alone.auc >= BRIGHT and alone.interval[0] >= SURELY and name not in trusted
     ]
-    found: list[dict[str, str]] = []
+    found: list[Finding] = []
     others = training.drop(columns=repeating(training)) if bright else training
     for name in bright:
         alone = features[name]
@@ -252,7 +247,7 @@ def _outshining(
 
 def _noise(
     rows: pd.DataFrame, labels: Codes, train: npt.NDArray[np.bool_], features: dict[str, Alone], leaking: set[str]
-) -> list[dict[str, str]]:
+) -> list[Finding]:
     """Features that add nothing; leaking ones are left out, as beside them every other one adds nothing."""
     rows = rows.drop(columns=list(leaking))
     constant = _constant(rows[train])
@@ -329,6 +324,6 @@ def _shown(alone: Alone) -> str:
     return f"alone it reaches AUC {alone.auc:.3f} ({low:.3f} to {high:.3f}) in training rows"
 
 
-def _finding(feature: str, finding: str, evidence: str) -> dict[str, str]:
+def _finding(feature: str, finding: str, evidence: str) -> Finding:
     severity, advice = _MEANING[finding.partition(" of ")[0]]
-    return {"feature": feature, "finding": finding, "severity": severity, "evidence": evidence, "advice": advice}
+    return Finding(feature, finding, severity, evidence, advice)

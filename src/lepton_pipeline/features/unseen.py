@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import computed_field
+from pydantic.dataclasses import dataclass
 
+from lepton_pipeline.data.contracts.result import Example
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.causes import COMPARED, likely_cause, shown
 from lepton_pipeline.features.column_encoders import CategoricalColumn
@@ -37,7 +39,7 @@ class Unseen:
         unseen: rows whose value no training row had.
         known: share of the training rows whose value has a code of its own, None where that was not kept.
         certain: whether it was kept which values were rare; if not, these count as unseen.
-        examples: `row` and `value` of up to three new values, the most frequent first.
+        examples: up to three new values with a row of each, the most frequent first.
         cause: why they may be new, see `likely_cause`.
     """
 
@@ -49,9 +51,10 @@ class Unseen:
     unseen: int
     known: float | None
     certain: bool
-    examples: list[dict[str, Any]]
+    examples: list[Example]
     cause: str | None
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def share(self) -> float:
         """Of the rows with a value, those whose value is new."""
@@ -69,21 +72,18 @@ class Unseen:
     def __str__(self) -> str:
         """One sentence: column, rows, values, cause."""
         had = "were never seen in training" if self.certain else "were rare in training, or never seen"
-        examples = ", ".join(f"{shown(each['value'])} (row {each['row']})" for each in self.examples)
+        examples = ", ".join(f"{shown(each.value)} (row {each.row})" for each in self.examples)
         cause = f"; likely cause: {self.cause}" if self.cause else ""
         few = self.known is not None and self.known < NEARLY_ALL
         usual = f" (in training, {1 - (self.known or 0):.0%} of the values were rare)" if few else ""
         given = self.rows - self.missing
         return f"column {shown(self.column)}: {self.unseen:,} of {given:,} values {had}{usual}, e.g. {examples}{cause}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold, with the share and the sentence."""
-        return asdict(self) | {"share": self.share, "message": str(self)}
-
-    @classmethod
-    def from_dict(cls, described: Mapping[str, Any]) -> Unseen:
-        """Read what `to_dict` gave."""
-        return cls(**{each.name: described[each.name] for each in fields(cls)})
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def message(self) -> str:
+        """The same sentence."""
+        return str(self)
 
 
 def require_seen(found: Iterable[Unseen], share: float, vertical: str, where: str) -> None:
@@ -241,6 +241,6 @@ class _Tally:
             unseen=self.unseen,
             known=self._column.known,
             certain=self._column.rare is not None,
-            examples=[{"row": self._first[text], "value": text} for text, _ in self._counts.most_common(EXAMPLES)],
+            examples=[Example(self._first[text], text) for text, _ in self._counts.most_common(EXAMPLES)],
             cause=None if cause is None else f"{cause}{partly}",
         )

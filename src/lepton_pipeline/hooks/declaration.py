@@ -66,7 +66,7 @@ class DeclarationHook:
             if job.vertical not in self._by_clock or record is None or not record.exists():
                 continue
             # Records of before have none.
-            if (present := record.load().get("present")) is None:
+            if (present := record.load().present) is None:
                 continue
             dataset = f"params:{job.vertical}.dataset"
             catalog.save(dataset, catalog.load(dataset).model_copy(update={"present": present}))

@@ -8,17 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from kedro.framework.project import pipelines, settings
 from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
+from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.evaluation.copies_words import say_found
 from lepton_pipeline.features.column_record import Column, read_columns
+from lepton_pipeline.features.report import Finding
 from lepton_pipeline.reporting.report.columns import columns_notes, count_columns
 from lepton_pipeline.reporting.report.reading import reading_facts, waiting_facts
 from lepton_pipeline.terminal.columns import show_columns
@@ -68,8 +70,8 @@ class Checked:
     findings: list[str]
     columns: list[Column]
     seconds: dict[str, float]
-    reading: dict[str, Any] | None = None
-    readings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reading: Reading | None = None
+    readings: dict[str, Reading] = field(default_factory=dict)
     waiting: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -207,31 +209,31 @@ def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], se
     record, split = catalog.load(f"{name}.ingestion_record"), catalog.load(f"{name}.split")
     return Checked(
         vertical=name,
-        rows=main["rows"],
-        quarantined=main["quarantined"],
-        tables={table: (result["rows"], result["quarantined"]) for table, result in contracts.items()},
-        warnings=[warning for result in (*contracts.values(), main) for warning in result["warnings"]],
+        rows=main.rows,
+        quarantined=main.quarantined,
+        tables={table: (result.rows, result.quarantined) for table, result in contracts.items()},
+        warnings=[warning for result in (*contracts.values(), main) for warning in result.warnings],
         parts=_split_parts(split),
         findings=[
-            *said_findings(report["findings"], encoder.dropped),
+            *said_findings(report.findings, encoder.dropped),
             *say_found(catalog.load(f"{name}.copies_found")),
         ],
         columns=read_columns(catalog.load(f"{name}.columns")),
         seconds=seconds,
-        reading=record.get("reading"),
+        reading=record.reading,
         readings=readings,
-        waiting=waiting_facts(main, len(split), record["present"], record["since"]),
+        waiting=waiting_facts(main, len(split), record.present, record.since),
     )
 
 
-def said_findings(findings: Sequence[Mapping[str, Any]], dropped: Mapping[str, str]) -> list[str]:
+def said_findings(findings: Sequence[Finding], dropped: Mapping[str, str]) -> list[str]:
     """One sentence for each leak or suspect; one for all that add nothing alike and were not dropped for it."""
-    leaks = [each for each in findings if each["severity"] != "noise"]
-    said = [f"{each['feature']!r}, {each['finding']}: {each['evidence']}. {each['advice']}" for each in leaks]
+    leaks = [each for each in findings if each.severity != "noise"]
+    said = [f"{each.feature!r}, {each.finding}: {each.evidence}. {each.advice}" for each in leaks]
     useless: dict[tuple[str, str], list[str]] = {}
     for each in findings:
-        if each["severity"] == "noise" and each["feature"] not in dropped:
-            useless.setdefault((each["finding"], each["advice"]), []).append(repr(each["feature"]))
+        if each.severity == "noise" and each.feature not in dropped:
+            useless.setdefault((each.finding, each.advice), []).append(repr(each.feature))
     return said + [f"{', '.join(names)}: {finding}. {advice}" for (finding, advice), names in useless.items()]
 
 
@@ -262,7 +264,8 @@ def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:
 
 def _facts(checked: Checked, columns: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for raw in {**checked.readings, **checked.tables}:
-        yield from reading_facts(checked.readings.get(raw), _counts(checked.tables.get(raw)), raw)
+        counts = checked.tables.get(raw)
+        yield from reading_facts(checked.readings.get(raw), None if counts is None else _Counts(*counts), raw)
     yield from _rows(checked)
     yield from columns
     for warning in checked.warnings:
@@ -273,11 +276,12 @@ def _facts(checked: Checked, columns: list[tuple[str, str]]) -> Iterator[tuple[s
 
 
 def _rows(checked: Checked) -> list[tuple[str, str]]:
-    return reading_facts(checked.reading, _counts((checked.rows, checked.quarantined))) + checked.waiting
+    return reading_facts(checked.reading, _Counts(checked.rows, checked.quarantined)) + checked.waiting
 
 
-def _counts(counts: tuple[int, int] | None) -> dict[str, int] | None:
-    return None if counts is None else dict(zip(("rows", "quarantined"), counts, strict=True))
+class _Counts(NamedTuple):
+    rows: int
+    quarantined: int
 
 
 def _seconds(seconds: Mapping[str, float]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 
@@ -12,6 +11,7 @@ from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.kinds import find_kinds
 from lepton_pipeline.data.numbers import numbers_of
 from lepton_pipeline.data.raw_file import RawFile
+from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.data.values import typed_block, typed_column
 from lepton_pipeline.onboarding.codes import code_columns, missing_among_codes
 from lepton_pipeline.onboarding.dates import (
@@ -52,7 +52,7 @@ class Profile:
     doubts: dict[str, str]
     codes: dict[str, str] = field(default_factory=dict)
     moments: list[str] = field(default_factory=list)
-    reading: dict[str, Any] | None = None
+    reading: Reading | None = None
 
 
 def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole: bool = True) -> Profile:

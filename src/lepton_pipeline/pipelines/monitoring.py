@@ -10,6 +10,7 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.model.version import WatchedVersion
 from lepton_pipeline.operations.monitoring import new_rows, result
 from lepton_pipeline.operations.monitoring.page import render_page
 from lepton_pipeline.operations.monitoring.reference import Reference
@@ -83,7 +84,7 @@ def _rows(vertical: str) -> Pipeline:
 
 
 def _fetch_of(vertical: str) -> Callable[..., Any]:
-    def fetch_champion() -> tuple[Artefact, dict[str, Any], dict[str, Any], TrainingRows, TrainingRows]:
+    def fetch_champion() -> tuple[Artefact, WatchedVersion, dict[str, Any], TrainingRows, TrainingRows]:
         return fetch.fetch_champion(vertical)
 
     return fetch_champion
@@ -105,7 +106,7 @@ def compare_new_rows(
     table: pd.DataFrame,
     new: pd.DataFrame,
     model: Artefact,
-    version: dict[str, Any],
+    version: WatchedVersion,
     reference: dict[str, Any],
     learnt: TrainingRows,
     dataset: Dataset,
@@ -116,16 +117,5 @@ def compare_new_rows(
 ) -> dict[str, Any]:
     """Compare as `result.compare_new_rows` does."""
     kept = Reference.from_dict(reference) if reference else None
-    return result.compare_new_rows(
-        table,
-        new,
-        model,
-        version,
-        kept,
-        learnt,
-        dataset,
-        gate,
-        evaluation,
-        retraining,
-        monitoring,
-    )
+    today, champion = result.NewRows(table, new, dataset), result.Champion(model, version, kept, learnt)
+    return result.compare_new_rows(today, champion, gate, evaluation, retraining, monitoring)

@@ -11,12 +11,14 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.source import Raw
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
 from lepton_pipeline.parameters.jobs import SCORING
 from lepton_pipeline.pipelines.ingestion import is_made
 from lepton_pipeline.registry import fetch
 from lepton_pipeline.scoring import check, score
-from lepton_pipeline.scoring.check import QuarantinedRows
+from lepton_pipeline.scoring.check import CheckedRows, Declared, QuarantinedRows
+from lepton_pipeline.scoring.result import ScoringContract, ScoringRecord
 from lepton_pipeline.scoring.work import FinishedRows
 from lepton_pipeline.terminal.progress import show_rows
 
@@ -55,7 +57,7 @@ def create_pipeline(vertical: str) -> Pipeline:
 
 
 def _fetch_of(vertical: str) -> Callable[..., Any]:
-    def fetch_model(scoring: Scoring) -> tuple[Artefact, dict[str, Any]]:
+    def fetch_model(scoring: Scoring) -> tuple[Artefact, ModelVersion]:
         return fetch.fetch_model(vertical, scoring.version)
 
     return fetch_model
@@ -70,10 +72,10 @@ def _check_of(ready: bool) -> Callable[..., Any]:
         contract: Contract,
         features: Features,
         scoring: Scoring,
-    ) -> tuple[pd.DataFrame, QuarantinedRows, dict[str, Any]]:
-        parts = (dataset, ingestion, contract, features, scoring)
+    ) -> tuple[pd.DataFrame, QuarantinedRows, ScoringContract]:
+        declared = Declared(dataset, ingestion, contract, features, scoring, ready)
         with show_rows("checked") as show:
-            result, left_out, quarantine = check.check_input(raw, model, *parts, ready=ready, on_rows=show)
+            result, left_out, quarantine = check.check_input(raw, model, declared, show)
         return left_out, quarantine, result
 
     return check_input
@@ -83,8 +85,8 @@ def _score_of(ready: bool) -> Callable[..., Any]:
     def score_input(
         raw: Raw,
         model: Artefact,
-        version: dict[str, Any],
-        checked: dict[str, Any],
+        version: ModelVersion,
+        checked: ScoringContract,
         left_out: pd.DataFrame,
         folder: Path,
         dataset: Dataset,
@@ -92,9 +94,9 @@ def _score_of(ready: bool) -> Callable[..., Any]:
         contract: Contract,
         features: Features,
         scoring: Scoring,
-    ) -> tuple[FinishedRows, dict[str, Any]]:
-        parts = (dataset, ingestion, contract, features, scoring)
-        with show_rows("scored", checked["rows"]) as show:
-            return score.score_input(raw, model, version, checked, left_out, folder, *parts, ready=ready, on_rows=show)
+    ) -> tuple[FinishedRows, ScoringRecord]:
+        declared = Declared(dataset, ingestion, contract, features, scoring, ready)
+        with show_rows("scored", checked.rows) as show:
+            return score.score_input(CheckedRows(raw, checked, left_out), model, version, folder, declared, show)
 
     return score_input

@@ -7,17 +7,17 @@ from typing import Any
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.model.version import ModelVersion, WatchedVersion
 from lepton_pipeline.registry.champion import CHAMPION, champion_of
 from lepton_pipeline.registry.versions import all_versions, load_artefact, load_reference, load_training_rows
 from lepton_pipeline.statistics.estimates import Estimate
-from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.tracking.flat import INTERVALS
 
 # Those by which a gate may decide.
 _METRICS = ("auc", "average_precision", "f1")
 
 
-def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, dict[str, Any]]:
+def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, ModelVersion]:
     """Load a version of a vertical's registered model.
 
     Args:
@@ -25,7 +25,7 @@ def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, dict[s
         version: which one; None for the champion.
 
     Returns:
-        The artefact, and what it is: `name`, `version`, `alias` ("champion" or ""), `run_id`, `weights_sha256`.
+        The artefact, and what it is.
 
     Raises:
         ConfigurationError: there is no such version, or no champion yet.
@@ -53,26 +53,20 @@ def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, dict[s
             f"version {chosen} of {name} cannot score: {error}; restore its files, or choose another version: "
             f"--params {name}.scoring.version=…"
         ) from error
-    return artefact, {
-        "name": name,
-        "version": chosen,
-        "alias": CHAMPION if champion == chosen else "",
-        "run_id": registered.run_id,
-        "weights_sha256": artefact.classifier.weights_sha256,
-    }
+    alias = CHAMPION if champion == chosen else ""
+    weights = artefact.classifier.weights_sha256
+    return artefact, ModelVersion(name, chosen, alias, registered.run_id, weights)
 
 
-def fetch_champion(name: str) -> tuple[Artefact, dict[str, Any], dict[str, Any], TrainingRows, TrainingRows]:
+def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, dict[str, Any], TrainingRows, TrainingRows]:
     """Load the champion with all that new rows are compared by.
 
     Args:
         name: the vertical.
 
     Returns:
-        The artefact; what it is, as `fetch_model` says, with `trained_until` (text, or None), `trained_rows` and `test`
-        (by metric a figure as `evaluate` has them, none without an interval); its reference, empty where none was kept
-        with it; the rows that it has learnt from, and all rows that were known when it was trained (where no reference
-        was kept, the former).
+        The artefact; what it is; its reference, empty where none was kept with it; the rows that it has learnt from,
+        and all rows that were known when it was trained (where no reference was kept, the former).
 
     Raises:
         ConfigurationError: there is no champion yet.
@@ -82,13 +76,13 @@ def fetch_champion(name: str) -> tuple[Artefact, dict[str, Any], dict[str, Any],
 
     client = mlflow.MlflowClient()
     artefact, version = fetch_model(name)
-    tags = client.get_model_version(name, str(version["version"])).tags
-    learnt = load_training_rows(client, name, version["version"])
+    tags = client.get_model_version(name, str(version.version)).tags
+    learnt = load_training_rows(client, name, version.version)
     try:
-        reference, seen = load_reference(client, name, version["version"]) or ({}, learnt)
+        reference, seen = load_reference(client, name, version.version) or ({}, learnt)
     except DataError as error:
         raise DataError(
-            f"version {version['version']} of {name} cannot be monitored: {error} "
+            f"version {version.version} of {name} cannot be monitored: {error} "
             f"Restore the folder in MLflow's artifacts, or train again: kedro run --pipelines {name}"
         ) from error
     keys = {metric: [f"test.{metric}", f"test.{metric}.low", f"test.{metric}.high"] for metric in _METRICS}
@@ -96,9 +90,9 @@ def fetch_champion(name: str) -> tuple[Artefact, dict[str, Any], dict[str, Any],
     for metric, names in keys.items():
         if all(key in tags for key in names):
             value, low, high = (float(tags[key]) for key in names)
-            test[metric] = to_plain(Estimate(value, low, high, INTERVALS in tags))
-    known = {"trained_until": learnt.until, "trained_rows": len(learnt.hashes), "test": test}
-    return artefact, version | known, reference, learnt, seen
+            test[metric] = Estimate(value, low, high, INTERVALS in tags)
+    watched = WatchedVersion(**vars(version), trained_until=learnt.until, trained_rows=len(learnt.hashes), test=test)
+    return artefact, watched, reference, learnt, seen
 
 
 def _no_champion(name: str, versions: list[int]) -> str:

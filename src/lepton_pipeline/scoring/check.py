@@ -26,23 +26,38 @@ from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.raw_values import is_infinite
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
+from lepton_pipeline.scoring.result import ScoringContract
 
 ROW = "input_row"
 _NAMES_CHARACTERS = 1000
 
 
+@dataclass(frozen=True)
+class Declared:
+    """What a vertical declares of its scoring.
+
+    Attributes:
+        dataset: roles of columns; the target, and what only fairness or nothing is about, need not be there.
+        ingestion: how text becomes values.
+        contract: expectations, and the largest fraction of rows that may be quarantined.
+        features: columns that are made later.
+        scoring: rows of a chunk, how many reasons stand beside a score, and beside which; whether values that are new
+            stop it.
+        ready: the rows are those that a vertical's own code has made, so that only what the model reads must be there,
+            and the columns of windows are there already.
+    """
+
+    dataset: Dataset
+    ingestion: Ingestion
+    contract: Contract
+    features: Features
+    scoring: Scoring
+    ready: bool = False
+
+
 def check_input(
-    raw: Raw,
-    model: Artefact,
-    dataset: Dataset,
-    ingestion: Ingestion,
-    contract: Contract,
-    features: Features,
-    scoring: Scoring,
-    *,
-    ready: bool = False,
-    on_rows: Callable[[int], None] | None = None,
-) -> tuple[dict[str, Any], pd.DataFrame, QuarantinedRows]:
+    raw: Raw, model: Artefact, declared: Declared, on_rows: Callable[[int], None] | None = None
+) -> tuple[ScoringContract, pd.DataFrame, QuarantinedRows]:
     """Hold the rows to what of the contract can be known before their labels are.
 
     The types of the columns, and the result, are those that the rows would have if they were read at once.
@@ -50,43 +65,36 @@ def check_input(
     Args:
         raw: table files or a table.
         model: what is to score them, for the columns it reads.
-        dataset: roles of columns; the target, and what only fairness or nothing is about, need not be there.
-        ingestion: how text becomes values.
-        contract: expectations.
-        features: columns that are made later.
-        scoring: rows of a chunk.
-        ready: the rows are those that a vertical's own code has made, so that only what the model reads must be there.
+        declared: of the vertical.
         on_rows: called with the number of rows that are checked, chunk by chunk.
 
     Returns:
-        The result as of `check_contract`, with `kinds` (of the columns), `files` (see `Source.fingerprints`),
-        `file_names` and `sha256` (of all files), `reasons` (of quarantine, each with its number of rows), `left_out`
-        (declared expectations that read the target or a column that is not there) and `unseen` (by column, see
-        `Unseen`, where rows hold values that no training row had). The quarantined rows as numbers `input_row`, counted
-        from 0 over all files. The same rows whole, to be written chunk by chunk.
+        The result. The quarantined rows as numbers `input_row`, counted from 0 over all files. The same rows whole, to
+        be written chunk by chunk.
 
     Raises:
         ConfigurationError: a declared expectation cannot be understood.
         DataError: there is no row, all rows of a file stand in another one, a column is absent, or values cannot be
             read as declared or as the model needs them.
     """
+    dataset, contract, features = declared.dataset, declared.contract, declared.features
     if problems := check_declarations(contract):
         raise ConfigurationError("\n".join(problems))
-    ingestion = with_dates(ingestion, model)
-    source = Source.open(raw, ingestion, _needed(model, dataset, contract, features, ready))
+    ingestion = with_dates(declared.ingestion, model)
+    source = Source.open(raw, ingestion, _needed(model, declared))
     _refuse_own_names(source.names)
     keys = key_columns(dataset, contract, features)
     numbers = {name for name, kind in model.inputs.items() if kind == "number"} | set(dataset.numeric)
     numbers |= {window.of for window in features.windows.values() if window.of is not None}
     texts = {name for name, kind in model.inputs.items() if kind == "text"}
     wanted = Wanted(keys, numbers - keys, texts, model.derivation.zones)
-    survey = source.survey(wanted, rows=scoring.chunk_rows)
+    survey = source.survey(wanted, rows=declared.scoring.chunk_rows)
     survey.require_whole(contract.max_quarantined, "contract.max_quarantined")
     kinds, rows = survey.kinds.of, survey.kinds.rows
     _refuse_texts(model, dataset, survey.kinds, keys)
 
     def chunks(show: Callable[[int], None] | None = None) -> Iterator[pd.DataFrame]:
-        for chunk in source.chunks(scoring.chunk_rows):
+        for chunk in source.chunks(declared.scoring.chunk_rows):
             yield chunk.typed(kinds, ingestion)
             if show is not None:
                 show(chunk.stop)
@@ -107,7 +115,7 @@ def check_input(
         # A quarantined row may not have what they are computed of.
         for chunk in chunks():
             counts.add_derived(chunk[~chunk.index.isin(quarantine.rows)])
-    unseen = [each for each in counts.found() if each.certain or each.share >= scoring.unseen_share]
+    unseen = [each for each in counts.found() if each.certain or each.share >= declared.scoring.unseen_share]
 
     def column(name: str) -> pd.Series:
         return pd.Series(pd.concat([chunk[name] for chunk in chunks()]))
@@ -116,18 +124,34 @@ def check_input(
         report_check(_evidence(each, chunks), check, each.verdict, rows, column)
         for check, each in zip(checks, found, strict=True)
     ]
-    result = {
-        **report_checks(reported, "contract", rows, len(quarantine.rows), contract.max_quarantined),
-        "kinds": kinds,
-        "reading": survey.record(),
-        "files": files,
-        "file_names": ", ".join(file["name"] for file in files)[:_NAMES_CHARACTERS],
-        "sha256": hashlib.sha256(json.dumps(files).encode()).hexdigest(),
-        "reasons": quarantine.reasons(),
-        "left_out": [f"{check.sentence} ({check.key})" for check in left_out],
-        "unseen": {each.column: each.to_dict() for each in unseen},
-    }
+    kept = report_checks(reported, "contract", rows, len(quarantine.rows), contract.max_quarantined)
+    result = ScoringContract(
+        **vars(kept),
+        kinds=kinds,
+        reading=survey.record(),
+        files=files,
+        file_names=", ".join(file["name"] for file in files)[:_NAMES_CHARACTERS],
+        sha256=hashlib.sha256(json.dumps(files).encode()).hexdigest(),
+        reasons=quarantine.reasons(),
+        left_out=[f"{check.sentence} ({check.key})" for check in left_out],
+        unseen={each.column: each for each in unseen},
+    )
     return result, pd.DataFrame({ROW: quarantine.rows}), quarantine
+
+
+@dataclass(frozen=True)
+class CheckedRows:
+    """Rows to score, as they were checked.
+
+    Attributes:
+        raw: table files or a table.
+        result: of the check.
+        left_out: `input_row` of the quarantined rows.
+    """
+
+    raw: Raw
+    result: ScoringContract
+    left_out: pd.DataFrame
 
 
 def with_dates(ingestion: Ingestion, model: Artefact) -> Ingestion:
@@ -186,12 +210,11 @@ class QuarantinedRows:
                 return
 
 
-def _needed(
-    model: Artefact, dataset: Dataset, contract: Contract, features: Features, ready: bool
-) -> dict[str, list[str]]:
+def _needed(model: Artefact, declared: Declared) -> dict[str, list[str]]:
     """Columns that must be there, by what needs them."""
+    dataset, features = declared.dataset, declared.features
     needed = {"the signature of the model": list(model.inputs)}
-    if ready:
+    if declared.ready:
         return needed
     made = set(features.names())
     if features.windows:
@@ -202,7 +225,7 @@ def _needed(
     named = {f"dataset.{role}": roles[role] for role in ("id", "time")}
     named |= {
         f"contract.expectations[{at}]": each.columns()
-        for at, each in enumerate(contract.expectations)
+        for at, each in enumerate(declared.contract.expectations)
         if each.expect != "column_to_exist"
         and not each.expect.startswith("table_")
         # One that reads the target is left out as a whole.

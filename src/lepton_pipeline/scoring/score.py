@@ -14,14 +14,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.contracts.report import require_kept
-from lepton_pipeline.data.source import Chunk, Raw, Source
+from lepton_pipeline.data.source import Chunk, Source
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import add_features, window_delays
-from lepton_pipeline.features.unseen import Unseen, require_seen
+from lepton_pipeline.features.unseen import require_seen
 from lepton_pipeline.features.windows import window_feature
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
-from lepton_pipeline.scoring.check import ROW, with_dates
+from lepton_pipeline.model.version import ModelVersion
+from lepton_pipeline.parameters import Dataset, Features, Scoring
+from lepton_pipeline.scoring.check import ROW, CheckedRows, Declared, with_dates
+from lepton_pipeline.scoring.result import ScoringRecord
 from lepton_pipeline.scoring.work import FinishedRows, Work
 from lepton_pipeline.tracking.lineage import package_sha256
 
@@ -32,21 +34,13 @@ _ROWS_AT_ONCE = 100_000
 
 
 def score_input(
-    raw: Raw,
+    rows: CheckedRows,
     model: Artefact,
-    version: dict[str, Any],
-    checked: dict[str, Any],
-    left_out: pd.DataFrame,
+    version: ModelVersion,
     folder: Path,
-    dataset: Dataset,
-    ingestion: Ingestion,
-    contract: Contract,
-    features: Features,
-    scoring: Scoring,
-    *,
-    ready: bool = False,
+    declared: Declared,
     on_rows: Callable[[int], None] | None = None,
-) -> tuple[FinishedRows, dict[str, Any]]:
+) -> tuple[FinishedRows, ScoringRecord]:
     """Score all rows that are not quarantined.
 
     Columns over earlier rows (`features.windows`) are computed of all rows at once, in order of time; everything else
@@ -54,26 +48,18 @@ def score_input(
     rows, model, declaration and code.
 
     Args:
-        raw: what was checked.
+        rows: what was checked.
         model: what scores.
-        version: `name`, `version`, `run_id` and `weights_sha256` of the model.
-        checked: the result of `check_input`.
-        left_out: `input_row` of the quarantined rows.
+        version: of the model.
         folder: for finished chunks.
-        dataset: the id and the time of a row are repeated beside its score.
-        ingestion: how text becomes values.
-        contract: largest fraction of rows that may be quarantined.
-        features: windows.
-        scoring: rows of a chunk, how many reasons stand beside a score, and beside which; whether values that are new
-            stop it.
-        ready: the columns of the windows are there already.
+        declared: of the vertical.
         on_rows: called with the number of rows that are done, chunk by chunk.
 
     Returns:
         The scored rows, to be written chunk by chunk: `input_row` (counted from 0 over all files), the columns of
         `dataset.id` and `dataset.time` as far as they are there, `probability` (float64), `decision` (bool), `reasons`
         (text, where some are asked for; empty beside a row that gets none), `model_version` (int64). The record of the
-        scoring, ready for JSON; its `without_history` counts by window the rows that have nothing to look back to.
+        scoring.
 
     Raises:
         ContractError: the rows break the contract, see `require_kept`.
@@ -81,42 +67,42 @@ def score_input(
             the model cannot read them.
     """
     started = perf_counter()
-    require_kept(checked, checked["reasons"], contract.max_quarantined)
-    # A result that an earlier version has left does not say.
-    unseen = checked.get("unseen", {})
+    checked, dataset, features, scoring = rows.result, declared.dataset, declared.features, declared.scoring
+    require_kept(checked, checked.reasons, declared.contract.max_quarantined)
     if scoring.unseen == "stop":
-        found = map(Unseen.from_dict, unseen.values())
-        require_seen(found, scoring.unseen_share, version["name"], checked["file_names"])
-    source = Source.open(raw, with_dates(ingestion, model), {"the signature of the model": []})
-    if source.fingerprints() != checked["files"]:
+        require_seen(checked.unseen.values(), scoring.unseen_share, version.name, checked.file_names)
+    source = Source.open(rows.raw, with_dates(declared.ingestion, model), {"the signature of the model": []})
+    if source.fingerprints() != checked.files:
         raise DataError("the rows to score have changed since they were checked; run again without options.")
-    names = [name for name in (dataset.id, dataset.time) if name is not None and name in checked["kinds"]]
+    names = [name for name in (dataset.id, dataset.time) if name is not None and name in checked.kinds]
     if taken := [name for name in names if name in _OWN]:
         raise DataError(f"column {taken[0]!r} has the name of one that scoring adds; rename it, or declare another.")
-    parts = {"dataset": dataset, "ingestion": ingestion, "contract": contract, "features": features, "scoring": scoring}
-    declared = {part: declaration.model_dump(mode="json") for part, declaration in parts.items()}
-    manifest = {"files": checked["files"], "model": version, "declared": declared, "code": package_sha256()}
+    parts = {part: each.model_dump(mode="json") for part, each in vars(declared).items() if part != "ready"}
+    manifest = {"files": checked.files, "model": vars(version), "declared": parts, "code": package_sha256()}
     work = Work.resume(folder, manifest)
-    windows = features if features.windows and not ready else None
-    kept = _KeptRows(source, checked["kinds"], left_out[ROW].to_numpy(), dataset, windows)
+    windows = features if features.windows and not declared.ready else None
+    kept = _KeptRows(source, checked.kinds, rows.left_out[ROW].to_numpy(), dataset, windows)
     totals = _Totals()
-    for number, (stop, rows) in enumerate(kept.chunks(scoring.chunk_rows)):
+    for number, (stop, make) in enumerate(kept.chunks(scoring.chunk_rows)):
         if not work.has(number):
-            work.write(number, _scored(rows(), model, version["version"], names, scoring))
+            work.write(number, _scored(make(), model, version.version, names, scoring))
         totals.add(work.read(number))
         if on_rows is not None:
             on_rows(stop)
-    return FinishedRows(work), {
-        "model": version,
-        "threshold": model.threshold,
-        "files": checked["files"],
-        "rows": checked["rows"],
-        "quarantined": checked["quarantined"],
-        "unseen": unseen,
-        "without_history": kept.without_history(),
-        **totals.figures(),
-        "seconds": round(perf_counter() - started, 1),
-    }
+    return FinishedRows(work), ScoringRecord(
+        model=version,
+        threshold=model.threshold,
+        files=checked.files,
+        rows=checked.rows,
+        quarantined=checked.quarantined,
+        unseen=checked.unseen,
+        without_history=kept.without_history(),
+        scored=totals.scored,
+        positives=totals.positives,
+        share_positive=totals.positives / max(totals.scored, 1),
+        mean_score=totals.mean,
+        seconds=round(perf_counter() - started, 1),
+    )
 
 
 def _scored(rows: pd.DataFrame, model: Artefact, version: int, names: list[str], scoring: Scoring) -> pd.DataFrame:
@@ -192,18 +178,14 @@ class _Totals:
     """Figures over all chunks."""
 
     def __init__(self) -> None:
-        self._scored = self._positives = self._sum = 0
+        self.scored = self.positives = self._sum = 0
 
     def add(self, rows: pd.DataFrame) -> None:
-        self._scored += len(rows)
-        self._positives += int(rows["decision"].sum())
+        self.scored += len(rows)
+        self.positives += int(rows["decision"].sum())
         self._sum += sum(np.rint(rows["probability"].to_numpy() * _UNITS).astype(np.int64).tolist())
 
-    def figures(self) -> dict[str, Any]:
-        scored = max(self._scored, 1)
-        return {
-            "scored": self._scored,
-            "positives": self._positives,
-            "share_positive": self._positives / scored,
-            "mean_score": self._sum / _UNITS / scored,
-        }
+    @property
+    def mean(self) -> float:
+        """Mean of the probabilities."""
+        return self._sum / _UNITS / max(self.scored, 1)

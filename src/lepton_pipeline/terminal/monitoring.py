@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lepton_pipeline.data.reading import IngestionRecord
 from lepton_pipeline.operations.monitoring.words import drift_text, quality_text
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
@@ -52,8 +53,9 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _reading(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Which files were read for the rows of today."""
     facts: list[tuple[str, str]] = []
-    for table, record in results.get("readings", {}).items():
-        facts += reading_facts(record, None, table) + note_facts(record.get("notes", {}), table)
-    reading = results.get("monitoring.ingestion_record", {}).get("reading")
+    for table, read in results.get("readings", {}).items():
+        facts += reading_facts(read, None, table) + note_facts(read.notes, table)
+    record: IngestionRecord | None = results.get("monitoring.ingestion_record")
+    reading = None if record is None else record.reading
     facts += reading_facts(reading, results.get("monitoring.contract_result"))
-    return facts + note_facts((reading or {}).get("notes", {}))
+    return facts + note_facts({} if reading is None else reading.notes)

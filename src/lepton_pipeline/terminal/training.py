@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lepton_pipeline.data.contracts.result import ContractResult
+from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.evaluation.copies_words import said_copies
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import SAME, GateDecision, verdict
 from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import read_columns
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
 from lepton_pipeline.reporting.report.words import lower_first, parts_of, taught
@@ -95,12 +98,13 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
         facts.append(("caution", caution))
     facts += _rows(results)
     facts += columns
-    if report := results.get("feature_report"):
-        for each in report["findings"]:
+    report: FeatureReport | None = results.get("feature_report")
+    if report:
+        for each in report.findings:
             # What was left out stands in the table of columns.
-            if each["severity"] != "noise" or report["on_noise"] != "drop":
-                advice = "" if each["severity"] == "noise" else f". {each['advice']}"
-                facts.append(("warning", f"{each['feature']}: {each['finding']}: {each['evidence']}{advice}"))
+            if each.severity != "noise" or report.on_noise != "drop":
+                advice = "" if each.severity == "noise" else f". {each.advice}"
+                facts.append(("warning", f"{each.feature}: {each.finding}: {each.evidence}{advice}"))
     if metrics := results.get("metrics"):
         if before := metrics.uncalibrated:
             after = metrics.model["ece"].value
@@ -127,25 +131,29 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
 def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Which files were read, and what became of their rows."""
     facts: list[tuple[str, str]] = []
-    tables, readings = results.get("tables", {}), results.get("readings", {})
+    tables: Mapping[str, ContractResult] = results.get("tables", {})
+    readings: Mapping[str, Reading] = results.get("readings", {})
     for raw in {**readings, **tables}:
         facts += reading_facts(readings.get(raw), tables.get(raw), raw)
-        facts.extend(("warning", f"{raw}: {message}") for message in tables.get(raw, {}).get("warnings", []))
-    contract, record = results.get("contract_result"), results.get("ingestion_record", {})
-    reading = record.get("reading")
+        warnings = tables[raw].warnings if raw in tables else []
+        facts.extend(("warning", f"{raw}: {message}") for message in warnings)
+    contract: ContractResult | None = results.get("contract_result")
+    record: IngestionRecord | None = results.get("ingestion_record")
+    reading = None if record is None else record.reading
     facts += reading_facts(reading, contract)
     if contract and "split" in results:
-        facts += waiting_facts(contract, len(results["split"]), record.get("present"), record.get("since"))
+        if record is not None:
+            facts += waiting_facts(contract, len(results["split"]), record.present, record.since)
         counts = results["split"]["part"].value_counts()
         held = f"{counts['validation']:,} for validation, {counts['test']:,} for the test"
         left_out = f", {counts['gap']:,} left out between them" if "gap" in counts else ""
         facts.append(("", f"{counts['train']:,} for training, {held}{left_out}"))
     if contract:
-        facts.extend(("warning", message) for message in contract["warnings"])
+        facts.extend(("warning", message) for message in contract.warnings)
     if "columns" not in results:
-        for table, record in readings.items():
-            facts += note_facts(record.get("notes", {}), table)
-        facts += note_facts((reading or {}).get("notes", {}))
+        for table, read in readings.items():
+            facts += note_facts(read.notes, table)
+        facts += note_facts({} if reading is None else reading.notes)
     return facts
 
 

@@ -12,9 +12,11 @@ from lepton_pipeline.data import sql
 from lepton_pipeline.data.as_of import rows_there
 from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.contracts.contract import check_raw_table, enforce_contract
+from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.data.ingest import read_table, record_table
 from lepton_pipeline.data.raw_file import RawFile
+from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
@@ -87,7 +89,7 @@ def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = 
 
     def query_tables(
         text: str, dataset: Dataset, contract: Contract, features: Features, *rows: pd.DataFrame
-    ) -> tuple[pd.DataFrame, dict[str, Any]]:
+    ) -> tuple[pd.DataFrame, IngestionRecord]:
         found = sql.run_query(text, dict(zip(names, rows, strict=True)), dataset, file)
         return number_rows(found, dataset, contract, features)
 
@@ -102,7 +104,7 @@ def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = 
 
 def number_rows(
     made: pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, IngestionRecord]:
     """Number the rows that were there at `dataset.as_of` from 0 and record what they are.
 
     Args:
@@ -134,7 +136,7 @@ def _reader_of(name: str) -> Callable[..., Any]:
         contract: Contract,
         dataset: Dataset,
         features: Features,
-    ) -> tuple[Rows, dict[str, Any]]:
+    ) -> tuple[Rows, Reading]:
         return read_table(raw, ingestion, contract, name, dataset, features)
 
     return read
@@ -143,7 +145,7 @@ def _reader_of(name: str) -> Callable[..., Any]:
 def _check_of(name: str, references: tuple[str, ...]) -> Callable[..., Any]:
     def check_contract(
         table: Rows, contract: Contract, *others: Rows
-    ) -> tuple[dict[str, Any], pd.DataFrame, dict[str, Any]]:
+    ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
         return check_raw_table(table, contract, name, dict(zip(references, others, strict=True)))
 
     return check_contract

@@ -117,7 +117,7 @@ def test_texts_among_declared_numbers_are_counted_in_all_chunks(rows):
     found = check_chunks(chunked(wrong, 10), checks)
     number = found[0]
     assert (number.verdict.success, number.rows.tolist()) == (False, [25])
-    message = report_check(number.evidence, checks[0], number.verdict, 30)["message"]
+    message = report_check(number.evidence, checks[0], number.verdict, 30).message
     assert "1 of 30 rows (3.33%) hold no number, e.g. 'old' (row 25)" in message
     # What compares numbers is not tried on texts.
     assert found[1].verdict.blocked == "column 'age' does not hold numbers"

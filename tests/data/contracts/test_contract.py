@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 from typing import Any
 
@@ -13,9 +12,11 @@ import pytest
 
 from lepton_pipeline.data.contracts import validation
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
+from lepton_pipeline.data.contracts.result import ContractResult, Example, ExpectationResult
 from lepton_pipeline.data.contracts.validation import great_expectations_context, quiet_great_expectations
 from lepton_pipeline.errors import ConfigurationError, ContractError, DataError
 from lepton_pipeline.parameters import Contract, Dataset, Features
+from lepton_pipeline.system.records import from_json, to_json
 
 DATASET = Dataset(target="default", positive=1, id="ID", numeric=["LIMIT"])
 Checked = tuple[dict[str, Any], pd.DataFrame, dict[str, bytes]]
@@ -49,9 +50,9 @@ def enforce(table: pd.DataFrame, checked: Checked, max_quarantined: float = 0.5)
     return enforce_contract(table, checked[1], checked[0], contract_of(max_quarantined=max_quarantined)).frame()
 
 
-def declared(result: dict[str, Any], position: int = 0) -> dict[str, Any]:
+def declared(result: ContractResult, position: int = 0) -> ExpectationResult:
     # The implied existence of its columns carries the same key and comes earlier.
-    return [each for each in result["expectations"] if each["declared"] == f"contract.expectations[{position}]"][-1]
+    return [each for each in result.expectations if each.declared == f"contract.expectations[{position}]"][-1]
 
 
 def between(column: str = "AGE", low: float = 18, high: float = 110, **rest: Any) -> dict[str, Any]:
@@ -62,9 +63,9 @@ def test_a_kept_contract_hands_every_row_on(table: pd.DataFrame):
     before = table.copy(deep=True)
     checked = check(table, between(low=0))
     result, quarantine, _ = checked
-    assert result["success"]
-    assert (result["rows"], result["quarantined"], result["stops"], result["warnings"]) == (20, 0, [], [])
-    assert all(each["success"] and each["evaluated"] for each in result["expectations"])
+    assert result.success
+    assert (result.rows, result.quarantined, result.stops, result.warnings) == (20, 0, [], [])
+    assert all(each.success and each.evaluated for each in result.expectations)
     assert quarantine.empty
     assert list(quarantine.columns) == [*table.columns, "quarantine_reasons"]
     pd.testing.assert_frame_equal(enforce(table, checked), before)
@@ -73,7 +74,7 @@ def test_a_kept_contract_hands_every_row_on(table: pd.DataFrame):
 
 def test_implied_expectations_come_first(table: pd.DataFrame):
     result, _, _ = check(table, between())
-    assert [each["sentence"] for each in result["expectations"]] == [
+    assert [each.sentence for each in result.expectations] == [
         "default exists",
         "ID exists",
         "LIMIT exists",
@@ -87,11 +88,11 @@ def test_implied_expectations_come_first(table: pd.DataFrame):
 def test_stop(table: pd.DataFrame):
     checked = check(table, between("LIMIT", 0, 100, strict_min=True, on_failure="stop"))
     result, quarantine, _ = checked
-    assert not result["success"]
+    assert not result.success
     assert quarantine.empty
     reported = declared(result)
-    assert (reported["unexpected"], reported["unexpected_fraction"]) == (1, 0.05)
-    assert reported["examples"] == [{"row": 100, "value": 0.0}]
+    assert (reported.unexpected, reported.unexpected_fraction) == (1, 0.05)
+    assert reported.examples == [Example(100, 0.0)]
     with pytest.raises(
         ContractError, match=r"LIMIT above 0 and at most 100 .*1 of 20 rows.*0\.0 \(row 100\)"
     ) as caught:
@@ -113,8 +114,8 @@ def test_quarantine(table: pd.DataFrame):
         table, between(on_failure="quarantine"), between("ID", 2, 50, on_failure="quarantine", description="known ID")
     )
     result, quarantine, _ = checked
-    assert result["success"]
-    assert result["quarantined"] == 2
+    assert result.success
+    assert result.quarantined == 2
     assert quarantine["quarantine_reasons"].to_dict() == {
         100: ["known ID"],
         102: ["AGE between 18 and 110", "known ID"],
@@ -141,7 +142,7 @@ def test_too_many_quarantined(table: pd.DataFrame):
     expectation = between(low=25, on_failure="quarantine")
     contract = contract_of(expectation, max_quarantined=0.09)
     result, quarantine, shown = check_contract(table, DATASET, contract, Features())
-    assert not result["success"]
+    assert not result.success
     assert shown is result
     with pytest.raises(ContractError) as caught:
         enforce_contract(table, quarantine, result, contract)
@@ -155,11 +156,11 @@ def test_warn(table: pd.DataFrame):
         table, {"expect": "column_values_to_be_in_set", "column": "SEX", "value_set": ["f"], "on_failure": "warn"}
     )
     result, quarantine, _ = checked
-    assert result["success"]
+    assert result.success
     assert quarantine.empty
-    assert not declared(result)["success"]
-    assert len(result["warnings"]) == 1
-    assert "SEX in set ['f'] (contract.expectations[0]): 10 of 20 rows (50.00%)" in result["warnings"][0]
+    assert not declared(result).success
+    assert len(result.warnings) == 1
+    assert "SEX in set ['f'] (contract.expectations[0]): 10 of 20 rows (50.00%)" in result.warnings[0]
     assert len(enforce(table, checked)) == 20
 
 
@@ -178,9 +179,9 @@ def test_what_cannot_be_evaluated_stops_even_where_a_failure_would_warn(
 ):
     checked = check(table, {**expectation, "on_failure": on_failure}, between(low=0))
     reported = declared(checked[0])
-    assert (reported["success"], reported["evaluated"]) == (False, False)
-    assert said in reported["error"]
-    assert declared(checked[0], 1)["success"]
+    assert (reported.success, reported.evaluated) == (False, False)
+    assert said in reported.error
+    assert declared(checked[0], 1).success
     with pytest.raises(ContractError, match="could not be evaluated") as caught:
         enforce(table, checked)
     assert said in str(caught.value)
@@ -189,10 +190,10 @@ def test_what_cannot_be_evaluated_stops_even_where_a_failure_would_warn(
 def test_a_text_among_numbers_that_cannot_be_compared_is_named(table: pd.DataFrame):
     mixed = table.assign(AGE=table["AGE"].astype("str").mask(table.index == 104, "many"))
     result, _, _ = check(mixed, between())
-    (stop,) = result["stops"]
+    (stop,) = result.stops
     assert "could not be evaluated" in stop
     assert "1 of 20 values of column 'AGE' are no numbers, e.g. 'many' (row 104): correct them, or list" in stop
-    (other,) = check(table, between("SEX"))[0]["stops"]
+    (other,) = check(table, between("SEX"))[0].stops
     assert "20 of 20 values of column 'SEX' are no numbers, e.g. 'f' (row 100)" in other
 
 
@@ -208,8 +209,8 @@ def test_an_exception_that_great_expectations_lets_through_stops_too(
     monkeypatch.setattr(ExpectColumnValuesToNotMatchRegex, "get_validation_dependencies", crash)
     odd = {"expect": "column_values_to_not_match_regex", "column": "ID", "regex": "x", "on_failure": "warn"}
     checked = check(table, odd, between(low=0))
-    assert "metric" in declared(checked[0])["error"]
-    assert declared(checked[0], 1)["success"]
+    assert "metric" in declared(checked[0]).error
+    assert declared(checked[0], 1).success
     with pytest.raises(ContractError, match="metric"):
         enforce(table, checked)
 
@@ -226,9 +227,9 @@ def test_a_suite_that_cannot_run_is_run_one_by_one(table: pd.DataFrame, monkeypa
     assert quarantine.index.tolist() == [102]
     monkeypatch.setattr(Validator, "validate_expectation", crash)
     checked = check(table, between(on_failure="warn"))
-    by_others = [each for each in checked[0]["expectations"] if each["declared"] != "dataset.numeric"]
+    by_others = [each for each in checked[0].expectations if each.declared != "dataset.numeric"]
     assert by_others
-    assert not any(each["success"] for each in by_others)
+    assert not any(each.success for each in by_others)
     with pytest.raises(ContractError, match="the suite broke"):
         enforce(table, checked)
 
@@ -247,7 +248,7 @@ def test_rows_that_are_not_named_are_a_stop(table: pd.DataFrame, monkeypatch: py
 
     monkeypatch.setattr(Validator, "validate_expectation_suite", without_rows)
     checked = check(table, between(on_failure="quarantine"))
-    assert not checked[0]["success"]
+    assert not checked[0].success
     with pytest.raises(ContractError, match="named 0 of 1 rows"):
         enforce(table, checked)
 
@@ -272,12 +273,12 @@ def test_a_result_that_is_missing_is_a_stop(table: pd.DataFrame, monkeypatch: py
 def test_missing_column_names_the_closest_one(table: pd.DataFrame):
     checked = check(table.rename(columns={"LIMIT": "LIMIT_BAL"}), between("LIMIT", 1, 2, on_failure="warn"))
     result = checked[0]
-    unevaluated = [each["message"] for each in result["expectations"] if not each["evaluated"]]
+    unevaluated = [each.message for each in result.expectations if not each.evaluated]
     assert unevaluated == [
         "LIMIT holds numbers (dataset.numeric): not evaluated: column 'LIMIT' is absent.",
         "LIMIT between 1 and 2 (contract.expectations[0]): not evaluated: column 'LIMIT' is absent.",
     ]
-    assert not any(each["success"] for each in result["expectations"] if not each["evaluated"])
+    assert not any(each.success for each in result.expectations if not each.evaluated)
     with pytest.raises(ContractError, match=r"column 'LIMIT' \(dataset.numeric\) is absent; .*'LIMIT_BAL'"):
         enforce(table, checked)
 
@@ -298,8 +299,8 @@ def test_missing_target_and_column_of_an_expectation_are_stops(table: pd.DataFra
 
 def test_a_declared_existence_keeps_its_own_policy(table: pd.DataFrame):
     result, _, _ = check(table, {"expect": "column_to_exist", "column": "REGION", "on_failure": "warn"})
-    assert result["success"]
-    assert result["warnings"] == [
+    assert result.success
+    assert result.warnings == [
         "column 'REGION' (contract.expectations[0]) is absent; the columns are 'ID', 'AGE', 'LIMIT', 'SEX', 'default'. "
         "Correct the name or the data."
     ]
@@ -310,8 +311,8 @@ def test_text_in_a_numeric_column(table: pd.DataFrame):
     checked = check(text, between("LIMIT", 1, 2, on_failure="quarantine"))
     result, quarantine, _ = checked
     assert quarantine.empty
-    assert declared(result)["message"].endswith("not evaluated: column 'LIMIT' does not hold numbers.")
-    assert not declared(result)["success"]
+    assert declared(result).message.endswith("not evaluated: column 'LIMIT' does not hold numbers.")
+    assert not declared(result).success
     with pytest.raises(
         ContractError, match=r"'LIMIT' is declared numeric .*1 of 20 rows .*'12 EUR' \(row 136\)"
     ) as caught:
@@ -324,20 +325,20 @@ def test_text_in_a_numeric_column(table: pd.DataFrame):
 )
 def test_every_type_of_number_counts_as_numbers(table: pd.DataFrame, kind: str):
     result, _, _ = check(table.assign(LIMIT=pd.Series([0, 1] * 10, index=table.index).astype(kind)))
-    assert result["stops"] == []
+    assert result.stops == []
 
 
 @pytest.mark.parametrize("values", [["1", "2"] * 10, [1, 2] * 10])
 def test_a_column_that_is_not_of_a_number_type_stops(table: pd.DataFrame, values: list[Any]):
     result, _, _ = check(table.assign(LIMIT=pd.Series(values, index=table.index, dtype=object)))
-    assert len(result["stops"]) == 1
-    assert "of type object" in result["stops"][0]
+    assert len(result.stops) == 1
+    assert "of type object" in result.stops[0]
 
 
 def test_a_numeric_column_without_any_value_says_so(table: pd.DataFrame):
     empty = table.assign(LIMIT=pd.Series([None] * len(table), index=table.index, dtype="str"))
     result, _, _ = check(empty)
-    (stop,) = [stop for stop in result["stops"] if "'LIMIT'" in stop]
+    (stop,) = [stop for stop in result.stops if "'LIMIT'" in stop]
     assert "'LIMIT' is declared numeric (dataset.numeric), but has no value in any of" in stop
 
 
@@ -358,10 +359,10 @@ def test_rows_that_wait_for_their_label_are_not_held_to_what_is_said_of_the_targ
     in_set = {"expect": "column_values_to_be_in_set", "column": "default", "value_set": [0, 1]}
     filled = {"expect": "column_values_to_not_be_null", "column": "default", "mostly": 0.9}
     checked = check(aged, in_set, filled, between(on_failure="quarantine"), dataset=AGED)
-    assert (checked[0]["success"], checked[0]["rows"]) == (True, 20)
+    assert (checked[0].success, checked[0].rows) == (True, 20)
     assert checked[1].index.tolist() == [102, 106]
     assert len(enforce(aged, checked)) == 18
-    assert not check(aged, in_set, filled, dataset=AGED.model_copy(update={"present": "2026-02-01"}))[0]["success"]
+    assert not check(aged, in_set, filled, dataset=AGED.model_copy(update={"present": "2026-02-01"}))[0].success
     quarantined = check(aged, dataset=AGED.model_copy(update={"present": "2026-02-01"}))[1]
     assert quarantined.index.tolist() == [106, 134, 136, 138]
 
@@ -383,20 +384,20 @@ def test_a_missing_target_is_no_break_where_the_condition_decides_without_it(tab
 def test_missing_values_conform_to_expectations_on_one_column(table: pd.DataFrame):
     holes = table.assign(AGE=[np.nan, np.nan, *range(30, 48)])
     result, quarantine, _ = check(holes, between(on_failure="quarantine"))
-    assert declared(result)["success"]
+    assert declared(result).success
     assert quarantine.empty
     result, quarantine, _ = check(
         holes, {"expect": "column_values_to_not_be_null", "column": "AGE", "on_failure": "quarantine"}
     )
     assert quarantine["quarantine_reasons"].to_dict() == {100: ["AGE not null"], 102: ["AGE not null"]}
-    assert declared(result)["examples"][0] == {"row": 100, "value": None}
+    assert declared(result).examples[0] == Example(100, None)
 
 
 @pytest.mark.parametrize(("mostly", "quarantined"), [(0.95, 0), (0.96, 1)])
 def test_mostly_tolerates_rows_or_quarantines_all_of_them(table: pd.DataFrame, mostly: float, quarantined: int):
     result, quarantine, _ = check(table, between(on_failure="quarantine", mostly=mostly))
-    assert declared(result)["success"] is (quarantined == 0)
-    assert declared(result)["unexpected"] == 1
+    assert declared(result).success is (quarantined == 0)
+    assert declared(result).unexpected == 1
     assert len(quarantine) == quarantined
 
 
@@ -440,8 +441,8 @@ def test_rows_of_expectations_on_several_columns_are_named(
     )
     result, quarantine, _ = check(wide, {**expectation, "on_failure": "quarantine"})
     assert quarantine["quarantine_reasons"].to_dict() == {row: [reason] for row in rows}
-    assert [each["row"] for each in declared(result)["examples"]] == rows
-    assert len(declared(result)["examples"][0]["value"]) == 2
+    assert [each.row for each in declared(result).examples] == rows
+    assert len(declared(result).examples[0].value) == 2
 
 
 def test_a_row_condition_keeps_row_labels(table: pd.DataFrame):
@@ -452,14 +453,14 @@ def test_a_row_condition_keeps_row_labels(table: pd.DataFrame):
 
 def test_an_aggregate_tells_what_it_saw(table: pd.DataFrame):
     result, _, _ = check(table, {"expect": "column_max_to_be_between", "column": "AGE", "max_value": 40})
-    assert result["stops"] == ["AGE max at most 40 (contract.expectations[0]) does not hold: the table shows 47."]
-    assert declared(result)["unexpected"] is None
+    assert result.stops == ["AGE max at most 40 (contract.expectations[0]) does not hold: the table shows 47."]
+    assert declared(result).unexpected is None
 
 
 def test_equal_expectations_are_both_reported(table: pd.DataFrame):
     result, quarantine, _ = check(table, between(on_failure="quarantine"), between(on_failure="warn"), between())
-    assert [declared(result, position)["success"] for position in range(3)] == [False] * 3
-    assert len(quarantine) == len(result["warnings"]) == len(result["stops"]) == 1
+    assert [declared(result, position).success for position in range(3)] == [False] * 3
+    assert len(quarantine) == len(result.warnings) == len(result.stops) == 1
 
 
 def test_a_refused_value_is_a_configuration_error(table: pd.DataFrame):
@@ -484,11 +485,11 @@ def test_unusable_tables_are_refused(table: pd.DataFrame):
 def test_the_result_is_small_json(table: pd.DataFrame):
     many = pd.DataFrame({"ID": range(5000), "LIMIT": -1.5, "default": [0, 1] * 2500})
     result, quarantine, _ = check(many, between("LIMIT", on_failure="quarantine"), between("LIMIT", on_failure="warn"))
-    text = json.dumps(result, allow_nan=False)
-    assert json.loads(text) == result
+    text = to_json(result)
+    assert from_json(ContractResult, text) == result
     assert len(text) < 10_000
     assert len(quarantine) == 5000
-    assert len(declared(result)["examples"]) == 5
+    assert len(declared(result).examples) == 5
 
 
 def test_nothing_is_sent_printed_or_logged(
@@ -516,4 +517,4 @@ def test_a_pattern_that_never_ends_is_named(table, monkeypatch):
         check(noted, match | {"regex": r"(x+x+)+y(?!z)"})
     assert r"contract.expectations[0].regex: '(x+x+)+y(?!z)': to look for this takes longer than 2 s" in str(told.value)
     # The same without what pandas leaves to Python.
-    assert not declared(check(noted, match | {"regex": "(x+x+)+y"})[0])["success"]
+    assert not declared(check(noted, match | {"regex": "(x+x+)+y"})[0]).success

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.contracts.contract import check_raw_table, enforce_contract
+from lepton_pipeline.data.contracts.result import Example
 from lepton_pipeline.errors import ConfigurationError, ContractError, DataError
 from lepton_pipeline.parameters import Contract
 
@@ -26,11 +27,11 @@ def check(declared, table=FLIGHTS, **others):
 
 def test_rows_whose_key_is_not_found_are_named_and_a_missing_key_conforms():
     result, quarantine, drawn = check(contract(on_failure="warn"))
-    (keys,) = [each for each in result["expectations"] if each["expect"] == "column_values_to_be_in_set"]
-    assert keys["unexpected"] == 1
-    assert keys["examples"] == [{"row": 2, "value": {"origin": "LGA", "hour": 3}}]
-    assert keys["declared"] == "tables.flights.expectations[0]"
-    (warning,) = result["warnings"]
+    (keys,) = [each for each in result.expectations if each.expect == "column_values_to_be_in_set"]
+    assert keys.unexpected == 1
+    assert keys.examples == [Example(2, {"origin": "LGA", "hour": 3})]
+    assert keys.declared == "tables.flights.expectations[0]"
+    (warning,) = result.warnings
     assert warning.startswith("origin, hour found in weather (tables.flights.expectations[0]): 1 of 4 rows (25.00%)")
     assert quarantine.empty
     assert drawn == result
@@ -38,10 +39,10 @@ def test_rows_whose_key_is_not_found_are_named_and_a_missing_key_conforms():
 
 def test_a_key_coverage_below_the_declared_share_stops():
     result, quarantine, _ = check(contract(mostly=0.7))
-    assert not result["success"]
+    assert not result.success
     with pytest.raises(ContractError, match=r"origin, hour found in weather \(mostly 0.7\).*1 of 4 rows"):
         enforce_contract(FLIGHTS, quarantine, result, contract(mostly=0.7))
-    assert check(contract(mostly=0.6))[0]["success"]
+    assert check(contract(mostly=0.6))[0].success
 
 
 def test_rows_without_a_match_can_be_quarantined_with_their_own_columns_only():
@@ -76,5 +77,5 @@ def test_dates_are_compared_with_a_day(bound):
 
 def test_an_absent_key_column_of_the_table_itself_stops():
     result, _, _ = check(contract(), table=FLIGHTS.drop(columns="hour"))
-    assert not result["success"]
-    assert any("'hour'" in stop for stop in result["stops"])
+    assert not result.success
+    assert any("'hour'" in stop for stop in result.stops)

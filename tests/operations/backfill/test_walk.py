@@ -13,7 +13,7 @@ from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
 from lepton_pipeline.operations.backfill.shelf import ARTEFACTS, STORE, Shelf
 from lepton_pipeline.operations.backfill.walk import models_in_use, walk, without_clock
 from lepton_pipeline.operations.retraining.facts import RowCounts
-from lepton_pipeline.operations.retraining.job import Trained
+from lepton_pipeline.operations.retraining.job import Request, Trained
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.champion import BY_GATE, champion_of, move_champion
 from lepton_pipeline.tracking.runs import RunLog, Tracking
@@ -112,7 +112,7 @@ def go(tmp_path, store):
 
         grid = make_grid("2026-01-01", until, "1mo", NOW)
         walk_to.told, walk_to.steps = told, steps
-        return walk(grid, DECLARED, "shop", steps, shelf, open_store, NOW, tell)
+        return walk(grid, Request("shop", DECLARED, None, NOW, force=False), steps, shelf, open_store, tell)
 
     return walk_to
 

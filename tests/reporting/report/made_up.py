@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.contracts.result import ContractResult, ExpectationResult
+from lepton_pipeline.data.reading import BrokenRecord, IngestionRecord, ReadFile, Reading, SkippedFile
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import Check, GateDecision
 from lepton_pipeline.evaluation.drift import measure_drift
@@ -15,6 +17,7 @@ from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column
 from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.report.evidence import Evidence
@@ -198,19 +201,12 @@ def make_decision(promoted: bool = True) -> GateDecision:
     return GateDecision(promoted, "champion" if promoted else "challenger", text, 3, 2, checks)
 
 
-def make_contract(sentence: str = "EDUCATION in set [1, 2, 3, 4]", where: str = "contract") -> dict[str, Any]:
-    passed = {"sentence": "ID is unique", "success": True, "on_failure": "stop", "unexpected": 0, "error": None}
-    failed = {"sentence": sentence, "success": False, "on_failure": "warn", "unexpected": 345, "error": None}
-    return {
-        "contract": where,
-        "success": True,
-        "rows": 30000,
-        "quarantined": 17,
-        "max_quarantined": 0.05,
-        "stops": [],
-        "warnings": [],
-        "expectations": [passed | {"unexpected_fraction": 0.0}, failed | {"unexpected_fraction": 0.0115}],
-    }
+def make_contract(sentence: str = "EDUCATION in set [1, 2, 3, 4]", where: str = "contract") -> ContractResult:
+    def result(text: str, policy: str, rows: int, share: float) -> ExpectationResult:
+        return ExpectationResult("", [], {}, policy, where, text, not rows, True, rows, share, [], "", None)
+
+    expectations = [result("ID is unique", "stop", 0, 0.0), result(sentence, "warn", 345, 0.0115)]
+    return ContractResult(where, True, 30000, 17, 0.05, [], [], expectations)
 
 
 def make_columns(name: str = "JOB", note: str = "codes: whole numbers with leading zeros") -> dict[str, Any]:
@@ -233,23 +229,23 @@ def make_evidence(**changes: Any) -> Evidence:
     )
     parts: dict[str, Any] = {
         "about": ABOUT,
-        "ingestion": {
-            "rows": 1500,
-            "columns": {"LIMIT_BAL": "int64", "default": "int64"},
-            "files": ["clients.csv.gz"],
-            "reading": {
-                "files": [{"name": "clients.csv.gz", "rows": 1508, "set_apart": 8}],
-                "skipped": [{"name": "clients (1).csv", "why": "empty"}],
-                "records": 1508,
-                "set_apart": 8,
-                "reasons": {"short records": 8},
-                "examples": [{"file": "clients.csv.gz", "line": 17, "reason": "short records", "text": "1;2"}],
-            },
-            "base_rate": 0.25,
-            "sha256": "a1" * 32,
-        },
+        "ingestion": IngestionRecord(
+            rows=1500,
+            columns={"LIMIT_BAL": "int64", "default": "int64"},
+            files=["clients.csv.gz"],
+            reading=Reading(
+                files=[ReadFile("clients.csv.gz", 1508, 8)],
+                skipped=[SkippedFile("clients (1).csv", "empty")],
+                records=1508,
+                set_apart=8,
+                reasons={"short records": 8},
+                examples=[BrokenRecord("clients.csv.gz", 17, "short records", "1;2")],
+            ),
+            base_rate=0.25,
+            sha256="a1" * 32,
+        ),
         "contracts": [make_contract()],
-        "features": {"findings": [], "on_noise": "warn"},
+        "features": FeatureReport(0, 0.95, "stop", "warn", [], []),
         "split": pd.DataFrame(
             {"part": ["train"] * 900 + ["validation"] * 300 + ["test"] * 300, "label": [1, 0, 0, 0] * 375}
         ),

@@ -18,9 +18,11 @@ from made_up import (
     make_slices,
 )
 
+from lepton_pipeline.data.reading import ReadFile, SkippedFile
 from lepton_pipeline.evaluation.costs import Choice, Costs, Curve
 from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.evaluation.slices import Slices
+from lepton_pipeline.features.report import FeatureReport, Finding
 from lepton_pipeline.parameters import About
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.reporting.report.findings import describe_drift
@@ -88,12 +90,12 @@ def bare():
 def plain():
     """The report of a run without costs, on several raw tables."""
     undeclared = Costs(False, "", 0.3, [Choice(0.5, 100.0, 0.5, 0.2, None, False)], {}, {}, Curve(), None, "")
-    finding = {"feature": "rv1", "finding": "pure noise", "severity": "noise", "evidence": "alone it reaches AUC 0.5"}
+    finding = Finding("rv1", "pure noise", "noise", "alone it reaches AUC 0.5", "")
     return render_report(
         make_evidence(
             costs=undeclared,
             contracts=[make_contract("plane is known", "tables.flights"), make_contract()],
-            features={"findings": [finding], "on_noise": "drop"},
+            features=FeatureReport(0, 0.95, "stop", "drop", [], [finding]),
             slices=Slices(),
         )
     )
@@ -148,7 +150,7 @@ def test_figures_on_the_page_are_those_of_the_evidence(html):
     assert "0.0560 to 0.1000" in between(html, "explanation")
     for each in evidence.drift["columns"]:
         assert f"{each['psi']:.3f}" in between(html, "drift")
-    for value in (evidence.registration.weights_sha256, evidence.ingestion["sha256"], evidence.lineage["run_id"]):
+    for value in (evidence.registration.weights_sha256, evidence.ingestion.sha256, evidence.lineage["run_id"]):
         assert value in between(html, "lineage")
 
 
@@ -274,22 +276,22 @@ def test_a_run_without_a_table_of_columns_says_so_and_its_card_nothing():
 
 
 def evil_reading():
-    reading = make_evidence().ingestion["reading"]
-    return reading | {"files": [{"name": EVIL, "rows": 1, "set_apart": 0}], "skipped": [{"name": EVIL, "why": EVIL}]}
+    reading = make_evidence().ingestion.reading
+    return replace(reading, files=[ReadFile(EVIL, 1, 0)], skipped=[SkippedFile(EVIL, EVIL)])
 
 
 def evil_evidence():
     about = About(**dict.fromkeys(("question", "caution", "intended_use", "out_of_scope", "limits", "licence"), EVIL))
     lineage = make_evidence().lineage
     declared = lineage["parameters"] | {"dataset": lineage["parameters"]["dataset"] | {"target": EVIL, "id": EVIL}}
-    finding = {"feature": EVIL, "finding": EVIL, "severity": "noise", "evidence": EVIL}
+    finding = Finding(EVIL, EVIL, "noise", EVIL, "")
     decision = make_decision(promoted=False)
     return make_evidence(
         about=about,
         lineage=lineage | {"parameters": declared},
-        ingestion=make_evidence().ingestion | {"files": [EVIL], "reading": evil_reading()},
+        ingestion=replace(make_evidence().ingestion, files=[EVIL], reading=evil_reading()),
         contracts=[make_contract(EVIL, f"tables.{EVIL}")],
-        features={"findings": [finding], "on_noise": "warn"},
+        features=FeatureReport(0, 0.95, "stop", "warn", [], [finding]),
         decision=replace(decision, reason=EVIL, checks=[Check(f"slice {EVIL}", False, EVIL)]),
         registration=replace(make_evidence().registration, name=EVIL),
         costs=make_costs(EVIL),

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +28,7 @@ from lepton_pipeline.data.contracts.checks import (
 from lepton_pipeline.data.contracts.chunks import Evaluation, Found
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks, require_kept
+from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.contracts.validation import plain_value
 from lepton_pipeline.data.labels import label_columns, label_missing
 from lepton_pipeline.data.rows import Rows
@@ -40,7 +40,7 @@ REASONS = "quarantine_reasons"
 
 def check_contract(
     table: Rows | pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
-) -> tuple[dict[str, Any], pd.DataFrame, dict[str, Any]]:
+) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
     """Evaluate what `dataset` implies and what `contract` declares on every row of `table`.
 
     Args:
@@ -53,11 +53,7 @@ def check_contract(
         features: columns that are made later, so that they need not exist yet.
 
     Returns:
-        The result, ready for JSON: `contract` (where it is declared), `success`, `rows`, `quarantined`,
-        `max_quarantined` (a fraction), `stops` and `warnings` (messages), `expectations`: a list of `expect`,
-        `columns`, `arguments`, `on_failure`, `declared` (key path), `sentence`, `success`, `evaluated`, `unexpected`
-        (rows; None for checks of the whole table or column), `unexpected_fraction`, `examples` (at most 5 of `row`, an
-        index label, and `value`), `message`, `error`.
+        The result, with at most 5 examples of an expectation.
         The quarantined rows with their original values and index labels, and a last column `quarantine_reasons`, a list
         of texts a row. The result again, which the data set of the Data Docs turns into a page.
 
@@ -73,7 +69,7 @@ def check_contract(
 
 def check_raw_table(
     table: Rows | pd.DataFrame, contract: Contract, name: str, others: Mapping[str, Rows | pd.DataFrame]
-) -> tuple[dict[str, Any], pd.DataFrame, dict[str, Any]]:
+) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
     """Evaluate the contract of one raw table.
 
     Args:
@@ -96,7 +92,7 @@ def check_raw_table(
 
 
 def enforce_contract(
-    table: Rows | pd.DataFrame, quarantine: pd.DataFrame, contract_result: dict[str, Any], contract: Contract
+    table: Rows | pd.DataFrame, quarantine: pd.DataFrame, contract_result: ContractResult, contract: Contract
 ) -> Rows:
     """Stop the run where the contract is broken, and leave quarantined rows out.
 
@@ -114,7 +110,7 @@ def enforce_contract(
             quarantined. The message lists every reason.
     """
     reasons = Counter(reason for reasons in quarantine[REASONS] for reason in reasons)
-    counted = {**contract_result, "rows": len(table), "quarantined": len(quarantine)}
+    counted = replace(contract_result, rows=len(table), quarantined=len(quarantine))
     require_kept(counted, dict(reasons.most_common()), contract.max_quarantined)
     return Rows.of(table).without(quarantine.index)
 
@@ -164,7 +160,7 @@ def _check(
     contract: Contract,
     key: str,
     label: _Label | None = None,
-) -> tuple[dict[str, Any], pd.DataFrame, dict[str, Any]]:
+) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
     """Evaluate `checks`, of which some are about `keys` that stand in other tables, and report them."""
     found = _find(table, keys, checks, label)
     quarantine = _quarantined_rows(table, checks, found)

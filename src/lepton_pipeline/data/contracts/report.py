@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.data.contracts.checks import EXISTS, Check, is_number_check, text_positions
+from lepton_pipeline.data.contracts.result import ContractResult, Example, ExpectationResult
 from lepton_pipeline.data.contracts.validation import Verdict, plain_value
 from lepton_pipeline.errors import ContractError, closest
 
@@ -16,9 +17,9 @@ _LONGEST_LIST = 20
 
 
 def report_checks(
-    reported: list[dict[str, Any]], key: str, rows: int, quarantined: int, max_quarantined: float
-) -> dict[str, Any]:
-    """Put the result of a contract together, as `contract.check_contract` describes it.
+    reported: list[ExpectationResult], key: str, rows: int, quarantined: int, max_quarantined: float
+) -> ContractResult:
+    """Put the result of a contract together.
 
     Args:
         reported: what `report_check` gives for each check.
@@ -27,17 +28,10 @@ def report_checks(
         quarantined: rows among them.
         max_quarantined: largest fraction of rows that may be.
     """
-    stops = [each["message"] for each in reported if _stops(each)]
-    return {
-        "contract": key,
-        "success": not stops and fraction(quarantined, rows) <= max_quarantined,
-        "rows": rows,
-        "quarantined": quarantined,
-        "max_quarantined": max_quarantined,
-        "stops": stops,
-        "warnings": [each["message"] for each in reported if _warns(each)],
-        "expectations": reported,
-    }
+    stops = [each.message for each in reported if _stops(each)]
+    success = not stops and fraction(quarantined, rows) <= max_quarantined
+    warnings = [each.message for each in reported if _warns(each)]
+    return ContractResult(key, success, rows, quarantined, max_quarantined, stops, warnings, reported)
 
 
 def report_check(
@@ -46,7 +40,7 @@ def report_check(
     verdict: Verdict,
     rows: int | None = None,
     column: Callable[[str], pd.Series] | None = None,
-) -> dict[str, Any]:
+) -> ExpectationResult:
     """Report one check.
 
     Args:
@@ -57,30 +51,28 @@ def report_check(
         column: gives a column of all rows; by default that of `table`.
     """
     rows = len(table) if rows is None else rows
-    unexpected = verdict.unexpected
     examples = [
-        {"row": plain_value(table.index[position]), "value": _value(table, position, check.columns)}
+        Example(plain_value(table.index[position]), _value(table, position, check.columns))
         for position in verdict.positions[:EXAMPLES]
     ]
-    share = None if unexpected is None else fraction(unexpected, rows)
-    return {
-        "expect": check.expect,
-        "columns": list(check.columns),
-        "arguments": {name: _short(value) for name, value in check.arguments.items()},
-        "on_failure": check.on_failure,
-        "declared": check.key,
-        "sentence": check.sentence,
-        "success": verdict.success,
-        "evaluated": verdict.evaluated,
-        "unexpected": unexpected,
-        "unexpected_fraction": share,
-        "examples": examples,
-        "message": _message(table, check, verdict, examples, rows, column or table.__getitem__),
-        "error": verdict.error,
-    }
+    return ExpectationResult(
+        expect=check.expect,
+        columns=list(check.columns),
+        arguments={name: _short(value) for name, value in check.arguments.items()},
+        on_failure=check.on_failure,
+        declared=check.key,
+        sentence=check.sentence,
+        success=verdict.success,
+        evaluated=verdict.evaluated,
+        unexpected=verdict.unexpected,
+        unexpected_fraction=None if verdict.unexpected is None else fraction(verdict.unexpected, rows),
+        examples=examples,
+        message=_message(table, check, verdict, examples, rows, column or table.__getitem__),
+        error=verdict.error,
+    )
 
 
-def require_kept(result: Mapping[str, Any], reasons: Mapping[str, int], max_quarantined: float) -> None:
+def require_kept(result: ContractResult, reasons: Mapping[str, int], max_quarantined: float) -> None:
     """Stop where a contract is broken.
 
     Args:
@@ -92,14 +84,14 @@ def require_kept(result: Mapping[str, Any], reasons: Mapping[str, int], max_quar
         ContractError: an expectation with `on_failure: stop` failed, one could not be evaluated, or too many rows are
             quarantined. The message lists every reason.
     """
-    problems, key = [], result["contract"]
-    if result["stops"]:
-        problems.append(_bulleted("The data breaks its contract", result["stops"], _skipped(result)))
-    share = fraction(result["quarantined"], result["rows"])
+    problems, key = [], result.contract
+    if result.stops:
+        problems.append(_bulleted("The data breaks its contract", result.stops, _skipped(result)))
+    share = fraction(result.quarantined, result.rows)
     if share > max_quarantined:
         counted = [f"{count} × {reason}" for reason, count in reasons.items()]
         head = (
-            f"{result['quarantined']} of {result['rows']} rows ({share:.2%}) are quarantined, more than "
+            f"{result.quarantined} of {result.rows} rows ({share:.2%}) are quarantined, more than "
             f"{key}.max_quarantined = {max_quarantined:g} allows"
         )
         tail = f"Correct the data or the expectations, or raise {key}.max_quarantined."
@@ -108,21 +100,20 @@ def require_kept(result: Mapping[str, Any], reasons: Mapping[str, int], max_quar
         raise ContractError("\n".join(problems), key)
 
 
-def _stops(reported: dict[str, Any]) -> bool:
-    failed_to_evaluate = reported["error"] is not None
-    broken = reported["on_failure"] == "stop" and reported["evaluated"] and not reported["success"]
-    return failed_to_evaluate or broken
+def _stops(reported: ExpectationResult) -> bool:
+    broken = reported.on_failure == "stop" and reported.evaluated and not reported.success
+    return reported.error is not None or broken
 
 
-def _warns(reported: dict[str, Any]) -> bool:
-    return reported["on_failure"] == "warn" and not reported["success"] and reported["error"] is None
+def _warns(reported: ExpectationResult) -> bool:
+    return reported.on_failure == "warn" and not reported.success and reported.error is None
 
 
 def _message(
     table: pd.DataFrame,
     check: Check,
     verdict: Verdict,
-    examples: list[dict[str, Any]],
+    examples: list[Example],
     rows: int,
     column: Callable[[str], pd.Series],
 ) -> str:
@@ -142,7 +133,7 @@ def _message(
     if unexpected is None:
         seen = "" if verdict.observed is None else f": the table shows {verdict.observed!r}"
         return f"{where}: passed." if verdict.success else f"{where} does not hold{seen}."
-    shown = ", ".join(f"{each['value']!r} (row {each['row']})" for each in examples)
+    shown = ", ".join(f"{each.value!r} (row {each.row})" for each in examples)
     counted = f"{unexpected} of {rows} rows ({fraction(unexpected, rows):.2%})"
     if is_number_check(check) and not verdict.success:
         name = check.columns[0]
@@ -183,8 +174,8 @@ def _no_numbers(table: pd.DataFrame, check: Check, column: Callable[[str], pd.Se
     )
 
 
-def _skipped(contract_result: Mapping[str, Any]) -> str:
-    blocked = sum(not each["evaluated"] and each["error"] is None for each in contract_result["expectations"])
+def _skipped(result: ContractResult) -> str:
+    blocked = sum(not each.evaluated and each.error is None for each in result.expectations)
     skipped = f"Not evaluated, for a column of theirs is named above: {blocked}. " if blocked else ""
     return f"{skipped}Correct the data, or the expectation, or its on_failure (stop, quarantine, warn)."
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.columns import kind_of
 from lepton_pipeline.onboarding.new.columns import planned_columns
@@ -46,7 +47,7 @@ class NewVertical:
     base_rate: float
     decisions: list[Decision]
     table: list[Column]
-    reading: dict[str, Any]
+    reading: Reading | None
 
 
 def new_vertical(
@@ -98,7 +99,7 @@ def new_vertical(
         _base_rate(plan),
         decisions(plan),
         columns,
-        profile.reading or {},
+        profile.reading,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ import pandas as pd
 from lepton_pipeline.data.entities import find_entities
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.errors import DataError, SplitError
+from lepton_pipeline.features.report import Finding
 from lepton_pipeline.onboarding.new.date_parts import date_parts
 from lepton_pipeline.onboarding.new.declaration import Plan, declare
 from lepton_pipeline.onboarding.new.order import TimeCopies, alike_neighbours, sorted_columns, time_copies
@@ -151,10 +151,8 @@ def _judged(plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: V
     alone = features_alone(training, labels)
     known = known_by_time(vertical.features, vertical.dataset)
     settled = find_leaks(training, labels, alone, Leaks(max_auc=1.0, trusted=list(alone)), known)
-    ids = {each["feature"]: _why_id(plan, each) for each in settled if each["finding"] == "an id"}
-    found = {
-        each["feature"]: f"{each['finding']}: {each['evidence']}" for each in settled if each["feature"] not in ids
-    }
+    ids = {each.feature: _why_id(plan, each) for each in settled if each.finding == "an id"}
+    found = {each.feature: f"{each.finding}: {each.evidence}" for each in settled if each.feature not in ids}
     honest = {name: each for name, each in alone.items() if name not in found and name not in ids}
     table = plan.profile.table
     plain = {name for name in honest if name in table and is_attribute(name)}
@@ -165,7 +163,7 @@ def _judged(plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: V
     if not found and not ids:
         # What the guard of a run will warn of is asked about here.
         for each in find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known):
-            asked[each["feature"]] = each["evidence"] + _with_all(judged.together)
+            asked[each.feature] = each.evidence + _with_all(judged.together)
     sides = one_sided(features.loc[train, [name for name in plan.features() if name in features]], labels)
     asked = {name: "; ".join([why, *([sides[name]] if name in sides else [])]) for name, why in asked.items()}
     sides = {name: why for name, why in sides.items() if name not in asked and name not in found}
@@ -193,10 +191,10 @@ def _of_series(series: Series | None, labels: pd.Series) -> list[str]:
     return [] if series is None else [*series.present(labels), *([series.by] if series.by else [])]
 
 
-def _why_id(plan: Plan, finding: dict[str, Any]) -> str:
+def _why_id(plan: Plan, finding: Finding) -> str:
     """Why a column that seems to name rows is no feature; a sampling weight does not name them."""
-    weight = plan.roles.asked.get(finding["feature"])
-    said = f"it names rows: {finding['evidence']}"
+    weight = plan.roles.asked.get(finding.feature)
+    said = f"it names rows: {finding.evidence}"
     return said if weight is None else f"{weight.partition(';')[0]}, another one in nearly every row"
 
 

@@ -106,7 +106,7 @@ class BackfillSteps:
         """
         declared = self.declared.model_dump(mode="json")
         self._key = {
-            "data": str(fingerprint(table)["sha256"]),
+            "data": fingerprint(table).sha256,
             "code": lineage.package_sha256(),
             "declaration": lineage.sha256({key: each for key, each in declared.items() if key not in _OF_THE_POLICY}),
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from typing import Any, Protocol
 
 from lepton_pipeline.errors import ContractError, DataError
@@ -68,24 +67,20 @@ class DatedSteps(Steps, Protocol):
 
 def walk(
     grid: Grid,
-    declared: Vertical,
-    vertical: str,
+    asked: Request,
     steps: DatedSteps,
     shelf: Shelf,
     open_store: Callable[[], RunLog],
-    now: datetime,
     told: Callable[[Look, bool], None],
 ) -> list[Look]:
     """Do the job at every date that is not finished yet.
 
     Args:
         grid: the dates.
-        declared: the vertical's declaration.
-        vertical: its name.
-        steps: its pipelines, at a date.
+        asked: the job, which is done as of each date; its moment is the present, where dates are numbers.
+        steps: the vertical's pipelines, at a date.
         shelf: what is finished.
         open_store: opens the scratch store, once it is what it was at the last date that is finished.
-        now: the present, where dates are numbers.
         told: called with every date, and whether it was finished before.
 
     Raises:
@@ -102,7 +97,7 @@ def walk(
     for position in range(len(looks), len(names)):
         name, date = names[position], grid.dates[position]
         steps.go_to(name, date)
-        request = Request(vertical, declared, date, grid.moment(position, now), force=False)
+        request = replace(asked, as_of=date, now=grid.moment(position, asked.now))
         outcome = run_job(log, request, steps, lambda facts, decision: None)
         look = _look(name, outcome, steps, looks[-1].champion if looks else None)
         look = replace(look, model=_train_anyway(steps, first=not looks))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from lepton_pipeline.errors import ConfigurationError, DataError, nearest
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.model.version import WatchedVersion
 from lepton_pipeline.operations.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
 from lepton_pipeline.operations.monitoring.domain import one_a_group, tell_apart
 from lepton_pipeline.operations.monitoring.drift import (
@@ -27,22 +29,60 @@ from lepton_pipeline.operations.monitoring.drift import (
 from lepton_pipeline.operations.monitoring.new_rows import learnt_rows
 from lepton_pipeline.operations.monitoring.reference import PROBABILITY, Reference
 from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Gate, Monitoring, Retraining
-from lepton_pipeline.statistics.estimates import Estimate
-from lepton_pipeline.system.records import from_plain, to_plain
+from lepton_pipeline.system.records import to_plain
 
 _MOST_WINDOWS = 36
 _DRAWN_COLUMNS = 6
 _SEED = 7
 
 
+@dataclass(frozen=True)
+class NewRows:
+    """Rows of today.
+
+    Attributes:
+        table: rows of the vertical now.
+        new: of them the new ones, see `score_new_rows`.
+        dataset: names the column of time; has the present.
+    """
+
+    table: pd.DataFrame
+    new: pd.DataFrame
+    dataset: Dataset
+
+    @property
+    def own(self) -> pd.DataFrame:
+        """The new rows with the columns of the table."""
+        return self.table.loc[self.new.index]
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A champion, and what new rows are compared by.
+
+    Attributes:
+        model: the champion.
+        version: what it is.
+        reference: what it was trained on; None where that was not recorded.
+        learnt: hashes of the rows it has learnt from.
+    """
+
+    model: Artefact
+    version: WatchedVersion
+    reference: Reference | None
+    learnt: TrainingRows
+
+
+@dataclass(frozen=True)
+class _Quality:
+    metric: str
+    bound: float | None
+    evaluation: Evaluation
+
+
 def compare_new_rows(
-    table: pd.DataFrame,
-    new: pd.DataFrame,
-    model: Artefact,
-    version: dict[str, Any],
-    reference: Reference | None,
-    learnt: TrainingRows,
-    dataset: Dataset,
+    today: NewRows,
+    champion: Champion,
     gate: Gate,
     evaluation: Evaluation,
     retraining: Retraining,
@@ -55,13 +95,8 @@ def compare_new_rows(
     they could not be flagged in a table of many columns: no p-value of theirs is below one in ten thousand.
 
     Args:
-        table: rows of the vertical now.
-        new: of them the new ones, see `score_new_rows`.
-        model: the champion.
-        version: what it is, see `fetch_champion`.
-        reference: what it was trained on; None where that was not recorded.
-        learnt: hashes of the rows it has learnt from.
-        dataset: names the column of time; has the present.
+        today: rows of the vertical now.
+        champion: what they are compared with.
         gate: the metric that decides.
         evaluation: resamples of intervals, and their seed.
         retraining: what counts as decay.
@@ -72,15 +107,16 @@ def compare_new_rows(
         `windows`, `estimate`, `bound`, `drifted` and `decayed` (None: cannot be told), `notes` (why not), `level`,
         `smallest_psi`, and `figures` and `series` for MLflow.
     """
+    new, dataset = today.new, today.dataset
+    version, reference = champion.version, champion.reference
     notes: list[str] = []
     found: dict[str, Any] = {"columns": [], "domain": None, "scores": None, "volume": None}
     windows: list[dict[str, Any]] = []
     drifted: bool | None = None
-    rows = table.loc[new.index]
     if reference is None:
         notes.append(
             "The champion was registered before a reference was kept with a model, so which rows are new and how they "
-            f"differ is not known. Train again: kedro run --pipelines {version['name']}."
+            f"differ is not known. Train again: kedro run --pipelines {version.name}."
         )
     elif len(new) < FEWEST_ROWS:
         few = {0: "No row is", 1: "Only 1 row is"}.get(len(new), f"Only {len(new)} rows are")
@@ -89,28 +125,29 @@ def compare_new_rows(
             f"{few} newer than the champion's data; {FEWEST_ROWS} are needed to compare{advice and '; '}{advice}."
         )
     else:
-        found, reasons = _test_all(table, rows, new, model, reference, learnt, dataset, monitoring)
+        found, reasons = _test_all(today, champion, reference, monitoring)
         notes += reasons
         tested = [*found["columns"], found["domain"], found["scores"]]
         drifted = any(each["flagged"] for each in tested if each is not None)
     decay = retraining.on_decay or Decay.model_validate({})
-    estimate = version["test"].get(gate.metric)
-    bound = decay_bound(decay, from_plain(Estimate, estimate) if estimate else None)
+    estimate = version.test.get(gate.metric)
+    bound = decay_bound(decay, estimate)
     if reference is not None and len(new):
         compared = [each for each in found["columns"] if not each["ignored"]]
         drawn = [each["column"] for each in sorted(compared, key=lambda each: -each["psi"])[:_DRAWN_COLUMNS]]
+        quality = _Quality(gate.metric, bound, evaluation)
         windows = [
-            _describe_window(window, dates, rows, new, model, reference, drawn, gate.metric, bound, evaluation, dataset)
-            for window, dates in _windows(table, new, reference, dataset, monitoring)
+            _describe_window(window, dates, today, champion.model, reference, drawn, quality)
+            for window, dates in _windows(today, reference, monitoring)
         ]
     return {
         "as_of": str(dataset.known_at),
-        "champion": {key: version[key] for key in ("name", "version", "run_id", "trained_until")},
+        "champion": {key: getattr(version, key) for key in ("name", "version", "run_id", "trained_until")},
         "rows_new": len(new),
         "rows_mature_new": int(new["label"].notna().sum()),
         **found,
         "windows": windows,
-        "estimate": None if estimate is None else {"metric": gate.metric, **estimate},
+        "estimate": None if estimate is None else {"metric": gate.metric, **to_plain(estimate)},
         "bound": bound,
         "needed": {"windows": decay.windows, "of": decay.of},
         "drifted": drifted,
@@ -125,15 +162,9 @@ def compare_new_rows(
 
 
 def _test_all(
-    table: pd.DataFrame,
-    rows: pd.DataFrame,
-    new: pd.DataFrame,
-    model: Artefact,
-    reference: Reference,
-    learnt: TrainingRows,
-    dataset: Dataset,
-    monitoring: Monitoring,
+    today: NewRows, champion: Champion, reference: Reference, monitoring: Monitoring
 ) -> tuple[dict[str, Any], list[str]]:
+    model, rows, new, dataset = champion.model, today.own, today.new, today.dataset
     notes: list[str] = []
     least = monitoring.smallest_psi
     _check_ignored(model, monitoring)
@@ -149,7 +180,7 @@ def _test_all(
     scores = compare_numbers(reference.scores, new[PROBABILITY].to_numpy())
     tests = {"scores": scores | {"large": scores["psi"] > least}}
     try:
-        known = learnt_rows(table, learnt, dataset)
+        known = learnt_rows(today.table, champion.learnt, dataset)
         encoded = [_encode(each, model, dataset, monitoring) for each in (known, rows)]
         dependence = None
         if dataset.time is not None:
@@ -194,36 +225,32 @@ def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: M
     return Encoder(compared, {}).transform(rows)
 
 
-def _windows(
-    table: pd.DataFrame, new: pd.DataFrame, reference: Reference, dataset: Dataset, monitoring: Monitoring
-) -> list[tuple[TimeWindow | None, bool]]:
+def _windows(today: NewRows, reference: Reference, monitoring: Monitoring) -> list[tuple[TimeWindow | None, bool]]:
     """Windows of the new rows, and whether their ends are dates; without a column of time one for all rows."""
-    if dataset.time is None or reference.span is None:
+    time = today.dataset.time
+    if time is None or reference.span is None:
         return [(None, False)]
-    dates = pd.api.types.is_datetime64_any_dtype(table[dataset.time])
+    dates = pd.api.types.is_datetime64_any_dtype(today.table[time])
     length = window_length(monitoring.window, reference.span, dates, reference.step)
-    return [(each, dates) for each in cut(new["time"].to_numpy(), reference.span[1], length, _MOST_WINDOWS)]
+    return [(each, dates) for each in cut(today.new["time"].to_numpy(), reference.span[1], length, _MOST_WINDOWS)]
 
 
 def _describe_window(
     window: TimeWindow | None,
     dates: bool,
-    rows: pd.DataFrame,
-    new: pd.DataFrame,
+    today: NewRows,
     model: Artefact,
     reference: Reference,
     drawn: list[str],
-    metric: str,
-    bound: float | None,
-    evaluation: Evaluation,
-    dataset: Dataset,
+    quality: _Quality,
 ) -> dict[str, Any]:
+    new, metric = today.new, quality.metric
     inside = np.arange(len(new)) if window is None else window.rows
-    own, scored = rows.iloc[inside], new.iloc[inside]
+    own, scored = today.own.iloc[inside], new.iloc[inside]
     labelled = scored.dropna(subset=["label"])
     labelled = labelled.assign(label=labelled["label"].astype(np.int8))
-    units = resampling_units(own.loc[labelled.index], dataset)
-    figure = measure_window(labelled, metric, model.threshold, evaluation, units)
+    units = resampling_units(own.loc[labelled.index], today.dataset)
+    figure = measure_window(labelled, metric, model.threshold, quality.evaluation, units)
     psi: dict[str, float | None] = dict.fromkeys(drawn)
     if len(own) >= FEWEST_ROWS:
         kept = {each.name: each for each in reference.columns}
@@ -237,7 +264,7 @@ def _describe_window(
         "positives": int(labelled["label"].sum()),
         "metric": metric,
         **({"value": None, "low": None, "high": None} | (to_plain(figure) if figure else {})),
-        "below": is_below(figure, bound),
+        "below": is_below(figure, quality.bound),
         "missing": float(own[[each.name for each in reference.columns]].isna().to_numpy().mean()) if len(own) else None,
         "score_mean": float(scored[PROBABILITY].mean()) if len(scored) else None,
         "psi": psi,

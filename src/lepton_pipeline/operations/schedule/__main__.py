@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,20 +31,13 @@ from lepton_pipeline.system.signals import stop_on_signals
 @click.option("--vertical", "verticals", multiple=True, help="With once: start this one, due or not.")
 @click.option("--job", help="Command to start instead of `kedro retrain`; {vertical} stands for the vertical.")
 def main(
-    action: str,
-    project: Path,
-    env: str | None,
-    parallel: int,
-    grace: float,
-    poll: float,
-    verticals: tuple[str, ...],
-    job: str | None,
+    action: str, project: Path, env: str | None, verticals: tuple[str, ...], job: str | None, **limits: Any
 ) -> None:
     """Start the retraining jobs of a project when they are due."""
     project = project.resolve()
     try:
         with only_scheduler(project / FOLDER):
-            options = Options(parallel=parallel, grace=grace, poll=poll)
+            options = Options(**limits)
             command = _custom(job) if job else retrain_command(env)
             scheduler = Scheduler(
                 project,

@@ -7,9 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.data.contracts.result import ContractResult
+from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.slices import Slices
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Metrics
@@ -21,7 +24,7 @@ class Evidence:
 
     Attributes:
         about: what people must know who see a result.
-        ingestion: `rows`, `base_rate`, `columns`, `sha256` of the table, and `reading` where it was read from files.
+        ingestion: what the table was read from.
         contracts: results of the contracts, those of raw tables first, that of the table last.
         features: what `check_features` found.
         split: `part` and `label` of every row.
@@ -41,9 +44,9 @@ class Evidence:
     """
 
     about: About
-    ingestion: dict[str, Any]
-    contracts: list[dict[str, Any]]
-    features: dict[str, Any]
+    ingestion: IngestionRecord
+    contracts: list[ContractResult]
+    features: FeatureReport
     split: pd.DataFrame
     scores: pd.DataFrame
     metrics: Metrics
@@ -57,7 +60,7 @@ class Evidence:
     explanation: dict[str, Any] = field(default_factory=dict)
     drift: dict[str, Any] = field(default_factory=dict)
     columns: dict[str, Any] = field(default_factory=dict)
-    readings: dict[str, Any] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Protocol
+
+from lepton_pipeline.data.reading import ReadFile, Reading, SkippedFile
 
 _SHOWN = 3
 
 
-def reading_facts(
-    reading: Mapping[str, Any] | None, contract: Mapping[str, Any] | None, table: str = ""
-) -> list[tuple[str, str]]:
+class Counted(Protocol):
+    """What counts rows: the result of a contract, or the record of a scoring."""
+
+    @property
+    def rows(self) -> int:
+        """That were checked."""
+
+    @property
+    def quarantined(self) -> int:
+        """Among them."""
+
+
+def reading_facts(reading: Reading | None, contract: Counted | None, table: str = "") -> list[tuple[str, str]]:
     """Say which files were read and what became of their rows.
 
     Args:
@@ -24,17 +36,15 @@ def reading_facts(
     prefix = f"{table}: " if table else ""
     facts = []
     if reading:
-        if reading["files"]:
-            facts.append(("read", prefix + _files(reading["files"])))
-        facts.extend(("skipped", f"{prefix}{names}: {why}") for why, names in _skipped(reading["skipped"]))
+        if reading.files:
+            facts.append(("read", prefix + _files(reading.files)))
+        facts.extend(("skipped", f"{prefix}{names}: {why}") for why, names in _skipped(reading.skipped))
     if rows := _rows(reading, contract):
         facts.append(("raw table" if table else "rows", prefix + rows))
     return facts
 
 
-def waiting_facts(
-    contract: Mapping[str, Any], used: int, present: object, since: object = None
-) -> list[tuple[str, str]]:
+def waiting_facts(contract: Counted, used: int, present: object, since: object = None) -> list[tuple[str, str]]:
     """Say how many rows of the table nothing is learnt from, if any.
 
     Args:
@@ -43,7 +53,7 @@ def waiting_facts(
         present: moment at which labels are known or not.
         since: `dataset.since`.
     """
-    left = contract["rows"] - contract["quarantined"] - used
+    left = contract.rows - contract.quarantined - used
     if not left:
         return []
     earlier = "" if since is None else f", or lie before dataset.since ({since})"
@@ -77,39 +87,37 @@ def shorten(names: Sequence[str], most: int, unit: str = "") -> str:
     return ", ".join(shown) + (f" and {rest:,} more{unit}" if rest else "")
 
 
-def _files(files: Sequence[Mapping[str, Any]]) -> str:
-    named = [f"{file['name']} {_count(file['rows'], 'row')}" for file in files]
+def _files(files: Sequence[ReadFile]) -> str:
+    named = [f"{file.name} {_count(file.rows, 'row')}" for file in files]
     return shorten(named, _SHOWN, " files")
 
 
-def _skipped(skipped: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    reasons = dict.fromkeys(file["why"] for file in skipped)
-    return [
-        (why, shorten([file["name"] for file in skipped if file["why"] == why], _SHOWN, " files")) for why in reasons
-    ]
+def _skipped(skipped: Sequence[SkippedFile]) -> list[tuple[str, str]]:
+    reasons = dict.fromkeys(file.why for file in skipped)
+    return [(why, shorten([file.name for file in skipped if file.why == why], _SHOWN, " files")) for why in reasons]
 
 
-def _rows(reading: Mapping[str, Any] | None, contract: Mapping[str, Any] | None) -> str:
+def _rows(reading: Reading | None, contract: Counted | None) -> str:
     parts = []
     if reading:
-        known = reading["records"] - reading["set_apart"]
-        parts.append(f"{reading['records']:,} in files")
-        parts.append(f"{reading['set_apart']:,} set apart{_reasons(reading)}")
-        if contract and contract["rows"] != known:
-            parts.append(f"{known - contract['rows']:,} left out (later than dataset.as_of)")
+        known = reading.records - reading.set_apart
+        parts.append(f"{reading.records:,} in files")
+        parts.append(f"{reading.set_apart:,} set apart{_reasons(reading)}")
+        if contract and contract.rows != known:
+            parts.append(f"{known - contract.rows:,} left out (later than dataset.as_of)")
         if not contract:
             parts.append(f"{known:,} in")
     if contract:
-        parts += [f"{contract['rows']:,} in", f"{contract['quarantined']:,} quarantined"]
+        parts += [f"{contract.rows:,} in", f"{contract.quarantined:,} quarantined"]
     return ", ".join(parts)
 
 
-def _reasons(reading: Mapping[str, Any]) -> str:
+def _reasons(reading: Reading) -> str:
     """Why records were set apart, each with the place of one."""
     places: dict[str, str] = {}
-    for example in reading.get("examples", []):
-        places.setdefault(example["reason"], f", e.g. {example['file']} line {example['line']}")
-    said = [f"{count:,} {reason}{places.get(reason, '')}" for reason, count in reading["reasons"].items()]
+    for example in reading.examples:
+        places.setdefault(example.reason, f", e.g. {example.file} line {example.line}")
+    said = [f"{count:,} {reason}{places.get(reason, '')}" for reason, count in reading.reasons.items()]
     return f" ({'; '.join(said)})" if said else ""
 
 

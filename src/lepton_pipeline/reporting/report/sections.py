@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.evaluation.copies_words import count_copies, exceed_chance, said_copies, say_repeated
 from lepton_pipeline.evaluation.interval_words import say_evidence, warn_of_threshold
 from lepton_pipeline.evaluation.metrics import OWN
@@ -80,16 +81,16 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
     ]
     return {
         "reading": _describe_reading(evidence),
-        "rows": ingestion["rows"],
-        "columns": len(ingestion["columns"]),
-        "base_rate": ingestion["base_rate"],
+        "rows": ingestion.rows,
+        "columns": len(ingestion.columns),
+        "base_rate": ingestion.base_rate,
         "parts": parts,
         "contracts": [_describe_contract(contract) for contract in evidence.contracts],
         "taught": words.taught(evidence.registration),
         "copies": shared_rows(evidence.copies),
         "findings": [
-            {**each, "left_out": each["severity"] == "noise" and evidence.features["on_noise"] == "drop"}
-            for each in evidence.features.get("findings", [])
+            {**vars(each), "left_out": each.severity == "noise" and evidence.features.on_noise == "drop"}
+            for each in evidence.features.findings
         ],
     }
 
@@ -175,7 +176,7 @@ def describe_lineage(evidence: Evidence) -> dict[str, Any]:
         ("Run", lineage["run_id"]),
         ("Started", words.moment(lineage["started"])),
         ("Commit", f"{tags.get('git.commit', 'unknown')}{dirty}"),
-        ("Data (SHA-256)", evidence.ingestion["sha256"]),
+        ("Data (SHA-256)", evidence.ingestion.sha256),
         ("Configuration (SHA-256)", tags.get("configuration.sha256", "unknown")),
         ("Environment (SHA-256)", tags.get("environment.sha256", "unknown")),
         ("Weights (SHA-256)", evidence.registration.weights_sha256),
@@ -271,20 +272,20 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
 def _describe_reading(evidence: Evidence) -> list[tuple[str, str]]:
     facts = [fact for table, record in evidence.readings.items() for fact in reading_facts(record, None, table)]
     record = evidence.ingestion
-    facts += reading_facts(record.get("reading"), None)
-    facts += waiting_facts(evidence.contracts[-1], len(evidence.split), record.get("present"), record.get("since"))
-    files = record.get("files", [])
+    facts += reading_facts(record.reading, None)
+    facts += waiting_facts(evidence.contracts[-1], len(evidence.split), record.present, record.since)
+    files = record.files
     return facts or ([("read", shorten(files, _MOST_FILES, " files"))] if files else [])
 
 
-def _describe_contract(contract: dict[str, Any]) -> dict[str, Any]:
-    table = contract["contract"].partition(".")[2]
-    failed = [each for each in contract["expectations"] if not each["success"]]
+def _describe_contract(contract: ContractResult) -> dict[str, Any]:
+    table = contract.contract.partition(".")[2]
+    failed = [each for each in contract.expectations if not each.success]
     return {
         "table": table,
-        "rows": contract["rows"],
-        "quarantined": contract["quarantined"],
-        "expectations": len(contract["expectations"]),
+        "rows": contract.rows,
+        "quarantined": contract.quarantined,
+        "expectations": len(contract.expectations),
         "failed": failed,
     }
 

@@ -6,9 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.data.contracts.result import ContractResult
+from lepton_pipeline.data.reading import IngestionRecord
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.slices import Slices
+from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.publish import describe_version
 from lepton_pipeline.registry.registration import Registration
@@ -20,9 +23,9 @@ from lepton_pipeline.tracking.lineage import read_run
 
 def write_report(
     about: About,
-    ingestion_record: dict[str, Any],
-    contract_result: dict[str, Any],
-    feature_report: dict[str, Any],
+    ingestion_record: IngestionRecord,
+    contract_result: ContractResult,
+    feature_report: FeatureReport,
     split: pd.DataFrame,
     scores: pd.DataFrame,
     metrics: Metrics,
@@ -35,7 +38,7 @@ def write_report(
     explanation: dict[str, Any] | None = None,
     drift: dict[str, Any] | None = None,
     columns: dict[str, Any] | None = None,
-    **tables: dict[str, Any],
+    **tables: Any,
 ) -> dict[str, bytes]:
     """Write report and model card, and make the card the description of the model version.
 
