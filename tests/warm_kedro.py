@@ -182,7 +182,7 @@ def become(asked: dict[str, Any]) -> NoReturn:
     (Path(asked["output"]) / "pid").write_text(str(os.getpid()))
     # What the libraries have set stays, as in a command that imports them itself.
     for name in GIVEN - asked["environment"].keys():
-        del os.environ[name]
+        os.environ.pop(name, None)
     os.environ.update(asked["environment"])
     # A command that hangs is a failure, not a test that never ends.
     signal.alarm(_SECONDS)
