@@ -11,7 +11,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-FRAME, MLFLOW_OPEN, MLFLOW_RECORD = "configuration, session, catalog, hooks", "MLflow: import, open", "MLflow: record"
+FRAME, MLFLOW_OPEN, MLFLOW_RECORD = (
+    "configuration, session, catalog, hooks",
+    "MLflow: import, open",
+    "MLflow: record",
+)
 _TRACKING = "lepton_pipeline.tracking.runs:"
 _BOTH: dict[str, Any] = {
     f"{_TRACKING}RunLog.__init__": MLFLOW_OPEN,

@@ -72,7 +72,8 @@ class Fit:
 def _lepton(rows: Rows, seed: int) -> Mapping[str, Scores]:
     scores = _classifier_scores(rows, Training(seed=seed, threads=1, device="cpu"))
     return {
-        name: scores[column].to_numpy(np.float64) for name, column in zip(LEPTON, ("model", "network"), strict=True)
+        name: scores[column].to_numpy(np.float64)
+        for name, column in zip(LEPTON, ("model", "network"), strict=True)
     }
 
 
@@ -96,7 +97,9 @@ def _baselines(rows: Rows, seed: int) -> Mapping[str, Scores]:
     training = Training(seed=seed, threads=1, boosting=False)
     scores = score_baselines(rows.encoded, rows.split, training).loc[rows.part("test")]
     columns = ("logistic_regression", "hist_gradient_boosting")
-    return {name: scores[column].to_numpy(np.float64) for name, column in zip(BASELINES, columns, strict=True)}
+    return {
+        name: scores[column].to_numpy(np.float64) for name, column in zip(BASELINES, columns, strict=True)
+    }
 
 
 def _hist_gradient_boosting(rows: Rows, seed: int) -> Mapping[str, Scores]:
@@ -128,7 +131,9 @@ def _boosted(fit: Boost, tuned: bool, rows: Rows, seed: int) -> Scores:
     return positive(model.predict_proba(with_categories_of(rows.labelled("test")[0], fitted[0])))
 
 
-def _fit_lightgbm(rows: Labelled, validation: Labelled | None, seed: int, trees: int | None) -> tuple[Any, int]:
+def _fit_lightgbm(
+    rows: Labelled, validation: Labelled | None, seed: int, trees: int | None
+) -> tuple[Any, int]:
     lightgbm = import_module("lightgbm")
     preset = {} if trees is None else {**LIGHTGBM, "n_estimators": trees}
     stop = (
@@ -146,7 +151,9 @@ def _fit_lightgbm(rows: Labelled, validation: Labelled | None, seed: int, trees:
     return model, max(model.best_iteration_ or 0, 1)
 
 
-def _fit_xgboost(rows: Labelled, validation: Labelled | None, seed: int, trees: int | None) -> tuple[Any, int]:
+def _fit_xgboost(
+    rows: Labelled, validation: Labelled | None, seed: int, trees: int | None
+) -> tuple[Any, int]:
     preset = {} if trees is None else {**XGBOOST, "n_estimators": trees}
     stop = {} if validation is None else {"early_stopping_rounds": PATIENCE, "eval_metric": "logloss"}
     model = import_module("xgboost").XGBClassifier(
@@ -176,14 +183,18 @@ class _CatBoost:
                 "use_best_model": True,
             }
         )
-        self.model.fit(_texts(rows[0]), rows[1], cat_features=list(rows[0].select_dtypes("category")), **watched)
+        self.model.fit(
+            _texts(rows[0]), rows[1], cat_features=list(rows[0].select_dtypes("category")), **watched
+        )
 
     def predict_proba(self, rows: pd.DataFrame) -> Any:
         """Probabilities of both classes."""
         return self.model.predict_proba(_texts(rows))
 
 
-def _fit_catboost(rows: Labelled, validation: Labelled | None, seed: int, trees: int | None) -> tuple[Any, int]:
+def _fit_catboost(
+    rows: Labelled, validation: Labelled | None, seed: int, trees: int | None
+) -> tuple[Any, int]:
     preset = {} if trees is None else {**CATBOOST, "iterations": trees}
     model = _CatBoost(**preset, random_seed=seed)
     model.fit(rows, validation)

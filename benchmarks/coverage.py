@@ -100,7 +100,9 @@ CASES = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table, and write it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--draws", type=int, default=1000, help="samples of each kind")
     parser.add_argument("--resamples", type=int, default=400, help="bootstrap resamples of a sample")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "coverage.md")
@@ -134,7 +136,9 @@ def cover(case: Case, draws: int, resamples: int, *, by_units: bool = True) -> t
     for seed in range(1, draws + 1):
         rows = case.draw(np.random.default_rng([7, seed]), case.rows)
         sample = Sample.of(rows["label"], resampling_units(rows, case.dataset) if by_units else None)
-        measured = measure_models(rows, {"model": case.threshold}, sample, Evaluation(resamples=resamples, seed=seed))
+        measured = measure_models(
+            rows, {"model": case.threshold}, sample, Evaluation(resamples=resamples, seed=seed)
+        )
         approximate += sample.approximate
         for metric in METRICS:
             figure = measured["model"][metric]

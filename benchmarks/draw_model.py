@@ -70,11 +70,15 @@ def read_embedding(data: Path, vertical: str, column: str, network: int = 0) -> 
     )
     weights = load_file(folder / "weights.safetensors")
     prefix = "numbers."
-    module.load_state_dict({name.removeprefix(prefix): each for name, each in weights.items() if prefix in name})
+    module.load_state_dict(
+        {name.removeprefix(prefix): each for name, each in weights.items() if prefix in name}
+    )
     encoder = Encoder.load(data / "04_feature" / vertical / "encoder")
     encoding = next(each for each in encoder.columns if each.name == column)
     if not isinstance(encoding, NumericColumn):
-        raise TypeError(f"{column!r} is no column of numbers; choose one of {', '.join(description['numeric'])}.")
+        raise TypeError(
+            f"{column!r} is no column of numbers; choose one of {', '.join(description['numeric'])}."
+        )
     values = np.linspace(encoding.quantiles[0], encoding.quantiles[-1], _POINTS)
     numeric = torch.zeros(module.weight.shape[0], _POINTS, shape["numeric"])
     numeric[:, :, place] = torch.from_numpy(encoding.transform(pd.Series(values))[column])
@@ -107,9 +111,13 @@ def draw_losses(history: pd.DataFrame, vertical: str) -> Figure:
     for index, (part, row) in enumerate(zip(networks, best, strict=True)):
         axes = _add_axes(page, (0.07 + index * (width + 0.02), 0.14, width, 0.62))
         axes.plot(part["epoch"], part["train_loss"], color="#8a8a8a", linewidth=1.6, label="Training rows")
-        axes.plot(part["epoch"], part["validation_log_loss"], color=_BLUE, linewidth=2.2, label="Held-out rows")
+        axes.plot(
+            part["epoch"], part["validation_log_loss"], color=_BLUE, linewidth=2.2, label="Held-out rows"
+        )
         dot: dict[str, Any] = {"marker": "o", "markersize": 8, "markeredgecolor": "white", "zorder": 5}
-        axes.plot(row["epoch"], row["validation_log_loss"], color=_BLUE, linestyle="none", label="Kept", **dot)
+        axes.plot(
+            row["epoch"], row["validation_log_loss"], color=_BLUE, linestyle="none", label="Kept", **dot
+        )
         axes.set(xlim=(0, history["epoch"].max() + 1), ylim=(losses.min() - room, losses.max() + room))
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.set_xlabel("Epoch", **_text(9.5, _INK))
@@ -199,8 +207,12 @@ def _legend() -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw both pictures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("data"), help="outputs of `kedro run --pipelines VERTICAL`")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), help="outputs of `kedro run --pipelines VERTICAL`"
+    )
     parser.add_argument("--vertical", default="marketing")
     parser.add_argument("--column", default="age", help="a column of numbers")
     parser.add_argument("--output", type=Path, default=HERE.parent / "docs", help="folder of the pictures")

@@ -123,7 +123,9 @@ def report(found: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def _tables(options: argparse.Namespace) -> Iterator[tuple[str, int, int]]:
-    yield from ((kind, rows, seed) for kind in KINDS for rows in options.rows for seed in range(options.seeds))
+    yield from (
+        (kind, rows, seed) for kind in KINDS for rows in options.rows for seed in range(options.seeds)
+    )
 
 
 def main() -> None:
@@ -131,7 +133,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 2000, 5000], help="sizes of tables")
     parser.add_argument("--seeds", type=int, default=2, help="tables of each kind and size")
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "drift.md", help="file of the report")
+    parser.add_argument(
+        "--output", type=Path, default=HERE / "results" / "drift.md", help="file of the report"
+    )
     options = parser.parse_args()
     found: dict[str, list[dict[str, Any]]] = {}
     for kind, rows, seed in _tables(options):

@@ -41,10 +41,14 @@ _CHANGES: dict[str, Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pairs", type=int, default=200, help="of simulated tables, for each line")
     pairs = parser.parse_args(arguments).pairs
-    print("| rows in time | training rows | new rows | any p-value ≤ 0.05 | any flag |\n|---|---|---|---|---|")
+    print(
+        "| rows in time | training rows | new rows | any p-value ≤ 0.05 | any flag |\n|---|---|---|---|---|"
+    )
     for correlation, (rows, new) in [(0.0, sizes) for sizes in _SIZES] + [
         (correlation, sizes) for correlation in _CORRELATIONS for sizes in _SIZES[-1:]
     ]:
@@ -67,7 +71,9 @@ def false_alarms(rows: int, new: int, pairs: int, correlation: float = 0.0) -> t
         for seed in range(pairs)
     ]
     surprising = [any(each["p_adjusted"] <= _MONITORING.level for each in tests) for tests in found]
-    return float(np.mean(surprising)), float(np.mean([any(each["flagged"] for each in tests) for tests in found]))
+    return float(np.mean(surprising)), float(
+        np.mean([any(each["flagged"] for each in tests) for tests in found])
+    )
 
 
 def power(change: Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame], pairs: int) -> float:
@@ -76,7 +82,9 @@ def power(change: Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame], p
     for seed in range(pairs):
         learnt, new = _one_source(2000, 400, seed, 0.0)
         changed = change(new, np.random.default_rng(seed))
-        flagged += any(each.get("flagged") for each in _compare_all(learnt, changed, seed=seed, ordered=False)[:-1])
+        flagged += any(
+            each.get("flagged") for each in _compare_all(learnt, changed, seed=seed, ordered=False)[:-1]
+        )
     return flagged / pairs
 
 
@@ -97,7 +105,9 @@ def decay(signal: float, pairs: int) -> tuple[float, float]:
 
 def _compare_all(learnt: pd.DataFrame, new: pd.DataFrame, seed: int, ordered: bool) -> list[dict[str, Any]]:
     """As `monitoring.result` does; the classifier is last."""
-    dataset = Dataset(target="y", positive=1, time="hour" if ordered else None, exclude=[] if ordered else ["hour"])
+    dataset = Dataset(
+        target="y", positive=1, time="hour" if ordered else None, exclude=[] if ordered else ["hour"]
+    )
     encoder = Encoder.fit(learnt, dataset)
     split = pd.DataFrame({"part": "train"}, index=learnt.index)
     scores = pd.DataFrame({"part": "test", "model": np.linspace(0.01, 0.99, 200)}, index=learnt.index[:200])

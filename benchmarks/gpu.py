@@ -52,7 +52,9 @@ class Bench:
     def __init__(self, device: str, precision: str, rows: int, epochs: int) -> None:
         self.device, self.precision, self.epochs = device, precision, epochs
         self._host = random_rows(rows, COLUMNS)
-        self._rows = Rows(*(part.to(device) for part in (self._host.numeric, self._host.codes, self._host.labels)))
+        self._rows = Rows(
+            *(part.to(device) for part in (self._host.numeric, self._host.codes, self._host.labels))
+        )
 
     @property
     def number_bytes(self) -> int:
@@ -79,7 +81,9 @@ class Bench:
         rows = len(self._rows.labels)
         ways: dict[str, Callable[[], float]] = {
             GRAPH: lambda: self._time_steps(training, shape, batch_size),
-            EAGER: lambda: self._time_steps(training.model_copy(update={"cuda_graph": False}), shape, batch_size),
+            EAGER: lambda: self._time_steps(
+                training.model_copy(update={"cuda_graph": False}), shape, batch_size
+            ),
             LOADER: lambda: self._time_loader(training, shape, batch_size),
         }
         seconds = {name: self._or_none(way) for name, way in ways.items()}
@@ -151,7 +155,9 @@ def network_shape(training: Training, columns: int) -> Shape:
 
 def loader_epoch(network: Network, rows: Rows, training: Training, batch_size: int, batches: int) -> Epoch:
     """The first batches of an epoch as a plain loop over rows of the host passes them, the loss fetched every step."""
-    loader = DataLoader(TensorDataset(rows.numeric, rows.codes, rows.labels), batch_size=batch_size, shuffle=True)
+    loader = DataLoader(
+        TensorDataset(rows.numeric, rows.codes, rows.labels), batch_size=batch_size, shuffle=True
+    )
     optimizer = torch.optim.AdamW(network.parameters(), lr=training.learning_rate)
     loss_of = nn.BCEWithLogitsLoss()
     device = network.device
@@ -175,7 +181,9 @@ def loader_epoch(network: Network, rows: Rows, training: Training, batch_size: i
 
 def main() -> None:
     """Measure, print, write the result; exit code 1 where a goal is missed, 2 where there is no card."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the table (default 1,000,000)")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=list(BATCH_SIZES), help="rows a step")
     parser.add_argument("--epochs", type=int, default=7, help="timed epochs (default 7)")
@@ -183,7 +191,9 @@ def main() -> None:
     parser.add_argument(
         "--device", choices=("cuda", "cpu"), default="cuda", help="cpu: to try the code, not to measure"
     )
-    parser.add_argument("--output", type=Path, help="file of the result (default results/gpu.md; on a CPU none)")
+    parser.add_argument(
+        "--output", type=Path, help="file of the result (default results/gpu.md; on a CPU none)"
+    )
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
         print(

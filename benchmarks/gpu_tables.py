@@ -77,7 +77,9 @@ def goals(measured: Sequence[Measured], card: Card) -> dict[str, bool]:
         own = [each for each in measured if each.model == model]
         share = max((each.share(card) or 0 for each in own), default=0)
         ahead = max((each.ahead or 0 for each in own), default=0)
-        verdicts[f"{model}: {share:.0%} of the roofline (goal: at least {SHARE_GOAL:.0%})"] = share >= SHARE_GOAL
+        verdicts[f"{model}: {share:.0%} of the roofline (goal: at least {SHARE_GOAL:.0%})"] = (
+            share >= SHARE_GOAL
+        )
         verdicts[f"{model}: {ahead:.1f} times the DataLoader loop (goal: at least {LOADER_GOAL})"] = (
             ahead >= LOADER_GOAL
         )
@@ -87,7 +89,9 @@ def goals(measured: Sequence[Measured], card: Card) -> dict[str, bool]:
 def report(measured: Sequence[Measured], card: Card, epochs: int, precision: str) -> str:
     """The result as Markdown."""
     rows, columns = measured[0].rows, measured[0].columns
-    verdicts = [f"- {text}: {'reached' if reached else 'missed'}." for text, reached in goals(measured, card).items()]
+    verdicts = [
+        f"- {text}: {'reached' if reached else 'missed'}." for text, reached in goals(measured, card).items()
+    ]
     parts = [
         "# Epochs on a CUDA card",
         f"**{card.name}**: copies {card.bandwidth / 1e12:.3g} TB/s (read and written together), matrix products in "

@@ -73,7 +73,9 @@ def write_rows(count: int, path: Path) -> None:
             }
         )
         rows["x0"] = rows["x0"].mask(generator.random(size) < 0.05)
-        rows.to_csv(path, mode="a" if start else "w", header=not start, index=False, quoting=csv.QUOTE_MINIMAL)
+        rows.to_csv(
+            path, mode="a" if start else "w", header=not start, index=False, quoting=csv.QUOTE_MINIMAL
+        )
 
 
 def run_ours(source: Path, folder: Path) -> dict[str, float]:
@@ -92,7 +94,9 @@ def run_ours(source: Path, folder: Path) -> dict[str, float]:
     clean = StreamedParquetDataset(filepath=str(folder / "clean_table.parquet"))
     quarantined = AtomicDataset(filepath=str(folder / "quarantine.parquet"), dataset="pandas.ParquetDataset")
     seconds = [process_time()]
-    made, record = ingest_table(RawTableDataset(filepath=str(source)).load(), dataset, ingestion, contract, features)
+    made, record = ingest_table(
+        RawTableDataset(filepath=str(source)).load(), dataset, ingestion, contract, features
+    )
     rows.save(made)
     del made
     seconds.append(process_time())
@@ -141,7 +145,12 @@ _CONTRACT = {
     "expectations": [
         {"expect": "column_values_to_be_unique", "column": "id"},
         {"expect": "column_values_to_be_between", "column": "age", "min_value": 18, "max_value": 110},
-        {"expect": "column_values_to_be_between", "column": "amount", "min_value": 0, "on_failure": "quarantine"},
+        {
+            "expect": "column_values_to_be_between",
+            "column": "amount",
+            "min_value": 0,
+            "on_failure": "quarantine",
+        },
         {"expect": "column_values_to_be_in_set", "column": "segment", "value_set": list("ABCD")},
         {"expect": "column_values_to_match_regex", "column": "postcode", "regex": r"^\d{5}$"},
         {"expect": "column_values_to_not_be_null", "column": "x1"},
@@ -183,7 +192,9 @@ def report(rows: int, size: int, ours: Sequence[Side], bare: Sequence[Side]) -> 
     lines = [["bare stream", *_figures(bare)], ["ingest and contract", *_figures(ours)]]
     lines += [[f"  {name}", "", f"{median(each.stages[name] for each in ours):.1f}", ""] for name in STAGES]
     goal = f"Goal: {GOAL_ROWS:,} rows within {GOAL_MIB:,} MiB"
-    foot = f"{goal}; {peak:,.0f} MiB for {rows:,}." if rows >= GOAL_ROWS else f"{goal}; {rows:,} were measured."
+    foot = (
+        f"{goal}; {peak:,.0f} MiB for {rows:,}." if rows >= GOAL_ROWS else f"{goal}; {rows:,} were measured."
+    )
     return f"""# Seconds and memory from a CSV file to the checked table
 
 {rows:,} rows x 20 columns, {size / 2**20:,.0f} MiB of CSV: read, typed, held to a contract of eight expectations,
@@ -204,10 +215,16 @@ def _figures(sides: Sequence[Side]) -> list[str]:
 
 def main() -> None:
     """Measure, print, write the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=500_000, help=f"number of rows; the goal is about {GOAL_ROWS:,}")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--rows", type=int, default=500_000, help=f"number of rows; the goal is about {GOAL_ROWS:,}"
+    )
     parser.add_argument("--runs", type=int, default=3, help="runs of each side")
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "ingest.md", help="file of the result")
+    parser.add_argument(
+        "--output", type=Path, default=HERE / "results" / "ingest.md", help="file of the result"
+    )
     parser.add_argument("--side", choices=list(_SIDES), help=argparse.SUPPRESS)
     parser.add_argument("--source", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

@@ -68,8 +68,12 @@ def main() -> None:
     """Measure, print, write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=9, help="processes of each kind (default 9)")
-    parser.add_argument("--status", type=Path, metavar="PROJECT", help="measure kedro status in this project, too")
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "light.md", help="file of the result")
+    parser.add_argument(
+        "--status", type=Path, metavar="PROJECT", help="measure kedro status in this project, too"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=HERE / "results" / "light.md", help="file of the result"
+    )
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
         make_empty_project(Path(folder))

@@ -62,7 +62,9 @@ def random_rows(rows: int, columns: int = COLUMNS) -> Rows:
 def perceptron(columns: int, layers: int, width: int) -> Perceptron:
     """Our network; always the same weights."""
     torch.manual_seed(0)
-    return Perceptron(Shape(columns, (), members=1, bins=1, embedding=1, layers=layers, width=width, dropout=0))
+    return Perceptron(
+        Shape(columns, (), members=1, bins=1, embedding=1, layers=layers, width=width, dropout=0)
+    )
 
 
 def sequential(network: Perceptron) -> nn.Sequential:
@@ -95,7 +97,9 @@ def whole_batches(rows: Rows, batch_size: int, generator: torch.Generator) -> Te
 def plain_epoch(network: nn.Module, rows: Rows, batch_size: int) -> Side:
     """An epoch of a plain loop; returns the mean loss of its batches."""
     loader = DataLoader(TensorDataset(rows.numeric, rows.labels), batch_size=batch_size, shuffle=True)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=TRAINING.learning_rate, weight_decay=TRAINING.weight_decay)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=TRAINING.learning_rate, weight_decay=TRAINING.weight_decay
+    )
     loss_of = nn.BCEWithLogitsLoss()
 
     def epoch() -> float:
@@ -174,13 +178,17 @@ def _spread(seconds: Sequence[float]) -> str:
 
 def main() -> None:
     """Measure, print, write the result; exit code 1 where a goal is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--epochs", type=int, default=7, help="timed epochs of each side (default 7)")
     parser.add_argument("--rows", type=int, default=100_000, help="rows of the table (default 100,000)")
     parser.add_argument(
         "--batch-sizes", type=int, nargs="+", default=list(GOALS), help="rows a step (default 256 4096)"
     )
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "loop.md", help="file of the result")
+    parser.add_argument(
+        "--output", type=Path, default=HERE / "results" / "loop.md", help="file of the result"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = random_rows(options.rows)

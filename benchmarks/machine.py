@@ -21,7 +21,9 @@ def describe(packages: Iterable[str], more: str = "") -> str:
 def describe_machine() -> str:
     """System, processor, cores and memory."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
-    return f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores, {memory:.1f} GiB"
+    return (
+        f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores, {memory:.1f} GiB"
+    )
 
 
 def describe_versions(packages: Iterable[str]) -> str:

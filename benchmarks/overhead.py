@@ -139,7 +139,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def report(runs: Mapping[str, Sequence[Run]], parts: Sequence[Sequence[str]]) -> str:
     """The result as Markdown."""
-    wall, cpu = ({side: [getattr(run, kind) for run in runs[side]] for side in runs} for kind in ("wall", "cpu"))
+    wall, cpu = (
+        {side: [getattr(run, kind) for run in runs[side]] for side in runs} for kind in ("wall", "cpu")
+    )
     reached = ratio(**wall)
     measured = [
         [
@@ -174,8 +176,12 @@ def main() -> None:
     """Measure, print, write the result; exit code 1 where the goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="timed runs of each side (default 5)")
-    parser.add_argument("--clocked", type=int, default=3, help="further runs that show where time goes (default 3)")
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "overhead.md", help="file of the result")
+    parser.add_argument(
+        "--clocked", type=int, default=3, help="further runs that show where time goes (default 3)"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=HERE / "results" / "overhead.md", help="file of the result"
+    )
     options = parser.parse_args()
     runs: dict[str, list[Run]] = {side: [] for side in COMMANDS}
     with TemporaryDirectory() as folder:

@@ -116,10 +116,21 @@ def main() -> None:
 
     run = PlainRun(project, vertical)
     table, record = run.stage(
-        ingest_table, ["table", "ingestion_record"], raw, dataset, vertical.ingestion, contract, vertical.features
+        ingest_table,
+        ["table", "ingestion_record"],
+        raw,
+        dataset,
+        vertical.ingestion,
+        contract,
+        vertical.features,
     )
     result, quarantine, _ = run.stage(
-        check_contract, ["contract_result", "quarantine", "data_docs"], table, dataset, contract, vertical.features
+        check_contract,
+        ["contract_result", "quarantine", "data_docs"],
+        table,
+        dataset,
+        contract,
+        vertical.features,
     )
     clean = run.stage(enforce_contract, ["clean_table"], table, quarantine, result, contract)
     featured = run.stage(derive_features, ["feature_table"], clean.frame(), dataset, vertical.features)
@@ -132,7 +143,9 @@ def main() -> None:
     run.stage(identify_test_rows, ["test_rows"], featured, split, vertical.features)
     priced = run.stage(price_outcomes, ["outcome_costs"], featured, split, vertical.evaluation)
     sliced = run.stage(slice_rows, ["slice_labels"], featured, split, dataset, vertical.evaluation)
-    encoder, encoded = run.stage(encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks)
+    encoder, encoded = run.stage(
+        encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks
+    )
     declared = (dataset, vertical.features)
     columns = run.stage(describe_columns, ["columns"], featured, record, encoder, *declared, report)
     drift = run.stage(measure_drift, ["drift"], featured, split, encoder)
@@ -148,14 +161,30 @@ def main() -> None:
     run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
     copies = run.stage(measure_copies, ["copies"], marks, found, scores, metrics, units)
     costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation, units)
-    slices = run.stage(measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation, units)
-    explanation = run.stage(explain_model, ["explanation"], artefact, featured, split, vertical.evaluation, units)
+    slices = run.stage(
+        measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation, units
+    )
+    explanation = run.stage(
+        explain_model, ["explanation"], artefact, featured, split, vertical.evaluation, units
+    )
     kept = (vertical.about, reference, copies, vertical.split, run.id)
-    registration = run.stage(register_model, ["registration"], artefact, metrics, featured, split, dataset, *kept)
+    registration = run.stage(
+        register_model, ["registration"], artefact, metrics, featured, split, dataset, *kept
+    )
     run.stage(draw_explanation, ["explanation_figure"], explanation, vertical.about)
     judged = (vertical.split, vertical.evaluation, vertical.gate)
     decision = run.stage(
-        gate_model, ["decision"], registration, metrics, slices, scores, featured, split, dataset, *judged, run.id
+        gate_model,
+        ["decision"],
+        registration,
+        metrics,
+        slices,
+        scores,
+        featured,
+        split,
+        dataset,
+        *judged,
+        run.id,
     )
     shown = (vertical.about, record, result, report, split, scores, metrics, history, registration, decision)
     run.stage(write_report, ["report"], *shown, copies, costs, slices, explanation, drift, columns)

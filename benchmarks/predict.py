@@ -26,7 +26,11 @@ from verticals import PeakMemory
 
 from lepton_pipeline.model.artefact import Artefact
 
-WHOLE, REST, CHECKS = "the whole model", "blend, calibration, threshold, frames", "reading and checking the rows"
+WHOLE, REST, CHECKS = (
+    "the whole model",
+    "blend, calibration, threshold, frames",
+    "reading and checking the rows",
+)
 Call = Callable[[pd.DataFrame], Any]
 # Enough for a share of the time: the rows of this number are scored once more part by part.
 _ROWS_OF_PARTS = 100_000
@@ -98,7 +102,10 @@ def parts(artefact: Artefact, rows: pd.DataFrame) -> dict[str, Callable[[], obje
 
 
 def time_turns(
-    calls: Mapping[str, Callable[[], object]], rounds: int, warm_up: int, now: Callable[[], float] = perf_counter
+    calls: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warm_up: int,
+    now: Callable[[], float] = perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds of every call, which take turns, so that what else the machine does meets all of them."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
@@ -161,7 +168,8 @@ def parts_table(seconds: Mapping[str, Sequence[float]], count: int) -> str:
     """CPU microseconds a row where many are scored at once, and their share."""
     whole = median(seconds[WHOLE])
     rows = [
-        [name, f"{median(each) / count * 1e6:.2f}", f"{median(each) / whole:.0%}"] for name, each in seconds.items()
+        [name, f"{median(each) / count * 1e6:.2f}", f"{median(each) / whole:.0%}"]
+        for name, each in seconds.items()
     ]
     return table([f"of {count:,} rows", "CPU µs a row", "share"], rows)
 
@@ -178,7 +186,9 @@ def bulk_table(bulks: Sequence[Bulk]) -> str:
         ]
         for bulk in bulks
     ]
-    return table(["rows", "seconds", "CPU seconds", "rows a CPU second", "MiB before", "peak MiB", "added"], rows)
+    return table(
+        ["rows", "seconds", "CPU seconds", "rows a CPU second", "MiB before", "peak MiB", "added"], rows
+    )
 
 
 def model_line(name: str, artefact: Artefact) -> str:
@@ -238,13 +248,19 @@ def measure(
 
 def main() -> None:
     """Measure, print, write the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="address or folder of a model, instead of training finance; needs --table")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model", help="address or folder of a model, instead of training finance; needs --table"
+    )
     parser.add_argument("--table", type=Path, help="Parquet file of rows with the model's columns")
     parser.add_argument("--tracking", help="address of the MLflow server of --model (default: MLflow's own)")
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000], help="rows at once")
     parser.add_argument("--calls", type=int, default=500, help="calls with one row (default 500)")
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "predict.md", help="file of the result")
+    parser.add_argument(
+        "--output", type=Path, default=HERE / "results" / "predict.md", help="file of the result"
+    )
     options = parser.parse_args()
     if bool(options.model) != bool(options.table):
         parser.error("--model and --table go together: a model, and rows to score with it")
@@ -252,7 +268,9 @@ def main() -> None:
         parser.error(f"memory is read from {_STATUS}, which this system does not have; use Linux")
     if options.model:
         predict, artefact = load(options.tracking, options.model)
-        text = measure(options.model, predict, artefact, pd.read_parquet(options.table), options.rows, options.calls)
+        text = measure(
+            options.model, predict, artefact, pd.read_parquet(options.table), options.rows, options.calls
+        )
     else:
         with registered_model() as (tracking, model, feature_table):
             predict, artefact = load(tracking, model)

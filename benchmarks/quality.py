@@ -30,7 +30,9 @@ from lepton_pipeline.project.declaration import find_verticals, read_vertical
 
 CONF = HERE.parent / "conf" / "base"
 RANDOM_SEEDS, TIME_SEEDS = 5, 3
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
 
 
 def seeds_of(declared: Vertical, fit: str, most: int, slow: int) -> range:
@@ -79,9 +81,14 @@ def run_fit(task: Task, rows: Path, limit: int) -> list[Line]:
         return [{"vertical": task.vertical, "seed": task.seed, **line} for line in measured]
     ended: Line = {"stopped": limit}
     if done.returncode != -signal.SIGXCPU:
-        print(f"{task} ended with exit code {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}", flush=True)
+        print(
+            f"{task} ended with exit code {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}",
+            flush=True,
+        )
         ended = {"failed": f"exit code {done.returncode}"}
-    return [{"vertical": vertical, "seed": seed, "contender": name, **ended} for vertical, seed, name in task.keys]
+    return [
+        {"vertical": vertical, "seed": seed, "contender": name, **ended} for vertical, seed, name in task.keys
+    ]
 
 
 def measure(fit: str, seed: int, rows: Rows) -> list[Line]:
@@ -92,7 +99,9 @@ def measure(fit: str, seed: int, rows: Rows) -> list[Line]:
     scores = FITS[fit].run(rows, seed)
     seconds = round(sum(os.times()[:4]) - before, 2)
     labels = rows.labelled("test")[1]
-    return [{"contender": name, **figures(labels, each), "cpu_seconds": seconds} for name, each in scores.items()]
+    return [
+        {"contender": name, **figures(labels, each), "cpu_seconds": seconds} for name, each in scores.items()
+    ]
 
 
 def figures(labels: Any, scores: Any) -> dict[str, float]:
@@ -106,7 +115,9 @@ def figures(labels: Any, scores: Any) -> dict[str, float]:
     }
 
 
-def compare(vertical: str, table: Path, tasks: Sequence[Task], record: Record, options: argparse.Namespace) -> None:
+def compare(
+    vertical: str, table: Path, tasks: Sequence[Task], record: Record, options: argparse.Namespace
+) -> None:
     """Do the tasks of one vertical; what is stopped for one seed is not tried with the next."""
     declared, feature_table = read_declaration(vertical), pd.read_parquet(table)
 
@@ -146,20 +157,37 @@ def parse(known: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--verticals", nargs="+", choices=known, default=known, metavar="VERTICAL", help=", ".join(known)
     )
-    parser.add_argument("--only", nargs="+", choices=FITS, default=list(FITS), metavar="FIT", help=", ".join(FITS))
-    parser.add_argument("--seeds", type=int, default=RANDOM_SEEDS, help="most seeds a vertical (default 5, by time 3)")
-    parser.add_argument("--network-seeds", type=int, default=1, help="most seeds of RealMLP-TD and TabM (default 1)")
     parser.add_argument(
-        "--max-rows-slow", type=int, default=60_000, help="training rows beyond which these are not tried (60000)"
+        "--only", nargs="+", choices=FITS, default=list(FITS), metavar="FIT", help=", ".join(FITS)
     )
-    parser.add_argument("--limit-seconds", type=int, default=1800, help="CPU seconds of a fit, at most (1800)")
+    parser.add_argument(
+        "--seeds", type=int, default=RANDOM_SEEDS, help="most seeds a vertical (default 5, by time 3)"
+    )
+    parser.add_argument(
+        "--network-seeds", type=int, default=1, help="most seeds of RealMLP-TD and TabM (default 1)"
+    )
+    parser.add_argument(
+        "--max-rows-slow",
+        type=int,
+        default=60_000,
+        help="training rows beyond which these are not tried (60000)",
+    )
+    parser.add_argument(
+        "--limit-seconds", type=int, default=1800, help="CPU seconds of a fit, at most (1800)"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="fits at the same time (default 1)")
     parser.add_argument("--fresh", action="store_true", help="forget the chosen fits and do them again")
     parser.add_argument(
-        "--outputs", type=Path, help="folder of a project with data/04_feature/<vertical>/feature_table.parquet"
+        "--outputs",
+        type=Path,
+        help="folder of a project with data/04_feature/<vertical>/feature_table.parquet",
     )
-    parser.add_argument("--record", type=Path, default=HERE / "results" / "quality.jsonl", help="file of the figures")
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "quality.md", help="file of the report")
+    parser.add_argument(
+        "--record", type=Path, default=HERE / "results" / "quality.jsonl", help="file of the figures"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=HERE / "results" / "quality.md", help="file of the report"
+    )
     parser.add_argument("--fit", nargs=4, metavar=("FIT", "SEED", "ROWS", "FILE"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -169,13 +197,20 @@ def plan(options: argparse.Namespace) -> list[Task]:
     chosen = []
     for fit in options.only:
         if absent := FITS[fit].missing:
-            print(f"{fit}: left out, {absent[0]} is not installed; see benchmarks/requirements.txt", flush=True)
+            print(
+                f"{fit}: left out, {absent[0]} is not installed; see benchmarks/requirements.txt", flush=True
+            )
         else:
             chosen.append(fit)
     tasks = []
     for vertical in options.verticals:
-        seeds = {fit: seeds_of(read_declaration(vertical), fit, options.seeds, options.network_seeds) for fit in chosen}
-        tasks += [Task(vertical, seed, fit) for seed in range(options.seeds) for fit in chosen if seed in seeds[fit]]
+        seeds = {
+            fit: seeds_of(read_declaration(vertical), fit, options.seeds, options.network_seeds)
+            for fit in chosen
+        }
+        tasks += [
+            Task(vertical, seed, fit) for seed in range(options.seeds) for fit in chosen if seed in seeds[fit]
+        ]
     return tasks
 
 

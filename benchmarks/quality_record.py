@@ -78,7 +78,9 @@ class Record:
         What was stopped once would be stopped for every seed.
         """
         done = {_key(line) for line in self.lines if "auc" in line}
-        stopped = {(line["vertical"], line["contender"]) for line in self.lines if line.get("stopped", 0) >= limit}
+        stopped = {
+            (line["vertical"], line["contender"]) for line in self.lines if line.get("stopped", 0) >= limit
+        }
         return all(key in done or (key[0], key[2]) in stopped for key in task.keys)
 
     def describe(self, vertical: str, declared: Vertical, rows: Rows) -> None:
@@ -120,7 +122,9 @@ def _environment() -> Line:
     information = Path("/proc/cpuinfo")
     if information.exists():
         models = [
-            line.partition(":")[2].strip() for line in information.read_text().splitlines() if "model name" in line
+            line.partition(":")[2].strip()
+            for line in information.read_text().splitlines()
+            if "model name" in line
         ]
         names = models[0] if models else names
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3

@@ -83,13 +83,17 @@ def _raw_columns(feature_table: pd.DataFrame, encoder: Encoder) -> pd.DataFrame:
 
 def with_categories_of(rows: pd.DataFrame, fitted: pd.DataFrame) -> pd.DataFrame:
     """Let categories that the fitted rows do not hold count as missing: XGBoost refuses them."""
-    seen = {name: column.cat.remove_unused_categories().cat.categories for name, column in _categories(fitted)}
+    seen = {
+        name: column.cat.remove_unused_categories().cat.categories for name, column in _categories(fitted)
+    }
     return rows.assign(**{name: rows[name].cat.set_categories(kept) for name, kept in seen.items()})
 
 
 def with_frequent_categories(rows: pd.DataFrame) -> pd.DataFrame:
     """Let all but the most frequent categories count as missing: HistGradientBoosting takes at most 255 a column."""
-    frequent = {name: column.value_counts().index.tolist()[:MOST_CATEGORIES] for name, column in _categories(rows)}
+    frequent = {
+        name: column.value_counts().index.tolist()[:MOST_CATEGORIES] for name, column in _categories(rows)
+    }
     return rows.assign(**{name: rows[name].cat.set_categories(kept) for name, kept in frequent.items()})
 
 

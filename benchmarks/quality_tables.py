@@ -36,14 +36,18 @@ class Results:
     @classmethod
     def read(cls, lines: Iterable[Line]) -> Results:
         """Sort lines; of two about the same fit the later counts, and one unfinished seed makes all unfinished."""
-        last = {(line["contender"], line["vertical"], line["seed"]): line for line in lines if "contender" in line}
+        last = {
+            (line["contender"], line["vertical"], line["seed"]): line for line in lines if "contender" in line
+        }
         figures: dict[tuple[str, str], dict[int, Line]] = {}
         unfinished: dict[tuple[str, str], str] = {}
         for (contender, vertical, seed), line in sorted(last.items()):
             if "auc" in line:
                 figures.setdefault((contender, vertical), {})[seed] = line
             else:
-                ended = f"stopped after {line['stopped']:,} CPU seconds" if "stopped" in line else line["failed"]
+                ended = (
+                    f"stopped after {line['stopped']:,} CPU seconds" if "stopped" in line else line["failed"]
+                )
                 unfinished.setdefault((contender, vertical), ended)
         return cls({key: seeds for key, seeds in figures.items() if key not in unfinished}, unfinished)
 
@@ -57,7 +61,9 @@ class Results:
     def field(self) -> list[str]:
         """The contenders that are ranked: tried on every vertical, and no variant of the project's own model."""
         tried = {*self.figures, *self.unfinished}
-        everywhere = [name for name in CONTENDERS if all((name, vertical) in tried for vertical in self.verticals)]
+        everywhere = [
+            name for name in CONTENDERS if all((name, vertical) in tried for vertical in self.verticals)
+        ]
         return [name for name in everywhere if name not in OWN_VARIANTS]
 
     def values(self, contender: str, vertical: str, metric: str) -> list[float]:
@@ -89,7 +95,9 @@ class Results:
     def mean_rank(self, contender: str, verticals: Sequence[str], metric: str) -> float | None:
         """Over those of the verticals where it was tried."""
         tried = [
-            name for name in verticals if (contender, name) in self.figures or (contender, name) in self.unfinished
+            name
+            for name in verticals
+            if (contender, name) in self.figures or (contender, name) in self.unfinished
         ]
         return fmean(self.rank(contender, vertical, metric) for vertical in tried) if tried else None
 
@@ -108,7 +116,9 @@ class Results:
     def order(self, metric: str = "auc") -> list[str]:
         """Contenders with any result, by their mean rank."""
         ranks = {name: self.mean_rank(name, self.verticals, metric) for name in CONTENDERS}
-        return sorted((name for name in CONTENDERS if ranks[name] is not None), key=lambda name: ranks[name] or 0)
+        return sorted(
+            (name for name in CONTENDERS if ranks[name] is not None), key=lambda name: ranks[name] or 0
+        )
 
 
 def groups(results: Results) -> dict[str, list[str]]:
@@ -116,7 +126,10 @@ def groups(results: Results) -> dict[str, list[str]]:
     held_out = [vertical for vertical in results.verticals if vertical in HELD_OUT]
     seen = [vertical for vertical in results.verticals if vertical not in HELD_OUT]
     parts = {f"{len(seen)} seen": seen, f"{len(held_out)} held out": held_out}
-    return {**{name: part for name, part in parts.items() if part}, f"all {len(results.verticals)}": results.verticals}
+    return {
+        **{name: part for name, part in parts.items() if part},
+        f"all {len(results.verticals)}": results.verticals,
+    }
 
 
 def rank_table(results: Results, metric: str) -> str:
@@ -152,7 +165,11 @@ def metric_table(results: Results, metric: str) -> str:
 
     means = {name: results.mean(name, metric) for name in results.order(metric)}
     rows = [
-        [name, *(cell(name, vertical) for vertical in results.verticals), "—" if mean is None else decimal(mean)]
+        [
+            name,
+            *(cell(name, vertical) for vertical in results.verticals),
+            "—" if mean is None else decimal(mean),
+        ]
         for name, mean in means.items()
     ]
     return table(["contender", *map(_marked, results.verticals), "mean"], rows)
@@ -177,7 +194,9 @@ def distance_table(results: Results) -> str:
         name, leads = found
         ours = decimal(fmean(results.values(OURS, vertical, "auc")))
         spread = f"±{decimal(stdev(leads))}" if len(leads) > 1 else ""
-        rows.append([_marked(vertical), ours, name, f"{fmean(leads):+.4f}{spread}", _verdict(not _behind(leads))])
+        rows.append(
+            [_marked(vertical), ours, name, f"{fmean(leads):+.4f}{spread}", _verdict(not _behind(leads))]
+        )
     return table(["vertical", OURS, "best opponent", "its lead over ours", f"at most {MOST_BEHIND}"], rows)
 
 
@@ -208,7 +227,8 @@ def goals(results: Results) -> str:
         for name, part in groups(results).items()
     ]
     return (
-        "\n".join([*ranks, f"- Nowhere more than {MOST_BEHIND} below the best AUC:"]) + f"\n\n{distance_table(results)}"
+        "\n".join([*ranks, f"- Nowhere more than {MOST_BEHIND} below the best AUC:"])
+        + f"\n\n{distance_table(results)}"
     )
 
 
@@ -257,7 +277,9 @@ def report(lines: Sequence[Line], network_seeds: int, max_rows_slow: int) -> str
     """
     results = Results.read(lines)
     environments = [line["environment"] for line in lines if "environment" in line]
-    unfinished = [f"- {name} on {vertical}: {ended}." for (name, vertical), ended in results.unfinished.items()]
+    unfinished = [
+        f"- {name} on {vertical}: {ended}." for (name, vertical), ended in results.unfinished.items()
+    ]
     parts = [
         "# Quality of the default model",
         "\n\n".join(f"{each['date']}; {each['machine']};\n{each['versions']}." for each in environments),

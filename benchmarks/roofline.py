@@ -104,7 +104,9 @@ def products(model: str, shape: Shape) -> list[Product]:
     raise ValueError(f"the products of model {model!r} are not known; choose mlp or default.")
 
 
-def epoch_work(model: str, shape: Shape, parameters: int, rows: int, batch_size: int, number_bytes: int) -> Work:
+def epoch_work(
+    model: str, shape: Shape, parameters: int, rows: int, batch_size: int, number_bytes: int
+) -> Work:
     """Count what an epoch must do; see the head of the module.
 
     Args:
@@ -116,7 +118,9 @@ def epoch_work(model: str, shape: Shape, parameters: int, rows: int, batch_size:
         number_bytes: of a number in products: 2 for bf16, 4 for fp32 and tf32.
     """
     if shape.category_levels:
-        raise ValueError(f"only tables of numbers are counted, this one has {len(shape.category_levels)} categories.")
+        raise ValueError(
+            f"only tables of numbers are counted, this one has {len(shape.category_levels)} categories."
+        )
     all_products = products(model, shape)
     numbers = sum(product.times * (product.inputs + product.outputs) for product in all_products)
     gathered = 2 * 4 * (shape.numeric + 1) + 3 * 8
@@ -126,7 +130,8 @@ def epoch_work(model: str, shape: Shape, parameters: int, rows: int, batch_size:
     row_fused = number_bytes * numbers + gathered
     row = row_fused + number_bytes * _between_products(model, shape)
     return Work(
-        operations=rows * sum(product.times * 2 * product.inputs * product.outputs for product in all_products),
+        operations=rows
+        * sum(product.times * 2 * product.inputs * product.outputs for product in all_products),
         moved=rows * row + steps * parameters * separate_weights,
         moved_fused=rows * row_fused + steps * parameters * weights,
     )

@@ -57,7 +57,9 @@ def write_rows(source: pd.DataFrame, count: int, path: Path) -> None:
     for start in range(0, count, _ROWS_A_GROUP):
         size = min(_ROWS_A_GROUP, count - start)
         drawn = source.iloc[generator.integers(len(source), size=size)]
-        block = pa.Table.from_pandas(drawn.assign(**{_ID: np.arange(start, start + size) + 1}), preserve_index=False)
+        block = pa.Table.from_pandas(
+            drawn.assign(**{_ID: np.arange(start, start + size) + 1}), preserve_index=False
+        )
         writer = writer or ParquetWriter(path, block.schema)
         writer.write_table(block)
     if writer is not None:
@@ -136,10 +138,18 @@ Parquet out; the default size of a chunk; without reasons.
 
 def main() -> None:
     """Measure, print, write the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--project", type=Path, help="a project whose finance has a champion, instead of training one")
-    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 500_000, 1_000_000], help="numbers of rows")
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "score.md", help="file of the result")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--project", type=Path, help="a project whose finance has a champion, instead of training one"
+    )
+    parser.add_argument(
+        "--rows", type=int, nargs="+", default=[100_000, 500_000, 1_000_000], help="numbers of rows"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=HERE / "results" / "score.md", help="file of the result"
+    )
     options = parser.parse_args()
     measured = []
     with TemporaryDirectory() as folder:
@@ -153,7 +163,9 @@ def main() -> None:
             rows = Path(folder) / "rows.parquet"
             write_rows(source, count, rows)
             measured.append(score(project, rows, count))
-            print(f"{count:>12,} rows  {measured[-1].seconds:7.1f} s  {measured[-1].peak:6.0f} MiB", flush=True)
+            print(
+                f"{count:>12,} rows  {measured[-1].seconds:7.1f} s  {measured[-1].peak:6.0f} MiB", flush=True
+            )
     text = report(measured)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(text)

@@ -165,7 +165,9 @@ def watch(vertical: str, file: Path) -> None:
         import_module("kedro.framework.cli.cli").main()
     finally:
         hook.look_outside()
-        file.write_text(json.dumps({"stages": [asdict(stage) for stage in hook.stages], "outside": hook.outside}))
+        file.write_text(
+            json.dumps({"stages": [asdict(stage) for stage in hook.stages], "outside": hook.outside})
+        )
 
 
 def install(hook: StageHook) -> None:
@@ -184,7 +186,10 @@ def run_vertical(project: Path, command: Sequence[str], file: Path) -> Run:
         process = subprocess.run(command, cwd=project, stdout=output, stderr=subprocess.STDOUT, check=False)
         seconds = perf_counter() - started
     if process.returncode:
-        print(f"{' '.join(command)} ended with exit code {process.returncode}:\n{log.read_text()[-4000:]}", flush=True)
+        print(
+            f"{' '.join(command)} ended with exit code {process.returncode}:\n{log.read_text()[-4000:]}",
+            flush=True,
+        )
     measured = json.loads(file.read_text()) if file.exists() else {}
     stages = [Stage(**stage) for stage in measured.get("stages", [])]
     return Run(seconds, stages, measured.get("outside", 0.0), process.returncode)
@@ -192,13 +197,17 @@ def run_vertical(project: Path, command: Sequence[str], file: Path) -> Run:
 
 def total(stages: Sequence[Stage]) -> Stage:
     """Several stages as one: seconds add up, of the peaks the largest counts."""
-    return Stage("total", sum(stage.seconds for stage in stages), max((stage.peak for stage in stages), default=0.0))
+    return Stage(
+        "total", sum(stage.seconds for stage in stages), max((stage.peak for stage in stages), default=0.0)
+    )
 
 
 def stage_table(run: Run) -> str:
     """Seconds and peak of every stage, of what lies around them, and of the whole process."""
     around = Stage("around the stages", run.seconds - total(run.stages).seconds, run.outside)
-    rows = [[stage.name, f"{stage.seconds:.2f}", f"{stage.peak:,.0f}"] for stage in (*run.stages, around, run.all)]
+    rows = [
+        [stage.name, f"{stage.seconds:.2f}", f"{stage.peak:,.0f}"] for stage in (*run.stages, around, run.all)
+    ]
     return table(["stage", "seconds", "peak MiB"], rows)
 
 
@@ -265,8 +274,12 @@ def main() -> None:
     """Measure, print, write the result; exit code 1 where a vertical fails or a goal is missed."""
     known = find_verticals(HERE.parent / "conf" / "base")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("verticals", nargs="*", metavar="VERTICAL", help=f"of {', '.join(known)} (default all)")
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "verticals.md", help="file of the result")
+    parser.add_argument(
+        "verticals", nargs="*", metavar="VERTICAL", help=f"of {', '.join(known)} (default all)"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=HERE / "results" / "verticals.md", help="file of the result"
+    )
     parser.add_argument("--watch", type=Path, metavar="FILE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     chosen = list(dict.fromkeys(options.verticals)) or known
@@ -293,7 +306,9 @@ def main() -> None:
     print(summary_table(runs))
     missed = [name for name, measured, goal, _ in goals(runs, complete) if measured >= goal]
     failed = [vertical for vertical, run in runs.items() if run.exit_code]
-    sys.exit(", ".join([*(f"failed: {name}" for name in failed), *(f"missed: {name}" for name in missed)]) or 0)
+    sys.exit(
+        ", ".join([*(f"failed: {name}" for name in failed), *(f"missed: {name}" for name in missed)]) or 0
+    )
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ QUICK = {"epochs": 4, "patience": 4, "batch_size": 128}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--exhaustive", action="store_true", help="also what is marked so, every moment of a kill, ...")
+    parser.addoption(
+        "--exhaustive", action="store_true", help="also what is marked so, every moment of a kill, ..."
+    )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -109,11 +111,15 @@ class Project:
         """Run a kedro command in a process of its own, which has imported the libraries; see `WarmKedro.run`."""
         return warm_kedro().run(self.path, *arguments, environment=environment, before=before)
 
-    def run_cold(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run_cold(
+        self, *arguments: str, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a kedro command as a user does: ten seconds for the libraries alone."""
         command = [sys.executable, "-m", "kedro", *arguments]
         variables = {**_environment(), **(environment or {})}
-        return subprocess.run(command, cwd=self.path, env=variables, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=self.path, env=variables, capture_output=True, text=True, check=False
+        )
 
     def declare(self, vertical: str, change: Callable[[dict[str, Any]], None]) -> None:
         """Change a vertical's declaration, or add a vertical that has the data of finance."""
@@ -161,7 +167,9 @@ class Project:
 def _environment() -> dict[str, str]:
     """The variables of this process without the addresses that MLflow leaves there for processes that it starts."""
     return {
-        key: value for key, value in os.environ.items() if key not in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
     }
 
 
@@ -171,7 +179,9 @@ def copy_face(path: Path, verticals: Collection[str]) -> None:
     (path / "src").mkdir(parents=True)
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(REPOSITORY / name, path / name)
-    others = {folder.parent.name for folder in (REPOSITORY / "conf/base").glob("*/parameters.yml")} - set(verticals)
+    others = {folder.parent.name for folder in (REPOSITORY / "conf/base").glob("*/parameters.yml")} - set(
+        verticals
+    )
     shutil.copytree(REPOSITORY / "conf", path / "conf", ignore=shutil.ignore_patterns(*others))
 
 
@@ -180,7 +190,9 @@ def make_project(path: Path, rows: int = 1500) -> Project:
     copy_face(path, ["finance"])
     raw = path / "data/01_raw/finance"
     raw.mkdir(parents=True)
-    finance = pd.read_csv(REPOSITORY / "data/01_raw/finance/default_of_credit_card_clients.csv.gz", nrows=rows)
+    finance = pd.read_csv(
+        REPOSITORY / "data/01_raw/finance/default_of_credit_card_clients.csv.gz", nrows=rows
+    )
     finance.to_csv(raw / "sample.csv.gz", index=False)
     project = Project(path)
 

@@ -125,11 +125,22 @@ def not_memory(name: str) -> bool:
 
 
 def test_every_node_carries_its_stage_as_a_tag():
-    stages = {"ingestion", "contract", "features", "split", "training", "evaluation", "registration", "reporting"}
+    stages = {
+        "ingestion",
+        "contract",
+        "features",
+        "split",
+        "training",
+        "evaluation",
+        "registration",
+        "reporting",
+    }
     for node in create_pipeline("retail").nodes:
         assert len(node.tags & stages) == 1, node.name
         assert Job.of(node) == Job("retail")
-    assert all(Job.of(node) == Job("retail", MONITORING) for node in monitoring.create_pipeline("retail").nodes)
+    assert all(
+        Job.of(node) == Job("retail", MONITORING) for node in monitoring.create_pipeline("retail").nodes
+    )
 
 
 @pytest.mark.parametrize("vertical", VERTICALS)
@@ -150,8 +161,12 @@ def test_no_parameter_is_read_that_cannot_be_declared(loader, vertical):
     inputs = create_pipeline(vertical).inputs() | scoring.create_pipeline(vertical).inputs()
     inputs |= monitoring.create_pipeline(vertical).inputs()
     read = {name.removeprefix(prefix) for name in inputs if name.startswith(prefix)}
-    assert read - {name for name in read if name.startswith("tables.")} == set(known) - {"tables"} - NO_PIPELINES
-    assert {name for name in read if name.startswith("tables.")} == {f"tables.{name}" for name in known["tables"]}
+    assert (
+        read - {name for name in read if name.startswith("tables.")} == set(known) - {"tables"} - NO_PIPELINES
+    )
+    assert {name for name in read if name.startswith("tables.")} == {
+        f"tables.{name}" for name in known["tables"]
+    }
 
 
 def test_no_entry_of_the_catalog_is_unused(loader):
@@ -166,7 +181,10 @@ def test_no_entry_of_the_catalog_is_unused(loader):
 
 
 def test_a_vertical_declares_where_its_own_raw_data_lies(loader):
-    entries = {**loader["catalog"], "shop.raw": {"type": "pandas.ParquetDataset", "filepath": "elsewhere.parquet"}}
+    entries = {
+        **loader["catalog"],
+        "shop.raw": {"type": "pandas.ParquetDataset", "filepath": "elsewhere.parquet"},
+    }
     assert type(DataCatalog.from_config(entries).get("shop.raw")).__name__ == "ParquetDataset"
 
 

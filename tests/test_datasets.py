@@ -67,7 +67,9 @@ def test_what_is_no_zip_archive_is_a_data_error(tmp_path):
 
 def test_one_raw_file_can_be_named(tmp_path):
     (tmp_path / "table.csv").write_text("a\n1\n")
-    assert [file.name for file in RawTableDataset(filepath=str(tmp_path / "table.csv")).load()] == ["table.csv"]
+    assert [file.name for file in RawTableDataset(filepath=str(tmp_path / "table.csv")).load()] == [
+        "table.csv"
+    ]
 
 
 @pytest.mark.parametrize("path", [".", "not/there"])

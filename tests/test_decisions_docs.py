@@ -10,7 +10,13 @@ import yaml
 
 from lepton_pipeline.evaluation.outcomes import OUTCOMES
 from lepton_pipeline.evaluation.slice_labels import MOST_VALUES
-from lepton_pipeline.evaluation.slices import COMPARED, COMPARED_IF_SENSITIVE, FEWEST_OF_A_CLASS, FEWEST_ROWS, LEVEL
+from lepton_pipeline.evaluation.slices import (
+    COMPARED,
+    COMPARED_IF_SENSITIVE,
+    FEWEST_OF_A_CLASS,
+    FEWEST_ROWS,
+    LEVEL,
+)
 from lepton_pipeline.parameters import Costs
 from lepton_pipeline.project.declaration import read_vertical
 
@@ -40,7 +46,9 @@ def test_capacity_of_marketing_is_the_one_told():
 
 
 def test_outcomes_and_their_defaults_are_the_declared_ones():
-    rows = re.findall(r"^\| `(\w+)` \| (positive|negative) \| (left|acted on) \| (.*) \|$", PAGE, re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \| (positive|negative) \| (left|acted on) \| (.*) \|$", PAGE, re.MULTILINE
+    )
     assert [row[0] for row in rows] == list(OUTCOMES)
     for name, _, _, default in rows:
         field = Costs.model_fields[name]
@@ -51,7 +59,9 @@ def test_what_is_compared_is_what_the_table_says():
     rows = dict(re.findall(r"^\| (`[a-z_`, ]+`) \| (yes|no|sensitive columns only) \|", PAGE, re.MULTILINE))
     told = {name: word for names, word in rows.items() for name in re.findall(r"`(\w+)`", names)}
     assert {name for name, word in told.items() if word == "yes"} == set(COMPARED)
-    assert {name for name, word in told.items() if word == "sensitive columns only"} == {COMPARED_IF_SENSITIVE}
+    assert {name for name, word in told.items() if word == "sensitive columns only"} == {
+        COMPARED_IF_SENSITIVE
+    }
 
 
 def test_limits_are_those_of_the_code():

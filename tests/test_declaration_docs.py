@@ -26,7 +26,11 @@ def customers() -> pd.DataFrame:
     months = rng.integers(1, 60, 600)
     churned = rng.random(600) < 1 / (1 + np.exp(months / 10 - 2))
     return pd.DataFrame(
-        {"months": months, "plan": rng.choice(["basic", "plus"], 600), "churned": np.where(churned, "yes", "no")}
+        {
+            "months": months,
+            "plan": rng.choice(["basic", "plus"], 600),
+            "churned": np.where(churned, "yes", "no"),
+        }
     )
 
 
@@ -37,7 +41,9 @@ def test_a_vertical_is_added_by_two_keys_and_a_file(project):
     conf.mkdir()
     customers().to_csv(raw / "customers.csv", index=False)
     (conf / "parameters.yml").write_text(declaration)
-    done = project.run("run", "--pipelines", "churn", environment={"LEPTON_ROWS": "500", "LEPTON_EPOCHS": "5"})
+    done = project.run(
+        "run", "--pipelines", "churn", environment={"LEPTON_ROWS": "500", "LEPTON_EPOCHS": "5"}
+    )
     assert done.returncode == 0, done.stderr
     assert "churn: version 1, alias champion" in done.stdout
     # A run on a slice says so wherever it is seen.
@@ -63,9 +69,14 @@ def test_raw_data_can_come_from_a_database(project):
     (project.path / "conf/local/credentials.yml").write_text(yaml.safe_dump(credentials))
     done = project.run("run", "--pipelines", "churn", "--to-nodes", "churn.ingest_table")
     assert done.returncode == 0, done.stderr
-    assert pd.read_parquet(project.output("02_intermediate", "table.parquet", "churn"))["months"].dtype == "int64"
+    assert (
+        pd.read_parquet(project.output("02_intermediate", "table.parquet", "churn"))["months"].dtype
+        == "int64"
+    )
 
-    (project.path / "conf/local/credentials.yml").write_text(yaml.safe_dump({"warehouse": {"con": "sqlite:///no.db"}}))
+    (project.path / "conf/local/credentials.yml").write_text(
+        yaml.safe_dump({"warehouse": {"con": "sqlite:///no.db"}})
+    )
     failed = project.run("run", "--pipelines", "churn")
     assert failed.returncode == 3
     assert "no such table: customers" in failed.stderr

@@ -30,7 +30,9 @@ def imported(path: Path) -> Iterator[str]:
 
 
 DECLARED = {plain(each) for each in PROJECT["dependencies"]}
-EXTRAS = {plain(each) for name, extra in PROJECT["optional-dependencies"].items() if name != "dev" for each in extra}
+EXTRAS = {
+    plain(each) for name, extra in PROJECT["optional-dependencies"].items() if name != "dev" for each in extra
+}
 IMPORTED = {name for path in (ROOT / "src").rglob("*.py") for name in imported(path)} - {
     *sys.stdlib_module_names,
     "lepton_pipeline",

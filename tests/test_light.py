@@ -28,12 +28,16 @@ print(*sys.modules)
 
 def modules(folder, *arguments):
     code = CODE.format(arguments=arguments)
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("command", ["run", "vertical", "champion", "retrain", "schedule", "status", "alerts"])
+@pytest.mark.parametrize(
+    "command", ["run", "vertical", "champion", "retrain", "schedule", "status", "alerts"]
+)
 def test_the_help_of_a_command_imports_no_library_for_data(trained, command):
     assert not modules(trained[0].path, command, "--help") & (HEAVY | TABLES)
 
@@ -45,7 +49,9 @@ def test_the_list_of_pipelines_imports_no_library_for_models(trained):
 def test_the_list_of_commands_imports_none_of_them(trained):
     imported = modules(trained[0].path, "--help")
     assert not imported & (HEAVY | TABLES)
-    rooms = {name.removeprefix("lepton_pipeline.") for name in imported if name.startswith("lepton_pipeline.")}
+    rooms = {
+        name.removeprefix("lepton_pipeline.") for name in imported if name.startswith("lepton_pipeline.")
+    }
     assert {room for room in rooms if room.partition(".")[0] not in ("system", "tracking")} == {
         *("cli", "errors", "hooks", "project", "project.config_loader", "settings"),
     }
@@ -74,7 +80,9 @@ def test_help_names_every_command_once_with_its_first_line_whole(trained, monkey
     assert not [line for line in lines if line.endswith("...")]
 
 
-@pytest.mark.parametrize("name", [name for name, each in cli.commands.items() if "kedro." not in each._target])
+@pytest.mark.parametrize(
+    "name", [name for name, each in cli.commands.items() if "kedro." not in each._target]
+)
 def test_the_line_of_a_command_is_the_first_of_its_own_help(name):
     stub = cli.commands[name]
     assert stub.short_help == stub.load().help.partition("\n\n")[0]

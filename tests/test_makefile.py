@@ -40,7 +40,15 @@ def test_verticals_are_run(make, given, run):
 
 @pytest.mark.parametrize(
     "value",
-    ["x; touch owned", "x`touch owned`", '"; touch owned; "', "'; touch owned; '", "x\ntouch owned", "x -e p", ""],
+    [
+        "x; touch owned",
+        "x`touch owned`",
+        '"; touch owned; "',
+        "'; touch owned; '",
+        "x\ntouch owned",
+        "x -e p",
+        "",
+    ],
 )
 @pytest.mark.parametrize(("target", "name"), [("run", "VERTICAL"), ("ui", "PORT")])
 def test_what_is_no_name_is_refused(make, target, name, value):

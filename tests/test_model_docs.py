@@ -34,7 +34,10 @@ HUGE = 10**9
 def hyper_parameters() -> dict[str, list[str]]:
     """Cells of the table by name: default, range, what it does, source."""
     section = TEXT.split("\n## Hyper-parameters\n")[1].split("\n## ")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\| `.*", section, re.M)]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in re.findall(r"^\| `.*", section, re.M)
+    ]
     return {row[0].strip("`"): row[1:] for row in rows}
 
 
@@ -45,7 +48,11 @@ def number(text: str) -> int:
 def range_of(name: str) -> str:
     """The range of a field as the table writes it, from what pydantic checks."""
     field = Training.model_fields[name]
-    values = list(MODELS) if name == "model" else [each for each in get_args(field.annotation) if isinstance(each, str)]
+    values = (
+        list(MODELS)
+        if name == "model"
+        else [each for each in get_args(field.annotation) if isinstance(each, str)]
+    )
     if values:
         return ", ".join(f"`{value}`" for value in values)
     if field.annotation in (bool, bool | None):
@@ -91,7 +98,11 @@ def test_defaults_and_ranges_are_those_of_the_declaration(name):
 
 @pytest.mark.parametrize(
     ("name", "rule"),
-    [("patience", defaults.patience), ("batch_size", defaults.batch_size), ("networks", defaults.networks_by_time)],
+    [
+        ("patience", defaults.patience),
+        ("batch_size", defaults.batch_size),
+        ("networks", defaults.networks_by_time),
+    ],
 )
 def test_defaults_by_rows_are_those_of_the_code(name, rule):
     meaning = hyper_parameters()[name][2]
@@ -144,7 +155,9 @@ def test_files_and_sections_that_are_linked_to_exist():
         assert path.exists(), link
         if section:
             headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.M)
-            assert section in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}, link
+            assert section in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}, (
+                link
+            )
 
 
 def test_the_example_of_an_architecture_trains_and_is_loaded_again(monkeypatch, tmp_path):
@@ -175,7 +188,12 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_loss_curves_mark_the_epoch_that_is_kept(pictures):
     held_out = [0.5, 0.4, 0.45, 0.6, 0.55, 0.3]
     history = pd.DataFrame(
-        {"network": [1, 1, 1, 2, 2, 2], "epoch": [1, 2, 3] * 2, "train_loss": 0.5, "validation_log_loss": held_out}
+        {
+            "network": [1, 1, 1, 2, 2, 2],
+            "epoch": [1, 2, 3] * 2,
+            "train_loss": 0.5,
+            "validation_log_loss": held_out,
+        }
     )
     page = pictures.draw_losses(history, "shop")
     marked = [axes.lines[-1].get_xydata().tolist() for axes in page.axes]
@@ -211,6 +229,8 @@ def test_the_embedding_that_is_drawn_is_the_one_of_the_model(pictures, tmp_path)
     assert np.abs(bend).max() < 1e-4
     assert len(drawn.rows) == 400
 
-    pictures.main(["--data", str(tmp_path), "--vertical", "shop", "--column", "size", "--output", str(tmp_path)])
+    pictures.main(
+        ["--data", str(tmp_path), "--vertical", "shop", "--column", "size", "--output", str(tmp_path)]
+    )
     for name in ("model_loss.png", "model_embedding.png"):
         assert (tmp_path / name).read_bytes()[:4] == b"\x89PNG"

@@ -78,7 +78,11 @@ def copy(trained: tuple[Project, str], tmp_path: Path) -> Project:
 
 
 def assert_quiet(executed: Executed) -> None:
-    said = [output for output in executed.everything() if output.output_type == "error" or "stderr" in output.values()]
+    said = [
+        output
+        for output in executed.everything()
+        if output.output_type == "error" or "stderr" in output.values()
+    ]
     assert said == []
 
 
@@ -96,7 +100,9 @@ def test_one_run_is_shown_with_its_figures(copy, execute):
     assert shown["run"] == run.info.run_id[:8]
     assert (shown["status"], shown["version"], shown["alias"]) == ("FINISHED", 1, "champion")
     assert shown["data"] == run.data.tags["data.sha256"][:8]
-    assert [shown["AUC"], shown["low"], shown["high"]] == pytest.approx([auc["value"], auc["low"], auc["high"]])
+    assert [shown["AUC"], shown["low"], shown["high"]] == pytest.approx(
+        [auc["value"], auc["low"], auc["high"]]
+    )
     assert shown["best baseline"] == pytest.approx(max(baselines))
     (table,) = executed.data("runs", "text/html")
     for text in (shown["run"], "champion", "promoted", f"{auc['value']:.3f}"):

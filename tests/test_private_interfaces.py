@@ -73,7 +73,11 @@ def private_names(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             yield node.attr
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"getattr", "hasattr"}:
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in {"getattr", "hasattr"}
+        ):
             yield from (each.value for each in node.args[1:2] if isinstance(each, ast.Constant))
         elif isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("lepton_pipeline"):
             yield from (each.name for each in node.names)

@@ -76,7 +76,12 @@ class WarmKedro:
             # Kedro reads the project's logging.yml from where it is imported.
             cwd=folder,
             # One thread: a fork takes no other along.
-            env={**environment(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            env={
+                **environment(),
+                "OMP_NUM_THREADS": "1",
+                "OPENBLAS_NUM_THREADS": "1",
+                "MKL_NUM_THREADS": "1",
+            },
         )
 
     def run(
@@ -113,7 +118,13 @@ class WarmKedro:
         folder.mkdir()
         self._started += 1
         self._running.append(folder)
-        asked = {"project": str(project), "arguments": arguments, "kill": kill, "before": before, "output": str(folder)}
+        asked = {
+            "project": str(project),
+            "arguments": arguments,
+            "kill": kill,
+            "before": before,
+            "output": str(folder),
+        }
         self._send(asked | {"environment": {**self._environment(), **(environment or {})}})
         return folder
 

@@ -155,7 +155,9 @@ class FolderDataset(_LocalDataset):
         files = {normpath(path / name): content for name, content in data.items()}
         for file in files:
             if not Path(file).is_relative_to(normpath(path)):
-                raise DatasetError(f"{file} lies outside of the folder it is to be written to; name it otherwise.")
+                raise DatasetError(
+                    f"{file} lies outside of the folder it is to be written to; name it otherwise."
+                )
         for file, content in files.items():
             Path(file).parent.mkdir(parents=True, exist_ok=True)
             Path(file).write_bytes(content)
@@ -170,8 +172,8 @@ class FolderDataset(_LocalDataset):
 class StreamedParquetDataset(_LocalDataset):
     """A Parquet file written block by block: the same bytes however its rows are divided.
 
-    What is saved are `Rows`, a frame, or what is iterated over for frames with the same columns, at least one; where it
-    has a method `written`, that is called when the file is in its place.
+    What is saved are `Rows`, a frame, or what is iterated over for frames with the same columns, at least
+    one; where it has a method `written`, that is called when the file is in its place.
 
     Args:
         filepath: the file.

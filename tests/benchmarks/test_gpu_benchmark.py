@@ -57,7 +57,9 @@ def counted_operations(shape: Shape, architecture: type[Perceptron | Members], r
 
     network = architecture(shape)
     with FlopCounterMode(display=False) as counter:
-        torch.autograd.backward(network(torch.ones(1, rows, shape.numeric), torch.empty(1, rows, 0).int()).sum())
+        torch.autograd.backward(
+            network(torch.ones(1, rows, shape.numeric), torch.empty(1, rows, 0).int()).sum()
+        )
     return int(counter.get_total_flops())
 
 
@@ -78,7 +80,9 @@ def test_operations_of_the_default_model(roofline: Any) -> None:
 
 def test_a_million_rows_of_a_large_perceptron(roofline: Any) -> None:
     shape = Shape(50, (), members=1, bins=1, embedding=1, layers=3, width=512, dropout=0)
-    work = roofline.epoch_work("mlp", shape, parameters=551_937, rows=1_000_000, batch_size=65_536, number_bytes=2)
+    work = roofline.epoch_work(
+        "mlp", shape, parameters=551_937, rows=1_000_000, batch_size=65_536, number_bytes=2
+    )
     assert work.operations == pytest.approx(3.25e12, rel=0.01)
     assert work.moved == pytest.approx(33.5e9, rel=0.02)
 
@@ -102,7 +106,9 @@ def test_bytes_between_the_products_of_the_default_model(roofline: Any) -> None:
 
 
 @pytest.mark.parametrize(("number_bytes", "fused", "separate"), [(2, 38, 58), (4, 44, 52)])
-def test_parameters_are_moved_in_every_step(roofline: Any, number_bytes: int, fused: int, separate: int) -> None:
+def test_parameters_are_moved_in_every_step(
+    roofline: Any, number_bytes: int, fused: int, separate: int
+) -> None:
     def moved(parameters: int) -> Any:
         return roofline.epoch_work("mlp", MLP, parameters, rows=9, batch_size=4, number_bytes=number_bytes)
 
@@ -126,7 +132,9 @@ def test_what_is_not_counted_is_refused(roofline: Any) -> None:
         roofline.epoch_work("mlp", categories, 0, 10, 4, 2)
 
 
-def measured(tables: Any, roofline: Any, graph: float | None, loader: float | None, batch_size: int = 4096) -> Any:
+def measured(
+    tables: Any, roofline: Any, graph: float | None, loader: float | None, batch_size: int = 4096
+) -> Any:
     seconds = {tables.GRAPH: graph, tables.EAGER: 0.02, tables.LOADER: loader}
     work = roofline.Work(operations=4e12, moved=24e9, moved_fused=12e9)
     return tables.Measured("MLP", batch_size, 1_000_000, 50, seconds, work)

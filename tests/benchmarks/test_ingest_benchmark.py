@@ -40,7 +40,10 @@ def test_the_report_says_the_ratio_of_medians_and_the_largest_memory(ingest):
     def side(cpu: float, peak: float) -> Any:
         return ingest.Side(2 * cpu, cpu, peak, dict.fromkeys(ingest.STAGES, cpu / 3))
 
-    ours, bare = [side(30, 900.0), side(90, 800.0), side(24, 700.0)], [side(3, 200.0), side(2, 210.0), side(9, 205.0)]
+    ours, bare = (
+        [side(30, 900.0), side(90, 800.0), side(24, 700.0)],
+        [side(3, 200.0), side(2, 210.0), side(9, 205.0)],
+    )
     assert ingest.ratio(ours, bare) == 10
     text = ingest.report(1_000, 1 << 20, ours, bare)
     assert "Ratio of CPU seconds: 10.0. Goal: 5,000,000 rows within 2,048 MiB; 1,000 were measured." in text

@@ -102,7 +102,10 @@ def test_sides_take_turns_and_the_first_turn_does_not_count(loop: Any) -> None:
 def test_table_has_the_verdicts(loop: Any) -> None:
     compared = {256: comparison(loop, [2.7], [2.0]), 4096: comparison(loop, [1.7], [1.0])}
     assert loop.missed(compared) == [4096]
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in loop.comparison_table(compared).splitlines()]
+    cells = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in loop.comparison_table(compared).splitlines()
+    ]
     assert cells[2] == [
         "256",
         "2.70 (2.70 to 2.70)",

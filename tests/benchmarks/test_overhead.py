@@ -42,8 +42,14 @@ def test_ratio_is_that_of_the_medians(overhead: Any) -> None:
 
 
 def test_parts_are_compared_by_their_medians(overhead: Any) -> None:
-    kedro = [{"imports": 3.0, "read": 1.0, "stage train": 9.0}, {"imports": 5.0, "read": 1.0, "stage train": 9.0}]
-    plain = [{"imports": 1.0, "close": 0.5, "stage train": 9.5}, {"imports": 1.0, "close": 0.5, "stage train": 9.5}]
+    kedro = [
+        {"imports": 3.0, "read": 1.0, "stage train": 9.0},
+        {"imports": 5.0, "read": 1.0, "stage train": 9.0},
+    ]
+    plain = [
+        {"imports": 1.0, "close": 0.5, "stage train": 9.5},
+        {"imports": 1.0, "close": 0.5, "stage train": 9.5},
+    ]
     assert overhead.compare(kedro, plain) == [
         ["imports", "4.00", "1.00", "+3.00"],
         ["read", "1.00", "0.00", "+1.00"],
@@ -142,7 +148,9 @@ def test_plain_script_is_wired_as_the_pipeline(plain_run: Any, monkeypatch: pyte
             self._names = {id(value): f"params:{name}" for name, value in vertical}
 
         def stage(self, function: Any, outputs: list[str], *inputs: Any) -> Any:
-            names = [value if isinstance(value, str) else self._names.get(id(value), "raw") for value in inputs]
+            names = [
+                value if isinstance(value, str) else self._names.get(id(value), "raw") for value in inputs
+            ]
             stages[function.__name__] = (names, outputs)
             return outputs if len(outputs) > 1 else outputs[0]
 
@@ -164,13 +172,19 @@ def test_plain_script_is_wired_as_the_pipeline(plain_run: Any, monkeypatch: pyte
     [
         ("metrics", {"auc": 0.1 + 0.2}, ["metrics.json"]),
         ("table", pd.DataFrame({"age": [3]}, index=[7]), ["table.parquet"]),
-        ("figures", {"roc.png": b"png", "more/page.html": b"html"}, ["figures/more/page.html", "figures/roc.png"]),
+        (
+            "figures",
+            {"roc.png": b"png", "more/page.html": b"html"},
+            ["figures/more/page.html", "figures/roc.png"],
+        ),
     ],
 )
 def test_plain_script_writes_what_the_catalog_would(
     plain_run: Any, tmp_path: Path, name: str, data: Any, files: list[str]
 ) -> None:
-    declared = yaml.safe_load((BENCHMARKS.parent / "conf/base/catalog.yml").read_text())[f"{{vertical}}.{name}"]
+    declared = yaml.safe_load((BENCHMARKS.parent / "conf/base/catalog.yml").read_text())[
+        f"{{vertical}}.{name}"
+    ]
     path = tmp_path / "kedro" / Path(declared["filepath"]).name
     AbstractDataset.from_config(name, {**declared, "filepath": str(path)}).save(data)
     plain_run.save(data, tmp_path / "plain" / path.name)
@@ -180,4 +194,6 @@ def test_plain_script_writes_what_the_catalog_would(
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }

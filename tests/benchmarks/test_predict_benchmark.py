@@ -61,7 +61,11 @@ def artefact(source: pd.DataFrame) -> Artefact:
 
 
 def test_latencies_are_quantiles_and_shares(predict: Any) -> None:
-    seconds = {predict.WHOLE: [0.004] * 100 + [0.008], "encoder": [0.001, 0.003, 0.001], predict.REST: [0.002]}
+    seconds = {
+        predict.WHOLE: [0.004] * 100 + [0.008],
+        "encoder": [0.001, 0.003, 0.001],
+        predict.REST: [0.002],
+    }
     lines = predict.latency_table(seconds).splitlines()[2:]
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     assert cells[0] == [predict.WHOLE, "4.00", "4.00", "100%"]
@@ -83,7 +87,9 @@ def test_bulk_has_rows_a_second_and_what_memory_was_added(predict: Any) -> None:
 def test_memory_is_looked_at_before_and_after(predict: Any) -> None:
     looks = iter([900.0, 500.0, 700.0])
     scored: list[int] = []
-    bulk = predict.time_bulk(lambda rows: scored.append(len(rows)), pd.DataFrame({"a": range(7)}), lambda: next(looks))
+    bulk = predict.time_bulk(
+        lambda rows: scored.append(len(rows)), pd.DataFrame({"a": range(7)}), lambda: next(looks)
+    )
     assert (bulk.rows, bulk.before, bulk.peak) == (7, 500.0, 700.0)
     assert scored == [7]
 

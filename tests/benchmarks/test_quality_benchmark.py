@@ -49,7 +49,9 @@ def record_module() -> Any:
     return import_module("quality_record")
 
 
-def line(contender: str, vertical: str = "energy", auc: float = 0.8, seed: int = 0, **more: float) -> dict[str, Any]:
+def line(
+    contender: str, vertical: str = "energy", auc: float = 0.8, seed: int = 0, **more: float
+) -> dict[str, Any]:
     measured = {"auc": auc, "log_loss": 1 - auc, "average_precision": auc / 2, "cpu_seconds": 3.0, **more}
     return {"vertical": vertical, "seed": seed, "contender": contender, **measured}
 
@@ -87,13 +89,23 @@ def shop_table(rows: int = 400) -> pd.DataFrame:
 
 def test_ranks_share_ties_and_mind_the_direction_of_the_metric(tables: Any) -> None:
     results = tables.Results.read([line(OURS, auc=0.8), line(LINEAR, auc=0.7), line(HGB, auc=0.8)])
-    assert {name: results.rank(name, "energy", "auc") for name in results.field} == {OURS: 1.5, LINEAR: 3, HGB: 1.5}
+    assert {name: results.rank(name, "energy", "auc") for name in results.field} == {
+        OURS: 1.5,
+        LINEAR: 3,
+        HGB: 1.5,
+    }
     flipped = [line(OURS, auc=0.8, log_loss=0.5), line(LINEAR, auc=0.7, log_loss=0.4)]
     assert tables.Results.read(flipped).rank(OURS, "energy", "log_loss") == 2
 
 
 def test_unfinished_contenders_share_the_last_rank(tables: Any) -> None:
-    lines = [line(OURS, auc=0.6), line(LINEAR, auc=0.9), stopped(HGB), stopped(TABM), line(TABM, auc=0.99, seed=1)]
+    lines = [
+        line(OURS, auc=0.6),
+        line(LINEAR, auc=0.9),
+        stopped(HGB),
+        stopped(TABM),
+        line(TABM, auc=0.99, seed=1),
+    ]
     results = tables.Results.read(lines)
     ranks = [results.rank(name, "energy", "auc") for name in (LINEAR, OURS, HGB, TABM)]
     assert ranks == [1, 2, 3.5, 3.5]
@@ -146,7 +158,12 @@ def test_held_out_verticals_are_apart(tables: Any) -> None:
 
 
 def test_best_figure_of_a_column_is_bold_and_spread_is_over_seeds(tables: Any) -> None:
-    lines = [line(OURS, auc=0.8), line(OURS, auc=0.81, seed=1), line(LINEAR, auc=0.7), line(LINEAR, auc=0.7, seed=1)]
+    lines = [
+        line(OURS, auc=0.8),
+        line(OURS, auc=0.81, seed=1),
+        line(LINEAR, auc=0.7),
+        line(LINEAR, auc=0.7, seed=1),
+    ]
     text = tables.metric_table(tables.Results.read([*lines, stopped(HGB)]), "auc").splitlines()
     cells = {row.split("|")[1].strip(): row.split("|")[2].strip() for row in text[2:]}
     assert cells == {OURS: "**.8050**±.0071", LINEAR: ".7000±.0000", HGB: "unfinished"}
@@ -159,7 +176,13 @@ def test_best_figure_of_a_column_is_bold_and_spread_is_over_seeds(tables: Any) -
 def test_distance_to_the_best_is_judged(tables: Any, best: float, verdict: str) -> None:
     results = tables.Results.read([line(OURS, auc=0.8), line(LINEAR, auc=best), line(HGB, auc=0.6)])
     row = tables.distance_table(results).splitlines()[2]
-    assert [cell.strip() for cell in row.split("|")[1:-1]] == ["energy", ".8000", LINEAR, f"{best - 0.8:+.4f}", verdict]
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == [
+        "energy",
+        ".8000",
+        LINEAR,
+        f"{best - 0.8:+.4f}",
+        verdict,
+    ]
     assert ("the AUC of energy" in tables.missed(results)) == (verdict == "missed")
 
 
@@ -187,10 +210,18 @@ def test_no_verdict_before_the_model_is_tried_everywhere(tables: Any) -> None:
 
 
 def test_rank_table_has_ranks_means_and_seconds(tables: Any) -> None:
-    lines = [line(OURS, auc=0.9, cpu_seconds=1000.4), line(OURS, "retail", 0.8, cpu_seconds=1000.4), line(LINEAR)]
+    lines = [
+        line(OURS, auc=0.9, cpu_seconds=1000.4),
+        line(OURS, "retail", 0.8, cpu_seconds=1000.4),
+        line(LINEAR),
+    ]
     results = tables.Results.read([*lines, line(NETWORK, "retail", 0.7)])
     head, _, *rows = (row.split("|")[1:-1] for row in tables.rank_table(results, "auc").splitlines())
-    assert [cell.strip() for cell in head[1:4]] == ["mean rank, 1 seen", "mean rank, 1 held out", "mean rank, all 2"]
+    assert [cell.strip() for cell in head[1:4]] == [
+        "mean rank, 1 seen",
+        "mean rank, 1 held out",
+        "mean rank, all 2",
+    ]
     assert [[cell.strip() for cell in row] for row in rows] == [
         ["lepton (default)", "1.00", "1.00", "1.00", ".8500", "2,001"],
         ["lepton (network alone) °", "—", "1.00", "1.00", "—", "—"],
@@ -198,15 +229,30 @@ def test_rank_table_has_ranks_means_and_seconds(tables: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.80125, ".8013"), (1.0, "1.0000"), (10.05, "10.0500"), (-0.5, "-.5000")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.80125, ".8013"), (1.0, "1.0000"), (10.05, "10.0500"), (-0.5, "-.5000")]
+)
 def test_zero_before_the_point_is_left_out(tables: Any, value: float, text: str) -> None:
     assert tables.decimal(value + 1e-9) == text
 
 
 def test_report_has_every_part(tables: Any) -> None:
-    about = {"vertical": "energy", "strategy": "time", "train": 1200, "validation": 400, "test": 400, "columns": 9}
+    about = {
+        "vertical": "energy",
+        "strategy": "time",
+        "train": 1200,
+        "validation": 400,
+        "test": 400,
+        "columns": 9,
+    }
     environment = {"date": "2026-01-01", "machine": "Linux, 2 cores", "versions": "torch 2"}
-    lines = [{"environment": environment}, {**about, "positive": 0.25}, line(OURS), line(LINEAR), stopped(HGB)]
+    lines = [
+        {"environment": environment},
+        {**about, "positive": 0.25},
+        line(OURS),
+        line(LINEAR),
+        stopped(HGB),
+    ]
     text = tables.report(lines, network_seeds=2, max_rows_slow=60_000)
     assert "2026-01-01; Linux, 2 cores;\ntorch 2." in text
     assert "| energy   |  time | 1,200 |        400 |  400 |       9 |    0.250 |" in text
@@ -225,8 +271,18 @@ def test_report_has_every_part(tables: Any) -> None:
 
 
 def test_full_report_is_not_too_wide(tables: Any) -> None:
-    verticals = ("energy", "finance", "healthcare", "logistics", "manufacturing", "marketing", *tables.HELD_OUT)
-    lines = [line(name, each, 0.9, seed) for name in tables.CONTENDERS for each in verticals for seed in range(2)]
+    verticals = (
+        "energy",
+        "finance",
+        "healthcare",
+        "logistics",
+        "manufacturing",
+        "marketing",
+        *tables.HELD_OUT,
+    )
+    lines = [
+        line(name, each, 0.9, seed) for name in tables.CONTENDERS for each in verticals for seed in range(2)
+    ]
     assert max(map(len, tables.report(lines, 1, 60_000).splitlines())) <= 180
 
 
@@ -241,7 +297,11 @@ def test_killed_run_is_resumed_after_its_last_complete_line(record_module: Any, 
     record = record_module.Record(path)
     record.append([line(LINEAR)])
     assert record_module.Record(path).lines == [line(OURS), line(LINEAR)]
-    assert path.read_text().splitlines()[0].startswith('{"vertical":"energy","seed":0,"contender":"lepton (default)",')
+    assert (
+        path.read_text()
+        .splitlines()[0]
+        .startswith('{"vertical":"energy","seed":0,"contender":"lepton (default)",')
+    )
 
 
 def test_fit_is_done_when_all_its_contenders_have_figures(record_module: Any, tmp_path: Path) -> None:
@@ -395,7 +455,13 @@ def test_categories_that_were_not_fitted_are_missing(rows_module: Any) -> None:
 def test_most_frequent_categories_stay(rows_module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_module, "MOST_CATEGORIES", 2)
     rows = pd.DataFrame({"city": pd.Categorical(["Bern", "Oslo", "Oslo", "Rome", "Rome"])})
-    assert rows_module.with_frequent_categories(rows)["city"].isna().tolist() == [True, False, False, False, False]
+    assert rows_module.with_frequent_categories(rows)["city"].isna().tolist() == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_missing_numbers_are_filled_with_the_median_of_training_rows(rows_module: Any, shop: Any) -> None:
@@ -489,7 +555,14 @@ def test_benchmark_does_what_is_missing_and_reports_it(
     (conf / "shop/parameters.yml").write_text("shop: {dataset: {target: bought, positive: 'yes', id: day}}")
     shop_table().to_parquet(outputs / "feature_table.parquet")
     monkeypatch.setattr(quality, "CONF", conf)
-    files = ["--outputs", tmp_path / "project", "--record", tmp_path / "record", "--output", tmp_path / "quality.md"]
+    files = [
+        "--outputs",
+        tmp_path / "project",
+        "--record",
+        tmp_path / "record",
+        "--output",
+        tmp_path / "quality.md",
+    ]
     command = [
         "quality.py",
         "--only",

@@ -136,7 +136,9 @@ print([type(each).__name__ for each in settings.HOOKS])
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 @pytest.mark.parametrize("exact", [True, False])
-def test_peak_begins_anew_with_every_take(verticals: Any, monkeypatch: pytest.MonkeyPatch, exact: bool) -> None:
+def test_peak_begins_anew_with_every_take(
+    verticals: Any, monkeypatch: pytest.MonkeyPatch, exact: bool
+) -> None:
     if not exact:
         monkeypatch.setattr(verticals, "_CLEAR_REFS", Path("/absent/clear_refs"))
     memory = verticals.PeakMemory()
@@ -178,7 +180,9 @@ raise SystemExit({exit_code})
     assert ("exit code 3:\nsuch luck" in capsys.readouterr().out) == bool(exit_code)
 
 
-def test_process_that_ends_before_it_measures_anything_leaves_no_stage(verticals: Any, tmp_path: Path) -> None:
+def test_process_that_ends_before_it_measures_anything_leaves_no_stage(
+    verticals: Any, tmp_path: Path
+) -> None:
     (tmp_path / "empty.db").touch()
     (tmp_path / "stages.json").write_text(json.dumps(STAGES))
     command = [sys.executable, "-c", "raise SystemExit(1)"]

@@ -28,7 +28,9 @@ def test_a_champion_is_compared_replaced_rolled_back_and_listed(two_versions):
     compared = two_versions.run("champion", "diff", "finance", "champion", "challenger")
     assert compared.returncode == 0, compared.stderr
     assert "on the same 300 rows, new to both" in compared.stdout
-    promoted = two_versions.run("champion", "promote", "finance", "2", "--force", "--reason", "the bound was wrong")
+    promoted = two_versions.run(
+        "champion", "promote", "finance", "2", "--force", "--reason", "the bound was wrong"
+    )
     assert promoted.stdout.splitlines() == [
         "finance: version 2 is champion, in place of version 1",
         "its report: data/08_reporting/finance/champion/report/report.html",
@@ -39,7 +41,14 @@ def test_a_champion_is_compared_replaced_rolled_back_and_listed(two_versions):
     assert rolled_back.stdout.splitlines()[0] == "finance: version 1 is champion again, in place of version 2"
     assert two_versions.client().get_registered_model("finance").aliases == {"champion": 1}
     listed = " ".join(two_versions.run("champion", "list").stdout.split())
-    for text in ("rollback by", "it was not", "promote by", "the bound was wrong", "gate by", "the first champion"):
+    for text in (
+        "rollback by",
+        "it was not",
+        "promote by",
+        "the bound was wrong",
+        "gate by",
+        "the first champion",
+    ):
         assert text in listed
     assert listed.index("it was not") < listed.index("the first champion")
 
@@ -49,7 +58,9 @@ def test_an_altered_version_is_named_and_ends_with_exit_code_3(two_versions):
     altered = two_versions.run("champion", "verify")
     assert altered.returncode == 3
     assert altered.stdout.splitlines()[1] == "finance: version 2: altered: served_model.py was altered"
-    assert "not as registered: version 1 of finance, version 2 of finance; restore the files" in altered.stderr
+    assert (
+        "not as registered: version 1 of finance, version 2 of finance; restore the files" in altered.stderr
+    )
 
 
 def test_what_cannot_be_done_is_one_message_and_exit_code_2(trained):

@@ -11,7 +11,9 @@ from lepton_pipeline.system.locks import only_job
 
 def files(project):
     return {
-        path: path.stat().st_mtime_ns for path in project.path.rglob("*") if path.is_file() and ".db" not in path.name
+        path: path.stat().st_mtime_ns
+        for path in project.path.rglob("*")
+        if path.is_file() and ".db" not in path.name
     }
 
 
@@ -29,7 +31,9 @@ def test_a_dry_run_says_which_triggers_hold_and_writes_nothing(trained):
 
 def test_a_job_decides_and_is_listed_and_a_second_one_says_who_is_at_work(trained, tmp_path):
     project = trained[0].copy(tmp_path / "project")
-    project.declare("finance", lambda declared: declared.update(retraining={"max_age": "1000d", "on_new_rows": 0.1}))
+    project.declare(
+        "finance", lambda declared: declared.update(retraining={"max_age": "1000d", "on_new_rows": 0.1})
+    )
     done = project.run("retrain", "finance")
     assert done.returncode == 0, done.stderr
     assert "0 rows with known labels since, 0.0% of 1,200 training rows; wanted 0.1" in done.stdout

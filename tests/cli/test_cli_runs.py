@@ -10,7 +10,9 @@ import pytest
 
 def contents(folder):
     """Every file below a folder with its bytes, but for the lock that a reader takes."""
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
+    return {
+        path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"
+    }
 
 
 def test_a_run_says_what_it_is_and_its_experiment_how_to_read_it(trained):
@@ -67,7 +69,9 @@ def test_other_data_stop_before_training_with_both_fingerprints(altered, tmp_pat
     (run,) = altered.runs()
     done = altered.run_cold("reproduce", run.info.run_id, environment={"TMPDIR": str(tmp_path)})
     assert done.returncode == 5, done.stdout + done.stderr
-    assert f"1,500 rows, sha256 {run.data.tags['data.sha256'][:12]} then; 1,499 rows" in " ".join(done.stdout.split())
+    assert f"1,500 rows, sha256 {run.data.tags['data.sha256'][:12]} then; 1,499 rows" in " ".join(
+        done.stdout.split()
+    )
     assert "data not as then" in done.stderr
     assert "train_model" not in done.stderr
     assert "Traceback" not in done.stderr

@@ -52,7 +52,9 @@ def test_the_present_says_which_labels_are_known_and_leaves_every_row_there():
     assert label_known(TABLE.drop(columns="day"), roles).all()
     texts = TABLE.assign(day=list("abcdefghij"))
     assert label_known(texts, dataset(present="2026-01-08")).all()
-    with pytest.raises(DataError, match=r"column 'day' holds 'a' \(row 0\); declare its format in ingestion.dates"):
+    with pytest.raises(
+        DataError, match=r"column 'day' holds 'a' \(row 0\); declare its format in ingestion.dates"
+    ):
         label_known(texts, roles)
     with pytest.raises(DataError, match=r"dataset\.present: no row is left at '2026-01-02'"):
         labelled_rows(TABLE, dataset(present="2026-01-02", label_delay="5d"))
@@ -67,7 +69,9 @@ def test_the_latest_number_is_the_present_where_there_is_no_clock():
     assert label_known(numbered, dataset(present="2026-01-08", label_delay=5)).sum() == 5
     assert label_known(numbered, dataset(as_of=7, present="2026-01-08", label_delay=5)).sum() == 3
     gaps = numbered.assign(day=numbered["day"].astype("Int64").mask(numbered["day"] == 9))
-    assert label_known(gaps, dataset(present="2026-01-08", label_delay=5)).tolist() == [True] * 4 + [False] * 5 + [True]
+    assert label_known(gaps, dataset(present="2026-01-08", label_delay=5)).tolist() == [True] * 4 + [
+        False
+    ] * 5 + [True]
     record = number_rows(gaps, dataset(present="2026-01-08", label_delay=5), Contract(), Features())[1]
     # A run that goes on with this table has the same present.
     assert record.present == 8.0
@@ -181,27 +185,41 @@ def test_labels_of_the_house_look_no_further_than_the_date():
     times = pd.Series(pd.date_range("2026-01-01", periods=300, freq="10min"), name="date")
     readings = pd.DataFrame({"date": times, "Appliances": draw.integers(10, 200, 300)})
     later = times > times[200]
-    others = readings.assign(Appliances=readings["Appliances"].mask(later, draw.permutation(readings["Appliances"])))
-    roles = Dataset(
-        target="next_hour", positive_when="next_hour > 100", time="date", label_delay="1h", as_of=str(times[200])
+    others = readings.assign(
+        Appliances=readings["Appliances"].mask(later, draw.permutation(readings["Appliances"]))
     )
-    found = [number_rows(label_next_hour(each), roles, Contract(), Features())[0] for each in (readings, others)]
+    roles = Dataset(
+        target="next_hour",
+        positive_when="next_hour > 100",
+        time="date",
+        label_delay="1h",
+        as_of=str(times[200]),
+    )
+    found = [
+        number_rows(label_next_hour(each), roles, Contract(), Features())[0] for each in (readings, others)
+    ]
     assert found[0]["date"].max() == times[200]
     assert _differ_in_unknown_labels_only(found, roles)["date"].max() == times[194]
 
 
 def test_snapshots_of_customers_look_no_further_than_the_date():
     draw = np.random.default_rng(5)
-    days = pd.DataFrame({"customer": draw.integers(0, 200, 800), "day": draw.integers(0, 500, 800)}).drop_duplicates()
+    days = pd.DataFrame(
+        {"customer": draw.integers(0, 200, 800), "day": draw.integers(0, 500, 800)}
+    ).drop_duplicates()
     days["day"] = pd.Timestamp("2025-01-01") + pd.to_timedelta(days["day"], unit="D")
     counts = {name: draw.integers(1, 9, len(days)) for name in ("lines", "units", "pence", "new_products")}
     days = days.assign(country="Malta", returned_pence=0, **counts)
     later = days["day"] >= "2026-01-10"
     # Others come later, and they buy something else.
     moved = days["customer"].mask(later, (days["customer"] * 7 + 3) % 200)
-    others = days.assign(customer=moved, pence=days["pence"].mask(later, 1)).drop_duplicates(["customer", "day"])
+    others = days.assign(customer=moved, pence=days["pence"].mask(later, 1)).drop_duplicates(
+        ["customer", "day"]
+    )
     roles = Dataset(target="churned", positive=True, time="snapshot", label_delay="90d", as_of="2026-01-10")
-    found = [number_rows(take_snapshots(each, roles), roles, Contract(), Features())[0] for each in (days, others)]
+    found = [
+        number_rows(take_snapshots(each, roles), roles, Contract(), Features())[0] for each in (days, others)
+    ]
     assert found[0]["snapshot"].max() == pd.Timestamp("2026-01-01")
     assert _differ_in_unknown_labels_only(found, roles)["snapshot"].max() == pd.Timestamp("2025-10-01")
 

@@ -20,7 +20,9 @@ def measurements(rows=600, seed=0):
 def answers(rows=2000, seed=1):
     """Rows of three categories that say much about the target: nearly every one occurs many times."""
     rng = np.random.default_rng(seed)
-    table = pd.DataFrame({name: rng.integers(0, levels, rows) for name, levels in (("a", 5), ("b", 4), ("c", 3))})
+    table = pd.DataFrame(
+        {name: rng.integers(0, levels, rows) for name, levels in (("a", 5), ("b", 4), ("c", 3))}
+    )
     chance = 1 / (1 + np.exp(-3 * (table["a"] - 2)))
     return table.astype("str").assign(bought=(rng.random(rows) < chance).astype(int))
 
@@ -127,7 +129,9 @@ def test_a_split_by_time_keeps_copies_together():
 def test_copies_show_beside_a_block_of_rows_that_are_alike_by_nature(share):
     rng = np.random.default_rng(71)
     active = rng.random(2000) < 0.75
-    table = pd.DataFrame({"plan": rng.choice(["S", "M", "L"], 2000), "region": rng.choice(list("NESW"), 2000)})
+    table = pd.DataFrame(
+        {"plan": rng.choice(["S", "M", "L"], 2000), "region": rng.choice(list("NESW"), 2000)}
+    )
     for name, scale in (("minutes", 50), ("data", 3), ("abroad", 2)):
         table[name] = np.where(active, np.round(rng.gamma(2, scale, 2000), 1), 0)
     table["bought"] = (rng.random(2000) < np.where(active, 0.2, 0.6)).astype(int)

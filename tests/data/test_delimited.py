@@ -23,7 +23,13 @@ def test_records_that_are_no_rows_are_set_apart_with_their_lines(raw_file):
     content = 'a,b\n1,2\n\n3\n"4\n5",6\n7,8,9\n   \n,\n"","  "\na,b\n10,11\n'
     rows, apart = read(raw_file, content)
     assert rows == [["1", "2"], ["4\n5", "6"], ["10", "11"]]
-    assert apart == [(4, SHORT, "3"), (7, LONG, "7,8,9"), (9, EMPTY, ","), (10, EMPTY, ",  "), (11, HEADER, "a,b")]
+    assert apart == [
+        (4, SHORT, "3"),
+        (7, LONG, "7,8,9"),
+        (9, EMPTY, ","),
+        (10, EMPTY, ",  "),
+        (11, HEADER, "a,b"),
+    ]
 
 
 def test_a_column_of_its_own_may_be_empty(raw_file):
@@ -40,8 +46,14 @@ def test_separators_behind_every_record_are_named(raw_file):
     ("content", "lines"),
     [
         ('a,b,c\n1,"x,3\n4,y,6\n7,z,9\n', "line 2: a quote opens there and swallows the lines to 4"),
-        ('a,b,c,d\n1,x,3,5\n4,"y,6,5\n7,z",9,5\n8,w,1,5\n', "line 3: a quote opens there and swallows the lines to 4"),
-        ('a,b,c\n1,x,3\n4,"y,6\n7,z,1\n5,\n9,w",9\n8,w,1\n', "line 3: a quote opens there and swallows the lines to 6"),
+        (
+            'a,b,c,d\n1,x,3,5\n4,"y,6,5\n7,z",9,5\n8,w,1,5\n',
+            "line 3: a quote opens there and swallows the lines to 4",
+        ),
+        (
+            'a,b,c\n1,x,3\n4,"y,6\n7,z,1\n5,\n9,w",9\n8,w,1\n',
+            "line 3: a quote opens there and swallows the lines to 6",
+        ),
         (
             'a,b\nu,yes\n"v,no\n' + "v,no\nu,yes\n" * 40 + 'u",yes\n' + "u,yes\nv,no\n" * 40,
             "line 3: a quote opens there",
@@ -93,7 +105,9 @@ def test_lines_end_as_they_do(raw_file, ends):
 @pytest.mark.parametrize(("broken", "stops"), [(5, False), (6, True)])
 def test_few_broken_records_are_set_apart_and_many_stop(raw_file, broken, stops):
     good, empty = ["1,2"] * (100 - broken), [","] * 400
-    survey = Source.open([raw_file("\n".join(["a,b", *["1"] * broken, *good, *empty]))], Ingestion(), {}).survey()
+    survey = Source.open(
+        [raw_file("\n".join(["a,b", *["1"] * broken, *good, *empty]))], Ingestion(), {}
+    ).survey()
     assert survey.reasons() == {SHORT: broken, EMPTY: 400}
     if stops:
         with pytest.raises(DataError, match=r"6 of 500 records"):

@@ -25,7 +25,10 @@ RECORDS = {"a": ["1.10", None], "b": ["x", "12345678901234567890"]}
         ("t.json", '[{"a": 1.10, "b": "x"},\n {"b": 12345678901234567890}]'),
         ("t.json", '\ufeff{"meta": {"n": 2}, "data": [{"a": 1.10, "b": "x"}, {"b": 12345678901234567890}]}'),
         ("t.json", '{"a": [1.10, null], "b": ["x", 12345678901234567890]}'),
-        ("t.json", '{"columns": ["a", "b"], "index": [0, 1], "data": [[1.10, "x"], [NaN, 12345678901234567890]]}'),
+        (
+            "t.json",
+            '{"columns": ["a", "b"], "index": [0, 1], "data": [[1.10, "x"], [NaN, 12345678901234567890]]}',
+        ),
     ],
 )
 def test_json_gives_texts_as_they_were_written(read, name, content):
@@ -55,9 +58,17 @@ def test_later_keys_and_empty_objects_leave_nulls(read):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("t.jsonl", '{"a": 1}\n{"a": 1', r"t\.jsonl, line 2: \{\"a\": 1 is not JSON .*; correct or remove the line"),
+        (
+            "t.jsonl",
+            '{"a": 1}\n{"a": 1',
+            r"t\.jsonl, line 2: \{\"a\": 1 is not JSON .*; correct or remove the line",
+        ),
         ("t.jsonl", '{"a": 1}\n[1]', r"t\.jsonl, line 2: \[1\] is no object; give one object"),
-        ("t.jsonl", '{"a": [1]}', r"t\.jsonl, line 1: 'a' holds a list, \[\"1\"\]; give every value a key of its own"),
+        (
+            "t.jsonl",
+            '{"a": [1]}',
+            r"t\.jsonl, line 1: 'a' holds a list, \[\"1\"\]; give every value a key of its own",
+        ),
         ("t.jsonl", '{"a": 1, "a": 2}', r"t\.jsonl, line 1: .* the key 'a' twice"),
         ("t.jsonl", b'{"a": 1}\n{"a": "\xe4"}', r"t\.jsonl, line 2: byte e4 is not utf-8; JSON is UTF-8"),
         ("t.json", '[{"a": 1},\n{"a": {"b": 2}}]', r"t\.json, record 2: 'a' holds an object"),

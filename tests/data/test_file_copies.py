@@ -7,7 +7,12 @@ from lepton_pipeline.errors import DataError
 
 RNG = np.random.default_rng(3)
 ROWS = pd.DataFrame(
-    {"id": np.arange(900) + 2**60, "x": RNG.normal(size=900), "city": RNG.choice(["a", "b"], 900), "y": [0, 1, 1] * 300}
+    {
+        "id": np.arange(900) + 2**60,
+        "x": RNG.normal(size=900),
+        "city": RNG.choice(["a", "b"], 900),
+        "y": [0, 1, 1] * 300,
+    }
 )
 
 
@@ -15,7 +20,9 @@ def fed(files: dict[str, pd.DataFrame]) -> FileCopies:
     copies = FileCopies({name: len(rows) for name, rows in files.items()})
     whole = pd.concat(list(files.values()), ignore_index=True)
     # Chunks end where they end, not where files do.
-    assert sum(map(len, copies.watch(whole[start : start + 70] for start in range(0, len(whole), 70)))) == len(whole)
+    assert sum(
+        map(len, copies.watch(whole[start : start + 70] for start in range(0, len(whole), 70)))
+    ) == len(whole)
     return copies
 
 
@@ -30,7 +37,9 @@ def test_a_file_that_is_there_twice_is_found(name):
 
 
 def test_parts_beside_the_whole_are_found():
-    assert find({"2024.csv": ROWS, "01.csv": ROWS[:300], "02.csv": ROWS[300:600], "2025.csv": ROWS + ROWS}) == [
+    assert find(
+        {"2024.csv": ROWS, "01.csv": ROWS[:300], "02.csv": ROWS[300:600], "2025.csv": ROWS + ROWS}
+    ) == [
         Copy("01.csv", "2024.csv", 300, equal=False),
         Copy("02.csv", "2024.csv", 300, equal=False),
     ]
@@ -51,7 +60,10 @@ def test_rows_that_repeat_throughout_are_no_copies():
 @pytest.mark.parametrize("rows", [50, 5000])
 @pytest.mark.parametrize("levels", [2, 12])
 def test_tables_of_few_values_are_no_copies(rows, levels):
-    tables = [pd.DataFrame({name: RNG.integers(0, levels, size) for name in "abc"}) for size in (rows, rows // 10, 5)]
+    tables = [
+        pd.DataFrame({name: RNG.integers(0, levels, size) for name in "abc"})
+        for size in (rows, rows // 10, 5)
+    ]
     assert find({f"{at}.csv": table for at, table in enumerate(tables)}) == []
 
 
@@ -66,7 +78,9 @@ def test_a_handful_of_rows_is_a_copy_only_by_its_name():
 
 def test_the_run_stops_with_both_names():
     found = fed({"t.csv": ROWS, "t (1).csv": ROWS})
-    with pytest.raises(DataError, match=r"t \(1\)\.csv holds the same 900 rows as t\.csv\. .* remove t \(1\)\.csv, or"):
+    with pytest.raises(
+        DataError, match=r"t \(1\)\.csv holds the same 900 rows as t\.csv\. .* remove t \(1\)\.csv, or"
+    ):
         found.check()
 
 

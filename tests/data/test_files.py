@@ -61,7 +61,16 @@ def skipped(folder: Path) -> dict[str, str]:
 
 def test_the_last_suffixes_decide_in_upper_and_lower_case(tmp_path):
     tables = [
-        *("jan.csv", "FEB.CSV", "2024/MAR.Csv.GZ", "a.tsv.bz2", "b.PARQUET", "c.pq", "d.jsonl", "e.ndjson.zst"),
+        *(
+            "jan.csv",
+            "FEB.CSV",
+            "2024/MAR.Csv.GZ",
+            "a.tsv.bz2",
+            "b.PARQUET",
+            "c.pq",
+            "d.jsonl",
+            "e.ndjson.zst",
+        ),
         *(
             "f.xlsx",
             "g.XLSM",
@@ -84,7 +93,10 @@ def test_the_last_suffixes_decide_in_upper_and_lower_case(tmp_path):
         *((f"t.csv{end}", BACKUP) for end in (".bak", ".BAK", "~", ".old", ".orig", ".swp", ".gz.bak")),
         ("#t.csv#", BACKUP),
         *((f"t.csv{end}", UNFINISHED) for end in (".tmp", ".part", ".crdownload")),
-        *((f"t.csv{end}", f"its name ends in '{end}', not as a table's does") for end in (".2024", ".aa", ".done")),
+        *(
+            (f"t.csv{end}", f"its name ends in '{end}', not as a table's does")
+            for end in (".2024", ".aa", ".done")
+        ),
         *((name, HIDDEN) for name in (".t.csv", "._t.csv", ".~lock.t.csv#", ".t.csv.crc")),
         ("~$t.xlsx", OFFICE_LOCK),
         *((name, NOT_A_TABLE) for name in ("_SUCCESS", "_metadata", "notes.md", "run.py")),
@@ -238,7 +250,10 @@ def test_files_on_a_web_server_are_read(tmp_path):
         (file,) = RawTableDataset(filepath=f"{address}/x.CSV?token=secret").load()
         assert (file.name, read_header(file, Ingestion())) == ("x.CSV", ["a"])
         folder = RawTableDataset(filepath=f"{address}/").load()
-        assert ([each.name for each in folder], [each["name"] for each in folder.skipped]) == (["x.CSV"], ["x.csv.bak"])
+        assert ([each.name for each in folder], [each["name"] for each in folder.skipped]) == (
+            ["x.CSV"],
+            ["x.csv.bak"],
+        )
         with pytest.raises(DatasetError, match=r"no table file at http://127\.0\.0\.1:\d+/none\.csv;"):
             RawTableDataset(filepath=f"{address}/none.csv?token=secret").load()
         server.shutdown()

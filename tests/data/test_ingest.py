@@ -14,7 +14,9 @@ DATASET = Dataset(target="y", positive=1)
 
 
 def ingest(*files, dataset=DATASET, contract=None, **ingestion):
-    table, record = ingest_table(list(files), dataset, Ingestion(**ingestion), contract or Contract(), Features())
+    table, record = ingest_table(
+        list(files), dataset, Ingestion(**ingestion), contract or Contract(), Features()
+    )
     return table.frame(), record
 
 
@@ -101,7 +103,9 @@ def test_decimals_days_and_truth_values_of_parquet_have_types():
     assert table.isna().sum().to_dict() == {"price": 1, "day": 1, "member": 1, "y": 0}
 
 
-@pytest.mark.parametrize("index", [[9, 4], pd.Index([9, 4], name="id"), pd.MultiIndex.from_tuples([(1, 2), (3, 4)])])
+@pytest.mark.parametrize(
+    "index", [[9, 4], pd.Index([9, 4], name="id"), pd.MultiIndex.from_tuples([(1, 2), (3, 4)])]
+)
 def test_an_index_that_pandas_has_written_does_not_upset_a_parquet_file(index):
     table, _ = ingest(parquet_file(pd.DataFrame({"a": [1, 2], "y": [1, 0]}, index=index)))
     assert table[["a", "y"]].to_dict("list") == {"a": [1, 2], "y": [1, 0]}
@@ -119,7 +123,9 @@ def test_nested_values_are_refused(values):
 def test_files_whose_values_are_of_different_kinds_are_refused(raw_file):
     numbers = parquet_file(pd.DataFrame({"a": [1, 2], "y": [1, 0]}))
     assert ingest(numbers, raw_file("a,y\n3,1\n4,0\n"))[0]["a"].tolist() == [1, 2, 3, 4]
-    with pytest.raises(DataError, match=r"'a' holds texts in some rows and numbers in others \('x' \(row 2\)\)"):
+    with pytest.raises(
+        DataError, match=r"'a' holds texts in some rows and numbers in others \('x' \(row 2\)\)"
+    ):
         ingest(numbers, raw_file("a,y\nx,1\n4,0\n"))
 
 
@@ -141,7 +147,9 @@ def test_files_whose_values_are_of_different_kinds_are_refused(raw_file):
 )
 def test_dates_that_cannot_be_read_are_explained(raw_file, values, form, message):
     file = raw_file(f"day,y\n{values[0]},1\n{values[1]},0\n")
-    with pytest.raises(DataError, match=rf"column 'day' cannot be read as dates \(ingestion\.dates\): .*{message}"):
+    with pytest.raises(
+        DataError, match=rf"column 'day' cannot be read as dates \(ingestion\.dates\): .*{message}"
+    ):
         ingest(file, dates={"day": form})
 
 
@@ -153,13 +161,17 @@ def test_numbers_that_are_no_dates_are_explained(day):
 
 
 def test_a_format_for_an_absent_column_is_refused(raw_file):
-    with pytest.raises(DataError, match=r"no column 'dya', which ingestion\.dates declares; did you mean 'day'"):
+    with pytest.raises(
+        DataError, match=r"no column 'dya', which ingestion\.dates declares; did you mean 'day'"
+    ):
         ingest(raw_file("day,y\n2024-01-31,1\n2024-01-31,0\n"), dates={"dya": "%Y-%m-%d"})
 
 
 @pytest.mark.parametrize("mark", [";", "\t", "|"])
 def test_another_separator_is_recognised(raw_file, mark):
-    with pytest.raises(DataError, match=r"table\.csv has a single column, .*declare ingestion\.separator, which seems"):
+    with pytest.raises(
+        DataError, match=r"table\.csv has a single column, .*declare ingestion\.separator, which seems"
+    ):
         ingest(raw_file(f"a{mark}y\n1{mark}1\n2{mark}0\n"))
 
 
@@ -185,7 +197,10 @@ def test_a_frame_from_the_catalog_is_taken_as_it_is():
         ("a,y\n1,1\n2,1\n", "holds 1"),
         ("a,y\n1,0\n2,2\n", "positive value 1"),
         ("a,y\n1,\n2,\n", "no value at all"),
-        ("a,y\n1,1\n1,2,3,4\n", r"1 of 2 records \(50.0%\) are broken .*\n  - table.csv line 3 \(long records\)"),
+        (
+            "a,y\n1,1\n1,2,3,4\n",
+            r"1 of 2 records \(50.0%\) are broken .*\n  - table.csv line 3 \(long records\)",
+        ),
         ("a,y\n1,1,9\n2,0,9\n", r"no record is a row \(2 long records\), such as line 2"),
     ],
 )

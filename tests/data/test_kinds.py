@@ -51,7 +51,9 @@ def test_chunks_get_the_types_of_the_whole(size):
         "day": "date",
     }
     assert found.missing["with_missing"] == 2
-    parts = [typed_block(block, found.of, INGESTION, at * size) for at, block in enumerate(blocks(ROWS, size))]
+    parts = [
+        typed_block(block, found.of, INGESTION, at * size) for at, block in enumerate(blocks(ROWS, size))
+    ]
     whole = pd.DataFrame({name: typed_column(ROWS[name], INGESTION) for name in ROWS})
     pd.testing.assert_frame_equal(pd.concat(parts), whole)
 
@@ -113,7 +115,9 @@ def test_texts_are_numbers_where_nothing_is_lost_by_it(texts, kind):
     if kind == "text":
         assert typed.tolist() == texts
     if kind.startswith(("whole", "unsigned")):
-        assert [str(value) for value in typed if not pd.isna(value)] == [str(int(text)) for text in texts if text]
+        assert [str(value) for value in typed if not pd.isna(value)] == [
+            str(int(text)) for text in texts if text
+        ]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,9 @@ def test_a_key_keeps_its_text(texts, kept):
 
 
 def test_an_id_that_has_lost_digits_is_refused():
-    with pytest.raises(DataError, match=r"column 'x' .* floats beyond 2\^53 \(123456789012345677\d+\)|floats beyond"):
+    with pytest.raises(
+        DataError, match=r"column 'x' .* floats beyond 2\^53 \(123456789012345677\d+\)|floats beyond"
+    ):
         kind_of([1.2345678901234568e17, None], keys=["x"])
 
 
@@ -154,10 +160,16 @@ def test_a_date_that_means_no_value():
     ("texts", "note"),
     [
         (["1"] * 9 + ["1.2O"], "text in 1 of 10 rows, numbers in the others: '1.2O' (row 9); correct them"),
-        (["$1,234.50", "$7.00"], "text in 2 of 2 rows: '$1,234.50' (row 0), '$7.00' (row 1); declare how they are"),
+        (
+            ["$1,234.50", "$7.00"],
+            "text in 2 of 2 rows: '$1,234.50' (row 0), '$7.00' (row 1); declare how they are",
+        ),
         (["52.3%", "7%"], "declare how they are written"),
         (["959.36"] * 9 + ["1.959,36"], "'1.959,36' (row 9); declare how they are written"),
-        (["3"] * 9 + ["#N/A"], "'#N/A' (row 9); correct them, list what means no value under ingestion.missing"),
+        (
+            ["3"] * 9 + ["#N/A"],
+            "'#N/A' (row 9); correct them, list what means no value under ingestion.missing",
+        ),
         (["007", "012"], "codes: whole numbers with leading zeros, such as '007' (row 0)"),
         (["1"] * 400 + ["007"], "text in 1 of 401 rows, numbers in the others: '007' (row 400)"),
         (["10E1", "11E2"], "codes: digits, E and digits"),
@@ -182,7 +194,11 @@ def test_what_is_plain_is_not_noted(texts):
         ({"thousands": ".", "decimal": ","}, ["1.959,36", "959,36"], [1959.36, 959.36]),
         ({"thousands": " "}, ["1 234", "1\u00a0234"], [1234, 1234]),
         ({"thousands": "'"}, ["1'234", "1\u2019234"], [1234, 1234]),
-        ({"units": ["$", "%"], "thousands": ","}, ["$1,234.50", "-$5", "$-5", "52.3 %"], [1234.5, -5, -5, 52.3]),
+        (
+            {"units": ["$", "%"], "thousands": ","},
+            ["$1,234.50", "-$5", "$-5", "52.3 %"],
+            [1234.5, -5, -5, 52.3],
+        ),
         ({"accounting": True}, ["(5)", "5-", "( 1.5 )", "2"], [-5, -5, -1.5, 2]),
         ({"accounting": True, "units": ["€"]}, ["(€5)", "5 €"], [-5, 5]),
     ],
@@ -203,7 +219,9 @@ def test_durations_and_times_of_day_are_seconds():
 
 @pytest.mark.parametrize("values", [[[1]], [{"a": 1}], [b"x"]])
 def test_what_no_feature_has_is_refused_before_training(values):
-    with pytest.raises(DataError, match=r"column 'x' holds values of the type .*, of which there is no feature"):
+    with pytest.raises(
+        DataError, match=r"column 'x' holds values of the type .*, of which there is no feature"
+    ):
         kind_of(values)
 
 
@@ -212,7 +230,12 @@ def test_what_no_feature_has_is_refused_before_training(values):
     [
         (["2024-01-02T10:00+02:00", "2024-07-02T10:00+02:00"], None, "date in UTC+02:00", [10, 10]),
         (["2024-01-02T10:00Z", "2024-07-02T10:00+00:00"], "Europe/Berlin", "date in UTC", [10, 10]),
-        (["2024-01-02T10:00+01:00", "2024-07-02T10:00+02:00"], "Europe/Berlin", "date in Europe/Berlin", [10, 10]),
+        (
+            ["2024-01-02T10:00+01:00", "2024-07-02T10:00+02:00"],
+            "Europe/Berlin",
+            "date in Europe/Berlin",
+            [10, 10],
+        ),
         (["2024-01-02T10:00+01:00", "2024-07-02T10:00+02:00"], None, "date in UTC", [9, 8]),
         (["2024-01-02T10:00", "2024-07-02"], "Europe/Berlin", "date", [10, 0]),
     ],
@@ -227,7 +250,9 @@ def test_times_are_read_on_the_clock_of_the_model():
     zones = {"x": "Europe/Berlin"}
     declared = Ingestion(dates={"x": "ISO8601"})
     assert kind_of(["2024-01-02T10:00Z"], declared, zones=zones)[1].dt.hour.tolist() == [11]
-    with pytest.raises(DataError, match="has times with no time zone, but the training rows had Europe/Berlin"):
+    with pytest.raises(
+        DataError, match="has times with no time zone, but the training rows had Europe/Berlin"
+    ):
         kind_of(["2024-01-02T10:00"], declared, zones=zones)
     with pytest.raises(DataError, match="has times with a time zone, but the training rows had none"):
         kind_of(["2024-01-02T10:00Z"], declared, zones={"x": None})

@@ -24,12 +24,32 @@ def test_a_missing_target_is_not_positive():
     ("values", "positive", "said"),
     [
         ([0, 1], "1", "holds whole numbers, and '1' in quotes is a text; take the quotes off, positive: 1."),
-        ([0.0, 1.0, None], "1", "whole numbers, and '1' in quotes is a text; take the quotes off, positive: 1."),
-        ([0.0, 0.5], "0.50", "holds numbers, and '0.50' in quotes is a text; take the quotes off, positive: 0.5."),
-        ([False, True], "yes", "true and false, and 'yes' in quotes is a text; take the quotes off, positive: true."),
-        (["0", "1"], 1, 'holds texts, and 1 without quotes is a number; put quotes around it, positive: "1".'),
+        (
+            [0.0, 1.0, None],
+            "1",
+            "whole numbers, and '1' in quotes is a text; take the quotes off, positive: 1.",
+        ),
+        (
+            [0.0, 0.5],
+            "0.50",
+            "holds numbers, and '0.50' in quotes is a text; take the quotes off, positive: 0.5.",
+        ),
+        (
+            [False, True],
+            "yes",
+            "true and false, and 'yes' in quotes is a text; take the quotes off, positive: true.",
+        ),
+        (
+            ["0", "1"],
+            1,
+            'holds texts, and 1 without quotes is a number; put quotes around it, positive: "1".',
+        ),
         (["00", "01"], 1, 'put quotes around it, positive: "01".'),
-        (["no", "yes"], True, "YAML reads yes, no, on and off without quotes as true or false, here as true; put the"),
+        (
+            ["no", "yes"],
+            True,
+            "YAML reads yes, no, on and off without quotes as true or false, here as true; put the",
+        ),
         (["no", "yes"], False, 'put the text in quotes, positive: "no".'),
         (["FALSE", "TRUE"], True, 'put the text in quotes, positive: "TRUE".'),
         (["No", "Yes "], "yes", "differs from 'Yes ' by case or spaces; write positive: \"Yes \"."),
@@ -53,7 +73,8 @@ def test_a_target_of_one_value_lacks_the_other_class():
 def test_a_third_value_is_shown_with_its_rows():
     rows = pd.DataFrame({"y": ["no"] * 3 + ["yes"] * 2 + ["maybe", None]})
     with pytest.raises(
-        DataError, match=r"3 different values.*'no' \(3 rows, first row 0\), .* 'maybe' \(1 row, first row 5\)"
+        DataError,
+        match=r"3 different values.*'no' \(3 rows, first row 0\), .* 'maybe' \(1 row, first row 5\)",
     ) as refused:
         positive_labels(rows, Dataset(target="y", positive="yes"))
     assert "declare dataset.positive_when instead, such as y == 'yes'" in str(refused.value)
@@ -73,19 +94,26 @@ def test_a_condition_decides_for_any_number_of_values():
 
 @pytest.mark.parametrize("condition", ["y >= 15", "not y < 15", "not (y < 15 or y < 3)"])
 def test_a_missing_target_meets_no_condition(condition):
-    labels = positive_labels(pd.DataFrame({"y": [20.0, None, 15.0, 3.0]}), Dataset(target="y", positive_when=condition))
+    labels = positive_labels(
+        pd.DataFrame({"y": [20.0, None, 15.0, 3.0]}), Dataset(target="y", positive_when=condition)
+    )
     assert labels.tolist() == [1, 0, 1, 0]
 
 
 def test_a_condition_may_ask_for_a_missing_target():
-    labels = positive_labels(pd.DataFrame({"y": [20.0, None]}), Dataset(target="y", positive_when="is_missing(y)"))
+    labels = positive_labels(
+        pd.DataFrame({"y": [20.0, None]}), Dataset(target="y", positive_when="is_missing(y)")
+    )
     assert labels.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
     ("condition", "problem"),
     [
-        ("y > 5", r"'y > 5' is true for no row; target 'y' holds 1, 2, and a model needs rows of both classes"),
+        (
+            "y > 5",
+            r"'y > 5' is true for no row; target 'y' holds 1, 2, and a model needs rows of both classes",
+        ),
         ("y > 0", "is true for every row"),
         ("y + 1", r"gives int64 values, not true or false; write a condition, such as y >= 15"),
         ("delay > 1", r"dataset.positive_when: 'delay > 1' reads column 'delay'"),

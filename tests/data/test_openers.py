@@ -86,6 +86,8 @@ def test_a_link_shows_only_what_its_owner_may_read(tmp_path, monkeypatch, mode, 
     if shown:
         assert read(raw) == 1
         return
-    with pytest.raises(DataError, match=r"t.csv lies behind .*/t.csv, a link of a user who may not read it") as told:
+    with pytest.raises(
+        DataError, match=r"t.csv lies behind .*/t.csv, a link of a user who may not read it"
+    ) as told:
         read(raw)
     assert "password" not in str(told.value)

@@ -27,7 +27,10 @@ def parquet() -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"<!DOCTYPE html>\n<html><body>Please log in</body></html>", "is HTML or XML, not CSV; download the file"),
+        (
+            b"<!DOCTYPE html>\n<html><body>Please log in</body></html>",
+            "is HTML or XML, not CSV; download the file",
+        ),
         (b"\xef\xbb\xbf\r\n <HTML>", "is HTML or XML, not CSV; download the file"),
         (b'<?xml version="1.0"?><rows/>', "is HTML or XML, not CSV; download the file"),
         (zipped("table.csv"), "is a zip archive or an Excel workbook, not CSV; give it a name that ends"),
@@ -40,7 +43,19 @@ def parquet() -> bytes:
         (parquet(), r"is Parquet, not CSV; give it a name that ends in \.parquet"),
     ],
     # Compressed bytes hold the time of day: as names of tests, they would differ between the processes that run them.
-    ids=["html", "html_after_a_byte_order_mark", "xml", "zip", "xlsx", "xls", "pdf", "gzip", "xz", "zstd", "parquet"],
+    ids=[
+        "html",
+        "html_after_a_byte_order_mark",
+        "xml",
+        "zip",
+        "xlsx",
+        "xls",
+        "pdf",
+        "gzip",
+        "xz",
+        "zstd",
+        "parquet",
+    ],
 )
 def test_a_file_of_another_kind_is_named_for_what_it_is(raw_file, content, message):
     with pytest.raises(DataError, match=r"table\.csv " + message) as error:
@@ -58,7 +73,9 @@ def test_a_byte_order_mark_says_the_encoding(raw_file, encoding, declared):
 
 
 def test_utf_16_without_its_mark_is_named(raw_file):
-    with pytest.raises(DataError, match=r"holds zero bytes, .*declare ingestion\.encoding \(utf-16-le, say\)"):
+    with pytest.raises(
+        DataError, match=r"holds zero bytes, .*declare ingestion\.encoding \(utf-16-le, say\)"
+    ):
         read_header(raw_file("a,b\n1,2\n".encode("utf-16-le")), Ingestion())
 
 
@@ -79,7 +96,9 @@ def test_headers_that_merely_look_like_another_kind_are_read(raw_file, header):
 
 @pytest.mark.parametrize(("header", "position"), [(",a", 1), ("a, ,b", 2), ('a,b,""', 3)])
 def test_a_column_without_a_name_is_refused(raw_file, header, position):
-    with pytest.raises(DataError, match=f"table\\.csv: column {position} has no name; name every column in the header"):
+    with pytest.raises(
+        DataError, match=f"table\\.csv: column {position} has no name; name every column in the header"
+    ):
         read_header(raw_file(f"{header}\n1,2,3\n"), Ingestion())
 
 
@@ -94,4 +113,6 @@ def test_only_the_first_rows_are_read_where_asked(raw_file, name):
 def test_the_first_rows_of_an_empty_parquet_file_are_none(raw_file):
     buffer = io.BytesIO()
     pd.DataFrame({"a": pd.Series([], dtype="int64")}).to_parquet(buffer)
-    assert read_rows(raw_file(buffer.getvalue(), "t.parquet"), ["a"], Ingestion(), limit=2).columns.tolist() == ["a"]
+    assert read_rows(
+        raw_file(buffer.getvalue(), "t.parquet"), ["a"], Ingestion(), limit=2
+    ).columns.tolist() == ["a"]

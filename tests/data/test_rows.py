@@ -18,7 +18,9 @@ TABLE = pd.DataFrame(
 
 @pytest.fixture(params=["file", "frame"])
 def rows(request):
-    return Rows.spooled(TABLE[at : at + 7] for at in range(0, 30, 7)) if request.param == "file" else Rows(TABLE)
+    return (
+        Rows.spooled(TABLE[at : at + 7] for at in range(0, 30, 7)) if request.param == "file" else Rows(TABLE)
+    )
 
 
 def test_rows_keep_types_values_and_numbers(rows):

@@ -18,7 +18,9 @@ WAITS = {0: 0, "36h": 1.5, "2d": 2, "3d": 3, "1w": 7}
 def shipments(when, who=None):
     """One row per time, every third of them positive, in a shuffled order and with gaps in the index."""
     rows = len(when)
-    table = pd.DataFrame({"when": when, "late": [int(row % 3 == 0) for row in range(rows)]}, index=range(5, rows + 5))
+    table = pd.DataFrame(
+        {"when": when, "late": [int(row % 3 == 0) for row in range(rows)]}, index=range(5, rows + 5)
+    )
     table = table if who is None else table.assign(who=who)
     return table.sample(frac=1, random_state=3)
 
@@ -29,7 +31,9 @@ def days(rows):
 
 def random_days(seed, rows=400, span=120):
     """Days in no order, many of them several times."""
-    return pd.Timestamp("2024-01-01") + pd.to_timedelta(np.random.default_rng(seed).integers(0, span, rows), "D")
+    return pd.Timestamp("2024-01-01") + pd.to_timedelta(
+        np.random.default_rng(seed).integers(0, span, rows), "D"
+    )
 
 
 def random_customers(seed, groups=40):
@@ -69,7 +73,9 @@ def test_of_more_rows_than_are_divided_some_all_over_the_table_are(strategy):
     assert (len(spaced), spaced[0], spaced[-1]) == (100, 0, 399)
     assert set(np.diff(spaced)) <= {4, 5}
     pd.testing.assert_frame_equal(parts.iloc[spaced], split_rows(table.iloc[spaced], BY_BOTH, split))
-    assert split_rows(table, BY_BOTH, Split(strategy=strategy, rows=400)).equals(split_rows(table, BY_BOTH, split))
+    assert split_rows(table, BY_BOTH, Split(strategy=strategy, rows=400)).equals(
+        split_rows(table, BY_BOTH, split)
+    )
 
 
 def test_gaps_in_the_index_are_kept(table, dataset):
@@ -132,7 +138,9 @@ def test_the_order_of_the_rows_does_not_matter_to_a_split_by_time_or_group():
     shuffled = table.sample(frac=1, random_state=1)
     for dataset, strategy in ((BY_TIME, "time"), (BY_GROUP, "group"), (BY_BOTH, "time_group")):
         parts = split_rows(table, dataset, Split(strategy=strategy))
-        pd.testing.assert_frame_equal(parts, split_rows(shuffled, dataset, Split(strategy=strategy)).loc[table.index])
+        pd.testing.assert_frame_equal(
+            parts, split_rows(shuffled, dataset, Split(strategy=strategy)).loc[table.index]
+        )
 
 
 def test_a_split_by_time_draws_nothing():
@@ -176,7 +184,9 @@ def test_a_delay_in_other_units_than_the_times_is_refused(when, delay):
 
 def test_a_delay_that_times_cannot_hold_is_refused():
     dataset = BY_TIME.model_copy(update={"label_delay": "99999999999d"})
-    with pytest.raises(DataError, match=r"label_delay: '99999999999d' reaches back further than times can; declare a"):
+    with pytest.raises(
+        DataError, match=r"label_delay: '99999999999d' reaches back further than times can; declare a"
+    ):
         split_rows(shipments(days(40)), dataset, Split(strategy="time"))
 
 
@@ -196,7 +206,9 @@ def test_a_class_missing_from_a_part_is_named_with_its_counts():
         SplitError, match=r"part 'test' has 8 rows, 0 of them positive \(train 24 rows, 23 positive"
     ) as refused:
         split_rows(
-            early.assign(late=early["late"].where(early["when"] > "2024-01-01", 0)), BY_TIME, Split(strategy="time")
+            early.assign(late=early["late"].where(early["when"] > "2024-01-01", 0)),
+            BY_TIME,
+            Split(strategy="time"),
         )
     assert "longer history" in str(refused.value)
 
@@ -211,21 +223,29 @@ def test_too_few_times_are_refused(when, seen):
 
 @pytest.mark.parametrize("when", [[1.0, None, *range(7)], [1.0, np.inf, *range(7)], [None, *days(8)]])
 def test_missing_times_are_counted(when):
-    with pytest.raises(SplitError, match=r"\(dataset.time\) has no time in 1 of 9 rows, first in row \d; .*quarantine"):
+    with pytest.raises(
+        SplitError, match=r"\(dataset.time\) has no time in 1 of 9 rows, first in row \d; .*quarantine"
+    ):
         split_rows(shipments(when), BY_TIME, Split(strategy="time"))
 
 
 @pytest.mark.parametrize("when", [["1 May", "2 May", "3 May"], [True, False, True]])
 def test_times_without_an_order_are_refused(when):
-    with pytest.raises(DataError, match=r"'when' \(dataset.time\) holds .* no order in time; .*ingestion\.dates"):
+    with pytest.raises(
+        DataError, match=r"'when' \(dataset.time\) holds .* no order in time; .*ingestion\.dates"
+    ):
         split_rows(shipments(when), BY_TIME, Split(strategy="time"))
 
 
 def test_an_absent_column_is_hinted_at():
     table = shipments(days(9), who=["a", "b", "c"] * 3)
-    with pytest.raises(DataError, match=r"no column 'wen', which dataset\.time declares; did you mean 'when'"):
+    with pytest.raises(
+        DataError, match=r"no column 'wen', which dataset\.time declares; did you mean 'when'"
+    ):
         split_rows(table, BY_TIME.model_copy(update={"time": "wen"}), Split(strategy="time"))
-    with pytest.raises(DataError, match=r"no column 'woh', which dataset\.group declares; did you mean 'who'"):
+    with pytest.raises(
+        DataError, match=r"no column 'woh', which dataset\.group declares; did you mean 'who'"
+    ):
         split_rows(table, BY_GROUP.model_copy(update={"group": "woh"}), Split(strategy="group"))
     with pytest.raises(ConfigurationError, match=r"dataset\.group: required"):
         split_rows(table, BY_TIME, Split(strategy="group"))
@@ -245,7 +265,9 @@ def test_groups_stay_whole_and_parts_are_nearly_as_declared(seed):
 
 def test_the_seed_decides_which_groups_are_tested():
     table = random_customers(0)
-    one, again, other = (split_rows(table, BY_GROUP, Split(strategy="group", seed=seed)) for seed in (1, 1, 2))
+    one, again, other = (
+        split_rows(table, BY_GROUP, Split(strategy="group", seed=seed)) for seed in (1, 1, 2)
+    )
     pd.testing.assert_frame_equal(one, again)
     assert not one.equals(other)
 
@@ -260,7 +282,11 @@ def test_one_large_group_does_not_upset_the_parts():
 
 def test_three_groups_are_one_for_each_part():
     table = pd.DataFrame({"who": [3, 3, 1, 1, 2, 2], "late": [0, 1] * 3})
-    assert sizes(split_rows(table, BY_GROUP, Split(strategy="group"))) == {"train": 2, "validation": 2, "test": 2}
+    assert sizes(split_rows(table, BY_GROUP, Split(strategy="group"))) == {
+        "train": 2,
+        "validation": 2,
+        "test": 2,
+    }
 
 
 @pytest.mark.parametrize(
@@ -268,20 +294,28 @@ def test_three_groups_are_one_for_each_part():
     [
         (["a"] * 6, SplitError, "holds the single group 'a' in 6 rows"),
         (["a", "b"] * 3, SplitError, "holds only 2 groups, 'a' and 'b' in 6 rows"),
-        (["a", None, "b", "c", "d", None], DataError, "names no group in 2 of 6 rows, first in row 1; .*quarantine"),
+        (
+            ["a", None, "b", "c", "d", None],
+            DataError,
+            "names no group in 2 of 6 rows, first in row 1; .*quarantine",
+        ),
     ],
 )
 def test_groups_that_cannot_be_divided_are_refused(who, error, seen):
     for dataset, strategy in ((BY_GROUP, "group"), (BY_BOTH, "time_group")):
         with pytest.raises(error, match=seen):
             split_rows(
-                pd.DataFrame({"who": who, "late": [0, 1] * 3, "when": range(6)}), dataset, Split(strategy=strategy)
+                pd.DataFrame({"who": who, "late": [0, 1] * 3, "when": range(6)}),
+                dataset,
+                Split(strategy=strategy),
             )
 
 
 def test_groups_without_both_classes_are_refused():
     table = pd.DataFrame({"who": ["a"] * 4 + ["b"] * 4 + ["c"] * 4, "late": [1] * 4 + [0] * 8})
-    with pytest.raises(SplitError, match=r"part 'train' has 4 rows, \d of them positive .* provide more groups"):
+    with pytest.raises(
+        SplitError, match=r"part 'train' has 4 rows, \d of them positive .* provide more groups"
+    ):
         split_rows(table, BY_GROUP, Split(strategy="group"))
 
 

@@ -102,14 +102,19 @@ def test_a_left_join_is_that_of_pandas_to_the_last_bit(left, right):
     rows = pd.DataFrame(left, columns=["key", "x"]).assign(row=range(len(left)))
     facts = pd.DataFrame({"key": list(right), "fact": pd.Series(list(right.values()), dtype="float64")})
     made = run(
-        "SELECT r.*, fact FROM rows AS r LEFT JOIN facts USING (key) ORDER BY row", {"rows": rows, "facts": facts}
+        "SELECT r.*, fact FROM rows AS r LEFT JOIN facts USING (key) ORDER BY row",
+        {"rows": rows, "facts": facts},
     )
     pd.testing.assert_frame_equal(made, rows.merge(facts, on="key", how="left"), check_exact=True)
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC+02:00", "UTC"])
 def test_times_keep_the_clock_of_the_tables(zone):
-    at = pd.to_datetime(["2026-01-31T23:30:00Z"]).as_unit("us").tz_convert(pd.Timestamp("2026-01-01", tz=zone).tz)
+    at = (
+        pd.to_datetime(["2026-01-31T23:30:00Z"])
+        .as_unit("us")
+        .tz_convert(pd.Timestamp("2026-01-01", tz=zone).tz)
+    )
     events = pd.DataFrame({"moment": at})
     made = run(
         "SELECT moment, hour(moment) AS hour FROM events WHERE moment <= $as_of ORDER BY moment",
@@ -141,7 +146,10 @@ def test_rows_may_be_ordered_by_a_column_that_is_not_selected():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("SELECT town\nFROM clients\nORDER client", r"line 3: syntax error at or near \"client\"; correct the SQL\."),
+        (
+            "SELECT town\nFROM clients\nORDER client",
+            r"line 3: syntax error at or near \"client\"; correct the SQL\.",
+        ),
         ("", r"holds 0 queries; write one SELECT"),
         ("SELECT 1 ORDER BY 1; SELECT 2 ORDER BY 1", r"holds 2 queries; write one SELECT"),
         ("COPY clients TO '/tmp/x.csv'", r"holds another statement; write one SELECT"),
@@ -149,7 +157,10 @@ def test_rows_may_be_ordered_by_a_column_that_is_not_selected():
             "SELECT * FROM clients",
             r"has no ORDER BY, so that chance would order its rows; end it with ORDER BY and col",
         ),
-        ("SELECT * FROM clients\nORDER BY lower(town)", r"line 2: ORDER BY holds an expression; name columns only"),
+        (
+            "SELECT * FROM clients\nORDER BY lower(town)",
+            r"line 2: ORDER BY holds an expression; name columns only",
+        ),
         (
             "SELECT now() AS n FROM clients ORDER BY n",
             r": now is another one in every run; use \$as_of for the present",
@@ -171,8 +182,14 @@ def test_what_is_wrong_whatever_the_tables_are_is_refused_before_they_are_read(t
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("SELECT client,\n twon FROM clients ORDER BY client", ", line 2: no column 'twon'; did you mean 'town'."),
-        ("SELECT c.twon FROM clients AS c ORDER BY c.client", ", line 1: no column 'twon'; did you mean 'town'."),
+        (
+            "SELECT client,\n twon FROM clients ORDER BY client",
+            ", line 2: no column 'twon'; did you mean 'town'.",
+        ),
+        (
+            "SELECT c.twon FROM clients AS c ORDER BY c.client",
+            ", line 1: no column 'twon'; did you mean 'town'.",
+        ),
         (
             "SELECT zzz FROM clients ORDER BY zzz",
             ", line 1: no column 'zzz'; clients has client, town, age; orders has client, day, items, paid.",

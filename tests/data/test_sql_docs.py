@@ -10,7 +10,9 @@ from conftest import REPOSITORY
 from lepton_pipeline.data.sql import run_query
 from lepton_pipeline.parameters import Dataset
 
-QUERIES = re.findall(r"```sql\n(.*?)```", (REPOSITORY / "docs/verticals.md").read_text(encoding="utf-8"), re.DOTALL)
+QUERIES = re.findall(
+    r"```sql\n(.*?)```", (REPOSITORY / "docs/verticals.md").read_text(encoding="utf-8"), re.DOTALL
+)
 TABLES = {
     "credits": pd.DataFrame(
         {"credit": [1, 2, 3], "client": [7, 8, 7], "asked": ["2026-01-02", "2026-01-05", "2026-01-09"]}
@@ -18,7 +20,11 @@ TABLES = {
     "clients": pd.DataFrame({"client": [7, 9], "town": ["Oslo", "Rome"], "age": [40, 50]}),
     "rates": pd.DataFrame({"day": ["2026-01-02", "2026-01-04"], "rate": [1.5, 2.5]}),
     "orders": pd.DataFrame(
-        {"client": [7, 7, 7, 8], "day": ["2026-01-01", "2026-01-03", "2026-01-09", "2026-01-08"], "items": [1, 2, 4, 8]}
+        {
+            "client": [7, 7, 7, 8],
+            "day": ["2026-01-01", "2026-01-03", "2026-01-09", "2026-01-08"],
+            "items": [1, 2, 4, 8],
+        }
     ),
 }
 

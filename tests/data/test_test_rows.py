@@ -7,7 +7,9 @@ from lepton_pipeline.parameters import Features, Split
 
 
 def identity(table, dataset, features=None, **split):
-    return identify_test_rows(table, split_rows(table, dataset, Split(**split)), features or Features())["sha256"]
+    return identify_test_rows(table, split_rows(table, dataset, Split(**split)), features or Features())[
+        "sha256"
+    ]
 
 
 def test_a_table_in_another_order_has_other_test_rows(table, dataset):
@@ -31,7 +33,9 @@ def test_every_value_of_a_test_row_counts_and_none_of_another(table, column):
     before = identify_test_rows(table, split, Features())
     changed = split.copy() if column == "label" else table.copy()
     for row, same in ((1, True), (2, False)):
-        changed.loc[row, column] = changed.loc[row + 4, column] if column != "label" else 1 - changed.loc[row, column]
+        changed.loc[row, column] = (
+            changed.loc[row + 4, column] if column != "label" else 1 - changed.loc[row, column]
+        )
         if column == "city":
             changed.loc[row, column] = "Bonn"
         parts = (table, changed) if column == "label" else (changed, split)

@@ -178,7 +178,10 @@ def test_a_time_tells_the_observations_of_an_id_apart():
     known = learnt(table, split, dataset)
     moved = split.assign(part=split["part"].to_list()[::-1])
     assert known.learnt(table.assign(age=1.5), moved).tolist() == [True, True]
-    assert known.learnt(table.assign(day=table["day"] + pd.Timedelta(days=30)), moved).tolist() == [False, False]
+    assert known.learnt(table.assign(day=table["day"] + pd.Timedelta(days=30)), moved).tolist() == [
+        False,
+        False,
+    ]
 
 
 def test_rows_without_an_id_are_recognised_by_their_inputs():

@@ -53,11 +53,24 @@ def test_a_column_of_a_workbook_has_the_type_of_its_cells(read):
         "plz": ["01067", None, "80331"],
         "took": [dt.timedelta(hours=30), None, None],
     }
-    assert [str(kind) for kind in table.schema.types[:5]] == ["int64", "double", "timestamp[us]", "string", "bool"]
+    assert [str(kind) for kind in table.schema.types[:5]] == [
+        "int64",
+        "double",
+        "timestamp[us]",
+        "string",
+        "bool",
+    ]
 
 
 def test_the_header_is_the_first_row_that_is_not_empty(read):
-    rows = [[], [None, None, None], [None, "a", None, "b"], [None, 1, None, None], [None, None, None, "x"], ["", ""]]
+    rows = [
+        [],
+        [None, None, None],
+        [None, "a", None, "b"],
+        [None, 1, None, None],
+        [None, None, None, "x"],
+        ["", ""],
+    ]
     assert read(book(rows), "t.xlsx").to_pydict() == {"a": [1, None], "b": [None, "x"]}
     assert read(book([["a", "b"]]), "t.xlsx").shape == (0, 2)
     assert read(book([]), "t.xlsx").shape == (0, 0)
@@ -126,5 +139,7 @@ def test_what_is_no_workbook_is_refused(read, content, message):
 
 def test_without_openpyxl_the_extra_is_named(read, monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(DataError, match=r"t\.xlsx is a workbook, for which openpyxl is needed: pip install .*excel"):
+    with pytest.raises(
+        DataError, match=r"t\.xlsx is a workbook, for which openpyxl is needed: pip install .*excel"
+    ):
         read(b"", "t.xlsx")

@@ -21,9 +21,13 @@ AMOUNT = Costs(false_negative="amount", false_positive=10, unit="EUR")
 def make_scores(rows=400, seed=0):
     random = np.random.default_rng(seed)
     labels = (np.arange(rows) % 5 == 0).astype(np.int8)
-    frame = pd.DataFrame({"part": np.where(np.arange(rows) < rows // 2, "validation", "test"), "label": labels})
+    frame = pd.DataFrame(
+        {"part": np.where(np.arange(rows) < rows // 2, "validation", "test"), "label": labels}
+    )
     names = ("model", "network", "logistic_regression")
-    return frame.assign(**{name: 1 / (1 + np.exp(1 - 2 * labels - random.normal(size=rows))) for name in names})
+    return frame.assign(
+        **{name: 1 / (1 + np.exp(1 - 2 * labels - random.normal(size=rows))) for name in names}
+    )
 
 
 def measure(scores, evaluation, amounts=None):
@@ -160,7 +164,9 @@ def test_the_curve_runs_from_acting_on_all_to_acting_on_none():
 def test_costs_that_make_the_model_idle_are_told_and_break_nothing(amount, acted, decision):
     scores = make_scores()
     # A score of 1 leaves no room for a threshold above it but just above 1, one of 0 none below.
-    scores = scores.assign(model=scores["model"].where(scores.index % 50 != 1, 1.0).where(scores.index % 50 != 2, 0.0))
+    scores = scores.assign(
+        model=scores["model"].where(scores.index % 50 != 1, 1.0).where(scores.index % 50 != 2, 0.0)
+    )
     scores = scores.assign(model=scores["model"].where(scores["label"] == 0, 0.5))
     scores.loc[scores.index % 50 == 5, "model"] = 0.0
     metrics, found = measure(scores, Evaluation(resamples=100, costs=AMOUNT), np.full(len(scores), amount))

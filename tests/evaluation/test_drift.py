@@ -114,7 +114,9 @@ def test_p_values_are_corrected_by_holms_method():
     from scipy.stats import ks_2samp
 
     train, other = draw(800, 1), draw(300, 2, size=lambda values, _: values + 0.2)
-    columns = [each for each in compare_rows(train, other, Encoder.fit(train, DATASET)) if each["kind"] == "number"]
+    columns = [
+        each for each in compare_rows(train, other, Encoder.fit(train, DATASET)) if each["kind"] == "number"
+    ]
     raw = ks_2samp(train["size"], other["size"], method="asymp").pvalue
     corrected = next(each["p_value"] for each in columns if each["column"] == "size")
     # The smallest of the six p-values is multiplied by six.
@@ -131,7 +133,9 @@ def test_a_category_that_changes_its_dtype_has_not_changed():
 
 
 def test_the_node_compares_test_rows_with_training_rows_and_changes_nothing():
-    table = pd.concat([draw(400, 1), draw(200, 2), draw(200, 3, size=lambda values, _: values + 1)], ignore_index=True)
+    table = pd.concat(
+        [draw(400, 1), draw(200, 2), draw(200, 3, size=lambda values, _: values + 1)], ignore_index=True
+    )
     split = pd.DataFrame({"part": ["train"] * 400 + ["validation"] * 200 + ["test"] * 200})
     before = table.copy()
     drift = measure_drift(table, split, Encoder.fit(table.loc[:399], DATASET))

@@ -164,7 +164,9 @@ def test_intervals_of_importance_hold_what_they_promise():
         scores = Known().predict(inputs)["probability"].to_numpy()
         known, generator = Sample.of(split["label"]), np.random.default_rng(seed)
         return next(
-            each for each in explanation._importance(Known(), inputs, known, scores, generator) if each["column"] == "a"
+            each
+            for each in explanation._importance(Known(), inputs, known, scores, generator)
+            if each["column"] == "a"
         )
 
     truth = measure(60_000, seed=1)["value"]

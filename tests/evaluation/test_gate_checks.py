@@ -27,7 +27,9 @@ CUTS = {"challenger": 0.5, "champion": 0.5}
 
 
 def measured(auc, baseline=0.7, ece=0.03, half=0.1, **others):
-    figures = {name: Estimate(value, value - half, value + half) for name, value in (("auc", auc), ("ece", ece))}
+    figures = {
+        name: Estimate(value, value - half, value + half) for name, value in (("auc", auc), ("ece", ece))
+    }
     models = {"model": figures, "hist_gradient_boosting": {"auc": Estimate(baseline)}} | others
     thresholds = dict.fromkeys(("model", "hist_gradient_boosting", "logistic_regression"), 0.5)
     return Metrics(0.5, thresholds, {}, 100, models)
@@ -39,7 +41,8 @@ def scored(noise, seed=7, rows=200):
     labels = np.arange(rows) % 2
     shared = rng.standard_normal(rows)
     models = {
-        name: 1 / (1 + np.exp(-(labels + shared + each * rng.standard_normal(rows)))) for name, each in noise.items()
+        name: 1 / (1 + np.exp(-(labels + shared + each * rng.standard_normal(rows))))
+        for name, each in noise.items()
     }
     return pd.DataFrame({"part": "test", "label": labels, **models})
 
@@ -227,7 +230,10 @@ def test_an_equal_challenger_is_refused_unless_a_margin_is_declared():
 @pytest.mark.parametrize(
     ("labels", "problem"),
     [
-        ([0, 1] * 24, "only 48 test rows, 24 of them positive, are new to both; it takes 50, and 10 of each class"),
+        (
+            [0, 1] * 24,
+            "only 48 test rows, 24 of them positive, are new to both; it takes 50, and 10 of each class",
+        ),
         ([0] * 91 + [1] * 9, "only 100 test rows, 9 of them positive"),
         ([1] * 91 + [0] * 9, "only 100 test rows, 91 of them positive"),
         ([0, 1] * 25, ""),
@@ -271,7 +277,9 @@ def test_a_model_behind_a_baseline_is_not_promoted_silently():
 
 
 def test_a_long_reason_does_not_flood_and_keeps_the_way_out():
-    check = replace(incomparable(3, f"columns are missing: {', '.join(map(str, range(1000)))}"), next="do this")
+    check = replace(
+        incomparable(3, f"columns are missing: {', '.join(map(str, range(1000)))}"), next="do this"
+    )
     assert check.text.startswith("it cannot be compared with champion version 3: columns are missing: 0, 1")
     assert check.text.endswith("…")
     others = [Check(f"slice {number}", False, "low") for number in range(100)]
@@ -281,7 +289,9 @@ def test_a_long_reason_does_not_flood_and_keeps_the_way_out():
 
 
 def test_the_same_model_is_no_reason_to_refuse():
-    assert texts([same_model(3)]) == [(True, "it is the same model as champion version 3, so nothing changes")]
+    assert texts([same_model(3)]) == [
+        (True, "it is the same model as champion version 3, so nothing changes")
+    ]
 
 
 def test_a_difference_reads_the_same_from_both_sides():

@@ -22,7 +22,9 @@ def measured(copied, remembered=True, by_chance=0, entities=(), skill=1.0, seed=
         model[:copied] = 0.01 + 0.98 * labels[:copied]
     scores = pd.DataFrame({"part": ["test"] * ROWS + ["validation"] * ROWS, "label": labels, "model": model})
     copy = np.arange(ROWS) < copied
-    marks = {"copy": copy, "same_inputs": copy} | {f"entity_{number}": each for number, each in enumerate(entities)}
+    marks = {"copy": copy, "same_inputs": copy} | {
+        f"entity_{number}": each for number, each in enumerate(entities)
+    }
     found = {
         "rows": 5 * ROWS,
         "test_rows": ROWS,
@@ -35,7 +37,13 @@ def measured(copied, remembered=True, by_chance=0, entities=(), skill=1.0, seed=
             "repeated": 3 * copied,
         },
         "entities": [
-            {"column": "patient", "declared": False, "entities": 90, "one_outcome": 89, "test_rows": int(each.sum())}
+            {
+                "column": "patient",
+                "declared": False,
+                "entities": 90,
+                "one_outcome": 89,
+                "test_rows": int(each.sum()),
+            }
             for each in entities
         ],
     }
@@ -111,5 +119,14 @@ def test_nothing_is_registered_where_copies_decide():
     nothing = pd.DataFrame()
     with pytest.raises(DataError, match="equal a training or validation row"):
         register_model(
-            None, {}, nothing, nothing, Dataset(target="y", positive=1), About(), {}, measured(300), Split(), "no run"
+            None,
+            {},
+            nothing,
+            nothing,
+            Dataset(target="y", positive=1),
+            About(),
+            {},
+            measured(300),
+            Split(),
+            "no run",
         )

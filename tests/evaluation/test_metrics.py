@@ -26,7 +26,9 @@ def make_scores(rows=200, seed=0, decimals=16):
     """Half validation, half test rows; fewer decimals give more ties."""
     random = np.random.default_rng(seed)
     labels = (np.arange(rows) % 10 < 3).astype(np.int8)
-    frame = pd.DataFrame({"part": np.where(np.arange(rows) < rows // 2, "validation", "test"), "label": labels})
+    frame = pd.DataFrame(
+        {"part": np.where(np.arange(rows) < rows // 2, "validation", "test"), "label": labels}
+    )
     noise = random.normal(size=rows)
     columns = {
         name: np.round(logistic(lift * labels + noise + 0.3 * random.normal(size=rows) - 1), decimals)
@@ -52,7 +54,9 @@ def test_values_are_those_of_scikit_learn(decimals):
     test = scores[scores["part"] == "test"]
     for model in MODELS:
         expected = by_sklearn(test["label"], test[model], found.thresholds[model])
-        assert {name: found.test[model][name].value for name in expected} == pytest.approx(expected, rel=1e-12)
+        assert {name: found.test[model][name].value for name in expected} == pytest.approx(
+            expected, rel=1e-12
+        )
 
 
 @pytest.mark.parametrize("decimals", [1, 16])
@@ -184,8 +188,12 @@ def test_refuses_a_part_without_rows():
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 1.1])
 def test_refuses_scores_that_are_no_probabilities(value):
     scores = make_scores()
-    broken = scores.assign(logistic_regression=scores["logistic_regression"].where(scores.index != 150, value))
-    with pytest.raises(DataError, match=r"logistic_regression scored 1 of 200 rows outside \[0, 1\], .* in row 150"):
+    broken = scores.assign(
+        logistic_regression=scores["logistic_regression"].where(scores.index != 150, value)
+    )
+    with pytest.raises(
+        DataError, match=r"logistic_regression scored 1 of 200 rows outside \[0, 1\], .* in row 150"
+    ):
         evaluate(broken, QUICK)
 
 

@@ -8,11 +8,15 @@ from lepton_pipeline.evaluation.outcomes import acting_and_leaving, price_outcom
 from lepton_pipeline.parameters import Costs, Dataset, Evaluation, Vertical
 
 TABLE = pd.DataFrame({"debt": [9.0, 50, 70, 30], "name": list("abcd")}, index=[3, 5, 7, 9])
-SPLIT = pd.DataFrame({"part": ["train", "validation", "test", "test"], "label": [1, 1, 0, 1]}, index=[3, 5, 7, 9])
+SPLIT = pd.DataFrame(
+    {"part": ["train", "validation", "test", "test"], "label": [1, 1, 0, 1]}, index=[3, 5, 7, 9]
+)
 
 
 def declared(**costs):
-    return Evaluation(costs=Costs(**({"false_negative": "debt", "false_positive": 5, "true_positive": 2} | costs)))
+    return Evaluation(
+        costs=Costs(**({"false_negative": "debt", "false_positive": 5, "true_positive": 2} | costs))
+    )
 
 
 def test_every_row_that_is_decided_about_has_its_own_amounts():
@@ -38,7 +42,9 @@ def test_without_costs_no_row_has_one():
 
 
 def test_a_column_that_is_absent_is_named():
-    with pytest.raises(DataError, match=r"no column 'dept', which evaluation\.costs\.false_negative declares; did you"):
+    with pytest.raises(
+        DataError, match=r"no column 'dept', which evaluation\.costs\.false_negative declares; did you"
+    ):
         price_outcomes(TABLE, SPLIT, declared(false_negative="dept"))
 
 
@@ -64,10 +70,14 @@ def test_a_column_that_holds_no_numbers_is_refused(column):
 
 
 def test_amounts_that_leave_nothing_to_decide_are_refused():
-    with pytest.raises(DataError, match=r"to act on a positive case never costs less .* the 2 positive .* wrong sign"):
+    with pytest.raises(
+        DataError, match=r"to act on a positive case never costs less .* the 2 positive .* wrong sign"
+    ):
         price_outcomes(TABLE.assign(debt=-TABLE["debt"]), SPLIT, declared())
     with pytest.raises(DataError, match="to leave a negative case never costs less"):
-        price_outcomes(TABLE.assign(debt=-TABLE["debt"]), SPLIT, declared(false_negative=9, false_positive="debt"))
+        price_outcomes(
+            TABLE.assign(debt=-TABLE["debt"]), SPLIT, declared(false_negative=9, false_positive="debt")
+        )
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,9 @@ def test_pairing_makes_the_interval_narrower_than_the_models_own_intervals():
 
 def test_a_model_does_not_differ_from_itself():
     rows = two_models(2, 40, 60)
-    found = paired_differences(rows.assign(other=rows["one"]), "one", "other", CUTS, Evaluation(resamples=100))
+    found = paired_differences(
+        rows.assign(other=rows["one"]), "one", "other", CUTS, Evaluation(resamples=100)
+    )
     assert set(found) == {"auc", "f1", "average_precision", "log_loss", "brier"}
     assert all(each == Estimate(0.0, 0.0, 0.0, True) for each in found.values())
 

@@ -157,7 +157,9 @@ def test_groups_widen_every_interval_of_the_headline():
     group = np.repeat(np.arange(60), 40)
     effect = random.normal(size=60)[group]
     label = (random.random(2400) < 1 / (1 + np.exp(-2 * effect))).astype(int)
-    test = pd.DataFrame({"part": "test", "label": label, "model": 1 / (1 + np.exp(-effect - random.normal(size=2400)))})
+    test = pd.DataFrame(
+        {"part": "test", "label": label, "model": 1 / (1 + np.exp(-effect - random.normal(size=2400)))}
+    )
     scores = pd.concat([test.assign(part="validation"), test], ignore_index=True)
     table = pd.DataFrame({"customer": np.tile(group, 2)})
     units = find_units(table, scores, dataset(group="customer"))

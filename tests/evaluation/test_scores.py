@@ -7,7 +7,9 @@ import pytest
 from lepton_pipeline.evaluation.scores import score_rows
 from lepton_pipeline.model.calibration import Calibration
 
-SPLIT = pd.DataFrame({"part": ["train", "test", "validation"], "label": [1, 0, 1], "fold": [0, -1, 1]}, index=[4, 7, 9])
+SPLIT = pd.DataFrame(
+    {"part": ["train", "test", "validation"], "label": [1, 0, 1], "fold": [0, -1, 1]}, index=[4, 7, 9]
+)
 ENCODED = pd.DataFrame({"x": [0.1, 0.2, 0.3]}, index=[4, 7, 9])
 BASELINES = pd.DataFrame({"logistic_regression": [0.6, 0.5]}, index=[9, 7])
 PARTS = ("model", "uncalibrated", "network", "boosting")

@@ -33,7 +33,12 @@ def test_a_value_that_many_rows_share_stands_in_one_slice():
 
 
 def test_fractions_are_shown_with_as_many_digits_as_tell_them_apart():
-    assert list(name(np.linspace(0.01, 0.2, 20))) == ["0.01 to 0.05", "0.06 to 0.1", "0.11 to 0.15", "0.16 to 0.2"]
+    assert list(name(np.linspace(0.01, 0.2, 20))) == [
+        "0.01 to 0.05",
+        "0.06 to 0.1",
+        "0.11 to 0.15",
+        "0.16 to 0.2",
+    ]
     # Rounded, all quarters would have one name.
     assert len(name(1 + np.arange(20) / 1e9)) == 4
 
@@ -91,5 +96,7 @@ def test_without_columns_there_is_nothing_to_name():
 def test_a_column_that_is_absent_is_named():
     table = pd.DataFrame({"city": ["a"], "y": [1]})
     split = pd.DataFrame({"part": ["test"]})
-    with pytest.raises(DataError, match=r"no column 'citi', which evaluation\.slices declares; did you mean 'city'"):
+    with pytest.raises(
+        DataError, match=r"no column 'citi', which evaluation\.slices declares; did you mean 'city'"
+    ):
         slice_rows(table, split, Dataset(target="y", positive=1), Evaluation(slices=["citi"]))

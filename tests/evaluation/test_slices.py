@@ -30,7 +30,9 @@ def make_scores(rows, seed, rate=0.2):
     """Test rows whose labels are drawn from the model's probabilities, so that it is perfectly calibrated."""
     random = np.random.default_rng(seed)
     model = random.beta(1, 1 / rate - 1, rows)
-    return pd.DataFrame({"part": "test", "label": (random.random(rows) < model).astype(np.int8), "model": model})
+    return pd.DataFrame(
+        {"part": "test", "label": (random.random(rows) < model).astype(np.int8), "model": model}
+    )
 
 
 def make_labels(seed, index, levels=(2, 3, 8)):
@@ -97,7 +99,9 @@ def test_a_gap_is_that_to_all_other_rows():
 def test_selection_is_compared_for_sensitive_columns_only():
     scores = make_scores(1000, 2)
     found = measure(scores, make_labels(2, scores.index), sensitive=["of_3"])
-    compared = {each["column"]: (each["sensitive"], "selection_rate" in each["gaps"]) for each in found["slices"]}
+    compared = {
+        each["column"]: (each["sensitive"], "selection_rate" in each["gaps"]) for each in found["slices"]
+    }
     assert compared == {"of_2": (False, False), "of_3": (True, True), "of_8": (False, False)}
     # Two slices are one comparison: 4 + 3 * 5 + 8 * 4.
     assert found["comparisons"] == 51
@@ -184,7 +188,9 @@ def test_the_floor_of_a_slice_is_corrected_for_the_number_of_slices():
             assert 0 < figure["floor_low"] < figure["low"]
         # 13 slices: the deviate of 1 - 0.05 / 13 is 2.89.
         f1 = each["metrics"]["f1"]
-        assert f1["value"] - f1["floor_low"] == pytest.approx(2.890 / 1.960 * (f1["value"] - f1["low"]), rel=1e-3)
+        assert f1["value"] - f1["floor_low"] == pytest.approx(
+            2.890 / 1.960 * (f1["value"] - f1["low"]), rel=1e-3
+        )
 
 
 def test_rows_of_a_group_widen_the_intervals_of_a_slice_unless_it_is_that_group():
@@ -203,7 +209,9 @@ def test_rows_of_a_group_widen_the_intervals_of_a_slice_unless_it_is_that_group(
     for metric in ("auc", "f1", "selection_rate", "recall", "calibration_in_the_large"):
         assert width(by_group, metric) == pytest.approx(width(by_row, metric) * np.sqrt(5), rel=0.3), metric
     same = pd.DataFrame({"group": np.arange(2000) % 400 < 200}).astype(int)
-    of_group = to_plain(measure_slices(repeated, metrics, labels, dataset, QUICK, same))["slices"][0]["metrics"]
+    of_group = to_plain(measure_slices(repeated, metrics, labels, dataset, QUICK, same))["slices"][0][
+        "metrics"
+    ]
     assert of_group["auc"] == by_row["slices"][0]["metrics"]["auc"]
 
 

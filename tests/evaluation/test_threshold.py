@@ -55,7 +55,9 @@ def test_row_order_does_not_matter():
     random = np.random.default_rng(3)
     labels, probabilities = random.integers(0, 2, 80), np.round(random.random(80), 1)
     shuffled = random.permutation(80)
-    assert best_f1_threshold(labels, probabilities) == best_f1_threshold(labels[shuffled], probabilities[shuffled])
+    assert best_f1_threshold(labels, probabilities) == best_f1_threshold(
+        labels[shuffled], probabilities[shuffled]
+    )
 
 
 def test_refuses_rows_without_a_positive():

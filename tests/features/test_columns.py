@@ -4,7 +4,15 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.reading import IngestionRecord, Reading
-from lepton_pipeline.features.column_record import BY_CODE, CATEGORY, DATE, NUMBER, OTHERS, UNUSED, read_columns
+from lepton_pipeline.features.column_record import (
+    BY_CODE,
+    CATEGORY,
+    DATE,
+    NUMBER,
+    OTHERS,
+    UNUSED,
+    read_columns,
+)
 from lepton_pipeline.features.columns import describe_columns, kind_of
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import Encoder
@@ -33,7 +41,10 @@ FEATURES = Features.model_validate(
         "windows": {"paid_before": {"statistic": "mean", "of": "paid", "by": ["shop"], "rows": 5}},
     }
 )
-NOTES = {"price": ["text in 1 of 60 rows: '1.959,36' (row 17)"], "code": ["codes: whole numbers with leading zeros"]}
+NOTES = {
+    "price": ["text in 1 of 60 rows: '1.959,36' (row 17)"],
+    "code": ["codes: whole numbers with leading zeros"],
+}
 READING = Reading(
     files=[],
     skipped=[],
@@ -116,7 +127,11 @@ def test_what_reaches_the_model_through_others_names_them():
 
 def test_missing_and_distinct_values_are_counted():
     columns, _ = describe()
-    assert (columns["price"].missing, columns["price"].missing_share, columns["price"].distinct) == (10, 0.166667, 50)
+    assert (columns["price"].missing, columns["price"].missing_share, columns["price"].distinct) == (
+        10,
+        0.166667,
+        50,
+    )
     assert (columns["empty"].missing, columns["empty"].distinct) == (ROWS, 0)
 
 
@@ -148,7 +163,10 @@ def test_a_whole_number_that_is_read_as_a_category_says_so():
 def test_what_was_dropped_as_noise_says_how():
     noise = Finding("useless", "pure noise", "noise", "", "")
     dropped, _ = describe(findings=[noise], on_noise="drop")
-    assert (dropped["useless"].used_as, dropped["useless"].why_not) == (UNUSED, "pure noise (leaks.on_noise: drop)")
+    assert (dropped["useless"].used_as, dropped["useless"].why_not) == (
+        UNUSED,
+        "pure noise (leaks.on_noise: drop)",
+    )
     warned, _ = describe(findings=[noise])
     assert warned["useless"].used_as == NUMBER
 

@@ -29,7 +29,8 @@ def problems(dataset=DATASET, windows=None, **derive):
 
 def test_columns_use_each_other_whatever_their_order():
     features = Features(
-        derive={"rise": "x - last_double / 2", "double": "2 * x"}, windows={"last_double": last("double", by=["shop"])}
+        derive={"rise": "x - last_double / 2", "double": "2 * x"},
+        windows={"last_double": last("double", by=["shop"])},
     )
     before = ROWS.copy(deep=True)
     made = derive_features(ROWS, DATASET, features)
@@ -64,7 +65,10 @@ def test_a_name_that_is_taken_is_refused():
 @pytest.mark.parametrize(
     ("features", "problem"),
     [
-        (Features(derive={"new": "1 + X"}), r"features.derive.new: '1 \+ X' reads column 'X'.*did you mean 'x'"),
+        (
+            Features(derive={"new": "1 + X"}),
+            r"features.derive.new: '1 \+ X' reads column 'X'.*did you mean 'x'",
+        ),
         (
             Features(windows={"new": last("x", by=["Shop"])}),
             r"column 'Shop', which features.windows.new declares; did you mean 'shop'",
@@ -185,7 +189,13 @@ def test_the_target_itself_is_not_derived():
 
 DERIVATION = Derivation(
     {"at": "%d/%m/%Y %H:%M", "other": "%Y"},
-    {"share": "x / total", "total": "x + z", "hour": "hour(at)", "unused": "missing_column + 1", "twice": "2 * before"},
+    {
+        "share": "x / total",
+        "total": "x + z",
+        "hour": "hour(at)",
+        "unused": "missing_column + 1",
+        "twice": "2 * before",
+    },
 )
 
 
@@ -197,7 +207,13 @@ def test_a_derivation_is_the_row_wise_part():
 
 
 def test_inputs_are_what_cannot_be_computed():
-    assert DERIVATION.inputs(["hour", "twice", "share", "z", "colour"]) == ["at", "before", "x", "z", "colour"]
+    assert DERIVATION.inputs(["hour", "twice", "share", "z", "colour"]) == [
+        "at",
+        "before",
+        "x",
+        "z",
+        "colour",
+    ]
     assert DERIVATION.inputs(["colour"]) == ["colour"]
 
 
@@ -208,7 +224,8 @@ def test_inputs_of_columns_that_share_much_are_found_at_once():
 
 
 @pytest.mark.parametrize(
-    "moment", ["31/01/2024 08:30", "2024-01-31T08:30:00", "2024-01-31 08:30", pd.Timestamp("2024-01-31 08:30")]
+    "moment",
+    ["31/01/2024 08:30", "2024-01-31T08:30:00", "2024-01-31 08:30", pd.Timestamp("2024-01-31 08:30")],
 )
 def test_apply_computes_what_is_wanted_and_overwrites_what_is_stale(moment):
     rows = pd.DataFrame({"total": [-1.0], "x": [1.0], "z": [3.0], "at": [moment], "kept": ["k"]}, index=[7])
@@ -245,7 +262,10 @@ def test_apply_without_derived_columns_hands_the_rows_back():
     ("rows", "problem"),
     [
         ({"x": [1.0], "Z": [2.0]}, r"features.derive.total: 'x \+ z' reads column 'z'.*did you mean 'Z'"),
-        ({"x": [1.0], "z": ["two"]}, r"features.derive.total: 'x \+ z' cannot be computed: .*column 'z' holds text"),
+        (
+            {"x": [1.0], "z": ["two"]},
+            r"features.derive.total: 'x \+ z' cannot be computed: .*column 'z' holds text",
+        ),
         ({"x": [1.0], "z": [2.0], "at": ["soon"]}, r"column 'at' cannot be read as dates .*'soon'"),
         ({"x": [1.0], "z": [2.0], "at": ["2024-01-31T08:30:00Z"]}, r"column 'at' cannot be read as dates"),
     ],
@@ -260,7 +280,9 @@ def test_the_documented_windows_give_the_documented_results():
     declared = yaml.safe_load(section.split("```yaml\n")[1].split("```")[0])
     given, expected = (documented(block) for block in re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE))
     numbers = given[["sales", "sold_out"]].astype(int)
-    rows = given.assign(**numbers, day=pd.to_datetime(given["day"]), reported_on=pd.to_datetime(given["reported_on"]))
+    rows = given.assign(
+        **numbers, day=pd.to_datetime(given["day"]), reported_on=pd.to_datetime(given["reported_on"])
+    )
     made = derive_features(rows, Dataset(**declared["dataset"]), Features(**declared["features"]))
     new = [*declared["features"]["windows"], *declared["features"]["derive"]]
     assert expected.columns.tolist() == ["shop", "day", *new]
@@ -294,6 +316,8 @@ def test_the_documented_messages_are_those_that_come():
 def test_dates_that_a_vertical_s_own_nodes_made_arrive_as_text_too():
     features = Features(derive={"hour": "hour(left)"})
     table = pd.DataFrame({"left": pd.to_datetime(["2013-01-01 17:30"])})
-    derivation = Derivation.of(features, Ingestion(), derive_features(table, Dataset(target="y", positive=1), features))
+    derivation = Derivation.of(
+        features, Ingestion(), derive_features(table, Dataset(target="y", positive=1), features)
+    )
     sent = pd.DataFrame({"left": ["2013-01-01T18:05:00"]})
     assert derivation.apply(sent, ["hour"])["hour"].tolist() == [18]

@@ -38,7 +38,9 @@ def files(encoder, folder):
 def column(values, declared=None, rows=1):
     """Fit on one column (repeated `rows` times) and return encoder."""
     frame = pd.DataFrame({"x": values * rows if isinstance(values, list) else values})
-    return Encoder.fit(frame.assign(y=0), Dataset(target="y", positive=1, **{declared: ["x"]} if declared else {}))
+    return Encoder.fit(
+        frame.assign(y=0), Dataset(target="y", positive=1, **{declared: ["x"]} if declared else {})
+    )
 
 
 def codes(encoder, values):
@@ -143,7 +145,16 @@ def test_a_nearly_constant_column_of_a_long_table_is_kept():
 
 def test_codes_follow_frequency_then_name():
     encoder = column(["b"] * 30 + ["c"] * 50 + ["a"] * 30 + ["rare"] * 9 + [None] * 5 + ["d"] * 900)
-    assert codes(encoder, ["d", "c", "a", "b", "rare", "never seen", None, np.nan]) == [2, 3, 4, 5, 1, 1, 0, 0]
+    assert codes(encoder, ["d", "c", "a", "b", "rare", "never seen", None, np.nan]) == [
+        2,
+        3,
+        4,
+        5,
+        1,
+        1,
+        0,
+        0,
+    ]
 
 
 def test_in_small_tables_two_rows_make_a_category():
@@ -211,7 +222,9 @@ def test_only_training_rows_are_learnt_from(tmp_path):
     changed.loc[other, ["income", "children"]] = [1e9, 77]
     changed.loc[other, "city"] = "Atlantis"
     changed.loc[other, "member"] = True
-    first, encoded = encode_rows(rows, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
+    first, encoded = encode_rows(
+        rows, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+    )
     second, _ = encode_rows(changed, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
     assert files(first, tmp_path / "a") == files(second, tmp_path / "b")
     assert encoded.index.equals(rows.index)

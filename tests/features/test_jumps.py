@@ -78,10 +78,14 @@ def test_values_that_only_earlier_rows_have_tell_nothing_by_time():
 def test_a_jumping_number_is_encoded_as_codes_and_saved_so(tmp_path):
     table, split = make(jumping)
     split["part"] = np.where(table.index < 800, "train", "test")
-    encoder, encoded = encode_rows(table, split, IN_TIME, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
+    encoder, encoded = encode_rows(
+        table, split, IN_TIME, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+    )
     assert {name: dtype.kind for name, dtype in encoded.dtypes.items()} == {"code": "i", "x": "f"}
     encoder.save(tmp_path)
     loaded = Encoder.load(tmp_path)
     assert isinstance(loaded.columns[0], CategoricalColumn)
     assert loaded.inputs == {"code": "number", "x": "number"}
-    pd.testing.assert_frame_equal(loaded.transform(table.assign(code=table["code"].astype("float64"))), encoded)
+    pd.testing.assert_frame_equal(
+        loaded.transform(table.assign(code=table["code"].astype("float64"))), encoded
+    )

@@ -59,7 +59,9 @@ def test_only_features_count():
 
 def test_kinds_are_named_and_missing_values_counted():
     rows = table()
-    rows = rows.assign(town=np.where(noise(rows) > 0, "Rome", "Oslo"), member=noise(rows) > 0, code=noise(rows) > 0)
+    rows = rows.assign(
+        town=np.where(noise(rows) > 0, "Rome", "Oslo"), member=noise(rows) > 0, code=noise(rows) > 0
+    )
     rows["code"] = rows["code"].astype(int)
     rows["x0"] = rows["x0"].mask(np.arange(1000) % 2 == 0)
     report = check(rows, Dataset(target="y", positive=1, categorical=["code"]))
@@ -213,7 +215,9 @@ def test_error_names_every_leak_with_evidence_and_remedy():
         enforce_report(report, Leaks())
     lines = str(caught.value).splitlines()
     assert len(lines) == 4
-    assert "'copy', duplicates the target: its values settle the target of 600 of 600 training rows" in lines[1]
+    assert (
+        "'copy', duplicates the target: its values settle the target of 600 of 600 training rows" in lines[1]
+    )
     assert "'serial', an id: 600 of 600 training rows have a value of their own" in lines[2]
     assert all("dataset.exclude" in line for line in lines[1:3])
     assert "leaks.on_leak: warn" in lines[3]

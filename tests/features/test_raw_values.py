@@ -12,7 +12,11 @@ from lepton_pipeline.features.raw_values import RawValues
 from lepton_pipeline.parameters import Ingestion
 
 INGESTION = Ingestion(
-    decimal=",", thousands=".", units=["€"], missing=["", "-99,9", "unknown", "01.01.1900"], dates={"day": "%d.%m.%Y"}
+    decimal=",",
+    thousands=".",
+    units=["€"],
+    missing=["", "-99,9", "unknown", "01.01.1900"],
+    dates={"day": "%d.%m.%Y"},
 )
 VALUES = RawValues(INGESTION, {"n": "number", "code": "key", "city": "text", "day": "date"})
 

@@ -30,7 +30,16 @@ from lepton_pipeline.verticals.retail import drop_repeated_invoices, select_cust
 from lepton_pipeline.verticals.retail_snapshots import take_snapshots
 
 CONF, RAW = REPOSITORY / "conf/base", REPOSITORY / "data/01_raw"
-VERTICALS = ["energy", "finance", "healthcare", "logistics", "manufacturing", "marketing", "retail", "telecom"]
+VERTICALS = [
+    "energy",
+    "finance",
+    "healthcare",
+    "logistics",
+    "manufacturing",
+    "marketing",
+    "retail",
+    "telecom",
+]
 # The largest tables are cut so that windows stay what they are: the first weeks of flights, and whole customers.
 FLIGHTS, CUSTOMERS = 30_000, r".*[37]\.0"
 
@@ -57,8 +66,12 @@ class Prepared(NamedTuple):
 
 @cache
 def prepared(vertical: str) -> Prepared:
-    declared = read_vertical(vertical, yaml.safe_load((CONF / vertical / "parameters.yml").read_text())[vertical])
-    rows = derive_features(TABLES.get(vertical, one_table)(vertical, declared), declared.dataset, declared.features)
+    declared = read_vertical(
+        vertical, yaml.safe_load((CONF / vertical / "parameters.yml").read_text())[vertical]
+    )
+    rows = derive_features(
+        TABLES.get(vertical, one_table)(vertical, declared), declared.dataset, declared.features
+    )
     return Prepared(declared, rows, split_rows(rows, declared.dataset, declared.split))
 
 
@@ -68,11 +81,15 @@ def raw(path: str) -> list[RawFile]:
 
 def one_table(vertical: str, declared: Vertical) -> pd.DataFrame:
     files = raw(vertical)
-    return ingest_table(files, declared.dataset, declared.ingestion, declared.contract, declared.features)[0].frame()
+    return ingest_table(files, declared.dataset, declared.ingestion, declared.contract, declared.features)[
+        0
+    ].frame()
 
 
 def energy_table(vertical: str, declared: Vertical) -> pd.DataFrame:
-    readings = read_table(raw(vertical), declared.ingestion, declared.tables["appliances"], "appliances")[0].frame()
+    readings = read_table(raw(vertical), declared.ingestion, declared.tables["appliances"], "appliances")[
+        0
+    ].frame()
     return label_next_hour(readings).reset_index(drop=True)
 
 
@@ -91,7 +108,9 @@ def logistics_table(vertical: str, declared: Vertical) -> pd.DataFrame:
 
 
 def retail_table(vertical: str, declared: Vertical) -> pd.DataFrame:
-    files = [read_rows(file, read_header(file, declared.ingestion), declared.ingestion) for file in raw("retail")]
+    files = [
+        read_rows(file, read_header(file, declared.ingestion), declared.ingestion) for file in raw("retail")
+    ]
     texts = pd.concat(files, ignore_index=True)
     texts = texts[texts["Customer ID"].str.fullmatch(CUSTOMERS)]
     lines = read_table(texts, declared.ingestion, declared.tables["lines"], "lines")[0].frame()

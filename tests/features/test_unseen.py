@@ -54,7 +54,9 @@ def test_only_a_batch_of_fifty_rows_stops(city, rows, stops):
     found = counted(city, ["OSLO"] * rows)
     assert found.is_surprising(0.5) == stops
     if stops:
-        with pytest.raises(DataError, match=r"^a.csv: (.|\n)*'city': 50 of 50(.|\n)*shop.scoring.unseen=warn"):
+        with pytest.raises(
+            DataError, match=r"^a.csv: (.|\n)*'city': 50 of 50(.|\n)*shop.scoring.unseen=warn"
+        ):
             require_seen([found], 0.5, "shop", "a.csv")
 
 
@@ -68,10 +70,14 @@ def test_the_share_is_that_of_the_values_and_not_of_a_few(city):
 
 def test_a_column_of_which_training_had_mostly_rare_values_never_stops():
     names = [f"name {row}" for row in range(60)] + ["Ann"] * 40
-    found = counted(CategoricalColumn.fit(pd.Series(names, name="name"), "text"), [f"other {row}" for row in range(90)])
+    found = counted(
+        CategoricalColumn.fit(pd.Series(names, name="name"), "text"), [f"other {row}" for row in range(90)]
+    )
     assert found.share == 1
     assert not found.is_surprising(0.5)
-    assert "never seen in training (in training, 60% of the values were rare), e.g. 'other 0' (row 0)" in str(found)
+    assert "never seen in training (in training, 60% of the values were rare), e.g. 'other 0' (row 0)" in str(
+        found
+    )
 
 
 def test_an_encoder_that_does_not_know_what_was_rare_never_stops(city):
@@ -86,7 +92,9 @@ def test_derived_columns_are_counted_where_they_can_be_computed(city):
     assert counts.derives
     counts.add_derived(pd.DataFrame({"other": ["x"]}))
     assert counts.found() == []
-    rows = pd.DataFrame({"town": ["OSLO", "Bonn"], "before": ["Rome", "Oslo"], "city": ["ignored", "ignored"]})
+    rows = pd.DataFrame(
+        {"town": ["OSLO", "Bonn"], "before": ["Rome", "Oslo"], "city": ["ignored", "ignored"]}
+    )
     counts.add_given(rows)
     counts.add_derived(rows)
     (found,) = counts.found()
@@ -97,5 +105,7 @@ def test_derived_columns_are_counted_where_they_can_be_computed(city):
 def test_the_new_values_of_each_row_are_told(city):
     code = CategoricalColumn.fit(pd.Series([1, 2, 3] * 20, name="code"), "number")
     counts = UnseenCounts([city, code, replace(city, name="old", rare=None)], NOTHING_DERIVED)
-    rows = pd.DataFrame({"city": ["Oslo", "Bonn", None], "code": [1, 9, 9.0], "old": ["?"] * 3}, index=[5, 7, 9])
+    rows = pd.DataFrame(
+        {"city": ["Oslo", "Bonn", None], "code": [1, 9, 9.0], "old": ["?"] * 3}, index=[5, 7, 9]
+    )
     assert counts.of_rows(rows) == ["", "city = Bonn; code = 9", "code = 9"]

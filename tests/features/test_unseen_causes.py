@@ -35,7 +35,11 @@ def column(*categories, rare=()):
         (["a"], ["'a'"], "quotation marks around the value (\"'a'\" for 'a')"),
         (["1.1", "x"], ["1.10000002"], "rounding ('1.10000002' for '1.1')"),
         (["St. Louis"], ["St Louis"], "punctuation ('St Louis' for 'St. Louis')"),
-        (["01234", "10115"], ["1234.0"], "zeros behind the decimal mark and lost leading zeros ('1234.0' for '01234')"),
+        (
+            ["01234", "10115"],
+            ["1234.0"],
+            "zeros behind the decimal mark and lost leading zeros ('1234.0' for '01234')",
+        ),
         (["Oslo"], ["NULL"], "a text that means no value: list it under ingestion.missing ('NULL')"),
     ],
 )

@@ -35,7 +35,9 @@ def table(seed, rows=60, spread=30):
     return pd.DataFrame(
         {
             "at": pd.Series(at).mask(rng.random(rows) < 0.1),
-            "known": pd.Series(at + pd.to_timedelta(rng.integers(-3, 9, rows), unit="h")).mask(rng.random(rows) < 0.1),
+            "known": pd.Series(at + pd.to_timedelta(rng.integers(-3, 9, rows), unit="h")).mask(
+                rng.random(rows) < 0.1
+            ),
             "shop": pd.Series(rng.choice(["a", "b"], rows)).mask(rng.random(rows) < 0.2),
             "kind": pd.Series(rng.integers(0, 2, rows)).mask(rng.random(rows) < 0.2),
             "x": pd.Series(x).mask(rng.random(rows) < 0.2),
@@ -45,7 +47,9 @@ def table(seed, rows=60, spread=30):
 
 
 def feature(rows, window, dataset=DATASET):
-    return window_feature(rows, "f", window, dataset, dataset.label_delay if window.of == dataset.target else 0)
+    return window_feature(
+        rows, "f", window, dataset, dataset.label_delay if window.of == dataset.target else 0
+    )
 
 
 def compute(table, statistic="sum", of="x", dataset=DATASET, **options):
@@ -86,7 +90,9 @@ def _reference_of(row, records, window):
         return float(len(finite)) if window.statistic == "count" else math.fsum(finite)
     if len(finite) < (2 if window.statistic == "std" else 1):
         return math.nan
-    return {"mean": statistics.fmean, "min": min, "max": max, "std": statistics.stdev}[window.statistic](finite)
+    return {"mean": statistics.fmean, "min": min, "max": max, "std": statistics.stdev}[window.statistic](
+        finite
+    )
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)
@@ -109,7 +115,9 @@ def test_results_by_hand():
     rows = pd.DataFrame({"at": [3, 1, 2, 2, 4], "x": [30.0, 10.0, 20.0, 25.0, 40.0]})
     dataset = Dataset(target="y", positive=1, time="at")
     assert compute(rows, "sum", dataset=dataset) == [55, 0, 10, 10, 85]
-    assert compute(rows, "lag", rows=1, dataset=dataset)[0] == 25, "of two rows at 2 the later one in the table"
+    assert compute(rows, "lag", rows=1, dataset=dataset)[0] == 25, (
+        "of two rows at 2 the later one in the table"
+    )
     assert compute(rows, "mean", rows=2, dataset=dataset)[4] == 27.5
     assert compute(rows, "count", within=2, dataset=dataset) == [3, 0, 1, 1, 3]
     assert compute(rows, "std", dataset=dataset)[0] == pytest.approx(statistics.stdev([10, 20, 25]))
@@ -132,7 +140,8 @@ def test_row_without_known_time_is_never_known_but_has_a_feature():
 
 
 @pytest.mark.parametrize(
-    ("delay", "expected"), [(0, [0, 1, 2, 3]), ("23h", [0, 1, 2, 3]), ("1d", [0, 0, 1, 2]), ("2d", [0, 0, 0, 1])]
+    ("delay", "expected"),
+    [(0, [0, 1, 2, 3]), ("23h", [0, 1, 2, 3]), ("1d", [0, 0, 1, 2]), ("2d", [0, 0, 0, 1])],
 )
 def test_target_is_known_after_the_label_delay_and_other_columns_at_once(delay, expected):
     rows = pd.DataFrame({"at": pd.date_range("2024-01-01", periods=4), "y": [1, 1, 1, 1], "x": [1, 1, 1, 1]})
@@ -159,7 +168,9 @@ def test_later_rows_change_no_bit_of_earlier_features(statistic, seed):
     for window in CASES:
         if window.statistic == statistic:
             pd.testing.assert_series_equal(
-                feature(rows, window)[~later], feature(changed, window).loc[rows.index[~later]], check_exact=True
+                feature(rows, window)[~later],
+                feature(changed, window).loc[rows.index[~later]],
+                check_exact=True,
             )
 
 
@@ -177,7 +188,9 @@ def _another_future(rows, later, rng):
 def test_order_of_the_table_does_not_matter(window):
     rows = table(5)
     shuffled = rows.sample(frac=1, random_state=1)
-    pd.testing.assert_series_equal(feature(shuffled, window).loc[rows.index], feature(rows, window), check_exact=True)
+    pd.testing.assert_series_equal(
+        feature(shuffled, window).loc[rows.index], feature(rows, window), check_exact=True
+    )
 
 
 def test_no_digit_is_lost_to_rows_outside_of_the_window():
@@ -187,7 +200,9 @@ def test_no_digit_is_lost_to_rows_outside_of_the_window():
     dataset = Dataset(target="y", positive=1, time="at")
     result = compute(rows, "std", rows=100, dataset=dataset)
     assert result[-1] == pytest.approx(statistics.stdev(x[-101:-1]), rel=1e-6)
-    assert compute(rows, "mean", rows=100, dataset=dataset)[-1] == pytest.approx(math.fsum(x[-101:-1]) / 100, rel=1e-15)
+    assert compute(rows, "mean", rows=100, dataset=dataset)[-1] == pytest.approx(
+        math.fsum(x[-101:-1]) / 100, rel=1e-15
+    )
 
 
 def test_equal_values_have_no_spread():
@@ -258,7 +273,10 @@ def test_more_rows_than_there_are():
         ({"of": "shop"}, r"features\.windows\.f\.of: column 'shop' holds \w+ values"),
         ({"of": "at"}, r"features\.windows\.f\.of: column 'at' holds datetime64\[us\] values"),
         ({"known": "x"}, r"features\.windows\.f\.known: column 'x' holds numbers, but .*'at'.* holds dates"),
-        ({"known": "shop"}, r"features\.windows\.f\.known: column 'shop' holds \w+ values, neither dates nor numbers"),
+        (
+            {"known": "shop"},
+            r"features\.windows\.f\.known: column 'shop' holds \w+ values, neither dates nor numbers",
+        ),
         ({"known": "zoned"}, r"holds dates with a time zone, but .* holds dates; "),
         ({"within": 5}, r"features\.windows\.f\.within: 5 does not fit column 'at', which holds dates"),
     ],

@@ -18,7 +18,9 @@ def test_a_summary_that_fails_is_one_line_that_says_what_and_where_to_look(caplo
     caplog.set_level(logging.WARNING)
     shown(ValueError("no\nfigures of https://user:secret@example.org"))
     (line,) = caplog.messages
-    assert line.startswith("shop: its summary failed (ValueError: no figures of https://***@example.org); run 0b1f is")
+    assert line.startswith(
+        "shop: its summary failed (ValueError: no figures of https://***@example.org); run 0b1f is"
+    )
     assert line.endswith("kedro compare shop lists it, make ui shows it")
 
 

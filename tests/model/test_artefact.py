@@ -35,7 +35,9 @@ def artefact(table):
     dataset = Dataset(target="bought", positive="yes", id="id")
     table = derive_features(table, dataset, FEATURES)
     split = split_rows(table, dataset, Split())
-    encoder, encoded = encode_rows(table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
+    encoder, encoded = encode_rows(
+        table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+    )
     model, _, _ = train_model(encoded, split, Training(epochs=2, device="cpu"))
     return assemble_artefact(encoder, model, {"threshold": 0.5}, table, split, FEATURES, Ingestion())
 
@@ -93,7 +95,12 @@ def test_files_of_another_format_are_refused(artefact, tmp_path, monkeypatch):
 def test_every_file_is_under_the_seal_and_none_can_be_altered(artefact, tmp_path):
     artefact.save(tmp_path)
     files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
-    assert {path.name for path in files} >= {"artefact.json", "encoder.json", "weights.safetensors", "classifier.json"}
+    assert {path.name for path in files} >= {
+        "artefact.json",
+        "encoder.json",
+        "weights.safetensors",
+        "classifier.json",
+    }
     for path in files:
         original = path.read_bytes()
         for place in (0, len(original) // 2, len(original) - 1):
@@ -153,7 +160,11 @@ def test_reasons_name_raw_columns_with_their_values_the_strongest_first(artefact
         "city = missing (+0.30)",
         "city = a b (+0.01)",
     ]
-    assert artefact.reasons(rows, 1) == ["city = Rome (-0.91)", "city = missing (+0.30)", "city = a b (+0.01)"]
+    assert artefact.reasons(rows, 1) == [
+        "city = Rome (-0.91)",
+        "city = missing (+0.30)",
+        "city = a b (+0.01)",
+    ]
     assert artefact.explain(rows, 5)[0][1] == module.Reason("age", "31", 0.25)
 
 
@@ -176,7 +187,9 @@ def test_reasons_of_dates_are_told_in_iso_whatever_way_they_came(table):
     features = Features(derive={"month_day": "day(day)"})
     derived = derive_features(dated, dataset, features)
     split = split_rows(derived, dataset, Split())
-    encoder, encoded = encode_rows(derived, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
+    encoder, encoded = encode_rows(
+        derived, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+    )
     model, _, _ = train_model(encoded, split, Training(epochs=2, device="cpu", model="mlp"))
     made = assemble_artefact(
         encoder, model, {"threshold": 0.5}, derived, split, features, Ingestion(dates={"day": "%d/%m/%Y"})

@@ -74,7 +74,9 @@ def test_what_adds_up_has_its_exact_effect_and_what_is_as_in_the_reference_none(
 
 def test_two_columns_that_only_matter_together_share_the_effect():
     table = pd.DataFrame({"a": [1.0], "b": [2.0], "c": ["x"], "d": [2.0]})
-    effects = shapley_effects(lambda frame: frame["a"].to_numpy() * (frame["b"].to_numpy() - 1), table, REFERENCE)
+    effects = shapley_effects(
+        lambda frame: frame["a"].to_numpy() * (frame["b"].to_numpy() - 1), table, REFERENCE
+    )
     np.testing.assert_allclose(effects, [[0.5, 0.5, 0, 0]])
 
 

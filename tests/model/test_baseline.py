@@ -57,7 +57,9 @@ def test_a_model_with_boosting_needs_no_second_one(in_folds):
     assert list(score_baselines(*in_folds, Training(model="mlp", boosting=True))) == ["logistic_regression"]
 
 
-@pytest.mark.parametrize(("model", "folds", "kind"), [("default", 1, "folds"), ("default", 0, "refit"), ("mlp", 1, "")])
+@pytest.mark.parametrize(
+    ("model", "folds", "kind"), [("default", 1, "folds"), ("default", 0, "refit"), ("mlp", 1, "")]
+)
 def test_baselines_learn_from_the_rows_that_the_model_learns_from(in_folds, monkeypatch, model, folds, kind):
     """A label of a validation row tells on the test rows only where the model that is kept learns from it, too."""
     plans = []
@@ -72,7 +74,9 @@ def test_baselines_learn_from_the_rows_that_the_model_learns_from(in_folds, monk
     row = split.index[split["part"] == "validation"][0]
     other = split.assign(label=split["label"].where(split.index != row, 1 - split["label"]))
     training = Training(model=model, boosting=False)
-    first, second = (score_baselines(encoded, each, training)["logistic_regression"] for each in (split, other))
+    first, second = (
+        score_baselines(encoded, each, training)["logistic_regression"] for each in (split, other)
+    )
     in_test = split.loc[first.index, "part"] == "test"
     assert (first != second)[in_test].any() == bool(kind)
     # The scores that choose the threshold are of a fit that has not learnt from the row.

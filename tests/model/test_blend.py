@@ -50,7 +50,9 @@ def drift():
 def test_under_drift_by_time_the_part_that_follows_it_gets_the_weight(drift, follows):
     before, now, labels = drift
     stays = (before + now) / 2
-    logits = {"network": now, "boosting": stays} if follows == "network" else {"network": stays, "boosting": now}
+    logits = (
+        {"network": now, "boosting": stays} if follows == "network" else {"network": stays, "boosting": now}
+    )
     validation, later = slice(0, 1000), slice(1000, None)
     weight = weigh_by_time(logits["network"][validation], logits["boosting"][validation], labels[validation])
     assert weight == pytest.approx(0.35 if follows == "network" else 0.65)
@@ -68,4 +70,6 @@ def test_by_time_weights_stay_equal_where_rows_do_not_show_more(parts, drift):
 def test_by_time_a_level_of_its_own_is_no_evidence_against_a_part(parts):
     network, boosting, labels = parts
     assert weigh(network, boosting + 3, labels) < EQUAL
-    assert weigh_by_time(network, boosting + 3, labels) == weigh_by_time(network - 3, boosting, labels) == EQUAL
+    assert (
+        weigh_by_time(network, boosting + 3, labels) == weigh_by_time(network - 3, boosting, labels) == EQUAL
+    )

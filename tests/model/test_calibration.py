@@ -38,7 +38,9 @@ def test_the_fit_is_the_one_of_logistic_regression(honest):
     logits, labels = honest
     fitted = fit_calibration(2 * logits - 1, labels)
     theirs = LogisticRegression(C=np.inf, tol=1e-8).fit((2 * logits - 1)[:, None], labels)
-    assert (fitted.slope, fitted.intercept) == pytest.approx((theirs.coef_[0, 0], theirs.intercept_[0]), abs=1e-4)
+    assert (fitted.slope, fitted.intercept) == pytest.approx(
+        (theirs.coef_[0, 0], theirs.intercept_[0]), abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("seed", range(8))

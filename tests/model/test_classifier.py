@@ -122,7 +122,9 @@ def test_what_is_served_is_the_calibrated_mean_of_logits(trained, rows):
     mean = (1 - weight) * to_logits(network) + weight * to_logits(boosting)
     np.testing.assert_allclose(scores["uncalibrated"], sigmoid(mean), atol=1e-7)
     calibration = model.calibration
-    np.testing.assert_allclose(scores["model"], sigmoid(calibration.slope * mean + calibration.intercept), atol=1e-7)
+    np.testing.assert_allclose(
+        scores["model"], sigmoid(calibration.slope * mean + calibration.intercept), atol=1e-7
+    )
     probabilities = model.predict_proba(encoded)
     assert np.array_equal(probabilities[:, 1], scores["model"])
     assert np.allclose(probabilities.sum(axis=1), 1)
@@ -271,7 +273,9 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_another_model(in_tim
 
 def test_the_order_of_columns_in_training_changes_nothing(in_time):
     encoded, split = in_time
-    one, other = (train(encoded[names], split, networks=1, epochs=1) for names in (["a", "b", "c"], ["c", "b", "a"]))
+    one, other = (
+        train(encoded[names], split, networks=1, epochs=1) for names in (["a", "b", "c"], ["c", "b", "a"])
+    )
     assert one[0].weights_sha256 == other[0].weights_sha256
     pd.testing.assert_frame_equal(one[2], other[2], check_exact=True)
 

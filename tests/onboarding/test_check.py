@@ -64,7 +64,9 @@ def test_verticals_are_checked_and_nothing_is_written(unused):
     catalog = project.path / "conf/base/forgetful/catalog.yml"
     catalog.write_text("forgetful.split: {type: MemoryDataset}\n")
     project.declare("typeless", lambda declared: None)
-    (project.path / "conf/base/typeless/catalog.yml").write_text("typeless.split: {type: pandas.NoSuchDataset}\n")
+    (project.path / "conf/base/typeless/catalog.yml").write_text(
+        "typeless.split: {type: pandas.NoSuchDataset}\n"
+    )
     before = files_below(project.path)
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, "finance", "broken", "mistyped", "forgetful", "typeless", "finanse"],
@@ -81,7 +83,13 @@ def test_verticals_are_checked_and_nothing_is_written(unused):
     assert (good["exit_code"], good["rows"]) == (0, 1500)
     assert sum(rows for rows, _ in good["parts"].values()) == 1500 - good["quarantined"]
     assert good["parts"]["test"] == [300, pytest.approx(good["parts"]["train"][1], abs=0.01)]
-    assert good["seconds"].keys() >= {"ingest_table", "check_contract", "split_rows", "find_copies", "encode_rows"}
+    assert good["seconds"].keys() >= {
+        "ingest_table",
+        "check_contract",
+        "split_rows",
+        "find_copies",
+        "encode_rows",
+    }
     assert "train_model" not in good["seconds"]
     columns = {column["name"]: column for column in good["columns"]}
     assert columns["LIMIT_BAL"]["used_as"] == "number"
@@ -116,7 +124,9 @@ def test_raw_tables_that_nothing_is_made_of_are_checked_but_nothing_is_trained()
     whole = Pipeline(
         [Node(lambda *read: read, *ends, name=name) for name, ends in wired.items()], namespace="logistics"
     )
-    chosen = {node.name.removeprefix("logistics.") for node in stages_before_training(whole, "logistics").nodes}
+    chosen = {
+        node.name.removeprefix("logistics.") for node in stages_before_training(whole, "logistics").nodes
+    }
     assert chosen == {"read_table", "check_contract", "encode_rows", "describe_columns"}
 
 
@@ -130,7 +140,11 @@ def test_what_was_found_is_printed(capsys):
             warnings=["price [EUR] is odd"],
             parts={"train": (700, 0.25), "test": (400, 0.5), "gap": (97, None)},
             findings=["'noise', pure noise: AUC 0.5."],
-            columns=[make_column("age"), make_column("visits [n]"), make_column("noise", why_not="pure noise")],
+            columns=[
+                make_column("age"),
+                make_column("visits [n]"),
+                make_column("noise", why_not="pure noise"),
+            ],
             seconds={"ingest_table": 1.25, "split_rows": 0.02, "encode_rows": 0.5},
             reading=Reading([ReadFile("shop.csv", 1201, 1)], [], 1201, 1, {"short record": 1}),
         )
@@ -180,7 +194,10 @@ def test_one_of_many_verticals_takes_few_lines(capsys):
         warnings=[],
         parts={"train": (700, 0.25), "gap": (97, None)},
         findings=[],
-        columns=[*(make_column(f"feature {n}") for n in range(200)), make_column("noise", why_not="pure noise")],
+        columns=[
+            *(make_column(f"feature {n}") for n in range(200)),
+            make_column("noise", why_not="pure noise"),
+        ],
         seconds={"ingest_table": 1.25},
     )
     print_check(checked, brief=True)

@@ -32,6 +32,8 @@ def test_day_and_month_are_told_apart_by_the_order_of_rows() -> None:
     assert (found.format, found.other) == ("%m/%d/%Y", None)
 
 
-@pytest.mark.parametrize("values", [["1.5", "2.5"], ["a", "b"], ["2026-01-31", "yesterday"], ["10:30", "11:30"], []])
+@pytest.mark.parametrize(
+    "values", [["1.5", "2.5"], ["a", "b"], ["2026-01-31", "yesterday"], ["10:30", "11:30"], []]
+)
 def test_other_columns_have_no_date_format(values: list[str]) -> None:
     assert date_format(pd.Series(values, dtype="str")) is None

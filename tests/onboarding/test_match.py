@@ -31,12 +31,18 @@ FINANCE = {
 }
 TELECOM = {
     "about": {"question": "Does a customer leave?", "caution": "Fictional data."},
-    "dataset": {"target": "churn", "positive": "Yes", "numeric": ["tenure", "monthly_charges", "total_charges"]},
+    "dataset": {
+        "target": "churn",
+        "positive": "Yes",
+        "numeric": ["tenure", "monthly_charges", "total_charges"],
+    },
 }
 MARKETING = {
     "dataset": {"target": "y", "positive": "yes", "id": "id", "exclude": ["duration"]},
     "contract": {
-        "expectations": [{"expect": "column_values_to_be_between", "column": "age", "min_value": 16, "max_value": 110}]
+        "expectations": [
+            {"expect": "column_values_to_be_between", "column": "age", "min_value": 16, "max_value": 110}
+        ]
     },
 }
 SHOP = {"dataset": {"target": "returned", "positive": "yes", "id": "order", "numeric": ["price"]}}
@@ -112,7 +118,11 @@ def test_other_spellings_and_codes_are_recognised(project, real, tmp_path):
     )
     best = match_file(project, written(tmp_path, client))[0]
     found = {pair.vertical: pair for pair in best.pairs}
-    assert (best.vertical, best.question, best.caution) == ("telecom", "Does a customer leave?", "Fictional data.")
+    assert (best.vertical, best.question, best.caution) == (
+        "telecom",
+        "Does a customer leave?",
+        "Fictional data.",
+    )
     assert best.score > 0.9
     assert found["monthly_charges"].client == "MonthlyCharges"
     assert {"name", "type", "values"} <= set(found["monthly_charges"].how)
@@ -144,7 +154,9 @@ def test_renamed_columns_are_recognised_by_their_values(project, real, tmp_path)
     assert best.score > FITS > second.score
     assert found["LIMIT_BAL"].client == "limit"
     assert "contract" in found["LIMIT_BAL"].how
-    owed = [pair for pair in best.pairs if pair.vertical.startswith("BILL") and pair.client.startswith("owed")]
+    owed = [
+        pair for pair in best.pairs if pair.vertical.startswith("BILL") and pair.client.startswith("owed")
+    ]
     assert len(owed) == 6
     assert all("values" in pair.how and "name" not in pair.how for pair in owed)
 
@@ -185,22 +197,33 @@ def test_each_column_is_taken_once(shop, tmp_path):
 
 def test_without_raw_data_the_declaration_is_compared(tmp_path):
     declare(tmp_path, "shop", SHOP | {"features": {"derive": {"dear": "price > 50"}}})
-    client = pd.DataFrame({"Price": [1.5, 2.5, 3.5], "Returned": ["yes", "no", "no"], "other": ["a", "b", "c"]})
+    client = pd.DataFrame(
+        {"Price": [1.5, 2.5, 3.5], "Returned": ["yes", "no", "no"], "other": ["a", "b", "c"]}
+    )
     (match,) = match_file(tmp_path, written(tmp_path, client))
     assert match.score == pytest.approx((NAMED + TARGET) / (IGNORED + NAMED + TARGET))
-    assert [(pair.client, pair.vertical) for pair in match.pairs] == [("Returned", "returned"), ("Price", "price")]
+    assert [(pair.client, pair.vertical) for pair in match.pairs] == [
+        ("Returned", "returned"),
+        ("Price", "price"),
+    ]
 
 
 def test_sources_of_features_and_what_contracts_name_weigh_more(tmp_path):
     declared = {
         "dataset": {"target": "late", "positive": 1, "time": "at", "exclude": ["delay"]},
-        "tables": {"flights": {"expectations": [{"expect": "column_values_to_not_be_null", "column": "dest"}]}},
+        "tables": {
+            "flights": {"expectations": [{"expect": "column_values_to_not_be_null", "column": "dest"}]}
+        },
         "features": {
             "derive": {"speed": "distance / hours"},
-            "windows": {"before": {"statistic": "mean", "of": "delay", "known": "at", "by": ["plane"], "within": "1d"}},
+            "windows": {
+                "before": {"statistic": "mean", "of": "delay", "known": "at", "by": ["plane"], "within": "1d"}
+            },
         },
     }
-    flights = pd.DataFrame({name: [1, 2, 3] for name in ("at", "dest", "distance", "hours", "delay", "plane", "gate")})
+    flights = pd.DataFrame(
+        {name: [1, 2, 3] for name in ("at", "dest", "distance", "hours", "delay", "plane", "gate")}
+    )
     planes = pd.DataFrame({"plane": [1, 2], "seats": [50, 60], "engines": [2, 2]})
     declare(tmp_path, "flights", declared, flights=flights, more_flights=flights, planes=planes)
     weights = {column.name: weight for column, weight in read_needs(tmp_path, "flights").columns}
@@ -300,7 +323,10 @@ def test_values_speak_for_a_column_with_another_name():
     assert likeness(same, again, []).value > 0.5
     assert likeness(same, again, []).reasons == ("type", "values")
     assert likeness(same, shifted, []).value < 0.1
-    jobs, others = column(["nurse", "cook", "clerk"] * 9, "job"), column(["red", "blue", "green"] * 9, "trade")
+    jobs, others = (
+        column(["nurse", "cook", "clerk"] * 9, "job"),
+        column(["red", "blue", "green"] * 9, "trade"),
+    )
     assert likeness(jobs, column(["Cook", "clerk", "nurse"] * 9, "trade"), []).value == pytest.approx(0.7)
     assert likeness(jobs, others, []).value == 0
 

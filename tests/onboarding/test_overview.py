@@ -59,7 +59,9 @@ def used(store, tmp_path_factory):
     for name in ("shop", "mill"):
         client.create_registered_model(name)
         for auc in ("0.7", "0.75"):
-            version = client.create_model_version(name, "file:///nowhere", run, tags={"test.auc": auc}).version
+            version = client.create_model_version(
+                name, "file:///nowhere", run, tags={"test.auc": auc}
+            ).version
     client.set_registered_model_alias("shop", "champion", "1")
     client.set_registered_model_alias("mill", "challenger", version)
     return path
@@ -101,7 +103,10 @@ def test_runs_and_champions_are_those_of_the_store(tmp_path, declare, used):
 @pytest.mark.parametrize(
     ("declared", "problem"),
     [
-        ({"dataset": {"target": "x", "positive": 1}, "split": {"tests": 0.2}}, "mill.split.tests: unknown key"),
+        (
+            {"dataset": {"target": "x", "positive": 1}, "split": {"tests": 0.2}},
+            "mill.split.tests: unknown key",
+        ),
         ("mill: {dataset: [", r"mill: .*parameters.yml cannot be read: .*correct its YAML"),
         ("mill: {dataset: {target: x, positive: '${nothing}'}}", "mill: .*cannot be read: .*nothing"),
         ("mill:", "vertical 'mill' declares None"),
@@ -149,7 +154,9 @@ ROWS = [
         last_run=LastRun("FINISHED", NOON, 0.97123),
         champion=Champion(12, 0.96987),
     ),
-    VerticalOverview("finance", "default payment next month = 1", "stratified", last_run=LastRun("FAILED", NOON, None)),
+    VerticalOverview(
+        "finance", "default payment next month = 1", "stratified", last_run=LastRun("FAILED", NOON, None)
+    ),
     VerticalOverview("shop", problem="shop.split.tests: unknown key; " + "valid keys are so many " * 8),
 ]
 

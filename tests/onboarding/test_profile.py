@@ -84,7 +84,9 @@ def test_codes_are_not_made_numbers(texts: list[str]) -> None:
 
 
 def test_several_units_and_a_point_before_three_digits_are_a_doubt() -> None:
-    found = profile("w;x\n" + "".join(f"{n} {unit};{n}.{100 + n}\n" for n, unit in enumerate(["kg", "g"] * 10, 1)))
+    found = profile(
+        "w;x\n" + "".join(f"{n} {unit};{n}.{100 + n}\n" for n, unit in enumerate(["kg", "g"] * 10, 1))
+    )
     assert "several units ('kg', 'g')" in found.doubts["w"]
     assert "thousands mark" in found.doubts["x"]
 
@@ -250,7 +252,8 @@ def test_files_that_differ_in_columns_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "expected"), [([1, 2], True), ([1.0, None], True), ([1.5], False), ([True], False), ([None], False)]
+    ("values", "expected"),
+    [([1, 2], True), ([1.0, None], True), ([1.5], False), ([True], False), ([None], False)],
 )
 def test_is_whole(values: list[float | None], expected: bool) -> None:
     make: Callable[..., pd.Series] = pd.Series

@@ -30,7 +30,9 @@ def test_a_node_says_which_job_it_is_part_of(purpose):
     tags = None if purpose == "training" else purpose
     node = Pipeline([Node(len, "a", "b", name="count")], namespace="shop", tags=tags).nodes[0]
     assert Job.of(node) == Job("shop", purpose)
-    nested = Pipeline(Pipeline([Node(len, "a", "b", name="count")], namespace="table"), namespace="shop", tags=tags)
+    nested = Pipeline(
+        Pipeline([Node(len, "a", "b", name="count")], namespace="table"), namespace="shop", tags=tags
+    )
     assert Job.of(nested.nodes[0]) == Job("shop", purpose)
 
 
@@ -39,5 +41,7 @@ def test_a_vertical_cannot_have_the_name_of_a_pipeline(tmp_path):
     assert "_monitoring" in str(name_problem("finance_monitoring"))
     (tmp_path / "shop_scoring").mkdir()
     (tmp_path / "shop_scoring/parameters.yml").touch()
-    with pytest.raises(ConfigurationError, match=r"shop_scoring cannot be a vertical: names that end in _scoring"):
+    with pytest.raises(
+        ConfigurationError, match=r"shop_scoring cannot be a vertical: names that end in _scoring"
+    ):
         find_verticals(tmp_path)

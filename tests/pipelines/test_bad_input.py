@@ -81,13 +81,20 @@ def require_whole(catalog: DataCatalog, names: set[str]) -> None:
 def declare(**changes: dict[str, Any]) -> Vertical:
     """The declaration of the shop, changed key by key."""
     stages = DECLARED.keys() | changes.keys()
-    return read_vertical("shop", {stage: {**DECLARED.get(stage, {}), **changes.get(stage, {})} for stage in stages})
+    return read_vertical(
+        "shop", {stage: {**DECLARED.get(stage, {}), **changes.get(stage, {})} for stage in stages}
+    )
 
 
 def purchases() -> pd.DataFrame:
     """Sixty days with a purchase or none, in three shops."""
     days = pd.date_range("2024-01-01", periods=60).strftime("%Y-%m-%d")
-    columns = {"id": range(60), "day": days, "shop": ["A", "B", "C"] * 20, "amount": [n * 7 % 50 for n in range(60)]}
+    columns = {
+        "id": range(60),
+        "day": days,
+        "shop": ["A", "B", "C"] * 20,
+        "amount": [n * 7 % 50 for n in range(60)],
+    }
     return pd.DataFrame({**columns, "bought": ["yes", "no", "no"] * 20})
 
 
@@ -103,7 +110,9 @@ def put_logistics(folder: Path, left_out: str = "") -> None:
     for name, rows in LOGISTICS.items():
         (file,) = (REPOSITORY / "data/01_raw/logistics").glob(f"{name}.csv*")
         if name != left_out:
-            pd.read_csv(file, dtype=str, keep_default_na=False, nrows=rows).to_csv(folder / f"{name}.csv", index=False)
+            pd.read_csv(file, dtype=str, keep_default_na=False, nrows=rows).to_csv(
+                folder / f"{name}.csv", index=False
+            )
 
 
 def zipped(**members: bytes) -> bytes:
@@ -184,7 +193,9 @@ def test_one_bad_file_among_good_ones(fail):
     assert fail("ingest_table").startswith("later.csv is HTML or XML, not CSV; download the file itself")
 
 
-@pytest.mark.parametrize(("role", "column"), [("target", "bought"), ("id", "id"), ("time", "day"), ("group", "shop")])
+@pytest.mark.parametrize(
+    ("role", "column"), [("target", "bought"), ("id", "id"), ("time", "day"), ("group", "shop")]
+)
 def test_a_missing_column_of_a_role(fail, role, column):
     put(purchases().rename(columns={column: f"{column}s"}))
     named = f"purchases.csv has no column {column!r}, which dataset.{role} declares"
@@ -329,7 +340,9 @@ def test_a_class_that_is_missing_from_a_part(fail):
 def test_a_class_too_rare_for_three_parts(fail):
     put(purchases().assign(bought=lambda rows: rows["bought"].where(rows["id"] < 4, "no")))
     message = fail("split_rows")
-    assert message.startswith("60 rows, 2 of them positive, cannot be divided into 36 training, 12 validation and")
+    assert message.startswith(
+        "60 rows, 2 of them positive, cannot be divided into 36 training, 12 validation and"
+    )
     assert message.endswith("provide more rows of the rarer class, or change split.test, split.validation.")
 
 
@@ -341,7 +354,9 @@ def test_a_missing_raw_table_ends_the_command_in_one_line(tmp_path, store):
     done = project.run("run", "--pipelines", "logistics")
     assert done.returncode == 3
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert line.startswith(f"error: no table file at {project.path}/data/01_raw/logistics/weather; put one there (.csv")
+    assert line.startswith(
+        f"error: no table file at {project.path}/data/01_raw/logistics/weather; put one there (.csv"
+    )
     assert line.endswith(" or declare its entry in the vertical's own catalog.yml.")
     assert "Traceback" not in done.stdout + done.stderr
     assert [run.info.status for run in project.runs("logistics")] == ["FAILED"]
@@ -351,7 +366,12 @@ def test_a_missing_raw_table_ends_the_command_in_one_line(tmp_path, store):
 
 
 def test_no_row_left_after_quarantine_ends_the_command_with_the_reasons(project):
-    old = {"expect": "column_values_to_be_between", "column": "AGE", "min_value": 200, "on_failure": "quarantine"}
+    old = {
+        "expect": "column_values_to_be_between",
+        "column": "AGE",
+        "min_value": 200,
+        "on_failure": "quarantine",
+    }
     project.declare("finance", lambda declared: declared["contract"].update(expectations=[old]))
     done = project.run("run", "--pipelines", "finance")
     assert done.returncode == 3

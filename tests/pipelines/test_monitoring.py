@@ -18,14 +18,18 @@ def watched(trained, tmp_path):
 
 def add_rows(project):
     """Two hundred and fifty further clients, richer than those of the training."""
-    finance = pd.read_csv(REPOSITORY / "data/01_raw/finance/default_of_credit_card_clients.csv.gz", nrows=1750)
+    finance = pd.read_csv(
+        REPOSITORY / "data/01_raw/finance/default_of_credit_card_clients.csv.gz", nrows=1750
+    )
     new = finance.iloc[1500:].assign(LIMIT_BAL=lambda rows: 3 * rows["LIMIT_BAL"])
     new.to_csv(project.path / "data/01_raw/finance/further.csv.gz", index=False)
 
 
 def test_new_rows_are_compared_with_the_champions_and_nothing_of_the_training_changes(watched):
     add_rows(watched)
-    kept = {name: watched.output("04_feature", name).stat().st_mtime_ns for name in ("feature_table.parquet",)}
+    kept = {
+        name: watched.output("04_feature", name).stat().st_mtime_ns for name in ("feature_table.parquet",)
+    }
     done = watched.run("run", "--pipelines", "finance_monitoring")
     assert done.returncode == 0, done.stderr
     assert "finance_monitoring: version 1 as of " in done.stdout

@@ -87,7 +87,9 @@ def loaded(project):
 def test_rows_that_break_the_contract_stop_a_scoring_and_are_kept(scored):
     rows = pd.concat([new_rows(), new_rows(3)])
     rows.to_parquet(scored.path / "again.parquet")
-    done = scored.run("run", "--pipelines", "finance_scoring", "--params", "finance.scoring.input=again.parquet")
+    done = scored.run(
+        "run", "--pipelines", "finance_scoring", "--params", "finance.scoring.input=again.parquet"
+    )
     assert done.returncode == 3, done.stderr
     assert "ID unique (contract.expectations[0]): 6 of 123 rows" in done.stderr
     assert "Contract: data/08_reporting/finance/scoring/contract.json" in done.stderr
@@ -134,7 +136,9 @@ def test_a_vertical_without_a_champion_says_what_to_do(monkeypatch):
             return [model]
 
     monkeypatch.setattr(mlflow, "MlflowClient", Client)
-    with pytest.raises(ConfigurationError, match=r"promoted none of its versions \(2\).*finance\.scoring\.version=2"):
+    with pytest.raises(
+        ConfigurationError, match=r"promoted none of its versions \(2\).*finance\.scoring\.version=2"
+    ):
         fetch.fetch_model("finance")
 
 

@@ -176,7 +176,9 @@ def test_the_same_seed_gives_the_same_bits_and_changes_nothing(trained, again):
     assert (one["version"], two["version"]) == (1, 2)
     assert one["weights_sha256"] == two["weights_sha256"]
     for name in ("metrics.json", "figures/roc.svg"):
-        assert first.output("08_reporting", name).read_bytes() == again.output("08_reporting", name).read_bytes()
+        assert (
+            first.output("08_reporting", name).read_bytes() == again.output("08_reporting", name).read_bytes()
+        )
     assert "same as champion: it is the same model as champion version 1, so nothing changes" in shown(same)
     client = again.client()
     assert client.get_registered_model("finance").aliases == {"champion": 1}
@@ -212,7 +214,9 @@ def test_the_gate_stands_by_its_decision_and_names_what_it_cannot_compare(again)
 
 def rename_pay(declared):
     declared["gate"]["at_least"] = 0.0
-    declared["dataset"]["numeric"] = [{"PAY_0": "PAY_1"}.get(name, name) for name in declared["dataset"]["numeric"]]
+    declared["dataset"]["numeric"] = [
+        {"PAY_0": "PAY_1"}.get(name, name) for name in declared["dataset"]["numeric"]
+    ]
     for expectation in declared["contract"]["expectations"]:
         expectation["column"] = {"PAY_0": "PAY_1"}.get(expectation["column"], expectation["column"])
 
@@ -325,7 +329,9 @@ def test_a_crash_is_recorded_and_the_command_that_kedro_prints_goes_on(small):
 
 
 def test_a_run_that_is_told_to_stop_is_killed_and_goes_on_where_it_was(project, warm):
-    project.declare("finance", lambda declared: declared.update(training={"epochs": 100000, "patience": 100000}))
+    project.declare(
+        "finance", lambda declared: declared.update(training={"epochs": 100000, "patience": 100000})
+    )
     os.kill(wait_for(warm.start(project.path, *RUN), "epoch"), signal.SIGTERM)
     (stopped,) = warm.wait()
     assert stopped.returncode == 143

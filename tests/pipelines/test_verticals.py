@@ -64,7 +64,11 @@ def sliced(made_once, store):
     def train(vertical: str, path: Path) -> None:
         copy_face(path, [vertical])
         copy_slices(vertical, path / "data/01_raw" / vertical)
-        quick = {"training": QUICK, "evaluation": {"resamples": 100, "explained_rows": 50}, "gate": ANY_QUALITY}
+        quick = {
+            "training": QUICK,
+            "evaluation": {"resamples": 100, "explained_rows": 50},
+            "gate": ANY_QUALITY,
+        }
         (path / "conf/local").mkdir(exist_ok=True)
         (path / "conf/local/parameters.yml").write_text(yaml.safe_dump({vertical: quick}))
         shutil.copy(store, path / "mlflow.db")
@@ -83,7 +87,9 @@ def copy_slices(vertical: str, folder: Path) -> None:
     for file in (REPOSITORY / "data/01_raw" / vertical).iterdir():
         if file.suffix == ".md":
             continue
-        cut = next((cut for pattern, cut in SLICES.get(vertical, DEFAULT).items() if file.match(pattern)), None)
+        cut = next(
+            (cut for pattern, cut in SLICES.get(vertical, DEFAULT).items() if file.match(pattern)), None
+        )
         if cut is None or ".csv" not in file.suffixes:
             shutil.copy(file, folder / file.name)
         else:
@@ -119,7 +125,9 @@ def test_what_is_not_real_is_said_wherever_it_is_shown(sliced, vertical):
 @pytest.mark.parametrize("vertical", VERTICALS)
 def test_no_part_of_a_split_by_time_knows_a_later_one(sliced, vertical):
     project, _ = sliced(vertical)
-    declared = yaml.safe_load((project.path / "conf/base" / vertical / "parameters.yml").read_text())[vertical]
+    declared = yaml.safe_load((project.path / "conf/base" / vertical / "parameters.yml").read_text())[
+        vertical
+    ]
     if declared.get("split", {}).get("strategy") != "time":
         pytest.skip("its rows have no order in time")
     table = pd.read_parquet(project.output("04_feature", "feature_table.parquet", vertical))
@@ -149,7 +157,9 @@ def test_the_registered_model_scores_raw_rows_as_it_was_measured(sliced, vertica
     scores = pd.read_parquet(project.output("07_model_output", "scores.parquet", vertical))
     measured = scores.loc[scores["part"] == "test", "model"].head(20)
     # What is derived from a row is computed anew, as for a client who sends dates as text.
-    rows = pd.read_parquet(project.output("04_feature", "feature_table.parquet", vertical)).loc[measured.index]
+    rows = pd.read_parquet(project.output("04_feature", "feature_table.parquet", vertical)).loc[
+        measured.index
+    ]
     sent = rows[list(artefact.inputs)].astype(object)
     records = sent.where(sent.notna(), None).to_dict("records")
     received = pd.DataFrame.from_records(json.loads(json.dumps(records, default=str)), index=measured.index)

@@ -26,11 +26,15 @@ def load(tmp_path):
 
 def test_a_query_stands_beside_what_its_vertical_declares_and_an_environment_replaces_it(load, tmp_path):
     (tmp_path / "base/shop/table.sql").write_bytes("\ufeffSELECT 'ä'\r\nORDER BY 1".encode())
-    assert load(b"shop: {split: {seed: 1}}") == {"shop": {"split": {"seed": 1}, "sql": "SELECT 'ä'\nORDER BY 1"}}
+    assert load(b"shop: {split: {seed: 1}}") == {
+        "shop": {"split": {"seed": 1}, "sql": "SELECT 'ä'\nORDER BY 1"}
+    }
     (tmp_path / "local/shop").mkdir()
     (tmp_path / "local/shop/table.sql").write_text("SELECT 2 ORDER BY 1")
     assert load(b"shop: {}")["shop"]["sql"] == "SELECT 2 ORDER BY 1"
-    with pytest.raises(ConfigurationError, match=r"shop\.sql: write the query into conf/base/shop/table\.sql"):
+    with pytest.raises(
+        ConfigurationError, match=r"shop\.sql: write the query into conf/base/shop/table\.sql"
+    ):
         load(b"shop: {sql: SELECT 1}")
     (tmp_path / "base/shop/table.sql").write_bytes(b"SELECT '\xff'")
     with pytest.raises(
@@ -52,7 +56,10 @@ def test_what_is_right_is_loaded(load):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"- shop", r"base/shop/parameters.yml holds \"\['shop'\]\", but must hold keys with values; correct the file"),
+        (
+            b"- shop",
+            r"base/shop/parameters.yml holds \"\['shop'\]\", but must hold keys with values; correct the file",
+        ),
         (b"\xff\xfe", r"base/shop/parameters.yml cannot be read as YAML: UnicodeDecodeError"),
         (b"shop: " + b"[" * 3000, r"base/shop/parameters.yml cannot be read as YAML: RecursionError"),
         (b"shop: ${nothing.here}", r"parameters.yml: Interpolation key 'nothing.here' not found; set it"),
@@ -79,7 +86,9 @@ def test_a_variable_is_not_read_into_what_is_recorded(load, monkeypatch, content
     monkeypatch.setenv("SHOP_SECRET", "c4n4ry")
     declared = load(content)
     assert "c4n4ry" not in str(declared)
-    with pytest.raises(ConfigurationError, match=rf"{re.escape(key)}: \$\{{oc.env:SHOP_SECRET}} is not read here, for"):
+    with pytest.raises(
+        ConfigurationError, match=rf"{re.escape(key)}: \$\{{oc.env:SHOP_SECRET}} is not read here, for"
+    ):
         read_vertical("shop", declared["shop"])
 
 
@@ -88,11 +97,15 @@ def test_a_variable_of_alerts_is_read_and_is_a_secret_from_then_on(load, monkeyp
     monkeypatch.setenv("WHERE", "https://chat.example/c4n4ry")
     monkeypatch.setenv("WHO", "ada@example.org")
     content = (
-        b"shop: {alerts: {webhook: '${oc.env:WHERE}', file: '${oc.env:NONE,null}', mail: {to: ['${oc.env:WHO}']}}}"
+        b"shop: {alerts: {webhook: '${oc.env:WHERE}', file: '${oc.env:NONE,null}', "
+        b"mail: {to: ['${oc.env:WHO}']}}}"
     )
     found = {"webhook": "https://chat.example/c4n4ry", "file": None, "mail": {"to": ["ada@example.org"]}}
     assert load(content)["shop"]["alerts"] == found
-    assert masked("sent to chat.example/c4n4ry and ada@example.org") == "sent to chat.example/*** and ada@example.org"
+    assert (
+        masked("sent to chat.example/c4n4ry and ada@example.org")
+        == "sent to chat.example/*** and ada@example.org"
+    )
 
 
 def test_variables_of_catalog_and_store_are_read_and_their_secrets_are_masked(tmp_path, monkeypatch):
@@ -102,14 +115,21 @@ def test_variables_of_catalog_and_store_are_read_and_their_secrets_are_masked(tm
     (tmp_path / "base/mlflow.yml").write_text("tracking_uri: ${oc.env:STORE}\n")
     catalog = "shop.raw: {filepath: '${oc.env:ROOT}/x.csv', load_args: {pin: '${oc.env:PIN_OF_SHOP}'}}"
     (tmp_path / "base/catalog.yml").write_text(catalog)
-    for name, value in {"ROOT": "/data/shop", "STORE": "postgresql://me:c4n4ry@db", "PIN_OF_SHOP": "0473829"}.items():
+    for name, value in {
+        "ROOT": "/data/shop",
+        "STORE": "postgresql://me:c4n4ry@db",
+        "PIN_OF_SHOP": "0473829",
+    }.items():
         monkeypatch.setenv(name, value)
 
     def loader():
         patterns = {"config_patterns": {"mlflow": ["mlflow*"]}}
         return ConfigLoader(str(tmp_path), base_env="base", default_run_env="local", **patterns)
 
-    assert loader()["catalog"]["shop.raw"] == {"filepath": "/data/shop/x.csv", "load_args": {"pin": "0473829"}}
+    assert loader()["catalog"]["shop.raw"] == {
+        "filepath": "/data/shop/x.csv",
+        "load_args": {"pin": "0473829"},
+    }
     assert loader()["mlflow"] == {"tracking_uri": "postgresql://me:c4n4ry@db"}
     assert masked("/data/shop me c4n4ry 0473829") == "/data/shop me *** ***"
     (tmp_path / "base/globals.yml").write_text("root: ${oc.env:ROOT}\n")
@@ -125,7 +145,9 @@ def bomb(levels: int) -> bytes:
 
 @pytest.mark.parametrize("content", [bomb(9), b"shop: &a [*a]", b"a: &a {x: 1}\nb: &b {<<: *a, self: *b}"])
 def test_aliases_that_stand_for_too_much_are_refused_at_once(load, content):
-    with pytest.raises(ConfigurationError, match=r"base/shop/parameters.yml: its aliases .* more than 100,000 values"):
+    with pytest.raises(
+        ConfigurationError, match=r"base/shop/parameters.yml: its aliases .* more than 100,000 values"
+    ):
         load(content)
 
 
@@ -136,7 +158,9 @@ def quoted(n: int) -> str:
 def test_references_that_stand_for_too_much_are_given_up(load, monkeypatch):
     monkeypatch.setattr(config_loader, "_SECONDS", 1)
     lines = ["a0: [x]"] + [f"a{n}: [{', '.join([quoted(n - 1)] * 10)}]" for n in range(1, 9)]
-    with pytest.raises(ConfigurationError, match=r"takes longer than 1 s: .*base/shop/parameters.yml; look for values"):
+    with pytest.raises(
+        ConfigurationError, match=r"takes longer than 1 s: .*base/shop/parameters.yml; look for values"
+    ):
         load("\n".join(lines).encode())
 
 

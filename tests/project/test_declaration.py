@@ -24,13 +24,22 @@ def test_defaults_are_filled_in():
             {"training": {"epohs": 3}},
             "shop.training.epohs: unknown key; did you mean 'epochs'? valid keys are model, net",
         ),
-        ({"trainning": {}}, "shop.trainning: unknown key; did you mean 'training'? valid keys are about, dataset"),
-        ({"training": {"epochs": "ten"}}, "shop.training.epochs: 'ten' must be a valid integer (most passes over"),
+        (
+            {"trainning": {}},
+            "shop.trainning: unknown key; did you mean 'training'? valid keys are about, dataset",
+        ),
+        (
+            {"training": {"epochs": "ten"}},
+            "shop.training.epochs: 'ten' must be a valid integer (most passes over",
+        ),
         (
             {"split": {"test": 1.2}},
             "shop.split.test: 1.2 must be less than 1 (fraction of all rows kept for the test).",
         ),
-        ({"split": {"test": 0.5, "validation": 0.5}}, "shop.split: test + validation is 1, which leaves no row"),
+        (
+            {"split": {"test": 0.5, "validation": 0.5}},
+            "shop.split: test + validation is 1, which leaves no row",
+        ),
         (
             {"dataset": {"positive": 1}},
             "shop.dataset.target: required, but not declared; name of the column to predict.",
@@ -44,7 +53,11 @@ def test_defaults_are_filled_in():
             "shop.contract.max_quarantined: -0.1 must be greater than or equal to 0",
         ),
         (
-            {"contract": {"expectations": [{"expect": "column_values_to_be_between", "on_failure": "ignore"}]}},
+            {
+                "contract": {
+                    "expectations": [{"expect": "column_values_to_be_between", "on_failure": "ignore"}]
+                }
+            },
             "shop.contract.expectations[0].on_failure: 'ignore' must be 'stop', 'quarantine' or 'warn'",
         ),
         (
@@ -52,7 +65,13 @@ def test_defaults_are_filled_in():
             "shop.contract.expectations[0].expect",
         ),
         (
-            {"contract": {"expectations": [{"expect": "column_values_to_be_between", "column": "a", "strict_min": 3}]}},
+            {
+                "contract": {
+                    "expectations": [
+                        {"expect": "column_values_to_be_between", "column": "a", "strict_min": 3}
+                    ]
+                }
+            },
             "shop.contract.expectations[0].strict_min: 3 must be a valid boolean",
         ),
         (
@@ -60,7 +79,10 @@ def test_defaults_are_filled_in():
             "shop.dataset.positive: [1] must be a valid boolean or a valid integer or a valid number",
         ),
         ({"dataset": {**DATASET, "exclude": ["a", 3]}}, "shop.dataset.exclude[1]: 3 must be a valid string"),
-        ({"gate": {"metric": "accuracy"}}, "shop.gate.metric: 'accuracy' must be 'auc', 'average_precision' or 'f1'"),
+        (
+            {"gate": {"metric": "accuracy"}},
+            "shop.gate.metric: 'accuracy' must be 'auc', 'average_precision' or 'f1'",
+        ),
     ],
 )
 def test_what_cannot_be_followed_is_said_in_one_line(declared, message):

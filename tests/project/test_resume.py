@@ -28,7 +28,10 @@ def fail(error):
     ],
 )
 def test_after_a_failure_what_helps_is_said_in_place_of_kedros_hint(caplog, runner, error, said):
-    nodes = [Node(lambda rows: rows, "raw", "table", name="read"), Node(fail(error), "table", "model", name="fit")]
+    nodes = [
+        Node(lambda rows: rows, "raw", "table", name="read"),
+        Node(fail(error), "table", "model", name="fit"),
+    ]
     catalog = DataCatalog({"shop.raw": MemoryDataset(1), "shop.table": MemoryDataset()})
     with kedro_hint() as hint, pytest.raises(type(error)):
         runner().run(Pipeline(nodes, namespace="shop"), catalog)
@@ -42,5 +45,10 @@ def test_before_any_stage_there_is_nothing_to_go_on_with():
     with kedro_hint() as hint:
         logging.getLogger("kedro.runner.sequential_runner").warning("something else")
         assert how_to_go_on(ConfigurationError("wrong"), "shop", hint) == ""
-        logging.getLogger("kedro.runner.sequential_runner").warning("No nodes ran. Repeat the previous command.")
-    assert how_to_go_on(RuntimeError("a crash"), "shop", hint) == "Nothing was finished: start the same command again."
+        logging.getLogger("kedro.runner.sequential_runner").warning(
+            "No nodes ran. Repeat the previous command."
+        )
+    assert (
+        how_to_go_on(RuntimeError("a crash"), "shop", hint)
+        == "Nothing was finished: start the same command again."
+    )

@@ -36,5 +36,7 @@ def test_a_declaration_that_asks_for_less_stands():
 
 @pytest.mark.parametrize("value", ["many", "0", "-5", "2.5", "٣"])
 def test_what_is_no_number_is_refused(value):
-    with pytest.raises(ConfigurationError, match=f"LEPTON_ROWS: {value!r} must be a whole number above 0; unset it"):
+    with pytest.raises(
+        ConfigurationError, match=f"LEPTON_ROWS: {value!r} must be a whole number above 0; unset it"
+    ):
         sliced(DECLARED, {"LEPTON_ROWS": value})

@@ -95,7 +95,9 @@ def make_shop(store: Path, folder: Path) -> Shop:
     table["day"] = pd.date_range("2026-01-01", periods=ROWS)
     dataset = Dataset(target="bought", positive="yes", id="id", time="day")
     split = split_rows(table, dataset, Split(strategy="time"))
-    encoder, encoded = encode_rows(table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
+    encoder, encoded = encode_rows(
+        table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+    )
     model, _, _ = train_model(encoded, split, Training(model="linear", epochs=3, device="cpu"))
     rows = split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
     scores = rows.assign(model=model.scores(encoded.loc[rows.index])["model"])
@@ -108,5 +110,7 @@ def make_shop(store: Path, folder: Path) -> Shop:
         artefact = assemble_artefact(encoder, model, metrics, table, split, Features(), Ingestion())
         reference = describe_reference(table, split, scores, encoder, dataset)
         copies = {"copies": {"decide": False}}
-        base = register_model(artefact, metrics, table, split, dataset, About(), reference, copies, Split(), run)
+        base = register_model(
+            artefact, metrics, table, split, dataset, About(), reference, copies, Split(), run
+        )
     return Shop(folder, log, table, dataset, split, scores, base)

@@ -17,7 +17,9 @@ from lepton_pipeline.registry.champion import (
 
 
 def reigns(shop, name):
-    return [(reign.version, reign.move and reign.move.how, reign.current) for reign in history(shop.client, name)]
+    return [
+        (reign.version, reign.move and reign.move.how, reign.current) for reign in history(shop.client, name)
+    ]
 
 
 @pytest.fixture
@@ -26,7 +28,9 @@ def three(shop):
     name = f"model_{uuid4().hex}"
     for version in (1, 2, 3):
         shop.version(name)
-        move_champion(shop.client, name, version, "gate", f"version {version} is better", run_id=f"run{version}")
+        move_champion(
+            shop.client, name, version, "gate", f"version {version} is better", run_id=f"run{version}"
+        )
     return name
 
 
@@ -35,7 +39,11 @@ def test_the_history_tells_who_from_when_to_when_and_why(shop, three):
     assert [each.version for each in (first, second, third)] == [1, 2, 3]
     assert first.since < first.until == second.since < second.until == third.since
     assert (third.until, third.current) == (None, True)
-    assert (second.move.from_version, second.move.reason, second.move.run_id) == (1, "version 2 is better", "run2")
+    assert (second.move.from_version, second.move.reason, second.move.run_id) == (
+        1,
+        "version 2 is better",
+        "run2",
+    )
     assert second.move.user
 
 
@@ -62,7 +70,9 @@ def test_rolling_back_goes_to_the_version_that_is_named(shop, three):
 
 def test_a_version_that_never_was_champion_is_promoted_by_force_only(shop, three):
     shop.version(three)
-    with pytest.raises(ConfigurationError, match=rf"never champion.* kedro champion promote {three} 4 --force"):
+    with pytest.raises(
+        ConfigurationError, match=rf"never champion.* kedro champion promote {three} 4 --force"
+    ):
         roll_back(shop.client, three, "why not", to=4)
     shop.client.set_registered_model_alias(three, "challenger", "4")
     assert promote(shop.client, three, 4, "the rows are new").from_version == 3
@@ -109,7 +119,12 @@ def test_a_version_whose_files_are_not_whole_does_not_become_champion(shop, thre
 
 def test_an_alias_that_was_moved_by_other_means_shows_as_such(shop, three):
     shop.client.set_registered_model_alias(three, "champion", "1")
-    assert reigns(shop, three) == [(1, "gate", False), (2, "gate", False), (3, "gate", False), (1, None, True)]
+    assert reigns(shop, three) == [
+        (1, "gate", False),
+        (2, "gate", False),
+        (3, "gate", False),
+        (1, None, True),
+    ]
     promote(shop.client, three, 3, "again")
     *_, by_hand, last = history(shop.client, three)
     assert (by_hand.version, by_hand.since, by_hand.until, by_hand.move) == (1, None, last.since, None)
@@ -153,5 +168,7 @@ def test_a_name_without_a_model_is_refused(shop, name):
 
 
 def test_without_a_store_nothing_was_registered():
-    with pytest.raises(ConfigurationError, match="'shop' has no registered model; no model was registered yet"):
+    with pytest.raises(
+        ConfigurationError, match="'shop' has no registered model; no model was registered yet"
+    ):
         require_model(None, "shop")

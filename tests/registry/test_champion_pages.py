@@ -33,11 +33,15 @@ def add_version(client, run_id, tmp_path):
 
 
 def files(folder):
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()
+    }
 
 
 def test_the_folder_is_replaced_whole_by_what_belongs_to_the_version(client, tmp_path):
-    first = add_run(client, "report/report.html", "report/model_card.md", "evaluation/roc.png", "data/contract.json")
+    first = add_run(
+        client, "report/report.html", "report/model_card.md", "evaluation/roc.png", "data/contract.json"
+    )
     second = add_run(client, "report/report.html")
     one, two = (add_version(client, run_id, tmp_path) for run_id in (first, second))
     folder = tmp_path / "data/08_reporting/shop/champion"

@@ -68,7 +68,9 @@ def test_a_version_that_cannot_be_scored_is_named(shop, two, held):
 
 
 def test_the_tables_fit_a_log(shop, two, held, capsys):
-    move_champion(shop.client, two, 1, "gate", "auc 0.8 [0.7, 0.9] " + "is long " * 20, run_id="0123456789abcdef")
+    move_champion(
+        shop.client, two, 1, "gate", "auc 0.8 [0.7, 0.9] " + "is long " * 20, run_id="0123456789abcdef"
+    )
     print_history("shop", history(shop.client, two))
     print_history("mill", [])
     print_diff(compare_versions(shop.client, two, "1", "2", held))

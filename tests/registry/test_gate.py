@@ -83,7 +83,14 @@ def test_the_first_version_passes_by_bounds_and_baseline(shop, decide, tmp_path)
 def test_every_check_is_made_and_a_refused_version_is_challenger(shop, decide):
     decide(shop.version("strict"))
     oslo = Slice(
-        "city", "Oslo", 50, 20, sensitive=False, small=False, metrics={"auc": SliceEstimate(0.5, 0.4, 0.6)}, gaps={}
+        "city",
+        "Oslo",
+        50,
+        20,
+        sensitive=False,
+        small=False,
+        metrics={"auc": SliceEstimate(0.5, 0.4, 0.6)},
+        gaps={},
     )
     gate = Gate(at_least=0.999, slice_at_least=0.9)
     decision = decide(shop.version("strict"), gate=gate, slices=Slices(slices=[oslo]))
@@ -258,7 +265,9 @@ def test_rows_that_the_champion_has_learnt_from_do_not_count(shop, decide, learn
     decide(shop.version(name))
     position = np.arange(len(shop.split))
     in_test = (position < learnt_from) | ((position >= 400) & (position < 400 + new))
-    moved = shop.split.assign(part=np.where(in_test, "test", np.where(position >= 300, "validation", "train")))
+    moved = shop.split.assign(
+        part=np.where(in_test, "test", np.where(position >= 300, "validation", "train"))
+    )
     held = moved[moved["part"] != "train"]
     scores = held.assign(model=0.25 + held["label"] / 2, hist_gradient_boosting=0.5)[
         ["part", "label", "model", "hist_gradient_boosting"]

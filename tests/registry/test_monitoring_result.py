@@ -127,7 +127,9 @@ def test_a_vertical_without_a_champion_says_what_to_do(shop):
 
 
 def test_the_page_says_the_same_and_needs_nothing(shop, champion):
-    result = watch(shop, champion, grown(shop, 300, mean=52.0, cities=("Oslo", "Rome", "Bern")), window="100d")
+    result = watch(
+        shop, champion, grown(shop, 300, mean=52.0, cities=("Oslo", "Rome", "Bern")), window="100d"
+    )
     page = render_page(result, About(question="Who buys?", caution="made up"))
     assert page == render_page(result, About(question="Who buys?", caution="made up"))
     assert "2 of 2 columns differ" in page
@@ -170,7 +172,9 @@ def test_what_is_known_to_change_is_shown_and_not_flagged(shop, champion):
     assert age["psi"] > 0.1
     assert not age["flagged"]
     assert not result["domain"]["flagged"]
-    with pytest.raises(ConfigurationError, match=r"monitoring.ignore: 'agee' is no feature .* did you mean 'age'"):
+    with pytest.raises(
+        ConfigurationError, match=r"monitoring.ignore: 'agee' is no feature .* did you mean 'age'"
+    ):
         watch(shop, champion, table, ignore=["agee"])
 
 

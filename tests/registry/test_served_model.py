@@ -50,7 +50,10 @@ def elsewhere(trained, tmp_path_factory):
     table = pd.read_parquet(project.output("03_primary", "clean_table.parquet"))
     test = scores[scores["part"] == "test"]
     table.loc[test.index].to_parquet(folder / "rows.parquet")
-    addresses = {"MLFLOW_TRACKING_URI": f"sqlite:///{project.path}/mlflow.db", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    addresses = {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{project.path}/mlflow.db",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
     surroundings = {key: value for key, value in os.environ.items() if key != "MLFLOW_REGISTRY_URI"}
     return folder, surroundings | addresses, test["model"]
 
@@ -74,7 +77,16 @@ def served(elsewhere):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = ["-m", "mlflow", "models", "serve", "--model-uri", "models:/finance@champion", "--env-manager", "local"]
+    command = [
+        "-m",
+        "mlflow",
+        "models",
+        "serve",
+        "--model-uri",
+        "models:/finance@champion",
+        "--env-manager",
+        "local",
+    ]
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, *command, "--port", str(port)],
@@ -165,8 +177,12 @@ def test_reasons_are_given_where_they_are_asked_for(served, row):
 
 def test_the_signature_names_what_is_answered(elsewhere, trained):
     project, _ = trained
-    described = yaml.safe_load(next((project.path / "mlruns/finance").rglob("MLmodel")).read_text())["signature"]
-    outputs = {column["name"]: (column["type"], column["required"]) for column in json.loads(described["outputs"])}
+    described = yaml.safe_load(next((project.path / "mlruns/finance").rglob("MLmodel")).read_text())[
+        "signature"
+    ]
+    outputs = {
+        column["name"]: (column["type"], column["required"]) for column in json.loads(described["outputs"])
+    }
     asked = dict.fromkeys(("reasons", "unseen"), ("string", False))
     assert outputs == {"probability": ("double", True), "decision": ("boolean", True), **asked}
     inputs = {column["name"]: column["type"] for column in json.loads(described["inputs"])}
@@ -180,7 +196,11 @@ def test_the_version_is_tagged_with_the_hash_of_its_artefact(trained):
     project, _ = trained
     folder = next((project.path / "mlruns/finance").rglob("artefact.json")).parent
     tags = project.client().get_model_version("finance", "1").tags
-    assert tags["artefact.sha256"] == hash_artefact(folder) == hash_artefact(project.output("06_models", "artefact"))
+    assert (
+        tags["artefact.sha256"]
+        == hash_artefact(folder)
+        == hash_artefact(project.output("06_models", "artefact"))
+    )
     assert Artefact.load(folder, tags["artefact.sha256"]).threshold > 0
 
 
@@ -284,7 +304,12 @@ def test_what_holds_no_rows_of_the_model_is_refused_with_a_reason(served, body):
 
 @pytest.mark.parametrize(
     ("content_type", "status"),
-    [("text/plain", 415), ("application/xml", 415), ("application/json; charset=latin-1", 415), ("text/csv", 400)],
+    [
+        ("text/plain", 415),
+        ("application/xml", 415),
+        ("application/json; charset=latin-1", 415),
+        ("text/csv", 400),
+    ],
 )
 def test_another_type_of_content_is_refused(served, row, content_type, status):
     answered, text = post(served, {"dataframe_records": [row]}, content_type)
@@ -331,7 +356,10 @@ def mutate(rng, row):
     if rng.random() < 0.5:
         body["params"] = rng.choice([{"reasons": rng.choice([1, 3, *VALUES])}, {"other": 1}, None, *VALUES])
     for _ in range(rng.choice([1, 2])):
-        change, column = rng.choice(["value", "value", "drop", "add", "row", "key", "split"]), rng.choice(list(row))
+        change, column = (
+            rng.choice(["value", "value", "drop", "add", "row", "key", "split"]),
+            rng.choice(list(row)),
+        )
         target = rng.choice(rows)
         if change == "value" and isinstance(target, dict):
             target[column] = rng.choice(VALUES)

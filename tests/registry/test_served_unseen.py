@@ -16,7 +16,9 @@ from lepton_pipeline.features.unseen import UnseenCounts
 
 @pytest.fixture
 def model():
-    columns = [CategoricalColumn.fit(pd.Series(["TRUE", "FALSE"] * 30, name=f"c{at}"), "text") for at in range(8)]
+    columns = [
+        CategoricalColumn.fit(pd.Series(["TRUE", "FALSE"] * 30, name=f"c{at}"), "text") for at in range(8)
+    ]
     with warnings.catch_warnings():
         # MLflow's own types are too wide for its taste.
         warnings.simplefilter("ignore", UserWarning)
@@ -52,7 +54,9 @@ def test_rows_of_known_values_are_not_logged(model, caplog):
 
 
 def test_new_values_stand_in_the_answer_where_that_is_asked(model):
-    answer = model.predict(None, pd.DataFrame({"c0": ["True", "TRUE"], "c1": ["1", "TRUE"]}), {"unseen": True})
+    answer = model.predict(
+        None, pd.DataFrame({"c0": ["True", "TRUE"], "c1": ["1", "TRUE"]}), {"unseen": True}
+    )
     assert answer["unseen"].tolist() == ["c0 = True; c1 = 1", ""]
 
 

@@ -61,6 +61,8 @@ def test_versions_are_found_by_number_and_alias_also_beyond_one_page(shop, monke
         find_version(shop.client, "none", 1)
     whole = type(shop.client).search_model_versions
     monkeypatch.setattr(
-        type(shop.client), "search_model_versions", lambda self, text, **options: whole(self, text, 2, **options)
+        type(shop.client),
+        "search_model_versions",
+        lambda self, text, **options: whole(self, text, 2, **options),
     )
     assert sorted(int(each.version) for each in all_versions(shop.client, "many")) == [1, 2, 3]

@@ -19,7 +19,12 @@ DECLARED: dict[str, Any] = {
     "contract": {
         "max_quarantined": 0.2,
         "expectations": [
-            {"expect": "column_values_to_be_between", "column": "amount", "min_value": 0, "on_failure": "quarantine"}
+            {
+                "expect": "column_values_to_be_between",
+                "column": "amount",
+                "min_value": 0,
+                "on_failure": "quarantine",
+            }
         ],
     },
     "features": {"derive": {"double": "amount * 2", "monday": "weekday(day) == 0"}},
@@ -56,13 +61,55 @@ def purchases(rows: int = 60) -> pd.DataFrame:
 UP_TO_THE_ENCODING = ("run", "--pipelines", "shop", "--to-nodes", "shop.encode_rows")
 CHECK = ("vertical", "check", "shop")
 
-_ODD_NUMBERS = ["", " ", "nan", "inf", "-inf", "1e400", "9" * 400, "-0", "0x1F", "1,5", "1_000", "2024-02-30", "None"]
-_ODD_CHARACTERS = ["\x00", "😀", "ﬀ", "é", "\u202e", "\ufeff", '"', "'", "\n", "\r\n", "\t", ";", "a" * 20_000, "%s"]
-_INJECTIONS = ["../../etc/passwd", "$(id)", "<script>alert(1)</script>", "{{7*7}}", "'; drop table runs; --", "=1+1"]
+_ODD_NUMBERS = [
+    "",
+    " ",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "9" * 400,
+    "-0",
+    "0x1F",
+    "1,5",
+    "1_000",
+    "2024-02-30",
+    "None",
+]
+_ODD_CHARACTERS = [
+    "\x00",
+    "😀",
+    "ﬀ",
+    "é",
+    "\u202e",
+    "\ufeff",
+    '"',
+    "'",
+    "\n",
+    "\r\n",
+    "\t",
+    ";",
+    "a" * 20_000,
+    "%s",
+]
+_INJECTIONS = [
+    "../../etc/passwd",
+    "$(id)",
+    "<script>alert(1)</script>",
+    "{{7*7}}",
+    "'; drop table runs; --",
+    "=1+1",
+]
 _SPECIAL = st.sampled_from([*_ODD_NUMBERS, *_ODD_CHARACTERS, *_INJECTIONS, "true", "yes"])
 _JUNK_TEXT = st.one_of(_SPECIAL, st.text(max_size=12))
 _SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-(10**20), 10**20), st.floats(), _JUNK_TEXT, st.dates(), st.binary(max_size=4)
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.floats(),
+    _JUNK_TEXT,
+    st.dates(),
+    st.binary(max_size=4),
 )
 _JUNK = st.recursive(
     _SCALARS,
@@ -120,7 +167,9 @@ def _few_rows(draw: Any) -> bytes:
 def _other_dialect(draw: Any) -> bytes:
     separator = draw(st.sampled_from([",", ";", "\t", "|", " ", "\x01"]))
     end = draw(st.sampled_from(["\n", "\r\n", "\r", "\n\n"]))
-    encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1", "cp500", "shift_jis"]))
+    encoding = draw(
+        st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1", "cp500", "shift_jis"])
+    )
     table = purchases().assign(shop="Zürich" if encoding not in ("shift_jis",) else "東京")
     return table.to_csv(index=False, sep=separator, lineterminator=end).encode(encoding)
 
@@ -160,7 +209,9 @@ def _cut(draw: Any, whole: st.SearchStrategy[bytes]) -> bytes:
     return content[:at] if draw(st.booleans()) else content[:at] + b"\x00\xff" + content[at + 2 :]
 
 
-_TEXTS = st.one_of(_spoiled_values(), _spoiled_columns(), _few_rows(), _other_dialect(), st.binary(max_size=200))
+_TEXTS = st.one_of(
+    _spoiled_values(), _spoiled_columns(), _few_rows(), _other_dialect(), st.binary(max_size=200)
+)
 _FILES = st.one_of(
     st.tuples(st.just("table.csv"), _TEXTS),
     st.tuples(st.just("table.csv"), _cut(_TEXTS)),
@@ -252,7 +303,13 @@ def _spoiled_declaration(draw: Any) -> bytes:
         value: Any = draw(st.one_of(_JUNK, _EXPRESSIONS, _FRACTIONS))
         at = declared
         for key in path[:-1]:
-            at = at[key] if isinstance(at, list) and at else at.setdefault(key, {}) if isinstance(at, dict) else {}
+            at = (
+                at[key]
+                if isinstance(at, list) and at
+                else at.setdefault(key, {})
+                if isinstance(at, dict)
+                else {}
+            )
         if isinstance(at, dict):
             at[path[-1]] = value
     return yaml.safe_dump({"shop": declared}, allow_unicode=draw(st.booleans())).encode()
@@ -330,7 +387,15 @@ _ARGUMENT = st.one_of(_SPECIAL, st.text(st.characters(exclude_categories=["Cs"])
 _VALUES = st.one_of(_ARGUMENT, st.sampled_from(["shop", "shop.split_rows", "shop.table", "__default__", "."]))
 _KEYS = st.sampled_from(["shop.split.seed", "shop.x", "shop", "x.y"])
 _PARAMS = st.one_of(st.builds(lambda key, value: f"{key}={value}", _KEYS, _VALUES), _VALUES)
-_NODE_OPTIONS = ["--from-nodes", "--to-nodes", "--nodes", "--from-inputs", "--to-outputs", "--tags", "--namespaces"]
+_NODE_OPTIONS = [
+    "--from-nodes",
+    "--to-nodes",
+    "--nodes",
+    "--from-inputs",
+    "--to-outputs",
+    "--tags",
+    "--namespaces",
+]
 _RUN_OPTIONS = [
     "--pipelines",
     "--pipeline",
@@ -344,7 +409,9 @@ _RUN_OPTIONS = [
 _OPTIONS = st.one_of(
     st.tuples(st.sampled_from([*_NODE_OPTIONS, *_RUN_OPTIONS]), _VALUES),
     st.tuples(st.just("--params"), _PARAMS),
-    st.tuples(st.sampled_from(["--async", "--only-missing-outputs", "--fail-on-refusal", "--no-such", "--debugger"])),
+    st.tuples(
+        st.sampled_from(["--async", "--only-missing-outputs", "--fail-on-refusal", "--no-such", "--debugger"])
+    ),
 )
 _RUN = st.lists(_OPTIONS, max_size=2).map(
     lambda options: (*UP_TO_THE_ENCODING, *(word for option in options for word in option))

@@ -48,7 +48,11 @@ class MlflowServer:
                 start_new_session=True,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+                env={
+                    **os.environ,
+                    "MLFLOW_DISABLE_TELEMETRY": "true",
+                    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+                },
             )
         _wait_until(self._answers, lambda: (self.folder / "server.log").read_text())
 
@@ -88,12 +92,31 @@ def postgres_server(password: str) -> Iterator[str]:
         who = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
     port = free_port()
     try:
-        command = [binaries / "initdb", "--pgdata", folder / "data", "--username", "keeper", "--encoding", "UTF8"]
+        command = [
+            binaries / "initdb",
+            "--pgdata",
+            folder / "data",
+            "--username",
+            "keeper",
+            "--encoding",
+            "UTF8",
+        ]
         access = ["--auth", "scram-sha-256", "--pwfile", folder / "password", "--locale", "C", "--no-sync"]
         subprocess.run([*command, *access], **who, cwd=folder, check=True, capture_output=True)
         with (folder / "log").open("ab") as log:
             server = subprocess.Popen(
-                [binaries / "postgres", "-D", folder / "data", "-h", "127.0.0.1", "-p", str(port), "-k", folder, "-F"],
+                [
+                    binaries / "postgres",
+                    "-D",
+                    folder / "data",
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    str(port),
+                    "-k",
+                    folder,
+                    "-F",
+                ],
                 **who,
                 cwd=folder,
                 stdout=log,

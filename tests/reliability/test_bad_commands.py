@@ -50,7 +50,9 @@ def test_two_thousand_columns_are_no_error(warm, face, store, tmp_path):
     assert done.returncode == 0, done.said
 
 
-@pytest.mark.parametrize("inputs", [TABLES, DECLARATIONS, COMMANDS], ids=["tables", "declarations", "command lines"])
+@pytest.mark.parametrize(
+    "inputs", [TABLES, DECLARATIONS, COMMANDS], ids=["tables", "declarations", "command lines"]
+)
 def test_bad_input_ends_in_a_message_and_a_documented_exit_code(
     inputs, warm, face, store, tmp_path, exhaustive, record_property
 ):

@@ -21,12 +21,20 @@ GROUP BY ALL
 ORDER BY credit
 """
 DECLARED = {
-    "dataset": {"target": "repaid", "positive": "yes", "id": "credit", "time": "asked", "exclude": ["client"]},
+    "dataset": {
+        "target": "repaid",
+        "positive": "yes",
+        "id": "credit",
+        "time": "asked",
+        "exclude": ["client"],
+    },
     "ingestion": {"dates": {"asked": "%Y-%m-%d", "day": "%Y-%m-%d"}},
     "tables": {
         "credits": {
             "time": "asked",
-            "expectations": [{"expect": "keys_to_exist_in_table", "column_list": ["client"], "table": "orders"}],
+            "expectations": [
+                {"expect": "keys_to_exist_in_table", "column_list": ["client"], "table": "orders"}
+            ],
         },
         "orders": {"time": "day"},
     },
@@ -79,7 +87,11 @@ def test_it_trains_is_recorded_watched_and_scored(credit, warm):
     table = pd.read_parquet(credit.output("02_intermediate", "table.parquet", "credit"))
     tables = raw_tables()
     before = (
-        tables["credits"].merge(tables["orders"], on="client").query("day < asked").groupby("credit")["items"].sum()
+        tables["credits"]
+        .merge(tables["orders"], on="client")
+        .query("day < asked")
+        .groupby("credit")["items"]
+        .sum()
     )
     assert table["items"].tolist() == before.reindex(range(300), fill_value=0).tolist()
     (run,) = credit.runs("credit")
@@ -115,7 +127,10 @@ def test_rows_after_a_date_change_nothing_as_of_that_date(credit, warm):
 def test_a_mistake_is_one_message_with_its_exit_code(credit, warm):
     mistakes = {
         QUERY.replace("o.items", "o.itms"): (2, ", line 2: no column 'itms'; did you mean 'items'."),
-        QUERY.replace("ORDER BY credit", ""): (2, " has no ORDER BY, so that chance would order its rows; end it with"),
+        QUERY.replace("ORDER BY credit", ""): (
+            2,
+            " has no ORDER BY, so that chance would order its rows; end it with",
+        ),
         QUERY.replace("FROM credits", "FROM read_csv('/etc/passwd')"): (
             2,
             ", line 3: /etc/passwd is not read: a query",

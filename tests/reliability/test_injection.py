@@ -44,8 +44,18 @@ def project(tmp_path_factory, store) -> Project:
     table["shop"] = [IMAGE, f"'; drop table runs; -- {LINKED}", "$(touch owned)", f"two\nlines {MOVING}"] * 30
     table[f"{LINKED} {MOVING}"] = range(120)
     table.to_csv(path / "data/01_raw/shop/purchases.csv", index=False)
-    evil = {"expect": "column_values_to_be_in_set", "column": "shop", "value_set": ["A"], "on_failure": "warn"}
-    between = {"expect": "column_values_to_be_between", "column": SCRIPT, "min_value": 3, "on_failure": "quarantine"}
+    evil = {
+        "expect": "column_values_to_be_in_set",
+        "column": "shop",
+        "value_set": ["A"],
+        "on_failure": "warn",
+    }
+    between = {
+        "expect": "column_values_to_be_between",
+        "column": SCRIPT,
+        "min_value": 3,
+        "on_failure": "quarantine",
+    }
     declared = {
         **DECLARED,
         "about": {"question": f"Who {SCRIPT}?", "caution": f"Synthetic {IMAGE} {LINKED} {MOVING}"},
@@ -63,7 +73,9 @@ def project(tmp_path_factory, store) -> Project:
 
 def files(project: Project) -> set[Path]:
     """All files of the project and around it, without those of git's or Python's own."""
-    return {path for path in project.path.parent.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    return {
+        path for path in project.path.parent.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 def commands(group: click.Group, *before: str) -> list[tuple[tuple[str, ...], click.Command]]:
@@ -100,7 +112,9 @@ def arguments(command: click.Command, evil: str) -> list[str]:
 
 def test_no_command_follows_a_name_out_of_its_folder_or_into_a_query(warm, project, exhaustive):
     before = files(project)
-    makers = [lambda evil, words=words, each=each: [*words, *arguments(each, evil)] for words, each in commands(cli)]
+    makers = [
+        lambda evil, words=words, each=each: [*words, *arguments(each, evil)] for words, each in commands(cli)
+    ]
     makers.append(lambda evil: ["run", "--pipelines", evil])
     # Each command and each name, or each command with each name.
     for number, make in enumerate(makers):
@@ -145,12 +159,17 @@ def test_reports_and_the_page_of_a_run_show_names_and_values_as_text(warm, proje
         text = page.read_text()
         assert SCRIPT not in text, page
         assert IMAGE not in text, page
-    assert "&lt;script&gt;alert(1)" in (project.path / "data/08_reporting/shop/data_docs/index.html").read_text()
+    assert (
+        "&lt;script&gt;alert(1)" in (project.path / "data/08_reporting/shop/data_docs/index.html").read_text()
+    )
     (run,) = project.runs("shop")
     assert run.info.status == "FINISHED"
     version = project.client().get_model_version_by_alias("shop", "champion")
     for text in (run.data.tags["mlflow.note.content"], version.description or ""):
-        assert r"Synthetic &lt;img src=x onerror=alert(1)> !\[x\](http://127.0.0.1:1/x.png) \\x1b\[31mred" in text
+        assert (
+            r"Synthetic &lt;img src=x onerror=alert(1)> !\[x\](http://127.0.0.1:1/x.png) \\x1b\[31mred"
+            in text
+        )
         assert not re.search(r"<(script|img)|!\[", text)
     for moving in "\x1b\x07\u202e\u2069":
         assert moving not in done.said

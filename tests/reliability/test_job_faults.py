@@ -74,7 +74,9 @@ def killed(warm: Any, project: Project, step: str, *options: str) -> None:
         assert open_runs(project) == [], step
 
 
-def test_a_killed_job_leaves_a_whole_champion_a_free_lock_and_the_truth(warm, make_small, tmp_path, exhaustive):
+def test_a_killed_job_leaves_a_whole_champion_a_free_lock_and_the_truth(
+    warm, make_small, tmp_path, exhaustive
+):
     project = make_small(tmp_path / "project")
     for step in KILLS if exhaustive else (KILLS[0], *KILLS[3:]):
         killed(warm, project, step)
@@ -117,7 +119,9 @@ def every_step(warm: Any, project: Project) -> None:
             before = champion(project)
             reseed(project, 2 + number)
             killed(warm, project, step + way, "--force")
-            moved = step in ("alias moved", "closing", "closed") or (step in nodes and nodes.index(step) > moving)
+            moved = step in ("alias moved", "closing", "closed") or (
+                step in nodes and nodes.index(step) > moving
+            )
             after = champion(project)
             assert (after != before) == moved, step
     done = warm.run(project.path, *JOB)
@@ -150,7 +154,12 @@ def fill(folder: Path, left: int) -> Path:
 
 
 @pytest.mark.parametrize(
-    "left", [pytest.param(0, marks=pytest.mark.exhaustive), 200_000, pytest.param(10**6, marks=pytest.mark.exhaustive)]
+    "left",
+    [
+        pytest.param(0, marks=pytest.mark.exhaustive),
+        200_000,
+        pytest.param(10**6, marks=pytest.mark.exhaustive),
+    ],
 )
 def test_a_full_disk_is_said_and_once_there_is_room_the_job_is_done(warm, make_small, tmp_path, left):
     made = make_small(tmp_path / "made")
@@ -193,7 +202,10 @@ def test_two_processes_never_work_on_one_pipeline(warm, make_small, tmp_path):
         refused = warm.run(project.path, *up_to)
         skipped = warm.run(project.path, *JOB)
     assert refused.returncode == 1, refused.said
-    assert f"finance: another process is at work on it (kedro retrain, process {os.getpid()} on" in refused.stderr
+    assert (
+        f"finance: another process is at work on it (kedro retrain, process {os.getpid()} on"
+        in refused.stderr
+    )
     assert (skipped.returncode, project.runs("finance_retraining")) == (0, [])
     assert "finance: another job is at work (kedro retrain, process" in skipped.stdout
     assert project.runs() == []

@@ -86,7 +86,8 @@ def test_a_killed_backfill_goes_on_and_shows_what_the_policy_was_worth(resumed):
     assert "2025-06-01  due (on_decay): version 3 promoted; alarms: decay\n" in printed
     found = result(project)
     realised = {
-        name: [each["realised"][name]["value"] for each in found["dates"]] for name in ("policy", "never", "always")
+        name: [each["realised"][name]["value"] for each in found["dates"]]
+        for name in ("policy", "never", "always")
     }
     # After the turn the first model is worse than guessing; models of later rows are good again.
     assert realised["never"][0] > 0.9
@@ -104,10 +105,16 @@ def test_nothing_of_the_project_but_an_experiment_of_its_own_is_touched(resumed)
     assert {each.name for each in client.search_experiments()} == {"Default", "shop_backfill"}
     assert [run.info.status for run in project.runs("shop_backfill")] == ["FINISHED", "KILLED"]
     run = project.runs("shop_backfill")[0]
-    assert run.data.metrics["mean.always"] == pytest.approx(result(project)["summary"]["mean"]["always"]["value"])
+    assert run.data.metrics["mean.always"] == pytest.approx(
+        result(project)["summary"]["mean"]["always"]["value"]
+    )
     steps = client.get_metric_history(run.info.run_id, "realised.auc.never")
     assert [each.step for each in steps] == [0, 1, 2, 3]
-    written = {path.relative_to(project.path / "data") for path in (project.path / "data").rglob("*") if path.is_file()}
+    written = {
+        path.relative_to(project.path / "data")
+        for path in (project.path / "data").rglob("*")
+        if path.is_file()
+    }
     own = ("06_models/shop/backfill", "08_reporting/shop/backfill", "01_raw", ".locks")
     assert [path for path in written if not str(path).startswith(own)] == []
 
@@ -124,8 +131,21 @@ def test_rows_after_a_date_change_neither_its_model_nor_what_was_decided_until_t
     table[later].sample(frac=1, random_state=7).to_csv(raw, index=False, header=False, mode="a")
     again = warm.run(project.path, *COMMAND, "--to", TURN)
     assert again.returncode == 0, again.said
-    decided = ("date", "due", "triggers", "why", "version", "promoted", "gate", "alarms", "drifted", "champion")
-    one, other = ([{key: each[key] for key in decided} for each in result(each)["dates"]] for each in (done, project))
+    decided = (
+        "date",
+        "due",
+        "triggers",
+        "why",
+        "version",
+        "promoted",
+        "gate",
+        "alarms",
+        "drifted",
+        "champion",
+    )
+    one, other = (
+        [{key: each[key] for key in decided} for each in result(each)["dates"]] for each in (done, project)
+    )
     assert other == one[:2]
     for date in ("2025-03-01", TURN):
         assert weights(project, date) == weights(done, date)
@@ -137,10 +157,19 @@ def test_rows_after_a_date_change_neither_its_model_nor_what_was_decided_until_t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["shopp", "--from", "2025-01-01", "--to", "2025-02-01"], "no vertical 'shopp'; did you mean 'shop'?"),
+        (
+            ["shopp", "--from", "2025-01-01", "--to", "2025-02-01"],
+            "no vertical 'shopp'; did you mean 'shop'?",
+        ),
         (["shop", "--from", "2025-03-01", "--to", "2025-02-01"], "--from: 2025-03-01 is later than --to"),
-        (["shop", "--from", "2025-03-01", "--to", "2025-04-01", "--every", "moon"], "--every: 'moon' is no distance"),
-        (["shop", "--from", "2025-03-01", "--to", "2025-04-01", "--params", "shop"], "must contain a key and a value"),
+        (
+            ["shop", "--from", "2025-03-01", "--to", "2025-04-01", "--every", "moon"],
+            "--every: 'moon' is no distance",
+        ),
+        (
+            ["shop", "--from", "2025-03-01", "--to", "2025-04-01", "--params", "shop"],
+            "must contain a key and a value",
+        ),
     ],
 )
 def test_wrong_usage_is_said_before_anything_is_locked(shop, monkeypatch, arguments, message):

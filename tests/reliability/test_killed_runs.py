@@ -24,7 +24,9 @@ GO_ON = (*RUN, "--only-missing-outputs")
 def moments(node: str, exhaustive: bool) -> list[str]:
     """Where a node is killed: at all moments; of every fourth one while it writes, or at another moment."""
     outputs = next(each.outputs for each in PIPELINE.nodes if each.name == node)
-    possible = [moment for moment in MOMENTS if moment != "removing" and (moment != "between" or len(outputs) > 1)]
+    possible = [
+        moment for moment in MOMENTS if moment != "removing" and (moment != "between" or len(outputs) > 1)
+    ]
     if exhaustive:
         return possible
     number = NODES.index(node)
@@ -71,7 +73,9 @@ def champion(project: Project) -> dict[str, Any]:
     client = project.client()
     aliases = client.get_registered_model("finance").aliases
     version = client.get_model_version("finance", str(aliases["champion"]))
-    folder = Path(client.get_logged_model(version.source.rpartition("/")[2]).artifact_location.removeprefix("file://"))
+    folder = Path(
+        client.get_logged_model(version.source.rpartition("/")[2]).artifact_location.removeprefix("file://")
+    )
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     assert files
     return {

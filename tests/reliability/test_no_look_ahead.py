@@ -71,7 +71,11 @@ def dated_finance(project: Project, split: dict[str, Any], how: str | None) -> N
 
 def bits(folder: Path) -> dict[str, str]:
     """Checksums of the files below a folder, weights of the model among them."""
-    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+    found = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
     assert any(name.endswith(".safetensors") for name in found)
     return found
 
@@ -194,7 +198,9 @@ def sliced(path: Path, store: Path, vertical: str, how: str | None) -> Project:
             column, layout, taken = RAW[vertical][name]
             rows = rows[taken]
             if how is not None:
-                rows = spoil(rows, pd.to_datetime(rows[column], format=layout) > pd.Timestamp(AS_OF[vertical]), how)
+                rows = spoil(
+                    rows, pd.to_datetime(rows[column], format=layout) > pd.Timestamp(AS_OF[vertical]), how
+                )
         rows.to_csv(folder / f"{name}.csv", index=False)
     (path / "conf/local").mkdir(exist_ok=True)
     quick = {
@@ -224,7 +230,9 @@ def test_raw_tables_end_at_the_date_each_by_its_own_time(warm, store, tmp_path, 
     found = []
     for how in HOW if exhaustive else (None, "altered"):
         project = sliced(tmp_path / str(how), store, vertical, how)
-        made = warm.run(project.path, *up_to(vertical, node), "--params", f"{vertical}.dataset.as_of={AS_OF[vertical]}")
+        made = warm.run(
+            project.path, *up_to(vertical, node), "--params", f"{vertical}.dataset.as_of={AS_OF[vertical]}"
+        )
         assert made.returncode == 0, (how, made.said)
         rows = bytes_of_rows(project, vertical)
         assert len(pd.read_parquet(project.output("04_feature", "feature_table.parquet", vertical))) > 500

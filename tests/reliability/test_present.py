@@ -27,7 +27,9 @@ def dated(make_small, tmp_path):
     (file,) = (project.path / "data/01_raw/finance").iterdir()
     rows = pd.read_csv(file, dtype=str, keep_default_na=False)
     start = datetime.now(UTC) - timedelta(hours=len(rows))
-    rows["seen"] = [(start + timedelta(hours=hour)).strftime("%Y-%m-%dT%H:%M:%S") for hour in range(len(rows))]
+    rows["seen"] = [
+        (start + timedelta(hours=hour)).strftime("%Y-%m-%dT%H:%M:%S") for hour in range(len(rows))
+    ]
     rows.loc[rows.index[-WAITING + 2 :], "default payment next month"] = ""
     rows.to_csv(file, index=False)
 
@@ -59,7 +61,9 @@ def test_a_run_leaves_out_what_waits_and_those_that_go_on_keep_its_present(dated
     dated.output("02_intermediate", "ingestion.json").write_text(json.dumps(record | {"present": earlier}))
     dated.output("04_feature", "feature_table.parquet").unlink()
     for options in (["--only-missing-outputs"], ["--from-nodes", "finance.derive_features"]):
-        done = warm.run(dated.path, "run", "--pipelines", "finance", "--to-nodes", "finance.split_rows", *options)
+        done = warm.run(
+            dated.path, "run", "--pipelines", "finance", "--to-nodes", "finance.split_rows", *options
+        )
         assert done.returncode == 0, done.said
         assert "Replacing" not in done.said
         assert present_of(dated) == earlier
@@ -85,7 +89,9 @@ def test_live_and_replayed_monitoring_see_the_same(raw_file):
     rows = pd.DataFrame({"day": days.astype(str), "x": draw.normal(size=400), "y": draw.integers(0, 2, 400)})
     at = pd.Timestamp("2026-03-01")
     live_rows = rows.assign(y=rows["y"].where(days <= at - pd.Timedelta(9, "D")))[days <= at]
-    features = Features(derive={"bad": "y * 1"}, windows={"of_late": Window(statistic="mean", of="bad", rows=20)})
+    features = Features(
+        derive={"bad": "y * 1"}, windows={"of_late": Window(statistic="mean", of="bad", rows=20)}
+    )
     roles = Dataset(target="y", positive=1, time="day", label_delay="9d", exclude=["bad"])
     found = []
     for given, moment in ((live_rows, {"present": "2026-03-01"}), (rows, {"as_of": "2026-03-01"})):
@@ -100,7 +106,9 @@ def test_live_and_replayed_monitoring_see_the_same(raw_file):
         span = (0.0, pd.Timestamp("2026-02-01").timestamp())
         scored = score_new_rows(watched, Half(), seen, span, dataset)
         assert (len(scored), scored["label"].notna().sum()) == (112, 76)
-        found.append((scored, watched[["day", "x", "of_late"]], learnt.astype({"y": "float64", "bad": "float64"})))
+        found.append(
+            (scored, watched[["day", "x", "of_late"]], learnt.astype({"y": "float64", "bad": "float64"}))
+        )
     for live, replayed in zip(*found, strict=True):
         pd.testing.assert_frame_equal(live, replayed, check_exact=True)
 
@@ -114,7 +122,9 @@ def test_rows_whose_target_stays_missing_are_the_positive_class(raw_file):
         target="came", positive_when="is_missing(came)", time="day", label_delay="20d", present="2026-10-21"
     )
     ingestion, features = Ingestion(dates={"day": "ISO8601", "came": "ISO8601"}), Features()
-    table, record = ingest_table([raw_file(rows.to_csv(index=False))], dataset, ingestion, Contract(), features)
+    table, record = ingest_table(
+        [raw_file(rows.to_csv(index=False))], dataset, ingestion, Contract(), features
+    )
     result, quarantine, _ = check_contract(table, dataset, Contract(), features)
     made = derive_features(enforce_contract(table, quarantine, result, Contract()).frame(), dataset, features)
     split = split_rows(made, dataset, Split(strategy="time"))

@@ -19,8 +19,13 @@ def plant(project: Project) -> dict[str, str]:
     """Plant canaries in declaration, catalog and working tree; give those for the environment."""
 
     def declare(declared):
-        declared["about"]["limits"] = f"See https://me:{CANARY}/with@signs@wiki.example/limits?token={CANARY}."
-        declared["alerts"] = {"webhook": f"https://chat.example/{CANARY}?k={CANARY}", "file": "${oc.env:ALERTS_FILE}"}
+        declared["about"]["limits"] = (
+            f"See https://me:{CANARY}/with@signs@wiki.example/limits?token={CANARY}."
+        )
+        declared["alerts"] = {
+            "webhook": f"https://chat.example/{CANARY}?k={CANARY}",
+            "file": "${oc.env:ALERTS_FILE}",
+        }
 
     git(project.path, "init")
     git(project.path, "remote", "add", "origin", f"https://me:{CANARY}@git.example/x.git")
@@ -40,7 +45,9 @@ password, options = "{CANARY}", {{"api_key": '{CANARY}'}}
 # Until May: https://files.example/x.csv?sig={CANARY}&a=1, then https://hooks.example.org/services/{CANARY}.
 """
     (project.path / "src/warehouse.py").write_text(code)
-    (project.path / "src/notes.md").write_text(f"- me:{CANARY}@db\n- token: {CANARY}\n- run --password={CANARY}\n")
+    (project.path / "src/notes.md").write_text(
+        f"- me:{CANARY}@db\n- token: {CANARY}\n- run --password={CANARY}\n"
+    )
     return {
         "LEPTON_SMTP_PASSWORD": f"{CANARY}-smtp",
         "ALERTS_FILE": "data/alerts.jsonl",
@@ -57,7 +64,9 @@ def git(folder: Path, *arguments: str) -> None:
 def told(database: Path) -> str:
     """All that stands in the tables of a SQLite file; a long value is not in one piece in its bytes."""
     with sqlite3.connect(database) as connection:
-        tables = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")]
+        tables = [
+            name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")
+        ]
         return "".join(str(row) for name in tables for row in connection.execute(f'select * from "{name}"'))
 
 
@@ -71,7 +80,9 @@ def test_no_secret_is_in_what_runs_leave_behind_or_say(warm, make_small, tmp_pat
     webhook = f"finance.alerts.webhook=https://other.example/{CANARY}/x"
     trained = run("run", "--pipelines", "finance,orders", "--params", f"{webhook},finance.training.seed=7")
     away = run("run", "--pipelines", "finance", "--env", "prod")
-    refused = run("run", "--pipelines", "finance", "--params", "finance.about.question=${oc.env:SHOP_API_KEY}")
+    refused = run(
+        "run", "--pipelines", "finance", "--params", "finance.about.question=${oc.env:SHOP_API_KEY}"
+    )
     shown = run("compare", "finance")
     said = "".join(done.said for done in (trained, away, refused, shown))
     assert [done.returncode for done in (trained, away, refused, shown)] == [3, 2, 2, 0], said
@@ -83,7 +94,9 @@ def test_no_secret_is_in_what_runs_leave_behind_or_say(warm, make_small, tmp_pat
     assert run_of_finance.data.params["alerts.webhook"] == "https://other.example/***"
     assert run_of_finance.data.params["alerts.file"] == "data/alerts.jsonl"
     assert "127.0.0.1" in run_of_orders.data.tags["error"]
-    patch = next(project.path.glob(f"mlruns/finance/{run_of_finance.info.run_id}/artifacts/code.diff")).read_text()
+    patch = next(
+        project.path.glob(f"mlruns/finance/{run_of_finance.info.run_id}/artifacts/code.diff")
+    ).read_text()
     for line in (
         'WAREHOUSE = "postgresql://***@db/x"',
         'password, options = "',

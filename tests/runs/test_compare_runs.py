@@ -38,12 +38,16 @@ def add_run(client, auc=None, *, started=0, status="FINISHED", params=None, tags
     experiment = client.get_experiment_by_name("shop").experiment_id
     # A start at 0 would be taken for none.
     run = client.create_run(experiment, start_time=(1 + started) * 1000, run_name=name)
-    figures = {"test.auc": auc, "test.auc.low": auc - 0.05, "test.auc.high": auc + 0.05} if auc is not None else {}
+    figures = (
+        {"test.auc": auc, "test.auc.low": auc - 0.05, "test.auc.high": auc + 0.05} if auc is not None else {}
+    )
     rival = {"baseline.hist_gradient_boosting.auc": 0.7} if figures else {}
     client.log_batch(
         run.info.run_id,
         metrics=[Metric(key, value, 0, 0) for key, value in {**figures, **rival}.items()],
-        params=[Param(key, value) for key, value in {"gate.metric": "auc", **SPLIT, **(params or {})}.items()],
+        params=[
+            Param(key, value) for key, value in {"gate.metric": "auc", **SPLIT, **(params or {})}.items()
+        ],
         tags=[RunTag(key, value) for key, value in {**ORIGIN, **(tags or {})}.items()],
     )
     client.set_terminated(run.info.run_id, status, end_time=(91 + started) * 1000)
@@ -93,10 +97,16 @@ def test_the_hash_of_the_test_rows_tells_which_are_the_same(client):
 
 def test_only_parameters_that_differ_are_shown(client):
     add_run(
-        client, 0.7, started=1, params={"training.learning_rate": "0.1", "training.layers": "2", "about.question": "?"}
+        client,
+        0.7,
+        started=1,
+        params={"training.learning_rate": "0.1", "training.layers": "2", "about.question": "?"},
     )
     add_run(
-        client, 0.8, started=2, params={"training.learning_rate": "0.2", "training.layers": "2", "training.bins": "4"}
+        client,
+        0.8,
+        started=2,
+        params={"training.learning_rate": "0.2", "training.layers": "2", "training.bins": "4"},
     )
     comparison = compared(client)
     assert comparison.differing == ["training.bins", "training.learning_rate"]
@@ -118,7 +128,10 @@ def test_runs_without_figures_are_listed_with_their_reason(client):
     good = add_run(client, 0.7, started=1)
     comparison = compared(client)
     assert [run.run_id for run in comparison.groups[0].runs] == [good]
-    assert [(run.run_id, run.error) for run in comparison.others] == [(failed, "DataError: no column"), (short, "")]
+    assert [(run.run_id, run.error) for run in comparison.others] == [
+        (failed, "DataError: no column"),
+        (short, ""),
+    ]
 
 
 def test_the_metric_is_that_of_the_gate(client):
@@ -139,7 +152,10 @@ def test_deleted_runs_are_left_out_and_the_latest_are_found_page_by_page(client,
 
 def test_partial_runs_are_left_out_and_do_not_count(client, monkeypatch):
     monkeypatch.setattr("lepton_pipeline.tracking.store._PAGE", 2)
-    whole, before = add_run(client, 0.7, started=2, tags={"kind": "training"}), add_run(client, 0.6, started=1)
+    whole, before = (
+        add_run(client, 0.7, started=2, tags={"kind": "training"}),
+        add_run(client, 0.6, started=1),
+    )
     for started in (3, 4, 5):
         add_run(client, 0.9, started=started, tags={"kind": "partial"})
     assert [run.info.run_id for run in latest_runs(client, "shop", 2)] == [whole, before]
@@ -159,7 +175,11 @@ def test_a_run_is_found_by_the_start_of_its_id(client):
     shared = next(number for number in range(33) if run_id[:number] != other[:number])
     start = run_id[: max(shared, 4)]
     assert find_run(client, start).info.run_id == run_id
-    for text, message in (("0123456789ab", "no run"), ("xyz", "no id of a run"), ("a%' OR '1", "no id of a run")):
+    for text, message in (
+        ("0123456789ab", "no run"),
+        ("xyz", "no id of a run"),
+        ("a%' OR '1", "no id of a run"),
+    ):
         with pytest.raises(ConfigurationError, match=message):
             find_run(client, text)
     client.delete_run(run_id)
@@ -188,7 +208,13 @@ class Tags(HTMLParser):
 
 def test_the_page_needs_nothing_else_and_runs_no_foreign_markup(client):
     hostile = "<script>alert(1)</script>"
-    add_run(client, 0.8, started=1, name=hostile, params={"training.model": hostile, "split.seed": '"><img src=x>'})
+    add_run(
+        client,
+        0.8,
+        started=1,
+        name=hostile,
+        params={"training.model": hostile, "split.seed": '"><img src=x>'},
+    )
     add_run(client, 0.7, started=2, tags={"gate.decision": '"><b onclick=x>', "gate.reason": hostile})
     add_run(client, started=3, status="FAILED", tags={"error": hostile})
     page = compare_page(compared(client))
@@ -220,7 +246,9 @@ def test_one_run_and_none_are_no_error(client, capsys):
 
 def test_the_terminal_shows_all_in_110_columns(client, capsys):
     add_run(client, 0.8, started=1, params={"training.model": "x" * 300}, tags={"gate.decision": "promoted"})
-    add_run(client, 0.7, started=2, tags={"gate.reason": "[bold]because[/bold] " * 20, "gate.decision": "refused"})
+    add_run(
+        client, 0.7, started=2, tags={"gate.reason": "[bold]because[/bold] " * 20, "gate.decision": "refused"}
+    )
     add_run(client, started=3, status="KILLED", tags={"error": "e" * 500})
     print_comparison(compared(client))
     printed = capsys.readouterr().out

@@ -78,7 +78,9 @@ def test_the_same_package_or_the_same_commit_and_changes_are_the_same_code(then,
 def test_other_code_is_told_with_the_commands_that_bring_it_back():
     check = check_code(DIRTY, {**CLEAN, "git.commit": "2" * 40, "code.sha256": "b" * 64}, "f" * 32)
     assert check.text == f"commit {'1' * 12} with changes {'d' * 12} then, commit {'2' * 12} now"
-    assert check.remedy.startswith(f"git checkout {'1' * 40} && mlflow artifacts download --run-id {'f' * 32}")
+    assert check.remedy.startswith(
+        f"git checkout {'1' * 40} && mlflow artifacts download --run-id {'f' * 32}"
+    )
     assert check.remedy.endswith("git apply --allow-empty code.diff")
     too_large = check_code({**DIRTY, "git.diff.bytes": "2000000"}, {**CLEAN, "code.sha256": "b"}, "f" * 32)
     assert "2000000 bytes, were too many" in too_large.remedy

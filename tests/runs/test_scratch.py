@@ -74,10 +74,16 @@ def test_the_folder_is_private_and_kept_where_asked(project):
     assert folder.exists()
 
 
-@pytest.mark.parametrize("path", ["/elsewhere/table.parquet", "../table.parquet", "shared/table.parquet", "s3://b/t"])
+@pytest.mark.parametrize(
+    "path", ["/elsewhere/table.parquet", "../table.parquet", "shared/table.parquet", "s3://b/t"]
+)
 def test_what_would_be_written_elsewhere_is_refused(project, path):
     (project / "shared").mkdir()
-    entry = {"type": "lepton_pipeline.datasets.AtomicDataset", "filepath": path, "dataset": "pandas.ParquetDataset"}
+    entry = {
+        "type": "lepton_pipeline.datasets.AtomicDataset",
+        "filepath": path,
+        "dataset": "pandas.ParquetDataset",
+    }
     (project / "conf/base/finance/catalog.yml").write_text(yaml.safe_dump({"finance.table": entry}))
     with (
         pytest.raises(ConfigurationError, match=r"finance\.table is written to"),

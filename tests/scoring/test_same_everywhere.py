@@ -221,7 +221,9 @@ def test_the_same_values_give_the_same_bits_or_the_same_refusal(models, written,
 def test_training_reads_the_same_table_from_csv_and_parquet(written):
     # Times that are all written as UTC are on that clock.
     written, rows = replace(written, offset="local"), training_rows()
-    by_csv, by_parquet = (table_of(raw, written) for raw in (as_csv(rows, written), as_parquet(rows, set(), written)))
+    by_csv, by_parquet = (
+        table_of(raw, written) for raw in (as_csv(rows, written), as_parquet(rows, set(), written))
+    )
     pd.testing.assert_frame_equal(by_csv, by_parquet)
     assert by_csv["code"].tolist() == rows["code"].tolist()
     assert by_csv["hour"].tolist() == [at.hour for at in rows["at"]]

@@ -64,7 +64,9 @@ class Plain:
         if self.calls == self.fails_at:
             raise KeyboardInterrupt
         probability = np.nan_to_num(rows["age"].to_numpy(float)) / 100
-        return pd.DataFrame({"probability": probability, "decision": probability >= self.threshold}, index=rows.index)
+        return pd.DataFrame(
+            {"probability": probability, "decision": probability >= self.threshold}, index=rows.index
+        )
 
 
 def contract(*expectations, **options):
@@ -81,11 +83,15 @@ def run(raw, model, folder, agreed=None, features=None, dataset=DATASET, **scori
     ready = scoring.pop("ready", False)
     # Most models here cannot give reasons.
     scoring = {"reasons": 0} | scoring
-    declared = Declared(dataset, Ingestion(), agreed or contract(), features or Features(), Scoring(**scoring), ready)
+    declared = Declared(
+        dataset, Ingestion(), agreed or contract(), features or Features(), Scoring(**scoring), ready
+    )
     checked, left_out, quarantine = check_input(raw, model, declared)
     quarantined = StreamedParquetDataset(filepath=str(folder / "quarantine.parquet"))
     quarantined.save(quarantine)
-    finished, record = score_input(CheckedRows(raw, checked, left_out), model, VERSION, folder / "chunks", declared)
+    finished, record = score_input(
+        CheckedRows(raw, checked, left_out), model, VERSION, folder / "chunks", declared
+    )
     scores = StreamedParquetDataset(filepath=str(folder / "scores.parquet"))
     scores.save(finished)
     return scores.load(), quarantined.load(), record
@@ -93,7 +99,9 @@ def run(raw, model, folder, agreed=None, features=None, dataset=DATASET, **scori
 
 @pytest.fixture
 def rows():
-    return pd.DataFrame({"id": [f"c{row}" for row in range(40)], "age": range(20, 60), "city": ["Oslo", "Rome"] * 20})
+    return pd.DataFrame(
+        {"id": [f"c{row}" for row in range(40)], "age": range(20, 60), "city": ["Oslo", "Rome"] * 20}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +117,9 @@ def artefact():
     features = Features(derive={"decade": "floor(age / 10)"})
     made = derive_features(table, DATASET, features)
     split = split_rows(made, DATASET, Split())
-    encoder, encoded = encode_rows(made, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
+    encoder, encoded = encode_rows(
+        made, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+    )
     model, _, _ = train_model(encoded, split, Training(model="mlp", boosting=True, epochs=2, device="cpu"))
     return assemble_artefact(encoder, model, {"threshold": 0.5}, made, split, features, Ingestion())
 
@@ -144,10 +154,15 @@ def test_what_was_finished_before_a_kill_is_not_scored_again(rows, tmp_path):
     resumed = Plain()
     _, _, again = run(files(rows), resumed, tmp_path / "killed", chunk_rows=10)
     assert resumed.calls == 2
-    assert (tmp_path / "killed/scores.parquet").read_bytes() == (tmp_path / "whole/scores.parquet").read_bytes()
+    assert (tmp_path / "killed/scores.parquet").read_bytes() == (
+        tmp_path / "whole/scores.parquet"
+    ).read_bytes()
     assert replace(again, seconds=0) == replace(record, seconds=0)
     # Nothing is left of the chunks.
-    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == ["quarantine.parquet", "scores.parquet"]
+    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == [
+        "quarantine.parquet",
+        "scores.parquet",
+    ]
 
 
 @pytest.mark.parametrize("changed", ["rows", "declaration", "model", "code"])
@@ -170,7 +185,9 @@ def test_something_else_starts_anew(rows, tmp_path, monkeypatch, changed):
 def test_rows_that_break_the_contract_are_kept_apart_with_every_reason(rows, tmp_path):
     rows.loc[[3, 38], "age"] = 7
     rows.loc[38, "id"] = "c0"
-    agreed = contract(AGE | {"on_failure": "quarantine"}, UNIQUE | {"on_failure": "quarantine"}, max_quarantined=0.2)
+    agreed = contract(
+        AGE | {"on_failure": "quarantine"}, UNIQUE | {"on_failure": "quarantine"}, max_quarantined=0.2
+    )
     scores, quarantine, record = run(files(rows), Plain(), tmp_path, agreed, chunk_rows=15)
     assert quarantine["input_row"].tolist() == [0, 3, 38]
     assert [list(reasons) for reasons in quarantine["quarantine_reasons"]] == [
@@ -182,7 +199,9 @@ def test_rows_that_break_the_contract_are_kept_apart_with_every_reason(rows, tmp
     assert sorted([*scores["input_row"], *quarantine["input_row"]]) == list(range(40))
     assert (record.rows, record.quarantined, record.scored) == (40, 3, 37)
     with pytest.raises(ContractError, match=r"3 of 40 rows \(7.50%\) are quarantined.*\n.*2 × "):
-        run(files(rows), Plain(), tmp_path, agreed.model_copy(update={"max_quarantined": 0.05}), chunk_rows=15)
+        run(
+            files(rows), Plain(), tmp_path, agreed.model_copy(update={"max_quarantined": 0.05}), chunk_rows=15
+        )
 
 
 def test_keys_that_stand_in_two_chunks_stop_the_scoring_and_are_named(rows, tmp_path):
@@ -198,7 +217,10 @@ def test_keys_that_stand_in_two_chunks_stop_the_scoring_and_are_named(rows, tmp_
     [
         (lambda rows: rows.drop(columns="age"), "no column 'age', which the signature of the model declares"),
         (lambda rows: rows.drop(columns="id"), "no column 'id', which dataset.id declares"),
-        (lambda rows: rows.assign(age=rows["age"].astype(str) + " years"), "'age' held numbers when the model was"),
+        (
+            lambda rows: rows.assign(age=rows["age"].astype(str) + " years"),
+            "'age' held numbers when the model was",
+        ),
         (lambda rows: rows.assign(input_row=1), "'input_row', a name that the quarantine gives"),
         (lambda rows: rows.head(0), "only a header, no rows"),
     ],
@@ -246,11 +268,18 @@ def test_windows_look_back_over_all_chunks(tmp_path):
     )
     agreed = contract(AGE | {"min_value": 8, "on_failure": "quarantine"}, max_quarantined=0.5)
     found = [
-        run(files(rows), model, tmp_path / str(size), agreed, features, dataset, chunk_rows=size)[0] for size in (2, 6)
+        run(files(rows), model, tmp_path / str(size), agreed, features, dataset, chunk_rows=size)[0]
+        for size in (2, 6)
     ]
     pd.testing.assert_frame_equal(*found)
     # The row of day 2 is quarantined, so that day 3 follows on day 1.
-    assert dict(zip(found[0]["day"], found[0]["probability"], strict=True)) == {5: 40, 0: 0, 1: 20, 4: 60, 3: 30}
+    assert dict(zip(found[0]["day"], found[0]["probability"], strict=True)) == {
+        5: 40,
+        0: 0,
+        1: 20,
+        4: 60,
+        3: 30,
+    }
     ready = rows.assign(before=1.0)[["before"]]
     scores, _, record = run(files(ready), model, tmp_path / "ready", agreed, features, dataset, ready=True)
     assert scores["probability"].tolist() == [1.0] * 6
@@ -271,8 +300,12 @@ def test_rows_that_windows_find_nothing_before_are_counted(tmp_path):
         derivation=Derivation({}, {}),
     )
     # The first rows of both shops; a sum that is 0 is none.
-    rows = pd.DataFrame({"id": range(4), "day": range(4), "shop": ["a", "a", "b", "a"], "age": [0, 20, 30, 40]})
-    _, _, record = run(files(rows), model, tmp_path / "four", None, Features(windows=made), dataset, chunk_rows=3)
+    rows = pd.DataFrame(
+        {"id": range(4), "day": range(4), "shop": ["a", "a", "b", "a"], "age": [0, 20, 30, 40]}
+    )
+    _, _, record = run(
+        files(rows), model, tmp_path / "four", None, Features(windows=made), dataset, chunk_rows=3
+    )
     assert record.without_history == {"before": 2, "spent": 2}
     assert "2 of 4 rows" in scoring_markdown({"scoring_record": record})
     _, _, record = run(files(rows.tail(1)), model, tmp_path / "one", None, Features(windows=made), dataset)
@@ -293,7 +326,9 @@ def predict_before(rows):
         (0.9, "positive", ["", "", ""]),
     ],
 )
-def test_reasons_stand_beside_the_scores_that_are_acted_on_or_beside_all(rows, tmp_path, threshold, reasons_for, told):
+def test_reasons_stand_beside_the_scores_that_are_acted_on_or_beside_all(
+    rows, tmp_path, threshold, reasons_for, told
+):
     class Telling(Plain):
         def reasons(self, rows, count):
             assert len(rows)

@@ -29,7 +29,9 @@ MODEL = SimpleNamespace(
     threshold=0.5,
     derivation=Derivation({}, {}),
     unseen_counts=lambda: UnseenCounts([SHOPS, AREAS], Derivation({}, {"area": "lower(shop)"})),
-    predict=lambda rows: pd.DataFrame({"probability": 0.5, "decision": np.full(len(rows), True)}, index=rows.index),
+    predict=lambda rows: pd.DataFrame(
+        {"probability": 0.5, "decision": np.full(len(rows), True)}, index=rows.index
+    ),
 )
 
 
@@ -44,7 +46,9 @@ def run(rows, folder, **scoring):
     )
     checked, left_out, _ = check_input(rows, MODEL, declared)
     checked = from_json(ScoringContract, to_json(checked))
-    return checked, lambda: score_input(CheckedRows(rows, checked, left_out), MODEL, VERSION, folder, declared)
+    return checked, lambda: score_input(
+        CheckedRows(rows, checked, left_out), MODEL, VERSION, folder, declared
+    )
 
 
 def test_a_batch_of_codes_that_lost_their_zeros_stops_before_a_row_is_scored(tmp_path):

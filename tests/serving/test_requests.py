@@ -50,7 +50,9 @@ def test_one_row_may_be_given_as_values_by_column():
 
 
 def test_csv_is_read_as_texts_with_the_declared_separator():
-    rows, params = read_request('a;b\n1;"x; é"\n;007\n'.encode(), CSV, Ingestion(separator=";", encoding="utf-16"))
+    rows, params = read_request(
+        'a;b\n1;"x; é"\n;007\n'.encode(), CSV, Ingestion(separator=";", encoding="utf-16")
+    )
     assert rows.to_dict(orient="records") == [{"a": "1", "b": "x; é"}, {"a": "", "b": "007"}]
     assert params is None
 
@@ -69,7 +71,11 @@ def test_csv_is_read_as_texts_with_the_declared_separator():
         (b'{"dataframe_records": [{}]}', JSON, "holds no rows"),
         (b'{"dataframe_records": {"a": 1}}', JSON, "must be a list of objects"),
         (b'{"dataframe_records": [null]}', JSON, "must be a list of objects"),
-        (b'{"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}', JSON, "one value for each of the columns"),
+        (
+            b'{"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}',
+            JSON,
+            "one value for each of the columns",
+        ),
         (b'{"dataframe_split": {"data": [[1, 2]]}}', JSON, "a list of names as columns"),
         (b'{"inputs": {"a": [1], "b": []}}', JSON, "as many values"),
         (b"", CSV, "is empty"),

@@ -129,10 +129,14 @@ def client(request, tmp_path_factory) -> tuple[Client, str]:
         [RawFile(f"t.{request.param}", lambda: io.BytesIO(content))], dataset, INGESTION, Contract(), FEATURES
     )
     table = derive_features(table.frame(), dataset, FEATURES)
-    part = np.where(np.arange(ROWS) % 5 < 3, "train", np.where(np.arange(ROWS) % 5 == 3, "validation", "test"))
+    part = np.where(
+        np.arange(ROWS) % 5 < 3, "train", np.where(np.arange(ROWS) % 5 == 3, "validation", "test")
+    )
     split = pd.DataFrame({"part": part, "label": table["y"] == 1}, index=table.index)
     encoder = Encoder.fit(table, dataset)
-    model, _, _ = train_model(encoder.transform(table), split, Training(model="linear", epochs=2, device="cpu"))
+    model, _, _ = train_model(
+        encoder.transform(table), split, Training(model="linear", epochs=2, device="cpu")
+    )
     artefact = assemble_artefact(encoder, model, {"threshold": 0.4}, table, split, FEATURES, INGESTION)
     schema = input_schema(artefact, table)
     folder = tmp_path_factory.mktemp(request.param)
@@ -203,9 +207,13 @@ def test_a_frame_gives_the_same_bits(client, expected, read):
     served, _ = client
     frames = {
         "csv": lambda: pd.read_csv(io.BytesIO(as_csv(raw_rows())), keep_default_na=False, na_values=[""]),
-        "csv as text": lambda: pd.read_csv(io.BytesIO(as_csv(raw_rows())), dtype="str", keep_default_na=False),
+        "csv as text": lambda: pd.read_csv(
+            io.BytesIO(as_csv(raw_rows())), dtype="str", keep_default_na=False
+        ),
         "parquet": lambda: pd.read_parquet(io.BytesIO(as_parquet(raw_rows()))),
-        "nullable": lambda: pd.read_parquet(io.BytesIO(as_parquet(raw_rows())), dtype_backend="numpy_nullable"),
+        "nullable": lambda: pd.read_parquet(
+            io.BytesIO(as_parquet(raw_rows())), dtype_backend="numpy_nullable"
+        ),
         "objects": raw_rows,
     }
     frame = frames[read]()

@@ -83,7 +83,12 @@ def test_certain_probabilities_that_come_true_leave_no_doubt():
 
 
 @pytest.mark.parametrize(
-    "make", [auc_interval, calibration_interval, lambda labels, _, z, codes=None: share_interval(labels == 1, z, codes)]
+    "make",
+    [
+        auc_interval,
+        calibration_interval,
+        lambda labels, _, z, codes=None: share_interval(labels == 1, z, codes),
+    ],
 )
 def test_rows_that_are_repeated_in_a_unit_tell_nothing_more(make):
     random = np.random.default_rng(3)

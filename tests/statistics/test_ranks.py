@@ -31,7 +31,9 @@ def test_every_way_to_the_area_gives_the_same(rows):
 def test_the_variance_of_rows_and_of_counts_is_the_same(rows):
     scores, labels = rows
     levels = np.unique(scores, return_inverse=True)[1]
-    area, error = delong(np.stack([np.bincount(levels[labels == side], minlength=levels.max() + 1) for side in (0, 1)]))
+    area, error = delong(
+        np.stack([np.bincount(levels[labels == side], minlength=levels.max() + 1) for side in (0, 1)])
+    )
     placed = placements(scores, labels)
     assert area == pytest.approx(auc(scores, labels))
     assert error**2 == pytest.approx(delong_variance(placed, labels))

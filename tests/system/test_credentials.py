@@ -33,7 +33,10 @@ def _nothing_learnt(monkeypatch):
         ("https://chat.example/api/webhooks/1/x", "https://chat.example/api/webhooks/***"),
         ("--params shop.x.password=abc,epochs=3 --env prod", "--params shop.x.password=*** --env prod"),
         ("{'token': 'a b', \"api_key\": \"c\"}", "{'token': '***', \"api_key\": \"***\"}"),
-        ('in "x", line 3:\n    password: a: b\n    user: c', 'in "x", line 3:\n    password: ***\n    user: c'),
+        (
+            'in "x", line 3:\n    password: a: b\n    user: c',
+            'in "x", line 3:\n    password: ***\n    user: c',
+        ),
         ("authorization: Bearer abc.def-123", "authorization: Bearer ***"),
     ],
 )
@@ -59,7 +62,11 @@ def test_what_is_no_secret_stays(text):
 
 def test_a_declaration_keeps_what_runs_are_compared_by():
     declared = {
-        "alerts": {"webhook": "https://me:pw@A.example:8443/T0/B0", "mail": {"to": ["ada@example.org"]}, "file": None},
+        "alerts": {
+            "webhook": "https://me:pw@A.example:8443/T0/B0",
+            "mail": {"to": ["ada@example.org"]},
+            "file": None,
+        },
         "features": {"derive": {"token": "a - b"}, "windows": {"password": {"of": "a"}}},
         "training": {"seed": 1},
     }
@@ -80,7 +87,10 @@ diff --git a/conf/base/shop/catalog.yml b/conf/base/shop/catalog.yml
 
 
 def test_what_was_learnt_is_masked_by_its_value(monkeypatch):
-    learn({"db": {"con": "postgresql://me:p@ss/w0rd@db/x", "user": "keeper"}, "s3": {"key": "AKIA123"}}, secret=True)
+    learn(
+        {"db": {"con": "postgresql://me:p@ss/w0rd@db/x", "user": "keeper"}, "s3": {"key": "AKIA123"}},
+        secret=True,
+    )
     learn({"tracking_uri": "justatoken@host:5000", "file": "data/alerts.jsonl", "port": "123456"})
     monkeypatch.setenv("SHOP_API_TOKEN", "fromoutside")
     monkeypatch.setenv("SOME_TOKEN", "true")
@@ -90,7 +100,9 @@ def test_what_was_learnt_is_masked_by_its_value(monkeypatch):
     assert masked(others) == others
 
 
-@pytest.mark.parametrize("text", ["a:", "webhook ", "https://a/", "secret", "?key", "+ token {", " ", "://", "- "])
+@pytest.mark.parametrize(
+    "text", ["a:", "webhook ", "https://a/", "secret", "?key", "+ token {", " ", "://", "- "]
+)
 def test_a_long_text_takes_no_longer_than_it_is(text):
     start = perf_counter()
     masked(text * 20_000)

@@ -125,12 +125,18 @@ def called(module: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("home", "names"),
     [
-        ("files", {"replace()", "os.replace", "os.rename", "tempfile.NamedTemporaryFile", "tempfile.mkstemp"}),
+        (
+            "files",
+            {"replace()", "os.replace", "os.rename", "tempfile.NamedTemporaryFile", "tempfile.mkstemp"},
+        ),
         ("locks", {"fcntl.flock", "fcntl.lockf"}),
         ("signals", {"signal.signal", "signal.setitimer", "signal.alarm"}),
     ],
 )
 def test_only_one_module_replaces_files_takes_locks_or_handles_signals(home: str, names: set[str]) -> None:
     # A damaged state is moved aside, which replaces nothing.
-    others = set(SOURCES.rglob("*.py")) - {SOURCES / f"system/{home}.py", SOURCES / "operations/schedule/state.py"}
+    others = set(SOURCES.rglob("*.py")) - {
+        SOURCES / f"system/{home}.py",
+        SOURCES / "operations/schedule/state.py",
+    }
     assert {str(path): found for path in others if (found := called(path) & names)} == {}

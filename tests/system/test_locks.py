@@ -50,7 +50,10 @@ def test_who_may_write_to_the_folder_may_write_to_the_lock(tmp_path, mode, file)
     umask = os.umask(0o022)
     try:
         with FileLock(tmp_path / "data" / ".locks" / "a.lock"):
-            modes = [stat.S_IMODE((tmp_path / "data" / each).stat().st_mode) for each in (".locks", ".locks/a.lock")]
+            modes = [
+                stat.S_IMODE((tmp_path / "data" / each).stat().st_mode)
+                for each in (".locks", ".locks/a.lock")
+            ]
     finally:
         os.umask(umask)
     assert modes == [mode, file]

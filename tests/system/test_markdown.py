@@ -8,7 +8,8 @@ from lepton_pipeline.terminal.training import summary_markdown
 
 EVIL = "![x](http://host/x.png) <img src=http://host> **b** &lt; $a$ _c_ \x1b[2K\nof two lines |"
 SHOWN = (
-    r"!\[x\](http://host/x.png) &lt;img src=http://host> \*\*b\*\* &amp;lt; &#36;a&#36; \_c\_ \\x1b\[2K of two lines \|"
+    r"!\[x\](http://host/x.png) &lt;img src=http://host> \*\*b\*\* &amp;lt; &#36;a&#36; \_c\_ "
+    r"\\x1b\[2K of two lines \|"
 )
 BACKFILL = {
     "dates": [],

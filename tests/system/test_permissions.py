@@ -16,7 +16,9 @@ def not_allowed(monkeypatch):
     real = os.access
 
     def access(path, mode):
-        return real(path, mode) and not (mode & os.W_OK and any(str(path).startswith(str(each)) for each in forbidden))
+        return real(path, mode) and not (
+            mode & os.W_OK and any(str(path).startswith(str(each)) for each in forbidden)
+        )
 
     monkeypatch.setattr(os, "access", access)
     return forbidden.append
@@ -59,7 +61,11 @@ def test_a_refusal_without_a_reason_to_be_seen_names_the_path(tmp_path):
 
 @pytest.mark.parametrize(
     "error",
-    [PermissionError(errno.EPERM, "not permitted"), FileNotFoundError(errno.ENOENT, "no", "x"), ValueError("x")],
+    [
+        PermissionError(errno.EPERM, "not permitted"),
+        FileNotFoundError(errno.ENOENT, "no", "x"),
+        ValueError("x"),
+    ],
 )
 def test_other_errors_are_none_of_permissions(error):
     assert refused(error) is None

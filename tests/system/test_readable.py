@@ -89,7 +89,9 @@ def test_an_option_that_cannot_be_read_is_quoted_without_its_secrets(error):
 
     option = readable(click.Option(["--params"], callback=refuse))
     with pytest.raises(click.BadParameter) as caught:
-        option.callback(click.Context(click.Command("run")), option, "shop.alerts.webhook=https://chat.example/abc")
+        option.callback(
+            click.Context(click.Command("run")), option, "shop.alerts.webhook=https://chat.example/abc"
+        )
     assert "abc" not in caught.value.message
     assert "token=***" in caught.value.message
 

@@ -14,17 +14,29 @@ NOTE = "codes: whole numbers with leading zeros"
 SHORT = [
     make_column("a_rather_long_name_of_a_column [m]", share=0.125),
     make_column("code", CATEGORY, "category", "text", notes=[NOTE]),
-    make_column("at", DATE, "time", "date with zone", through=["at_month", "at_hour"], why_not="it orders rows"),
-    make_column("shop", OTHERS, "group", "text", through=["mean_7d"], why_not="it groups rows (dataset.group)"),
+    make_column(
+        "at", DATE, "time", "date with zone", through=["at_month", "at_hour"], why_not="it orders rows"
+    ),
+    make_column(
+        "shop", OTHERS, "group", "text", through=["mean_7d"], why_not="it groups rows (dataset.group)"
+    ),
     make_column("memo", UNUSED, "excluded", "text", why_not="declared in dataset.exclude"),
 ]
 LONG = [
     *SHORT,
-    *(make_column(f"PAY_{number}", role="numeric", share=number / 100, distinct=number + 2) for number in range(30)),
+    *(
+        make_column(f"PAY_{number}", role="numeric", share=number / 100, distinct=number + 2)
+        for number in range(30)
+    ),
     make_column("at_month", role="derived", kind="whole number", distinct=12),
     make_column("mean_7d", role="window", share=0.0004),
-    *(make_column(f"empty_{number}", UNUSED, kind="no value", why_not="every value is missing") for number in range(9)),
-    make_column("clerk", BY_CODE, "raw", "text", distinct=None, why_not="not taken over from lines", table="lines"),
+    *(
+        make_column(f"empty_{number}", UNUSED, kind="no value", why_not="every value is missing")
+        for number in range(9)
+    ),
+    make_column(
+        "clerk", BY_CODE, "raw", "text", distinct=None, why_not="not taken over from lines", table="lines"
+    ),
 ]
 
 

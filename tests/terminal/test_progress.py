@@ -9,7 +9,9 @@ from lepton_pipeline.terminal.progress import show_epochs
 
 
 def epoch(network, number, log_loss=0.5, *, best=True):
-    return Epoch(network, number, train_loss=0.6, validation_log_loss=log_loss, validation_auc=0.75, best=best)
+    return Epoch(
+        network, number, train_loss=0.6, validation_log_loss=log_loss, validation_auc=0.75, best=best
+    )
 
 
 @pytest.fixture
@@ -32,7 +34,8 @@ def test_a_log_has_a_line_at_first_and_then_now_and_then(clock, said):
             clock[0] += 1
             show(epoch(1, number, best=False))
         assert said() == [
-            f"network 1  epoch {number:3d}  held-out log loss 0.5000  AUC 0.7500" for number in (1, 21, 41, 61, 81)
+            f"network 1  epoch {number:3d}  held-out log loss 0.5000  AUC 0.7500"
+            for number in (1, 21, 41, 61, 81)
         ]
 
 

@@ -17,7 +17,9 @@ def test_what_is_no_database_server_is_not_asked(uri):
 
 
 def test_a_driver_that_is_not_installed_is_named():
-    with pytest.raises(ConfigurationError, match=r"mysql\+pymysql:// needs a driver that is not installed: .*pymysql"):
+    with pytest.raises(
+        ConfigurationError, match=r"mysql\+pymysql:// needs a driver that is not installed: .*pymysql"
+    ):
         require_database("mysql+pymysql://me:secret@127.0.0.1:1/db")
 
 
@@ -32,7 +34,12 @@ def test_an_unknown_dialect_is_an_error_of_the_library():
         (NoConnectionError("refused"), True),
         (OperationalError("select 1", {}, Exception("database is locked")), True),
         (OperationalError("select 1", {}, Exception("connection refused")), True),
-        (OperationalError("select 1", {}, Exception('FATAL:  password authentication failed for user "me"')), False),
+        (
+            OperationalError(
+                "select 1", {}, Exception('FATAL:  password authentication failed for user "me"')
+            ),
+            False,
+        ),
         (OperationalError("select 1", {}, Exception("unable to open database file")), False),
         (DatabaseError("select 1", {}, Exception("file is not a database")), False),
     ],

@@ -41,11 +41,14 @@ def test_no_more_parameters_than_can_be_read_and_the_usual_ones_where_none_diffe
 def test_the_note_links_the_view_and_names_the_metric_that_decides():
     note = experiment_tags("42", "auc", [])["mlflow.note.content"]
     assert (
-        "(#/experiments/42/runs?workflowType=machine_learning&viewStateShareKey=overview&compareRunsMode=CHART)" in note
+        "(#/experiments/42/runs?workflowType=machine_learning&viewStateShareKey=overview&compareRunsMode=CHART)"
+        in note
     )
     assert "`test.auc` decides" in note
 
 
 def test_tags_fit_into_what_mlflow_takes():
-    tags = experiment_tags("1", "average_precision", [f"training.{'x' * 200}{number}" for number in range(50)])
+    tags = experiment_tags(
+        "1", "average_precision", [f"training.{'x' * 200}{number}" for number in range(50)]
+    )
     assert max(map(len, tags.values())) < 20_000

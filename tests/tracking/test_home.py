@@ -50,7 +50,9 @@ def test_a_copy_is_refused_before_anything_is_written(project, tmp_path, access)
     before = (second / "mlflow.db").read_bytes()
     with pytest.raises(ConfigurationError) as told:
         RunLog(LOCAL, second, access)
-    assert f"{second / 'mlflow.db'} is a copy: its runs and models lie in {first / 'mlruns'}" in str(told.value)
+    assert f"{second / 'mlflow.db'} is a copy: its runs and models lie in {first / 'mlruns'}" in str(
+        told.value
+    )
     assert "kedro adopt makes the copy a project of its own" in str(told.value)
     assert (second / "mlflow.db").read_bytes() == before
     # Only to list what there is does no harm.

@@ -91,11 +91,15 @@ def test_the_stored_difference_brings_the_code_back(checkout, tmp_path_factory):
     (checkout / "src/shop/new stage.py").write_text("new = 'ä'\n")
     (checkout / "src/shop/picture.bin").write_bytes(bytes(range(256)))
     (checkout / "conf/base/shop/parameters.yml").unlink()
-    status = subprocess.run(["git", "status", "--porcelain"], cwd=checkout, capture_output=True, check=True).stdout
+    status = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=checkout, capture_output=True, check=True
+    ).stdout
     diff = code_diff(checkout)
     assert code_tags(checkout)["git.diff.sha256"] == hashlib.sha256(diff).hexdigest()
     # The user's index is as it was.
-    after = subprocess.run(["git", "status", "--porcelain"], cwd=checkout, capture_output=True, check=True).stdout
+    after = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=checkout, capture_output=True, check=True
+    ).stdout
     assert after == status
 
     clone = tmp_path_factory.mktemp("clone") / "project"

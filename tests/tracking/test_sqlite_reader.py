@@ -33,14 +33,23 @@ def stores(tmp_path):
 
 def told(run):
     info = run.info
-    return info.run_id, info.experiment_id, info.status, info.start_time, info.end_time, run.data.tags, run.data.params
+    return (
+        info.run_id,
+        info.experiment_id,
+        info.status,
+        info.start_time,
+        info.end_time,
+        run.data.tags,
+        run.data.params,
+    )
 
 
 def test_runs_are_those_of_the_client(stores):
     experiments = [each.get_experiment_by_name("shop").experiment_id for each in stores]
     assert experiments[0] == experiments[1]
     by_client, by_reader = (
-        [told(run) for run in each.search_runs([experiments[0]], "", order_by=LATEST, max_results=9)] for each in stores
+        [told(run) for run in each.search_runs([experiments[0]], "", order_by=LATEST, max_results=9)]
+        for each in stores
     )
     assert by_client == by_reader
     assert [run[2] for run in by_reader] == ["FINISHED", "FAILED"]
@@ -50,9 +59,13 @@ def test_runs_are_those_of_the_client(stores):
 
 
 def test_models_are_those_of_the_client(stores):
-    aliases = [[model.aliases for model in each.search_registered_models(name_filter("shop"))] for each in stores]
+    aliases = [
+        [model.aliases for model in each.search_registered_models(name_filter("shop"))] for each in stores
+    ]
     assert aliases[0] == [{"champion": 2}]
-    assert [{name: int(version) for name, version in each[0].items()} for each in aliases] == [{"champion": 2}] * 2
+    assert [{name: int(version) for name, version in each[0].items()} for each in aliases] == [
+        {"champion": 2}
+    ] * 2
     versions = [
         sorted(
             (int(found.version), found.run_id, found.creation_timestamp, found.tags)

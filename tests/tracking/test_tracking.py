@@ -46,9 +46,13 @@ def test_what_cannot_be_judged_has_no_ends_and_what_is_approximate_has_a_tag():
         assert tags == ({"intervals": "approximate"} if approximate else {})
 
 
-@pytest.mark.parametrize("declared", [{}, {"tracking_uri": ""}, {"tracking_uri": "x", "uri": "y"}, {"tracking_uri": 1}])
+@pytest.mark.parametrize(
+    "declared", [{}, {"tracking_uri": ""}, {"tracking_uri": "x", "uri": "y"}, {"tracking_uri": 1}]
+)
 def test_a_wrong_address_file_is_explained(declared):
-    with pytest.raises(ConfigurationError, match=r"mlflow\.yml: .*valid keys are tracking_uri, artifact_root"):
+    with pytest.raises(
+        ConfigurationError, match=r"mlflow\.yml: .*valid keys are tracking_uri, artifact_root"
+    ):
         read_tracking(declared)
 
 
@@ -82,7 +86,10 @@ def test_a_deleted_experiment_is_explained(run_log):
     ("address", "shown"),
     [
         ("http://me:secret@host:5000/", "http://***@host:5000/#/experiments/"),
-        ("postgresql+psycopg://me:secret@host/db", "mlflow ui --backend-store-uri 'postgresql+psycopg://***@host/db'"),
+        (
+            "postgresql+psycopg://me:secret@host/db",
+            "mlflow ui --backend-store-uri 'postgresql+psycopg://***@host/db'",
+        ),
     ],
 )
 def test_where_a_run_is_says_no_password(run_log, address, shown):

@@ -31,14 +31,27 @@ AIRPORTS = pd.DataFrame(
         "dst": ["A", "A", "A", "N"],
     }
 )
-OBSERVED = {"temp": 50.0, "dewp": 40.0, "humid": 60.0, "wind_dir": 90.0, "wind_speed": 10.0, "wind_gust": 20.0}
+OBSERVED = {
+    "temp": 50.0,
+    "dewp": 40.0,
+    "humid": 60.0,
+    "wind_dir": 90.0,
+    "wind_speed": 10.0,
+    "wind_gust": 20.0,
+}
 OBSERVED |= {"precip": 0.0, "pressure": 1010.0, "visib": 10.0}
 KNOWN_LATER = {"dep_delay", "arr_delay", "departed_at", "arrived_at"}
 
 
 def flight(**values: Any) -> dict[str, Any]:
     """A flight JFK-LAX on 15 January: due 09:30 to 12:45 local, left 09:40, arrived 12:50; 325 minutes in the air."""
-    due = {"month": 1, "day": 15, "sched_dep_time": 930, "sched_arr_time": 1245, "time_hour": "2013-01-15 14:00"}
+    due = {
+        "month": 1,
+        "day": 15,
+        "sched_dep_time": 930,
+        "sched_arr_time": 1245,
+        "time_hour": "2013-01-15 14:00",
+    }
     seen = {"dep_delay": 10.0, "arr_delay": 5.0, "air_time": 325.0}
     keys = {"carrier": "UA", "flight": 1, "tailnum": "N1", "origin": "JFK", "dest": "LAX", "distance": 2475}
     return {"year": 2013, **due, **seen, **keys, **values}
@@ -69,7 +82,9 @@ def weather(*rows: dict[str, Any]) -> pd.DataFrame:
 
 def joined(timed_flights: pd.DataFrame, hours: pd.DataFrame, planes: pd.DataFrame = PLANES) -> pd.DataFrame:
     tables = {"timed_flights": timed_flights, "weather": hours, "planes": planes}
-    return run_query(QUERY, tables, Dataset(target="arr_delay", positive_when="arr_delay >= 15"), "logistics/table.sql")
+    return run_query(
+        QUERY, tables, Dataset(target="arr_delay", positive_when="arr_delay >= 15"), "logistics/table.sql"
+    )
 
 
 def test_times_are_worked_out_in_utc():
@@ -194,7 +209,9 @@ def test_what_happens_later_changes_no_earlier_flight(hour):
     rng = np.random.default_rng(1)
     cut = pd.Timestamp("2013-01-15") + pd.Timedelta(hours=hour)
     table = many_flights(120)
-    hours = weather(*({"hour": at, "temp": float(rng.integers(10, 90)), "precip": rng.random()} for at in range(6, 29)))
+    hours = weather(
+        *({"hour": at, "temp": float(rng.integers(10, 90)), "precip": rng.random()} for at in range(6, 29))
+    )
     later = table["time_hour"] >= cut
     changed = table.assign(
         dep_delay=table["dep_delay"].mask(later, 900.0), dest=table["dest"].mask(later, "PHX")
@@ -256,7 +273,8 @@ def test_an_absent_column_is_named():
     with pytest.raises(DataError, match=r"table 'airports' has no column 'tz'"):
         time_flights(flights(flight()), AIRPORTS.drop(columns="tz"))
     with pytest.raises(
-        ConfigurationError, match=r"^logistics/table\.sql, line 10: no column 'visib'; timed_flights has carrier"
+        ConfigurationError,
+        match=r"^logistics/table\.sql, line 10: no column 'visib'; timed_flights has carrier",
     ):
         joined(table, hours.drop(columns="visib"))
     with pytest.raises(ConfigurationError, match=r"no column 'seats'"):
@@ -287,13 +305,17 @@ def test_a_measure_without_any_value_is_missing():
 
 
 def test_an_hour_that_no_calendar_has_is_named():
-    with pytest.raises(DataError, match=r"1 of 2 rows of table 'flights' .* year 2013, month 13, .*\(row 1\); correct"):
+    with pytest.raises(
+        DataError, match=r"1 of 2 rows of table 'flights' .* year 2013, month 13, .*\(row 1\); correct"
+    ):
         time_flights(flights(flight(), flight(month=13)), AIRPORTS)
 
 
 def test_two_observations_of_an_hour_are_refused():
     hours = weather({"hour": 13}, {"hour": 13, "temp": 41.0})
-    with pytest.raises(ConfigurationError, match=r"2 rows have flights\.position 0, and 2 of 2 repeat a key\. Add"):
+    with pytest.raises(
+        ConfigurationError, match=r"2 rows have flights\.position 0, and 2 of 2 repeat a key\. Add"
+    ):
         joined(timed(flight()), hours)
 
 

@@ -15,7 +15,12 @@ from lepton_pipeline.verticals.raw_tables import finish_table, number_rows, raw_
 KEYS = Contract.model_validate(
     {
         "expectations": [
-            {"expect": "keys_to_exist_in_table", "column_list": ["shop"], "table": "shops", "on_failure": "warn"}
+            {
+                "expect": "keys_to_exist_in_table",
+                "column_list": ["shop"],
+                "table": "shops",
+                "on_failure": "warn",
+            }
         ]
     }
 )
@@ -40,7 +45,10 @@ def test_raw_tables_are_read_and_checked_in_namespaces_of_their_own(raw_file):
     assert pipeline.inputs() == set(loaded)
     catalog = DataCatalog({name: MemoryDataset(data) for name, data in loaded.items()})
     outputs = SequentialRunner().run(pipeline, catalog)
-    assert outputs["chain.checked_sales"].load().frame().to_dict("list") == {"shop": ["a", "b"], "amount": [1, 2]}
+    assert outputs["chain.checked_sales"].load().frame().to_dict("list") == {
+        "shop": ["a", "b"],
+        "amount": [1, 2],
+    }
     (warned,) = outputs["chain.sales.data_docs"].load()["warnings"]
     assert warned.startswith("shop found in shops (tables.sales.expectations[0]): 1 of 2 rows")
 
@@ -55,7 +63,9 @@ def test_the_finished_table_counts_its_rows_and_is_identified():
 
 def test_a_table_without_rows_is_refused():
     made = pd.DataFrame({"y": pd.Series([], dtype="int64")})
-    with pytest.raises(DataError, match="no row is left of the raw tables: the vertical's own nodes have left out ev"):
+    with pytest.raises(
+        DataError, match="no row is left of the raw tables: the vertical's own nodes have left out ev"
+    ):
         number_rows(made, Dataset(target="y", positive=1), Contract(), Features())
 
 
@@ -63,4 +73,6 @@ def test_a_declared_column_that_was_not_made_is_named():
     made = pd.DataFrame({"y": [1, 0]})
     with pytest.raises(DataError, match=r"the table has no column 'when', which dataset.time declares"):
         number_rows(made, Dataset(target="y", positive=1, time="when"), Contract(), Features())
-    number_rows(made, Dataset(target="y", positive=1, time="when"), Contract(), Features(derive={"when": "y"}))
+    number_rows(
+        made, Dataset(target="y", positive=1, time="when"), Contract(), Features(derive={"when": "y"})
+    )

@@ -25,7 +25,15 @@ def invoice_lines(*rows):
     return lines.assign(InvoiceDate=pd.to_datetime(lines["InvoiceDate"]).dt.as_unit("us"))
 
 
-def line(invoice="500001", code="10001", units=1, time="2010-12-01 10:00", price=1.0, customer=11.0, country="France"):
+def line(
+    invoice="500001",
+    code="10001",
+    units=1,
+    time="2010-12-01 10:00",
+    price=1.0,
+    customer=11.0,
+    country="France",
+):
     return invoice, code, units, time, price, customer, country
 
 
@@ -156,11 +164,21 @@ class TestDescribeCustomers:
 
     def test_frequency_and_value_by_window(self):
         # 400, 100, 91, 90, 31, 30 and 1 days before the snapshot.
-        days = ["2009-11-27", "2010-09-23", "2010-10-02", "2010-10-03", "2010-12-01", "2010-12-02", "2010-12-31"]
+        days = [
+            "2009-11-27",
+            "2010-09-23",
+            "2010-10-02",
+            "2010-10-03",
+            "2010-12-01",
+            "2010-12-02",
+            "2010-12-31",
+        ]
         features = described(*((1, day, 100 * 2**power) for power, day in enumerate(days))).loc[1]
         expected = {"30d": (2, 96.0), "90d": (4, 120.0), "180d": (6, 126.0), "ever": (7, 127.0)}
         for window, (purchases, value) in expected.items():
-            assert (features[f"purchases_{window}"], features[f"value_{window}"]) == (purchases, value), window
+            assert (features[f"purchases_{window}"], features[f"value_{window}"]) == (purchases, value), (
+                window
+            )
         # 4 purchases for 120 in the last 90 days, 2 for 6 in the 90 before.
         assert features["purchases_trend"] == pytest.approx((4 - 2) / 6)
         assert features["value_trend"] == pytest.approx((120 - 6) / 126)
@@ -168,7 +186,9 @@ class TestDescribeCustomers:
 
     def test_baskets_and_products(self):
         row = described((1, "2010-12-01", 1000, 3, 10, 3), (1, "2010-12-05", 200, 1, 5, 0)).loc[1]
-        assert row[["basket_value", "basket_lines", "basket_value_last", "unit_price", "products_ever"]].tolist() == [
+        assert row[
+            ["basket_value", "basket_lines", "basket_value_last", "unit_price", "products_ever"]
+        ].tolist() == [
             6.0,
             2.0,
             2.0,
@@ -208,7 +228,9 @@ class TestTakeSnapshots:
         [("2010-07-01", False), ("2010-09-28", False), ("2010-09-29", True), ("2010-06-30", True)],
     )
     def test_churned_means_no_purchase_in_the_90_days_from_the_snapshot_on(self, next_day, churned):
-        days = customer_days((1, "2010-01-01", 100), (2, "2010-05-01", 100), (2, next_day, 100), (1, "2010-12-01", 100))
+        days = customer_days(
+            (1, "2010-01-01", 100), (2, "2010-05-01", 100), (2, next_day, 100), (1, "2010-12-01", 100)
+        )
         assert at("2010-07-01", 2, take_snapshots(days, DATASET))["churned"] == churned
 
     def test_a_return_is_no_purchase(self):
@@ -218,7 +240,11 @@ class TestTakeSnapshots:
 
     @pytest.mark.parametrize(
         ("first", "last", "months"),
-        [("2010-01-02", "2010-09-29", [7]), ("2010-01-03", "2010-10-30", [8]), ("2010-01-02", "2010-10-30", [7, 8])],
+        [
+            ("2010-01-02", "2010-09-29", [7]),
+            ("2010-01-03", "2010-10-30", [8]),
+            ("2010-01-02", "2010-10-30", [7, 8]),
+        ],
     )
     def test_a_snapshot_has_180_days_before_it_and_90_after_it(self, first, last, months):
         middle = ((1, f"2010-{month:02}-15", 100) for month in range(2, 9))
@@ -227,7 +253,9 @@ class TestTakeSnapshots:
         assert (snapshots["snapshot"].dt.day == 1).all()
 
     def test_too_short_records_are_refused(self):
-        with pytest.raises(DataError, match=r"from 2010-01-03 to 2010-09-29: no month start has 180 days before it"):
+        with pytest.raises(
+            DataError, match=r"from 2010-01-03 to 2010-09-29: no month start has 180 days before it"
+        ):
             take_snapshots(customer_days((1, "2010-01-03", 100), (1, "2010-09-29", 100)), DATASET)
 
     @pytest.mark.parametrize("delay", [0, 90])
@@ -311,14 +339,19 @@ def test_only_labels_change_with_the_future(shop):
     past, future = shop[shop["InvoiceDate"] < snapshot], shop[shop["InvoiceDate"] >= snapshot]
     # The last line stays, so that the records have the same end; nobody else buys any more.
     other = pd.concat(
-        [past, future.assign(**{"Customer ID": 99.0, "Invoice": "700000", "Quantity": 1, "StockCode": "10001"})]
+        [
+            past,
+            future.assign(**{"Customer ID": 99.0, "Invoice": "700000", "Quantity": 1, "StockCode": "10001"}),
+        ]
     )
     parts = []
     for lines in (shop, other):
         snapshots = take_snapshots(through(lines), DATASET)
         parts.append(snapshots[snapshots["snapshot"] == snapshot].reset_index(drop=True))
     seen, changed = parts
-    pd.testing.assert_frame_equal(changed.drop(columns="churned"), seen.drop(columns="churned"), check_exact=True)
+    pd.testing.assert_frame_equal(
+        changed.drop(columns="churned"), seen.drop(columns="churned"), check_exact=True
+    )
     assert changed["churned"].all()
     assert not seen["churned"].all()
 
@@ -331,7 +364,13 @@ def test_the_order_of_lines_does_not_matter(shop):
 
 def test_the_pipeline_leads_from_the_raw_lines_to_the_table():
     pipeline = ingestion()
-    own = ["drop_repeated_invoices", "select_customer_lines", "summarise_days", "take_snapshots", "finish_table"]
+    own = [
+        "drop_repeated_invoices",
+        "select_customer_lines",
+        "summarise_days",
+        "take_snapshots",
+        "finish_table",
+    ]
     assert [node.name for node in pipeline.nodes if not node.namespace] == own
     assert "lines.raw" in pipeline.inputs()
     assert {"table", "ingestion_record"} <= pipeline.outputs()

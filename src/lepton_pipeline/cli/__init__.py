@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-# Where each command is, and its line in the help: the first of its docstring, but for Kedro's own that are too long.
+# Where each command is, and its line in the help: the first of its docstring, but for Kedro's own that are
+# too long.
 COMMANDS = {
     "adopt": ("adopt:adopt", "Let a copied project use its own runs and models."),
     "alerts": ("alerts:alerts", "Try the channels of alerts."),
@@ -15,7 +16,10 @@ COMMANDS = {
     "champion": ("champion:champion", "Show, replace, compare and verify champions."),
     "compare": ("runs:compare", "Compare the latest runs of VERTICAL, the best first."),
     "ipython": ("ipython:ipython", "Open IPython with the project's catalog and session."),
-    "jupyter": ("kedro.framework.cli.jupyter:jupyter", "Open Jupyter with the project's catalog and session."),
+    "jupyter": (
+        "kedro.framework.cli.jupyter:jupyter",
+        "Open Jupyter with the project's catalog and session.",
+    ),
     "package": ("kedro.framework.cli.project:package", "Build a wheel of the project."),
     "reproduce": ("runs:reproduce", "Repeat a run and compare its metrics and weights."),
     "retrain": ("retrain:retrain", "Train VERTICAL if its retraining policy says so."),

@@ -11,7 +11,9 @@ from lepton_pipeline.system.readable import say
 
 
 @click.command()
-@click.option("--if-moved", is_flag=True, help="Only where the folder of before is gone; say so if it is not.")
+@click.option(
+    "--if-moved", is_flag=True, help="Only where the folder of before is gone; say so if it is not."
+)
 @env_option
 @debug_option
 @explained
@@ -26,7 +28,9 @@ def adopt(if_moved: bool, env: str | None) -> None:
     from lepton_pipeline.tracking.runs import read_tracking
 
     project = project_folder()
-    loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(
+        str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS
+    )
     tracking = read_tracking(loader["mlflow"])
     store = local_store(tracking.tracking_uri, tracking.artifact_root, project)
     if store is None and if_moved:
@@ -51,4 +55,6 @@ def adopt(if_moved: bool, env: str | None) -> None:
     if not former:
         say(f"nothing to do: the runs of {store.database.name} lie in {store.artifacts}")
         return
-    say(f"the runs of {store.database.name} lie in {store.artifacts} now, no longer in {', '.join(map(str, former))}")
+    say(
+        f"the runs of {store.database.name} lie in {store.artifacts} now, no longer in {', '.join(map(str, former))}"
+    )

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lepton_pipeline.cli.errors import report_error
-from lepton_pipeline.cli.options import debug_option, env_option, params_option, project_folder, require_vertical
+from lepton_pipeline.cli.options import (
+    debug_option,
+    env_option,
+    params_option,
+    project_folder,
+    require_vertical,
+)
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.readable import say
 
@@ -28,14 +34,20 @@ if TYPE_CHECKING:
 # Beside the models of a vertical, and beside its reports.
 _SHELF, _REPORT = "data/06_models/{}/backfill", "data/08_reporting/{}/backfill"
 _INTERRUPTED = 130
-_PAGES = {"picture": "backfill/backfill.svg", "table": "backfill/backfill.csv", "result": "backfill/backfill.json"}
+_PAGES = {
+    "picture": "backfill/backfill.svg",
+    "table": "backfill/backfill.csv",
+    "result": "backfill/backfill.json",
+}
 
 
 @click.command()
 @click.argument("vertical")
 @click.option("--from", "since", metavar="DATE", required=True, help="First date: 2026-01-31, or a number.")
 @click.option("--to", "until", metavar="DATE", required=True, help="The last date is at or before it.")
-@click.option("--every", default="1mo", show_default=True, help="Distance of the dates: 1mo, 2w, 7d, or a number.")
+@click.option(
+    "--every", default="1mo", show_default=True, help="Distance of the dates: 1mo, 2w, 7d, or a number."
+)
 @params_option
 @env_option
 @debug_option
@@ -49,13 +61,16 @@ def backfill(
     and the results of the vertical stay as they are. The same command goes on where an earlier one was
     stopped.
 
-    Exit codes: 0 done, also where another backfill is at work, 2 bad configuration or usage, 3 data that cannot be
-    used, 130 and 143 interrupted, 1 anything else.
+    Exit codes: 0 done, also where another backfill is at work, 2 bad configuration or usage, 3 data that
+    cannot be used, 130 and 143 interrupted, 1 anything else.
     """
     try:
         code = _backfill(vertical, since, until, every, params, env)
     except (KeyboardInterrupt, SystemExit) as stop:
-        say(f"\n{vertical}: told to stop; the same command goes on after the last finished date", to_stderr=True)
+        say(
+            f"\n{vertical}: told to stop; the same command goes on after the last finished date",
+            to_stderr=True,
+        )
         sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
     except Exception as error:
         code = report_error(error, debug)
@@ -64,7 +79,9 @@ def backfill(
     sys.exit(code)
 
 
-def _backfill(vertical: str, since: str, until: str, every: str, params: dict[str, Any], env: str | None) -> int:
+def _backfill(
+    vertical: str, since: str, until: str, every: str, params: dict[str, Any], env: str | None
+) -> int:
     from lepton_pipeline.operations.backfill.grid import make_grid
     from lepton_pipeline.operations.backfill.shelf import Shelf
     from lepton_pipeline.operations.backfill.steps import BackfillSteps
@@ -96,7 +113,15 @@ def _backfill(vertical: str, since: str, until: str, every: str, params: dict[st
         run_id = log.open(name, f"{since} to {until} by {every}", tags, _PAGES)
         log.parameters(run_id, steps.declared.model_dump(mode="json"))
         with _closing(log, run_id):
-            _work(Request(vertical, steps.declared, None, now, force=False), project, grid, steps, shelf, log, run_id)
+            _work(
+                Request(vertical, steps.declared, None, now, force=False),
+                project,
+                grid,
+                steps,
+                shelf,
+                log,
+                run_id,
+            )
         say(f"recorded: {log.where(run_id)}")
     return 0
 

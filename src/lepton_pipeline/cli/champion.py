@@ -44,7 +44,9 @@ def list_champions(vertical: str | None, env: str | None) -> None:
 
 @champion.command()
 @click.argument("vertical")
-@click.option("--to", type=int, help="Version of an earlier champion; by default the one that the present replaced.")
+@click.option(
+    "--to", type=int, help="Version of an earlier champion; by default the one that the present replaced."
+)
 @_reason
 @env_option
 @debug_option
@@ -93,7 +95,8 @@ def promote(vertical: str, version: int, force: bool, reason: str, env: str | No
 def diff(vertical: str, a: str, b: str, env: str | None) -> None:
     """Compare data, parameters and metrics of two versions.
 
-    A and B are each a number or an alias. Both are scored on the test rows on disk that neither has learnt from.
+    A and B are each a number or an alias. Both are scored on the test rows on disk that neither has learnt
+    from.
     """
     from lepton_pipeline.registry.champion import require_model
     from lepton_pipeline.registry.diff import compare_versions
@@ -132,7 +135,9 @@ def verify(vertical: str | None, env: str | None) -> None:
             if whole is False:
                 altered.append(f"version {version} of {name}")
     if altered:
-        raise DataError(f"not as registered: {', '.join(altered)}; restore the files from a copy, or train again.")
+        raise DataError(
+            f"not as registered: {', '.join(altered)}; restore the files from a copy, or train again."
+        )
 
 
 def _show_pages(client: Any, vertical: str, version: int) -> None:
@@ -157,7 +162,9 @@ def _client(env: str | None, access: Access = "load") -> Any:
     from lepton_pipeline.tracking.runs import existing_store, read_tracking
 
     project = project_folder()
-    loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(
+        str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS
+    )
     return existing_store(read_tracking(loader["mlflow"]), project, access)
 
 

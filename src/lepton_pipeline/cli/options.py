@@ -52,7 +52,11 @@ def readable(option: click.Parameter) -> click.Parameter:
             return read(context, parameter, value)
         except Exception as error:
             # What was given may be a secret.
-            text = error.message if isinstance(error, click.ClickException) else f"{value!r} cannot be read: {error}"
+            text = (
+                error.message
+                if isinstance(error, click.ClickException)
+                else f"{value!r} cannot be read: {error}"
+            )
             raise click.BadParameter(shown(text), context, parameter) from error
 
     explained = copy(option)

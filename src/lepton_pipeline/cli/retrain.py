@@ -24,19 +24,30 @@ _INTERRUPTED = 130
 
 @click.command()
 @click.argument("vertical")
-@click.option("--as-of", metavar="DATE", help="See only rows and labels that existed then: 2026-01-31, or a number.")
-@click.option("--dry-run", is_flag=True, help="Say which triggers hold; nothing is trained, recorded or written.")
+@click.option(
+    "--as-of", metavar="DATE", help="See only rows and labels that existed then: 2026-01-31, or a number."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Say which triggers hold; nothing is trained, recorded or written."
+)
 @click.option("--force", is_flag=True, help="Train whatever the policy says.")
 @click.option("--fail-on-refusal", is_flag=True, help="End with exit code 4 if the gate refuses the model.")
 @env_option
 @debug_option
 def retrain(
-    vertical: str, as_of: str | None, dry_run: bool, force: bool, fail_on_refusal: bool, env: str | None, debug: bool
+    vertical: str,
+    as_of: str | None,
+    dry_run: bool,
+    force: bool,
+    fail_on_refusal: bool,
+    env: str | None,
+    debug: bool,
 ) -> None:
     """Train VERTICAL if its retraining policy says so.
 
-    Exit codes: 0 done, also where nothing is due or another job is at work, 2 bad configuration or usage, 3 data that
-    break the contract, 4 gate refused (with --fail-on-refusal), 130 and 143 interrupted, 1 anything else.
+    Exit codes: 0 done, also where nothing is due or another job is at work, 2 bad configuration or usage, 3
+    data that break the contract, 4 gate refused (with --fail-on-refusal), 130 and 143 interrupted, 1 anything
+    else.
     """
     asked = False
     try:
@@ -45,7 +56,11 @@ def retrain(
         # What is wrong from here on is no slip of the pen: somebody may have to be told.
         asked = as_of is None and not dry_run
         request, steps, mlflow = _prepare(vertical, date, now, force, env)
-        code = _show(request, steps, mlflow) if dry_run else _work(request, steps, mlflow, debug, fail_on_refusal)
+        code = (
+            _show(request, steps, mlflow)
+            if dry_run
+            else _work(request, steps, mlflow, debug, fail_on_refusal)
+        )
     except (KeyboardInterrupt, SystemExit) as stop:
         say(f"\n{vertical}: told to stop; what it had begun is recorded as KILLED", to_stderr=True)
         sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
@@ -60,7 +75,9 @@ def retrain(
 
 @click.command(name="retrain-log")
 @click.argument("vertical")
-@click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="So many of the latest jobs.")
+@click.option(
+    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="So many of the latest jobs."
+)
 @env_option
 @debug_option
 @explained
@@ -72,7 +89,9 @@ def retrain_log(vertical: str, last: int, env: str | None) -> None:
 
     require_vertical(vertical)
     project = project_folder()
-    loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(
+        str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS
+    )
     client = existing_store(read_tracking(loader["mlflow"]), project, "look")
     print_jobs(vertical, job_runs(client, vertical, last))
 
@@ -119,7 +138,9 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
             say(f"{request.vertical}: another job is at work ({holder}); nothing done")
             return 0
         log = RunLog(read_tracking(mlflow), project)
-        outcome = run_job(log, request, steps, lambda facts, decided: print_decision(request.vertical, facts, decided))
+        outcome = run_job(
+            log, request, steps, lambda facts, decided: print_decision(request.vertical, facts, decided)
+        )
         code = _conclude(request.vertical, outcome, log, debug, fail_on_refusal)
         _tell_of_job(request, outcome, log)
         return code
@@ -133,7 +154,9 @@ def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_re
     say(f"recorded: {log.where(outcome.run_id)}")
     trained = outcome.trained
     if trained is not None and trained.promoted is False and fail_on_refusal:
-        return report_error(GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}"), debug)
+        return report_error(
+            GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}"), debug
+        )
     return outcome.exit_code
 
 
@@ -162,7 +185,9 @@ def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:
     except ValueError:
         at = as_moment(as_of)
     if at is None:
-        raise ConfigurationError(f"--as-of: {as_of!r} is no date; write 2026-01-31, 2026-01-31T12:00, or a number.")
+        raise ConfigurationError(
+            f"--as-of: {as_of!r} is no date; write 2026-01-31, 2026-01-31T12:00, or a number."
+        )
     if at > now:
         raise ConfigurationError(f"--as-of: {as_of} lies ahead; nobody knows yet what will be known then.")
     return as_of, at

@@ -56,7 +56,9 @@ def _configure_logging() -> None:
     """Log as the project declares, also below its root, where Kedro does not find the file."""
     project = find_kedro_project(Path.cwd())
     if project is not None and project != Path.cwd():
-        LOGGING.configure(yaml.safe_load((project / settings.CONF_SOURCE / "logging.yml").read_text(encoding="utf-8")))
+        LOGGING.configure(
+            yaml.safe_load((project / settings.CONF_SOURCE / "logging.yml").read_text(encoding="utf-8"))
+        )
 
 
 def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: bool) -> int:
@@ -68,7 +70,10 @@ def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: b
         if fail_on_refusal:
             _require_promotion(Job.named(name).vertical)
     except (KeyboardInterrupt, SystemExit) as stop:
-        say(f"\n{name}: told to stop; go on with: kedro run --pipelines {name} --only-missing-outputs", to_stderr=True)
+        say(
+            f"\n{name}: told to stop; go on with: kedro run --pipelines {name} --only-missing-outputs",
+            to_stderr=True,
+        )
         sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
     except Exception as error:
         code = report_error(error, debug, name)
@@ -97,7 +102,9 @@ def _selected(options: dict[str, Any]) -> list[str]:
     unknown = [name for name in asked if name not in pipelines]
     if unknown:
         hint = did_you_mean(unknown[0], known)
-        raise ConfigurationError(f"--pipelines: no pipeline {unknown[0]!r}; {hint}there are {', '.join(known)}.")
+        raise ConfigurationError(
+            f"--pipelines: no pipeline {unknown[0]!r}; {hint}there are {', '.join(known)}."
+        )
     if str(options["runner"]).endswith("ParallelRunner"):
         raise ConfigurationError(
             "--runner: ParallelRunner hides its nodes from hooks, so nothing would be recorded in MLflow; "
@@ -109,7 +116,11 @@ def _selected(options: dict[str, Any]) -> list[str]:
     # The names that Kedro suggests to resume from say which pipeline they belong to.
     named = {name for option in _NODE_OPTIONS for name in options[option]}
     holding = [name for name in known if named & _names_in(name)]
-    return holding or [name for name in training if name in {each.partition(".")[0] for each in named}] or training
+    return (
+        holding
+        or [name for name in training if name in {each.partition(".")[0] for each in named}]
+        or training
+    )
 
 
 def _names_in(pipeline: str) -> set[str]:
@@ -136,7 +147,10 @@ def _check_declarations(names: list[str], options: dict[str, Any]) -> None:
                 tags=options["tags"],
                 node_names=options["node_names"],
                 node_namespaces=options["namespaces"],
-                **{option: options[option] for option in ("from_nodes", "to_nodes", "from_inputs", "to_outputs")},
+                **{
+                    option: options[option]
+                    for option in ("from_nodes", "to_nodes", "from_inputs", "to_outputs")
+                },
             )
         except ValueError as error:
             raise ConfigurationError(f"{name}: {error}") from error
@@ -149,6 +163,8 @@ run_command = click.Command(
     params=[
         *map(readable, kedro_run.params),
         click.Option(["--debug"], is_flag=True, help="Show the traceback of an error, too."),
-        click.Option(["--fail-on-refusal"], is_flag=True, help="End with exit code 4 if the gate refuses a model."),
+        click.Option(
+            ["--fail-on-refusal"], is_flag=True, help="End with exit code 4 if the gate refuses a model."
+        ),
     ],
 )

@@ -21,7 +21,9 @@ _debug = click.option("--debug", is_flag=True, help="Show the traceback of an er
 
 @click.command()
 @click.argument("vertical")
-@click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="So many of the latest runs.")
+@click.option(
+    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="So many of the latest runs."
+)
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -55,7 +57,9 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None, debug:
 @click.command()
 @click.argument("run_id")
 @click.option("--anyway", is_flag=True, help="Try though code, environment, data or device are not the same.")
-@click.option("--keep", is_flag=True, help="Leave the scratch folder, with its own MLflow store, where it is.")
+@click.option(
+    "--keep", is_flag=True, help="Leave the scratch folder, with its own MLflow store, where it is."
+)
 @_env
 @_debug
 def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None, debug: bool) -> None:

@@ -26,7 +26,9 @@ def schedule() -> None:
 
 @schedule.command()
 @_parallel
-@click.option("--grace", type=click.FloatRange(0), default=60.0, show_default=True, help="Seconds a job has to end.")
+@click.option(
+    "--grace", type=click.FloatRange(0), default=60.0, show_default=True, help="Seconds a job has to end."
+)
 @env_option
 def run(parallel: int, grace: float, env: str | None) -> None:
     """Follow the schedules of all verticals until stopped."""
@@ -34,7 +36,9 @@ def run(parallel: int, grace: float, env: str | None) -> None:
 
 
 @schedule.command()
-@click.option("--vertical", "verticals", multiple=True, help="Start this one, due or not; may be given several times.")
+@click.option(
+    "--vertical", "verticals", multiple=True, help="Start this one, due or not; may be given several times."
+)
 @_parallel
 @env_option
 def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
@@ -47,7 +51,9 @@ def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
 
 
 @schedule.command(name="list")
-@click.option("--times", type=click.IntRange(1, 20), default=2, show_default=True, help="Next times that are shown.")
+@click.option(
+    "--times", type=click.IntRange(1, 20), default=2, show_default=True, help="Next times that are shown."
+)
 @env_option
 @debug_option
 @explained
@@ -61,7 +67,9 @@ def list_schedules(times: int, env: str | None) -> None:
 
 @schedule.command()
 @click.argument("target", type=click.Choice(["airflow", "cron", "systemd", "kubernetes"]))
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the files.")
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the files."
+)
 @click.option("--vertical", "verticals", multiple=True, help="Only this one; may be given several times.")
 @click.option("--project", help="Root of the project where the jobs run: this one, or /app in a container.")
 @click.option("--python", help="Interpreter where the jobs run: this one, or python in a container.")

@@ -14,7 +14,9 @@ from lepton_pipeline.system.readable import say
 
 
 @click.command()
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the same as a page, too.")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the same as a page, too."
+)
 @env_option
 @debug_option
 @explained
@@ -32,7 +34,9 @@ def status(html: Path | None, env: str | None) -> None:
 
     project = project_folder()
     policies = read_policies(project, env)
-    loader = settings.CONFIG_LOADER_CLASS(str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(
+        str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS
+    )
     found = collect(project, policies, read_tracking(loader["mlflow"]), datetime.now(UTC))
     print_status(found)
     if html is not None:

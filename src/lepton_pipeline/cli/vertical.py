@@ -38,7 +38,12 @@ def vertical() -> None:
 @debug_option
 @explained
 def new(
-    name: str, files: tuple[Path, ...], target: str | None, positive: str | None, time: str | None, group: str | None
+    name: str,
+    files: tuple[Path, ...],
+    target: str | None,
+    positive: str | None,
+    time: str | None,
+    group: str | None,
 ) -> None:
     """Write the declaration of a new vertical NAME from its data."""
     from lepton_pipeline.onboarding.new.draft import new_vertical, print_new
@@ -69,7 +74,8 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
 
     Of the vertical NAME, or of all. Nothing is trained.
 
-    Exit codes: 0 done, 2 bad configuration, 3 data that cannot be used or break the contract, 1 anything else.
+    Exit codes: 0 done, 2 bad configuration, 3 data that cannot be used or break the contract, 1 anything
+    else.
     """
     from lepton_pipeline.onboarding.check import check_vertical, print_check
     from lepton_pipeline.project.declaration import find_verticals

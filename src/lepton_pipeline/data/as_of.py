@@ -22,8 +22,8 @@ def rows_there(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
         dataset: has `time` and `as_of`.
 
     Returns:
-        The rows whose time is at or before the date, with their index labels; `table` itself where no date is declared.
-        A row without a time is left out, as it may be later.
+        The rows whose time is at or before the date, with their index labels; `table` itself where no date is
+        declared. A row without a time is left out, as it may be later.
 
     Raises:
         DataError: no row is left, or the date does not compare with the times.
@@ -37,8 +37,8 @@ def rows_there(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
 def label_known(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     """Mark the rows whose label is known at the present, which is `dataset.as_of`, or else `dataset.present`.
 
-    The label of a row is known from its time plus `dataset.label_delay` on. Numbers of time have no clock: without
-    `as_of` the latest row of all is their present. A row without a time waits for nothing.
+    The label of a row is known from its time plus `dataset.label_delay` on. Numbers of time have no clock:
+    without `as_of` the latest row of all is their present. A row without a time waits for nothing.
 
     Args:
         table: rows of the vertical.

@@ -26,7 +26,8 @@ class Wanted:
     """What is known of columns before their values are.
 
     Attributes:
-        keys: their text is what they are (ids, groups, categories): whole numbers only where nothing is lost by it.
+        keys: their text is what they are (ids, groups, categories): whole numbers only where nothing is lost
+            by it.
         numbers: they hold numbers also where no row has a value.
         texts: they stay texts also where every one of them looks like a number.
         zones: the clock of columns of dates, as a model has it; None for times without a zone.
@@ -84,7 +85,9 @@ class ColumnFacts:
         elif form == "date":
             zone = getattr(kind, "tz", None)
             if zone is not None and not is_zone(zone):
-                raise DataError(f"column {self.name!r} has times in the zone {zone!r}, which is unknown; write UTC.")
+                raise DataError(
+                    f"column {self.name!r} has times in the zone {zone!r}, which is unknown; write UTC."
+                )
             self._zones[zone] += present
         return None
 
@@ -198,7 +201,9 @@ class ColumnFacts:
             for zone, count in offsets.value_counts(dropna=False).items():
                 self._zones[zone if isinstance(zone, str) else None] += int(count)
             if self._keeps_declared_zone and len(distinct):
-                self._keeps_declared_zone = are_of_zone(distinct, offsets, self._layout, str(self._ingestion.zone))
+                self._keeps_declared_zone = are_of_zone(
+                    distinct, offsets, self._layout, str(self._ingestion.zone)
+                )
         else:
             plain = plain_numbers(texts, self._writing)
             if self._codes and not self._is_key:

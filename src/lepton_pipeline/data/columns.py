@@ -67,7 +67,9 @@ def declared_columns(
         features: what is made of the table later; its names are not among those returned.
         key: where the contract is declared.
     """
-    roles = {} if dataset is None else {f"dataset.{role}": columns for role, columns in dataset.roles().items()}
+    roles = (
+        {} if dataset is None else {f"dataset.{role}": columns for role, columns in dataset.roles().items()}
+    )
     if contract.time is not None:
         roles[f"{key}.time"] = [contract.time]
     expectations = {
@@ -77,11 +79,18 @@ def declared_columns(
         if expectation.expect != "column_to_exist"
     }
     made = set(features.names())
-    return {key: [name for name in columns if name not in made] for key, columns in (roles | expectations).items()}
+    return {
+        key: [name for name in columns if name not in made] for key, columns in (roles | expectations).items()
+    }
 
 
 def feature_columns(table: pd.DataFrame, dataset: Dataset) -> list[str]:
     """Name the columns that have no role but to be features, in the order of the table."""
     roles = dataset.roles()
-    others = {column for role, columns in roles.items() if role not in ("numeric", "categorical") for column in columns}
+    others = {
+        column
+        for role, columns in roles.items()
+        if role not in ("numeric", "categorical")
+        for column in columns
+    }
     return [column for column in table.columns if column not in others]

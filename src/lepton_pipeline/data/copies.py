@@ -34,7 +34,8 @@ class Copies:
     Attributes:
         rows: test rows that do.
         by_chance: how many would do so by chance, at most as many.
-        unlikely: copies among at most 20,000 test rows that have a twin by chance in less than one case of twenty.
+        unlikely: copies among at most 20,000 test rows that have a twin by chance in less than one case of
+            twenty.
         unlikely_by_chance: how many of these would have one.
         unlikely_share: the difference, as a fraction of the test rows looked at.
         example: labels of such a test row and of the row that it equals; None where there is none.
@@ -53,19 +54,23 @@ class Copies:
 
 
 def find_copies(
-    feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset, features: Features, declared_split: Split
+    feature_table: pd.DataFrame,
+    split: pd.DataFrame,
+    dataset: Dataset,
+    features: Features,
+    declared_split: Split,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Look for test rows whose outcome can be known from a row that the model learns from.
 
-    Copies equal such a row in every column, target included, but those that name rows (`dataset.id`, and excluded
-    columns with a value of its own in nearly every row). What is derived follows from the others. Rows of few values
-    coincide by chance; how many is estimated in two ways, and the larger is taken:
+    Copies equal such a row in every column, target included, but those that name rows (`dataset.id`, and
+    excluded columns with a value of its own in nearly every row). What is derived follows from the others.
+    Rows of few values coincide by chance; how many is estimated in two ways, and the larger is taken:
 
-    - A row that coincides by chance has training rows beside it that differ in one column only; a copy has them no more
-      than other rows have. From them and the frequency of the row's value in that column follows how many equal rows to
-      expect; columns are tried one by one, and the largest is taken.
-    - Rows whose inputs coincide by chance differ in their outcome, at most as often as two rows drawn at random; copies
-      never do.
+    - A row that coincides by chance has training rows beside it that differ in one column only; a copy has
+      them no more than other rows have. From them and the frequency of the row's value in that column follows
+      how many equal rows to expect; columns are tried one by one, and the largest is taken.
+    - Rows whose inputs coincide by chance differ in their outcome, at most as often as two rows drawn at
+      random; copies never do.
 
     Args:
         feature_table: rows of the vertical, with their features.
@@ -75,17 +80,19 @@ def find_copies(
         declared_split: the strategy; entities matter where it divides rows at random.
 
     Returns:
-        For every test row whether it is a `copy`, has the `same_inputs` as a row that is learnt from (with whatever
-        outcome), and, in a column `entity_0`, `entity_1`, … for each entity found, whether rows of the same entity are
-        learnt from; and the counts: `rows` (of the table), `test_rows`, `strategy`, `copies` (see `Copies`) and
-        `entities` (see `Entity`).
+        For every test row whether it is a `copy`, has the `same_inputs` as a row that is learnt from (with
+        whatever outcome), and, in a column `entity_0`, `entity_1`, … for each entity found, whether rows of
+        the same entity are learnt from; and the counts: `rows` (of the table), `test_rows`, `strategy`,
+        `copies` (see `Copies`) and `entities` (see `Entity`).
     """
     test = (split["part"] == "test").to_numpy()
     learnt = split["part"].isin(["train", "validation"]).to_numpy()
     marks, copies = _find(feature_table, split["label"].to_numpy(), test, learnt, dataset, features)
     entities: list[Entity] = []
     if declared_split.strategy in ("stratified", "group"):
-        found = list(find_entities(feature_table, split["label"].to_numpy(), test, learnt, dataset, declared_split))
+        found = list(
+            find_entities(feature_table, split["label"].to_numpy(), test, learnt, dataset, declared_split)
+        )
         entities = [entity for entity, _ in found]
         marks |= {f"entity_{number}": seen for number, (_, seen) in enumerate(found)}
     return pd.DataFrame(marks, index=split.index[test]), {
@@ -101,7 +108,9 @@ def _find(
     table: pd.DataFrame, labels: np.ndarray, test: Mask, learnt: Mask, dataset: Dataset, features: Features
 ) -> tuple[dict[str, Mask], Copies]:
     made = {*features.names()} - {dataset.time}
-    ignored = [name for name in dataset.exclude if name in table and name not in made and _names_rows(table[name])]
+    ignored = [
+        name for name in dataset.exclude if name in table and name not in made and _names_rows(table[name])
+    ]
     unread = {dataset.target, dataset.id, *ignored, *made}
     inputs = [name for name in feature_columns(table, dataset) if name not in unread]
     roles = dataset.roles()
@@ -167,8 +176,8 @@ def _coincidences(
     """How likely test rows have the inputs of a learnt one by chance.
 
     Returns:
-        Positions of the rows looked at, ascending; the chance of each, by its most telling column; and the share of
-        all, by the column that is most telling of them together.
+        Positions of the rows looked at, ascending; the chance of each, by its most telling column; and the
+        share of all, by the column that is most telling of them together.
     """
     draw = np.random.default_rng(_SEED)
     rows = np.flatnonzero(test)

@@ -217,7 +217,9 @@ def _unused(table: Any, header: Sequence[str]) -> dict[int, str]:
     first = pc.utf8_trim_whitespace(table.column(0))
     # Files that were put together by a program may hold byte order marks within.
     written = header[0].strip().strip(_MARK)
-    starts = {each for name in (written, names[0]) for each in (name, f"{_MARK}{name}", f"{_MARK}{_MARK}{name}")}
+    starts = {
+        each for name in (written, names[0]) for each in (name, f"{_MARK}{name}", f"{_MARK}{_MARK}{name}")
+    }
     if table.num_columns > 1:
         starts.add("")
     elif table.num_rows and _plain(table.column(0)[0].as_py()) == names[0]:
@@ -277,7 +279,9 @@ def stray_quote(file: str, first: int, last: int) -> DataError:
 
 
 @contextmanager
-def text_of(open_file: Callable[[], BinaryIO], dialect: Dialect) -> Iterator[tuple[io.TextIOWrapper, Dialect]]:
+def text_of(
+    open_file: Callable[[], BinaryIO], dialect: Dialect
+) -> Iterator[tuple[io.TextIOWrapper, Dialect]]:
     """Open a file as text, behind what stands before its header."""
     with open_file() as stream:
         _skip(stream, dialect.skip)

@@ -1,6 +1,7 @@
 """Tables in JSON and in workbooks of Excel, read whole.
 
-JSON gives texts: its numbers stay as they were written (1.10, twenty digits), and are typed as those of a CSV file.
+JSON gives texts: its numbers stay as they were written (1.10, twenty digits), and are typed as those of a CSV
+file.
 """
 
 from __future__ import annotations
@@ -27,21 +28,22 @@ _SHOWN = 3
 def read_document(file: RawFile, decimal: str = ".") -> Any:
     """Read a .json, .jsonl, .ndjson, .xlsx or .xlsm file.
 
-    JSON is a list of objects, one object a line, one list of them in an object such as `{"data": [..]}`, lists by
-    column, or what pandas writes with orient="split". A workbook has one sheet with data; its first row that is not
-    empty is the header, and a column's type is that of its cells, or else text.
+    JSON is a list of objects, one object a line, one list of them in an object such as `{"data": [..]}`,
+    lists by column, or what pandas writes with orient="split". A workbook has one sheet with data; its first
+    row that is not empty is the header, and a column's type is that of its cells, or else text.
 
     Args:
         file: whose name says its kind.
-        decimal: mark by which numbers are written that become text; what the file holds as a number is one, however
-            the vertical's texts write theirs.
+        decimal: mark by which numbers are written that become text; what the file holds as a number is one,
+            however the vertical's texts write theirs.
 
     Returns:
-        A pyarrow.Table of the file's own columns; those of its partitions are not in it. Empty rows are rows of nulls;
-        a file without any row has none, one without a header no column.
+        A pyarrow.Table of the file's own columns; those of its partitions are not in it. Empty rows are rows
+        of nulls; a file without any row has none, one without a header no column.
 
     Raises:
-        DataError: it cannot be read, is no table, holds values that are no plain ones, or openpyxl is not installed.
+        DataError: it cannot be read, is no table, holds values that are no plain ones, or openpyxl is not
+            installed.
     """
     try:
         with file.open() as stream:
@@ -94,9 +96,13 @@ def _lines(name: str, text: str, decimal: str) -> Iterator[tuple[str, dict[str, 
         try:
             found = _parse(line, decimal)
         except ValueError as error:
-            raise DataError(f"{where}: {_short(line)} is not JSON ({error}); correct or remove the line.") from error
+            raise DataError(
+                f"{where}: {_short(line)} is not JSON ({error}); correct or remove the line."
+            ) from error
         if not isinstance(found, dict):
-            raise DataError(f'{where}: {_short(line)} is no object; give one object {{"column": value}} a line.')
+            raise DataError(
+                f'{where}: {_short(line)} is no object; give one object {{"column": value}} a line.'
+            )
         yield where, found
 
 
@@ -105,7 +111,9 @@ def _table_of_json(name: str, found: Any) -> Any:
         if set(found) >= {"columns", "data"} and set(found) <= {"columns", "index", "data"}:
             return _table_of_split(name, found["columns"], found["data"])
         lists = {key: value for key, value in found.items() if isinstance(value, list)}
-        records = [key for key, value in lists.items() if value and all(isinstance(each, dict) for each in value)]
+        records = [
+            key for key, value in lists.items() if value and all(isinstance(each, dict) for each in value)
+        ]
         if len(records) == 1:
             return _table_of(name, _records(f"{name}, {records[0]}", lists[records[0]]))
         if lists and len(lists) == len(found) and not records:
@@ -148,17 +156,22 @@ def _table_of(name: str, records: Iterable[tuple[str, dict[str, Any]]]) -> Any:
         arrays = [pa.array(column, pa.string()) for column in columns.values()]
         return pa.table(arrays, names=list(columns))
     except UnicodeEncodeError as error:
-        raise DataError(f"{name}: {error.object!r} holds half a character; correct it at its source.") from error
+        raise DataError(
+            f"{name}: {error.object!r} holds half a character; correct it at its source."
+        ) from error
 
 
 def _table_of_lists(name: str, lists: dict[str, list[Any]]) -> Any:
     lengths = {key: len(values) for key, values in lists.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{key!r} {length:,}" for key, length in list(lengths.items())[:_SHOWN])
-        raise DataError(f"{name}: its lists differ in length ({shown}); give each column a value for every row.")
+        raise DataError(
+            f"{name}: its lists differ in length ({shown}); give each column a value for every row."
+        )
     rows = zip(*lists.values(), strict=True)
     return _table_of(
-        name, ((f"{name}, row {number}", dict(zip(lists, row, strict=True))) for number, row in enumerate(rows, 1))
+        name,
+        ((f"{name}, row {number}", dict(zip(lists, row, strict=True))) for number, row in enumerate(rows, 1)),
     )
 
 
@@ -168,9 +181,12 @@ def _table_of_split(name: str, columns: Any, rows: Any) -> Any:
         raise DataError(f"{name} names a column twice in {_listed(names)}; rename one.")
     for number, values in enumerate(rows, 1):
         if not isinstance(values, list) or len(values) != len(names):
-            raise DataError(f"{name}, row {number} does not have {len(names)} values, one for each of its columns.")
+            raise DataError(
+                f"{name}, row {number} does not have {len(names)} values, one for each of its columns."
+            )
     return _table_of(
-        name, ((f"{name}, row {number}", dict(zip(names, row, strict=True))) for number, row in enumerate(rows, 1))
+        name,
+        ((f"{name}, row {number}", dict(zip(names, row, strict=True))) for number, row in enumerate(rows, 1)),
     )
 
 

@@ -13,9 +13,11 @@ import pandas as pd
 from lepton_pipeline.parameters import Dataset, Split
 from lepton_pipeline.statistics.ranks import auc
 
-# Entities of several rows in all, and of each outcome: with fewer, chance or a handful of categories looks the same.
+# Entities of several rows in all, and of each outcome: with fewer, chance or a handful of categories looks
+# the same.
 FEWEST, FEWEST_OF_A_CLASS = 10, 5
-# Share of the disagreement by chance that must be absent within entities, and how many standard errors that must be.
+# Share of the disagreement by chance that must be absent within entities, and how many standard errors that
+# must be.
 AGREEMENT, ERRORS = 0.8, 4.0
 # A value that most rows of a class have is a category, such as "no failure".
 LARGEST = 0.5
@@ -23,9 +25,44 @@ LARGEST = 0.5
 ORDERED = 0.95
 _NAMES = frozenset(
     (
-        *("id", "uuid", "guid", "key", "code", "nr", "no", "number", "patient", "subject", "customer", "client"),
-        *("person", "user", "member", "device", "machine", "unit", "account", "household", "family", "animal"),
-        *("specimen", "sample", "case", "vehicle", "driver", "student", "employee", "donor", "participant", "card"),
+        *(
+            "id",
+            "uuid",
+            "guid",
+            "key",
+            "code",
+            "nr",
+            "no",
+            "number",
+            "patient",
+            "subject",
+            "customer",
+            "client",
+        ),
+        *(
+            "person",
+            "user",
+            "member",
+            "device",
+            "machine",
+            "unit",
+            "account",
+            "household",
+            "family",
+            "animal",
+        ),
+        *(
+            "specimen",
+            "sample",
+            "case",
+            "vehicle",
+            "driver",
+            "student",
+            "employee",
+            "donor",
+            "participant",
+            "card",
+        ),
     )
 )
 
@@ -57,10 +94,10 @@ def find_entities(
 ) -> Iterator[tuple[Entity, Mask]]:
     """Find what several rows belong to on both sides of the split: the declared group, and what shares one outcome.
 
-    A column is found, whatever its role, if its values may be names (texts, whole numbers), at least ten of them have
-    several rows, five with each outcome, and of the disagreement of outcomes within them that chance would give at most
-    a fifth is there. Categories that are the outcome in other words do not count, nor do measurements whose order
-    settles it.
+    A column is found, whatever its role, if its values may be names (texts, whole numbers), at least ten of
+    them have several rows, five with each outcome, and of the disagreement of outcomes within them that
+    chance would give at most a fifth is there. Categories that are the outcome in other words do not count,
+    nor do measurements whose order settles it.
 
     Args:
         table: all rows.
@@ -83,7 +120,9 @@ def find_entities(
         codes = pd.factorize(table[name])[0]
         declared = name == dataset.group
         counts = _outcomes(codes, labels)
-        if not declared and not (_shares_outcome(counts) and (_called_so(name) or not _ordered(table[name], labels))):
+        if not declared and not (
+            _shares_outcome(counts) and (_called_so(name) or not _ordered(table[name], labels))
+        ):
             continue
         seen = np.isin(codes[test], codes[learnt & (codes >= 0)])
         # Another column may name the same entities.
@@ -112,7 +151,9 @@ def names_things(values: pd.Series) -> bool:
 def _outcomes(codes: Codes, labels: np.ndarray) -> Codes:
     """Count negative and positive rows of each value, shape [2, values]; rows without a value are left out."""
     known, width = codes >= 0, int(codes.max(initial=-1)) + 1
-    return np.bincount(codes[known] + width * labels[known].astype(np.intp), minlength=2 * width).reshape(2, width)
+    return np.bincount(codes[known] + width * labels[known].astype(np.intp), minlength=2 * width).reshape(
+        2, width
+    )
 
 
 def _shares_outcome(counts: Codes) -> bool:
@@ -142,7 +183,8 @@ def _ordered(values: pd.Series, labels: np.ndarray) -> bool:
     """Whether the values are numbers whose order tells the outcomes apart."""
     if not pd.api.types.is_numeric_dtype(values.dtype):
         return False
-    # Values beside each other that share their outcome are those of a measurement, whatever the shape of its effect.
+    # Values beside each other that share their outcome are those of a measurement, whatever the shape of its
+    # effect.
     shares = pd.Series(labels).groupby(values.to_numpy()).mean().sort_index().to_numpy() >= 0.5
     positive = shares.mean()
     chance = 2 * positive * (1 - positive)

@@ -54,18 +54,19 @@ class Copy:
 class FileCopies:
     """The rows of the files of a table by their hashes, 8 bytes each.
 
-    Rows are compared as they are once they have types, so a CSV file may be the copy of a Parquet file. The order of
-    rows does not matter.
+    Rows are compared as they are once they have types, so a CSV file may be the copy of a Parquet file. The
+    order of rows does not matter.
 
     A file is a copy if all of its rows stand in another one and
     - their names differ only in kind or compression (t.csv and t.csv.gz), in the same folder; or
     - one has the name of a copy ("t (1)", "Copy of t", "t_backup") and both hold the same rows; or
     - both hold the same rows, at least 10 different ones; or
-    - at least 10 of its rows stand there just once, as in itself, and chance does not explain them: rows that stand
-      once are expected to be met again as often as rows stand there twice (Good and Turing; below one in a million, by
-      Chernoff's bound on Poisson counts).
+    - at least 10 of its rows stand there just once, as in itself, and chance does not explain them: rows that
+      stand once are expected to be met again as often as rows stand there twice (Good and Turing; below one
+      in a million, by Chernoff's bound on Poisson counts).
 
-    The last two hold only unless rows repeat throughout the folder: half of those of the other files stand in several.
+    The last two hold only unless rows repeat throughout the folder: half of those of the other files stand in
+    several.
 
     Args:
         sizes: number of rows of each file, in their order.
@@ -75,7 +76,9 @@ class FileCopies:
         self._sizes = {name: rows for name, rows in sizes.items() if rows}
         self._parts: list[Hashes] = []
 
-    def watch(self, chunks: Iterable[pd.DataFrame], prints: Fingerprint | None = None) -> Iterator[pd.DataFrame]:
+    def watch(
+        self, chunks: Iterable[pd.DataFrame], prints: Fingerprint | None = None
+    ) -> Iterator[pd.DataFrame]:
         """Take rows, file by file, on their way to whoever reads them; of a table of one file, nothing is kept.
 
         Args:
@@ -212,7 +215,9 @@ def _copied(name: str, others: list[str], counted: dict[str, _Counted]) -> tuple
 def _beyond_chance(file: _Counted, other: _Counted, equal: bool) -> bool:
     if equal and len(file.hashes) >= _FEWEST_ROWS:
         return True
-    met = int(np.isin(file.hashes[file.counts == 1], other.hashes[other.counts == 1], assume_unique=True).sum())
+    met = int(
+        np.isin(file.hashes[file.counts == 1], other.hashes[other.counts == 1], assume_unique=True).sum()
+    )
     twice = int((other.counts == 2).sum())
     expected = file.once * 2 * (twice + 2 * math.sqrt(twice) + 3) / other.rows
     if met < _FEWEST_ROWS or met <= expected:

@@ -1,7 +1,7 @@
 """Which files of a folder are tables, what their folders say, and how they are opened.
 
-One rule for runs, scoring and `kedro vertical new`. It goes by names: nothing is read to find files, except the first
-bytes of .json files that lie beside other tables.
+One rule for runs, scoring and `kedro vertical new`. It goes by names: nothing is read to find files, except
+the first bytes of .json files that lie beside other tables.
 """
 
 from __future__ import annotations
@@ -41,13 +41,29 @@ _UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download",
 # Tables of kinds that are not read, so that whoever put one there learns what to do.
 _OTHER_TABLES = {
     ".txt": "give it a name that ends in .csv, if it is a table",
-    **dict.fromkeys((".dat", ".tab", ".psv"), "give it a name that ends in .csv, and declare ingestion.separator"),
+    **dict.fromkeys(
+        (".dat", ".tab", ".psv"), "give it a name that ends in .csv, and declare ingestion.separator"
+    ),
     **dict.fromkeys((".xls", ".xlsb", ".ods"), "save it as .xlsx or CSV"),
     **dict.fromkeys(
-        (".feather", ".arrow", ".orc", ".avro", ".sas7bdat", ".xpt", ".dta", ".rds", ".rdata", ".pkl", ".pickle"),
+        (
+            ".feather",
+            ".arrow",
+            ".orc",
+            ".avro",
+            ".sas7bdat",
+            ".xpt",
+            ".dta",
+            ".rds",
+            ".rdata",
+            ".pkl",
+            ".pickle",
+        ),
         "save it as Parquet or CSV",
     ),
-    **dict.fromkeys((".h5", ".hdf", ".hdf5", ".db", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".accdb"), "export it"),
+    **dict.fromkeys(
+        (".h5", ".hdf", ".hdf5", ".db", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".accdb"), "export it"
+    ),
     **dict.fromkeys((".zip", ".gz", ".7z", ".rar", ".tar", ".tgz", ".z", ".lz4", ".br"), "unpack it"),
 }
 # The project's own: what a folder of raw data says of itself, and what keeps an empty folder in Git.
@@ -108,15 +124,15 @@ class RawFiles(list[RawFile]):
 def find_tables(fs: Any, path: str) -> Found:
     """Find the table files at a path.
 
-    A file's last suffixes decide, in upper or lower case: .csv, .tsv, .parquet, .pq, .jsonl, .ndjson, .json, .xlsx or
-    .xlsm, and after those of text and JSON .gz, .bz2, .xz, .zip or .zst. So t.csv.bak, t.csv~ and #t.csv# are no data,
-    nor is what lies in a hidden folder or in one that begins with an underscore (_temporary, __MACOSX, _delta_log).
-    Files of 0 bytes beside others are left out.
+    A file's last suffixes decide, in upper or lower case: .csv, .tsv, .parquet, .pq, .jsonl, .ndjson, .json,
+    .xlsx or .xlsm, and after those of text and JSON .gz, .bz2, .xz, .zip or .zst. So t.csv.bak, t.csv~ and
+    #t.csv# are no data, nor is what lies in a hidden folder or in one that begins with an underscore
+    (_temporary, __MACOSX, _delta_log). Files of 0 bytes beside others are left out.
 
     Args:
         fs: file system of fsspec.
-        path: a file, which is a table whatever its name; a folder, with all below it; or the path of a file or folder
-            without its suffixes.
+        path: a file, which is a table whatever its name; a folder, with all below it; or the path of a file
+            or folder without its suffixes.
 
     Returns:
         Files and what was skipped, both by name; no file where there is none.
@@ -132,7 +148,9 @@ def find_tables(fs: Any, path: str) -> Found:
     except OSError as error:
         if (problem := refused(error)) is not None:
             raise problem from error
-        raise DataError(f"{shown_path(path)} cannot be listed: {error}; may it be read, and be reached?") from error
+        raise DataError(
+            f"{shown_path(path)} cannot be listed: {error}; may it be read, and be reached?"
+        ) from error
     files: list[FoundFile] = []
     empty: list[FoundFile] = []
     skipped: dict[str, str] = {}

@@ -25,9 +25,10 @@ class TableIdentity:
 class Fingerprint:
     """Identifies the content of a table, whatever the order of its rows and the form of its file.
 
-    Every row is hashed to 64 bits from its values in column order; the sorted row hashes, behind the names and types of
-    the columns, go through SHA-256. So a file that was rewritten (rows in another order, other compression, line ends
-    or quoting) keeps its fingerprint; a changed value, a row more or less, or a row that stands twice changes it.
+    Every row is hashed to 64 bits from its values in column order; the sorted row hashes, behind the names
+    and types of the columns, go through SHA-256. So a file that was rewritten (rows in another order, other
+    compression, line ends or quoting) keeps its fingerprint; a changed value, a row more or less, or a row
+    that stands twice changes it.
     """
 
     def __init__(self) -> None:

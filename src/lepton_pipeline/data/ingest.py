@@ -32,19 +32,21 @@ def ingest_table(
     Declared columns are looked for as soon as the header is read; for the types see `read_table`.
 
     Args:
-        raw: table files, whose rows are put one below the other; or a table that a catalog entry has loaded (SQL, say).
+        raw: table files, whose rows are put one below the other; or a table that a catalog entry has loaded
+            (SQL, say).
         dataset: declared roles of columns, and the date of which the table is (`as_of`).
         ingestion: how text becomes values.
-        contract: expectations, for the columns they name, and the largest fraction of records that may be broken.
+        contract: expectations, for the columns they name, and the largest fraction of records that may be
+            broken.
         features: columns that are made later and so need not be there.
 
     Returns:
         The table, numbered 0 .. rows - 1 in the order of the raw data, and its record.
 
     Raises:
-        DataError: a file is empty, has only a header, a column twice or bytes that cannot be decoded; files differ in
-            their columns; a declared column is absent; too many records are broken; all rows of a file stand in
-            another one; a declared date cannot be read as a date; the target cannot be learnt.
+        DataError: a file is empty, has only a header, a column twice or bytes that cannot be decoded; files
+            differ in their columns; a declared column is absent; too many records are broken; all rows of a
+            file stand in another one; a declared date cannot be read as a date; the target cannot be learnt.
     """
     needed = declared_columns(dataset, contract, features) | {"ingestion.dates": list(ingestion.dates)}
     source = Source.open(raw, ingestion, needed)
@@ -73,17 +75,18 @@ def read_table(
 ) -> tuple[Rows, Reading]:
     """Read one raw table with a type for every column.
 
-    A text column becomes numbers where every value in it is one, dates where a format is declared, and stays text
-    otherwise. What tells rows apart (ids, groups, categories) becomes numbers only where its text can be had back.
+    A text column becomes numbers where every value in it is one, dates where a format is declared, and stays
+    text otherwise. What tells rows apart (ids, groups, categories) becomes numbers only where its text can be
+    had back.
 
     Args:
         raw: table files, whose rows are put one below the other; or a table that a catalog entry has loaded.
         ingestion: how text becomes values.
         contract: expectations on this table, for the columns they name.
         name: of the table, as `tables.<name>` declares it.
-        dataset: of the vertical; as of its date (`as_of`), rows whose `contract.time` is later are left out. A table
-            without a declared time keeps all its rows: nobody can tell which were there. Columns named as the
-            vertical's ids, groups and categories have these roles here, too.
+        dataset: of the vertical; as of its date (`as_of`), rows whose `contract.time` is later are left out.
+            A table without a declared time keeps all its rows: nobody can tell which were there. Columns
+            named as the vertical's ids, groups and categories have these roles here, too.
         features: of the vertical, for the keys of its windows.
 
     Returns:
@@ -100,7 +103,9 @@ def read_table(
     return table, survey.record()
 
 
-def record_table(labels: pd.DataFrame, prints: TableIdentity, dataset: Dataset, files: list[str]) -> IngestionRecord:
+def record_table(
+    labels: pd.DataFrame, prints: TableIdentity, dataset: Dataset, files: list[str]
+) -> IngestionRecord:
     """Identify the table that a model is made from.
 
     Args:
@@ -115,7 +120,9 @@ def record_table(labels: pd.DataFrame, prints: TableIdentity, dataset: Dataset, 
     known = labels[label_known(labels, dataset)]
     base_rate = round(float(positive_labels(known, dataset).mean()), 6) if len(known) else None
     present = present_of(labels, dataset)
-    return IngestionRecord(**vars(prints), base_rate=base_rate, present=present, since=dataset.since, files=files)
+    return IngestionRecord(
+        **vars(prints), base_rate=base_rate, present=present, since=dataset.since, files=files
+    )
 
 
 def key_columns(dataset: Dataset | None, contract: Contract, features: Features) -> set[str]:

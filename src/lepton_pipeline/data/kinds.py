@@ -16,9 +16,9 @@ class Kinds:
     """What was found of the columns of a table.
 
     Attributes:
-        of: kind by column: "whole" (int64), "number" (float64), "single" (float32), "unsigned" (uint64), the two of
-            whole numbers beyond 2^53 with missing values ("whole or missing", "unsigned or missing"), "text", "empty"
-            (no value), "truth", "truth or missing", "date", or "date in ZONE".
+        of: kind by column: "whole" (int64), "number" (float64), "single" (float32), "unsigned" (uint64), the
+            two of whole numbers beyond 2^53 with missing values ("whole or missing", "unsigned or missing"),
+            "text", "empty" (no value), "truth", "truth or missing", "date", or "date in ZONE".
         rows: number of rows.
         missing: by column, number of rows without a value.
         notes: by column, sentences on what was decided where the values left a choice.
@@ -63,6 +63,11 @@ def find_kinds(blocks: Iterable[Any], ingestion: Ingestion, wanted: Wanted | Non
 
 def said_kind(kind: str) -> str:
     """A kind in words for people."""
-    words = {"single": "number", "unsigned": "whole number", "whole": "whole number", "truth": "true or false"}
+    words = {
+        "single": "number",
+        "unsigned": "whole number",
+        "whole": "whole number",
+        "truth": "true or false",
+    }
     plain = kind.removesuffix(" or missing")
     return words.get(plain, "no value" if kind == "empty" else kind)

@@ -23,15 +23,16 @@ def positive_labels(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
 
     Args:
         table: rows of the vertical; needs the target column.
-        dataset: names the target and its positive value, or the condition that is true for the positive class.
+        dataset: names the target and its positive value, or the condition that is true for the positive
+            class.
 
     Returns:
-        One int8 per row, 1 for the positive class, indexed as `table`. A missing target counts as 0; where a condition
-        is declared, one that asks `is_missing` may decide otherwise.
+        One int8 per row, 1 for the positive class, indexed as `table`. A missing target counts as 0; where a
+        condition is declared, one that asks `is_missing` may decide otherwise.
 
     Raises:
-        DataError: the target holds one class only, or, where a positive value is declared, not exactly one other; the
-            message lists what it holds. The condition cannot be computed, or is none.
+        DataError: the target holds one class only, or, where a positive value is declared, not exactly one
+            other; the message lists what it holds. The condition cannot be computed, or is none.
     """
     if dataset.positive_when is not None:
         return _labels_by_condition(table, dataset, dataset.positive_when)
@@ -75,7 +76,9 @@ def label_missing(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     return missing
 
 
-def label_columns(names: Sequence[str], dataset: Dataset, derive: Mapping[str, str] | None = None) -> list[str]:
+def label_columns(
+    names: Sequence[str], dataset: Dataset, derive: Mapping[str, str] | None = None
+) -> list[str]:
     """The columns that the label, and when it is known, depend on; all where one of them is absent, for the message.
 
     Args:
@@ -100,7 +103,8 @@ def known_labels(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     """The labels as far as they are known at the present, see `label_known`.
 
     Returns:
-        float64, indexed as `table`: 1 for the positive class, 0 for the other, NaN where the label is not known.
+        float64, indexed as `table`: 1 for the positive class, 0 for the other, NaN where the label is not
+        known.
 
     Raises:
         DataError: as `positive_labels`.
@@ -119,7 +123,9 @@ def _labels_by_condition(table: pd.DataFrame, dataset: Dataset, text: str) -> pd
         )
     if truth.nunique() < 2:
         everywhere = "true for every row" if truth.any() else "true for no row"
-        holds = f"holds {_values(table[dataset.target])}" if dataset.target in table else "is not in the table"
+        holds = (
+            f"holds {_values(table[dataset.target])}" if dataset.target in table else "is not in the table"
+        )
         raise DataError(
             f"dataset.positive_when: {text!r} is {everywhere}; target {dataset.target!r} {holds}, and a model needs "
             "rows of both classes. Check dataset.target and dataset.positive_when (texts stand in quotes)."

@@ -150,7 +150,9 @@ class TextLooks:
             others = ", numbers in the others" if numbers else ""
             return [f"text in {odd:,} of {rows:,} rows{others}: {self.shown(kind)}; {remedy}"]
         if self._date_like >= _MOST * present:
-            return [f"texts that look like dates: {self.shown('other')}; declare their format in ingestion.dates"]
+            return [
+                f"texts that look like dates: {self.shown('other')}; declare their format in ingestion.dates"
+            ]
         return []
 
     def shown(self, name: str) -> str:

@@ -18,11 +18,13 @@ from typing import Any, BinaryIO, cast
 from lepton_pipeline.data.suffixes import PARQUET, TEXT, compression_of, kind_of
 from lepton_pipeline.errors import DataError
 
-# Longest line of text, which is held in memory; a value with line breaks may be as long as a block, see `delimited`.
+# Longest line of text, which is held in memory; a value with line breaks may be as long as a block, see
+# `delimited`.
 LONGEST_LINE = 1 << 23
 _BYTES_AT_ONCE = 1 << 16
 _SHOWN = 3
-# What is read whole may unpack to so many bytes, or so many times what is packed: JSON and sheets reach 10 to 30.
+# What is read whole may unpack to so many bytes, or so many times what is packed: JSON and sheets reach 10 to
+# 30.
 _UNPACKED = 1 << 28
 _TIMES = 100
 
@@ -36,9 +38,9 @@ def open_table(fs: Any, path: str, name: str) -> BinaryIO:
         name: of the file; its last suffix says how it is compressed.
 
     Raises:
-        DataError: it is a pipe or a device, or a link that its owner may not follow; a zip archive holds no file, or
-            several. Reading raises one for a line of text that is longer than `LONGEST_LINE`, and for a document that
-            unpacks to a multiple of what is packed.
+        DataError: it is a pipe or a device, or a link that its owner may not follow; a zip archive holds no
+            file, or several. Reading raises one for a line of text that is longer than `LONGEST_LINE`, and
+            for a document that unpacks to a multiple of what is packed.
         OSError: it cannot be opened.
     """
     if "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol):
@@ -52,7 +54,9 @@ def open_table(fs: Any, path: str, name: str) -> BinaryIO:
         # The last suffix of df.parquet.gzip may speak of the pages within.
         if start == b"PAR1" or not packed:
             return stream
-        return io.BytesIO(_bounded(_decompressed(stream, name), name, most=most_unpacked(fs.size(path))).read())
+        return io.BytesIO(
+            _bounded(_decompressed(stream, name), name, most=most_unpacked(fs.size(path))).read()
+        )
     unpacked = _decompressed(stream, name)
     if kind == TEXT:
         return _bounded(unpacked, name, longest_line=LONGEST_LINE)
@@ -88,7 +92,9 @@ def open_zipped(archive: BinaryIO, name: str) -> BinaryIO:
     names = [each for each in packed.namelist() if not each.endswith("/") and not _is_hidden(each)]
     if len(names) != 1:
         shown = ", ".join([repr(each) for each in names[:_SHOWN]] + ["…"] * (len(names) > _SHOWN)) or "none"
-        raise DataError(f"{name} must hold one file, but holds {len(names)} ({shown}); put its tables there unpacked.")
+        raise DataError(
+            f"{name} must hold one file, but holds {len(names)} ({shown}); put its tables there unpacked."
+        )
     return packed.open(names[0])  # type: ignore[return-value]  # it reads bytes, if not as a subclass of BinaryIO
 
 
@@ -112,7 +118,9 @@ def _unpack_zstd(stream: BinaryIO) -> Any:
     return io.BufferedReader(_Readable(CompressedInputStream(stream, "zstd")), _BYTES_AT_ONCE)
 
 
-def _bounded(stream: BinaryIO, name: str, *, longest_line: int | None = None, most: int | None = None) -> BinaryIO:
+def _bounded(
+    stream: BinaryIO, name: str, *, longest_line: int | None = None, most: int | None = None
+) -> BinaryIO:
     return io.BufferedReader(_Bounded(stream, name, longest_line, most), _BYTES_AT_ONCE)
 
 
@@ -182,7 +190,9 @@ def _may_read(user: int, facts: os.stat_result) -> bool:
         person, group = pwd.getpwuid(user), grp.getgrgid(facts.st_gid)
     except KeyError:
         return False
-    return bool(facts.st_mode & stat.S_IRGRP) and (person.pw_gid == facts.st_gid or person.pw_name in group.gr_mem)
+    return bool(facts.st_mode & stat.S_IRGRP) and (
+        person.pw_gid == facts.st_gid or person.pw_name in group.gr_mem
+    )
 
 
 def _seekable(stream: BinaryIO) -> BinaryIO:

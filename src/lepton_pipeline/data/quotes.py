@@ -31,8 +31,8 @@ def check_quotes(
         By column, a doubt: a value of two lines, each of which would be a record. It may be an address.
 
     Raises:
-        DataError: a quote is never closed, text follows a closing quote, or most lines within a record are whole
-            records; with file and lines.
+        DataError: a quote is never closed, text follows a closing quote, or most lines within a record are
+            whole records; with file and lines.
     """
     lines = _Lines(len(names), ingestion.missing)
     suspects: list[tuple[int, int, list[str]]] = []
@@ -116,7 +116,11 @@ class _Lines:
         return bool(lines) and fitting >= needed
 
     def _fits(self, fields: list[str]) -> bool:
-        known = [at for at, count in enumerate(self._numbers) if self._rows > 0 and count >= self._NEARLY * self._rows]
+        known = [
+            at
+            for at, count in enumerate(self._numbers)
+            if self._rows > 0 and count >= self._NEARLY * self._rows
+        ]
         closed = [
             at
             for at, values in enumerate(self._values)

@@ -26,7 +26,8 @@ from lepton_pipeline.system.permissions import refused
 
 _START = 512
 _ROWS_A_BLOCK = 1 << 16
-# How a file of another kind begins -> what it is, and what to do. Long enough that no header of a table begins so.
+# How a file of another kind begins -> what it is, and what to do. Long enough that no header of a table
+# begins so.
 _OTHER_KINDS = {
     b"PK\x03\x04": ("a zip archive or an Excel workbook", "give it a name that ends in .csv.zip or .xlsx"),
     b"\xd0\xcf\x11\xe0": ("an Excel workbook", "save it as .xlsx or CSV and put that there"),
@@ -53,8 +54,8 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
         Names in order, without blanks around them.
 
     Raises:
-        DataError: the file is empty or of another kind (HTML, zip, PDF ..), its names cannot be decoded, one stands
-            twice, or a column has none.
+        DataError: the file is empty or of another kind (HTML, zip, PDF ..), its names cannot be decoded, one
+            stands twice, or a column has none.
     """
     if not file.is_document:
         _refuse_other_kinds(file, ingestion)
@@ -77,15 +78,21 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
             "declare ingestion.encoding (utf-16-le, say)."
         )
     if "" in names:
-        raise DataError(f"{file.name}: column {names.index('') + 1} has no name; name every column in the header.")
+        raise DataError(
+            f"{file.name}: column {names.index('') + 1} has no name; name every column in the header."
+        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         shown = ", ".join(repr(name) for name in twice)
-        raise DataError(f"{file.name} has more than one column named {shown}; rename all but one in the file.")
+        raise DataError(
+            f"{file.name} has more than one column named {shown}; rename all but one in the file."
+        )
     return names
 
 
-def read_rows(file: RawFile, names: list[str], ingestion: Ingestion, limit: int | None = None) -> pd.DataFrame:
+def read_rows(
+    file: RawFile, names: list[str], ingestion: Ingestion, limit: int | None = None
+) -> pd.DataFrame:
     """Read the rows of one file, with the types that the file itself gives them.
 
     Args:
@@ -115,11 +122,13 @@ def read_rows(file: RawFile, names: list[str], ingestion: Ingestion, limit: int 
     return whole
 
 
-def read_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: SetApart | None = None) -> Iterator[Any]:
+def read_blocks(
+    file: RawFile, names: list[str], ingestion: Ingestion, seen: SetApart | None = None
+) -> Iterator[Any]:
     """Read the records of one file, a block of them at a time.
 
-    What is no row of the table is left out: a record with fewer or more fields than the header, one that holds
-    separators only, a header that stands there once more.
+    What is no row of the table is left out: a record with fewer or more fields than the header, one that
+    holds separators only, a header that stands there once more.
 
     Args:
         file: a table file.
@@ -128,8 +137,8 @@ def read_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: Set
         seen: is told what is left out; with it, quotes are held to their rules, too.
 
     Yields:
-        Arrow tables with the columns `names`: strings where the file holds text ("" where a field is empty), the
-        types of the file otherwise; nothing where there is no row.
+        Arrow tables with the columns `names`: strings where the file holds text ("" where a field is empty),
+        the types of the file otherwise; nothing where there is no row.
 
     Raises:
         DataError: the file cannot be read, bytes cannot be decoded, or a quote swallows lines.
@@ -228,7 +237,15 @@ def explained(file: RawFile, ingestion: Ingestion) -> Iterator[None]:
         raise DataError(
             f"ingestion.encoding {encoding!r} is unknown; declare one that Python knows, such as utf-8."
         ) from error
-    except (OSError, EOFError, ValueError, RuntimeError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        lzma.LZMAError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
         if (problem := refused(error)) is not None:
             raise problem from error
         raise DataError(f"{name} cannot be read: {error}; is the file whole?") from error

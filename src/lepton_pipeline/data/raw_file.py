@@ -14,9 +14,11 @@ class RawFile:
     """One table file that has not been opened yet.
 
     Attributes:
-        name: its path relative to the folder that was listed, or the file's name; for messages, and for its kind.
+        name: its path relative to the folder that was listed, or the file's name; for messages, and for its
+            kind.
         open: opens it for reading, decompressed.
-        partitions: columns that its folders give it in the manner of Hive (`key=value/`); None is a missing value.
+        partitions: columns that its folders give it in the manner of Hive (`key=value/`); None is a missing
+            value.
     """
 
     name: str

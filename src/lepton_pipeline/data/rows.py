@@ -101,7 +101,9 @@ class Rows:
             return self.source.iloc[wanted]
         parts = [self.chunk_of(slice(0, 0))]
         start = 0
-        for batch in self._file().iter_batches(batch_size=CHUNK_ROWS, use_threads=False) if len(wanted) else ():
+        for batch in (
+            self._file().iter_batches(batch_size=CHUNK_ROWS, use_threads=False) if len(wanted) else ()
+        ):
             inside = wanted[slice(*np.searchsorted(wanted, [start, start + len(batch)]))]
             if len(inside):
                 parts.append(_frame(batch.take(inside - start)).set_axis(inside))
@@ -149,7 +151,9 @@ class Rows:
         return ParquetFile(self.source, pre_buffer=False)
 
     def _count(self) -> int:
-        return len(self.source) if isinstance(self.source, pd.DataFrame) else int(self._file().metadata.num_rows)
+        return (
+            len(self.source) if isinstance(self.source, pd.DataFrame) else int(self._file().metadata.num_rows)
+        )
 
 
 def held(made: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,5 +210,7 @@ def _write_groups(writer: Any, rows: Any) -> Any:
 def _frame(block: Any) -> pd.DataFrame:
     import pyarrow as pa
 
-    table: pd.DataFrame = (block if isinstance(block, pa.Table) else pa.Table.from_batches([block])).to_pandas()
+    table: pd.DataFrame = (
+        block if isinstance(block, pa.Table) else pa.Table.from_batches([block])
+    ).to_pandas()
     return table

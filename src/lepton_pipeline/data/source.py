@@ -78,7 +78,9 @@ class Known:
         here = slice(start, start + len(block))
         if self.hidden in block.column_names and not self.values[here].all():
             at = block.column_names.index(self.hidden)
-            shown = pc.if_else(pa.array(self.values[here]), block.column(at), pa.scalar(None, block.column(at).type))
+            shown = pc.if_else(
+                pa.array(self.values[here]), block.column(at), pa.scalar(None, block.column(at).type)
+            )
             block = block.set_column(at, self.hidden, shown)
         return block.filter(pa.array(self.rows[here]))
 
@@ -90,7 +92,8 @@ class Source:
     Attributes:
         raw: the files with a header, or the table.
         ingestion: how text becomes values.
-        headers: column names that stand in each file, or in the table; the first one gives the order of the columns.
+        headers: column names that stand in each file, or in the table; the first one gives the order of the
+            columns.
         skipped: `name` and `why` of the files that are left out.
     """
 
@@ -104,13 +107,14 @@ class Source:
         """Look at the headers.
 
         Args:
-            raw: table files, whose rows stand one below the other; or a table that a catalog entry has loaded.
+            raw: table files, whose rows stand one below the other; or a table that a catalog entry has
+                loaded.
             ingestion: separator, encoding and so on.
             needed: column names by what needs them.
 
         Raises:
-            DataError: a column is absent; a header cannot be used, or there is but one column and it holds a separator;
-                files differ in their columns.
+            DataError: a column is absent; a header cannot be used, or there is but one column and it holds a
+                separator; files differ in their columns.
         """
         if isinstance(raw, pd.DataFrame):
             table = _checked_frame(raw, needed)
@@ -194,7 +198,9 @@ class Source:
         if read == 0 and not isinstance(self.raw, pd.DataFrame):
             if seen is not None:
                 self._refuse_broken(seen)
-            raise DataError(f"{', '.join(file.name for file in self.raw)}: only a header, no rows; put data below it.")
+            raise DataError(
+                f"{', '.join(file.name for file in self.raw)}: only a header, no rows; put data below it."
+            )
 
     def _blocks(self, seen: list[SetApart] | None) -> Iterator[Any]:
         if isinstance(self.raw, pd.DataFrame):
@@ -242,7 +248,9 @@ def _headers(
                 raise
             skipped.append({"name": file.name, "why": EMPTY_FILE})
             if len(skipped) == len(raw):
-                raise DataError(f"{', '.join(each.name for each in raw)}: all are empty; put a table there.") from error
+                raise DataError(
+                    f"{', '.join(each.name for each in raw)}: all are empty; put a table there."
+                ) from error
             continue
         _require_separated(file, own)
         names = own + _added(file, own)
@@ -314,7 +322,9 @@ def _checked_frame(raw: pd.DataFrame, needed: dict[str, list[str]]) -> pd.DataFr
     names = [str(name).strip() for name in raw.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(f"the raw table has more than one column named {twice[0]!r}; rename all but one in its query.")
+        raise DataError(
+            f"the raw table has more than one column named {twice[0]!r}; rename all but one in its query."
+        )
     check_columns(names, needed, "the raw table")
     if raw.empty:
         raise DataError("the raw table has no rows; check the source of the vertical's raw catalog entry.")

@@ -36,27 +36,31 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
     """Assign every row to one part, by the declared strategy.
 
     - stratified: at random, with the same share of positive rows in each part.
-    - time: the latest rows are the test, those before it the validation, those before them are trained on; see
-      `_split_by_time` for ties, `dataset.label_delay` and `split.gap`. Nothing is drawn.
-    - group: whole groups at random; of several draws the one that divides both classes most nearly as declared.
-    - time_group: as time; of validation and test only rows of groups that no earlier part holds stay. The fractions
-      are those before that, so the parts become smaller than declared.
+    - time: the latest rows are the test, those before it the validation, those before them are trained on;
+      see `_split_by_time` for ties, `dataset.label_delay` and `split.gap`. Nothing is drawn.
+    - group: whole groups at random; of several draws the one that divides both classes most nearly as
+    declared.
+    - time_group: as time; of validation and test only rows of groups that no earlier part holds stay. The
+      fractions are those before that, so the parts become smaller than declared.
 
     Args:
-        feature_table: rows that kept the contract, with the columns `dataset.time`, `dataset.group` where needed.
+        feature_table: rows that kept the contract, with the columns `dataset.time`, `dataset.group` where
+            needed.
         dataset: names the target, its positive class, time and group, and how long a label takes to be known.
-        split: strategy, fractions of the row count, gap, the seed of a draw, and the most rows that are divided.
+        split: strategy, fractions of the row count, gap, the seed of a draw, and the most rows that are
+            divided.
 
     Returns:
-        Indexed as `feature_table`: `part` ("train", "validation", "test", or "gap" for a row used for nothing) and
-        `label` (int8, 1 for the positive class) and `fold` (int8): where rows are divided at random, training and
-        validation rows lie in folds 0 to 4, divided in the same way; otherwise, and for all other rows, -1.
+        Indexed as `feature_table`: `part` ("train", "validation", "test", or "gap" for a row used for
+        nothing) and `label` (int8, 1 for the positive class) and `fold` (int8): where rows are divided at
+        random, training and validation rows lie in folds 0 to 4, divided in the same way; otherwise, and for
+        all other rows, -1.
 
     Raises:
-        SplitError: a part would lack one of the classes, times are missing or too few, the gap leaves no training
-            rows, or there are fewer groups than parts; with the counts seen and what to change.
-        DataError: the rows hold one class only; the column of times or of groups is absent, the one is not ordered,
-            the other has missing values; a duration does not fit the column of times.
+        SplitError: a part would lack one of the classes, times are missing or too few, the gap leaves no
+            training rows, or there are fewer groups than parts; with the counts seen and what to change.
+        DataError: the rows hold one class only; the column of times or of groups is absent, the one is not
+            ordered, the other has missing values; a duration does not fit the column of times.
     """
     labels = positive_labels(feature_table, dataset)
     if split.rows is not None and split.rows < len(feature_table):
@@ -97,7 +101,9 @@ def _split_stratified(labels: pd.Series, split: Split) -> pd.Series:
             f"with both classes in each; {_REMEDIES['stratified']}."
         )
     rest, test = train_test_split(labels, test_size=wanted["test"], stratify=labels, random_state=split.seed)
-    _, validation = train_test_split(rest, test_size=wanted["validation"], stratify=rest, random_state=split.seed)
+    _, validation = train_test_split(
+        rest, test_size=wanted["validation"], stratify=rest, random_state=split.seed
+    )
     part = pd.Series("train", index=labels.index, dtype="str")
     part.loc[validation.index] = "validation"
     part.loc[test.index] = "test"
@@ -130,15 +136,17 @@ def _split_by_time(times: pd.Series, dataset: Dataset, split: Split) -> pd.Serie
     """Cut the order of time into train, validation and test, from the end.
 
     1. The test starts at the time that makes its share of all rows nearest to `split.test`.
-    2. A row before it is usable if its time + label_delay + gap is at or before the start of the test: only then was
+    2. A row before it is usable if its time + label_delay + gap is at or before the start of the test: only
+    then was
        its label known. The others are "gap".
     3. The validation is the latest usable rows: it starts at the time that makes their number nearest to
        `split.validation` of all rows.
-    4. Usable rows before it whose time + label_delay + gap is at or before its start are trained on; the others are
+    4. Usable rows before it whose time + label_delay + gap is at or before its start are trained on; the
+    others are
        "gap".
 
-    So what the two gaps take is taken from the training rows. Rows of the same time are always in the same part; of
-    two cuts equally near to the wanted one, the later is taken.
+    So what the two gaps take is taken from the training rows. Rows of the same time are always in the same
+    part; of two cuts equally near to the wanted one, the later is taken.
 
     Args:
         times: dates or numbers, none missing.
@@ -193,8 +201,8 @@ def _labelled_at(start: Any, dataset: Dataset, split: Split) -> Any:
 def _split_by_group(groups: pd.Series, labels: pd.Series, split: Split) -> pd.Series:
     """Deal whole groups, in random order, to test, validation and train.
 
-    The groups are shuffled as scikit-learn's `GroupShuffleSplit` does, but cut by their rows, as fractions are of
-    rows, and groups differ in size.
+    The groups are shuffled as scikit-learn's `GroupShuffleSplit` does, but cut by their rows, as fractions
+    are of rows, and groups differ in size.
     """
     codes, names = pd.factorize(groups, sort=True)
     by_class = np.stack([np.bincount(codes[labels == label], minlength=len(names)) for label in (0, 1)])
@@ -275,7 +283,9 @@ def _groups(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
 
 def _column(table: pd.DataFrame, name: str | None, key: str) -> pd.Series:
     if name is None:
-        raise ConfigurationError(f"{key}: required by split.strategy, but not declared; name a column of the table.")
+        raise ConfigurationError(
+            f"{key}: required by split.strategy, but not declared; name a column of the table."
+        )
     check_columns([str(column) for column in table.columns], {key: [name]}, "the table")
     return table[name]
 
@@ -303,7 +313,9 @@ def _require_both_classes(part: pd.Series, labels: pd.Series, split: Split) -> N
     lacking = [name for name in PARTS if positive[name] in (0, rows[name])]
     if lacking:
         name = lacking[0]
-        others = ", ".join(f"{each} {rows[each]:,} rows, {positive[each]:,} positive" for each in PARTS if each != name)
+        others = ", ".join(
+            f"{each} {rows[each]:,} rows, {positive[each]:,} positive" for each in PARTS if each != name
+        )
         raise SplitError(
             f"part {name!r} has {rows[name]:,} rows, {positive[name]:,} of them positive ({others}, "
             f"gap {rows[GAP]:,} rows), but needs rows of both classes; {_REMEDIES[split.strategy]}."

@@ -20,7 +20,8 @@ from lepton_pipeline.parameters.durations import as_timedelta
 _PARAMETERS = ("as_of", "label_delay")
 # Functions that give other values tomorrow; some are written without brackets, as columns are.
 _CHANGING = re.compile(
-    r"now|random|today|(get_)?current_\w+|localtime\w*|transaction_timestamp|(gen_random_)?uuid(v\d)?", re.IGNORECASE
+    r"now|random|today|(get_)?current_\w+|localtime\w*|transaction_timestamp|(gen_random_)?uuid(v\d)?",
+    re.IGNORECASE,
 )
 _WITHOUT_BRACKETS = re.compile(r"current_\w+|localtime\w*", re.IGNORECASE)
 # One thread adds in one order. No Python variable is a table, and no extension is fetched.
@@ -53,7 +54,8 @@ def check_query(text: str, name: str) -> None:
         name: of its file, for the message.
 
     Raises:
-        ConfigurationError: it is no SELECT, has no ORDER BY over columns, or would not give the same table twice.
+        ConfigurationError: it is no SELECT, has no ORDER BY over columns, or would not give the same table
+            twice.
     """
     import duckdb
 
@@ -64,22 +66,25 @@ def check_query(text: str, name: str) -> None:
 def run_query(text: str, tables: Mapping[str, pd.DataFrame], dataset: Dataset, name: str) -> pd.DataFrame:
     """Make one table of several.
 
-    The query sees the tables by their names, no file, no network and no clock. It runs in one thread, so that sums keep
-    their last bit. Times with a zone are on the clock of the tables, or of UTC where these have several.
+    The query sees the tables by their names, no file, no network and no clock. It runs in one thread, so that
+    sums keep their last bit. Times with a zone are on the clock of the tables, or of UTC where these have
+    several.
 
     Args:
-        text: one SELECT that ends in ORDER BY over columns that tell all rows apart. `$as_of` stands for the present
-            (see `Dataset.known_at`), `$label_delay` for `dataset.label_delay`.
+        text: one SELECT that ends in ORDER BY over columns that tell all rows apart. `$as_of` stands for the
+            present (see `Dataset.known_at`), `$label_delay` for `dataset.label_delay`.
         tables: what it may read.
         dataset: gives the parameters.
         name: of its file, for messages.
 
     Returns:
-        The rows in that order, indexed from 0, with the types that pandas' own joins give: whole numbers are int64, or
-        float64 where some are missing (Int64 beyond 2^53); sums of whole numbers are whole numbers; dates have times.
+        The rows in that order, indexed from 0, with the types that pandas' own joins give: whole numbers are
+        int64, or float64 where some are missing (Int64 beyond 2^53); sums of whole numbers are whole numbers;
+        dates have times.
 
     Raises:
-        ConfigurationError: the query cannot be followed, with its line; or its order leaves rows apart by chance.
+        ConfigurationError: the query cannot be followed, with its line; or its order leaves rows apart by
+            chance.
         DataError: it gives no row, or a value that its expressions cannot take.
     """
     import duckdb
@@ -108,8 +113,12 @@ def run_query(text: str, tables: Mapping[str, pd.DataFrame], dataset: Dataset, n
             raise _explained(error, query, tables) from error
     if not len(result):
         counts = ", ".join(f"{table} {len(rows):,}" for table, rows in tables.items())
-        raise DataError(f"{name} gives no row; the tables have rows: {counts}. Look at its joins and its WHERE.")
-    made = pd.DataFrame({column: _plain(result[column], column, zone, name) for column in result.column_names})
+        raise DataError(
+            f"{name} gives no row; the tables have rows: {counts}. Look at its joins and its WHERE."
+        )
+    made = pd.DataFrame(
+        {column: _plain(result[column], column, zone, name) for column in result.column_names}
+    )
     _require_unique(made, keys, name)
     return made.drop(columns=[key for key in keys if key.startswith(_KEY)])
 
@@ -134,11 +143,15 @@ def _parse(connection: Any, text: str, name: str) -> _Query:
     statements = parsed.get("statements", [])
     if len(statements) != 1:
         found = "another statement" if parsed["error"] else f"{len(statements)} queries"
-        raise ConfigurationError(f"{name} holds {found}; write one SELECT .. ORDER BY (WITH may come before it).")
+        raise ConfigurationError(
+            f"{name} holds {found}; write one SELECT .. ORDER BY (WITH may come before it)."
+        )
     node = statements[0]["node"]
     for what in map(_changing, _parts(node)):
         if what:
-            raise ConfigurationError(f"{name}: {what} is another one in every run; use $as_of for the present.")
+            raise ConfigurationError(
+                f"{name}: {what} is another one in every run; use $as_of for the present."
+            )
     (statement,) = connection.extract_statements(text)
     for given in sorted(statement.named_parameters - set(_PARAMETERS)):
         raise ConfigurationError(f"{name}: ${given} is no parameter; there are $as_of and $label_delay.")
@@ -229,7 +242,9 @@ def _keys(query: _Query, columns: list[str]) -> tuple[list[str], str]:
             f"{query.name}: ORDER BY {keys[-1].removeprefix(_KEY)} must be a column of the result; select it, too."
         )
     text = query.text.encode()
-    return keys, (text[:start] + f" {''.join(added)}".encode() + text[start:]).decode() if added else query.text
+    return keys, (
+        text[:start] + f" {''.join(added)}".encode() + text[start:]
+    ).decode() if added else query.text
 
 
 def _quoted(name: str) -> str:
@@ -269,7 +284,8 @@ def _plain(values: Any, column: str, zone: Any, name: str) -> pd.Series:
     if kinds.is_null(values.type):
         values = values.cast(pa.string())
     if not any(
-        check(values.type) for check in (kinds.is_floating, kinds.is_boolean, kinds.is_string, kinds.is_large_string)
+        check(values.type)
+        for check in (kinds.is_floating, kinds.is_boolean, kinds.is_string, kinds.is_large_string)
     ):
         raise ConfigurationError(
             f"{name}: column {column!r} holds values of type {values.type}, of which no feature can be made; give "
@@ -310,14 +326,18 @@ def _explained(error: Exception, query: _Query, tables: Mapping[str, pd.DataFram
     line = re.search(r"^LINE (\d+):", str(error), re.MULTILINE)
     # Within WITH, DuckDB does not always tell the line.
     lines = query.text.splitlines()
-    held = [number for number, each in enumerate(lines, start=1) if named and named[1].lower() in each.lower()]
+    held = [
+        number for number, each in enumerate(lines, start=1) if named and named[1].lower() in each.lower()
+    ]
     number = int(line[1]) if line else next(iter(held), None)
     where = f"{query.name}, line {number}" if number else query.name
     there = f"the tables are {', '.join(tables)}"
     if named:
         close = nearest(named[1], {str(column) for rows in tables.values() for column in rows})
         given = "; ".join(f"{table} has {', '.join(map(str, rows))}" for table, rows in tables.items())
-        return ConfigurationError(f"{where}: no column {named[1]!r}; {f'did you mean {close!r}' if close else given}.")
+        return ConfigurationError(
+            f"{where}: no column {named[1]!r}; {f'did you mean {close!r}' if close else given}."
+        )
     if found := re.match(r"Table with name (.+) does not exist", said):
         close = nearest(found[1], tables)
         hint = f"did you mean {close!r}? " if close else ""
@@ -331,4 +351,6 @@ def _explained(error: Exception, query: _Query, tables: Mapping[str, pd.DataFram
     plain = " ".join(said.split()).rstrip(".!?")
     if isinstance(error, (duckdb.BinderException, duckdb.CatalogException, duckdb.NotImplementedException)):
         return ConfigurationError(f"{where}: {plain}; correct the SQL.")
-    return DataError(f"{where}: {plain}; correct the data, or what the SQL makes of it (TRY_CAST gives NULL instead).")
+    return DataError(
+        f"{where}: {plain}; correct the data, or what the SQL makes of it (TRY_CAST gives NULL instead)."
+    )

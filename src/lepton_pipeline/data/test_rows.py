@@ -8,7 +8,9 @@ from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.parameters import Features
 
 
-def identify_test_rows(feature_table: pd.DataFrame, split: pd.DataFrame, features: Features) -> dict[str, int | str]:
+def identify_test_rows(
+    feature_table: pd.DataFrame, split: pd.DataFrame, features: Features
+) -> dict[str, int | str]:
     """Identify the test rows by their values and labels, as a multiset: their order and index do not count.
 
     Columns that `features` makes are left out, so that runs with other features still compare.

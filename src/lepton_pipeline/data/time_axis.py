@@ -47,8 +47,8 @@ def window_length(
 ) -> float:
     """Length of a window on the axis: as declared, or about a tenth of a time.
 
-    A tenth that is no longer than a few steps is made whole steps, so that windows of monthly rows are not empty in
-    turn; of dates it is made whole days, or hours.
+    A tenth that is no longer than a few steps is made whole steps, so that windows of monthly rows are not
+    empty in turn; of dates it is made whole days, or hours.
 
     Args:
         declared: `monitoring.window`.
@@ -67,10 +67,14 @@ def window_length(
         return tenth if unit is None else round(tenth / unit) * unit
     if isinstance(declared, str) != dates:
         holds = "dates; declare a duration such as 30d" if dates else "numbers; declare a number in its units"
-        raise ConfigurationError(f"monitoring.window: {declared!r} does not fit dataset.time, which holds {holds}.")
+        raise ConfigurationError(
+            f"monitoring.window: {declared!r} does not fit dataset.time, which holds {holds}."
+        )
     length = as_timedelta(declared).total_seconds() if isinstance(declared, str) else float(declared)
     if length <= 0:
-        raise ConfigurationError(f"monitoring.window: {declared!r} is no length; declare a longer one, or nothing.")
+        raise ConfigurationError(
+            f"monitoring.window: {declared!r} is no length; declare a longer one, or nothing."
+        )
     return length
 
 

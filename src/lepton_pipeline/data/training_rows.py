@@ -19,7 +19,8 @@ from lepton_pipeline.parameters.durations import before
 FORMAT, FORMATS = 2, (1, 2)
 DESCRIPTION, HASHES, GROUPS = "training_rows.json", "training_rows.npy", "training_groups.npy"
 _LEARNT_FROM = ("train", "validation")
-# What the hash of rows gives for known ones: a release of pandas that hashes otherwise must not pass unnoticed.
+# What the hash of rows gives for known ones: a release of pandas that hashes otherwise must not pass
+# unnoticed.
 _PROBE = pd.DataFrame({"number": [0.5, 2.0], "text": ["a", "é"]})
 
 
@@ -27,14 +28,14 @@ _PROBE = pd.DataFrame({"number": [0.5, 2.0], "text": ["a", "é"]})
 class TrainingRows:
     """The training and validation rows of a model; no value can be read back.
 
-    Where an id is declared, it alone says which row it is, with the time where one is declared: the inputs and the
-    label of a customer change, and a model has learnt from the customer all the same. Rows without an id, and all rows
-    where none is declared, are recognised by their inputs and their label.
+    Where an id is declared, it alone says which row it is, with the time where one is declared: the inputs
+    and the label of a customer change, and a model has learnt from the customer all the same. Rows without an
+    id, and all rows where none is declared, are recognised by their inputs and their label.
 
     Attributes:
         columns: what is hashed of a row without an id beside its label: "number", "date" or "text" by column.
-        keys: those of them that are hashed exactly; other numbers are rounded to float32, so that a sum that was made
-            again in another order still gives the same row.
+        keys: those of them that are hashed exactly; other numbers are rounded to float32, so that a sum that
+            was made again in another order still gives the same row.
         hashes: one for each row, sorted; a row that stands twice is there twice; uint64 [rows].
         groups: one for each group among the rows, sorted; uint64 [groups], empty where no group is declared.
         until: time of the latest row as text: an ISO date or a number; None where no time is declared.
@@ -49,7 +50,9 @@ class TrainingRows:
     identity: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, table: pd.DataFrame, split: pd.DataFrame, inputs: Iterable[str], dataset: Dataset) -> TrainingRows:
+    def of(
+        cls, table: pd.DataFrame, split: pd.DataFrame, inputs: Iterable[str], dataset: Dataset
+    ) -> TrainingRows:
         """Take the rows that a model learns from.
 
         Args:
@@ -73,9 +76,9 @@ class TrainingRows:
     def learnt(self, table: pd.DataFrame, split: pd.DataFrame) -> pd.Series:
         """Mark the test rows that the model has learnt from.
 
-        A row with an id is marked where a row of the same id (and time) was learnt from. Equal rows without an id
-        cannot be told apart: as many of them as the model has learnt from are looked for among the rows that are not in
-        the test; only what is left over counts as a test row learnt from.
+        A row with an id is marked where a row of the same id (and time) was learnt from. Equal rows without
+        an id cannot be told apart: as many of them as the model has learnt from are looked for among the rows
+        that are not in the test; only what is left over counts as a test row learnt from.
 
         Args:
             table: rows of the vertical now.
@@ -135,10 +138,14 @@ class TrainingRows:
         """
         description: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         if description["format"] not in FORMATS or description["probe"] != _probe():
-            raise DataError("the record of its training rows was made by another version of the project or of pandas")
+            raise DataError(
+                "the record of its training rows was made by another version of the project or of pandas"
+            )
         hashes, groups = (np.load(folder / name, allow_pickle=False) for name in (HASHES, GROUPS))
         identity = tuple(description.get("identity", ()))
-        return cls(description["columns"], description["keys"], hashes, groups, description["until"], identity)
+        return cls(
+            description["columns"], description["keys"], hashes, groups, description["until"], identity
+        )
 
 
 def unseen_rows(
@@ -146,9 +153,10 @@ def unseen_rows(
 ) -> pd.Series:
     """Mark the test rows that a model can be judged on: it has not learnt from them, nor from what they share.
 
-    Not the rows that the model has learnt from. Where the vertical is split by time, only rows that are as much later
-    than the model's last one as the split keeps test rows from training rows: the label of that last row was known when
-    they came. Where it is split by group, only rows of groups that the model has not learnt from.
+    Not the rows that the model has learnt from. Where the vertical is split by time, only rows that are as
+    much later than the model's last one as the split keeps test rows from training rows: the label of that
+    last row was known when they came. Where it is split by group, only rows of groups that the model has not
+    learnt from.
 
     Args:
         known: what the model has learnt from.
@@ -205,7 +213,11 @@ def _named(table: pd.DataFrame, identity: tuple[str, ...]) -> pd.Series:
 
 
 def _hash(
-    table: pd.DataFrame, labels: pd.Series, columns: Iterable[str], keys: Iterable[str], identity: tuple[str, ...]
+    table: pd.DataFrame,
+    labels: pd.Series,
+    columns: Iterable[str],
+    keys: Iterable[str],
+    identity: tuple[str, ...],
 ) -> np.ndarray:
     """64 bits for each row, of its values whatever their types are in memory."""
     named = _named(table, identity).to_numpy()

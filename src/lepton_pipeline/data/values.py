@@ -139,7 +139,9 @@ def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
 
 def _array(values: Any) -> Any:
     """An array of numpy's own that can be written to."""
-    return np.array(values.to_numpy(zero_copy_only=False) if hasattr(values, "buffers") else values.to_numpy())
+    return np.array(
+        values.to_numpy(zero_copy_only=False) if hasattr(values, "buffers") else values.to_numpy()
+    )
 
 
 def _text_numbers(column: Any, kind: str, ingestion: Ingestion) -> Any:
@@ -184,7 +186,9 @@ def _dates(column: Any, name: str, zone: str | None, ingestion: Ingestion, start
         # Nanoseconds are cut off; seconds may lie beyond what microseconds reach.
         instants = values.cast(wanted, safe=getattr(values.type, "unit", "") != "ns")
     except pa.ArrowInvalid as error:
-        raise DataError(f"column {name!r} holds dates beyond the year 290,000: {error}; correct them.") from error
+        raise DataError(
+            f"column {name!r} holds dates beyond the year 290,000: {error}; correct them."
+        ) from error
     dates = pd.Series(instants.to_pandas()).dt.as_unit("us")
     return dates if zone is None else in_zone(dates, zone)
 
@@ -197,7 +201,9 @@ def dates_of(column: pd.Series, name: str, zone: str | None, ingestion: Ingestio
     """
     layout = ingestion.dates[name]
     try:
-        dates = read_dates(column, layout, or_iso=True, zone=zone, latest_year=ingestion.two_digit_years.get(name))
+        dates = read_dates(
+            column, layout, or_iso=True, zone=zone, latest_year=ingestion.two_digit_years.get(name)
+        )
         codes = date_codes(ingestion.missing, layout)
         return dates.mask(dates.dt.tz_localize(None).isin(codes)) if codes else dates
     except ValueError as error:

@@ -28,11 +28,12 @@ def read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
         content: of the file.
 
     Returns:
-        A pyarrow.Table; a column's type is that of its cells, or else text. Without any cell it has no column.
+        A pyarrow.Table; a column's type is that of its cells, or else text. Without any cell it has no
+        column.
 
     Raises:
-        DataError: it cannot be read, several sheets hold data, a column has no name, a formula no value, or openpyxl is
-            not installed.
+        DataError: it cannot be read, several sheets hold data, a column has no name, a formula no value, or
+            openpyxl is not installed.
     """
     try:
         from openpyxl import load_workbook
@@ -131,7 +132,9 @@ def _column(cells: Sequence[Any], decimal: str) -> Any:
         return pa.array(values, pa.bool_())
     dates = [_moment(cell.value) for cell in present if isinstance(cell.value, dt.date)]
     dates_only = all(date.time() == dt.time() for date in dates)
-    return pa.array([None if cell is None else _cell_text(cell, dates_only, decimal) for cell in cells], pa.string())
+    return pa.array(
+        [None if cell is None else _cell_text(cell, dates_only, decimal) for cell in cells], pa.string()
+    )
 
 
 def _moment(value: dt.date) -> dt.datetime:
@@ -175,7 +178,10 @@ def _require_computed(name: str, title: str, content: bytes, rows: list[tuple[in
         values = load_workbook(io.BytesIO(content), read_only=True, data_only=True)[title]
         values.reset_dimensions()
         texts = {
-            cell.coordinate for row in values.iter_rows() for cell in row if getattr(cell, "data_type", "") == "str"
+            cell.coordinate
+            for row in values.iter_rows()
+            for cell in row
+            if getattr(cell, "data_type", "") == "str"
         }
         sheet = load_workbook(io.BytesIO(content), read_only=True)[title]
         sheet.reset_dimensions()
@@ -196,7 +202,9 @@ def _require_computed(name: str, title: str, content: bytes, rows: list[tuple[in
 
 def _has_formulas(content: bytes) -> bool:
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
-        sheets = [each for each in packed.namelist() if each.startswith("xl/worksheets/") and each.endswith(".xml")]
+        sheets = [
+            each for each in packed.namelist() if each.startswith("xl/worksheets/") and each.endswith(".xml")
+        ]
         return any(b"<f>" in (text := packed.read(each)) or b"<f " in text for each in sheets)
 
 

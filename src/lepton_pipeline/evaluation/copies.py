@@ -30,7 +30,8 @@ def measure_copies(
 ) -> dict[str, Any]:
     """Measure the AUC without copies, and without rows of entities that the model has learnt from.
 
-    Copies are left out together with test rows that have the same inputs as a row that was learnt from, whatever their
+    Copies are left out together with test rows that have the same inputs as a row that was learnt from,
+    whatever their
     outcome: to leave out only those whose outcome agrees would count against the model.
 
     Args:
@@ -41,11 +42,11 @@ def measure_copies(
         units: as `find_units` returns them; None: rows are independent.
 
     Returns:
-        What was counted, and: `auc` (of all test rows, with its interval); in `copies` the `share` of the test rows,
-        `without` and `decide`: whether there are more than twice as many as by chance, those beyond are more than 1 %
-        of the test rows, and the AUC without them falls below the interval, if there is one, or cannot be measured as
-        they are most of a class; `without` in every entity. That holds the `rows` and `positives` that are left and
-        their `auc`, a figure as `evaluate` has them, or None.
+        What was counted, and: `auc` (of all test rows, with its interval); in `copies` the `share` of the
+        test rows, `without` and `decide`: whether there are more than twice as many as by chance, those
+        beyond are more than 1 % of the test rows, and the AUC without them falls below the interval, if there
+        is one, or cannot be measured as they are most of a class; `without` in every entity. That holds the
+        `rows` and `positives` that are left and their `auc`, a figure as `evaluate` has them, or None.
     """
     test = scores.loc[copy_marks.index, ["label", "model"]]
     sample, model = Sample.of(test["label"], units), test["model"].to_numpy()
@@ -80,8 +81,8 @@ def enforce_copies(copies: dict[str, Any], split: Split) -> None:
         split: whether they are allowed.
 
     Raises:
-        DataError: the AUC without them falls out of its interval, and `split.copies` is "stop"; with counts, both
-            figures, an example and the remedies.
+        DataError: the AUC without them falls out of its interval, and `split.copies` is "stop"; with counts,
+            both figures, an example and the remedies.
     """
     found = copies["copies"]
     if found["decide"] and split.copies == "stop":
@@ -100,7 +101,8 @@ def _without(sample: Sample, model: np.ndarray, left_out: Mask) -> dict[str, Any
     left = [counts["rows"] - counts["positives"], counts["positives"]]
     # What is left of a small test says as much as the test, unless most of a class is gone.
     enough = all(
-        now and (now >= FEWEST_OF_A_CLASS or 2 * now >= all_of) for now, all_of in zip(left, before, strict=True)
+        now and (now >= FEWEST_OF_A_CLASS or 2 * now >= all_of)
+        for now, all_of in zip(left, before, strict=True)
     )
     if not enough:
         return {**counts, "auc": None}

@@ -20,7 +20,9 @@ def say_found(found: dict[str, Any]) -> list[str]:
         said.append(f"copies: {count_copies(found)}; {deduplicate(found)}.")
     elif say_repeated(found):
         said.append(f"copies: {count_repeated(found)}.")
-    return said + [f"entities: {count_entity(found, each)}; {keep_together(each)}." for each in found["entities"]]
+    return said + [
+        f"entities: {count_entity(found, each)}; {keep_together(each)}." for each in found["entities"]
+    ]
 
 
 def said_copies(copies: dict[str, Any]) -> list[tuple[str, str]]:

@@ -125,8 +125,8 @@ def measure_costs(
 ) -> Costs:
     """Measure on the test rows what it costs, for 1,000 cases, to decide by the model, by a baseline or by none.
 
-    Intervals are 95 % bootstrap intervals over resamples drawn as in `evaluate`, their base rate with them. Costs are
-    compared resample by resample, so that chance which hits both sides cancels.
+    Intervals are 95 % bootstrap intervals over resamples drawn as in `evaluate`, their base rate with them.
+    Costs are compared resample by resample, so that chance which hits both sides cancels.
 
     Args:
         scores: as `evaluate` takes them.
@@ -153,7 +153,9 @@ def measure_costs(
         priced = _Priced.of(test, _decisions(test, metrics), decided, outcome_costs, evaluation, units)
         policies, saving = priced.policies(), priced.saving()
         outcomes = [replace(each, cost=cost) for each, cost in zip(outcomes, priced.cuts(), strict=True)]
-    what_if, curve, limited = (list(islice(each, len(of))) for each, of in zip(repeat(iter(outcomes)), cuts.values()))
+    what_if, curve, limited = (
+        list(islice(each, len(of))) for each, of in zip(repeat(iter(outcomes)), cuts.values())
+    )
     return Costs(
         declared=declared,
         unit=evaluation.costs.unit if evaluation.costs else "",
@@ -210,7 +212,9 @@ class _Priced:
         return cls(list(decisions), values[0], np.concatenate([values[:0], *drawn]), sample)
 
     def policies(self) -> dict[str, Estimate]:
-        return {name: self._figure(self.values, self.resampled, place) for place, name in enumerate(self.names)}
+        return {
+            name: self._figure(self.values, self.resampled, place) for place, name in enumerate(self.names)
+        }
 
     def saving(self) -> dict[str, Estimate]:
         less, resampled = self.values - self.values[0], self.resampled - self.resampled[:, :1]
@@ -240,7 +244,10 @@ def _what_if_thresholds(probabilities: np.ndarray, threshold: float) -> list[flo
 
 def _curve_thresholds(probabilities: np.ndarray, threshold: float) -> list[float]:
     """Thresholds in even steps, and more where the scores are."""
-    even, dense = np.linspace(0, 1, _CURVE_STEPS + 1), np.quantile(probabilities, np.linspace(0, 1, _CURVE_STEPS + 1))
+    even, dense = (
+        np.linspace(0, 1, _CURVE_STEPS + 1),
+        np.quantile(probabilities, np.linspace(0, 1, _CURVE_STEPS + 1)),
+    )
     return [float(each) for each in np.unique(np.concatenate([even, dense, [threshold]]))]
 
 

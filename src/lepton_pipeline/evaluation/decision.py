@@ -17,7 +17,8 @@ class Check:
         name: of the check.
         passed: whether it holds.
         text: what was found, in one sentence.
-        value: the figure, with `low` and `high` of its 95 % interval; `approximate` where that is drawn from few.
+        value: the figure, with `low` and `high` of its 95 % interval; `approximate` where that is drawn from
+            few.
         limit: what the figure was held to.
         rows: on which it was measured.
         next: what to do where the check failed.

@@ -16,8 +16,8 @@ from lepton_pipeline.statistics.two_samples import chi_square, holm, missing_tes
 PSI_BOUND = 0.1
 LEVEL = 0.05
 _BINS = 10
-# A level with fewer rows than this in either part, were both alike, is counted among the others: cells that small make
-# the chi-square approximation wrong (Cochran 1954) and the PSI noise.
+# A level with fewer rows than this in either part, were both alike, is counted among the others: cells that
+# small make the chi-square approximation wrong (Cochran 1954) and the PSI noise.
 _FEWEST = 5
 _SMALLEST_SHARE = 0.01
 _SHOWN_LEVELS = 10
@@ -51,8 +51,8 @@ def measure_drift(feature_table: pd.DataFrame, split: pd.DataFrame, encoder: Enc
         encoder: knows the columns and their kinds.
 
     Returns:
-        `columns` as `compare_rows` returns them, `rows_train`, `rows_test`, and what a flag means: `psi_bound` and
-        `level`.
+        `columns` as `compare_rows` returns them, `rows_train`, `rows_test`, and what a flag means:
+        `psi_bound` and `level`.
     """
     train, test = (feature_table.loc[split.index[split["part"] == part]] for part in ("train", "test"))
     return {
@@ -67,13 +67,15 @@ def measure_drift(feature_table: pd.DataFrame, split: pd.DataFrame, encoder: Enc
 def compare_rows(train: pd.DataFrame, other: pd.DataFrame, encoder: Encoder) -> list[dict[str, Any]]:
     """Compare any rows with training rows, column by column.
 
-    Numbers are compared by the two-sample Kolmogorov-Smirnov test, categories by the chi-square test of homogeneity,
-    and missing values by the chi-square test of their two rates. The p-value of a column is that of its most surprising
-    test, times the number of its tests; those of all columns are corrected by Holm's method (1979), which needs no
-    independence: columns of one table are correlated. The tests take rows for independent, so rows that follow each
-    other closely in time surprise them too easily; therefore a column is flagged only if the population stability index
-    (PSI: sum of (q - p) ln(q / p) over bins, half a row added to each) is beyond `PSI_BOUND`, too. Bins are tenths of
-    the training values, or levels with at least 1 % of the rows and one for all others; missing values have their own.
+    Numbers are compared by the two-sample Kolmogorov-Smirnov test, categories by the chi-square test of
+    homogeneity, and missing values by the chi-square test of their two rates. The p-value of a column is that
+    of its most surprising test, times the number of its tests; those of all columns are corrected by Holm's
+    method (1979), which needs no
+    independence: columns of one table are correlated. The tests take rows for independent, so rows that
+    follow each other closely in time surprise them too easily; therefore a column is flagged only if the
+    population stability index (PSI: sum of (q - p) ln(q / p) over bins, half a row added to each) is beyond
+    `PSI_BOUND`, too. Bins are tenths of the training values, or levels with at least 1 % of the rows and one
+    for all others; missing values have their own.
 
     Args:
         train: rows the encoder was fitted on, or others like them.
@@ -81,8 +83,9 @@ def compare_rows(train: pd.DataFrame, other: pd.DataFrame, encoder: Encoder) -> 
         encoder: the columns to compare, and their kinds.
 
     Returns:
-        A dict for each column, in the encoder's order: `column`, `kind`, `statistic`, `p_value` (corrected), `psi`,
-        `missing_train` and `missing_test` (shares of the rows), `new_levels` (at most ten texts), `flagged`.
+        A dict for each column, in the encoder's order: `column`, `kind`, `statistic`, `p_value` (corrected),
+        `psi`, `missing_train` and `missing_test` (shares of the rows), `new_levels` (at most ten texts),
+        `flagged`.
     """
     compared = [_compare(column, train[column.name], other[column.name]) for column in encoder.columns]
     surprise = holm([min(1.0, min(each.p_values) * len(each.p_values)) for each in compared])
@@ -126,14 +129,18 @@ def _compare_numbers(train: np.ndarray, other: np.ndarray) -> _Comparison:
     if len(known):
         edges = np.unique(np.quantile(known, np.arange(1, _BINS) / _BINS, method="inverted_cdf"))
     counts = [
-        np.append(np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1), len(rows) - len(values))
+        np.append(
+            np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1), len(rows) - len(values)
+        )
         for values, rows in ((known, train), (known_other, other))
     ]
     return _Comparison("number", statistic, p_values + missing_test(*counts), (counts[0], counts[1]), [])
 
 
 def _compare_categories(train: pd.Series, other: pd.Series) -> _Comparison:
-    counts = pd.DataFrame({"train": train.value_counts(), "other": other.value_counts()}).fillna(0).sort_index()
+    counts = (
+        pd.DataFrame({"train": train.value_counts(), "other": other.value_counts()}).fillna(0).sort_index()
+    )
     rows = counts.sum()
     pooled = pool_levels(counts)
     new = counts[counts["train"] == 0].sort_values("other", ascending=False, kind="stable")

@@ -40,15 +40,16 @@ def explain_model(
 ) -> dict[str, Any]:
     """Explain a model on test rows.
 
-    Importance is what the AUC falls by when the values of a raw column change places among the rows (Breiman, "Random
-    forests", 2001, section 10; Fisher, Rudin and Dominici, "All models are wrong, but many are useful", JMLR 2019), so
-    that what is derived from the column changes with it; the mean over several permutations. Its 95 % interval is that
-    of a difference of correlated AUCs (DeLong et al., "Comparing the areas under two or more correlated receiver
-    operating characteristic curves", Biometrics 1988), by the placements of rows averaged over the permutations: it
-    holds for the model as trained, and for chance in test rows and permutations.
+    Importance is what the AUC falls by when the values of a raw column change places among the rows (Breiman,
+    "Random forests", 2001, section 10; Fisher, Rudin and Dominici, "All models are wrong, but many are
+    useful", JMLR 2019), so that what is derived from the column changes with it; the mean over several
+    permutations. Its 95 % interval is that of a difference of correlated AUCs (DeLong et al., "Comparing the
+    areas under two or more correlated receiver operating characteristic curves", Biometrics 1988), by the
+    placements of rows averaged over the permutations: it holds for the model as trained, and for chance in
+    test rows and permutations.
 
-    An effect is the mean probability of the rows if all had one value in a column (partial dependence: Friedman,
-    "Greedy function approximation", 2001, section 8.2), with the 95 % interval of that mean.
+    An effect is the mean probability of the rows if all had one value in a column (partial dependence:
+    Friedman, "Greedy function approximation", 2001, section 8.2), with the 95 % interval of that mean.
 
     Args:
         artefact: scores raw rows.
@@ -58,16 +59,19 @@ def explain_model(
         units: as `find_units` returns them, for the intervals of importance; None: rows are independent.
 
     Returns:
-        `metric`; `rows` looked at; `auc` of the model on them; `permutations`; `importance` by column, the largest
-        first; `effects` of the most important columns, dates left out: for a number some of its values in ascending
-        order, for a category the most frequent, and "missing" where that occurs; `reference`, the typical row that
-        reasons are told against; `examples`, some rows with their reasons (see `Artefact.explain`), each a `case`.
+        `metric`; `rows` looked at; `auc` of the model on them; `permutations`; `importance` by column, the
+        largest first; `effects` of the most important columns, dates left out: for a number some of its
+        values in ascending order, for a category the most frequent, and "missing" where that occurs;
+        `reference`, the typical row that reasons are told against; `examples`, some rows with their reasons
+        (see `Artefact.explain`), each a `case`.
     """
     generator = np.random.default_rng(evaluation.seed)
     chosen = _draw_rows(split, evaluation.explained_rows, generator)
     rows, labels = feature_table.loc[chosen, list(artefact.inputs)], split.loc[chosen, "label"].to_numpy()
     probability = artefact.predict(rows)["probability"].to_numpy()
-    importance = _importance(artefact, rows, Sample.of(split.loc[chosen, "label"], units), probability, generator)
+    importance = _importance(
+        artefact, rows, Sample.of(split.loc[chosen, "label"], units), probability, generator
+    )
     kinds = {each["column"]: _kind(artefact, rows[each["column"]]) for each in importance}
     main = [column for column, kind in kinds.items() if kind != "date"][:_COLUMNS]
     return {
@@ -77,7 +81,11 @@ def explain_model(
         "permutations": PERMUTATIONS,
         "importance": importance,
         "effects": [
-            {"column": column, "kind": kinds[column], "points": _effect(artefact, rows, column, kinds[column])}
+            {
+                "column": column,
+                "kind": kinds[column],
+                "points": _effect(artefact, rows, column, kinds[column]),
+            }
             for column in main
         ],
         "reference": {column: show(value) for column, value in artefact.reference.items()},
@@ -99,7 +107,11 @@ def _draw_rows(split: pd.DataFrame, count: int, generator: np.random.Generator) 
 
 
 def _importance(
-    artefact: Artefact, rows: pd.DataFrame, sample: Sample, probability: Floats, generator: np.random.Generator
+    artefact: Artefact,
+    rows: pd.DataFrame,
+    sample: Sample,
+    probability: Floats,
+    generator: np.random.Generator,
 ) -> list[dict[str, Any]]:
     labels = sample.labels
     before = placements(probability, labels)
@@ -110,7 +122,9 @@ def _importance(
         moved = _with_column(copies, str(column), rows[column].iloc[places].array)
         scores = artefact.predict(moved)["probability"].to_numpy().reshape(PERMUTATIONS, len(rows))
         after = [placements(each, labels) for each in scores]
-        positives, negatives = (before[side] - np.mean([each[side] for each in after], axis=0) for side in (0, 1))
+        positives, negatives = (
+            before[side] - np.mean([each[side] for each in after], axis=0) for side in (0, 1)
+        )
         falls = (positives, negatives)
         value, reach = float(falls[0].mean()), _reach(falls, sample)
         found.append({"column": str(column), "value": value, "low": value - reach, "high": value + reach})
@@ -129,7 +143,11 @@ def _kind(artefact: Artefact, column: pd.Series) -> str:
         return "date"
     numeric = {each.name for each in artefact.encoder.columns if isinstance(each, NumericColumn)}
     plain = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
-    return "number" if plain and (column.name in numeric or column.name not in artefact.encoder.inputs) else "category"
+    return (
+        "number"
+        if plain and (column.name in numeric or column.name not in artefact.encoder.inputs)
+        else "category"
+    )
 
 
 def _effect(artefact: Artefact, rows: pd.DataFrame, column: str, kind: str) -> list[dict[str, Any]]:

@@ -57,7 +57,8 @@ def check_bounds(metrics: Metrics, gate: Gate) -> list[Check]:
             if limit is not None
         ]
     return [
-        _hold(f"bound {metric}", metric, metrics.model[metric], (key, limit, end)) for metric, key, limit, end in bounds
+        _hold(f"bound {metric}", metric, metrics.model[metric], (key, limit, end))
+        for metric, key, limit, end in bounds
     ]
 
 
@@ -138,7 +139,9 @@ def check_baseline(
         first: whether there is no champion; then only a model that is shown to be worse is refused.
     """
     test = scores[scores["part"] == "test"]
-    difference = paired_differences(test, "model", baseline, metrics.thresholds, evaluation, units)[gate.metric]
+    difference = paired_differences(test, "model", baseline, metrics.thresholds, evaluation, units)[
+        gate.metric
+    ]
     limit = 0.0 - gate.baseline_margin
     may_be, is_worse = (end < limit for end in difference.ends)
     passed = not (is_worse if first else may_be)
@@ -175,11 +178,15 @@ def check_champion(
     """
     if problem := too_few(rows["label"], units):
         return replace(incomparable(version, problem), rows=len(rows))
-    difference = paired_differences(rows, "challenger", "champion", thresholds, evaluation, units)[gate.metric]
+    difference = paired_differences(rows, "challenger", "champion", thresholds, evaluation, units)[
+        gate.metric
+    ]
     limit = 0.0 - gate.margin
     passed = difference.ends[0] > limit
     doubt = "" if passed else f", so it is not above {limit:g} beyond doubt"
-    text = f"{gate.metric} is {above(difference)} champion version {version} on {len(rows):,} rows {new}{doubt}"
+    text = (
+        f"{gate.metric} is {above(difference)} champion version {version} on {len(rows):,} rows {new}{doubt}"
+    )
     return _with_figure(Check("champion", passed, text, limit=limit, rows=len(rows)), difference)
 
 
@@ -243,7 +250,9 @@ def _ahead(metrics: Metrics, gate: Gate) -> str:
 def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
     """Name the strongest baseline of a refused model, where it is another one than the one that decides."""
     figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
-    best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default=baseline)
+    best = max(
+        (name for name in figures if name not in OWN), key=lambda name: figures[name], default=baseline
+    )
     if best == baseline or figures[best] <= figures["model"]:
         return ""
     far_ahead = best == LINEAR and figures[best] - figures.get(baseline, figures["model"]) >= _FAR_AHEAD

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 
-# Of the rarer class: with fewer cases nothing is said of chance, with fewer than the second number it is a rough guess.
+# Of the rarer class: with fewer cases nothing is said of chance, with fewer than the second number it is a
+# rough guess.
 FEWEST_CASES, MANY_CASES = 10, 50
 # Groups or blocks: with one nothing is known of chance, and few tell little of how they differ.
 FEWEST_UNITS, MANY_UNITS = 2, 30

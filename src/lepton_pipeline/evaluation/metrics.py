@@ -31,18 +31,18 @@ def evaluate(
 ) -> Metrics:
     """Choose every model's threshold on the validation rows and measure it on the test rows.
 
-    Intervals have a level of 95 %. Rows of one group, and rows whose labels overlap in time, are drawn together (see
-    `resampling_units`). That of `auc` is after DeLong (see `auc_interval`), the others are bootstrap intervals (see
-    `Sample`): the base rate varies from draw to draw, so they hold for other rows of the same kind, and for the model
-    as trained: the chance in training is not in them. Noise can only raise `ece`, and a resample adds noise, so its
-    resamples are shifted back by their bias (Efron and Tibshirani 1993, chapter 10); its interval is still the least
-    exact, and rarely reaches 0.
+    Intervals have a level of 95 %. Rows of one group, and rows whose labels overlap in time, are drawn
+    together (see `resampling_units`). That of `auc` is after DeLong (see `auc_interval`), the others are
+    bootstrap intervals (see `Sample`): the base rate varies from draw to draw, so they hold for other rows of
+    the same kind, and for the model as trained: the chance in training is not in them. Noise can only raise
+    `ece`, and a resample adds noise, so its resamples are shifted back by their bias (Efron and Tibshirani
+    1993, chapter 10); its interval is still the least exact, and rarely reaches 0.
 
     The threshold has the least cost on the validation rows where costs are declared, else the best F1.
 
     Args:
-        scores: validation and test rows; columns `part`, `label` (0 or 1) and one probability column for each model,
-            of which one is `model`; `uncalibrated` is what `model` was before its calibration.
+        scores: validation and test rows; columns `part`, `label` (0 or 1) and one probability column for each
+            model, of which one is `model`; `uncalibrated` is what `model` was before its calibration.
         evaluation: number of resamples and their seed.
         outcome_costs: as `price_outcomes` returns them; without columns, the best F1 decides.
         units: as `find_units` returns them; None: rows are independent.
@@ -119,7 +119,9 @@ def resample(
         for weights in sample.weights(evaluation)
     ]
     return {
-        model: {metric: np.concatenate([chunk[model][metric] for chunk in chunks]) for metric in chunks[0][model]}
+        model: {
+            metric: np.concatenate([chunk[model][metric] for chunk in chunks]) for metric in chunks[0][model]
+        }
         for model in thresholds
     }
 

@@ -25,16 +25,20 @@ def price_outcomes(feature_table: pd.DataFrame, split: pd.DataFrame, evaluation:
         `true_negative` (float64); without a column where no costs are declared.
 
     Raises:
-        DataError: a column of amounts is absent, holds no numbers, or lacks a value; or the amounts make the same
-            decision best for every row of a class, so that there is nothing to decide.
+        DataError: a column of amounts is absent, holds no numbers, or lacks a value; or the amounts make the
+            same decision best for every row of a class, so that there is nothing to decide.
     """
     rows = split.index[split["part"].isin(["validation", "test"])]
     costs = evaluation.costs
     if costs is None:
         return pd.DataFrame(index=rows)
     declared = {outcome: getattr(costs, outcome) for outcome in OUTCOMES}
-    columns = {f"evaluation.costs.{outcome}": cost for outcome, cost in declared.items() if isinstance(cost, str)}
-    check_columns(list(map(str, feature_table.columns)), {key: [name] for key, name in columns.items()}, "the table")
+    columns = {
+        f"evaluation.costs.{outcome}": cost for outcome, cost in declared.items() if isinstance(cost, str)
+    }
+    check_columns(
+        list(map(str, feature_table.columns)), {key: [name] for key, name in columns.items()}, "the table"
+    )
     for key, name in columns.items():
         _refuse_no_amounts(feature_table.loc[rows, name], key)
     priced = pd.DataFrame(
@@ -74,7 +78,9 @@ def _refuse_no_amounts(amounts: pd.Series, key: str) -> None:
         )
     wrong = amounts[~np.isfinite(amounts.to_numpy(dtype="float64", na_value=np.nan))]
     if len(wrong):
-        shown = ", ".join(f"{'missing' if pd.isna(value) else value} (row {row})" for row, value in wrong[:5].items())
+        shown = ", ".join(
+            f"{'missing' if pd.isna(value) else value} (row {row})" for row, value in wrong[:5].items()
+        )
         raise DataError(
             f"{key}: column {amounts.name!r} has no amount in {len(wrong):,} of {len(amounts):,} validation and test "
             f"rows, e.g. {shown}; quarantine such rows in the contract, or fill them in a derived column "

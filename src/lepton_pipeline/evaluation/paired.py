@@ -12,7 +12,8 @@ from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate
 
-# Noise raises it for both models, more where there is less of it to find; a difference of two has no honest interval.
+# Noise raises it for both models, more where there is less of it to find; a difference of two has no honest
+# interval.
 _WITHOUT_INTERVAL = "ece"
 
 
@@ -26,9 +27,9 @@ def paired_differences(
 ) -> dict[str, Estimate]:
     """Measure two models on the same rows and the same resamples of them, and take the differences.
 
-    A row that is hard for one model is mostly hard for the other, too. Where both are measured on the same resample,
-    that cancels out, and the interval of the difference is much narrower than the two intervals suggest. It is a 95 %
-    bootstrap interval (see `Sample`).
+    A row that is hard for one model is mostly hard for the other, too. Where both are measured on the same
+    resample, that cancels out, and the interval of the difference is much narrower than the two intervals
+    suggest. It is a 95 % bootstrap interval (see `Sample`).
 
     Args:
         rows: `label` (0 or 1, both occur) and the columns `one` and `other` with probabilities.
@@ -36,7 +37,8 @@ def paired_differences(
         other: the model it is compared with.
         thresholds: of both models, the probability from which a row counts as positive.
         evaluation: number of resamples and their seed.
-        units: as `resampling_units` returns them, of these rows and perhaps others; None: rows are independent.
+        units: as `resampling_units` returns them, of these rows and perhaps others; None: rows are
+            independent.
 
     Returns:
         By metric (see `measure`, without `ece`) the value of `one` minus that of `other`.

@@ -24,7 +24,8 @@ GROUP, BLOCK, ROW = "group", "block", "row"
 CELLS = 250_000
 # A block is as many label delays long, unless fewer blocks than that would fit.
 _DELAYS, _FEWEST_BLOCKS = 2, 10
-# Labels t apart share 1 - t / delay of their time, so blocks of two delays miss a sixth of the variance of a mean.
+# Labels t apart share 1 - t / delay of their time, so blocks of two delays miss a sixth of the variance of a
+# mean.
 _SHARED_BY_NEIGHBOURS = sqrt(1 / (1 - 1 / (3 * _DELAYS)))
 
 
@@ -36,17 +37,18 @@ def find_units(feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Datase
 def resampling_units(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """Say which rows depend on each other, so that they tell less than as many independent ones.
 
-    Rows of one declared group do, whatever the strategy of the split. Else, rows do whose labels overlap in time: a
-    label is known `label_delay` after its row, and rows closer in time share some of what happens until then. They are
-    cut into blocks of two label delays, counted from 1970 or 0; into ten shorter ones where fewer would fit.
+    Rows of one declared group do, whatever the strategy of the split. Else, rows do whose labels overlap in
+    time: a label is known `label_delay` after its row, and rows closer in time share some of what happens
+    until then. They are cut into blocks of two label delays, counted from 1970 or 0; into ten shorter ones
+    where fewer would fit.
 
     Args:
         rows: those that are measured.
         dataset: names group and time, and has the label delay.
 
     Returns:
-        Indexed as `rows`: one column of whole numbers, `group` or `block`, or no column where rows are independent. A
-        row without a group or time is a unit of its own.
+        Indexed as `rows`: one column of whole numbers, `group` or `block`, or no column where rows are
+        independent. A row without a group or time is a unit of its own.
 
     Raises:
         DataError: the label delay does not fit the column of times.
@@ -95,7 +97,8 @@ class Sample:
 
         Args:
             labels: 0 or 1.
-            units: as `resampling_units` returns them, of these rows and perhaps others; None: rows are independent.
+            units: as `resampling_units` returns them, of these rows and perhaps others; None: rows are
+                independent.
         """
         if units is None or units.columns.empty:
             return cls(labels.to_numpy(), None, ROW)
@@ -142,7 +145,9 @@ class Sample:
 
     def deviate(self, level: float) -> float:
         """Of a two-sided interval from a variance between units: Student's where these are not single rows."""
-        return normal_deviate(level) if self.codes is None else student_deviate(level, self.units) * self._shared
+        return (
+            normal_deviate(level) if self.codes is None else student_deviate(level, self.units) * self._shared
+        )
 
     @property
     def _shared(self) -> float:
@@ -160,12 +165,13 @@ class Sample:
     def weights(self, evaluation: Evaluation, parts: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """Draw units with replacement, each with all its rows (Davison and Hinkley 1997, section 3.8).
 
-        Rows are drawn whatever their class, so the base rate varies as it would between other rows of the same kind.
-        A draw that lacks a class is made again: intervals hold for samples that have both.
+        Rows are drawn whatever their class, so the base rate varies as it would between other rows of the
+        same kind. A draw that lacks a class is made again: intervals hold for samples that have both.
 
         Args:
             evaluation: number of resamples and their seed.
-            parts: from 0 on, of rows that are measured apart, shape [rows]; a draw then has both classes in each.
+            parts: from 0 on, of rows that are measured apart, shape [rows]; a draw then has both classes in
+                each.
 
         Yields:
             How often each row counts, float64 [some resamples, rows].
@@ -174,10 +180,17 @@ class Sample:
         codes = np.arange(rows) if self.codes is None else self.codes
         classes = self.labels if parts is None else self.labels + 2 * parts
         by_class = np.stack(
-            [np.bincount(codes[classes == each], minlength=size) for each in range(max(2, classes.max() + 1))], axis=1
+            [
+                np.bincount(codes[classes == each], minlength=size)
+                for each in range(max(2, classes.max() + 1))
+            ],
+            axis=1,
         )
-        # Draws that are made again have a generator of their own: results do not depend on the size of a chunk.
-        generator, again = (np.random.default_rng(seed) for seed in np.random.SeedSequence(evaluation.seed).spawn(2))
+        # Draws that are made again have a generator of their own: results do not depend on the size of a
+        # chunk.
+        generator, again = (
+            np.random.default_rng(seed) for seed in np.random.SeedSequence(evaluation.seed).spawn(2)
+        )
         most = max(1, CELLS // rows)
         for start in range(0, evaluation.resamples, most):
             counts = _count(generator, min(most, evaluation.resamples - start), size)
@@ -197,14 +210,18 @@ class Sample:
         """
         if not self.enough:
             return Estimate(float(value))
-        low, high = (min(max(end, least), most) for end in percentile_interval(self.spread(value, drawn), LEVEL))
+        low, high = (
+            min(max(end, least), most) for end in percentile_interval(self.spread(value, drawn), LEVEL)
+        )
         return self.marked(value, low, high)
 
     def spread(self, value: float, drawn: np.ndarray) -> np.ndarray:
         """Move draws away from the value as far as makes up for few units, shape [resamples].
 
-        A draw varies about the mean of these very units, so it varies too little, and how much it does is itself
-        uncertain: Student's factor (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", on narrowness).
+        A draw varies about the mean of these very units, so it varies too little, and how much it does is
+        itself
+        uncertain: Student's factor (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", on
+            narrowness).
         """
         moved: np.ndarray = value + (drawn - value) * self._stretch
         return moved

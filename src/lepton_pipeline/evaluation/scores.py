@@ -22,14 +22,14 @@ def score_rows(
         model: trained on the training and validation rows.
         encoded: features of all rows.
         split: `part` and `label` of all rows, indexed as `encoded`.
-        held_out: scores of the validation rows, in the columns of `Classifier.scores`, by parts of the model that have
-            not learnt from them.
+        held_out: scores of the validation rows, in the columns of `Classifier.scores`, by parts of the model
+            that have not learnt from them.
         baseline_scores: one probability column per baseline, indexed by the validation and test rows.
 
     Returns:
         One row per validation or test row: `part`, `label`, `model`, `uncalibrated` where calibration changed
-        something, `network` where the model is more than its networks, the columns of `baseline_scores`, and as
-        `hist_gradient_boosting` the boosting inside of the model, where it has some.
+        something, `network` where the model is more than its networks, the columns of `baseline_scores`, and
+        as `hist_gradient_boosting` the boosting inside of the model, where it has some.
     """
     wanted = ["model"]
     if model.calibration != Calibration():

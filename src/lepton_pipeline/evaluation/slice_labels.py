@@ -24,9 +24,9 @@ def slice_rows(
 ) -> pd.DataFrame:
     """Name the slice of every test row in each declared and each sensitive column.
 
-    Numbers and dates of more than eight values are divided into quarters of the test rows, named by their smallest and
-    largest value; anything else is a category, of which the eight with the most test rows stand alone if there are more
-    than nine. Missing values are a slice of their own.
+    Numbers and dates of more than eight values are divided into quarters of the test rows, named by their
+    smallest and largest value; anything else is a category, of which the eight with the most test rows stand
+    alone if there are more than nine. Missing values are a slice of their own.
 
     Args:
         feature_table: all rows, with the columns to slice by.
@@ -59,7 +59,9 @@ def _name_slices(column: pd.Series, categorical: bool) -> pd.Series:
     places = pd.Series(len(values), index=column.index)
     places.loc[present.index] = codes
     names = [*values, _MISSING] if len(present) < len(column) else values
-    return pd.Series(pd.Categorical.from_codes(places.to_numpy(), pd.Index(names), ordered=True), index=column.index)
+    return pd.Series(
+        pd.Categorical.from_codes(places.to_numpy(), pd.Index(names), ordered=True), index=column.index
+    )
 
 
 def _quarters(column: pd.Series) -> tuple[np.ndarray, list[str]]:

@@ -22,13 +22,21 @@ from lepton_pipeline.statistics.intervals import (
 )
 from lepton_pipeline.system.records import Omitted
 
-# What can be compared between parts that differ in size and base rate. Calibration error is biased upwards, most where
-# rows are few; F1, average precision and the base rate itself differ wherever base rates do.
+# What can be compared between parts that differ in size and base rate. Calibration error is biased upwards,
+# most where rows are few; F1, average precision and the base rate itself differ wherever base rates do.
 COMPARED = ("auc", "recall", "false_positive_rate", "calibration_in_the_large")
-# Compared where a column is sensitive: elsewhere it is the model's task to select some more often than others.
+# Compared where a column is sensitive: elsewhere it is the model's task to select some more often than
+# others.
 COMPARED_IF_SENSITIVE = "selection_rate"
 FEWEST_ROWS, FEWEST_OF_A_CLASS = 50, FEWEST_CASES
-_ESTIMATED = ("auc", "base_rate", "selection_rate", "recall", "false_positive_rate", "calibration_in_the_large")
+_ESTIMATED = (
+    "auc",
+    "base_rate",
+    "selection_rate",
+    "recall",
+    "false_positive_rate",
+    "calibration_in_the_large",
+)
 _RESAMPLED = ("f1", "average_precision", "ece")
 # By these a gate may hold slices to a floor.
 _FLOORED = ("auc", "f1", "average_precision")
@@ -39,8 +47,9 @@ class SliceEstimate(Estimate):
     """A metric of a slice.
 
     Attributes:
-        floor_low: of `auc`, `f1` and `average_precision`, the low end of an interval that is corrected for the number
-            of slices that are not small (Bonferroni): with a probability of 95 % no slice is worse than that.
+        floor_low: of `auc`, `f1` and `average_precision`, the low end of an interval that is corrected for
+            the number of slices that are not small (Bonferroni): with a probability of 95 % no slice is worse
+            than that.
     """
 
     floor_low: Omitted[float] = None
@@ -64,8 +73,8 @@ class Slice:
         positives: of them.
         sensitive: whether the column is declared so.
         small: whether there are too few rows to say more; gaps are then not flagged.
-        metrics: by name; None where a class is too rare in the slice for it. `calibration_in_the_large` is the mean
-            probability less the observed rate.
+        metrics: by name; None where a class is too rare in the slice for it. `calibration_in_the_large` is
+            the mean probability less the observed rate.
         gaps: by metric.
     """
 
@@ -98,12 +107,12 @@ def measure_slices(
 ) -> Slices:
     """Measure the model on each slice of the test rows, and compare the slice with all other rows.
 
-    A gap is flagged only if its interval excludes 0. The intervals of gaps hold together: with a probability of 95 %
-    all of them cover the true gap (Bonferroni: each has the level 1 - 0.05 / number of comparisons; the two slices of a
-    column that has only two make one comparison). Rates have Wilson intervals, `auc` has one after DeLong (see
-    `intervals`), gaps have Newcombe's, which takes the slice and the other rows for independent; `f1`,
-    `average_precision` and `ece` have bootstrap intervals as in `evaluate`. All of them account for groups and for
-    labels that overlap.
+    A gap is flagged only if its interval excludes 0. The intervals of gaps hold together: with a probability
+    of 95 % all of them cover the true gap (Bonferroni: each has the level 1 - 0.05 / number of comparisons;
+    the two slices of a column that has only two make one comparison). Rates have Wilson intervals, `auc` has
+    one after DeLong (see `intervals`), gaps have Newcombe's, which takes the slice and the other rows for
+    independent; `f1`, `average_precision` and `ece` have bootstrap intervals as in `evaluate`. All of them
+    account for groups and for labels that overlap.
 
     Args:
         scores: as `evaluate` takes them.
@@ -273,4 +282,6 @@ def _metrics(rows: _Rows, evaluation: Evaluation, floor_level: float) -> dict[st
     if (corrected := rows.estimates(floor_level)["auc"]) is not None:
         floors["auc"] = corrected.low
     measured = ("auc", *_RESAMPLED)
-    return found | {metric: SliceEstimate(**asdict(drawn[metric]), floor_low=floors.get(metric)) for metric in measured}
+    return found | {
+        metric: SliceEstimate(**asdict(drawn[metric]), floor_low=floors.get(metric)) for metric in measured
+    }

@@ -15,9 +15,10 @@ _ROUNDING = 1e-12
 def best_f1_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Find the threshold with the highest F1 on the rows given.
 
-    A row is positive where its probability is >= threshold. The threshold lies halfway between the lowest score that
-    counts as positive and its lower neighbour (0 where there is none), so that a probability moved by a rounding error
-    does not change sides. Of several best thresholds the highest is taken: it flags the fewest rows.
+    A row is positive where its probability is >= threshold. The threshold lies halfway between the lowest
+    score that counts as positive and its lower neighbour (0 where there is none), so that a probability moved
+    by a rounding error does not change sides. Of several best thresholds the highest is taken: it flags the
+    fewest rows.
 
     Args:
         labels: 0 or 1, shape [rows]; the validation rows, never the rows that the model is judged on.
@@ -46,12 +47,14 @@ def least_cost_threshold(extra_costs: np.ndarray, probabilities: np.ndarray) -> 
     """Find the threshold with the least cost on the rows given.
 
     A row is acted on where its probability is >= threshold; the threshold lies between two scores as that of
-    `best_f1_threshold` does, and of several best thresholds the highest is taken: it acts on the fewest rows. Costs
-    that differ from row to row are why the threshold is searched for, not computed from the costs (Elkan 2001, "The
-    Foundations of Cost-Sensitive Learning", has the formula for constant costs and perfect probabilities).
+    `best_f1_threshold` does, and of several best thresholds the highest is taken: it acts on the fewest rows.
+    Costs that differ from row to row are why the threshold is searched for, not computed from the costs
+    (Elkan 2001, "The Foundations of Cost-Sensitive Learning", has the formula for constant costs and perfect
+    probabilities).
 
     Args:
-        extra_costs: what acting on a row costs more than leaving it, negative where acting pays, shape [rows].
+        extra_costs: what acting on a row costs more than leaving it, negative where acting pays, shape
+            [rows].
         probabilities: of the positive class, in [0, 1], shape [rows].
 
     Returns:
@@ -73,8 +76,8 @@ def capacity_threshold(probabilities: np.ndarray, share: float) -> float:
         share: largest fraction of the rows that can be acted on, in (0, 1].
 
     Returns:
-        The threshold, between two scores as that of `best_f1_threshold`; above all scores where even the highest is
-        shared by too many rows.
+        The threshold, between two scores as that of `best_f1_threshold`; above all scores where even the
+        highest is shared by too many rows.
     """
     ranked = np.sort(probabilities)[::-1]
     kept = np.append(0, _cuts(ranked))

@@ -25,8 +25,37 @@ _LEADING_ZEROS = re.compile(r"(?<![\d.,])0+(?=\d)")
 _TRUE = frozenset({"1", "t", "true", "y", "yes", "on", "j", "ja", "s", "si", "s\u00ed", "o", "oui"})
 _FALSE = frozenset({"0", "f", "false", "n", "no", "off", "nein", "non"})
 _NO_VALUE = frozenset(
-    {"", "-", "--", "---", ".", "..", "?", "na", "n/a", "n.a.", "#n/a", "nan", "nat", "nil", "null", "(null)", "#null!"}
-    | {"\\n", "none", "missing", "undefined", "unknown", "not available", "not known", "<na>", "#value!", "#ref!"}
+    {
+        "",
+        "-",
+        "--",
+        "---",
+        ".",
+        "..",
+        "?",
+        "na",
+        "n/a",
+        "n.a.",
+        "#n/a",
+        "nan",
+        "nat",
+        "nil",
+        "null",
+        "(null)",
+        "#null!",
+    }
+    | {
+        "\\n",
+        "none",
+        "missing",
+        "undefined",
+        "unknown",
+        "not available",
+        "not known",
+        "<na>",
+        "#value!",
+        "#ref!",
+    }
 )
 # Cyrillic and Greek letters that look like Latin ones; dashes and quotation marks.
 _LOOK_ALIKE = str.maketrans(
@@ -59,10 +88,14 @@ class Cause:
         >>> str(Cause("capital and small letters", 3, "True", "TRUE"))
         "capital and small letters ('True' for 'TRUE')"
         """
-        return f"{self.words} ({shown(self.value)}{'' if self.known is None else f' for {shown(self.known)}'})"
+        return (
+            f"{self.words} ({shown(self.value)}{'' if self.known is None else f' for {shown(self.known)}'})"
+        )
 
 
-def likely_cause(unseen: Mapping[str, int], column: CategoricalColumn, compared: int = COMPARED) -> Cause | None:
+def likely_cause(
+    unseen: Mapping[str, int], column: CategoricalColumn, compared: int = COMPARED
+) -> Cause | None:
     """Find the way of writing that turns most of the new values into values of the training rows.
 
     Args:

@@ -39,7 +39,8 @@ class NumericColumn:
     Args:
         name: of the raw column.
         input: what raw values are: "number", or "boolean" for a declared numeric column of truth values.
-        quantiles: ascending, float64 [k]; a single one where training rows hold one number and missing values.
+        quantiles: ascending, float64 [k]; a single one where training rows hold one number and missing
+            values.
         scores: where each quantile maps to, float64 [k].
         indicator: whether the training rows had missing values, so that missing is a signal of its own.
     """
@@ -81,10 +82,10 @@ class CategoricalColumn:
         name: of the raw column.
         input: what raw values are: "text", "number" or "boolean".
         categories: texts of the values that have a code of their own, in the order of their codes.
-        known: share of the training rows with a value whose value has a code of its own; None where an encoder was
-            written before this was kept.
-        rare: hashes of the other values of the training rows, ascending; None where they were not kept, or too many.
-            Hashes, since a value of few rows may be that of a person.
+        known: share of the training rows with a value whose value has a code of its own; None where an
+            encoder was written before this was kept.
+        rare: hashes of the other values of the training rows, ascending; None where they were not kept, or
+            too many. Hashes, since a value of few rows may be that of a person.
     """
 
     name: str
@@ -131,7 +132,10 @@ class CategoricalColumn:
     def had(self, texts: Iterable[str]) -> list[bool]:
         """Say of texts whether the training rows had them, as far as that was kept."""
         texts = list(texts)
-        return [text in self._codes or few for text, few in zip(texts, self._had_rarely(texts).tolist(), strict=True)]
+        return [
+            text in self._codes or few
+            for text, few in zip(texts, self._had_rarely(texts).tolist(), strict=True)
+        ]
 
     def texts(self, column: pd.Series) -> pd.Series:
         """Write every value as the text by which it is looked up, rare and unseen ones too; missing stays missing."""
@@ -191,7 +195,9 @@ def as_numbers(column: pd.Series) -> Floats:
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy(np.float64, na_value=np.nan)
     if column.dtype.kind in "mM":
-        raise DataError(f"column {column.name!r} must hold numbers, but holds dates or durations ({column.dtype}).")
+        raise DataError(
+            f"column {column.name!r} must hold numbers, but holds dates or durations ({column.dtype})."
+        )
     try:
         numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     except OverflowError as error:

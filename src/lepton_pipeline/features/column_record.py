@@ -17,16 +17,16 @@ class Column:
 
     Attributes:
         name: of the column.
-        kind: type as read: "whole number", "number", "text", "date", "date with zone", "duration", "true or false", or
-            "no value" where every value is missing.
-        role: "target", "id", "time", "group", "excluded", "sensitive", "numeric" or "category" as declared; "feature"
-            without a declared role; "derived" or "window" for what is made of other columns; "raw" for a column of a
-            raw table that the vertical's own nodes did not take over.
+        kind: type as read: "whole number", "number", "text", "date", "date with zone", "duration", "true or
+            false", or "no value" where every value is missing.
+        role: "target", "id", "time", "group", "excluded", "sensitive", "numeric" or "category" as declared;
+            "feature" without a declared role; "derived" or "window" for what is made of other columns; "raw"
+            for a column of a raw table that the vertical's own nodes did not take over.
         missing: rows without a value.
         missing_share: fraction of rows without a value.
         distinct: number of different values; None where it was not counted.
-        used_as: `NUMBER` or `CATEGORY` if the model reads it; `DATE` or `OTHERS` if it does so only through columns
-            that are made of it; `UNUSED`; or `BY_CODE`.
+        used_as: `NUMBER` or `CATEGORY` if the model reads it; `DATE` or `OTHERS` if it does so only through
+            columns that are made of it; `UNUSED`; or `BY_CODE`.
         through: the columns made of it that reach the model.
         why_not: why the model does not read the column itself; empty where it does.
         notes: what was decided or guessed when it was read.

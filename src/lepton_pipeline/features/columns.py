@@ -28,7 +28,8 @@ _NEVER_FEATURES = {
 
 
 _JUMPS = (
-    "a category: on held-out rows its effect jumps from value to value (declared in dataset.numeric it stays a number)"
+    "a category: on held-out rows its effect jumps from value to value "
+    "(declared in dataset.numeric it stays a number)"
 )
 
 
@@ -45,15 +46,18 @@ def describe_columns(
 
     Args:
         feature_table: rows of the vertical, with its derived columns and windows last.
-        ingestion_record: what the table was read from; `reading` is absent where a vertical's own nodes have made it.
+        ingestion_record: what the table was read from; `reading` is absent where a vertical's own nodes have
+            made it.
         encoder: what the model reads, and what was dropped.
         dataset: roles of the columns.
         features: what is made of which columns.
         feature_report: what `check_features` found.
-        readings: records of reading the raw tables, by the names of their data sets, `<vertical>.<table>.reading`.
+        readings: records of reading the raw tables, by the names of their data sets,
+            `<vertical>.<table>.reading`.
 
     Returns:
-        `rows`, and `columns`: each as a `Column`, in the order of the table, then those of raw tables that it lacks.
+        `rows`, and `columns`: each as a `Column`, in the order of the table, then those of raw tables that it
+        lacks.
     """
     # The encoder says of all of these that they add nothing; the report on features says how.
     dropped = feature_report.noise if feature_report.on_noise == "drop" else []
@@ -95,7 +99,11 @@ def list_columns(
     readers = _readers(columns_read(features, dataset), set(used))
     notes = _notes(reading, tables or {})
     for column in encoded:
-        if column.input == "number" and used[column.name] == CATEGORY and column.name not in dataset.categorical:
+        if (
+            column.input == "number"
+            and used[column.name] == CATEGORY
+            and column.name not in dataset.categorical
+        ):
             notes.setdefault(column.name, []).append(_JUMPS)
     kinds = {} if reading is None else reading.kinds
     roles = {name: role for role, names in reversed(dataset.roles().items()) for name in names}

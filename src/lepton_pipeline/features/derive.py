@@ -37,8 +37,8 @@ def derive_all(clean_table: pd.DataFrame, dataset: Dataset, features: Features) 
     """Add the declared columns; rows whose label is not known yet stay.
 
     Returns:
-        The rows of `add_features` that were there at `dataset.as_of` and are not before `dataset.since`: windows have
-        seen those.
+        The rows of `add_features` that were there at `dataset.as_of` and are not before `dataset.since`:
+        windows have seen those.
 
     Raises:
         ConfigurationError: as `add_features`.
@@ -57,7 +57,8 @@ def add_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features
         features: what is made, from which columns.
 
     Returns:
-        The rows with all their columns, then the derived ones and the windows, in the order of their declaration.
+        The rows with all their columns, then the derived ones and the windows, in the order of their
+        declaration.
 
     Raises:
         ConfigurationError: a declaration cannot be followed, see `check_features_declared`.
@@ -94,15 +95,17 @@ def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
         dataset: roles of the columns, and the condition of the positive class.
 
     Returns:
-        One line a problem, which begins with its key: an expression that cannot be used, columns that need each other,
-        a feature that is computed from the target of its own row, a window over an excluded column of which nobody
-        says when it is known.
+        One line a problem, which begins with its key: an expression that cannot be used, columns that need
+        each other, a feature that is computed from the target of its own row, a window over an excluded
+        column of which nobody says when it is known.
     """
     problems = []
     for name, text in features.derive.items():
         problems += _refusal(text, f"features.derive.{name}")
     if dataset.positive_when is not None:
-        problems += _refusal(dataset.positive_when, "dataset.positive_when") or _rule_problems(features, dataset)
+        problems += _refusal(dataset.positive_when, "dataset.positive_when") or _rule_problems(
+            features, dataset
+        )
     if dataset.target in features.names():
         problems.append(
             f"{_key(dataset.target, features)}: the target must be a column of the table; declare dataset.target as "
@@ -130,7 +133,9 @@ def window_delays(features: Features, dataset: Dataset) -> dict[str, Duration]:
         ConfigurationError: an expression cannot be used.
     """
     of_label = _label_columns(columns_read(features, dataset), dataset)
-    return {name: dataset.label_delay if window.of in of_label else 0 for name, window in features.windows.items()}
+    return {
+        name: dataset.label_delay if window.of in of_label else 0 for name, window in features.windows.items()
+    }
 
 
 def columns_read(features: Features, dataset: Dataset) -> dict[str, list[str]]:
@@ -149,8 +154,8 @@ class Derivation:
     Args:
         dates: format of each column of dates.
         expressions: expression of each derived column.
-        zones: the clock of each column of dates: a time zone, or None for times without one; without an entry, whatever
-            zone the times have.
+        zones: the clock of each column of dates: a time zone, or None for times without one; without an
+            entry, whatever zone the times have.
         two_digit_years: see `Ingestion`.
     """
 
@@ -199,16 +204,16 @@ class Derivation:
         """Compute the derived columns among the wanted ones.
 
         Args:
-            rows: any number of rows with the columns of `inputs`; dates may be text in the declared format or in
-                ISO 8601. Further columns are kept; one with the name of a computed column is overwritten.
+            rows: any number of rows with the columns of `inputs`; dates may be text in the declared format or
+                in ISO 8601. Further columns are kept; one with the name of a computed column is overwritten.
             wanted: columns that a model reads.
 
         Returns:
             The rows with dates as dates and the computed columns; `rows` itself where there is nothing to do.
 
         Raises:
-            DataError: a column that an expression needs is absent, a date cannot be read, or a value is of the wrong
-                kind.
+            DataError: a column that an expression needs is absent, a date cannot be read, or a value is of
+                the wrong kind.
         """
         wanted = list(wanted)
         computed = self._needed(wanted)
@@ -303,7 +308,9 @@ def _target_problems(reads: dict[str, list[str]], features: Features, dataset: D
     for name in TopologicalSorter(_links(reads)).static_order():
         window = features.windows.get(name)
         # What a window takes from earlier rows was known; what it takes from the row itself is `by`.
-        source = next((column for column in (reads[name] if window is None else window.by) if column in told), None)
+        source = next(
+            (column for column in (reads[name] if window is None else window.by) if column in told), None
+        )
         if source is None:
             continue
         told[name] = name
@@ -345,7 +352,9 @@ def _parsed(derive: Mapping[str, str]) -> dict[str, Expression]:
     return {name: parse_expression(text, f"features.derive.{name}") for name, text in derive.items()}
 
 
-def _reads(expressions: Mapping[str, Expression], features: Features, dataset: Dataset) -> dict[str, list[str]]:
+def _reads(
+    expressions: Mapping[str, Expression], features: Features, dataset: Dataset
+) -> dict[str, list[str]]:
     """Columns that each new column is made of."""
     by_expression = {name: list(expression.columns) for name, expression in expressions.items()}
     return by_expression | {name: _window_reads(window, dataset) for name, window in features.windows.items()}
@@ -373,7 +382,10 @@ def _check_new(table: pd.DataFrame, features: Features) -> None:
 
 
 def _check_reads(
-    table: pd.DataFrame, expressions: Mapping[str, Expression], reads: Mapping[str, list[str]], features: Features
+    table: pd.DataFrame,
+    expressions: Mapping[str, Expression],
+    reads: Mapping[str, list[str]],
+    features: Features,
 ) -> None:
     names = [*map(str, table.columns), *features.names()]
     for expression in expressions.values():
@@ -383,4 +395,6 @@ def _check_reads(
 
 def _with_columns(table: pd.DataFrame, made: Mapping[str, pd.Series], columns: Iterable[str]) -> pd.DataFrame:
     """Only the named columns, those that were made before those of the table."""
-    return pd.DataFrame({name: made[name] if name in made else table[name] for name in columns}, index=table.index)
+    return pd.DataFrame(
+        {name: made[name] if name in made else table[name] for name in columns}, index=table.index
+    )

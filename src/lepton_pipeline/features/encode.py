@@ -12,7 +12,12 @@ import pandas as pd
 
 from lepton_pipeline.data.columns import feature_columns
 from lepton_pipeline.errors import DataError, nearest
-from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn, as_numbers, indicator_name
+from lepton_pipeline.features.column_encoders import (
+    CategoricalColumn,
+    NumericColumn,
+    as_numbers,
+    indicator_name,
+)
 from lepton_pipeline.features.jumps import jumping_numbers
 from lepton_pipeline.features.leaks import enforce_report
 from lepton_pipeline.features.report import FeatureReport
@@ -23,14 +28,18 @@ DESCRIPTION, ARRAYS = "encoder.json", "encoder.safetensors"
 
 
 def encode_rows(
-    feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset, feature_report: FeatureReport, leaks: Leaks
+    feature_table: pd.DataFrame,
+    split: pd.DataFrame,
+    dataset: Dataset,
+    feature_report: FeatureReport,
+    leaks: Leaks,
 ) -> tuple[Encoder, pd.DataFrame]:
     """Fit the encoder on the training rows and encode every row; see `jumping_numbers` for undeclared whole numbers.
 
     Args:
         feature_table: rows of the vertical, with the features among their columns.
-        split: `part`, `label` and `fold` of every row, indexed as `feature_table`; only rows of part "train" are learnt
-            from.
+        split: `part`, `label` and `fold` of every row, indexed as `feature_table`; only rows of part "train"
+            are learnt from.
         dataset: the roles of the columns.
         feature_report: what `check_features` found.
         leaks: what is done about it.
@@ -39,13 +48,17 @@ def encode_rows(
         The encoder, and one row per row of the table: float32 numbers and int32 category codes.
 
     Raises:
-        DataError: a feature leaks the target, no column is left that could tell rows apart, or a declared numeric
-            column holds something else.
+        DataError: a feature leaks the target, no column is left that could tell rows apart, or a declared
+            numeric column holds something else.
     """
-    noise = dict.fromkeys(enforce_report(feature_report, leaks), "it adds nothing (see the report on features)")
+    noise = dict.fromkeys(
+        enforce_report(feature_report, leaks), "it adds nothing (see the report on features)"
+    )
     training = feature_table.loc[split.index[split["part"] == "train"]]
     jumping = jumping_numbers(training, split, dataset)
-    encoder = Encoder.fit(training, dataset.model_copy(update={"categorical": [*dataset.categorical, *jumping]}), noise)
+    encoder = Encoder.fit(
+        training, dataset.model_copy(update={"categorical": [*dataset.categorical, *jumping]}), noise
+    )
     return encoder, encoder.transform(feature_table)
 
 
@@ -89,7 +102,8 @@ class Encoder:
             table: any number of rows with the columns of `inputs`, in any order; further columns are ignored.
 
         Returns:
-            Indexed as `table`: float32 numbers (0 where missing), float32 indicators "<name> is missing", int32 codes.
+            Indexed as `table`: float32 numbers (0 where missing), float32 indicators "<name> is missing",
+            int32 codes.
 
         Raises:
             DataError: a column is missing, or a numeric column holds something else; the message names it.
@@ -140,7 +154,10 @@ class Encoder:
         arrays: dict[str, np.ndarray] = {}
         for column in self.columns:
             if isinstance(column, NumericColumn):
-                arrays |= {f"{column.name}/quantiles": column.quantiles, f"{column.name}/scores": column.scores}
+                arrays |= {
+                    f"{column.name}/quantiles": column.quantiles,
+                    f"{column.name}/scores": column.scores,
+                }
             elif column.rare is not None and len(column.rare):
                 arrays[f"{column.name}/rare"] = column.rare
         return arrays
@@ -190,7 +207,8 @@ def _check_features(
 ) -> None:
     if not columns:
         reasons = (
-            "; ".join(f"{name!r}: {reason}" for name, reason in dropped.items()) or "every column has another role"
+            "; ".join(f"{name!r}: {reason}" for name, reason in dropped.items())
+            or "every column has another role"
         )
         raise DataError(
             f"no feature is left to learn from ({reasons}). Check the raw data, dataset.exclude and dataset.sensitive."
@@ -198,12 +216,16 @@ def _check_features(
     indicators = {indicator_name(column.name) for column in columns if isinstance(column, NumericColumn)}
     taken = sorted(indicators.intersection(features))
     if taken:
-        raise DataError(f"column {taken[0]!r} has the name of an indicator that encoding adds; rename or exclude it.")
+        raise DataError(
+            f"column {taken[0]!r} has the name of an indicator that encoding adds; rename or exclude it."
+        )
 
 
 def _missing_columns(missing: list[str], present: list[str]) -> str:
     matches = {name: nearest(name, present) for name in missing}
-    named = ", ".join(repr(name) + (f" (did you mean {match!r}?)" if match else "") for name, match in matches.items())
+    named = ", ".join(
+        repr(name) + (f" (did you mean {match!r}?)" if match else "") for name, match in matches.items()
+    )
     return (
         f"columns that the model was trained on are missing: {named}; "
         "hand them in under these names (a value may be empty, a column may not be absent)."
@@ -236,4 +258,6 @@ def _restore(column: dict[str, Any], arrays: dict[str, np.ndarray]) -> NumericCo
         known, count = column.get("known"), column.get("rare")
         rare = None if count is None else arrays[f"{name}/rare"] if count else np.empty(0, np.uint64)
         return CategoricalColumn(name, raw, tuple(column["categories"]), known, rare)
-    return NumericColumn(name, raw, arrays[f"{name}/quantiles"], arrays[f"{name}/scores"], column["indicator"])
+    return NumericColumn(
+        name, raw, arrays[f"{name}/quantiles"], arrays[f"{name}/scores"], column["indicator"]
+    )

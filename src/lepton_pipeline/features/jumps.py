@@ -17,7 +17,8 @@ MOST_ROWS = 10_000
 # Two are told apart either way; of many, few rows share one.
 FEWEST_VALUES, MOST_VALUES = 3, 100
 ROWS_A_VALUE = 5
-# Of the kernels by which a number's neighbours count, in shares of the rows; in the last all rows count alike.
+# Of the kernels by which a number's neighbours count, in shares of the rows; in the last all rows count
+# alike.
 WIDTHS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, np.inf)
 BLOCKS = 5
 
@@ -28,10 +29,10 @@ Turn = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
 def jumping_numbers(training: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> list[str]:
     """Name the undeclared whole numbers of few values whose held-out log loss is lower as a category.
 
-    Both readings are tried with each column alone. As a category, a value has its own rate of positive rows; as a
-    number, the rate of the values near to it (kernel regression: Nadaraya 1964, Watson 1964, by ranks), in the best of
-    several widths. The category is chosen only where it is better by more than one standard error of the paired losses,
-    so that an effect which changes gradually, or nowhere, stays a number's.
+    Both readings are tried with each column alone. As a category, a value has its own rate of positive rows;
+    as a number, the rate of the values near to it (kernel regression: Nadaraya 1964, Watson 1964, by ranks),
+    in the best of several widths. The category is chosen only where it is better by more than one standard
+    error of the paired losses, so that an effect which changes gradually, or nowhere, stays a number's.
 
     Args:
         training: training rows.
@@ -46,7 +47,9 @@ def jumping_numbers(training: pd.DataFrame, split: pd.DataFrame, dataset: Datase
     return [
         name
         for name in feature_columns(training, dataset)
-        if name not in declared and _few_whole_numbers(training[name]) and _jumps(training[name], labels, turns)
+        if name not in declared
+        and _few_whole_numbers(training[name])
+        and _jumps(training[name], labels, turns)
     ]
 
 
@@ -90,7 +93,9 @@ def _jumps(column: pd.Series, labels: Positions, turns: list[Turn]) -> bool:
     return bool(gains.mean() > gains.std() / len(gains) ** 0.5)
 
 
-def _losses(levels: Positions, labels: Positions, learnt: np.ndarray, held: np.ndarray, kernel: Floats) -> Floats:
+def _losses(
+    levels: Positions, labels: Positions, learnt: np.ndarray, held: np.ndarray, kernel: Floats
+) -> Floats:
     """Log loss of each held-out row by rates of the learnt rows; `kernel` says how much a value tells of others."""
     positive = np.bincount(levels[learnt], labels[learnt], len(kernel)) @ kernel
     rows = np.bincount(levels[learnt], minlength=len(kernel)) @ kernel

@@ -31,14 +31,18 @@ BRIGHT, SURELY, OTHERS = 0.75, 0.7, 5
 LEARNABLE = 200
 # Where nearly every row has the same value, too few differ to tell noise from a rare signal.
 MOST_COMMON = 0.95
-# In a small table weak features cannot be told from noise: those above this AUC have the benefit of the doubt.
+# In a small table weak features cannot be told from noise: those above this AUC have the benefit of the
+# doubt.
 NEARLY_CHANCE = 0.53
 
 Codes = npt.NDArray[np.intp]
 _EXCLUDE = "Exclude it (dataset.exclude)"
 _MEANING: dict[str, tuple[Literal["leak", "suspect", "noise"], str]] = {
     "duplicates the target": ("leak", f"{_EXCLUDE}: it is the target in other words, or follows from it."),
-    "an id": ("leak", f"{_EXCLUDE}, or declare it as dataset.id: what names rows says nothing about new ones."),
+    "an id": (
+        "leak",
+        f"{_EXCLUDE}, or declare it as dataset.id: what names rows says nothing about new ones.",
+    ),
     "implausibly strong alone": (
         "leak",
         f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted or "
@@ -65,8 +69,8 @@ def check_features(
 
     Args:
         feature_table: rows of the vertical, with the features among their columns.
-        split: `part` and `label` of every row, indexed as `feature_table`; test rows are not looked at, validation
-            rows only to judge noise.
+        split: `part` and `label` of every row, indexed as `feature_table`; test rows are not looked at,
+            validation rows only to judge noise.
         dataset: the roles of the columns; dates are no features.
         leaks: the largest honest AUC, and the features that may exceed it.
         made: how features are made; what is computed from `dataset.time` alone is no leak.
@@ -165,8 +169,14 @@ def known_by_time(made: Features, dataset: Dataset) -> set[str]:
     known: set[str] = set()
     if dataset.time is None:
         return known
-    reads = {name: set(parse_expression(text, f"features.derive.{name}").columns) for name, text in made.derive.items()}
-    while more := {name for name, columns in reads.items() if columns and columns <= known | {dataset.time}} - known:
+    reads = {
+        name: set(parse_expression(text, f"features.derive.{name}").columns)
+        for name, text in made.derive.items()
+    }
+    while (
+        more := {name for name, columns in reads.items() if columns and columns <= known | {dataset.time}}
+        - known
+    ):
         known |= more
     return known
 
@@ -195,13 +205,19 @@ def find_leaks(
             continue
         named = _distinct(training[name])
         if alone.contradicted <= handful:
-            settled = f"its values settle the target of {rows - alone.contradicted:,} of {rows:,} training rows"
+            settled = (
+                f"its values settle the target of {rows - alone.contradicted:,} of {rows:,} training rows"
+            )
             found.append(_finding(name, "duplicates the target", settled))
         elif named:
             found.append(_finding(name, "an id", named))
         elif alone.auc > _bound(leaks) and name not in leaks.trusted:
             declared = leaks.max_auc is not None
-            limit = f"leaks.max_auc is {_bound(leaks):g}" if declared else f"above {PLAUSIBLE:g}, few honest ones are"
+            limit = (
+                f"leaks.max_auc is {_bound(leaks):g}"
+                if declared
+                else f"above {PLAUSIBLE:g}, few honest ones are"
+            )
             said = f"{_shown(alone)}; {limit}"
             strong = _finding(name, "implausibly strong alone", said)
             found.append(strong if declared else replace(strong, severity="suspect"))
@@ -246,7 +262,11 @@ def _outshining(
 
 
 def _noise(
-    rows: pd.DataFrame, labels: Codes, train: npt.NDArray[np.bool_], features: dict[str, Alone], leaking: set[str]
+    rows: pd.DataFrame,
+    labels: Codes,
+    train: npt.NDArray[np.bool_],
+    features: dict[str, Alone],
+    leaking: set[str],
 ) -> list[Finding]:
     """Features that add nothing; leaking ones are left out, as beside them every other one adds nothing."""
     rows = rows.drop(columns=list(leaking))
@@ -256,7 +276,10 @@ def _noise(
     weak = [
         name
         for name, alone in features.items()
-        if name in rows and alone.interval[0] <= 0.5 and alone.auc <= NEARLY_CHANCE and _varied(rows[name][train])
+        if name in rows
+        and alone.interval[0] <= 0.5
+        and alone.auc <= NEARLY_CHANCE
+        and _varied(rows[name][train])
     ]
     useless = useless_features(rows[train], labels[train], rows[~train], labels[~train], weak)
     found = [_finding(name, "constant", "it has the same value in every training row") for name in constant]

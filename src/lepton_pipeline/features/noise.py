@@ -69,7 +69,9 @@ def _cross_fitted(
             predict = fit(matrix[halves != half], labels[halves != half])
             truth = labels[halves == half]
             scored.append(
-                binned_auc(np.stack([truth == 0, truth == 1]).astype(np.intp), predict(matrix[halves == half]))
+                binned_auc(
+                    np.stack([truth == 0, truth == 1]).astype(np.intp), predict(matrix[halves == half])
+                )
             )
     return mean_of_halves(scored)
 
@@ -98,9 +100,10 @@ def useless_features(
 ) -> dict[str, tuple[float, float]]:
     """Find the candidates that a model of all features does not profit from.
 
-    A boosted model learns from training rows. On the judged rows the values of each candidate are permuted (Breiman,
-    "Random Forests", 2001, section 10); it is useless where that does not raise the log loss by more than two standard
-    errors. More than 50 candidates are permuted in groups, and a group that is of use is divided.
+    A boosted model learns from training rows. On the judged rows the values of each candidate are permuted
+    (Breiman, "Random Forests", 2001, section 10); it is useless where that does not raise the log loss by
+    more than two standard errors. More than 50 candidates are permuted in groups, and a group that is of use
+    is divided.
 
     Args:
         training: rows to learn from, float64 numbers and int32 codes, at most 20,000 of which are used.
@@ -165,13 +168,21 @@ def _one_thread() -> AbstractContextManager[Any]:
 def _boost(matrix: Floats, labels: Codes) -> Callable[[Floats], Floats]:
     """Fit a small boosted model and return its probability of label 1."""
     model = fit_boosting(
-        matrix, labels, max_iter=TREES, max_leaf_nodes=15, min_samples_leaf=30, l2_regularization=1.0, random_state=SEED
+        matrix,
+        labels,
+        max_iter=TREES,
+        max_leaf_nodes=15,
+        min_samples_leaf=30,
+        l2_regularization=1.0,
+        random_state=SEED,
     )
 
     return lambda others: model.predict_proba(others)[:, 1]
 
 
-def _permuted_losses(matrix: Floats, columns: Codes, labels: Codes, predict: Callable[[Floats], Floats]) -> Floats:
+def _permuted_losses(
+    matrix: Floats, columns: Codes, labels: Codes, predict: Callable[[Floats], Floats]
+) -> Floats:
     """Mean log loss of each row where the values of some columns, kept together, come from another row."""
     rng = np.random.default_rng(SEED)
     permuted, total = matrix.copy(), np.zeros(len(labels))

@@ -17,7 +17,14 @@ import pandas as pd
 
 from lepton_pipeline.data.expressions.dates import ISO
 from lepton_pipeline.data.missing_codes import date_codes
-from lepton_pipeline.data.numbers import CANONICAL, MOST_DIGITS, Writing, matches, missing_numbers, read_number
+from lepton_pipeline.data.numbers import (
+    CANONICAL,
+    MOST_DIGITS,
+    Writing,
+    matches,
+    missing_numbers,
+    read_number,
+)
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import TRUTH
 from lepton_pipeline.parameters import Ingestion
@@ -31,14 +38,17 @@ class RawValues:
 
     Args:
         ingestion: as it was declared when the model was trained.
-        kinds: by column of the table then: "number", "key" (numbers that are categories), "text", "truth" or "date".
+        kinds: by column of the table then: "number", "key" (numbers that are categories), "text", "truth" or
+            "date".
     """
 
     ingestion: Ingestion
     kinds: dict[str, str]
 
     @classmethod
-    def of(cls, table: pd.DataFrame, ingestion: Ingestion, names: Iterable[str], keys: Collection[str]) -> RawValues:
+    def of(
+        cls, table: pd.DataFrame, ingestion: Ingestion, names: Iterable[str], keys: Collection[str]
+    ) -> RawValues:
         """Take the kinds of a table's columns.
 
         Args:
@@ -49,7 +59,8 @@ class RawValues:
         """
         kinds = {name: _kind(table[name]) for name in names}
         return cls(
-            ingestion, {name: "key" if kind == "number" and name in keys else kind for name, kind in kinds.items()}
+            ingestion,
+            {name: "key" if kind == "number" and name in keys else kind for name, kind in kinds.items()},
         )
 
     def read(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -85,7 +96,9 @@ class RawValues:
             seconds: pd.Series = column.dt.total_seconds()
             return seconds
         if kind == "date" and pd.api.types.is_datetime64_any_dtype(column.dtype):
-            coded = column.dt.tz_localize(None).isin(date_codes(self.ingestion.missing, self._layout(column.name)))
+            coded = column.dt.tz_localize(None).isin(
+                date_codes(self.ingestion.missing, self._layout(column.name))
+            )
             return column.mask(coded) if coded.any() else column
         if column.dtype == object or pd.api.types.is_string_dtype(column.dtype):
             return self._objects(column, kind)
@@ -192,7 +205,9 @@ def is_infinite(column: pd.Series) -> npt.NDArray[np.bool_]:
         return found
     if column.dtype != object:
         return np.zeros(len(column), dtype=bool)
-    return np.array([isinstance(each, float | np.floating | Decimal) and isinf(each) for each in column], dtype=bool)
+    return np.array(
+        [isinstance(each, float | np.floating | Decimal) and isinf(each) for each in column], dtype=bool
+    )
 
 
 def _short(value: object) -> str:

@@ -49,8 +49,9 @@ class Alone(NamedTuple):
 def features_alone(training: pd.DataFrame, labels: Codes) -> dict[str, Alone]:
     """Measure what every feature says about the target without the others.
 
-    Numbers are put into bins, categories are their own; the rates of positive rows in one half of the rows score the
-    other half, so that many categories do not look strong by chance and relations need not be monotone.
+    Numbers are put into bins, categories are their own; the rates of positive rows in one half of the rows
+    score the other half, so that many categories do not look strong by chance and relations need not be
+    monotone.
 
     Args:
         training: float64 numbers and int32 codes, at most 100,000 rows of which are used.
@@ -126,7 +127,9 @@ def _bins(levels: Codes, most: int) -> Codes:
 
 def _rates(counts: Codes) -> Floats:
     """Rate of positive rows in each bin, from counts of negative and positive rows [2, bins]."""
-    rates: Floats = (counts[1] + SMOOTHING * counts[1].sum() / counts.sum()) / (counts.sum(axis=0) + SMOOTHING)
+    rates: Floats = (counts[1] + SMOOTHING * counts[1].sum() / counts.sum()) / (
+        counts.sum(axis=0) + SMOOTHING
+    )
     return rates
 
 
@@ -140,7 +143,10 @@ def _monotone_auc(counts: Codes) -> tuple[float, float]:
     """AUC of the levels themselves, in each half in the direction of the other."""
     (first, first_error), (second, second_error) = (delong(each) for each in counts)
     return mean_of_halves(
-        [(first if second >= 0.5 else 1 - first, first_error), (second if first >= 0.5 else 1 - second, second_error)]
+        [
+            (first if second >= 0.5 else 1 - first, first_error),
+            (second if first >= 0.5 else 1 - second, second_error),
+        ]
     )
 
 

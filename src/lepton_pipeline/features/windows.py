@@ -22,17 +22,19 @@ Ints = npt.NDArray[np.int64]
 Merge = Callable[[Floats, Floats], Floats]
 
 
-def window_feature(table: pd.DataFrame, name: str, window: Window, dataset: Dataset, delay: Duration) -> pd.Series:
+def window_feature(
+    table: pd.DataFrame, name: str, window: Window, dataset: Dataset, delay: Duration
+) -> pd.Series:
     """Compute a statistic of the rows that were known before each row's own time.
 
-    Another row counts if it has the same values in `window.by` (missing ones are equal to each other) and was known
-    strictly before the row's time: at `window.known`, or else `delay` after its own time. Rows of the same moment do
-    not count, nor does a row for itself.
-    Missing and infinite values of `window.of` are left out of every statistic, but are rows to `window.rows` and `lag`.
-    Rows that became known at the same moment are in the order of the index.
+    Another row counts if it has the same values in `window.by` (missing ones are equal to each other) and was
+    known strictly before the row's time: at `window.known`, or else `delay` after its own time. Rows of the
+    same moment do not count, nor does a row for itself. Missing and infinite values of `window.of` are left
+    out of every statistic, but are rows to `window.rows` and `lag`. Rows that became known at the same moment
+    are in the order of the index.
 
-    A result depends on nothing but the rows it counts and, by rounding, on how many rows of its group were known
-    before these: whatever happens to later rows, it keeps every bit.
+    A result depends on nothing but the rows it counts and, by rounding, on how many rows of its group were
+    known before these: whatever happens to later rows, it keeps every bit.
 
     Args:
         table: rows with the columns that `window` names, in any order; its index is unique.
@@ -42,12 +44,12 @@ def window_feature(table: pd.DataFrame, name: str, window: Window, dataset: Data
         delay: time from a row until its value is known; without effect where `window.known` is declared.
 
     Returns:
-        float64, indexed as `table`. No row counted: 0 for count and sum, else NaN; `std` is that of a sample, NaN below
-        two values; NaN also where the row's own time is missing.
+        float64, indexed as `table`. No row counted: 0 for count and sum, else NaN; `std` is that of a sample,
+        NaN below two values; NaN also where the row's own time is missing.
 
     Raises:
-        DataError: a column is absent, `of` holds no numbers, times are neither dates nor numbers, or the times and
-            durations that are compared are of different kinds.
+        DataError: a column is absent, `of` holds no numbers, times are neither dates nor numbers, or the
+            times and durations that are compared are of different kinds.
     """
     key = f"features.windows.{name}"
     times, known = _compared_times(table, key, window, dataset)
@@ -66,12 +68,16 @@ def window_feature(table: pd.DataFrame, name: str, window: Window, dataset: Data
     return pd.Series(np.where(times.isna(), np.nan, result), index=table.index, name=name, dtype=np.float64)
 
 
-def _compared_times(table: pd.DataFrame, key: str, window: Window, dataset: Dataset) -> tuple[pd.Series, pd.Series]:
+def _compared_times(
+    table: pd.DataFrame, key: str, window: Window, dataset: Dataset
+) -> tuple[pd.Series, pd.Series]:
     """The times of the rows, and those at which they were known, as dates without a zone or as numbers."""
     if dataset.time is None:
         raise ConfigurationError(f"{key}: it needs dataset.time, to know which rows are earlier; declare it.")
     named = {"dataset.time": [dataset.time], f"{key}.by": window.by}
-    named |= {f"{key}.{role}": [column] for role, column in (("of", window.of), ("known", window.known)) if column}
+    named |= {
+        f"{key}.{role}": [column] for role, column in (("of", window.of), ("known", window.known)) if column
+    }
     check_columns([str(column) for column in table.columns], named, "the table")
     times, kind = _times(table[dataset.time], "dataset.time")
     if window.known is None:
@@ -146,7 +152,8 @@ class _History:
         groups: number of the group of every row of the table.
         rows: positions in the table, in that order.
         moments: distinct known times, ascending.
-        keys: ascending, one for each of `rows`: number of its group times (moments + 1), plus number of its moment.
+        keys: ascending, one for each of `rows`: number of its group times (moments + 1), plus number of its
+            moment.
         sizes: number of `rows` in each group.
     """
 
@@ -241,7 +248,8 @@ def _quotient(total: Floats, count: Floats) -> Floats:
 def _merge_moments(first: Floats, second: Floats) -> Floats:
     """Combine counts, means and sums of squared differences from the mean, without cancellation.
 
-    Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
+    Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances"
+    (1979).
     """
     (count, mean, squares), (more, its_mean, its_squares) = first, second
     total = count + more
@@ -253,7 +261,9 @@ def _merge_moments(first: Floats, second: Floats) -> Floats:
 
 def _over_spans(leaves: Floats, spans: _Spans, merge: Merge, empty: float) -> Floats:
     """Merge the leaves [k, positions] of every span but the row itself; [k, rows]."""
-    start, stop, own = (place + spans.shift for place in (np.maximum(spans.start, spans.first), spans.stop, spans.own))
+    start, stop, own = (
+        place + spans.shift for place in (np.maximum(spans.start, spans.first), spans.stop, spans.own)
+    )
     merged = _fold(leaves, start, np.where(spans.inside, own, stop), merge, empty)
     if spans.inside.any():
         merged = merge(merged, _fold(leaves, np.where(spans.inside, own + 1, stop), stop, merge, empty))
@@ -263,8 +273,8 @@ def _over_spans(leaves: Floats, spans: _Spans, merge: Merge, empty: float) -> Fl
 def _fold(leaves: Floats, start: Ints, stop: Ints, merge: Merge, empty: float) -> Floats:
     """Merge the leaves of many ranges at once: a segment tree of which only one level is held at a time.
 
-    A range is cut into at most two blocks of each power of two. Unlike a difference of prefix sums that loses no digits
-    to rows outside of the range.
+    A range is cut into at most two blocks of each power of two. Unlike a difference of prefix sums that loses
+    no digits to rows outside of the range.
 
     Args:
         leaves: float64 [k, positions].

@@ -1,6 +1,7 @@
 """Around a Kedro run: declarations are checked, stale results removed, a run kept in MLflow.
 
-Kedro builds its hooks for every command, `kedro --help` too: what they need is imported with the first context.
+Kedro builds its hooks for every command, `kedro --help` too: what they need is imported with the first
+context.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class ProjectHooks:
         self._declaration.after_context_created(context)
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
         """Fix present and input before the runs are opened and their parameters recorded; see `RunHook`."""
         from lepton_pipeline.hooks.scoring_input import replace_scoring_input
 

@@ -56,7 +56,9 @@ class DeclarationHook:
             raise ConfigurationError("\n".join(problems))
         context.config_loader["parameters"] = parameters
 
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
         """Keep the present of the run that made the table, where this one goes on with it."""
         parameters = self._context.config_loader["parameters"]
         remade = set() if run_params.get("only_missing_outputs") else pipeline.all_outputs()
@@ -71,7 +73,10 @@ class DeclarationHook:
             dataset = f"params:{job.vertical}.dataset"
             catalog.save(dataset, catalog.load(dataset).model_copy(update={"present": present}))
             own = parameters[job.vertical]
-            parameters = {**parameters, job.vertical: {**own, "dataset": {**own["dataset"], "present": present}}}
+            parameters = {
+                **parameters,
+                job.vertical: {**own, "dataset": {**own["dataset"], "present": present}},
+            }
         self._context.config_loader["parameters"] = parameters
 
 
@@ -85,7 +90,9 @@ def _with_present(declared: Vertical, clock: str) -> dict[str, Any]:
 def _require_tables(vertical: str, declared: list[str]) -> None:
     """Refuse raw tables that the vertical's ingestion does not read, and the lack of one that it reads."""
     prefix = f"params:{vertical}.tables."
-    used = sorted(name.removeprefix(prefix) for name in pipelines[vertical].inputs() if name.startswith(prefix))
+    used = sorted(
+        name.removeprefix(prefix) for name in pipelines[vertical].inputs() if name.startswith(prefix)
+    )
     if used == sorted(declared):
         return
     absent, strange = sorted(set(used) - set(declared)), sorted(set(declared) - set(used))

@@ -11,8 +11,8 @@ from lepton_pipeline.parameters.jobs import Job
 
 def remove_stale(node: Node, catalog: DataCatalog) -> None:
     """Remove a node's outputs and those of all that follow, run now or not, before new ones are written."""
-    # The last first: a crash in between must not leave what is stale beside a gap before it, which a run that goes on
-    # would fill.
+    # The last first: a crash in between must not leave what is stale beside a gap before it, which a run that
+    # goes on would fill.
     for stale in reversed(pipelines[Job.of(node).name].from_nodes(node.name).nodes):
         for name in stale.outputs:
             remove = getattr(catalog.get(name), "remove", None)

@@ -54,8 +54,8 @@ PAGES: dict[str, Mapping[str, str]] = {
 def kind_of(job: Job, own: Pipeline, exist: Callable[[Pipeline], bool]) -> str:
     """What the tag `kind` says of a run: its job's purpose, or "partial".
 
-    A run is whole where it makes all that follows from what it makes, and so comes to what its job is for; or, after a
-    failure, fills the last gap that an earlier one has left.
+    A run is whole where it makes all that follows from what it makes, and so comes to what its job is for;
+    or, after a failure, fills the last gap that an earlier one has left.
 
     Args:
         job: whose run it is.

@@ -70,7 +70,9 @@ class RunHook:
         """Remember the configuration; it is read when a run starts, so that light commands do not pay for it."""
         self._context = context
 
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
         """Lock every job, open a run for each and hand its id to the nodes that train as `<vertical>.run_id`.
 
         Raises:
@@ -144,7 +146,9 @@ class RunHook:
                     self._log.client.set_model_version_tag(
                         watched["name"], str(watched["version"]), "monitoring.run_id", run.run_id
                     )
-                self._log.metrics(run.run_id, {f"seconds.{stage}": each for stage, each in run.seconds.items()})
+                self._log.metrics(
+                    run.run_id, {f"seconds.{stage}": each for stage, each in run.seconds.items()}
+                )
                 self._log.close(run.run_id, "FINISHED")
                 if run.kind == TRAINING:
                     metric = self._context.config_loader["parameters"][job.vertical]["gate"]["metric"]
@@ -161,7 +165,9 @@ class RunHook:
         """End the run at work as FAILED with the error's text, and those that stop with it."""
         for job, run in self._runs.items():
             other = self._working_on if self._working_on not in (None, job) else None
-            self._close(job, run, "FAILED", error if other is None else f"stopped because {other.name} failed")
+            self._close(
+                job, run, "FAILED", error if other is None else f"stopped because {other.name} failed"
+            )
         self._runs = {}
         self._unlock()
         self._signals.close()
@@ -229,7 +235,9 @@ class RunHook:
         """Give a run that resumes what earlier ones made for it, too, so that its page is whole."""
         needed = pipelines[job.name].to_nodes(*(node.name for node in pipeline.nodes)).all_outputs()
         names = sorted(needed if only_missing else needed - pipeline.all_outputs())
-        found = [dataset for dataset in map(self._catalog.get, names) if dataset is not None and dataset.exists()]
+        found = [
+            dataset for dataset in map(self._catalog.get, names) if dataset is not None and dataset.exists()
+        ]
         for dataset in found:
             self._log.record(self._runs[job].run_id, dataset, dataset.load(), earlier=True)
         if found:
@@ -262,14 +270,20 @@ class RunHook:
                     raise
                 gone = True
         if gone:
-            logger.warning("%s: the next run that reaches MLflow's store ends run %s there", job.name, run.run_id)
+            logger.warning(
+                "%s: the next run that reaches MLflow's store ends run %s there", job.name, run.run_id
+            )
 
 
 def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
     """What a run was asked for beside the declaration: the name by which one tells runs apart."""
     given = flatten(masked(run_params.get("runtime_params") or {}))
     given.pop(f"{vertical}.dataset.present", None)
-    own = {key.removeprefix(f"{vertical}."): each for key, each in given.items() if key.startswith(f"{vertical}.")}
+    own = {
+        key.removeprefix(f"{vertical}."): each
+        for key, each in given.items()
+        if key.startswith(f"{vertical}.")
+    }
     shown = " ".join(f"{key.removeprefix('training.')}={each}" for key, each in own.items())
     words = ["slice" if slice_words(os.environ) else "", shown]
     return " ".join(filter(None, words))[:_NAME_CHARACTERS] or "as declared"

@@ -67,8 +67,10 @@ class Artefact:
         encoder: fitted on the training rows.
         classifier: trained on them.
         threshold: smallest probability that is decided as positive, chosen on the validation rows.
-        reference: the typical row, see `typical_row`, with the columns of `inputs`; reasons are told against it.
-        raw_values: how values that clients send are read; None in a model of a version that kept nothing of it.
+        reference: the typical row, see `typical_row`, with the columns of `inputs`; reasons are told against
+            it.
+        raw_values: how values that clients send are read; None in a model of a version that kept nothing of
+            it.
     """
 
     derivation: Derivation
@@ -81,7 +83,9 @@ class Artefact:
     @cached_property
     def inputs(self) -> dict[str, str]:
         """Columns needed by `predict`, in order: "number", "text", "boolean", or "any" for one only derived from."""
-        return {name: self.encoder.inputs.get(name, "any") for name in self.derivation.inputs(self.encoder.inputs)}
+        return {
+            name: self.encoder.inputs.get(name, "any") for name in self.derivation.inputs(self.encoder.inputs)
+        }
 
     @cached_property
     def numbers(self) -> list[str]:
@@ -93,18 +97,22 @@ class Artefact:
         """Rows as a client sends them, with the values that ingestion would give them, and the columns of `inputs`.
 
         Raises:
-            DataError: a column is missing or stands twice, or a value is a list or an object, infinite, or no number
-                where the model knows numbers.
+            DataError: a column is missing or stands twice, or a value is a list or an object, infinite, or no
+                number where the model knows numbers.
         """
         self._require(rows)
         if not rows.columns.is_unique:
-            raise DataError(f"column {rows.columns[rows.columns.duplicated()][0]!r} stands twice; hand each in once.")
+            raise DataError(
+                f"column {rows.columns[rows.columns.duplicated()][0]!r} stands twice; hand each in once."
+            )
         known = rows[list(self.inputs)]
         refuse_nested(known)
         read = known if self.raw_values is None else self.raw_values.read(known)
         for name, column in read.items():
             if name in self.numbers and len(infinite := np.flatnonzero(is_infinite(column))):
-                raise DataError(f"column {name!r} is infinite in row {infinite[0]}; correct it, or leave it empty.")
+                raise DataError(
+                    f"column {name!r} is infinite in row {infinite[0]}; correct it, or leave it empty."
+                )
         return read
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -120,26 +128,30 @@ class Artefact:
             DataError: a column is missing or holds no numbers where it must; the message names it.
         """
         probability = self.classifier.predict_proba(self._encode(rows))[:, 1]
-        return pd.DataFrame({"probability": probability, "decision": probability >= self.threshold}, index=rows.index)
+        return pd.DataFrame(
+            {"probability": probability, "decision": probability >= self.threshold}, index=rows.index
+        )
 
     def effects(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Share the score of each row, less that of the typical row, out among the raw columns.
 
-        The score is the log-odds of the probability that `predict` gives, by networks and boosting together, blended
-        and calibrated. The result for a row does not depend on the rows beside it.
+        The score is the log-odds of the probability that `predict` gives, by networks and boosting together,
+        blended and calibrated. The result for a row does not depend on the rows beside it.
 
         Args:
             rows: see `predict`.
 
         Returns:
-            Indexed as `rows`, one float64 column for each of `inputs`; a row adds up to its log-odds less those of the
-            typical row. See `shapley_effects`.
+            Indexed as `rows`, one float64 column for each of `inputs`; a row adds up to its log-odds less
+            those of the typical row. See `shapley_effects`.
 
         Raises:
             DataError: see `predict`.
         """
         typed, reference = self._typed(rows), self._typed(pd.DataFrame([self.reference]))
-        effects = shapley_effects(lambda hybrids: self.classifier.log_odds(self._encode(hybrids)), typed, reference)
+        effects = shapley_effects(
+            lambda hybrids: self.classifier.log_odds(self._encode(hybrids)), typed, reference
+        )
         return pd.DataFrame(effects, index=rows.index, columns=list(reference.columns))
 
     def explain(self, rows: pd.DataFrame, count: int) -> list[list[Reason]]:
@@ -220,7 +232,9 @@ class Artefact:
     def _require(self, rows: pd.DataFrame) -> None:
         missing = [name for name in self.inputs if name not in rows.columns]
         if missing:
-            raise DataError(f"columns that the model needs are missing: {', '.join(map(repr, missing))}; hand them in.")
+            raise DataError(
+                f"columns that the model needs are missing: {', '.join(map(repr, missing))}; hand them in."
+            )
 
     def _typed(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The columns of `inputs` with dates as dates and numbers as numbers, so that rows can be mixed."""
@@ -246,4 +260,8 @@ def hash_artefact(folder: Path) -> str:
 
 
 def _numeric(encoder: Encoder) -> list[str]:
-    return [column.name for column in encoder.columns if isinstance(column, NumericColumn) and column.input == "number"]
+    return [
+        column.name
+        for column in encoder.columns
+        if isinstance(column, NumericColumn) and column.input == "number"
+    ]

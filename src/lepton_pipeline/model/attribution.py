@@ -36,17 +36,18 @@ class Reason:
 def shapley_effects(score: Score, rows: pd.DataFrame, reference: pd.DataFrame, pairs: int = PAIRS) -> Floats:
     """Share the difference between the scores of a row and of a reference out among the columns.
 
-    Shapley values of the game in which columns outside a coalition have the value of the reference (Sundararajan and
-    Najmi, "The many Shapley values for model explanation", ICML 2020: baseline Shapley), estimated from permutations,
-    each also in reverse (Mitchell et al., "Sampling permutations for Shapley value estimation", JMLR 2022, section
-    2.2). In every permutation the effects add up to the difference, so their mean does, however few there are. A column
-    that has the value of the reference has no effect, exactly; where a score adds columns up, all effects are exact.
+    Shapley values of the game in which columns outside a coalition have the value of the reference
+    (Sundararajan and Najmi, "The many Shapley values for model explanation", ICML 2020: baseline Shapley),
+    estimated from permutations, each also in reverse (Mitchell et al., "Sampling permutations for Shapley
+    value estimation", JMLR 2022, section 2.2). In every permutation the effects add up to the difference, so
+    their mean does, however few there are. A column that has the value of the reference has no effect,
+    exactly; where a score adds columns up, all effects are exact.
 
     The permutations are always the same, so that the effects of a row do not depend on the rows beside it.
 
     Args:
-        score: the score of each row of a frame with the columns of `reference`; that of a row must not depend on the
-            rows beside it.
+        score: the score of each row of a frame with the columns of `reference`; that of a row must not depend
+            on the rows beside it.
         rows: the columns of `reference`, among others; n rows.
         reference: one row.
         pairs: number of permutations, each taken in both directions.
@@ -62,7 +63,9 @@ def shapley_effects(score: Score, rows: pd.DataFrame, reference: pd.DataFrame, p
     chunk = max(1, ROWS // orders.size)
     parts = [np.empty((0, columns))]
     for start in range(0, len(rows), chunk):
-        both = pd.concat([rows[list(reference.columns)].iloc[start : start + chunk], reference], ignore_index=True)
+        both = pd.concat(
+            [rows[list(reference.columns)].iloc[start : start + chunk], reference], ignore_index=True
+        )
         parts.append(_effects(score, both, at_reference, orders))
     return np.concatenate(parts)
 
@@ -90,7 +93,9 @@ def _effects(score: Score, both: pd.DataFrame, at_reference: float, orders: npt.
     return total / len(orders)
 
 
-def _hybrids(both: pd.DataFrame, between: npt.NDArray[np.bool_], orders: npt.NDArray[np.intp]) -> pd.DataFrame:
+def _hybrids(
+    both: pd.DataFrame, between: npt.NDArray[np.bool_], orders: npt.NDArray[np.intp]
+) -> pd.DataFrame:
     """For each place marked, a row with the columns up to it, and the reference's otherwise."""
     row, order, place = np.nonzero(between)
     # Place of each column in each order.

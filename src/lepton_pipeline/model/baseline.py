@@ -27,8 +27,8 @@ Floats = npt.NDArray[np.float64]
 def score_baselines(encoded: pd.DataFrame, split: pd.DataFrame, training: Training) -> pd.DataFrame:
     """Fit logistic regression, and boosting where the model has none, on the rows that the model is fitted on.
 
-    Validation rows are scored by fits that have not learnt from them, so that thresholds can be chosen on them. A model
-    with boosting is compared with that part of its own (see `score_rows`).
+    Validation rows are scored by fits that have not learnt from them, so that thresholds can be chosen on
+    them. A model with boosting is compared with that part of its own (see `score_rows`).
 
     Args:
         encoded: float32 numbers and int32 codes, one row per clean row.
@@ -36,12 +36,15 @@ def score_baselines(encoded: pd.DataFrame, split: pd.DataFrame, training: Traini
         training: the model, for its plan; seed and CPU threads.
 
     Returns:
-        Indexed by the validation and test rows, in the order of `split`: float64 columns `logistic_regression` and,
-        where the model has no boosting, `hist_gradient_boosting`, the probability of the positive class.
+        Indexed by the validation and test rows, in the order of `split`: float64 columns
+        `logistic_regression` and, where the model has no boosting, `hist_gradient_boosting`, the probability
+        of the positive class.
     """
     plan, labels = choose_plan(split, training), split["label"].to_numpy()
     test = (split["part"] == "test").to_numpy()
-    parts = {LINEAR: _regress_by_plan(encoded, labels, plan, holdout(split), encoded.loc[test], training.threads)}
+    parts = {
+        LINEAR: _regress_by_plan(encoded, labels, plan, holdout(split), encoded.loc[test], training.threads)
+    }
     if not has_boosting(training):
         trees, held_out = boost_by_plan(encoded, labels, plan, training)
         parts[BOOSTING] = trees.logits(encoded.loc[test]), held_out
@@ -58,7 +61,8 @@ def _regress_by_plan(
     """Regress on training rows with the penalty that is best for validation rows, then on the rows of the plan.
 
     Returns:
-        Logits of the test rows by the last fit; those of the validation rows by the first one, [rows], NaN elsewhere.
+        Logits of the test rows by the last fit; those of the validation rows by the first one, [rows], NaN
+        elsewhere.
     """
     # Imported before the limit is set: it does not hold for libraries that are loaded later.
     from sklearn.linear_model import LogisticRegression  # noqa: F401

@@ -14,7 +14,8 @@ Floats = npt.NDArray[np.float64]
 EQUAL = 0.5
 # Neither part is ever left out: what held-out rows like least may be what later rows need.
 WEIGHTS = tuple(tenths / 10 for tenths in range(2, 9))
-# Rows of one stretch of time resemble each other: one standard error, as if they were independent, is too little.
+# Rows of one stretch of time resemble each other: one standard error, as if they were independent, is too
+# little.
 STANDARD_ERRORS = 2
 
 
@@ -38,10 +39,11 @@ def weigh(network: Floats, boosting: Floats, labels: np.ndarray) -> float:
 def weigh_by_time(network: Floats, boosting: Floats, labels: np.ndarray) -> float:
     """Leave equal weights as far as later rows show that one part is better, as where the other follows a drift worse.
 
-    The rows have stopped the fits, and are from one stretch of time. So the weight nearest to equal ones is sought
-    whose log loss is within two standard errors (paired) of the lowest, as in Breiman and others, "Classification and
-    regression trees", 1984, section 3.4.3, and half of the way there is gone. Each mean is first shifted to the base
-    rate of these rows: which part comes nearer to the level of one stretch says little of the next.
+    The rows have stopped the fits, and are from one stretch of time. So the weight nearest to equal ones is
+    sought whose log loss is within two standard errors (paired) of the lowest, as in Breiman and others,
+    "Classification and regression trees", 1984, section 3.4.3, and half of the way there is gone. Each mean
+    is first shifted to the base rate of these rows: which part comes nearer to the level of one stretch says
+    little of the next.
 
     Args:
         network: logits of the validation rows, [n].
@@ -52,7 +54,8 @@ def weigh_by_time(network: Floats, boosting: Floats, labels: np.ndarray) -> floa
         From 0.35 to 0.65.
     """
     losses = {
-        weight: log_losses(sigmoid(_levelled(_mean(network, boosting, weight), labels)), labels) for weight in WEIGHTS
+        weight: log_losses(sigmoid(_levelled(_mean(network, boosting, weight), labels)), labels)
+        for weight in WEIGHTS
     }
     best = min(WEIGHTS, key=lambda weight: losses[weight].mean())
     excess = {weight: losses[weight] - losses[best] for weight in WEIGHTS}
@@ -76,7 +79,9 @@ def _levelled(logits: Floats, labels: np.ndarray) -> Floats:
     """Shift logits until their probabilities have the mean of the labels, by Newton's method."""
     for _ in range(50):
         probabilities = sigmoid(logits)
-        step = (labels.mean() - probabilities.mean()) / (probabilities * (1 - probabilities)).mean().clip(1e-6)
+        step = (labels.mean() - probabilities.mean()) / (probabilities * (1 - probabilities)).mean().clip(
+            1e-6
+        )
         logits = logits + np.clip(step, -0.5, 0.5)
         if abs(step) < 1e-9:
             break

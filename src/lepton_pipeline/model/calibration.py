@@ -35,11 +35,11 @@ class Calibration:
 def fit_calibration(logits: Floats, labels: np.ndarray) -> Calibration:
     """Choose between no correction, a temperature and a line, and fit it to held-out rows.
 
-    Temperature: Guo et al., "On calibration of modern neural networks", ICML 2017. Line: Platt, "Probabilistic outputs
-    for support vector machines", 1999. Each is fitted on every second row and judged by the log loss of the others, and
-    the other way round; one with more parameters is taken only where that lowers the log loss by more than its standard
-    error, since what held-out rows hardly show is not true of others (the rule of Breiman et al., "Classification and
-    regression trees", 1984, section 3.4.3).
+    Temperature: Guo et al., "On calibration of modern neural networks", ICML 2017. Line: Platt,
+    "Probabilistic outputs for support vector machines", 1999. Each is fitted on every second row and judged
+    by the log loss of the others, and the other way round; one with more parameters is taken only where that
+    lowers the log loss by more than its standard error, since what held-out rows hardly show is not true of
+    others (the rule of Breiman et al., "Classification and regression trees", 1984, section 3.4.3).
 
     Args:
         logits: of rows that the model has not learnt from, [n].

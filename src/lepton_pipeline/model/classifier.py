@@ -29,7 +29,10 @@ DESCRIPTION, BOOSTING = "classifier.json", "boosting.safetensors"
 
 
 def train_model(
-    encoded: pd.DataFrame, split: pd.DataFrame, training: Training, on_epoch: Callable[[Epoch], None] | None = None
+    encoded: pd.DataFrame,
+    split: pd.DataFrame,
+    training: Training,
+    on_epoch: Callable[[Epoch], None] | None = None,
 ) -> tuple[Classifier, pd.DataFrame, pd.DataFrame]:
     """Fit the model on the training and validation rows.
 
@@ -40,9 +43,9 @@ def train_model(
         on_epoch: called with an `Epoch` after every epoch of every network.
 
     Returns:
-        The fitted model; its history, one row per network and epoch with the losses and the validation AUC; and its
-        scores of held-out rows, all validation rows among them, by parts that have not learnt from the row: float64
-        columns `model`, `uncalibrated`, `network` and, where there is one, `boosting`.
+        The fitted model; its history, one row per network and epoch with the losses and the validation AUC;
+        and its scores of held-out rows, all validation rows among them, by parts that have not learnt from
+        the row: float64 columns `model`, `uncalibrated`, `network` and, where there is one, `boosting`.
 
     Raises:
         LeptonError: training diverged.
@@ -65,8 +68,8 @@ def train_model(
         elif plan.refit:
             weight = weigh_by_time(scores["network"], scores["boosting"], truth)
     calibration = Calibration()
-    # By time, a correction would be taken from one stretch of it, and from fits that are not kept: the later test rows
-    # of every vertical that was tried were calibrated worse by it.
+    # By time, a correction would be taken from one stretch of it, and from fits that are not kept: the later
+    # test rows of every vertical that was tried were calibrated worse by it.
     if training.calibrate and not plan.refit:
         calibration = fit_calibration(mix(scores, weight), truth)
     model = Classifier(network, boosting, weight, calibration)
@@ -138,8 +141,8 @@ class Classifier:
             device: see `predict_proba`.
 
         Returns:
-            Indexed as `features`: probability of the positive class by `model`, by the same `uncalibrated`, by
-            `network` alone and, where there is one, by `boosting` alone.
+            Indexed as `features`: probability of the positive class by `model`, by the same `uncalibrated`,
+            by `network` alone and, where there is one, by `boosting` alone.
         """
         return pd.DataFrame(self.blend(self._logits(features, device)), index=features.index)
 
@@ -199,8 +202,12 @@ class Classifier:
                 "use the version of lepton_pipeline that wrote it, or train again."
             )
         network = TorchClassifier.load(folder / "network")
-        boosting = description["boosting"] and Trees.from_arrays(load_file(folder / BOOSTING), description["boosting"])
-        model = cls(network, boosting, description["boosting_weight"], Calibration(**description["calibration"]))
+        boosting = description["boosting"] and Trees.from_arrays(
+            load_file(folder / BOOSTING), description["boosting"]
+        )
+        model = cls(
+            network, boosting, description["boosting_weight"], Calibration(**description["calibration"])
+        )
         if model.weights_sha256 != description["weights_sha256"]:
             raise DataError(
                 f"the files in {folder} have hash {model.weights_sha256}, but {DESCRIPTION} says "

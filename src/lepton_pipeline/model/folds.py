@@ -10,7 +10,8 @@ import pandas as pd
 
 Positions = npt.NDArray[np.int64]
 
-# Above, a model more costs more than it brings: the models of the folds become one, stopped by the validation rows.
+# Above, a model more costs more than it brings: the models of the folds become one, stopped by the validation
+# rows.
 MOST_ROWS_OF_FOLDS = 50_000
 
 
@@ -33,7 +34,8 @@ class Plan:
 
     Attributes:
         folds: fits whose held-out rows do not overlap; one where the rows are in order of time, or many.
-        refit: whether the model that is kept is fitted once more, on the rows of `train` and `held_out` together.
+        refit: whether the model that is kept is fitted once more, on the rows of `train` and `held_out`
+            together.
     """
 
     folds: list[Fold]
@@ -42,7 +44,9 @@ class Plan:
     @property
     def everything(self) -> Positions:
         """Positions of all rows the model learns from in the end."""
-        return np.unique(np.concatenate([part for fold in self.folds for part in (fold.train, fold.held_out)]))
+        return np.unique(
+            np.concatenate([part for fold in self.folds for part in (fold.train, fold.held_out)])
+        )
 
     @property
     def fitted(self) -> Positions:
@@ -58,11 +62,11 @@ class Plan:
 def plan_fits(split: pd.DataFrame) -> Plan:
     """Decide what is fitted on which rows.
 
-    - Where rows were divided at random: one fit for each fold of the training and validation rows, on all other folds,
-      so that every row is held out once and learnt from otherwise. Their average is the model.
-    - Where rows are divided by time: one fit on the training rows, stopped by the later validation rows, as random
-      folds would let the future stop what is learnt from the past; then once more on both, for as long as that took,
-      since the latest rows tell most about the next ones.
+    - Where rows were divided at random: one fit for each fold of the training and validation rows, on all
+      other folds, so that every row is held out once and learnt from otherwise. Their average is the model.
+    - Where rows are divided by time: one fit on the training rows, stopped by the later validation rows, as
+      random folds would let the future stop what is learnt from the past; then once more on both, for as long
+      as that took, since the latest rows tell most about the next ones.
     - In large tables divided at random: one fit on the training rows, stopped by the validation rows.
 
     Args:
@@ -75,7 +79,8 @@ def plan_fits(split: pd.DataFrame) -> Plan:
     numbers = np.unique(fold[fold >= 0])
     if len(numbers) and (fold >= 0).sum() <= MOST_ROWS_OF_FOLDS:
         folds = [
-            Fold(np.flatnonzero((fold >= 0) & (fold != number)), np.flatnonzero(fold == number)) for number in numbers
+            Fold(np.flatnonzero((fold >= 0) & (fold != number)), np.flatnonzero(fold == number))
+            for number in numbers
         ]
         return Plan(folds, refit=False)
     return Plan([holdout(split)], refit=not len(numbers))

@@ -22,9 +22,9 @@ def typical_row(rows: pd.DataFrame, numeric: Iterable[str]) -> dict[str, Any]:
         numeric: columns that hold numbers, whatever their dtype.
 
     Returns:
-        By column a value that JSON can hold. Of numbers and dates the median, as one of the values that are there, of
-        other values the most frequent; None where most values are missing, or where hardly two rows share one: that
-        would say something of a single row.
+        By column a value that JSON can hold. Of numbers and dates the median, as one of the values that are
+        there, of other values the most frequent; None where most values are missing, or where hardly two rows
+        share one: that would say something of a single row.
     """
     numbers = set(numeric)
     return {str(name): _typical(rows[name], name in numbers) for name in rows}
@@ -51,7 +51,9 @@ def _typical(column: pd.Series, number: bool) -> Any:
     if len(present) * 2 <= len(column):
         return None
     date = pd.api.types.is_datetime64_any_dtype(column.dtype)
-    if date or ((number or pd.api.types.is_numeric_dtype(column.dtype)) and not pd.api.types.is_bool_dtype(column)):
+    if date or (
+        (number or pd.api.types.is_numeric_dtype(column.dtype)) and not pd.api.types.is_bool_dtype(column)
+    ):
         values = present if date else pd.Series(as_numbers(present))
         return _plain(values.sort_values().iloc[(len(values) - 1) // 2])
     counts = present.value_counts(sort=False)

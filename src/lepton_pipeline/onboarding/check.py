@@ -52,7 +52,8 @@ class Checked:
         quarantined: rows among them that the contract takes out.
         tables: the same two numbers for each raw table that has a contract of its own.
         warnings: what the contracts warn of.
-        parts: rows and base rate (fraction of positive rows) of each part of the split; rows of a gap have no rate.
+        parts: rows and base rate (fraction of positive rows) of each part of the split; rows of a gap have no
+            rate.
         findings: what the feature check found, and rows on both sides of the split, in sentences.
         columns: what became of every column.
         seconds: by stage, in the order in which they ran.
@@ -91,12 +92,15 @@ def check_vertical(
 
     Raises:
         ConfigurationError: the vertical is unknown, its declaration or its catalog cannot be followed.
-        Exception: what a stage raises, as in a run; `errors.user_error` finds the error a user can mend in it.
+        Exception: what a stage raises, as in a run; `errors.user_error` finds the error a user can mend in
+            it.
     """
     with _quiet():
         pipelines.set_requested([name])
         _require_known(name)
-        session = settings.SESSION_CLASS.create(env=env, conf_source=conf_source, runtime_params=runtime_params)
+        session = settings.SESSION_CLASS.create(
+            env=env, conf_source=conf_source, runtime_params=runtime_params
+        )
         with session:
             context = session.load_context()
             # As a session's own run does: without it, the typed parameters of every vertical are validated.
@@ -114,8 +118,8 @@ def check_vertical(
 def stages_before_training(whole: Pipeline, name: str) -> Pipeline:
     """The stages of a vertical's pipeline up to the encoded rows and the table of columns.
 
-    Those whose results no later stage reads are among them: a run holds a raw table to its contract, too, where nothing
-    is made of it.
+    Those whose results no later stage reads are among them: a run holds a raw table to its contract, too,
+    where nothing is made of it.
     """
     last = [f"{name}.{stage}" for stage in (_LAST_STAGE, _AND_THEN)]
     return whole - whole.from_nodes(last[0]) + whole.only_nodes(*last)
@@ -162,7 +166,9 @@ def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
             raise ConfigurationError(f"{dataset}: {error}; correct its entry in the catalog.") from error
         if entry is None or isinstance(entry, MemoryDataset):
             why = "has no entry in the catalog" if entry is None else "is declared as a MemoryDataset"
-            problems.append(f"{dataset} {why}, so it would be lost with the run; declare a file for it in catalog.yml.")
+            problems.append(
+                f"{dataset} {why}, so it would be lost with the run; declare a file for it in catalog.yml."
+            )
     if problems:
         raise ConfigurationError("\n".join(problems))
 
@@ -192,7 +198,9 @@ def _run_in_memory(stages: Pipeline, catalog: CatalogProtocol[str, Any], name: s
     return seconds
 
 
-def _collect(name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], seconds: dict[str, float]) -> Checked:
+def _collect(
+    name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], seconds: dict[str, float]
+) -> Checked:
     contracts = {
         dataset.removeprefix(f"{name}.").rpartition(".")[0]: catalog.load(dataset)
         for dataset in sorted(stages.all_outputs())
@@ -238,8 +246,14 @@ def said_findings(findings: Sequence[Finding], dropped: Mapping[str, str]) -> li
 
 
 def _split_parts(split: Any) -> dict[str, tuple[int, float | None]]:
-    labels = {part: split.loc[split["part"] == part, "label"] for part in ("train", "validation", "test", "gap")}
-    return {part: (len(own), None if part == "gap" else float(own.mean())) for part, own in labels.items() if len(own)}
+    labels = {
+        part: split.loc[split["part"] == part, "label"] for part in ("train", "validation", "test", "gap")
+    }
+    return {
+        part: (len(own), None if part == "gap" else float(own.mean()))
+        for part, own in labels.items()
+        if len(own)
+    }
 
 
 def _parts_table(checked: Checked) -> Table:
@@ -251,7 +265,9 @@ def _parts_table(checked: Checked) -> Table:
 
 def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:
     yield from _rows(checked)
-    rates = {part: "" if rate is None else f" ({rate:.1%} positive)" for part, (_, rate) in checked.parts.items()}
+    rates = {
+        part: "" if rate is None else f" ({rate:.1%} positive)" for part, (_, rate) in checked.parts.items()
+    }
     yield "parts", ", ".join(f"{part} {rows:,}{rates[part]}" for part, (rows, _) in checked.parts.items())
     yield "columns", count_columns(checked.columns)
     yield from columns_notes(checked.columns)

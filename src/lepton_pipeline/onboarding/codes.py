@@ -37,14 +37,20 @@ def why_codes(values: pd.Series) -> str | None:
     if len(zeros):
         return f"whole numbers with leading zeros, such as {zeros.iloc[0]!r}"
     long_ones = values[values.str.len() >= KEY_DIGITS]
-    return f"whole numbers of {KEY_DIGITS} digits and more, such as {long_ones.iloc[0]!r}" if len(long_ones) else None
+    return (
+        f"whole numbers of {KEY_DIGITS} digits and more, such as {long_ones.iloc[0]!r}"
+        if len(long_ones)
+        else None
+    )
 
 
-def missing_among_codes(rows: pd.DataFrame, ingestion: Ingestion) -> tuple[list[str], dict[str, str], dict[str, str]]:
+def missing_among_codes(
+    rows: pd.DataFrame, ingestion: Ingestion
+) -> tuple[list[str], dict[str, str], dict[str, str]]:
     """Find texts that are declared to mean "no value", but look like one more code of their column.
 
-    NA is Namibia among codes of countries; there `ingestion.missing` should not hold it, unless NA means "no value" in
-    another column.
+    NA is Namibia among codes of countries; there `ingestion.missing` should not hold it, unless NA means "no
+    value" in another column.
 
     Args:
         rows: columns as they were read.

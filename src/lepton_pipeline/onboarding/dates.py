@@ -54,8 +54,8 @@ def date_format(texts: pd.Series) -> DateFormat | None:
         texts: the column in the order of its rows, stripped, missing values left out.
 
     Returns:
-        The format, or None where no known one fits every value. Where day and month can be told apart neither by
-        their values nor by the order of the rows, the day comes first and `other` is set.
+        The format, or None where no known one fits every value. Where day and month can be told apart neither
+        by their values nor by the order of the rows, the day comes first and `other` is set.
     """
     distinct = texts.drop_duplicates()
     sample = distinct.iloc[:_SAMPLE]
@@ -90,11 +90,14 @@ def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict
         dates: format of each column of dates.
 
     Returns:
-        The latest year that they mean, for dates of lives, which lie before all others; and what to ask of each.
+        The latest year that they mean, for dates of lives, which lie before all others; and what to ask of
+        each.
     """
     short = [name for name, form in dates.items() if "%y" in form]
     written = [
-        table[name].max().year for name, form in dates.items() if name not in short and table[name].notna().any()
+        table[name].max().year
+        for name, form in dates.items()
+        if name not in short and table[name].notna().any()
     ]
     latest = max(written, default=datetime.now(tz=UTC).year)
     centuries, asked = {}, {}
@@ -102,7 +105,9 @@ def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict
         years = table[name].dt.year
         late = int((years > latest).sum())
         beyond = f", {late:,} of them after {latest}" if late else ""
-        asked[name] = f"years have two digits, which would be {years.min():.0f} to {years.max():.0f}{beyond}: "
+        asked[name] = (
+            f"years have two digits, which would be {years.min():.0f} to {years.max():.0f}{beyond}: "
+        )
         if LIVES & set(name_words(name)):
             centuries[name] = latest
             asked[name] += (
@@ -135,9 +140,15 @@ def epochs(table: pd.DataFrame) -> dict[str, str]:
         for unit, (second, word) in _EPOCHS.items():
             seconds = present / second
             named = bool(EPOCHS & set(name_words(name))) or (unit != "s" and bool((present % 1 == 0).all()))
-            if len(present) and named and seconds.between(_FIRST_SECOND, _LAST_SECOND).all() and present.nunique() > 2:
+            if (
+                len(present)
+                and named
+                and seconds.between(_FIRST_SECOND, _LAST_SECOND).all()
+                and present.nunique() > 2
+            ):
                 first, last = (
-                    pd.Timestamp(moment, unit="s").strftime("%Y-%m-%d") for moment in (seconds.min(), seconds.max())
+                    pd.Timestamp(moment, unit="s").strftime("%Y-%m-%d")
+                    for moment in (seconds.min(), seconds.max())
                 )
                 asked[name] = (
                     f"looks like {word} since 1970, {first} to {last} UTC: --time {name} takes it as the order of the "

@@ -32,7 +32,8 @@ class RawRows:
     Attributes:
         blocks: Arrow tables.
         ingestion: the encoding and the separator that were found.
-        survey: which files they come from, and what was set apart; None where only a part of each was looked at.
+        survey: which files they come from, and what was set apart; None where only a part of each was looked
+            at.
     """
 
     blocks: list[Any]
@@ -54,8 +55,8 @@ def read_texts(files: Sequence[RawFile], *, whole: bool = True) -> RawRows:
         whole: whether they are whole files, and not only beginnings, which may end within a record.
 
     Raises:
-        DataError: a file is no table, is empty, has only a header, a column twice or without a name; too many records
-            are broken; or the files differ in their columns.
+        DataError: a file is no table, is empty, has only a header, a column twice or without a name; too many
+            records are broken; or the files differ in their columns.
     """
     first = next((file for file in files if not file.is_parquet and not file.is_document), None)
     # Read with any format: a file that is not a table at all is refused here, before its text is looked at.
@@ -73,7 +74,8 @@ def read_texts(files: Sequence[RawFile], *, whole: bool = True) -> RawRows:
 
 
 def _head(file: RawFile) -> bytes:
-    # Latin-1 decodes everything: what is refused here is a file of another kind or one that cannot be decompressed.
+    # Latin-1 decodes everything: what is refused here is a file of another kind or one that cannot be
+    # decompressed.
     read_header(file, Ingestion(encoding="latin-1", separator="\x1f"))
     try:
         with file.open() as stream:

@@ -76,25 +76,25 @@ class Match:
 def match_file(project: Path, file: Path) -> list[Match]:
     """Compare a client's file with every vertical.
 
-    Every column of the file is compared with every column of the vertical by name, type, values and the contract
-    (see `likeness`), and each is paired with at most one, so that the sum of weight × likeness is largest (the linear
-    assignment problem). With weights w (target 4; columns that the contract, a role or a derived feature names 2;
-    others 1; ids and excluded columns 1/4; further raw tables a quarter of that):
+    Every column of the file is compared with every column of the vertical by name, type, values and the
+    contract (see `likeness`), and each is paired with at most one, so that the sum of weight × likeness is
+    largest (the linear assignment problem). With weights w (target 4; columns that the contract, a role or a
+    derived feature names 2; others 1; ids and excluded columns 1/4; further raw tables a quarter of that):
 
-        score(v) = Σ over pairs w × likeness / Σ over all columns of v of w,     pairs less alike than 0.4 count nothing
-        share(v) = exp(score(v) / 0.1) / Σ over verticals exp(score / 0.1)
+        score(v) = Σ over pairs w × likeness / Σ over all columns of v of w,     pairs less alike than 0.4
+        count nothing share(v) = exp(score(v) / 0.1) / Σ over verticals exp(score / 0.1)
 
-    The temperature 0.1 makes a lead of 0.1 in the score a factor of e in the share, so that a clear winner gets nearly
-    all, and verticals that fit equally badly share alike. A share compares verticals; only the score says whether one
-    fits at all.
+    The temperature 0.1 makes a lead of 0.1 in the score a factor of e in the share, so that a clear winner
+    gets nearly all, and verticals that fit equally badly share alike. A share compares verticals; only the
+    score says whether one fits at all.
 
     Args:
         project: folder of the project, with `conf/base` and `data/01_raw`.
         file: a table file (CSV, Parquet, JSON, .xlsx), or a folder of such files with the same columns.
 
     Returns:
-        One match per vertical, the best first. A vertical whose declaration or data cannot be read fits nothing and
-        says so in `caution`.
+        One match per vertical, the best first. A vertical whose declaration or data cannot be read fits
+        nothing and says so in `caution`.
 
     Raises:
         DataError: the file is absent or no table.
@@ -104,7 +104,10 @@ def match_file(project: Path, file: Path) -> list[Match]:
     names = find_verticals(project / "conf" / "base")
     matches = [_match(name, project, client) for name in names]
     powers = np.exp(np.array([match.score for match in matches]) / _TEMPERATURE)
-    shared = [replace(match, share=float(share)) for match, share in zip(matches, powers / powers.sum(), strict=True)]
+    shared = [
+        replace(match, share=float(share))
+        for match, share in zip(matches, powers / powers.sum(), strict=True)
+    ]
     return sorted(shared, key=lambda match: (-match.score, match.vertical))
 
 
@@ -173,12 +176,21 @@ def _match(name: str, project: Path, client: list[Column]) -> Match:
     except (ConfigurationError, DataError) as error:
         return Match(name, 0.0, 0.0, [], [], "", f"{_NOT_COMPARED}: {error}")
     likenesses = [
-        [likeness(own, column, needs.rules.get(column.name, [])) for column, _ in needs.columns] for own in client
+        [likeness(own, column, needs.rules.get(column.name, [])) for column, _ in needs.columns]
+        for own in client
     ]
     weights = np.array([weight for _, weight in needs.columns])
-    gains = np.array([[each.value if each.value >= _LEAST_LIKENESS else 0.0 for each in row] for row in likenesses])
+    gains = np.array(
+        [[each.value if each.value >= _LEAST_LIKENESS else 0.0 for each in row] for row in likenesses]
+    )
     pairs = [
-        Pair(client[i].name, needs.columns[j][0].name, likenesses[i][j].reasons, float(gains[i, j]), float(weights[j]))
+        Pair(
+            client[i].name,
+            needs.columns[j][0].name,
+            likenesses[i][j].reasons,
+            float(gains[i, j]),
+            float(weights[j]),
+        )
         for i, j in zip(*linear_sum_assignment(gains * weights, maximize=True), strict=True)
         if gains[i, j] > 0
     ]

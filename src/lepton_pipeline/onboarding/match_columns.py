@@ -41,7 +41,8 @@ class Column:
     Attributes:
         name: as it is called.
         kind: what it holds; a flag has at most two values, whatever they are.
-        shares: fraction of the rows with a value that have each text (see `_as_text`); empty where there is no data.
+        shares: fraction of the rows with a value that have each text (see `_as_text`); empty where there is
+            no data.
         numbers: its numbers in ascending order, without missing ones; None where it holds others.
         quantiles: 201 of them; None for flags, and for numbers that only count the rows.
         categories: its texts; None where it holds numbers, or hardly a text twice.
@@ -84,10 +85,14 @@ def describe_column(column: pd.Series) -> Column:
     numeric = pd.api.types.is_numeric_dtype(present)
     numbers = np.sort(present.to_numpy(float)) if numeric else None
     if len(shares) <= 2:
-        return Column(name, "flag", shares, numbers, None, frozenset(_YES_NO.get(text, text) for text in shares))
+        return Column(
+            name, "flag", shares, numbers, None, frozenset(_YES_NO.get(text, text) for text in shares)
+        )
     if numbers is not None:
         counts_rows = len(shares) == len(numbers) and not (numbers % 1).any()
-        return Column(name, "number", shares, numbers, None if counts_rows else np.quantile(numbers, _QUANTILES))
+        return Column(
+            name, "number", shares, numbers, None if counts_rows else np.quantile(numbers, _QUANTILES)
+        )
     if date_format(present) is not None:
         return Column(name, "date")
     told_apart = len(shares) > _MANY and len(shares) > len(present) / 2
@@ -97,14 +102,15 @@ def describe_column(column: pd.Series) -> Column:
 def likeness(client: Column, vertical: Column, rules: Sequence[Expectation]) -> Likeness:
     """Say how likely a client's column is to be one of a vertical's.
 
-    With n the likeness of the names, v that of the values (1 - 2 x the Kolmogorov-Smirnov distance of numbers, the
-    Jaccard index of categories; 1 where nothing is known), s how telling the values are (0 .. 1, by how many distinct
-    ones there are) and k the fraction of the client's values that keep the vertical's expectations:
+    With n the likeness of the names, v that of the values (1 - 2 x the Kolmogorov-Smirnov distance of
+    numbers, the Jaccard index of categories; 1 where nothing is known), s how telling the values are (0 .. 1,
+    by how many distinct ones there are) and k the fraction of the client's values that keep the vertical's
+    expectations:
 
         value = type x (1 + k) / 2 x (1 - (1 - n (0.7 + 0.3 v)) (1 - 0.7 s v²))
 
-    Equal names and types are enough for 1, as long as the values do not speak against it; equal values of a column with
-    another name reach 0.7, numbers that merely lie in a similar range hardly anything.
+    Equal names and types are enough for 1, as long as the values do not speak against it; equal values of a
+    column with another name reach 0.7, numbers that merely lie in a similar range hardly anything.
 
     Args:
         client: a column of the client's file.
@@ -163,7 +169,8 @@ def _word_likeness(one: str, other: str) -> float:
 
 def _letter_likeness(one: str, other: str, least: float) -> float:
     """Ratcliff and Obershelp's ratio of matching letters, or 0 where it is smaller than `least`."""
-    # Most names have too few letters in common, which is told much faster than how many of them match in order.
+    # Most names have too few letters in common, which is told much faster than how many of them match in
+    # order.
     common = min(sum(map(other.__contains__, one)), sum(map(one.__contains__, other)))
     if 2 * common < least * (len(one) + len(other)):
         return 0.0
@@ -205,7 +212,9 @@ def _kept(column: Column, rules: Sequence[Expectation]) -> float | None:
 
 def _kept_by(column: Column, rule: Expectation) -> float:
     if rule.expect == IN_SET:
-        return sum(column.shares.get(text, 0.0) for text in {_as_text(value) for value in rule.value_set or []})
+        return sum(
+            column.shares.get(text, 0.0) for text in {_as_text(value) for value in rule.value_set or []}
+        )
     if column.numbers is None:
         return 0.0
     lowest = -np.inf if rule.min_value is None else float(rule.min_value)  # type: ignore[arg-type]  # rules of numbers

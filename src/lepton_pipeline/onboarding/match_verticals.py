@@ -54,7 +54,9 @@ def read_needs(project: Path, name: str) -> Needs:
     try:
         declared = read_declaration(path)
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {' '.join(str(error).split())}; correct its YAML.") from error
+        raise ConfigurationError(
+            f"{path} cannot be read: {' '.join(str(error).split())}; correct its YAML."
+        ) from error
     vertical = read_vertical(name, declared.get(name) if isinstance(declared, dict) else declared)
     tables = _bundled(project / "data" / "01_raw" / name, vertical)
     return Needs(vertical.about, _weighted(vertical, tables), _rules(vertical))
@@ -93,7 +95,9 @@ def _importance(vertical: Vertical) -> dict[str, float]:
         each for contract in (vertical.contract, *vertical.tables.values()) for each in contract.expectations
     ]
     named = [column for expectation in expectations for column in expectation.columns()]
-    named += [column for role in ("time", "group", "sensitive", "numeric", "categorical") for column in roles[role]]
+    named += [
+        column for role in ("time", "group", "sensitive", "numeric", "categorical") for column in roles[role]
+    ]
     for name, text in features.derive.items():
         named += parse_expression(text, f"features.derive.{name}").columns
     for window in features.windows.values():
@@ -119,7 +123,9 @@ def _rules(vertical: Vertical) -> dict[str, list[Expectation]]:
     for contract in (vertical.contract, *vertical.tables.values()):
         for rule in contract.expectations:
             bounds = [bound for bound in (rule.min_value, rule.max_value) if bound is not None]
-            numbers = rule.expect == BETWEEN and bounds and all(isinstance(bound, int | float) for bound in bounds)
+            numbers = (
+                rule.expect == BETWEEN and bounds and all(isinstance(bound, int | float) for bound in bounds)
+            )
             if rule.column is not None and (numbers or (rule.expect == IN_SET and rule.value_set)):
                 rules.setdefault(rule.column, []).append(rule)
     return rules

@@ -108,7 +108,9 @@ HAPPENED = _words(
     "failure shipment dropoff exit cancellation checkout termination update modification finish death churn outcome "
     "result followup response reply paid sent sold left done met lost won actual final"
 )
-BEFOREHAND = _words("scheduled planned expected promised estimated requested booked ordered created opened registered")
+BEFOREHAND = _words(
+    "scheduled planned expected promised estimated requested booked ordered created opened registered"
+)
 WEIGHTS = _words("weight weights wgt wt fnlwgt pweight fweight iweight sampweight weighting")
 SAMPLINGS = _words(
     "fnlwgt wgt pweight fweight iweight sampweight weighting sample sampling survey design person population "
@@ -118,7 +120,9 @@ PERSONS = _words(
     "name surname firstname lastname fullname forename driver doctor physician nurse agent employee manager owner "
     "author player teacher customer client patient person seller buyer recruiter officer handler technician operator"
 )
-PERSON_NAMES = _words("surname firstname lastname fullname forename givenname familyname middlename maidenname")
+PERSON_NAMES = _words(
+    "surname firstname lastname fullname forename givenname familyname middlename maidenname"
+)
 PLACES = _words(
     "city town country state county region station airport street district product brand model make team company "
     "shop store school department airline route line category job title position role"

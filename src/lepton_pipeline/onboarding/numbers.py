@@ -11,7 +11,8 @@ import pandas as pd
 from lepton_pipeline.parameters import Ingestion
 
 _CURRENCIES = (
-    "$ € £ ¥ ₹ ₽ ₩ ₺ ₴ zł Kč Ft kr R$ US$ EUR USD GBP CHF JPY CNY INR SEK NOK DKK PLN CZK HUF BRL CAD AUD Fr. Rs Rs."
+    "$ € £ ¥ ₹ ₽ ₩ ₺ ₴ zł Kč Ft kr R$ US$ "
+    "EUR USD GBP CHF JPY CNY INR SEK NOK DKK PLN CZK HUF BRL CAD AUD Fr. Rs Rs."
 )
 _MEASURES = (
     "% ‰ ° °C °F C F K kg g mg µg t lb lbs oz km m cm mm mi ft in km² m² ha sqm sqft l ml L mL gal km/h kmh mph m/s "
@@ -84,9 +85,15 @@ def number_style(texts: Mapping[str, pd.Series], separator: str = ",") -> Number
         reasons["units"] = f"stand beside the numbers of {', '.join(signed)}, such as {_first(signed)}"
     accounting = {name: each for name, each in fitting.items() if each.accounting}
     if accounting:
-        reasons["accounting"] = f"negative numbers such as {_first({n: e.negative() for n, e in accounting.items()})}"
+        reasons["accounting"] = (
+            f"negative numbers such as {_first({n: e.negative() for n, e in accounting.items()})}"
+        )
     if mark is None and decimal == "." and separator == ";":
-        doubts |= {name: _POINT.format(each.numbers.iloc[0]) for name, each in fitting.items() if _may_be_grouped(each)}
+        doubts |= {
+            name: _POINT.format(each.numbers.iloc[0])
+            for name, each in fitting.items()
+            if _may_be_grouped(each)
+        }
     return NumberStyle(decimal, mark, units, bool(accounting), reasons, doubts)
 
 

@@ -79,7 +79,8 @@ def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOver
     """Look at every vertical of a project; nothing is run and no store is made.
 
     Args:
-        base: the configuration folder `conf/base`; a vertical whose declaration cannot be followed is listed as such.
+        base: the configuration folder `conf/base`; a vertical whose declaration cannot be followed is listed
+            as such.
         tracking: addresses of runs and models.
         project: folder that relative addresses start from.
 
@@ -91,7 +92,9 @@ def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOver
     """
     names = find_verticals(base)
     client = existing_store(tracking, project, "look")
-    results = {} if client is None else {name: _runs(client, name) | _promoted(client, name) for name in names}
+    results = (
+        {} if client is None else {name: _runs(client, name) | _promoted(client, name) for name in names}
+    )
     return [VerticalOverview(name, **_declared(base, name), **results.get(name, {})) for name in names]
 
 
@@ -124,7 +127,9 @@ def _declared(base: Path, name: str) -> dict[str, Any]:
     except ConfigurationError as error:
         return {"problem": str(error)}
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
-        return {"problem": f"{name}: {path} cannot be read: {' '.join(str(error).split())}; correct its YAML."}
+        return {
+            "problem": f"{name}: {path} cannot be read: {' '.join(str(error).split())}; correct its YAML."
+        }
     return _described(vertical)
 
 

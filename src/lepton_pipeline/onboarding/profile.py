@@ -60,15 +60,16 @@ def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole:
 
     Args:
         files: table files with the same columns, whose rows are put one below the other.
-        target: column whose values are classes, so that none of them is taken for "no value", unless two are left.
+        target: column whose values are classes, so that none of them is taken for "no value", unless two are
+            left.
         whole: whether they are whole files, see `read_texts`.
 
     Returns:
         The typed table and how it was read.
 
     Raises:
-        DataError: a file cannot be read as a table, see `read_texts`; or a column holds neither numbers, texts, dates
-            nor true and false.
+        DataError: a file cannot be read as a table, see `read_texts`; or a column holds neither numbers,
+            texts, dates nor true and false.
     """
     read = read_texts(files, whole=whole)
     rows, ingestion = read.frame, read.ingestion
@@ -80,9 +81,17 @@ def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole:
     codes, why, doubts = missing_among_codes(rows, ingestion)
     if why:
         reasons["missing"] = "; ".join(f"without {text}: {said}" for text, said in why.items())
-    ingestion = ingestion.model_copy(update={"missing": [text for text in ingestion.missing if text not in codes]})
-    texts = {str(name): _distinct(rows[name], ingestion) for name in rows if pd.api.types.is_string_dtype(rows[name])}
-    style = number_style({name: _without(each, NO_NUMBER) for name, each in texts.items()}, ingestion.separator)
+    ingestion = ingestion.model_copy(
+        update={"missing": [text for text in ingestion.missing if text not in codes]}
+    )
+    texts = {
+        str(name): _distinct(rows[name], ingestion)
+        for name in rows
+        if pd.api.types.is_string_dtype(rows[name])
+    }
+    style = number_style(
+        {name: _without(each, NO_NUMBER) for name, each in texts.items()}, ingestion.separator
+    )
     reasons |= style.reasons
     ingestion = style.of(ingestion)
     odd = _odd_texts(texts, ingestion, target)
@@ -90,7 +99,9 @@ def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole:
     dates, more = _dates(rows, texts, ingestion)
     ingestion = ingestion.model_copy(update={"dates": dates})
     integers = {str(name): rows[name] for name in rows if pd.api.types.is_integer_dtype(rows[name])}
-    named = {name: values[~values.isin(ingestion.missing)] for name, values in texts.items() if name not in dates}
+    named = {
+        name: values[~values.isin(ingestion.missing)] for name, values in texts.items() if name not in dates
+    }
     keys = code_columns(named | integers)
     table = _typed(read, ingestion, keys)
     centuries, asked = two_digit_years(table, dates)
@@ -98,7 +109,11 @@ def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole:
     table = table.assign(**{name: within_century(table[name], latest) for name, latest in centuries.items()})
     moments = epochs(table)
     doubts = doubts | style.doubts | more | asked | moments
-    doubts |= {name: said for name, said in _nearly_typed(table, texts, ingestion, keys).items() if name not in doubts}
+    doubts |= {
+        name: said
+        for name, said in _nearly_typed(table, texts, ingestion, keys).items()
+        if name not in doubts
+    }
     reading = None if read.survey is None else read.survey.record()
     return Profile(table, ingestion, reasons, odd, doubts, keys, list(moments), reading)
 
@@ -198,7 +213,9 @@ def _nearly_typed(
         no_dates = present[~present.map(looks_like_a_date).astype(bool)]
         zeros = present.str.fullmatch(r"0\d+").any()
         if _few(no_numbers, present) and not zeros:
-            doubts[name] = f"numbers but for {_two(no_numbers)}: add these to ingestion.missing if they mean no value"
+            doubts[name] = (
+                f"numbers but for {_two(no_numbers)}: add these to ingestion.missing if they mean no value"
+            )
         elif _few(no_dates, present):
             doubts[name] = (
                 f"dates but for {_two(no_dates)}: if these mean no value, add them to ingestion.missing and the format "

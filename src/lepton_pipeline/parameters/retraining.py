@@ -46,11 +46,17 @@ class Decay(Declaration):
 class Monitoring(Declaration):
     """What new rows are compared with the champion's training rows by."""
 
-    window: Duration | None = Field(None, description="length of a window, such as 30d; None: a tenth of the time")
-    smallest_psi: float = Field(0.1, gt=0, description="population stability index from which a column has drifted")
+    window: Duration | None = Field(
+        None, description="length of a window, such as 30d; None: a tenth of the time"
+    )
+    smallest_psi: float = Field(
+        0.1, gt=0, description="population stability index from which a column has drifted"
+    )
     level: Fraction = Field(0.05, description="chance of a false alarm in a whole comparison")
     sample: int = Field(5000, ge=200, description="rows of the domain classifier, at most")
-    ignore: list[str] = Field([], description="features that are known to change, such as the month: never flagged")
+    ignore: list[str] = Field(
+        [], description="features that are known to change, such as the month: never flagged"
+    )
 
 
 class Retraining(Declaration):
@@ -59,15 +65,23 @@ class Retraining(Declaration):
     schedule: Annotated[str, AfterValidator(require_cron)] | None = Field(
         None, description="cron expression of five fields; when the job is started"
     )
-    zone: Annotated[str, AfterValidator(_require_zone)] = Field("UTC", description="time zone of the schedule")
-    max_age: Duration | None = Field(None, description="age of the champion from which it is replaced, such as 90d")
+    zone: Annotated[str, AfterValidator(_require_zone)] = Field(
+        "UTC", description="time zone of the schedule"
+    )
+    max_age: Duration | None = Field(
+        None, description="age of the champion from which it is replaced, such as 90d"
+    )
     on_new_rows: int | float | None = Field(
-        None, gt=0, description="rows with known labels since the champion's training: a number, or below 1 a fraction"
+        None,
+        gt=0,
+        description="rows with known labels since the champion's training: a number, or below 1 a fraction",
     )
     on_drift: bool = Field(False, description="whether drift of the inputs or of the scores is a reason")
     on_decay: Decay | None = Field(None, description="when realised quality is a reason")
     cool_down: Duration = Field("0d", description="time after a training in which no trigger counts")
-    window: Duration | None = Field(None, description="only rows of this last stretch are trained on; None: all")
+    window: Duration | None = Field(
+        None, description="only rows of this last stretch are trained on; None: all"
+    )
     retries: int = Field(1, ge=0, le=10, description="times that a failed job is started again, ever later")
     timeout: Duration = Field("12h", description="time after which a job is stopped")
 

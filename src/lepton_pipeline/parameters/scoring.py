@@ -16,7 +16,8 @@ class Scoring(Declaration):
     version: int | None = Field(None, ge=1, description="model version; None: the champion")
     reasons: int = Field(3, ge=0, description="columns that speak most for a row's score, named beside it")
     reasons_for: Literal["positive", "all"] = Field(
-        "positive", description="rows that get reasons: those decided as positive, or all, which takes far longer"
+        "positive",
+        description="rows that get reasons: those decided as positive, or all, which takes far longer",
     )
     unseen: Literal["stop", "warn"] = Field(
         "stop", description="what a batch does whose values of a column the training rows did not have"

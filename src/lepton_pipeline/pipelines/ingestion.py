@@ -30,7 +30,9 @@ def create_pipeline(vertical: str) -> Pipeline:
         return ingestion
     if _has_query(vertical):
         tables = _referenced(vertical)
-        return Pipeline([*(raw_table(*each) for each in tables.items()), query_table(vertical, tuple(tables))])
+        return Pipeline(
+            [*(raw_table(*each) for each in tables.items()), query_table(vertical, tuple(tables))]
+        )
     return Pipeline(
         [
             Node(
@@ -63,7 +65,9 @@ def _referenced(vertical: str) -> dict[str, tuple[str, ...]]:
         declared: Any = yaml.load(file.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
         tables = declared[vertical]["tables"]
         return {
-            str(name): tuple(sorted({each["table"] for each in (own or {}).get("expectations", []) if "table" in each}))
+            str(name): tuple(
+                sorted({each["table"] for each in (own or {}).get("expectations", []) if "table" in each})
+            )
             for name, own in tables.items()
         }
     # Every command builds every pipeline; whoever runs this one is told by the loader what is wrong.

@@ -23,14 +23,20 @@ from lepton_pipeline.registry import fetch
 def create_pipeline(vertical: str) -> Pipeline:
     """Wire the monitoring of one vertical, in the namespace of its name.
 
-    Its rows are made as in training, but in data sets of their own, below the nested namespace `monitoring`: what the
-    last training has left stays as it is.
+    Its rows are made as in training, but in data sets of their own, below the nested namespace `monitoring`:
+    what the last training has left stays as it is.
     """
     stages = [
         Node(
             _fetch_of(vertical),
             None,
-            ["monitoring_model", "monitoring_version", "monitoring_reference", "monitoring_learnt", "monitoring_seen"],
+            [
+                "monitoring_model",
+                "monitoring_version",
+                "monitoring_reference",
+                "monitoring_learnt",
+                "monitoring_seen",
+            ],
             name="fetch_champion",
         ),
         Node(
@@ -54,7 +60,10 @@ def create_pipeline(vertical: str) -> Pipeline:
                 "version": "monitoring_version",
                 "reference": "monitoring_reference",
                 "learnt": "monitoring_learnt",
-                **{part: f"params:{part}" for part in ("dataset", "gate", "evaluation", "retraining", "monitoring")},
+                **{
+                    part: f"params:{part}"
+                    for part in ("dataset", "gate", "evaluation", "retraining", "monitoring")
+                },
             },
             "monitoring_result",
             name="compare_new_rows",
@@ -70,7 +79,8 @@ def _rows(vertical: str) -> Pipeline:
     Only the last table has a name outside of `monitoring`.
     """
     made = features.create_pipeline(vertical, labelled=False)
-    # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of its own.
+    # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of
+    # its own.
     given = {name for name in made.inputs() if not name.startswith("params:")}
     parameters = made.inputs() - given
     return Pipeline(

@@ -97,6 +97,8 @@ def _score_of(ready: bool) -> Callable[..., Any]:
     ) -> tuple[FinishedRows, ScoringRecord]:
         declared = Declared(dataset, ingestion, contract, features, scoring, ready)
         with show_rows("scored", checked.rows) as show:
-            return score.score_input(CheckedRows(raw, checked, left_out), model, version, folder, declared, show)
+            return score.score_input(
+                CheckedRows(raw, checked, left_out), model, version, folder, declared, show
+            )
 
     return score_input

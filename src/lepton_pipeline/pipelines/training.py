@@ -148,14 +148,30 @@ def create_pipeline(vertical: str) -> Pipeline:
                 tags="evaluation",
             ),
             Node(
-                draw_figures, ["scores", "metrics", "params:about"], "figures", name="draw_figures", tags="evaluation"
+                draw_figures,
+                ["scores", "metrics", "params:about"],
+                "figures",
+                name="draw_figures",
+                tags="evaluation",
             ),
             Node(
-                measure_drift, ["feature_table", "split", "encoder"], "drift", name="measure_drift", tags="evaluation"
+                measure_drift,
+                ["feature_table", "split", "encoder"],
+                "drift",
+                name="measure_drift",
+                tags="evaluation",
             ),
             Node(
                 assemble_artefact,
-                ["encoder", "model", "metrics", "feature_table", "split", "params:features", "params:ingestion"],
+                [
+                    "encoder",
+                    "model",
+                    "metrics",
+                    "feature_table",
+                    "split",
+                    "params:features",
+                    "params:ingestion",
+                ],
                 "artefact",
                 name="assemble_artefact",
                 tags="registration",
@@ -268,9 +284,19 @@ def _report(vertical: str, whole: Pipeline) -> Pipeline:
     tables = {name for name in whole.all_outputs() if name.endswith((".contract_result", ".reading"))}
     tables -= set(inputs.values())
     inputs |= {name: name for name in sorted(tables)}
-    # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of its own.
+    # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of
+    # its own.
     return Pipeline(
-        [Node(write_report, inputs, f"{vertical}.report", name="write_report", tags="reporting", namespace=vertical)],
+        [
+            Node(
+                write_report,
+                inputs,
+                f"{vertical}.report",
+                name="write_report",
+                tags="reporting",
+                namespace=vertical,
+            )
+        ],
     )
 
 

@@ -82,23 +82,38 @@ class ConfigLoader(OmegaConfigLoader):
             if not isinstance(declared, dict):
                 continue
             if "sql" in declared:
-                raise ConfigurationError(f"{vertical}.sql: write the query into conf/base/{vertical}/{QUERY}.")
-            for file in (each for folder in self._folders() for each in sorted(folder.glob(f"{vertical}/*.sql"))):
+                raise ConfigurationError(
+                    f"{vertical}.sql: write the query into conf/base/{vertical}/{QUERY}."
+                )
+            for file in (
+                each for folder in self._folders() for each in sorted(folder.glob(f"{vertical}/*.sql"))
+            ):
                 if file.name != QUERY:
                     raise ConfigurationError(f"{file} is read by nothing; a vertical's query is {QUERY}.")
                 try:
                     found[vertical] = {**declared, "sql": file.read_text(encoding="utf-8-sig")}
                 except UnicodeDecodeError as error:
-                    raise ConfigurationError(f"{file} is no UTF-8 ({error.reason}); save it as that.") from error
+                    raise ConfigurationError(
+                        f"{file} is no UTF-8 ({error.reason}); save it as that."
+                    ) from error
         return found
 
     def _folders(self) -> list[Path]:
-        return [Path(self.conf_source) / name for name in (self.base_env, self.env or self.default_run_env) if name]
+        return [
+            Path(self.conf_source) / name
+            for name in (self.base_env, self.env or self.default_run_env)
+            if name
+        ]
 
     def _leave_out_others(self, key: str) -> None:
         """Read no file of a vertical that this command is not about, so that it cannot be in the way."""
         asked, every = pipelines._requested_pipelines, f"**/{key}*"
-        if not asked or "__default__" in asked or key not in _OF_VERTICALS or every not in self.config_patterns[key]:
+        if (
+            not asked
+            or "__default__" in asked
+            or key not in _OF_VERTICALS
+            or every not in self.config_patterns[key]
+        ):
             return
         # Every command imports the loader; this one is about a pipeline.
         from lepton_pipeline.parameters.jobs import Job
@@ -112,7 +127,9 @@ class ConfigLoader(OmegaConfigLoader):
         return [
             file
             for folder in self._folders()
-            for file in sorted({file for pattern in self.config_patterns.get(key, []) for file in folder.glob(pattern)})
+            for file in sorted(
+                {file for pattern in self.config_patterns.get(key, []) for file in folder.glob(pattern)}
+            )
             if file.is_file()
         ]
 

@@ -71,7 +71,8 @@ def require_model(client: Any, name: str) -> None:
     """Refuse a vertical without a registered model, before its name is part of any query.
 
     Raises:
-        ConfigurationError: nothing was registered under that name; `client` may be None where nothing ever was.
+        ConfigurationError: nothing was registered under that name; `client` may be None where nothing ever
+            was.
     """
     from mlflow import MlflowException
 
@@ -109,7 +110,9 @@ def read_moves(client: Any, name: str) -> list[Move]:
     return sorted((move for move in found if move is not None), key=lambda move: move.at)
 
 
-def move_champion(client: Any, name: str, version: int, how: str, reason: str, *, run_id: str | None = None) -> Move:
+def move_champion(
+    client: Any, name: str, version: int, how: str, reason: str, *, run_id: str | None = None
+) -> Move:
     """Write the event, then move the alias: an alias never stands without its reason.
 
     A process that is killed between the two leaves an event that did not happen; `history` leaves it out.
@@ -147,7 +150,9 @@ def history(client: Any, name: str) -> list[Reign]:
             reigns.append(Reign(move.from_version, None, move.at, None, current=False))
         follower = moves[position + 1] if position + 1 < len(moves) else None
         until = follower.at if follower is not None and follower.from_version == move.version else None
-        reigns.append(Reign(move.version, move.at, until, move, current=follower is None and current == move.version))
+        reigns.append(
+            Reign(move.version, move.at, until, move, current=follower is None and current == move.version)
+        )
     if current is not None and not (reigns and reigns[-1].current):
         reigns.append(Reign(current, None, None, None, current=True))
     return reigns
@@ -160,8 +165,8 @@ def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Mov
         client: of the registry.
         name: of the registered model.
         reason: why, for the history.
-        to: which; None: the one that the present champion replaced when the gate, or a promotion, made it champion, so
-            that a second rollback goes one further back.
+        to: which; None: the one that the present champion replaced when the gate, or a promotion, made it
+            champion, so that a second rollback goes one further back.
 
     Raises:
         ConfigurationError: there is no champion, none before it, or `to` is no earlier champion.
@@ -180,7 +185,10 @@ def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Mov
     tags = find_version(client, name, to).tags
     if to == current:
         raise ConfigurationError(f"version {to} of {name} is the champion already; name another with --to.")
-    if to not in {reign.version for reign in history(client, name)} and tags.get("gate.decision") != "promoted":
+    if (
+        to not in {reign.version for reign in history(client, name)}
+        and tags.get("gate.decision") != "promoted"
+    ):
         raise ConfigurationError(
             f"version {to} of {name} was never champion; to make it that: "
             f"kedro champion promote {name} {to} --force --reason TEXT"

@@ -17,8 +17,8 @@ _KEPT = ("report", "evaluation", "explanation")
 def keep_champion_pages(client: Any, name: str, version: int, project: Path, run_id: str = "") -> Path | None:
     """Make `data/08_reporting/<name>/champion` the report, the card, the figures and the pictures of a version.
 
-    The folder is replaced as a whole. Where no run has the version's report any more it is removed, as it would show
-    another model.
+    The folder is replaced as a whole. Where no run has the version's report any more it is removed, as it
+    would show another model.
 
     Args:
         client: of the registry.

@@ -105,7 +105,10 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
     tags = [version.tags for version in versions]
     parameters = [_parameters(client, version.run_id) for version in versions]
     numbers = (int(versions[0].version), int(versions[1].version))
-    same_rows, remark = None, "their figures on the same rows: no test rows on disk; run the vertical to have some"
+    same_rows, remark = (
+        None,
+        "their figures on the same rows: no test rows on disk; run the vertical to have some",
+    )
     if held is not None:
         try:
             same_rows, remark = _on_same_rows(client, name, numbers, held), ""
@@ -134,7 +137,9 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
     for version in versions:
         try:
             artefacts[version] = load_artefact(client, name, version)
-            unseen &= unseen_rows(load_training_rows(client, name, version), held.table, held.split, dataset, declared)
+            unseen &= unseen_rows(
+                load_training_rows(client, name, version), held.table, held.split, dataset, declared
+            )
         except LeptonError as error:
             raise LeptonError(f"version {version} cannot be scored: {error}") from error
     rows = unseen.index[unseen]

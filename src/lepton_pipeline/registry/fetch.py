@@ -65,8 +65,9 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, dict[str, Any],
         name: the vertical.
 
     Returns:
-        The artefact; what it is; its reference, empty where none was kept with it; the rows that it has learnt from,
-        and all rows that were known when it was trained (where no reference was kept, the former).
+        The artefact; what it is; its reference, empty where none was kept with it; the rows that it has
+        learnt from, and all rows that were known when it was trained (where no reference was kept, the
+        former).
 
     Raises:
         ConfigurationError: there is no champion yet.
@@ -91,7 +92,9 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, dict[str, Any],
         if all(key in tags for key in names):
             value, low, high = (float(tags[key]) for key in names)
             test[metric] = Estimate(value, low, high, INTERVALS in tags)
-    watched = WatchedVersion(**vars(version), trained_until=learnt.until, trained_rows=len(learnt.hashes), test=test)
+    watched = WatchedVersion(
+        **vars(version), trained_until=learnt.until, trained_rows=len(learnt.hashes), test=test
+    )
     return artefact, watched, reference, learnt, seen
 
 

@@ -22,7 +22,14 @@ from lepton_pipeline.evaluation.resampling import find_units
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
-from lepton_pipeline.registry.champion import BY_GATE, CHALLENGER, CHAMPION, champion_of, move_champion, read_moves
+from lepton_pipeline.registry.champion import (
+    BY_GATE,
+    CHALLENGER,
+    CHAMPION,
+    champion_of,
+    move_champion,
+    read_moves,
+)
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.registry.rival import Challenger, compare_with_champion
 from lepton_pipeline.registry.versions import CHECKSUM
@@ -50,10 +57,10 @@ def gate_model(
 
     A version whose artefact is the champion's, to the byte, is neither promoted nor refused: no alias moves.
 
-    Between the last look at the champion and the move of the alias pass some milliseconds, in which MLflow offers no
-    "move only if". On one project nobody else's gate moves it then: every training holds the vertical's lock. Another
-    machine with a project of its own, or `kedro champion`, might; then the later move holds, and the history of the
-    champion shows both.
+    Between the last look at the champion and the move of the alias pass some milliseconds, in which MLflow
+    offers no "move only if". On one project nobody else's gate moves it then: every training holds the
+    vertical's lock. Another machine with a project of its own, or `kedro champion`, might; then the later
+    move holds, and the history of the champion shows both.
 
     Args:
         registration: what `register_model` returns.
@@ -107,7 +114,9 @@ def gate_model(
 
 def _same_artefact(client: Any, name: str, version: int, champion: int) -> bool:
     """Whether two versions have the same files: encoder, weights and threshold."""
-    one, other = (client.get_model_version(name, str(each)).tags.get(CHECKSUM) for each in (version, champion))
+    one, other = (
+        client.get_model_version(name, str(each)).tags.get(CHECKSUM) for each in (version, champion)
+    )
     return one is not None and one == other
 
 
@@ -130,7 +139,9 @@ def _standing_decision(client: Any, name: str, version: int) -> GateDecision:
         return stored
     moves = [move for move in read_moves(client, name) if move.version == version]
     reason = (
-        f"champion by {moves[-1].how}: {moves[-1].reason}" if moves else tags.get("gate.reason", "champion already")
+        f"champion by {moves[-1].how}: {moves[-1].reason}"
+        if moves
+        else tags.get("gate.reason", "champion already")
     )
     return replace(stored, promoted=True, alias=CHAMPION, reason=reason, version=version)
 

@@ -37,7 +37,15 @@ from lepton_pipeline.tracking.flat import flat_metrics, interval_tags
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
 # What the registry's tables hold; SQLite would take more, PostgreSQL refuses.
 _DESCRIPTION_CHARACTERS = 5000
-_LINEAGE = ("configuration.sha256", "data.rows", "data.sha256", "environment.sha256", "git.commit", "git.dirty", "seed")
+_LINEAGE = (
+    "configuration.sha256",
+    "data.rows",
+    "data.sha256",
+    "environment.sha256",
+    "git.commit",
+    "git.dirty",
+    "seed",
+)
 
 
 def register_model(
@@ -92,7 +100,9 @@ def register_model(
         # All rows, not only those of two parts: what is none of them is new.
         seen = TrainingRows.of(feature_table, split.assign(part="train"), artefact.inputs, dataset)
         seen.save(Path(temporary) / REFERENCE)
-        (Path(temporary) / REFERENCE / REFERENCE_FILE).write_text(json.dumps(reference, ensure_ascii=False), "utf-8")
+        (Path(temporary) / REFERENCE / REFERENCE_FILE).write_text(
+            json.dumps(reference, ensure_ascii=False), "utf-8"
+        )
         seal(Path(temporary) / REFERENCE, REFERENCE_SEAL, {})
         reference_checksum = read_seal(Path(temporary) / REFERENCE, REFERENCE_SEAL)
         client.log_artifacts(run_id, str(Path(temporary) / REFERENCE), REFERENCE)
@@ -162,7 +172,8 @@ def describe_version(registration: Registration, card: str) -> None:
 
     Args:
         registration: what `register_model` returns.
-        card: Markdown; what is longer than the registry takes is cut at the end of a line, and the rest pointed to.
+        card: Markdown; what is longer than the registry takes is cut at the end of a line, and the rest
+            pointed to.
     """
     import mlflow
 

@@ -45,8 +45,9 @@ def compare_with_champion(
 ) -> Check:
     """Check a challenger against the champion.
 
-    The test rows are the challenger's, so it has learnt from none of them; those that the champion has learnt from are
-    left out. The champion is scored by its own artefact: its columns, encoder, weights and threshold.
+    The test rows are the challenger's, so it has learnt from none of them; those that the champion has learnt
+    from are left out. The champion is scored by its own artefact: its columns, encoder, weights and
+    threshold.
 
     Args:
         client: of the registry.
@@ -78,9 +79,8 @@ def compare_with_champion(
     if check.passed:
         return check
     if check.value is not None:
-        advice = (
-            f"declare gate.margin if as good is good enough; compare: kedro champion diff {name} champion challenger"
-        )
+        advice = "declare gate.margin if as good is good enough; "
+        advice += f"compare: kedro champion diff {name} champion challenger"
         return replace(check, next=advice)
     advice = again_advice(dataset) if len(rows) < len(unseen) else ""
     return replace(check, next=f"{advice}{advice and '; '}{way_past}")

@@ -1,7 +1,7 @@
 """What MLflow runs to serve a registered model; a copy of this file lies in every model version.
 
-MLflow executes the file when it saves or loads a model, before any other file of the version; it finds the package
-beside it, as it was at training.
+MLflow executes the file when it saves or loads a model, before any other file of the version; it finds the
+package beside it, as it was at training.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def _require_whole(folder: Path) -> None:
         spec.loader.exec_module(checker)  # type: ignore[union-attr]  # as above
         altered = checker.find_altered(folder)
     if altered:
-        raise RuntimeError(f"the model is not as it was registered: {altered}; restore its files, or train again")
+        raise RuntimeError(
+            f"the model is not as it was registered: {altered}; restore its files, or train again"
+        )
 
 
 with _only_source():
@@ -85,7 +87,9 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
             self._score(pd.DataFrame([self.artefact.reference]), {"reasons": 1, "unseen": True})
         take_requests()
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
         """Score rows; see `Artefact.predict` and `Artefact.reasons`.
 
         Values that no training row had are scored, and logged as a warning.
@@ -93,12 +97,12 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         Args:
             context: MLflow's.
             model_input: raw rows: a frame, a list of dictionaries, or a dictionary of columns.
-            params: `reasons`: how many reasons each row gets, 0 (none, and no column of them) if absent. `unseen`:
-                whether each row names its values that no training row had, False if absent.
+            params: `reasons`: how many reasons each row gets, 0 (none, and no column of them) if absent.
+                `unseen`: whether each row names its values that no training row had, False if absent.
 
         Returns:
-            Indexed as `model_input`: `probability`, `decision` and, where asked for, `reasons` and `unseen` ("code =
-            1.0; city = Atlantis", or empty).
+            Indexed as `model_input`: `probability`, `decision` and, where asked for, `reasons` and `unseen`
+            ("code = 1.0; city = Atlantis", or empty).
 
         Raises:
             MlflowException: the rows or a parameter cannot be used; the reason is one line.

@@ -41,7 +41,9 @@ def find_version(client: Any, name: str, version: int | str) -> Any:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
         known = sorted(int(each.version) for each in all_versions(client, name))
-        there = f"the versions are {', '.join(map(str, known))}" if known else "no model of it was registered yet"
+        there = (
+            f"the versions are {', '.join(map(str, known))}" if known else "no model of it was registered yet"
+        )
         raise ConfigurationError(f"{name} has no version {version!s}; {there}.") from error
 
 
@@ -61,7 +63,8 @@ def name_filter(name: str) -> str:
     """MLflow's filter for the model of a vertical.
 
     Raises:
-        ConfigurationError: no vertical has such a name; filters know no placeholders, so a quote would end the text.
+        ConfigurationError: no vertical has such a name; filters know no placeholders, so a quote would end
+            the text.
     """
     if not re.fullmatch(r"[\w-]+", name, re.ASCII):
         raise ConfigurationError(f"{name!r} is no name of a vertical; use letters, digits and underscores.")
@@ -119,7 +122,9 @@ def _bring(name: str, version: int, folder: Path, part: str = "") -> Path:
     """Copy files of a version from the store into a folder."""
     import mlflow
 
-    return Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}/{part}".rstrip("/"), dst_path=folder))
+    return Path(
+        mlflow.artifacts.download_artifacts(f"models:/{name}/{version}/{part}".rstrip("/"), dst_path=folder)
+    )
 
 
 def load_training_rows(client: Any, name: str, version: int) -> TrainingRows:

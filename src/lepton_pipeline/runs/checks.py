@@ -70,15 +70,17 @@ def check_run(run: Any) -> Check:
             "choose a run that was made in one go",
         )
     if is_partial(run.data.tags):
-        return Check("run", False, "partial: it made only a part of what its pipeline makes", "choose a whole run")
+        return Check(
+            "run", False, "partial: it made only a part of what its pipeline makes", "choose a whole run"
+        )
     return Check("run", True, "finished, made in one go")
 
 
 def check_code(then: Mapping[str, str], now: Mapping[str, str], run_id: str) -> Check:
     """Compare the code of a run with that which would run now.
 
-    The same package is the same code, whatever else of the project has changed; of a run without that hash commit and
-    difference must be the same.
+    The same package is the same code, whatever else of the project has changed; of a run without that hash
+    commit and difference must be the same.
 
     Args:
         then: tags of the run.
@@ -96,16 +98,21 @@ def check_code(then: Mapping[str, str], now: Mapping[str, str], run_id: str) -> 
         same = not unknown and recorded and all(then.get(key) == now.get(key) for key in keys)
     if same:
         moved = then.get("git.commit") != now.get("git.commit")
-        return Check("code", True, f"{_code(now)}, {'the package is that of ' + _code(then) if moved else 'unchanged'}")
+        return Check(
+            "code", True, f"{_code(now)}, {'the package is that of ' + _code(then) if moved else 'unchanged'}"
+        )
     if unknown:
-        return Check("code", False, "not known: the run was made outside a git checkout, before code was recorded")
+        return Check(
+            "code", False, "not known: the run was made outside a git checkout, before code was recorded"
+        )
     return Check("code", False, f"{_code(then)} then, {_code(now)} now", _checkout(then, run_id))
 
 
 def check_environment(then: str | None, now: str, tags: Mapping[str, str], python: str, run_id: str) -> Check:
     """Compare installed packages, and the interpreter.
 
-    Packages that have come in since are told, but are no difference: code that is the same does not know them.
+    Packages that have come in since are told, but are no difference: code that is the same does not know
+    them.
 
     Args:
         then: the run's `environment.txt`, one `name==version` a line; None where it is gone.
@@ -258,13 +265,17 @@ def _code(tags: Mapping[str, str]) -> str:
     changes = tags.get("git.diff.sha256")
     if tags.get("git.dirty") != "true":
         return f"commit {commit[:_SHORT]}"
-    return f"commit {commit[:_SHORT]} with changes {changes[:_SHORT] if changes else 'that were not recorded'}"
+    return (
+        f"commit {commit[:_SHORT]} with changes {changes[:_SHORT] if changes else 'that were not recorded'}"
+    )
 
 
 def _checkout(tags: Mapping[str, str], run_id: str) -> str:
     commit = tags.get("git.commit", "none")
     if commit == "none":
-        return "the run was made outside a checkout; its model version holds the code it was made with (code/)"
+        return (
+            "the run was made outside a checkout; its model version holds the code it was made with (code/)"
+        )
     steps = [f"git checkout {commit}"]
     if tags.get("git.dirty") == "true":
         if "git.diff.sha256" not in tags:

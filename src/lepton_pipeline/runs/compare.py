@@ -89,8 +89,8 @@ class ComparableRuns:
         rows: of that table.
         split: how it was divided, by parameter.
         runs: the best first.
-        assumed: how many runs do not say which their test rows were: that they are the same is taken from data and
-            split.
+        assumed: how many runs do not say which their test rows were: that they are the same is taken from
+            data and split.
     """
 
     data: str
@@ -140,10 +140,14 @@ def compare_runs(
     Returns:
         The runs as plain data; empty where there are none.
     """
-    metric = next((run.data.params["gate.metric"] for run in runs if "gate.metric" in run.data.params), METRICS[0])
+    metric = next(
+        (run.data.params["gate.metric"] for run in runs if "gate.metric" in run.data.params), METRICS[0]
+    )
     ended = [run for run in runs if run.info.status == "FINISHED" and f"test.{metric}" in run.data.metrics]
     differing = [
-        name for name in differing_parameters([run.data.params for run in ended]) if not name.startswith(_SAID_APART)
+        name
+        for name in differing_parameters([run.data.params for run in ended])
+        if not name.startswith(_SAID_APART)
     ]
     versions = versions or {}
     made = {run.info.run_id: _compared(run, metric, differing, versions.get(run.info.run_id)) for run in runs}
@@ -168,13 +172,19 @@ def compare_runs(
 
 def _cut(run: Any) -> tuple[Any, ...]:
     """Data and split, which decide what rows a run keeps for its test unless the order of rows does, too."""
-    split = {key: value for key, value in run.data.params.items() if key.startswith("split.") and key not in _NO_CUT}
+    split = {
+        key: value
+        for key, value in run.data.params.items()
+        if key.startswith("split.") and key not in _NO_CUT
+    }
     return run.data.tags.get("data.sha256", ""), *sorted(split.items())
 
 
 def _group(runs: Sequence[Any], made: Mapping[str, ComparedRun], metric: str) -> ComparableRuns:
     data, *split = _cut(runs[0])
-    best_first = sorted((made[run.info.run_id] for run in runs), key=lambda run: _rank(run.figures[metric].value))
+    best_first = sorted(
+        (made[run.info.run_id] for run in runs), key=lambda run: _rank(run.figures[metric].value)
+    )
     shown = {key.removeprefix("split."): value for key, value in split}
     assumed = sum(_ROWS not in run.data.tags for run in runs)
     return ComparableRuns(data, runs[0].data.tags.get("data.rows", ""), shown, best_first, assumed)

@@ -51,7 +51,14 @@ def _chosen(run: ComparedRun) -> str:
 def _axis(comparison: Comparison, runs: Iterable[ComparedRun]) -> dict[str, Any]:
     """Where figures of the deciding metric lie on an axis from 0 to 100 that all runs of a group share."""
     figures = {run.run_id: (run.figures[comparison.metric], run.baseline) for run in runs}
-    seen = [each for pair in figures.values() for figure in pair if figure for each in _ends(figure) if isfinite(each)]
+    seen = [
+        each
+        for pair in figures.values()
+        for figure in pair
+        if figure
+        for each in _ends(figure)
+        if isfinite(each)
+    ]
     low, high = min(seen, default=0.0), max(seen, default=1.0)
     width = (high - low) or 1.0
     start, span = low - _ROOM * width, width * (1 + 2 * _ROOM)

@@ -34,7 +34,13 @@ from lepton_pipeline.tracking import lineage
 from lepton_pipeline.tracking.store import find_run
 
 # Addresses of the caller's own store and run must not reach the process that works in the scratch folder.
-_STRIPPED = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "KEDRO_ENV")
+_STRIPPED = (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_REGISTRY_URI",
+    "MLFLOW_RUN_ID",
+    "MLFLOW_EXPERIMENT_ID",
+    "KEDRO_ENV",
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,9 @@ def reproduce_run(
     # A run of before its present was recorded knew the labels of when it began.
     started = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
     parameters = parameters | {"dataset": {"present": utc_text(started)} | parameters.get("dataset", {})}
-    with scratch_project(project, env, vertical, parameters, pipelines[vertical].all_outputs(), keep=keep) as folder:
+    with scratch_project(
+        project, env, vertical, parameters, pipelines[vertical].all_outputs(), keep=keep
+    ) as folder:
         checks = [
             check_run(run),
             *_check_origin(client, run, project, parameters),

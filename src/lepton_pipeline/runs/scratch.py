@@ -28,12 +28,18 @@ _NOT_SHARED = {"conf", "data", "src", "mlruns", "pyproject.toml"}
 
 @contextmanager
 def scratch_project(
-    project: Path, env: str | None, vertical: str, parameters: dict[str, Any], outputs: Iterable[str], *, keep: bool
+    project: Path,
+    env: str | None,
+    vertical: str,
+    parameters: dict[str, Any],
+    outputs: Iterable[str],
+    *,
+    keep: bool,
 ) -> Iterator[Path]:
     """Make a folder that only this user can read, with a project of one vertical and a store of its own.
 
-    It is removed at the end, also when the process is told to stop. Raw data, and secrets of the environment, are
-    linked, not copied.
+    It is removed at the end, also when the process is told to stop. Raw data, and secrets of the environment,
+    are linked, not copied.
 
     Args:
         project: root of the project, which is only read.
@@ -74,7 +80,9 @@ def _left_out(name: str) -> bool:
     return name in _NOT_SHARED or name.startswith((".", STORE))
 
 
-def _furnish_conf(conf: Path, given: Path, env: str | None, vertical: str, parameters: dict[str, Any]) -> None:
+def _furnish_conf(
+    conf: Path, given: Path, env: str | None, vertical: str, parameters: dict[str, Any]
+) -> None:
     others = {path.parent.name for path in (given / "base").glob("*/parameters*.yml")} - {vertical}
     shutil.copytree(given / "base", conf / "base", ignore=shutil.ignore_patterns(*_OWN_CONF, *others))
     if (given / "logging.yml").is_file():

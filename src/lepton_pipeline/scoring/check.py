@@ -41,10 +41,10 @@ class Declared:
         ingestion: how text becomes values.
         contract: expectations, and the largest fraction of rows that may be quarantined.
         features: columns that are made later.
-        scoring: rows of a chunk, how many reasons stand beside a score, and beside which; whether values that are new
-            stop it.
-        ready: the rows are those that a vertical's own code has made, so that only what the model reads must be there,
-            and the columns of windows are there already.
+        scoring: rows of a chunk, how many reasons stand beside a score, and beside which; whether values that
+            are new stop it.
+        ready: the rows are those that a vertical's own code has made, so that only what the model reads must
+            be there, and the columns of windows are there already.
     """
 
     dataset: Dataset
@@ -69,13 +69,13 @@ def check_input(
         on_rows: called with the number of rows that are checked, chunk by chunk.
 
     Returns:
-        The result. The quarantined rows as numbers `input_row`, counted from 0 over all files. The same rows whole, to
-        be written chunk by chunk.
+        The result. The quarantined rows as numbers `input_row`, counted from 0 over all files. The same rows
+        whole, to be written chunk by chunk.
 
     Raises:
         ConfigurationError: a declared expectation cannot be understood.
-        DataError: there is no row, all rows of a file stand in another one, a column is absent, or values cannot be
-            read as declared or as the model needs them.
+        DataError: there is no row, all rows of a file stand in another one, a column is absent, or values
+            cannot be read as declared or as the model needs them.
     """
     dataset, contract, features = declared.dataset, declared.contract, declared.features
     if problems := check_declarations(contract):
@@ -104,12 +104,18 @@ def check_input(
     counts = model.unseen_counts()
     copies = survey.copies()
     infinite: dict[str, list[int]] = {}
-    found = check_chunks(counts.watch(copies.watch(_watch_infinite(chunks(on_rows), model.numbers, infinite))), checks)
+    found = check_chunks(
+        counts.watch(copies.watch(_watch_infinite(chunks(on_rows), model.numbers, infinite))), checks
+    )
     copies.check()
     for name, positions in infinite.items():
-        checks.append(Check("the signature of the model", "finite", {}, "quarantine", (name,), f"{name} is finite"))
+        checks.append(
+            Check("the signature of the model", "finite", {}, "quarantine", (name,), f"{name} is finite")
+        )
         shown = list(range(min(len(positions), EXAMPLES)))
-        found.append(Found(Verdict(False, unexpected=len(positions), positions=shown), np.array(positions, np.int64)))
+        found.append(
+            Found(Verdict(False, unexpected=len(positions), positions=shown), np.array(positions, np.int64))
+        )
     quarantine = QuarantinedRows(chunks, checks, _flags(checks, found))
     if counts.derives:
         # A quarantined row may not have what they are computed of.
@@ -219,7 +225,9 @@ def _needed(model: Artefact, declared: Declared) -> dict[str, list[str]]:
     made = set(features.names())
     if features.windows:
         # They are computed here, of the rows' own columns.
-        needed = {"the signature of the model": [name for name in model.inputs if name not in features.windows]}
+        needed = {
+            "the signature of the model": [name for name in model.inputs if name not in features.windows]
+        }
     roles = dataset.roles()
     optional = {name for role in ("target", "group", "exclude", "sensitive") for name in roles[role]}
     named = {f"dataset.{role}": roles[role] for role in ("id", "time")}
@@ -231,7 +239,9 @@ def _needed(model: Artefact, declared: Declared) -> dict[str, list[str]]:
         # One that reads the target is left out as a whole.
         and dataset.target not in each.columns()
     }
-    return needed | {key: [name for name in names if name not in made | optional] for key, names in named.items()}
+    return needed | {
+        key: [name for name in names if name not in made | optional] for key, names in named.items()
+    }
 
 
 def _watch_infinite(

@@ -43,9 +43,9 @@ def score_input(
 ) -> tuple[FinishedRows, ScoringRecord]:
     """Score all rows that are not quarantined.
 
-    Columns over earlier rows (`features.windows`) are computed of all rows at once, in order of time; everything else
-    is done chunk by chunk. Finished chunks are kept in `folder`, and are not scored again by a later call with the same
-    rows, model, declaration and code.
+    Columns over earlier rows (`features.windows`) are computed of all rows at once, in order of time;
+    everything else is done chunk by chunk. Finished chunks are kept in `folder`, and are not scored again by
+    a later call with the same rows, model, declaration and code.
 
     Args:
         rows: what was checked.
@@ -56,15 +56,15 @@ def score_input(
         on_rows: called with the number of rows that are done, chunk by chunk.
 
     Returns:
-        The scored rows, to be written chunk by chunk: `input_row` (counted from 0 over all files), the columns of
-        `dataset.id` and `dataset.time` as far as they are there, `probability` (float64), `decision` (bool), `reasons`
-        (text, where some are asked for; empty beside a row that gets none), `model_version` (int64). The record of the
-        scoring.
+        The scored rows, to be written chunk by chunk: `input_row` (counted from 0 over all files), the
+        columns of `dataset.id` and `dataset.time` as far as they are there, `probability` (float64),
+        `decision` (bool), `reasons` (text, where some are asked for; empty beside a row that gets none),
+        `model_version` (int64). The record of the scoring.
 
     Raises:
         ContractError: the rows break the contract, see `require_kept`.
-        DataError: values are new to the model, see `require_seen`; the rows have changed since they were checked, or
-            the model cannot read them.
+        DataError: values are new to the model, see `require_seen`; the rows have changed since they were
+            checked, or the model cannot read them.
     """
     started = perf_counter()
     checked, dataset, features, scoring = rows.result, declared.dataset, declared.features, declared.scoring
@@ -76,7 +76,9 @@ def score_input(
         raise DataError("the rows to score have changed since they were checked; run again without options.")
     names = [name for name in (dataset.id, dataset.time) if name is not None and name in checked.kinds]
     if taken := [name for name in names if name in _OWN]:
-        raise DataError(f"column {taken[0]!r} has the name of one that scoring adds; rename it, or declare another.")
+        raise DataError(
+            f"column {taken[0]!r} has the name of one that scoring adds; rename it, or declare another."
+        )
     parts = {part: each.model_dump(mode="json") for part, each in vars(declared).items() if part != "ready"}
     manifest = {"files": checked.files, "model": vars(version), "declared": parts, "code": package_sha256()}
     work = Work.resume(folder, manifest)
@@ -105,9 +107,14 @@ def score_input(
     )
 
 
-def _scored(rows: pd.DataFrame, model: Artefact, version: int, names: list[str], scoring: Scoring) -> pd.DataFrame:
+def _scored(
+    rows: pd.DataFrame, model: Artefact, version: int, names: list[str], scoring: Scoring
+) -> pd.DataFrame:
     scores = model.predict(rows)
-    columns: dict[str, Any] = {ROW: rows.index.to_numpy(np.int64), **{name: rows[name].array for name in names}}
+    columns: dict[str, Any] = {
+        ROW: rows.index.to_numpy(np.int64),
+        **{name: rows[name].array for name in names},
+    }
     columns |= {name: scores[name].to_numpy() for name in ("probability", "decision")}
     if scoring.reasons:
         wanted = np.full(len(rows), True) if scoring.reasons_for == "all" else columns["decision"]

@@ -1,9 +1,9 @@
 """Requests reach the model before MLflow compares them with the signature.
 
-MLflow 3.17 converts what a client sends by the types of the signature before any code of a model runs: 1.5 in a `long`
-becomes 1, null and "false" in a `boolean` become False and True, `double` refuses a frame of whole numbers, `string`
-one of codes, and a refusal repeats the client's rows or a stack trace. So models that say `reads_requests` are handed
-what was sent. Other models in the same process are served as before.
+MLflow 3.17 converts what a client sends by the types of the signature before any code of a model runs: 1.5 in
+a `long` becomes 1, null and "false" in a `boolean` become False and True, `double` refuses a frame of whole
+numbers, `string` one of codes, and a refusal repeats the client's rows or a stack trace. So models that say
+`reads_requests` are handed what was sent. Other models in the same process are served as before.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ def fit_boosting(
         labels: 0 or 1, both of them there, [rows].
         given: further arguments of its `fit`: weights, and the validation rows of early stopping.
         threads: of the CPU; None takes as many as are allowed.
-        parameters: of the estimator, in scikit-learn's names; without `early_stopping`, all `max_iter` trees are grown.
+        parameters: of the estimator, in scikit-learn's names; without `early_stopping`, all `max_iter` trees
+            are grown.
 
     >>> rows = np.linspace(0, 1, 100)[:, None]
     >>> model = fit_boosting(rows, (rows[:, 0] > 0.5).astype(int), threads=1, max_iter=20, random_state=0)

@@ -36,7 +36,9 @@ class Estimate:
             ValueError: there is none.
         """
         if self.low is None or self.high is None:
-            raise ValueError(f"the figure {self.value:g} has no interval; ask for one only where cases suffice.")
+            raise ValueError(
+                f"the figure {self.value:g} has no interval; ask for one only where cases suffice."
+            )
         return self.low, self.high
 
 

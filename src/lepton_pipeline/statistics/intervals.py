@@ -57,9 +57,9 @@ def wilson(share: float, size: float, z: float) -> Interval:
 def share_interval(hits: np.ndarray, z: float, codes: np.ndarray | None = None) -> Interval:
     """Wilson's interval of a share of rows, of as many rows as are as informative where they are of units.
 
-    That number is p (1 - p) over the variance of the share, which is taken between units as for any ratio (Korn and
-    Graubard 1998, "Confidence intervals for proportions with small expected number of positive counts estimated from
-    survey data"); at 0 and 1, where it has none, it is the number of units.
+    That number is p (1 - p) over the variance of the share, which is taken between units as for any ratio
+    (Korn and Graubard 1998, "Confidence intervals for proportions with small expected number of positive
+    counts estimated from survey data"); at 0 and 1, where it has none, it is the number of units.
 
     Args:
         hits: whether each row counts, shape [rows].
@@ -74,12 +74,14 @@ def share_interval(hits: np.ndarray, z: float, codes: np.ndarray | None = None) 
     return wilson(share, size, z)
 
 
-def auc_interval(labels: np.ndarray, probabilities: np.ndarray, z: float, codes: np.ndarray | None = None) -> Interval:
+def auc_interval(
+    labels: np.ndarray, probabilities: np.ndarray, z: float, codes: np.ndarray | None = None
+) -> Interval:
     """Area under the ROC curve with an interval that has a width also where all rows are ranked right.
 
-    The variance (see `delong_variance`) is turned into the number of rows of a rate that has the same variance, and
-    Wilson's interval of that rate is taken. That number is at most the one of scores without skill: where few rows are
-    ranked nearly perfectly, DeLong's variance goes to 0.
+    The variance (see `delong_variance`) is turned into the number of rows of a rate that has the same
+    variance, and Wilson's interval of that rate is taken. That number is at most the one of scores without
+    skill: where few rows are ranked nearly perfectly, DeLong's variance goes to 0.
 
     Args:
         labels: 0 or 1, both present, shape [rows].
@@ -102,9 +104,10 @@ def calibration_interval(
 ) -> Interval:
     """Mean probability less the observed rate.
 
-    The better probabilities tell rows apart, the less chance is left in the rate. So it is given Wilson's interval for
-    as many rows as have the variance of the residuals, or that which the probabilities imply if it is larger: seen in
-    few rows, residuals may be small by chance. A normal interval is too short where one class is rare.
+    The better probabilities tell rows apart, the less chance is left in the rate. So it is given Wilson's
+    interval for as many rows as have the variance of the residuals, or that which the probabilities imply if
+    it is larger: seen in few rows, residuals may be small by chance. A normal interval is too short where one
+    class is rare.
 
     Args:
         labels: 0 or 1, both present, shape [rows].
@@ -125,8 +128,9 @@ def calibration_interval(
 def difference(one: Interval, other: Interval) -> Interval:
     """`one` less `other` of independent rows, from the interval of each at the same level.
 
-    Each end is that of the two intervals which it depends on (Newcombe 1998, "Interval estimation for the difference
-    between independent proportions", method 10; Zou and Donner 2008, "Construction of confidence limits about effect
+    Each end is that of the two intervals which it depends on (Newcombe 1998, "Interval estimation for the
+    difference between independent proportions", method 10; Zou and Donner 2008, "Construction of confidence
+    limits about effect
     measures: A general approach").
     """
     value = one.value - other.value

@@ -20,8 +20,9 @@ class RankedRows:
         labels: 0.0 or 1.0, shape [rows].
         scores: probabilities, shape [rows].
         log_losses: loss of each row, shape [rows].
-        bin_starts: position of the first row of each calibration bin, shape [bins]. Bins hold equally many rows as far
-            as ties, which stay together, allow (Nixon et al. 2019, "Measuring Calibration in Deep Learning").
+        bin_starts: position of the first row of each calibration bin, shape [bins]. Bins hold equally many
+            rows as far as ties, which stay together, allow (Nixon et al. 2019, "Measuring Calibration in Deep
+            Learning").
         positives: positions of the positive rows, shape [positives].
         above: for each positive row, how many rows score higher, shape [positives].
         through: for each positive row, how many rows score higher or the same, shape [positives].
@@ -64,14 +65,15 @@ def measure(ranked: RankedRows, threshold: float, weights: np.ndarray) -> dict[s
     Args:
         ranked: sorted rows of the model.
         threshold: rows with a probability >= threshold count as positive.
-        weights: in the order of the unsorted rows, shape [resamples, rows]; every resample holds both classes.
+        weights: in the order of the unsorted rows, shape [resamples, rows]; every resample holds both
+            classes.
 
     Returns:
-        Arrays of shape [resamples]: `auc` (a tie counts one half), `f1`, `average_precision` (sum of precision times
-        gain in recall, not interpolated), `log_loss` (natural logarithm, probabilities clipped to the resolution of
-        float64), `brier`, and `ece`, the expected calibration error over ten bins of equal mass: the mean distance
-        between predicted and observed rate (Naeini et al. 2015, "Obtaining Well Calibrated Probabilities Using Bayesian
-        Binning"; bins of Nixon et al. 2019).
+        Arrays of shape [resamples]: `auc` (a tie counts one half), `f1`, `average_precision` (sum of
+        precision times gain in recall, not interpolated), `log_loss` (natural logarithm, probabilities
+        clipped to the resolution of float64), `brier`, and `ece`, the expected calibration error over ten
+        bins of equal mass: the mean distance between predicted and observed rate (Naeini et al. 2015,
+        "Obtaining Well Calibrated Probabilities Using Bayesian Binning"; bins of Nixon et al. 2019).
     """
     sorted_weights = weights[:, ranked.order]
     of_positives = sorted_weights[:, ranked.positives]

@@ -1,8 +1,8 @@
 """How well scores rank rows: the area under the ROC curve, and its variance.
 
-The variance is that of DeLong et al. (1988, "Comparing the areas under two or more correlated receiver operating
-characteristic curves"), or between units where rows are of these (Obuchowski 1997, "Nonparametric analysis of clustered
-ROC curve data").
+The variance is that of DeLong et al. (1988, "Comparing the areas under two or more correlated receiver
+operating characteristic curves"), or between units where rows are of these (Obuchowski 1997, "Nonparametric
+analysis of clustered ROC curve data").
 """
 
 from __future__ import annotations

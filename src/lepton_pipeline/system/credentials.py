@@ -17,7 +17,9 @@ _NAMED = (
     r"|(?:token|pwd|credentials?|(?:api|access|account|private)[_-]?key)(?![a-z])[\w-]{0,60}"
 )
 _NAME = re.compile(rf"(?i)(?:{_NAMED})$")
-_VARIABLE = re.compile(r"(?i)(?:^|_)(?:password|passwd|passphrase|secret|webhook|token|pwd|(?:\w+_)?key|credentials?)$")
+_VARIABLE = re.compile(
+    r"(?i)(?:^|_)(?:password|passwd|passphrase|secret|webhook|token|pwd|(?:\w+_)?key|credentials?)$"
+)
 # Keys of addresses and places, which messages show; a user and password in them are secrets nevertheless.
 _PLAIN = re.compile(
     "anon|artifact_root|bucket|cool_down|database|dbname|driver|endpoint(_url)?|file(path)?|folder|host(name)?|login|path"
@@ -113,7 +115,9 @@ def _secrets_of(text: str, name: str, secret: bool) -> list[str]:
         return [text] if secret else [user]
     user, at, _ = rest.rpartition("@")
     found = [user, user.partition(":")[2]] if at else []
-    found += re.findall(r"(?i)[?&;](?:[^=&]*(?:password|passwd|pwd|secret|token|key|sig)[^=&]*)=([^&]+)", rest)
+    found += re.findall(
+        r"(?i)[?&;](?:[^=&]*(?:password|passwd|pwd|secret|token|key|sig)[^=&]*)=([^&]+)", rest
+    )
     if "webhook" in name.lower():
         found.append(re.sub(r"^[^/?]*[/?]", "", rest))
     return found
@@ -121,11 +125,19 @@ def _secrets_of(text: str, name: str, secret: bool) -> list[str]:
 
 def _masked(value: object, key: str = "") -> object:
     if isinstance(value, str):
-        return _masked_webhook(value) if key == "webhook" else MASK if value and _NAME.search(key) else _text(value)
+        return (
+            _masked_webhook(value)
+            if key == "webhook"
+            else MASK
+            if value and _NAME.search(key)
+            else _text(value)
+        )
     if isinstance(value, bytes):
         return _patch(value)
     if isinstance(value, Mapping):
-        return {name: _masked(each, "" if key in _NAMES_OF_DATA else str(name)) for name, each in value.items()}
+        return {
+            name: _masked(each, "" if key in _NAMES_OF_DATA else str(name)) for name, each in value.items()
+        }
     if isinstance(value, (list, tuple)):
         found = [_masked(each, key) for each in value]
         return tuple(found) if isinstance(value, tuple) else found
@@ -165,7 +177,8 @@ def _patch(patch: bytes) -> bytes:
 def _variables() -> list[str]:
     """Values of variables whose names say that they are secret; a path of a file is not."""
     values = [value for name, value in os.environ.items() if _is_secret_variable(name)]
-    return [part for value in values for part in _secrets_of(value, "webhook", True) if not os.path.exists(part)]  # noqa: PTH110  # of any text
+    parts = (part for value in values for part in _secrets_of(value, "webhook", True))
+    return [part for part in parts if not os.path.exists(part)]  # noqa: PTH110  # of any text
 
 
 @cache
@@ -179,5 +192,8 @@ def _by_value(known: frozenset[str]) -> re.Pattern[str] | None:
     values = sorted((each for each in known if len(each) >= _SHORTEST), key=lambda each: (-len(each), each))
     if not values:
         return None
-    shown = (re.escape(each) if len(each) >= _LONG else rf"(?<![^\W_]){re.escape(each)}(?![^\W_])" for each in values)
+    shown = (
+        re.escape(each) if len(each) >= _LONG else rf"(?<![^\W_]){re.escape(each)}(?![^\W_])"
+        for each in values
+    )
     return re.compile("|".join(shown))

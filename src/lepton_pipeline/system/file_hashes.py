@@ -29,7 +29,9 @@ def hash_files(folder: Path, *without: str) -> dict[str, str]:
         without: names of files and folders that are left out.
     """
     paths = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {name.as_posix(): hash_file(path) for name, path in paths.items() if not set(without) & set(name.parts)}
+    return {
+        name.as_posix(): hash_file(path) for name, path in paths.items() if not set(without) & set(name.parts)
+    }
 
 
 def record_files(folder: Path) -> str:
@@ -59,7 +61,9 @@ def find_altered(folder: Path, sha256: str | None = None) -> str | None:
     found = hash_files(folder, *WRITTEN_ON_LOAD)
     del found[RECORD]
     problems = [f"{name} is missing" for name in recorded if name not in found]
-    problems += [f"{name} was altered" for name in recorded if found.get(name, recorded[name]) != recorded[name]]
+    problems += [
+        f"{name} was altered" for name in recorded if found.get(name, recorded[name]) != recorded[name]
+    ]
     problems += [f"{name} was added" for name in found if name not in recorded]
     more = f", and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
     return ", ".join(problems[:_NAMED]) + more if problems else None

@@ -71,7 +71,12 @@ def write_text(path: Path, text: str, *, alone: bool = False) -> None:
 
 
 def write_json(
-    path: Path, content: Any, *, indent: int = 2, default: Callable[[Any], Any] | None = None, alone: bool = False
+    path: Path,
+    content: Any,
+    *,
+    indent: int = 2,
+    default: Callable[[Any], Any] | None = None,
+    alone: bool = False,
 ) -> None:
     """Write a file of JSON; see `replacing`."""
     write_text(path, json.dumps(content, indent=indent, default=default, ensure_ascii=False), alone=alone)

@@ -39,7 +39,11 @@ def has_ended(tags: Mapping[str, str], own: int | None = None) -> bool:
     """
     if tags.get("process.host") != socket.gethostname():
         return False
-    number, boot, namespace = tags.get("process.id", ""), tags.get("process.boot"), tags.get("process.namespace")
+    number, boot, namespace = (
+        tags.get("process.id", ""),
+        tags.get("process.boot"),
+        tags.get("process.namespace"),
+    )
     if not _boot() or boot is None:
         return (not _boot() or _namespace() == _MACHINE) and not _alive(number, own)
     if namespace != _namespace():

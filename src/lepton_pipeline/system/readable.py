@@ -146,7 +146,9 @@ def _nearest(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     found = error.object[error.start : error.end]
-    escaped = next((each for each, character in enumerate(found) if "\udc80" <= character <= "\udcff"), len(found))
+    escaped = next(
+        (each for each, character in enumerate(found) if "\udc80" <= character <= "\udcff"), len(found)
+    )
     if escaped == 0:
         # A byte of a file's name that Python could not decode: it is written as it was.
         return bytes([ord(found[0]) - 0xDC00]), error.start + 1

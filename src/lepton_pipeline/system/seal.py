@@ -24,7 +24,9 @@ def seal(folder: Path, name: str, description: dict[str, Any]) -> None:
         name: of the file with the description.
         description: what JSON can hold, without the keys "files" and "sha256".
     """
-    content = description | {"files": {path: found for path, found in hash_files(folder).items() if path != name}}
+    content = description | {
+        "files": {path: found for path, found in hash_files(folder).items() if path != name}
+    }
     (folder / name).write_bytes(_as_bytes(content | {"sha256": _digest(content)}))
 
 
@@ -52,7 +54,9 @@ def open_sealed(folder: Path, name: str, sha256: str | None = None) -> dict[str,
             raise DataError(f"{folder / path} is missing; {_AGAIN}")
         seen = hash_file(folder / path)
         if seen != expected:
-            raise DataError(f"{folder / path} was altered: its hash is {seen}, {name} says {expected}; {_AGAIN}")
+            raise DataError(
+                f"{folder / path} was altered: its hash is {seen}, {name} says {expected}; {_AGAIN}"
+            )
     return content
 
 
@@ -76,7 +80,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise DataError(f"{file} was altered and cannot be read ({error}); {_AGAIN}") from error
     # Its bytes, too: what JSON does not care about, such as blanks, was altered as well.
     sealed = isinstance(content, dict) and _as_bytes(content) == raw
-    if not sealed or content.get("sha256") != _digest({key: content[key] for key in content if key != "sha256"}):
+    if not sealed or content.get("sha256") != _digest(
+        {key: content[key] for key in content if key != "sha256"}
+    ):
         raise DataError(f"{file} was altered, or written by an earlier version; {_AGAIN}")
     return dict(content)
 

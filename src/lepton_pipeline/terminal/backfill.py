@@ -36,7 +36,9 @@ def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
     out = console()
     metric = metric_inside(found["metric"])
     out.print()
-    out.print(Text.assemble((found["vertical"], "bold"), f", backfill by {found['every']}: realised {metric}"))
+    out.print(
+        Text.assemble((found["vertical"], "bold"), f", backfill by {found['every']}: realised {metric}")
+    )
     kinds = {"date": fixed, "due": fixed, **dict.fromkeys(("rows", *STRATEGIES), figures)}
     rows = table(*(kinds[name](name) if name in kinds else name for name in _COLUMNS))
     for row in _rows(found):
@@ -71,7 +73,9 @@ def _rows(found: Mapping[str, Any]) -> list[list[str]]:
 
 def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     summary = found["summary"]
-    facts = [("trainings", f"{found['trainings']} of {len(found['dates'])} dates, {found['promoted']} promoted")]
+    facts = [
+        ("trainings", f"{found['trainings']} of {len(found['dates'])} dates, {found['promoted']} promoted")
+    ]
     if summary["mean"]:
         means = ", ".join(f"{strategy} {_figure(summary['mean'][strategy])}" for strategy in STRATEGIES)
         facts.append(("mean", f"{means}, over the {summary['periods']} periods in which all were measured"))

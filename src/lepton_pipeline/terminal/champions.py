@@ -43,7 +43,9 @@ def print_diff(diff: VersionDiff) -> None:
         out.print(_same_rows(diff.same_rows, a, b))
     facts = _side_by_side("", a, b)
     for key, *values in diff.facts:
-        shown = [value[:_HASH_CHARACTERS] if key.endswith(("sha256", "commit")) else value for value in values]
+        shown = [
+            value[:_HASH_CHARACTERS] if key.endswith(("sha256", "commit")) else value for value in values
+        ]
         facts.add_row(key, *shown, style=None if values[0] != values[1] else "dim")
     out.print(facts)
     parameters = _side_by_side("parameters that differ", a, b)

@@ -17,8 +17,9 @@ def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str
 
     Args:
         name: of the pipeline.
-        results: `about`, `readings` (the record of reading each raw table), and contents of `monitoring_result`,
-            `monitoring.ingestion_record` and `monitoring.contract_result`, as far as they exist.
+        results: `about`, `readings` (the record of reading each raw table), and contents of
+            `monitoring_result`, `monitoring.ingestion_record` and `monitoring.contract_result`, as far as
+            they exist.
         seconds: by stage.
         where: how to see the run in the MLflow UI.
     """
@@ -42,7 +43,9 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("caution", caution))
     facts += _reading(results)
     if found := results.get("monitoring_result"):
-        facts.append(("new rows", f"{found['rows_new']:,}, {found['rows_mature_new']:,} of them with a known label"))
+        facts.append(
+            ("new rows", f"{found['rows_new']:,}, {found['rows_mature_new']:,} of them with a known label")
+        )
         facts.append(("drift", drift_text(found)))
         facts.append(("quality", quality_text(found)))
         facts.extend(("note", note) for note in found["notes"])

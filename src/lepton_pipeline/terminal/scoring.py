@@ -56,7 +56,9 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts += reading_facts(reading, record or contract)
     if record:
         shown = f"{record.positives:,} of {record.scored:,} ({record.share_positive:.1%})"
-        facts.append(("positive", f"{shown} at or above {record.threshold:.3f}; mean {record.mean_score:.4f}"))
+        facts.append(
+            ("positive", f"{shown} at or above {record.threshold:.3f}; mean {record.mean_score:.4f}")
+        )
     facts += note_facts({} if reading is None else reading.notes)
     if contract:
         facts.extend(("warning", message) for message in contract.warnings)

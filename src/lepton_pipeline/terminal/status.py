@@ -6,7 +6,15 @@ from lepton_pipeline.operations.status import words
 from lepton_pipeline.operations.status.collect import Status, VerticalStatus
 from lepton_pipeline.terminal.console import Text, console, table
 
-_COLUMNS = ("vertical", "champion", "data until", "last decision (UTC)", "drift", "next run", "failing since (UTC)")
+_COLUMNS = (
+    "vertical",
+    "champion",
+    "data until",
+    "last decision (UTC)",
+    "drift",
+    "next run",
+    "failing since (UTC)",
+)
 
 
 def print_status(status: Status) -> None:

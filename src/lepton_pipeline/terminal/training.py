@@ -31,14 +31,17 @@ _NAMES = {
 _STAGES = 5
 
 
-def print_summary(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
+def print_summary(
+    vertical: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str
+) -> None:
     """Print one vertical's results.
 
     Args:
         vertical: its name.
-        results: `about`, `tables` (the contract's result of each raw table), `readings` (the record of reading each),
-            and contents of the data sets `ingestion_record`, `contract_result`, `split`, `columns`, `feature_report`,
-            `metrics`, `copies`, `costs`, `slices`, `registration` and `decision`, as far as they exist.
+        results: `about`, `tables` (the contract's result of each raw table), `readings` (the record of
+            reading each), and contents of the data sets `ingestion_record`, `contract_result`, `split`,
+            `columns`, `feature_report`, `metrics`, `copies`, `costs`, `slices`, `registration` and
+            `decision`, as far as they exist.
         seconds: by stage, in the order in which they ran.
         where: how to see the run in the MLflow UI.
     """
@@ -88,7 +91,9 @@ def _quality(metrics: Metrics) -> Table:
     quality = table("test rows", "AUC  [95 % interval]", "F1  [95 % interval]")
     for model, figures in metrics.test.items():
         style = "bold" if model == "model" else None
-        quality.add_row(_NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]), style=style)
+        quality.add_row(
+            _NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]), style=style
+        )
     return quality
 
 
@@ -112,7 +117,10 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
         rule = "least cost" if metrics.threshold_rule == "cost" else "best F1"
         if registration := results.get("registration"):
             facts.append(
-                ("model", "; ".join(filter(None, [parts_of(registration), lower_first(taught(registration))])))
+                (
+                    "model",
+                    "; ".join(filter(None, [parts_of(registration), lower_first(taught(registration))])),
+                )
             )
         facts.append(("threshold", f"{metrics.threshold:.3f} ({rule} on the validation rows)"))
         facts += [("warning", said) for said in (say_evidence(metrics), warn_of_threshold(metrics)) if said]

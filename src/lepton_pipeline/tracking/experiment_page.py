@@ -73,7 +73,9 @@ def differing_parameters(runs: Sequence[Mapping[str, str]]) -> dict[str, list[st
     """
     known = [run for run in runs if run]
     names = sorted({name for run in known for name in run} - {PRESENT})
-    return {name: [run.get(name) for run in runs] for name in names if len({run.get(name) for run in known}) > 1}
+    return {
+        name: [run.get(name) for run in runs] for name in names if len({run.get(name) for run in known}) > 1
+    }
 
 
 def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -> dict[str, str]:
@@ -86,9 +88,13 @@ def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -
     """
     decisive = f"test.{metric}"
     chosen = [name for name in differing if not name.startswith("about.")]
-    parameters = sorted(chosen, key=lambda name: not name.startswith("training."))[:_MOST_PARAMETERS] or list(_USUAL)
+    parameters = sorted(chosen, key=lambda name: not name.startswith("training."))[:_MOST_PARAMETERS] or list(
+        _USUAL
+    )
     runs = runs_page(experiment_id, f"viewStateShareKey={VIEW}")
-    note = _NOTE.format(runs=runs, charts=f"{runs}&compareRunsMode=CHART", metric=decisive, baseline=_BASELINE)
+    note = _NOTE.format(
+        runs=runs, charts=f"{runs}&compareRunsMode=CHART", metric=decisive, baseline=_BASELINE
+    )
     view = {
         "name": "Overview",
         "createdAt": _MADE,
@@ -123,7 +129,10 @@ def _state(decisive: str, parameters: Sequence[str]) -> dict[str, Any]:
         "orderByAsc": False,
         "selectedColumns": columns,
         "columnOrder": [_RUN_NAME, _CREATED, *columns],
-        "columnWidths": {_RUN_NAME: 240, **{column: _BORDER + _LETTER * (len(column) - 10) for column in columns}},
+        "columnWidths": {
+            _RUN_NAME: 240,
+            **{column: _BORDER + _LETTER * (len(column) - 10) for column in columns},
+        },
         "compareRunCharts": charts,
         "compareRunSections": [_section(VIEW, shown=True), _section("Model metrics", shown=False)],
         "isAccordionReordered": True,

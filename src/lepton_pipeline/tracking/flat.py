@@ -35,7 +35,12 @@ def log_metrics(client: Any, run_id: str, values: Mapping[str, float], step: int
 
 
 def log_epoch(
-    run_id: str, network: int, number: int, train_loss: float, validation_log_loss: float, validation_auc: float
+    run_id: str,
+    network: int,
+    number: int,
+    train_loss: float,
+    validation_log_loss: float,
+    validation_auc: float,
 ) -> None:
     """Log an epoch as it ends, under the names that runs are compared by: those of the first network.
 
@@ -47,8 +52,14 @@ def log_epoch(
     if isnan(validation_log_loss):
         return
     prefix = "" if network == 1 else f"network_{network}."
-    values = {"train.loss": train_loss, "validation.log_loss": validation_log_loss, "validation.auc": validation_auc}
-    log_metrics(mlflow.MlflowClient(), run_id, {prefix + name: value for name, value in values.items()}, number)
+    values = {
+        "train.loss": train_loss,
+        "validation.log_loss": validation_log_loss,
+        "validation.auc": validation_auc,
+    }
+    log_metrics(
+        mlflow.MlflowClient(), run_id, {prefix + name: value for name, value in values.items()}, number
+    )
 
 
 def flat_metrics(metrics: Metrics) -> dict[str, float]:
@@ -61,7 +72,9 @@ def flat_metrics(metrics: Metrics) -> dict[str, float]:
     flat = {"threshold": metrics.threshold}
     flat |= {f"uncalibrated.{name}": value for name, value in metrics.uncalibrated.items()}
     for model, figures in metrics.test.items():
-        flat |= flat_intervals({"model": "test", "network": "network"}.get(model, f"baseline.{model}"), figures)
+        flat |= flat_intervals(
+            {"model": "test", "network": "network"}.get(model, f"baseline.{model}"), figures
+        )
     return flat
 
 

@@ -65,7 +65,9 @@ class LocalStore:
         if former:
             self.rewrite(former)
             shown = ", ".join(map(str, former))
-            logger.warning("%s: the project was moved from %s; its artefacts follow it", self.database.name, shown)
+            logger.warning(
+                "%s: the project was moved from %s; its artefacts follow it", self.database.name, shown
+            )
 
     def former(self) -> list[Path]:
         """Other folders in which the project was when it made its experiments."""
@@ -98,7 +100,9 @@ class LocalStore:
             return
         new = (self.artifacts.as_uri(), str(self.artifacts))
         with closing(sqlite3.connect(self.database, timeout=_SECONDS)) as store, store:
-            tables = {name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            tables = {
+                name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            }
             for project in projects:
                 root = project / self.artifact_root
                 for old, own in zip((root.as_uri(), str(root)), new, strict=True):

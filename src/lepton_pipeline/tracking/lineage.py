@@ -21,7 +21,15 @@ import lepton_pipeline
 _CODE = ("src", "conf", "pyproject.toml", "constraints.txt")
 _PRIVATE = (":(exclude)conf/local", ":(exclude,glob)conf/**/credentials*", ":(exclude,glob)conf/**/mlflow*")
 # Whatever a user's own git is told to do with a diff.
-_PLAIN = ("--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--unified=3")
+_PLAIN = (
+    "--binary",
+    "--full-index",
+    "--no-color",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-renames",
+    "--unified=3",
+)
 _PREFIXES = ("--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/")
 # What says where a run comes from.
 TAGS = (
@@ -142,12 +150,16 @@ def _is_checkout(project: Path) -> bool:
     top = _git(project, "rev-parse", "--show-toplevel")
     if top is None:
         return False
-    return Path(os.fsdecode(top)).resolve() == project.resolve() or bool(_git(project, "ls-files", "--", *_CODE))
+    return Path(os.fsdecode(top)).resolve() == project.resolve() or bool(
+        _git(project, "ls-files", "--", *_CODE)
+    )
 
 
 def _processor() -> str:
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+        found = re.search(
+            r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE
+        )
     except OSError:  # not Linux
         found = None
     return f"{found[1] if found else platform.processor() or 'unknown'}, {platform.machine()}"

@@ -26,14 +26,25 @@ from lepton_pipeline.system.readable import readable_logs
 from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.tracking.database import damaged, first_contact, may_pass, require_database
 from lepton_pipeline.tracking.experiment_page import EXPERIMENT
-from lepton_pipeline.tracking.flat import flat_intervals, flat_metrics, flatten, interval_tags, log_epoch, log_metrics
+from lepton_pipeline.tracking.flat import (
+    flat_intervals,
+    flat_metrics,
+    flatten,
+    interval_tags,
+    log_epoch,
+    log_metrics,
+)
 from lepton_pipeline.tracking.home import SQLITE, local_store
 from lepton_pipeline.tracking.ui_links import run_link, run_page
 
 Access = Literal["write", "load", "look"]
 _RUNNING = "attributes.status = 'RUNNING'"
 # Artefacts of a training run that its page links to, by title.
-PAGES = {"Report": "report/report.html", "Data Docs": "data_docs/index.html", "pictures": "evaluation/roc.svg"}
+PAGES = {
+    "Report": "report/report.html",
+    "Data Docs": "data_docs/index.html",
+    "pictures": "evaluation/roc.svg",
+}
 VANISHED = "the process ended without a word"
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
@@ -111,7 +122,9 @@ class RunLog:
                     "check the address, the credentials, that the server runs and that no process keeps it locked."
                 ) from error
 
-    def open(self, experiment_name: str, name: str, tags: Mapping[str, str], pages: Mapping[str, str] = PAGES) -> str:
+    def open(
+        self, experiment_name: str, name: str, tags: Mapping[str, str], pages: Mapping[str, str] = PAGES
+    ) -> str:
         """Start a run in an experiment, a vertical's say, and return its id; for the pages see `describe`.
 
         Raises:
@@ -209,7 +222,11 @@ class RunLog:
         info = self.client.get_run(run_id).info
         if link := run_link(self.uri, info):
             return link
-        start = "make ui" if self.uri.startswith(SQLITE) else f"mlflow ui --backend-store-uri '{masked(self.uri)}'"
+        start = (
+            "make ui"
+            if self.uri.startswith(SQLITE)
+            else f"mlflow ui --backend-store-uri '{masked(self.uri)}'"
+        )
         return f"{start}, then http://127.0.0.1:5000/{run_page(info)}"
 
     def record(self, run_id: str, dataset: Any, data: Any, *, earlier: bool = False) -> None:
@@ -298,7 +315,9 @@ def read_tracking(declared: Mapping[str, Any]) -> Tracking:
     try:
         return Tracking.model_validate(dict(declared))
     except ValidationError as refused:
-        problems = [f"mlflow.yml: {'.'.join(map(str, error['loc']))}: {error['msg']}" for error in refused.errors()]
+        problems = [
+            f"mlflow.yml: {'.'.join(map(str, error['loc']))}: {error['msg']}" for error in refused.errors()
+        ]
         known = ", ".join(Tracking.model_fields)
         raise ConfigurationError("\n".join(problems) + f"; valid keys are {known}.") from refused
 

@@ -57,7 +57,8 @@ class SqliteReader:
         """The model that `name_filter` asks for, with its aliases."""
         name = _named(where)
         found = self.rows(
-            "SELECT alias, version FROM registered_model_aliases WHERE name = ? AND workspace = 'default'", name
+            "SELECT alias, version FROM registered_model_aliases WHERE name = ? AND workspace = 'default'",
+            name,
         )
         return [SimpleNamespace(name=name, aliases=dict(found))]
 
@@ -78,13 +79,14 @@ class SqliteReader:
             return SimpleNamespace(experiment_id=str(row[0]))
         return None
 
-    def search_runs(self, experiments: list[str], where: str, *, order_by: list[str], max_results: int) -> list[Any]:
+    def search_runs(
+        self, experiments: list[str], where: str, *, order_by: list[str], max_results: int
+    ) -> list[Any]:
         """The latest runs of one experiment, the latest first."""
         if where or order_by != ["attributes.start_time DESC"] or len(experiments) != 1:
             raise NotImplementedError(f"{experiments}: {where!r} by {order_by}")
-        query = (
-            f"{_RUN} WHERE experiment_id = ? AND lifecycle_stage = 'active' ORDER BY start_time DESC, run_uuid LIMIT ?"
-        )
+        where = "experiment_id = ? AND lifecycle_stage = 'active'"
+        query = f"{_RUN} WHERE {where} ORDER BY start_time DESC, run_uuid LIMIT ?"
         return [self._run(row) for row in self.rows(query, int(experiments[0]), max_results)]
 
     def get_run(self, run_id: str) -> Any:
@@ -95,8 +97,12 @@ class SqliteReader:
 
     def _version(self, row: tuple[Any, ...]) -> Any:
         name, version, run_id, created = row
-        tags = self.rows("SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?", name, version)
-        return SimpleNamespace(name=name, version=version, run_id=run_id, creation_timestamp=created, tags=dict(tags))
+        tags = self.rows(
+            "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?", name, version
+        )
+        return SimpleNamespace(
+            name=name, version=version, run_id=run_id, creation_timestamp=created, tags=dict(tags)
+        )
 
     def _run(self, row: tuple[Any, ...]) -> Any:
         run_id, experiment, status, start, end = row

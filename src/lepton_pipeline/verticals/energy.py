@@ -28,11 +28,13 @@ def label_next_hour(appliances: pd.DataFrame) -> pd.DataFrame:
         appliances: readings with `date` (each once) and `Appliances` (Wh in ten minutes), in any order.
 
     Returns:
-        The readings that have all six, with their index labels and a column `next_hour` (Wh in ten minutes, float64).
+        The readings that have all six, with their index labels and a column `next_hour` (Wh in ten minutes,
+        float64).
     """
     use = appliances.set_index("date")["Appliances"]
     ahead = {
-        step: use.reindex(appliances["date"] + step * _STEP).to_numpy(dtype="float64") for step in range(1, _STEPS + 1)
+        step: use.reindex(appliances["date"] + step * _STEP).to_numpy(dtype="float64")
+        for step in range(1, _STEPS + 1)
     }
     next_hour = pd.DataFrame(ahead, index=appliances.index).mean(axis="columns", skipna=False)
     return appliances.assign(next_hour=next_hour)[next_hour.notna()]

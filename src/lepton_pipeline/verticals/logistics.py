@@ -36,19 +36,20 @@ def ingestion() -> Pipeline:
 def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
     """Keep the flights that arrived, and say when each was to leave, left and arrived.
 
-    Times in the source are local, HHMM as a number. A time zone's difference to UTC is the airport's `tz`, and one hour
-    more in summer where `dst` is "A" (the rule of the United States); when that is, the origin's own times tell.
+    Times in the source are local, HHMM as a number. A time zone's difference to UTC is the airport's `tz`,
+    and one hour more in summer where `dst` is "A" (the rule of the United States); when that is, the origin's
+    own times tell.
 
     Args:
-        flights: flights with `time_hour` (UTC, the hour of the scheduled departure); cancelled and diverted ones have
-            no `arr_delay`.
+        flights: flights with `time_hour` (UTC, the hour of the scheduled departure); cancelled and diverted
+            ones have no `arr_delay`.
         airports: places with `faa` (each once), `lat`, `lon` (degrees), `alt` (feet), `tz` (hours) and `dst`.
 
     Returns:
-        Flights that arrived, with their index labels, which are their `position`, too: what is known of them by their
-        schedule; `dep_delay`, `arr_delay` (minutes); and, in UTC, `scheduled_at`, `departed_at` and `arrived_at`. Where
-        the destination is not among the airports, its columns are missing and `arrived_at` is later than the arrival,
-        never earlier.
+        Flights that arrived, with their index labels, which are their `position`, too: what is known of them
+        by their schedule; `dep_delay`, `arr_delay` (minutes); and, in UTC, `scheduled_at`, `departed_at` and
+        `arrived_at`. Where the destination is not among the airports, its columns are missing and
+        `arrived_at` is later than the arrival, never earlier.
 
     Raises:
         DataError: a column is absent, a value is no number, or a flight leaves at no hour of the calendar.

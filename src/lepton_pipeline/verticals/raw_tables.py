@@ -27,8 +27,8 @@ def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
     """Read one raw table and hold it to its contract, `tables.<name>`.
 
     Args:
-        name: of the table: the nested namespace of its nodes and data sets. Its files are the data set `<name>.raw`, by
-            default `data/01_raw/<vertical>/<name>.*`; its result is `checked_<name>`.
+        name: of the table: the nested namespace of its nodes and data sets. Its files are the data set
+            `<name>.raw`, by default `data/01_raw/<vertical>/<name>.*`; its result is `checked_<name>`.
         references: further raw tables whose keys its contract asks for (`keys_to_exist_in_table`).
     """
     declared = f"params:tables.{name}"
@@ -124,7 +124,9 @@ def number_rows(
             "no row is left of the raw tables: the vertical's own nodes have left out every one. Look at what they "
             "need of a row, and whether the raw tables reach over enough time for it."
         )
-    check_columns([str(name) for name in made.columns], declared_columns(dataset, contract, features), "the table")
+    check_columns(
+        [str(name) for name in made.columns], declared_columns(dataset, contract, features), "the table"
+    )
     table = rows_there(made, dataset).reset_index(drop=True)
     return table, record_table(table, fingerprint(table), dataset, [])
 

@@ -9,7 +9,8 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.verticals.raw_tables import finish_table, raw_table
 from lepton_pipeline.verticals.retail_snapshots import take_snapshots
 
-# Five digits, then letters for variants. Postage, discounts, fees, vouchers, samples and tests have other codes.
+# Five digits, then letters for variants. Postage, discounts, fees, vouchers, samples and tests have other
+# codes.
 _PRODUCT = r"\d{5}[A-Za-z]*"
 _CANCELLED, _ADJUSTED = "C", "A"
 
@@ -31,9 +32,9 @@ def ingestion() -> Pipeline:
 def drop_repeated_invoices(lines: pd.DataFrame) -> pd.DataFrame:
     """Keep the first copy of every invoice that several files hold.
 
-    Each file is in the order of time, so a file begins where the time steps back. An invoice in more than one of them
-    is a copy as a whole. Equal lines within one file stay: a till writes a product once per scan, and half of the
-    products that stand twice on an invoice do so with different quantities.
+    Each file is in the order of time, so a file begins where the time steps back. An invoice in more than one
+    of them is a copy as a whole. Equal lines within one file stay: a till writes a product once per scan, and
+    half of the products that stand twice on an invoice do so with different quantities.
 
     Args:
         lines: invoice lines, file below file, with `Invoice` and `InvoiceDate`.
@@ -49,7 +50,9 @@ def drop_repeated_invoices(lines: pd.DataFrame) -> pd.DataFrame:
     copied = lines["Invoice"].isin(lines.loc[later_copy, "Invoice"])
     # A sum of row hashes does not depend on the order of the lines, which differs between files.
     hashes = pd.util.hash_pandas_object(lines[copied], index=False)
-    contents = hashes.groupby([lines.loc[copied, "Invoice"], file[copied]]).sum().groupby(level="Invoice").nunique()
+    contents = (
+        hashes.groupby([lines.loc[copied, "Invoice"], file[copied]]).sum().groupby(level="Invoice").nunique()
+    )
     if (contents > 1).any():
         raise DataError(
             f"invoice {contents.idxmax()!r} stands in several files with different lines; keep one version of it. "
@@ -61,15 +64,15 @@ def drop_repeated_invoices(lines: pd.DataFrame) -> pd.DataFrame:
 def select_customer_lines(unique_lines: pd.DataFrame) -> pd.DataFrame:
     """Keep the products that known customers bought or gave back.
 
-    Left out are lines without a customer, codes that are no products, adjustments, corrections of the stock (a negative
-    quantity outside a cancellation) and prices of zero or less.
+    Left out are lines without a customer, codes that are no products, adjustments, corrections of the stock
+    (a negative quantity outside a cancellation) and prices of zero or less.
 
     Args:
         unique_lines: invoice lines, each once.
 
     Returns:
-        `customer` (int64), `day` (midnight), `product`, `country`, `units` and `pence` (int64, the line's value);
-        units and pence are negative for what was given back.
+        `customer` (int64), `day` (midnight), `product`, `country`, `units` and `pence` (int64, the line's
+        value); units and pence are negative for what was given back.
     """
     # Without a letter in any of them, numbers of invoices and products have been read as numbers.
     kind = unique_lines["Invoice"].astype("str").str[0]
@@ -101,9 +104,9 @@ def summarise_days(customer_lines: pd.DataFrame) -> pd.DataFrame:
         customer_lines: what `select_customer_lines` gives.
 
     Returns:
-        One row per customer and day with lines, in that order: `customer`, `day`, `country`, and int64 columns `lines`
-        and `units` bought, `pence` spent, `new_products` (bought by this customer for the first time) and
-        `returned_pence` (positive). On a day with returns only, all but the last are 0.
+        One row per customer and day with lines, in that order: `customer`, `day`, `country`, and int64
+        columns `lines` and `units` bought, `pence` spent, `new_products` (bought by this customer for the
+        first time) and `returned_pence` (positive). On a day with returns only, all but the last are 0.
     """
     keys = ["customer", "day"]
     bought = customer_lines[customer_lines["units"] > 0]
@@ -119,5 +122,7 @@ def summarise_days(customer_lines: pd.DataFrame) -> pd.DataFrame:
         "new_products": first_bought.groupby(keys).size(),
         "returned_pence": -returned.groupby(keys)["pence"].sum(),
     }
-    counts = {name: column.reindex(days.index, fill_value=0).astype("int64") for name, column in columns.items()}
+    counts = {
+        name: column.reindex(days.index, fill_value=0).astype("int64") for name, column in columns.items()
+    }
     return days.assign(**counts).reset_index()

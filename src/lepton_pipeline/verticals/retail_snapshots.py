@@ -50,7 +50,9 @@ def take_snapshots(customer_days: pd.DataFrame, dataset: Dataset) -> pd.DataFram
     parts = []
     for moment in moments:
         rows = describe_customers(customer_days, moment)
-        parts.append(rows.assign(churned=~rows["customer"].isin(_buyers(customer_days, moment, moment + horizon))))
+        parts.append(
+            rows.assign(churned=~rows["customer"].isin(_buyers(customer_days, moment, moment + horizon)))
+        )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -62,10 +64,11 @@ def describe_customers(customer_days: pd.DataFrame, snapshot: pd.Timestamp) -> p
         snapshot: a midnight.
 
     Returns:
-        One row per customer, in its order. Names that end in `_days` are days, `value` is in pounds, `purchases` are
-        days with a purchase, `_30d` means in the last 30 days, `_ever` since records began; `month_cos` and `month_sin`
-        place the snapshot on the circle of a year. Missing are `gap_mean_days` and `overdue` after one purchase,
-        `gap_std_days` after two, and `purchases_year_ago` where the records do not reach back a year.
+        One row per customer, in its order. Names that end in `_days` are days, `value` is in pounds,
+        `purchases` are days with a purchase, `_30d` means in the last 30 days, `_ever` since records began;
+        `month_cos` and `month_sin` place the snapshot on the circle of a year. Missing are `gap_mean_days`
+        and `overdue` after one purchase, `gap_std_days` after two, and `purchases_year_ago` where the records
+        do not reach back a year.
     """
     past = customer_days[customer_days["day"] < snapshot].sort_values(["customer", "day"])
     bought = past[past["lines"] > 0]
@@ -81,8 +84,12 @@ def describe_customers(customer_days: pd.DataFrame, snapshot: pd.Timestamp) -> p
         ],
         axis="columns",
     )
-    features = features.assign(**_trends(features)).drop(columns=["purchases_180d_to_90d", "value_180d_to_90d"])
-    return features.assign(snapshot=snapshot, country=past.groupby("customer")["country"].last()).reset_index()
+    features = features.assign(**_trends(features)).drop(
+        columns=["purchases_180d_to_90d", "value_180d_to_90d"]
+    )
+    return features.assign(
+        snapshot=snapshot, country=past.groupby("customer")["country"].last()
+    ).reset_index()
 
 
 def _timing(bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:

@@ -56,7 +56,11 @@ def installed() -> dict[str, dict[str, Any]]:
 
 def as_text(known: dict[str, dict[str, Any]]) -> str:
     """As JSON, an expectation a line."""
-    return "{\n" + ",\n".join(f"{json.dumps(name)}: {json.dumps(each)}" for name, each in known.items()) + "\n}\n"
+    return (
+        "{\n"
+        + ",\n".join(f"{json.dumps(name)}: {json.dumps(each)}" for name, each in known.items())
+        + "\n}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -16,12 +16,29 @@ from lepton_pipeline.parameters import Contract, Dataset, Expectation
 DATASET = Dataset(target="bought", positive="yes", id="id", numeric=["age"], exclude=["later"])
 EXPECTATIONS = [
     {"expect": "column_values_to_be_between", "column": "age", "min_value": 20, "on_failure": "quarantine"},
-    {"expect": "column_values_to_be_between", "column": "age", "max_value": 50, "mostly": 0.7, "on_failure": "warn"},
-    {"expect": "column_values_to_be_between", "column": "age", "max_value": 50, "mostly": 0.8, "on_failure": "warn"},
+    {
+        "expect": "column_values_to_be_between",
+        "column": "age",
+        "max_value": 50,
+        "mostly": 0.7,
+        "on_failure": "warn",
+    },
+    {
+        "expect": "column_values_to_be_between",
+        "column": "age",
+        "max_value": 50,
+        "mostly": 0.8,
+        "on_failure": "warn",
+    },
     {"expect": "column_values_to_be_unique", "column": "id", "on_failure": "quarantine"},
     {"expect": "column_values_to_be_unique", "column": "id", "mostly": 0.9, "on_failure": "warn"},
     {"expect": "compound_columns_to_be_unique", "column_list": ["city", "age"], "on_failure": "warn"},
-    {"expect": "column_values_to_be_in_set", "column": "city", "value_set": ["Oslo", "Rome"], "on_failure": "warn"},
+    {
+        "expect": "column_values_to_be_in_set",
+        "column": "city",
+        "value_set": ["Oslo", "Rome"],
+        "on_failure": "warn",
+    },
     {"expect": "column_values_to_not_be_null", "column": "city", "mostly": 0.9, "on_failure": "warn"},
     {"expect": "column_values_to_not_be_null", "column": "city", "mostly": 0.95, "on_failure": "warn"},
     {"expect": "column_values_to_match_regex", "column": "city", "regex": "^[OR]", "on_failure": "warn"},
@@ -33,10 +50,26 @@ EXPECTATIONS = [
         "condition_parser": "pandas",
         "on_failure": "warn",
     },
-    {"expect": "column_pair_values_a_to_be_greater_than_b", "column_A": "age", "column_B": "low", "on_failure": "warn"},
+    {
+        "expect": "column_pair_values_a_to_be_greater_than_b",
+        "column_A": "age",
+        "column_B": "low",
+        "on_failure": "warn",
+    },
     {"expect": "column_values_to_be_increasing", "column": "low", "on_failure": "warn"},
-    {"expect": "column_value_z_scores_to_be_less_than", "column": "age", "threshold": 2, "double_sided": True},
-    {"expect": "column_mean_to_be_between", "column": "age", "min_value": 20, "max_value": 30, "on_failure": "warn"},
+    {
+        "expect": "column_value_z_scores_to_be_less_than",
+        "column": "age",
+        "threshold": 2,
+        "double_sided": True,
+    },
+    {
+        "expect": "column_mean_to_be_between",
+        "column": "age",
+        "min_value": 20,
+        "max_value": 30,
+        "on_failure": "warn",
+    },
     {"expect": "column_values_to_be_of_type", "column": "low", "type_": "int64", "on_failure": "warn"},
     {"expect": "table_row_count_to_be_between", "min_value": 31, "on_failure": "warn"},
 ]
@@ -70,13 +103,17 @@ def chunked(rows, size):
 
 @pytest.mark.parametrize("size", [7, 30])
 def test_every_expectation_is_judged_as_on_the_whole_table(rows, size):
-    checks = [check for check in planned_checks(CONTRACT, "contract") if not check.expect.endswith("to_exist")]
+    checks = [
+        check for check in planned_checks(CONTRACT, "contract") if not check.expect.endswith("to_exist")
+    ]
     assert len(checks) == len(EXPECTATIONS)
     whole = evaluate_checks(rows, checks, {})
     found = check_chunks(chunked(rows, size), checks)
     for check, expected, each in zip(checks, whole, found, strict=True):
         verdict = each.verdict
-        assert (verdict.success, verdict.evaluated, verdict.error) == (expected.success, True, None), check.sentence
+        assert (verdict.success, verdict.evaluated, verdict.error) == (expected.success, True, None), (
+            check.sentence
+        )
         assert verdict.unexpected == expected.unexpected, check.sentence
         assert each.rows.tolist() == sorted(expected.positions), check.sentence
         if each.evidence is not None:

@@ -47,7 +47,9 @@ def check(table: pd.DataFrame, *expectations: dict[str, Any], dataset: Dataset =
 
 
 def enforce(table: pd.DataFrame, checked: Checked, max_quarantined: float = 0.5) -> pd.DataFrame:
-    return enforce_contract(table, checked[1], checked[0], contract_of(max_quarantined=max_quarantined)).frame()
+    return enforce_contract(
+        table, checked[1], checked[0], contract_of(max_quarantined=max_quarantined)
+    ).frame()
 
 
 def declared(result: ContractResult, position: int = 0) -> ExpectationResult:
@@ -56,7 +58,13 @@ def declared(result: ContractResult, position: int = 0) -> ExpectationResult:
 
 
 def between(column: str = "AGE", low: float = 18, high: float = 110, **rest: Any) -> dict[str, Any]:
-    return {"expect": "column_values_to_be_between", "column": column, "min_value": low, "max_value": high, **rest}
+    return {
+        "expect": "column_values_to_be_between",
+        "column": column,
+        "min_value": low,
+        "max_value": high,
+        **rest,
+    }
 
 
 def test_a_kept_contract_hands_every_row_on(table: pd.DataFrame):
@@ -102,7 +110,9 @@ def test_stop(table: pd.DataFrame):
 
 
 def test_every_stop_is_listed(table: pd.DataFrame):
-    checked = check(table, between("LIMIT", 1, 100), {"expect": "column_values_to_be_unique", "column": "SEX"})
+    checked = check(
+        table, between("LIMIT", 1, 100), {"expect": "column_values_to_be_unique", "column": "SEX"}
+    )
     with pytest.raises(ContractError) as caught:
         enforce(table, checked)
     assert "LIMIT between 1 and 100" in str(caught.value)
@@ -111,7 +121,9 @@ def test_every_stop_is_listed(table: pd.DataFrame):
 
 def test_quarantine(table: pd.DataFrame):
     checked = check(
-        table, between(on_failure="quarantine"), between("ID", 2, 50, on_failure="quarantine", description="known ID")
+        table,
+        between(on_failure="quarantine"),
+        between("ID", 2, 50, on_failure="quarantine", description="known ID"),
     )
     result, quarantine, _ = checked
     assert result.success
@@ -130,7 +142,9 @@ def test_quarantine_survives_parquet(table: pd.DataFrame):
         buffer = io.BytesIO()
         frame.to_parquet(buffer)
         read = pd.read_parquet(buffer)
-        assert [list(reasons) for reasons in read["quarantine_reasons"]] == frame["quarantine_reasons"].tolist()
+        assert [list(reasons) for reasons in read["quarantine_reasons"]] == frame[
+            "quarantine_reasons"
+        ].tolist()
         assert read.index.tolist() == frame.index.tolist()
     buffer = io.BytesIO()
     quarantine.to_parquet(buffer)
@@ -146,14 +160,20 @@ def test_too_many_quarantined(table: pd.DataFrame):
     assert shown is result
     with pytest.raises(ContractError) as caught:
         enforce_contract(table, quarantine, result, contract)
-    for words in ("2 of 20 rows (10.00%)", "contract.max_quarantined = 0.09", "2 × AGE between 25 and 110", "raise"):
+    for words in (
+        "2 of 20 rows (10.00%)",
+        "contract.max_quarantined = 0.09",
+        "2 × AGE between 25 and 110",
+        "raise",
+    ):
         assert words in str(caught.value)
     assert len(enforce_contract(table, quarantine, result, contract_of(max_quarantined=0.1))) == 18
 
 
 def test_warn(table: pd.DataFrame):
     checked = check(
-        table, {"expect": "column_values_to_be_in_set", "column": "SEX", "value_set": ["f"], "on_failure": "warn"}
+        table,
+        {"expect": "column_values_to_be_in_set", "column": "SEX", "value_set": ["f"], "on_failure": "warn"},
     )
     result, quarantine, _ = checked
     assert result.success
@@ -170,7 +190,10 @@ def test_warn(table: pd.DataFrame):
     [
         ({"expect": "column_mean_to_be_between", "column": "SEX", "min_value": 1}, "string dtype"),
         (between("SEX", 1, 2), "same type"),
-        ({"expect": "column_values_to_match_regex", "column": "SEX", "regex": "[ab"}, "Invalid regular expression"),
+        (
+            {"expect": "column_values_to_match_regex", "column": "SEX", "regex": "[ab"},
+            "Invalid regular expression",
+        ),
         (between(row_condition="UNKNOWN == 1", condition_parser="pandas"), "UNKNOWN"),
     ],
 )
@@ -192,7 +215,9 @@ def test_a_text_among_numbers_that_cannot_be_compared_is_named(table: pd.DataFra
     result, _, _ = check(mixed, between())
     (stop,) = result.stops
     assert "could not be evaluated" in stop
-    assert "1 of 20 values of column 'AGE' are no numbers, e.g. 'many' (row 104): correct them, or list" in stop
+    assert (
+        "1 of 20 values of column 'AGE' are no numbers, e.g. 'many' (row 104): correct them, or list" in stop
+    )
     (other,) = check(table, between("SEX"))[0].stops
     assert "20 of 20 values of column 'SEX' are no numbers, e.g. 'f' (row 100)" in other
 
@@ -261,7 +286,9 @@ def test_a_result_that_is_missing_is_a_stop(table: pd.DataFrame, monkeypatch: py
 
     def without_last(self: Any, *args: Any, **kwargs: Any) -> Any:
         outcome = original(self, *args, **kwargs)
-        outcome.results = [each for each in outcome.results if "min_value" not in each.expectation_config.kwargs]
+        outcome.results = [
+            each for each in outcome.results if "min_value" not in each.expectation_config.kwargs
+        ]
         return outcome
 
     monkeypatch.setattr(Validator, "validate_expectation_suite", without_last)
@@ -362,7 +389,9 @@ def test_rows_that_wait_for_their_label_are_not_held_to_what_is_said_of_the_targ
     assert (checked[0].success, checked[0].rows) == (True, 20)
     assert checked[1].index.tolist() == [102, 106]
     assert len(enforce(aged, checked)) == 18
-    assert not check(aged, in_set, filled, dataset=AGED.model_copy(update={"present": "2026-02-01"}))[0].success
+    assert not check(aged, in_set, filled, dataset=AGED.model_copy(update={"present": "2026-02-01"}))[
+        0
+    ].success
     quarantined = check(aged, dataset=AGED.model_copy(update={"present": "2026-02-01"}))[1]
     assert quarantined.index.tolist() == [106, 134, 136, 138]
 
@@ -394,7 +423,9 @@ def test_missing_values_conform_to_expectations_on_one_column(table: pd.DataFram
 
 
 @pytest.mark.parametrize(("mostly", "quarantined"), [(0.95, 0), (0.96, 1)])
-def test_mostly_tolerates_rows_or_quarantines_all_of_them(table: pd.DataFrame, mostly: float, quarantined: int):
+def test_mostly_tolerates_rows_or_quarantines_all_of_them(
+    table: pd.DataFrame, mostly: float, quarantined: int
+):
     result, quarantine, _ = check(table, between(on_failure="quarantine", mostly=mostly))
     assert declared(result).success is (quarantined == 0)
     assert declared(result).unexpected == 1
@@ -453,18 +484,24 @@ def test_a_row_condition_keeps_row_labels(table: pd.DataFrame):
 
 def test_an_aggregate_tells_what_it_saw(table: pd.DataFrame):
     result, _, _ = check(table, {"expect": "column_max_to_be_between", "column": "AGE", "max_value": 40})
-    assert result.stops == ["AGE max at most 40 (contract.expectations[0]) does not hold: the table shows 47."]
+    assert result.stops == [
+        "AGE max at most 40 (contract.expectations[0]) does not hold: the table shows 47."
+    ]
     assert declared(result).unexpected is None
 
 
 def test_equal_expectations_are_both_reported(table: pd.DataFrame):
-    result, quarantine, _ = check(table, between(on_failure="quarantine"), between(on_failure="warn"), between())
+    result, quarantine, _ = check(
+        table, between(on_failure="quarantine"), between(on_failure="warn"), between()
+    )
     assert [declared(result, position).success for position in range(3)] == [False] * 3
     assert len(quarantine) == len(result.warnings) == len(result.stops) == 1
 
 
 def test_a_refused_value_is_a_configuration_error(table: pd.DataFrame):
-    with pytest.raises(ConfigurationError, match=r"contract.expectations\[0\].min_value: .*'adult'") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"contract.expectations\[0\].min_value: .*'adult'"
+    ) as caught:
         check(table, {**between(), "min_value": "adult"})
     assert "column_values_to_be_between" in str(caught.value)
     assert caught.value.exit_code == 2
@@ -484,7 +521,9 @@ def test_unusable_tables_are_refused(table: pd.DataFrame):
 
 def test_the_result_is_small_json(table: pd.DataFrame):
     many = pd.DataFrame({"ID": range(5000), "LIMIT": -1.5, "default": [0, 1] * 2500})
-    result, quarantine, _ = check(many, between("LIMIT", on_failure="quarantine"), between("LIMIT", on_failure="warn"))
+    result, quarantine, _ = check(
+        many, between("LIMIT", on_failure="quarantine"), between("LIMIT", on_failure="warn")
+    )
     text = to_json(result)
     assert from_json(ContractResult, text) == result
     assert len(text) < 10_000
@@ -499,8 +538,18 @@ def test_nothing_is_sent_printed_or_logged(
     caplog: pytest.LogCaptureFixture,
 ):
     monkeypatch.setenv("GX_ANALYTICS_ENABLED", "true")
-    kl = {"expect": "column_kl_divergence_to_be_less_than", "column": "SEX", "threshold": 0.1, "on_failure": "warn"}
-    check(table, between(), {**kl, "partition_object": {"values": ["f", "m"], "weights": [0.5, 0.5]}}, between("SEX"))
+    kl = {
+        "expect": "column_kl_divergence_to_be_less_than",
+        "column": "SEX",
+        "threshold": 0.1,
+        "on_failure": "warn",
+    }
+    check(
+        table,
+        between(),
+        {**kl, "partition_object": {"values": ["f", "m"], "weights": [0.5, 0.5]}},
+        between("SEX"),
+    )
     assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
     with quiet_great_expectations():
         context = great_expectations_context()
@@ -515,6 +564,8 @@ def test_a_pattern_that_never_ends_is_named(table, monkeypatch):
     match = {"expect": "column_values_to_match_regex", "column": "NOTE", "on_failure": "warn"}
     with pytest.raises(ConfigurationError) as told:
         check(noted, match | {"regex": r"(x+x+)+y(?!z)"})
-    assert r"contract.expectations[0].regex: '(x+x+)+y(?!z)': to look for this takes longer than 2 s" in str(told.value)
+    assert r"contract.expectations[0].regex: '(x+x+)+y(?!z)': to look for this takes longer than 2 s" in str(
+        told.value
+    )
     # The same without what pandas leaves to Python.
     assert not declared(check(noted, match | {"regex": "(x+x+)+y"})[0]).success

@@ -39,13 +39,38 @@ def test_the_snapshot_is_what_the_installed_version_says():
 @pytest.mark.parametrize(
     "declared",
     [
-        {"expect": "column_values_to_be_between", "column": "AGE", "max_value": 110, "on_failure": "quarantine"},
-        {"expect": "column_values_to_not_be_null", "column": "AGE", "mostly": 0.9, "description": "known age"},
-        {"expect": "column_pair_values_to_be_equal", "column_A": "A", "column_B": "B", "on_failure": "quarantine"},
-        {"expect": "multicolumn_sum_to_equal", "column_list": ["A", "B"], "sum_total": 1, "on_failure": "quarantine"},
+        {
+            "expect": "column_values_to_be_between",
+            "column": "AGE",
+            "max_value": 110,
+            "on_failure": "quarantine",
+        },
+        {
+            "expect": "column_values_to_not_be_null",
+            "column": "AGE",
+            "mostly": 0.9,
+            "description": "known age",
+        },
+        {
+            "expect": "column_pair_values_to_be_equal",
+            "column_A": "A",
+            "column_B": "B",
+            "on_failure": "quarantine",
+        },
+        {
+            "expect": "multicolumn_sum_to_equal",
+            "column_list": ["A", "B"],
+            "sum_total": 1,
+            "on_failure": "quarantine",
+        },
         {"expect": "table_row_count_to_be_between", "min_value": 10, "on_failure": "warn"},
         {"expect": "column_mean_to_be_between", "column": "AGE", "min_value": 10},
-        {"expect": "column_values_to_be_in_set", "column": "SEX", "value_set": [1, 2], "row_condition": "AGE > 3"},
+        {
+            "expect": "column_values_to_be_in_set",
+            "column": "SEX",
+            "value_set": [1, 2],
+            "row_condition": "AGE > 3",
+        },
     ],
 )
 def test_right_declarations_have_no_problem(declared: dict[str, Any]):
@@ -60,7 +85,11 @@ def test_right_declarations_have_no_problem(declared: dict[str, Any]):
             "expect",
             ["'column_values_to_be_betwen'", "column_values_to_be_between"],
         ),
-        ({"expect": "expect_column_values_to_be_unique", "column": "ID"}, "expect", ["write 'column_values_to_be_un"]),
+        (
+            {"expect": "expect_column_values_to_be_unique", "column": "ID"},
+            "expect",
+            ["write 'column_values_to_be_un"],
+        ),
         (
             {"expect": "column_values_to_match_like_pattern", "column": "A", "like_pattern": "a%"},
             "expect",
@@ -72,14 +101,23 @@ def test_right_declarations_have_no_problem(declared: dict[str, Any]):
             ["18", "closest is min_value", "strict_max"],
         ),
         ({"expect": "column_values_to_be_in_set", "column": "SEX"}, "value_set", ["missing", "value_set"]),
-        ({"expect": "column_values_to_not_be_in_set", "column": "SEX", "value_set": []}, "value_set", ["empty"]),
+        (
+            {"expect": "column_values_to_not_be_in_set", "column": "SEX", "value_set": []},
+            "value_set",
+            ["empty"],
+        ),
         (
             {"expect": "column_value_lengths_to_equal", "column": "A", "value": {"$PARAMETER": "x"}},
             "value",
             ["suite parameter", "Write the value"],
         ),
         (
-            {"expect": "column_mean_to_be_between", "column": "A", "max_value": 1, "on_failure": "quarantine"},
+            {
+                "expect": "column_mean_to_be_between",
+                "column": "A",
+                "max_value": 1,
+                "on_failure": "quarantine",
+            },
             "on_failure",
             ["'quarantine'", "stop or warn"],
         ),
@@ -89,7 +127,12 @@ def test_right_declarations_have_no_problem(declared: dict[str, Any]):
             ["'quarantine'", "stop or warn"],
         ),
         (
-            {"expect": "column_values_to_be_of_type", "column": "A", "type_": "int64", "on_failure": "quarantine"},
+            {
+                "expect": "column_values_to_be_of_type",
+                "column": "A",
+                "type_": "int64",
+                "on_failure": "quarantine",
+            },
             "on_failure",
             ["'quarantine'", "stop or warn"],
         ),

@@ -32,7 +32,9 @@ def test_rows_whose_key_is_not_found_are_named_and_a_missing_key_conforms():
     assert keys.examples == [Example(2, {"origin": "LGA", "hour": 3})]
     assert keys.declared == "tables.flights.expectations[0]"
     (warning,) = result.warnings
-    assert warning.startswith("origin, hour found in weather (tables.flights.expectations[0]): 1 of 4 rows (25.00%)")
+    assert warning.startswith(
+        "origin, hour found in weather (tables.flights.expectations[0]): 1 of 4 rows (25.00%)"
+    )
     assert quarantine.empty
     assert drawn == result
 
@@ -61,7 +63,9 @@ def test_too_many_quarantined_rows_name_the_key_that_allows_more():
 
 
 def test_an_unknown_table_and_an_absent_key_column_are_errors():
-    with pytest.raises(ConfigurationError, match="no table 'weather' to look keys up in; this check knows planes"):
+    with pytest.raises(
+        ConfigurationError, match="no table 'weather' to look keys up in; this check knows planes"
+    ):
         check(contract(), planes=WEATHER)
     with pytest.raises(DataError, match="table 'weather' has no key column 'ad'; did you mean 'at'"):
         check(contract(table_columns=["origin", "ad"]))
@@ -70,7 +74,12 @@ def test_an_unknown_table_and_an_absent_key_column_are_errors():
 @pytest.mark.parametrize("bound", ["2013-02-01", date(2013, 2, 1), "2013-02-01T00:00:00"])
 def test_dates_are_compared_with_a_day(bound):
     table = pd.DataFrame({"at": pd.to_datetime(["2013-01-31 23:59", "2013-02-01 00:00", "2013-02-02 00:00"])})
-    between = {"expect": "column_values_to_be_between", "column": "at", "min_value": bound, "on_failure": "quarantine"}
+    between = {
+        "expect": "column_values_to_be_between",
+        "column": "at",
+        "min_value": bound,
+        "on_failure": "quarantine",
+    }
     _, quarantine, _ = check(Contract.model_validate({"expectations": [between]}), table=table)
     assert quarantine.index.tolist() == [0]
 

@@ -73,8 +73,14 @@ def values(text, rows=ROWS):
         ("max(d, '2024-01-01')", [pd.Timestamp("2024-01-31 08:30"), None, pd.Timestamp("2024-01-01")]),
         ("count(f)", [1, 0, 1]),
         ("kind + '!'", ["u!", None, "v!"]),
-        ("date(day, '%y%m%d')", [pd.Timestamp("1984-08-01"), pd.Timestamp("1985-01-02"), pd.Timestamp("2005-01-03")]),
-        ("date('2024-02-03', 'ISO8601') + days(a)", list(pd.to_datetime(["2024-02-04", "2024-02-05", "2024-02-03"]))),
+        (
+            "date(day, '%y%m%d')",
+            [pd.Timestamp("1984-08-01"), pd.Timestamp("1985-01-02"), pd.Timestamp("2005-01-03")],
+        ),
+        (
+            "date('2024-02-03', 'ISO8601') + days(a)",
+            list(pd.to_datetime(["2024-02-04", "2024-02-05", "2024-02-03"])),
+        ),
         ("hours(b) + d", [pd.Timestamp("2024-01-31 10:30"), None, pd.Timestamp("2023-12-31")]),
         ("d + days(1e12)", [None] * 3),
         ("days(a) * 2 / hours(12)", [4, 8, 0]),
@@ -84,7 +90,11 @@ def values(text, rows=ROWS):
     ],
 )
 def test_values(text, expected):
-    assert values(text) == pytest.approx(expected) if isinstance(expected[0], float) else values(text) == expected
+    assert (
+        values(text) == pytest.approx(expected)
+        if isinstance(expected[0], float)
+        else values(text) == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -284,20 +294,27 @@ def shown(value):
         return "missing"
     if isinstance(value, pd.Timestamp):
         return value.strftime("%Y-%m-%d %H:%M")
-    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else f"{value:.4g}"
+    return (
+        value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else f"{value:.4g}"
+    )
 
 
 def documented_rows():
     layout = "%Y-%m-%d %H:%M"
     raw = tables("Functions")[0]
     return pd.DataFrame(
-        {name: typed_column(raw[name], Ingestion(dates={"placed": layout, "shipped": layout})) for name in raw}
+        {
+            name: typed_column(raw[name], Ingestion(dates={"placed": layout, "shipped": layout}))
+            for name in raw
+        }
     )
 
 
 def test_the_documentation_lists_the_functions_there_are():
     listed = tables("Functions")[1]
-    assert listed["function"].str.strip("`").tolist() == [function.signature for function in FUNCTIONS.values()]
+    assert listed["function"].str.strip("`").tolist() == [
+        function.signature for function in FUNCTIONS.values()
+    ]
     assert listed["gives"].tolist() == [function.doc for function in FUNCTIONS.values()]
     assert [signature.split("(")[0] for signature in listed["function"].str.strip("`")] == list(FUNCTIONS)
 
@@ -305,7 +322,10 @@ def test_the_documentation_lists_the_functions_there_are():
 def documented_examples():
     functions, recipes = tables("Functions")[1], tables("Recipes")[0]
     assert all(name + "(" in example for name, example in zip(FUNCTIONS, functions["example"], strict=True))
-    return [*zip(functions["example"], functions["result"], strict=True), *recipes[["expression", "result"]].to_numpy()]
+    return [
+        *zip(functions["example"], functions["result"], strict=True),
+        *recipes[["expression", "result"]].to_numpy(),
+    ]
 
 
 @pytest.mark.parametrize(("example", "result"), documented_examples())

@@ -74,14 +74,18 @@ def test_many_rows_are_learnt_at_a_faster_rate_unless_one_is_given(monkeypatch):
 
 def test_the_same_seed_gives_the_same_bits_and_another_one_others():
     rows, labels = table()
-    first, again, other = (logits(boost(rows, labels, TRAINING, trees=10, seed=seed), rows) for seed in (3, 3, 4))
+    first, again, other = (
+        logits(boost(rows, labels, TRAINING, trees=10, seed=seed), rows) for seed in (3, 3, 4)
+    )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_balanced_classes_raise_the_odds_of_the_rarer():
     rows, labels = table(n=600, rate=0.1)
-    plain, balanced = (stopped(rows, labels, training=Training(class_weight=weight)) for weight in ("none", "balanced"))
+    plain, balanced = (
+        stopped(rows, labels, training=Training(class_weight=weight)) for weight in ("none", "balanced")
+    )
     assert logits(plain, rows).mean() < logits(balanced, rows).mean() - 1
     # Were the stop rows not weighted, too, the loss would rise from the first trees on.
     assert balanced.trees > 20

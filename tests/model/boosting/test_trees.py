@@ -23,14 +23,18 @@ def table(n=900, seed=0):
             "is missing": (rng.random(n) < 0.2).astype(np.float32),
         }
     )
-    score = 2 * rows["a"] * (rows["few"] == 2) + rows["b"] - rows["is missing"] + (rows["many"] % 3 == 0) - 0.5
+    score = (
+        2 * rows["a"] * (rows["few"] == 2) + rows["b"] - rows["is missing"] + (rows["many"] % 3 == 0) - 0.5
+    )
     return rows, (rng.random(n) < 1 / (1 + np.exp(-2 * score))).astype(np.int8).to_numpy()
 
 
 def boosted(rows, labels, trees=40, **options):
     codes = [name for name in rows if rows[name].dtype.kind != "f"]
     settings = {"min_samples_leaf": 5, "max_leaf_nodes": 15, "max_features": 0.5, "random_state": 0} | options
-    model = HistGradientBoostingClassifier(max_iter=trees, categorical_features=codes, early_stopping=False, **settings)
+    model = HistGradientBoostingClassifier(
+        max_iter=trees, categorical_features=codes, early_stopping=False, **settings
+    )
     return model.fit(folded(rows), labels)
 
 
@@ -49,7 +53,9 @@ def test_logits_are_those_of_the_model_for_codes_seen_unseen_and_beyond(fitted):
     rows, _ = table(seed=1)
     unseen = rows.assign(few=np.int32(77), many=np.arange(len(rows), dtype=np.int32))
     for each in (rows, unseen):
-        np.testing.assert_allclose(Trees.average([(fitted[0], 40)]).logits(each), theirs(fitted[0], each), atol=1e-12)
+        np.testing.assert_allclose(
+            Trees.average([(fitted[0], 40)]).logits(each), theirs(fitted[0], each), atol=1e-12
+        )
 
 
 def test_the_trees_that_count_are_the_first(fitted):
@@ -62,7 +68,9 @@ def test_the_trees_that_count_are_the_first(fitted):
 def test_models_are_averaged_in_logits(fitted):
     rows, _ = table(seed=1)
     mean = (theirs(fitted[0], rows, trees=31) + theirs(fitted[1], rows)) / 2
-    np.testing.assert_allclose(Trees.average([(fitted[0], 31), (fitted[1], 40)]).logits(rows), mean, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        Trees.average([(fitted[0], 31), (fitted[1], 40)]).logits(rows), mean, rtol=0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("leaves", [2, 16, 31, 64])

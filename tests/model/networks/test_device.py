@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.model.networks.device import CUBLAS, choose_device, choose_precision, cpu_threads, reproducible
+from lepton_pipeline.model.networks.device import (
+    CUBLAS,
+    choose_device,
+    choose_precision,
+    cpu_threads,
+    reproducible,
+)
 
 
 def settings():
@@ -38,7 +44,9 @@ def test_auto_takes_a_card_where_there_is_one(monkeypatch):
 def test_without_a_card_auto_is_the_cpu_and_cuda_an_error(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("auto") == "cpu"
-    with pytest.raises(ConfigurationError, match=r"training.device is 'cuda'.* set training.device to auto or cpu"):
+    with pytest.raises(
+        ConfigurationError, match=r"training.device is 'cuda'.* set training.device to auto or cpu"
+    ):
         choose_device("cuda")
 
 
@@ -58,7 +66,9 @@ def test_bf16_that_the_card_does_not_have_is_an_error(card):
     card(True)
     assert choose_precision("bf16", "cuda") == "bf16"
     card(False)
-    with pytest.raises(ConfigurationError, match=r"'bf16', but Tesla T4 .* set training.precision to auto, tf32 or"):
+    with pytest.raises(
+        ConfigurationError, match=r"'bf16', but Tesla T4 .* set training.precision to auto, tf32 or"
+    ):
         choose_precision("bf16", "cuda")
 
 
@@ -72,7 +82,9 @@ def test_one_seed_gives_one_sequence():
     assert draw(1) == draw(1) != draw(2)
 
 
-@pytest.mark.parametrize(("precision", "products"), [("tf32", "high"), ("fp32", "highest"), ("bf16", "highest")])
+@pytest.mark.parametrize(
+    ("precision", "products"), [("tf32", "high"), ("fp32", "highest"), ("bf16", "highest")]
+)
 def test_products_have_the_precision_inside_and_what_the_user_set_outside(precision, products):
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")

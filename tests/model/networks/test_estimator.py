@@ -81,7 +81,9 @@ def test_overfits_32_rows(model):
     encoded, labels = make_rows(32)
     everything = np.arange(32)
     changes = {"epochs": 200, "patience": 200, "dropout": 0.0, "weight_decay": 0.0, "width": 64}
-    fitted, _ = fit(encoded, labels, Plan([Fold(everything, everything)], refit=False), model=model, **changes)
+    fitted, _ = fit(
+        encoded, labels, Plan([Fold(everything, everything)], refit=False), model=model, **changes
+    )
     assert log_loss(fitted.predict_proba(encoded)[:, 1], labels) < 0.02
 
 
@@ -113,11 +115,19 @@ def test_the_best_epoch_is_restored_and_the_history_is_true(trained, rows):
     model, scores = trained
     encoded, labels = rows
     held_out = slice(360, 480)
-    assert list(model.history.columns) == ["network", "epoch", "train_loss", "validation_log_loss", "validation_auc"]
+    assert list(model.history.columns) == [
+        "network",
+        "epoch",
+        "train_loss",
+        "validation_log_loss",
+        "validation_auc",
+    ]
     best = model.history.loc[model.history["validation_log_loss"].idxmin()]
     assert best["epoch"] < len(model.history), "the example must have an epoch after its best one"
     assert model.trained["best_epochs"] == [best["epoch"]]
-    assert log_loss(scores[held_out], labels[held_out]) == pytest.approx(best["validation_log_loss"], rel=1e-6)
+    assert log_loss(scores[held_out], labels[held_out]) == pytest.approx(
+        best["validation_log_loss"], rel=1e-6
+    )
     assert auc(scores[held_out], labels[held_out]) == pytest.approx(best["validation_auc"], rel=1e-9)
     assert np.array_equal(model.predict_proba(encoded[held_out])[:, 1], scores[held_out])
 
@@ -156,7 +166,9 @@ def test_a_row_is_scored_by_a_network_that_knows_nothing_of_it(folded, rows):
     assert not np.array_equal(scores[plan.folds[1].held_out], others[plan.folds[1].held_out])
     changed[5] = labels[5]
     again, _ = fit(encoded, changed, plan, epochs=1)
-    assert again.weights_sha256 == fit(encoded, labels, plan, epochs=1)[0].weights_sha256 != model.weights_sha256
+    assert (
+        again.weights_sha256 == fit(encoded, labels, plan, epochs=1)[0].weights_sha256 != model.weights_sha256
+    )
 
 
 def test_a_row_that_is_not_planned_for_changes_nothing(rows):
@@ -167,7 +179,9 @@ def test_a_row_that_is_not_planned_for_changes_nothing(rows):
     changed.loc[480:, ["a", "b"]] = 3.0
     changed.loc[480:, "c"] = np.int32(40)
     one, scores = fit(encoded, labels, plan, epochs=2, class_weight="balanced")
-    other, others = fit(changed, np.where(np.arange(600) < 480, labels, 1), plan, epochs=2, class_weight="balanced")
+    other, others = fit(
+        changed, np.where(np.arange(600) < 480, labels, 1), plan, epochs=2, class_weight="balanced"
+    )
     assert one.weights_sha256 == other.weights_sha256
     assert np.array_equal(scores, others, equal_nan=True)
     assert one.shape == other.shape
@@ -293,7 +307,9 @@ def test_a_row_has_the_same_bits_alone_and_among_others(which, rows, request):
     model, _ = request.getfixturevalue(which)
     encoded, _ = rows
     together = model.predict_proba(encoded)
-    assert np.array_equal(np.vstack([model.predict_proba(encoded.iloc[[i]]) for i in range(80)]), together[:80])
+    assert np.array_equal(
+        np.vstack([model.predict_proba(encoded.iloc[[i]]) for i in range(80)]), together[:80]
+    )
     assert np.array_equal(model.predict_proba(encoded.iloc[::-1])[::-1], together)
     assert np.array_equal(model.predict_proba(encoded[["c", "b", "a"]]), together)
     assert model.predict_proba(encoded.iloc[:0]).shape == (0, 2)
@@ -335,7 +351,9 @@ def test_numbers_alone_and_categories_alone_are_enough(rows, columns, model):
 
 def test_a_last_batch_of_one_row_is_used(rows):
     encoded, labels = rows
-    model, _ = fit(encoded[:66], labels[:66], Plan([Fold(np.arange(33), np.arange(33, 66))], refit=False), epochs=2)
+    model, _ = fit(
+        encoded[:66], labels[:66], Plan([Fold(np.arange(33), np.arange(33, 66))], refit=False), epochs=2
+    )
     assert model.trained["rows"] == 66
     assert model.history["train_loss"].between(0.1, 2).all()
 
@@ -387,7 +405,9 @@ def test_100_000_categories_are_fitted_and_scored():
     rng = np.random.default_rng(0)
     encoded = pd.DataFrame({"many": rng.integers(0, 100_000, 300).astype(np.int32)})
     encoded.loc[0, "many"] = 99_999
-    model, scores = fit(encoded, (encoded["many"] % 2).to_numpy(np.int8), holdout(300), epochs=1, batch_size=None)
+    model, scores = fit(
+        encoded, (encoded["many"] % 2).to_numpy(np.int8), holdout(300), epochs=1, batch_size=None
+    )
     assert model.shape.category_levels == (100_000,)
     assert np.isfinite(scores[180:240]).all()
 

@@ -44,7 +44,9 @@ def log_loss_and_auc(network, rows, held_out, number=0):
     from sklearn.metrics import log_loss, roc_auc_score
 
     labels = rows.labels[held_out].numpy()
-    scores = block_probabilities(network, rows.numeric[None, held_out], rows.codes[None, held_out])[number].numpy()
+    scores = block_probabilities(network, rows.numeric[None, held_out], rows.codes[None, held_out])[
+        number
+    ].numpy()
     return log_loss(labels, scores), roc_auc_score(labels, scores)
 
 
@@ -102,7 +104,10 @@ def test_a_network_stops_when_its_patience_is_spent_and_the_others_go_on():
 def test_networks_side_by_side_stop_as_each_alone_would():
     """With whole passes as batches the order of rows means nothing, so a network takes the same steps alone."""
     rows = make_rows(250)
-    own = [Part(torch.arange(100), torch.arange(200, 220)), Part(torch.arange(100, 200), torch.arange(200, 250))]
+    own = [
+        Part(torch.arange(100), torch.arange(200, 220)),
+        Part(torch.arange(100, 200), torch.arange(200, 250)),
+    ]
     declared = training(epochs=60, patience=4, learning_rate=0.1)
     together = make_network(2)
     alone = [Perceptron(SHAPE) for _ in own]
@@ -113,13 +118,20 @@ def test_networks_side_by_side_stop_as_each_alone_would():
         single = fit(network, rows, [part], declared, 100)
         mine = [epoch for epoch in epochs if epoch.network == number + 1]
         assert [epoch.number for epoch in mine] == [epoch.number for epoch in single]
-        assert [epoch.train_loss for epoch in mine] == pytest.approx([epoch.train_loss for epoch in single], rel=1e-3)
+        assert [epoch.train_loss for epoch in mine] == pytest.approx(
+            [epoch.train_loss for epoch in single], rel=1e-3
+        )
         for name, value in network.named_parameters():
-            torch.testing.assert_close(dict(together.named_parameters())[name][number], value[0], rtol=1e-2, atol=1e-3)
+            torch.testing.assert_close(
+                dict(together.named_parameters())[name][number], value[0], rtol=1e-2, atol=1e-3
+            )
 
 
 def test_every_row_is_passed_in_every_epoch_in_an_order_of_its_own(passed):
-    own = [Part(torch.arange(0, 100), torch.arange(200, 220)), Part(torch.arange(100, 170), torch.arange(200, 220))]
+    own = [
+        Part(torch.arange(0, 100), torch.arange(200, 220)),
+        Part(torch.arange(100, 170), torch.arange(200, 220)),
+    ]
     fit(make_network(2), make_rows(), own, training(epochs=3), 32)
     assert [order.shape for order in passed] == [(2, 128)] * 3
     for order in passed:
@@ -197,14 +209,24 @@ def test_a_patience_of_one_still_sees_the_epoch_after_the_best():
 
 def test_every_epoch_is_reported_as_it_ends():
     seen = []
-    epochs = fit(make_network(2), make_rows(), parts((100, 120), (60, 90)), training(epochs=3), 32, seen.append)
+    epochs = fit(
+        make_network(2), make_rows(), parts((100, 120), (60, 90)), training(epochs=3), 32, seen.append
+    )
     assert seen == epochs
-    assert [(epoch.number, epoch.network) for epoch in seen] == [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2)]
+    assert [(epoch.number, epoch.network) for epoch in seen] == [
+        (1, 1),
+        (1, 2),
+        (2, 1),
+        (2, 2),
+        (3, 1),
+        (3, 2),
+    ]
 
 
 def test_divergence_is_an_error_with_the_remedy():
     with pytest.raises(
-        LeptonError, match=r"diverged: in epoch 1 the .* Lower training.learning_rate \(now 1e\+30\), .* to 1e\+29"
+        LeptonError,
+        match=r"diverged: in epoch 1 the .* Lower training.learning_rate \(now 1e\+30\), .* to 1e\+29",
     ):
         fit(make_network(), make_rows(), parts((100, 120)), training(learning_rate=1e30), 16)
 

@@ -8,7 +8,9 @@ from lepton_pipeline.model.networks.members import Members, PiecewiseLinear
 from lepton_pipeline.model.networks.perceptron import Perceptron
 from lepton_pipeline.model.networks.shape import Shape
 
-SHAPE = Shape(numeric=3, category_levels=(4, 6), members=4, bins=6, embedding=5, layers=3, width=12, dropout=0.0)
+SHAPE = Shape(
+    numeric=3, category_levels=(4, 6), members=4, bins=6, embedding=5, layers=3, width=12, dropout=0.0
+)
 
 
 def rows(n, shape=SHAPE):

@@ -161,7 +161,9 @@ def test_outside_training_a_row_has_the_same_bits_in_any_company(architecture):
     for size in (1, 3, BLOCK - 1, BLOCK, BLOCK + 1):
         for start in range(0, n - size, 83):
             part = slice(start, start + size)
-            assert torch.equal(block_probabilities(network, numeric[:, part], codes[:, part]), together[:, part])
+            assert torch.equal(
+                block_probabilities(network, numeric[:, part], codes[:, part]), together[:, part]
+            )
 
 
 @each_architecture

@@ -10,7 +10,9 @@ from lepton_pipeline.model.networks.perceptron import Linear, Perceptron
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.parameters import Training
 
-SHAPE = Shape(numeric=2, category_levels=(4, 6), members=3, bins=5, embedding=3, layers=2, width=8, dropout=0.0)
+SHAPE = Shape(
+    numeric=2, category_levels=(4, 6), members=3, bins=5, embedding=3, layers=2, width=8, dropout=0.0
+)
 
 
 def rows(n):
@@ -59,7 +61,9 @@ def chessboard():
 @pytest.mark.parametrize(("model", "lowest", "highest"), [("mlp", 0.9, 1.0), ("linear", 0.3, 0.65)])
 def test_what_each_can_and_cannot_learn(chessboard, model, lowest, highest):
     encoded, labels, plan = chessboard
-    training = Training(model=model, epochs=15, width=32, batch_size=64, learning_rate=1e-2, dropout=0.0, device="cpu")
+    training = Training(
+        model=model, epochs=15, width=32, batch_size=64, learning_rate=1e-2, dropout=0.0, device="cpu"
+    )
     scores = TorchClassifier(training).fit(encoded, labels, plan)[800:]
     assert lowest <= ((scores > 0.5) == labels[800:]).mean() <= highest
 
@@ -72,7 +76,9 @@ def test_a_linear_model_finds_the_coefficients_of_logistic_regression():
     chance = 1 / (1 + np.exp(-(1.5 * encoded["a"] - encoded["b"] + 0.5)))
     labels = (rng.random(1000) < chance).to_numpy(np.int8)
     plan = Plan([Fold(np.arange(1000), np.arange(1000))], refit=False)
-    training = Training(model="linear", epochs=80, batch_size=250, learning_rate=3e-2, weight_decay=0.0, device="cpu")
+    training = Training(
+        model="linear", epochs=80, batch_size=250, learning_rate=3e-2, weight_decay=0.0, device="cpu"
+    )
     scores = TorchClassifier(training).fit(encoded, labels, plan)
     theirs = LogisticRegression(C=np.inf).fit(encoded, labels).predict_proba(encoded)[:, 1]
     assert np.abs(scores - theirs).max() < 0.01

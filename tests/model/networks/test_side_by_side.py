@@ -43,7 +43,9 @@ def test_networks_lie_along_the_first_dimension_and_are_numbered(rows, model):
     assert seen == epochs
     network = find_architecture(model)(SHAPE, 3)
     network.load_state_dict(state)
-    assert [(epoch.network, epoch.number) for epoch in epochs] == [(n, e) for n in (1, 2, 3) for e in (1, 2, 3)]
+    assert [(epoch.network, epoch.number) for epoch in epochs] == [
+        (n, e) for n in (1, 2, 3) for e in (1, 2, 3)
+    ]
     for name, _ in network.named_parameters():
         assert not torch.equal(state[name][0], state[name][1]), f"{name} is the same in two networks"
 

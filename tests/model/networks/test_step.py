@@ -44,14 +44,19 @@ def alone(networks, number):
     made = Members(networks.shape)
     parameters = {name for name, _ in networks.named_parameters()}
     made.load_state_dict(
-        {name: v[number : number + 1] if name in parameters else v for name, v in networks.state_dict().items()}
+        {
+            name: v[number : number + 1] if name in parameters else v
+            for name, v in networks.state_dict().items()
+        }
     )
     return made
 
 
 def assert_same(one, other, **tolerance):
     for (name, value), (_, expected) in zip(one.named_parameters(), other.named_parameters(), strict=True):
-        torch.testing.assert_close(value, expected, **tolerance, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            value, expected, **tolerance, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 def test_steps_are_those_of_adamw_on_the_members_mean_loss():
@@ -104,7 +109,9 @@ def test_a_gradient_is_clipped_by_the_norm_of_its_own_network():
     torch.testing.assert_close(norms, torch.tensor([7**0.5 / 10] * 2 + [1.0] * 2))
     for parameter, gradient in zip(parameters, gradients, strict=True):
         assert torch.equal(parameter.grad[:2], gradient[:2]), "a norm below 1 stays"
-        torch.testing.assert_close(parameter.grad[2] / gradient[2], torch.full_like(gradient[2], 0.1 / 7**0.5))
+        torch.testing.assert_close(
+            parameter.grad[2] / gradient[2], torch.full_like(gradient[2], 0.1 / 7**0.5)
+        )
 
 
 def test_balanced_weights_have_mean_one_and_give_both_classes_the_same():

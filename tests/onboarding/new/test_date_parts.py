@@ -11,7 +11,9 @@ def table(**later: float) -> pd.DataFrame:
     """Rows booked over two years, and dates so many days later on average."""
     draw = np.random.default_rng(0)
     booked = pd.Series(pd.Timestamp("2023-01-01") + pd.to_timedelta(draw.integers(0, 17_000, ROWS), unit="h"))
-    dates = {name: booked + pd.to_timedelta(draw.exponential(days, ROWS), unit="D") for name, days in later.items()}
+    dates = {
+        name: booked + pd.to_timedelta(draw.exponential(days, ROWS), unit="D") for name, days in later.items()
+    }
     return pd.DataFrame({"booked_at": booked, **dates})
 
 
@@ -42,7 +44,9 @@ def test_a_planned_date_that_many_rows_lack_is_not_used() -> None:
 
 
 def test_dates_in_no_order_give_their_own_parts_only() -> None:
-    rows = pd.DataFrame({"alpha": table()["booked_at"], "beta": table()["booked_at"].sample(frac=1).to_numpy()})
+    rows = pd.DataFrame(
+        {"alpha": table()["booked_at"], "beta": table()["booked_at"].sample(frac=1).to_numpy()}
+    )
     made = date_parts(rows, None, ())
     assert made.first is None
     assert set(made.derive) == {f"{name}_{part}" for name in rows for part in ("month", "weekday", "hour")}

@@ -42,7 +42,9 @@ def test_both_folders_are_written_and_nothing_else(project: Path) -> None:
     assert "| `visits` | whole number |" in source
 
 
-def test_what_was_decided_and_the_next_command_are_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_decided_and_the_next_command_are_printed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     days = pd.date_range("2024-01-01", periods=ROWS, freq="9D").strftime("%Y-%m-%d")
     result, _, _ = new_shop(project, frame(account_id=range(100, 100 + ROWS), shop="main", day=days))
     print_new(result)
@@ -64,8 +66,12 @@ def test_what_was_decided_and_the_next_command_are_printed(project: Path, capsys
 
 def test_strange_names_of_columns_are_declared_as_they_are(project: Path) -> None:
     days = pd.date_range("2024-01-01", periods=ROWS, freq="9D").strftime("%Y-%m-%d")
-    table = frame(**{"on": range(ROWS), "a: b, c": range(ROWS), "${x}": [1.5, 2.5, 3.5, 4.5] * 15, "the day!": days})
-    _, _, text = new_shop(project, table.rename(columns={"churn": "Did they leave?"}), target="Did they leave?")
+    table = frame(
+        **{"on": range(ROWS), "a: b, c": range(ROWS), "${x}": [1.5, 2.5, 3.5, 4.5] * 15, "the day!": days}
+    )
+    _, _, text = new_shop(
+        project, table.rename(columns={"churn": "Did they leave?"}), target="Did they leave?"
+    )
     declared: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
     vertical = read_vertical("shop", declared["shop"])
     assert vertical.dataset.target == "Did they leave?"

@@ -18,7 +18,9 @@ from lepton_pipeline.onboarding.new.contract import far_values, roomy_range
         ([10_000, 1_000_000], 0, 2_000_000),
     ],
 )
-def test_ranges_are_wider_than_the_data_and_keep_their_sign(values: list[float], low: float, high: float) -> None:
+def test_ranges_are_wider_than_the_data_and_keep_their_sign(
+    values: list[float], low: float, high: float
+) -> None:
     assert roomy_range(pd.Series(values)) == (pytest.approx(low), pytest.approx(high))
 
 

@@ -43,7 +43,8 @@ def test_a_derived_hour_that_decides_stays(project: Path) -> None:
 def test_leaks_in_company_are_left_out_and_a_strong_attribute_stays_and_is_asked_about(project: Path) -> None:
     target = (draw().random(ROWS) < 0.3).astype(int)
     later = {
-        name: 2 * target + spread * draw(20 + k).normal(size=ROWS) for k, (name, spread) in enumerate(LATER.items())
+        name: 2 * target + spread * draw(20 + k).normal(size=ROWS)
+        for k, (name, spread) in enumerate(LATER.items())
     }
     age = 50 + 12 * target + 10 * draw(9).normal(size=ROWS)
     table = pd.DataFrame({**weak(target, 10), **later, "age": age.round(), "died": target})
@@ -62,7 +63,9 @@ LATER = {"a": 1.2, "b": 1.3, "c": 1.4}
 def test_features_that_are_too_good_together_are_said(project: Path) -> None:
     left, right = draw(1).normal(size=(2, ROWS))
     target = (left - right > 0.5).astype(int)
-    result, _, text = new_shop(project, pd.DataFrame({"income": left, "price": right, **weak(0 * target), "y": target}))
+    result, _, text = new_shop(
+        project, pd.DataFrame({"income": left, "price": right, **weak(0 * target), "y": target})
+    )
     assert "together they reach AUC" in lines(result, "look at")["all features"]
     assert "# all features: together they reach" in text
 
@@ -121,7 +124,9 @@ def test_everything_that_is_not_used_has_a_line(project: Path) -> None:
             "closed_on": start + pd.to_timedelta(draw(1).integers(1, 9, ROWS), unit="D"),
             "ts": 1_700_000_000 + draw(2).permutation(ROWS) * 977,
             "note": [f"text {n}" for n in range(ROWS - 2)] + ["text 0", "text 1"],
-            "agent": np.tile([f"{one} {two}" for one in ("Anna", "Ben", "Cleo") for two in FAMILIES], 60)[:ROWS],
+            "agent": np.tile([f"{one} {two}" for one in ("Anna", "Ben", "Cleo") for two in FAMILIES], 60)[
+                :ROWS
+            ],
             "empty": np.nan,
             **{f"constant_{n}": 1 for n in range(8)},
             "verdict": np.where(target == 1, "guilty", "free"),
@@ -133,12 +138,24 @@ def test_everything_that_is_not_used_has_a_line(project: Path) -> None:
     )
     result, declared, text = new_shop(project, table)
     said = " ".join(f"{each.choice}" for each in result.decisions)
-    unused = {each.name for each in result.table if each.used_as == UNUSED and each.role in ("excluded", "feature")}
-    for name in ("closed_on", "ts", "note", "agent", "empty", "verdict", *(f"constant_{n}" for n in range(8))):
+    unused = {
+        each.name for each in result.table if each.used_as == UNUSED and each.role in ("excluded", "feature")
+    }
+    for name in (
+        "closed_on",
+        "ts",
+        "note",
+        "agent",
+        "empty",
+        "verdict",
+        *(f"constant_{n}" for n in range(8)),
+    ):
         assert name in said
         assert name in unused
     assert set(declared["dataset"]["exclude"]) == unused - {"closed_on"}
-    assert list(lines(result, "no target")) == [f"{int(table['y'].isna().sum())} rows ({table['y'].isna().mean():.1%})"]
+    assert list(lines(result, "no target")) == [
+        f"{int(table['y'].isna().sum())} rows ({table['y'].isna().mean():.1%})"
+    ]
     assert declared["ingestion"]["thousands"] == ","
     assert declared["ingestion"]["units"] == ["$"]
     assert "NA" not in declared["ingestion"]["missing"]
@@ -159,7 +176,9 @@ def test_lags_of_a_series_are_declared(project: Path) -> None:
     load = draw().normal(size=ROWS).cumsum()
     busy = (np.roll(load, -1) > np.median(load)).astype(int)
     time = pd.date_range("2024-01-01", periods=ROWS, freq="h")
-    result, declared, text = new_shop(project, pd.DataFrame({"at": time, "load": load, **weak(0 * busy), "busy": busy}))
+    result, declared, text = new_shop(
+        project, pd.DataFrame({"at": time, "load": load, **weak(0 * busy), "busy": busy})
+    )
     assert declared["features"]["windows"]["load_before"] == {"statistic": "lag", "of": "load", "rows": 1}
     assert "rows are one series, 1h from row to row" in next(iter(lines(result, "lags").values()))
     assert lines(result, "likely leak") == {}

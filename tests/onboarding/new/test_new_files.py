@@ -65,7 +65,9 @@ def test_data_that_lie_in_their_place_already_stay_there(project: Path) -> None:
 
 
 @pytest.mark.parametrize("step", ["mkdir", "copyfile", "rename"])
-def test_nothing_is_left_when_writing_fails(project: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_nothing_is_left_when_writing_fails(
+    project: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise OSError("disk full")
 
@@ -73,7 +75,9 @@ def test_nothing_is_left_when_writing_fails(project: Path, monkeypatch: pytest.M
         monkeypatch.setattr(files.shutil, "copyfile", fail)
     elif step == "rename":
         rename = Path.rename
-        monkeypatch.setattr(Path, "rename", lambda path, to: fail() if "conf" in str(to) else rename(path, to))
+        monkeypatch.setattr(
+            Path, "rename", lambda path, to: fail() if "conf" in str(to) else rename(path, to)
+        )
     else:
         monkeypatch.setattr(Path, "mkdir", fail)
     with pytest.raises(LeptonError, match=r"disk full; nothing is left"):
@@ -128,7 +132,9 @@ def test_two_files_of_one_name_and_other_suffixes_are_refused(project: Path, tmp
     with pytest.raises(ConfigurationError, match="two files are named"):
         new_vertical(project, "shop", [tmp_path / "t.csv", tmp_path / "x/t.csv"])
     (tmp_path / "t.xls").write_text("a")
-    with pytest.raises(ConfigurationError, match=r"t\.xls is no table file; give files that end in \.csv, .*\.xlsx"):
+    with pytest.raises(
+        ConfigurationError, match=r"t\.xls is no table file; give files that end in \.csv, .*\.xlsx"
+    ):
         new_vertical(project, "shop", [tmp_path / "t.xls"])
 
 
@@ -175,7 +181,13 @@ def test_what_a_killed_call_has_left_is_no_vertical_and_goes_with_the_next(
 def test_new_reads_the_files_that_a_run_reads_and_names_the_others(project: Path, tmp_path: Path) -> None:
     folder = tmp_path / "in[1]"
     folder.mkdir()
-    for name in ("FEB.CSV", "jan.csv", "jan.csv.bak", "region=north/part.csv", ".ipynb_checkpoints/jan-checkpoint.csv"):
+    for name in (
+        "FEB.CSV",
+        "jan.csv",
+        "jan.csv.bak",
+        "region=north/part.csv",
+        ".ipynb_checkpoints/jan-checkpoint.csv",
+    ):
         (folder / name).parent.mkdir(exist_ok=True)
         frame().to_csv(folder / name, index=False)
     with pytest.raises(

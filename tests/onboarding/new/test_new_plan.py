@@ -81,7 +81,9 @@ def test_table_without_a_feature_is_refused(project: Path) -> None:
     assert left_over(project) == []
 
 
-def test_group_without_a_time_that_was_asked_for_is_split_by_group_where_both_would_not_do(project: Path) -> None:
+def test_group_without_a_time_that_was_asked_for_is_split_by_group_where_both_would_not_do(
+    project: Path,
+) -> None:
     days = pd.date_range("2026-01-01", periods=ROWS).strftime("%Y-%m-%d")
     table = frame(day=days, client=[f"c{n % 20}" for n in range(ROWS)], churn=["yes", "no"] * (ROWS // 2))
     with pytest.raises(SplitError, match=r"Or leave out --time or --group\.$"):

@@ -102,12 +102,16 @@ def test_names_of_persons_do_not_stay_features_silently() -> None:
 
 
 def test_codes_are_categories_or_name_things() -> None:
-    table = pd.DataFrame({"branch": ["01", "02", "03"] * 200, "card": [f"{n % 150:020d}" for n in range(600)]})
+    table = pd.DataFrame(
+        {"branch": ["01", "02", "03"] * 200, "card": [f"{n % 150:020d}" for n in range(600)]}
+    )
     roles = choose_roles(table, [], ["branch", "card"])
     assert roles.categorical == ["branch"]
     assert set(roles.excluded) == {"card"}
 
 
 def test_texts_of_which_a_run_would_learn_nothing_are_left_out_with_a_line() -> None:
-    table = pd.DataFrame({"town": [f"t{n % 250}" for n in range(1000)], "shop": [f"s{n % 50}" for n in range(1000)]})
+    table = pd.DataFrame(
+        {"town": [f"t{n % 250}" for n in range(1000)], "shop": [f"s{n % 50}" for n in range(1000)]}
+    )
     assert choose_roles(table, []).excluded == {"town": "every value is rare, at most 4 rows have the same"}

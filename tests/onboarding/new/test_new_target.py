@@ -23,7 +23,8 @@ def test_target_is_told_by_its_name_or_place(columns: dict[str, list[Any]], targ
 
 
 @pytest.mark.parametrize(
-    "columns", [{"a": [1, 2], "b": [3, 4], "c": [3, 3]}, {"a": [1, 1]}, {"churn": [1, 0], "fraud": [0, 1], "x": [1, 1]}]
+    "columns",
+    [{"a": [1, 2], "b": [3, 4], "c": [3, 3]}, {"a": [1, 1]}, {"churn": [1, 0], "fraud": [0, 1], "x": [1, 1]}],
 )
 def test_target_that_cannot_be_told_is_asked_for(columns: dict[str, list[Any]]) -> None:
     with pytest.raises(ConfigurationError, match="Give --target COLUMN"):
@@ -98,7 +99,12 @@ def test_targets_called_like_words_of_the_language_can_be_named(name: str) -> No
     table = pd.DataFrame({name: [1, 2, 3, None], "t": ["a", "b", "c", "a"]})
     rule = choose_target(table, name, ">= 2", []).positive_when
     assert rule is not None
-    assert parse_expression(rule, "dataset.positive_when").evaluate(table).tolist() == [False, True, True, False]
+    assert parse_expression(rule, "dataset.positive_when").evaluate(table).tolist() == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.features.strength import features_alone
-from lepton_pipeline.onboarding.new.suspects import Judgement, is_afterwards, is_attribute, judge_features, one_sided
+from lepton_pipeline.onboarding.new.suspects import (
+    Judgement,
+    is_afterwards,
+    is_attribute,
+    judge_features,
+    one_sided,
+)
 
 
 def judged(
@@ -15,14 +21,17 @@ def judged(
     draw = np.random.default_rng(seed)
     target = (draw.random(rows) < 0.3).astype(int)
     table = pd.DataFrame({f"w{number}": draw.normal(size=rows) + 0.3 * target for number in range(weak)})
-    table = table.assign(**{name: 2 * target + spread * draw.normal(size=rows) for name, spread in columns.items()})
+    table = table.assign(
+        **{name: 2 * target + spread * draw.normal(size=rows) for name, spread in columns.items()}
+    )
     table = table.assign(**further)
     plain = {name for name in table if is_attribute(str(name))}
     return judge_features(table, target, features_alone(table, target), (), plain)
 
 
 @pytest.mark.parametrize(
-    "spreads", [{"a": 1.2, "b": 1.3, "c": 1.4}, {"a": 1.2, "b": 1.4}, {"a": 1.3}, {"a": 0.8, "b": 1.2, "c": 1.5}]
+    "spreads",
+    [{"a": 1.2, "b": 1.3, "c": 1.4}, {"a": 1.2, "b": 1.4}, {"a": 1.3}, {"a": 0.8, "b": 1.2, "c": 1.5}],
 )
 @pytest.mark.parametrize("rows", [1500, 500])
 def test_leaks_do_not_hide_one_another(spreads: dict[str, float], rows: int) -> None:

@@ -40,7 +40,18 @@ def tell(folder: Path, alerts: Alerts, told: Alert | None = None, **options: obj
 def certificate(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("tls") / "server.pem"
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]
     done = subprocess.run(
         [*made, *names, "-keyout", path, "-out", path.with_suffix(".crt")], capture_output=True, check=False
     )
@@ -79,7 +90,12 @@ def test_a_webhook_gets_text_for_people_and_fields_for_programs(tmp_path):
         ((503,), "failed", 3, "127.0.0.1: answered 503 Service Unavailable, 3 times"),
         ((400,), "failed", 1, "127.0.0.1: answered 400 Bad Request"),
         ((404, 200), "failed", 1, "127.0.0.1: answered 404 Not Found"),
-        (((302, {"Location": "/elsewhere"}),), "failed", 1, "302 Found; declare the address that it leads to"),
+        (
+            ((302, {"Location": "/elsewhere"}),),
+            "failed",
+            1,
+            "302 Found; declare the address that it leads to",
+        ),
         (((308, {"Location": "/elsewhere"}),), "failed", 1, "308 Permanent Redirect; declare the address"),
         ((lambda hook: hook.wfile.write(b"nonsense\r\n\r\n"),), "failed", 3, "BadStatusLine, 3 times"),
         ((lambda hook: None, 200), "sent", 2, ""),
@@ -215,7 +231,10 @@ def test_a_cause_is_told_once_by_each_channel_until_it_has_cooled_down(tmp_path)
             ("webhook", "sent"),
             ("file", "sent"),
         ]
-    assert sorted(path.name for path in (tmp_path / "data/.alerts").iterdir()) == ["finance.json", "finance.lock"]
+    assert sorted(path.name for path in (tmp_path / "data/.alerts").iterdir()) == [
+        "finance.json",
+        "finance.lock",
+    ]
 
 
 def test_a_damaged_or_unwritable_state_tells_rather_twice_than_never(tmp_path, caplog):
@@ -261,7 +280,9 @@ def test_processes_write_whole_lines_and_tell_once(tmp_path):
         states = list(pool.map(work, ["finance", "finance", "retail", "retail"]))
     lines = (tmp_path / "alerts.jsonl").read_text().splitlines()
     told = [(line["vertical"], line["cause"]) for line in map(json.loads, lines[1:])]
-    assert sorted(told) == sorted((name, f"{number}") for name in ("finance", "retail") for number in range(20))
+    assert sorted(told) == sorted(
+        (name, f"{number}") for name in ("finance", "retail") for number in range(20)
+    )
     assert sorted(state for each in states for state in each) == ["held back"] * 40 + ["sent"] * 40
 
 
@@ -296,7 +317,9 @@ def test_a_full_disk_leaves_no_half_line(tmp_path):
     assert (outcome.state, file.read_bytes()) == ("failed", before)
 
 
-@pytest.mark.parametrize("address", ["hooks/S3CRET", "ftp://host/S3CRET", "https:///S3CRET", "http://host:S3CRET/"])
+@pytest.mark.parametrize(
+    "address", ["hooks/S3CRET", "ftp://host/S3CRET", "https:///S3CRET", "http://host:S3CRET/"]
+)
 def test_an_address_that_is_none_is_refused_without_being_shown(address):
     declared = {"dataset": {"target": "y", "positive": 1}, "alerts": {"webhook": address}}
     with pytest.raises(ConfigurationError) as refused:

@@ -29,14 +29,21 @@ def told(policy=None, facts=None, trained=None, error=None, as_of=None):
 def test_a_job_that_ended_well_tells_nothing():
     assert told(facts=Facts(NOW, CHAMPION, drifted=(), windows=(GOOD, GOOD, BAD))) == []
     assert told(facts=Facts(NOW, CHAMPION), trained=Trained("t", 4, True, "better")) == []
-    (drift,) = told(facts=Facts(NOW, CHAMPION, drifted=("age",)), trained=Trained("t", 4, None, "the same model"))
+    (drift,) = told(
+        facts=Facts(NOW, CHAMPION, drifted=("age",)), trained=Trained("t", 4, None, "the same model")
+    )
     assert (drift.text, drift.details["trained"]) == ("Drift of age.", "version 4, same as champion")
 
 
 def test_drift_and_decay_are_told_though_nothing_is_due():
-    facts = Facts(NOW, CHAMPION, drifted=("age", "scores"), domain_auc=0.71, domain_p=0.001, windows=(BAD, GOOD, BAD))
+    facts = Facts(
+        NOW, CHAMPION, drifted=("age", "scores"), domain_auc=0.71, domain_p=0.001, windows=(BAD, GOOD, BAD)
+    )
     drift, decay = told(facts=facts, as_of="2026-11-01")
-    assert (drift.cause, drift.text) == ("drift", "Drift of age, scores (domain classifier: AUC 0.710, p 0.001).")
+    assert (drift.cause, drift.text) == (
+        "drift",
+        "Drift of age, scores (domain classifier: AUC 0.710, p 0.001).",
+    )
     assert decay.text.startswith(
         "Decay: 2 of the last 3 windows wholly below the champion's own estimate, needed 2; the latest"
     )
@@ -64,7 +71,9 @@ def test_a_refusal_and_what_led_to_it_are_told():
 
 
 def test_a_failure_after_drift_was_found_tells_both():
-    assert [each.cause for each in told(facts=Facts(NOW, CHAMPION, drifted=("age",)), error=OSError("full"))] == [
+    assert [
+        each.cause for each in told(facts=Facts(NOW, CHAMPION, drifted=("age",)), error=OSError("full"))
+    ] == [
         "failed",
         "drift",
     ]
@@ -78,7 +87,9 @@ def test_a_failure_after_drift_was_found_tells_both():
         (DataError("no column 'age'"), "contract", "no column 'age'"),
         # Values of rows stay where they are.
         (
-            ContractError("The data breaks it:\n- age: 3 of 10 rows do not conform, e.g. 'Ada' (row 4).\nCorrect it."),
+            ContractError(
+                "The data breaks it:\n- age: 3 of 10 rows do not conform, e.g. 'Ada' (row 4).\nCorrect it."
+            ),
             "contract",
             "The data breaks it:\n- age: 3 of 10 rows do not conform.\nCorrect it.",
         ),

@@ -89,10 +89,17 @@ def test_a_trial_goes_by_every_channel_and_says_which_failed(project):
         declare(project, webhook=hook.address, file="trial.jsonl")
         for _ in range(2):
             done = project.run("alerts", "test", "finance")
-            assert (done.returncode, done.stdout.split()) == (0, ["webhook", "sent", "file", "sent"]), done.stderr
+            assert (done.returncode, done.stdout.split()) == (0, ["webhook", "sent", "file", "sent"]), (
+                done.stderr
+            )
     assert len(hook.taken) == 2
     assert "finance: a trial" in hook.taken[0]["text"]
-    nobody = {"to": ["ada@example.org"], "sender": "jobs@example.org", "host": "127.0.0.1", "port": closed_port()}
+    nobody = {
+        "to": ["ada@example.org"],
+        "sender": "jobs@example.org",
+        "host": "127.0.0.1",
+        "port": closed_port(),
+    }
     declare(project, mail=nobody, file="trial.jsonl")
     done = project.run("alerts", "test", "finance")
     assert done.returncode == 1
@@ -105,7 +112,9 @@ def test_a_trial_goes_by_every_channel_and_says_which_failed(project):
 
 def test_the_status_of_a_project_is_light_and_a_page(project):
     declare(project)
-    done = subprocess.run([sys.executable, "-c", CODE], cwd=project.path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], cwd=project.path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "imported: []"
     assert "version 1" in done.stdout

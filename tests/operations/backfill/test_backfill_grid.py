@@ -58,7 +58,10 @@ def test_a_date_is_a_moment_and_a_name_of_a_file():
         (("1", "2", "0"), "--every: 0 leads nowhere"),
         (("2026-01-01", "2026-02-01", "0mo"), "--every: '0mo' is no distance"),
         (("2026-01-01", "2026-02-01", "0d"), "--every: '0d' is no distance"),
-        (("2026-01-01", "2026-02-01", "monthly"), "--every: 'monthly' is no distance; write 1mo, 2w, 7d or 12h"),
+        (
+            ("2026-01-01", "2026-02-01", "monthly"),
+            "--every: 'monthly' is no distance; write 1mo, 2w, 7d or 12h",
+        ),
         (("2026-01-01", "2026-07-01", "1mo"), "--to: 2026-07-01 lies ahead"),
         (("2026-01-01", "2026-02-01", "1s"), "makes more than 1,000 dates"),
         (("0", "1000000", "1"), "makes more than 1,000 dates"),

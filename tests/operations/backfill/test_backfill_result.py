@@ -22,7 +22,9 @@ NAMES = GRID.names()
 def look(date, **changes):
     whole = dict.fromkeys(("due", "promoted", "model"), False) | {"triggers": (), "alarms": (), "drifted": ()}
     return Look(
-        **whole | {"date": date, "why": "", "version": None, "gate": "", "new_rows": 9, "champion": NAMES[0]} | changes
+        **whole
+        | {"date": date, "why": "", "version": None, "gate": "", "new_rows": 9, "champion": NAMES[0]}
+        | changes
     )
 
 
@@ -35,7 +37,8 @@ def period(number, policy, never, always):
         positives=40,
         models=dict.fromkeys(values, NAMES[0]),
         figures={
-            key: None if value is None else Estimate(value, value - 0.1, value + 0.1) for key, value in values.items()
+            key: None if value is None else Estimate(value, value - 0.1, value + 0.1)
+            for key, value in values.items()
         },
         drawn={key: np.full(10, value) for key, value in values.items() if value is not None},
     )
@@ -73,7 +76,10 @@ def test_the_summary_says_what_happened_and_what_it_was_worth(found, capsys):
     print_backfill(found, {"picture": "backfill.svg"})
     shown = capsys.readouterr().out
     lines = [" ".join(line.split()) for line in shown.splitlines()]
-    assert "2026-02-01 yes on_drift version 2 refused refused, drift 100 0.7500 [0.6500, 0.8500] 0.7000 0.8000" in lines
+    assert (
+        "2026-02-01 yes on_drift version 2 refused refused, drift 100 0.7500 [0.6500, 0.8500] 0.7000 0.8000"
+        in lines
+    )
     assert "2026-03-01 no contract 100 – – –" in lines
     assert "difference +0.0250 [+0.0000, +0.0500] against never retrained" not in lines
     assert "difference +0.0250 [+0.0250, +0.0250] against never retrained" in lines

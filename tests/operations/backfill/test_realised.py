@@ -8,7 +8,14 @@ import pytest
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.operations.backfill.grid import make_grid
-from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, assign_periods, realise, summarise
+from lepton_pipeline.operations.backfill.realised import (
+    ALWAYS,
+    NEVER,
+    POLICY,
+    assign_periods,
+    realise,
+    summarise,
+)
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.system.records import to_plain
 
@@ -74,7 +81,11 @@ def test_each_strategy_is_measured_with_the_model_that_it_used(table):
     assert [period.figures[NEVER] and period.figures[NEVER].value for period in periods] == [0.0, 0.0, None]
     # A model that several strategies use scores once.
     assert asked == [("wrong", 200), ("good", 200), ("wrong", 200)]
-    assert (periods[0].since, periods[0].until, periods[2].until) == ("2026-05-25", "2026-06-01", "2026-06-15")
+    assert (periods[0].since, periods[0].until, periods[2].until) == (
+        "2026-05-25",
+        "2026-06-01",
+        "2026-06-15",
+    )
 
 
 def test_a_strategy_without_a_model_and_a_period_of_few_rows_have_no_figure(table):
@@ -129,7 +140,8 @@ def test_groups_widen_what_was_realised_also_where_they_are_in_several_periods(t
         return figure["high"] - figure["low"]
 
     by_row, by_group = (
-        realise(both, dataset(**roles), grid, in_use, score, "auc", EVALUATION) for roles in ({}, {"group": "customer"})
+        realise(both, dataset(**roles), grid, in_use, score, "auc", EVALUATION)
+        for roles in ({}, {"group": "customer"})
     )
     one = width(to_plain(by_group[0].figures[POLICY]))
     assert width(summarise(by_group)["mean"][POLICY]) == pytest.approx(one, rel=0.2)

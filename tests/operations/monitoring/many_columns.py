@@ -34,7 +34,9 @@ def draw(rows: int, seed: int, **changes: Callable[[pd.Series, np.random.Generat
     return table.assign(**{name: change(table[name], random) for name, change in changes.items()})
 
 
-def learn(table: pd.DataFrame, dataset: Dataset = DATASET, scores: np.ndarray | None = None) -> tuple[Encoder, Any]:
+def learn(
+    table: pd.DataFrame, dataset: Dataset = DATASET, scores: np.ndarray | None = None
+) -> tuple[Encoder, Any]:
     """Encoder and reference of rows that a model would have learnt from, through JSON as they are kept."""
     import json
 

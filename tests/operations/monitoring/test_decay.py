@@ -86,7 +86,9 @@ def alarms(signal, trials, rows=600):
         )
         bound = measure_window(test, "auc", 0.5, EVALUATION).low
         figures = [measure_window(window, "auc", 0.5, EVALUATION) for window in windows]
-        found += bool(has_decayed([{"value": each.value, "below": is_below(each, bound)} for each in figures], DECAY))
+        found += bool(
+            has_decayed([{"value": each.value, "below": is_below(each, bound)} for each in figures], DECAY)
+        )
     return found
 
 

@@ -16,7 +16,8 @@ def rows(count, seed, correlation=0.0, shift=0.0):
 def test_rows_of_one_kind_are_told_apart_as_seldom_as_declared():
     tables = 25
     alarms = sum(
-        tell_apart(rows(600, 2 * seed), rows(300, 2 * seed + 1), 600, seed)["p_value"] <= 0.05 for seed in range(tables)
+        tell_apart(rows(600, 2 * seed), rows(300, 2 * seed + 1), 600, seed)["p_value"] <= 0.05
+        for seed in range(tables)
     )
     assert alarms <= binom.isf(0.001, tables, 0.05)
 
@@ -59,7 +60,8 @@ def test_rows_that_follow_each_other_are_permuted_in_blocks():
     whole = [steady(1600, seed, 0.8).iloc[100:] for seed in range(tables)]
     alarms = {
         dependence: sum(
-            tell_apart(each.iloc[:1000], each.iloc[1000:], 1000, 1, dependence)["p_value"] <= 0.05 for each in whole
+            tell_apart(each.iloc[:1000], each.iloc[1000:], 1000, 1, dependence)["p_value"] <= 0.05
+            for each in whole
         )
         for dependence in (8.0, None)
     }
@@ -76,7 +78,9 @@ def test_a_change_is_found_in_blocks_too():
 
 def test_blocks_are_permuted_as_a_whole():
     # One block of each kind: of two arrangements both reach an AUC of one half.
-    auc, p_value = permutation_test(np.array([1.0, 4.0, 2.0, 3.0]), np.array([0, 0, 1, 1]), np.random.default_rng(1), 2)
+    auc, p_value = permutation_test(
+        np.array([1.0, 4.0, 2.0, 3.0]), np.array([0, 0, 1, 1]), np.random.default_rng(1), 2
+    )
     assert (auc, p_value) == (0.5, 1.0)
 
 
@@ -88,7 +92,9 @@ def test_too_few_blocks_that_are_long_enough_are_not_told_apart():
 def test_groups_that_are_told_apart_by_what_their_rows_share_are_no_drift():
     def grouped(seed):
         shared = rows(300, seed).loc[np.repeat(np.arange(300), 8)].reset_index(drop=True)
-        return (shared + 0.1 * rows(len(shared), seed + 1)).assign(customer=np.arange(len(shared)) // 8 + 1000 * seed)
+        return (shared + 0.1 * rows(len(shared), seed + 1)).assign(
+            customer=np.arange(len(shared)) // 8 + 1000 * seed
+        )
 
     known, new = grouped(1), grouped(11)
     inputs = ["one", "other", "third"]

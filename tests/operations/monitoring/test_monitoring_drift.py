@@ -7,7 +7,13 @@ from many_columns import draw, learn
 from scipy.stats import binom
 
 from lepton_pipeline.evaluation.drift import compare_rows
-from lepton_pipeline.operations.monitoring.drift import adjusted, compare, compare_numbers, compare_volume, smallest_auc
+from lepton_pipeline.operations.monitoring.drift import (
+    adjusted,
+    compare,
+    compare_numbers,
+    compare_volume,
+    smallest_auc,
+)
 from lepton_pipeline.operations.monitoring.reference import Volume, count_numbers
 from lepton_pipeline.parameters import Dataset, Monitoring
 
@@ -16,7 +22,9 @@ MONITORING = Monitoring()
 
 def flags(train, other, monitoring=MONITORING):
     encoder, reference = learn(train)
-    found = [each | {"large": each["psi"] > monitoring.smallest_psi} for each in compare(other, encoder, reference)]
+    found = [
+        each | {"large": each["psi"] > monitoring.smallest_psi} for each in compare(other, encoder, reference)
+    ]
     return {each["column"]: each for each in adjusted(found, monitoring)}
 
 
@@ -130,7 +138,9 @@ def test_a_change_is_told_in_words(changes, column, words):
 
 
 def test_a_column_that_loses_all_its_values_is_flagged():
-    columns = flags(draw(1000, 1), draw(300, 2).assign(size=np.nan, city=pd.Series([None] * 300, dtype="str")))
+    columns = flags(
+        draw(1000, 1), draw(300, 2).assign(size=np.nan, city=pd.Series([None] * 300, dtype="str"))
+    )
     assert columns["size"]["flagged"]
     assert columns["city"]["flagged"]
     assert columns["size"]["test"] == "missing values"
@@ -151,7 +161,11 @@ def test_the_auc_bound_is_that_of_normals_with_the_same_psi():
 
 
 def test_p_values_are_corrected_together_and_nothing_is_changed():
-    given = [{"p_value": 0.01, "large": True}, {"p_value": 0.02, "large": True}, {"p_value": 0.04, "large": False}]
+    given = [
+        {"p_value": 0.01, "large": True},
+        {"p_value": 0.02, "large": True},
+        {"p_value": 0.04, "large": False},
+    ]
     found = adjusted(given, MONITORING)
     assert [each["p_adjusted"] for each in found] == pytest.approx([0.03, 0.04, 0.04])
     assert [each["flagged"] for each in found] == [True, True, False]

@@ -72,7 +72,9 @@ def test_a_label_that_is_missing_is_not_known_unless_the_condition_decides():
 
 def test_what_is_missing_for_good_is_positive_and_the_rest_waits():
     rows = table(30).assign(y=lambda made: made["y"].where(made["size"] % 4.5 > 0))
-    dataset = Dataset(target="y", positive_when="is_missing(y)", time="day", label_delay="10d", present="2026-01-25")
+    dataset = Dataset(
+        target="y", positive_when="is_missing(y)", time="day", label_delay="10d", present="2026-01-25"
+    )
     known = known_labels(rows, dataset)
     assert known.notna().sum() == 15
     assert known.iloc[:6].tolist() == [1, 0, 0, 1, 0, 0]

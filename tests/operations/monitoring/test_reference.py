@@ -57,11 +57,15 @@ def test_the_reference_holds_no_row_and_is_small():
     dataset = Dataset(target="y", positive=1, exclude=["name"], id=None)
     encoder = Encoder.fit(table, dataset)
     split = pd.DataFrame({"part": ["train"] * 2000 + ["validation"] * 1000 + ["test"] * 1000})
-    scores = pd.DataFrame({"part": "test", "model": np.random.default_rng(1).random(1000)}, index=range(3000, 4000))
+    scores = pd.DataFrame(
+        {"part": "test", "model": np.random.default_rng(1).random(1000)}, index=range(3000, 4000)
+    )
     text = json.dumps(describe_reference(table, split, scores, encoder, dataset))
     assert len(text) < 60_000
     assert "person" not in text
-    numbers = {repr(float(each)) for value in ("size", "double", "heavy", "gappy") for each in table[value].dropna()}
+    numbers = {
+        repr(float(each)) for value in ("size", "double", "heavy", "gappy") for each in table[value].dropna()
+    }
     assert len(numbers) > 14_000
     assert not numbers & set(re.findall(r"-?\d+\.\d+(?:e-?\d+)?", text))
     # No two values of a row stand beside each other: each column is kept apart, in its own order.

@@ -19,11 +19,15 @@ def days_ago(days: float) -> datetime:
 
 def champion(age: float = 10, training_rows: int | None = 1000) -> Champion:
     estimate = Estimate("auc", 0.8, 0.78, 0.82)
-    return Champion(3, "2026-05-01", "2026-05-10", 1500, days_ago(age), days_ago(age), training_rows, estimate)
+    return Champion(
+        3, "2026-05-01", "2026-05-10", 1500, days_ago(age), days_ago(age), training_rows, estimate
+    )
 
 
 def windows(*values: float, bound: float = 0.8) -> tuple[QualityWindow, ...]:
-    return tuple(QualityWindow("a", "b", value, value - 0.02, value + 0.02, value + 0.02 < bound) for value in values)
+    return tuple(
+        QualityWindow("a", "b", value, value - 0.02, value + 0.02, value + 0.02 < bound) for value in values
+    )
 
 
 @pytest.mark.parametrize(
@@ -33,8 +37,20 @@ def windows(*values: float, bound: float = 0.8) -> tuple[QualityWindow, ...]:
         ({}, {}, "champion", False, "version 3"),
         ({"max_age": "10d"}, {}, "max_age", True, "age 10 days, reached: 10d"),
         ({"max_age": "11d"}, {}, "max_age", False, "age 10 days, not reached: 11d"),
-        ({"max_age": "1h"}, {"champion": champion(0.5 / 24)}, "max_age", False, "age 30 min, not reached: 1h"),
-        ({"max_age": "1d"}, {"champion": champion(-5)}, "max_age", None, "trained on 2026-06-06, after this date"),
+        (
+            {"max_age": "1h"},
+            {"champion": champion(0.5 / 24)},
+            "max_age",
+            False,
+            "age 30 min, not reached: 1h",
+        ),
+        (
+            {"max_age": "1d"},
+            {"champion": champion(-5)},
+            "max_age",
+            None,
+            "trained on 2026-06-06, after this date",
+        ),
         ({"max_age": "1d"}, {"champion": None}, "max_age", None, "no champion"),
         (
             {"on_new_rows": 100},
@@ -72,8 +88,20 @@ def windows(*values: float, bound: float = 0.8) -> tuple[QualityWindow, ...]:
         ),
         ({"on_drift": True}, {}, "on_drift", None, "not compared"),
         ({}, {"drifted": ("a",)}, "on_drift", False, "not declared"),
-        ({"on_decay": Decay()}, {"windows": windows(0.7, 0.8, 0.75)}, "on_decay", True, "2 of the last 3 windows"),
-        ({"on_decay": Decay()}, {"windows": windows(0.7, 0.7, 0.8, 0.8, 0.7)}, "on_decay", False, "1 of the last 3"),
+        (
+            {"on_decay": Decay()},
+            {"windows": windows(0.7, 0.8, 0.75)},
+            "on_decay",
+            True,
+            "2 of the last 3 windows",
+        ),
+        (
+            {"on_decay": Decay()},
+            {"windows": windows(0.7, 0.7, 0.8, 0.8, 0.7)},
+            "on_decay",
+            False,
+            "1 of the last 3",
+        ),
         (
             {"on_decay": Decay()},
             {"windows": windows(0.7)},

@@ -34,7 +34,9 @@ def test_new_rows_are_later_than_the_champions_and_have_their_label(champion, ne
 
 def test_a_time_zone_of_the_rows_is_kept():
     there = TABLE.assign(day=TABLE["day"].dt.tz_localize("Asia/Tokyo"))
-    rows = count_rows(there, dataset(time="day", present="2026-01-05"), made_until("2026-01-04T00:00:00+09:00"))
+    rows = count_rows(
+        there, dataset(time="day", present="2026-01-05"), made_until("2026-01-04T00:00:00+09:00")
+    )
     assert (rows.mature, rows.new) == (5, 1)
 
 

@@ -12,7 +12,13 @@ import pytest
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.operations.retraining.facts import Estimate, RowCounts
-from lepton_pipeline.operations.retraining.history import as_moment, failures, job_runs, last_training, read_champion
+from lepton_pipeline.operations.retraining.history import (
+    as_moment,
+    failures,
+    job_runs,
+    last_training,
+    read_champion,
+)
 from lepton_pipeline.operations.retraining.job import Request, Trained, run_job
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.champion import move_champion
@@ -91,7 +97,9 @@ def do(log, request, steps):
 
 def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
     steps, told = MadeUp(), []
-    outcome = run_job(log, request_of(name), steps, lambda facts, decision: told.append((steps.asked, decision.due)))
+    outcome = run_job(
+        log, request_of(name), steps, lambda facts, decision: told.append((steps.asked, decision.due))
+    )
     # Told before anything is trained.
     assert told == [(None, True)]
     assert steps.asked == (None, None)
@@ -116,16 +124,26 @@ def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
         "champion.after": "",
         "exit_code": "0",
     }
-    recorded = json.loads((tmp_path / log.client.download_artifacts(outcome.run_id, "decision.json")).read_text())
+    recorded = json.loads(
+        (tmp_path / log.client.download_artifacts(outcome.run_id, "decision.json")).read_text()
+    )
     assert recorded["facts"]["now"] == "2026-11-22T12:00:00+00:00"
     # The job at work is none that failed.
     assert outcome.facts.consecutive_failures == 0
     assert recorded["decision"]["triggers"][0] == {"name": "champion", "holds": True, "why": "there is none"}
     [job] = job_runs(log.client, name)
-    assert (job.due, job.triggers, job.version, job.promoted, job.exit_code) == (True, ("champion",), 7, False, 0)
+    assert (job.due, job.triggers, job.version, job.promoted, job.exit_code) == (
+        True,
+        ("champion",),
+        7,
+        False,
+        0,
+    )
 
 
-@pytest.mark.parametrize(("as_of", "start"), [(None, None), ("2026-11-01", "2026-08-01T00:00:00"), (5000.0, 4000.0)])
+@pytest.mark.parametrize(
+    ("as_of", "start"), [(None, None), ("2026-11-01", "2026-08-01T00:00:00"), (5000.0, 4000.0)]
+)
 def test_the_date_and_the_window_are_those_of_the_training(log, name, as_of, start):
     steps = MadeUp(RowCounts(100, 3, None, "2026-11-01", start))
     outcome = do(log, request_of(name, as_of), steps)
@@ -171,7 +189,10 @@ def test_a_failed_job_is_failed_with_its_exit_code(log, name):
 
 @pytest.mark.parametrize(
     ("stop", "code"),
-    [(lambda: signal.raise_signal(signal.SIGTERM), "143"), (lambda: signal.raise_signal(signal.SIGINT), "130")],
+    [
+        (lambda: signal.raise_signal(signal.SIGTERM), "143"),
+        (lambda: signal.raise_signal(signal.SIGINT), "130"),
+    ],
 )
 def test_a_job_that_is_told_to_stop_says_so(log, name, stop, code):
     before = signal.getsignal(signal.SIGTERM)
@@ -246,7 +267,10 @@ def test_a_champion_without_a_date_is_as_old_as_its_run(log, name):
 
 
 def test_the_last_training_is_one_that_the_gate_has_judged_by_then(log, name):
-    for as_of, tags in (("2025-03-01", {"gate.decision": "refused"}), ("2025-06-01", {"gate.decision": "promoted"})):
+    for as_of, tags in (
+        ("2025-03-01", {"gate.decision": "refused"}),
+        ("2025-06-01", {"gate.decision": "promoted"}),
+    ):
         run = log.open(name, "training", tags)
         log.parameters(run, {"dataset": {"as_of": as_of}})
         log.close(run, "FINISHED")

@@ -43,7 +43,13 @@ class Site:
         file.write_text(yaml.safe_dump(content))
 
     def owe(self, **fields: object) -> None:
-        record = {"seen": "2026-01-01T00:00:00+00:00", "attempt": 0, "retry_at": None, "running": None, "last": None}
+        record = {
+            "seen": "2026-01-01T00:00:00+00:00",
+            "attempt": 0,
+            "retry_at": None,
+            "running": None,
+            "last": None,
+        }
         self.state.parent.mkdir(parents=True, exist_ok=True)
         self.state.write_text(json.dumps({"verticals": {"finance": record | fields}}))
 

@@ -54,7 +54,9 @@ def fake_python(folder: Path, codes: list[int]) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("codes", "starts", "code"), [([0], 1, 0), ([1, 1, 0], 3, 0), ([1, 9, 7], 3, 7), ([2], 1, 2)])
+@pytest.mark.parametrize(
+    ("codes", "starts", "code"), [([0], 1, 0), ([1, 1, 0], 3, 0), ([1, 9, 7], 3, 7), ([2], 1, 2)]
+)
 def test_the_script_of_cron_and_systemd_retries_as_the_policy_says(tmp_path, codes, starts, code):
     project = tmp_path / 'my "$HOME" 100% proj\'ect'
     project.mkdir()
@@ -69,7 +71,9 @@ def test_the_script_of_cron_and_systemd_retries_as_the_policy_says(tmp_path, cod
     environment = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
     done = subprocess.run(["/bin/sh", "-c", command], env=environment, cwd="/", check=False)
     assert done.returncode == code
-    assert (tmp_path / "calls").read_text().splitlines() == [f"{project}|-m kedro retrain finance --env prod"] * starts
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        f"{project}|-m kedro retrain finance --env prod"
+    ] * starts
     if starts == 3:
         assert (tmp_path / "waits").read_text().split() == ["60", "120"]
 
@@ -89,9 +93,15 @@ def test_each_vertical_has_a_service_and_a_timer(place):
     files = exported("systemd", place)
     assert set(files) == {
         "retrain.sh",
-        *(f"lepton-retrain-{name}.{kind}" for name in ("finance", "credit_risk") for kind in ("service", "timer")),
+        *(
+            f"lepton-retrain-{name}.{kind}"
+            for name in ("finance", "credit_risk")
+            for kind in ("service", "timer")
+        ),
     }
-    assert "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 02:30:00 Europe/Berlin" in files["lepton-retrain-finance.timer"]
+    assert (
+        "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 02:30:00 Europe/Berlin" in files["lepton-retrain-finance.timer"]
+    )
     assert files["lepton-retrain-credit_risk.timer"].count("OnCalendar=") == 2
 
 
@@ -105,7 +115,8 @@ needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 
 @needs_systemd
 @pytest.mark.parametrize(
-    "expression", ["30 2 * * 1-5", "*/20 4,16 * * *", "0 3 1 * 0", "5 0 29 2 *", "0 */6 */10 1-3 *", "59 23 31 * 7"]
+    "expression",
+    ["30 2 * * 1-5", "*/20 4,16 * * *", "0 3 1 * 0", "5 0 29 2 *", "0 */6 */10 1-3 *", "59 23 31 * 7"],
 )
 def test_systemd_reads_the_same_moments(expression):
     cron = Cron(expression, "Asia/Kolkata")
@@ -117,7 +128,13 @@ def test_systemd_reads_the_same_moments(expression):
     found = set()
     for event in on_calendar(cron):
         shown = subprocess.run(
-            ["systemd-analyze", "calendar", "--iterations=4", f"--base-time={start:%Y-%m-%d %H:%M:%S} UTC", event],
+            [
+                "systemd-analyze",
+                "calendar",
+                "--iterations=4",
+                f"--base-time={start:%Y-%m-%d %H:%M:%S} UTC",
+                event,
+            ],
             env={**os.environ, "TZ": "UTC", "LC_ALL": "C"},
             capture_output=True,
             text=True,
@@ -126,7 +143,9 @@ def test_systemd_reads_the_same_moments(expression):
         for line in shown.splitlines():
             if "UTC" in line:
                 found.add(
-                    datetime.strptime(line[line.index("20") :].strip(), "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+                    datetime.strptime(line[line.index("20") :].strip(), "%Y-%m-%d %H:%M:%S UTC").replace(
+                        tzinfo=UTC
+                    )
                 )
     assert sorted(found)[:4] == expected
 
@@ -154,7 +173,15 @@ def test_manifests_fit_the_schema_of_kubernetes(place):
     assert job["template"]["spec"]["activeDeadlineSeconds"] == 7200
     assert job["activeDeadlineSeconds"] > 3 * 7200
     (container,) = job["template"]["spec"]["containers"]
-    assert container["command"] == ["/opt/my env/python", "-m", "kedro", "retrain", "finance", "--env", "prod"]
+    assert container["command"] == [
+        "/opt/my env/python",
+        "-m",
+        "kedro",
+        "retrain",
+        "finance",
+        "--env",
+        "prod",
+    ]
     assert container["workingDir"] == NASTY
 
 

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lepton_pipeline.operations.schedule.process import Limits, StillRunningError, run_process, wait_for_orphan
+from lepton_pipeline.operations.schedule.process import (
+    Limits,
+    StillRunningError,
+    run_process,
+    wait_for_orphan,
+)
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 POLITE = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); time.sleep(60)"
@@ -81,5 +86,7 @@ def test_no_job_beside_one_that_a_killed_scheduler_left(jobs):
 
 def test_a_command_that_does_not_exist_is_an_error(jobs):
     with pytest.raises(OSError, match="nothing-there"):
-        run_process(["/nothing-there"], jobs.folder, jobs.log, jobs.lock, Limits(1), jobs.stop, lambda pid: None)
+        run_process(
+            ["/nothing-there"], jobs.folder, jobs.log, jobs.lock, Limits(1), jobs.stop, lambda pid: None
+        )
     assert jobs.run("pass") == ("done", 0)

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.operations.schedule.state import Record, Result, Running, State, only_scheduler, open_state
+from lepton_pipeline.operations.schedule.state import (
+    Record,
+    Result,
+    Running,
+    State,
+    only_scheduler,
+    open_state,
+)
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -37,7 +44,9 @@ def test_a_state_that_cannot_be_written_stays_in_memory_and_is_written_later(tmp
     assert State(tmp_path / "state.json")["finance"].attempt == 3
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"verticals": {"finance": {}}}', '{"verticals": {"finance": 3}}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"verticals": {"finance": {}}}', '{"verticals": {"finance": 3}}']
+)
 def test_a_damaged_state_is_moved_aside_by_a_scheduler_only(tmp_path, text):
     file, said = tmp_path / "state.json", []
     file.write_text(text)

@@ -44,7 +44,9 @@ class Often(Cron):
 class Bench:
     """A scheduler in a folder of its own, whose clock can be set ahead."""
 
-    def __init__(self, folder: Path, *policies: Policy, seconds: float = 0, code: int = 0, options: Options = OPTIONS):
+    def __init__(
+        self, folder: Path, *policies: Policy, seconds: float = 0, code: int = 0, options: Options = OPTIONS
+    ):
         self.folder, self.said, self.ahead = folder, [], timedelta()
         self.policies = Policies({policy.vertical: policy for policy in policies})
         (folder / "conf").mkdir(exist_ok=True)
@@ -85,7 +87,9 @@ class Bench:
 
 def owed(folder: Path, vertical: str = "finance", **fields: object) -> None:
     """A vertical that was seen three days ago."""
-    State(folder / "data/.scheduler/state.json").put(vertical, Record(datetime.now(UTC) - timedelta(days=3), **fields))
+    State(folder / "data/.scheduler/state.json").put(
+        vertical, Record(datetime.now(UTC) - timedelta(days=3), **fields)
+    )
 
 
 def test_what_was_missed_while_it_was_down_is_caught_up_once(tmp_path):
@@ -128,7 +132,10 @@ def test_a_job_that_hangs_is_ended_and_the_others_go_on(tmp_path):
     owed(tmp_path, "energy")
     owed(tmp_path, "finance")
     bench = Bench(
-        tmp_path, Policy("energy", DAILY, retries=0, timeout=1), Policy("finance", DAILY, retries=0), seconds=4
+        tmp_path,
+        Policy("energy", DAILY, retries=0, timeout=1),
+        Policy("finance", DAILY, retries=0),
+        seconds=4,
     )
     bench.run_until(lambda: "end finance" in bench.journal and bench.state["finance"].last is not None)
     assert bench.state["energy"].last.outcome == "timed out"
@@ -193,7 +200,9 @@ def test_a_clock_that_jumps_ahead_starts_once_and_back_again_silences_nothing(tm
     bench.scheduler.once()
     assert bench.journal == ["start finance", "end finance"]
     bench.ahead = timedelta()
-    assert bench.scheduler._next("finance", datetime.now(UTC)) <= datetime.now(UTC) + timedelta(days=1, hours=1)
+    assert bench.scheduler._next("finance", datetime.now(UTC)) <= datetime.now(UTC) + timedelta(
+        days=1, hours=1
+    )
 
 
 def test_once_starts_what_is_due_or_asked_for(tmp_path):
@@ -218,7 +227,15 @@ def test_a_job_that_cannot_be_started_is_a_failure_that_is_said(tmp_path):
 
 
 def test_the_job_is_kedro_retrain():
-    assert retrain_command("prod")("finance") == [sys.executable, "-m", "kedro", "retrain", "finance", "--env", "prod"]
+    assert retrain_command("prod")("finance") == [
+        sys.executable,
+        "-m",
+        "kedro",
+        "retrain",
+        "finance",
+        "--env",
+        "prod",
+    ]
 
 
 def test_old_logs_are_removed(tmp_path):

@@ -24,10 +24,20 @@ DAILY = Cron("0 3 * * *", "UTC")
 @pytest.mark.parametrize(
     ("outcome", "code", "again", "told"),
     [
-        ("timed out", -15, None, ("hung", "within 2 h and was stopped; it is not started again before its next time")),
+        (
+            "timed out",
+            -15,
+            None,
+            ("hung", "within 2 h and was stopped; it is not started again before its next time"),
+        ),
         ("timed out", -15, NOW, ("hung", "it is started again at 12:00 UTC")),
         ("failed", 1, NOW, None),
-        ("failed", 1, None, ("failed", "The job ended with exit code 1, at attempt 2 of 3. What it printed: x.log")),
+        (
+            "failed",
+            1,
+            None,
+            ("failed", "The job ended with exit code 1, at attempt 2 of 3. What it printed: x.log"),
+        ),
         ("failed", -9, None, ("failed", "ended with exit code -9")),
         ("not started", None, None, ("failed", "The job could not be started")),
         ("lost", None, None, ("failed", "was lost when the scheduler was killed")),

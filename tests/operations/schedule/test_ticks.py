@@ -41,8 +41,12 @@ def test_what_goes_by_the_hour_follows_the_real_course_of_time():
     assert ticks("0 * * * *", start, 3) == ["10-25 02:00+0200", "10-25 02:00+0100", "10-25 03:00+0100"]
 
 
-@pytest.mark.parametrize("expression", ["*/7 * * * *", "15,45 1-3 * * *", "0 */2 * * *", "59 2 25 10 *", "0 0 * * *"])
-@pytest.mark.parametrize("day", [datetime(2026, 3, 28, 20, tzinfo=UTC), datetime(2026, 10, 24, 20, tzinfo=UTC)])
+@pytest.mark.parametrize(
+    "expression", ["*/7 * * * *", "15,45 1-3 * * *", "0 */2 * * *", "59 2 25 10 *", "0 0 * * *"]
+)
+@pytest.mark.parametrize(
+    "day", [datetime(2026, 3, 28, 20, tzinfo=UTC), datetime(2026, 10, 24, 20, tzinfo=UTC)]
+)
 def test_ticks_never_stand_still(expression, day):
     cron, moment = Cron(expression, "Europe/Berlin"), day
     for _ in range(40):
@@ -54,7 +58,11 @@ def test_ticks_never_stand_still(expression, day):
 def test_sunday_is_0_and_7_and_days_join_as_in_cron():
     start = datetime(2026, 11, 2, tzinfo=UTC)
     assert ticks("0 3 * * 0", start, 1, "UTC") == ticks("0 3 * * 7", start, 1, "UTC") == ["11-08 03:00+0000"]
-    assert ticks("0 3 10 * mon", start, 3, "UTC") == ["11-02 03:00+0000", "11-09 03:00+0000", "11-10 03:00+0000"]
+    assert ticks("0 3 10 * mon", start, 3, "UTC") == [
+        "11-02 03:00+0000",
+        "11-09 03:00+0000",
+        "11-10 03:00+0000",
+    ]
 
 
 def test_fields_are_normalised():

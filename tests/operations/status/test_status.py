@@ -53,11 +53,15 @@ class Site:
         run = self.log.open(name, "training", {})
         self.log.close(run, "FINISHED")
         self.log.client.create_registered_model(name)
-        self.log.client.create_model_version(name, self.log.client.get_run(run).info.artifact_uri, run, tags=tags)
+        self.log.client.create_model_version(
+            name, self.log.client.get_run(run).info.artifact_uri, run, tags=tags
+        )
         move_champion(self.log.client, name, 1, "gate", "the first")
 
     def job(self, name, status, **tags):
-        run = self.log.open(f"{name}_retraining", "job", {key.replace("_", "."): text for key, text in tags.items()})
+        run = self.log.open(
+            f"{name}_retraining", "job", {key.replace("_", "."): text for key, text in tags.items()}
+        )
         if status != "RUNNING":
             self.log.close(run, status, "ValueError: odd" if status == "FAILED" else None)
         return run
@@ -80,7 +84,13 @@ def site(store, tmp_path_factory):
     made = Site(tmp_path_factory.mktemp("site"), store)
     made.crown("well", **{"data.until": "2026-11-01T00:00:00", "data.rows": "1234"})
     made.job("well", "FAILED")
-    made.job("well", "FINISHED", due="false", decision="not due: no trigger holds", data_until="2026-11-09T10:20:00")
+    made.job(
+        "well",
+        "FINISHED",
+        due="false",
+        decision="not due: no trigger holds",
+        data_until="2026-11-09T10:20:00",
+    )
     made.write("well/report/report.html", "")
     made.crown("moved", **{"data.rows": "1234"})
     made.write("moved/monitoring/result.json", RESULT)
@@ -152,7 +162,10 @@ def test_each_is_told_of_in_words(by_name, status):
     assert words.data_text(by_name["moved"]) == ("1,234 rows", "no column of time")
     drift, quality = words.drift_of(by_name["moved"])
     assert drift == "drift: <b>age</b> (PSI 0.40)"
-    assert quality == "quality holds: auc 0.7500 [0.7000, 0.8000] in the one window, bound 0.7000; as of 2026-11-20"
+    assert (
+        quality
+        == "quality holds: auc 0.7500 [0.7000, 0.8000] in the one window, bound 0.7000; as of 2026-11-20"
+    )
     assert words.drift_of(by_name["stale"]) == ("not compared yet", "")
     assert words.job_text(by_name["refused"])[0] == "version 2 refused"
     assert words.job_text(by_name["refused"])[1].endswith("; auc 0.6 is low")
@@ -178,7 +191,9 @@ def test_a_time_in_the_future_is_said(by_name, status):
     earlier = status.at - timedelta(days=3650)
     assert words.champion_text(crowned, earlier)[1].endswith(", in the future: was a clock wrong?")
     assert words.failing_text(crowned, earlier)[1] == "in the future: was a clock wrong?"
-    assert words.champion_text(crowned, crowned.champion.trained_at - timedelta(minutes=5))[1].endswith("0 s ago")
+    assert words.champion_text(crowned, crowned.champion.trained_at - timedelta(minutes=5))[1].endswith(
+        "0 s ago"
+    )
 
 
 def test_a_job_whose_process_is_gone_is_no_job_at_work(site):
@@ -222,7 +237,9 @@ def test_the_page_says_the_same_and_links_what_is_there(site, status, tmp_path_f
 
 def test_a_server_is_linked_without_its_credentials(site, monkeypatch):
     # As a store that is a server would answer.
-    monkeypatch.setattr("lepton_pipeline.operations.status.collect.existing_store", lambda *_: site.log.client)
+    monkeypatch.setattr(
+        "lepton_pipeline.operations.status.collect.existing_store", lambda *_: site.log.client
+    )
     status = site.look("refused", tracking=Tracking(tracking_uri="https://me:secret@mlflow.example.org/"))
     links = status.verticals[0].links
     assert set(links) == {"champion", "job"}

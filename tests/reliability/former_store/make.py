@@ -48,7 +48,12 @@ DECLARED: dict[str, Any] = {
     "contract": {
         "expectations": [
             {"expect": "column_values_to_be_unique", "column": "order_id"},
-            {"expect": "column_values_to_be_between", "column": "items", "min_value": 1, "on_failure": "quarantine"},
+            {
+                "expect": "column_values_to_be_between",
+                "column": "items",
+                "min_value": 1,
+                "on_failure": "quarantine",
+            },
         ]
     },
     "features": {
@@ -56,7 +61,15 @@ DECLARED: dict[str, Any] = {
         "windows": {"earlier_orders": {"statistic": "count", "by": ["customer"], "within": "60d"}},
     },
     "split": {"strategy": "time"},
-    "training": {"networks": 1, "members": 2, "layers": 1, "width": 8, "bins": 4, "epochs": 3, "batch_size": 64},
+    "training": {
+        "networks": 1,
+        "members": 2,
+        "layers": 1,
+        "width": 8,
+        "bins": 4,
+        "epochs": 3,
+        "batch_size": 64,
+    },
     "evaluation": {
         "resamples": 100,
         "explained_rows": 20,
@@ -122,7 +135,9 @@ def write(project: Path, folder: str, rows: pd.DataFrame) -> None:
 def kedro(project: Path, pipeline: str, params: str = "") -> None:
     """Run a pipeline with the package that PYTHONPATH names."""
     given = ["--params", params] if params else []
-    subprocess.run([sys.executable, "-m", "kedro", "run", "--pipelines", pipeline, *given], cwd=project, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "kedro", "run", "--pipelines", pipeline, *given], cwd=project, check=True
+    )
 
 
 def pack(project: Path) -> None:

@@ -8,7 +8,12 @@ from lepton_pipeline.parameters import Contract, Dataset, Features
 from lepton_pipeline.reporting.pages.data_docs import DataDocsDataset, render_contract
 
 AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
-BETWEEN = {"expect": "column_values_to_be_between", "column": "AGE", "min_value": 18, "on_failure": "quarantine"}
+BETWEEN = {
+    "expect": "column_values_to_be_between",
+    "column": "AGE",
+    "min_value": 18,
+    "on_failure": "quarantine",
+}
 MEAN = {"expect": "column_mean_to_be_between", "column": "<i>SEX", "min_value": 1, "on_failure": "warn"}
 ABSENT = {"expect": "column_values_to_be_unique", "column": "ID"}
 
@@ -26,7 +31,14 @@ def test_a_broken_contract_shows_every_outcome_failures_first():
     assert page.count("✗ The contract is broken") == 1
     assert "Data contract of shop</h1>" in page
     assert "run 5f5f5f5f · 1 March 2026, 12:30 UTC" in page
-    for said in ("✗ failed", "✗ could not be evaluated", "– not evaluated", "17 (row 101)", "quarantine", "25.00\xa0%"):
+    for said in (
+        "✗ failed",
+        "✗ could not be evaluated",
+        "– not evaluated",
+        "17 (row 101)",
+        "quarantine",
+        "25.00\xa0%",
+    ):
         assert said in page
     assert page.index("✗ failed") < page.index("✓ passed")
     assert not re.search(r"src=|url\(|<script|<link|@import|<i>|href=", page)

@@ -20,11 +20,20 @@ def explanation(**changed):
         "rows": 1000,
         "permutations": 5,
         "importance": [
-            {"column": name, "value": 0.1 / (place + 1), "low": -0.01, "high": 0.2} for place, name in enumerate(names)
+            {"column": name, "value": 0.1 / (place + 1), "low": -0.01, "high": 0.2}
+            for place, name in enumerate(names)
         ],
         "effects": [
-            {"column": "a", "kind": "number", "points": [point(-1.5), point(0, 0.4), point(3), point("missing", 0.2)]},
-            {"column": names[1], "kind": "category", "points": [point(f"a long value {place}") for place in range(8)]},
+            {
+                "column": "a",
+                "kind": "number",
+                "points": [point(-1.5), point(0, 0.4), point(3), point("missing", 0.2)],
+            },
+            {
+                "column": names[1],
+                "kind": "category",
+                "points": [point(f"a long value {place}") for place in range(8)],
+            },
             {"column": "b", "kind": "category", "points": [point("missing")]},
             {"column": "c", "kind": "number", "points": [point(7)]},
             {"column": "d", "kind": "number", "points": [point("missing")]},
@@ -43,7 +52,13 @@ def words(picture):
 def test_the_picture_is_one_svg_and_equal_arguments_give_equal_bytes():
     (name, picture), *others = draw().items()
     assert (name, others) == ("explanation.svg", [])
-    for said in ("a matters most", "1,000 test rows", "cost ($) of #1 ($)", "a very long name of a…", "synthetic"):
+    for said in (
+        "a matters most",
+        "1,000 test rows",
+        "cost ($) of #1 ($)",
+        "a very long name of a…",
+        "synthetic",
+    ):
         assert said in words(picture)
     assert draw()["explanation.svg"] == picture
     assert draw(rows=999)["explanation.svg"] != picture

@@ -21,8 +21,12 @@ MODELS = {
 def make_scores(rows=400, seed=0):
     random = np.random.default_rng(seed)
     labels = (np.arange(rows) % 5 == 0).astype(np.int8)
-    frame = pd.DataFrame({"part": np.where(np.arange(rows) < rows // 2, "validation", "test"), "label": labels})
-    return frame.assign(**{name: 1 / (1 + np.exp(-labels - random.normal(size=rows))) for name in MODELS.values()})
+    frame = pd.DataFrame(
+        {"part": np.where(np.arange(rows) < rows // 2, "validation", "test"), "label": labels}
+    )
+    return frame.assign(
+        **{name: 1 / (1 + np.exp(-labels - random.normal(size=rows))) for name in MODELS.values()}
+    )
 
 
 def draw(scores, about=None):
@@ -130,7 +134,16 @@ def test_calibration_bars_are_wilson_intervals():
         make_scores(rows=20_000),
         make_scores().assign(**{f"rival_{number}": 0.5 for number in range(4)}),
     ],
-    ids=["thirty test rows", "equal scores", "perfect", "zeros", "rare", "no baselines", "thinned curves", "rivals"],
+    ids=[
+        "thirty test rows",
+        "equal scores",
+        "perfect",
+        "zeros",
+        "rare",
+        "no baselines",
+        "thinned curves",
+        "rivals",
+    ],
 )
 def test_draws_unusual_scores(scores):
     for picture in draw(scores).values():

@@ -40,14 +40,20 @@ def figure(value: float, low: float, high: float, **more: Any) -> dict[str, Any]
 def make_scores(rows: int = 600) -> pd.DataFrame:
     random = np.random.default_rng(3)
     labels = (np.arange(rows) % 4 == 0).astype(np.int8)
-    frame = pd.DataFrame({"part": np.where(np.arange(rows) < rows // 2, "validation", "test"), "label": labels})
+    frame = pd.DataFrame(
+        {"part": np.where(np.arange(rows) < rows // 2, "validation", "test"), "label": labels}
+    )
     names = ("model", "network", "logistic_regression", "hist_gradient_boosting")
-    return frame.assign(**{name: 1 / (1 + np.exp(1 - 2 * labels - random.normal(size=rows))) for name in names})
+    return frame.assign(
+        **{name: 1 / (1 + np.exp(1 - 2 * labels - random.normal(size=rows))) for name in names}
+    )
 
 
 def make_drift(column: str = "LIMIT_BAL", level: str = "new") -> dict[str, Any]:
     random = np.random.default_rng(0)
-    table = pd.DataFrame({"y": [0, 1] * 200, column: random.normal(size=400), "JOB": ["a", "b", "a", "c"] * 100})
+    table = pd.DataFrame(
+        {"y": [0, 1] * 200, column: random.normal(size=400), "JOB": ["a", "b", "a", "c"] * 100}
+    )
     split = pd.DataFrame({"part": ["train"] * 300 + ["test"] * 100})
     encoder = Encoder.fit(table.loc[:299], Dataset(target="y", positive=1))
     moved = table.assign(**{column: table[column] + 2 * (table.index >= 300)})
@@ -57,7 +63,14 @@ def make_drift(column: str = "LIMIT_BAL", level: str = "new") -> dict[str, Any]:
 def make_copies(**changes: Any) -> dict[str, Any]:
     """Copies that are no more than chance makes, and patients on both sides of the split."""
     without = {"rows": 90, "positives": 30, "auc": figure(0.71, 0.62, 0.79)}
-    copies = {"rows": 12, "by_chance": 11, "example": (4, 7), "ignored": ["ID"], "repeated": 31, "share": 0.04}
+    copies = {
+        "rows": 12,
+        "by_chance": 11,
+        "example": (4, 7),
+        "ignored": ["ID"],
+        "repeated": 31,
+        "share": 0.04,
+    }
     patients = {"column": "patient", "declared": False, "entities": 50, "one_outcome": 50, "test_rows": 210}
     return {
         "rows": 1500,
@@ -78,7 +91,14 @@ def make_costs(unit: str = "EUR") -> Costs:
         "unit": unit,
         "threshold": 0.3,
         "what_if": [
-            {"threshold": 0.2, "acted": 410.2, "precision": 0.43, "recall": 0.81, "cost": cost, "chosen": False},
+            {
+                "threshold": 0.2,
+                "acted": 410.2,
+                "precision": 0.43,
+                "recall": 0.81,
+                "cost": cost,
+                "chosen": False,
+            },
             {
                 "threshold": 0.3,
                 "acted": 288.7,
@@ -159,7 +179,13 @@ def make_slices(column: str = "SEX", value: str = "2") -> Slices:
 def make_explanation(column: str = "PAY_0", value: str = "private") -> dict[str, Any]:
     names = [column, *(f"BILL_AMT{number}" for number in range(1, 21))]
     points = [
-        {"value": number, "probability": 0.1 + 0.05 * number, "low": 0.08, "high": 0.12 + 0.06 * number, "share": 0.2}
+        {
+            "value": number,
+            "probability": 0.1 + 0.05 * number,
+            "low": 0.08,
+            "high": 0.12 + 0.06 * number,
+            "share": 0.2,
+        }
         for number in range(5)
     ]
     levels = [
@@ -214,8 +240,12 @@ def make_columns(name: str = "JOB", note: str = "codes: whole numbers with leadi
         Column("default", "whole number", "target", 0, 0.0, 2, UNUSED, why_not="the target"),
         Column("LIMIT_BAL", "number", "numeric", 18, 0.012, 1021, NUMBER),
         Column(name, "text", "feature", 0, 0.0, 11, CATEGORY, notes=[note]),
-        Column("signed", "date", "time", 0, 0.0, 700, DATE, ["signed_month"], "it orders rows (dataset.time)"),
-        Column("AGE", "whole number", "sensitive", 0, 0.0, 55, UNUSED, why_not="declared in dataset.sensitive"),
+        Column(
+            "signed", "date", "time", 0, 0.0, 700, DATE, ["signed_month"], "it orders rows (dataset.time)"
+        ),
+        Column(
+            "AGE", "whole number", "sensitive", 0, 0.0, 55, UNUSED, why_not="declared in dataset.sensitive"
+        ),
         Column("signed_month", "whole number", "derived", 0, 0.0, 12, NUMBER),
     ]
     return {"rows": 1500, "columns": [asdict(column) for column in columns]}
@@ -225,7 +255,11 @@ def make_evidence(**changes: Any) -> Evidence:
     """A whole run's evidence; `changes` replace parts of it."""
     scores = make_scores()
     declared = Vertical.model_validate(
-        {"about": ABOUT.model_dump(), "dataset": {"target": "default", "positive": 1}, "training": {"epochs": 40}}
+        {
+            "about": ABOUT.model_dump(),
+            "dataset": {"target": "default", "positive": 1},
+            "training": {"epochs": 40},
+        }
     )
     parts: dict[str, Any] = {
         "about": ABOUT,
@@ -267,7 +301,12 @@ def make_evidence(**changes: Any) -> Evidence:
         "lineage": {
             "run_id": "5f" * 16,
             "started": "2026-11-22T08:52:20+00:00",
-            "tags": {"git.commit": "8f" * 20, "git.dirty": "true", "seed": "7", "configuration.sha256": "b2" * 32},
+            "tags": {
+                "git.commit": "8f" * 20,
+                "git.dirty": "true",
+                "seed": "7",
+                "configuration.sha256": "b2" * 32,
+            },
             "parameters": declared.model_dump(),
             "packages": {"torch": "2.13.0", "numpy": "2.4.6", "rich": "15.0"},
         },

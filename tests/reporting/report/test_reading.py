@@ -38,7 +38,9 @@ def test_rows_that_were_not_known_yet_are_counted():
 
 def test_many_files_are_folded_and_what_was_skipped_says_why():
     files = [ReadFile(f"{number}.csv", 1, 0) for number in range(40)]
-    skipped = [SkippedFile(f"part-{number}", "empty") for number in range(9)] + [SkippedFile("~a.csv", "a backup")]
+    skipped = [SkippedFile(f"part-{number}", "empty") for number in range(9)] + [
+        SkippedFile("~a.csv", "a backup")
+    ]
     facts = reading_facts(replace(READING, files=files, skipped=skipped), None, "lines")
     assert facts[:3] == [
         ("read", "lines: 0.csv 1 row, 1.csv 1 row, 2.csv 1 row and 37 more files"),

@@ -33,7 +33,18 @@ from lepton_pipeline.system.records import from_plain, to_plain
 
 EVIL = "<script>alert('x')</script>\n{{ 7 * 7 }}{% raw %}\"quoted\" & $a_b$ | `code` </style>--> ]]>"
 VOID = {"meta", "link", "br", "img", "input", "hr"}
-SECTIONS = ["verdict", "data", "columns", "quality", "costs", "slices", "explanation", "drift", "training", "lineage"]
+SECTIONS = [
+    "verdict",
+    "data",
+    "columns",
+    "quality",
+    "costs",
+    "slices",
+    "explanation",
+    "drift",
+    "training",
+    "lineage",
+]
 
 
 class Page(HTMLParser):
@@ -82,7 +93,9 @@ def page(html):
 def bare():
     """The report of a run that was refused and computed little."""
     return render_report(
-        make_evidence(decision=make_decision(promoted=False), costs=None, slices=None, explanation={}, drift={})
+        make_evidence(
+            decision=make_decision(promoted=False), costs=None, slices=None, explanation={}, drift={}
+        )
     )
 
 
@@ -108,13 +121,17 @@ def between(html, section):
 
 def test_every_section_is_there_in_order_and_reached_by_the_contents(page):
     assert [attributes["id"] for tag, attributes in page.tags if tag == "section"] == SECTIONS
-    assert [link for link in page.links if link.removeprefix("#") in SECTIONS] == [f"#{name}" for name in SECTIONS]
+    assert [link for link in page.links if link.removeprefix("#") in SECTIONS] == [
+        f"#{name}" for name in SECTIONS
+    ]
 
 
 def test_the_page_needs_nothing_beside_it(html, page):
     assert not re.search(r"https?:|//[a-z]|@import|<script|<iframe|<object|<link| src=|\bon\w+=", html)
     assert all(link.startswith("#") for link in page.links)
-    assert {address for address in re.findall(r"url\(([^)]*)\)", html) if not address.startswith("#")} == set()
+    assert {
+        address for address in re.findall(r"url\(([^)]*)\)", html) if not address.startswith("#")
+    } == set()
 
 
 def test_ids_are_unique_and_every_link_inside_finds_its_own(html, page):
@@ -141,16 +158,24 @@ def test_figures_on_the_page_are_those_of_the_evidence(html):
     quality = between(html, "quality")
     for figures in evidence.metrics.test.values():
         for figure in figures.values():
-            assert f'{figure.value:.3f}<span class="ci">{figure.low:.3f} to {figure.high:.3f}</span>' in quality
+            assert (
+                f'{figure.value:.3f}<span class="ci">{figure.low:.3f} to {figure.high:.3f}</span>' in quality
+            )
     costs = between(html, "costs")
     for text in ("58,765 EUR", "50,000 to 65,000", "+135 EUR", "−800 to +1,050", "0.200", "410", "43.0\xa0%"):
         assert text in costs
     assert "0.612" not in between(html, "slices")
-    assert '61.2\xa0%<span class="ci">57.0 to 65.4</span><span class="flag">▼ −8.3 points' in between(html, "slices")
+    assert '61.2\xa0%<span class="ci">57.0 to 65.4</span><span class="flag">▼ −8.3 points' in between(
+        html, "slices"
+    )
     assert "0.0560 to 0.1000" in between(html, "explanation")
     for each in evidence.drift["columns"]:
         assert f"{each['psi']:.3f}" in between(html, "drift")
-    for value in (evidence.registration.weights_sha256, evidence.ingestion.sha256, evidence.lineage["run_id"]):
+    for value in (
+        evidence.registration.weights_sha256,
+        evidence.ingestion.sha256,
+        evidence.lineage["run_id"],
+    ):
         assert value in between(html, "lineage")
 
 
@@ -176,7 +201,10 @@ def test_checks_have_titles_that_people_know():
 
 def test_a_refusal_is_as_plain_and_shows_what_failed(bare):
     words = Page(between(bare, "verdict")).words()
-    assert "Not accepted Version 3 is kept as a challenger; version 2 stays in use. One check did not hold." in words
+    assert (
+        "Not accepted Version 3 is kept as a challenger; version 2 stays in use. One check did not hold."
+        in words
+    )
     assert words.count("✗ fails") == 1
 
 
@@ -190,9 +218,14 @@ def test_the_verdict_knows_first_models_lonely_refusals_and_force():
         "Version 4 is the same model as version 3"
     )
     lonely = replace(make_decision(promoted=False), champion_version=None)
-    assert "no model of this vertical is in use" in describe_verdict(make_evidence(decision=lonely))["sentence"]
+    assert (
+        "no model of this vertical is in use" in describe_verdict(make_evidence(decision=lonely))["sentence"]
+    )
     forced = replace(make_decision(promoted=False), promoted=True)
-    assert "One check did not hold; see the reason." in describe_verdict(make_evidence(decision=forced))["sentence"]
+    assert (
+        "One check did not hold; see the reason."
+        in describe_verdict(make_evidence(decision=forced))["sentence"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,7 +283,10 @@ def test_files_and_records_set_apart_are_told(page, html):
 def test_every_column_is_listed_those_that_are_not_used_first(html):
     section = between(html, "columns")
     words = Page(section).words()
-    assert "6 columns: 2 numbers, 1 category, 1 date through others, 2 not used. Missing and distinct values" in words
+    assert (
+        "6 columns: 2 numbers, 1 category, 1 date through others, 2 not used. Missing and distinct values"
+        in words
+    )
     names = re.findall(r'<th scope="row" class="name">([^<]*)</th>', section)
     assert names == ["default", "AGE", "LIMIT_BAL", "JOB", "signed", "signed_month"]
     assert "not used: declared in dataset.sensitive" in words
@@ -281,9 +317,13 @@ def evil_reading():
 
 
 def evil_evidence():
-    about = About(**dict.fromkeys(("question", "caution", "intended_use", "out_of_scope", "limits", "licence"), EVIL))
+    about = About(
+        **dict.fromkeys(("question", "caution", "intended_use", "out_of_scope", "limits", "licence"), EVIL)
+    )
     lineage = make_evidence().lineage
-    declared = lineage["parameters"] | {"dataset": lineage["parameters"]["dataset"] | {"target": EVIL, "id": EVIL}}
+    declared = lineage["parameters"] | {
+        "dataset": lineage["parameters"]["dataset"] | {"target": EVIL, "id": EVIL}
+    }
     finding = Finding(EVIL, EVIL, "noise", EVIL, "")
     decision = make_decision(promoted=False)
     return make_evidence(
@@ -310,7 +350,10 @@ def test_what_users_wrote_is_shown_and_never_obeyed(html):
     shown = page.words()
     assert "49{%" not in shown
     assert (
-        shown.count("<script>alert('x')</script> {{ 7 * 7 }}{% raw %}\"quoted\" & $a_b$ | `code` </style>--> ]]>") > 15
+        shown.count(
+            "<script>alert('x')</script> {{ 7 * 7 }}{% raw %}\"quoted\" & $a_b$ | `code` </style>--> ]]>"
+        )
+        > 15
     )
     assert {tag for tag, _ in page.tags} == {tag for tag, _ in harmless.tags}
     attributes = {name for _, each in page.tags for name in each}
@@ -345,7 +388,8 @@ def test_the_card_has_the_figures_with_intervals():
     assert "saves 19,235 EUR per 1,000 cases [13,000 to 28,000]" in card
     assert ABOUT.out_of_scope in card
     assert (
-        "Columns: 6: 2 numbers, 1 category, 1 date through others, 2 not used; not used: default (the target);" in card
+        "Columns: 6: 2 numbers, 1 category, 1 date through others, 2 not used; not used: default (the target);"
+        in card
     )
     assert "Test rows differ from training rows in LIMIT_BAL, JOB." in card
 
@@ -362,7 +406,8 @@ def without_ends(each):
 
 def test_too_few_cases_are_told_in_report_and_card():
     metrics, costs = (
-        from_plain(type(each), without_ends(to_plain(each))) for each in (make_evidence().metrics, make_costs())
+        from_plain(type(each), without_ends(to_plain(each)))
+        for each in (make_evidence().metrics, make_costs())
     )
     costs = replace(costs, curve=replace(costs.curve, low=[None] * 19, high=[None] * 19))
     rows = {**metrics.rows, "validation": Rows(300, 12)}
@@ -372,7 +417,10 @@ def test_too_few_cases_are_told_in_report_and_card():
     assert '<span class="ci">cannot be judged</span>' in between(page, "quality")
     assert '<span class="ci">cannot be judged</span>' in between(page, "costs")
     assert "cannot be judged; chance 0.5" in between(page, "verdict")
-    for said in ("No intervals: 9 test rows of the rarer class", "chosen on 12 held-out positive rows, below 100"):
+    for said in (
+        "No intervals: 9 test rows of the rarer class",
+        "chosen on 12 held-out positive rows, below 100",
+    ):
         assert said in between(page, "quality")
         assert said in card
     assert "per 1,000 cases [cannot be judged]" in card
@@ -393,7 +441,10 @@ def test_approximate_intervals_are_marked_in_report_and_card():
 
 def test_rows_on_both_sides_of_the_split_are_told(html):
     page = between(html, "data")
-    assert "12 of 300 test rows (4.0%) equal a training or validation row in every column but &#39;ID&#39;" in page
+    assert (
+        "12 of 300 test rows (4.0%) equal a training or validation row in every column but &#39;ID&#39;"
+        in page
+    )
     assert "by chance, some 11 would" in page
     assert "the AUC is 0.8400 [0.8000, 0.8800], without them 0.7100 [0.6200, 0.7900] on 90 rows" in page
     assert "Rows on both sides" not in between(render_report(make_evidence(copies={})), "data")

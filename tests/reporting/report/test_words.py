@@ -92,7 +92,9 @@ def test_it_is_said_what_a_model_is_made_of(weight, said):
 
 
 def test_it_is_said_which_rows_taught_what():
-    folds, refit, holdout = (words.taught(replace(REGISTRATION, plan=plan)) for plan in ("folds", "refit", "holdout"))
+    folds, refit, holdout = (
+        words.taught(replace(REGISTRATION, plan=plan)) for plan in ("folds", "refit", "holdout")
+    )
     assert folds.startswith("Model and baselines learn from training and validation rows")
     assert refit.endswith("then learn from both")
     assert holdout == "Model and baselines learn from training rows, and are tuned on validation rows"

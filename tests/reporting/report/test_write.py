@@ -31,7 +31,10 @@ def write(registration, **changes):
     renamed = {"ingestion": "ingestion_record", "features": "feature_report"}
     parts = {renamed.get(field.name, field.name): getattr(evidence, field.name) for field in fields(evidence)}
     del parts["contracts"], parts["lineage"]
-    contracts = {"contract_result": make_contract(), "flights.contract_result": make_contract("s", "tables.flights")}
+    contracts = {
+        "contract_result": make_contract(),
+        "flights.contract_result": make_contract("s", "tables.flights"),
+    }
     return write_report(**(parts | contracts | changes))
 
 

@@ -18,7 +18,8 @@ from lepton_pipeline.parameters import Contract, Dataset, Expectation
 
 EXISTS = "column_to_exist"
 HOLDS_NUMBERS = "column_values_to_be_in_type_list"
-# Great Expectations compares names of types; types of pandas that know missing values go by the name of their class.
+# Great Expectations compares names of types; types of pandas that know missing values go by the name of their
+# class.
 NUMBER_TYPES = [
     "bool",
     "BooleanDtype",
@@ -59,11 +60,14 @@ def planned_checks(
     Args:
         contract: the declared expectations, which come last.
         key: where the contract is declared, such as "contract" or "tables.flights".
-        dataset: roles of columns. Each column with a role, and each that an expectation reads, must exist; numeric
-            columns must hold numbers (both stop the run); rows without a target are quarantined. None for a raw table.
+        dataset: roles of columns. Each column with a role, and each that an expectation reads, must exist;
+            numeric columns must hold numbers (both stop the run); rows without a target are quarantined. None
+            for a raw table.
         made: columns that features make later, so that they need not exist yet.
     """
-    declared = [_declared_check(f"{key}.expectations[{at}]", each) for at, each in enumerate(contract.expectations)]
+    declared = [
+        _declared_check(f"{key}.expectations[{at}]", each) for at, each in enumerate(contract.expectations)
+    ]
     if dataset is None:
         return [*_existence({}, declared), *declared]
     roles = {role: [name for name in names if name not in made] for role, names in dataset.roles().items()}
@@ -155,7 +159,8 @@ class OtherKeys:
     """Keys of other tables that the rows of a table may have.
 
     Attributes:
-        of: by the column that says whether a row's key is found, the columns of the key and the keys that exist.
+        of: by the column that says whether a row's key is found, the columns of the key and the keys that
+            exist.
     """
 
     of: dict[str, tuple[list[str], pd.MultiIndex]]
@@ -166,7 +171,9 @@ class OtherKeys:
         for name, (columns, known) in self.of.items():
             if all(column in rows.columns for column in columns):
                 keys = rows[columns]
-                present = pd.Series(pd.MultiIndex.from_frame(keys).isin(known), index=rows.index, dtype=object)
+                present = pd.Series(
+                    pd.MultiIndex.from_frame(keys).isin(known), index=rows.index, dtype=object
+                )
                 added[name] = present.mask(keys.isna().any(axis="columns"))
         return rows.assign(**added)
 
@@ -198,7 +205,10 @@ def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
             raise DataError(
                 f"table {declared.table!r} has no key column {absent[0]!r}; {closest(absent[0], other.names)}."
             )
-        found[match_column(declared)] = columns, pd.MultiIndex.from_frame(other.frame(theirs).drop_duplicates())
+        found[match_column(declared)] = (
+            columns,
+            pd.MultiIndex.from_frame(other.frame(theirs).drop_duplicates()),
+        )
     return OtherKeys(found)
 
 
@@ -207,7 +217,10 @@ def _existence(roles: dict[str, list[str]], declared: list[Check]) -> list[Check
     named += [(column, check.key) for check in declared if check.expect != EXISTS for column in check.columns]
     origins = dict(reversed(named))
     origins = {column: origins[column] for column, _ in named}
-    return [Check(key, EXISTS, {"column": name}, "stop", (name,), f"{name} exists") for name, key in origins.items()]
+    return [
+        Check(key, EXISTS, {"column": name}, "stop", (name,), f"{name} exists")
+        for name, key in origins.items()
+    ]
 
 
 def _numbers(columns: list[str]) -> list[Check]:
@@ -227,12 +240,18 @@ def _numbers(columns: list[str]) -> list[Check]:
 def _target(dataset: Dataset) -> Check:
     arguments = {"column": dataset.target}
     sentence = f"{dataset.target} not null"
-    return Check("dataset.target", "column_values_to_not_be_null", arguments, "quarantine", (dataset.target,), sentence)
+    return Check(
+        "dataset.target", "column_values_to_not_be_null", arguments, "quarantine", (dataset.target,), sentence
+    )
 
 
 def _sentence(expect: str, arguments: dict[str, Any]) -> str:
     """Put an expectation into few words: its columns, its type without filler words, its arguments."""
-    rest = {name: value for name, value in arguments.items() if name not in {"column", "column_A", "column_B", "notes"}}
+    rest = {
+        name: value
+        for name, value in arguments.items()
+        if name not in {"column", "column_A", "column_B", "notes"}
+    }
     columns = [arguments[name] for name in ("column", "column_A", "column_B") if name in arguments]
     if not expect.startswith("table_"):
         columns += rest.pop("column_list", [])
@@ -245,7 +264,9 @@ def _sentence(expect: str, arguments: dict[str, Any]) -> str:
     if words.endswith("between") and {"min_value", "max_value"} & rest.keys():
         words = words.removesuffix("between") + _range(rest)
         rest = {name: value for name, value in rest.items() if name not in _RANGE}
-    single = [name for name in rest if name not in {"mostly", "row_condition", "condition_parser", "ignore_row_if"}]
+    single = [
+        name for name in rest if name not in {"mostly", "row_condition", "condition_parser", "ignore_row_if"}
+    ]
     if len(single) == 1:
         words += f" {_shown(rest.pop(single[0]))}"
     return f"{', '.join(columns)} {words}".strip() + _listed(rest)

@@ -1,7 +1,7 @@
 """Hold rows to the contract of their vertical, chunk by chunk, with the result that they would have at once.
 
-What an expectation says of single rows is counted over the chunks. Keys that must be unique are compared by hashes of
-all rows. The columns of every other expectation (a mean, values that increase) are held whole.
+What an expectation says of single rows is counted over the chunks. Keys that must be unique are compared by
+hashes of all rows. The columns of every other expectation (a mean, values that increase) are held whole.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ _OF_NEIGHBOURS = {
 _OF_HEADERS = ("table_column",)
 
 
-def scoring_checks(contract: Contract, dataset: Dataset, names: Sequence[str]) -> tuple[list[Check], list[Check]]:
+def scoring_checks(
+    contract: Contract, dataset: Dataset, names: Sequence[str]
+) -> tuple[list[Check], list[Check]]:
     """Choose what new rows are held to.
 
     Args:
@@ -54,8 +56,8 @@ def scoring_checks(contract: Contract, dataset: Dataset, names: Sequence[str]) -
         names: columns of the new rows.
 
     Returns:
-        The checks; and the declared ones that are left out: those that read the target or an absent column, and those
-        on the number and the names of the columns.
+        The checks; and the declared ones that are left out: those that read the target or an absent column,
+        and those on the number and the names of the columns.
     """
     absent = {name for names_of_role in dataset.roles().values() for name in names_of_role} - set(names)
     absent |= {name for each in contract.expectations for name in each.columns()} - set(names)
@@ -145,10 +147,14 @@ class Evaluation:
         if not self._tallies:
             blocked = unmet_prerequisites(chunk, checks)
             settled = {at for at, check in enumerate(checks) if check.expect in _OF_TYPES}
-            others = {at: blocked.get(at, "") for at in range(len(checks)) if at in blocked or at not in settled}
+            others = {
+                at: blocked.get(at, "") for at in range(len(checks)) if at in blocked or at not in settled
+            }
             at_once = evaluate_checks(chunk, checks, others)
             self._configurations = [verdict.configuration for verdict in at_once]
-            self._tallies = [_tally(check, at_once[at], at in blocked, chunk) for at, check in enumerate(checks)]
+            self._tallies = [
+                _tally(check, at_once[at], at in blocked, chunk) for at, check in enumerate(checks)
+            ]
         local = [tally for tally in self._tallies if isinstance(tally, _Counted)]
         verdicts = evaluate_checks(chunk, [tally.strict for tally in local], {}) if local else []
         for counted, verdict in zip(local, verdicts, strict=True):
@@ -171,7 +177,9 @@ def _tally(check: Check, verdict: Verdict, blocked: bool, first: pd.DataFrame) -
     judges_rows = known_expectation(check.expect).row_wise and check.expect not in {*_OF_NEIGHBOURS, *UNIQUE}
     if judges_rows and "(" not in condition:
         return _Counted(check)
-    return _Whole(check, [name for name in map(str, first.columns) if name in check.columns or name in condition])
+    return _Whole(
+        check, [name for name in map(str, first.columns) if name in check.columns or name in condition]
+    )
 
 
 class _Tally(ABC):
@@ -212,7 +220,9 @@ class _Numbers(_Tally):
         texts = text_positions(column)
         people = {position for position in texts if is_for_people(column.iloc[position])}
         plain = sorted(set(np.flatnonzero(column.notna()).tolist()) - set(texts))
-        for at, positions in enumerate(([each for each in texts if each not in people], sorted(people), plain)):
+        for at, positions in enumerate(
+            ([each for each in texts if each not in people], sorted(people), plain)
+        ):
             self._rows[at].extend(chunk.index[positions])
             self._evidence[at] = _more(self._evidence[at], chunk.iloc[positions])
 
@@ -300,7 +310,9 @@ class _Whole(_Tally):
 
     def add(self, chunk: pd.DataFrame) -> None:
         # Without a column, there is nothing to count rows by.
-        self.parts.append(chunk[self.columns] if self.columns else pd.DataFrame({"": np.int8(0)}, chunk.index))
+        self.parts.append(
+            chunk[self.columns] if self.columns else pd.DataFrame({"": np.int8(0)}, chunk.index)
+        )
 
     def found(self) -> Found:
         rows = np.sort(self.numbers[self.verdict.positions])

@@ -1,9 +1,10 @@
 """Check a table against its contract, then enforce the contract.
 
-Checking never fails because an expectation failed, so its three outputs (result, quarantine, Data Docs) are always
-saved. Enforcing stops the run or hands on the rows that conform. A missing value conforms to every expectation about
-the values of one column, as Great Expectations defines it, except `column_values_to_not_be_null`; in expectations about
-several columns `ignore_row_if` decides, and by default a pair with one missing value does not conform.
+Checking never fails because an expectation failed, so its three outputs (result, quarantine, Data Docs) are
+always saved. Enforcing stops the run or hands on the rows that conform. A missing value conforms to every
+expectation about the values of one column, as Great Expectations defines it, except
+`column_values_to_not_be_null`; in expectations about several columns `ignore_row_if` decides, and by default
+a pair with one missing value does not conform.
 """
 
 from __future__ import annotations
@@ -45,17 +46,19 @@ def check_contract(
 
     Args:
         table: typed rows; index labels must not repeat.
-        dataset: roles of columns. A column with a role must exist, a numeric one must hold numbers (a failure stops the
-            run); rows without a target are quarantined, unless `positive_when` decides without it. Rows that wait for
-            their label (see `label_known`) are not held to what is said of the target.
-        contract: expectations. One with `mostly` quarantines rows only where it fails as a whole. One that Great
-            Expectations fails to evaluate stops the run whatever its `on_failure`, for it says nothing about the data.
+        dataset: roles of columns. A column with a role must exist, a numeric one must hold numbers (a failure
+            stops the run); rows without a target are quarantined, unless `positive_when` decides without it.
+            Rows that wait for their label (see `label_known`) are not held to what is said of the target.
+        contract: expectations. One with `mostly` quarantines rows only where it fails as a whole. One that
+            Great Expectations fails to evaluate stops the run whatever its `on_failure`, for it says nothing
+            about the data.
         features: columns that are made later, so that they need not exist yet.
 
     Returns:
         The result, with at most 5 examples of an expectation.
-        The quarantined rows with their original values and index labels, and a last column `quarantine_reasons`, a list
-        of texts a row. The result again, which the data set of the Data Docs turns into a page.
+        The quarantined rows with their original values and index labels, and a last column
+        `quarantine_reasons`, a list of texts a row. The result again, which the data set of the Data Docs
+        turns into a page.
 
     Raises:
         ConfigurationError: a declared expectation cannot be understood.
@@ -106,8 +109,8 @@ def enforce_contract(
         The rows of `table` that are not quarantined, with their index labels.
 
     Raises:
-        ContractError: an expectation with `on_failure: stop` failed, one could not be evaluated, or too many rows are
-            quarantined. The message lists every reason.
+        ContractError: an expectation with `on_failure: stop` failed, one could not be evaluated, or too many
+            rows are quarantined. The message lists every reason.
     """
     reasons = Counter(reason for reasons in quarantine[REASONS] for reason in reasons)
     counted = replace(contract_result, rows=len(table), quarantined=len(quarantine))
@@ -204,10 +207,14 @@ def _require_declared(contract: Contract, key: str) -> None:
 def _usable(table: Rows | pd.DataFrame) -> Rows:
     rows = Rows.of(table)
     if REASONS in rows.names:
-        raise DataError(f"column {REASONS!r} is in the table, and quarantined rows need that name. Rename the column.")
+        raise DataError(
+            f"column {REASONS!r} is in the table, and quarantined rows need that name. Rename the column."
+        )
     if not rows.index.is_unique:
         label = plain_value(rows.index[rows.index.duplicated()][0])
-        raise DataError(f"index label {label!r} stands for several rows, so none can be quarantined. Reset the index.")
+        raise DataError(
+            f"index label {label!r} stands for several rows, so none can be quarantined. Reset the index."
+        )
     return rows
 
 
@@ -219,4 +226,6 @@ def _quarantined_rows(table: Rows, checks: list[Check], found: list[Found]) -> p
                 reasons.setdefault(position, []).append(check.sentence)
     numbers = sorted(reasons)
     rows = table.take(numbers)
-    return rows.assign(**{REASONS: pd.Series([reasons[each] for each in numbers], index=rows.index, dtype=object)})
+    return rows.assign(
+        **{REASONS: pd.Series([reasons[each] for each in numbers], index=rows.index, dtype=object)}
+    )

@@ -1,6 +1,7 @@
 """What Great Expectations' expectations take, from a snapshot: importing the library would cost seconds.
 
-`tests/data/contracts/known_expectations.py` writes `expectations.json`; a test compares it with the installed version.
+`tests/data/contracts/known_expectations.py` writes `expectations.json`; a test compares it with the installed
+version.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from lepton_pipeline.parameters import Contract, Expectation
 
 # Our own: Great Expectations has none that looks keys up in another table.
 KEYS_EXIST = "keys_to_exist_in_table"
-_FOR_DATABASES = "it works in databases only, not on a table in memory; use column_values_to_match_regex or another one"
+_FOR_DATABASES = (
+    "it works in databases only, not on a table in memory; use column_values_to_match_regex or another one"
+)
 # Great Expectations lists these, yet cannot evaluate them on a table in memory.
 UNUSABLE = {
     "column_values_to_match_like_pattern": _FOR_DATABASES,
@@ -26,7 +29,8 @@ UNUSABLE = {
     "table_row_count_to_equal_other_table": _FOR_DATABASES,
     "multicolumn_values_to_be_unique": "it is not registered; use select_column_values_to_be_unique_within_record",
 }
-# Great Expectations lets these be left out, and then checks nothing; so it does without either bound of a range.
+# Great Expectations lets these be left out, and then checks nothing; so it does without either bound of a
+# range.
 _ONE_OF = {
     "column_values_to_be_in_type_list": frozenset({"type_list"}),
     "table_columns_to_match_ordered_list": frozenset({"column_list"}),
@@ -43,7 +47,8 @@ class KnownExpectation:
     Attributes:
         required: arguments that must be declared.
         optional: arguments that may be declared.
-        one_of: arguments of which at least one must be declared: with none of them the expectation would check nothing.
+        one_of: arguments of which at least one must be declared: with none of them the expectation would
+            check nothing.
         row_wise: a failure names rows, so rows can be quarantined.
     """
 
@@ -62,17 +67,21 @@ def check_declarations(contract: Contract, key: str = "contract") -> list[str]:
 
     Args:
         contract: the declared expectations.
-        key: where they are declared, "contract" or "tables.<name>"; only on a raw table can keys be looked up.
+        key: where they are declared, "contract" or "tables.<name>"; only on a raw table can keys be looked
+            up.
 
     Returns:
-        One line a problem: key path, value, remedy. Empty where nothing is wrong. Of the arguments' values only empty
-        lists and suite parameters are refused here; Great Expectations judges the rest when the contract is checked.
+        One line a problem: key path, value, remedy. Empty where nothing is wrong. Of the arguments' values
+        only empty lists and suite parameters are refused here; Great Expectations judges the rest when the
+        contract is checked.
     """
     problems: list[str] = []
     for position, declared in enumerate(contract.expectations):
         where = f"{key}.expectations[{position}]"
         if declared.expect == KEYS_EXIST and key == "contract":
-            problems.append(f"{where}.expect: {KEYS_EXIST} is for raw tables; declare it under tables.<name>.")
+            problems.append(
+                f"{where}.expect: {KEYS_EXIST} is for raw tables; declare it under tables.<name>."
+            )
         else:
             problems += _problems(where, declared)
     return problems
@@ -122,7 +131,8 @@ def _problems(key: str, declared: Expectation) -> list[str]:
         if argument not in known.required | known.optional
     ]
     problems += [
-        f"{key}.{argument}: missing, and {name} needs it. {takes}" for argument in sorted(known.required - given.keys())
+        f"{key}.{argument}: missing, and {name} needs it. {takes}"
+        for argument in sorted(known.required - given.keys())
     ]
     problems += [f"{key}.{argument}: {_EMPTY}" for argument, value in sorted(given.items()) if value == []]
     problems += [
@@ -148,7 +158,9 @@ def _unknown_name(name: str, names: list[str]) -> str:
         return f"{name!r} carries the prefix expect_; write {name.removeprefix('expect_')!r}."
     close = nearest_names(name.removeprefix("expect_"), names, most=3)
     hint = (
-        f"the closest are {', '.join(close)}" if close else "the names are those of Great Expectations without expect_"
+        f"the closest are {', '.join(close)}"
+        if close
+        else "the names are those of Great Expectations without expect_"
     )
     return f"{name!r} is not an expectation; {hint}. Correct the name."
 

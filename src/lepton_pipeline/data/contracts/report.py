@@ -81,8 +81,8 @@ def require_kept(result: ContractResult, reasons: Mapping[str, int], max_quarant
         max_quarantined: largest fraction of rows that may be quarantined.
 
     Raises:
-        ContractError: an expectation with `on_failure: stop` failed, one could not be evaluated, or too many rows are
-            quarantined. The message lists every reason.
+        ContractError: an expectation with `on_failure: stop` failed, one could not be evaluated, or too many
+            rows are quarantined. The message lists every reason.
     """
     problems, key = [], result.contract
     if result.stops:

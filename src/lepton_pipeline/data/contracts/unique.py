@@ -16,17 +16,20 @@ _SECOND_KEY = "lepton_pipeline."
 class UniqueKeys:
     """The keys of all rows, 24 bytes each, 16 where it is one number, and some three times that while they are sorted.
 
-    A single number has a hash of its own. Two other keys that differ are taken for the same with a probability of
-    about 2^-128.
+    A single number has a hash of its own. Two other keys that differ are taken for the same with a
+    probability of about 2^-128.
 
     Args:
         columns: that make the key.
-        arguments: of the expectation: `ignore_row_if` says for several columns which rows with missing values to skip.
+        arguments: of the expectation: `ignore_row_if` says for several columns which rows with missing values
+            to skip.
     """
 
     def __init__(self, columns: list[str], arguments: dict[str, Any]) -> None:
         self._columns = columns
-        self._skip = "any_value_is_missing" if len(columns) == 1 else str(arguments.get("ignore_row_if") or _DEFAULT)
+        self._skip = (
+            "any_value_is_missing" if len(columns) == 1 else str(arguments.get("ignore_row_if") or _DEFAULT)
+        )
         self._parts: list[tuple[npt.NDArray[Any], ...]] = []
         self.considered = 0
 

@@ -36,8 +36,8 @@ class Verdict:
         success: the check holds; False wherever it was not evaluated.
         evaluated: it was evaluated; otherwise `error` or `blocked` says why not.
         positions: rows that do not conform, counted from 0; empty for checks of the whole table or column.
-        unexpected: number of rows that do not conform; None for checks of the whole table or column. It may be above 0
-            beside `success` where the check declares `mostly`.
+        unexpected: number of rows that do not conform; None for checks of the whole table or column. It may
+            be above 0 beside `success` where the check declares `mostly`.
         observed: what the table showed instead, for checks of the whole table or column.
         error: Great Expectations' message where it failed to evaluate the check.
         blocked: the prerequisite that failed.
@@ -65,7 +65,8 @@ def evaluate_checks(table: pd.DataFrame, checks: list[Check], blocked: dict[int,
         blocked: checks not to evaluate: the reason by position in `checks`.
 
     Returns:
-        One verdict a check, in the same order. An exception inside Great Expectations becomes a verdict with `error`.
+        One verdict a check, in the same order. An exception inside Great Expectations becomes a verdict with
+        `error`.
 
     Raises:
         ConfigurationError: Great Expectations refuses the value of an argument, or a pattern takes too long.
@@ -75,11 +76,15 @@ def evaluate_checks(table: pd.DataFrame, checks: list[Check], blocked: dict[int,
         runnable = {position: each for position, each in enumerate(expectations) if position not in blocked}
         # Great Expectations was wrong about rows under an index that does not count from 0 (GX#12095).
         rows, patterns = table.reset_index(drop=True), [check for check in checks if _patterns(check)]
-        results = (_run_in_time(rows, runnable, patterns) if patterns else _run(rows, runnable)) if runnable else {}
+        results = (
+            (_run_in_time(rows, runnable, patterns) if patterns else _run(rows, runnable)) if runnable else {}
+        )
         return [
             Verdict(False, False, blocked=blocked[position], configuration=expectation.configuration)
             if position in blocked
-            else _verdict(checks[position], expectation, results.get(position, RuntimeError("no result was returned")))
+            else _verdict(
+                checks[position], expectation, results.get(position, RuntimeError("no result was returned"))
+            )
             for position, expectation in enumerate(expectations)
         ]
 
@@ -106,7 +111,8 @@ def great_expectations_context() -> Any:
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
     config = DataContextConfig(
-        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False), analytics_enabled=False
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        analytics_enabled=False,
     )
     context = gx.get_context(mode="ephemeral", project_config=config)
     # The setting is looked up as a dictionary: an object of GX's own class for it is ignored, and so is None.
@@ -138,7 +144,9 @@ def _expectation(position: int, check: Check, table: pd.DataFrame) -> Any:
     arguments = {name: value for name, value in check.arguments.items() if name != "notes"}
     columns = [table[name] for name in check.columns if name in table.columns]
     if any(pd.api.types.is_datetime64_any_dtype(column) for column in columns):
-        arguments |= {name: _at_midnight(arguments[name]) for name in ("min_value", "max_value") if name in arguments}
+        arguments |= {
+            name: _at_midnight(arguments[name]) for name in ("min_value", "max_value") if name in arguments
+        }
     description = f"{check.sentence} · on failure: {check.on_failure}"
     declared_notes = check.arguments.get("notes", [])
     notes = declared_notes if isinstance(declared_notes, list) else [declared_notes]

@@ -33,19 +33,21 @@ def read_dates(
     """Read a column of dates.
 
     Args:
-        column: texts, blank where missing, or whole numbers, to which the zeros are given back that a number loses.
+        column: texts, blank where missing, or whole numbers, to which the zeros are given back that a number
+            loses.
         layout: a format of strptime, or ISO8601.
-        or_iso: whether a value may also be an ISO 8601 date; not where the format has the day before the month.
-        zone: the clock to read times by, however their offsets are written; None for times without a zone; UNKNOWN to
-            keep the zone that all have.
+        or_iso: whether a value may also be an ISO 8601 date; not where the format has the day before the
+            month.
+        zone: the clock to read times by, however their offsets are written; None for times without a zone;
+            UNKNOWN to keep the zone that all have.
         latest_year: what two digits may mean at most, where the format has such years.
 
     Returns:
         datetime64[us], indexed as `column`.
 
     Raises:
-        ValueError: a value is no such date, or has no zone where others do, or the format cannot be used; with
-            examples and what to do.
+        ValueError: a value is no such date, or has no zone where others do, or the format cannot be used;
+            with examples and what to do.
     """
     # Every distinct value is looked at once: columns of a large table repeat theirs.
     codes, distinct = pd.factorize(column)
@@ -76,7 +78,8 @@ def offsets_of(texts: pd.Series, layout: str) -> pd.Series:
 
     Args:
         texts: times, none missing.
-        layout: their format; times of a format with names of zones are all taken as UTC, which knows what CET means.
+        layout: their format; times of a format with names of zones are all taken as UTC, which knows what CET
+            means.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -105,7 +108,9 @@ def _offset_of(layout: str) -> str:
     """A pattern of times in this format that holds their offset."""
     parts = re.split("(%.)", layout)
     others = {"%%": "%", "%z": r"([Zz]|[+-]\d{2}:?\d{2})"}
-    return f"^{''.join(others.get(part, '.+?' if part.startswith('%') else re.escape(part)) for part in parts)}$"
+    return (
+        f"^{''.join(others.get(part, '.+?' if part.startswith('%') else re.escape(part)) for part in parts)}$"
+    )
 
 
 def are_of_zone(texts: pd.Series, offsets: pd.Series, layout: str, zone: str) -> bool:
@@ -159,7 +164,9 @@ def on_clock(dates: pd.Series, zone: str | None) -> pd.Series:
     if zone == UNKNOWN or (zone is None and not zoned):
         return dates
     if zone is None:
-        raise ValueError(f"they have a time zone ({dates.dt.tz}), but the training rows had none; write them alike")
+        raise ValueError(
+            f"they have a time zone ({dates.dt.tz}), but the training rows had none; write them alike"
+        )
     if not zoned:
         raise ValueError(f"they have no time zone, but the training rows are in {zone}; add their offset")
     return in_zone(dates, zone)
@@ -206,7 +213,9 @@ def _require_alike(texts: pd.Series, layout: str, zone: str | None) -> None:
 
 def _parsed(texts: pd.Series, layout: str, zone: str | None) -> pd.Series:
     try:
-        dates = pd.to_datetime(texts, format=layout, errors="coerce", utc=zone not in (None, UNKNOWN)).dt.as_unit("us")
+        dates = pd.to_datetime(
+            texts, format=layout, errors="coerce", utc=zone not in (None, UNKNOWN)
+        ).dt.as_unit("us")
     except ValueError as error:
         if layout == ISO or _directives(layout) & _ZONES:
             raise ValueError("they have several time zones; declare ingestion.zone") from error
@@ -216,7 +225,9 @@ def _parsed(texts: pd.Series, layout: str, zone: str | None) -> pd.Series:
     return dates if zone in (None, UNKNOWN) else in_zone(dates, str(zone))
 
 
-def _with_iso(dates: pd.Series, wrong: pd.Series, layout: str, zone: str | None) -> tuple[pd.Series, pd.Series]:
+def _with_iso(
+    dates: pd.Series, wrong: pd.Series, layout: str, zone: str | None
+) -> tuple[pd.Series, pd.Series]:
     """Fill in what is written in ISO 8601; the dates, and the texts that are still none."""
     zoned = bool(_directives(layout) & _ZONES) if zone == UNKNOWN else zone is not None
     written = _parsed(wrong, ISO, zone)
@@ -230,7 +241,9 @@ def _with_iso(dates: pd.Series, wrong: pd.Series, layout: str, zone: str | None)
 
 def _digits(whole: pd.Series, width: int) -> pd.Series:
     fits = (whole % 1 == 0) & (whole.abs() < 2**53)
-    return whole.astype("str").mask(fits, whole.where(fits, 0).astype(np.int64).astype("str").str.zfill(width))
+    return whole.astype("str").mask(
+        fits, whole.where(fits, 0).astype(np.int64).astype("str").str.zfill(width)
+    )
 
 
 def _width(layout: str) -> int:

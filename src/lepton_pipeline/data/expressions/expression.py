@@ -1,7 +1,8 @@
 """The expression language of `features.derive` and `dataset.positive_when`.
 
-Columns are written as they are called, or in backticks where the name is no identifier. What may stand in an expression
-is a short list; everything else is refused before there is data. Nothing is ever handed to Python's `eval`.
+Columns are written as they are called, or in backticks where the name is no identifier. What may stand in an
+expression is a short list; everything else is refused before there is data. Nothing is ever handed to
+Python's `eval`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ import pandas as pd
 from lepton_pipeline.data.expressions.functions import FUNCTIONS
 from lepton_pipeline.data.expressions.operators import arithmetic, combined, compared, negative, opposite
 from lepton_pipeline.data.expressions.syntax import ARITHMETIC, COMPARISONS, RefusedError, parse
-from lepton_pipeline.data.expressions.values import EvaluationError, Value, constant, from_column, is_missing, to_column
+from lepton_pipeline.data.expressions.values import (
+    EvaluationError,
+    Value,
+    constant,
+    from_column,
+    is_missing,
+    to_column,
+)
 from lepton_pipeline.errors import ConfigurationError, DataError, closest
 
 __all__ = ["FUNCTIONS", "Expression", "parse_expression"]
@@ -47,12 +55,13 @@ class Expression:
             table: any number of rows with `columns`; it is not changed.
 
         Returns:
-            int64 or float64 (missing is NaN, never infinity), bool, str or datetime64, indexed as `table`. Conditions
-            on missing values are neither true nor false: `and`, `or` and `not` treat them as unknown, and what is
-            unknown in the end is False.
+            int64 or float64 (missing is NaN, never infinity), bool, str or datetime64, indexed as `table`.
+            Conditions on missing values are neither true nor false: `and`, `or` and `not` treat them as
+            unknown, and what is unknown in the end is False.
 
         Raises:
-            DataError: a column is absent, or values are of a kind that an operator or a function does not take.
+            DataError: a column is absent, or values are of a kind that an operator or a function does not
+                take.
         """
         try:
             return to_column(self._value(table), table.index)
@@ -97,8 +106,8 @@ def parse_expression(text: str, key: str) -> Expression:
         key: where it is declared, for messages.
 
     Raises:
-        ConfigurationError: it is no expression, too long, or uses what is not allowed; the message names the key, the
-            expression and the problem.
+        ConfigurationError: it is no expression, too long, or uses what is not allowed; the message names the
+            key, the expression and the problem.
     """
     try:
         tree, columns = parse(text)
@@ -120,10 +129,14 @@ class _Evaluation:
         try:
             return self._value(node)
         except EvaluationError as error:
-            read = [part.id for part in ast.walk(node) if isinstance(part, ast.Name) and part.id in self.table]
+            read = [
+                part.id for part in ast.walk(node) if isinstance(part, ast.Name) and part.id in self.table
+            ]
             kinds = [f"column {name!r} holds {_described(self.table[name])}" for name in dict.fromkeys(read)]
             key, text = self.expression.key, self.expression.text
-            raise DataError(f"{key}: {text!r} cannot be computed: {'; '.join([str(error), *kinds])}.") from error
+            raise DataError(
+                f"{key}: {text!r} cannot be computed: {'; '.join([str(error), *kinds])}."
+            ) from error
 
     def _value(self, node: ast.expr) -> Value:
         match node:
@@ -138,7 +151,9 @@ class _Evaluation:
             case ast.BinOp():
                 return arithmetic(ARITHMETIC[type(node.op)], self.value(node.left), self.value(node.right))
             case ast.BoolOp(op=word, values=parts):
-                return combined("and" if isinstance(word, ast.And) else "or", [self.value(part) for part in parts])
+                return combined(
+                    "and" if isinstance(word, ast.And) else "or", [self.value(part) for part in parts]
+                )
             case ast.Compare():
                 return self._comparison(node)
             case ast.Call(func=ast.Name(id=name)):

@@ -67,7 +67,9 @@ class Function:
         Raises:
             EvaluationError: an argument is of another kind, or cannot be converted.
         """
-        return self.compute(*(_argument(value, self.parameter(position)) for position, value in enumerate(arguments)))
+        return self.compute(
+            *(_argument(value, self.parameter(position)) for position, value in enumerate(arguments))
+        )
 
 
 def _argument(value: Value, wanted: Parameter) -> Value:
@@ -206,16 +208,24 @@ FUNCTIONS: dict[str, Function] = {
         lambda x: Value("condition", np.where(is_missing(x), TRUE, FALSE).astype(np.int8)),
     ),
     "fill": Function("fill(x, value)", "x, or the value where x is missing", ("any", "any"), _fill),
-    "count": Function("count(c1, c2, ...)", "how many conditions are true", ("condition",), _count, repeats=True),
-    "ratio": Function("ratio(a, b)", "a / b; missing where b is 0", ("any", "any"), lambda a, b: arithmetic("/", a, b)),
+    "count": Function(
+        "count(c1, c2, ...)", "how many conditions are true", ("condition",), _count, repeats=True
+    ),
+    "ratio": Function(
+        "ratio(a, b)", "a / b; missing where b is 0", ("any", "any"), lambda a, b: arithmetic("/", a, b)
+    ),
     "year": Function("year(date)", "year of a date", ("date",), _part(lambda dates: dates.dt.year)),
-    "month": Function("month(date)", "month of a date, 1 to 12", ("date",), _part(lambda dates: dates.dt.month)),
+    "month": Function(
+        "month(date)", "month of a date, 1 to 12", ("date",), _part(lambda dates: dates.dt.month)
+    ),
     "day": Function("day(date)", "day of the month, 1 to 31", ("date",), _part(lambda dates: dates.dt.day)),
     "weekday": Function(
         "weekday(date)", "day of the week, 0 = Monday", ("date",), _part(lambda dates: dates.dt.day_of_week)
     ),
     "hour": Function("hour(date)", "hour of the day, 0 to 23", ("date",), _part(lambda dates: dates.dt.hour)),
-    "minute": Function("minute(date)", "minute of the hour, 0 to 59", ("date",), _part(lambda dates: dates.dt.minute)),
+    "minute": Function(
+        "minute(date)", "minute of the hour, 0 to 59", ("date",), _part(lambda dates: dates.dt.minute)
+    ),
     "day_of_year": Function(
         "day_of_year(date)", "day of the year, 1 to 366", ("date",), _part(lambda dates: dates.dt.day_of_year)
     ),
@@ -226,12 +236,19 @@ FUNCTIONS: dict[str, Function] = {
         _date,
     ),
     "days_between": Function(
-        "days_between(later, earlier)", "days from one date to another, with fractions", ("date", "date"), _days_between
+        "days_between(later, earlier)",
+        "days from one date to another, with fractions",
+        ("date", "date"),
+        _days_between,
     ),
     "hours": Function("hours(n)", "duration of n hours, to add to dates", ("number",), _spread(_HOUR)),
     "days": Function("days(n)", "duration of n days, to add to dates", ("number",), _spread(_DAY)),
-    "lower": Function("lower(text)", "text in small letters", ("text",), _on_texts(lambda texts: texts.str.lower())),
-    "length": Function("length(text)", "number of characters", ("text",), _on_texts(lambda texts: texts.str.len())),
+    "lower": Function(
+        "lower(text)", "text in small letters", ("text",), _on_texts(lambda texts: texts.str.lower())
+    ),
+    "length": Function(
+        "length(text)", "number of characters", ("text",), _on_texts(lambda texts: texts.str.len())
+    ),
     "contains": Function(
         "contains(text, part)",
         "whether the part is in the text, letter by letter",

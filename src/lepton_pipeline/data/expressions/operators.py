@@ -53,7 +53,8 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 def arithmetic(symbol: str, left: Value, right: Value) -> Value:
     """Combine two values with + - * / // % or **.
 
-    What is missing on a side, divided by zero, not real or beyond the range of floats is missing in the result.
+    What is missing on a side, divided by zero, not real or beyond the range of floats is missing in the
+    result.
 
     Raises:
         EvaluationError: the operator does not take values of these kinds.
@@ -140,7 +141,9 @@ def _joined(first: Value, second: Value) -> Any:
             f"a text would have {longest:,} characters, of at most {_LONGEST_TEXT:,}; join fewer, or a slice() of them"
         )
     if every > _MOST_TEXT:
-        raise EvaluationError(f"the texts would take {every >> 20:,} MiB, of at most {_MOST_TEXT >> 20:,}; join fewer")
+        raise EvaluationError(
+            f"the texts would take {every >> 20:,} MiB, of at most {_MOST_TEXT >> 20:,}; join fewer"
+        )
     return operator.add(*_texts(first, second))
 
 

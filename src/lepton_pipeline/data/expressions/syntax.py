@@ -61,8 +61,8 @@ def parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
     """Parse and check an expression.
 
     Returns:
-        Its tree, in which every name is that of a column or of a function that is called; and the columns, in the order
-        of their first use.
+        Its tree, in which every name is that of a column or of a function that is called; and the columns, in
+        the order of their first use.
 
     Raises:
         RefusedError: it is no expression, too long, or uses what is not allowed.
@@ -70,7 +70,9 @@ def parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
     if not text.strip():
         raise RefusedError("it is empty; write one such as amount / income")
     if len(text) > MAX_LENGTH:
-        raise RefusedError(f"it has {len(text):,} characters, more than {MAX_LENGTH:,}; split it into several columns")
+        raise RefusedError(
+            f"it has {len(text):,} characters, more than {MAX_LENGTH:,}; split it into several columns"
+        )
     source, quoted = _without_backticks(text)
     try:
         # What Python finds odd, such as '\d' in a text, is no concern of who runs a pipeline.
@@ -82,7 +84,9 @@ def parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
             f"{error.msg}; write a column whose name is no identifier in backticks, such as `Torque [Nm]`"
         ) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise RefusedError(f"it cannot be read ({error or 'nested too deeply'}); write a simpler one") from error
+        raise RefusedError(
+            f"it cannot be read ({error or 'nested too deeply'}); write a simpler one"
+        ) from error
     _check_depth(tree)
     names = _Names(quoted)
     tree = names.visit(tree)
@@ -101,7 +105,9 @@ def _without_backticks(text: str) -> tuple[str, dict[str, str]]:
         part = token.group()
         if part.startswith("`"):
             if not token.group(1):
-                raise RefusedError("a backtick has no partner, or nothing between; write `name of the column`")
+                raise RefusedError(
+                    "a backtick has no partner, or nothing between; write `name of the column`"
+                )
             part = f"{prefix}{len(quoted)}"
             quoted[part] = token.group(1)
             # A name directly beside another one must not become part of it.
@@ -185,7 +191,9 @@ def _check_constant(node: ast.Constant) -> None:
 
 def _check_comparison(node: ast.Compare) -> None:
     _check(node.left)
-    if any(isinstance(side, ast.Constant) and side.value != side.value for side in [node.left, *node.comparators]):
+    if any(
+        isinstance(side, ast.Constant) and side.value != side.value for side in [node.left, *node.comparators]
+    ):
         raise RefusedError("no value is equal to missing; write is_missing(x)")
     for operation, other in zip(node.ops, node.comparators, strict=True):
         if type(operation) not in COMPARISONS:
@@ -194,7 +202,11 @@ def _check_comparison(node: ast.Compare) -> None:
             raise RefusedError("nothing can be compared with a list; join two conditions with and")
         if not isinstance(operation, (ast.In, ast.NotIn)):
             _check(other)
-        elif not isinstance(other, (ast.List, ast.Tuple)) or not other.elts or not all(map(_is_constant, other.elts)):
+        elif (
+            not isinstance(other, (ast.List, ast.Tuple))
+            or not other.elts
+            or not all(map(_is_constant, other.elts))
+        ):
             raise RefusedError("after in stands a list of constants, such as ['a', 'b']")
         else:
             _check_all(other.elts)
@@ -213,7 +225,9 @@ def _check_call(name: str, arguments: Sequence[ast.expr]) -> None:
         value = ast.literal_eval(argument) if _is_constant(argument) else None
         text, whole = isinstance(value, str), type(value) is int and abs(value) <= MAX_LENGTH
         if (wanted == "text constant" and not text) or (wanted == "whole constant" and not whole):
-            example = "a text in quotes" if wanted == "text constant" else f"a whole number up to {MAX_LENGTH:,}"
+            example = (
+                "a text in quotes" if wanted == "text constant" else f"a whole number up to {MAX_LENGTH:,}"
+            )
             raise RefusedError(f"argument {position + 1} of {function.signature} must be {example}")
 
 

@@ -32,8 +32,8 @@ class Value:
 
     Args:
         kind: what the array holds; "missing" where a column has no value at all, and so may be of any kind.
-        array: [rows] or [1]. number: int64, or float64 with NaN as missing and no infinity; text: pandas' str;
-            condition: int8 of FALSE, UNKNOWN and TRUE; date: datetime64[us], UTC where there is a zone;
+        array: [rows] or [1]. number: int64, or float64 with NaN as missing and no infinity; text: pandas'
+            str; condition: int8 of FALSE, UNKNOWN and TRUE; date: datetime64[us], UTC where there is a zone;
             duration: timedelta64[us]; missing: one NaN.
         zone: time zone of dates, None for dates without one.
         constant: whether it is written in the expression.
@@ -87,7 +87,9 @@ def from_column(column: pd.Series) -> Value:
         return Value("number", column.to_numpy(np.int64))
     if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
         return number(column.to_numpy(np.float64, na_value=np.nan))
-    raise EvaluationError(f"values of type {dtype} cannot be used; hand in numbers, texts, dates or True and False")
+    raise EvaluationError(
+        f"values of type {dtype} cannot be used; hand in numbers, texts, dates or True and False"
+    )
 
 
 def to_column(value: Value, index: pd.Index) -> pd.Series:
@@ -97,10 +99,14 @@ def to_column(value: Value, index: pd.Index) -> pd.Series:
         EvaluationError: the value is a duration, which is none of these.
     """
     if value.kind == "duration":
-        raise EvaluationError("the result is a duration; divide it by one, such as / hours(1), or use days_between")
+        raise EvaluationError(
+            "the result is a duration; divide it by one, such as / hours(1), or use days_between"
+        )
     if value.kind == "text":
         texts = value.array.copy()
-        return pd.Series(texts if len(texts) == len(index) else texts.take(np.zeros(len(index), np.intp)), index=index)
+        return pd.Series(
+            texts if len(texts) == len(index) else texts.take(np.zeros(len(index), np.intp)), index=index
+        )
     array = value.array == TRUE if value.kind == "condition" else value.array
     column = pd.Series(np.broadcast_to(array, len(index)), index=index, copy=True)
     return column if value.zone is None else column.dt.tz_localize("UTC").dt.tz_convert(value.zone)
@@ -133,8 +139,8 @@ def is_missing(value: Value) -> Truths:
 def as_kind(value: Value, kind: Kind, zone: tzinfo | None = None) -> Value:
     """The value as one of another kind, where it can be taken for that.
 
-    Conditions count as 0 and 1, a text that is written in the expression as an ISO 8601 date in `zone`, and what is
-    missing in every row as anything.
+    Conditions count as 0 and 1, a text that is written in the expression as an ISO 8601 date in `zone`, and
+    what is missing in every row as anything.
 
     Raises:
         EvaluationError: it cannot be taken for that.
@@ -146,7 +152,9 @@ def as_kind(value: Value, kind: Kind, zone: tzinfo | None = None) -> Value:
     if value.kind == "condition" and kind == "number":
         numbers = (value.array == TRUE).astype(np.int64)
         unknown = value.array == UNKNOWN
-        return Value(kind, np.where(unknown, np.nan, numbers) if unknown.any() else numbers, constant=value.constant)
+        return Value(
+            kind, np.where(unknown, np.nan, numbers) if unknown.any() else numbers, constant=value.constant
+        )
     if value.kind == "text" and kind == "date" and value.constant:
         return _date_constant(value.array[0], zone)
     hint = "; compare it, such as x > 0" if kind == "condition" else ""
@@ -220,7 +228,9 @@ def _date_constant(text: str, zone: tzinfo | None) -> Value:
         if zone is not None and moment.tzinfo is None:
             moment = moment.tz_localize(zone)
     except ValueError as error:
-        raise EvaluationError(f"{text!r} is compared with dates but is none; write it as '2024-01-31'") from error
+        raise EvaluationError(
+            f"{text!r} is compared with dates but is none; write it as '2024-01-31'"
+        ) from error
     aware = moment.tzinfo is not None
     naive = moment.tz_convert(None) if aware else moment
     return Value("date", np.array([naive.to_datetime64()], "datetime64[us]"), moment.tzinfo, constant=True)

@@ -56,10 +56,11 @@ def boost(
     """Fit HistGradientBoosting, for as many trees as given or until the log loss of the stop rows has long not fallen.
 
     Args:
-        features: encoded training rows, float32 numbers and int32 codes; codes beyond what it takes count as unseen.
+        features: encoded training rows, float32 numbers and int32 codes; codes beyond what it takes count as
+            unseen.
         labels: 0 or 1, both of them there, [rows].
-        training: CPU threads and class weights; "balanced" gives both classes the same total weight, in the stop rows
-            by the same factors.
+        training: CPU threads and class weights; "balanced" gives both classes the same total weight, in the
+            stop rows by the same factors.
         stop: features and labels of the rows that stop it; needed where `trees` is not given.
         trees: how many trees are fitted; the stop rows are then not looked at.
         learning_rate: None takes it by the number of rows.
@@ -105,7 +106,9 @@ def _smallest_leaf(rows: int) -> int:
     return max(5, min(30, rows // 80))
 
 
-def boost_by_plan(encoded: pd.DataFrame, labels: Labels, plan: Plan, training: Training) -> tuple[Trees, Floats]:
+def boost_by_plan(
+    encoded: pd.DataFrame, labels: Labels, plan: Plan, training: Training
+) -> tuple[Trees, Floats]:
     """Fit one model a fold, and once more on everything where the plan says so.
 
     Args:
@@ -115,8 +118,8 @@ def boost_by_plan(encoded: pd.DataFrame, labels: Labels, plan: Plan, training: T
         training: seed, CPU threads and class weights.
 
     Returns:
-        The mean of the models' logits, or the model fitted on everything; and the logits of the held-out rows by models
-        that have not learnt from them, float64 [rows], NaN elsewhere.
+        The mean of the models' logits, or the model fitted on everything; and the logits of the held-out rows
+        by models that have not learnt from them, float64 [rows], NaN elsewhere.
     """
     # By name: the order in which columns come changes nothing then.
     encoded = encoded[sorted(encoded.columns)]

@@ -22,8 +22,8 @@ MOST_CODES = 255
 MOST_LEAVES = 64
 # Numbers taken out of a frame at once, and bytes of a step of the lookup: those stay in a core's cache.
 CELLS, STEP_BYTES = 1 << 20, 1 << 22
-# Trees whose leaves share one row of the lookup. Many columns want few: most columns are then absent from a block.
-# To find a row costs as much as to read this many of its words.
+# Trees whose leaves share one row of the lookup. Many columns want few: most columns are then absent from a
+# block. To find a row costs as much as to read this many of its words.
 BLOCKS, WORDS_OF_A_READ = (16, 32, 64, 128, 256), 64
 
 Array = npt.NDArray[Any]
@@ -34,8 +34,8 @@ Floats = npt.NDArray[np.float64]
 class Trees:
     """A sum of binary trees over encoded rows, which gives a logit.
 
-    The leaves of a tree are numbered from left to right, so a split is described by what it tests and by the leaves on
-    its left side. A row that fails a number's test (`<=`) or a code's goes right.
+    The leaves of a tree are numbered from left to right, so a split is described by what it tests and by the
+    leaves on its left side. A row that fails a number's test (`<=`) or a code's goes right.
 
     Attributes:
         columns: the encoded columns, in the order of `column`.
@@ -70,8 +70,8 @@ class Trees:
         """Mean of the logits of fitted binary models.
 
         Args:
-            models: each with the number of its trees that count; fitted on the same columns of float32 numbers and
-                integer codes, where codes beyond what it takes were `folded`.
+            models: each with the number of its trees that count; fitted on the same columns of float32
+                numbers and integer codes, where codes beyond what it takes were `folded`.
         """
         parts, before = [], np.zeros(2, dtype=np.int32)
         for model, count in models:
@@ -105,12 +105,20 @@ class Trees:
 
     def arrays(self) -> dict[str, Array]:
         """Everything but the columns, as arrays of plain numbers."""
-        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self) if field.name != "columns"}
+        return {
+            field.name: np.asarray(getattr(self, field.name))
+            for field in fields(self)
+            if field.name != "columns"
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], columns: Sequence[str]) -> Trees:
         """Restore what `arrays` gave; the logits have the same bits."""
-        named = {field.name: arrays[field.name] for field in fields(cls) if field.name not in ("columns", "baseline")}
+        named = {
+            field.name: arrays[field.name]
+            for field in fields(cls)
+            if field.name not in ("columns", "baseline")
+        }
         return cls(list(columns), float(arrays["baseline"]), **named)
 
     @cached_property
@@ -181,10 +189,11 @@ def _rounded_down(numbers: Floats) -> npt.NDArray[np.float32]:
 class _Lookup:
     """Trees arranged so that a row's leaves are found by a few table rows a block of trees, and no walk.
 
-    After C. Lucchese et al., "QuickScorer: a fast algorithm to rank documents with additive ensembles of regression
-    trees", SIGIR 2015: every split that sends a row right rules out the leaves on its left; of the leaves that no split
-    of the tree rules out, the row is in the leftmost. Here the splits of one column in a block of trees are merged: the
-    interval between thresholds that a number lies in, or a code, gives the leaves left over in all trees of the block.
+    After C. Lucchese et al., "QuickScorer: a fast algorithm to rank documents with additive ensembles of
+    regression trees", SIGIR 2015: every split that sends a row right rules out the leaves on its left; of the
+    leaves that no split of the tree rules out, the row is in the leftmost. Here the splits of one column in a
+    block of trees are merged: the interval between thresholds that a number lies in, or a code, gives the
+    leaves left over in all trees of the block.
     """
 
     def __init__(self, trees: Trees, block: int | None = None) -> None:
@@ -215,7 +224,9 @@ class _Lookup:
 
     def _sums(self, bins: Array) -> Floats:
         rows = self.position.take(bins[:, self.slots] + self.first_position)
-        left = np.bitwise_and.reduce(self.table.take(rows.swapaxes(0, 1), axis=0), axis=0).reshape(len(bins), -1)
+        left = np.bitwise_and.reduce(self.table.take(rows.swapaxes(0, 1), axis=0), axis=0).reshape(
+            len(bins), -1
+        )
         leaf = np.bitwise_count(~left & (left - self.word.type(1)))
         sums: Floats = self.values.take(leaf + self.first_value).sum(axis=1)
         return sums
@@ -247,7 +258,9 @@ class _Lookup:
         self.table = np.ascontiguousarray(np.concatenate(table))
         longest = max((len(places) for places in slots), default=0)
         # The last column of the bins is 0, whose position is row 0 of the table.
-        self.slots = np.array([places + [len(self.used)] * (longest - len(places)) for places in slots], dtype=np.intp)
+        self.slots = np.array(
+            [places + [len(self.used)] * (longest - len(places)) for places in slots], dtype=np.intp
+        )
         self.slots = self.slots.reshape(blocks, longest).T
         self.first_position = np.arange(blocks) * self.position.shape[1]
 
@@ -258,7 +271,8 @@ class _Bins:
 
     Attributes:
         column: its place among the columns.
-        thresholds: of splits of numbers, ascending, with infinity at the end; the bin after it is for a missing number.
+        thresholds: of splits of numbers, ascending, with infinity at the end; the bin after it is for a
+            missing number.
         codes: how many codes splits tell apart, the highest of which stands for all above it; 0 for numbers.
     """
 

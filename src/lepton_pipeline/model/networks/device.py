@@ -31,7 +31,9 @@ def choose_device(name: Literal["auto", "cpu", "cuda"]) -> str:
     return name
 
 
-def choose_precision(name: Literal["auto", "fp32", "tf32", "bf16"], device: str) -> Literal["fp32", "tf32", "bf16"]:
+def choose_precision(
+    name: Literal["auto", "fp32", "tf32", "bf16"], device: str
+) -> Literal["fp32", "tf32", "bf16"]:
     """Resolve the declared precision of matrix products: a CPU takes fp32, a card bf16 where it has it.
 
     Raises:
@@ -87,7 +89,8 @@ def reproducible(seed: int, threads: int, device: str, precision: str = "fp32") 
     cards = list(range(torch.cuda.device_count())) if device == "cuda" else []
     with torch.random.fork_rng(devices=cards), cpu_threads(threads):
         try:
-            # cuBLAS repeats its sums only with a workspace of fixed size (cuBLAS manual, "Results reproducibility").
+            # cuBLAS repeats its sums only with a workspace of fixed size (cuBLAS manual, "Results
+            # reproducibility").
             os.environ[CUBLAS] = workspace or ":4096:8"
             torch.use_deterministic_algorithms(True)
             # Memory that is asked for unfilled is always written before it is read here.

@@ -13,7 +13,8 @@ class Epoch:
         network: counted from 1.
         number: of the pass, counted from 1.
         train_loss: mean log loss of the members over the rows as they were passed, dropout on.
-        validation_log_loss: log loss of the network on its held-out rows after the pass; NaN where it has none.
+        validation_log_loss: log loss of the network on its held-out rows after the pass; NaN where it has
+            none.
         validation_auc: area under the ROC curve of those rows; NaN where they hold one class.
         best: whether no earlier epoch of the network had a validation log loss as low.
     """

@@ -71,8 +71,8 @@ class TorchClassifier:
             on_epoch: called after every epoch of every network.
 
         Returns:
-            Probability of the positive class for each row, float64 [n], by networks that have not learnt from the row;
-            NaN for rows that are held out nowhere.
+            Probability of the positive class for each row, float64 [n], by networks that have not learnt from
+            the row; NaN for rows that are held out nowhere.
 
         Raises:
             LeptonError: training diverged.
@@ -104,7 +104,9 @@ class TorchClassifier:
         if plan.refit:
             longer = resolved.model_copy(update={"epochs": median_high(best)})
             everything = Fold(plan.everything, np.empty(0, dtype=np.int64))
-            self._keep(fit_networks(self.shape, longer, rows, [everything] * len(folds), on_epoch)[0], len(folds))
+            self._keep(
+                fit_networks(self.shape, longer, rows, [everything] * len(folds), on_epoch)[0], len(folds)
+            )
         self.history = pd.DataFrame(
             [(e.network, e.number, e.train_loss, e.validation_log_loss, e.validation_auc) for e in epochs],
             columns=HISTORY,
@@ -125,8 +127,8 @@ class TorchClassifier:
     ) -> npt.NDArray[np.float64]:
         """Estimate the probability of both classes, float64 [n, 2].
 
-        On a CPU by default, wherever the model was trained: there a row gets the same bits alone, among other rows,
-        and after `save` and `load`.
+        On a CPU by default, wherever the model was trained: there a row gets the same bits alone, among other
+        rows, and after `save` and `load`.
 
         Args:
             features: encoded rows with the columns of training, in any order.
@@ -173,7 +175,8 @@ class TorchClassifier:
         """Read what `save` wrote; nothing is unpickled.
 
         Raises:
-            DataError: the files were written by a later version, or the weights are not those that were saved.
+            DataError: the files were written by a later version, or the weights are not those that were
+                saved.
         """
         from safetensors.numpy import load_file
 
@@ -266,7 +269,9 @@ class TorchClassifier:
         shape = self._fitted()
         chosen = slice(None) if index is None else slice(index, index + 1)
         with torch.random.fork_rng(devices=[]):
-            network = find_architecture(self.training.model)(shape, self.trained["networks"] if index is None else 1)
+            network = find_architecture(self.training.model)(
+                shape, self.trained["networks"] if index is None else 1
+            )
         own = dict(network.named_parameters())
         network.load_state_dict(
             {
@@ -294,7 +299,8 @@ class TorchClassifier:
                 f"the columns are not those of training: missing {missing}, unknown {unknown}; "
                 "encode the rows with the encoder that was fitted with this model."
             )
-        # One row after the other in memory, whatever the frame's layout: BLAS would take another kernel otherwise.
+        # One row after the other in memory, whatever the frame's layout: BLAS would take another kernel
+        # otherwise.
         numeric = np.array(features[self.numeric], dtype=np.float32, order="C")
         codes = np.array(features[self.categorical], dtype=np.int32, order="C")
         levels = np.array(self._fitted().category_levels, dtype=np.int32)

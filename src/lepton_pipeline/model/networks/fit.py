@@ -44,9 +44,10 @@ def fit(
 ) -> list[Epoch]:
     """Fit networks in place, side by side, and leave each with the weights of its best epoch.
 
-    AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) on the members' mean log loss;
-    each network stops on the log loss of its own held-out rows, measured on the mean of its members' probabilities. The
-    host waits for the device once an epoch. Where a CUDA card has no memory for a step, the batch is halved.
+    AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) on the members' mean log
+    loss; each network stops on the log loss of its own held-out rows, measured on the mean of its members'
+    probabilities. The host waits for the device once an epoch. Where a CUDA card has no memory for a step,
+    the batch is halved.
 
     Args:
         network: on the device of the rows; networks side by side as there are `parts`.

@@ -15,9 +15,9 @@ from lepton_pipeline.model.networks.shape import Shape
 class Members(Network):
     """Members that differ in how they scale their inputs and in their output layer, and share everything between.
 
-    "TabM-mini" of Gorishniy, Kotelnikov and Babenko, "TabM: Advancing tabular deep learning with parameter-efficient
-    ensembling", ICLR 2025. Members disagree as separate networks do and cost less; the mean of their probabilities is
-    better than any of them.
+    "TabM-mini" of Gorishniy, Kotelnikov and Babenko, "TabM: Advancing tabular deep learning with
+    parameter-efficient ensembling", ICLR 2025. Members disagree as separate networks do and cost less; the
+    mean of their probabilities is better than any of them.
 
     Args:
         shape: of each network.
@@ -30,8 +30,11 @@ class Members(Network):
         inputs, members, width = columns * shape.embedding, shape.members, shape.width
         self.numbers = PiecewiseLinear(shape.numeric, shape.bins, shape.embedding, networks)
         self.categories = CategoryTable(shape.category_levels, shape.embedding, networks)
-        # One scale a column, not one an input: a member sees the whole of a value, louder, softer or mirrored.
-        scales = torch.randn(networks, columns, members) if members > 1 else torch.ones(networks, columns, members)
+        # One scale a column, not one an input: a member sees the whole of a value, louder, softer or
+        # mirrored.
+        scales = (
+            torch.randn(networks, columns, members) if members > 1 else torch.ones(networks, columns, members)
+        )
         self.scales = nn.Parameter(scales.repeat_interleave(shape.embedding, dim=1))
         self.first_weight, self.first_bias = linear(networks, inputs, width)
         hidden = [linear(networks, width, width) for _ in range(shape.layers - 1)]
@@ -68,8 +71,9 @@ class Members(Network):
 class PiecewiseLinear(nn.Module):
     """Embed a number as a line plus a piecewise-linear function of it, with quantiles of training rows as knots.
 
-    Gorishniy, Rubachev and Babenko, "On embeddings for numerical features in tabular deep learning", NeurIPS 2022; the
-    line beside it and the start at zero are those of the TabM paper, "version B" of `rtdl_num_embeddings`.
+    Gorishniy, Rubachev and Babenko, "On embeddings for numerical features in tabular deep learning", NeurIPS
+    2022; the line beside it and the start at zero are those of the TabM paper, "version B" of
+    `rtdl_num_embeddings`.
 
     Args:
         columns: numeric inputs.

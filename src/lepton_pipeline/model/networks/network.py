@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from lepton_pipeline.features.column_encoders import FIRST_CATEGORY
 from lepton_pipeline.model.networks.shape import Shape
 
-# Rows of a forward pass outside training, always: BLAS picks its kernel, and so the order of sums, by the shape.
-# Small, as a request of one row pays for a whole block.
+# Rows of a forward pass outside training, always: BLAS picks its kernel, and so the order of sums, by the
+# shape. Small, as a request of one row pays for a whole block.
 BLOCK = 64
 # On a card, blocks are as large as this many numbers in the widest layer, for each network.
 _NUMBERS_ON_A_CARD = 2**26
@@ -21,7 +21,8 @@ _NUMBERS_ON_A_CARD = 2**26
 class Network(nn.Module, ABC):
     """Several networks of one shape over numbers and category codes, none of which sees another.
 
-    Every parameter has the networks as its first dimension, so a batch passes all of them in one product each layer.
+    Every parameter has the networks as its first dimension, so a batch passes all of them in one product each
+    layer.
 
     Args:
         shape: of each network.
@@ -74,11 +75,14 @@ class CategoryTable(nn.Module):
         self.starts: Tensor
         self.first_rows: Tensor
         self.register_buffer("starts", starts[:-1], persistent=False)
-        self.register_buffer("first_rows", torch.arange(networks)[:, None, None] * self.rows, persistent=False)
+        self.register_buffer(
+            "first_rows", torch.arange(networks)[:, None, None] * self.rows, persistent=False
+        )
         self.weight = nn.Parameter(torch.empty(networks, self.rows, size))
         nn.init.normal_(self.weight, std=size**-0.5)
         with torch.no_grad():
-            # Training may hold no missing or unseen value: they start, and then stay, at the middle of the categories.
+            # Training may hold no missing or unseen value: they start, and then stay, at the middle of the
+            # categories.
             for start in starts[:-1].tolist():
                 self.weight[:, start : start + FIRST_CATEGORY] = 0
 
@@ -100,8 +104,8 @@ def linear(networks: int, inputs: int, outputs: int) -> tuple[nn.Parameter, nn.P
 def shared_dropout(units: Tensor, dropout: float, training: bool) -> Tensor:
     """Drop the same units [networks, n, members, width] in all members: to draw for each takes a quarter of a step.
 
-    Four masks of 16 bits are cut from every drawn integer: on a CPU, that is four times as fast as `bernoulli_`. The
-    dropped fraction is therefore that of 65,536 values which comes nearest.
+    Four masks of 16 bits are cut from every drawn integer: on a CPU, that is four times as fast as
+    `bernoulli_`. The dropped fraction is therefore that of 65,536 values which comes nearest.
     """
     if not training or dropout == 0:
         return units
@@ -129,7 +133,9 @@ def block_probabilities(network: Network, numeric: Tensor, codes: Tensor) -> Ten
     size = _block(network, n) if numeric.is_cuda else BLOCK
     numeric, codes = (nn.functional.pad(rows, (0, 0, 0, -n % size)) for rows in (numeric, codes))
     # One tensor, filled: many small ones, kept until the end, would break the memory between them to pieces.
-    probabilities = torch.empty(network.networks, numeric.shape[1], dtype=torch.float64, device=numeric.device)
+    probabilities = torch.empty(
+        network.networks, numeric.shape[1], dtype=torch.float64, device=numeric.device
+    )
     for start in range(0, numeric.shape[1], size):
         block = slice(start, start + size)
         logits = network(*(rows[:, block].expand(network.networks, -1, -1) for rows in (numeric, codes)))

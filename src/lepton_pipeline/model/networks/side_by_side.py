@@ -34,8 +34,9 @@ def fit_networks(
 ) -> tuple[State, list[Epoch]]:
     """Fit networks of one shape on parts of the same rows.
 
-    On a CPU, a network that has stopped costs nothing more when each is fitted alone, and a smaller one fits its cache;
-    a card would idle, so there all are fitted in the same steps. Weights start from the same values in both ways.
+    On a CPU, a network that has stopped costs nothing more when each is fitted alone, and a smaller one fits
+    its cache; a card would idle, so there all are fitted in the same steps. Weights start from the same
+    values in both ways.
 
     Args:
         shape: of each network.
@@ -81,7 +82,10 @@ def _fit(
     device = rows.labels.device
     architecture = find_architecture(training.model)
     train = [torch.from_numpy(fold.train).to(device) for fold in folds]
-    parts = [Part(each, torch.from_numpy(fold.held_out).to(device)) for each, fold in zip(train, folds, strict=True)]
+    parts = [
+        Part(each, torch.from_numpy(fold.held_out).to(device))
+        for each, fold in zip(train, folds, strict=True)
+    ]
     longest = max(len(each) for each in train)
     seed = training.seed + first
 

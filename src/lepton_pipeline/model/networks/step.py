@@ -38,15 +38,16 @@ class Rows:
 class Step:
     """Takes optimisation steps of several networks side by side.
 
-    AdamW on the mean log loss of all members; the gradient of each network is clipped by its own norm, so that no
-    network changes what another does.
+    AdamW on the mean log loss of all members; the gradient of each network is clipped by its own norm, so
+    that no network changes what another does.
 
     Args:
         network: on the device of the rows; changed in place.
         rows: all rows.
         training: step size, weight decay, precision.
         batch_size: rows a step and network.
-        weights: of the rows in the loss of each network, float32 [networks, n]; None where all count the same.
+        weights: of the rows in the loss of each network, float32 [networks, n]; None where all count the
+            same.
     """
 
     def __init__(
@@ -100,7 +101,9 @@ class Step:
             logits = self.network(take(rows.numeric, batch), take(rows.codes, batch))
         labels = take(rows.labels, batch).unsqueeze(2).expand(logits.shape)
         weights = None if self.weights is None else self.weights.gather(1, batch).unsqueeze(2)
-        losses = binary_cross_entropy_with_logits(logits.float(), labels, weights, reduction="none").mean(dim=(1, 2))
+        losses = binary_cross_entropy_with_logits(logits.float(), labels, weights, reduction="none").mean(
+            dim=(1, 2)
+        )
         torch.autograd.backward(losses.sum())
         clip_gradients(self.parameters)
         self.optimizer.step()
@@ -119,7 +122,8 @@ class Step:
     def _capture(self) -> None:
         """Record one step as a graph; where that is not possible, steps stay as they are and the log says so."""
         graph = torch.cuda.CUDAGraph()
-        # The recorded backward pass then writes gradients anew at every replay, rather than adding to old ones.
+        # The recorded backward pass then writes gradients anew at every replay, rather than adding to old
+        # ones.
         self.optimizer.zero_grad()
         try:
             # What is captured is not computed, so no step is taken twice.
@@ -130,7 +134,9 @@ class Step:
         except RuntimeError as error:
             self.wants_graph = False
             self.optimizer.zero_grad()
-            logger.warning("the training step cannot be captured (%s); it runs without a CUDA graph, slower", error)
+            logger.warning(
+                "the training step cannot be captured (%s); it runs without a CUDA graph, slower", error
+            )
             return
         self.graph = graph
 
@@ -144,8 +150,9 @@ class Step:
 def _without_denormals() -> Iterator[None]:
     """Let the CPU take numbers below 1e-38 as zero inside the block.
 
-    The averages that AdamW keeps for a unit that no row activates any more sink there within a thousand steps, and a
-    CPU computes many times as slowly with such numbers: a perceptron's third epoch took half as long again.
+    The averages that AdamW keeps for a unit that no row activates any more sink there within a thousand
+    steps, and a CPU computes many times as slowly with such numbers: a perceptron's third epoch took half as
+    long again.
     """
     already = float(torch.full((), 1e-40) * 1) == 0
     torch.set_flush_denormal(True)

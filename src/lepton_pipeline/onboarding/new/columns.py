@@ -20,8 +20,8 @@ def planned_columns(name: str, plan: Plan) -> list[Column]:
         plan: what was decided.
 
     Returns:
-        Every column of the table, then the derived ones. The same rules decide as in a training, here over all rows;
-        only a training tries whole numbers as categories.
+        Every column of the table, then the derived ones. The same rules decide as in a training, here over
+        all rows; only a training tries whole numbers as categories.
     """
     vertical = read_vertical(name, declare(plan))
     rows = plan.profile.table.dropna(subset=[plan.target.column, *plan.keys()])

@@ -54,7 +54,12 @@ def starting_contract(
                 listed.append(expectation)
         else:
             low, high = roomy_range(column)
-            between = {"expect": "column_values_to_be_between", "column": name, "min_value": low, "max_value": high}
+            between = {
+                "expect": "column_values_to_be_between",
+                "column": name,
+                "min_value": low,
+                "max_value": high,
+            }
             bounded.append({**between, "on_failure": "quarantine"})
         if column.notna().all():
             present.append({**_not_null(name), "mostly": _MOSTLY, "on_failure": "warn"})
@@ -84,7 +89,9 @@ def far_values(column: pd.Series) -> pd.Series:
     spread = (numbers - numbers.median()).abs()
     if len(numbers) < _FEWEST_ROWS or spread.max() == 0:
         return numbers.iloc[:0]
-    reach = max(float(spread.quantile(_FAR_QUANTILE, interpolation="lower")), float(spread[spread > 0].median()))
+    reach = max(
+        float(spread.quantile(_FAR_QUANTILE, interpolation="lower")), float(spread[spread > 0].median())
+    )
     far: pd.Series = numbers.loc[spread > _FAR * reach]
     return far
 
@@ -96,7 +103,11 @@ def _rounded(value: float, width: float, towards: Callable[[float], int]) -> flo
 
 
 def _in_set(name: str, values: list[Any]) -> dict[str, Any]:
-    return {"expect": "column_values_to_be_in_set", "column": name, "value_set": [_plain(value) for value in values]}
+    return {
+        "expect": "column_values_to_be_in_set",
+        "column": name,
+        "value_set": [_plain(value) for value in values],
+    }
 
 
 def _not_null(name: str) -> dict[str, Any]:

@@ -39,9 +39,9 @@ class DateParts:
 def date_parts(table: pd.DataFrame, time: str | None, others: Collection[str]) -> DateParts:
     """Make month, weekday and hour of dates that are known with their row, and the time between two of them.
 
-    A row is known at its `time`; where no date is declared as that, at the date that is the first of every row. A later
-    date was known only if it is planned ahead, which its name must say: the time until an appointment is known when it
-    is made, the time until a delivery is not.
+    A row is known at its `time`; where no date is declared as that, at the date that is the first of every
+    row. A later date was known only if it is planned ahead, which its name must say: the time until an
+    appointment is known when it is made, the time until a delivery is not.
 
     Args:
         table: typed rows.
@@ -49,7 +49,9 @@ def date_parts(table: pd.DataFrame, time: str | None, others: Collection[str]) -
         others: columns that have another role.
     """
     made = DateParts()
-    dates = [str(name) for name in table if is_date(table[name]) and name not in others and _varies(table[name])]
+    dates = [
+        str(name) for name in table if is_date(table[name]) and name not in others and _varies(table[name])
+    ]
     made.unused |= {name: "no expression can name a column with a backtick" for name in dates if "`" in name}
     dates = [name for name in dates if name not in made.unused]
     first = time if time in dates else _first(table, dates)
@@ -84,7 +86,9 @@ def _before(date: pd.Series, other: pd.Series) -> bool:
         return False
     there = date.notna() & other.notna()
     return (
-        bool((date[there].dt.floor("D") <= other[there].dt.floor("D")).mean() >= _NEARLY_ALL) if there.any() else False
+        bool((date[there].dt.floor("D") <= other[there].dt.floor("D")).mean() >= _NEARLY_ALL)
+        if there.any()
+        else False
     )
 
 
@@ -92,7 +96,9 @@ def _add_other(made: DateParts, table: pd.DataFrame, name: str, first: str | Non
     words = set(name_words(name))
     if first is None:
         if _has_happened(words):
-            made.unused[name] = "by its name it is known only afterwards, and no date comes first in every row"
+            made.unused[name] = (
+                "by its name it is known only afterwards, and no date comes first in every row"
+            )
         elif LIVES & words:
             made.unused[name] = "no date says when the row was, so nothing says how long ago it is"
         else:
@@ -127,7 +133,9 @@ def _has_happened(words: set[str]) -> bool:
     """Whether a name is that of what has happened, such as closed_at, and not of what was planned."""
     if BEFOREHAND & words:
         return False
-    return bool((HAPPENED | AFTERWARDS) & words) or any(len(word) > 4 and word.endswith("ed") for word in words)
+    return bool((HAPPENED | AFTERWARDS) & words) or any(
+        len(word) > 4 and word.endswith("ed") for word in words
+    )
 
 
 def _add_calendar(made: DateParts, table: pd.DataFrame, name: str, *, short: bool = False) -> None:
@@ -141,7 +149,9 @@ def _add_calendar(made: DateParts, table: pd.DataFrame, name: str, *, short: boo
         made.derive[f"{stem}_weekday"] = f"weekday({axis})"
     if _varies(dates.dt.hour):
         made.derive[f"{stem}_hour"] = f"hour({axis})"
-    made.calendar += [f"{stem}_{part}" for part in ("month", "weekday", "hour") if f"{stem}_{part}" in made.derive]
+    made.calendar += [
+        f"{stem}_{part}" for part in ("month", "weekday", "hour") if f"{stem}_{part}" in made.derive
+    ]
 
 
 def identifier(name: str) -> str:

@@ -36,7 +36,8 @@ class Plan:
         why_windows: why there are lags, or none of the target; empty where rows are no series.
         copies: features that say when a row was and nothing else, with the evidence.
         drifting: features whose later values were rarely learnt, with the evidence.
-        asked: features that are so strong that a person should say whether they are honest, with the evidence.
+        asked: features that are so strong that a person should say whether they are honest, with the
+            evidence.
         alone: AUC of each feature alone.
         together: AUC of all features; None where too few rows tell it.
         entities: columns that seem to name what several rows belong to, with the evidence.
@@ -121,14 +122,18 @@ def declare(plan: Plan) -> dict[str, Any]:
             *roles.excluded,
             *(name for name in {**plan.leaks, **plan.copies} if name in table),
         ],
-        "categorical": [name for name in roles.categorical if name not in plan.leaks and name not in plan.copies],
+        "categorical": [
+            name for name in roles.categorical if name not in plan.leaks and name not in plan.copies
+        ],
     }
     contract = starting_contract(
         table, target.column, target.positive, roles.id, plan.keys(), plan.features(), roles.categorical
     )
     features = {"derive": plan.derived(), "windows": plan.lags()}
     declared = {
-        "about": {"question": f"Which rows have {target.positive_when or f'{target.column} = {target.positive}'}?"},
+        "about": {
+            "question": f"Which rows have {target.positive_when or f'{target.column} = {target.positive}'}?"
+        },
         "dataset": {key: value for key, value in dataset.items() if value is not None and value != []},
         "ingestion": plan.profile.ingestion.model_dump(exclude_defaults=True),
         "contract": {**_room_for_missing(plan), **({"expectations": contract} if contract else {})},

@@ -12,7 +12,13 @@ from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.columns import kind_of
 from lepton_pipeline.onboarding.new.columns import planned_columns
 from lepton_pipeline.onboarding.new.declaration import Plan, declare
-from lepton_pipeline.onboarding.new.files import check_name, find_files, find_source, source_text, write_vertical
+from lepton_pipeline.onboarding.new.files import (
+    check_name,
+    find_files,
+    find_source,
+    source_text,
+    write_vertical,
+)
 from lepton_pipeline.onboarding.new.plan import plan_vertical
 from lepton_pipeline.onboarding.new.render import render
 from lepton_pipeline.onboarding.new.words import NO_FEATURE, RANGES, Decision, comments, decisions
@@ -66,8 +72,8 @@ def new_vertical(
         name: of the new vertical: a letter, then letters, digits and underscores, all lower-case.
         files: table files, or folders of them; all with the same columns.
         target: column to predict; inferred from its name and values where they tell.
-        positive: value of the positive class, several of them such as "in ['a', 'b']", or a comparison such as ">= 15"
-            or "!= none"; inferred for two values.
+        positive: value of the positive class, several of them such as "in ['a', 'b']", or a comparison such
+            as ">= 15" or "!= none"; inferred for two values.
         time: column of dates, or of numbers in their order; inferred where a single column holds dates.
         group: column of what several rows belong to; never inferred.
 
@@ -75,8 +81,8 @@ def new_vertical(
         What was written and what was decided.
 
     Raises:
-        ConfigurationError: the name is taken or none, a file is absent, a column does not exist, or the target or its
-            positive class cannot be told.
+        ConfigurationError: the name is taken or none, a file is absent, a column does not exist, or the
+            target or its positive class cannot be told.
         DataError: a file is no table, or its rows cannot be learnt from or divided as asked for.
     """
     check_name(project, name)
@@ -106,7 +112,8 @@ def new_vertical(
 def declaration_text(name: str, plan: Plan, origin: str) -> str:
     """Write a plan as the text of a parameters file.
 
-    What does not fit in `MOST_LINES` lines is left out of the contract, the least important expectations first.
+    What does not fit in `MOST_LINES` lines is left out of the contract, the least important expectations
+    first.
 
     Args:
         name: of the vertical.

@@ -23,7 +23,9 @@ from lepton_pipeline.parameters.jobs import name_problem
 from lepton_pipeline.system.files import temporary_name, write_text
 from lepton_pipeline.system.permissions import refused
 
-_RESERVED = frozenset({"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"})
+_RESERVED = frozenset(
+    {"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"}
+)
 _LONGEST_NAME = 50
 _SHOWN = 3
 
@@ -71,7 +73,9 @@ def check_name(project: Path, name: str) -> None:
             f"there is a vertical {name!r} already (conf/base/{name}); choose another name, or remove it first."
         )
     if find_spec(f"lepton_pipeline.verticals.{name}") is not None:
-        raise ConfigurationError(f"the module lepton_pipeline.verticals.{name} has this name; choose another one.")
+        raise ConfigurationError(
+            f"the module lepton_pipeline.verticals.{name} has this name; choose another one."
+        )
 
 
 def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFile]:
@@ -83,8 +87,8 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
         paths: files, or folders of files.
 
     Raises:
-        ConfigurationError: a path is absent or no table file, two files have one name, or the vertical has raw data
-            already that are not the ones given.
+        ConfigurationError: a path is absent or no table file, two files have one name, or the vertical has
+            raw data already that are not the ones given.
         DataError: folders give only some files a partition (`key=value/`).
     """
     files: list[SourceFile] = []
@@ -92,13 +96,21 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
         found = _found(path)
         tables = _tables(found)
         if not tables:
-            what = "does not exist" if not path.exists() else "holds no table" if path.is_dir() else "is no table file"
+            what = (
+                "does not exist"
+                if not path.exists()
+                else "holds no table"
+                if path.is_dir()
+                else "is no table file"
+            )
             seen = ", ".join(f"{each.name}: {each.why}" for each in found.skipped[:_SHOWN])
             raise ConfigurationError(
                 f"--from: {path} {what}{seen and f' ({seen})'}; give files that end in {SUFFIXES}."
             )
         root = path if path.is_dir() else path.parent
-        files += [SourceFile(each, PurePosixPath(each.relative_to(root.absolute()).as_posix())) for each in tables]
+        files += [
+            SourceFile(each, PurePosixPath(each.relative_to(root.absolute()).as_posix())) for each in tables
+        ]
     names = [str(file.name) for file in files]
     if twice := sorted({each for each in names if names.count(each) > 1}):
         raise ConfigurationError(f"--from: two files are named {twice[0]!r}; rename one.")
@@ -115,7 +127,9 @@ def find_skipped(paths: Sequence[Path]) -> list[Skipped]:
     return [each for path in paths if path.is_dir() for each in _found(path).skipped]
 
 
-def write_vertical(project: Path, name: str, parameters: str, source: str, files: Sequence[SourceFile]) -> None:
+def write_vertical(
+    project: Path, name: str, parameters: str, source: str, files: Sequence[SourceFile]
+) -> None:
     """Write conf/base/<name> and data/01_raw/<name>; if anything fails, neither is there.
 
     Args:
@@ -152,10 +166,16 @@ def write_vertical(project: Path, name: str, parameters: str, source: str, files
 def find_source(paths: Sequence[Path]) -> str | None:
     """What the one folder of raw data says of itself in its SOURCE.md, if it has one."""
     notes = [path / "SOURCE.md" for path in paths if (path / "SOURCE.md").is_file()]
-    return notes[0].read_text(encoding="utf-8", errors="replace") if len(notes) == 1 and len(paths) == 1 else None
+    return (
+        notes[0].read_text(encoding="utf-8", errors="replace")
+        if len(notes) == 1 and len(paths) == 1
+        else None
+    )
 
 
-def source_text(name: str, files: Sequence[SourceFile], rows: int, columns: Mapping[str, str], target: str) -> str:
+def source_text(
+    name: str, files: Sequence[SourceFile], rows: int, columns: Mapping[str, str], target: str
+) -> str:
     """A SOURCE.md that says what is not known.
 
     Args:

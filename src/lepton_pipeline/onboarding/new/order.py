@@ -35,12 +35,17 @@ class TimeCopies:
 
 
 def time_copies(
-    table: pd.DataFrame, time: str, train: pd.Series, test: pd.Series, names: Iterable[str], calendar: Collection[str]
+    table: pd.DataFrame,
+    time: str,
+    train: pd.Series,
+    test: pd.Series,
+    names: Iterable[str],
+    calendar: Collection[str],
 ) -> TimeCopies:
     """Find features that say nothing but when a row was: later rows have values that were never learnt.
 
-    Numbers are copies by their rank correlation with the time. Columns of few values are, numbers or texts, where each
-    value has a stretch of time of its own, as the days of one month have.
+    Numbers are copies by their rank correlation with the time. Columns of few values are, numbers or texts,
+    where each value has a stretch of time of its own, as the days of one month have.
 
     Args:
         table: rows with the features.
@@ -66,9 +71,13 @@ def time_copies(
         strength = abs(float(column.astype(float).rank().corr(moments))) if number else 0.0
         never = f"under a split by time, {new:.0%} of the test rows have values that were never learnt"
         if strength >= _COPY:
-            found.copies[name] = f"a copy of the time axis (rank correlation {strength:.2f} with {time}): {never}"
+            found.copies[name] = (
+                f"a copy of the time axis (rank correlation {strength:.2f} with {time}): {never}"
+            )
         elif new >= _MOSTLY_NEW and _has_stretches(column):
-            found.copies[name] = f"a copy of the time axis (each value has its own stretch of {time}): {never}"
+            found.copies[name] = (
+                f"a copy of the time axis (each value has its own stretch of {time}): {never}"
+            )
         elif new >= _MOSTLY_NEW and strength >= _TREND:
             found.drifting[name] = f"drifts with {time} (rank correlation {strength:.2f}): {never}"
     return found

@@ -39,18 +39,24 @@ def plan_vertical(
         group: column of what several rows belong to; never inferred, for only people know what a new case is.
 
     Raises:
-        ConfigurationError: a column does not exist or has two roles; the target or its positive class cannot be told.
-        DataError: the rows cannot be learnt from, or cannot be divided by the time or group that was asked for.
+        ConfigurationError: a column does not exist or has two roles; the target or its positive class cannot
+            be told.
+        DataError: the rows cannot be learnt from, or cannot be divided by the time or group that was asked
+            for.
     """
     table = profile.table
     if group is not None and require_column(table, group, "--group").nunique() < 2:
-        raise DataError(f"--group: column {group!r} holds one value only; give another one, or leave the option out.")
+        raise DataError(
+            f"--group: column {group!r} holds one value only; give another one, or leave the option out."
+        )
     axis, why_time = choose_time(table, time, {target, group})
     taken = {name for name in (axis, group) if name} | {str(name) for name in table if is_date(table[name])}
     chosen = choose_target(table, target, positive, taken)
     roles = choose_roles(table, {name for name in (chosen.column, axis, group) if name}, profile.codes)
     by_time, by_group = axis is not None, group is not None
-    strategy = "time_group" if by_time and by_group else "time" if by_time else "group" if by_group else "stratified"
+    strategy = (
+        "time_group" if by_time and by_group else "time" if by_time else "group" if by_group else "stratified"
+    )
     dates = date_parts(table, axis, {chosen.column, *roles.excluded, *([group] if group else [])})
     if axis is None and dates.first is not None:
         why_time += f" {dates.first}, say, which comes first in every row"
@@ -89,7 +95,9 @@ def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
             if fallback in (None, plan.strategy):
                 raise
             # Rows drawn at random would be judged by lags of rows that were learnt.
-            plan = replace(plan, strategy=fallback, doubt_strategy=_doubt(plan, fallback), windows={}, why_windows="")
+            plan = replace(
+                plan, strategy=fallback, doubt_strategy=_doubt(plan, fallback), windows={}, why_windows=""
+            )
             continue
         followers = _time_copies(plan, features, split)
         plan = replace(plan, copies=plan.copies | followers.copies, drifting=followers.drifting)
@@ -113,7 +121,9 @@ def _series(plan: Plan, rows: pd.DataFrame) -> Series | None:
     few = [str(name) for name in rows if pd.api.types.is_string_dtype(rows[name])]
     codes = [*plan.roles.things, *plan.roles.categorical, *few]
     taken = {plan.target.column, plan.time}
-    things = [name for name in dict.fromkeys([*([plan.group] if plan.group else []), *codes]) if name not in taken]
+    things = [
+        name for name in dict.fromkeys([*([plan.group] if plan.group else []), *codes]) if name not in taken
+    ]
     return find_series(rows, plan.time, things)
 
 
@@ -135,10 +145,14 @@ def _time_copies(plan: Plan, features: pd.DataFrame, split: pd.DataFrame) -> Tim
         return TimeCopies({}, {})
     names = [*plan.features(), *plan.derived()]
     calendar = [name for name in plan.dates.calendar if name in features]
-    return time_copies(features, plan.time, split["part"] == "train", split["part"] == "test", names, calendar)
+    return time_copies(
+        features, plan.time, split["part"] == "train", split["part"] == "test", names, calendar
+    )
 
 
-def _judged(plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: Vertical, series: Series | None) -> Plan:
+def _judged(
+    plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: Vertical, series: Series | None
+) -> Plan:
     """The plan without what leaks, and with what is to be asked about strong features."""
     from lepton_pipeline.features.leaks import find_leaks, known_by_time, plain_features
     from lepton_pipeline.features.strength import features_alone
@@ -156,7 +170,11 @@ def _judged(plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: V
     honest = {name: each for name, each in alone.items() if name not in found and name not in ids}
     table = plan.profile.table
     plain = {name for name in honest if name in table and is_attribute(name)}
-    plain |= {*plan.derived(), *plan.lags(), *_of_series(series, _in_time(features, plan.time, split["label"]))}
+    plain |= {
+        *plan.derived(),
+        *plan.lags(),
+        *_of_series(series, _in_time(features, plan.time, split["label"])),
+    }
     judged = judge_features(training[list(honest)], labels, honest, known, plain)
     found |= judged.leaks
     asked = dict(judged.asked)

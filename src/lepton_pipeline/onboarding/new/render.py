@@ -22,8 +22,8 @@ def render(name: str, declared: Mapping[str, Any], comments: Mapping[str, Sequen
     Args:
         name: the vertical.
         declared: its declaration.
-        comments: sentences to stand above a key, by its path such as "dataset.exclude"; below a list, by that path
-            with [] behind it.
+        comments: sentences to stand above a key, by its path such as "dataset.exclude"; below a list, by that
+            path with [] behind it.
         head: comment of the whole file.
 
     Returns:
@@ -42,7 +42,8 @@ def scalar(value: Any, *, is_key: bool = False) -> str:
     text = str(value)
     if _PLAIN.fullmatch(text) and text.casefold() not in _OTHER:
         return text
-    # OmegaConf fills in ${...} of values also where they are quoted, unless an odd number of backslashes is before it.
+    # OmegaConf fills in ${...} of values also where they are quoted, unless an odd number of backslashes is
+    # before it.
     literal = text if is_key else re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
     return json.dumps(literal, ensure_ascii=False)
 
@@ -50,7 +51,9 @@ def scalar(value: Any, *, is_key: bool = False) -> str:
 def flow(value: Any) -> str:
     """A value in one line, `{key: value}` and `[a, b]` included."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{scalar(key, is_key=True)}: {flow(each)}" for key, each in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"{scalar(key, is_key=True)}: {flow(each)}" for key, each in value.items()) + "}"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(map(flow, value)) + "]"
     return scalar(value)
@@ -64,7 +67,9 @@ def _number(value: float) -> str:
     return f"{value:.1f}"
 
 
-def _block(declared: Mapping[str, Any], comments: Mapping[str, Sequence[str]], path: str, indent: int) -> Iterable[str]:
+def _block(
+    declared: Mapping[str, Any], comments: Mapping[str, Sequence[str]], path: str, indent: int
+) -> Iterable[str]:
     for key, value in declared.items():
         where = f"{path}.{key}" if path else str(key)
         for sentence in comments.get(where, ()):

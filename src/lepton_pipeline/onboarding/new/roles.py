@@ -42,7 +42,8 @@ _WEIGHT = (
     "in dataset.exclude"
 )
 _PERSONS = (
-    "looks like names of persons: a model would learn them by heart, so list it in dataset.exclude or give --group"
+    "looks like names of persons: a model would learn them by heart, so list it in dataset.exclude or give "
+    "--group"
 )
 
 
@@ -73,7 +74,9 @@ class Roles:
     asked: dict[str, str] = field(default_factory=dict)
 
 
-def choose_time(table: pd.DataFrame, given: str | None, others: Collection[str | None]) -> tuple[str | None, str]:
+def choose_time(
+    table: pd.DataFrame, given: str | None, others: Collection[str | None]
+) -> tuple[str | None, str]:
     """Choose the column that orders rows, and say why.
 
     Args:
@@ -88,7 +91,9 @@ def choose_time(table: pd.DataFrame, given: str | None, others: Collection[str |
     if given is not None:
         column = require_column(table, given, "--time")
         if given in others:
-            raise ConfigurationError(f"--time: column {given!r} is the target or the group already; give another one.")
+            raise ConfigurationError(
+                f"--time: column {given!r} is the target or the group already; give another one."
+            )
         if not is_date(column) and (not pd.api.types.is_numeric_dtype(column) or column.dtype == bool):
             shown = ", ".join(map(repr, column.dropna().unique()[:3].tolist()))
             raise DataError(
@@ -96,17 +101,31 @@ def choose_time(table: pd.DataFrame, given: str | None, others: Collection[str |
                 "another column, or write its dates as 2026-01-31 12:00:00."
             )
         if column.nunique() < 2:
-            raise DataError(f"--time: column {given!r} holds one value only, so it orders nothing; give another one.")
+            raise DataError(
+                f"--time: column {given!r} holds one value only, so it orders nothing; give another one."
+            )
         return given, "as asked for"
-    dates = [str(name) for name in table if name not in others and is_date(table[name]) and _varies(table[name])]
+    dates = [
+        str(name) for name in table if name not in others and is_date(table[name]) and _varies(table[name])
+    ]
     axes = [name for name in dates if not LIVES & set(name_words(name)) and table[name].notna().all()]
     if len(axes) == 1:
         return axes[0], "the only date of every row"
     if axes:
-        return None, f"several dates ({', '.join(axes[:4])}): which one orders the rows cannot be told; give --time"
-    nearly = [name for name in dates if not LIVES & set(name_words(name)) and table[name].isna().mean() < _FEW_MISSING]
+        return (
+            None,
+            f"several dates ({', '.join(axes[:4])}): which one orders the rows cannot be told; give --time",
+        )
+    nearly = [
+        name
+        for name in dates
+        if not LIVES & set(name_words(name)) and table[name].isna().mean() < _FEW_MISSING
+    ]
     if nearly:
-        return None, f"{nearly[0]} lacks a date in a few rows; --time {nearly[0]} takes it, and sets these rows apart"
+        return (
+            None,
+            f"{nearly[0]} lacks a date in a few rows; --time {nearly[0]} takes it, and sets these rows apart",
+        )
     return None, "no column of dates" + (" that every row has" if dates else "")
 
 
@@ -172,7 +191,9 @@ def require_column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
         ConfigurationError: there is none.
     """
     if name not in table.columns:
-        raise ConfigurationError(f"{option}: there is no column {name!r}; {closest(name, map(str, table.columns))}.")
+        raise ConfigurationError(
+            f"{option}: there is no column {name!r}; {closest(name, map(str, table.columns))}."
+        )
     return table[name]
 
 
@@ -206,7 +227,11 @@ def _names_things(column: pd.Series, is_code: bool) -> bool:
     words = name_words(str(column.name))
     named = is_code or (bool(words) and words[-1] in THING_IDS)
     plain = pd.api.types.is_string_dtype(column) or is_whole(column)
-    return named and plain and column.nunique() > min(_MANY_THINGS, max(_MOST_CODES, _MANY_THINGS_SHARE * len(column)))
+    return (
+        named
+        and plain
+        and column.nunique() > min(_MANY_THINGS, max(_MOST_CODES, _MANY_THINGS_SHARE * len(column)))
+    )
 
 
 def _is_code(column: pd.Series) -> bool:
@@ -229,7 +254,9 @@ def _twins_of(names: Collection[str], free: Mapping[str, pd.Series]) -> list[str
     return [
         name
         for name, column in free.items()
-        if name not in names and _stem(name) in stems and (is_whole(column) or pd.api.types.is_string_dtype(column))
+        if name not in names
+        and _stem(name) in stems
+        and (is_whole(column) or pd.api.types.is_string_dtype(column))
     ]
 
 
@@ -245,7 +272,9 @@ def _is_weight(column: pd.Series) -> bool:
     words = set(name_words(str(column.name)))
     if not words & WEIGHTS or not pd.api.types.is_numeric_dtype(column):
         return False
-    return bool(words & SAMPLINGS) or (words <= WEIGHTS and 0.8 <= column.mean() <= 1.2 and column.nunique() > 2)
+    return bool(words & SAMPLINGS) or (
+        words <= WEIGHTS and 0.8 <= column.mean() <= 1.2 and column.nunique() > 2
+    )
 
 
 def _names_persons(column: pd.Series) -> bool:

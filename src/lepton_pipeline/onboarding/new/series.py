@@ -76,9 +76,12 @@ def find_series(table: pd.DataFrame, time: str, things: Sequence[str]) -> Series
         step = _step(table, time, by)
         if step is not None:
             ordered = table.sort_values([time] if by is None else [by, time])
-            numbers = [str(name) for name in table.select_dtypes(["number", "bool"]) if name not in (time, by)]
+            numbers = [
+                str(name) for name in table.select_dtypes(["number", "bool"]) if name not in (time, by)
+            ]
             alike = {
-                name: _correlation(ordered[name].astype(float), None if by is None else ordered[by]) for name in numbers
+                name: _correlation(ordered[name].astype(float), None if by is None else ordered[by])
+                for name in numbers
             }
             return Series(by, _in_words(step), alike)
     return None

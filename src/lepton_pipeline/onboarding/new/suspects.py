@@ -24,9 +24,11 @@ _GAP, _GAP_ABOVE, _MOST_ABOVE, _FEWEST_BELOW = 0.08, 0.7, 6, 5
 _FEWEST = 40
 # A feature that is ahead of all others by less is a question.
 _AHEAD, _LIFT = 0.05, 0.08
-# Where more than these stand out with plain names, they are what the table is about, as in a study of one disease.
+# Where more than these stand out with plain names, they are what the table is about, as in a study of one
+# disease.
 _COMPANY = 3
-# Many honest features reach what is below it; unless a name says that it comes afterwards, that is a question, too.
+# Many honest features reach what is below it; unless a name says that it comes afterwards, that is a
+# question, too.
 _STRONG = 0.78
 # Below it, a feature says next to nothing alone.
 _TELLING = 0.55
@@ -43,8 +45,8 @@ class Judgement:
     Attributes:
         leaks: features to leave out, with the evidence.
         asked: features that stay, with what a person should answer.
-        together: AUC of the features that stay, but for known ones, and its standard error; None where too few rows
-            tell it.
+        together: AUC of the features that stay, but for known ones, and its standard error; None where too
+            few rows tell it.
     """
 
     leaks: dict[str, str] = field(default_factory=dict)
@@ -53,12 +55,16 @@ class Judgement:
 
 
 def judge_features(
-    training: pd.DataFrame, labels: Codes, alone: Mapping[str, Alone], known: Collection[str], plain: Collection[str]
+    training: pd.DataFrame,
+    labels: Codes,
+    alone: Mapping[str, Alone],
+    known: Collection[str],
+    plain: Collection[str],
 ) -> Judgement:
     """Find features that say more than they should, several at once: leaks hide one another where they come in company.
 
-    Features that are strong alone, or parted from the others by a step in the sorted AUCs, are suspects. They are
-    compared with a boosted model of all features but the suspects. Whoever does not outshine it is none.
+    Features that are strong alone, or parted from the others by a step in the sorted AUCs, are suspects. They
+    are compared with a boosted model of all features but the suspects. Whoever does not outshine it is none.
 
     Args:
         training: float64 numbers and int32 codes, see `plain_features`.
@@ -68,7 +74,8 @@ def judge_features(
         plain: features that may be strong for an honest reason, see `is_attribute`.
 
     Returns:
-        What to leave out and what to ask. What is a plain attribute is asked about; what settles the target is not.
+        What to leave out and what to ask. What is a plain attribute is asked about; what settles the target
+        is not.
     """
     rarer = rarer_rows(labels)
     if rarer < _FEWEST:
@@ -77,7 +84,11 @@ def judge_features(
     useful = training.drop(columns=repeating(training))
     apart = _above_a_gap({name: each for name, each in alone.items() if name in useful and name not in known})
     bright = [name for name, each in alone.items() if each.auc >= BRIGHT and each.interval[0] >= SURELY]
-    later = [name for name, each in alone.items() if each.auc >= _TELLING and is_afterwards(name) and name not in plain]
+    later = [
+        name
+        for name, each in alone.items()
+        if each.auc >= _TELLING and is_afterwards(name) and name not in plain
+    ]
     suspects = [name for name in useful if name not in known and name in {*bright, *apart, *later}]
     free = useful.drop(columns=[name for name in known if name in useful])
     together = joint_auc(free, labels) if free.shape[1] else None
@@ -97,10 +108,18 @@ def judge_features(
             continue
         if each.auc >= SETTLED:
             leaks[name] = f"it nearly settles the target: {evidence}"
-        elif name in plain or not enough or (not is_afterwards(name) and (crowd or (noise and each.auc < IMPLAUSIBLE))):
+        elif (
+            name in plain
+            or not enough
+            or (not is_afterwards(name) and (crowd or (noise and each.auc < IMPLAUSIBLE)))
+        ):
             # Whoever has noise beside it, or is one of many, outshines the others however honest it is.
             asked[name] = evidence
-        elif _ahead(each, rest) and each.auc - rest[0] >= _AHEAD and (each.auc >= _STRONG or is_afterwards(name)):
+        elif (
+            _ahead(each, rest)
+            and each.auc - rest[0] >= _AHEAD
+            and (each.auc >= _STRONG or is_afterwards(name))
+        ):
             leaks[name] = f"it outshines all others: {evidence}"
         elif lifts:
             leaks[name] = f"by its name it comes afterwards, and it adds too much: {evidence}"
@@ -162,7 +181,9 @@ def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collect
         if (each.auc > IMPLAUSIBLE and name not in plain) or each.auc >= SETTLED:
             leaks[name] = f"implausibly strong: {said}"
         elif each.auc > IMPLAUSIBLE or name in apart:
-            best = max((other.auc for key, other in free.items() if key not in apart and key != name), default=0.5)
+            best = max(
+                (other.auc for key, other in free.items() if key not in apart and key != name), default=0.5
+            )
             asked[name] = f"{said}, the best of the others {best:.2f}; too few rows for a model of all others"
     return Judgement(leaks, asked)
 
@@ -172,7 +193,9 @@ def _above_a_gap(alone: Mapping[str, Alone], errors: float = 2.0) -> list[str]:
     names = sorted(alone, key=lambda name: -alone[name].auc)
     for count in range(min(_MOST_ABOVE, len(names) - _FEWEST_BELOW), 0, -1):
         above, below = alone[names[count - 1]], alone[names[count]]
-        if above.auc >= _GAP_ABOVE and above.auc - below.auc >= max(_GAP, errors * np.hypot(above.error, below.error)):
+        if above.auc >= _GAP_ABOVE and above.auc - below.auc >= max(
+            _GAP, errors * np.hypot(above.error, below.error)
+        ):
             return names[:count]
     return []
 

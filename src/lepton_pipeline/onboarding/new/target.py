@@ -44,28 +44,36 @@ class Target:
 
     def declared(self) -> dict[str, Any]:
         """The keys of `dataset` that declare it."""
-        rule = {"positive": self.positive} if self.positive_when is None else {"positive_when": self.positive_when}
+        rule = (
+            {"positive": self.positive}
+            if self.positive_when is None
+            else {"positive_when": self.positive_when}
+        )
         return {"target": self.column, **rule}
 
 
-def choose_target(table: pd.DataFrame, given: str | None, positive: str | None, others: Collection[str]) -> Target:
+def choose_target(
+    table: pd.DataFrame, given: str | None, positive: str | None, others: Collection[str]
+) -> Target:
     """Choose the target and its positive class.
 
     Args:
         table: typed rows.
         given: the column that was asked for; None to infer it.
-        positive: what was asked for: a value, several such as "in ['a', 'b']" or "a,b", or a comparison such as
-            ">= 15" or "!= none".
+        positive: what was asked for: a value, several such as "in ['a', 'b']" or "a,b", or a comparison such
+            as ">= 15" or "!= none".
         others: columns that have another role.
 
     Raises:
-        ConfigurationError: the column does not exist, holds dates or cannot be told, or its positive class cannot; with
-            candidates.
+        ConfigurationError: the column does not exist, holds dates or cannot be told, or its positive class
+            cannot; with candidates.
         DataError: the target holds one value only.
     """
     column, why = _column(table, given, others)
     if pd.api.types.is_datetime64_any_dtype(table[column]):
-        raise ConfigurationError(f"--target: column {column!r} holds dates; give one of classes or of numbers.")
+        raise ConfigurationError(
+            f"--target: column {column!r} holds dates; give one of classes or of numbers."
+        )
     values = table[column].dropna().unique().tolist()
     if len(values) < 2:
         held = f"only {values[0]!r}" if values else "no value at all"
@@ -89,7 +97,9 @@ def in_expression(name: str) -> str:
         ConfigurationError: its name holds the character that ends a name.
     """
     if "`" in name:
-        raise ConfigurationError(f"column {name!r}: no expression can name a column with a backtick; rename it.")
+        raise ConfigurationError(
+            f"column {name!r}: no expression can name a column with a backtick; rename it."
+        )
     # Python's parser would read some letters beyond ASCII as others.
     plain = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
     return name if plain and name not in CONSTANTS else f"`{name}`"
@@ -121,7 +131,9 @@ def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> 
         if both:
             break
     if two and (len(two) == 1 or two[-1] == names[-1]):
-        return two[-1], "the only column with two values" if len(two) == 1 else "two values, and the last column"
+        return two[-1], "the only column with two values" if len(
+            two
+        ) == 1 else "two values, and the last column"
     shown = ", ".join(map(repr, two)) if two else "none"
     raise ConfigurationError(
         f"the target cannot be told from the data: columns with two values are {shown}. Give --target COLUMN; for one "
@@ -233,7 +245,9 @@ def _matching(column: pd.Series, given: str) -> Any:
     if value is not None:
         return value
     shown = ", ".join(map(repr, column.value_counts().index[:_SHOWN].tolist()))
-    raise ConfigurationError(f"--positive: target {column.name!r} never holds {given!r}; its values are {shown}.")
+    raise ConfigurationError(
+        f"--positive: target {column.name!r} never holds {given!r}; its values are {shown}."
+    )
 
 
 def _value(column: pd.Series, given: str) -> Any:

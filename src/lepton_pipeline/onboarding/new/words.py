@@ -54,25 +54,46 @@ def decisions(plan: Plan) -> list[Decision]:
         Decision("target", target.column, target.why),
         Decision("positive", target.positive_when or repr(target.positive), target.why_positive),
         *_without_target(plan),
-        Decision("id", roles.id or "none", "another value in every row" if roles.id else "no column names rows"),
+        Decision(
+            "id", roles.id or "none", "another value in every row" if roles.id else "no column names rows"
+        ),
         Decision("time", plan.time or "none", plan.why_time),
         *([Decision("group", plan.group, "as asked for")] if plan.group else []),
         Decision("split", plan.strategy, plan.doubt_strategy or _WHY_SPLIT[plan.strategy]),
         *(Decision("look at", name, why) for name, why in plan.entities.items()),
         *(Decision("order", name, why) for name, why in plan.order.items()),
-        *(Decision(key, repr(read.get(key, "also")), why) for key, why in profile.reasons.items() if key in read),
+        *(
+            Decision(key, repr(read.get(key, "also")), why)
+            for key, why in profile.reasons.items()
+            if key in read
+        ),
         *(Decision("missing", text, f"no value in {_listed(names)}") for text, names in profile.odd.items()),
-        *([Decision("missing", "declared", profile.reasons["missing"])] if "missing" in profile.reasons else []),
+        *(
+            [Decision("missing", "declared", profile.reasons["missing"])]
+            if "missing" in profile.reasons
+            else []
+        ),
         *(Decision("date", name, form) for name, form in profile.ingestion.dates.items()),
         *(Decision("codes", name, why) for name, why in profile.codes.items()),
-        *([Decision("derived", ", ".join(plan.derived()), "parts of dates that are known")] if plan.derived() else []),
+        *(
+            [Decision("derived", ", ".join(plan.derived()), "parts of dates that are known")]
+            if plan.derived()
+            else []
+        ),
         *([Decision("lags", ", ".join(lags), plan.why_windows)] if lags else []),
         *([Decision("lags", "none", plan.why_windows)] if ";" in plan.why_windows and not lags else []),
-        *(Decision(NO_FEATURE, ", ".join(names), why) for why, names in _by_reason(roles.constant | roles.excluded)),
+        *(
+            Decision(NO_FEATURE, ", ".join(names), why)
+            for why, names in _by_reason(roles.constant | roles.excluded)
+        ),
         *(Decision(NO_FEATURE, name, why) for name, why in plan.copies.items()),
         *(Decision("likely leak", name, why) for name, why in plan.leaks.items()),
         *(Decision("not used", name, why) for name, why in plan.dates.unused.items()),
-        *([Decision("categories", _listed(roles.categorical), "codes by their names")] if roles.categorical else []),
+        *(
+            [Decision("categories", _listed(roles.categorical), "codes by their names")]
+            if roles.categorical
+            else []
+        ),
         *(Decision("look at", name, doubt) for _, name, doubt in _doubts(plan)),
     ]
 
@@ -96,7 +117,9 @@ def comments(plan: Plan) -> dict[str, list[str]]:
         RANGES: ["Observed ranges with room: narrow them to what is possible."],
     }
     if plan.strategy in ("time", "time_group"):
-        said["dataset.time"] = ["Are labels known only some time after their rows? Then declare label_delay: 30d, say."]
+        said["dataset.time"] = [
+            "Are labels known only some time after their rows? Then declare label_delay: 30d, say."
+        ]
     if plan.target.is_guess:
         said["dataset.positive"] = [f"A guess: {plan.target.why_positive}."]
     for key in ("thousands", "units", "accounting"):
@@ -115,9 +138,15 @@ def comments(plan: Plan) -> dict[str, list[str]]:
             f"Will the model meet a new {thing}? Then declare group: {scalar(thing)}, split: {{strategy: {strategy}}}."
         )
     if plan.lags():
-        said["features.windows"] = [f"{plan.why_windows.capitalize()}. Lags read rows before a row's own time only."]
-    said["features.derive"] += [f"{name} is not used: {why}." for name, why in plan.dates.unused.items()][:_SHOWN]
-    said["dataset"] += [f"{name}: {why}." for name, why in (plan.entities | plan.order).items()][:_MOST_ORDERS]
+        said["features.windows"] = [
+            f"{plan.why_windows.capitalize()}. Lags read rows before a row's own time only."
+        ]
+    said["features.derive"] += [f"{name} is not used: {why}." for name, why in plan.dates.unused.items()][
+        :_SHOWN
+    ]
+    said["dataset"] += [f"{name}: {why}." for name, why in (plan.entities | plan.order).items()][
+        :_MOST_ORDERS
+    ]
     for place, name, doubt in _doubts(plan):
         said[place].append(f"{name}: {doubt}")
     if plan.asked:
@@ -138,7 +167,9 @@ def _protected(plan: Plan) -> list[str]:
     if not names:
         return []
     listed = ", ".join(map(scalar, names[:_SHOWN]))
-    return [f"Law may forbid to learn from some columns; to measure fairness only, declare sensitive: [{listed}]."]
+    return [
+        f"Law may forbid to learn from some columns; to measure fairness only, declare sensitive: [{listed}]."
+    ]
 
 
 def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
@@ -181,7 +212,12 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
             shown = f"{far.iloc[0]:,.6g}" if abs(far.iloc[0]) < _LARGE else f"{far.iloc[0]:,.0f}"
             rows = "1 row" if len(far) == 1 else f"{len(far):,} rows"
             yield RANGES, name, f"far from all other values in {rows}, {shown} for one: is that possible?"
-        if len(negative) and negative.min() == negative.max() and negative.iloc[0] in _SENTINELS and column.max() > 0:
+        if (
+            len(negative)
+            and negative.min() == negative.max()
+            and negative.iloc[0] in _SENTINELS
+            and column.max() > 0
+        ):
             yield (
                 RANGES,
                 name,
@@ -192,8 +228,8 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
 def _kin(plan: Plan) -> list[str]:
     """Features that share a word with the target's name: arr_time says when arr_delay began.
 
-    A word of many columns is only what the table is about, as loan in loan_amount; a feature that says little alone is
-    asked about only if its name is one of what comes afterwards.
+    A word of many columns is only what the table is about, as loan in loan_amount; a feature that says little
+    alone is asked about only if its name is one of what comes afterwards.
     """
     words = {word for word in name_words(plan.target.column) if len(word) > 2 and word not in TARGETS}
     features = plan.features()
@@ -204,7 +240,9 @@ def _kin(plan: Plan) -> list[str]:
 
 def _may_be_later(plan: Plan, name: str) -> bool:
     words = set(name_words(name))
-    return plan.alone.get(name, 0.5) >= _TELLING or bool(words & (AFTERWARDS | _CLOCK) and not words & EARLIER)
+    return plan.alone.get(name, 0.5) >= _TELLING or bool(
+        words & (AFTERWARDS | _CLOCK) and not words & EARLIER
+    )
 
 
 def _siblings(plan: Plan) -> list[str]:

@@ -23,7 +23,8 @@ _EXAMPLES = re.compile(r", e\.g\. .*$", re.MULTILINE)
 def alerts_of(request: Request, outcome: Outcome, places: Mapping[str, Any], at: datetime) -> list[Alert]:
     """The alerts that a job gives reason to, the most pressing first.
 
-    Drift and decay count whether or not the policy makes them a reason to train, and whether or not it came to that.
+    Drift and decay count whether or not the policy makes them a reason to train, and whether or not it came
+    to that.
 
     Args:
         request: what was asked for.
@@ -42,8 +43,12 @@ def alerts_of(request: Request, outcome: Outcome, places: Mapping[str, Any], at:
     if outcome.facts is None:
         return found
     policy = request.declared.retraining
-    watched = policy.model_copy(update={"on_drift": True, "on_decay": policy.on_decay or Decay.model_validate({})})
-    since = "" if trained is None or not trained.promoted else f" Version {trained.version} is champion since."
+    watched = policy.model_copy(
+        update={"on_drift": True, "on_decay": policy.on_decay or Decay.model_validate({})}
+    )
+    since = (
+        "" if trained is None or not trained.promoted else f" Version {trained.version} is champion since."
+    )
     for trigger in decide(watched, outcome.facts).triggers:
         if trigger.name in _WATCHED and trigger.holds:
             cause = _WATCHED[trigger.name]

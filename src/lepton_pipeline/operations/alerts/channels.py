@@ -69,8 +69,9 @@ def post(address: str, content: Mapping[str, Any], patience: Patience) -> None:
     Not by `requests`, whose logs have the whole address, and with it the secret that its path is.
 
     Raises:
-        DeliveryError: it was refused, redirected (a POST that follows becomes a GET, which tells nobody), or nobody
-            answered, after tries again where that may help: 429, 500 and above, lost connections, time-outs.
+        DeliveryError: it was refused, redirected (a POST that follows becomes a GET, which tells nobody), or
+            nobody answered, after tries again where that may help: 429, 500 and above, lost connections,
+            time-outs.
     """
     url = urlsplit(address)
     request = Request(_bare(url), json.dumps(content).encode(), method="POST")  # noqa: S310  # declared as http(s)
@@ -94,7 +95,10 @@ def send_mail(declared: Mail, subject: str, body: str, moment: Any, patience: Pa
     message = EmailMessage()
     message["Subject"] = " ".join(subject.split())
     message["From"], message["To"] = declared.sender, ", ".join(declared.to)
-    message["Date"], message["Message-ID"] = format_datetime(moment), make_msgid(domain="lepton-pipeline.invalid")
+    message["Date"], message["Message-ID"] = (
+        format_datetime(moment),
+        make_msgid(domain="lepton-pipeline.invalid"),
+    )
     # Out-of-office replies to a job are of use to nobody.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(body)
@@ -205,7 +209,9 @@ def _smtp(error: smtplib.SMTPException, kept_back: bool) -> DeliveryError:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = sorted({code for code, _ in error.recipients.values()})
         shown = ", ".join(map(str, codes))
-        return DeliveryError(f"no address was taken (answer {shown}){hint}", again=all(400 <= c < 500 for c in codes))
+        return DeliveryError(
+            f"no address was taken (answer {shown}){hint}", again=all(400 <= c < 500 for c in codes)
+        )
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return DeliveryError(f"{USER} and {PASSWORD} were refused (answer {error.smtp_code})")
     if isinstance(error, smtplib.SMTPResponseException):
@@ -213,7 +219,9 @@ def _smtp(error: smtplib.SMTPException, kept_back: bool) -> DeliveryError:
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return DeliveryError("closed the connection", again=True)
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return DeliveryError("offers no STARTTLS or no log-in; declare starttls: false if it is within your own walls")
+        return DeliveryError(
+            "offers no STARTTLS or no log-in; declare starttls: false if it is within your own walls"
+        )
     return DeliveryError(f"{type(error).__name__}{hint}")
 
 

@@ -12,7 +12,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lepton_pipeline.operations.alerts.channels import PATIENCE, DeliveryError, Patience, append_line, post, send_mail
+from lepton_pipeline.operations.alerts.channels import (
+    PATIENCE,
+    DeliveryError,
+    Patience,
+    append_line,
+    post,
+    send_mail,
+)
 from lepton_pipeline.parameters import Alerts
 from lepton_pipeline.parameters.durations import as_timedelta
 from lepton_pipeline.system.credentials import masked
@@ -100,8 +107,9 @@ def send(
 ) -> list[Outcome]:
     """Tell of an alert by every declared channel that has not been told of its cause within `cool_down`.
 
-    What was told, when and by which channel lies in `data/.alerts/<vertical>.json`. It is written after an alert got
-    through, so whoever is killed in between tells twice rather than never. Whatever goes wrong is an outcome.
+    What was told, when and by which channel lies in `data/.alerts/<vertical>.json`. It is written after an
+    alert got through, so whoever is killed in between tells twice rather than never. Whatever goes wrong is
+    an outcome.
 
     Args:
         alert: what to tell.
@@ -120,7 +128,9 @@ def send(
         if anyway:
             return _deliver(channels, patience)
         with _alone(project / FOLDER, alert.vertical, 2 * patience.deadline):
-            return _send_what_is_due(alert, alerts, channels, project / FOLDER / f"{alert.vertical}.json", patience)
+            return _send_what_is_due(
+                alert, alerts, channels, project / FOLDER / f"{alert.vertical}.json", patience
+            )
     # A job must not fail because nobody can be told of it.
     except Exception as error:
         logger.debug("the alert was not sent", exc_info=True)
@@ -132,28 +142,37 @@ def summary(alert: Alert, outcomes: list[Outcome]) -> str:
     return f"{alert.cause}: {', '.join(map(str, outcomes))}"
 
 
-def _channels(alert: Alert, alerts: Alerts, project: Path, patience: Patience) -> dict[str, Callable[[], str | None]]:
+def _channels(
+    alert: Alert, alerts: Alerts, project: Path, patience: Patience
+) -> dict[str, Callable[[], str | None]]:
     """What tells by each declared channel, and says what is to be said of it."""
     address, letter, file = alerts.webhook, alerts.mail, alerts.file
     found: dict[str, Callable[[], str | None]] = {}
     if address is not None:
         found["webhook"] = lambda: post(address, alert.content(), patience)
     if letter is not None:
-        found["mail"] = lambda: send_mail(letter, f"[lepton] {alert.subject}", alert.body(), alert.at, patience)
+        found["mail"] = lambda: send_mail(
+            letter, f"[lepton] {alert.subject}", alert.body(), alert.at, patience
+        )
     if file is not None:
         found["file"] = lambda: append_line(project / file, alert.content())
     return found
 
 
 def _send_what_is_due(
-    alert: Alert, alerts: Alerts, channels: Mapping[str, Callable[[], str | None]], state: Path, patience: Patience
+    alert: Alert,
+    alerts: Alerts,
+    channels: Mapping[str, Callable[[], str | None]],
+    state: Path,
+    patience: Patience,
 ) -> list[Outcome]:
     told = _read(state)
     wait = as_timedelta(alerts.cool_down) if isinstance(alerts.cool_down, str) else timedelta(0)
     held = {}
     for channel in channels:
         last = told.get(alert.cause, {}).get(channel)
-        # One a little ahead is of somebody who began later and was first; one far ahead, of a clock that was wrong.
+        # One a little ahead is of somebody who began later and was first; one far ahead, of a clock that was
+        # wrong.
         if last is not None and last - wait < alert.at < last + wait:
             held[channel] = Outcome(channel, "held back", f"until {last + wait:%Y-%m-%d %H:%M} UTC")
     outcomes = _deliver({name: tell for name, tell in channels.items() if name not in held}, patience)
@@ -176,7 +195,8 @@ def _deliver(channels: Mapping[str, Callable[[], str | None]], patience: Patienc
         except Exception as error:
             results[name] = Outcome(name, "failed", type(error).__name__)
 
-    # A server that answers a byte now and then keeps every time-out from passing; the process may end before it does.
+    # A server that answers a byte now and then keeps every time-out from passing; the process may end before
+    # it does.
     threads = [threading.Thread(target=deliver, args=each, daemon=True) for each in channels.items()]
     end = datetime.now(UTC) + timedelta(seconds=patience.deadline)
     for thread in threads:

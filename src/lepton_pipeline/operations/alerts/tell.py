@@ -43,7 +43,9 @@ def tell_of_job(project: Path, request: Request, outcome: JobOutcome, log: RunLo
         if lines:
             log.tag(outcome.run_id, {_TAG: "; ".join(lines)[:_TAG_CHARACTERS]})
     except Exception as error:
-        _say(f"{request.vertical}: not all is told, or the run in MLflow does not say who was: {type(error).__name__}")
+        _say(
+            f"{request.vertical}: not all is told, or the run in MLflow does not say who was: {type(error).__name__}"
+        )
 
 
 def tell_of_error(project: Path, env: str | None, vertical: str, error: Exception) -> None:

@@ -30,7 +30,8 @@ def draw_backfill(found: Mapping[str, Any], caution: str) -> bytes:
     metric, width = metric_inside(found["metric"]), WIDTH - 2 * EDGE
     count = len(found["dates"])
     figures = {
-        strategy: [each["realised"][strategy] or {} for each in found["dates"]] for strategy in (POLICY, NEVER, ALWAYS)
+        strategy: [each["realised"][strategy] or {} for each in found["dates"]]
+        for strategy in (POLICY, NEVER, ALWAYS)
     }
     known = [each[end] for row in figures.values() for each in row for end in _ENDS if _has(each, end)]
     low, high = around(known or [0.0, 1.0])
@@ -39,12 +40,19 @@ def draw_backfill(found: Mapping[str, Any], caution: str) -> bytes:
     names = tuple((len(events) - place, name) for place, name in enumerate(events))
     # Both charts have labels of the same width, so that their dates stand below each other.
     widest = max(map(len, events))
-    up = Axis(low, high, f"Realised {metric}", written=lambda value: f"{value:.3g}".rjust(widest, "\N{NO-BREAK SPACE}"))
+    up = Axis(
+        low,
+        high,
+        f"Realised {metric}",
+        written=lambda value: f"{value:.3g}".rjust(widest, "\N{NO-BREAK SPACE}"),
+    )
     chart = Chart(span, up, width, _CURVES)
     parts = []
     for place, (strategy, row) in enumerate(figures.items()):
         across = [at + 0.5 for at in range(count)]
-        value, start, end = ([float(each[key]) if _has(each, key) else float("nan") for each in row] for key in _ENDS)
+        value, start, end = (
+            [float(each[key]) if _has(each, key) else float("nan") for each in row] for key in _ENDS
+        )
         chart.band(across, start, end, _LOOKS[strategy])
         chart.line(across, value, _LOOKS[strategy])
         chart.dots(across, value, _LOOKS[strategy], 3.5)

@@ -47,8 +47,8 @@ class Grid:
 def make_grid(since: str, until: str, every: str, now: datetime) -> Grid:
     """Lay out the dates from `since` to `until`.
 
-    Months are counted from the first date: one on the 31st is followed by the last day of a shorter month, and then by
-    the 31st again.
+    Months are counted from the first date: one on the 31st is followed by the last day of a shorter month,
+    and then by the 31st again.
 
     Args:
         since: ISO date or time in UTC, or a number where `every` is one.

@@ -82,7 +82,9 @@ def realise(
         rows = table[labels.notna() & (place == number)]
         in_use = {strategy: names[number] for strategy, names in models.items()}
         measured.append(_measure(rows, labels.loc[rows.index], in_use, score, metric, evaluation, dataset))
-    drawn = _draw(measured, resampling_units(table[labels.notna() & (place >= 0)], dataset), metric, evaluation)
+    drawn = _draw(
+        measured, resampling_units(table[labels.notna() & (place >= 0)], dataset), metric, evaluation
+    )
     return [
         Period(
             since=ends[number],
@@ -100,8 +102,8 @@ def realise(
 def assign_periods(table: pd.DataFrame, dataset: Dataset, grid: Grid) -> pd.Series:
     """Number the period of each row: it is the first in which a model was in use that cannot have learnt from it.
 
-    A row at the very date belongs to the period that begins there if its label was not known yet; without a label
-    delay it was, and the row belongs to the period that ends there.
+    A row at the very date belongs to the period that begins there if its label was not known yet; without a
+    label delay it was, and the row belongs to the period that ends there.
 
     Args:
         table: rows with their times.
@@ -124,17 +126,19 @@ def assign_periods(table: pd.DataFrame, dataset: Dataset, grid: Grid) -> pd.Seri
 def summarise(periods: Sequence[Period]) -> dict[str, Any]:
     """Average over the periods in which every strategy was measured, each period counting the same.
 
-    Rows, groups or blocks are drawn once for all periods and strategies, so a group that is in several periods counts
-    in each, and a difference has a narrower interval than its two terms (see `paired_differences`).
+    Rows, groups or blocks are drawn once for all periods and strategies, so a group that is in several
+    periods counts in each, and a difference has a narrower interval than its two terms (see
+    `paired_differences`).
 
     Returns:
-        `periods` (how many), `mean` (by strategy) and `difference` (of the policy to the other two), each a figure;
-        both empty where there is no such period.
+        `periods` (how many), `mean` (by strategy) and `difference` (of the policy to the other two), each a
+        figure; both empty where there is no such period.
     """
     whole = [
         (period, figures)
         for period in periods
-        if len(figures := {each: figure for each, figure in period.figures.items() if figure}) == len(STRATEGIES)
+        if len(figures := {each: figure for each, figure in period.figures.items() if figure})
+        == len(STRATEGIES)
     ]
     if not whole:
         return {"periods": 0, "mean": {}, "difference": {}}
@@ -151,7 +155,8 @@ def summarise(periods: Sequence[Period]) -> dict[str, Any]:
         "periods": len(whole),
         "mean": {each: to_plain(figure(values[each], drawn[each])) for each in STRATEGIES},
         "difference": {
-            each: to_plain(figure(values[POLICY] - values[each], drawn[POLICY] - drawn[each])) for each in others
+            each: to_plain(figure(values[POLICY] - values[each], drawn[POLICY] - drawn[each]))
+            for each in others
         },
     }
 
@@ -203,7 +208,10 @@ def _draw(
     sample = Sample.of(pd.concat([each.scored["label"] for each in known]), units)
     chunks = [
         [
-            {name: measure(rows, each.thresholds[name], weights[:, place])[metric] for name, rows in of.items()}
+            {
+                name: measure(rows, each.thresholds[name], weights[:, place])[metric]
+                for name, rows in of.items()
+            }
             for each, place, of in zip(known, places, ranked, strict=True)
         ]
         for weights in sample.weights(evaluation, parts)

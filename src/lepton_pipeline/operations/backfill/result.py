@@ -43,7 +43,9 @@ def describe(
             "rows": period.rows,
             "positives": period.positives,
             "models": dict(period.models),
-            "realised": {each: to_plain(figure) if figure else None for each, figure in period.figures.items()},
+            "realised": {
+                each: to_plain(figure) if figure else None for each, figure in period.figures.items()
+            },
         }
         for look, period in zip(looks, periods, strict=True)
     ]
@@ -75,7 +77,9 @@ def as_table(found: Mapping[str, Any]) -> pd.DataFrame:
                 "rows": each["rows"],
                 "positives": each["positives"],
                 **{
-                    strategy if end == "value" else f"{strategy}.{end}": (each["realised"][strategy] or {}).get(end)
+                    strategy if end == "value" else f"{strategy}.{end}": (
+                        each["realised"][strategy] or {}
+                    ).get(end)
                     for strategy in STRATEGIES
                     for end in _ENDS
                 },
@@ -105,7 +109,9 @@ def series(found: Mapping[str, Any]) -> list[dict[str, float]]:
             "alarms": float(len(each["alarms"])),
         }
         for strategy, figure in each["realised"].items():
-            values |= {_key(f"realised.{metric}.{strategy}", end): figure[end] for end in _ENDS} if figure else {}
+            values |= (
+                {_key(f"realised.{metric}.{strategy}", end): figure[end] for end in _ENDS} if figure else {}
+            )
         steps.append(values)
     return steps
 

@@ -20,8 +20,8 @@ _NOTE = "key.json"
 class Shelf:
     """The folder of a vertical's backfill. What is in it is whole: a folder is filled under another name first.
 
-    A model depends on the date, the rows and what is declared of its training; a decision also on the policy and on
-    those before it. So models are kept apart, and another policy finds them again.
+    A model depends on the date, the rows and what is declared of its training; a decision also on the policy
+    and on those before it. So models are kept apart, and another policy finds them again.
 
     Args:
         folder: it is made.

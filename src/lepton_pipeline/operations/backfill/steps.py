@@ -35,7 +35,8 @@ _RECORDS: dict[str, type[Any]] = {"metrics": Metrics, "slices": Slices, "referen
 _MODEL = ("artefact", *_TABLES, *_RECORDS)
 _DECIDING = ("register_model", "gate_model")
 _MONITORING = ("fetch_champion", "score_new_rows", "compare_new_rows")
-# Not of the pipelines: the rows of a date with their features, before those that wait for their label are left out.
+# Not of the pipelines: the rows of a date with their features, before those that wait for their label are
+# left out.
 _ALL = "rows that were there"
 # What no model depends on, so that another policy finds the models again.
 _OF_THE_POLICY = {"about", "gate", "scoring", "retraining", "monitoring", "alerts"}
@@ -108,9 +109,13 @@ class BackfillSteps:
         self._key = {
             "data": fingerprint(table).sha256,
             "code": lineage.package_sha256(),
-            "declaration": lineage.sha256({key: each for key, each in declared.items() if key not in _OF_THE_POLICY}),
+            "declaration": lineage.sha256(
+                {key: each for key, each in declared.items() if key not in _OF_THE_POLICY}
+            ),
         }
-        return self._key | {"policy": lineage.sha256({key: declared[key] for key in _OF_THE_POLICY - {"about"}})}
+        return self._key | {
+            "policy": lineage.sha256({key: declared[key] for key in _OF_THE_POLICY - {"about"}})
+        }
 
     def use(self, log: RunLog) -> RunLog:
         """Register in this store from now on."""
@@ -145,7 +150,9 @@ class BackfillSteps:
     def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
         """Register the model of the date and let the gate decide."""
         with self._run() as run_id:
-            made = self._make(self._decide, self._model(run_id) | {self._name("run_id"): run_id}, self._dataset)
+            made = self._make(
+                self._decide, self._model(run_id) | {self._name("run_id"): run_id}, self._dataset
+            )
         registration, decision = made[self._name("registration")], made[self._name("decision")]
         return Trained.of(registration, decision)
 
@@ -172,7 +179,9 @@ class BackfillSteps:
         """The rows that were there at the date, with or without a label."""
         if not self._made:
             made = self._make(self._to_rows, {}, self._dated())
-            self._made = made | {_ALL: derive_all(made[self._name("clean_table")], self._dated(), self._features)}
+            self._made = made | {
+                _ALL: derive_all(made[self._name("clean_table")], self._dated(), self._features)
+            }
         table: pd.DataFrame = self._made[_ALL]
         return table
 
@@ -213,7 +222,9 @@ class BackfillSteps:
     def _load(self, folder: Path) -> dict[str, Any]:
         found: dict[str, Any] = {"artefact": Artefact.load(folder / "artefact")}
         found |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
-        found |= {name: from_json(kind, (folder / f"{name}.json").read_bytes()) for name, kind in _RECORDS.items()}
+        found |= {
+            name: from_json(kind, (folder / f"{name}.json").read_bytes()) for name, kind in _RECORDS.items()
+        }
         return {self._name(name): each for name, each in found.items()}
 
     @contextmanager
@@ -222,7 +233,9 @@ class BackfillSteps:
         if self._log is None:
             raise ConfigurationError("the backfill has no store to train in; it is given by `use`.")
         log, declared = self._log, self.declared.model_dump(mode="json")
-        run_id = log.open(self._vertical, f"as of {self._at}", {KIND: BACKFILL, "data.rows": str(len(self._rows()))})
+        run_id = log.open(
+            self._vertical, f"as of {self._at}", {KIND: BACKFILL, "data.rows": str(len(self._rows()))}
+        )
         log.parameters(run_id, declared | {"dataset": declared["dataset"] | {"as_of": self._date}})
         try:
             yield run_id
@@ -249,7 +262,9 @@ class BackfillSteps:
             return self._once[name]
         dataset = self._catalog.get(name)
         if dataset is None:
-            raise ConfigurationError(f"the catalog has no entry {name!r}; restore it in conf/base/catalog.yml.")
+            raise ConfigurationError(
+                f"the catalog has no entry {name!r}; restore it in conf/base/catalog.yml."
+            )
         return dataset.load()
 
     def _name(self, name: str) -> str:

@@ -120,8 +120,8 @@ def without_clock(declared: Vertical, grid: Grid) -> tuple[Vertical, list[str]]:
 def models_in_use(looks: Sequence[Look]) -> dict[str, list[str | None]]:
     """By strategy the model in use after each date.
 
-    The policy's is its champion. "Never" keeps the first model that could be trained, "always" has the latest, both
-    whatever the gate says.
+    The policy's is its champion. "Never" keeps the first model that could be trained, "always" has the
+    latest, both whatever the gate says.
     """
     trained = [look.date if look.model else None for look in looks]
     first = next((name for name in trained if name is not None), None)
@@ -165,7 +165,9 @@ def _alarms(outcome: Outcome, monitored: Mapping[str, Any] | None) -> list[str]:
         found.append("contract" if isinstance(outcome.error, ContractError) else "failed")
     if outcome.trained is not None and outcome.trained.promoted is False:
         found.append("refused")
-    found += [alarm for alarm, key in (("drift", "drifted"), ("decay", "decayed")) if (monitored or {}).get(key)]
+    found += [
+        alarm for alarm, key in (("drift", "drifted"), ("decay", "decayed")) if (monitored or {}).get(key)
+    ]
     return found
 
 
@@ -174,7 +176,9 @@ def _train_anyway(steps: DatedSteps, *, first: bool) -> bool:
         steps.train_anyway()
     except DataError as error:
         if first:
-            raise DataError(f"--from: nothing can be trained at the first date: {error} Begin later.") from error
+            raise DataError(
+                f"--from: nothing can be trained at the first date: {error} Begin later."
+            ) from error
         return False
     return True
 

@@ -50,7 +50,9 @@ def change_of_levels(kept: Categories, seen: pd.Series) -> str:
     known, known_new = before.sum() + kept.rare, seen.sum()
     if not known or not known_new:
         return ""
-    shares = pd.DataFrame({"before": before / known, "now": seen.reindex(before.index).fillna(0.0) / known_new})
+    shares = pd.DataFrame(
+        {"before": before / known, "now": seen.reindex(before.index).fillna(0.0) / known_new}
+    )
     names = [shown(str(level)) for level in shares.index] + ["values that were rare or unknown"]
     pairs = [*shares.to_numpy(), np.array([kept.rare / known, 1 - shares["now"].sum()])]
     place = int(np.argmax([abs(now - then) for then, now in pairs]))

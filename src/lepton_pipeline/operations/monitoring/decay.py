@@ -18,7 +18,11 @@ FEWEST_ROWS = 50
 
 
 def measure_window(
-    rows: pd.DataFrame, metric: str, threshold: float, evaluation: Evaluation, units: pd.DataFrame | None = None
+    rows: pd.DataFrame,
+    metric: str,
+    threshold: float,
+    evaluation: Evaluation,
+    units: pd.DataFrame | None = None,
 ) -> Estimate | None:
     """Measure the gate's metric on rows whose labels are known.
 

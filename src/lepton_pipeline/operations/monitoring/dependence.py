@@ -11,15 +11,17 @@ _FEWEST_IN_A_BATCH = 10
 def design_effect(cells: np.ndarray, *, ascending: bool = False) -> float:
     """How many rows in order of time tell as much of the shares of cells as one independent row does.
 
-    The rows are cut into 30 batches of equal length; a cell's share varies between batches of independent rows by
-    p (1 - p) / length, and more where rows hang together. The mean over cells of the two variances' ratio, weighted as
-    by Rao and Scott (1981), "The Analysis of Categorical Data from Complex Sample Surveys", section 3, is what
-    the chi-square statistic of dependent rows is too large by on average. Dependence longer than a batch is not seen.
+    The rows are cut into 30 batches of equal length; a cell's share varies between batches of independent
+    rows by p (1 - p) / length, and more where rows hang together. The mean over cells of the two variances'
+    ratio, weighted as by Rao and Scott (1981), "The Analysis of Categorical Data from Complex Sample
+    Surveys", section 3, is what the chi-square statistic of dependent rows is too large by on average.
+    Dependence longer than a batch is not seen.
 
     Args:
         cells: the cell of each row, in order of time; integer [rows], below 0 for a row that is in none.
-        ascending: whether cells are bins of a number. Being below a bound then hangs together longer than being in a
-            bin, and the Kolmogorov-Smirnov test is about the former: the larger of the two effects is given.
+        ascending: whether cells are bins of a number. Being below a bound then hangs together longer than
+            being in a bin, and the Kolmogorov-Smirnov test is about the former: the larger of the two effects
+            is given.
 
     Returns:
         At least 1; 1 for fewer than 50 rows, too few to tell.

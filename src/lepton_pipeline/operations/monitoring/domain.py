@@ -15,7 +15,8 @@ FEWEST_ROWS = 100
 _PERMUTATIONS = 9999
 _ROUNDS = 50
 _CELLS = 2_000_000
-# Blocks of rows in order of time, of each kind; half of them are learnt from, the labels of the others permuted.
+# Blocks of rows in order of time, of each kind; half of them are learnt from, the labels of the others
+# permuted.
 _BLOCKS, _FEWEST_BLOCKS = 20, 16
 # A block is so much longer than rows hang together, or neighbours would.
 _LENGTHS = 3
@@ -26,25 +27,27 @@ def tell_apart(
 ) -> dict[str, Any] | None:
     """Train a classifier to tell new rows from reference rows, and test how well it does on others of both.
 
-    Lopez-Paz and Oquab (2017), "Revisiting Classifier Two-Sample Tests": boosted trees learn from one half of the rows
-    and score the other. If the rows are of one kind, the scores of that half do not depend on which of its rows are
-    new: the p-value is the share of 9,999 permutations of these labels whose AUC is at least as high. No tree is grown
-    again for a permutation, since the test is about given scores; so it is exact, and cheap.
+    Lopez-Paz and Oquab (2017), "Revisiting Classifier Two-Sample Tests": boosted trees learn from one half of
+    the rows and score the other. If the rows are of one kind, the scores of that half do not depend on which
+    of its rows are
+    new: the p-value is the share of 9,999 permutations of these labels whose AUC is at least as high. No tree
+    is grown again for a permutation, since the test is about given scores; so it is exact, and cheap.
 
-    Rows in order of time hang together, and may not be permuted one by one. They are cut into blocks of equal length,
-    20 of each kind or somewhat fewer longer ones, which are drawn, halved and permuted as a whole: the test is exact
-    where blocks are independent.
+    Rows in order of time hang together, and may not be permuted one by one. They are cut into blocks of equal
+    length, 20 of each kind or somewhat fewer longer ones, which are drawn, halved and permuted as a whole:
+    the test is exact where blocks are independent.
 
     Args:
         reference: encoded rows that the model has learnt from.
         new: encoded new rows.
         sample: rows taken, at most; as many of each.
         seed: of sample, halves and permutations.
-        dependence: of rows in order of time, how many tell as much as one independent row; None: they have no order.
+        dependence: of rows in order of time, how many tell as much as one independent row; None: they have no
+            order.
 
     Returns:
-        `auc`, `p_value` and `rows` (all that were taken); None where there are fewer than 100 rows of a kind, or fewer
-        than 16 blocks.
+        `auc`, `p_value` and `rows` (all that were taken); None where there are fewer than 100 rows of a kind,
+        or fewer than 16 blocks.
     """
     each = min(len(reference), len(new), sample // 2)
     if each < FEWEST_ROWS:

@@ -14,7 +14,12 @@ import pandas as pd
 from lepton_pipeline.evaluation.drift import pool_levels
 from lepton_pipeline.features.column_encoders import LARGEST, CategoricalColumn, NumericColumn, as_numbers
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.operations.monitoring.changes import change_of_levels, change_of_missing, change_of_numbers, shown
+from lepton_pipeline.operations.monitoring.changes import (
+    change_of_levels,
+    change_of_missing,
+    change_of_numbers,
+    shown,
+)
 from lepton_pipeline.operations.monitoring.reference import (
     Categories,
     Numbers,
@@ -50,17 +55,18 @@ def compare(rows: pd.DataFrame, encoder: Encoder, reference: Reference) -> list[
     The tests need counts only, so nothing is lost by keeping no rows but some power:
 
     - Numbers: the two-sample Kolmogorov-Smirnov test on the stored quantiles. The largest distance of the two
-      distribution functions is looked for at these points (from below and through them), so it is at most that of the
-      whole samples, and the p-value is at least theirs: false alarms do not become more frequent. What lies between two
-      quantiles, a hundredth of the rows, is not seen. Beside it the two-sample chi-square test on tenths, which sees
-      changes of scale and shape better; its tenths are those of the reference, so that both samples vary, as in the
-      test's own derivation. Tenths in which fewer than 5 new rows are expected are joined.
+      distribution functions is looked for at these points (from below and through them), so it is at most
+      that of the whole samples, and the p-value is at least theirs: false alarms do not become more frequent.
+      What lies between two quantiles, a hundredth of the rows, is not seen. Beside it the two-sample
+      chi-square test on tenths, which sees changes of scale and shape better; its tenths are those of the
+      reference, so that both samples vary, as in the test's own derivation. Tenths in which fewer than 5 new
+      rows are expected are joined.
     - Categories: the chi-square test of homogeneity of the levels, rare and new ones together.
     - Missing values of both: the chi-square test of the two rates.
 
-    Rows that hang together in time tell less than independent ones. By how much was measured on the reference, in order
-    of time, and is taken to be the same of new rows: chi-square statistics are divided by it (Rao and Scott 1981), and
-    the Kolmogorov-Smirnov test counts so many rows fewer.
+    Rows that hang together in time tell less than independent ones. By how much was measured on the
+    reference, in order of time, and is taken to be the same of new rows: chi-square statistics are divided by
+    it (Rao and Scott 1981), and the Kolmogorov-Smirnov test counts so many rows fewer.
 
     Args:
         rows: new ones, with the columns that the encoder reads.
@@ -68,9 +74,9 @@ def compare(rows: pd.DataFrame, encoder: Encoder, reference: Reference) -> list[
         reference: of the model.
 
     Returns:
-        For each column `column`, `test` (the most surprising one), its `statistic` and `p_value` (times the number of
-        tests of the column), `psi`, `missing_reference`, `missing_new` (shares), `new_levels` (at most ten that five
-        rows have each), `rows_of_new_levels` and `change`, in words.
+        For each column `column`, `test` (the most surprising one), its `statistic` and `p_value` (times the
+        number of tests of the column), `psi`, `missing_reference`, `missing_new` (shares), `new_levels` (at
+        most ten that five rows have each), `rows_of_new_levels` and `change`, in words.
     """
     kept = {each.name: each for each in reference.columns}
     return [compare_column(column, kept[column.name], rows[column.name]) for column in encoder.columns]
@@ -94,18 +100,22 @@ def compare_numbers(kept: Numbers, values: np.ndarray) -> dict[str, Any]:
     tests = []
     if len(known) and kept.grid:
         tests.append(_kolmogorov_smirnov(kept, known))
-        statistic, p_values = chi_square(_joined(np.array(kept.counts) / kept.dependence, counts / kept.dependence))
+        statistic, p_values = chi_square(
+            _joined(np.array(kept.counts) / kept.dependence, counts / kept.dependence)
+        )
         tests += [_Test("chi-square on tenths", statistic, p_value) for p_value in p_values]
     pair = (np.append(kept.counts, kept.missing), np.append(counts, len(values) - len(known)))
     return _describe(kept, tests, pair, change_of_numbers(kept, known))
 
 
-def adjusted(tests: Iterable[dict[str, Any]], monitoring: Monitoring, share: float = 1.0) -> list[dict[str, Any]]:
+def adjusted(
+    tests: Iterable[dict[str, Any]], monitoring: Monitoring, share: float = 1.0
+) -> list[dict[str, Any]]:
     """Correct the p-values of everything that was tested for their number, and flag what has changed.
 
     Holm's method (1979) keeps the chance that anything at all is flagged while nothing has changed below
-    `monitoring.level`, however the tests hang together. What is certain may still be small: a flag also needs a large
-    effect, by `monitoring.smallest_psi` or what stands for it.
+    `monitoring.level`, however the tests hang together. What is certain may still be small: a flag also needs
+    a large effect, by `monitoring.smallest_psi` or what stands for it.
 
     Args:
         tests: each with `p_value` and `large`, whether the effect is.
@@ -127,8 +137,8 @@ def adjusted(tests: Iterable[dict[str, Any]], monitoring: Monitoring, share: flo
 def smallest_auc(psi: float) -> float:
     """The AUC between two normal samples of equal spread whose PSI is `psi`: the same effect on another scale.
 
-    Of normals that lie d standard deviations apart the PSI is d squared and the AUC is the normal distribution function
-    at d / sqrt(2).
+    Of normals that lie d standard deviations apart the PSI is d squared and the AUC is the normal
+    distribution function at d / sqrt(2).
     """
     return NormalDist().cdf(sqrt(psi / 2))
 
@@ -136,9 +146,9 @@ def smallest_auc(psi: float) -> float:
 def compare_volume(kept: Volume, times: np.ndarray, start: float) -> dict[str, Any] | None:
     """Compare how many rows come in a unit of time with how many came before.
 
-    The mean of the new whole units is held against the units of the reference by Student's t: a unit is taken for one
-    draw, whatever number of rows it has. Volumes with a trend or a season surprise it too easily, therefore a change
-    below the factor 1.5 is not flagged.
+    The mean of the new whole units is held against the units of the reference by Student's t: a unit is taken
+    for one draw, whatever number of rows it has. Volumes with a trend or a season surprise it too easily,
+    therefore a change below the factor 1.5 is not flagged.
 
     Args:
         kept: of the reference.
@@ -146,8 +156,8 @@ def compare_volume(kept: Volume, times: np.ndarray, start: float) -> dict[str, A
         start: end of the reference.
 
     Returns:
-        `unit`, `reference` and `new` (mean rows in a unit), `units` (new ones), `p_value`, `large`; None where fewer
-        than 3 whole units have passed.
+        `unit`, `reference` and `new` (mean rows in a unit), `units` (new ones), `p_value`, `large`; None
+        where fewer than 3 whole units have passed.
     """
     from scipy.stats import t
 
@@ -172,14 +182,20 @@ def _compare_categories(kept: Categories, texts: pd.Series) -> dict[str, Any]:
     seen = texts.value_counts()
     own = seen[seen.index.isin(list(kept.levels))]
     others = seen.drop(own.index)
-    counts = pd.DataFrame({"reference": pd.Series(kept.levels, dtype="float64"), "new": own}).fillna(0.0).sort_index()
+    counts = (
+        pd.DataFrame({"reference": pd.Series(kept.levels, dtype="float64"), "new": own})
+        .fillna(0.0)
+        .sort_index()
+    )
     # Under a key that no text can have.
     rest = pd.DataFrame({"reference": [float(kept.rare)], "new": [float(others.sum())]})
     pooled = pool_levels(pd.concat([counts.reset_index(drop=True), rest], ignore_index=True))
     pair = np.vstack([pooled, [kept.missing, int(texts.isna().sum())]])
     statistic, p_values = chi_square(pooled / kept.dependence)
     tests = [_Test("chi-square", statistic, p_value) for p_value in p_values]
-    return _describe(kept, tests, (pair[:, 0], pair[:, 1]), change_of_levels(kept, seen), _new_levels(kept, others))
+    return _describe(
+        kept, tests, (pair[:, 0], pair[:, 1]), change_of_levels(kept, seen), _new_levels(kept, others)
+    )
 
 
 def _new_levels(kept: Categories, others: pd.Series) -> pd.Series:

@@ -25,8 +25,8 @@ def score_new_rows(
 ) -> pd.DataFrame:
     """Score the rows that came after everything a model was trained, validated and tested with.
 
-    Where a time is declared these are the rows later than the last one of then; elsewhere those that were not among
-    them, by their hashes.
+    Where a time is declared these are the rows later than the last one of then; elsewhere those that were not
+    among them, by their hashes.
 
     Args:
         table: rows of the vertical now, with their features.
@@ -36,8 +36,8 @@ def score_new_rows(
         dataset: names target and time; has the label delay and the present.
 
     Returns:
-        Indexed as these rows: `probability`, `label` (float64, NaN where it is not known yet), and `time` on the axis
-        where one is declared.
+        Indexed as these rows: `probability`, `label` (float64, NaN where it is not known yet), and `time` on
+        the axis where one is declared.
 
     Raises:
         DataError: it cannot be told which rows are new, or the model cannot read them.

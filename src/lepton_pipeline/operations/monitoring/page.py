@@ -69,7 +69,9 @@ def draw_panels(result: Mapping[str, Any], metric: str) -> list[Panel]:
     line = None if before is None else 100 * before
     note = "of all values" if before is None else f"dashed: training, {percent(before)}"
     last = next((each for each in reversed(missing) if each is not None), None)
-    panels.append(Panel("Missing values", draw_windows(_hundredfold(missing), floor=0, line=line), percent(last), note))
+    panels.append(
+        Panel("Missing values", draw_windows(_hundredfold(missing), floor=0, line=line), percent(last), note)
+    )
     quality = [window["value"] for window in windows]
     if any(value is not None for value in quality):
         ends = [(window["low"], window["high"]) for window in windows]
@@ -78,7 +80,9 @@ def draw_panels(result: Mapping[str, Any], metric: str) -> list[Panel]:
         note = "95 % intervals" if bound is None else f"dashed: bound {decimals(bound)}"
         panels.append(Panel(f"{metric}, realised", svg, _last(quality), note))
     # On one scale, so that the eye can compare the columns.
-    largest = max((each for window in windows for each in window["psi"].values() if each is not None), default=0.0)
+    largest = max(
+        (each for window in windows for each in window["psi"].values() if each is not None), default=0.0
+    )
     ceiling = min(largest, _LARGEST_PSI)
     for name in windows[0]["psi"]:
         psi = [window["psi"][name] for window in windows]
@@ -87,7 +91,12 @@ def draw_panels(result: Mapping[str, Any], metric: str) -> list[Panel]:
             drawn = [None if value is None else min(value, ceiling) for value in psi]
             note = f"dashed: {line:g}" if largest == ceiling else f"dashed: {line:g}, cut at {ceiling:g}"
             panels.append(
-                Panel(f"PSI of {name}", draw_windows(drawn, floor=0, ceiling=ceiling, line=line), _last(psi), note)
+                Panel(
+                    f"PSI of {name}",
+                    draw_windows(drawn, floor=0, ceiling=ceiling, line=line),
+                    _last(psi),
+                    note,
+                )
             )
     return panels
 

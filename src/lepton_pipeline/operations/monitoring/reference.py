@@ -43,7 +43,8 @@ class Numbers:
         grid: quantiles, ascending.
         below: rows with a value below each of them.
         through: rows with a value up to and including each of them.
-        dependence: rows that tell as much as one independent row, see `design_effect`; 1 where no time is declared.
+        dependence: rows that tell as much as one independent row, see `design_effect`; 1 where no time is
+            declared.
         missing_dependence: the same of whether a value is missing.
     """
 
@@ -72,7 +73,8 @@ class Categories:
         missing: rows without a value.
         levels: rows of each level that is not rare.
         rare: rows of all other levels together.
-        rare_hashes: of the texts of these, so that a level can be told to be new; None where there are too many.
+        rare_hashes: of the texts of these, so that a level can be told to be new; None where there are too
+            many.
         dependence: as in `Numbers`.
         missing_dependence: likewise.
     """
@@ -107,7 +109,8 @@ class Reference:
         rows: number of the rows.
         columns: those that the model reads.
         scores: probabilities of the test rows, which it has not learnt from, as `Numbers`.
-        span: first and last time of all rows of the vertical then, as numbers; None where no time is declared.
+        span: first and last time of all rows of the vertical then, as numbers; None where no time is
+            declared.
         volume: of all these rows; None where no time is declared or all have the same.
         step: the longest time between two of these rows; None where no time is declared.
     """
@@ -123,7 +126,9 @@ class Reference:
         """Ready for JSON."""
         kinds = ["number" if isinstance(column, Numbers) else "category" for column in self.columns]
         plain = asdict(self)
-        plain["columns"] = [{"kind": kind, **column} for kind, column in zip(kinds, plain["columns"], strict=True)]
+        plain["columns"] = [
+            {"kind": kind, **column} for kind, column in zip(kinds, plain["columns"], strict=True)
+        ]
         return {"format": FORMAT, **plain}
 
     @classmethod
@@ -163,9 +168,9 @@ def describe_reference(
         dataset: names the column of time.
 
     Returns:
-        `Reference.to_dict`. Of numbers it holds counts by tenths and by up to 100 quantiles, each cell of at least 20
-        rows; of categories the counts of levels that at least 20 rows share and that are not rare (see `enough_rows`),
-        and hashes of the others.
+        `Reference.to_dict`. Of numbers it holds counts by tenths and by up to 100 quantiles, each cell of at
+        least 20 rows; of categories the counts of levels that at least 20 rows share and that are not rare
+        (see `enough_rows`), and hashes of the others.
     """
     learnt = feature_table.loc[split.index[split["part"].isin(LEARNT_FROM)]]
     test = scores.loc[scores["part"] == "test", "model"]
@@ -174,7 +179,10 @@ def describe_reference(
     if dataset.time is not None:
         every = pd.Series(axis(feature_table[dataset.time]), feature_table.index)
         in_order = every.sort_values(kind="stable").index
-        learnt, test = learnt.loc[in_order.intersection(learnt.index)], test.loc[in_order.intersection(test.index)]
+        learnt, test = (
+            learnt.loc[in_order.intersection(learnt.index)],
+            test.loc[in_order.intersection(test.index)],
+        )
         times = np.unique(every.to_numpy()[np.isfinite(every)])
         span = (float(times[0]), float(times[-1]))
         dates = pd.api.types.is_datetime64_any_dtype(feature_table[dataset.time])
@@ -227,7 +235,12 @@ def count_categories(name: str, texts: pd.Series, *, ordered: bool = False) -> C
     codes = codes.fillna(len(frequent)).astype("int64").mask(texts.isna(), -1)
     effects = (codes.to_numpy(), texts.isna().to_numpy(np.int64)) if ordered else ()
     return Categories(
-        name, int(texts.isna().sum()), levels, int(rare.sum()), hashes, *(design_effect(each) for each in effects)
+        name,
+        int(texts.isna().sum()),
+        levels,
+        int(rare.sum()),
+        hashes,
+        *(design_effect(each) for each in effects),
     )
 
 

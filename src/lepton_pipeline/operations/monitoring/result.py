@@ -90,9 +90,10 @@ def compare_new_rows(
 ) -> dict[str, Any]:
     """Compare new rows with those the champion has learnt from, and its quality on them with that of its test.
 
-    Everything that is tested (columns, scores, domain classifier, volume) is one family, so that `monitoring.level` is
-    the chance of a false alarm in all of it. Half of it is for the columns; the other tests share the other half, or
-    they could not be flagged in a table of many columns: no p-value of theirs is below one in ten thousand.
+    Everything that is tested (columns, scores, domain classifier, volume) is one family, so that
+    `monitoring.level` is the chance of a false alarm in all of it. Half of it is for the columns; the other
+    tests share the other half, or they could not be flagged in a table of many columns: no p-value of theirs
+    is below one in ten thousand.
 
     Args:
         today: rows of the vertical now.
@@ -103,9 +104,9 @@ def compare_new_rows(
         monitoring: windows, bounds and level.
 
     Returns:
-        Ready for JSON: `as_of`, `champion`, `rows_new`, `rows_mature_new`, `columns`, `domain`, `scores`, `volume`,
-        `windows`, `estimate`, `bound`, `drifted` and `decayed` (None: cannot be told), `notes` (why not), `level`,
-        `smallest_psi`, and `figures` and `series` for MLflow.
+        Ready for JSON: `as_of`, `champion`, `rows_new`, `rows_mature_new`, `columns`, `domain`, `scores`,
+        `volume`, `windows`, `estimate`, `bound`, `drifted` and `decayed` (None: cannot be told), `notes` (why
+        not), `level`, `smallest_psi`, and `figures` and `series` for MLflow.
     """
     new, dataset = today.new, today.dataset
     version, reference = champion.version, champion.reference
@@ -225,14 +226,18 @@ def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: M
     return Encoder(compared, {}).transform(rows)
 
 
-def _windows(today: NewRows, reference: Reference, monitoring: Monitoring) -> list[tuple[TimeWindow | None, bool]]:
+def _windows(
+    today: NewRows, reference: Reference, monitoring: Monitoring
+) -> list[tuple[TimeWindow | None, bool]]:
     """Windows of the new rows, and whether their ends are dates; without a column of time one for all rows."""
     time = today.dataset.time
     if time is None or reference.span is None:
         return [(None, False)]
     dates = pd.api.types.is_datetime64_any_dtype(today.table[time])
     length = window_length(monitoring.window, reference.span, dates, reference.step)
-    return [(each, dates) for each in cut(today.new["time"].to_numpy(), reference.span[1], length, _MOST_WINDOWS)]
+    return [
+        (each, dates) for each in cut(today.new["time"].to_numpy(), reference.span[1], length, _MOST_WINDOWS)
+    ]
 
 
 def _describe_window(
@@ -265,7 +270,9 @@ def _describe_window(
         "metric": metric,
         **({"value": None, "low": None, "high": None} | (to_plain(figure) if figure else {})),
         "below": is_below(figure, quality.bound),
-        "missing": float(own[[each.name for each in reference.columns]].isna().to_numpy().mean()) if len(own) else None,
+        "missing": float(own[[each.name for each in reference.columns]].isna().to_numpy().mean())
+        if len(own)
+        else None,
         "score_mean": float(scored[PROBABILITY].mean()) if len(scored) else None,
         "psi": psi,
     }
@@ -284,7 +291,11 @@ def _figures(
     if drifted is not None:
         psi = [each["psi"] for each in found["columns"] if not each["ignored"]]
         flagged = sum(each["flagged"] for each in found["columns"])
-        figures |= {"drift.columns": flagged, "drift.largest_psi": max(psi, default=0.0), "drifted": float(drifted)}
+        figures |= {
+            "drift.columns": flagged,
+            "drift.largest_psi": max(psi, default=0.0),
+            "drifted": float(drifted),
+        }
     for part in ("domain", "scores", "volume"):
         if (each := found[part]) is not None:
             wanted = ("auc", "psi", "p_adjusted", "new")

@@ -31,8 +31,10 @@ class Champion:
 
     Attributes:
         version: its number.
-        trained_until: time of the latest row that it has learnt from, as text; None where no time is declared.
-        data_until: time of the latest row that it was made of, the test's too, as text; None where no time is declared.
+        trained_until: time of the latest row that it has learnt from, as text; None where no time is
+            declared.
+        data_until: time of the latest row that it was made of, the test's too, as text; None where no time is
+            declared.
         data_rows: rows of the table that it was made of; None where nobody recorded them.
         trained_at: as of when it was trained: the date whose data it saw, or when that was.
         promoted_at: when it became champion; None where the alias was moved by other means.
@@ -57,7 +59,8 @@ class RowCounts:
     Attributes:
         mature: rows whose label is known.
         immature: rows whose label is not known yet.
-        new: mature rows that the champion was not made of; None where there is no champion or nobody can tell.
+        new: mature rows that the champion was not made of; None where there is no champion or nobody can
+            tell.
         latest: time of the latest mature row, as text; None where no time is declared.
         window_start: where the declared window begins, counted back from there; None where none is declared.
     """
@@ -133,10 +136,15 @@ def count_rows(
         window: `retraining.window`.
 
     Raises:
-        DataError: the window, the label delay or what is known of the champion does not compare with the times.
+        DataError: the window, the label delay or what is known of the champion does not compare with the
+            times.
     """
     if dataset.time is None:
-        new = None if champion is None or champion.data_rows is None else max(0, len(table) - champion.data_rows)
+        new = (
+            None
+            if champion is None or champion.data_rows is None
+            else max(0, len(table) - champion.data_rows)
+        )
         return RowCounts(len(table), 0, new, None)
     times = table[dataset.time]
     known = label_known(table, dataset) & times.notna()

@@ -31,10 +31,12 @@ class JobRun:
         decision: in one sentence; or why it failed.
         training_run_id: the run that trained; None where none did.
         version: of the model; None where none was registered.
-        promoted: whether that became champion; None where the champion is the same model, or it did not come so far.
+        promoted: whether that became champion; None where the champion is the same model, or it did not come
+            so far.
         exit_code: of the process; None where it could not say.
         reason: of the gate; "" where it was not asked.
-        data_until: time of the latest row with a known label that it saw, as text; "" where no time is declared.
+        data_until: time of the latest row with a known label that it saw, as text; "" where no time is
+            declared.
     """
 
     run_id: str
@@ -86,7 +88,9 @@ def read_champion(client: Any, vertical: str, metric: str) -> Champion | None:
 def last_training(client: Any, vertical: str, now: datetime) -> datetime | None:
     """When a training last came to a decision of the gate, before `now`; for one as of a date, that date."""
     runs = _runs(client, vertical, "attributes.status = 'FINISHED' AND tags.`gate.decision` LIKE '%'")
-    return max((at for run in runs if not is_partial(run.data.tags) and (at := _clock(run)) <= now), default=None)
+    return max(
+        (at for run in runs if not is_partial(run.data.tags) and (at := _clock(run)) <= now), default=None
+    )
 
 
 def failures(jobs: list[JobRun]) -> tuple[datetime | None, int]:
@@ -142,7 +146,9 @@ def _trained_at(client: Any, version: Any) -> datetime:
 def _clock(run: Any) -> datetime:
     """The moment that a training belongs to: the date as of which it ran, else when it ended."""
     milliseconds = run.info.end_time or run.info.start_time
-    return as_moment(run.data.params.get("dataset.as_of", "")) or datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return as_moment(run.data.params.get("dataset.as_of", "")) or datetime.fromtimestamp(
+        milliseconds / 1000, UTC
+    )
 
 
 def _estimate(tags: Mapping[str, str], metric: str) -> Estimate | None:

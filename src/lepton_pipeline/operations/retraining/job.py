@@ -130,11 +130,13 @@ def look(client: Any, request: Request, steps: Steps, *, monitor: bool) -> tuple
     return facts, rows
 
 
-def run_job(log: RunLog, request: Request, steps: Steps, decided: Callable[[Facts, Decision], None]) -> Outcome:
+def run_job(
+    log: RunLog, request: Request, steps: Steps, decided: Callable[[Facts, Decision], None]
+) -> Outcome:
     """Look, decide, and train where that is due.
 
-    Whoever calls it holds the lock of the vertical. An error is in the outcome; SIGTERM and an interrupt go through as
-    the exceptions that they are, once the run is closed as KILLED.
+    Whoever calls it holds the lock of the vertical. An error is in the outcome; SIGTERM and an interrupt go
+    through as the exceptions that they are, once the run is closed as KILLED.
 
     Args:
         log: the store.
@@ -176,7 +178,8 @@ class _Work:
             "champion.before": _text(champion_of(log.client, request.vertical)),
         }
         self._run_id = log.open(self._experiment, "at work", tags, {})
-        # Of a job that was killed, also where this one will not train: whoever holds the lock knows that nobody does.
+        # Of a job that was killed, also where this one will not train: whoever holds the lock knows that
+        # nobody does.
         log.close_orphans(request.vertical)
 
     def run(self, decided: Callable[[Facts, Decision], None]) -> None:
@@ -227,7 +230,9 @@ class _Work:
         log.rename(run_id, f"due: {', '.join(decision.holding)}" if decision.due else "not due")
         counts = {"rows.mature": rows.mature, "rows.immature": rows.immature, "rows.new": rows.new}
         log.metrics(run_id, {key: value for key, value in counts.items() if value is not None})
-        log.client.log_dict(run_id, _plain({"facts": asdict(facts), "decision": asdict(decision)}), "decision.json")
+        log.client.log_dict(
+            run_id, _plain({"facts": asdict(facts), "decision": asdict(decision)}), "decision.json"
+        )
 
     def _close(self, status: str, error: Exception | str | None, exit_code: int) -> Outcome:
         """End the run; where the store is gone, a later job of the vertical ends it."""

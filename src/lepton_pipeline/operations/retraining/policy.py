@@ -54,8 +54,9 @@ class Decision:
 def decide(policy: Retraining, facts: Facts, *, force: bool = False) -> Decision:
     """Hold a policy to the facts.
 
-    A vertical is due where a trigger holds and no training has finished within `cool_down`. To have no champion is a
-    trigger that need not be declared. Whoever forces a training is not kept from it by the cool-down.
+    A vertical is due where a trigger holds and no training has finished within `cool_down`. To have no
+    champion is a trigger that need not be declared. Whoever forces a training is not kept from it by the
+    cool-down.
 
     Args:
         policy: what is declared.
@@ -91,7 +92,9 @@ def _max_age(policy: Retraining, facts: Facts) -> Trigger:
     age = facts.now - facts.champion.trained_at
     if age < timedelta(0):
         # Where a date is asked for, that is so; else a clock was wrong, and silence might last for years.
-        return Trigger("max_age", None, f"it was trained on {facts.champion.trained_at:%Y-%m-%d}, after this date")
+        return Trigger(
+            "max_age", None, f"it was trained on {facts.champion.trained_at:%Y-%m-%d}, after this date"
+        )
     old = age >= _timedelta(policy.max_age)
     return Trigger("max_age", old, f"age {span_text(age)}, {'not ' * (not old)}reached: {policy.max_age}")
 
@@ -106,7 +109,9 @@ def _new_rows(policy: Retraining, facts: Facts) -> Trigger:
     if wanted >= 1:
         return Trigger("on_new_rows", new >= wanted, f"{_rows(new)} with known labels since, of {wanted:,g}")
     if not champion.training_rows:
-        return Trigger("on_new_rows", None, f"not known how many rows version {champion.version} was trained on")
+        return Trigger(
+            "on_new_rows", None, f"not known how many rows version {champion.version} was trained on"
+        )
     share = new / champion.training_rows
     text = f"{_rows(new)} with known labels since, {share:.1%} of {champion.training_rows:,} training rows"
     return Trigger("on_new_rows", share >= wanted, f"{text}; wanted {wanted:.4g}")
@@ -134,7 +139,9 @@ def _decay(declared: Decay | None, facts: Facts) -> Trigger:
     last = facts.windows[-declared.of :]
     bound = declared.at_least
     if len(last) < declared.windows:
-        return Trigger("on_decay", None, f"needs {declared.windows} windows with known labels, there are {len(last)}")
+        return Trigger(
+            "on_decay", None, f"needs {declared.windows} windows with known labels, there are {len(last)}"
+        )
     # As monitoring does: beyond doubt, so by the whole interval.
     below = [each for each in last if (each.below if bound is None else each.high < bound)]
     limit = "the champion's own estimate" if bound is None else f"{bound:g}"

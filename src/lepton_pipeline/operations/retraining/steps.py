@@ -34,7 +34,9 @@ class KedroSteps:
         now: the moment by which labels are known where no date is given.
     """
 
-    def __init__(self, project: Path, env: str | None, vertical: str, as_of: str | float | None, now: datetime):
+    def __init__(
+        self, project: Path, env: str | None, vertical: str, as_of: str | float | None, now: datetime
+    ):
         self._project, self._env, self._vertical, self._as_of = project, env, vertical, as_of
         self._present = utc_text(now)
 
@@ -73,7 +75,9 @@ class KedroSteps:
     def last_monitoring(self) -> Mapping[str, Any] | None:
         """What lies on disk of the latest monitoring."""
         dataset = self._context().catalog.get(f"{self._vertical}.monitoring_result")
-        result: Mapping[str, Any] | None = dataset.load() if dataset is not None and dataset.exists() else None
+        result: Mapping[str, Any] | None = (
+            dataset.load() if dataset is not None and dataset.exists() else None
+        )
         return result
 
     def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
@@ -87,7 +91,9 @@ class KedroSteps:
 
     def _context(self) -> KedroContext:
         pipelines.set_requested([self._vertical])
-        session = settings.SESSION_CLASS.create(self._project, env=self._env, runtime_params=self._params(self._as_of))
+        session = settings.SESSION_CLASS.create(
+            self._project, env=self._env, runtime_params=self._params(self._as_of)
+        )
         with session:
             context: KedroContext = session.load_context()
         # As a run does: what another vertical declares is not looked at.
@@ -106,7 +112,10 @@ class KedroSteps:
         made: dict[str, Any] = {}
         # Not by a runner: nothing of this is to be kept, and how to resume it is no question.
         for node in pipeline.nodes:
-            given = {each: made[each] if each in made else self._dataset(context, each).load() for each in node.inputs}
+            given = {
+                each: made[each] if each in made else self._dataset(context, each).load()
+                for each in node.inputs
+            }
             made |= held(node.run(given))
         table: pd.DataFrame = made[wanted]
         return table
@@ -114,7 +123,9 @@ class KedroSteps:
     def _dataset(self, context: KedroContext, name: str) -> AbstractDataset[Any, Any]:
         dataset: AbstractDataset[Any, Any] | None = context.catalog.get(name)
         if dataset is None:
-            raise ConfigurationError(f"the catalog has no entry {name!r}; restore it in conf/base/catalog.yml.")
+            raise ConfigurationError(
+                f"the catalog has no entry {name!r}; restore it in conf/base/catalog.yml."
+            )
         return dataset
 
     def _params(self, as_of: str | float | None, since: str | float | None = None) -> dict[str, Any]:

@@ -18,8 +18,8 @@ def next_start(policy: Policy, record: Record, now: datetime) -> datetime | None
     """When the job is started next.
 
     Returns:
-        A moment, in the past for what was missed, however many ticks that were; None for never. Now for a job that
-        ran when the scheduler was killed: it must be looked after before all else.
+        A moment, in the past for what was missed, however many ticks that were; None for never. Now for a job
+        that ran when the scheduler was killed: it must be looked after before all else.
     """
     if record.running is not None:
         return now

@@ -59,7 +59,13 @@ def fetch_policies(project: Path, env: str | None) -> Policies:
     Raises:
         ConfigurationError: there is nothing that could be read.
     """
-    command = [sys.executable, "-m", "lepton_pipeline.operations.schedule.read", str(project), *([env] if env else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "lepton_pipeline.operations.schedule.read",
+        str(project),
+        *([env] if env else []),
+    ]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603  # ours
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]

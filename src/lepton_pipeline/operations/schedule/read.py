@@ -67,7 +67,9 @@ def to_policy(vertical: str, declared: Retraining) -> Policy:
         ConfigurationError: the time-out is no time.
     """
     if isinstance(declared.timeout, int):
-        raise ConfigurationError(f"{vertical}.retraining.timeout: {declared.timeout} has no unit; write 12h or 90min.")
+        raise ConfigurationError(
+            f"{vertical}.retraining.timeout: {declared.timeout} has no unit; write 12h or 90min."
+        )
     cron = None if declared.schedule is None else Cron(declared.schedule, declared.zone)
     return Policy(vertical, cron, declared.retries, as_timedelta(declared.timeout).total_seconds())
 

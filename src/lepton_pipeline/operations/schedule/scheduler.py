@@ -14,7 +14,12 @@ from pathlib import Path
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.operations.schedule import plan
 from lepton_pipeline.operations.schedule.policies import Policies, Policy, fetch_policies, fingerprint
-from lepton_pipeline.operations.schedule.process import Limits, StillRunningError, run_process, wait_for_orphan
+from lepton_pipeline.operations.schedule.process import (
+    Limits,
+    StillRunningError,
+    run_process,
+    wait_for_orphan,
+)
 from lepton_pipeline.operations.schedule.state import FOLDER, Result, Running, open_state
 from lepton_pipeline.operations.schedule.telling import Tell, reason_to_tell
 
@@ -115,7 +120,9 @@ class Scheduler:
         for vertical in verticals or []:
             if vertical not in self.policies.good:
                 known = ", ".join(self.policies.good) or "none"
-                raise LeptonError(self.policies.wrong.get(vertical) or f"no vertical {vertical!r}; there are {known}.")
+                raise LeptonError(
+                    self.policies.wrong.get(vertical) or f"no vertical {vertical!r}; there are {known}."
+                )
         starts = {name: self._next(name, now) for name in self.policies.good}
         due = verticals or [name for name, start in starts.items() if start is not None and start <= now]
         with ThreadPoolExecutor(self._options.parallel) as pool:
@@ -146,7 +153,9 @@ class Scheduler:
         for vertical in policies.good:
             self.state.begin(vertical, now)
         scheduled = [name for name, policy in policies.good.items() if policy.cron is not None]
-        self._say(f"{'policies read again' if again else 'started'}: {', '.join(scheduled) or 'no vertical'} scheduled")
+        self._say(
+            f"{'policies read again' if again else 'started'}: {', '.join(scheduled) or 'no vertical'} scheduled"
+        )
 
     def fire(self, vertical: str) -> Result | None:
         """Run one job of a vertical to its end; None if there was no reason to any more."""
@@ -159,7 +168,9 @@ class Scheduler:
         record = plan.begun(policy, self.state[vertical], now)
         self.state.put(vertical, record)
         log = self._folder / "logs" / vertical / f"{now:%Y%m%dT%H%M%S}Z-{record.attempt}.log"
-        self._say(f"{vertical}: started (attempt {record.attempt} of {max(policy.retries + 1, record.attempt)}), {log}")
+        self._say(
+            f"{vertical}: started (attempt {record.attempt} of {max(policy.retries + 1, record.attempt)}), {log}"
+        )
 
         def note_pid(pid: int) -> None:
             self.state.change(vertical, running=Running(now, pid))
@@ -187,7 +198,9 @@ class Scheduler:
         """Look after a job that ran when a scheduler was killed."""
         running = self.state[policy.vertical].running
         pid, started = (running.pid, running.started) if running else (None, self._clock())
-        self._say(f"{policy.vertical}: a job of {started:%Y-%m-%d %H:%M}Z was left by a scheduler that was killed")
+        self._say(
+            f"{policy.vertical}: a job of {started:%Y-%m-%d %H:%M}Z was left by a scheduler that was killed"
+        )
         spent = max((self._clock() - started).total_seconds(), 0.0)
         limits = Limits(max(policy.timeout - spent, 0.0), self._options.grace)
         wait_for_orphan(self._lock(policy.vertical), pid, limits, self.stop)

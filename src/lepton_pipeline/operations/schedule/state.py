@@ -36,7 +36,8 @@ class Result:
     """How a job ended.
 
     Attributes:
-        outcome: "done", "failed", "timed out", "not started", "stopped" (with the scheduler), "lost" (it was killed).
+        outcome: "done", "failed", "timed out", "not started", "stopped" (with the scheduler), "lost" (it was
+            killed).
         code: exit code, negative for a signal; None where nobody saw it.
         attempt: 1 for the first start of a tick.
         log: file of what the job printed; empty if there is none.
@@ -114,7 +115,8 @@ class State:
         """Write what has changed.
 
         Returns:
-            Why it could not be written (a full disk, say); None if all is on disk. It is tried again at the next call.
+            Why it could not be written (a full disk, say); None if all is on disk. It is tried again at the
+            next call.
         """
         with self._lock:
             if not self._unsaved:
@@ -135,7 +137,9 @@ def open_state(path: Path, say: Callable[[str], None]) -> State:
     except LeptonError:
         aside = path.with_name(f"{path.name}.damaged")
         path.replace(aside)
-        say(f"{path.name} is damaged and was moved to {aside.name}: starts and retries that were owed are forgotten")
+        say(
+            f"{path.name} is damaged and was moved to {aside.name}: starts and retries that were owed are forgotten"
+        )
         return State(path)
 
 

@@ -30,7 +30,13 @@ def teller(project: Path, env: str | None, say: Callable[[str], None]) -> Tell:
         env: configuration environment.
         say: takes each line about what became of it.
     """
-    command = [sys.executable, "-m", "lepton_pipeline.operations.alerts.tell", str(project), *([env] if env else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "lepton_pipeline.operations.alerts.tell",
+        str(project),
+        *([env] if env else []),
+    ]
 
     def tell(vertical: str, cause: str, text: str, at: datetime, details: dict[str, Any]) -> None:
         alert = {"vertical": vertical, "cause": cause, "text": text, "at": at.isoformat(), "details": details}
@@ -75,7 +81,11 @@ def reason_to_tell(policy: Policy, result: Result, again: datetime | None) -> tu
     log = f" What it printed: {result.log}" if result.log else ""
     if result.outcome == "timed out":
         limit = span_text(timedelta(seconds=policy.timeout))
-        then = f"it is started again at {again:%H:%M} UTC" if again else "it is not started again before its next time"
+        then = (
+            f"it is started again at {again:%H:%M} UTC"
+            if again
+            else "it is not started again before its next time"
+        )
         return "hung", f"The job did not end within {limit} and was stopped; {then}.{log}"
     if result.outcome in ("done", "stopped") or again is not None or result.code in _TOLD:
         return None

@@ -47,8 +47,8 @@ class Fields:
 class Cron:
     """A cron expression of five fields in a time zone, read as Debian's cron does.
 
-    A time that the spring change skips is made up for when the change is over; one that autumn repeats counts once,
-    unless minutes or hours start with `*`, which go by the clock's real course.
+    A time that the spring change skips is made up for when the change is over; one that autumn repeats counts
+    once, unless minutes or hours start with `*`, which go by the clock's real course.
 
     Attributes:
         expression: minute, hour, day of the month, month, weekday.

@@ -11,7 +11,13 @@ from typing import Any
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.operations.retraining.facts import Champion
-from lepton_pipeline.operations.retraining.history import JobRun, as_moment, failing_since, job_runs, read_champion
+from lepton_pipeline.operations.retraining.history import (
+    JobRun,
+    as_moment,
+    failing_since,
+    job_runs,
+    read_champion,
+)
 from lepton_pipeline.operations.schedule.overview import line_of
 from lepton_pipeline.operations.schedule.plan import next_start
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
@@ -43,7 +49,8 @@ class VerticalStatus:
 
     Attributes:
         vertical: its name.
-        problem: why its declaration cannot be followed, or what is known of it not be read; "" where both can.
+        problem: why its declaration cannot be followed, or what is known of it not be read; "" where both
+            can.
         blind: whether neither registry nor runs can be read.
         champion: the version in use; None where there is none, or where nobody can tell.
         latest_data: time of the latest row that anybody has seen, as text; "" where no time is declared.
@@ -52,8 +59,10 @@ class VerticalStatus:
         next_start: when its job is started next, in its own zone; "" where it has no schedule.
         schedule: expression and zone; "" where it has none.
         overdue: when its job should have been started; None where it is not late.
-        failing_since: when the first of the jobs that failed in a row began; None where the last one ended well.
-        links: addresses of runs by what they are, "champion", "job" or "training"; none where no server shows them.
+        failing_since: when the first of the jobs that failed in a row began; None where the last one ended
+            well.
+        links: addresses of runs by what they are, "champion", "job" or "training"; none where no server shows
+            them.
         pages: files by title, as far as they are there.
     """
 
@@ -221,7 +230,9 @@ def _links(
         runs["job"] = jobs[0].run_id
     if jobs and jobs[0].training_run_id:
         runs["training"] = jobs[0].training_run_id
-    found = {name: run_link(tracking.tracking_uri, client.get_run(run_id).info) for name, run_id in runs.items()}
+    found = {
+        name: run_link(tracking.tracking_uri, client.get_run(run_id).info) for name, run_id in runs.items()
+    }
     return {name: link for name, link in found.items() if link is not None}
 
 

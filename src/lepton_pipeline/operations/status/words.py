@@ -98,7 +98,9 @@ def failing_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
 
 def _how_long(since: datetime, now: datetime, text: str) -> str:
     """A span in a text, or that a clock was wrong: those of two machines differ by minutes at most."""
-    return "in the future: was a clock wrong?" if since - now > _CLOCKS else text.format(span_text(now - since))
+    return (
+        "in the future: was a clock wrong?" if since - now > _CLOCKS else text.format(span_text(now - since))
+    )
 
 
 def moment_text(text: str) -> str:

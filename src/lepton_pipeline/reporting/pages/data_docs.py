@@ -21,7 +21,9 @@ class DataDocsDataset(FolderDataset):
         metadata: for hooks.
     """
 
-    def __init__(self, *, filepath: str, vertical: str, table: str = "", metadata: dict[str, Any] | None = None):
+    def __init__(
+        self, *, filepath: str, vertical: str, table: str = "", metadata: dict[str, Any] | None = None
+    ):
         super().__init__(filepath=filepath, metadata=metadata)
         self._vertical, self._table = vertical, table
         # Of MLflow; the hook that opens the run says it.
@@ -50,7 +52,9 @@ def render_contract(result: ContractResult, vertical: str, table: str, run_id: s
         name=f"{vertical}, raw table {table}" if table else vertical,
         run_id=run_id,
         at=at.isoformat(),
-        expectations=[{**vars(each), "verdict": _verdict(each), "found": _found(each)} for each in expectations],
+        expectations=[
+            {**vars(each), "verdict": _verdict(each), "found": _found(each)} for each in expectations
+        ],
     )
 
 

@@ -20,7 +20,9 @@ def draw_cost(curve: Curve, threshold: float) -> str:
     across, band = curve.threshold, curve.band
     seen = [*curve.cost, *(end for ends in band or () for end in ends)]
     low, high = around(seen)
-    chart = Chart(Axis(min(across), max(across), "Threshold"), Axis(low, high, "Cost per 1,000 cases"), *_WIDE)
+    chart = Chart(
+        Axis(min(across), max(across), "Threshold"), Axis(low, high, "Cost per 1,000 cases"), *_WIDE
+    )
     if band:
         chart.band(across, band[0], band[1])
     chart.line(across, curve.cost, "s0")
@@ -35,7 +37,9 @@ def draw_losses(history: pd.DataFrame) -> str:
     last = int(history["epoch"].max())
     step = -(-last // 6)
     ticks = tuple((epoch, str(epoch)) for epoch in range(step, last + 1, step))
-    chart = Chart(Axis(int(history["epoch"].min()), last, "Epoch", ticks), Axis(low, high, "Log loss"), *_WIDE)
+    chart = Chart(
+        Axis(int(history["epoch"].min()), last, "Epoch", ticks), Axis(low, high, "Log loss"), *_WIDE
+    )
     for _, network in history.groupby("network", sort=True):
         chart.line(network["epoch"], network["train_loss"], "s2 thin")
         chart.line(network["epoch"], network["validation_log_loss"], "s0 thin")
@@ -50,7 +54,9 @@ def effect_chart(points: Sequence[Mapping[str, float]], width: int = 340, height
         width: of the chart.
         height: of the chart.
     """
-    across, up, low, high = ([float(point[key]) for point in points] for key in ("value", "probability", "low", "high"))
+    across, up, low, high = (
+        [float(point[key]) for point in points] for key in ("value", "probability", "low", "high")
+    )
     ends = Axis(min(across), max(across), most=4)
     chart = Chart(ends, Axis(0, 1.05 * max(high), "Probability", written=as_percent, most=4), width, height)
     chart.band(across, low, high)
@@ -84,7 +90,9 @@ def draw_windows(
     if line is not None:
         chart.level(line, "limit")
     chart.intervals(
-        places, [low for low, _ in ends] or [None] * len(values), [high for _, high in ends] or [None] * len(values)
+        places,
+        [low for low, _ in ends] or [None] * len(values),
+        [high for _, high in ends] or [None] * len(values),
     )
     chart.line(places, values, "s0")
     chart.dots(places, values, "s0", 2.6)

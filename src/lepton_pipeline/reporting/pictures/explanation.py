@@ -51,7 +51,11 @@ def importance_span(importance: Sequence[Mapping[str, Any]]) -> tuple[float, flo
 
 def drawn_points(effect: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The points of an effect that a curve goes through: numbers, at least two; none of a category."""
-    points = [point for point in effect["points"] if _is_number(point["value"])] if effect["kind"] == "number" else []
+    points = (
+        [point for point in effect["points"] if _is_number(point["value"])]
+        if effect["kind"] == "number"
+        else []
+    )
     return points if len(points) >= 2 else []
 
 

@@ -32,7 +32,9 @@ def picture(title: str, subtitle: str, caution: str, height: float, parts: Itera
         at += step
         body.append(write(line, EDGE, at - 6, look))
     top = at + 12
-    body.append(f'<svg y="{top:g}" width="{WIDTH}" height="{height:g}" overflow="visible">{"".join(parts)}</svg>')
+    body.append(
+        f'<svg y="{top:g}" width="{WIDTH}" height="{height:g}" overflow="visible">{"".join(parts)}</svg>'
+    )
     at = top + height + 22
     for line in lines_of(caution, 140):
         body.append(write(line, EDGE, at, "caution"))

@@ -52,8 +52,8 @@ def draw_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[s
         about: the caution that stands on every picture.
 
     Returns:
-        SVG files by name: `roc.svg`, `precision_recall.svg`, `calibration.svg`, `score_histogram.svg`. Equal arguments
-        give equal bytes.
+        SVG files by name: `roc.svg`, `precision_recall.svg`, `calibration.svg`, `score_histogram.svg`. Equal
+        arguments give equal bytes.
     """
     shown = _shown(scores, metrics)
     model, baselines, rule = shown[0], shown[1:], _RULES[metrics.threshold_rule]
@@ -92,7 +92,11 @@ def drawn_models(metrics: Metrics) -> list[tuple[str, str]]:
     """Models in the order of drawing, each with the class of its line; the torch part alone would hide the others."""
     names = ["model", *(name for name in metrics.test if name not in OWN)]
     return list(
-        zip(names, (SERIES[0], *(look for look, _ in zip(cycle(SERIES[1:]), names, strict=False))), strict=False)
+        zip(
+            names,
+            (SERIES[0], *(look for look, _ in zip(cycle(SERIES[1:]), names, strict=False))),
+            strict=False,
+        )
     )
 
 
@@ -110,7 +114,9 @@ def _shown(scores: pd.DataFrame, metrics: Metrics) -> list[_Shown]:
         positives, found = ranked.labels.sum(), ranked.labels[:called].sum()
         recall, false_rate = found / positives, (called - found) / (len(ranked.labels) - positives)
         figures, precision = metrics.test[name], found / max(called, 1)
-        shown.append(_Shown(model_name(name), look, ranked, threshold, figures, recall, false_rate, precision))
+        shown.append(
+            _Shown(model_name(name), look, ranked, threshold, figures, recall, false_rate, precision)
+        )
     return shown
 
 
@@ -141,7 +147,8 @@ def _precision_recall(shown: list[_Shown]) -> Chart:
     for each in reversed(shown):
         recall, false_rate = rates(each.ranked, _CURVE_POINTS)
         precision = recall * base_rate / (recall * base_rate + false_rate * (1 - base_rate))
-        # The area under these steps is the average precision; straight lines between the points would flatter it.
+        # The area under these steps is the average precision; straight lines between the points would flatter
+        # it.
         chart.line(np.append(0, recall), np.append(precision[0], precision), each.look, steps=True)
     for each in reversed(shown):
         chart.dots([each.recall], [each.precision], f"{each.look} mark", 5)
@@ -150,7 +157,9 @@ def _precision_recall(shown: list[_Shown]) -> Chart:
 
 def _calibration(shown: list[_Shown]) -> Chart:
     bins = [bin_rows(each.ranked) for each in shown]
-    limit = min(1.0, 1.04 * max(max(predicted.max(), observed.max()) for predicted, observed, *_ in bins)) or 0.01
+    limit = (
+        min(1.0, 1.04 * max(max(predicted.max(), observed.max()) for predicted, observed, *_ in bins)) or 0.01
+    )
     chart = _square("Predicted probability", "Observed rate", limit)
     chart.line((0, limit), (0, limit), "chance")
     for each, (predicted, observed, low, high, _) in reversed(list(zip(shown, bins, strict=True))):
@@ -187,7 +196,10 @@ def _legend(name: str, shown: list[_Shown]) -> list[tuple[str, list[str]]]:
     if name == "score_histogram":
         labels = shown[0].ranked.labels
         positives = int(labels.sum())
-        of_class = {"fill": f"Negatives ({len(labels) - positives:,})", SERIES[0]: f"Positives ({positives:,})"}
+        of_class = {
+            "fill": f"Negatives ({len(labels) - positives:,})",
+            SERIES[0]: f"Positives ({positives:,})",
+        }
         return [
             *((look, [text]) for look, text in of_class.items()),
             ("limit", ["Threshold", f"F1 {shown[0].worded('f1')}"]),
@@ -211,7 +223,9 @@ def _legend(name: str, shown: list[_Shown]) -> list[tuple[str, list[str]]]:
     return [*((each.look, [each.name, *said[name](each)]) for each in shown), ("chance", chance[name])]
 
 
-def _file(title: str, subtitle: str, caution: str, chart: Chart, entries: list[tuple[str, list[str]]]) -> bytes:
+def _file(
+    title: str, subtitle: str, caution: str, chart: Chart, entries: list[tuple[str, list[str]]]
+) -> bytes:
     parts = [chart.placed(EDGE, 0, _CHART), *legend(entries, _LEGEND, 50)]
     return picture(title, subtitle, caution, chart.height * _CHART / chart.width, parts)
 

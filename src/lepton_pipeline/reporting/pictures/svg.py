@@ -111,7 +111,9 @@ class Chart:
             path += f"V{self._y(height)}H{self._x(end)}"
         self._stroke(look, f"{path}V{self._y(0)}")
 
-    def intervals(self, xs: Iterable[float], low: Iterable[float | None], high: Iterable[float | None]) -> None:
+    def intervals(
+        self, xs: Iterable[float], low: Iterable[float | None], high: Iterable[float | None]
+    ) -> None:
         """Draw a vertical bar for each pair of ends that is known."""
         ends = [(x, a, b) for x, a, b in zip(xs, low, high, strict=True) if a is not None and b is not None]
         self._stroke("interval", "".join(f"M{self._x(x)} {self._y(a)}V{self._y(b)}" for x, a, b in ends))
@@ -135,7 +137,9 @@ class Chart:
     def inline(self) -> str:
         """An element for a page that has `chart.css`."""
         body = "".join(self.parts)
-        return f'<svg class="chart" viewBox="0 0 {self.width:g} {self.height:g}" aria-hidden="true">{body}</svg>'
+        return (
+            f'<svg class="chart" viewBox="0 0 {self.width:g} {self.height:g}" aria-hidden="true">{body}</svg>'
+        )
 
     def placed(self, left: float, top: float, width: float) -> str:
         """An element inside another SVG, as wide as is said there."""

@@ -52,10 +52,14 @@ def column_facts(columns: Sequence[Column]) -> list[tuple[str, str]]:
     facts = [("columns", count_columns(columns))]
     for used_as in (NUMBER, CATEGORY):
         for made in dict.fromkeys(_MADE.get(column.role, "") for column in own if column.used_as == used_as):
-            group = [column for column in own if column.used_as == used_as and _MADE.get(column.role, "") == made]
+            group = [
+                column for column in own if column.used_as == used_as and _MADE.get(column.role, "") == made
+            ]
             facts.append((_PLURAL[used_as][1], _group(group, made)))
     facts += _through([column for column in own if column.used_as in (DATE, OTHERS)])
-    facts += [("not used", f"{shorten(names, _MOST_UNUSED)}: {why}") for why, names in unused_by_reason(columns)]
+    facts += [
+        ("not used", f"{shorten(names, _MOST_UNUSED)}: {why}") for why, names in unused_by_reason(columns)
+    ]
     return facts + columns_notes(columns)
 
 
@@ -106,7 +110,11 @@ def _through(columns: Sequence[Column]) -> list[tuple[str, str]]:
 
 def _group(group: Sequence[Column], made: str) -> str:
     kinds = Counter(column.kind for column in group)
-    kind = next(iter(kinds)) if len(kinds) == 1 else ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    kind = (
+        next(iter(kinds))
+        if len(kinds) == 1
+        else ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    )
     head = " ".join(filter(None, [f"{len(group):,}", made, f"({kind})"]))
     worst = max(group, key=lambda column: column.missing_share)
     missing = describe_share(worst.missing_share)

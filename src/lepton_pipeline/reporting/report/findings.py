@@ -24,7 +24,8 @@ def describe_costs(evidence: Evidence) -> dict[str, Any]:
     return {
         **vars(costs),
         "savings": [
-            {"name": name, "cost": cost, "saving": costs.saving.get(name)} for name, cost in costs.policies.items()
+            {"name": name, "cost": cost, "saving": costs.saving.get(name)}
+            for name, cost in costs.policies.items()
         ],
         "picture": draw_cost(costs.curve, costs.threshold) if costs.curve.threshold else "",
         "banded": costs.curve.band is not None,
@@ -60,8 +61,8 @@ def flagged_gaps(evidence: Evidence) -> list[dict[str, Any]]:
     """Gaps that are more than chance, the widest first within their metric.
 
     Returns:
-        `column`, `value` and `sensitive` of the slice, `metric` (its key), `figure` (the metric of the slice, or None)
-        and `gap` (to all other rows).
+        `column`, `value` and `sensitive` of the slice, `metric` (its key), `figure` (the metric of the slice,
+        or None) and `gap` (to all other rows).
     """
     found = [
         {

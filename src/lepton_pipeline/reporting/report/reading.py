@@ -22,7 +22,9 @@ class Counted(Protocol):
         """Among them."""
 
 
-def reading_facts(reading: Reading | None, contract: Counted | None, table: str = "") -> list[tuple[str, str]]:
+def reading_facts(
+    reading: Reading | None, contract: Counted | None, table: str = ""
+) -> list[tuple[str, str]]:
     """Say which files were read and what became of their rows.
 
     Args:
@@ -44,7 +46,9 @@ def reading_facts(reading: Reading | None, contract: Counted | None, table: str 
     return facts
 
 
-def waiting_facts(contract: Counted, used: int, present: object, since: object = None) -> list[tuple[str, str]]:
+def waiting_facts(
+    contract: Counted, used: int, present: object, since: object = None
+) -> list[tuple[str, str]]:
     """Say how many rows of the table nothing is learnt from, if any.
 
     Args:
@@ -94,7 +98,10 @@ def _files(files: Sequence[ReadFile]) -> str:
 
 def _skipped(skipped: Sequence[SkippedFile]) -> list[tuple[str, str]]:
     reasons = dict.fromkeys(file.why for file in skipped)
-    return [(why, shorten([file.name for file in skipped if file.why == why], _SHOWN, " files")) for why in reasons]
+    return [
+        (why, shorten([file.name for file in skipped if file.why == why], _SHOWN, " files"))
+        for why in reasons
+    ]
 
 
 def _rows(reading: Reading | None, contract: Counted | None) -> str:

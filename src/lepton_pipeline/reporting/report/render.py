@@ -73,7 +73,9 @@ def render_card(evidence: Evidence) -> str:
         shared=[said for _, said in said_copies(evidence.copies)] if evidence.copies else [],
         savings=list(evidence.costs.saving.items()) if evidence.costs else [],
         unit=evidence.costs.unit if evidence.costs else "",
-        measured_slices=list(dict.fromkeys(each.column for each in evidence.slices.slices)) if evidence.slices else [],
+        measured_slices=list(dict.fromkeys(each.column for each in evidence.slices.slices))
+        if evidence.slices
+        else [],
         gaps=gaps[:_CARD_GAPS],
         more_gaps=len(gaps) - len(gaps[:_CARD_GAPS]),
         drifted=drifted[:_CARD_COLUMNS],

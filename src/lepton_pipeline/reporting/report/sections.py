@@ -49,15 +49,22 @@ def describe_verdict(evidence: Evidence) -> dict[str, Any]:
     version, champion = decision.version, decision.champion_version
     failed = len(decision.failed)
     if decision.promoted is None:
-        headline, sentence = "The same model", f"Version {version} is the same model as version {champion}, in use."
+        headline, sentence = (
+            "The same model",
+            f"Version {version} is the same model as version {champion}, in use.",
+        )
     elif decision.promoted:
         # A run that went on after the alias had moved finds its own version there.
-        before = {None: ", as the first of its kind", version: ""}.get(champion, f", in place of version {champion}")
+        before = {None: ", as the first of its kind", version: ""}.get(
+            champion, f", in place of version {champion}"
+        )
         headline, sentence = "Accepted", f"Version {version} is used from now on{before}."
         if failed:
             sentence += f" {_checks(failed)} did not hold; see the reason."
     else:
-        stays = "no model of this vertical is in use" if champion is None else f"version {champion} stays in use"
+        stays = (
+            "no model of this vertical is in use" if champion is None else f"version {champion} stays in use"
+        )
         headline, sentence = "Not accepted", f"Version {version} is kept as a challenger; {stays}."
         if failed:
             sentence += f" {_checks(failed)} did not hold."
@@ -66,7 +73,9 @@ def describe_verdict(evidence: Evidence) -> dict[str, Any]:
         "headline": headline,
         "sentence": sentence,
         "reason": decision.reason,
-        "checks": [{"next": "", **to_plain(check), "title": _check_title(check.name)} for check in decision.checks],
+        "checks": [
+            {"next": "", **to_plain(check), "title": _check_title(check.name)} for check in decision.checks
+        ],
         "tiles": _tiles(evidence),
     }
 
@@ -270,7 +279,9 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
 
 
 def _describe_reading(evidence: Evidence) -> list[tuple[str, str]]:
-    facts = [fact for table, record in evidence.readings.items() for fact in reading_facts(record, None, table)]
+    facts = [
+        fact for table, record in evidence.readings.items() for fact in reading_facts(record, None, table)
+    ]
     record = evidence.ingestion
     facts += reading_facts(record.reading, None)
     facts += waiting_facts(evidence.contracts[-1], len(evidence.split), record.present, record.since)

@@ -59,8 +59,8 @@ def write_report(
         explanation: what the model looks at.
         drift: test rows against training rows.
         columns: what became of every column.
-        tables: results of the contracts of raw tables (`<vertical>.<table>.contract_result`), and the records of
-            reading them (`<vertical>.<table>.reading`).
+        tables: results of the contracts of raw tables (`<vertical>.<table>.contract_result`), and the records
+            of reading them (`<vertical>.<table>.reading`).
 
     Returns:
         `report.html` and `model_card.md`; equal arguments, of a run that has not changed, give equal bytes.
@@ -68,7 +68,10 @@ def write_report(
     evidence = Evidence(
         about=about,
         ingestion=ingestion_record,
-        contracts=[*(each for name, each in tables.items() if name.endswith(".contract_result")), contract_result],
+        contracts=[
+            *(each for name, each in tables.items() if name.endswith(".contract_result")),
+            contract_result,
+        ],
         features=feature_report,
         split=split,
         scores=scores,

@@ -54,7 +54,9 @@ def write_export(target: str, policies: Policies, place: Place, verticals: list[
     return written
 
 
-def render(target: str, policies: Policies, place: Place, verticals: list[str]) -> tuple[dict[str, str], list[str]]:
+def render(
+    target: str, policies: Policies, place: Place, verticals: list[str]
+) -> tuple[dict[str, str], list[str]]:
     """Texts by file name, and what could not be exported and why.
 
     Raises:
@@ -65,8 +67,12 @@ def render(target: str, policies: Policies, place: Place, verticals: list[str]) 
     known = {**policies.good, **policies.wrong}
     for vertical in verticals:
         if vertical not in known:
-            raise ConfigurationError(f"--vertical: no vertical {vertical!r}; there are {', '.join(sorted(known))}.")
-    asked = verticals or [name for name, policy in policies.good.items() if policy.cron] + list(policies.wrong)
+            raise ConfigurationError(
+                f"--vertical: no vertical {vertical!r}; there are {', '.join(sorted(known))}."
+            )
+    asked = verticals or [name for name, policy in policies.good.items() if policy.cron] + list(
+        policies.wrong
+    )
     good, problems = [], [policies.wrong[name] for name in asked if name in policies.wrong]
     for policy in (policies.good[name] for name in asked if name in policies.good):
         try:

@@ -24,7 +24,11 @@ def cron_files(policies: list[Policy], place: Place) -> dict[str, str]:
         cron = cron_of(policy)
         command = f"{quote(str(place.out / SCRIPT))} {policy.vertical} {policy.retries} {policy.timeout:g}"
         # In a crontab, % ends the command unless it is escaped, quoted or not.
-        lines += ["", f"CRON_TZ={cron.zone}", f"{cron.expression} /bin/sh {command.replace('%', chr(92) + '%')}"]
+        lines += [
+            "",
+            f"CRON_TZ={cron.zone}",
+            f"{cron.expression} /bin/sh {command.replace('%', chr(92) + '%')}",
+        ]
     return {"lepton.crontab": "\n".join(lines) + "\n", SCRIPT: retrain_script(place)}
 
 

@@ -6,7 +6,13 @@ from hashlib import sha256
 from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.operations.schedule.export.place import Place, cron_of, expression, to_yaml, total_seconds
+from lepton_pipeline.operations.schedule.export.place import (
+    Place,
+    cron_of,
+    expression,
+    to_yaml,
+    total_seconds,
+)
 from lepton_pipeline.operations.schedule.plan import FINAL_CODES
 from lepton_pipeline.operations.schedule.policies import Policy
 
@@ -21,7 +27,9 @@ def kubernetes_files(policies: list[Policy], place: Place) -> dict[str, str]:
         ConfigurationError: there is no image.
     """
     if place.image is None:
-        raise ConfigurationError("--image: kubernetes needs the image that holds the project and its environment.")
+        raise ConfigurationError(
+            "--image: kubernetes needs the image that holds the project and its environment."
+        )
     return {f"{_name(policy.vertical)}.yaml": to_yaml(_manifest(policy, place)) for policy in policies}
 
 
@@ -36,8 +44,8 @@ def _manifest(policy: Policy, place: Place) -> dict[str, Any]:
             "schedule": expression(cron.fields, policy.vertical),
             "timeZone": cron.zone,
             "concurrencyPolicy": "Forbid",
-            # What was missed is made up for within this time. With more, a schedule of every minute would miss more
-            # than the hundred ticks above which the controller gives up.
+            # What was missed is made up for within this time. With more, a schedule of every minute would
+            # miss more than the hundred ticks above which the controller gives up.
             "startingDeadlineSeconds": 3600,
             "jobTemplate": {"metadata": {"labels": labels}, "spec": _job(policy, place)},
         },
