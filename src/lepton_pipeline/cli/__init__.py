@@ -1,4 +1,4 @@
-"""The commands of the project. A command's module is imported when it runs: `kedro --help` needs their names alone."""
+"""The project's commands; their modules are imported only when they run, to keep `kedro --help` fast."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMMANDS = {
 
 
 class LazyCommand(click.Command):
-    """Stands for a command in the help of its group, and imports it where it is called."""
+    """A command's name and help line; imports the command when it is called."""
 
     def __init__(self, name: str, target: str, short_help: str) -> None:
         super().__init__(name, short_help=short_help)
@@ -46,7 +46,7 @@ class LazyCommand(click.Command):
         return command
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        """Parse the arguments as the command does, so that it is what click invokes."""
+        """Parse the arguments as the command does, so that click invokes it."""
         return self.load().make_context(*arguments, **options)
 
 

@@ -1,4 +1,4 @@
-"""`kedro adopt`: make a copy of a project a project of its own."""
+"""`kedro adopt`: make a copied project independent."""
 
 from __future__ import annotations
 

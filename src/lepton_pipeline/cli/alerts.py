@@ -1,4 +1,4 @@
-"""`kedro alerts`: whether an alert gets through."""
+"""`kedro alerts`: test alert channels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kedro backfill`: what a vertical's policy would have done in the past, and what it would have been worth."""
+"""`kedro backfill`: replay a vertical's retraining policy on past dates."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _work(
     log: RunLog,
     run_id: str,
 ) -> None:
-    """Walk through the dates, measure, and write what was found."""
+    """Walk through the dates, evaluate, and record the result."""
     from lepton_pipeline.operations.backfill.realised import assign_periods, realise
     from lepton_pipeline.operations.backfill.result import describe
     from lepton_pipeline.operations.backfill.shelf import ARTEFACTS, STORE
@@ -164,7 +164,7 @@ def _work(
 
 
 def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run_id: str) -> dict[str, str]:
-    """Write the results below the vertical's reports and into the run; say where they lie."""
+    """Write the results below the vertical's reports and into the run; return their paths."""
     import json
 
     from lepton_pipeline.operations.backfill.chart import draw_backfill
@@ -191,7 +191,7 @@ def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run
 
 @contextmanager
 def _closing(log: RunLog, run_id: str) -> Iterator[None]:
-    """End the run as what it was."""
+    """End the run as FINISHED, FAILED or KILLED."""
     from lepton_pipeline.system.signals import ignore_sigterm
 
     try:

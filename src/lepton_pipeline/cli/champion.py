@@ -1,4 +1,4 @@
-"""`kedro champion`: who is and was champion, and how one is replaced by hand."""
+"""`kedro champion`: list, replace, compare and verify champions."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def verify(vertical: str | None, env: str | None) -> None:
 
 
 def _show_pages(client: Any, vertical: str, version: int) -> None:
-    """Bring the report of the new champion here; the champion has changed, whether or not that can be done."""
+    """Copy the new champion's report here; the champion has changed even if this fails."""
     from lepton_pipeline.registry.champion_pages import REPORTS, keep_champion_pages
     from lepton_pipeline.system.permissions import refused
 
@@ -158,7 +158,7 @@ def _show_pages(client: Any, vertical: str, version: int) -> None:
 
 
 def _client(env: str | None, access: Access = "load") -> Any:
-    """A client of the store; None where nothing was ever run."""
+    """A client of the store; None if it does not exist yet."""
     from lepton_pipeline.tracking.runs import existing_store, read_tracking
 
     project = project_folder()
@@ -169,7 +169,7 @@ def _client(env: str | None, access: Access = "load") -> Any:
 
 
 def _held_rows(vertical: str, env: str | None) -> HeldRows | None:
-    """The rows of the vertical's last run as they lie on disk; None where they are gone."""
+    """The rows of the vertical's last run on disk, if any."""
     from lepton_pipeline.project.declaration import read_vertical
     from lepton_pipeline.registry.diff import HeldRows
 

@@ -1,4 +1,4 @@
-"""How a command says what went wrong."""
+"""Report errors of commands."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from lepton_pipeline.system.readable import say
 
 
 def report_error(error: Exception, debug: bool, pipeline: str | None = None) -> int:
-    """Say what went wrong, without a traceback where a user can mend it.
+    """Print an error, without a traceback where the user can fix it, and return the exit code.
 
     Args:
         error: what a command raised.
         debug: show the traceback in any case.
         pipeline: whose run wrote reports on a broken contract; None where nothing was written.
-
-    Returns:
-        The exit code.
     """
     known = user_error(error)
     if debug or known is None:
@@ -33,7 +30,7 @@ def report_error(error: Exception, debug: bool, pipeline: str | None = None) -> 
 
 
 def _evidence(error: ContractError, job: Job) -> str:
-    """Where the rows lie that broke a contract."""
+    """Where the rows are that broke a contract."""
     vertical = job.vertical
     if job.purpose == SCORING:
         return (

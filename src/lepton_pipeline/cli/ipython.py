@@ -1,4 +1,4 @@
-"""`kedro ipython`: Kedro's own, by this interpreter, wherever its environment lies."""
+"""`kedro ipython`: Kedro's own, by this interpreter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands of the project have in common."""
+"""Options and decorators shared by the commands."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def explained(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def project_folder() -> Path:
-    """The project that the command is given in, also from below its root."""
+    """The current project's root, also from below it."""
     return find_kedro_project(Path.cwd()) or Path.cwd()
 
 
 def readable(option: click.Parameter) -> click.Parameter:
-    """An option of Kedro's whose value, where it cannot be read, is a usage error: `--params` is YAML, say."""
+    """A Kedro option that reports an unreadable value, such as invalid YAML, as a usage error."""
     if option.callback is None:
         return option
     read = option.callback
@@ -65,7 +65,7 @@ def readable(option: click.Parameter) -> click.Parameter:
 
 
 def params_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--params`, as of `kedro run`."""
+    """Add Kedro's `--params`."""
     option = next(readable(each) for each in kedro_run.params if each.name == "params")
     # As click's own decorator does, so that options keep their order.
     command.__click_params__ = [*getattr(command, "__click_params__", []), option]  # type: ignore[attr-defined]  # click adds it
@@ -73,7 +73,7 @@ def params_option(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def require_vertical(name: str) -> None:
-    """Refuse a name that is no vertical's; see `declaration.require_vertical`."""
+    """Refuse an unknown vertical; see `declaration.require_vertical`."""
     from lepton_pipeline.project import declaration
 
     declaration.require_vertical(project_folder() / settings.CONF_SOURCE / "base", name)

@@ -1,4 +1,4 @@
-"""`kedro retrain` and `kedro retrain-log`: train a vertical where that is due, and what was decided."""
+"""`kedro retrain` and `kedro retrain-log`: train a vertical if due, and list past decisions."""
 
 from __future__ import annotations
 
@@ -99,11 +99,7 @@ def retrain_log(vertical: str, last: int, env: str | None) -> None:
 def _prepare(
     vertical: str, date: str | float | None, now: datetime, force: bool, env: str | None
 ) -> tuple[Request, KedroSteps, Any]:
-    """Read the declaration before anything is locked or opened.
-
-    Raises:
-        ConfigurationError: what is wrong with it.
-    """
+    """Read the declaration before anything is locked or opened."""
     from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.operations.retraining.steps import KedroSteps
 
@@ -113,7 +109,7 @@ def _prepare(
 
 
 def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
-    """Say what would be decided."""
+    """Print what would be decided."""
     from lepton_pipeline.operations.retraining.job import look
     from lepton_pipeline.operations.retraining.policy import decide
     from lepton_pipeline.terminal.retraining import print_decision
@@ -126,7 +122,7 @@ def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
 
 
 def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on_refusal: bool) -> int:
-    """Do the job, unless another process does, and return the exit code."""
+    """Run the job, unless another process does, and return the exit code."""
     from lepton_pipeline.operations.retraining.job import run_job
     from lepton_pipeline.system.locks import JOB_LOCKS, only_job
     from lepton_pipeline.terminal.retraining import print_decision
@@ -147,7 +143,7 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
 
 
 def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_refusal: bool) -> int:
-    """Say how a job ended, whichever way, and return its exit code."""
+    """Print how a job ended and return its exit code."""
     if outcome.error is not None:
         # Before the decision nothing was written that would show what breaks a contract.
         return report_error(outcome.error, debug, vertical if outcome.decision is not None else None)
@@ -173,7 +169,7 @@ def _tell_of_error(env: str | None, vertical: str, error: Exception) -> None:
 
 
 def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:
-    """The date to see the data of, and the moment to decide for."""
+    """The date whose data to use, and the moment to decide for."""
     from lepton_pipeline.operations.retraining.history import as_moment
 
     now = datetime.now(UTC)

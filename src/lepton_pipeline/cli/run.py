@@ -1,4 +1,4 @@
-"""`kedro run` of this project: Kedro's own, one pipeline after the other, with errors said in one message."""
+"""`kedro run`: Kedro's own, one pipeline after the other, with short error messages."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
 
 
 def _configure_logging() -> None:
-    """Log as the project declares, also below its root, where Kedro does not find the file."""
+    """Log as declared, also below the project's root, where Kedro does not find the file."""
     project = find_kedro_project(Path.cwd())
     if project is not None and project != Path.cwd():
         LOGGING.configure(
@@ -62,7 +62,7 @@ def _configure_logging() -> None:
 
 
 def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: bool) -> int:
-    """Run one pipeline in a session of its own and return its exit code."""
+    """Run one pipeline in its own session and return its exit code."""
     hint = KedroHint()
     try:
         with kedro_hint() as hint:
@@ -92,11 +92,7 @@ def _require_promotion(vertical: str) -> None:
 
 
 def _selected(options: dict[str, Any]) -> list[str]:
-    """Names of the pipelines to run.
-
-    Raises:
-        ConfigurationError: one is unknown.
-    """
+    """Names of the pipelines to run."""
     known = [name for name in pipelines if name != "__default__"]
     asked = [options["pipeline"]] if options["pipeline"] else list(dict.fromkeys(options["pipelines"]))
     unknown = [name for name in asked if name not in pipelines]
@@ -130,11 +126,7 @@ def _names_in(pipeline: str) -> set[str]:
 
 
 def _check_declarations(names: list[str], options: dict[str, Any]) -> None:
-    """Check all that is to run before any of it does.
-
-    Raises:
-        ConfigurationError: what is wrong, one line a key.
-    """
+    """Validate everything that is to run before any of it does."""
     pipelines.set_requested(names)
     session = settings.SESSION_CLASS.create(
         env=options["env"], conf_source=options["conf_source"], runtime_params=options["params"]

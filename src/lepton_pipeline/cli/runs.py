@@ -1,4 +1,4 @@
-"""`kedro compare` and `kedro reproduce`: what the runs of a vertical have shown."""
+"""`kedro compare` and `kedro reproduce`."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _tracking(env: str | None) -> Any:
 
 
 def _write_page(page: Path, text: str, *, asked: bool) -> str:
-    """Write the page, and say where it is; a user who may only read gets the table alone, unless they asked for it."""
+    """Write the page and return where it is; without permission, only a page asked for is an error."""
     try:
         write_text(page, text)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`kedro schedule`: start retraining jobs when they are due, here or by what a cluster has for it."""
+"""`kedro schedule`: start retraining jobs when due, here or by a cluster's scheduler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kedro status`: where all verticals stand."""
+"""`kedro status`: state of all verticals."""
 
 from __future__ import annotations
 

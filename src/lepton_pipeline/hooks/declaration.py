@@ -1,4 +1,4 @@
-"""Check what the verticals declare before anything is loaded."""
+"""Validate the verticals' declarations before anything is loaded."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _RECORDS = {TRAINING: "ingestion_record", MONITORING: f"{MONITORING}.ingestion_r
 
 
 class DeclarationHook:
-    """Replaces every vertical's parameters by its checked declaration, defaults and the present filled in."""
+    """Replaces every vertical's parameters by its validated declaration, with defaults and present."""
 
     def after_context_created(self, context: KedroContext) -> None:
-        """Check the verticals of this run; those of others stay as they are, so one broken vertical breaks no other.
+        """Validate the verticals of this run only, so that a broken one affects no other.
 
         Raises:
-            ConfigurationError: what is wrong in the verticals that are to run, one line a key.
+            ConfigurationError: all errors, one line a key.
         """
         self._context, self._by_clock = context, set[str]()
         clock = utc_text(datetime.now(UTC))
@@ -59,7 +59,7 @@ class DeclarationHook:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Keep the present of the run that made the table, where this one goes on with it."""
+        """Keep the present of the run that made the table, where this run resumes from it."""
         parameters = self._context.config_loader["parameters"]
         remade = set() if run_params.get("only_missing_outputs") else pipeline.all_outputs()
         for job in sorted({Job.of(node) for node in pipeline.nodes}):
@@ -81,14 +81,14 @@ class DeclarationHook:
 
 
 def _with_present(declared: Vertical, clock: str) -> dict[str, Any]:
-    """The declaration with the moment at which labels are known or not: as declared, else by the clock."""
+    """The declaration with the moment at which labels are known: as declared, else now."""
     plain = declared.model_dump()
     known_at = declared.dataset.known_at
     return {**plain, "dataset": {**plain["dataset"], "present": clock if known_at is None else known_at}}
 
 
 def _require_tables(vertical: str, declared: list[str]) -> None:
-    """Refuse raw tables that the vertical's ingestion does not read, and the lack of one that it reads."""
+    """Refuse declared raw tables that ingestion does not read, and undeclared ones that it reads."""
     prefix = f"params:{vertical}.tables."
     used = sorted(
         name.removeprefix(prefix) for name in pipelines[vertical].inputs() if name.startswith(prefix)
@@ -102,7 +102,7 @@ def _require_tables(vertical: str, declared: list[str]) -> None:
 
 
 def _require_query(vertical: str, text: str | None) -> None:
-    """Refuse a query that cannot be followed whatever the tables are, that nothing runs, or that is absent."""
+    """Refuse a query that is invalid, absent, or not run by anything."""
     if (f"params:{vertical}.sql" in pipelines[vertical].inputs()) != (text is not None):
         absent = "is absent, but makes the table of this vertical" if text is None else "is read by nothing"
         raise ConfigurationError(
@@ -116,7 +116,7 @@ def _require_query(vertical: str, text: str | None) -> None:
 
 
 def _refuse_strangers(parameters: dict[str, Any], verticals: list[str]) -> None:
-    """Refuse a top key that is no vertical: whoever wrote it expects it to have an effect."""
+    """Refuse a top-level key that is no vertical."""
     for key in parameters:
         if key not in verticals:
             hint = did_you_mean(key, verticals)

@@ -1,4 +1,4 @@
-"""Keep one MLflow run per pipeline of a vertical beside a Kedro run, and say on the terminal how it goes."""
+"""Keep one MLflow run per pipeline of a vertical during a Kedro run, and print its progress."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _NAME_CHARACTERS = 80
 
 @dataclass
 class _Run:
-    """The run of one job while it is open."""
+    """The open run of one job."""
 
     run_id: str
     chosen: str
@@ -67,16 +67,16 @@ class RunHook:
         atexit.register(self._close_killed)
 
     def after_context_created(self, context: KedroContext) -> None:
-        """Remember the configuration; it is read when a run starts, so that light commands do not pay for it."""
+        """Remember the context; its configuration is read only when a run starts."""
         self._context = context
 
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Lock every job, open a run for each and hand its id to the nodes that train as `<vertical>.run_id`.
+        """Lock every job, open a run for each and hand its id to training nodes as `<vertical>.run_id`.
 
         Raises:
-            BusyError: another process is at work on one of the pipelines.
+            BusyError: another process works on one of the pipelines.
         """
         self._close_killed()
         self._catalog = catalog
@@ -112,7 +112,7 @@ class RunHook:
                     self._record_earlier_results(job, own, only_missing)
 
     def before_node_run(self, node: Node) -> None:
-        """Start the clock of a stage that loads nothing, and name the run to the pages that it writes."""
+        """Start the clock of a stage, and tag its Data Docs with the run."""
         self._working_on = Job.of(node)
         run = self._runs[self._working_on]
         run.started.setdefault(node.name, perf_counter())
@@ -121,7 +121,7 @@ class RunHook:
                 dataset.run_id = run.run_id
 
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Record what the catalog marks for MLflow; with the last output, stop the clock of the stage."""
+        """Record what the catalog marks for MLflow; after the last output, stop the clock of the stage."""
         run = self._runs[Job.of(node)]
         self._log.record(run.run_id, self._catalog.get(dataset_name), data)
         run.made.append(dataset_name)
@@ -162,7 +162,7 @@ class RunHook:
                 PRINTED[run.kind](job.name, results[job], run.seconds, self._log.where(run.run_id))
 
     def on_pipeline_error(self, error: Exception) -> None:
-        """End the run at work as FAILED with the error's text, and those that stop with it."""
+        """End the current run as FAILED with the error's text, and those that stop with it."""
         for job, run in self._runs.items():
             other = self._working_on if self._working_on not in (None, job) else None
             self._close(
@@ -174,7 +174,7 @@ class RunHook:
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """Let an error in this hook end the runs as FAILED: Kedro tells no hook of it."""
+        """End the runs as FAILED on an error in this hook, which Kedro does not report to hooks."""
         try:
             yield
         except Exception as error:
@@ -182,12 +182,12 @@ class RunHook:
             raise
 
     def _written(self, pipeline: Pipeline) -> list[Path]:
-        """Files and folders of this machine that the stages will make."""
+        """Local files and folders that the stages write."""
         paths = [getattr(self._catalog.get(name), "path", None) for name in sorted(pipeline.all_outputs())]
         return [path for path in paths if isinstance(path, Path)]
 
     def _lock(self, jobs: list[Job]) -> None:
-        """Take the locks of the jobs: a retraining job that runs them itself holds that of the training already."""
+        """Lock the jobs; a retraining job that runs them already holds the lock of the training."""
         for job in jobs:
             lock = JobLock(self._context.project_path / JOB_LOCKS, job.name, "kedro run")
             if (holder := lock.acquire()) is not None:
@@ -206,7 +206,7 @@ class RunHook:
         return found.of_part(job, run.run_id, run.made) if run.kind == PARTIAL else found.of(job, run.run_id)
 
     def _keep_pages(self, job: Job, run: _Run, decision: GateDecision) -> None:
-        """Keep the report of a version that became champion, and still is."""
+        """Keep the report of a version that became champion and still is."""
         client, version = self._log.client, decision.version
         with only_shown(job, run.run_id, "keeping the champion's report", whatever=True):
             if decision.promoted and champion_of(client, job.vertical) == version:
@@ -232,7 +232,7 @@ class RunHook:
         return all(dataset is not None and dataset.exists() for dataset in datasets)
 
     def _record_earlier_results(self, job: Job, pipeline: Pipeline, only_missing: bool) -> None:
-        """Give a run that resumes what earlier ones made for it, too, so that its page is whole."""
+        """Record earlier results in a run that resumes, so that its page is complete."""
         needed = pipelines[job.name].to_nodes(*(node.name for node in pipeline.nodes)).all_outputs()
         names = sorted(needed if only_missing else needed - pipeline.all_outputs())
         found = [
@@ -260,7 +260,7 @@ class RunHook:
         self._unlock()
 
     def _close(self, job: Job, run: _Run, status: str, error: Exception | str) -> None:
-        """End a run that did not reach its end, or say that this has to wait for the store."""
+        """End an unfinished run, or log that this waits until the store can be reached."""
         gone = isinstance(error, Exception) and store_lost(error)
         if not gone:
             try:
@@ -276,7 +276,7 @@ class RunHook:
 
 
 def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
-    """What a run was asked for beside the declaration: the name by which one tells runs apart."""
+    """Name of a run: the parameters that differ from the declaration."""
     given = flatten(masked(run_params.get("runtime_params") or {}))
     given.pop(f"{vertical}.dataset.present", None)
     own = {

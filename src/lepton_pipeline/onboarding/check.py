@@ -1,4 +1,4 @@
-"""Hold a vertical's configuration and catalog, and its data, to what it declares, without training."""
+"""Check a vertical's configuration, catalog and data without training."""
 
 from __future__ import annotations
 
@@ -44,22 +44,15 @@ _NOTABLE_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found in a vertical that may be trained.
+    """What a check found in a vertical that can be trained.
 
     Attributes:
-        vertical: its name.
-        rows: of the table, before quarantine.
-        quarantined: rows among them that the contract takes out.
-        tables: the same two numbers for each raw table that has a contract of its own.
-        warnings: what the contracts warn of.
-        parts: rows and base rate (fraction of positive rows) of each part of the split; rows of a gap have no
-            rate.
-        findings: what the feature check found, and rows on both sides of the split, in sentences.
-        columns: what became of every column.
-        seconds: by stage, in the order in which they ran.
-        reading: record of reading the table; None where it was made of others.
-        readings: records of reading the raw tables.
-        waiting: how many rows wait for their label, if any.
+        tables: rows and quarantined rows of each raw table with a contract of its own.
+        parts: rows and base rate of each part of the split; the gap has no base rate.
+        findings: leaks, useless features and rows on both sides of the split, as sentences.
+        seconds: by stage, in the order of execution.
+        reading: how the table was read; None where it is made from raw tables.
+        waiting: entries on rows that wait for their label.
     """
 
     vertical: str
@@ -82,18 +75,11 @@ def check_vertical(
     conf_source: str | None = None,
     runtime_params: dict[str, Any] | None = None,
 ) -> Checked:
-    """Run a vertical's stages up to the encoded rows, in memory: no file is written and no MLflow run opened.
-
-    Args:
-        name: the vertical, of the project that is bootstrapped.
-        env: configuration environment, as `kedro run --env`.
-        conf_source: configuration folder, as `kedro run --conf-source`.
-        runtime_params: values of single keys, as `kedro run --params`.
+    """Run a vertical's stages up to the encoded rows in memory; nothing is written, no MLflow run is opened.
 
     Raises:
-        ConfigurationError: the vertical is unknown, its declaration or its catalog cannot be followed.
-        Exception: what a stage raises, as in a run; `errors.user_error` finds the error a user can mend in
-            it.
+        ConfigurationError: the vertical is unknown, or its declaration or catalog is invalid.
+        Exception: what a stage raises; `errors.user_error` finds the user's error in it.
     """
     with _quiet():
         pipelines.set_requested([name])
@@ -116,22 +102,13 @@ def check_vertical(
 
 
 def stages_before_training(whole: Pipeline, name: str) -> Pipeline:
-    """The stages of a vertical's pipeline up to the encoded rows and the table of columns.
-
-    Those whose results no later stage reads are among them: a run holds a raw table to its contract, too,
-    where nothing is made of it.
-    """
+    """The stages up to the encoded rows and the table of columns, with every raw table's contract."""
     last = [f"{name}.{stage}" for stage in (_LAST_STAGE, _AND_THEN)]
     return whole - whole.from_nodes(last[0]) + whole.only_nodes(*last)
 
 
 def print_check(checked: Checked, *, brief: bool = False) -> None:
-    """Print what a check found.
-
-    Args:
-        checked: what it found.
-        brief: in few lines, as one of many verticals.
-    """
+    """Print the result of a check; `brief` in a few lines, as one of many verticals."""
     out = console()
     out.print()
     out.print(Text(f"{checked.vertical}: may be trained", style="bold"))
@@ -151,11 +128,7 @@ def _require_known(name: str) -> None:
 
 
 def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
-    """Refuse a data set of the whole pipeline that no entry keeps on disk.
-
-    Raises:
-        ConfigurationError: one line for each.
-    """
+    """Refuse data sets that would not be kept on disk."""
     problems = []
     for dataset in sorted(pipelines[name].datasets() - {f"{name}.{_RUN_ID}"}):
         if dataset.startswith(("params:", "parameters")):
@@ -174,14 +147,14 @@ def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
 
 
 class _InMemory(MemoryDataset):
-    """What a stage has made; rows as a frame."""
+    """A stage's output; rows become a frame."""
 
     def save(self, data: Any) -> None:
         super().save(data.frame() if isinstance(data, Rows) else data)
 
 
 def _run_in_memory(stages: Pipeline, catalog: CatalogProtocol[str, Any], name: str) -> dict[str, float]:
-    """Run the stages one by one and return the seconds of each; results that nobody needs any more are let go."""
+    """Run the stages one by one, release results without further readers and return the seconds of each."""
     # Stages are pure, so none has to be protected by a copy from what another does to its data.
     for output in stages.all_outputs():
         catalog[output] = _InMemory(copy_mode="assign")
@@ -235,7 +208,7 @@ def _collect(
 
 
 def said_findings(findings: Sequence[Finding], dropped: Mapping[str, str]) -> list[str]:
-    """One sentence for each leak or suspect; one for all that add nothing alike and were not dropped for it."""
+    """One sentence for each leak or suspect, and one for useless features with the same finding."""
     leaks = [each for each in findings if each.severity != "noise"]
     said = [f"{each.feature!r}, {each.finding}: {each.evidence}. {each.advice}" for each in leaks]
     useless: dict[tuple[str, str], list[str]] = {}
@@ -307,7 +280,7 @@ def _seconds(seconds: Mapping[str, float]) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Kedro's news of single data sets and nodes back; what goes wrong is raised."""
+    """Silence Kedro's log of data sets and nodes."""
     logger = logging.getLogger("kedro")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

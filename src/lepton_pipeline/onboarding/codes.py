@@ -1,4 +1,4 @@
-"""Texts that look like numbers or like missing values and are codes."""
+"""Detect codes among texts that look like numbers or missing values."""
 
 from __future__ import annotations
 
@@ -16,11 +16,7 @@ _SHOWN = 3
 
 
 def why_codes(values: pd.Series) -> str | None:
-    """Say why a column of digits holds codes, or None where it does not.
-
-    Args:
-        values: distinct texts, stripped, without those that mean "no value"; or whole numbers.
-    """
+    """Why a column of digits holds codes; None where it does not."""
     if pd.api.types.is_integer_dtype(values):
         long = values.abs().max() >= 10 ** (KEY_DIGITS - 1) if len(values) else False
         return f"whole numbers of {KEY_DIGITS} digits and more, such as {values.max()}" if long else None
@@ -47,17 +43,10 @@ def why_codes(values: pd.Series) -> str | None:
 def missing_among_codes(
     rows: pd.DataFrame, ingestion: Ingestion
 ) -> tuple[list[str], dict[str, str], dict[str, str]]:
-    """Find texts that are declared to mean "no value", but look like one more code of their column.
-
-    NA is Namibia among codes of countries; there `ingestion.missing` should not hold it, unless NA means "no
-    value" in another column.
-
-    Args:
-        rows: columns as they were read.
-        ingestion: the texts that mean "no value".
+    """Find codes that are spelled like a missing value: NA is Namibia among country codes.
 
     Returns:
-        The texts that are codes; by such a text, why; and by column, what a person should look at.
+        Texts to take out of `ingestion.missing`; the reason by text; and by column, what to review.
     """
     suspected = {text for text in ingestion.missing if text.isalpha()}
     among: dict[str, dict[str, pd.Series]] = {}
@@ -92,7 +81,7 @@ def missing_among_codes(
 
 
 def _alike(text: str, regular: Iterable[str]) -> bool:
-    """Whether all other values are letters of the same number and case."""
+    """Whether all other values have the same number of letters and the same case."""
     others = list(regular)
     return len(others) >= _FEWEST_CODES - 1 and all(
         len(other) == len(text)
@@ -114,9 +103,5 @@ def _beside(counts: pd.Series, missing: Iterable[str]) -> str:
 
 
 def code_columns(columns: Mapping[str, pd.Series]) -> dict[str, str]:
-    """Columns whose digits are codes, each with why.
-
-    Args:
-        columns: distinct values by name, see `why_codes`.
-    """
+    """Columns whose digits are codes, with the reason; from distinct values stripped of missing ones."""
     return {name: why for name, values in columns.items() if (why := why_codes(values)) is not None}

@@ -1,4 +1,4 @@
-"""The format of a column of dates."""
+"""Infer the format of date columns."""
 
 from __future__ import annotations
 
@@ -36,26 +36,21 @@ _FIRST_SECOND, _LAST_SECOND = 631_152_000, 2_208_988_800
 
 @dataclass(frozen=True)
 class DateFormat:
-    """The format of a column of dates.
-
-    Attributes:
-        format: ISO8601 or a strptime format that every value has.
-        other: another one that every value has, too, and that gives other dates; None where the data decide.
-    """
+    """ISO8601 or a strptime format that fits every value; `other` fits as well but gives other dates."""
 
     format: str
     other: str | None = None
 
 
 def date_format(texts: pd.Series) -> DateFormat | None:
-    """Find the format that all values of a column have.
+    """Find the format that fits all values of a column.
 
     Args:
-        texts: the column in the order of its rows, stripped, missing values left out.
+        texts: the column in row order, stripped, without missing values.
 
     Returns:
-        The format, or None where no known one fits every value. Where day and month can be told apart neither
-        by their values nor by the order of the rows, the day comes first and `other` is set.
+        None where no known format fits. If neither values nor row order tell day from month, the day comes
+        first and `other` is set.
     """
     distinct = texts.drop_duplicates()
     sample = distinct.iloc[:_SAMPLE]
@@ -72,26 +67,21 @@ def date_format(texts: pd.Series) -> DateFormat | None:
 
 
 def looks_like_a_date(text: str) -> bool:
-    """Say whether a text is written as a date is, in whatever format."""
+    """Whether a text is written like a date in any format."""
     return bool(_LOOKS_LIKE_A_DATE.fullmatch(text))
 
 
 def whole_number_dates(numbers: pd.Series) -> bool:
-    """Say whether every number is a date written as 20130401."""
+    """Whether every number is a date written as 20130401."""
     texts = numbers.drop_duplicates().astype("Int64").astype("str")
     return bool(texts.str.fullmatch(r"(18|19|20|21)\d{6}").all()) and _fits(texts, "%Y%m%d")
 
 
 def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict[str, int], dict[str, str]]:
-    """Find columns of dates whose years have two digits.
-
-    Args:
-        table: typed rows.
-        dates: format of each column of dates.
+    """Find date columns whose years have two digits.
 
     Returns:
-        The latest year that they mean, for dates of lives, which lie before all others; and what to ask of
-        each.
+        The latest year for dates of birth or death, which lie in the past; and what to review by column.
     """
     short = [name for name, form in dates.items() if "%y" in form]
     written = [
@@ -121,16 +111,12 @@ def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict
 
 
 def within_century(dates: pd.Series, latest: int) -> pd.Series:
-    """Dates with two-digit years as those of the hundred years up to `latest`."""
+    """Map dates with two-digit years to the hundred years up to `latest`."""
     return dates.where(dates.dt.year <= latest, dates - pd.DateOffset(years=100))
 
 
 def epochs(table: pd.DataFrame) -> dict[str, str]:
-    """What to ask about columns of whole numbers that look like moments counted from 1970.
-
-    Args:
-        table: typed rows.
-    """
+    """What to ask about whole-number columns that look like seconds since 1970 or a fraction of them."""
     asked = {}
     for name in map(str, table):
         column = table[name]

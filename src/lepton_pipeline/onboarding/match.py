@@ -1,4 +1,4 @@
-"""Rank the verticals by how well a client's file fits them: which module serves this need."""
+"""Rank the verticals by how well a client's file fits them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,12 @@ _NOT_COMPARED = "cannot be compared"
 
 @dataclass(frozen=True)
 class Pair:
-    """A client's column taken for one of a vertical's.
+    """A client's column matched to one of a vertical's.
 
     Attributes:
-        client: name in the client's file.
-        vertical: name in the vertical.
-        how: what speaks for it, some of name, type, values, contract.
+        how: evidence, some of name, type, values, contract.
         likeness: in (0, 1].
-        weight: how much the column matters to the vertical.
+        weight: importance of the column to the vertical.
     """
 
     client: str
@@ -55,13 +53,11 @@ class Match:
     """How well a file fits a vertical.
 
     Attributes:
-        vertical: its name.
-        score: fraction of what the vertical needs, by weight, that is in the file; in [0, 1].
+        score: fraction of the vertical's columns found, by weight; in [0, 1].
         share: softmax of the scores of all verticals; they sum to 1.
-        pairs: the columns that were found, those that matter most first.
-        missing: columns that the target, the contract or the features are about and that were not found.
+        pairs: matched columns, the most important first.
+        missing: columns of the target, the contract or the features that were not found.
         question: what a model of the vertical answers.
-        caution: what must be known about it.
     """
 
     vertical: str
@@ -76,25 +72,24 @@ class Match:
 def match_file(project: Path, file: Path) -> list[Match]:
     """Compare a client's file with every vertical.
 
-    Every column of the file is compared with every column of the vertical by name, type, values and the
-    contract (see `likeness`), and each is paired with at most one, so that the sum of weight × likeness is
-    largest (the linear assignment problem). With weights w (target 4; columns that the contract, a role or a
-    derived feature names 2; others 1; ids and excluded columns 1/4; further raw tables a quarter of that):
+    Columns are compared by name, type, values and contract (see `likeness`) and paired one to one so that the
+    sum of weight × likeness is largest (linear assignment problem). With weights w (target 4; columns named
+    by the contract, a role or a derived feature 2; others 1; ids and excluded columns 1/4; further raw tables
+    a quarter of that):
 
-        score(v) = Σ over pairs w × likeness / Σ over all columns of v of w,     pairs less alike than 0.4
-        count nothing share(v) = exp(score(v) / 0.1) / Σ over verticals exp(score / 0.1)
+        score(v) = Σ over pairs w × likeness / Σ over all columns of v of w,     pairs less alike than 0.4 count 0
+        share(v) = exp(score(v) / 0.1) / Σ over verticals exp(score / 0.1)
 
-    The temperature 0.1 makes a lead of 0.1 in the score a factor of e in the share, so that a clear winner
-    gets nearly all, and verticals that fit equally badly share alike. A share compares verticals; only the
-    score says whether one fits at all.
+    At temperature 0.1 a lead of 0.1 in the score is a factor of e in the share. Shares compare verticals;
+    only the score says whether one fits at all.
 
     Args:
-        project: folder of the project, with `conf/base` and `data/01_raw`.
+        project: root of the project.
         file: a table file (CSV, Parquet, JSON, .xlsx), or a folder of such files with the same columns.
 
     Returns:
-        One match per vertical, the best first. A vertical whose declaration or data cannot be read fits
-        nothing and says so in `caution`.
+        One match per vertical, the best first. A vertical that cannot be read scores 0 and says so in
+        `caution`.
 
     Raises:
         DataError: the file is absent or no table.
@@ -112,7 +107,7 @@ def match_file(project: Path, file: Path) -> list[Match]:
 
 
 def print_matches(matches: list[Match]) -> None:
-    """Print the ranking with its reasons, and what to do next."""
+    """Print the ranking, the reasons and the next step."""
     out = console()
     rows = table(fixed("vertical"), figures("score"), figures("share"), "why")
     for match in matches:
@@ -218,7 +213,7 @@ def _client_columns(file: Path) -> list[Column]:
 
 
 def _beginning(file: RawFile) -> RawFile:
-    """The first rows of a file as a file of its own: what it looks like does not take all of it to be seen."""
+    """The first rows of a file as a file, to profile it without reading all of it."""
     if file.is_document:
         return file
     if file.is_parquet:

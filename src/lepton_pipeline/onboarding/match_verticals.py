@@ -1,4 +1,4 @@
-"""What a vertical needs of a file: its columns, what each weighs, and what is expected of its values."""
+"""The columns that a vertical needs, their weights and expectations."""
 
 from __future__ import annotations
 
@@ -26,13 +26,7 @@ _OTHER_TABLE = 0.25
 
 @dataclass(frozen=True)
 class Needs:
-    """What a vertical needs of a file.
-
-    Attributes:
-        about: its question and caution.
-        columns: what is compared of each column, and what it weighs.
-        rules: by column, the expectations that a sample can be held to.
-    """
+    """A vertical's columns with their weights, and by column the expectations that a sample can meet."""
 
     about: About
     columns: list[tuple[Column, float]]
@@ -40,14 +34,10 @@ class Needs:
 
 
 def read_needs(project: Path, name: str) -> Needs:
-    """Read a vertical's declaration and the first rows of its raw tables, where they are bundled.
-
-    Args:
-        project: folder of the project, with `conf/base` and `data/01_raw`.
-        name: the vertical.
+    """Read a vertical's declaration and the first rows of its bundled raw tables.
 
     Raises:
-        ConfigurationError: the declaration cannot be followed.
+        ConfigurationError: the declaration is invalid.
         DataError: a raw table cannot be read.
     """
     path = project / "conf" / "base" / name / "parameters.yml"
@@ -63,7 +53,7 @@ def read_needs(project: Path, name: str) -> Needs:
 
 
 def _bundled(folder: Path, vertical: Vertical) -> list[list[Column]]:
-    """The first rows of every raw table that is bundled; files with the same columns are one table."""
+    """Columns of every bundled raw table; files with the same columns are one table."""
     if not folder.is_dir():
         return []
     tables: dict[frozenset[str], list[Column]] = {}
@@ -77,7 +67,7 @@ def _bundled(folder: Path, vertical: Vertical) -> list[list[Column]]:
 
 
 def _weighted(vertical: Vertical, tables: list[list[Column]]) -> list[tuple[Column, float]]:
-    """The columns of a vertical, each with what it weighs; without raw data, those that are declared."""
+    """The columns of a vertical with their weights; without raw data, the declared ones."""
     importance = _importance(vertical)
     tables = tables or [_declared_columns(vertical, importance)]
     weighed = [[(column, importance.get(column.name, PLAIN)) for column in table] for table in tables]
@@ -118,7 +108,7 @@ def _declared_columns(vertical: Vertical, importance: Mapping[str, float]) -> li
 
 
 def _rules(vertical: Vertical) -> dict[str, list[Expectation]]:
-    """By column, the expectations that a sample can be held to."""
+    """By column, the expectations that a sample can be checked against."""
     rules: dict[str, list[Expectation]] = {}
     for contract in (vertical.contract, *vertical.tables.values()):
         for rule in contract.expectations:

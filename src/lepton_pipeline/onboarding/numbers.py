@@ -1,4 +1,4 @@
-"""How a table writes its numbers: decimal mark, thousands marks, units, accounting signs."""
+"""Infer how a table writes numbers: decimal mark, thousands mark, units, accounting signs."""
 
 from __future__ import annotations
 
@@ -40,12 +40,9 @@ class NumberStyle:
     """How numbers are written beyond digits and a decimal point.
 
     Attributes:
-        decimal: the decimal mark.
-        thousands: mark between groups of three digits.
-        units: signs beside numbers.
-        accounting: whether (5) and 5- are written for -5.
-        reasons: by key of `ingestion`, why, with examples and columns.
-        doubts: by column, what a person should look at.
+        accounting: whether (5) and 5- stand for -5.
+        reasons: by key of `ingestion`, with examples and columns.
+        doubts: by column, what to review.
     """
 
     decimal: str = "."
@@ -56,18 +53,18 @@ class NumberStyle:
     doubts: dict[str, str] = field(default_factory=dict)
 
     def of(self, ingestion: Ingestion) -> Ingestion:
-        """`ingestion` with this style; keys that keep their default are left as they are."""
+        """`ingestion` with this style; keys at their default stay unset."""
         found = {"decimal": self.decimal, "thousands": self.thousands, "units": self.units}
         changed = {key: value for key, value in found.items() if value != getattr(ingestion, key)}
         return ingestion.model_copy(update=changed | ({"accounting": True} if self.accounting else {}))
 
 
 def number_style(texts: Mapping[str, pd.Series], separator: str = ",") -> NumberStyle:
-    """Find the style in which the most columns are numbers; of two that fit alike, the plainer one.
+    """Find the style in which the most columns are numbers; of equal ones, the plainer.
 
     Args:
-        texts: distinct values of each text column, stripped, without those that mean "no value".
-        separator: between the fields of the file, which says where a point may be a thousands mark.
+        texts: distinct values of each text column, stripped, without missing values.
+        separator: field separator of the file, which says where a point may be a thousands mark.
     """
     cores = {name: found for name, values in texts.items() if (found := _cores(values)) is not None}
     scores = {style: sum(_fit(each.numbers, *style) for each in cores.values()) for style in _STYLES}
@@ -108,15 +105,7 @@ _POINT = (
 
 @dataclass(frozen=True)
 class _Cores:
-    """A column of numbers and what stands around them.
-
-    Attributes:
-        texts: as they are.
-        numbers: the same without signs and units.
-        units: what stands beside them.
-        accounting: whether some are written (5) or 5-.
-        doubt: what keeps them from being numbers; empty where nothing does.
-    """
+    """A column of numbers without signs and units; `doubt` says why it is none."""
 
     texts: pd.Series
     numbers: pd.Series
@@ -132,7 +121,7 @@ _NEGATIVE = r"\(.*\d.*\)|[^-(]*\d[^-]*-"
 
 
 def _cores(values: pd.Series) -> _Cores | None:
-    """What is between signs and units, where nearly every value is a number with at most one unit."""
+    """Separate numbers from signs and units, where nearly every value is a number with at most one unit."""
     if pd.api.types.is_numeric_dtype(values) or values.empty:
         return None
     texts = values.astype("str").str.translate(_SAME_MARK)
@@ -163,7 +152,7 @@ def _cores(values: pd.Series) -> _Cores | None:
 
 
 def _is_unit(unit: str, parts: pd.DataFrame, rows: int) -> bool:
-    """Whether a sign is one of a number, and not a part of a code such as A17 or 12b."""
+    """Whether an affix is a unit, and not a part of a code such as A17 or 12b."""
     before, after = (parts["before"] == unit).any(), (parts["after"] == unit).any()
     known = not (before and unit not in _PREFIXES) and not (after and unit not in _SUFFIXES)
     if unit in _PREFIXES or unit in "%‰°":
@@ -172,14 +161,14 @@ def _is_unit(unit: str, parts: pd.DataFrame, rows: int) -> bool:
 
 
 def _codes(numbers: pd.Series, texts: pd.Series) -> bool:
-    """Whether digits in groups are a code, a telephone number say: as many digits in every value."""
+    """Whether grouped digits are a code such as a telephone number: equally many in every value."""
     digits = numbers.str.replace(r"\D", "", regex=True).str.len()
     grouped = numbers.str.contains(r"\d[ '.]\d{3}(?!\d)", regex=True)
     return bool(grouped.all() and len(texts) > 2 and digits.min() == digits.max() and digits.iloc[0] >= _LONG)
 
 
 def _fit(numbers: pd.Series, decimal: str, mark: str | None) -> float:
-    """1 where every value is a number in this style, a little less where nearly every one is, else 0."""
+    """1 where every value is a number in this style, 0.9 where nearly every one is, else 0."""
     point = re.escape(decimal)
     fraction = rf"({point}\d*)?([eE][+-]?\d+)?"
     whole = r"\d+" if mark is None else rf"(\d+|[1-9]\d{{0,2}}({re.escape(mark)}\d{{3}})+)"
@@ -197,7 +186,7 @@ def _grouped(mark: str) -> str:
 
 
 def _shown(columns: Mapping[str, _Cores], pattern: str) -> str:
-    """An example of each of the first columns that hold one, and those columns; empty where none does."""
+    """Examples from the first columns that match, and the names of all that do."""
     found = {name: each.texts[each.texts.str.fullmatch(pattern)] for name, each in columns.items()}
     found = {name: values for name, values in found.items() if len(values)}
     examples = ", ".join(repr(values.iloc[0]) for values in list(found.values())[:_EXAMPLES])

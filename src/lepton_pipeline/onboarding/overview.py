@@ -1,4 +1,4 @@
-"""What verticals there are, when each ran last, and how good its champion is."""
+"""List the verticals with their last run and champion."""
 
 from __future__ import annotations
 
@@ -27,13 +27,7 @@ _NONE = "–"
 
 @dataclass(frozen=True)
 class LastRun:
-    """The latest MLflow run of a vertical.
-
-    Attributes:
-        status: MLflow's: RUNNING, FINISHED, FAILED, KILLED.
-        started: with its time zone.
-        auc: on the test rows, or None where the run did not come that far.
-    """
+    """The latest MLflow run of a vertical; `auc` is of the test rows, None if it got no further."""
 
     status: str
     started: datetime
@@ -42,7 +36,7 @@ class LastRun:
 
 @dataclass(frozen=True)
 class Champion:
-    """The model version with the alias `champion`; its AUC is of the test rows of the run that made it."""
+    """The model version with the alias `champion`, and its AUC on the test rows."""
 
     version: int
     auc: float | None
@@ -50,18 +44,14 @@ class Champion:
 
 @dataclass(frozen=True)
 class VerticalOverview:
-    """One vertical: what it declares, and what its runs have shown.
+    """A vertical's declaration and results.
 
     Attributes:
-        name: of its folder.
-        target: column and rule of the positive class, such as "churn = 'Yes'"; empty if it cannot be read.
-        split: strategy, with label delay and gap; empty if it cannot be read.
-        caution: what must stand beside every result.
-        problem: why the declaration cannot be followed, one line a key; empty where it can.
+        target: column and rule of the positive class, such as "churn = 'Yes'"; empty if unreadable.
+        split: strategy, with label delay and gap; empty if unreadable.
+        problem: errors of the declaration, one line a key.
         rows: of the table of the latest run that read it.
         base_rate: fraction of positive rows in that table.
-        last_run: None where the vertical never ran.
-        champion: None where no model was promoted.
     """
 
     name: str
@@ -76,16 +66,12 @@ class VerticalOverview:
 
 
 def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOverview]:
-    """Look at every vertical of a project; nothing is run and no store is made.
+    """List the verticals of a project by name; nothing is run and no store is created.
 
     Args:
-        base: the configuration folder `conf/base`; a vertical whose declaration cannot be followed is listed
-            as such.
+        base: the configuration folder `conf/base`; a vertical with an invalid declaration is listed as such.
         tracking: addresses of runs and models.
         project: folder that relative addresses start from.
-
-    Returns:
-        One entry per vertical, by name.
 
     Raises:
         ConfigurationError: there is no vertical, or the store cannot be used.
@@ -99,7 +85,7 @@ def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOver
 
 
 def print_overview(rows: Sequence[VerticalOverview]) -> None:
-    """Print the verticals as a table, and below it what keeps a declaration from being followed."""
+    """Print the verticals as a table, and errors of declarations below it."""
     out = console()
     first = fixed("vertical", style="bold")
     shown = table(first, figures("rows\nbase rate"), "target", "split", "last run", "champion", leading=1)
@@ -119,7 +105,6 @@ def print_overview(rows: Sequence[VerticalOverview]) -> None:
 
 
 def _declared(base: Path, name: str) -> dict[str, Any]:
-    """The fields of an overview that stand in the declaration."""
     path = base / name / "parameters.yml"
     try:
         declared = read_declaration(path)
@@ -151,7 +136,6 @@ def _strategy(split: Split, dataset: Dataset) -> str:
 
 
 def _runs(client: Any, name: str) -> dict[str, Any]:
-    """The fields of an overview that stand in the runs of a vertical."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None or experiment.lifecycle_stage != "active":
         return {}
@@ -173,7 +157,6 @@ def _runs(client: Any, name: str) -> dict[str, Any]:
 
 
 def _promoted(client: Any, name: str) -> dict[str, Any]:
-    """The field of an overview that stands in the registry."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -189,7 +172,7 @@ def _promoted(client: Any, name: str) -> dict[str, Any]:
 
 
 def _number(text: str | None) -> float | None:
-    """The number that a tag holds; tags are text that anyone may change."""
+    """Parse a tag, whose text anyone can edit."""
     try:
         return None if text is None else float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What raw files hold, without a declaration: their format, and one typed table."""
+"""Infer format and types of raw files without a declaration."""
 
 from __future__ import annotations
 
@@ -36,13 +36,12 @@ class Profile:
 
     Attributes:
         table: typed rows, as a run reads them with `ingestion`; indexed 0 .. rows - 1.
-        ingestion: format of the files, with the texts that mean "no value" and the formats of dates.
-        reasons: why, for the keys of `ingestion` that are not the default.
-        odd: texts beyond the default that mean "no value", each with the columns that say so.
-        doubts: by column, what a person should look at.
+        reasons: for the keys of `ingestion` that are not at their default.
+        odd: further texts for missing values, with their columns.
+        doubts: by column, what to review.
         codes: columns of digits that are codes, with the reason.
-        moments: columns of whole numbers that look like moments counted from 1970.
-        reading: which files were read, and what was set apart, see `Survey.record`; None of parts of files.
+        moments: whole-number columns that look like times since 1970.
+        reading: files read and what was set apart, see `Survey.record`; None for parts of files.
     """
 
     table: pd.DataFrame
@@ -56,20 +55,15 @@ class Profile:
 
 
 def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole: bool = True) -> Profile:
-    """Read table files and find out how their text becomes values.
+    """Read table files and infer how their text becomes values.
 
     Args:
-        files: table files with the same columns, whose rows are put one below the other.
-        target: column whose values are classes, so that none of them is taken for "no value", unless two are
-            left.
+        files: table files with the same columns, concatenated.
+        target: column whose values are classes, so none of them means "no value" unless two are left.
         whole: whether they are whole files, see `read_texts`.
 
-    Returns:
-        The typed table and how it was read.
-
     Raises:
-        DataError: a file cannot be read as a table, see `read_texts`; or a column holds neither numbers,
-            texts, dates nor true and false.
+        DataError: a file cannot be read as a table, see `read_texts`, or a column's type is not supported.
     """
     read = read_texts(files, whole=whole)
     rows, ingestion = read.frame, read.ingestion
@@ -119,13 +113,13 @@ def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole:
 
 
 def _typed(read: RawRows, ingestion: Ingestion, keys: Collection[str]) -> pd.DataFrame:
-    """The rows as a run reads them in which the keys are declared as categories."""
+    """The rows as a run reads them with the keys as categories."""
     kinds = find_kinds(read.blocks, ingestion, Wanted(keys=keys)).of
     return pd.concat([typed_block(block, kinds, ingestion) for block in read.blocks], ignore_index=True)
 
 
 def is_whole(column: pd.Series) -> bool:
-    """Say whether a column holds whole numbers, also where missing values made them floats."""
+    """Whether a column holds whole numbers, also as floats beside missing values."""
     if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
         return False
     present = column.dropna()
@@ -142,7 +136,7 @@ def _without(texts: pd.Series, odd: frozenset[str]) -> pd.Series:
 
 
 def _odd_texts(texts: dict[str, pd.Series], ingestion: Ingestion, target: str | None) -> dict[str, list[str]]:
-    """Texts that mean "no value", each with the columns that say so."""
+    """Texts that mean "no value", with their columns."""
     found: dict[str, list[str]] = {}
     kept: set[str] = set()
     for name, values in texts.items():
@@ -166,7 +160,7 @@ def _odd_texts(texts: dict[str, pd.Series], ingestion: Ingestion, target: str | 
 
 
 def _of_target(texts: dict[str, pd.Series], target: str | None, found: dict[str, list[str]]) -> set[str]:
-    """Classes of the target: what means nothing elsewhere may be one."""
+    """Classes of the target, which may be spelled like a missing value."""
     if target is None or target not in texts:
         return set()
     return {text for text in texts[target] if target not in found.get(text, [])}
@@ -203,7 +197,7 @@ def _holds_whole_number_dates(column: pd.Series, ingestion: Ingestion) -> bool:
 def _nearly_typed(
     table: pd.DataFrame, texts: dict[str, pd.Series], ingestion: Ingestion, codes: Collection[str]
 ) -> dict[str, str]:
-    """Columns that are text only because of a few values, or of how their numbers are written."""
+    """Columns that are text only because of a few values."""
     doubts = {}
     for name, values in texts.items():
         if name in codes or not pd.api.types.is_string_dtype(table[name]):

@@ -1,4 +1,4 @@
-"""From raw tables to features: what training and monitoring do alike, so that both see the same rows."""
+"""From raw tables to features, for both training and monitoring."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from lepton_pipeline.pipelines import ingestion
 
 
 def create_pipeline(vertical: str, *, labelled: bool) -> Pipeline:
-    """Wire ingestion, contract and derived features of one vertical, without a namespace.
+    """Ingestion, contract and derived features of one vertical, without a namespace.
 
     Args:
         vertical: its name.
-        labelled: whether only rows whose label is known are needed.
+        labelled: whether to keep only rows with a known label.
     """
     return Pipeline(ingestion.create_pipeline(vertical), tags="ingestion") + Pipeline(
         [

@@ -1,4 +1,4 @@
-"""From rows without labels to their scores, by the champion or another version of a vertical's model."""
+"""Score rows without labels by the champion or another version."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ from lepton_pipeline.terminal.progress import show_rows
 
 
 def create_pipeline(vertical: str) -> Pipeline:
-    """Wire the scoring of one vertical, in the namespace of its name.
-
-    A vertical whose table is made of raw tables is scored from rows that are made already.
-    """
+    """Scoring of one vertical, in the namespace of its name; a table from raw tables is scored as made."""
     ready = is_made(vertical)
     declared = [f"params:{part}" for part in ("dataset", "ingestion", "contract", "features", "scoring")]
     stages = [

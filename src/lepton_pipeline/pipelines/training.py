@@ -1,4 +1,4 @@
-"""From the raw table of a vertical to a registered model that has passed, or not passed, the gate."""
+"""From a vertical's raw table to a registered model and the gate's decision."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from lepton_pipeline.tracking.flat import log_epoch
 
 
 def create_pipeline(vertical: str) -> Pipeline:
-    """Wire the training stages of one vertical, in the namespace of its name."""
+    """Training stages of one vertical, in the namespace of its name."""
     stages = Pipeline(
         [
             Node(
@@ -241,7 +241,7 @@ def create_pipeline(vertical: str) -> Pipeline:
 
 
 def _columns(vertical: str, whole: Pipeline) -> Pipeline:
-    """Wire the table of columns, with what was recorded of reading the raw tables of the vertical."""
+    """The table of columns, with the reading records of raw tables."""
     results = ("feature_table", "ingestion_record", "encoder", "feature_report")
     inputs = {name: f"{vertical}.{name}" for name in results}
     inputs |= {name: f"params:{vertical}.{name}" for name in ("dataset", "features")}
@@ -262,7 +262,7 @@ def _columns(vertical: str, whole: Pipeline) -> Pipeline:
 
 
 def _report(vertical: str, whole: Pipeline) -> Pipeline:
-    """Wire the report: results by the names of its arguments, contract and reading of every raw table."""
+    """The report: results by argument name, and contract and reading of every raw table."""
     results = (
         "ingestion_record",
         "contract_result",

@@ -1,4 +1,4 @@
-"""Logistics: flights, the weather before them and the aircraft that flew them -> one row per flight that arrived."""
+"""Logistics: one row per arrived flight, with weather and aircraft."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DAY = 24 * 60
 
 
 def ingestion() -> Pipeline:
-    """Wire the way from five raw tables to one row per flight that arrived."""
+    """From five raw tables to one row per arrived flight."""
     others = ("weather", "planes", "airports", "airlines")
     return Pipeline(
         [
@@ -34,11 +34,10 @@ def ingestion() -> Pipeline:
 
 
 def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
-    """Keep the flights that arrived, and say when each was to leave, left and arrived.
+    """Keep the flights that arrived, with scheduled and actual times in UTC.
 
-    Times in the source are local, HHMM as a number. A time zone's difference to UTC is the airport's `tz`,
-    and one hour more in summer where `dst` is "A" (the rule of the United States); when that is, the origin's
-    own times tell.
+    Source times are local, HHMM as a number. A zone's difference to UTC is the airport's `tz`, plus one hour
+    in summer where `dst` is "A" (the rule of the United States); the origin's own times tell when that is.
 
     Args:
         flights: flights with `time_hour` (UTC, the hour of the scheduled departure); cancelled and diverted
@@ -46,13 +45,12 @@ def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
         airports: places with `faa` (each once), `lat`, `lon` (degrees), `alt` (feet), `tz` (hours) and `dst`.
 
     Returns:
-        Flights that arrived, with their index labels, which are their `position`, too: what is known of them
-        by their schedule; `dep_delay`, `arr_delay` (minutes); and, in UTC, `scheduled_at`, `departed_at` and
-        `arrived_at`. Where the destination is not among the airports, its columns are missing and
-        `arrived_at` is later than the arrival, never earlier.
+        Arrived flights by their index labels, also as `position`: the schedule; `dep_delay`, `arr_delay`
+        (minutes); and, in UTC, `scheduled_at`, `departed_at` and `arrived_at`. For a destination not among
+        the airports, its columns are missing and `arrived_at` is an upper bound.
 
     Raises:
-        DataError: a column is absent, a value is no number, or a flight leaves at no hour of the calendar.
+        DataError: a column is absent, a value is no number, or a scheduled hour is not in the calendar.
     """
     flights = _required(flights, [*_OF_FLIGHT, "time_hour"], [*_AMOUNTS, *_CLOCK], "flights")
     airports = _required(airports, ["faa", "dst"], _OF_PLACE, "airports")
@@ -88,7 +86,7 @@ def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
 
 
 def _hours(flights: pd.DataFrame) -> pd.Series:
-    """The local hour in which each flight is to leave."""
+    """The local hour of each scheduled departure."""
     hours = pd.to_datetime(flights[_HOUR], errors="coerce")
     wrong = flights.loc[hours.isna(), _HOUR]
     if len(wrong):

@@ -1,4 +1,4 @@
-"""A starting contract: what the data look like, with room."""
+"""Draft a contract from observed values."""
 
 from __future__ import annotations
 
@@ -23,19 +23,16 @@ def starting_contract(
     features: Collection[str],
     codes: Collection[str],
 ) -> list[dict[str, Any]]:
-    """Propose expectations that the table keeps and that leave room for the next one.
+    """Propose expectations that the table meets, the most important first, with room for new data.
 
     Args:
         table: typed rows.
         target: column to predict.
-        positive: its positive value; None where an expression says what is positive.
-        unique: column that names rows.
-        keys: columns without whose value a row cannot be used: time and group.
-        features: columns that are inputs of a model.
-        codes: those among them whose numbers are categories.
-
-    Returns:
-        Expectations as they are declared, the most important ones first.
+        positive: its positive value; None where an expression defines it.
+        unique: the id column.
+        keys: columns that every row needs: time and group.
+        features: inputs of the model.
+        codes: features whose numbers are categories.
     """
     proposed: list[dict[str, Any]] = []
     if unique is not None:
@@ -67,14 +64,7 @@ def starting_contract(
 
 
 def roomy_range(column: pd.Series) -> tuple[int | float, int | float]:
-    """The observed range with its own width added at both ends, in round numbers, never across zero.
-
-    Args:
-        column: numbers, at least one of them present.
-
-    Returns:
-        Lowest and highest value to allow.
-    """
+    """The observed range widened by its own width at both ends, in round numbers, never across zero."""
     low, high = float(column.min()), float(column.max())
     width = high - low or abs(high) or 1.0
     wide_low, wide_high = low - width, high + width
@@ -84,7 +74,7 @@ def roomy_range(column: pd.Series) -> tuple[int | float, int | float]:
 
 
 def far_values(column: pd.Series) -> pd.Series:
-    """Values that lie far outside of all others, and so are more likely wrong than large."""
+    """Outliers that are more likely wrong than large."""
     numbers = column.dropna().astype(float)
     spread = (numbers - numbers.median()).abs()
     if len(numbers) < _FEWEST_ROWS or spread.max() == 0:
@@ -97,7 +87,7 @@ def far_values(column: pd.Series) -> pd.Series:
 
 
 def _rounded(value: float, width: float, towards: Callable[[float], int]) -> float:
-    """Round away from the data, by at most half the width, so that the number is short."""
+    """Round away from the data by at most half the width."""
     exponent = math.floor(math.log10(width / 2))
     return round(towards(value / 10.0**exponent) * 10.0**exponent, max(0, -exponent))
 
@@ -120,5 +110,5 @@ def _sorted(column: pd.Series) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Whole numbers as people write them, which missing values had made floats."""
+    """Whole floats as integers."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,4 +1,4 @@
-"""What the dates of a table give: parts of the calendar, and times between dates that are known with their row."""
+"""Derive calendar parts and durations from dates that are known with their row."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _NEARLY_ALL = 0.995
 
 @dataclass
 class DateParts:
-    """Columns made of dates.
+    """Columns derived from dates.
 
     Attributes:
         derive: expression by name.
-        calendar: names of those that are parts of one date; the others are times between two.
-        asked: by column of dates, what a person should answer.
-        unused: columns of dates that nothing is made of, with the reason.
-        first: the date at which a row is known; None where there is none.
+        calendar: names of calendar parts; the others are durations.
+        asked: by date column, what to review.
+        unused: date columns that are not used, with the reason.
+        first: the date at which a row is known, if any.
     """
 
     derive: dict[str, str] = field(default_factory=dict)
@@ -37,11 +37,10 @@ class DateParts:
 
 
 def date_parts(table: pd.DataFrame, time: str | None, others: Collection[str]) -> DateParts:
-    """Make month, weekday and hour of dates that are known with their row, and the time between two of them.
+    """Derive month, weekday and hour of dates known with their row, and durations between dates.
 
-    A row is known at its `time`; where no date is declared as that, at the date that is the first of every
-    row. A later date was known only if it is planned ahead, which its name must say: the time until an
-    appointment is known when it is made, the time until a delivery is not.
+    A row is known at its `time`, or else at the date that comes first in every row. A later date counts as
+    known only if its name says that it is planned ahead: an appointment is, a delivery is not.
 
     Args:
         table: typed rows.
@@ -72,7 +71,7 @@ def date_parts(table: pd.DataFrame, time: str | None, others: Collection[str]) -
 
 
 def _first(table: pd.DataFrame, dates: list[str]) -> str | None:
-    """The date that comes before all others in its row; None where none does."""
+    """The date that comes first in every row, if any."""
     whole = [name for name in dates if table[name].notna().all() and not LIVES & set(name_words(name))]
     for name in sorted(whole, key=lambda name: not BEFOREHAND & set(name_words(name))):
         if all(_before(table[name], table[other]) for other in whole if other != name):
@@ -81,7 +80,7 @@ def _first(table: pd.DataFrame, dates: list[str]) -> str | None:
 
 
 def _before(date: pd.Series, other: pd.Series) -> bool:
-    """Whether a date is not after another one, by the day: some dates have no time of the day."""
+    """Whether a date is not after another one; by day, since some dates have no time of day."""
     if (date.dt.tz is None) != (other.dt.tz is None):
         return False
     there = date.notna() & other.notna()
@@ -130,7 +129,7 @@ def _add_other(made: DateParts, table: pd.DataFrame, name: str, first: str | Non
 
 
 def _has_happened(words: set[str]) -> bool:
-    """Whether a name is that of what has happened, such as closed_at, and not of what was planned."""
+    """Whether a name such as closed_at denotes a past event, not a planned one."""
     if BEFOREHAND & words:
         return False
     return bool((HAPPENED | AFTERWARDS) & words) or any(
@@ -139,7 +138,7 @@ def _has_happened(words: set[str]) -> bool:
 
 
 def _add_calendar(made: DateParts, table: pd.DataFrame, name: str, *, short: bool = False) -> None:
-    """Month, weekday and hour, where they vary; `short` leaves out the month, which two near dates share."""
+    """Month, weekday and hour, where they vary; `short` omits the month, which two near dates share."""
     dates, axis, stem = table[name].dropna(), in_expression(name), identifier(name)
     span = dates.max() - dates.min()
     # A month that only later rows have would tell the model nothing.
@@ -155,7 +154,7 @@ def _add_calendar(made: DateParts, table: pd.DataFrame, name: str, *, short: boo
 
 
 def identifier(name: str) -> str:
-    """A column's name as a part of a new one's."""
+    """A column's name as part of a new column's name."""
     return re.sub(r"\W+", "_", name).strip("_") or "date"
 
 

@@ -36,14 +36,9 @@ class NewVertical:
     """What `new_vertical` has written.
 
     Attributes:
-        name: of the vertical.
-        written: the files, relative to the project.
-        rows: of its table.
-        columns: of its table.
+        written: paths relative to the project.
         base_rate: fraction of positive rows among those with a target.
-        decisions: what was inferred, and why.
         table: what a training would make of every column.
-        reading: which files were read, and what was set apart, see `Survey.record`.
     """
 
     name: str
@@ -69,21 +64,18 @@ def new_vertical(
 
     Args:
         project: root of the Kedro project.
-        name: of the new vertical: a letter, then letters, digits and underscores, all lower-case.
+        name: a letter, then letters, digits and underscores, all lower-case.
         files: table files, or folders of them; all with the same columns.
-        target: column to predict; inferred from its name and values where they tell.
+        target: column to predict; inferred from names and values if possible.
         positive: value of the positive class, several of them such as "in ['a', 'b']", or a comparison such
             as ">= 15" or "!= none"; inferred for two values.
         time: column of dates, or of numbers in their order; inferred where a single column holds dates.
         group: column of what several rows belong to; never inferred.
 
-    Returns:
-        What was written and what was decided.
-
     Raises:
-        ConfigurationError: the name is taken or none, a file is absent, a column does not exist, or the
-            target or its positive class cannot be told.
-        DataError: a file is no table, or its rows cannot be learnt from or divided as asked for.
+        ConfigurationError: the name is taken or invalid, a file or column does not exist, or the target or
+            its positive class cannot be inferred.
+        DataError: a file is no table, or its rows cannot be learnt from or split as asked for.
     """
     check_name(project, name)
     sources = find_files(project, name, files)
@@ -110,18 +102,9 @@ def new_vertical(
 
 
 def declaration_text(name: str, plan: Plan, origin: str) -> str:
-    """Write a plan as the text of a parameters file.
+    """Write a plan as the text of a parameters file that was drafted from `origin`.
 
-    What does not fit in `MOST_LINES` lines is left out of the contract, the least important expectations
-    first.
-
-    Args:
-        name: of the vertical.
-        plan: what was decided.
-        origin: names of the files it was decided from, for the comment at the head.
-
-    Raises:
-        ConfigurationError: a column's name cannot be declared.
+    Beyond `MOST_LINES` lines, the least important expectations are left out.
     """
     declared, said = declare(plan), comments(plan)
     head = (
@@ -147,7 +130,7 @@ def declaration_text(name: str, plan: Plan, origin: str) -> str:
 
 
 def print_new(result: NewVertical) -> None:
-    """Print what was decided and written, and what to do next."""
+    """Print what was decided and written, and the next step."""
     out = console()
     out.print()
     size = f"{result.rows:,} rows, {result.columns} columns, {result.base_rate:.1%} positive"
@@ -169,7 +152,6 @@ def print_new(result: NewVertical) -> None:
 
 
 def _require_valid(name: str, text: str) -> None:
-    """Read the text as a run does."""
     from omegaconf import OmegaConf
 
     loaded: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)

@@ -1,4 +1,4 @@
-"""Find the files of a new vertical, and write its two folders whole or not at all."""
+"""Find the files of a new vertical, and write its two folders atomically."""
 
 from __future__ import annotations
 
@@ -32,12 +32,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A table file that a new vertical is made of.
-
-    Attributes:
-        path: where it is.
-        name: where it goes, relative to the folder of raw data.
-    """
+    """A table file at `path`, and its `name` relative to the folder of raw data."""
 
     path: Path
     name: PurePosixPath
@@ -49,14 +44,10 @@ class SourceFile:
 
 
 def check_name(project: Path, name: str) -> None:
-    """Refuse a name that cannot be a vertical's, or that is taken.
-
-    Args:
-        project: root of the Kedro project.
-        name: of the new vertical.
+    """Refuse a name that is taken or cannot be a vertical's.
 
     Raises:
-        ConfigurationError: why, and what to do.
+        ConfigurationError: the reason, and what to do.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or len(name) > _LONGEST_NAME:
         raise ConfigurationError(
@@ -79,16 +70,11 @@ def check_name(project: Path, name: str) -> None:
 
 
 def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFile]:
-    """List the table files at the given paths in the order in which a run reads them.
-
-    Args:
-        project: root of the Kedro project.
-        name: of the new vertical.
-        paths: files, or folders of files.
+    """List the table files at the given files or folders in the order in which a run reads them.
 
     Raises:
-        ConfigurationError: a path is absent or no table file, two files have one name, or the vertical has
-            raw data already that are not the ones given.
+        ConfigurationError: a path is absent or no table file, two files have one name, or the vertical
+            already has other raw data.
         DataError: folders give only some files a partition (`key=value/`).
     """
     files: list[SourceFile] = []
@@ -130,14 +116,9 @@ def find_skipped(paths: Sequence[Path]) -> list[Skipped]:
 def write_vertical(
     project: Path, name: str, parameters: str, source: str, files: Sequence[SourceFile]
 ) -> None:
-    """Write conf/base/<name> and data/01_raw/<name>; if anything fails, neither is there.
+    """Write conf/base/<name>/parameters.yml and data/01_raw/<name>, both or neither.
 
-    Args:
-        project: root of the Kedro project.
-        name: of the new vertical.
-        parameters: text of its parameters.yml.
-        source: text of its SOURCE.md, which does not replace one that is there.
-        files: its raw data. They are copied, unless they are all there is in data/01_raw/<name>.
+    Files already in data/01_raw/<name> are not copied, and a SOURCE.md there is kept.
 
     Raises:
         LeptonError: the files cannot be written.
@@ -164,7 +145,7 @@ def write_vertical(
 
 
 def find_source(paths: Sequence[Path]) -> str | None:
-    """What the one folder of raw data says of itself in its SOURCE.md, if it has one."""
+    """The SOURCE.md of the one folder of raw data, if it has one."""
     notes = [path / "SOURCE.md" for path in paths if (path / "SOURCE.md").is_file()]
     return (
         notes[0].read_text(encoding="utf-8", errors="replace")
@@ -176,15 +157,7 @@ def find_source(paths: Sequence[Path]) -> str | None:
 def source_text(
     name: str, files: Sequence[SourceFile], rows: int, columns: Mapping[str, str], target: str
 ) -> str:
-    """A SOURCE.md that says what is not known.
-
-    Args:
-        name: of the vertical.
-        files: its raw data.
-        rows: how many there are.
-        columns: type by name.
-        target: column to predict.
-    """
+    """A SOURCE.md with placeholders for what is not known; `columns` are types by name."""
     lines = [
         f"# {name}",
         "",
@@ -210,7 +183,7 @@ def source_text(
 
 
 def _found(path: Path) -> Found:
-    """The table files at a path; a single one is a table only by its name, since a run would not find it otherwise."""
+    """The table files at a path; a single file needs a table's suffix, as in a run."""
     if path.is_dir():
         return find_tables(LocalFileSystem(), str(path.absolute()))
     is_table = path.is_file() and table_suffix(path.name) and not path.name.startswith((".", "~$"))
@@ -226,7 +199,7 @@ def _in_place(files: Sequence[SourceFile], folder: Path) -> bool:
 
 
 def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]) -> Callable[[], Any]:
-    """Put the raw data where a run finds them, and return what undoes it."""
+    """Put the raw data in place, and return the function that undoes it."""
     if data.exists():
         note = data / "SOURCE.md"
         if note.exists():

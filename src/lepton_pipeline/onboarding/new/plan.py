@@ -1,4 +1,4 @@
-"""Decide which column plays which role, and try the decisions on the rows."""
+"""Decide the role of each column, and try the decisions on the rows."""
 
 from __future__ import annotations
 
@@ -28,21 +28,12 @@ _REHEARSALS = 8
 def plan_vertical(
     name: str, profile: Profile, target: str | None, positive: str | None, time: str | None, group: str | None
 ) -> Plan:
-    """Decide which column plays which role.
-
-    Args:
-        name: of the vertical, for messages.
-        profile: what the files hold.
-        target: column to predict; None to infer it.
-        positive: value of the positive class, or a comparison such as ">= 15"; None to infer it.
-        time: column that orders rows; None to infer it.
-        group: column of what several rows belong to; never inferred, for only people know what a new case is.
+    """Decide the role of each column; options that are None are inferred, except `group`.
 
     Raises:
-        ConfigurationError: a column does not exist or has two roles; the target or its positive class cannot
-            be told.
-        DataError: the rows cannot be learnt from, or cannot be divided by the time or group that was asked
-            for.
+        ConfigurationError: a column does not exist or has two roles, or the target or its positive class
+            cannot be inferred.
+        DataError: the rows cannot be learnt from, or cannot be split by the time or group asked for.
     """
     table = profile.table
     if group is not None and require_column(table, group, "--group").nunique() < 2:
@@ -68,17 +59,7 @@ def plan_vertical(
 
 
 def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
-    """Derive, split and check until nothing leaks and every part holds both classes.
-
-    Args:
-        name: of the vertical, for messages.
-        plan: what was decided so far.
-        fallback: how to divide the rows where the plan's way does not work; None where it was asked for.
-
-    Raises:
-        SplitError: the rows cannot be divided, and there is no other way.
-        DataError: every column leaks, or another stage refuses the rows.
-    """
+    """Derive, split and check until nothing leaks and every part has both classes."""
     from lepton_pipeline.features.derive import derive_features
 
     rows = plan.profile.table.dropna(subset=[plan.target.column, *plan.keys()])
@@ -128,7 +109,7 @@ def _series(plan: Plan, rows: pd.DataFrame) -> Series | None:
 
 
 def _with_lags(name: str, plan: Plan, rows: pd.DataFrame, series: Series | None) -> Plan:
-    """Lags of the strongest columns and the target, where rows are one series or one for each of several things."""
+    """Add lags of the strongest columns and the target, where rows are one series or one per thing."""
     from lepton_pipeline.data.labels import positive_labels
 
     if series is None:
@@ -153,7 +134,7 @@ def _time_copies(plan: Plan, features: pd.DataFrame, split: pd.DataFrame) -> Tim
 def _judged(
     plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: Vertical, series: Series | None
 ) -> Plan:
-    """The plan without what leaks, and with what is to be asked about strong features."""
+    """The plan without leaks, and with questions about strong features."""
     from lepton_pipeline.features.leaks import find_leaks, known_by_time, plain_features
     from lepton_pipeline.features.strength import features_alone
 
@@ -205,19 +186,19 @@ def _in_time(features: pd.DataFrame, time: str | None, labels: pd.Series) -> pd.
 
 
 def _of_series(series: Series | None, labels: pd.Series) -> list[str]:
-    """Columns that a series may be strong by: its present values, and which thing it is of."""
+    """Columns that may be strong because rows are a series: present values and the thing's column."""
     return [] if series is None else [*series.present(labels), *([series.by] if series.by else [])]
 
 
 def _why_id(plan: Plan, finding: Finding) -> str:
-    """Why a column that seems to name rows is no feature; a sampling weight does not name them."""
+    """Why a column that seems to identify rows is no feature; a sampling weight does not identify them."""
     weight = plan.roles.asked.get(finding.feature)
     said = f"it names rows: {finding.evidence}"
     return said if weight is None else f"{weight.partition(';')[0]}, another one in nearly every row"
 
 
 def _entities(rows: pd.DataFrame, split: pd.DataFrame, vertical: Vertical) -> dict[str, str]:
-    """What is to be asked about columns that name what several rows of one outcome belong to."""
+    """Questions about columns that identify what several rows of one outcome belong to."""
     rows, test = rows.loc[split.index], split["part"].to_numpy() == "test"
     found = find_entities(rows, split["label"].to_numpy(), test, ~test, vertical.dataset, vertical.split)
     return {
@@ -230,7 +211,7 @@ def _entities(rows: pd.DataFrame, split: pd.DataFrame, vertical: Vertical) -> di
 
 
 def _order(plan: Plan, labels: pd.Series) -> dict[str, str]:
-    """What the order of the rows says where no column is declared that makes it."""
+    """Questions about the order of the rows, where no time or group is declared."""
     if plan.time is not None or plan.group is not None:
         return {}
     table = plan.profile.table

@@ -1,4 +1,4 @@
-"""Which columns name rows, order them, say nothing, or hold categories."""
+"""Choose the time column and the roles of all others."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ _FEW_MISSING = 0.01
 
 @dataclass(frozen=True)
 class Roles:
-    """Columns by what they are, beside the target.
+    """Columns by role, except the target.
 
     Attributes:
-        id: names rows; None where no column does.
-        constant: columns without two values, with the reason.
+        id: identifies rows; None where no column does.
+        constant: columns with fewer than two values, with the reason.
         excluded: other columns that are no features, with the reason.
         categorical: whole numbers that are codes.
-        things: ids that stand in several rows, with how many there are; they are among `excluded`.
+        things: excluded ids that occur in several rows, with the number of distinct values.
         protected: features whose use is restricted by law in many fields.
-        asked: by column, what a person should answer.
+        asked: by column, what to review.
     """
 
     id: str | None
@@ -81,7 +81,7 @@ def choose_time(
 
     Args:
         table: typed rows.
-        given: the column that was asked for; None to infer it.
+        given: the column asked for; None to infer it.
         others: columns that have another role.
 
     Raises:
@@ -130,13 +130,7 @@ def choose_time(
 
 
 def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[str] = ()) -> Roles:
-    """Sort the columns that have no role yet.
-
-    Args:
-        table: typed rows.
-        taken: columns that are target, time or group.
-        codes: columns of digits that are codes.
-    """
+    """Assign roles to the columns that are not `taken` as target, time or group; `codes` hold digits."""
     free = {str(name): table[name] for name in table if name not in taken}
     constant: dict[str, str] = {}
     excluded: dict[str, str] = {}
@@ -188,7 +182,7 @@ def require_column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
     """The column that an option names.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: it does not exist.
     """
     if name not in table.columns:
         raise ConfigurationError(
@@ -198,7 +192,7 @@ def require_column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
 
 
 def is_date(column: pd.Series) -> bool:
-    """Say whether a typed column holds dates."""
+    """Whether a typed column holds dates."""
     return pd.api.types.is_datetime64_any_dtype(column)
 
 
@@ -212,7 +206,7 @@ def _hint(name: str) -> bool:
 
 
 def _names_rows(column: pd.Series) -> bool:
-    """Whether a column has another value in every row, and not because it measures something."""
+    """Whether a column is unique without being a measurement."""
     if not column.is_unique or column.isna().any() or len(column) < 2:
         return False
     if pd.api.types.is_string_dtype(column):
@@ -244,12 +238,12 @@ def _most_alike(column: pd.Series) -> int:
 
 
 def _enough(column: pd.Series) -> int:
-    """How many rows must share a value for a run to learn anything of it."""
+    """How many rows must share a value for a run to learn from it."""
     return enough_rows(round(_TRAINED * len(column)))
 
 
 def _twins_of(names: Collection[str], free: Mapping[str, pd.Series]) -> list[str]:
-    """Other columns with the name of one of these but for a direction, such as from_zone_id and to_zone_id."""
+    """Other columns whose names differ only by a direction, such as from_zone_id and to_zone_id."""
     stems = {stem for name in names if (stem := _stem(name))}
     return [
         name
@@ -261,14 +255,14 @@ def _twins_of(names: Collection[str], free: Mapping[str, pd.Series]) -> list[str
 
 
 def _stem(name: str) -> tuple[str, ...]:
-    """A name without its words of direction; empty where it has none or no other word."""
+    """A name without its direction words; empty without one, or without other words."""
     words = name_words(name)
     rest = tuple(word for word in words if word not in DIRECTIONS)
     return rest if len(rest) < len(words) else ()
 
 
 def _is_weight(column: pd.Series) -> bool:
-    """Whether a column may say how many cases of a population a row stands for."""
+    """Whether a column looks like a sampling weight."""
     words = set(name_words(str(column.name)))
     if not words & WEIGHTS or not pd.api.types.is_numeric_dtype(column):
         return False
@@ -286,7 +280,7 @@ def _names_persons(column: pd.Series) -> bool:
 
 
 def _like_persons(column: pd.Series) -> bool:
-    """Whether most values are two or three capitalised words, as names of persons are, and the column is no place's."""
+    """Whether most values look like names of persons, and the column's name is not one of places."""
     if not pd.api.types.is_string_dtype(column) or PLACES & set(name_words(str(column.name))):
         return False
     values = column.dropna().drop_duplicates()

@@ -1,4 +1,4 @@
-"""Features that are suspiciously strong, judged against the others without them."""
+"""Find suspiciously strong features by comparison with a model of the others."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Judgement:
 
     Attributes:
         leaks: features to leave out, with the evidence.
-        asked: features that stay, with what a person should answer.
-        together: AUC of the features that stay, but for known ones, and its standard error; None where too
-            few rows tell it.
+        asked: features that stay, with what to review.
+        together: AUC of the features that stay, except known ones, and its standard error; None for too few
+            rows.
     """
 
     leaks: dict[str, str] = field(default_factory=dict)
@@ -61,21 +61,18 @@ def judge_features(
     known: Collection[str],
     plain: Collection[str],
 ) -> Judgement:
-    """Find features that say more than they should, several at once: leaks hide one another where they come in company.
+    """Find suspiciously strong features, also where several leaks hide one another.
 
-    Features that are strong alone, or parted from the others by a step in the sorted AUCs, are suspects. They
-    are compared with a boosted model of all features but the suspects. Whoever does not outshine it is none.
+    Suspects are strong alone, or separated from the others by a step in the sorted AUCs. They are compared
+    with a boosted model of all other features, and remain suspects only if they exceed it.
 
     Args:
         training: float64 numbers and int32 codes, see `plain_features`.
         labels: 0 or 1 for each row.
-        alone: what each feature says alone.
-        known: features that are certainly known when the model is asked.
-        plain: features that may be strong for an honest reason, see `is_attribute`.
-
-    Returns:
-        What to leave out and what to ask. What is a plain attribute is asked about; what settles the target
-        is not.
+        alone: AUC of each feature alone.
+        known: features that are certainly known at prediction time.
+        plain: features that may be strong for an honest reason, see `is_attribute`; reviewed, not left out,
+            unless they settle the target.
     """
     rarer = rarer_rows(labels)
     if rarer < _FEWEST:
@@ -130,15 +127,7 @@ def judge_features(
 
 
 def one_sided(table: pd.DataFrame, labels: Codes) -> dict[str, str]:
-    """Columns that are filled, or empty, only in rows of one class, and that far more often than chance gives.
-
-    Args:
-        table: training rows.
-        labels: 0 or 1 for each row.
-
-    Returns:
-        For each column what a person should answer.
-    """
+    """Columns that are filled, or empty, only in rows of one class, beyond chance; with what to review."""
     asked = {}
     shares = np.bincount(labels, minlength=2) / max(len(labels), 1)
     for name in map(str, table):
@@ -155,7 +144,7 @@ def one_sided(table: pd.DataFrame, labels: Codes) -> dict[str, str]:
 
 
 def is_attribute(name: str) -> bool:
-    """Whether a name is that of a plain attribute, such as age or amount, and not of what comes after the outcome.
+    """Whether a name denotes a plain attribute, such as age or amount, known before the outcome.
 
     >>> is_attribute("age"), is_attribute("loan_amount"), is_attribute("refund_amount"), is_attribute("x7")
     (True, True, False, False)
@@ -165,13 +154,13 @@ def is_attribute(name: str) -> bool:
 
 
 def is_afterwards(name: str) -> bool:
-    """Whether a name is that of what is measured, decided or written down only after an outcome."""
+    """Whether a name denotes what is measured, decided or recorded only after an outcome."""
     words = set(name_words(name))
     return bool(words & AFTERWARDS) and not words & EARLIER
 
 
 def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collection[str]) -> Judgement:
-    """Where a joint model would learn too little, only the list of AUCs tells."""
+    """Judge by the AUCs alone, where there are too few rows for a joint model."""
     free = {name: each for name, each in alone.items() if name not in known}
     apart = [name for name in _above_a_gap(free, errors=1.0) if free[name].interval[0] >= SURELY]
     leaks, asked = {}, {}
@@ -189,7 +178,7 @@ def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collect
 
 
 def _above_a_gap(alone: Mapping[str, Alone], errors: float = 2.0) -> list[str]:
-    """The strongest features, where a step parts a few of them from all the others."""
+    """The few strongest features, if a step in AUC separates them from the others."""
     names = sorted(alone, key=lambda name: -alone[name].auc)
     for count in range(min(_MOST_ABOVE, len(names) - _FEWEST_BELOW), 0, -1):
         above, below = alone[names[count - 1]], alone[names[count]]
@@ -208,7 +197,7 @@ def _outshining(
     apart: Collection[str],
     joint_auc: Callable[[pd.DataFrame, Codes], tuple[float, float]],
 ) -> tuple[list[str], tuple[float, float]]:
-    """The suspects that outshine a model of all others, or that a gap parts from them; and that model's AUC."""
+    """The suspects that exceed a model of all others, or that a gap separates; and that model's AUC."""
     while suspects:
         others = training.drop(columns=suspects)
         rest = joint_auc(others, labels) if others.shape[1] else (0.5, 0.0)

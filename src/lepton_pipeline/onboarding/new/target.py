@@ -1,4 +1,4 @@
-"""Which column is to be predicted, and which of its values is the positive class."""
+"""Choose the target and its positive class."""
 
 from __future__ import annotations
 
@@ -24,15 +24,11 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Target:
-    """What is predicted.
+    """The target column and its positive class, with the reasons.
 
     Attributes:
-        column: of the table.
-        positive: value of the positive class, None where `positive_when` says it.
-        positive_when: expression that is true for the positive class.
-        why: why this column.
-        why_positive: why this class.
-        is_guess: whether a person should look at the positive class.
+        positive: value of the positive class; None where the expression `positive_when` defines it.
+        is_guess: whether the positive class needs review.
     """
 
     column: str
@@ -59,14 +55,14 @@ def choose_target(
 
     Args:
         table: typed rows.
-        given: the column that was asked for; None to infer it.
-        positive: what was asked for: a value, several such as "in ['a', 'b']" or "a,b", or a comparison such
-            as ">= 15" or "!= none".
+        given: the column asked for; None to infer it.
+        positive: a value, several such as "in ['a', 'b']" or "a,b", or a comparison such as ">= 15" or
+            "!= none"; None to infer it.
         others: columns that have another role.
 
     Raises:
-        ConfigurationError: the column does not exist, holds dates or cannot be told, or its positive class
-            cannot; with candidates.
+        ConfigurationError: the column does not exist, holds dates or cannot be inferred, or its positive
+            class cannot; with candidates.
         DataError: the target holds one value only.
     """
     column, why = _column(table, given, others)
@@ -94,7 +90,7 @@ def in_expression(name: str) -> str:
     """A column as expressions name it.
 
     Raises:
-        ConfigurationError: its name holds the character that ends a name.
+        ConfigurationError: its name holds a backtick.
     """
     if "`" in name:
         raise ConfigurationError(
@@ -159,7 +155,7 @@ def _two_values(values: pd.Series) -> str:
 
 
 def _listed_values(column: pd.Series, given: str) -> tuple[bool, list[str]] | None:
-    """The values that were given as a list, and whether all others are meant; None where it is no list."""
+    """The values given as a list, and whether all others are meant; None where it is no list."""
     if _value(column, given) is not None:
         return None
     if rule := _SEVERAL.fullmatch(given):
@@ -240,7 +236,7 @@ def _positive(column: pd.Series, values: list[Any], given: str | None) -> tuple[
 
 
 def _matching(column: pd.Series, given: str) -> Any:
-    """The value of the column that was written on the command line."""
+    """The column's value that was given on the command line."""
     value = _value(column, given)
     if value is not None:
         return value
@@ -251,7 +247,7 @@ def _matching(column: pd.Series, given: str) -> Any:
 
 
 def _value(column: pd.Series, given: str) -> Any:
-    """The value of the column that is written like this; None where there is none."""
+    """The column's value with this text, if any."""
     for value in column.dropna().unique().tolist():
         same_number = isinstance(value, int | float) and _number(given) == value
         if str(value) == given.strip() or same_number:

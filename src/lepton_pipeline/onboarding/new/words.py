@@ -1,4 +1,4 @@
-"""What was decided for a new vertical, in words: comments of its file, and a list for the terminal."""
+"""Decisions on a new vertical as text: comments of its file, and a list for the terminal."""
 
 from __future__ import annotations
 
@@ -32,13 +32,7 @@ _WHY_SPLIT = {
 
 @dataclass(frozen=True)
 class Decision:
-    """One thing that was inferred.
-
-    Attributes:
-        what: what was decided, such as "target".
-        choice: what it was decided to be.
-        reason: why.
-    """
+    """One inferred item, its value and the reason."""
 
     what: str
     choice: str
@@ -46,7 +40,7 @@ class Decision:
 
 
 def decisions(plan: Plan) -> list[Decision]:
-    """List what was decided, in the order of a declaration; every column that is not used is among it."""
+    """List the decisions in the order of a declaration, with every column that is not used."""
     target, roles, profile = plan.target, plan.roles, plan.profile
     read = profile.ingestion.model_dump(exclude={"missing", "dates"})
     lags = plan.lags()
@@ -173,7 +167,7 @@ def _protected(plan: Plan) -> list[str]:
 
 
 def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
-    """What a person should look at: key in whose comment it belongs, column, doubt."""
+    """What to review: key of the comment, column, doubt."""
     features = plan.features()
     for name, doubt in plan.profile.doubts.items():
         yield "dataset", name, f"{doubt}."
@@ -226,11 +220,7 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
 
 
 def _kin(plan: Plan) -> list[str]:
-    """Features that share a word with the target's name: arr_time says when arr_delay began.
-
-    A word of many columns is only what the table is about, as loan in loan_amount; a feature that says little
-    alone is asked about only if its name is one of what comes afterwards.
-    """
+    """Features that share a rare word with the target and are strong alone or named like later events."""
     words = {word for word in name_words(plan.target.column) if len(word) > 2 and word not in TARGETS}
     features = plan.features()
     of = {word: [name for name in features if word in name_words(name)] for word in words}
@@ -246,7 +236,7 @@ def _may_be_later(plan: Plan, name: str) -> bool:
 
 
 def _siblings(plan: Plan) -> list[str]:
-    """Features with the name of another outcome, such as relapse beside death."""
+    """Features named like another outcome, such as relapse beside death."""
     siblings = SIBLINGS | AFTERWARDS
     return [
         name
