@@ -296,12 +296,12 @@ def test_a_store_that_cannot_be_used_is_a_configuration_error(project):
 
 
 CRASH = """
-from lepton_pipeline.pipelines import training
+from lepton_pipeline.reporting.pictures import quality
 
-def crash(*arguments):
+def draw_figures(*arguments):
     raise RuntimeError("no space left for postgresql://user:secret@host/db")
 
-training.draw_figures = crash
+quality.draw_figures = draw_figures
 """
 
 

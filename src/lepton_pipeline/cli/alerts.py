@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder, require_vertical
+from lepton_pipeline.cli.options import env_option, explained, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.readable import say
 
@@ -19,7 +19,6 @@ def alerts() -> None:
 @alerts.command()
 @click.argument("vertical")
 @env_option
-@debug_option
 @explained
 def test(vertical: str, env: str | None) -> None:
     """Send a trial by every channel of VERTICAL.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lepton_pipeline.cli.errors import report_error
+from lepton_pipeline.cli.errors import end, end_stopped, report_error
 from lepton_pipeline.cli.options import (
     debug_option,
     env_option,
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 # Beside the models of a vertical, and beside its reports.
 _SHELF, _REPORT = "data/06_models/{}/backfill", "data/08_reporting/{}/backfill"
-_INTERRUPTED = 130
 _PAGES = {
     "picture": "backfill/backfill.svg",
     "table": "backfill/backfill.csv",
@@ -67,16 +64,10 @@ def backfill(
     try:
         code = _backfill(vertical, since, until, every, params, env)
     except (KeyboardInterrupt, SystemExit) as stop:
-        say(
-            f"\n{vertical}: told to stop; the same command goes on after the last finished date",
-            to_stderr=True,
-        )
-        sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
+        end_stopped(stop, f"{vertical}: stopped; the same command resumes after the last finished date")
     except Exception as error:
         code = report_error(error, debug)
-    # As for kedro run: without it the interpreter walks through the libraries' objects at its end.
-    gc.freeze()
-    sys.exit(code)
+    end(code)
 
 
 def _backfill(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from kedro.framework.project import pipelines, settings
 
-from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli.options import base_folder, env_option, explained, project_folder, tracking
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.system.readable import say
 
@@ -26,7 +26,6 @@ def champion() -> None:
 @champion.command(name="list")
 @click.argument("vertical", required=False)
 @env_option
-@debug_option
 @explained
 def list_champions(vertical: str | None, env: str | None) -> None:
     """List the champions of VERTICAL, or of all, and why they changed."""
@@ -35,7 +34,7 @@ def list_champions(vertical: str | None, env: str | None) -> None:
     from lepton_pipeline.terminal.champions import print_history
 
     client = _client(env, "look")
-    names = [vertical] if vertical else find_verticals(project_folder() / settings.CONF_SOURCE / "base")
+    names = [vertical] if vertical else find_verticals(base_folder())
     if vertical:
         require_model(client, vertical)
     for name in names:
@@ -49,7 +48,6 @@ def list_champions(vertical: str | None, env: str | None) -> None:
 )
 @_reason
 @env_option
-@debug_option
 @explained
 def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> None:
     """Make an earlier champion of VERTICAL the champion again."""
@@ -68,7 +66,6 @@ def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> Non
 @click.option("--force", is_flag=True, help="Yes, whatever the gate has said.")
 @_reason
 @env_option
-@debug_option
 @explained
 def promote(vertical: str, version: int, force: bool, reason: str, env: str | None) -> None:
     """Make VERSION the champion of VERTICAL past the gate."""
@@ -90,7 +87,6 @@ def promote(vertical: str, version: int, force: bool, reason: str, env: str | No
 @click.argument("a")
 @click.argument("b")
 @env_option
-@debug_option
 @explained
 def diff(vertical: str, a: str, b: str, env: str | None) -> None:
     """Compare data, parameters and metrics of two versions.
@@ -110,7 +106,6 @@ def diff(vertical: str, a: str, b: str, env: str | None) -> None:
 @champion.command()
 @click.argument("vertical", required=False)
 @env_option
-@debug_option
 @explained
 def verify(vertical: str | None, env: str | None) -> None:
     """Compare the files of every version with what was registered.
@@ -159,13 +154,9 @@ def _show_pages(client: Any, vertical: str, version: int) -> None:
 
 def _client(env: str | None, access: Access = "load") -> Any:
     """A client of the store; None if it does not exist yet."""
-    from lepton_pipeline.tracking.runs import existing_store, read_tracking
+    from lepton_pipeline.tracking.runs import existing_store
 
-    project = project_folder()
-    loader = settings.CONFIG_LOADER_CLASS(
-        str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS
-    )
-    return existing_store(read_tracking(loader["mlflow"]), project, access)
+    return existing_store(tracking(env), project_folder(), access)
 
 
 def _held_rows(vertical: str, env: str | None) -> HeldRows | None:

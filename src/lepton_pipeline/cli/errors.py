@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import traceback
+from typing import NoReturn
 
 from lepton_pipeline.errors import ContractError, LeptonError
 from lepton_pipeline.parameters.jobs import SCORING, Job
 from lepton_pipeline.project.user_errors import user_error
 from lepton_pipeline.system.readable import say
+
+_INTERRUPTED = 130
 
 
 def report_error(error: Exception, debug: bool, pipeline: str | None = None) -> int:
@@ -27,6 +32,18 @@ def report_error(error: Exception, debug: bool, pipeline: str | None = None) -> 
     if isinstance(known, ContractError) and pipeline is not None:
         say(_evidence(known, Job.named(pipeline)), to_stderr=True)
     return known.exit_code
+
+
+def end(code: int) -> NoReturn:
+    """End the process without walking through the libraries' objects, which would take seconds."""
+    gc.freeze()
+    sys.exit(code)
+
+
+def end_stopped(stop: BaseException, text: str) -> NoReturn:
+    """Print a text and end with the code of a KeyboardInterrupt or SystemExit."""
+    say(f"\n{text}", to_stderr=True)
+    sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
 
 
 def _evidence(error: ContractError, job: Job) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from copy import copy
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
@@ -17,12 +17,15 @@ from kedro.utils import find_kedro_project
 from lepton_pipeline.cli.errors import report_error
 from lepton_pipeline.system.readable import readable_output, shown
 
+if TYPE_CHECKING:
+    from lepton_pipeline.tracking.runs import Tracking
+
 debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
 env_option = click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
 
 
 def explained(command: Callable[..., None]) -> Callable[..., None]:
-    """End with one message and the exit code of the error."""
+    """Add `--debug`, and end with one message and the exit code of the error."""
 
     @wraps(command)
     def explained_command(debug: bool, **options: Any) -> None:
@@ -32,12 +35,26 @@ def explained(command: Callable[..., None]) -> Callable[..., None]:
         except Exception as error:
             sys.exit(report_error(error, debug))
 
-    return explained_command
+    return debug_option(explained_command)
 
 
 def project_folder() -> Path:
     """The current project's root, also from below it."""
     return find_kedro_project(Path.cwd()) or Path.cwd()
+
+
+def base_folder() -> Path:
+    """The project's configuration folder `conf/base`."""
+    return project_folder() / settings.CONF_SOURCE / "base"
+
+
+def tracking(env: str | None) -> Tracking:
+    """Addresses of runs and models as mlflow.yml declares them."""
+    from lepton_pipeline.tracking.runs import read_tracking
+
+    conf = str(project_folder() / settings.CONF_SOURCE)
+    loader = settings.CONFIG_LOADER_CLASS(conf, env=env, **settings.CONFIG_LOADER_ARGS)
+    return read_tracking(loader["mlflow"])
 
 
 def readable(option: click.Parameter) -> click.Parameter:
@@ -52,11 +69,8 @@ def readable(option: click.Parameter) -> click.Parameter:
             return read(context, parameter, value)
         except Exception as error:
             # What was given may be a secret.
-            text = (
-                error.message
-                if isinstance(error, click.ClickException)
-                else f"{value!r} cannot be read: {error}"
-            )
+            known = isinstance(error, click.ClickException)
+            text = error.message if known else f"{value!r} cannot be read: {error}"
             raise click.BadParameter(shown(text), context, parameter) from error
 
     explained = copy(option)
@@ -76,4 +90,4 @@ def require_vertical(name: str) -> None:
     """Refuse an unknown vertical; see `declaration.require_vertical`."""
     from lepton_pipeline.project import declaration
 
-    declaration.require_vertical(project_folder() / settings.CONF_SOURCE / "base", name)
+    declaration.require_vertical(base_folder(), name)

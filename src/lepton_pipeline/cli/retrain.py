@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
-from kedro.framework.project import settings
 
-from lepton_pipeline.cli.errors import report_error
-from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder, require_vertical
+from lepton_pipeline.cli.errors import end, end_stopped, report_error
+from lepton_pipeline.cli.options import (
+    debug_option,
+    env_option,
+    explained,
+    project_folder,
+    require_vertical,
+    tracking,
+)
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
     from lepton_pipeline.operations.retraining.job import Outcome, Request
     from lepton_pipeline.operations.retraining.steps import KedroSteps
-
-_INTERRUPTED = 130
 
 
 @click.command()
@@ -53,24 +56,20 @@ def retrain(
     try:
         require_vertical(vertical)
         date, now = _moment(as_of)
-        # What is wrong from here on is no slip of the pen: somebody may have to be told.
+        # From here on, errors may need an alert: they are no typing errors.
         asked = as_of is None and not dry_run
         request, steps, mlflow = _prepare(vertical, date, now, force, env)
-        code = (
-            _show(request, steps, mlflow)
-            if dry_run
-            else _work(request, steps, mlflow, debug, fail_on_refusal)
-        )
+        work = _show if dry_run else partial(_work, debug=debug, fail_on_refusal=fail_on_refusal)
+        code = work(request, steps, mlflow)
     except (KeyboardInterrupt, SystemExit) as stop:
-        say(f"\n{vertical}: told to stop; what it had begun is recorded as KILLED", to_stderr=True)
-        sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
+        end_stopped(stop, f"{vertical}: stopped; its run is recorded as KILLED")
     except Exception as error:
         code = report_error(error, debug)
         if asked:
-            _tell_of_error(env, vertical, error)
-    # As for kedro run: without it the interpreter walks through the libraries' objects at its end.
-    gc.freeze()
-    sys.exit(code)
+            from lepton_pipeline.operations.alerts.tell import tell_of_error
+
+            tell_of_error(project_folder(), env, vertical, error)
+    end(code)
 
 
 @click.command(name="retrain-log")
@@ -79,20 +78,15 @@ def retrain(
     "--last", type=click.IntRange(min=1), default=20, show_default=True, help="So many of the latest jobs."
 )
 @env_option
-@debug_option
 @explained
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
     """List the latest decisions on retraining VERTICAL."""
     from lepton_pipeline.operations.retraining.history import job_runs
     from lepton_pipeline.terminal.retraining import print_jobs
-    from lepton_pipeline.tracking.runs import existing_store, read_tracking
+    from lepton_pipeline.tracking.runs import existing_store
 
     require_vertical(vertical)
-    project = project_folder()
-    loader = settings.CONFIG_LOADER_CLASS(
-        str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS
-    )
-    client = existing_store(read_tracking(loader["mlflow"]), project, "look")
+    client = existing_store(tracking(env), project_folder(), "look")
     print_jobs(vertical, job_runs(client, vertical, last))
 
 
@@ -123,6 +117,7 @@ def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
 
 def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on_refusal: bool) -> int:
     """Run the job, unless another process does, and return the exit code."""
+    from lepton_pipeline.operations.alerts.tell import tell_of_job
     from lepton_pipeline.operations.retraining.job import run_job
     from lepton_pipeline.system.locks import JOB_LOCKS, only_job
     from lepton_pipeline.terminal.retraining import print_decision
@@ -138,14 +133,14 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
             log, request, steps, lambda facts, decided: print_decision(request.vertical, facts, decided)
         )
         code = _conclude(request.vertical, outcome, log, debug, fail_on_refusal)
-        _tell_of_job(request, outcome, log)
+        tell_of_job(project, request, outcome, log)
         return code
 
 
 def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_refusal: bool) -> int:
     """Print how a job ended and return its exit code."""
     if outcome.error is not None:
-        # Before the decision nothing was written that would show what breaks a contract.
+        # Reports on a broken contract are written only after the decision.
         return report_error(outcome.error, debug, vertical if outcome.decision is not None else None)
     say(f"recorded: {log.where(outcome.run_id)}")
     trained = outcome.trained
@@ -156,18 +151,6 @@ def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_re
     return outcome.exit_code
 
 
-def _tell_of_job(request: Request, outcome: Outcome, log: Any) -> None:
-    from lepton_pipeline.operations.alerts.tell import tell_of_job
-
-    tell_of_job(project_folder(), request, outcome, log)
-
-
-def _tell_of_error(env: str | None, vertical: str, error: Exception) -> None:
-    from lepton_pipeline.operations.alerts.tell import tell_of_error
-
-    tell_of_error(project_folder(), env, vertical, error)
-
-
 def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:
     """The date whose data to use, and the moment to decide for."""
     from lepton_pipeline.operations.retraining.history import as_moment
@@ -176,7 +159,7 @@ def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:
     if as_of is None:
         return None, now
     try:
-        # Where rows are in the order of a number: the clock says nothing about it.
+        # For rows ordered by a number, which the clock does not bound.
         return float(as_of), now
     except ValueError:
         at = as_moment(as_of)
@@ -185,5 +168,5 @@ def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:
             f"--as-of: {as_of!r} is no date; write 2026-01-31, 2026-01-31T12:00, or a number."
         )
     if at > now:
-        raise ConfigurationError(f"--as-of: {as_of} lies ahead; nobody knows yet what will be known then.")
+        raise ConfigurationError(f"--as-of: {as_of} is in the future; give a past date.")
     return as_of, at

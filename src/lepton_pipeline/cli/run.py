@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import LOGGING, pipelines, settings
 from kedro.utils import find_kedro_project
 
-from lepton_pipeline.cli.errors import report_error
+from lepton_pipeline.cli.errors import end, end_stopped, report_error
 from lepton_pipeline.cli.options import readable
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError, did_you_mean
 from lepton_pipeline.hooks import ProjectHooks
@@ -22,7 +21,6 @@ from lepton_pipeline.project.resume import KedroHint, how_to_go_on, kedro_hint
 from lepton_pipeline.system.readable import readable_output, say
 
 _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")
-_INTERRUPTED = 130
 
 
 def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
@@ -47,9 +45,7 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
         shown = ", ".join(f"{name} (exit code {code})" for name, code in failed.items())
         what = "verticals" if all(Job.named(name).purpose == TRAINING for name in names) else "pipelines"
         say(f"\n{len(failed)} of {len(names)} {what} failed: {shown}", to_stderr=True)
-    # Without it, the interpreter spends two seconds at its end on walking through the libraries' objects.
-    gc.freeze()
-    sys.exit(next(iter(failed.values()), 0))
+    end(next(iter(failed.values()), 0))
 
 
 def _configure_logging() -> None:
@@ -70,11 +66,9 @@ def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: b
         if fail_on_refusal:
             _require_promotion(Job.named(name).vertical)
     except (KeyboardInterrupt, SystemExit) as stop:
-        say(
-            f"\n{name}: told to stop; go on with: kedro run --pipelines {name} --only-missing-outputs",
-            to_stderr=True,
+        end_stopped(
+            stop, f"{name}: stopped; resume with: kedro run --pipelines {name} --only-missing-outputs"
         )
-        sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
     except Exception as error:
         code = report_error(error, debug, name)
         if go_on := how_to_go_on(error, name, hint):
@@ -112,11 +106,8 @@ def _selected(options: dict[str, Any]) -> list[str]:
     # The names that Kedro suggests to resume from say which pipeline they belong to.
     named = {name for option in _NODE_OPTIONS for name in options[option]}
     holding = [name for name in known if named & _names_in(name)]
-    return (
-        holding
-        or [name for name in training if name in {each.partition(".")[0] for each in named}]
-        or training
-    )
+    verticals = {each.partition(".")[0] for each in named}
+    return holding or [name for name in training if name in verticals] or training
 
 
 def _names_in(pipeline: str) -> set[str]:
@@ -137,12 +128,8 @@ def _check_declarations(names: list[str], options: dict[str, Any]) -> None:
         try:
             pipelines[name].filter(
                 tags=options["tags"],
-                node_names=options["node_names"],
                 node_namespaces=options["namespaces"],
-                **{
-                    option: options[option]
-                    for option in ("from_nodes", "to_nodes", "from_inputs", "to_outputs")
-                },
+                **{option: options[option] for option in _NODE_OPTIONS},
             )
         except ValueError as error:
             raise ConfigurationError(f"{name}: {error}") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli.options import env_option, explained, project_folder
 from lepton_pipeline.system.readable import say
 
 _parallel = click.option(
@@ -55,7 +55,6 @@ def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
     "--times", type=click.IntRange(1, 20), default=2, show_default=True, help="Next times that are shown."
 )
 @env_option
-@debug_option
 @explained
 def list_schedules(times: int, env: str | None) -> None:
     """List next times, last results and retries."""
@@ -75,7 +74,6 @@ def list_schedules(times: int, env: str | None) -> None:
 @click.option("--python", help="Interpreter where the jobs run: this one, or python in a container.")
 @click.option("--image", help="With kubernetes: image that holds the project and its environment.")
 @env_option
-@debug_option
 @explained
 def export(
     target: str,

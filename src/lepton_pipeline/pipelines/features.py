@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.features.derive import derive_all, derive_features
 from lepton_pipeline.pipelines import ingestion
+from lepton_pipeline.pipelines.stages import stages
 
 
 def create_pipeline(vertical: str, *, labelled: bool) -> Pipeline:
@@ -16,28 +17,20 @@ def create_pipeline(vertical: str, *, labelled: bool) -> Pipeline:
         vertical: its name.
         labelled: whether to keep only rows with a known label.
     """
-    return Pipeline(ingestion.create_pipeline(vertical), tags="ingestion") + Pipeline(
-        [
-            Node(
-                check_contract,
-                ["table", "params:dataset", "params:contract", "params:features"],
-                ["contract_result", "quarantine", "data_docs"],
-                name="check_contract",
-                tags="contract",
-            ),
-            Node(
-                enforce_contract,
-                ["table", "quarantine", "contract_result", "params:contract"],
-                "clean_table",
-                name="enforce_contract",
-                tags="contract",
-            ),
-            Node(
-                derive_features if labelled else derive_all,
-                ["clean_table", "params:dataset", "params:features"],
-                "feature_table",
-                name="derive_features",
-                tags="features",
-            ),
-        ]
+    contract = stages(
+        "contract",
+        (
+            check_contract,
+            ["table", "params:dataset", "params:contract", "params:features"],
+            ["contract_result", "quarantine", "data_docs"],
+        ),
+        (enforce_contract, ["table", "quarantine", "contract_result", "params:contract"], "clean_table"),
     )
+    derived = Node(
+        derive_features if labelled else derive_all,
+        ["clean_table", "params:dataset", "params:features"],
+        "feature_table",
+        name="derive_features",
+        tags="features",
+    )
+    return Pipeline(ingestion.create_pipeline(vertical), tags="ingestion") + contract + Pipeline([derived])
