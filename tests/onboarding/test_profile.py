@@ -285,7 +285,7 @@ def test_a_few_texts_among_many_dates_are_a_doubt() -> None:
     days = pd.date_range("2026-01-01", periods=40).strftime("%Y-%m-%d").tolist()
     found = profile("day,n\n" + "\n".join(f"{day},1" for day in [*days, "soon"]))
     assert found.ingestion.dates == {}
-    assert found.doubts["day"].startswith("dates but for 'soon'")
+    assert found.doubts["day"].startswith("dates except 'soon'")
 
 
 @pytest.mark.parametrize(

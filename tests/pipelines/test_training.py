@@ -335,7 +335,7 @@ def test_a_run_that_is_told_to_stop_is_killed_and_goes_on_where_it_was(project, 
     os.kill(wait_for(warm.start(project.path, *RUN), "epoch"), signal.SIGTERM)
     (stopped,) = warm.wait()
     assert stopped.returncode == 143
-    assert "go on with: kedro run --pipelines finance --only-missing-outputs" in stopped.stderr
+    assert "resume with: kedro run --pipelines finance --only-missing-outputs" in stopped.stderr
     (run,) = project.runs()
     assert run.info.status == "KILLED"
     assert run.info.end_time is not None

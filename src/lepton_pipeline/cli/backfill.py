@@ -118,13 +118,7 @@ def _backfill(
 
 
 def _work(
-    asked: Request,
-    project: Path,
-    grid: Grid,
-    steps: BackfillSteps,
-    shelf: Shelf,
-    log: RunLog,
-    run_id: str,
+    asked: Request, project: Path, grid: Grid, steps: BackfillSteps, shelf: Shelf, log: RunLog, run_id: str
 ) -> None:
     """Walk through the dates, evaluate, and record the result."""
     from lepton_pipeline.operations.backfill.realised import assign_periods, realise

@@ -45,7 +45,7 @@ def project_folder() -> Path:
 
 def base_folder() -> Path:
     """The project's configuration folder `conf/base`."""
-    return project_folder() / settings.CONF_SOURCE / "base"
+    return Path(project_folder(), settings.CONF_SOURCE, "base")
 
 
 def tracking(env: str | None) -> Tracking:
@@ -69,8 +69,9 @@ def readable(option: click.Parameter) -> click.Parameter:
             return read(context, parameter, value)
         except Exception as error:
             # What was given may be a secret.
-            known = isinstance(error, click.ClickException)
-            text = error.message if known else f"{value!r} cannot be read: {error}"
+            text = f"{value!r} cannot be read: {error}"
+            if isinstance(error, click.ClickException):
+                text = error.message
             raise click.BadParameter(shown(text), context, parameter) from error
 
     explained = copy(option)

@@ -18,7 +18,7 @@ from lepton_pipeline.parameters.jobs import MONITORING, QUERY, TRAINING, Job
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
 from lepton_pipeline.project.slice import sliced
 
-# What says of the table that a job goes on with at which present it was read.
+# Records with the present at which a job's table was read.
 _RECORDS = {TRAINING: "ingestion_record", MONITORING: f"{MONITORING}.ingestion_record"}
 
 
@@ -60,23 +60,19 @@ class DeclarationHook:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Keep the present of the run that made the table, where this run resumes from it."""
-        parameters = self._context.config_loader["parameters"]
+        parameters = dict(self._context.config_loader["parameters"])
         remade = set() if run_params.get("only_missing_outputs") else pipeline.all_outputs()
         for job in sorted({Job.of(node) for node in pipeline.nodes}):
             name = f"{job.vertical}.{_RECORDS.get(job.purpose, '')}"
             record = catalog.get(name) if job.purpose in _RECORDS and name not in remade else None
             if job.vertical not in self._by_clock or record is None or not record.exists():
                 continue
-            # Records of before have none.
+            # Older records have none.
             if (present := record.load().present) is None:
                 continue
-            dataset = f"params:{job.vertical}.dataset"
+            dataset, own = f"params:{job.vertical}.dataset", parameters[job.vertical]
             catalog.save(dataset, catalog.load(dataset).model_copy(update={"present": present}))
-            own = parameters[job.vertical]
-            parameters = {
-                **parameters,
-                job.vertical: {**own, "dataset": {**own["dataset"], "present": present}},
-            }
+            parameters |= {job.vertical: {**own, "dataset": {**own["dataset"], "present": present}}}
         self._context.config_loader["parameters"] = parameters
 
 
@@ -90,21 +86,19 @@ def _with_present(declared: Vertical, clock: str) -> dict[str, Any]:
 def _require_tables(vertical: str, declared: list[str]) -> None:
     """Refuse declared raw tables that ingestion does not read, and undeclared ones that it reads."""
     prefix = f"params:{vertical}.tables."
-    used = sorted(
-        name.removeprefix(prefix) for name in pipelines[vertical].inputs() if name.startswith(prefix)
-    )
-    if used == sorted(declared):
+    used = {name.removeprefix(prefix) for name in pipelines[vertical].inputs() if name.startswith(prefix)}
+    absent, strange = sorted(used - set(declared)), sorted(set(declared) - used)
+    if not absent and not strange:
         return
-    absent, strange = sorted(set(used) - set(declared)), sorted(set(declared) - set(used))
-    problem = f"{absent[0]!r} is not declared" if absent else f"{strange[0]!r} is read by nothing"
-    reads = ", ".join(used) or "no raw table by name"
+    problem = f"{absent[0]!r} is not declared" if absent else f"{strange[0]!r} is not read"
+    reads = ", ".join(sorted(used)) or "no raw table by name"
     raise ConfigurationError(f"{vertical}.tables: {problem}; the ingestion of this vertical reads {reads}.")
 
 
 def _require_query(vertical: str, text: str | None) -> None:
     """Refuse a query that is invalid, absent, or not run by anything."""
     if (f"params:{vertical}.sql" in pipelines[vertical].inputs()) != (text is not None):
-        absent = "is absent, but makes the table of this vertical" if text is None else "is read by nothing"
+        absent = "is absent, but makes the table of this vertical" if text is None else "is not read"
         raise ConfigurationError(
             f"conf/base/{vertical}/{QUERY} {absent}: put it beside parameters.yml there, or remove it; a vertical "
             f"whose module has no query_table cannot have one."

@@ -81,14 +81,8 @@ def only_shown(job: Job, run_id: str, what: str, *, whatever: bool = False) -> I
         if not whatever and user_error(error) is not None:
             raise
         reason = masked(" ".join(f"{type(error).__name__}: {error}".split()))[:_REASON_CHARACTERS]
-        logger.warning(
-            "%s: %s failed (%s); run %s is whole: kedro compare %s lists it, make ui shows it",
-            job.name,
-            what,
-            reason,
-            run_id,
-            job.name,
-        )
+        message = "%s: %s failed (%s); run %s is complete: kedro compare %s lists it, make ui shows it"
+        logger.warning(message, job.name, what, reason, run_id, job.name)
 
 
 @dataclass(frozen=True)

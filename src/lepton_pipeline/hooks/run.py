@@ -146,17 +146,14 @@ class RunHook:
                     self._log.client.set_model_version_tag(
                         watched["name"], str(watched["version"]), "monitoring.run_id", run.run_id
                     )
-                self._log.metrics(
-                    run.run_id, {f"seconds.{stage}": each for stage, each in run.seconds.items()}
-                )
+                seconds = {f"seconds.{stage}": each for stage, each in run.seconds.items()}
+                self._log.metrics(run.run_id, seconds)
                 self._log.close(run.run_id, "FINISHED")
                 if run.kind == TRAINING:
                     metric = self._context.config_loader["parameters"][job.vertical]["gate"]["metric"]
                     with only_shown(job, run.run_id, "the view of its experiment"):
                         present_experiment(self._log.client, run.run_id, metric)
-        finished, self._runs = self._runs, {}
-        self._unlock()
-        self._signals.close()
+        finished = self._end()
         for job, run in finished.items():
             with only_shown(job, run.run_id, "its summary", whatever=True):
                 PRINTED[run.kind](job.name, results[job], run.seconds, self._log.where(run.run_id))
@@ -165,12 +162,9 @@ class RunHook:
         """End the current run as FAILED with the error's text, and those that stop with it."""
         for job, run in self._runs.items():
             other = self._working_on if self._working_on not in (None, job) else None
-            self._close(
-                job, run, "FAILED", error if other is None else f"stopped because {other.name} failed"
-            )
-        self._runs = {}
-        self._unlock()
-        self._signals.close()
+            why = error if other is None else f"stopped because {other.name} failed"
+            self._close(job, run, "FAILED", why)
+        self._end()
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -196,9 +190,13 @@ class RunHook:
                 )
             self._locks.append(lock)
 
-    def _unlock(self) -> None:
+    def _end(self) -> dict[Job, _Run]:
+        """Release locks and signals, and return the runs that were open."""
+        ended, self._runs = self._runs, {}
         while self._locks:
             self._locks.pop().release()
+        self._signals.close()
+        return ended
 
     def _results(self, job: Job, run: _Run) -> dict[str, Any]:
         parameters = self._context.config_loader["parameters"]
@@ -214,7 +212,7 @@ class RunHook:
 
     def _open(self, job: Job, name: str, kind: str, tags: dict[str, str]) -> None:
         declared = masked(self._context.config_loader["parameters"][job.vertical])
-        # Every run has a present of its own.
+        # The present differs in every run.
         dataset = {key: each for key, each in declared["dataset"].items() if key != "present"}
         own = {KIND: kind, "configuration.sha256": lineage.sha256({**declared, "dataset": dataset})}
         if words := slice_words(os.environ):
@@ -235,13 +233,12 @@ class RunHook:
         """Record earlier results in a run that resumes, so that its page is complete."""
         needed = pipelines[job.name].to_nodes(*(node.name for node in pipeline.nodes)).all_outputs()
         names = sorted(needed if only_missing else needed - pipeline.all_outputs())
-        found = [
-            dataset for dataset in map(self._catalog.get, names) if dataset is not None and dataset.exists()
-        ]
+        run_id, datasets = self._runs[job].run_id, map(self._catalog.get, names)
+        found = [dataset for dataset in datasets if dataset is not None and dataset.exists()]
         for dataset in found:
-            self._log.record(self._runs[job].run_id, dataset, dataset.load(), earlier=True)
+            self._log.record(run_id, dataset, dataset.load(), earlier=True)
         if found:
-            self._log.tag(self._runs[job].run_id, {"resumed": "true"})
+            self._log.tag(run_id, {"resumed": "true"})
 
     def _connect(self) -> RunLog:
         try:
@@ -255,9 +252,7 @@ class RunHook:
     def _close_killed(self) -> None:
         for job, run in self._runs.items():
             self._close(job, run, "KILLED", "the process was told to stop")
-        self._runs = {}
-        self._signals.close()
-        self._unlock()
+        self._end()
 
     def _close(self, job: Job, run: _Run, status: str, error: Exception | str) -> None:
         """End an unfinished run, or log that this waits until the store can be reached."""
@@ -279,11 +274,7 @@ def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
     """Name of a run: the parameters that differ from the declaration."""
     given = flatten(masked(run_params.get("runtime_params") or {}))
     given.pop(f"{vertical}.dataset.present", None)
-    own = {
-        key.removeprefix(f"{vertical}."): each
-        for key, each in given.items()
-        if key.startswith(f"{vertical}.")
-    }
-    shown = " ".join(f"{key.removeprefix('training.')}={each}" for key, each in own.items())
-    words = ["slice" if slice_words(os.environ) else "", shown]
-    return " ".join(filter(None, words))[:_NAME_CHARACTERS] or "as declared"
+    own = {key.partition(".")[2]: each for key, each in given.items() if key.startswith(f"{vertical}.")}
+    shown = [f"{key.removeprefix('training.')}={each}" for key, each in own.items()]
+    words = [*(["slice"] if slice_words(os.environ) else []), *shown]
+    return " ".join(words)[:_NAME_CHARACTERS] or "as declared"

@@ -27,8 +27,7 @@ from lepton_pipeline.terminal.columns import show_columns
 from lepton_pipeline.terminal.console import Table, Text, console, facts_grid, figures, table
 
 _LAST_STAGE, _AND_THEN = "encode_rows", "describe_columns"
-# Made by the hook that opens the MLflow run.
-_RUN_ID = "run_id"
+_RUN_ID = "run_id"  # made by the hook that opens the MLflow run
 _RESULTS = (
     "ingestion_record",
     "contract_result",
@@ -69,12 +68,7 @@ class Checked:
     waiting: list[tuple[str, str]] = field(default_factory=list)
 
 
-def check_vertical(
-    name: str,
-    env: str | None = None,
-    conf_source: str | None = None,
-    runtime_params: dict[str, Any] | None = None,
-) -> Checked:
+def check_vertical(name: str, env: str | None = None) -> Checked:
     """Run a vertical's stages up to the encoded rows in memory; nothing is written, no MLflow run is opened.
 
     Raises:
@@ -84,10 +78,7 @@ def check_vertical(
     with _quiet():
         pipelines.set_requested([name])
         _require_known(name)
-        session = settings.SESSION_CLASS.create(
-            env=env, conf_source=conf_source, runtime_params=runtime_params
-        )
-        with session:
+        with settings.SESSION_CLASS.create(env=env) as session:
             context = session.load_context()
             # As a session's own run does: without it, the typed parameters of every vertical are validated.
             context._pipelines_to_validate = [name]
@@ -140,7 +131,7 @@ def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
         if entry is None or isinstance(entry, MemoryDataset):
             why = "has no entry in the catalog" if entry is None else "is declared as a MemoryDataset"
             problems.append(
-                f"{dataset} {why}, so it would be lost with the run; declare a file for it in catalog.yml."
+                f"{dataset} {why}, so it would not be kept; declare a file for it in catalog.yml."
             )
     if problems:
         raise ConfigurationError("\n".join(problems))
@@ -155,7 +146,7 @@ class _InMemory(MemoryDataset):
 
 def _run_in_memory(stages: Pipeline, catalog: CatalogProtocol[str, Any], name: str) -> dict[str, float]:
     """Run the stages one by one, release results without further readers and return the seconds of each."""
-    # Stages are pure, so none has to be protected by a copy from what another does to its data.
+    # Stages are pure, so they can share data without copies.
     for output in stages.all_outputs():
         catalog[output] = _InMemory(copy_mode="assign")
     readers = Counter(dataset for node in stages.nodes for dataset in node.inputs)
@@ -219,14 +210,10 @@ def said_findings(findings: Sequence[Finding], dropped: Mapping[str, str]) -> li
 
 
 def _split_parts(split: Any) -> dict[str, tuple[int, float | None]]:
-    labels = {
-        part: split.loc[split["part"] == part, "label"] for part in ("train", "validation", "test", "gap")
-    }
-    return {
-        part: (len(own), None if part == "gap" else float(own.mean()))
-        for part, own in labels.items()
-        if len(own)
-    }
+    parts = ("train", "validation", "test", "gap")
+    labels = {part: split.loc[split["part"] == part, "label"] for part in parts}
+    rates = {part: None if part == "gap" else float(own.mean()) for part, own in labels.items() if len(own)}
+    return {part: (len(labels[part]), rate) for part, rate in rates.items()}
 
 
 def _parts_table(checked: Checked) -> Table:
@@ -237,17 +224,15 @@ def _parts_table(checked: Checked) -> Table:
 
 
 def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:
-    yield from _rows(checked)
-    rates = {
-        part: "" if rate is None else f" ({rate:.1%} positive)" for part, (_, rate) in checked.parts.items()
-    }
-    yield "parts", ", ".join(f"{part} {rows:,}{rates[part]}" for part, (rows, _) in checked.parts.items())
+    yield from reading_facts(checked.reading, checked) + checked.waiting
+    parts = [
+        f"{part} {rows:,}" + ("" if rate is None else f" ({rate:.1%} positive)")
+        for part, (rows, rate) in checked.parts.items()
+    ]
+    yield "parts", ", ".join(parts)
     yield "columns", count_columns(checked.columns)
     yield from columns_notes(checked.columns)
-    for warning in checked.warnings:
-        yield "warning", warning
-    for finding in checked.findings:
-        yield "finding", finding
+    yield from _notes(checked)
     yield "seconds", f"{sum(checked.seconds.values()):.1f}"
 
 
@@ -255,27 +240,19 @@ def _facts(checked: Checked, columns: list[tuple[str, str]]) -> Iterator[tuple[s
     for raw in {**checked.readings, **checked.tables}:
         counts = checked.tables.get(raw)
         yield from reading_facts(checked.readings.get(raw), None if counts is None else _Counts(*counts), raw)
-    yield from _rows(checked)
-    yield from columns
-    for warning in checked.warnings:
-        yield "warning", warning
-    for finding in checked.findings:
-        yield "finding", finding
-    yield "seconds", _seconds(checked.seconds)
+    yield from reading_facts(checked.reading, checked) + checked.waiting + columns
+    yield from _notes(checked)
+    shown = [f"{stage} {value:.1f}" for stage, value in checked.seconds.items() if value >= _NOTABLE_SECONDS]
+    yield "seconds", ": ".join(filter(None, [f"{sum(checked.seconds.values()):.1f}", ", ".join(shown)]))
 
 
-def _rows(checked: Checked) -> list[tuple[str, str]]:
-    return reading_facts(checked.reading, _Counts(checked.rows, checked.quarantined)) + checked.waiting
+def _notes(checked: Checked) -> list[tuple[str, str]]:
+    return [("warning", each) for each in checked.warnings] + [("finding", each) for each in checked.findings]
 
 
 class _Counts(NamedTuple):
     rows: int
     quarantined: int
-
-
-def _seconds(seconds: Mapping[str, float]) -> str:
-    shown = [f"{stage} {value:.1f}" for stage, value in seconds.items() if value >= _NOTABLE_SECONDS]
-    return ": ".join(filter(None, [f"{sum(seconds.values()):.1f}", ", ".join(shown)]))
 
 
 @contextmanager

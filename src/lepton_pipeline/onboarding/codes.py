@@ -9,35 +9,31 @@ import pandas as pd
 from lepton_pipeline.onboarding.names import COUNTRIES, COUNTRY_CODES, name_words
 from lepton_pipeline.parameters import Ingestion
 
-# Beyond so many digits a floating-point number loses the last ones; no amount has as many.
-KEY_DIGITS = 18
+# A float loses the last digits of longer numbers; no amount has as many.
+_KEY_DIGITS = 18
+_LONG = f"whole numbers of {_KEY_DIGITS} digits and more, such as {{}}"
 _FEWEST_CODES = 3
 _SHOWN = 3
 
 
-def why_codes(values: pd.Series) -> str | None:
+def _why_codes(values: pd.Series) -> str | None:
     """Why a column of digits holds codes; None where it does not."""
     if pd.api.types.is_integer_dtype(values):
-        long = values.abs().max() >= 10 ** (KEY_DIGITS - 1) if len(values) else False
-        return f"whole numbers of {KEY_DIGITS} digits and more, such as {values.max()}" if long else None
+        is_long = len(values) and values.abs().max() >= 10 ** (_KEY_DIGITS - 1)
+        return _LONG.format(values.max()) if is_long else None
     if not pd.api.types.is_string_dtype(values) or values.empty:
         return None
     whole = values.str.fullmatch(r"[+-]?\d+")
     exponent = values.str.fullmatch(r"\d+[eE]\d+")
     if not (whole | exponent).all():
-        # 007.5 is a number: what has a decimal mark is no code.
-        return None
+        return None  # 007.5 is a number: codes have no decimal mark.
     if exponent.any():
         return f"digits, E, digits, such as {values[exponent].iloc[0]!r}, which is no power of ten"
     zeros = values[values.str.fullmatch(r"[+-]?0\d+")]
     if len(zeros):
         return f"whole numbers with leading zeros, such as {zeros.iloc[0]!r}"
-    long_ones = values[values.str.len() >= KEY_DIGITS]
-    return (
-        f"whole numbers of {KEY_DIGITS} digits and more, such as {long_ones.iloc[0]!r}"
-        if len(long_ones)
-        else None
-    )
+    long = values[values.str.len() >= _KEY_DIGITS]
+    return _LONG.format(repr(long.iloc[0])) if len(long) else None
 
 
 def missing_among_codes(
@@ -64,8 +60,7 @@ def missing_among_codes(
     codes, reasons, doubts = [], {}, {}
     for text, columns in among.items():
         shown = {name: _beside(counts, ingestion.missing) for name, counts in columns.items()}
-        sure = text == "NA" and text not in elsewhere and all(map(_of_countries, columns, columns.values()))
-        if sure:
+        if text == "NA" and text not in elsewhere and all(map(_of_countries, columns, columns.values())):
             codes.append(text)
             reasons[text] = "; ".join(
                 f"a code among {beside} in {name}, not a missing value" for name, beside in shown.items()
@@ -104,4 +99,4 @@ def _beside(counts: pd.Series, missing: Iterable[str]) -> str:
 
 def code_columns(columns: Mapping[str, pd.Series]) -> dict[str, str]:
     """Columns whose digits are codes, with the reason; from distinct values stripped of missing ones."""
-    return {name: why for name, values in columns.items() if (why := why_codes(values)) is not None}
+    return {name: why for name, values in columns.items() if (why := _why_codes(values)) is not None}

@@ -84,29 +84,19 @@ def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict
         The latest year for dates of birth or death, which lie in the past; and what to review by column.
     """
     short = [name for name, form in dates.items() if "%y" in form]
-    written = [
-        table[name].max().year
-        for name, form in dates.items()
-        if name not in short and table[name].notna().any()
-    ]
-    latest = max(written, default=datetime.now(tz=UTC).year)
+    whole = [table[name] for name in dates if name not in short and table[name].notna().any()]
+    latest = max((column.max().year for column in whole), default=datetime.now(tz=UTC).year)
     centuries, asked = {}, {}
     for name in short:
         years = table[name].dt.year
         late = int((years > latest).sum())
         beyond = f", {late:,} of them after {latest}" if late else ""
-        asked[name] = (
-            f"years have two digits, which would be {years.min():.0f} to {years.max():.0f}{beyond}: "
-        )
+        declared = f"ingestion.two_digit_years: {{{name}: {latest}}}"
+        remedy = f"declare the latest possible year, e.g. {declared}"
         if LIVES & set(name_words(name)):
             centuries[name] = latest
-            asked[name] += (
-                f"declared is ingestion.two_digit_years: {{{name}: {latest}}}, the latest year that they mean"
-            )
-        else:
-            asked[name] += (
-                f"declare the latest year that they mean in ingestion.two_digit_years: {{{name}: {latest}}}, say"
-            )
+            remedy = f"{declared} is declared as the latest possible year"
+        asked[name] = f"two-digit years, read as {years.min():.0f} to {years.max():.0f}{beyond}: {remedy}"
     return centuries, asked
 
 
@@ -125,17 +115,11 @@ def epochs(table: pd.DataFrame) -> dict[str, str]:
         present = column.dropna()
         for unit, (second, word) in _EPOCHS.items():
             seconds = present / second
-            named = bool(EPOCHS & set(name_words(name))) or (unit != "s" and bool((present % 1 == 0).all()))
-            if (
-                len(present)
-                and named
-                and seconds.between(_FIRST_SECOND, _LAST_SECOND).all()
-                and present.nunique() > 2
-            ):
-                first, last = (
-                    pd.Timestamp(moment, unit="s").strftime("%Y-%m-%d")
-                    for moment in (seconds.min(), seconds.max())
-                )
+            named = EPOCHS & set(name_words(name)) or (unit != "s" and (present % 1 == 0).all())
+            in_range = seconds.between(_FIRST_SECOND, _LAST_SECOND).all()
+            if len(present) and named and in_range and present.nunique() > 2:
+                ends = (seconds.min(), seconds.max())
+                first, last = (pd.Timestamp(end, unit="s").strftime("%Y-%m-%d") for end in ends)
                 asked[name] = (
                     f"looks like {word} since 1970, {first} to {last} UTC: --time {name} takes it as the order of the "
                     f"rows; hour and weekday can be derived, floor({name} / {3600 * second}) % 24 and "

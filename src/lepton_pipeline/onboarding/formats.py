@@ -55,7 +55,6 @@ def read_texts(files: Sequence[RawFile], *, whole: bool = True) -> RawRows:
             too many records are broken, or the files differ in their columns.
     """
     first = next((file for file in files if not file.is_parquet and not file.is_document), None)
-    # Read with any format: a file that is not a table at all is refused here, before its text is looked at.
     head = b"" if first is None else _head(first)
     encodings = ("utf-16",) if head.startswith(_UTF16) else _ENCODINGS
     for encoding in encodings:
@@ -70,13 +69,12 @@ def read_texts(files: Sequence[RawFile], *, whole: bool = True) -> RawRows:
 
 
 def _head(file: RawFile) -> bytes:
-    # Latin-1 decodes everything: what is refused here is a file of another kind or one that cannot be
-    # decompressed.
+    # Latin-1 decodes everything: this refuses other kinds of files, and broken compression.
     read_header(file, Ingestion(encoding="latin-1", separator="\x1f"))
     try:
         with file.open() as stream:
             return stream.read(_HEAD)
-    except Exception:  # what cannot be read to its end is explained by whoever reads all of it
+    except Exception:  # reading the whole file reports it
         return b""
 
 

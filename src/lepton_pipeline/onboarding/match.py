@@ -99,10 +99,8 @@ def match_file(project: Path, file: Path) -> list[Match]:
     names = find_verticals(project / "conf" / "base")
     matches = [_match(name, project, client) for name in names]
     powers = np.exp(np.array([match.score for match in matches]) / _TEMPERATURE)
-    shared = [
-        replace(match, share=float(share))
-        for match, share in zip(matches, powers / powers.sum(), strict=True)
-    ]
+    shares = (powers / powers.sum()).tolist()
+    shared = [replace(match, share=share) for match, share in zip(matches, shares, strict=True)]
     return sorted(shared, key=lambda match: (-match.score, match.vertical))
 
 
@@ -122,19 +120,20 @@ def _advice(matches: list[Match]) -> str:
     best = matches[0]
     if best.score < FITS:
         return (
-            f"Nothing fits: the best score is {best.score:.2f} ({best.vertical}). Below {FITS:g}, less than half of "
-            "what a vertical needs is in the file.\n\nMake a vertical for it:\n  kedro vertical new NAME --from FILE"
+            f"No vertical fits: the best score is {best.score:.2f} ({best.vertical}). Below {FITS:g}, less than half "
+            "of what a vertical needs is in the file.\n\nDraft a vertical for it:\n"
+            "  kedro vertical new NAME --from FILE"
         )
     lines = [f"{best.vertical} fits."]
     if any(pair.client != pair.vertical for pair in best.pairs):
-        lines.append("Columns go by other names: check the pairs, and rename them in the client's file.")
+        lines.append("Column names differ: check the pairs, and rename them in the client's file.")
     if best.missing:
-        lines.append("Look for what is missing: the client may call it something else, or not have it.")
+        lines.append("Columns are missing: the client may name them differently, or not have them.")
     lines += [
         "",
-        "If the question is the client's, put the file into the vertical's folder of raw data and check it:",
+        "If the client asks this question, put the file into the vertical's raw data and check it:",
         f"  kedro vertical check {best.vertical}",
-        "If it is another one, make a vertical for it:",
+        "If it is another question, draft a vertical for it:",
         "  kedro vertical new NAME --from FILE",
     ]
     return "\n".join(lines)
@@ -170,23 +169,18 @@ def _match(name: str, project: Path, client: list[Column]) -> Match:
         needs = read_needs(project, name)
     except (ConfigurationError, DataError) as error:
         return Match(name, 0.0, 0.0, [], [], "", f"{_NOT_COMPARED}: {error}")
-    likenesses = [
-        [likeness(own, column, needs.rules.get(column.name, [])) for column, _ in needs.columns]
-        for own in client
-    ]
-    weights = np.array([weight for _, weight in needs.columns])
-    gains = np.array(
-        [[each.value if each.value >= _LEAST_LIKENESS else 0.0 for each in row] for row in likenesses]
+    columns, weights = (
+        [column for column, _ in needs.columns],
+        np.array([weight for _, weight in needs.columns]),
     )
+    compared = [[likeness(own, each, needs.rules.get(each.name, [])) for each in columns] for own in client]
+    gains = np.array(
+        [[each.value if each.value >= _LEAST_LIKENESS else 0.0 for each in row] for row in compared]
+    )
+    assigned = zip(*linear_sum_assignment(gains * weights, maximize=True), strict=True)
     pairs = [
-        Pair(
-            client[i].name,
-            needs.columns[j][0].name,
-            likenesses[i][j].reasons,
-            float(gains[i, j]),
-            float(weights[j]),
-        )
-        for i, j in zip(*linear_sum_assignment(gains * weights, maximize=True), strict=True)
+        Pair(client[i].name, columns[j].name, compared[i][j].reasons, float(gains[i, j]), float(weights[j]))
+        for i, j in assigned
         if gains[i, j] > 0
     ]
     met = {pair.vertical for pair in pairs}
@@ -224,7 +218,7 @@ def _beginning(file: RawFile) -> RawFile:
     try:
         with file.open() as stream:
             start = stream.read(_SAMPLE_BYTES)
-    except Exception:  # what cannot be opened is explained by whoever reads it
+    except Exception:  # reading the file reports it
         return file
     lines = start.split(b"\n")
     whole = len(start) < _SAMPLE_BYTES and len(lines) <= SAMPLE + 2

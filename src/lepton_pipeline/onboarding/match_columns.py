@@ -78,14 +78,12 @@ def describe_column(column: pd.Series) -> Column:
     numeric = pd.api.types.is_numeric_dtype(present)
     numbers = np.sort(present.to_numpy(float)) if numeric else None
     if len(shares) <= 2:
-        return Column(
-            name, "flag", shares, numbers, None, frozenset(_YES_NO.get(text, text) for text in shares)
-        )
+        flags = frozenset(_YES_NO.get(text, text) for text in shares)
+        return Column(name, "flag", shares, numbers, categories=flags)
     if numbers is not None:
         counts_rows = len(shares) == len(numbers) and not (numbers % 1).any()
-        return Column(
-            name, "number", shares, numbers, None if counts_rows else np.quantile(numbers, _QUANTILES)
-        )
+        quantiles = None if counts_rows else np.quantile(numbers, _QUANTILES)
+        return Column(name, "number", shares, numbers, quantiles)
     if date_format(present) is not None:
         return Column(name, "date")
     told_apart = len(shares) > _MANY and len(shares) > len(present) / 2
@@ -161,8 +159,7 @@ def _word_likeness(one: str, other: str) -> float:
 
 def _letter_likeness(one: str, other: str, least: float) -> float:
     """Ratcliff and Obershelp's ratio of matching letters, or 0 below `least`."""
-    # Most names have too few letters in common, which is told much faster than how many of them match in
-    # order.
+    # Faster than the ratio: most names have too few letters in common in any order.
     common = min(sum(map(other.__contains__, one)), sum(map(one.__contains__, other)))
     if 2 * common < least * (len(one) + len(other)):
         return 0.0

@@ -6,18 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from lepton_pipeline.data.expressions.expression import parse_expression
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.data.values import typed_column
 from lepton_pipeline.datasets import RawTableDataset
-from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.onboarding.match_columns import BETWEEN, IN_SET, Column, Kind, describe_column
+from lepton_pipeline.onboarding.parameters_file import read_parameters
 from lepton_pipeline.parameters import About, Expectation, Vertical
-from lepton_pipeline.project.config_loader import read_declaration
-from lepton_pipeline.project.declaration import read_vertical
 
 SAMPLE = 3000
 TARGET, NAMED, PLAIN, IGNORED = 4.0, 2.0, 1.0, 0.25
@@ -40,14 +35,7 @@ def read_needs(project: Path, name: str) -> Needs:
         ConfigurationError: the declaration is invalid.
         DataError: a raw table cannot be read.
     """
-    path = project / "conf" / "base" / name / "parameters.yml"
-    try:
-        declared = read_declaration(path)
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {' '.join(str(error).split())}; correct its YAML."
-        ) from error
-    vertical = read_vertical(name, declared.get(name) if isinstance(declared, dict) else declared)
+    vertical = read_parameters(project / "conf" / "base", name)
     tables = _bundled(project / "data" / "01_raw" / name, vertical)
     return Needs(vertical.about, _weighted(vertical, tables), _rules(vertical))
 
@@ -113,9 +101,8 @@ def _rules(vertical: Vertical) -> dict[str, list[Expectation]]:
     for contract in (vertical.contract, *vertical.tables.values()):
         for rule in contract.expectations:
             bounds = [bound for bound in (rule.min_value, rule.max_value) if bound is not None]
-            numbers = (
-                rule.expect == BETWEEN and bounds and all(isinstance(bound, int | float) for bound in bounds)
-            )
+            numeric = all(isinstance(bound, int | float) for bound in bounds)
+            numbers = rule.expect == BETWEEN and bounds and numeric
             if rule.column is not None and (numbers or (rule.expect == IN_SET and rule.value_set)):
                 rules.setdefault(rule.column, []).append(rule)
     return rules

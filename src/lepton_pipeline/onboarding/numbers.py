@@ -75,22 +75,22 @@ def number_style(texts: Mapping[str, pd.Series], separator: str = ",") -> Number
         example = _shown(fitting, r".*\d,\d+.*")
         reasons["decimal"] = f"numbers such as {example}" if example else "the point stands between thousands"
     if mark is not None:
-        reasons["thousands"] = f"numbers such as {_shown(fitting, _grouped(mark))}"
+        grouped_by_mark = rf"[^\d]*\d{{1,3}}({re.escape(mark)}\d{{3}})+.*"
+        reasons["thousands"] = f"numbers such as {_shown(fitting, grouped_by_mark)}"
     units = list(dict.fromkeys(unit for each in fitting.values() for unit in each.units))
     if units:
         signed = {name: each for name, each in fitting.items() if each.units}
         reasons["units"] = f"stand beside the numbers of {', '.join(signed)}, such as {_first(signed)}"
     accounting = {name: each for name, each in fitting.items() if each.accounting}
     if accounting:
-        reasons["accounting"] = (
-            f"negative numbers such as {_first({n: e.negative() for n, e in accounting.items()})}"
-        )
-    if mark is None and decimal == "." and separator == ";":
-        doubts |= {
-            name: _POINT.format(each.numbers.iloc[0])
-            for name, each in fitting.items()
-            if _may_be_grouped(each)
+        negative = {
+            name: replace(each, texts=each.texts[each.texts.str.fullmatch(_NEGATIVE)])
+            for name, each in accounting.items()
         }
+        reasons["accounting"] = f"negative numbers such as {_first(negative)}"
+    if mark is None and decimal == "." and separator == ";":
+        grouped = {name: each.numbers for name, each in fitting.items() if _may_be_grouped(each.numbers)}
+        doubts |= {name: _POINT.format(numbers.iloc[0]) for name, numbers in grouped.items()}
     return NumberStyle(decimal, mark, units, bool(accounting), reasons, doubts)
 
 
@@ -112,9 +112,6 @@ class _Cores:
     units: list[str]
     accounting: bool
     doubt: str = ""
-
-    def negative(self) -> _Cores:
-        return replace(self, texts=self.texts[self.texts.str.fullmatch(_NEGATIVE)])
 
 
 _NEGATIVE = r"\(.*\d.*\)|[^-(]*\d[^-]*-"
@@ -181,10 +178,6 @@ def _nearly(good: pd.Series) -> bool:
     return wrong == 0 or (wrong <= max(1, _FEW_ODD * len(good)) and len(good) - wrong > 2)
 
 
-def _grouped(mark: str) -> str:
-    return rf"[^\d]*\d{{1,3}}({re.escape(mark)}\d{{3}})+.*"
-
-
 def _shown(columns: Mapping[str, _Cores], pattern: str) -> str:
     """Examples from the first columns that match, and the names of all that do."""
     found = {name: each.texts[each.texts.str.fullmatch(pattern)] for name, each in columns.items()}
@@ -197,7 +190,7 @@ def _first(columns: Mapping[str, _Cores]) -> str:
     return ", ".join(repr(each.texts.iloc[0]) for each in list(columns.values())[:_EXAMPLES])
 
 
-def _may_be_grouped(column: _Cores) -> bool:
-    marked = column.numbers[column.numbers.str.contains(".", regex=False)]
-    enough = len(marked) >= _FEWEST and len(marked) >= len(column.numbers) / 2
+def _may_be_grouped(numbers: pd.Series) -> bool:
+    marked = numbers[numbers.str.contains(".", regex=False)]
+    enough = len(marked) >= _FEWEST and len(marked) >= len(numbers) / 2
     return enough and bool(marked.str.fullmatch(r"[1-9]\d{0,2}\.\d{3}").all())

@@ -8,14 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.parameters import Dataset, Split, Vertical
+from lepton_pipeline.onboarding.parameters_file import read_parameters
 from lepton_pipeline.parameters.jobs import is_partial
-from lepton_pipeline.project.config_loader import read_declaration
-from lepton_pipeline.project.declaration import find_verticals, read_vertical
+from lepton_pipeline.project.declaration import find_verticals
 from lepton_pipeline.registry.champion import CHAMPION
 from lepton_pipeline.terminal.console import Text, console, figures, fixed, table
 from lepton_pipeline.tracking.runs import Tracking, existing_store
@@ -78,9 +74,7 @@ def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOver
     """
     names = find_verticals(base)
     client = existing_store(tracking, project, "look")
-    results = (
-        {} if client is None else {name: _runs(client, name) | _promoted(client, name) for name in names}
-    )
+    results = {name: _runs(client, name) | _promoted(client, name) for name in names if client is not None}
     return [VerticalOverview(name, **_declared(base, name), **results.get(name, {})) for name in names]
 
 
@@ -105,34 +99,15 @@ def print_overview(rows: Sequence[VerticalOverview]) -> None:
 
 
 def _declared(base: Path, name: str) -> dict[str, Any]:
-    path = base / name / "parameters.yml"
     try:
-        declared = read_declaration(path)
-        vertical = read_vertical(name, declared.get(name) if isinstance(declared, dict) else declared)
+        vertical = read_parameters(base, name)
     except ConfigurationError as error:
         return {"problem": str(error)}
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
-        return {
-            "problem": f"{name}: {path} cannot be read: {' '.join(str(error).split())}; correct its YAML."
-        }
-    return _described(vertical)
-
-
-def _described(vertical: Vertical) -> dict[str, Any]:
-    return {
-        "target": _positive(vertical.dataset),
-        "split": _strategy(vertical.split, vertical.dataset),
-        "caution": vertical.about.caution,
-    }
-
-
-def _positive(dataset: Dataset) -> str:
-    return dataset.positive_when or f"{dataset.target} = {dataset.positive!r}"
-
-
-def _strategy(split: Split, dataset: Dataset) -> str:
+    dataset, split = vertical.dataset, vertical.split
     waits = {"label delay": dataset.label_delay, "gap": split.gap}
-    return ", ".join([split.strategy, *(f"{name} {wait}" for name, wait in waits.items() if wait != 0)])
+    shown = [split.strategy, *(f"{name} {wait}" for name, wait in waits.items() if wait != 0)]
+    positive = dataset.positive_when or f"{dataset.target} = {dataset.positive!r}"
+    return {"target": positive, "split": ", ".join(shown), "caution": vertical.about.caution}
 
 
 def _runs(client: Any, name: str) -> dict[str, Any]:

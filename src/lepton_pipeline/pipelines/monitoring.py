@@ -25,44 +25,29 @@ def create_pipeline(vertical: str) -> Pipeline:
 
     Rows are made as in training, below the nested namespace `monitoring`, so training results stay unchanged.
     """
+    declared = ("dataset", "gate", "evaluation", "retraining", "monitoring")
     stages = [
         Node(
             _fetch_of(vertical),
             None,
-            [
-                "monitoring_model",
-                "monitoring_version",
-                "monitoring_reference",
-                "monitoring_learnt",
-                "monitoring_seen",
-            ],
+            [f"monitoring_{part}" for part in ("model", "version", "reference", "learnt", "seen")],
             name="fetch_champion",
         ),
         Node(
             score_new_rows,
-            [
-                "monitoring_table",
-                "monitoring_model",
-                "monitoring_reference",
-                "monitoring_seen",
-                "params:dataset",
-            ],
+            [*(f"monitoring_{part}" for part in ("table", "model", "reference", "seen")), "params:dataset"],
             "monitoring_scores",
             name="score_new_rows",
         ),
         Node(
             compare_new_rows,
             {
-                "table": "monitoring_table",
                 "new": "monitoring_scores",
-                "model": "monitoring_model",
-                "version": "monitoring_version",
-                "reference": "monitoring_reference",
-                "learnt": "monitoring_learnt",
                 **{
-                    part: f"params:{part}"
-                    for part in ("dataset", "gate", "evaluation", "retraining", "monitoring")
+                    name: f"monitoring_{name}"
+                    for name in ("table", "model", "version", "reference", "learnt")
                 },
+                **{name: f"params:{name}" for name in declared},
             },
             "monitoring_result",
             name="compare_new_rows",
@@ -75,8 +60,7 @@ def create_pipeline(vertical: str) -> Pipeline:
 def _rows(vertical: str) -> Pipeline:
     """From raw tables to features, with rows that wait for their label; only the last table is not nested."""
     made = features.create_pipeline(vertical, labelled=False)
-    # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of
-    # its own.
+    # With whole names: Kedro warns of dots of nested namespaces in a node outside of its own.
     given = {name for name in made.inputs() if not name.startswith("params:")}
     parameters = made.inputs() - given
     return Pipeline(

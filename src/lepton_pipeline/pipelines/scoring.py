@@ -27,6 +27,7 @@ def create_pipeline(vertical: str) -> Pipeline:
     """Scoring of one vertical, in the namespace of its name; a table from raw tables is scored as made."""
     ready = is_made(vertical)
     declared = [f"params:{part}" for part in ("dataset", "ingestion", "contract", "features", "scoring")]
+    parts = ("input", "model", "version", "contract", "left_out", "chunks")
     stages = [
         Node(_fetch_of(vertical), "params:scoring", ["scoring_model", "scoring_version"], name="fetch_model"),
         Node(
@@ -37,15 +38,7 @@ def create_pipeline(vertical: str) -> Pipeline:
         ),
         Node(
             _score_of(ready),
-            [
-                "scoring_input",
-                "scoring_model",
-                "scoring_version",
-                "scoring_contract",
-                "scoring_left_out",
-                "scoring_chunks",
-                *declared,
-            ],
+            [*(f"scoring_{part}" for part in parts), *declared],
             ["batch_scores", "scoring_record"],
             name="score_input",
         ),

@@ -15,7 +15,7 @@ _OF_FLIGHT = ["carrier", "flight", "tailnum", "origin", "dest", *_AMOUNTS]
 _HOUR = ["year", "month", "day", "hour"]
 _CLOCK = [*_HOUR, "minute", "sched_dep_time", "sched_arr_time", "air_time"]
 _OF_PLACE = ["lat", "lon", "alt", "tz"]
-# From leaving the gate to arriving at one, no flight with known times spent four hours on the ground.
+# No flight with known times spent four hours on the ground.
 _LONGEST_TAXI = pd.Timedelta(hours=4)
 _DAY = 24 * 60
 
@@ -92,7 +92,7 @@ def _hours(flights: pd.DataFrame) -> pd.Series:
     if len(wrong):
         shown = ", ".join(f"{name} {value}" for name, value in wrong.iloc[0].items())
         raise DataError(
-            f"{len(wrong):,} of {len(flights):,} rows of table 'flights' leave at no hour of the calendar, e.g. "
+            f"{len(wrong):,} of {len(flights):,} rows of table 'flights' have no valid hour of departure, e.g. "
             f"{shown} (row {wrong.index[0]}); correct them, or quarantine them by expectations in tables.flights."
         )
     return hours

@@ -65,12 +65,8 @@ def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
 
 def finish_table(source: str) -> Node:
     """Turn the data set `source`, one row per example, into the vertical's table."""
-    return Node(
-        number_rows,
-        [source, "params:dataset", "params:contract", "params:features"],
-        ["table", "ingestion_record"],
-        name="finish_table",
-    )
+    inputs = [source, "params:dataset", "params:contract", "params:features"]
+    return Node(number_rows, inputs, ["table", "ingestion_record"], name="finish_table")
 
 
 def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = ()) -> Node:
@@ -89,13 +85,9 @@ def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = 
         found = sql.run_query(text, dict(zip(names, rows, strict=True)), dataset, file)
         return number_rows(found, dataset, contract, features)
 
-    declared = ("sql", "dataset", "contract", "features")
-    return Node(
-        query_tables,
-        [*(f"params:{part}" for part in declared), *(f"checked_{table}" for table in tables), *made],
-        ["table", "ingestion_record"],
-        name="query_tables",
-    )
+    declared = ["params:sql", "params:dataset", "params:contract", "params:features"]
+    inputs = [*declared, *(f"checked_{table}" for table in tables), *made]
+    return Node(query_tables, inputs, ["table", "ingestion_record"], name="query_tables")
 
 
 def number_rows(
@@ -108,12 +100,11 @@ def number_rows(
     """
     if made.empty:
         raise DataError(
-            "no row is left of the raw tables: the vertical's own nodes have left out every one. Look at what they "
-            "need of a row, and whether the raw tables reach over enough time for it."
+            "no row is left: the vertical's own nodes dropped all rows of the raw tables. Check what they require of a "
+            "row, and whether the raw tables cover enough time."
         )
-    check_columns(
-        [str(name) for name in made.columns], declared_columns(dataset, contract, features), "the table"
-    )
+    needed = declared_columns(dataset, contract, features)
+    check_columns([str(name) for name in made.columns], needed, "the table")
     table = rows_there(made, dataset).reset_index(drop=True)
     return table, record_table(table, fingerprint(table), dataset, [])
 

@@ -9,8 +9,7 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.verticals.raw_tables import finish_table, raw_table
 from lepton_pipeline.verticals.retail_snapshots import take_snapshots
 
-# Five digits, then letters for variants. Postage, discounts, fees, vouchers, samples and tests have other
-# codes.
+# Five digits, then letters for variants; postage, discounts, fees and tests have other codes.
 _PRODUCT = r"\d{5}[A-Za-z]*"
 _CANCELLED, _ADJUSTED = "C", "A"
 
@@ -51,8 +50,8 @@ def drop_repeated_invoices(lines: pd.DataFrame) -> pd.DataFrame:
     )
     if (contents > 1).any():
         raise DataError(
-            f"invoice {contents.idxmax()!r} stands in several files with different lines; keep one version of it. "
-            "A file begins where InvoiceDate steps back: if it stands in one file only, sort that file by InvoiceDate."
+            f"invoice {contents.idxmax()!r} occurs in several files with different lines; keep one version of it. "
+            "A file begins where InvoiceDate steps back: if it occurs in one file only, sort that file by InvoiceDate."
         )
     return lines[~later_copy]
 
@@ -67,7 +66,7 @@ def select_customer_lines(unique_lines: pd.DataFrame) -> pd.DataFrame:
         `customer` (int64), `day` (midnight), `product`, `country`, `units` and `pence` (int64, the line's
         value); units and pence are negative for returns.
     """
-    # Without a letter in any of them, numbers of invoices and products have been read as numbers.
+    # Invoice and product codes without any letter were read as numbers.
     kind = unique_lines["Invoice"].astype("str").str[0]
     units = unique_lines["Quantity"]
     bought = ~kind.isin([_CANCELLED, _ADJUSTED]) & (units > 0)
@@ -103,7 +102,7 @@ def summarise_days(customer_lines: pd.DataFrame) -> pd.DataFrame:
     bought = customer_lines[customer_lines["units"] > 0]
     returned = customer_lines[customer_lines["units"] < 0]
     first_bought = bought.groupby(["customer", "product"], as_index=False)["day"].min()
-    # Of several countries on a day one is taken whatever the order of the lines.
+    # Take the first of several countries on a day, whatever the order of the lines.
     places = customer_lines[[*keys, "country"]].drop_duplicates().sort_values([*keys, "country"])
     days = places.drop_duplicates(keys).set_index(keys)
     columns = {

@@ -36,23 +36,24 @@ def take_snapshots(customer_days: pd.DataFrame, dataset: Dataset) -> pd.DataFram
     horizon = _horizon(dataset)
     if customer_days.empty:
         raise DataError(
-            "no line is left of the raw table: none is of a known customer, a product and a price above 0; "
+            "no line is left of the raw table: all lack a known customer, a product or a price above 0; "
             "check the columns Customer ID, StockCode, Quantity and Price."
         )
     first, last = customer_days["day"].min(), customer_days["day"].max()
-    # The last day may have been recorded in part only: a label counts where it is known when that day begins.
+    # The last day may be incomplete: labels must be known when it begins.
     moments = pd.date_range(first + _days(_ACTIVE), last - horizon, freq="MS", unit="us")
     if moments.empty:
         raise DataError(
-            f"the purchases reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}: no month start has {_ACTIVE} days before "
-            f"it and {horizon.days} days (dataset.label_delay) after it; add files with earlier or later lines."
+            f"the purchases cover {first:%Y-%m-%d} to {last:%Y-%m-%d}: no month start has {_ACTIVE} days before it and "
+            f"{horizon.days} days (dataset.label_delay) after it; add files with earlier or later lines."
         )
     parts = []
     for moment in moments:
-        rows = describe_customers(customer_days, moment)
-        parts.append(
-            rows.assign(churned=~rows["customer"].isin(_buyers(customer_days, moment, moment + horizon)))
+        rows, buyers = (
+            describe_customers(customer_days, moment),
+            _buyers(customer_days, moment, moment + horizon),
         )
+        parts.append(rows.assign(churned=~rows["customer"].isin(buyers)))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -73,22 +74,13 @@ def describe_customers(customer_days: pd.DataFrame, snapshot: pd.Timestamp) -> p
     bought = past[past["lines"] > 0]
     active = bought.loc[bought["day"] >= snapshot - _days(_ACTIVE), "customer"].unique()
     bought = bought[bought["customer"].isin(active)]
-    features = pd.concat(
-        [
-            _timing(bought, snapshot),
-            _sums(bought, snapshot),
-            _baskets(bought),
-            _returns(past, bought, snapshot),
-            _season(past, bought, snapshot),
-        ],
-        axis="columns",
-    )
-    features = features.assign(**_trends(features)).drop(
-        columns=["purchases_180d_to_90d", "value_180d_to_90d"]
-    )
-    return features.assign(
-        snapshot=snapshot, country=past.groupby("customer")["country"].last()
-    ).reset_index()
+    parts = [_timing(bought, snapshot), _sums(bought, snapshot), _baskets(bought)]
+    parts += [_returns(past, bought, snapshot), _season(past, bought, snapshot)]
+    features = pd.concat(parts, axis="columns")
+    features = features.assign(**_trends(features))
+    features = features.drop(columns=["purchases_180d_to_90d", "value_180d_to_90d"])
+    country = past.groupby("customer")["country"].last()
+    return features.assign(snapshot=snapshot, country=country).reset_index()
 
 
 def _timing(bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
@@ -184,8 +176,8 @@ def _buyers(customer_days: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp)
 def _horizon(dataset: Dataset) -> pd.Timedelta:
     if not isinstance(dataset.label_delay, str):
         raise ConfigurationError(
-            f"dataset.label_delay: {dataset.label_delay!r} says not how long a customer must stay away to count as "
-            "churned; declare a duration such as 90d."
+            f"dataset.label_delay: {dataset.label_delay!r} is no duration without a purchase that counts as churn; "
+            "declare one such as 90d."
         )
     return as_timedelta(dataset.label_delay)
 

@@ -38,8 +38,7 @@ def starting_contract(
     if unique is not None:
         proposed.append({"expect": "column_values_to_be_unique", "column": unique, "on_failure": "stop"})
     if positive is not None:
-        classes = _sorted(table[target])
-        proposed.append(_in_set(target, classes) | {"on_failure": "stop"})
+        proposed.append(_in_set(target, _sorted(table[target])) | {"on_failure": "stop"})
     proposed += [{**_not_null(name), "on_failure": "quarantine"} for name in keys]
     bounded, listed, present = [], [], []
     for name in features:
@@ -51,13 +50,8 @@ def starting_contract(
                 listed.append(expectation)
         else:
             low, high = roomy_range(column)
-            between = {
-                "expect": "column_values_to_be_between",
-                "column": name,
-                "min_value": low,
-                "max_value": high,
-            }
-            bounded.append({**between, "on_failure": "quarantine"})
+            between = {"expect": "column_values_to_be_between", "column": name}
+            bounded.append({**between, "min_value": low, "max_value": high, "on_failure": "quarantine"})
         if column.notna().all():
             present.append({**_not_null(name), "mostly": _MOSTLY, "on_failure": "warn"})
     return [*proposed, *bounded, *listed, *present]
@@ -79,10 +73,8 @@ def far_values(column: pd.Series) -> pd.Series:
     spread = (numbers - numbers.median()).abs()
     if len(numbers) < _FEWEST_ROWS or spread.max() == 0:
         return numbers.iloc[:0]
-    reach = max(
-        float(spread.quantile(_FAR_QUANTILE, interpolation="lower")), float(spread[spread > 0].median())
-    )
-    far: pd.Series = numbers.loc[spread > _FAR * reach]
+    common = float(spread.quantile(_FAR_QUANTILE, interpolation="lower"))
+    far: pd.Series = numbers.loc[spread > _FAR * max(common, float(spread[spread > 0].median()))]
     return far
 
 
@@ -93,11 +85,8 @@ def _rounded(value: float, width: float, towards: Callable[[float], int]) -> flo
 
 
 def _in_set(name: str, values: list[Any]) -> dict[str, Any]:
-    return {
-        "expect": "column_values_to_be_in_set",
-        "column": name,
-        "value_set": [_plain(value) for value in values],
-    }
+    levels = [_plain(value) for value in values]
+    return {"expect": "column_values_to_be_in_set", "column": name, "value_set": levels}
 
 
 def _not_null(name: str) -> dict[str, Any]:

@@ -65,15 +65,8 @@ class Plan:
 
     def features(self) -> list[str]:
         """Columns of the table that a model reads, without dates."""
-        others = {
-            self.target.column,
-            self.roles.id,
-            *self.keys(),
-            *self.roles.constant,
-            *self.roles.excluded,
-            *self.leaks,
-            *self.copies,
-        }
+        others = {self.target.column, self.roles.id, *self.keys(), *self.roles.constant, *self.roles.excluded}
+        others |= {*self.leaks, *self.copies}
         table = self.profile.table
         return [str(name) for name in table if name not in others and not is_date(table[name])]
 
@@ -85,11 +78,7 @@ class Plan:
     def lags(self) -> dict[str, dict[str, Any]]:
         """Windows over columns that are kept."""
         left_out = {*self.leaks, *self.copies}
-        return {
-            name: window
-            for name, window in self.windows.items()
-            if name not in left_out and window["of"] not in left_out
-        }
+        return {name: each for name, each in self.windows.items() if not {name, each["of"]} & left_out}
 
     def unused(self) -> dict[str, str]:
         """Columns without a role, with the reason; sources of derived columns are used."""
@@ -110,18 +99,15 @@ def declare(plan: Plan) -> dict[str, Any]:
             *roles.excluded,
             *(name for name in {**plan.leaks, **plan.copies} if name in table),
         ],
-        "categorical": [
-            name for name in roles.categorical if name not in plan.leaks and name not in plan.copies
-        ],
+        "categorical": [name for name in roles.categorical if name not in {**plan.leaks, **plan.copies}],
     }
     contract = starting_contract(
         table, target.column, target.positive, roles.id, plan.keys(), plan.features(), roles.categorical
     )
     features = {"derive": plan.derived(), "windows": plan.lags()}
+    positive = target.positive_when or f"{target.column} = {target.positive}"
     declared = {
-        "about": {
-            "question": f"Which rows have {target.positive_when or f'{target.column} = {target.positive}'}?"
-        },
+        "about": {"question": f"Which rows have {positive}?"},
         "dataset": {key: value for key, value in dataset.items() if value is not None and value != []},
         "ingestion": plan.profile.ingestion.model_dump(exclude_defaults=True),
         "contract": {**_room_for_missing(plan), **({"expectations": contract} if contract else {})},

@@ -11,6 +11,7 @@ from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.columns import kind_of
 from lepton_pipeline.onboarding.new.columns import planned_columns
+from lepton_pipeline.onboarding.new.comments import NO_FEATURE, RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.new.declaration import Plan, declare
 from lepton_pipeline.onboarding.new.files import (
     check_name,
@@ -21,7 +22,6 @@ from lepton_pipeline.onboarding.new.files import (
 )
 from lepton_pipeline.onboarding.new.plan import plan_vertical
 from lepton_pipeline.onboarding.new.render import render
-from lepton_pipeline.onboarding.new.words import NO_FEATURE, RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.reporting.report.reading import reading_facts
@@ -82,33 +82,23 @@ def new_vertical(
     profile = profile_files([source.raw() for source in sources], target)
     plan = plan_vertical(name, profile, target, positive, time, group)
     table = plan.profile.table
-    text = declaration_text(
-        name, plan, ", ".join(str(source.name) for source in sources[:3]) + " .." * (len(sources) > 3)
-    )
+    origin = ", ".join(str(source.name) for source in sources[:3]) + " .." * (len(sources) > 3)
+    text = _declaration_text(name, plan, origin)
     kinds = {str(column): kind_of(table[column]) for column in table}
     source = find_source(files) or source_text(name, sources, len(table), kinds, plan.target.column)
     columns = planned_columns(name, plan)
     write_vertical(project, name, text, source, sources)
-    return NewVertical(
-        name,
-        [f"conf/base/{name}/parameters.yml", f"data/01_raw/{name}/"],
-        len(table),
-        len(table.columns),
-        _base_rate(plan),
-        decisions(plan),
-        columns,
-        profile.reading,
-    )
+    written, size = [f"conf/base/{name}/parameters.yml", f"data/01_raw/{name}/"], table.shape
+    return NewVertical(name, written, *size, _base_rate(plan), decisions(plan), columns, profile.reading)
 
 
-def declaration_text(name: str, plan: Plan, origin: str) -> str:
-    """Write a plan as the text of a parameters file that was drafted from `origin`.
+def _declaration_text(name: str, plan: Plan, origin: str) -> str:
+    """A plan as a parameters file; beyond `MOST_LINES` lines, the least important expectations are left out."""
+    from omegaconf import OmegaConf
 
-    Beyond `MOST_LINES` lines, the least important expectations are left out.
-    """
     declared, said = declare(plan), comments(plan)
     head = (
-        f"Begun by `kedro vertical new` from {origin} ({len(plan.profile.table):,} rows): to be read and corrected. "
+        f"Drafted by `kedro vertical new` from {origin} ({len(plan.profile.table):,} rows): read and correct it. "
         f"See data/01_raw/{name}/SOURCE.md."
     )
     expectations: list[dict[str, Any]] = declared["contract"]["expectations"]
@@ -117,15 +107,14 @@ def declaration_text(name: str, plan: Plan, origin: str) -> str:
         if kept == len(expectations):
             return render(name, declared, said, head)
         left_out = list(dict.fromkeys(str(each["column"]) for each in expectations[kept:]))
-        more = f"{len(expectations) - kept} more would not fit here, about {', '.join(left_out[:3])} .."
+        more = f"{len(expectations) - kept} more were left out for length, about {', '.join(left_out[:3])} .."
         contract = {**declared["contract"], "expectations": expectations[:kept]}
         return render(name, {**declared, "contract": contract}, {**said, f"{RANGES}[]": [more]}, head)
 
-    def lines(kept: int) -> int:
-        return text(kept).count("\n")
-
-    chosen = text(bisect_right(range(len(expectations) + 1), MOST_LINES, lo=1, key=lines) - 1)
-    _require_valid(name, chosen)
+    kept = range(len(expectations) + 1)
+    chosen = text(bisect_right(kept, MOST_LINES, lo=1, key=lambda kept: text(kept).count("\n")) - 1)
+    loaded: Any = OmegaConf.to_container(OmegaConf.create(chosen), resolve=True)
+    read_vertical(name, loaded[name])
     return chosen
 
 
@@ -135,8 +124,8 @@ def print_new(result: NewVertical) -> None:
     out.print()
     size = f"{result.rows:,} rows, {result.columns} columns, {result.base_rate:.1%} positive"
     out.print(Text(f"{result.name}: {size}", style="bold"))
-    decided = table(fixed("decided", style="dim"), "to be", "because")
-    # What is no feature stands with its reason in the table of columns.
+    decided = table(fixed("decision", style="dim"), "value", "reason")
+    # The table of columns shows those that are no features.
     for decision in (each for each in result.decisions if each.what != NO_FEATURE):
         decided.add_row(decision.what, Text(decision.choice), Text(decision.reason))
     out.print(decided)
@@ -149,13 +138,6 @@ def print_new(result: NewVertical) -> None:
         ("next", f"kedro run --pipelines {result.name}"),
     ]
     out.print(facts_grid(facts))
-
-
-def _require_valid(name: str, text: str) -> None:
-    from omegaconf import OmegaConf
-
-    loaded: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
-    read_vertical(name, loaded[name])
 
 
 def _base_rate(plan: Plan) -> float:

@@ -8,14 +8,14 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from lepton_pipeline.data.files import SUFFIXES, Found, Skipped, find_tables, partitions_of, raw_files
+from lepton_pipeline.data.files import SUFFIXES, Found, find_tables, partitions_of, raw_files
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.suffixes import table_suffix
 from lepton_pipeline.errors import ConfigurationError, LeptonError
@@ -82,13 +82,8 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
         found = _found(path)
         tables = _tables(found)
         if not tables:
-            what = (
-                "does not exist"
-                if not path.exists()
-                else "holds no table"
-                if path.is_dir()
-                else "is no table file"
-            )
+            what = "is no table file" if path.exists() else "does not exist"
+            what = "holds no table" if path.is_dir() else what
             seen = ", ".join(f"{each.name}: {each.why}" for each in found.skipped[:_SHOWN])
             raise ConfigurationError(
                 f"--from: {path} {what}{seen and f' ({seen})'}; give files that end in {SUFFIXES}."
@@ -108,11 +103,6 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
     return sorted(files, key=lambda file: str(file.name))
 
 
-def find_skipped(paths: Sequence[Path]) -> list[Skipped]:
-    """What lies in the given folders and is not read, and why."""
-    return [each for path in paths if path.is_dir() for each in _found(path).skipped]
-
-
 def write_vertical(
     project: Path, name: str, parameters: str, source: str, files: Sequence[SourceFile]
 ) -> None:
@@ -124,7 +114,7 @@ def write_vertical(
         LeptonError: the files cannot be written.
     """
     conf, data = project / "conf/base" / name, project / "data/01_raw" / name
-    # Not in conf/base: a folder with a parameters.yml there is a vertical to every run that starts meanwhile.
+    # Not in conf/base, where other runs would take the folder for a vertical.
     with (
         temporary_name(conf, project / "conf") as temporary,
         temporary_name(data) as copy,
@@ -135,7 +125,7 @@ def write_vertical(
             (temporary / "parameters.yml").write_text(parameters, encoding="utf-8")
             undo.callback(_place_data(data, copy, source, files))
             conf.parent.mkdir(parents=True, exist_ok=True)
-            # Last, so that whoever sees the vertical finds its data.
+            # Last, so that a visible vertical has its data.
             temporary.rename(conf)
         except OSError as error:
             if (problem := refused(error)) is not None:
@@ -146,12 +136,9 @@ def write_vertical(
 
 def find_source(paths: Sequence[Path]) -> str | None:
     """The SOURCE.md of the one folder of raw data, if it has one."""
-    notes = [path / "SOURCE.md" for path in paths if (path / "SOURCE.md").is_file()]
-    return (
-        notes[0].read_text(encoding="utf-8", errors="replace")
-        if len(notes) == 1 and len(paths) == 1
-        else None
-    )
+    if len(paths) != 1 or not (note := paths[0] / "SOURCE.md").is_file():
+        return None
+    return note.read_text(encoding="utf-8", errors="replace")
 
 
 def source_text(
@@ -215,8 +202,5 @@ def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]
 
 
 def _digest(path: Path) -> str:
-    digest = sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return file_digest(stream, "sha256").hexdigest()

@@ -66,9 +66,8 @@ def time_copies(
         strength = abs(float(column.astype(float).rank().corr(moments))) if number else 0.0
         never = f"under a split by time, {new:.0%} of the test rows have values that were never learnt"
         if strength >= _COPY:
-            found.copies[name] = (
-                f"a copy of the time axis (rank correlation {strength:.2f} with {time}): {never}"
-            )
+            evidence = f"rank correlation {strength:.2f} with {time}"
+            found.copies[name] = f"a copy of the time axis ({evidence}): {never}"
         elif new >= _MOSTLY_NEW and _has_stretches(column):
             found.copies[name] = (
                 f"a copy of the time axis (each value has its own stretch of {time}): {never}"
@@ -124,12 +123,11 @@ def alike_neighbours(labels: pd.Series) -> str | None:
         return None
     equal = values[1:] == values[:-1]
     if (~equal).sum() < _FEWEST_RUNS:
-        # The file is sorted by the target itself, which says nothing about time.
-        return None
+        return None  # The file is sorted by the target.
     share, rate = float(equal.mean()), float(values.mean())
     chance = rate**2 + (1 - rate) ** 2
     error = np.sqrt(max(chance * (1 - chance), 1e-9) / len(equal))
-    # Of a rare class, what counts is how much of the room above chance is taken.
+    # For a rare class, compare with the largest possible excess over chance.
     if share - chance <= _FAR_BEYOND * error or share - chance <= _BEYOND * (1 - chance):
         return None
     return f"{share:.0%} of neighbouring rows have the same outcome, by chance {chance:.0%}"

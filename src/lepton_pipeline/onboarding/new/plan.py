@@ -44,18 +44,15 @@ def plan_vertical(
     taken = {name for name in (axis, group) if name} | {str(name) for name in table if is_date(table[name])}
     chosen = choose_target(table, target, positive, taken)
     roles = choose_roles(table, {name for name in (chosen.column, axis, group) if name}, profile.codes)
-    by_time, by_group = axis is not None, group is not None
-    strategy = (
-        "time_group" if by_time and by_group else "time" if by_time else "group" if by_group else "stratified"
-    )
+    unordered = "stratified" if group is None else "group"
+    strategy = unordered if axis is None else "time" if group is None else "time_group"
     dates = date_parts(table, axis, {chosen.column, *roles.excluded, *([group] if group else [])})
     if axis is None and dates.first is not None:
         why_time += f" {dates.first}, say, which comes first in every row"
     plan = Plan(profile, chosen, axis, why_time, group, roles, {}, strategy, dates=dates)
     moments = [name for name in profile.moments if name in plan.features()]
     plan = replace(plan, copies=dict.fromkeys(moments, "a moment, which never comes again"))
-    fallback = None if time is not None or not by_time else "group" if by_group else "stratified"
-    return _rehearsed(name, plan, fallback)
+    return _rehearsed(name, plan, None if time is not None or axis is None else unordered)
 
 
 def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
@@ -75,19 +72,16 @@ def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
                 raise SplitError(f"{error} Or leave out --time or --group.") from error
             if fallback in (None, plan.strategy):
                 raise
-            # Rows drawn at random would be judged by lags of rows that were learnt.
-            plan = replace(
-                plan, strategy=fallback, doubt_strategy=_doubt(plan, fallback), windows={}, why_windows=""
-            )
+            # In a random split, lags would leak training rows.
+            doubt = _doubt(plan, fallback)
+            plan = replace(plan, strategy=fallback, doubt_strategy=doubt, windows={}, why_windows="")
             continue
         followers = _time_copies(plan, features, split)
         plan = replace(plan, copies=plan.copies | followers.copies, drifting=followers.drifting)
         if followers.copies:
             continue
-        judged = _judged(plan, features, split, vertical, series)
-        done = judged.unused() == plan.unused()
-        plan = judged
-        if done:
+        previous, plan = plan, _judged(plan, features, split, vertical, series)
+        if plan.unused() == previous.unused():
             break
     entities = _entities(rows, split, vertical)
     plan = replace(plan, entities=entities, order={} if entities else _order(plan, split["label"]))
@@ -99,13 +93,10 @@ def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
 def _series(plan: Plan, rows: pd.DataFrame) -> Series | None:
     if plan.time is None:
         return None
-    few = [str(name) for name in rows if pd.api.types.is_string_dtype(rows[name])]
-    codes = [*plan.roles.things, *plan.roles.categorical, *few]
+    texts = [str(name) for name in rows if pd.api.types.is_string_dtype(rows[name])]
+    codes = [*([plan.group] if plan.group else []), *plan.roles.things, *plan.roles.categorical, *texts]
     taken = {plan.target.column, plan.time}
-    things = [
-        name for name in dict.fromkeys([*([plan.group] if plan.group else []), *codes]) if name not in taken
-    ]
-    return find_series(rows, plan.time, things)
+    return find_series(rows, plan.time, [name for name in dict.fromkeys(codes) if name not in taken])
 
 
 def _with_lags(name: str, plan: Plan, rows: pd.DataFrame, series: Series | None) -> Plan:
@@ -124,11 +115,9 @@ def _with_lags(name: str, plan: Plan, rows: pd.DataFrame, series: Series | None)
 def _time_copies(plan: Plan, features: pd.DataFrame, split: pd.DataFrame) -> TimeCopies:
     if plan.time is None or plan.strategy not in ("time", "time_group"):
         return TimeCopies({}, {})
-    names = [*plan.features(), *plan.derived()]
+    names, part = [*plan.features(), *plan.derived()], split["part"]
     calendar = [name for name in plan.dates.calendar if name in features]
-    return time_copies(
-        features, plan.time, split["part"] == "train", split["part"] == "test", names, calendar
-    )
+    return time_copies(features, plan.time, part == "train", part == "test", names, calendar)
 
 
 def _judged(
@@ -139,10 +128,8 @@ def _judged(
     from lepton_pipeline.features.strength import features_alone
 
     train = split.index[split["part"] == "train"]
-    training, labels = (
-        plain_features(features.loc[train], vertical.dataset),
-        split.loc[train, "label"].to_numpy(np.intp),
-    )
+    training = plain_features(features.loc[train], vertical.dataset)
+    labels = split.loc[train, "label"].to_numpy(np.intp)
     alone = features_alone(training, labels)
     known = known_by_time(vertical.features, vertical.dataset)
     settled = find_leaks(training, labels, alone, Leaks(max_auc=1.0, trusted=list(alone)), known)
@@ -150,21 +137,21 @@ def _judged(
     found = {each.feature: f"{each.finding}: {each.evidence}" for each in settled if each.feature not in ids}
     honest = {name: each for name, each in alone.items() if name not in found and name not in ids}
     table = plan.profile.table
+    ordered = split["label"] if plan.time is None else split["label"].loc[_in_order(features[plan.time])]
+    # A series is strong by its present values, and by what it is a series of.
+    own = [] if series is None else [*series.present(ordered), *([series.by] if series.by else [])]
     plain = {name for name in honest if name in table and is_attribute(name)}
-    plain |= {
-        *plan.derived(),
-        *plan.lags(),
-        *_of_series(series, _in_time(features, plan.time, split["label"])),
-    }
+    plain |= {*plan.derived(), *plan.lags(), *own}
     judged = judge_features(training[list(honest)], labels, honest, known, plain)
     found |= judged.leaks
     asked = dict(judged.asked)
     if not found and not ids:
-        # What the guard of a run will warn of is asked about here.
+        # Ask about what the guard of a run will warn of.
+        all_of = f"; all features together reach {judged.together[0]:.3f}" if judged.together else ""
         for each in find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known):
-            asked[each.feature] = each.evidence + _with_all(judged.together)
+            asked[each.feature] = each.evidence + all_of
     sides = one_sided(features.loc[train, [name for name in plan.features() if name in features]], labels)
-    asked = {name: "; ".join([why, *([sides[name]] if name in sides else [])]) for name, why in asked.items()}
+    asked = {name: why + (f"; {sides[name]}" if name in sides else "") for name, why in asked.items()}
     sides = {name: why for name, why in sides.items() if name not in asked and name not in found}
     excluded = plan.roles.excluded | {name: ids[name] for name in ids if name in table}
     return replace(
@@ -177,17 +164,8 @@ def _judged(
     )
 
 
-def _with_all(together: tuple[float, float] | None) -> str:
-    return "" if together is None else f"; all features together reach {together[0]:.3f}"
-
-
-def _in_time(features: pd.DataFrame, time: str | None, labels: pd.Series) -> pd.Series:
-    return labels if time is None else labels.loc[features[time].sort_values(kind="stable").index]
-
-
-def _of_series(series: Series | None, labels: pd.Series) -> list[str]:
-    """Columns that may be strong because rows are a series: present values and the thing's column."""
-    return [] if series is None else [*series.present(labels), *([series.by] if series.by else [])]
+def _in_order(time: pd.Series) -> pd.Index:
+    return time.sort_values(kind="stable").index
 
 
 def _why_id(plan: Plan, finding: Finding) -> str:
@@ -202,9 +180,9 @@ def _entities(rows: pd.DataFrame, split: pd.DataFrame, vertical: Vertical) -> di
     rows, test = rows.loc[split.index], split["part"].to_numpy() == "test"
     found = find_entities(rows, split["label"].to_numpy(), test, ~test, vertical.dataset, vertical.split)
     return {
-        each.column: f"{each.one_outcome} of its {each.entities} values that come in several rows have one outcome "
-        f"only, and {each.test_rows} test rows have a value that is learnt from: if each is a case, such as a patient, "
-        f"give --group {each.column}, for such rows test memory alone"
+        each.column: f"{each.one_outcome} of its {each.entities} values with several rows have one outcome only, and "
+        f"{each.test_rows} test rows share a value with training rows: if a value is a case, such as a patient, give "
+        f"--group {each.column}; otherwise such rows only test memory"
         for each, _ in found
         if not each.declared
     }
@@ -219,21 +197,21 @@ def _order(plan: Plan, labels: pd.Series) -> dict[str, str]:
     names = [str(name) for name in table if name != plan.target.column]
     said = {
         name: f"rows are sorted by it{f', and {alike}' if alike else ''}: if that is the order of time, give --time "
-        f"{name}, for rows drawn at random are judged by what came later"
+        f"{name}; in a random split, training rows would come from the future of test rows"
         for name in sorted_columns(table, names)
     }
     if alike and not said:
         said["rows"] = (
-            f"{alike}: if they are in the order of time, give --time COLUMN (a column that numbers the rows will do); "
-            "if neighbours belong together, --group COLUMN"
+            f"{alike}: if rows are in the order of time, give --time COLUMN (a row number will do); if neighbours "
+            "belong together, give --group COLUMN"
         )
     return said
 
 
 def _doubt(plan: Plan, fallback: str) -> str:
     if fallback == "group":
-        return f"split by {plan.time} and {plan.group}, one part would lack rows of a class, so it is by group alone"
-    return f"split by {plan.time}, one part would have rows of one class only, so rows are drawn at random"
+        return f"split by {plan.time} and {plan.group}, one part would lack a class, so the split is by group only"
+    return f"split by {plan.time}, one part would lack a class, so the split is random"
 
 
 def _no_features(plan: Plan) -> str:

@@ -37,13 +37,9 @@ _PERSON = (
     r"( [A-ZÀ-Þ][\w'’-]+){1,2}"
 )
 _FEWEST_PERSONS, _MOSTLY_PERSONS = 15, 0.8
-_WEIGHT = (
-    "looks like a sampling weight: it says how many cases a row stands for, not what the case is like; if so, list it "
-    "in dataset.exclude"
-)
+_WEIGHT = "looks like a sampling weight, the number of cases that a row stands for; if so, list it in dataset.exclude"
 _PERSONS = (
-    "looks like names of persons: a model would learn them by heart, so list it in dataset.exclude or give "
-    "--group"
+    "looks like names of persons, which a model would memorise: list it in dataset.exclude or give --group"
 )
 
 
@@ -105,27 +101,19 @@ def choose_time(
                 f"--time: column {given!r} holds one value only, so it orders nothing; give another one."
             )
         return given, "as asked for"
-    dates = [
-        str(name) for name in table if name not in others and is_date(table[name]) and _varies(table[name])
-    ]
-    axes = [name for name in dates if not LIVES & set(name_words(name)) and table[name].notna().all()]
+    free = {str(name): table[name] for name in table if name not in others}
+    dates = [name for name, column in free.items() if is_date(column) and varies(column)]
+    events = [name for name in dates if not LIVES & set(name_words(name))]
+    axes = [name for name in events if table[name].notna().all()]
     if len(axes) == 1:
         return axes[0], "the only date of every row"
     if axes:
-        return (
-            None,
-            f"several dates ({', '.join(axes[:4])}): which one orders the rows cannot be told; give --time",
+        return None, f"several dates ({', '.join(axes[:4])}) may order the rows; give --time"
+    if nearly := [name for name in events if table[name].isna().mean() < _FEW_MISSING]:
+        why = (
+            f"{nearly[0]} lacks a date in a few rows; --time {nearly[0]} takes it, and sets these rows apart"
         )
-    nearly = [
-        name
-        for name in dates
-        if not LIVES & set(name_words(name)) and table[name].isna().mean() < _FEW_MISSING
-    ]
-    if nearly:
-        return (
-            None,
-            f"{nearly[0]} lacks a date in a few rows; --time {nearly[0]} takes it, and sets these rows apart",
-        )
+        return None, why
     return None, "no column of dates" + (" that every row has" if dates else "")
 
 
@@ -136,8 +124,10 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
     excluded: dict[str, str] = {}
     weights = [name for name, column in free.items() if _is_weight(column)]
     naming = [name for name, column in free.items() if name not in weights and _names_rows(column)]
-    things = {}
-    categorical = []
+    things: dict[str, int] = {}
+    categorical: list[str] = []
+    # Rows that must share a value for a run to learn from it.
+    enough = enough_rows(round(_TRAINED * len(table)))
     for name, column in free.items():
         distinct = column.nunique()
         if name in naming or name in weights:
@@ -147,16 +137,15 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
         elif distinct == 1 and column.notna().all():
             constant[name] = "every row has the same value"
         elif is_date(column):
-            # The encoder leaves dates out.
-            continue
+            continue  # The encoder leaves dates out.
         elif _names_things(column, name in codes):
             things[name] = distinct
         elif pd.api.types.is_string_dtype(column) and distinct > max(20, _OWN_TEXT * column.count()):
             excluded[name] = "nearly every row has a text of its own"
-        elif pd.api.types.is_string_dtype(column) and (most := _most_alike(column)) < _enough(column):
+        elif pd.api.types.is_string_dtype(column) and (most := int(column.value_counts().iloc[0])) < enough:
             excluded[name] = f"every value is rare, at most {most} rows have the same"
         elif _names_persons(column):
-            excluded[name] = f"names of {distinct:,} persons, which a model would learn by heart"
+            excluded[name] = f"names of {distinct:,} persons, which a model would memorise"
         elif name in codes or (is_whole(column) and distinct > 2 and _is_code(column)):
             categorical.append(name)
     for name in _twins_of(things, free):
@@ -196,7 +185,8 @@ def is_date(column: pd.Series) -> bool:
     return pd.api.types.is_datetime64_any_dtype(column)
 
 
-def _varies(column: pd.Series) -> bool:
+def varies(column: pd.Series) -> bool:
+    """Whether an ordered column has two values."""
     return bool(column.min() < column.max())
 
 
@@ -221,11 +211,8 @@ def _names_things(column: pd.Series, is_code: bool) -> bool:
     words = name_words(str(column.name))
     named = is_code or (bool(words) and words[-1] in THING_IDS)
     plain = pd.api.types.is_string_dtype(column) or is_whole(column)
-    return (
-        named
-        and plain
-        and column.nunique() > min(_MANY_THINGS, max(_MOST_CODES, _MANY_THINGS_SHARE * len(column)))
-    )
+    most = min(_MANY_THINGS, max(_MOST_CODES, _MANY_THINGS_SHARE * len(column)))
+    return named and plain and column.nunique() > most
 
 
 def _is_code(column: pd.Series) -> bool:
@@ -233,25 +220,11 @@ def _is_code(column: pd.Series) -> bool:
     return bool(words & THING_IDS) or (column.nunique() <= _MOST_CODES and bool(words & CODES))
 
 
-def _most_alike(column: pd.Series) -> int:
-    return int(column.value_counts().iloc[0])
-
-
-def _enough(column: pd.Series) -> int:
-    """How many rows must share a value for a run to learn from it."""
-    return enough_rows(round(_TRAINED * len(column)))
-
-
 def _twins_of(names: Collection[str], free: Mapping[str, pd.Series]) -> list[str]:
     """Other columns whose names differ only by a direction, such as from_zone_id and to_zone_id."""
     stems = {stem for name in names if (stem := _stem(name))}
-    return [
-        name
-        for name, column in free.items()
-        if name not in names
-        and _stem(name) in stems
-        and (is_whole(column) or pd.api.types.is_string_dtype(column))
-    ]
+    twins = [name for name in free if name not in names and _stem(name) in stems]
+    return [name for name in twins if is_whole(free[name]) or pd.api.types.is_string_dtype(free[name])]
 
 
 def _stem(name: str) -> tuple[str, ...]:

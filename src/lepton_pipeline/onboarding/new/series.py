@@ -62,14 +62,10 @@ def find_series(table: pd.DataFrame, time: str, things: Sequence[str]) -> Series
         step = _step(table, time, by)
         if step is not None:
             ordered = table.sort_values([time] if by is None else [by, time])
-            numbers = [
-                str(name) for name in table.select_dtypes(["number", "bool"]) if name not in (time, by)
-            ]
-            alike = {
-                name: _correlation(ordered[name].astype(float), None if by is None else ordered[by])
-                for name in numbers
-            }
-            return Series(by, _in_words(step), alike)
+            groups = None if by is None else ordered[by]
+            numbers = [name for name in table.select_dtypes(["number", "bool"]) if name not in (time, by)]
+            alike = {str(name): _correlation(ordered[name].astype(float), groups) for name in numbers}
+            return Series(by, as_declared(step) if isinstance(step, pd.Timedelta) else f"{step:g}", alike)
     return None
 
 
@@ -105,7 +101,7 @@ def _why_no_target(table: pd.DataFrame, series: Series, target: str, labels: pd.
     if not pd.api.types.is_numeric_dtype(table[target]):
         return "the target is text; written as 0 and 1, its own past could be a feature (features.windows)"
     ahead = (
-        "the target may look several rows ahead, and then is not known when the next row comes: for its own past as a "
+        "the target may look several rows ahead, and is then unknown when the next row comes; to use its past as a "
         "feature, declare label_delay and a lag in features.windows"
     )
     if HORIZONS & set(name_words(target)) or any(word[:-1].isdigit() for word in name_words(target)):
@@ -114,7 +110,7 @@ def _why_no_target(table: pd.DataFrame, series: Series, target: str, labels: pd.
     changed = (labels != labels.shift()) | (groups != groups.shift())
     runs = labels.groupby(changed.cumsum()).agg(["first", "size"])
     positive = runs.loc[runs["first"] == 1, "size"]
-    # What is true of any of the next rows comes in runs, of which hardly one is short.
+    # A label on any of the next rows comes in runs, hardly one of them short.
     return ahead if len(positive) >= _FEWEST_RUNS and (positive > 1).mean() >= _LONG_RUNS else ""
 
 
@@ -140,7 +136,3 @@ def _correlation(column: pd.Series, things: pd.Series | None) -> float:
     if there.sum() < _FEWEST_ROWS or ranks[there].std() == 0 or before[there].std() == 0:
         return 0.0
     return float(np.corrcoef(ranks[there], before[there])[0, 1])
-
-
-def _in_words(step: Any) -> str:
-    return as_declared(step) if isinstance(step, pd.Timedelta) else f"{step:g}"

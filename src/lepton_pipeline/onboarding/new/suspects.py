@@ -16,23 +16,21 @@ from lepton_pipeline.features.noise import joint_auc as boosted_auc
 from lepton_pipeline.features.strength import Alone, rarer_rows
 from lepton_pipeline.onboarding.names import AFTERWARDS, ATTRIBUTES, EARLIER, name_words
 
-# Together, few honest features exceed it; alone, a feature beyond the second follows from the target.
+# Few honest tables exceed the first; a single feature beyond the second follows from the target.
 IMPLAUSIBLE, SETTLED = 0.95, 0.99
-# Between neighbours in the list of AUCs, a step so large parts a few columns from all others.
+# A step between sorted AUCs that separates a few columns from all others.
 _GAP, _GAP_ABOVE, _MOST_ABOVE, _FEWEST_BELOW = 0.08, 0.7, 6, 5
-# With fewer rows of the rarer class no joint model tells anything.
+# Fewest rows of the rarer class for a joint model.
 _FEWEST = 40
-# A feature that is ahead of all others by less is a question.
+# Below these leads over all others, a feature is a question.
 _AHEAD, _LIFT = 0.05, 0.08
-# Where more than these stand out with plain names, they are what the table is about, as in a study of one
-# disease.
+# If more features stand out, they are the subject of the table, as in a study of one disease.
 _COMPANY = 3
-# Many honest features reach what is below it; unless a name says that it comes afterwards, that is a
-# question, too.
+# Many honest features stay below; unless its name denotes a later event, such a feature is a question too.
 _STRONG = 0.78
-# Below it, a feature says next to nothing alone.
-_TELLING = 0.55
-# What is less likely among rows drawn at random is no accident, also where hundreds of columns are tried.
+# A feature below it is useless alone.
+_INFORMATIVE = 0.55
+# Significance level, allowing for hundreds of columns.
 _BY_CHANCE = 1e-6
 
 Codes = npt.NDArray[np.intp]
@@ -81,11 +79,8 @@ def judge_features(
     useful = training.drop(columns=repeating(training))
     apart = _above_a_gap({name: each for name, each in alone.items() if name in useful and name not in known})
     bright = [name for name, each in alone.items() if each.auc >= BRIGHT and each.interval[0] >= SURELY]
-    later = [
-        name
-        for name, each in alone.items()
-        if each.auc >= _TELLING and is_afterwards(name) and name not in plain
-    ]
+    informative = [name for name, each in alone.items() if each.auc >= _INFORMATIVE]
+    later = [name for name in informative if is_afterwards(name) and name not in plain]
     suspects = [name for name in useful if name not in known and name in {*bright, *apart, *later}]
     free = useful.drop(columns=[name for name in known if name in useful])
     together = joint_auc(free, labels) if free.shape[1] else None
@@ -93,10 +88,10 @@ def judge_features(
         return Judgement(together=together)
     suspects, rest = _outshining(useful, labels, alone, suspects, {*apart, *later}, joint_auc)
     leaks, asked = {}, {}
-    noise = rest[0] < _TELLING
+    noise = rest[0] < _INFORMATIVE
     crowd = sum(name not in plain and not is_afterwards(name) for name in suspects) > _COMPANY
     for name in suspects:
-        each = alone[name]
+        each, afterwards = alone[name], is_afterwards(name)
         beside = joint_auc(useful.drop(columns=[other for other in suspects if other != name]), labels)
         enough = useful.shape[1] - len(suspects) >= OTHERS
         evidence = _evidence(each, rest, beside, together, suspects, useful.shape[1])
@@ -106,20 +101,14 @@ def judge_features(
         if each.auc >= SETTLED:
             leaks[name] = f"it nearly settles the target: {evidence}"
         elif (
-            name in plain
-            or not enough
-            or (not is_afterwards(name) and (crowd or (noise and each.auc < IMPLAUSIBLE)))
+            name in plain or not enough or (not afterwards and (crowd or (noise and each.auc < IMPLAUSIBLE)))
         ):
-            # Whoever has noise beside it, or is one of many, outshines the others however honest it is.
+            # Beside noise, or among many strong features, honest features stand out as well.
             asked[name] = evidence
-        elif (
-            _ahead(each, rest)
-            and each.auc - rest[0] >= _AHEAD
-            and (each.auc >= _STRONG or is_afterwards(name))
-        ):
+        elif _ahead(each, rest) and each.auc - rest[0] >= _AHEAD and (each.auc >= _STRONG or afterwards):
             leaks[name] = f"it outshines all others: {evidence}"
         elif lifts:
-            leaks[name] = f"by its name it comes afterwards, and it adds too much: {evidence}"
+            leaks[name] = f"its name denotes a later event, and it adds too much: {evidence}"
         else:
             asked[name] = evidence
     kept = free.drop(columns=list(leaks))
@@ -138,7 +127,7 @@ def one_sided(table: pd.DataFrame, labels: Codes) -> dict[str, str]:
                 outcome = ("negative", "positive")[classes[0]]
                 asked[name] = (
                     f"{word} in {mask.sum():,} training rows, all of them {outcome}; list it in dataset.exclude if it "
-                    "is written down only after the outcome"
+                    "is recorded only after the outcome"
                 )
     return asked
 
@@ -170,9 +159,8 @@ def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collect
         if (each.auc > IMPLAUSIBLE and name not in plain) or each.auc >= SETTLED:
             leaks[name] = f"implausibly strong: {said}"
         elif each.auc > IMPLAUSIBLE or name in apart:
-            best = max(
-                (other.auc for key, other in free.items() if key not in apart and key != name), default=0.5
-            )
+            others = [other.auc for key, other in free.items() if key not in apart and key != name]
+            best = max(others, default=0.5)
             asked[name] = f"{said}, the best of the others {best:.2f}; too few rows for a model of all others"
     return Judgement(leaks, asked)
 
@@ -182,9 +170,8 @@ def _above_a_gap(alone: Mapping[str, Alone], errors: float = 2.0) -> list[str]:
     names = sorted(alone, key=lambda name: -alone[name].auc)
     for count in range(min(_MOST_ABOVE, len(names) - _FEWEST_BELOW), 0, -1):
         above, below = alone[names[count - 1]], alone[names[count]]
-        if above.auc >= _GAP_ABOVE and above.auc - below.auc >= max(
-            _GAP, errors * np.hypot(above.error, below.error)
-        ):
+        gap = max(_GAP, errors * np.hypot(above.error, below.error))
+        if above.auc >= _GAP_ABOVE and above.auc - below.auc >= gap:
             return names[:count]
     return []
 

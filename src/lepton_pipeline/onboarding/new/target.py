@@ -40,12 +40,10 @@ class Target:
 
     def declared(self) -> dict[str, Any]:
         """The keys of `dataset` that declare it."""
-        rule = (
-            {"positive": self.positive}
-            if self.positive_when is None
-            else {"positive_when": self.positive_when}
+        when = self.positive_when
+        return {"target": self.column} | (
+            {"positive": self.positive} if when is None else {"positive_when": when}
         )
-        return {"target": self.column, **rule}
 
 
 def choose_target(
@@ -126,15 +124,15 @@ def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> 
             )
         if both:
             break
-    if two and (len(two) == 1 or two[-1] == names[-1]):
-        return two[-1], "the only column with two values" if len(
-            two
-        ) == 1 else "two values, and the last column"
+    if len(two) == 1:
+        return two[0], "the only column with two values"
+    if two and two[-1] == names[-1]:
+        return two[-1], "two values, and the last column"
     shown = ", ".join(map(repr, two)) if two else "none"
     raise ConfigurationError(
-        f"the target cannot be told from the data: columns with two values are {shown}. Give --target COLUMN; for one "
-        "with more values also --positive VALUE (against all others), --positive \"in ['a', 'b']\" (several of them) "
-        "or --positive '>= 15' (a comparison)."
+        f"the target cannot be inferred; columns with two values: {shown}. Give --target COLUMN; for one with more "
+        "values also --positive VALUE (against all others), --positive \"in ['a', 'b']\" (several of them) or "
+        "--positive '>= 15' (a comparison)."
     )
 
 
@@ -142,16 +140,13 @@ def _many_values(column: pd.Series, start: str) -> str:
     values = column.dropna()
     shown = ", ".join(map(repr, values.value_counts().index[:_SHOWN].tolist()))
     numbers = pd.api.types.is_numeric_dtype(values)
-    example = f"--positive '>= {values.median():g}'" if numbers else f'--positive "{_two_values(values)}"'
+    rarest = values.value_counts().index[-2:].tolist()
+    example = f"--positive '>= {values.median():g}'" if numbers else f'--positive "in {rarest!r}"'
     return (
         f"{start} holds {values.nunique():,} values ({shown}{' ..' if values.nunique() > _SHOWN else ''}). "
         f"Say which are the positive class: --target {column.name!r} --positive VALUE (one against all others), or "
         f"{example} ({'a comparison' if numbers else 'several values'}); it is written as dataset.positive_when."
     )
-
-
-def _two_values(values: pd.Series) -> str:
-    return f"in {values.value_counts().index[-2:].tolist()!r}"
 
 
 def _listed_values(column: pd.Series, given: str) -> tuple[bool, list[str]] | None:
@@ -189,28 +184,22 @@ def _several(column: pd.Series, others: bool, items: list[str], why: str) -> Tar
 def _one_of_many(column: pd.Series, positive: str | None, why: str) -> Target:
     if positive is None:
         raise ConfigurationError(_many_values(column, f"target {column.name!r}"))
-    value = _matching(column, positive)
-    return Target(
-        str(column.name),
-        None,
-        f"{in_expression(str(column.name))} == {value!r}",
-        why,
-        "against all others, as asked for",
-    )
+    name, value = str(column.name), _matching(column, positive)
+    rule = f"{in_expression(name)} == {value!r}"
+    return Target(name, None, rule, why, "against all others, as asked for")
 
 
 def _compared(column: pd.Series, operator: str, text: str, why: str) -> Target:
-    number = pd.api.types.is_numeric_dtype(column)
     value: Any = text.strip("'\"")
-    if number:
+    if pd.api.types.is_numeric_dtype(column):
         try:
             value = int(value) if re.fullmatch(r"[+-]?\d+", value) else float(value)
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
             raise ConfigurationError(
-                f"--positive: {text!r} is no number, and target {column.name!r} holds numbers; "
-                f"compare it with one, such as '{operator} {column.median():g}'."
+                f"--positive: {text!r} is no number, but target {column.name!r} holds numbers; write a number, such "
+                f"as '{operator} {column.median():g}'."
             )
     expression = f"{in_expression(str(column.name))} {operator} {value!r}"
     return Target(str(column.name), None, expression, why, "as asked for")
