@@ -125,7 +125,7 @@ def test_na_among_codes_is_asked_about_where_it_also_means_no_value() -> None:
     assert "NA" in found.ingestion.missing
     assert "take it out of ingestion.missing" in found.doubts["country"]
     other = profile("lang,n\ndeu,1\nnan,2\nfra,3\neng,4\n")
-    assert "nan stands among" in other.doubts["lang"]
+    assert "nan occurs among" in other.doubts["lang"]
     assert profile("grade,n\nA,1\nNA,2\nB,3\nC,4\n").doubts == {}
 
 

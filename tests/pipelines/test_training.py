@@ -268,7 +268,7 @@ def test_quarantined_rows_are_kept_with_their_values_and_left_out_of_training(pr
         (["--params", "finanse.training.epochs=3"], 2, "finanse: no such vertical; did you mean 'finance'?"),
         (["--pipelines", "finance", "--from-nodes", "finance.nope"], 2, "finance.nope"),
         (["--pipelines", "finance", "--env", "prod"], 2, "MLFLOW_TRACKING_URI"),
-        (["--runner", "ParallelRunner"], 2, "hides its nodes from hooks"),
+        (["--runner", "ParallelRunner"], 2, "bypasses hooks"),
     ],
 )
 def test_bad_configuration_ends_before_any_data_is_loaded(trained, arguments, code, message):

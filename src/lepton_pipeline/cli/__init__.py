@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-# Where each command is, and its line in the help: the first of its docstring, but for Kedro's own that are
-# too long.
+# Module and help line of each command: the first line of its docstring, shortened for Kedro's own.
 COMMANDS = {
     "adopt": ("adopt:adopt", "Let a copied project use its own runs and models."),
-    "alerts": ("alerts:alerts", "Try the channels of alerts."),
+    "alerts": ("alerts:alerts", "Test alert channels."),
     "backfill": ("backfill:backfill", "Replay the retraining policy of VERTICAL on past dates."),
     "champion": ("champion:champion", "Show, replace, compare and verify champions."),
     "compare": ("runs:compare", "Compare the latest runs of VERTICAL, the best first."),

@@ -16,8 +16,8 @@ from lepton_pipeline.system.readable import say
 def adopt(if_moved: bool, env: str | None) -> None:
     """Let a copied project use its own runs and models.
 
-    They keep the addresses of the original's artefacts, which is not touched, until this is done. A project
-    that was moved needs this only before MLflow is used without kedro.
+    Until then they refer to the original's artefacts, which stay unchanged. A moved project needs this only
+    before MLflow is used without kedro.
     """
     from lepton_pipeline.system.locks import FileLock
     from lepton_pipeline.tracking.home import local_store

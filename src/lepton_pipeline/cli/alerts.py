@@ -13,7 +13,7 @@ from lepton_pipeline.system.readable import say
 
 @click.group()
 def alerts() -> None:
-    """Try the channels of alerts."""
+    """Test alert channels."""
 
 
 @alerts.command()
@@ -21,9 +21,9 @@ def alerts() -> None:
 @env_option
 @explained
 def test(vertical: str, env: str | None) -> None:
-    """Send a trial by every channel of VERTICAL.
+    """Send a test alert to every channel of VERTICAL.
 
-    Exit codes: 0 it got through by all, 1 not by all, 2 bad configuration or usage.
+    Exit codes: 0 all delivered, 1 a channel failed, 2 bad configuration or usage.
     """
     from lepton_pipeline.operations.alerts.tell import is_anybody, trial
     from lepton_pipeline.operations.schedule.read import read_own

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.tracking.runs import RunLog
 
-# Beside the models of a vertical, and beside its reports.
+# Below the models and the reports of a vertical.
 _SHELF, _REPORT = "data/06_models/{}/backfill", "data/08_reporting/{}/backfill"
 _PAGES = {
     "picture": "backfill/backfill.svg",
@@ -53,10 +53,9 @@ def backfill(
 ) -> None:
     """Replay the retraining policy of VERTICAL on past dates.
 
-    At each date the retraining job decides, trains and asks the gate, with the rows and labels of then, and
-    its models are evaluated on what came later. It uses a store of its own: registered models, their champion
-    and the results of the vertical stay as they are. The same command goes on where an earlier one was
-    stopped.
+    At each date the retraining job decides, trains and asks the gate, with the rows and labels known then;
+    its models are evaluated on later rows. It uses its own store: registered models, champions and results of
+    the vertical stay unchanged. The same command resumes a stopped one.
 
     Exit codes: 0 done, also where another backfill is at work, 2 bad configuration or usage, 3 data that
     cannot be used, 130 and 143 interrupted, 1 anything else.
@@ -96,23 +95,16 @@ def _backfill(
         steps = BackfillSteps(project, env, vertical, params, shelf)
         if steps.declared.dataset.time is None:
             raise ConfigurationError(
-                f"{vertical}.dataset.time: a backfill needs it, to know which rows there were at a date; declare the "
-                "column of dates, or of numbers in their order."
+                f"{vertical}.dataset.time: a backfill needs it, to select the rows known at a date; declare the column "
+                "of dates, or of numbers in their order."
             )
         log = RunLog(read_tracking(steps.mlflow), project)
         tags = {KIND: BACKFILL, "from": since, "to": until, "every": every, "present": utc_text(now)}
         run_id = log.open(name, f"{since} to {until} by {every}", tags, _PAGES)
         log.parameters(run_id, steps.declared.model_dump(mode="json"))
         with _closing(log, run_id):
-            _work(
-                Request(vertical, steps.declared, None, now, force=False),
-                project,
-                grid,
-                steps,
-                shelf,
-                log,
-                run_id,
-            )
+            asked = Request(vertical, steps.declared, None, now, force=False)
+            _work(asked, project, grid, steps, shelf, log, run_id)
         say(f"recorded: {log.where(run_id)}")
     return 0
 
@@ -130,11 +122,11 @@ def _work(
     from lepton_pipeline.tracking.runs import RunLog, Tracking
 
     table = steps.whole_table()
-    # Before anything is trained: dates that do not compare with the column.
+    # Refuse dates that do not compare with the column before anything is trained.
     assign_periods(table, steps.declared.dataset, grid)
     key = steps.key(table) | {"from": str(grid.dates[0]), "every": grid.every}
     if changed := shelf.begin(key):
-        say(f"{asked.vertical}: other than before: {', '.join(changed)}; begins anew")
+        say(f"{asked.vertical}: changed since the last backfill: {', '.join(changed)}; starts over")
     log.tag(run_id, {f"{name}.sha256": value for name, value in key.items() if name not in ("from", "every")})
     declared, notes = without_clock(steps.declared, grid)
     scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)

@@ -30,13 +30,11 @@ def champion() -> None:
 def list_champions(vertical: str | None, env: str | None) -> None:
     """List the champions of VERTICAL, or of all, and why they changed."""
     from lepton_pipeline.project.declaration import find_verticals
-    from lepton_pipeline.registry.champion import history, require_model
+    from lepton_pipeline.registry.champion import history
     from lepton_pipeline.terminal.champions import print_history
 
-    client = _client(env, "look")
+    client = _client_with(vertical, env, "look") if vertical else _client(env, "look")
     names = [vertical] if vertical else find_verticals(base_folder())
-    if vertical:
-        require_model(client, vertical)
     for name in names:
         print_history(name, [] if client is None else history(client, name))
 
@@ -51,10 +49,9 @@ def list_champions(vertical: str | None, env: str | None) -> None:
 @explained
 def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> None:
     """Make an earlier champion of VERTICAL the champion again."""
-    from lepton_pipeline.registry.champion import require_model, roll_back
+    from lepton_pipeline.registry.champion import roll_back
 
-    client = _client(env)
-    require_model(client, vertical)
+    client = _client_with(vertical, env)
     move = roll_back(client, vertical, reason, to)
     say(f"{vertical}: version {move.version} is champion again, in place of version {move.from_version}")
     _show_pages(client, vertical, move.version)
@@ -63,19 +60,17 @@ def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> Non
 @champion.command()
 @click.argument("vertical")
 @click.argument("version", type=int)
-@click.option("--force", is_flag=True, help="Yes, whatever the gate has said.")
+@click.option("--force", is_flag=True, help="Confirm that this bypasses the gate.")
 @_reason
 @env_option
 @explained
 def promote(vertical: str, version: int, force: bool, reason: str, env: str | None) -> None:
-    """Make VERSION the champion of VERTICAL past the gate."""
+    """Make VERSION the champion of VERTICAL, bypassing the gate."""
     from lepton_pipeline.registry.champion import promote as promote_version
-    from lepton_pipeline.registry.champion import require_model
 
     if not force:
-        raise ConfigurationError("--force: not given; this goes past the gate, so say that you mean it.")
-    client = _client(env)
-    require_model(client, vertical)
+        raise ConfigurationError("--force: not given; it is required, since this bypasses the gate.")
+    client = _client_with(vertical, env)
     move = promote_version(client, vertical, version, reason)
     replaced = "" if move.from_version is None else f", in place of version {move.from_version}"
     say(f"{vertical}: version {move.version} is champion{replaced}")
@@ -94,12 +89,10 @@ def diff(vertical: str, a: str, b: str, env: str | None) -> None:
     A and B are each a number or an alias. Both are scored on the test rows on disk that neither has learnt
     from.
     """
-    from lepton_pipeline.registry.champion import require_model
     from lepton_pipeline.registry.diff import compare_versions
     from lepton_pipeline.terminal.champions import print_diff
 
-    client = _client(env)
-    require_model(client, vertical)
+    client = _client_with(vertical, env)
     print_diff(compare_versions(client, vertical, a, b, _held_rows(vertical, env)))
 
 
@@ -112,12 +105,9 @@ def verify(vertical: str | None, env: str | None) -> None:
 
     Of VERTICAL, or of all. None of the files is run.
     """
-    from lepton_pipeline.registry.champion import require_model
     from lepton_pipeline.registry.versions import all_versions, verify_version
 
-    client = _client(env, "look")
-    if vertical:
-        require_model(client, vertical)
+    client = _client_with(vertical, env, "look") if vertical else _client(env, "look")
     if client is None:
         say("no model was registered yet")
         return
@@ -130,9 +120,8 @@ def verify(vertical: str | None, env: str | None) -> None:
             if whole is False:
                 altered.append(f"version {version} of {name}")
     if altered:
-        raise DataError(
-            f"not as registered: {', '.join(altered)}; restore the files from a copy, or train again."
-        )
+        shown = ", ".join(altered)
+        raise DataError(f"not as registered: {shown}; restore the files from a copy, or train again.")
 
 
 def _show_pages(client: Any, vertical: str, version: int) -> None:
@@ -157,6 +146,15 @@ def _client(env: str | None, access: Access = "load") -> Any:
     from lepton_pipeline.tracking.runs import existing_store
 
     return existing_store(tracking(env), project_folder(), access)
+
+
+def _client_with(vertical: str, env: str | None, access: Access = "load") -> Any:
+    """A client of a store with models of a vertical."""
+    from lepton_pipeline.registry.champion import require_model
+
+    client = _client(env, access)
+    require_model(client, vertical)
+    return client
 
 
 def _held_rows(vertical: str, env: str | None) -> HeldRows | None:

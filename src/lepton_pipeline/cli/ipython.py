@@ -19,8 +19,7 @@ from lepton_pipeline.errors import ConfigurationError
 def ipython(arguments: tuple[str, ...], env: str | None) -> None:
     """Open IPython with the project's catalog and session.
 
-    As `catalog`, `context`, `pipelines` and `session`; %reload_kedro loads them anew. ARGUMENTS are those of
-    IPython.
+    As `catalog`, `context`, `pipelines` and `session`; %reload_kedro reloads them. ARGUMENTS are IPython's.
     """
     if find_spec("IPython") is None:
         raise ConfigurationError('IPython is not installed; install it with: pip install ".[ipython]"')

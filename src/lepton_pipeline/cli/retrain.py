@@ -56,7 +56,7 @@ def retrain(
     try:
         require_vertical(vertical)
         date, now = _moment(as_of)
-        # From here on, errors may need an alert: they are no typing errors.
+        # From here on, errors are not of the command line, so they may need an alert.
         asked = as_of is None and not dry_run
         request, steps, mlflow = _prepare(vertical, date, now, force, env)
         work = _show if dry_run else partial(_work, debug=debug, fail_on_refusal=fail_on_refusal)
@@ -75,7 +75,7 @@ def retrain(
 @click.command(name="retrain-log")
 @click.argument("vertical")
 @click.option(
-    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="So many of the latest jobs."
+    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="Number of latest jobs."
 )
 @env_option
 @explained
@@ -129,9 +129,7 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
             say(f"{request.vertical}: another job is at work ({holder}); nothing done")
             return 0
         log = RunLog(read_tracking(mlflow), project)
-        outcome = run_job(
-            log, request, steps, lambda facts, decided: print_decision(request.vertical, facts, decided)
-        )
+        outcome = run_job(log, request, steps, partial(print_decision, request.vertical))
         code = _conclude(request.vertical, outcome, log, debug, fail_on_refusal)
         tell_of_job(project, request, outcome, log)
         return code
@@ -145,9 +143,8 @@ def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_re
     say(f"recorded: {log.where(outcome.run_id)}")
     trained = outcome.trained
     if trained is not None and trained.promoted is False and fail_on_refusal:
-        return report_error(
-            GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}"), debug
-        )
+        refused = GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}")
+        return report_error(refused, debug)
     return outcome.exit_code
 
 
@@ -164,9 +161,8 @@ def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:
     except ValueError:
         at = as_moment(as_of)
     if at is None:
-        raise ConfigurationError(
-            f"--as-of: {as_of!r} is no date; write 2026-01-31, 2026-01-31T12:00, or a number."
-        )
+        forms = "2026-01-31, 2026-01-31T12:00, or a number"
+        raise ConfigurationError(f"--as-of: {as_of!r} is no date; write {forms}.")
     if at > now:
         raise ConfigurationError(f"--as-of: {as_of} is in the future; give a past date.")
     return as_of, at

@@ -27,8 +27,8 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
     """Run pipelines: training, scoring or monitoring.
 
     Those of --pipelines, or the training of all verticals, one after the other: `finance` trains the vertical
-    finance, `finance_scoring` scores new rows with its champion, `finance_monitoring` monitors it. A pipeline
-    that fails does not keep the others from running. Exit codes: 0 done, 2 bad configuration or usage, 3 data
+    finance, `finance_scoring` scores new rows with its champion, `finance_monitoring` monitors it. After a
+    failure the others still run. Exit codes: 0 done, 2 bad configuration or usage, 3 data
     that break the contract, 4 gate refused (with --fail-on-refusal), 130 interrupted, 1 anything else, also
     where another process, such as kedro retrain, is at work on the same pipeline.
     """
@@ -97,8 +97,8 @@ def _selected(options: dict[str, Any]) -> list[str]:
         )
     if str(options["runner"]).endswith("ParallelRunner"):
         raise ConfigurationError(
-            "--runner: ParallelRunner hides its nodes from hooks, so nothing would be recorded in MLflow; "
-            "leave the option out, and run several verticals in a process each."
+            "--runner: ParallelRunner bypasses hooks, so nothing would be recorded in MLflow; omit the option, "
+            "and run verticals in separate processes."
         )
     if asked and "__default__" not in asked:
         return asked

@@ -15,7 +15,7 @@ from lepton_pipeline.system.readable import say
 @click.command()
 @click.argument("vertical")
 @click.option(
-    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="So many of the latest runs."
+    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="Number of latest runs."
 )
 @click.option(
     "--html",
@@ -55,9 +55,9 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None) -> Non
 def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None) -> None:
     """Repeat a run and compare its metrics and weights.
 
-    RUN_ID may be the beginning of an id. It runs in a scratch folder with a store of its own; data and
-    registry of the project stay as they are. Exit codes: 0 everything is equal, 5 it is not, or could not be,
-    2 bad usage, 1 anything else.
+    RUN_ID may be the beginning of an id. It runs in a scratch folder with its own store; data and registry of
+    the project stay unchanged. Exit codes: 0 everything is equal, 5 not equal or not comparable, 2 bad usage,
+    1 anything else.
     """
     from lepton_pipeline.runs.reproduce import reproduce_run
     from lepton_pipeline.terminal.runs import print_checks, print_outcome

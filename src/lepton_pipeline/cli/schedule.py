@@ -97,15 +97,7 @@ def export(
 
 def _become(action: str, arguments: list[str], env: str | None) -> None:
     """Replace this process, which holds Kedro and pandas, by one that may wait for weeks."""
-    tail = ["--env", env] if env else []
-    command = [
-        "-m",
-        "lepton_pipeline.operations.schedule",
-        action,
-        "--project",
-        str(project_folder()),
-        *arguments,
-        *tail,
-    ]
+    module = [sys.executable, "-m", "lepton_pipeline.operations.schedule", action]
+    where = ["--project", str(project_folder()), *arguments, *(["--env", env] if env else [])]
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, *command])  # noqa: S606  # this interpreter
+    os.execv(sys.executable, [*module, *where])  # noqa: S606  # this interpreter

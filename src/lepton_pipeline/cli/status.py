@@ -21,8 +21,8 @@ from lepton_pipeline.system.readable import say
 def status(html: Path | None, env: str | None) -> None:
     """Show the state of every vertical.
 
-    Champion, data, last decision, drift, next run, failures; those first that need attention. Nothing is run.
-    Exit code 2 if runs and models cannot be read; what is known without them is shown.
+    Champion, data, last decision, drift, next run, failures; verticals that need attention first. Nothing is
+    run. Exit code 2 if runs and models cannot be read; the rest is still shown.
     """
     from lepton_pipeline.operations.schedule.read import read_policies
     from lepton_pipeline.operations.status.collect import collect

@@ -91,7 +91,7 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
             print_check(check_vertical(each, env), brief=name is None)
         except Exception as error:
             if name is None:
-                say(f"\n{each}: may not be trained", to_stderr=True)
+                say(f"\n{each}: not ready to train", to_stderr=True)
             codes.append(report_error(error, debug))
     sys.exit(next(iter(codes), 0))
 

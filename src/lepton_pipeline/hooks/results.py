@@ -27,17 +27,8 @@ _REASON_CHARACTERS = 300
 # The last of each is what its job is for.
 _SUMMARISED = {
     TRAINING: (
-        "ingestion_record",
-        "contract_result",
-        "split",
-        "columns",
-        "feature_report",
-        "metrics",
-        "copies",
-        "costs",
-        "slices",
-        "registration",
-        "decision",
+        *("ingestion_record", "contract_result", "split", "columns", "feature_report", "metrics"),
+        *("copies", "costs", "slices", "registration", "decision"),
     ),
     SCORING: ("scoring_contract", "scoring_record"),
     MONITORING: ("monitoring.ingestion_record", "monitoring.contract_result", "monitoring_result"),
@@ -54,13 +45,8 @@ PAGES: dict[str, Mapping[str, str]] = {
 def kind_of(job: Job, own: Pipeline, exist: Callable[[Pipeline], bool]) -> str:
     """The tag `kind` of a run: its job's purpose, or "partial".
 
-    A run is whole where it makes everything downstream and its job's result, or fills the last gap after a
-    failure.
-
-    Args:
-        job: whose run it is.
-        own: the nodes that it was asked for.
-        exist: whether all outputs of nodes exist at the start.
+    A run of the nodes `own` is whole where it makes everything downstream and its job's result, or fills the
+    last gap after a failure; `exist` says whether all outputs of nodes exist at the start.
     """
     whole, names = pipelines[job.name], {node.name for node in own.nodes}
     if not {node.name for node in whole.from_nodes(*names).nodes} <= names:

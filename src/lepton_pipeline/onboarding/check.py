@@ -29,14 +29,8 @@ from lepton_pipeline.terminal.console import Table, Text, console, facts_grid, f
 _LAST_STAGE, _AND_THEN = "encode_rows", "describe_columns"
 _RUN_ID = "run_id"  # made by the hook that opens the MLflow run
 _RESULTS = (
-    "ingestion_record",
-    "contract_result",
-    ".reading",
-    "split",
-    "copies_found",
-    "feature_report",
-    "encoder",
-    "columns",
+    *("ingestion_record", "contract_result", ".reading", "split"),
+    *("copies_found", "feature_report", "encoder", "columns"),
 )
 _NOTABLE_SECONDS = 0.1
 
@@ -102,7 +96,7 @@ def print_check(checked: Checked, *, brief: bool = False) -> None:
     """Print the result of a check; `brief` in a few lines, as one of many verticals."""
     out = console()
     out.print()
-    out.print(Text(f"{checked.vertical}: may be trained", style="bold"))
+    out.print(Text(f"{checked.vertical}: ready to train", style="bold"))
     if not brief:
         out.print(_parts_table(checked))
     shown, columns = show_columns(checked.columns)

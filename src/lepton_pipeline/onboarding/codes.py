@@ -66,10 +66,10 @@ def missing_among_codes(
                 f"a code among {beside} in {name}, not a missing value" for name, beside in shown.items()
             )
             continue
+        other = " in this column; in other columns it is a missing value, so give it another text here"
         for name, counts in columns.items():
-            other = " in this column; it means that in other columns, too, so give it another text here"
             doubts[name] = (
-                f"{text} stands among {shown[name]} in {counts[text]:,} rows and is read as no value: if it is a code, "
+                f"{text} occurs among {shown[name]} in {counts[text]:,} rows and is read as missing: if it is a code, "
                 f"take it out of ingestion.missing{other if text in elsewhere else ''}"
             )
     return codes, reasons, doubts

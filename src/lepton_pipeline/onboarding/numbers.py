@@ -73,14 +73,14 @@ def number_style(texts: Mapping[str, pd.Series], separator: str = ",") -> Number
     fitting = {name: each for name, each in cores.items() if _fit(each.numbers, decimal, mark)}
     if decimal == ",":
         example = _shown(fitting, r".*\d,\d+.*")
-        reasons["decimal"] = f"numbers such as {example}" if example else "the point stands between thousands"
+        reasons["decimal"] = f"numbers such as {example}" if example else "the point separates thousands"
     if mark is not None:
         grouped_by_mark = rf"[^\d]*\d{{1,3}}({re.escape(mark)}\d{{3}})+.*"
         reasons["thousands"] = f"numbers such as {_shown(fitting, grouped_by_mark)}"
     units = list(dict.fromkeys(unit for each in fitting.values() for unit in each.units))
     if units:
         signed = {name: each for name, each in fitting.items() if each.units}
-        reasons["units"] = f"stand beside the numbers of {', '.join(signed)}, such as {_first(signed)}"
+        reasons["units"] = f"units of the numbers in {', '.join(signed)}, such as {_first(signed)}"
     accounting = {name: each for name, each in fitting.items() if each.accounting}
     if accounting:
         negative = {

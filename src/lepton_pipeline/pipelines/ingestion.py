@@ -70,6 +70,6 @@ def _referenced(vertical: str) -> dict[str, tuple[str, ...]]:
             )
             for name, own in tables.items()
         }
-    # Every command builds every pipeline; whoever runs this one is told by the loader what is wrong.
+    # Every command builds all pipelines; the config loader reports errors of those that run.
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):
         return {}
