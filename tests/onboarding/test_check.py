@@ -15,7 +15,7 @@ from kedro.pipeline import Node, Pipeline
 from lepton_pipeline.data.reading import ReadFile, Reading
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
 from lepton_pipeline.features.report import Finding
-from lepton_pipeline.onboarding.check import Checked, print_check, said_findings, stages_before_training
+from lepton_pipeline.onboarding.check import Checked, finding_sentences, print_check, stages_before_training
 
 
 def make_column(name: str, why_not: str = "") -> Column:
@@ -178,7 +178,7 @@ def test_what_adds_nothing_is_said_once_and_leaks_one_by_one():
         replace(leak, feature="d"),
         replace(suspect, feature="e"),
     ]
-    assert said_findings(found, {"c": "it adds nothing"}) == [
+    assert finding_sentences(found, {"c": "it adds nothing"}) == [
         "'d', an id: 9 of 9 rows. Name it.",
         "'e', outshines all others: 9 of 9 rows. Name it.",
         "'a', 'b': pure noise. Exclude it.",

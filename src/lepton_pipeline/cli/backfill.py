@@ -168,7 +168,6 @@ def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run
 
 @contextmanager
 def _closing(log: RunLog, run_id: str) -> Iterator[None]:
-    """End the run as FINISHED, FAILED or KILLED."""
     from lepton_pipeline.system.signals import ignore_sigterm
 
     try:

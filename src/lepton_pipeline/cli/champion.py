@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from kedro.framework.project import pipelines, settings
 
-from lepton_pipeline.cli.options import base_folder, env_option, explained, project_folder, tracking
+from lepton_pipeline.cli.options import base_folder, env_option, project_folder, reports_errors, tracking
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.system.readable import say
 
@@ -26,7 +26,7 @@ def champion() -> None:
 @champion.command(name="list")
 @click.argument("vertical", required=False)
 @env_option
-@explained
+@reports_errors
 def list_champions(vertical: str | None, env: str | None) -> None:
     """List the champions of VERTICAL, or of all, and why they changed."""
     from lepton_pipeline.project.declaration import find_verticals
@@ -46,7 +46,7 @@ def list_champions(vertical: str | None, env: str | None) -> None:
 )
 @_reason
 @env_option
-@explained
+@reports_errors
 def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> None:
     """Make an earlier champion of VERTICAL the champion again."""
     from lepton_pipeline.registry.champion import roll_back
@@ -63,7 +63,7 @@ def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> Non
 @click.option("--force", is_flag=True, help="Confirm that this bypasses the gate.")
 @_reason
 @env_option
-@explained
+@reports_errors
 def promote(vertical: str, version: int, force: bool, reason: str, env: str | None) -> None:
     """Make VERSION the champion of VERTICAL, bypassing the gate."""
     from lepton_pipeline.registry.champion import promote as promote_version
@@ -82,7 +82,7 @@ def promote(vertical: str, version: int, force: bool, reason: str, env: str | No
 @click.argument("a")
 @click.argument("b")
 @env_option
-@explained
+@reports_errors
 def diff(vertical: str, a: str, b: str, env: str | None) -> None:
     """Compare data, parameters and metrics of two versions.
 
@@ -99,7 +99,7 @@ def diff(vertical: str, a: str, b: str, env: str | None) -> None:
 @champion.command()
 @click.argument("vertical", required=False)
 @env_option
-@explained
+@reports_errors
 def verify(vertical: str | None, env: str | None) -> None:
     """Compare the files of every version with what was registered.
 
@@ -149,7 +149,6 @@ def _client(env: str | None, access: Access = "load") -> Any:
 
 
 def _client_with(vertical: str, env: str | None, access: Access = "load") -> Any:
-    """A client of a store with models of a vertical."""
     from lepton_pipeline.registry.champion import require_model
 
     client = _client(env, access)

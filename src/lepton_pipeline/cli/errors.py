@@ -47,7 +47,6 @@ def end_stopped(stop: BaseException, text: str) -> NoReturn:
 
 
 def _evidence(error: ContractError, job: Job) -> str:
-    """Where the rows are that broke a contract."""
     vertical = job.vertical
     if job.purpose == SCORING:
         return (

@@ -8,14 +8,14 @@ from importlib.util import find_spec
 
 import click
 
-from lepton_pipeline.cli.options import env_option, explained
+from lepton_pipeline.cli.options import env_option, reports_errors
 from lepton_pipeline.errors import ConfigurationError
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @env_option
-@explained
+@reports_errors
 def ipython(arguments: tuple[str, ...], env: str | None) -> None:
     """Open IPython with the project's catalog and session.
 

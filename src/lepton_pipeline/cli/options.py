@@ -24,18 +24,18 @@ debug_option = click.option("--debug", is_flag=True, help="Show the traceback of
 env_option = click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
 
 
-def explained(command: Callable[..., None]) -> Callable[..., None]:
+def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--debug`, and end with one message and the exit code of the error."""
 
     @wraps(command)
-    def explained_command(debug: bool, **options: Any) -> None:
+    def guarded(debug: bool, **options: Any) -> None:
         readable_output()
         try:
             command(**options)
         except Exception as error:
             sys.exit(report_error(error, debug))
 
-    return debug_option(explained_command)
+    return debug_option(guarded)
 
 
 def project_folder() -> Path:
@@ -74,9 +74,9 @@ def readable(option: click.Parameter) -> click.Parameter:
                 text = error.message
             raise click.BadParameter(shown(text), context, parameter) from error
 
-    explained = copy(option)
-    explained.callback = read_explained
-    return explained
+    reports_errors = copy(option)
+    reports_errors.callback = read_explained
+    return reports_errors
 
 
 def params_option(command: Callable[..., None]) -> Callable[..., None]:

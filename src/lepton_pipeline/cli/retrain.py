@@ -12,8 +12,8 @@ from lepton_pipeline.cli.errors import end, end_stopped, report_error
 from lepton_pipeline.cli.options import (
     debug_option,
     env_option,
-    explained,
     project_folder,
+    reports_errors,
     require_vertical,
     tracking,
 )
@@ -78,7 +78,7 @@ def retrain(
     "--last", type=click.IntRange(min=1), default=20, show_default=True, help="Number of latest jobs."
 )
 @env_option
-@explained
+@reports_errors
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
     """List the latest decisions on retraining VERTICAL."""
     from lepton_pipeline.operations.retraining.history import job_runs
@@ -103,7 +103,6 @@ def _prepare(
 
 
 def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
-    """Print what would be decided."""
     from lepton_pipeline.operations.retraining.job import look
     from lepton_pipeline.operations.retraining.policy import decide
     from lepton_pipeline.terminal.retraining import print_decision
@@ -130,12 +129,12 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
             return 0
         log = RunLog(read_tracking(mlflow), project)
         outcome = run_job(log, request, steps, partial(print_decision, request.vertical))
-        code = _conclude(request.vertical, outcome, log, debug, fail_on_refusal)
+        code = _report_outcome(request.vertical, outcome, log, debug, fail_on_refusal)
         tell_of_job(project, request, outcome, log)
         return code
 
 
-def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_refusal: bool) -> int:
+def _report_outcome(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_refusal: bool) -> int:
     """Print how a job ended and return its exit code."""
     if outcome.error is not None:
         # Reports on a broken contract are written only after the decision.

@@ -35,7 +35,7 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
     readable_output()
     _configure_logging()
     try:
-        names = _selected(options)
+        names = _selected_pipelines(options)
         _check_declarations(names, options)
     except Exception as error:
         sys.exit(report_error(error, debug))
@@ -85,8 +85,7 @@ def _require_promotion(vertical: str) -> None:
         raise GateRefusedError(f"{vertical}: the gate refused the model: {decision.reason}")
 
 
-def _selected(options: dict[str, Any]) -> list[str]:
-    """Names of the pipelines to run."""
+def _selected_pipelines(options: dict[str, Any]) -> list[str]:
     known = [name for name in pipelines if name != "__default__"]
     asked = [options["pipeline"]] if options["pipeline"] else list(dict.fromkeys(options["pipelines"]))
     unknown = [name for name in asked if name not in pipelines]
@@ -111,7 +110,6 @@ def _selected(options: dict[str, Any]) -> list[str]:
 
 
 def _names_in(pipeline: str) -> set[str]:
-    """Nodes and data sets of a pipeline."""
     datasets = {name for name in pipelines[pipeline].datasets() if not name.startswith("params:")}
     return datasets | {node.name for node in pipelines[pipeline].nodes}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lepton_pipeline.cli.options import env_option, explained, project_folder, tracking
+from lepton_pipeline.cli.options import env_option, project_folder, reports_errors, tracking
 from lepton_pipeline.system.files import write_text
 from lepton_pipeline.system.permissions import refused
 from lepton_pipeline.system.readable import say
@@ -23,7 +23,7 @@ from lepton_pipeline.system.readable import say
     help="Where the page is written; data/08_reporting/VERTICAL/compare.html if not given.",
 )
 @env_option
-@explained
+@reports_errors
 def compare(vertical: str, last: int, html: Path | None, env: str | None) -> None:
     """Compare the latest runs of VERTICAL, the best first.
 
@@ -51,7 +51,7 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None) -> Non
     "--keep", is_flag=True, help="Leave the scratch folder, with its own MLflow store, where it is."
 )
 @env_option
-@explained
+@reports_errors
 def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None) -> None:
     """Repeat a run and compare its metrics and weights.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lepton_pipeline.cli.options import env_option, explained, project_folder, tracking
+from lepton_pipeline.cli.options import env_option, project_folder, reports_errors, tracking
 from lepton_pipeline.system.readable import say
 
 
@@ -17,7 +17,7 @@ from lepton_pipeline.system.readable import say
     "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the same as a page, too."
 )
 @env_option
-@explained
+@reports_errors
 def status(html: Path | None, env: str | None) -> None:
     """Show the state of every vertical.
 

@@ -12,8 +12,8 @@ from lepton_pipeline.cli.options import (
     base_folder,
     debug_option,
     env_option,
-    explained,
     project_folder,
+    reports_errors,
     tracking,
 )
 from lepton_pipeline.system.readable import say
@@ -41,7 +41,7 @@ def vertical() -> None:
 )
 @click.option("--time", help="Column of dates, or of numbers in their order.")
 @click.option("--group", help="Column of what several rows belong to, a customer say.")
-@explained
+@reports_errors
 def new(
     name: str,
     files: tuple[Path, ...],
@@ -58,7 +58,7 @@ def new(
 
 @vertical.command(name="list")
 @env_option
-@explained
+@reports_errors
 def list_verticals(env: str | None) -> None:
     """List the verticals: data, split, last run and champion."""
     from lepton_pipeline.onboarding.overview import overview, print_overview
@@ -98,7 +98,7 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
 
 @vertical.command()
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
-@explained
+@reports_errors
 def match(file: Path) -> None:
     """Rank the verticals by how well the table in FILE fits."""
     from lepton_pipeline.onboarding.match import match_file, print_matches

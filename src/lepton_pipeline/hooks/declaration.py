@@ -35,7 +35,7 @@ class DeclarationHook:
         clock = utc_text(datetime.now(UTC))
         parameters = context.config_loader["parameters"]
         verticals = find_verticals(Path(context.config_loader.conf_source) / "base")
-        _refuse_strangers(parameters, verticals)
+        _refuse_unknown_keys(parameters, verticals)
         # Kedro notes which pipelines a session was asked for, but offers no public reader of it.
         asked = pipelines._requested_pipelines
         wanted = {Job.named(name).vertical for name in asked or ()}
@@ -109,8 +109,7 @@ def _require_query(vertical: str, text: str | None) -> None:
         sql.check_query(text, f"{vertical}/{QUERY}")
 
 
-def _refuse_strangers(parameters: dict[str, Any], verticals: list[str]) -> None:
-    """Refuse a top-level key that is no vertical."""
+def _refuse_unknown_keys(parameters: dict[str, Any], verticals: list[str]) -> None:
     for key in parameters:
         if key not in verticals:
             hint = did_you_mean(key, verticals)

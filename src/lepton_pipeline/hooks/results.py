@@ -56,15 +56,15 @@ def kind_of(job: Job, own: Pipeline, exist: Callable[[Pipeline], bool]) -> str:
 
 
 @contextmanager
-def only_shown(job: Job, run_id: str, what: str, *, whatever: bool = False) -> Iterator[None]:
+def log_failure(job: Job, run_id: str, what: str, *, always: bool = False) -> Iterator[None]:
     """Log a failure to show `what` instead of failing a run whose work is done.
 
-    Errors that the user can fix are still raised, unless `whatever`.
+    Errors that the user can fix are still raised, unless `always`.
     """
     try:
         yield
     except Exception as error:
-        if not whatever and user_error(error) is not None:
+        if not always and user_error(error) is not None:
             raise
         reason = masked(" ".join(f"{type(error).__name__}: {error}".split()))[:_REASON_CHARACTERS]
         message = "%s: %s failed (%s); run %s is complete: kedro compare %s lists it, make ui shows it"
@@ -112,11 +112,10 @@ class Results:
         return {name.split(".")[-2]: self.catalog.get(name) for name in names if name not in own}
 
     def _loaded(self, job: Job, run_id: str, datasets: Mapping[str, Any]) -> dict[str, Any]:
-        """The data sets that exist and can be read."""
         found: dict[str, Any] = {}
         for name, dataset in datasets.items():
             if dataset and dataset.exists():
-                with only_shown(job, run_id, f"reading {name}"):
+                with log_failure(job, run_id, f"reading {name}"):
                     found[name] = dataset.load()
         return found
 

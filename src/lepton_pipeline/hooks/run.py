@@ -22,7 +22,7 @@ from kedro.pipeline.node import Node
 
 from lepton_pipeline.errors import BusyError, ConfigurationError
 from lepton_pipeline.evaluation.decision import GateDecision
-from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind_of, only_shown
+from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind_of, log_failure
 from lepton_pipeline.parameters.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
 from lepton_pipeline.project.slice import slice_words
 from lepton_pipeline.project.user_errors import store_lost
@@ -44,8 +44,6 @@ _NAME_CHARACTERS = 80
 
 @dataclass
 class _Run:
-    """The open run of one job."""
-
     run_id: str
     chosen: str
     kind: str
@@ -135,7 +133,7 @@ class RunHook:
         with self._failing():
             results = {job: self._results(job, run) for job, run in self._runs.items()}
             for job, run in self._runs.items():
-                with only_shown(job, run.run_id, "the text at the head of its page"):
+                with log_failure(job, run.run_id, "the text at the head of its page"):
                     self._log.describe(run.run_id, WRITTEN[run.kind](results[job]), PAGES[run.kind])
                 if decision := results[job].get("decision"):
                     self.decisions[job.vertical] = decision
@@ -151,11 +149,11 @@ class RunHook:
                 self._log.close(run.run_id, "FINISHED")
                 if run.kind == TRAINING:
                     metric = self._context.config_loader["parameters"][job.vertical]["gate"]["metric"]
-                    with only_shown(job, run.run_id, "the view of its experiment"):
+                    with log_failure(job, run.run_id, "the view of its experiment"):
                         present_experiment(self._log.client, run.run_id, metric)
         finished = self._end()
         for job, run in finished.items():
-            with only_shown(job, run.run_id, "its summary", whatever=True):
+            with log_failure(job, run.run_id, "its summary", always=True):
                 PRINTED[run.kind](job.name, results[job], run.seconds, self._log.where(run.run_id))
 
     def on_pipeline_error(self, error: Exception) -> None:
@@ -176,7 +174,6 @@ class RunHook:
             raise
 
     def _written(self, pipeline: Pipeline) -> list[Path]:
-        """Local files and folders that the stages write."""
         paths = [getattr(self._catalog.get(name), "path", None) for name in sorted(pipeline.all_outputs())]
         return [path for path in paths if isinstance(path, Path)]
 
@@ -206,7 +203,7 @@ class RunHook:
     def _keep_pages(self, job: Job, run: _Run, decision: GateDecision) -> None:
         """Keep the report of a version that became champion and still is."""
         client, version = self._log.client, decision.version
-        with only_shown(job, run.run_id, "keeping the champion's report", whatever=True):
+        with log_failure(job, run.run_id, "keeping the champion's report", always=True):
             if decision.promoted and champion_of(client, job.vertical) == version:
                 keep_champion_pages(client, job.vertical, version, self._context.project_path, run.run_id)
 
@@ -255,7 +252,7 @@ class RunHook:
         self._end()
 
     def _close(self, job: Job, run: _Run, status: str, error: Exception | str) -> None:
-        """End an unfinished run, or log that this waits until the store can be reached."""
+        """End an unfinished run, unless the store cannot be reached."""
         gone = isinstance(error, Exception) and store_lost(error)
         if not gone:
             try:

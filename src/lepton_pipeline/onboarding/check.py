@@ -181,7 +181,7 @@ def _collect(
         warnings=[warning for result in (*contracts.values(), main) for warning in result.warnings],
         parts=_split_parts(split),
         findings=[
-            *said_findings(report.findings, encoder.dropped),
+            *finding_sentences(report.findings, encoder.dropped),
             *say_found(catalog.load(f"{name}.copies_found")),
         ],
         columns=read_columns(catalog.load(f"{name}.columns")),
@@ -192,7 +192,7 @@ def _collect(
     )
 
 
-def said_findings(findings: Sequence[Finding], dropped: Mapping[str, str]) -> list[str]:
+def finding_sentences(findings: Sequence[Finding], dropped: Mapping[str, str]) -> list[str]:
     """One sentence for each leak or suspect, and one for useless features with the same finding."""
     leaks = [each for each in findings if each.severity != "noise"]
     said = [f"{each.feature!r}, {each.finding}: {each.evidence}. {each.advice}" for each in leaks]
@@ -251,7 +251,6 @@ class _Counts(NamedTuple):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Kedro's log of data sets and nodes."""
     logger = logging.getLogger("kedro")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -125,7 +125,6 @@ def _without(texts: pd.Series, odd: frozenset[str]) -> pd.Series:
 
 
 def _odd_texts(texts: dict[str, pd.Series], ingestion: Ingestion, target: str | None) -> dict[str, list[str]]:
-    """Texts that mean "no value", with their columns."""
     found: dict[str, list[str]] = {}
     kept: set[str] = set()
     for name, values in texts.items():

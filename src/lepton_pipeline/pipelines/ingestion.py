@@ -45,7 +45,7 @@ def create_pipeline(vertical: str) -> Pipeline:
     )
 
 
-def is_made(vertical: str) -> bool:
+def has_raw_tables(vertical: str) -> bool:
     """Whether a vertical's table is made from raw tables, so that its raw files hold no rows to score."""
     return _has_module(vertical) or _has_query(vertical)
 

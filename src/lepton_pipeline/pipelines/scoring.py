@@ -14,7 +14,7 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
 from lepton_pipeline.parameters.jobs import SCORING
-from lepton_pipeline.pipelines.ingestion import is_made
+from lepton_pipeline.pipelines.ingestion import has_raw_tables
 from lepton_pipeline.registry import fetch
 from lepton_pipeline.scoring import check, score
 from lepton_pipeline.scoring.check import CheckedRows, Declared, QuarantinedRows
@@ -25,7 +25,7 @@ from lepton_pipeline.terminal.progress import show_rows
 
 def create_pipeline(vertical: str) -> Pipeline:
     """Scoring of one vertical, in the namespace of its name; a table from raw tables is scored as made."""
-    ready = is_made(vertical)
+    ready = has_raw_tables(vertical)
     declared = [f"params:{part}" for part in ("dataset", "ingestion", "contract", "features", "scoring")]
     parts = ("input", "model", "version", "contract", "left_out", "chunks")
     stages = [

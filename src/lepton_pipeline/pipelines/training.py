@@ -50,7 +50,6 @@ def create_pipeline(vertical: str) -> Pipeline:
 
 
 def _columns(vertical: str, whole: Pipeline) -> Pipeline:
-    """The table of columns, with the reading records of raw tables."""
     results = ("feature_table", "ingestion_record", "encoder", "feature_report")
     inputs = {name: f"{vertical}.{name}" for name in results}
     inputs |= {name: f"params:{vertical}.{name}" for name in ("dataset", "features")}
@@ -59,7 +58,6 @@ def _columns(vertical: str, whole: Pipeline) -> Pipeline:
 
 
 def _report(vertical: str, whole: Pipeline) -> Pipeline:
-    """The report: results by argument name, and contract and reading of every raw table."""
     inputs = {"about": f"params:{vertical}.about"} | {name: f"{vertical}.{name}" for name in _REPORTED}
     tables = {name for name in whole.all_outputs() if name.endswith((".contract_result", ".reading"))}
     inputs |= {name: name for name in sorted(tables - set(inputs.values()))}

@@ -55,7 +55,7 @@ def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
     flights = _required(flights, [*_OF_FLIGHT, "time_hour"], [*_AMOUNTS, *_CLOCK], "flights")
     airports = _required(airports, ["faa", "dst"], _OF_PLACE, "airports")
     arrived = flights[flights["arr_delay"].notna()]
-    hour = _hours(arrived)
+    hour = _departure_hours(arrived)
     minute = pd.to_timedelta(arrived["minute"], unit="min")
     scheduled_at = arrived["time_hour"] + minute
     departed_at = scheduled_at + pd.to_timedelta(arrived["dep_delay"], unit="min")
@@ -85,8 +85,7 @@ def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _hours(flights: pd.DataFrame) -> pd.Series:
-    """The local hour of each scheduled departure."""
+def _departure_hours(flights: pd.DataFrame) -> pd.Series:
     hours = pd.to_datetime(flights[_HOUR], errors="coerce")
     wrong = flights.loc[hours.isna(), _HOUR]
     if len(wrong):

@@ -74,7 +74,7 @@ def describe_customers(customer_days: pd.DataFrame, snapshot: pd.Timestamp) -> p
     bought = past[past["lines"] > 0]
     active = bought.loc[bought["day"] >= snapshot - _days(_ACTIVE), "customer"].unique()
     bought = bought[bought["customer"].isin(active)]
-    parts = [_timing(bought, snapshot), _sums(bought, snapshot), _baskets(bought)]
+    parts = [_recency(bought, snapshot), _sums(bought, snapshot), _baskets(bought)]
     parts += [_returns(past, bought, snapshot), _season(past, bought, snapshot)]
     features = pd.concat(parts, axis="columns")
     features = features.assign(**_trends(features))
@@ -83,8 +83,7 @@ def describe_customers(customer_days: pd.DataFrame, snapshot: pd.Timestamp) -> p
     return features.assign(snapshot=snapshot, country=country).reset_index()
 
 
-def _timing(bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
-    """Recency, tenure and regularity."""
+def _recency(bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
     days = bought.groupby("customer")["day"]
     recency, tenure = (snapshot - days.max()).dt.days, (snapshot - days.min()).dt.days
     gaps = days.diff().dt.days.groupby(bought["customer"])

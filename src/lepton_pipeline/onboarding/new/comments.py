@@ -16,7 +16,7 @@ from lepton_pipeline.onboarding.new.suspects import IMPLAUSIBLE
 
 _SHOWN = 6
 _MOST_ORDERS = 2
-_MOST_KIN, _INFORMATIVE, _SLIGHTLY = 3, 0.65, 0.55
+_MOST_ALIKE, _INFORMATIVE, _SLIGHTLY = 3, 0.65, 0.55
 _CLOCK = frozenset({"time", "date", "timestamp", "total", "amount", "at"})
 RANGES = "contract.expectations"
 NO_FEATURE = "no feature"
@@ -174,13 +174,13 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
             f"together they reach AUC {plan.together:.2f} in training rows, which is rare without leaks: is each known "
             f"at prediction time, {strongest} above all?",
         )
-    if kin := _kin(plan):
+    if kin := _named_like_target(plan):
         yield (
             "dataset",
             _listed(kin),
             f"named like the target, {plan.target.column}: known at prediction time?",
         )
-    if siblings := [name for name in _siblings(plan) if name not in kin]:
+    if siblings := [name for name in _named_like_outcome(plan) if name not in kin]:
         yield (
             "dataset",
             _listed(siblings),
@@ -200,12 +200,12 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
             yield RANGES, name, f"negative only as {code}, in {len(negative):,} rows: does it mean no value?"
 
 
-def _kin(plan: Plan) -> list[str]:
+def _named_like_target(plan: Plan) -> list[str]:
     """Features that share a rare word with the target and are strong alone or named like later events."""
     words = {word for word in name_words(plan.target.column) if len(word) > 2 and word not in TARGETS}
     features = plan.features()
     of = {word: [name for name in features if word in name_words(name)] for word in words}
-    kin = {name for names in of.values() if len(names) <= _MOST_KIN for name in names}
+    kin = {name for names in of.values() if len(names) <= _MOST_ALIKE for name in names}
     return [name for name in features if name in kin and name not in plan.asked and _may_be_later(plan, name)]
 
 
@@ -215,8 +215,7 @@ def _may_be_later(plan: Plan, name: str) -> bool:
     return later or plan.alone.get(name, 0.5) >= _INFORMATIVE
 
 
-def _siblings(plan: Plan) -> list[str]:
-    """Features named like another outcome, such as relapse beside death."""
+def _named_like_outcome(plan: Plan) -> list[str]:
     siblings = SIBLINGS | AFTERWARDS
     return [
         name
@@ -234,7 +233,6 @@ def _joined(words: list[str]) -> set[str]:
 
 
 def _by_reason(reasons: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:
-    """Reasons in the order of their first use, each with its columns."""
     for why in dict.fromkeys(reasons.values()):
         yield why, [name for name, reason in reasons.items() if reason == why]
 

@@ -49,7 +49,7 @@ def starting_contract(
             if 0 < len(levels) <= _MOST_LEVELS and len(str(levels)) <= _LONGEST_SET:
                 listed.append(expectation)
         else:
-            low, high = roomy_range(column)
+            low, high = padded_range(column)
             between = {"expect": "column_values_to_be_between", "column": name}
             bounded.append({**between, "min_value": low, "max_value": high, "on_failure": "quarantine"})
         if column.notna().all():
@@ -57,7 +57,7 @@ def starting_contract(
     return [*proposed, *bounded, *listed, *present]
 
 
-def roomy_range(column: pd.Series) -> tuple[int | float, int | float]:
+def padded_range(column: pd.Series) -> tuple[int | float, int | float]:
     """The observed range widened by its own width at both ends, in round numbers, never across zero."""
     low, high = float(column.min()), float(column.max())
     width = high - low or abs(high) or 1.0

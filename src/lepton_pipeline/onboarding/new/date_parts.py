@@ -91,7 +91,7 @@ def _before(date: pd.Series, other: pd.Series) -> bool:
 def _add_other(made: DateParts, table: pd.DataFrame, name: str, first: str | None) -> None:
     words = set(name_words(name))
     if first is None:
-        if _has_happened(words):
+        if _denotes_past(words):
             made.unused[name] = "its name denotes a later event, and no date comes first in every row"
         elif LIVES & words:
             made.unused[name] = "the rows have no date from which its distance could be measured"
@@ -109,7 +109,7 @@ def _add_other(made: DateParts, table: pd.DataFrame, name: str, first: str | Non
         return
     later = f"it is later than {first} in {(table[name] > table[first]).mean():.0%} of the rows"
     lead = f"days_to_{stem}: days_between({date}, {axis})"
-    if _has_happened(words) or table[name].isna().any():
+    if _denotes_past(words) or table[name].isna().any():
         made.unused[name] = f"{later}, so it was not known then; if it was, derive {lead}"
     elif LIVES & words:
         made.unused[name] = f"{later}, which is impossible: see ingestion.two_digit_years, or correct it"
@@ -123,7 +123,7 @@ def _add_other(made: DateParts, table: pd.DataFrame, name: str, first: str | Non
         made.unused[name] = f"{later}; if it is planned ahead and known then, derive {lead}"
 
 
-def _has_happened(words: set[str]) -> bool:
+def _denotes_past(words: set[str]) -> bool:
     """Whether a name such as closed_at denotes a past event, not a planned one."""
     if BEFOREHAND & words:
         return False

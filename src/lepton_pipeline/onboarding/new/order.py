@@ -116,7 +116,7 @@ def sorted_columns(table: pd.DataFrame, names: Iterable[str]) -> list[str]:
     return [name for _, name in sorted(found, key=lambda each: each[0])]
 
 
-def alike_neighbours(labels: pd.Series) -> str | None:
+def neighbour_agreement(labels: pd.Series) -> str | None:
     """How much more often than by chance neighbouring rows have the same label (0 or 1); None where not."""
     values = labels.to_numpy()
     if len(values) < _FEWEST_ROWS:

@@ -13,16 +13,16 @@ from lepton_pipeline.errors import DataError, SplitError
 from lepton_pipeline.features.report import Finding
 from lepton_pipeline.onboarding.new.date_parts import date_parts
 from lepton_pipeline.onboarding.new.declaration import Plan, declare
-from lepton_pipeline.onboarding.new.order import TimeCopies, alike_neighbours, sorted_columns, time_copies
+from lepton_pipeline.onboarding.new.order import TimeCopies, neighbour_agreement, sorted_columns, time_copies
 from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, is_date, require_column
 from lepton_pipeline.onboarding.new.series import Series, find_series, propose_lags
-from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features, one_sided
+from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features, one_class_columns
 from lepton_pipeline.onboarding.new.target import choose_target
 from lepton_pipeline.onboarding.profile import Profile
 from lepton_pipeline.parameters import Leaks, Vertical
 from lepton_pipeline.project.declaration import read_vertical
 
-_REHEARSALS = 8
+_MOST_TRIES = 8
 
 
 def plan_vertical(
@@ -52,17 +52,17 @@ def plan_vertical(
     plan = Plan(profile, chosen, axis, why_time, group, roles, {}, strategy, dates=dates)
     moments = [name for name in profile.moments if name in plan.features()]
     plan = replace(plan, copies=dict.fromkeys(moments, "a moment, which never comes again"))
-    return _rehearsed(name, plan, None if time is not None or axis is None else unordered)
+    return _tried(name, plan, None if time is not None or axis is None else unordered)
 
 
-def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
+def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
     """Derive, split and check until nothing leaks and every part has both classes."""
     from lepton_pipeline.features.derive import derive_features
 
     rows = plan.profile.table.dropna(subset=[plan.target.column, *plan.keys()])
     series = _series(plan, rows)
     plan = _with_lags(name, plan, rows, series)
-    for _ in range(_REHEARSALS):
+    for _ in range(_MOST_TRIES):
         vertical = read_vertical(name, declare(plan))
         features = derive_features(rows, vertical.dataset, vertical.features)
         try:
@@ -150,7 +150,9 @@ def _judged(
         all_of = f"; all features together reach {judged.together[0]:.3f}" if judged.together else ""
         for each in find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known):
             asked[each.feature] = each.evidence + all_of
-    sides = one_sided(features.loc[train, [name for name in plan.features() if name in features]], labels)
+    sides = one_class_columns(
+        features.loc[train, [name for name in plan.features() if name in features]], labels
+    )
     asked = {name: why + (f"; {sides[name]}" if name in sides else "") for name, why in asked.items()}
     sides = {name: why for name, why in sides.items() if name not in asked and name not in found}
     excluded = plan.roles.excluded | {name: ids[name] for name in ids if name in table}
@@ -193,7 +195,7 @@ def _order(plan: Plan, labels: pd.Series) -> dict[str, str]:
     if plan.time is not None or plan.group is not None:
         return {}
     table = plan.profile.table
-    alike = alike_neighbours(labels)
+    alike = neighbour_agreement(labels)
     names = [str(name) for name in table if name != plan.target.column]
     said = {
         name: f"rows are sorted by it{f', and {alike}' if alike else ''}: if that is the order of time, give --time "

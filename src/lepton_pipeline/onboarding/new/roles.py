@@ -123,7 +123,7 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
     constant: dict[str, str] = {}
     excluded: dict[str, str] = {}
     weights = [name for name, column in free.items() if _is_weight(column)]
-    naming = [name for name, column in free.items() if name not in weights and _names_rows(column)]
+    naming = [name for name, column in free.items() if name not in weights and _identifies_rows(column)]
     things: dict[str, int] = {}
     categorical: list[str] = []
     # Rows that must share a value for a run to learn from it.
@@ -138,7 +138,7 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
             constant[name] = "every row has the same value"
         elif is_date(column):
             continue  # The encoder leaves dates out.
-        elif _names_things(column, name in codes):
+        elif _identifies_things(column, name in codes):
             things[name] = distinct
         elif pd.api.types.is_string_dtype(column) and distinct > max(20, _OWN_TEXT * column.count()):
             excluded[name] = "nearly every row has a text of its own"
@@ -195,8 +195,7 @@ def _hint(name: str) -> bool:
     return not words or words[-1] in ROW_IDS or words[-1].endswith("id") or words[0] == "unnamed"
 
 
-def _names_rows(column: pd.Series) -> bool:
-    """Whether a column is unique without being a measurement."""
+def _identifies_rows(column: pd.Series) -> bool:
     if not column.is_unique or column.isna().any() or len(column) < 2:
         return False
     if pd.api.types.is_string_dtype(column):
@@ -207,7 +206,7 @@ def _names_rows(column: pd.Series) -> bool:
     return bool(consecutive or _hint(str(column.name)))
 
 
-def _names_things(column: pd.Series, is_code: bool) -> bool:
+def _identifies_things(column: pd.Series, is_code: bool) -> bool:
     words = name_words(str(column.name))
     named = is_code or (bool(words) and words[-1] in THING_IDS)
     plain = pd.api.types.is_string_dtype(column) or is_whole(column)
@@ -235,7 +234,6 @@ def _stem(name: str) -> tuple[str, ...]:
 
 
 def _is_weight(column: pd.Series) -> bool:
-    """Whether a column looks like a sampling weight."""
     words = set(name_words(str(column.name)))
     if not words & WEIGHTS or not pd.api.types.is_numeric_dtype(column):
         return False

@@ -80,18 +80,18 @@ def judge_features(
     apart = _above_a_gap({name: each for name, each in alone.items() if name in useful and name not in known})
     bright = [name for name, each in alone.items() if each.auc >= BRIGHT and each.interval[0] >= SURELY]
     informative = [name for name, each in alone.items() if each.auc >= _INFORMATIVE]
-    later = [name for name in informative if is_afterwards(name) and name not in plain]
+    later = [name for name in informative if denotes_later_event(name) and name not in plain]
     suspects = [name for name in useful if name not in known and name in {*bright, *apart, *later}]
     free = useful.drop(columns=[name for name in known if name in useful])
     together = joint_auc(free, labels) if free.shape[1] else None
     if not suspects or together is None:
         return Judgement(together=together)
-    suspects, rest = _outshining(useful, labels, alone, suspects, {*apart, *later}, joint_auc)
+    suspects, rest = _stronger_than_others(useful, labels, alone, suspects, {*apart, *later}, joint_auc)
     leaks, asked = {}, {}
     noise = rest[0] < _INFORMATIVE
-    crowd = sum(name not in plain and not is_afterwards(name) for name in suspects) > _COMPANY
+    crowd = sum(name not in plain and not denotes_later_event(name) for name in suspects) > _COMPANY
     for name in suspects:
-        each, afterwards = alone[name], is_afterwards(name)
+        each, afterwards = alone[name], denotes_later_event(name)
         beside = joint_auc(useful.drop(columns=[other for other in suspects if other != name]), labels)
         enough = useful.shape[1] - len(suspects) >= OTHERS
         evidence = _evidence(each, rest, beside, together, suspects, useful.shape[1])
@@ -115,7 +115,7 @@ def judge_features(
     return Judgement(leaks, asked, joint_auc(kept, labels) if leaks and kept.shape[1] else together)
 
 
-def one_sided(table: pd.DataFrame, labels: Codes) -> dict[str, str]:
+def one_class_columns(table: pd.DataFrame, labels: Codes) -> dict[str, str]:
     """Columns that are filled, or empty, only in rows of one class, beyond chance; with what to review."""
     asked = {}
     shares = np.bincount(labels, minlength=2) / max(len(labels), 1)
@@ -139,10 +139,10 @@ def is_attribute(name: str) -> bool:
     (True, True, False, False)
     """
     words = set(name_words(name)) | set(re.split(r"[\W\d_]+", name.casefold()))
-    return bool(words & ATTRIBUTES) and not is_afterwards(name)
+    return bool(words & ATTRIBUTES) and not denotes_later_event(name)
 
 
-def is_afterwards(name: str) -> bool:
+def denotes_later_event(name: str) -> bool:
     """Whether a name denotes what is measured, decided or recorded only after an outcome."""
     words = set(name_words(name))
     return bool(words & AFTERWARDS) and not words & EARLIER
@@ -176,7 +176,7 @@ def _above_a_gap(alone: Mapping[str, Alone], errors: float = 2.0) -> list[str]:
     return []
 
 
-def _outshining(
+def _stronger_than_others(
     training: pd.DataFrame,
     labels: Codes,
     alone: Mapping[str, Alone],

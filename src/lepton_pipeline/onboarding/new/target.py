@@ -161,7 +161,6 @@ def _listed_values(column: pd.Series, given: str) -> tuple[bool, list[str]] | No
 
 
 def _items(text: str) -> list[str]:
-    """The items of a list, quoted or not."""
     try:
         return [str(item) for item in ast.literal_eval(f"[{text[1:-1]}]")]
     except (ValueError, SyntaxError):
