@@ -26,7 +26,7 @@ def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]
 
 
 def nodes() -> set[str]:
-    """Names of the functions that the wiring hands to `Node`, or that a function makes which it calls for that."""
+    """Names of the functions that the wiring hands to `Node` or `stages`, or that a function makes for that."""
     names = set()
     for path, tree in TREES.items():
         if path.parts[0] in WIRING:
@@ -36,6 +36,8 @@ def nodes() -> set[str]:
                     name = ast.unparse(call.args[0]).partition("(")[0]
                     inner = made[name].body if isinstance(call.args[0], ast.Call) else []
                     names |= {name} | {each.name for each in inner if isinstance(each, ast.FunctionDef)}
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == "stages":
+                    names |= {ast.unparse(each.elts[0]) for each in call.args if isinstance(each, ast.Tuple)}
     return names
 
 

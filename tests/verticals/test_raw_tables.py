@@ -49,7 +49,7 @@ def test_raw_tables_are_read_and_checked_in_namespaces_of_their_own(raw_file):
         "shop": ["a", "b"],
         "amount": [1, 2],
     }
-    (warned,) = outputs["chain.sales.data_docs"].load()["warnings"]
+    (warned,) = outputs["chain.sales.data_docs"].load().warnings
     assert warned.startswith("shop found in shops (tables.sales.expectations[0]): 1 of 2 rows")
 
 

@@ -254,14 +254,14 @@ class TestTakeSnapshots:
 
     def test_too_short_records_are_refused(self):
         with pytest.raises(
-            DataError, match=r"from 2010-01-03 to 2010-09-29: no month start has 180 days before it"
+            DataError, match=r"cover 2010-01-03 to 2010-09-29: no month start has 180 days before it"
         ):
             take_snapshots(customer_days((1, "2010-01-03", 100), (1, "2010-09-29", 100)), DATASET)
 
     @pytest.mark.parametrize("delay", [0, 90])
     def test_the_horizon_must_be_declared_as_a_duration(self, delay):
         dataset = DATASET.model_copy(update={"label_delay": delay})
-        with pytest.raises(ConfigurationError, match=rf"label_delay: {delay} says not"):
+        with pytest.raises(ConfigurationError, match=rf"label_delay: {delay} is no duration"):
             take_snapshots(customer_days((1, "2010-01-03", 100)), dataset)
 
 

@@ -37,7 +37,7 @@ def test_split_by_an_inferred_time_that_parts_the_classes_is_not_taken(project: 
     _, declared, text = new_shop(project, table)
     assert declared["dataset"]["time"] == "day"
     assert declared["split"] == {"strategy": "stratified"}
-    assert "one class only" in text
+    assert "one part would lack a class" in text
 
 
 def test_split_that_was_asked_for_and_cannot_be_is_an_error(project: Path) -> None:
@@ -99,4 +99,6 @@ def test_features_called_like_the_target_are_pointed_out(project: Path) -> None:
     table = frame(arr_delay=delays, arr_time=[n % 17 for n in range(ROWS)])
     result, _, text = new_shop(project, table, target="arr_delay", positive=">= 15")
     assert "# arr_time: named like the target, arr_delay" in text
-    assert [each.choice for each in result.decisions if "called like" in each.reason] == ["arr_time"]
+    assert [each.choice for each in result.decisions if "named like the target" in each.reason] == [
+        "arr_time"
+    ]

@@ -106,7 +106,7 @@ def test_a_column_named_as_of_afterwards_is_left_out_for_what_it_adds() -> None:
     paid = claim * (1 - 0.6 * target) * draw.normal(1, 0.2, 1500)
     found = judged({}, claim_size=claim, paid_out=paid)
     assert list(found.leaks) == ["paid_out"]
-    assert "comes afterwards" in found.leaks["paid_out"]
+    assert "denotes a later event" in found.leaks["paid_out"]
 
 
 def test_with_few_rows_only_the_step_in_the_list_tells() -> None:
