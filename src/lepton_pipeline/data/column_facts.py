@@ -1,4 +1,4 @@
-"""What is known of a column while its rows go by, and the kind that follows from it."""
+"""Facts on a column, collected over all rows, and the kind inferred from them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ EXACT = 2**53
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is known of columns before their values are.
+    """What is known of columns before their values are read.
 
     Attributes:
-        keys: their text is what they are (ids, groups, categories): whole numbers only where nothing is lost
-            by it.
-        numbers: they hold numbers also where no row has a value.
-        texts: they stay texts also where every one of them looks like a number.
-        zones: the clock of columns of dates, as a model has it; None for times without a zone.
+        keys: ids, groups, categories: numbers only where their text can be restored.
+        numbers: numbers even if no row has a value.
+        texts: texts even if every one looks like a number.
+        zones: the time zone of dates that a model was trained on; None for times without one.
     """
 
     keys: Collection[str] = ()
@@ -58,7 +57,7 @@ class ColumnFacts:
         self._keeps_declared_zone = ingestion.zone is not None
 
     def add(self, column: Any, start: int) -> None:
-        """Take in the values of further rows; the first one is row `start`."""
+        """Take in further values; the first one is row `start`."""
         import pyarrow as pa
 
         kind = column.type
@@ -92,7 +91,7 @@ class ColumnFacts:
         return None
 
     def kind(self, wanted: Wanted) -> str:
-        """The kind of the column, of all its values."""
+        """Infer the kind of the column from all its values."""
         forms = set(self._forms)
         if self._layout is not None and forms <= {"text", "date", "whole", "number"}:
             return self._date(wanted)
@@ -131,7 +130,7 @@ class ColumnFacts:
         )
 
     def notes(self, kind: str, rows: int, wanted: Wanted) -> list[str]:
-        """What a person should know of how the values were taken."""
+        """Notes for the user on how the values were interpreted."""
         said = []
         if kind == "text" and self.name not in wanted.texts:
             said += [] if self._is_key else self._looks.notes(rows, surprising=self.name in wanted.numbers)
@@ -215,7 +214,7 @@ class ColumnFacts:
             self._forms["text"] += present
 
     def _without_numbers(self, texts: Any, plain: Any) -> tuple[Any, Any]:
-        """Drop -999.0 where -999 means no value."""
+        """Drop -999.0 where -999 is a missing code."""
         import pyarrow as pa
         import pyarrow.compute as pc
 

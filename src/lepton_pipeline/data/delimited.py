@@ -1,4 +1,4 @@
-"""Delimited text: its header, its records as Arrow strings, and what in it is no record of the table."""
+"""Delimited text: the header, records as Arrow strings, and records that are set apart."""
 
 from __future__ import annotations
 
@@ -41,13 +41,12 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
 
 @dataclass
 class SetApart:
-    """What of one file is no row of the table.
+    """Records of one file that are not rows of the table.
 
     Attributes:
-        file: its name.
-        reasons: number of records set apart, by reason.
-        records: the first of them: number (the header is 1, blank lines have none) and why.
-        rows: its rows, which are counted by whoever reads them.
+        reasons: number of records by reason.
+        records: the first ones: number (the header is 1, blank lines have none) and reason.
+        rows: rows of the file, counted by the reader.
         quotes: whether a quote was seen.
         doubts: by column, what `check_quotes` is not sure of.
     """
@@ -68,14 +67,7 @@ class SetApart:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the text of one file is read.
-
-    Attributes:
-        separator: as a line `sep=` of the file says, or else as declared.
-        codec: as a byte order mark says, or else as declared.
-        skip: bytes before the header: the mark and the line.
-        lines: lines among them.
-    """
+    """Separator and codec of one file, and the bytes (`skip`) and `lines` before its header."""
 
     separator: str
     codec: str
@@ -84,7 +76,7 @@ class Dialect:
 
     @classmethod
     def of(cls, start: bytes, ingestion: Ingestion) -> Dialect:
-        """Tell from the first bytes of a file.
+        """Detect it from the first bytes: byte order mark and `sep=` line, else as declared.
 
         Raises:
             LookupError: the declared encoding is unknown.
@@ -104,7 +96,7 @@ class Dialect:
 
 
 def dialect_of(open_file: Callable[[], BinaryIO], ingestion: Ingestion) -> Dialect:
-    """Look at the first bytes of a file."""
+    """The dialect of a file."""
     with open_file() as stream:
         return Dialect.of(stream.read(_START), ingestion)
 
@@ -135,12 +127,6 @@ def text_blocks(
     open_file: Callable[[], BinaryIO], names: Sequence[str], ingestion: Ingestion, seen: SetApart
 ) -> Iterator[Any]:
     """Read the records below the header as Arrow tables of strings, "" where a field is empty.
-
-    Args:
-        open_file: opens the file, decompressed.
-        names: its columns.
-        ingestion: separator and encoding.
-        seen: is told what is left out.
 
     Raises:
         UnicodeDecodeError: bytes cannot be decoded.
@@ -199,7 +185,7 @@ def text_blocks(
 
 
 def _number(position: int, broken: list[int]) -> int:
-    """The number of the record at a position among those that were not refused."""
+    """The number of a record by its position among those that were not refused."""
     number = position + 1
     for refused in broken:
         if refused > number:
@@ -209,7 +195,7 @@ def _number(position: int, broken: list[int]) -> int:
 
 
 def _unused(table: Any, header: Sequence[str]) -> dict[int, str]:
-    """Positions of records that hold nothing, or the header once more."""
+    """Positions of empty records and of repeated headers."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -244,16 +230,7 @@ def _plain(name: str) -> str:
 def find_lines(
     open_file: Callable[[], BinaryIO], records: Sequence[tuple[int, str]], ingestion: Ingestion
 ) -> list[tuple[int, str, str]]:
-    """Say on which lines records stand, and what they hold.
-
-    Args:
-        open_file: opens the file, decompressed.
-        records: number and reason of each, see `SetApart`.
-        ingestion: separator and encoding.
-
-    Returns:
-        Line, reason and text (at most 200 characters) of each, in order.
-    """
+    """Line, reason and text (at most 200 characters) of the records that were set apart."""
     wanted = dict(records)
     found: list[tuple[int, str, str]] = []
     with text_of(open_file, dialect_of(open_file, ingestion)) as (text, dialect), long_fields():
@@ -271,7 +248,7 @@ def find_lines(
 
 
 def stray_quote(file: str, first: int, last: int) -> DataError:
-    """The error of a quote that swallows lines."""
+    """The error for a quote that swallows lines."""
     return DataError(
         f"{file} line {first}: a quote opens there and swallows the lines to {last}; close it, or take it out of the "
         'file, and write a quote inside of a quoted value twice ("").'
@@ -282,7 +259,7 @@ def stray_quote(file: str, first: int, last: int) -> DataError:
 def text_of(
     open_file: Callable[[], BinaryIO], dialect: Dialect
 ) -> Iterator[tuple[io.TextIOWrapper, Dialect]]:
-    """Open a file as text, behind what stands before its header."""
+    """Open a file as text, positioned at its header."""
     with open_file() as stream:
         _skip(stream, dialect.skip)
         yield io.TextIOWrapper(stream, encoding=dialect.codec, newline=""), dialect
@@ -295,7 +272,7 @@ def _skip(stream: BinaryIO, count: int) -> None:
 
 @contextmanager
 def long_fields() -> Iterator[None]:
-    """Let Python's reader take a value that a quote swallows, so that it can be said."""
+    """Let Python's reader take a value that a stray quote swallows, so that it can be reported."""
     before = csv.field_size_limit(_LONGEST_RECORD)
     try:
         yield
@@ -304,7 +281,7 @@ def long_fields() -> Iterator[None]:
 
 
 class _Watched(io.RawIOBase):
-    """A file as UTF-8 without its byte order mark; says whether there was a quote in it."""
+    """A file as UTF-8 without byte order mark; records whether it holds a quote."""
 
     def __init__(self, stream: BinaryIO, dialect: Dialect) -> None:
         _skip(stream, dialect.skip)
@@ -339,11 +316,7 @@ def _is_utf8(codec: str) -> bool:
 
 
 def refuse_undecodable(open_file: Callable[[], BinaryIO], file: str, ingestion: Ingestion) -> None:
-    """Look for bytes that are no text.
-
-    Raises:
-        DataError: there are some; with their line.
-    """
+    """Raise a DataError with the line of the first byte that cannot be decoded, if there is one."""
     dialect = dialect_of(open_file, ingestion)
     with open_file() as stream:
         _skip(stream, dialect.skip)

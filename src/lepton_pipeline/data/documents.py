@@ -1,8 +1,4 @@
-"""Tables in JSON and in workbooks of Excel, read whole.
-
-JSON gives texts: its numbers stay as they were written (1.10, twenty digits), and are typed as those of a CSV
-file.
-"""
+"""Tables in JSON and Excel workbooks, read whole. JSON numbers stay texts as written (1.10)."""
 
 from __future__ import annotations
 
@@ -26,24 +22,14 @@ _SHOWN = 3
 
 
 def read_document(file: RawFile, decimal: str = ".") -> Any:
-    """Read a .json, .jsonl, .ndjson, .xlsx or .xlsm file.
+    """Read a .json, .jsonl, .ndjson, .xlsx or .xlsm file as an Arrow table, without its partitions.
 
     JSON is a list of objects, one object a line, one list of them in an object such as `{"data": [..]}`,
-    lists by column, or what pandas writes with orient="split". A workbook has one sheet with data; its first
-    row that is not empty is the header, and a column's type is that of its cells, or else text.
-
-    Args:
-        file: whose name says its kind.
-        decimal: mark by which numbers are written that become text; what the file holds as a number is one,
-            however the vertical's texts write theirs.
-
-    Returns:
-        A pyarrow.Table of the file's own columns; those of its partitions are not in it. Empty rows are rows
-        of nulls; a file without any row has none, one without a header no column.
+    lists by column, or pandas' orient="split". Empty rows are rows of nulls; a file without rows has none,
+    one without a header no column. `decimal` is the mark for numbers that become text.
 
     Raises:
-        DataError: it cannot be read, is no table, holds values that are no plain ones, or openpyxl is not
-            installed.
+        DataError: it cannot be read, is no table, holds nested values, or openpyxl is not installed.
     """
     try:
         with file.open() as stream:
@@ -191,7 +177,7 @@ def _table_of_split(name: str, columns: Any, rows: Any) -> Any:
 
 
 def _parse(text: str, decimal: str) -> Any:
-    """JSON with its numbers as they are written: with the given mark, and 1E5, which is no code here, as 1.0E5."""
+    """JSON with numbers as written, with the given decimal mark; 1E5 becomes 1.0E5, as it is no code here."""
     return json.loads(
         text,
         parse_float=lambda number: re.sub(r"^(-?\d+)(?=[eE])", r"\1.0", number).replace(".", decimal),
@@ -202,7 +188,7 @@ def _parse(text: str, decimal: str) -> Any:
 
 
 def _constant(text: str) -> str | None:
-    """NaN is how Python writes a missing number."""
+    """Python writes a missing number as NaN."""
     return None if text == "NaN" else text
 
 

@@ -1,8 +1,4 @@
-"""Which files of a folder are tables, what their folders say, and how they are opened.
-
-One rule for runs, scoring and `kedro vertical new`. It goes by names: nothing is read to find files, except
-the first bytes of .json files that lie beside other tables.
-"""
+"""Find the tables of a folder by file name, their Hive partitions, and why other files are skipped."""
 
 from __future__ import annotations
 
@@ -75,12 +71,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file or folder that is not read.
-
-    Attributes:
-        name: path relative to the listed folder; that of a folder ends in "/".
-        why: in a few words, for people.
-    """
+    """A file or folder that is not read; the name of a folder ends in "/"."""
 
     name: str
     why: str
@@ -88,13 +79,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A table file.
-
-    Attributes:
-        path: where it is, for its file system.
-        name: path relative to the listed folder, or its name where no folder was listed.
-        partitions: what its folders say in the manner of Hive, `key=value/`; None where the value is missing.
-    """
+    """A table file; `partitions` are its Hive partitions (`key=value/`), None for a missing value."""
 
     path: str
     name: str
@@ -110,11 +95,7 @@ class Found:
 
 
 class RawFiles(list[RawFile]):
-    """Table files that have not been opened yet, and what lies beside them and is not read.
-
-    Attributes:
-        skipped: `{"name", "why"}` each, by name.
-    """
+    """Unopened table files; `skipped` lists `name` and `why` of what lies beside them and is not read."""
 
     def __init__(self, files: Iterable[RawFile] = (), skipped: Iterable[Skipped] = ()):
         super().__init__(files)
@@ -122,24 +103,15 @@ class RawFiles(list[RawFile]):
 
 
 def find_tables(fs: Any, path: str) -> Found:
-    """Find the table files at a path.
+    """Find the table files at a path, which is a file, a folder, or either without its suffixes.
 
-    A file's last suffixes decide, in upper or lower case: .csv, .tsv, .parquet, .pq, .jsonl, .ndjson, .json,
-    .xlsx or .xlsm, and after those of text and JSON .gz, .bz2, .xz, .zip or .zst. So t.csv.bak, t.csv~ and
-    #t.csv# are no data, nor is what lies in a hidden folder or in one that begins with an underscore
-    (_temporary, __MACOSX, _delta_log). Files of 0 bytes beside others are left out.
-
-    Args:
-        fs: file system of fsspec.
-        path: a file, which is a table whatever its name; a folder, with all below it; or the path of a file
-            or folder without its suffixes.
-
-    Returns:
-        Files and what was skipped, both by name; no file where there is none.
+    The last suffixes decide (`TABLE_SUFFIXES`, after those of text and JSON `COMPRESSIONS`). Backups, hidden
+    files and folders that begin with an underscore (_temporary, __MACOSX, _delta_log) are skipped, as are
+    files of 0 bytes beside others.
 
     Raises:
         ConfigurationError: this user may not read a folder.
-        DataError: folders give some files other partitions (`key=value/`) than others, or cannot be listed.
+        DataError: files differ in their partition keys (`key=value/`), or a folder cannot be listed.
     """
     try:
         if _is_file(fs, path):
@@ -174,18 +146,18 @@ def find_tables(fs: Any, path: str) -> Found:
 
 
 def raw_files(fs: Any, path: str) -> RawFiles:
-    """The table files at a path, unopened; arguments and errors as of `find_tables`."""
+    """The table files at a path, unopened; see `find_tables`."""
     found = find_tables(fs, path)
     return RawFiles((raw_file(fs, each) for each in found.files), found.skipped)
 
 
 def raw_file(fs: Any, file: FoundFile) -> RawFile:
-    """A table file that has been found, unopened."""
+    """A found table file, unopened."""
     return RawFile(file.name, lambda: open_table(fs, file.path, file.name), file.partitions)
 
 
 def no_tables(where: str, skipped: Sequence[Skipped]) -> str:
-    """Say that there is no table at a path, what lies there, and what would be one."""
+    """Message: there is no table at a path, what lies there, and what would be one."""
     shown = ", ".join(f"{each.name}: {each.why}" for each in skipped[:_SHOWN])
     more = f" and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
     return f"no table file at {shown_path(where)}{f' ({shown}{more})' if shown else ''}; put one there ({SUFFIXES})"
@@ -200,7 +172,7 @@ SUFFIXES = f"{', '.join(TABLE_SUFFIXES)}; text and JSON also compressed, as in .
 
 
 def partitions_of(name: str) -> dict[str, str | None]:
-    """What the folders of a file say in the manner of Hive.
+    """The Hive partitions in a path.
 
     >>> partitions_of("region=New%20York/day=__HIVE_DEFAULT_PARTITION__/part-0.parquet")
     {'region': 'New York', 'day': None}
@@ -238,11 +210,7 @@ def _listed(fs: Any, path: str) -> tuple[str, dict[str, dict[str, Any]]]:
 
 
 def _below(fs: Any, folder: str, followed: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
-    """All files below a folder, and of local folders of other programs only their path, which ends in "/".
-
-    Raises:
-        OSError: a folder may not be read, say. `find` of fsspec would leave it out without a word.
-    """
+    """All files below a folder; unlike `find` of fsspec, raises OSError where a folder may not be read."""
     if "file" not in _protocols(fs):
         return dict(fs.find(folder, detail=True))
     found: dict[str, dict[str, Any]] = {}
@@ -280,7 +248,7 @@ def _protocols(fs: Any) -> tuple[str, ...]:
 
 
 def _reason(name: str) -> tuple[str, str] | None:
-    """What is not read, the file or a folder around it, and why; None for a table."""
+    """Which file or folder is skipped, and why; None for a table."""
     *folders, base = [*PurePosixPath(name).parts, ""] if name.endswith("/") else PurePosixPath(name).parts
     for at, folder in enumerate(folders, 1):
         if why := _folder_reason(folder):
@@ -317,7 +285,7 @@ def _file_reason(base: str) -> str:
 
 
 def _json_notes(fs: Any, files: Sequence[FoundFile]) -> set[str]:
-    """The .json files beside other tables that hold one object: a schema, say, or where the data are from."""
+    """The .json files beside other tables that hold one object, such as a schema."""
     documents = [file for file in files if table_suffix(file.name) == ".json"]
     if len(documents) == len(files):
         return set()

@@ -1,4 +1,4 @@
-"""One kind for each column, told in a first pass over all rows, so that a second one gives every chunk its types."""
+"""Infer one kind per column in a first pass over all rows, so that a second one gives every chunk its types."""
 
 from __future__ import annotations
 
@@ -13,15 +13,11 @@ from lepton_pipeline.parameters import Ingestion
 
 @dataclass(frozen=True)
 class Kinds:
-    """What was found of the columns of a table.
+    """Kinds (`of`), missing values and notes by column.
 
-    Attributes:
-        of: kind by column: "whole" (int64), "number" (float64), "single" (float32), "unsigned" (uint64), the
-            two of whole numbers beyond 2^53 with missing values ("whole or missing", "unsigned or missing"),
-            "text", "empty" (no value), "truth", "truth or missing", "date", or "date in ZONE".
-        rows: number of rows.
-        missing: by column, number of rows without a value.
-        notes: by column, sentences on what was decided where the values left a choice.
+    A kind is "whole" (int64), "unsigned" (uint64), "number" (float64), "single" (float32), "whole or missing"
+    or "unsigned or missing" (beyond 2^53), "text", "empty", "truth", "truth or missing", "date", or "date in
+    ZONE".
     """
 
     of: dict[str, str]
@@ -31,12 +27,7 @@ class Kinds:
 
 
 def find_kinds(blocks: Iterable[Any], ingestion: Ingestion, wanted: Wanted | None = None) -> Kinds:
-    """Find the kind of every column in one pass.
-
-    Args:
-        blocks: Arrow tables with the same columns: rows as they were read.
-        ingestion: how text becomes values.
-        wanted: what is known of columns before.
+    """Infer the kind of every column of Arrow tables in one pass.
 
     Raises:
         DataError: a column is of several kinds, or of one that no feature has; an id would lose digits.
@@ -62,7 +53,7 @@ def find_kinds(blocks: Iterable[Any], ingestion: Ingestion, wanted: Wanted | Non
 
 
 def said_kind(kind: str) -> str:
-    """A kind in words for people."""
+    """A kind as the pages name it."""
     words = {
         "single": "number",
         "unsigned": "whole number",

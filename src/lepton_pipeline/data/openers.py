@@ -32,15 +32,10 @@ _TIMES = 100
 def open_table(fs: Any, path: str, name: str) -> BinaryIO:
     """Open a table file for reading, decompressed as its name says.
 
-    Args:
-        fs: file system of fsspec.
-        path: of the file.
-        name: of the file; its last suffix says how it is compressed.
-
     Raises:
-        DataError: it is a pipe or a device, or a link that its owner may not follow; a zip archive holds no
-            file, or several. Reading raises one for a line of text that is longer than `LONGEST_LINE`, and
-            for a document that unpacks to a multiple of what is packed.
+        DataError: it is a pipe or a device, a link that its owner may not follow, or a zip archive without
+            exactly one file. Reading raises one for a line longer than `LONGEST_LINE`, and for a document
+            that unpacks to a multiple of its size.
         OSError: it cannot be opened.
     """
     if "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol):
@@ -64,7 +59,7 @@ def open_table(fs: Any, path: str, name: str) -> BinaryIO:
 
 
 def most_unpacked(packed: int | None) -> int:
-    """Bytes that so many packed ones may unpack to, where all of them are held in memory."""
+    """Bytes that a packed file may unpack to where all of them are held in memory."""
     return max(_UNPACKED, _TIMES * (packed or 0))
 
 
@@ -79,12 +74,8 @@ def too_much(name: str, most: int) -> DataError:
 def open_zipped(archive: BinaryIO, name: str) -> BinaryIO:
     """Open the one file in a zip archive.
 
-    Args:
-        archive: the archive, open for reading.
-        name: of the archive, for messages.
-
     Raises:
-        DataError: there is none in it, or more than one: which of them was meant is not for us to say.
+        DataError: there is none in it, or more than one.
         zipfile.BadZipFile: it is no archive; readers turn that into a DataError.
     """
     packed = zipfile.ZipFile(archive)
@@ -112,7 +103,7 @@ def _decompressed(stream: BinaryIO, name: str) -> BinaryIO:
 
 
 def _unpack_zstd(stream: BinaryIO) -> Any:
-    """Python has no zstd before 3.14; that of pyarrow is no BufferedReader, which text is decoded from."""
+    """Python has no zstd before 3.14; pyarrow's stream is no BufferedReader, which text needs."""
     from pyarrow import CompressedInputStream
 
     return io.BufferedReader(_Readable(CompressedInputStream(stream, "zstd")), _BYTES_AT_ONCE)
@@ -145,7 +136,7 @@ class _Readable(io.RawIOBase):
 
 
 class _Bounded(_Readable):
-    """A stream that raises a DataError where it is longer, or holds a longer line, than may be held in memory."""
+    """Raises a DataError where the stream, or one of its lines, is longer than may be held in memory."""
 
     def __init__(self, stream: Any, name: str, longest_line: int | None, most: int | None):
         super().__init__(stream)
@@ -170,7 +161,7 @@ class _Bounded(_Readable):
 
 
 def _require_file(file: Path, name: str) -> None:
-    """Refuse what would hang or never end, and what a link shows that its owner may not read."""
+    """Refuse what would hang or never end, and links whose owner may not read their target."""
     facts = file.stat()
     if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
         raise DataError(f"{name} is a pipe, a device or a socket; put a file there.")
@@ -196,7 +187,7 @@ def _may_read(user: int, facts: os.stat_result) -> bool:
 
 
 def _seekable(stream: BinaryIO) -> BinaryIO:
-    """Servers that cannot give a part of a file give all of it, once."""
+    """Some servers give a file only whole and once."""
     if stream.seekable():
         return stream
     with stream:

@@ -21,14 +21,7 @@ def check_quotes(
 ) -> dict[str, str]:
     """Refuse a file in which a quote swallows the lines below it.
 
-    Args:
-        open_file: opens the file, decompressed.
-        file: its name, for the message.
-        names: its columns.
-        ingestion: separator, encoding, and the texts that mean "no value".
-
-    Returns:
-        By column, a doubt: a value of two lines, each of which would be a record. It may be an address.
+    Returns by column a doubt: a value of two lines, each of which would be a record; it may be an address.
 
     Raises:
         DataError: a quote is never closed, text follows a closing quote, or most lines within a record are
@@ -73,7 +66,7 @@ def check_quotes(
 
 
 class _Lines:
-    """What a line looks like that is a record, learnt from records on a line of their own."""
+    """What records look like, learnt from those on a line of their own."""
 
     _LEARNT = 500
     # So few different values are known after so many records.
@@ -102,12 +95,12 @@ class _Lines:
 
     @property
     def are_telling(self) -> bool:
-        """Whether two lines that look like records are hardly anything else: an address may have as many commas."""
+        """Whether two such lines are hardly anything but records: an address may have as many commas."""
         numbers = sum(count >= self._NEARLY * self._rows for count in self._numbers)
         return self._columns > self._MANY and self._rows > 0 and numbers > 1
 
     def mostly_records(self, lines: list[str], separator: str, *, all_of_them: bool = False) -> bool:
-        """Whether most lines are records: as many fields, and in each column values such as others have."""
+        """Whether most lines are records: as many fields, with values such as the column has."""
         lines = [line for line in lines if line.strip()]
         whole = [fields for line in lines if len(fields := line.split(separator)) == self._columns]
         # Prose has commas, too, but not everywhere as many, and not these values.

@@ -1,4 +1,4 @@
-"""Raw files: unopened, then read as they are, block by block."""
+"""Read raw files of every kind, block by block."""
 
 from __future__ import annotations
 
@@ -44,18 +44,11 @@ _MARKUP = (b"<!doctype", b"<html", b"<head", b"<body", b"<table", b"<?xml", b"<!
 
 
 def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
-    """Read the column names of one file and nothing else.
-
-    Args:
-        file: a table file.
-        ingestion: separator and encoding of text files.
-
-    Returns:
-        Names in order, without blanks around them.
+    """Read the column names of one file, without blanks around them.
 
     Raises:
-        DataError: the file is empty or of another kind (HTML, zip, PDF ..), its names cannot be decoded, one
-            stands twice, or a column has none.
+        DataError: the file is empty or of another kind (HTML, zip, PDF ..), or a name cannot be decoded, is
+            repeated or empty.
     """
     if not file.is_document:
         _refuse_other_kinds(file, ingestion)
@@ -93,19 +86,9 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
 def read_rows(
     file: RawFile, names: list[str], ingestion: Ingestion, limit: int | None = None
 ) -> pd.DataFrame:
-    """Read the rows of one file, with the types that the file itself gives them.
+    """Read the first `limit` rows (None: all) of one file, with the types that the file gives them.
 
-    Args:
-        file: a table file.
-        names: its column names, as `read_header` gave them.
-        ingestion: separator and encoding of text files.
-        limit: the first so many rows only; None for all.
-
-    Returns:
-        One row per record; every value of a text file is text, an absent one is "".
-
-    Raises:
-        DataError: see `read_blocks`.
+    Values of a text file are texts, "" where absent. Errors are those of `read_blocks`.
     """
     import pyarrow as pa
 
@@ -125,20 +108,11 @@ def read_rows(
 def read_blocks(
     file: RawFile, names: list[str], ingestion: Ingestion, seen: SetApart | None = None
 ) -> Iterator[Any]:
-    """Read the records of one file, a block of them at a time.
+    """Read one file as Arrow tables with the columns `names`, as `read_header` gave them.
 
-    What is no row of the table is left out: a record with fewer or more fields than the header, one that
-    holds separators only, a header that stands there once more.
-
-    Args:
-        file: a table file.
-        names: its column names, as `read_header` gave them.
-        ingestion: separator and encoding of text files.
-        seen: is told what is left out; with it, quotes are held to their rules, too.
-
-    Yields:
-        Arrow tables with the columns `names`: strings where the file holds text ("" where a field is empty),
-        the types of the file otherwise; nothing where there is no row.
+    Text stays text ("" where a field is empty); other files keep their types. Records with fewer or more
+    fields than the header, empty ones and repeated headers are left out, and counted in `seen`; with it,
+    quotes are checked, too.
 
     Raises:
         DataError: the file cannot be read, bytes cannot be decoded, or a quote swallows lines.
@@ -183,7 +157,7 @@ def _text_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: Se
 
 @lru_cache(maxsize=8)
 def _document(file: RawFile, decimal: str) -> Any:
-    """A spreadsheet or JSON, which takes long to read, and is read for its header and in two passes."""
+    """Cached: it is slow to read, and needed for its header and in two passes."""
     return read_document(file, decimal)
 
 
@@ -200,7 +174,7 @@ def _parquet_blocks(file: RawFile, names: list[str]) -> Iterator[Any]:
 
 
 def _numbers_rows(name: str) -> bool:
-    """Whether a column of a Parquet file is an index without a name, which pandas has written beside the columns."""
+    """Whether a column of a Parquet file is an unnamed index that pandas wrote beside the columns."""
     return re.fullmatch(r"__index_level_\d+__", name) is not None
 
 
@@ -209,7 +183,7 @@ def _name(name: str) -> str:
 
 
 def _refuse_other_kinds(file: RawFile, ingestion: Ingestion) -> None:
-    """Say what a file is that has the name of a table and begins like something else."""
+    """Refuse a file that has the name of a table but the first bytes of something else."""
     with explained(file, ingestion), file.open() as stream:
         start = stream.read(_START)
     expected = "Parquet" if file.is_parquet else "CSV"

@@ -1,4 +1,4 @@
-"""The rows of a table, which may be read again and again, a chunk at a time."""
+"""The rows of a table, read as often as needed, a chunk at a time."""
 
 from __future__ import annotations
 
@@ -36,12 +36,7 @@ _SEPARATORS = ";\t|,"
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows as they were read.
-
-    Attributes:
-        start: number of the first one, counted over all files.
-        block: Arrow table of them.
-    """
+    """Rows as they were read; `start` is the number of the first, counted over all files."""
 
     start: int
     block: Any
@@ -58,13 +53,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Known:
-    """What was known at a date, row by row.
-
-    Attributes:
-        rows: whether the row was there.
-        hidden: column whose value was not known of every row; None: no such column.
-        values: whether it was known of the row.
-    """
+    """What was known at a date: which rows existed, and of which the value in the column `hidden` was known."""
 
     rows: npt.NDArray[np.bool_]
     hidden: str | None
@@ -90,10 +79,7 @@ class Source:
     """Table files, or a table in memory, that hold every column that is needed.
 
     Attributes:
-        raw: the files with a header, or the table.
-        ingestion: how text becomes values.
-        headers: column names that stand in each file, or in the table; the first one gives the order of the
-            columns.
+        headers: column names of each file, or of the table; the first gives the order of the columns.
         skipped: `name` and `why` of the files that are left out.
     """
 
@@ -104,17 +90,11 @@ class Source:
 
     @classmethod
     def open(cls, raw: Raw, ingestion: Ingestion, needed: dict[str, list[str]]) -> Source:
-        """Look at the headers.
-
-        Args:
-            raw: table files, whose rows stand one below the other; or a table that a catalog entry has
-                loaded.
-            ingestion: separator, encoding and so on.
-            needed: column names by what needs them.
+        """Read the headers; `needed` lists column names by what needs them.
 
         Raises:
-            DataError: a column is absent; a header cannot be used, or there is but one column and it holds a
-                separator; files differ in their columns.
+            DataError: a column is absent, a header cannot be used, a single column holds a separator, or
+                files differ in their columns.
         """
         if isinstance(raw, pd.DataFrame):
             table = _checked_frame(raw, needed)
@@ -138,13 +118,7 @@ class Source:
         known: Known | None = None,
         only: Sequence[str] | None = None,
     ) -> Survey:
-        """Read all rows once, and tell what they are.
-
-        Args:
-            wanted: what is known of columns before.
-            rows: of a chunk.
-            known: what counts; None for all.
-            only: the columns to look at; None for all.
+        """Infer the kinds of all columns, or those in `only`, reading all rows once.
 
         Raises:
             DataError: there is no row, a file cannot be read, or a column is of several kinds.
@@ -166,7 +140,7 @@ class Source:
         known: Known | None = None,
         only: Sequence[str] | None = None,
     ) -> Iterator[Chunk]:
-        """Give the rows as they were read, at most `rows` at a time, counted from 0; for the arguments see `survey`.
+        """Rows as they were read, at most `rows` at a time, numbered from 0; see `survey`.
 
         Raises:
             DataError: there is no row, or a file cannot be read.
@@ -174,7 +148,7 @@ class Source:
         return self._chunks(rows, None, known, only)
 
     def fingerprints(self) -> list[dict[str, str]]:
-        """Identify the content: `name` and `sha256` of each file, of its bytes as they are once decompressed."""
+        """`name` and `sha256` of each file, of its bytes once decompressed."""
         if isinstance(self.raw, pd.DataFrame):
             return [{"name": "table", "sha256": fingerprint(self.raw).sha256}]
         return [{"name": file.name, "sha256": _hash(file)} for file in self.raw]
@@ -237,7 +211,7 @@ class Source:
 def _headers(
     raw: list[RawFile], ingestion: Ingestion, needed: dict[str, list[str]], skipped: list[dict[str, str]]
 ) -> tuple[list[RawFile], list[list[str]]]:
-    """The files that have a header, and the names in each; notes the others among those that were skipped."""
+    """The files that have a header, and the names in each; adds the others to `skipped`."""
     files: list[RawFile] = []
     headers: list[list[str]] = []
     for file in raw:
@@ -267,7 +241,7 @@ def _headers(
 
 
 def _added(file: RawFile, own: list[str]) -> list[str]:
-    """The columns that its folders give to a file; one that stands in the file itself is taken from there."""
+    """The partition columns of a file that are not in the file itself."""
     return [name for name in file.partitions if name not in own]
 
 
@@ -280,7 +254,7 @@ def _with_partitions(block: Any, keys: Sequence[str], file: RawFile) -> Any:
 
 
 def _of_size(blocks: Iterator[Any], rows: int) -> Iterator[Any]:
-    """Divide blocks anew, so that each but the last of one schema has as many rows."""
+    """Divide blocks anew into `rows` each; the last one of a schema may be shorter."""
     import pyarrow as pa
 
     waiting: list[Any] = []
@@ -303,7 +277,7 @@ def _of_size(blocks: Iterator[Any], rows: int) -> Iterator[Any]:
 
 
 def _without_empty(block: Any, seen: SetApart | None) -> Any:
-    """Leave out rows of a file that is no text in which no column has a value."""
+    """Leave out rows, of a file that is not text, in which no column has a value."""
     import pyarrow.compute as pc
 
     if block.num_columns < 2 or not block.column(0).null_count:

@@ -1,4 +1,4 @@
-"""What the first pass over the rows of a table has found: its columns, its files, and what is set apart."""
+"""Result of the first pass over a table: column kinds, files, and records set apart."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ from lepton_pipeline.errors import DataError
 
 @dataclass(frozen=True)
 class Survey:
-    """What the first pass over all rows has found.
+    """Result of the first pass over all rows.
 
     Attributes:
-        kinds: of the columns.
-        files: what of each file is no row, and how many rows it has.
         skipped: `name` and `why` of files that were not read.
-        examples: the first records that are no rows.
+        examples: the first records that were set apart.
     """
 
     kinds: Kinds
@@ -32,11 +30,7 @@ class Survey:
     examples: list[BrokenRecord]
 
     def copies(self, known: npt.NDArray[np.bool_] | None = None) -> FileCopies:
-        """What finds copies among the files, once it has been given their typed rows.
-
-        Args:
-            known: whether each row counts; None for all.
-        """
+        """A detector of file copies for the typed rows; `known` marks the rows that count (None: all)."""
         sizes = {file.file: file.rows for file in self.files}
         if known is not None:
             parts = np.split(known, np.cumsum(list(sizes.values()))[:-1])
@@ -44,11 +38,11 @@ class Survey:
         return FileCopies(sizes)
 
     def reasons(self) -> Counter[str]:
-        """Number of records that are no rows, by why."""
+        """Number of records set apart, by reason."""
         return sum((file.reasons for file in self.files), Counter())
 
     def record(self) -> Reading:
-        """All of it: the entry `reading` of what a table is made from."""
+        """The record of the reading."""
         reasons = self.reasons()
         rows = sum(file.rows for file in self.files) if self.files else self.kinds.rows
         read = [ReadFile(file.file, file.rows, sum(file.reasons.values())) for file in self.files]
@@ -65,11 +59,7 @@ class Survey:
         )
 
     def require_whole(self, largest_share: float, key: str) -> None:
-        """Refuse a table of which too many records are broken.
-
-        Args:
-            largest_share: of all records; those that hold nothing do not count.
-            key: that declares it.
+        """Refuse a table in which more than a share of the records is broken; empty ones do not count.
 
         Raises:
             DataError: with reasons, and the first records with file and line.

@@ -1,4 +1,4 @@
-"""Columns of text in Arrow: without blanks around them, composed, the declared ones missing, numbers as written."""
+"""Arrow columns of text: trimmed, composed, missing codes as nulls, numbers in plain form."""
 
 from __future__ import annotations
 
@@ -10,12 +10,7 @@ from lepton_pipeline.data.numbers import Writing
 
 
 def clean_texts(column: Any, missing: Iterable[str]) -> Any:
-    """Trim and compose (NFC) texts; those that mean "no value" become null.
-
-    Args:
-        column: Arrow array or chunked array of strings.
-        missing: texts that mean "no value", compared without blanks around them.
-    """
+    """Trim and compose (NFC) Arrow strings; those among `missing` become null."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -27,7 +22,7 @@ def clean_texts(column: Any, missing: Iterable[str]) -> Any:
 
 
 def with_strings(table: Any) -> Any:
-    """A table whose views of strings, for which Arrow has few functions, are strings."""
+    """Cast string views, which few Arrow functions take, to strings."""
     import pyarrow as pa
 
     views = {name for name in table.column_names if pa.types.is_string_view(table.schema.field(name).type)}
@@ -48,7 +43,7 @@ def _composed(texts: Any) -> Any:
 
 
 def plain_numbers(texts: Any, writing: Writing) -> Any:
-    """Texts as a program would write them, where they are numbers; see `Writing.unwritten`."""
+    """Numbers as a program would write them; see `Writing.unwritten`."""
     import pyarrow.compute as pc
 
     if writing.plain:
@@ -66,14 +61,14 @@ def plain_numbers(texts: Any, writing: Writing) -> Any:
 
 
 def fits(texts: Any, pattern: str) -> Any:
-    """Whether each text, as a whole, has a pattern; null where there is none."""
+    """Whether each text as a whole matches a pattern; null for null."""
     import pyarrow.compute as pc
 
     return pc.match_substring_regex(texts, f"^(?:{pattern})$")
 
 
 def is_text(kind: Any) -> bool:
-    """Whether an Arrow type is one of texts."""
+    """Whether an Arrow type is one of strings."""
     import pyarrow as pa
 
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

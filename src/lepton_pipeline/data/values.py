@@ -1,4 +1,4 @@
-"""Values as they were read -> typed columns, by kinds that were told before."""
+"""Raw values -> typed columns, by kinds that were inferred before."""
 
 from __future__ import annotations
 
@@ -27,16 +27,7 @@ _NUMBERS: dict[str, Any] = {
 
 
 def typed_block(block: Any, kinds: dict[str, str], ingestion: Ingestion, start: int = 0) -> pd.DataFrame:
-    """Give the values of some rows their types.
-
-    Args:
-        block: Arrow table: rows as they were read.
-        kinds: of all columns, see `find_kinds`.
-        ingestion: how text becomes values.
-        start: number of the first row.
-
-    Returns:
-        The rows, indexed from `start`.
+    """The rows of an Arrow table with the types of their `kinds` (see `find_kinds`), indexed from `start`.
 
     Raises:
         DataError: a value is no date of the declared format.
@@ -50,11 +41,7 @@ def typed_block(block: Any, kinds: dict[str, str], ingestion: Ingestion, start: 
 
 
 def typed_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:
-    """One column that is held whole, typed by what all its values are.
-
-    Args:
-        column: values as they were read.
-        ingestion: decimal mark, formats of dates, and the texts that become missing.
+    """One column that is held whole, typed by all its values.
 
     Raises:
         DataError: a value is no date of the declared format; values are lists, or of several kinds.
@@ -65,7 +52,7 @@ def typed_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:
 
 
 def arrow_table(table: pd.DataFrame) -> Any:
-    """A table in memory as the readers give files: in Arrow, without its index.
+    """A table in memory as Arrow, without its index, as the readers give files.
 
     Raises:
         DataError: a column holds values of several kinds, or of one that no feature has.
@@ -138,7 +125,7 @@ def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
 
 
 def _array(values: Any) -> Any:
-    """An array of numpy's own that can be written to."""
+    """A writable numpy array."""
     return np.array(
         values.to_numpy(zero_copy_only=False) if hasattr(values, "buffers") else values.to_numpy()
     )
@@ -194,7 +181,7 @@ def _dates(column: Any, name: str, zone: str | None, ingestion: Ingestion, start
 
 
 def dates_of(column: pd.Series, name: str, zone: str | None, ingestion: Ingestion) -> pd.Series:
-    """Read texts or whole numbers as dates of the declared format; those that mean "no value" are missing.
+    """Read texts or whole numbers as dates of the declared format; missing codes become missing.
 
     Raises:
         DataError: a value is no such date, with its row.

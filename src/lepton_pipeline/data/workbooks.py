@@ -20,16 +20,9 @@ _ENCRYPTED = b"\xd0\xcf\x11\xe0"
 
 
 def read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
-    """Read the one sheet with data of a workbook.
+    """Read the one sheet with data as an Arrow table; columns have the type of their cells, or else text.
 
-    Args:
-        name: of the file, for messages.
-        decimal: mark by which numbers are written that become text.
-        content: of the file.
-
-    Returns:
-        A pyarrow.Table; a column's type is that of its cells, or else text. Without any cell it has no
-        column.
+    The first row that is not empty is the header. `decimal` is the mark for numbers that become text.
 
     Raises:
         DataError: it cannot be read, several sheets hold data, a column has no name, a formula no value, or
@@ -74,7 +67,7 @@ def read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
 
 
 def _rows(sheet: Any) -> list[tuple[int, list[Any]]]:
-    """Cells by row up to the last row that has one, with the row's number; empty ones are None."""
+    """Row numbers and cells from the first to the last row with a value; empty cells are None."""
     # What some programs say of their extent is wrong.
     sheet.reset_dimensions()
     rows: list[tuple[int, list[Any]]] = []
@@ -110,7 +103,7 @@ def _table_of_sheet(where: str, rows: list[tuple[int, list[Any]]], decimal: str)
 
 
 def _column(cells: Sequence[Any], decimal: str) -> Any:
-    """A column of one type if all its cells are of it, else of text."""
+    """A column of one type if all its cells have it, else of text."""
     import pyarrow as pa
 
     present = [cell for cell in cells if cell is not None]
@@ -142,7 +135,7 @@ def _moment(value: dt.date) -> dt.datetime:
 
 
 def _cell_text(cell: Any, dates_only: bool, decimal: str = ".") -> str:
-    """A cell as Excel would write it to a CSV file, with dates as ISO 8601 has them."""
+    """A cell as Excel writes it to CSV, with dates in ISO 8601."""
     value = cell.value
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
@@ -163,11 +156,7 @@ def _cell_text(cell: Any, dates_only: bool, decimal: str = ".") -> str:
 
 
 def _require_computed(name: str, title: str, content: bytes, rows: list[tuple[int, list[Any]]]) -> None:
-    """Refuse formulas whose value the workbook does not hold: it was written by a program that computes none.
-
-    Raises:
-        DataError: with their count and the first of them.
-    """
+    """Refuse formulas without a stored value, which a program wrote that computes none."""
     if not _has_formulas(content):
         return
     from openpyxl import load_workbook
