@@ -11,12 +11,7 @@ from lepton_pipeline.parameters import Contract, Dataset, Features
 
 
 def check_columns(names: Sequence[str], declared: dict[str, list[str]], where: str) -> None:
-    """Refuse a header that lacks a declared column.
-
-    Args:
-        names: column names of the table.
-        declared: what must be there, see `declared_columns`.
-        where: the file or table, for the message.
+    """Refuse a header without a declared column; `where` names the file or table.
 
     Raises:
         DataError: one line for every absent column: the key that declares it, and the closest existing name.
@@ -32,12 +27,7 @@ def check_columns(names: Sequence[str], declared: dict[str, list[str]], where: s
 
 
 def with_numbers(table: pd.DataFrame, columns: Iterable[str], where: str) -> pd.DataFrame:
-    """Make columns numeric that code will compute with.
-
-    Args:
-        table: rows with the columns.
-        columns: those that must hold numbers; without any value they become NaN.
-        where: the table, for the message.
+    """Make columns numeric; without any value they become NaN. `where` names the table.
 
     Raises:
         DataError: a value is no number, with the column, the row and the value.
@@ -59,13 +49,9 @@ def with_numbers(table: pd.DataFrame, columns: Iterable[str], where: str) -> pd.
 def declared_columns(
     dataset: Dataset | None, contract: Contract, features: Features, key: str = "contract"
 ) -> dict[str, list[str]]:
-    """Declared column names by the key that declares them.
+    """Declared column names by the key that declares them, without those that `features` makes.
 
-    Args:
-        dataset: roles of columns; None for a raw table, which has none.
-        contract: expectations on the table.
-        features: what is made of the table later; its names are not among those returned.
-        key: where the contract is declared.
+    The contract is declared at `key`; a raw table has no `dataset`.
     """
     roles = (
         {} if dataset is None else {f"dataset.{role}": columns for role, columns in dataset.roles().items()}
@@ -85,7 +71,7 @@ def declared_columns(
 
 
 def feature_columns(table: pd.DataFrame, dataset: Dataset) -> list[str]:
-    """Name the columns that have no role but to be features, in the order of the table."""
+    """The columns without a role, which are features, in the order of the table."""
     roles = dataset.roles()
     others = {
         column

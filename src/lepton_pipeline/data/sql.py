@@ -37,7 +37,7 @@ _KEY = "order by "
 
 @dataclass(frozen=True)
 class _Query:
-    """A query that was understood: `keys` are positions, or names with those of their tables; None orders by all."""
+    """A parsed query; `keys` are positions, or names with those of their tables (None: order by all)."""
 
     text: str
     name: str
@@ -47,15 +47,10 @@ class _Query:
 
 
 def check_query(text: str, name: str) -> None:
-    """Refuse what is wrong in a query whatever the tables are.
-
-    Args:
-        text: one SELECT.
-        name: of its file, for the message.
+    """Refuse a query that is wrong whatever the tables are; `name` is that of its file.
 
     Raises:
-        ConfigurationError: it is no SELECT, has no ORDER BY over columns, or would not give the same table
-            twice.
+        ConfigurationError: it is no SELECT, has no ORDER BY over columns, or would not be reproducible.
     """
     import duckdb
 
@@ -64,27 +59,17 @@ def check_query(text: str, name: str) -> None:
 
 
 def run_query(text: str, tables: Mapping[str, pd.DataFrame], dataset: Dataset, name: str) -> pd.DataFrame:
-    """Make one table of several.
+    """Make one table of several by one SELECT that ends in ORDER BY over columns that identify the rows.
 
     The query sees the tables by their names, no file, no network and no clock. It runs in one thread, so that
     sums keep their last bit. Times with a zone are on the clock of the tables, or of UTC where these have
-    several.
+    several. `$as_of` is `Dataset.known_at`, `$label_delay` is `dataset.label_delay`.
 
-    Args:
-        text: one SELECT that ends in ORDER BY over columns that tell all rows apart. `$as_of` stands for the
-            present (see `Dataset.known_at`), `$label_delay` for `dataset.label_delay`.
-        tables: what it may read.
-        dataset: gives the parameters.
-        name: of its file, for messages.
-
-    Returns:
-        The rows in that order, indexed from 0, with the types that pandas' own joins give: whole numbers are
-        int64, or float64 where some are missing (Int64 beyond 2^53); sums of whole numbers are whole numbers;
-        dates have times.
+    Rows are indexed from 0, with the types of pandas' own joins: whole numbers are int64, or float64 with
+    missing values (Int64 beyond 2^53), as are their sums; dates have times.
 
     Raises:
-        ConfigurationError: the query cannot be followed, with its line; or its order leaves rows apart by
-            chance.
+        ConfigurationError: the query cannot be followed, with its line; or rows repeat an ORDER BY key.
         DataError: it gives no row, or a value that its expressions cannot take.
     """
     import duckdb
@@ -194,7 +179,7 @@ def _key_of(order: dict[str, Any], text: str, name: str) -> int | list[str]:
 
 
 def _values(query: _Query, dataset: Dataset, *, zoned: bool) -> dict[str, Any] | None:
-    """What the parameters stand for that the query uses; DuckDB refuses others."""
+    """Values of the parameters that the query uses; DuckDB refuses others."""
     present: Any = dataset.known_at
     delay: Any = dataset.label_delay
     if isinstance(present, str):
@@ -318,7 +303,7 @@ def _require_unique(made: pd.DataFrame, keys: list[str], name: str) -> None:
 
 
 def _explained(error: Exception, query: _Query, tables: Mapping[str, pd.DataFrame]) -> LeptonError:
-    """What DuckDB refuses, in one message: what is wrong with the query (2), or with the values (3)."""
+    """An error of DuckDB in one message: of the query (2), or of the values (3)."""
     import duckdb
 
     said = re.sub(r"^[\w ]+ Error: ", "", str(error).split("\n\n")[0].split("\n\tCandidate")[0])

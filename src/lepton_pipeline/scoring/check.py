@@ -1,4 +1,4 @@
-"""Hold the rows to score to the contract, before any of them is scored."""
+"""Check the rows to score against the contract, before any of them is scored."""
 
 from __future__ import annotations
 
@@ -34,17 +34,12 @@ _NAMES_CHARACTERS = 1000
 
 @dataclass(frozen=True)
 class Declared:
-    """What a vertical declares of its scoring.
+    """Declarations of a vertical for scoring.
 
     Attributes:
-        dataset: roles of columns; the target, and what only fairness or nothing is about, need not be there.
-        ingestion: how text becomes values.
-        contract: expectations, and the largest fraction of rows that may be quarantined.
-        features: columns that are made later.
-        scoring: rows of a chunk, how many reasons stand beside a score, and beside which; whether values that
-            are new stop it.
-        ready: the rows are those that a vertical's own code has made, so that only what the model reads must
-            be there, and the columns of windows are there already.
+        dataset: the target, and columns for fairness or unused ones, need not be there.
+        ready: rows are made by the vertical's own code, so only what the model reads must be there, and
+            windows are computed already.
     """
 
     dataset: Dataset
@@ -58,23 +53,15 @@ class Declared:
 def check_input(
     raw: Raw, model: Artefact, declared: Declared, on_rows: Callable[[int], None] | None = None
 ) -> tuple[ScoringContract, pd.DataFrame, QuarantinedRows]:
-    """Hold the rows to what of the contract can be known before their labels are.
+    """Check rows against the part of the contract that needs no labels.
 
-    The types of the columns, and the result, are those that the rows would have if they were read at once.
-
-    Args:
-        raw: table files or a table.
-        model: what is to score them, for the columns it reads.
-        declared: of the vertical.
-        on_rows: called with the number of rows that are checked, chunk by chunk.
-
-    Returns:
-        The result. The quarantined rows as numbers `input_row`, counted from 0 over all files. The same rows
-        whole, to be written chunk by chunk.
+    Kinds of columns and the result are as if the rows were read at once. `on_rows` is called with the number
+    of rows checked so far. Returns the result, and the quarantined rows: by numbers `input_row`, counted from
+    0 over all files, and whole, to be written by chunks.
 
     Raises:
         ConfigurationError: a declared expectation cannot be understood.
-        DataError: there is no row, all rows of a file stand in another one, a column is absent, or values
+        DataError: there is no row, a file repeats the rows of another one, a column is absent, or values
             cannot be read as declared or as the model needs them.
     """
     dataset, contract, features = declared.dataset, declared.contract, declared.features
@@ -147,13 +134,7 @@ def check_input(
 
 @dataclass(frozen=True)
 class CheckedRows:
-    """Rows to score, as they were checked.
-
-    Attributes:
-        raw: table files or a table.
-        result: of the check.
-        left_out: `input_row` of the quarantined rows.
-    """
+    """Checked rows to score; `left_out` has the `input_row` of quarantined ones."""
 
     raw: Raw
     result: ScoringContract
@@ -161,19 +142,13 @@ class CheckedRows:
 
 
 def with_dates(ingestion: Ingestion, model: Artefact) -> Ingestion:
-    """Also the formats of columns that held dates, not texts, when the model was trained."""
+    """Add the formats of columns that were dates when the model was trained."""
     return ingestion.model_copy(update={"dates": {**model.derivation.dates, **ingestion.dates}})
 
 
 @dataclass(frozen=True)
 class QuarantinedRows:
-    """The quarantined rows, given one chunk after the other.
-
-    Args:
-        chunks: gives all typed rows.
-        checks: the contract.
-        flags: `row` and `check` (its position), in this order, for every reason of a row.
-    """
+    """The quarantined rows, chunk by chunk; `flags` has `row` and `check` (its position) for every reason."""
 
     chunks: Callable[[], Iterator[pd.DataFrame]]
     checks: list[Check]
@@ -190,7 +165,7 @@ class QuarantinedRows:
         return {self.checks[at].sentence: count for at, count in counted.most_common()}
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
-        """Give them with `input_row` before and `quarantine_reasons` behind their columns; at least an empty frame."""
+        """Chunks with `input_row` first and `quarantine_reasons` last; at least an empty frame."""
         import pyarrow as pa
 
         wanted = self.rows
@@ -217,7 +192,7 @@ class QuarantinedRows:
 
 
 def _needed(model: Artefact, declared: Declared) -> dict[str, list[str]]:
-    """Columns that must be there, by what needs them."""
+    """Required columns by what needs them."""
     dataset, features = declared.dataset, declared.features
     needed = {"the signature of the model": list(model.inputs)}
     if declared.ready:
@@ -247,7 +222,7 @@ def _needed(model: Artefact, declared: Declared) -> dict[str, list[str]]:
 def _watch_infinite(
     chunks: Iterator[pd.DataFrame], names: list[str], seen: dict[str, list[int]]
 ) -> Iterator[pd.DataFrame]:
-    """Give the chunks, and note by column the rows whose number is infinite: no model has learnt from one."""
+    """Pass chunks on, and collect by column the rows with an infinite number."""
     for chunk in chunks:
         for name in names:
             # Windows are computed later, of finite values.
@@ -264,7 +239,7 @@ def _refuse_own_names(names: list[str]) -> None:
 
 
 def _refuse_texts(model: Artefact, dataset: Dataset, kinds: Kinds, keys: set[str]) -> None:
-    """Refuse texts where the model needs numbers; what is declared numeric is checked with the contract."""
+    """Refuse texts where the model needs numbers; declared numeric columns are checked with the contract."""
     for name, kind in model.inputs.items():
         if kind == "number" and name not in {*dataset.numeric, *keys} and kinds.of.get(name) == "text":
             raise DataError(
@@ -283,7 +258,7 @@ def _flags(checks: list[Check], found: list[Found]) -> pd.DataFrame:
 
 
 def _evidence(found: Found, chunks: Callable[[], Iterator[pd.DataFrame]]) -> pd.DataFrame:
-    """The rows that a report shows; looked up where the check was not judged row by row."""
+    """The rows that a report shows, looked up where the check was not judged row by row."""
     if found.evidence is not None:
         return found.evidence
     wanted = found.rows[:EXAMPLES]

@@ -43,23 +43,13 @@ def score_input(
 ) -> tuple[FinishedRows, ScoringRecord]:
     """Score all rows that are not quarantined.
 
-    Columns over earlier rows (`features.windows`) are computed of all rows at once, in order of time;
-    everything else is done chunk by chunk. Finished chunks are kept in `folder`, and are not scored again by
-    a later call with the same rows, model, declaration and code.
+    Windows are computed of all rows at once, in order of time; everything else chunk by chunk. Finished
+    chunks are kept in `folder`, and not scored again for the same rows, model, declaration and code.
+    `on_rows` is called with the number of rows done.
 
-    Args:
-        rows: what was checked.
-        model: what scores.
-        version: of the model.
-        folder: for finished chunks.
-        declared: of the vertical.
-        on_rows: called with the number of rows that are done, chunk by chunk.
-
-    Returns:
-        The scored rows, to be written chunk by chunk: `input_row` (counted from 0 over all files), the
-        columns of `dataset.id` and `dataset.time` as far as they are there, `probability` (float64),
-        `decision` (bool), `reasons` (text, where some are asked for; empty beside a row that gets none),
-        `model_version` (int64). The record of the scoring.
+    Returns the record, and the scored rows, to be written by chunks: `input_row` (counted from 0 over all
+    files), the columns of `dataset.id` and `dataset.time` if present, `probability` (float64), `decision`
+    (bool), `reasons` (text, if asked for; else empty), `model_version` (int64).
 
     Raises:
         ContractError: the rows break the contract, see `require_kept`.
@@ -127,15 +117,7 @@ def _scored(
 
 @dataclass(frozen=True, eq=False)
 class _KeptRows:
-    """The rows that are not quarantined, typed.
-
-    Args:
-        source: all rows.
-        kinds: of the columns.
-        left_out: numbers of the quarantined rows, ascending.
-        dataset: names the column of time, by which windows look back.
-        windows: what is computed of earlier rows; None for nothing.
-    """
+    """The typed rows that are not quarantined; `windows` is None where there are none to compute."""
 
     source: Source
     kinds: dict[str, str]
@@ -144,7 +126,7 @@ class _KeptRows:
     windows: Features | None
 
     def chunks(self, size: int) -> Iterator[tuple[int, Callable[[], pd.DataFrame]]]:
-        """Give for each chunk the number of rows up to its end, and what makes its rows: one may be done already."""
+        """The number of rows up to the end of each chunk, and a function that makes its rows."""
         for chunk in self.source.chunks(size):
             make = partial(self._kept if self.windows is None else self._with_windows, chunk)
             yield chunk.stop, make
@@ -158,7 +140,7 @@ class _KeptRows:
         return self._whole.loc[chunk.start : chunk.stop - 1]
 
     def without_history(self) -> dict[str, int]:
-        """Rows before which a window finds no value, by window."""
+        """Rows without earlier rows, by window."""
         found: dict[str, int] = {}
         if self.windows is None:
             return found
@@ -182,7 +164,7 @@ class _KeptRows:
 
 
 class _Totals:
-    """Figures over all chunks."""
+    """Sums over all chunks."""
 
     def __init__(self) -> None:
         self.scored = self.positives = self._sum = 0
@@ -194,5 +176,5 @@ class _Totals:
 
     @property
     def mean(self) -> float:
-        """Mean of the probabilities."""
+        """Mean probability."""
         return self._sum / _UNITS / max(self.scored, 1)

@@ -1,4 +1,4 @@
-"""The body of a request -> rows as the client holds them: no type is guessed, so that no digit is lost."""
+"""The body of a request -> rows, without any conversion, so that no digit is lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FILES = {CSV: "request.csv", PARQUET: "request.parquet"}
 
 
 def unsupported(content_type: str | None) -> str | None:
-    """Why a type of content is none that a model is served with; None where it is one."""
+    """Why a content type is refused; None where it is accepted."""
     kind, *parameters = [part.strip().lower() for part in (content_type or "").split(";")]
     if kind not in (JSON, *_FILES):
         return f"the content type must be one of {JSON}, {CSV}, {PARQUET}."
@@ -30,17 +30,11 @@ def unsupported(content_type: str | None) -> str | None:
 
 
 def read_request(body: bytes, content_type: str, ingestion: Ingestion) -> tuple[pd.DataFrame, Any]:
-    """Read rows and parameters of a request.
+    """Read rows (at least one) and parameters (None without any) of a request.
 
-    Args:
-        body: JSON as MLflow defines it (`dataframe_records`, `dataframe_split`, `instances` or `inputs`,
-            beside `params`), CSV in UTF-8, or Parquet.
-        content_type: one that `unsupported` accepts.
-        ingestion: separator of CSV.
-
-    Returns:
-        The rows, at least one; the values are those of JSON, texts of CSV, or what Parquet holds. The
-        parameters as they were sent, None where there are none.
+    The body is JSON as MLflow defines it (`dataframe_records`, `dataframe_split`, `instances` or `inputs`,
+    beside `params`), CSV in UTF-8, or Parquet; `unsupported` accepts its type. Values are those of JSON or
+    Parquet, or texts of CSV.
 
     Raises:
         DataError: the body cannot be read, or holds no rows.
@@ -61,7 +55,7 @@ def read_request(body: bytes, content_type: str, ingestion: Ingestion) -> tuple[
 
 
 def rows_of(data: Any) -> pd.DataFrame:
-    """Rows that Python code hands in: a frame, a list of dictionaries, or a dictionary of columns.
+    """Rows from Python code: a frame, a list of dictionaries, or a dictionary of columns.
 
     Raises:
         DataError: it is something else.

@@ -1,4 +1,4 @@
-"""The list of checks behind a contract: what the declaration of a vertical implies, then what it says."""
+"""The checks behind a contract: those implied by the declared roles, then the declared ones."""
 
 from __future__ import annotations
 
@@ -36,12 +36,10 @@ class Check:
     """One expectation to evaluate.
 
     Attributes:
-        key: where it was declared, such as "dataset.numeric" or "contract.expectations[2]".
+        key: key path of its declaration, such as "dataset.numeric" or "contract.expectations[2]".
         expect: expectation type without its expect_ prefix.
-        arguments: arguments of that type, as declared.
-        on_failure: "stop", "quarantine" or "warn".
         columns: columns that it reads.
-        sentence: what must hold, in words for people, such as "AGE between 18 and 110".
+        sentence: the expectation in words, such as "AGE between 18 and 110".
     """
 
     key: str
@@ -55,15 +53,11 @@ class Check:
 def planned_checks(
     contract: Contract, key: str, dataset: Dataset | None = None, made: Sequence[str] = ()
 ) -> list[Check]:
-    """List every check in the order in which it is reported.
+    """List every check in the order of the report; `key` is that of the contract.
 
-    Args:
-        contract: the declared expectations, which come last.
-        key: where the contract is declared, such as "contract" or "tables.flights".
-        dataset: roles of columns. Each column with a role, and each that an expectation reads, must exist;
-            numeric columns must hold numbers (both stop the run); rows without a target are quarantined. None
-            for a raw table.
-        made: columns that features make later, so that they need not exist yet.
+    Each column with a role, and each that an expectation reads, must exist, unless it is `made` later;
+    numeric columns must hold numbers (both stop the run); rows without a target are quarantined. A raw table
+    has no `dataset`.
     """
     declared = [
         _declared_check(f"{key}.expectations[{at}]", each) for at, each in enumerate(contract.expectations)
@@ -75,11 +69,7 @@ def planned_checks(
 
 
 def unmet_prerequisites(table: pd.DataFrame, checks: list[Check]) -> dict[int, str]:
-    """Find checks that cannot be evaluated because a column they read is absent or of the wrong type.
-
-    Returns:
-        The reason by position in `checks`.
-    """
+    """Reasons, by position, of checks that read a column that is absent or of the wrong type."""
     numeric = {column for check in checks if is_number_check(check) for column in check.columns}
     reasons = {}
     for position, check in enumerate(checks):
@@ -96,29 +86,29 @@ def unmet_prerequisites(table: pd.DataFrame, checks: list[Check]) -> dict[int, s
 
 
 def is_number_check(check: Check) -> bool:
-    """Say whether this is the implied check that a numeric column holds numbers."""
+    """Whether this is the implied check that a numeric column holds numbers."""
     return check.expect == HOLDS_NUMBERS and check.key == "dataset.numeric"
 
 
 def reads(check: Check, names: set[str]) -> bool:
-    """Say whether a check is about one of the columns, or about rows that a condition on one of them chooses."""
+    """Whether a check, or its row condition, reads one of the columns."""
     condition = str(check.arguments.get("row_condition") or "")
     return any(name in check.columns or name in condition for name in names)
 
 
 def holds_numbers(column: pd.Series) -> bool:
-    """Say whether every value of a typed column is a number; true and false count as 1 and 0."""
+    """Whether every value of a typed column is a number; true and false count as 1 and 0."""
     return pd.api.types.is_numeric_dtype(column.dtype)
 
 
 def text_positions(column: pd.Series) -> list[int]:
-    """Count from 0 the rows whose value is there but is not a number."""
+    """Positions of values that are present but not numbers."""
     texts = column.notna() & pd.to_numeric(column, errors="coerce").isna()
     return [int(position) for position in np.flatnonzero(texts)]
 
 
 def is_for_people(value: object) -> bool:
-    """Whether a value is a number as people write one, such as 1.097,98 €."""
+    """Whether a value is a formatted number, such as 1.097,98 €."""
     return isinstance(value, str) and matches(FOR_PEOPLE, value)
 
 
@@ -139,7 +129,7 @@ def _declared_check(key: str, declared: Expectation) -> Check:
 
 
 def _key_check(key: str, declared: Expectation) -> Check:
-    """The check that keys are found in another table, on the column that `OtherKeys.matched` adds for it."""
+    """The check that keys are in another table, on the column that `OtherKeys.matched` adds for it."""
     arguments: dict[str, Any] = {"column": match_column(declared), "value_set": [True]}
     if declared.mostly is not None:
         arguments["mostly"] = declared.mostly
@@ -150,23 +140,18 @@ def _key_check(key: str, declared: Expectation) -> Check:
 
 
 def match_column(declared: Expectation) -> str:
-    """Name of the column that says whether a row's key is found in the other table."""
+    """Name of the column that says whether a row's key is in the other table."""
     return f"{', '.join(declared.column_list or [])} found in {declared.table}"
 
 
 @dataclass(frozen=True)
 class OtherKeys:
-    """Keys of other tables that the rows of a table may have.
-
-    Attributes:
-        of: by the column that says whether a row's key is found, the columns of the key and the keys that
-            exist.
-    """
+    """Keys of other tables: by the column of `matched`, the key columns and the existing keys."""
 
     of: dict[str, tuple[list[str], pd.MultiIndex]]
 
     def matched(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Add the columns; a row whose key is missing has no value there, and so conforms."""
+        """Add a column for each key; a missing key has no value there, and so conforms."""
         added = {}
         for name, (columns, known) in self.of.items():
             if all(column in rows.columns for column in columns):
@@ -179,11 +164,7 @@ class OtherKeys:
 
 
 def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
-    """Read the keys that the expectations about keys ask for.
-
-    Args:
-        contract: the expectations.
-        others: tables by name, in which keys are looked up.
+    """Read the keys that the expectations about keys need.
 
     Raises:
         ConfigurationError: a table is not among `others`.
@@ -246,7 +227,7 @@ def _target(dataset: Dataset) -> Check:
 
 
 def _sentence(expect: str, arguments: dict[str, Any]) -> str:
-    """Put an expectation into few words: its columns, its type without filler words, its arguments."""
+    """An expectation in few words: its columns, its type without filler words, its arguments."""
     rest = {
         name: value
         for name, value in arguments.items()

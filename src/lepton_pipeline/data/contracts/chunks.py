@@ -1,7 +1,7 @@
-"""Hold rows to the contract of their vertical, chunk by chunk, with the result that they would have at once.
+"""Evaluate a contract chunk by chunk, with the same result as at once.
 
-What an expectation says of single rows is counted over the chunks. Keys that must be unique are compared by
-hashes of all rows. The columns of every other expectation (a mean, values that increase) are held whole.
+Expectations about single rows are counted over the chunks. Unique keys are compared by hashes of all rows.
+The columns of every other expectation (a mean, values that increase) are held whole.
 """
 
 from __future__ import annotations
@@ -48,16 +48,9 @@ _OF_HEADERS = ("table_column",)
 def scoring_checks(
     contract: Contract, dataset: Dataset, names: Sequence[str]
 ) -> tuple[list[Check], list[Check]]:
-    """Choose what new rows are held to.
+    """The checks that apply to new rows, and the declared ones left out.
 
-    Args:
-        contract: of the vertical's table.
-        dataset: the target, which new rows do not have yet, and the columns that must hold numbers.
-        names: columns of the new rows.
-
-    Returns:
-        The checks; and the declared ones that are left out: those that read the target or an absent column,
-        and those on the number and the names of the columns.
+    Left out are those that read the target or an absent column, and those on number and names of the columns.
     """
     absent = {name for names_of_role in dataset.roles().values() for name in names_of_role} - set(names)
     absent |= {name for each in contract.expectations for name in each.columns()} - set(names)
@@ -85,10 +78,10 @@ def _is_implied(check: Check, contract: Contract) -> bool:
 
 @dataclass
 class Found:
-    """What was found of one check.
+    """Result of one check.
 
     Attributes:
-        verdict: as for a whole table, but that its positions are those in `evidence`.
+        verdict: as for a whole table, but with positions in `evidence`.
         rows: numbers of all rows that do not conform, ascending.
         evidence: the first of them; None where they have yet to be looked up.
     """
@@ -99,15 +92,7 @@ class Found:
 
 
 def check_chunks(chunks: Iterable[pd.DataFrame], checks: list[Check]) -> list[Found]:
-    """Evaluate checks on rows that come in chunks.
-
-    Args:
-        chunks: typed rows, numbered ascending by the index; at least one chunk.
-        checks: what must hold.
-
-    Returns:
-        What was found of each check, in their order.
-    """
+    """Evaluate checks on typed chunks (at least one), numbered by their index."""
     evaluation = Evaluation(checks)
     for chunk in chunks:
         evaluation.add(chunk)
@@ -115,7 +100,7 @@ def check_chunks(chunks: Iterable[pd.DataFrame], checks: list[Check]) -> list[Fo
 
 
 class Evaluation:
-    """Checks that are evaluated on rows chunk by chunk."""
+    """Checks that are evaluated chunk by chunk."""
 
     def __init__(self, checks: list[Check]) -> None:
         self._checks = checks
@@ -131,7 +116,7 @@ class Evaluation:
         self._take(chunk)
 
     def found(self) -> list[Found]:
-        """What was found of each check, in their order."""
+        """The result of each check, in order."""
         if not self._tallies and self._empty is not None:
             self._take(self._empty)
         _judge([tally for tally in self._tallies if isinstance(tally, _Whole)])
@@ -183,7 +168,7 @@ def _tally(check: Check, verdict: Verdict, blocked: bool, first: pd.DataFrame) -
 
 
 class _Tally(ABC):
-    """What is known of one check so far."""
+    """The state of one check."""
 
     def add(self, chunk: pd.DataFrame) -> None:  # noqa: B027  # nothing more to know, by default
         """Take in a chunk."""
@@ -194,7 +179,7 @@ class _Tally(ABC):
 
 
 class _Settled(_Tally):
-    """A check that the first chunk settles."""
+    """A check that the first chunk decides."""
 
     def __init__(self, verdict: Verdict, first: pd.DataFrame) -> None:
         self._found = Found(replace(verdict, positions=[]), evidence=first.head(EXAMPLES))
@@ -227,7 +212,7 @@ class _Numbers(_Tally):
             self._evidence[at] = _more(self._evidence[at], chunk.iloc[positions])
 
     def found(self) -> Found:
-        """The worst of them alone: good numbers are text only because of these."""
+        """Only the worst of the three: good numbers are text because of these."""
         worst = next((at for at, rows in enumerate(self._rows) if rows), 0)
         rows, evidence = np.array(self._rows[worst], np.int64), self._evidence[worst]
         verdict = Verdict(self._holds, unexpected=len(rows), positions=list(range(len(evidence))))
@@ -273,7 +258,7 @@ class _Counted(_Tally):
 
 
 class _Unique(_Tally):
-    """Keys that may stand in one row only, of all rows."""
+    """Keys that must not repeat over all rows."""
 
     def __init__(self, check: Check) -> None:
         self._check = check
@@ -299,7 +284,7 @@ class _Unique(_Tally):
 
 
 class _Whole(_Tally):
-    """An expectation about columns as a whole, which are held until the end."""
+    """An expectation about whole columns, which are held until the end."""
 
     def __init__(self, check: Check, columns: list[str]) -> None:
         self.check = check
@@ -320,7 +305,7 @@ class _Whole(_Tally):
 
 
 def _judge(held: list[_Whole]) -> None:
-    """Evaluate what was held, those of the same columns at once."""
+    """Evaluate the held checks, those on the same columns at once."""
     for columns in {tuple(tally.columns) for tally in held}:
         same = [tally for tally in held if tuple(tally.columns) == columns]
         whole = pd.concat(same[0].parts)
@@ -330,7 +315,7 @@ def _judge(held: list[_Whole]) -> None:
 
 
 def _counted_details(chunks: list[dict[str, Any]]) -> dict[str, Any]:
-    """Great Expectations' counts over all chunks; its examples are those of the first one that has some."""
+    """Great Expectations' counts over all chunks; the examples are those of the first chunk with some."""
     if len(chunks) == 1:
         return chunks[0]
     first = next((each for each in chunks if each.get("unexpected_count")), chunks[0])
@@ -352,7 +337,7 @@ def _shares(details: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tolerated(unexpected: int, considered: int, check: Check) -> bool:
-    """As Great Expectations judges `mostly`: a fraction of the rows that are not left out for a missing value."""
+    """Great Expectations' rule for `mostly`: a fraction of the rows without a missing value."""
     mostly = check.arguments.get("mostly", 1.0)
     return considered == 0 or (considered - unexpected) / considered >= mostly
 

@@ -42,13 +42,10 @@ _EMPTY = "the list is empty, so nothing is compared. List at least one value, or
 
 @dataclass(frozen=True)
 class KnownExpectation:
-    """What one expectation takes and whether it judges rows.
+    """Arguments of one expectation, and whether it judges rows.
 
     Attributes:
-        required: arguments that must be declared.
-        optional: arguments that may be declared.
-        one_of: arguments of which at least one must be declared: with none of them the expectation would
-            check nothing.
+        one_of: arguments of which at least one is needed: without any the expectation would check nothing.
         row_wise: a failure names rows, so rows can be quarantined.
     """
 
@@ -63,17 +60,10 @@ class KnownExpectation:
 
 
 def check_declarations(contract: Contract, key: str = "contract") -> list[str]:
-    """Find what is wrong with declared expectations before any data is loaded.
+    """Find errors in expectations declared at `key` before data is loaded: key path, value, remedy.
 
-    Args:
-        contract: the declared expectations.
-        key: where they are declared, "contract" or "tables.<name>"; only on a raw table can keys be looked
-            up.
-
-    Returns:
-        One line a problem: key path, value, remedy. Empty where nothing is wrong. Of the arguments' values
-        only empty lists and suite parameters are refused here; Great Expectations judges the rest when the
-        contract is checked.
+    Of the arguments' values only empty lists and suite parameters are refused; Great Expectations judges the
+    rest when the contract is checked.
     """
     problems: list[str] = []
     for position, declared in enumerate(contract.expectations):

@@ -1,4 +1,4 @@
-"""Say in words and in JSON what the checks of a contract have found."""
+"""Report the checks of a contract in words and in JSON."""
 
 from __future__ import annotations
 
@@ -19,15 +19,7 @@ _LONGEST_LIST = 20
 def report_checks(
     reported: list[ExpectationResult], key: str, rows: int, quarantined: int, max_quarantined: float
 ) -> ContractResult:
-    """Put the result of a contract together.
-
-    Args:
-        reported: what `report_check` gives for each check.
-        key: where the contract is declared.
-        rows: that were checked.
-        quarantined: rows among them.
-        max_quarantined: largest fraction of rows that may be.
-    """
+    """Put the result of a contract together."""
     stops = [each.message for each in reported if _stops(each)]
     success = not stops and fraction(quarantined, rows) <= max_quarantined
     warnings = [each.message for each in reported if _warns(each)]
@@ -43,12 +35,8 @@ def report_check(
 ) -> ExpectationResult:
     """Report one check.
 
-    Args:
-        table: rows, among them those at `verdict.positions`.
-        check: what was to hold.
-        verdict: what was found.
-        rows: that were checked, where these are more than those of `table`.
-        column: gives a column of all rows; by default that of `table`.
+    `table` holds the rows at `verdict.positions`; where it is a part, `rows` is the number of all rows, and
+    `column` gives a column of all.
     """
     rows = len(table) if rows is None else rows
     examples = [
@@ -73,12 +61,7 @@ def report_check(
 
 
 def require_kept(result: ContractResult, reasons: Mapping[str, int], max_quarantined: float) -> None:
-    """Stop where a contract is broken.
-
-    Args:
-        result: of `report_checks`.
-        reasons: of quarantine, each with its number of rows, the most frequent first.
-        max_quarantined: largest fraction of rows that may be quarantined.
+    """Stop where a contract is broken; `reasons` counts quarantined rows, the most frequent first.
 
     Raises:
         ContractError: an expectation with `on_failure: stop` failed, one could not be evaluated, or too many
@@ -158,7 +141,7 @@ def _message(
 
 
 def _no_numbers(table: pd.DataFrame, check: Check, column: Callable[[str], pd.Series]) -> str:
-    """Which values are none, where an expectation about numbers failed to compare them."""
+    """Which values are not numbers, where an expectation about numbers failed."""
     name = check.columns[0] if len(check.columns) == 1 else ""
     bounds = [check.arguments.get(bound) for bound in ("min_value", "max_value")]
     if name not in table.columns or not any(isinstance(bound, int | float) for bound in bounds):

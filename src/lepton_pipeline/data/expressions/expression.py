@@ -1,8 +1,7 @@
 """The expression language of `features.derive` and `dataset.positive_when`.
 
-Columns are written as they are called, or in backticks where the name is no identifier. What may stand in an
-expression is a short list; everything else is refused before there is data. Nothing is ever handed to
-Python's `eval`.
+Columns are written by name, or in backticks where the name is no identifier. Everything outside a short list
+of syntax is refused before there is data; nothing is ever handed to Python's `eval`.
 """
 
 from __future__ import annotations
@@ -34,13 +33,11 @@ _SHOWN = 200
 
 @dataclass(frozen=True)
 class Expression:
-    """A checked expression.
+    """A checked expression, declared at `key`.
 
-    Args:
-        key: where it is declared.
-        text: as declared.
+    Attributes:
         columns: the columns it reads, in the order of their first use.
-        tree: what was parsed; every name in it is a column or a function.
+        tree: every name in it is a column or a function.
     """
 
     key: str
@@ -49,19 +46,13 @@ class Expression:
     tree: ast.expr = field(repr=False, compare=False)
 
     def evaluate(self, table: pd.DataFrame) -> pd.Series:
-        """Compute the value of every row.
+        """Compute the value of every row, indexed as `table`.
 
-        Args:
-            table: any number of rows with `columns`; it is not changed.
-
-        Returns:
-            int64 or float64 (missing is NaN, never infinity), bool, str or datetime64, indexed as `table`.
-            Conditions on missing values are neither true nor false: `and`, `or` and `not` treat them as
-            unknown, and what is unknown in the end is False.
+        The result is int64 or float64 (missing is NaN, never infinity), bool, str or datetime64. Conditions
+        on missing values are unknown to `and`, `or` and `not`; what is unknown in the end is False.
 
         Raises:
-            DataError: a column is absent, or values are of a kind that an operator or a function does not
-                take.
+            DataError: a column is absent, or an operator or a function does not take values of a kind.
         """
         try:
             return to_column(self._value(table), table.index)
@@ -69,13 +60,10 @@ class Expression:
             raise DataError(f"{self.key}: {self.text!r} cannot be computed: {error}.") from error
 
     def unknown(self, table: pd.DataFrame) -> pd.Series:
-        """Mark the rows of which the expression says nothing, because a value is missing.
+        """Mark the rows where the expression is unknown, because a value is missing.
 
         >>> parse_expression("x > 1 or is_missing(y)", "").unknown(pd.DataFrame({"x": [2, None], "y": [1, 1]})).tolist()
         [False, True]
-
-        Raises:
-            DataError: as `evaluate`.
         """
         return pd.Series(np.broadcast_to(is_missing(self._value(table)), len(table)), index=table.index)
 
@@ -99,15 +87,10 @@ class Expression:
 
 
 def parse_expression(text: str, key: str) -> Expression:
-    """Check an expression without any data.
-
-    Args:
-        text: the expression.
-        key: where it is declared, for messages.
+    """Check the expression declared at `key`, without data.
 
     Raises:
-        ConfigurationError: it is no expression, too long, or uses what is not allowed; the message names the
-            key, the expression and the problem.
+        ConfigurationError: it is no expression, too long, or uses what is not allowed.
     """
     try:
         tree, columns = parse(text)
@@ -118,14 +101,14 @@ def parse_expression(text: str, key: str) -> Expression:
 
 
 class _Evaluation:
-    """Walks the tree of an expression over the columns of a table."""
+    """Evaluates the syntax tree on the columns of a table."""
 
     def __init__(self, expression: Expression, table: pd.DataFrame) -> None:
         self.expression = expression
         self.table = table
 
     def value(self, node: ast.expr) -> Value:
-        """The value of a part of the expression; a problem is reported with the columns of the smallest such part."""
+        """The value of a node; errors name the columns of the smallest failing node."""
         try:
             return self._value(node)
         except EvaluationError as error:

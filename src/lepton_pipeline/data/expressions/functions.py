@@ -36,13 +36,10 @@ Parameter = Kind | Literal["any", "text constant", "whole constant"]
 class Function:
     """A function of the expression language.
 
-    Args:
-        signature: how it is called.
-        doc: what it gives, in one line.
+    Attributes:
         takes: kind of each parameter.
-        compute: from values of these kinds to the result.
         least: fewest arguments; by default one for each parameter.
-        repeats: whether the last parameter may be given any number of times.
+        repeats: whether the last parameter may be repeated.
     """
 
     signature: str
@@ -53,12 +50,12 @@ class Function:
     repeats: bool = False
 
     def accepts(self, arguments: int) -> bool:
-        """Whether it can be called with so many arguments."""
+        """Whether it takes this number of arguments."""
         least = len(self.takes) if self.least is None else self.least
         return least <= arguments and (self.repeats or arguments <= len(self.takes))
 
     def parameter(self, position: int) -> Parameter:
-        """What the argument at a position must be."""
+        """The kind of the argument at a position."""
         return self.takes[min(position, len(self.takes) - 1)]
 
     def call(self, arguments: list[Value]) -> Value:

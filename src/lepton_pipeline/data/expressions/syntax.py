@@ -1,4 +1,4 @@
-"""What may stand in an expression: parsing, and refusing all the rest."""
+"""Parse expressions, and refuse what is not allowed in them."""
 
 from __future__ import annotations
 
@@ -58,11 +58,7 @@ class RefusedError(Exception):
 
 
 def parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
-    """Parse and check an expression.
-
-    Returns:
-        Its tree, in which every name is that of a column or of a function that is called; and the columns, in
-        the order of their first use.
+    """The syntax tree, whose names are columns and called functions, and the columns by first use.
 
     Raises:
         RefusedError: it is no expression, too long, or uses what is not allowed.
@@ -95,7 +91,7 @@ def parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
 
 
 def _without_backticks(text: str) -> tuple[str, dict[str, str]]:
-    """Put identifiers in the place of names in backticks; the names by their identifiers."""
+    """Replace names in backticks by identifiers; the names by identifier."""
     prefix = "column_"
     while prefix in text:
         prefix += "_"
@@ -128,7 +124,7 @@ def _check_depth(tree: ast.expr) -> None:
 
 
 class _Names(ast.NodeTransformer):
-    """Give columns their names back, and constants their values."""
+    """Restore column names, and insert constants."""
 
     def __init__(self, quoted: dict[str, str]) -> None:
         self.quoted = quoted

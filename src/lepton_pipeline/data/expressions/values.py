@@ -23,19 +23,18 @@ EXACT = 2.0**62
 
 
 class EvaluationError(Exception):
-    """What an operator or a function cannot do with the values it was given."""
+    """An operator or a function does not take these values."""
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """One value a row, or one that stands for every row.
+    """One value a row, or one for every row.
 
-    Args:
-        kind: what the array holds; "missing" where a column has no value at all, and so may be of any kind.
+    Attributes:
+        kind: "missing" where a column has no value at all, and so fits any kind.
         array: [rows] or [1]. number: int64, or float64 with NaN as missing and no infinity; text: pandas'
             str; condition: int8 of FALSE, UNKNOWN and TRUE; date: datetime64[us], UTC where there is a zone;
             duration: timedelta64[us]; missing: one NaN.
-        zone: time zone of dates, None for dates without one.
         constant: whether it is written in the expression.
     """
 
@@ -49,7 +48,7 @@ MISSING = Value("missing", np.array([np.nan]))
 
 
 def constant(value: float | str | bool) -> Value:
-    """Value of a number, text, True or False that is written in an expression; NaN is a value of no kind."""
+    """Value of a literal number, text, True or False; NaN is of the kind missing."""
     if value != value:
         return MISSING
     if isinstance(value, str):
@@ -96,7 +95,7 @@ def to_column(value: Value, index: pd.Index) -> pd.Series:
     """The value as a column: int64 or float64, bool (False where unknown), str or datetime64.
 
     Raises:
-        EvaluationError: the value is a duration, which is none of these.
+        EvaluationError: the value is a duration.
     """
     if value.kind == "duration":
         raise EvaluationError(
@@ -113,19 +112,19 @@ def to_column(value: Value, index: pd.Index) -> pd.Series:
 
 
 def number(array: npt.NDArray[Any]) -> Value:
-    """Value of an array of any numbers; what is infinite is missing."""
+    """Value of an array of any numbers; infinity is missing."""
     if np.issubdtype(array.dtype, np.integer):
         return Value("number", array.astype(np.int64, copy=False))
     return Value("number", np.where(np.isfinite(array), array, np.nan).astype(np.float64, copy=False))
 
 
 def condition(truth: Truths, missing: Truths) -> Value:
-    """Value that is true, false, or unknown where something is missing."""
+    """Value that is true, false, or unknown where missing."""
     return Value("condition", np.where(missing, UNKNOWN, np.where(truth, TRUE, FALSE)).astype(np.int8))
 
 
 def durations(microseconds: Floats) -> Value:
-    """Value of durations; NaN and what exceeds some 3,000 years is missing."""
+    """Value of durations; NaN and more than some 3,000 years are missing."""
     fits = np.abs(microseconds) < _LONGEST
     whole = np.where(fits, np.rint(microseconds), 0).astype(np.int64).astype("timedelta64[us]")
     return Value("duration", np.where(fits, whole, np.timedelta64("NaT", "us")))
@@ -137,13 +136,12 @@ def is_missing(value: Value) -> Truths:
 
 
 def as_kind(value: Value, kind: Kind, zone: tzinfo | None = None) -> Value:
-    """The value as one of another kind, where it can be taken for that.
+    """Convert to another kind.
 
-    Conditions count as 0 and 1, a text that is written in the expression as an ISO 8601 date in `zone`, and
-    what is missing in every row as anything.
+    Conditions become 0 and 1, literal texts in ISO 8601 dates in `zone`, and missing values any kind.
 
     Raises:
-        EvaluationError: it cannot be taken for that.
+        EvaluationError: there is no such conversion.
     """
     if value.kind == kind:
         return value
@@ -162,7 +160,7 @@ def as_kind(value: Value, kind: Kind, zone: tzinfo | None = None) -> Value:
 
 
 def aligned(values: Sequence[Value]) -> list[Value]:
-    """The values as values of one kind, dates with or without a zone.
+    """Convert values to one kind, dates all with or all without a zone.
 
     Raises:
         EvaluationError: they are of different kinds.
@@ -185,7 +183,7 @@ def aligned(values: Sequence[Value]) -> list[Value]:
 
 
 def local_time(value: Value) -> pd.Series:
-    """Dates as clocks and calendars in their time zone show them."""
+    """Dates in their time zone, without it."""
     dates = pd.Series(value.array)
     if value.zone is None:
         return dates
@@ -212,7 +210,7 @@ def _microseconds(column: pd.Series) -> npt.NDArray[Any]:
 
 
 def missing_value(kind: Kind, zone: tzinfo | None = None) -> Value:
-    """The value of a kind that is missing in every row."""
+    """The missing value of a kind."""
     arrays: dict[Kind, Any] = {
         "text": pd.array([np.nan], dtype="str"),
         "condition": np.array([UNKNOWN], np.int8),
