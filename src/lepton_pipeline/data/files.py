@@ -11,11 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from lepton_pipeline.data.openers import open_table
 from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.data.suffixes import (
-    TABLE_SUFFIXES,
-    mentions_a_table,
-    table_suffix,
-)
+from lepton_pipeline.data.suffixes import TABLE_SUFFIXES, mentions_a_table, table_suffix
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.system.permissions import refused
 

@@ -134,11 +134,7 @@ class Source:
         return Survey(kinds, files, skipped, self._examples(files))
 
     def chunks(
-        self,
-        rows: int = CHUNK_ROWS,
-        *,
-        known: Known | None = None,
-        only: Sequence[str] | None = None,
+        self, rows: int = CHUNK_ROWS, *, known: Known | None = None, only: Sequence[str] | None = None
     ) -> Iterator[Chunk]:
         """Rows as they were read, at most `rows` at a time, numbered from 0; see `survey`.
 
@@ -154,11 +150,7 @@ class Source:
         return [{"name": file.name, "sha256": _hash(file)} for file in self.raw]
 
     def _chunks(
-        self,
-        rows: int,
-        seen: list[SetApart] | None,
-        known: Known | None,
-        only: Sequence[str] | None,
+        self, rows: int, seen: list[SetApart] | None, known: Known | None, only: Sequence[str] | None
     ) -> Iterator[Chunk]:
         read = start = 0
         for whole in _of_size(self._blocks(seen), rows):

@@ -77,10 +77,7 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
 def _split_stratified(labels: pd.Series, split: Split) -> pd.Series:
     from sklearn.model_selection import train_test_split
 
-    wanted = {
-        "test": round(split.test * len(labels)),
-        "validation": round(split.validation * len(labels)),
-    }
+    wanted = {"test": round(split.test * len(labels)), "validation": round(split.validation * len(labels))}
     wanted["train"] = len(labels) - sum(wanted.values())
     rarest = int(labels.value_counts().min())
     # Drawn in proportion, a class of k rows leaves each part about k times the part's share.

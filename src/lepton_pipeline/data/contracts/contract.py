@@ -17,14 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.as_of import label_known, with_time
-from lepton_pipeline.data.contracts.checks import (
-    EXISTS,
-    Check,
-    OtherKeys,
-    other_keys,
-    planned_checks,
-    reads,
-)
+from lepton_pipeline.data.contracts.checks import EXISTS, Check, OtherKeys, other_keys, planned_checks, reads
 from lepton_pipeline.data.contracts.chunks import Evaluation, Found
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks, require_kept
