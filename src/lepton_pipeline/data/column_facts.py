@@ -7,6 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from lepton_pipeline.data.expressions.dates import are_of_zone, is_zone, offsets_of
 from lepton_pipeline.data.looks import INT64, TextLooks
 from lepton_pipeline.data.missing_codes import without_codes
@@ -58,8 +61,6 @@ class ColumnFacts:
 
     def add(self, column: Any, start: int) -> None:
         """Take in further values; the first one is row `start`."""
-        import pyarrow as pa
-
         kind = column.type
         if pa.types.is_dictionary(kind):
             if not is_text(kind.value_type):
@@ -148,8 +149,6 @@ class ColumnFacts:
         return said
 
     def _form(self, kind: Any) -> str:
-        import pyarrow as pa
-
         types = pa.types
         if types.is_integer(kind) or (types.is_decimal(kind) and kind.scale == 0):
             return "whole"
@@ -169,8 +168,6 @@ class ColumnFacts:
         )
 
     def _reach(self, values: Any) -> None:
-        import pyarrow.compute as pc
-
         ends = pc.min_max(values).as_py()
         self._looks.low, self._looks.high = (
             min(self._looks.low, int(ends["min"])),
@@ -178,9 +175,6 @@ class ColumnFacts:
         )
 
     def _refuse_lost_digits(self, values: Any) -> None:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         bits = 24 if pa.types.is_float32(values.type) else 53
         largest = pc.max(pc.abs(values)).as_py()
         if largest is not None and largest > 2**bits:
@@ -190,8 +184,6 @@ class ColumnFacts:
             )
 
     def _add_texts(self, column: Any, start: int) -> None:
-        import pyarrow.compute as pc
-
         texts = clean_texts(column, self._ingestion.missing)
         present = len(texts) - texts.null_count
         if self._layout is not None:
@@ -215,9 +207,6 @@ class ColumnFacts:
 
     def _without_numbers(self, texts: Any, plain: Any) -> tuple[Any, Any]:
         """Drop -999.0 where -999 is a missing code."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         numeric = pc.fill_null(fits(plain, f"{WHOLE}|{DECIMAL}"), fill_value=False)
         values = pc.cast(pc.if_else(numeric, plain, None), pa.float64())
         coded = pc.fill_null(pc.is_in(values, pa.array(self._codes, pa.float64())), fill_value=False)

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 from unicodedata import normalize
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
@@ -132,7 +135,6 @@ def text_blocks(
         UnicodeDecodeError: bytes cannot be decoded.
         pyarrow.ArrowInvalid: the text cannot be parsed.
     """
-    import pyarrow as pa
     from pyarrow import csv as arrow
 
     dialect = dialect_of(open_file, ingestion)
@@ -196,9 +198,6 @@ def _number(position: int, broken: list[int]) -> int:
 
 def _unused(table: Any, header: Sequence[str]) -> dict[int, str]:
     """Positions of empty records and of repeated headers."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     names = [_plain(name) for name in header]
     first = pc.utf8_trim_whitespace(table.column(0))
     # Files that were put together by a program may hold byte order marks within.

@@ -10,6 +10,8 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.suffixes import WORKBOOK, kind_of, table_suffix
 from lepton_pipeline.data.workbooks import read_workbook
@@ -123,8 +125,6 @@ def _records(name: str, found: list[Any]) -> Iterator[tuple[str, dict[str, Any]]
 
 def _table_of(name: str, records: Iterable[tuple[str, dict[str, Any]]]) -> Any:
     """One row per object; a key that is absent, or null, is a null."""
-    import pyarrow as pa
-
     columns: dict[str, list[str | None]] = {}
     rows = 0
     for where, record in records:

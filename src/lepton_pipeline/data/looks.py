@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from lepton_pipeline.data.numbers import (
     BARE_EXPONENT,
     CANONICAL,
@@ -69,9 +72,6 @@ class TextLooks:
 
     def add(self, texts: Any, plain: Any, start: int) -> None:
         """Count Arrow strings by class; `plain` has their numbers in plain form, `start` is the first row."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         if self._is_key:
             self._canonical += pc.sum(fits(texts, CANONICAL), min_count=0).as_py() or 0
         if pc.any(pc.starts_with(plain, "-")).as_py():

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lepton_pipeline.data.expressions.dates import ISO
 from lepton_pipeline.data.numbers import Writing, missing_numbers
@@ -16,9 +18,6 @@ from lepton_pipeline.parameters import Ingestion
 
 def without_codes(column: Any, ingestion: Ingestion, layout: str | None) -> Any:
     """Arrow values, not texts, with NaN and missing codes as nulls; `layout` is the format of dates."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     kind = column.type
     own = kind
     if pa.types.is_float16(kind):

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from lepton_pipeline.data.delimited import SetApart, header_record, refuse_undecodable, text_blocks
 from lepton_pipeline.data.documents import read_document
@@ -90,8 +91,6 @@ def read_rows(
 
     Values of a text file are texts, "" where absent. Errors are those of `read_blocks`.
     """
-    import pyarrow as pa
-
     found: list[Any] = []
     rows = 0
     for block in read_blocks(file, names, ingestion):
@@ -138,8 +137,6 @@ def read_blocks(
 
 
 def _text_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: SetApart) -> Iterator[Any]:
-    import pyarrow as pa
-
     try:
         yield from text_blocks(file.open, names, ingestion, seen)
     except pa.ArrowInvalid as error:
@@ -162,7 +159,6 @@ def _document(file: RawFile, decimal: str) -> Any:
 
 
 def _parquet_blocks(file: RawFile, names: list[str]) -> Iterator[Any]:
-    import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
     with file.open() as stream:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 CHUNK_ROWS = 1 << 17
 _ROWS_A_GROUP = 1 << 16
@@ -164,7 +165,6 @@ def write_frames(frames: Iterable[pd.DataFrame], file: Path | _Spool) -> None:
 
     An index that is no `RangeIndex` is written, too.
     """
-    import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
     writer: Any = None
@@ -206,8 +206,6 @@ def _write_groups(writer: Any, rows: Any) -> Any:
 
 
 def _frame(block: Any) -> pd.DataFrame:
-    import pyarrow as pa
-
     table: pd.DataFrame = (
         block if isinstance(block, pa.Table) else pa.Table.from_batches([block])
     ).to_pandas()

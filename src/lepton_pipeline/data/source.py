@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.columns import check_columns
@@ -61,9 +63,6 @@ class Known:
 
     def apply(self, block: Any, start: int) -> Any:
         """The Arrow table without what was not known; `start` is the number of its first row."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         here = slice(start, start + len(block))
         if self.hidden in block.column_names and not self.values[here].all():
             at = block.column_names.index(self.hidden)
@@ -238,8 +237,6 @@ def _added(file: RawFile, own: list[str]) -> list[str]:
 
 
 def _with_partitions(block: Any, keys: Sequence[str], file: RawFile) -> Any:
-    import pyarrow as pa
-
     for key in keys:
         block = block.append_column(key, pa.array([file.partitions[key]] * len(block), pa.string()))
     return block
@@ -247,8 +244,6 @@ def _with_partitions(block: Any, keys: Sequence[str], file: RawFile) -> Any:
 
 def _of_size(blocks: Iterator[Any], rows: int) -> Iterator[Any]:
     """Divide blocks anew into `rows` each; the last one of a schema may be shorter."""
-    import pyarrow as pa
-
     waiting: list[Any] = []
     count = 0
     for block in blocks:
@@ -270,8 +265,6 @@ def _of_size(blocks: Iterator[Any], rows: int) -> Iterator[Any]:
 
 def _without_empty(block: Any, seen: SetApart | None) -> Any:
     """Leave out rows, of a file that is not text, in which no column has a value."""
-    import pyarrow.compute as pc
-
     if block.num_columns < 2 or not block.column(0).null_count:
         return block
     empty = pc.is_null(block.column(0))

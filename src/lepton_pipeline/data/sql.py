@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lepton_pipeline.data.column_facts import EXACT
 from lepton_pipeline.data.values import arrow_table
@@ -109,8 +111,6 @@ def run_query(text: str, tables: Mapping[str, pd.DataFrame], dataset: Dataset, n
 
 
 def _arrow(rows: pd.DataFrame) -> Any:
-    import pyarrow as pa
-
     zoned = [str(column) for column in rows.select_dtypes("datetimetz")]
     table = arrow_table(rows.assign(**{column: rows[column].dt.tz_convert(None) for column in zoned}))
     for column in zoned:
@@ -250,9 +250,6 @@ def _after_select(text: str) -> int | None:
 
 def _plain(values: Any, column: str, zone: Any, name: str) -> pd.Series:
     """A column of the result with the type that pandas gives it."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     kinds = pa.types
     if kinds.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
@@ -280,8 +277,6 @@ def _plain(values: Any, column: str, zone: Any, name: str) -> pd.Series:
 
 
 def _whole(values: Any) -> pd.Series:
-    import pyarrow.compute as pc
-
     bounds = pc.min_max(values).as_py().values()
     if values.null_count and any(bound is not None and abs(bound) > EXACT for bound in bounds):
         wide = {"int64": pd.Int64Dtype(), "uint64": pd.UInt64Dtype()}[str(values.type)]

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 from unicodedata import normalize
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from lepton_pipeline.data.numbers import Writing
 
 
 def clean_texts(column: Any, missing: Iterable[str]) -> Any:
     """Trim and compose (NFC) Arrow strings; those among `missing` become null."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     trimmed = pc.utf8_trim_whitespace(column)
     if not pc.all(pc.string_is_ascii(trimmed), min_count=0).as_py():
         trimmed = _composed(trimmed)
@@ -23,8 +23,6 @@ def clean_texts(column: Any, missing: Iterable[str]) -> Any:
 
 def with_strings(table: Any) -> Any:
     """Cast string views, which few Arrow functions take, to strings."""
-    import pyarrow as pa
-
     views = {name for name in table.column_names if pa.types.is_string_view(table.schema.field(name).type)}
     if not views:
         return table
@@ -34,8 +32,6 @@ def with_strings(table: Any) -> Any:
 
 def _composed(texts: Any) -> Any:
     """Texts in NFC; Arrow's own function decomposes them instead (pyarrow 25)."""
-    import pyarrow as pa
-
     values = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     coded = values.dictionary_encode()
     composed = [None if text is None else normalize("NFC", text) for text in coded.dictionary.to_pylist()]
@@ -44,8 +40,6 @@ def _composed(texts: Any) -> Any:
 
 def plain_numbers(texts: Any, writing: Writing) -> Any:
     """Numbers as a program would write them; see `Writing.unwritten`."""
-    import pyarrow.compute as pc
-
     if writing.plain:
         return texts
     for pattern, replacement in writing.rules:
@@ -62,13 +56,9 @@ def plain_numbers(texts: Any, writing: Writing) -> Any:
 
 def fits(texts: Any, pattern: str) -> Any:
     """Whether each text as a whole matches a pattern; null for null."""
-    import pyarrow.compute as pc
-
     return pc.match_substring_regex(texts, f"^(?:{pattern})$")
 
 
 def is_text(kind: Any) -> bool:
     """Whether an Arrow type is one of strings."""
-    import pyarrow as pa
-
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lepton_pipeline.data.column_facts import IN_ZONE, SINGLE, UNSIGNED_OR_MISSING, WHOLE_OR_MISSING, Wanted
 from lepton_pipeline.data.expressions.dates import in_zone, read_dates
@@ -57,8 +59,6 @@ def arrow_table(table: pd.DataFrame) -> Any:
     Raises:
         DataError: a column holds values of several kinds, or of one that no feature has.
     """
-    import pyarrow as pa
-
     columns = {}
     for name in table:
         try:
@@ -78,8 +78,6 @@ def arrow_table(table: pd.DataFrame) -> Any:
 
 
 def _typed(column: Any, name: str, kind: str, ingestion: Ingestion, start: int) -> pd.Series:
-    import pyarrow as pa
-
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if kind == "empty":
@@ -96,8 +94,6 @@ def _typed(column: Any, name: str, kind: str, ingestion: Ingestion, start: int) 
 
 
 def _texts(column: Any, ingestion: Ingestion) -> pd.Series:
-    import pyarrow as pa
-
     if not is_text(column.type):
         # A key that is a number in this file and a text in another.
         return pd.Series(without_codes(column, ingestion, None).cast(pa.string()).to_pandas(), dtype="str")
@@ -105,9 +101,6 @@ def _texts(column: Any, ingestion: Ingestion) -> pd.Series:
 
 
 def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if is_text(column.type):
         values = _text_numbers(column, kind, ingestion)
     elif pa.types.is_duration(column.type) or pa.types.is_time(column.type):
@@ -132,9 +125,6 @@ def _array(values: Any) -> Any:
 
 
 def _text_numbers(column: Any, kind: str, ingestion: Ingestion) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     writing = Writing(ingestion)
     plain = plain_numbers(clean_texts(column, ingestion.missing), writing)
     if kind not in ("number", SINGLE):
@@ -147,17 +137,12 @@ def _text_numbers(column: Any, kind: str, ingestion: Ingestion) -> Any:
 
 
 def _seconds(column: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     units = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
     whole = column.cast(pa.int32() if column.type.bit_width == 32 else pa.int64())
     return pc.divide(whole.cast(pa.float64(), safe=False), units[column.type.unit])
 
 
 def _dates(column: Any, name: str, zone: str | None, ingestion: Ingestion, start: int) -> pd.Series:
-    import pyarrow as pa
-
     if is_text(column.type):
         texts = pd.Series(clean_texts(column, ingestion.missing).to_pandas(), dtype="str", name=name)
         return dates_of(texts.set_axis(pd.RangeIndex(start, start + len(texts))), name, zone, ingestion)

@@ -10,6 +10,8 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from lepton_pipeline.data.openers import most_unpacked, too_much
 from lepton_pipeline.errors import DataError
 
@@ -58,8 +60,6 @@ def read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
             "each as a file of its own."
         )
     if not filled:
-        import pyarrow as pa
-
         return pa.table({})
     title, rows = filled[0]
     _require_computed(name, title, content, rows)
@@ -81,8 +81,6 @@ def _rows(sheet: Any) -> list[tuple[int, list[Any]]]:
 
 
 def _table_of_sheet(where: str, rows: list[tuple[int, list[Any]]], decimal: str) -> Any:
-    import pyarrow as pa
-
     number, header = rows[0]
     width = max((at for _, cells in rows for at, cell in enumerate(cells, 1) if cell is not None), default=0)
     padded = [cells + [None] * (width - len(cells)) for _, cells in rows]
@@ -104,8 +102,6 @@ def _table_of_sheet(where: str, rows: list[tuple[int, list[Any]]], decimal: str)
 
 def _column(cells: Sequence[Any], decimal: str) -> Any:
     """A column of one type if all its cells have it, else of text."""
-    import pyarrow as pa
-
     present = [cell for cell in cells if cell is not None]
     types = {type(cell.value) if cell.data_type != "e" else str for cell in present}
     values = [None if cell is None else cell.value for cell in cells]

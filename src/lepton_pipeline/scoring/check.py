@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.contracts.checks import Check
@@ -166,8 +167,6 @@ class QuarantinedRows:
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """Chunks with `input_row` first and `quarantine_reasons` last; at least an empty frame."""
-        import pyarrow as pa
-
         wanted = self.rows
         # A frame without rows would not say that they are lists of texts.
         kind: Any = pd.ArrowDtype(pa.list_(pa.string()))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from lepton_pipeline.data.delimited import SetApart
 from lepton_pipeline.data.raw import read_blocks, read_header
@@ -121,8 +122,6 @@ _FORMS: dict[str, Callable[[Any, str], pd.DataFrame]] = {
 
 
 def _file_rows(body: bytes, name: str, ingestion: Ingestion) -> pd.DataFrame:
-    import pyarrow as pa
-
     file = RawFile(name, lambda: io.BytesIO(body))
     names, seen = read_header(file, ingestion), SetApart(name)
     blocks = list(read_blocks(file, names, ingestion, seen))

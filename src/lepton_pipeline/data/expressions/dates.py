@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 ISO = "ISO8601"
 _EXAMPLES = 3
@@ -69,9 +71,6 @@ def read_dates(
 
 def offsets_of(texts: pd.Series, layout: str) -> pd.Series:
     """The offset of each time, "UTC" or "UTC+02:00", or missing; formats with zone names count as UTC."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if layout != ISO and not _directives(layout) & _ZONES:
         return pd.Series(None, index=texts.index, dtype=object)
     if "Z" in _directives(layout):
