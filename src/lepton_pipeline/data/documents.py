@@ -7,11 +7,12 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from lepton_pipeline.data.openers import listed
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.suffixes import WORKBOOK, kind_of, table_suffix
 from lepton_pipeline.data.workbooks import read_workbook
@@ -107,7 +108,7 @@ def _table_of_json(name: str, found: Any) -> Any:
         if lists and len(lists) == len(found) and not records:
             return _table_of_lists(name, lists)
         raise DataError(
-            f"{name} is an object with the keys {_listed(list(found))}, and nothing says which are rows; give a list "
+            f"{name} is an object with the keys {listed(list(found))}, and nothing says which are rows; give a list "
             'of objects (pandas: orient="records"), or one object a line in a .jsonl file.'
         )
     if not isinstance(found, list):
@@ -155,24 +156,25 @@ def _table_of_lists(name: str, lists: dict[str, list[Any]]) -> Any:
             f"{name}: its lists differ in length ({shown}); give each column a value for every row."
         )
     rows = zip(*lists.values(), strict=True)
-    return _table_of(
-        name,
-        ((f"{name}, row {number}", dict(zip(lists, row, strict=True))) for number, row in enumerate(rows, 1)),
-    )
+    return _table_of_rows(name, lists, rows)
 
 
 def _table_of_split(name: str, columns: Any, rows: Any) -> Any:
     names = [each if isinstance(each, str) else json.dumps(each) for each in columns]
     if len(set(names)) < len(names):
-        raise DataError(f"{name} names a column twice in {_listed(names)}; rename one.")
+        raise DataError(f"{name} names a column twice in {listed(names)}; rename one.")
     for number, values in enumerate(rows, 1):
         if not isinstance(values, list) or len(values) != len(names):
             raise DataError(
                 f"{name}, row {number} does not have {len(names)} values, one for each of its columns."
             )
+    return _table_of_rows(name, names, rows)
+
+
+def _table_of_rows(name: str, names: Collection[str], rows: Iterable[Sequence[Any]]) -> Any:
+    numbered = enumerate(rows, 1)
     return _table_of(
-        name,
-        ((f"{name}, row {number}", dict(zip(names, row, strict=True))) for number, row in enumerate(rows, 1)),
+        name, ((f"{name}, row {at}", dict(zip(names, row, strict=True))) for at, row in numbered)
     )
 
 
@@ -209,10 +211,6 @@ def _text(value: Any, where: str, key: str) -> str:
         f"{where}: {key!r} holds {what}, {_short(json.dumps(value))}; give every value a key of its own (pandas: "
         "json_normalize)."
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join([repr(name) for name in names[:_SHOWN]] + ["…"] * (len(names) > _SHOWN))
 
 
 def _short(text: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from os.path import realpath
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lepton_pipeline.data.openers import open_table
 from lepton_pipeline.data.raw_file import RawFile
+from lepton_pipeline.data.reading import SkippedFile
 from lepton_pipeline.data.suffixes import TABLE_SUFFIXES, mentions_a_table, table_suffix
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.system.permissions import refused
@@ -37,40 +39,18 @@ _OTHER_TABLES = {
         (".dat", ".tab", ".psv"), "give it a name that ends in .csv, and declare ingestion.separator"
     ),
     **dict.fromkeys((".xls", ".xlsb", ".ods"), "save it as .xlsx or CSV"),
-    **dict.fromkeys(
-        (
-            ".feather",
-            ".arrow",
-            ".orc",
-            ".avro",
-            ".sas7bdat",
-            ".xpt",
-            ".dta",
-            ".rds",
-            ".rdata",
-            ".pkl",
-            ".pickle",
-        ),
-        "save it as Parquet or CSV",
-    ),
-    **dict.fromkeys(
-        (".h5", ".hdf", ".hdf5", ".db", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".accdb"), "export it"
-    ),
+    **dict.fromkeys((".feather", ".arrow", ".orc", ".avro"), "save it as Parquet or CSV"),
+    **dict.fromkeys((".sas7bdat", ".xpt", ".dta", ".rds"), "save it as Parquet or CSV"),
+    **dict.fromkeys((".rdata", ".pkl", ".pickle"), "save it as Parquet or CSV"),
+    **dict.fromkeys((".h5", ".hdf", ".hdf5", ".mdb", ".accdb"), "export it"),
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb"), "export it"),
     **dict.fromkeys((".zip", ".gz", ".7z", ".rar", ".tar", ".tgz", ".z", ".lz4", ".br"), "unpack it"),
 }
 # The project's own: what a folder of raw data says of itself, and what keeps an empty folder in Git.
 _NOTES = ("SOURCE.md", ".gitkeep", ".gitignore")
-_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
 _BYTES_AT_ONCE = 1 << 16
 _SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file or folder that is not read; the name of a folder ends in "/"."""
-
-    name: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -87,15 +67,15 @@ class Found:
     """The table files at a path, by name, and what lies there and is not read."""
 
     files: list[FoundFile]
-    skipped: list[Skipped]
+    skipped: list[SkippedFile]
 
 
 class RawFiles(list[RawFile]):
-    """Unopened table files; `skipped` lists `name` and `why` of what lies beside them and is not read."""
+    """Unopened table files; `skipped` are the files beside them that are not read."""
 
-    def __init__(self, files: Iterable[RawFile] = (), skipped: Iterable[Skipped] = ()):
+    def __init__(self, files: Iterable[RawFile] = (), skipped: Iterable[SkippedFile] = ()):
         super().__init__(files)
-        self.skipped = [{"name": each.name, "why": each.why} for each in skipped]
+        self.skipped = list(skipped)
 
 
 def find_tables(fs: Any, path: str) -> Found:
@@ -130,29 +110,26 @@ def find_tables(fs: Any, path: str) -> Found:
             (empty if listed[each].get("size") == 0 and fs.isfile(each) else files).append(file)
         elif PurePosixPath(name).name not in _NOTES or reason[0] != name:
             skipped[reason[0]] = reason[1]
-    if files:
-        skipped |= {file.name: EMPTY for file in empty}
-    else:
-        files = empty
+    skipped |= {file.name: EMPTY for file in empty if files}
+    files = files or empty
     notes = _json_notes(fs, files)
     skipped |= dict.fromkeys(notes, JSON_NOTES)
     files = [file for file in files if file.name not in notes]
     _require_same_partitions(files)
-    return Found(files, [Skipped(name, why) for name, why in sorted(skipped.items())])
+    return Found(files, [SkippedFile(name, why) for name, why in sorted(skipped.items())])
 
 
 def raw_files(fs: Any, path: str) -> RawFiles:
     """The table files at a path, unopened; see `find_tables`."""
     found = find_tables(fs, path)
-    return RawFiles((raw_file(fs, each) for each in found.files), found.skipped)
+    return RawFiles((_raw_file(fs, each) for each in found.files), found.skipped)
 
 
-def raw_file(fs: Any, file: FoundFile) -> RawFile:
-    """A found table file, unopened."""
+def _raw_file(fs: Any, file: FoundFile) -> RawFile:
     return RawFile(file.name, lambda: open_table(fs, file.path, file.name), file.partitions)
 
 
-def no_tables(where: str, skipped: Sequence[Skipped]) -> str:
+def no_tables(where: str, skipped: Sequence[SkippedFile]) -> str:
     """Message: there is no table at a path, what lies there, and what would be one."""
     shown = ", ".join(f"{each.name}: {each.why}" for each in skipped[:_SHOWN])
     more = f" and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
@@ -294,7 +271,7 @@ def _is_one_object(fs: Any, file: FoundFile) -> bool:
             start = stream.read(_BYTES_AT_ONCE)
     except Exception:  # what cannot be opened is explained by whoever reads it
         return False
-    lines = start.removeprefix(_MARKS[0]).strip().split(b"\n")
+    lines = start.removeprefix(BOM_UTF8).strip().split(b"\n")
     # A line that is an object of its own is a record: .json is also a name of JSON lines.
     return lines[0].startswith(b"{") and not (len(lines) > 1 and lines[0].rstrip().endswith(b"}"))
 
@@ -310,12 +287,3 @@ def _require_same_partitions(files: Sequence[FoundFile]) -> None:
 
 def _partitions(file: FoundFile) -> str:
     return ", ".join(f"a folder {key}=" for key in file.partitions) or "no folder key=value/"
-
-
-def _parts(stream: BinaryIO) -> Iterator[bytes]:
-    first = stream.read(_BYTES_AT_ONCE)
-    for mark in _MARKS:
-        first = first.removeprefix(mark)
-    while first:
-        yield first
-        first = stream.read(_BYTES_AT_ONCE)

@@ -11,7 +11,7 @@ import os
 import pwd
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
@@ -63,6 +63,11 @@ def most_unpacked(packed: int | None) -> int:
     return max(_UNPACKED, _TIMES * (packed or 0))
 
 
+def listed(names: Sequence[str]) -> str:
+    """The first names, for messages."""
+    return ", ".join([repr(name) for name in names[:_SHOWN]] + ["…"] * (len(names) > _SHOWN))
+
+
 def too_much(name: str, most: int) -> DataError:
     """The error of a file that unpacks to more than that."""
     return DataError(
@@ -82,9 +87,9 @@ def open_zipped(archive: BinaryIO, name: str) -> BinaryIO:
     # macOS adds a folder and hidden files of its own.
     names = [each for each in packed.namelist() if not each.endswith("/") and not _is_hidden(each)]
     if len(names) != 1:
-        shown = ", ".join([repr(each) for each in names[:_SHOWN]] + ["…"] * (len(names) > _SHOWN)) or "none"
         raise DataError(
-            f"{name} must hold one file, but holds {len(names)} ({shown}); put its tables there unpacked."
+            f"{name} must hold one file, but holds {len(names)} ({listed(names) or 'none'}); put its tables there "
+            "unpacked."
         )
     return packed.open(names[0])  # type: ignore[return-value]  # it reads bytes, if not as a subclass of BinaryIO
 

@@ -23,7 +23,7 @@ from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.data.kinds import find_kinds
 from lepton_pipeline.data.raw import explained, read_blocks, read_header
 from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.data.reading import BrokenRecord
+from lepton_pipeline.data.reading import BrokenRecord, SkippedFile
 from lepton_pipeline.data.survey import Survey
 from lepton_pipeline.data.values import arrow_table, typed_block
 from lepton_pipeline.errors import DataError, EmptyFileError
@@ -75,17 +75,12 @@ class Known:
 
 @dataclass(frozen=True)
 class Source:
-    """Table files, or a table in memory, that hold every column that is needed.
-
-    Attributes:
-        headers: column names of each file, or of the table; the first gives the order of the columns.
-        skipped: `name` and `why` of the files that are left out.
-    """
+    """Table files, or a table in memory, with all needed columns; the first of `headers` gives their order."""
 
     raw: Raw
     ingestion: Ingestion
     headers: list[list[str]]
-    skipped: list[dict[str, str]] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
 
     @classmethod
     def open(cls, raw: Raw, ingestion: Ingestion, needed: dict[str, list[str]]) -> Source:
@@ -99,8 +94,7 @@ class Source:
             table = _checked_frame(raw, needed)
             return cls(table, ingestion, [list(table.columns)])
         skipped = list(getattr(raw, "skipped", []))
-        files, headers = _headers(raw, ingestion, needed, skipped)
-        return cls(files, ingestion, headers, skipped)
+        return cls(*_headers(raw, ingestion, needed, skipped), skipped)
 
     @property
     def names(self) -> list[str]:
@@ -125,12 +119,12 @@ class Source:
         files = [] if isinstance(self.raw, pd.DataFrame) else [SetApart(file.name) for file in self.raw]
         chunks = self._chunks(rows, files, known, only)
         kinds = find_kinds((chunk.block for chunk in chunks), self.ingestion, wanted)
-        skipped = [*self.skipped]
-        if len(files) > 1:
-            skipped += [{"name": file.file, "why": ONLY_A_HEADER} for file in files if not file.rows]
+        headers = [
+            SkippedFile(file.file, ONLY_A_HEADER) for file in files if len(files) > 1 and not file.rows
+        ]
         for name, doubt in ((name, doubt) for file in files for name, doubt in file.doubts.items()):
             kinds.notes[name] = [*kinds.notes.get(name, []), doubt]
-        return Survey(kinds, files, skipped, self._examples(files))
+        return Survey(kinds, files, [*self.skipped, *headers], self._examples(files))
 
     def chunks(
         self, rows: int = CHUNK_ROWS, *, known: Known | None = None, only: Sequence[str] | None = None
@@ -177,7 +171,9 @@ class Source:
                 rows = _without_empty(block, log) if file.is_parquet or file.is_document else block
                 if log is not None:
                     log.rows += len(rows)
-                yield _with_partitions(rows, _added(file, own), file).select(self.names)
+                for key in _added(file, own):
+                    rows = rows.append_column(key, pa.array([file.partitions[key]] * len(rows), pa.string()))
+                yield rows.select(self.names)
 
     def _refuse_broken(self, files: list[SetApart]) -> None:
         reasons = sum((file.reasons for file in files), Counter[str]())
@@ -200,7 +196,7 @@ class Source:
 
 
 def _headers(
-    raw: list[RawFile], ingestion: Ingestion, needed: dict[str, list[str]], skipped: list[dict[str, str]]
+    raw: list[RawFile], ingestion: Ingestion, needed: dict[str, list[str]], skipped: list[SkippedFile]
 ) -> tuple[list[RawFile], list[list[str]]]:
     """The files that have a header, and the names in each; adds the others to `skipped`."""
     files: list[RawFile] = []
@@ -211,7 +207,7 @@ def _headers(
         except EmptyFileError as error:
             if len(raw) == 1:
                 raise
-            skipped.append({"name": file.name, "why": EMPTY_FILE})
+            skipped.append(SkippedFile(file.name, EMPTY_FILE))
             if len(skipped) == len(raw):
                 raise DataError(
                     f"{', '.join(each.name for each in raw)}: all are empty; put a table there."
@@ -234,12 +230,6 @@ def _headers(
 def _added(file: RawFile, own: list[str]) -> list[str]:
     """The partition columns of a file that are not in the file itself."""
     return [name for name in file.partitions if name not in own]
-
-
-def _with_partitions(block: Any, keys: Sequence[str], file: RawFile) -> Any:
-    for key in keys:
-        block = block.append_column(key, pa.array([file.partitions[key]] * len(block), pa.string()))
-    return block
 
 
 def _of_size(blocks: Iterator[Any], rows: int) -> Iterator[Any]:

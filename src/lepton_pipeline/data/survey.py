@@ -17,16 +17,11 @@ from lepton_pipeline.errors import DataError
 
 @dataclass(frozen=True)
 class Survey:
-    """Result of the first pass over all rows.
-
-    Attributes:
-        skipped: `name` and `why` of files that were not read.
-        examples: the first records that were set apart.
-    """
+    """Result of the first pass over all rows; `examples` are the first records set apart."""
 
     kinds: Kinds
     files: list[SetApart]
-    skipped: list[dict[str, str]]
+    skipped: list[SkippedFile]
     examples: list[BrokenRecord]
 
     def copies(self, known: npt.NDArray[np.bool_] | None = None) -> FileCopies:
@@ -48,7 +43,7 @@ class Survey:
         read = [ReadFile(file.file, file.rows, sum(file.reasons.values())) for file in self.files]
         return Reading(
             files=[file for file in read if file.rows or file.set_apart],
-            skipped=[SkippedFile(**each) for each in self.skipped],
+            skipped=self.skipped,
             records=rows + sum(reasons.values()),
             set_apart=sum(reasons.values()),
             reasons=dict(reasons.most_common()),
@@ -69,9 +64,9 @@ class Survey:
         if not count or count <= largest_share * records:
             return
         counted = ", ".join(f"{each:,} {reason}" for reason, each in broken.items())
+        first = [each for each in self.examples if each.reason in broken][:3]
         shown = "\n".join(
-            f"  - {each.file} line {each.line} ({each.reason}): {each.text!r}"
-            for each in [each for each in self.examples if each.reason in broken][:3]
+            f"  - {each.file} line {each.line} ({each.reason}): {each.text!r}" for each in first
         )
         raise DataError(
             f"{count:,} of {records:,} records ({count / records:.1%}) are broken ({counted}), more than {key} = "

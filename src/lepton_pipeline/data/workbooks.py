@@ -12,12 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from lepton_pipeline.data.openers import most_unpacked, too_much
+from lepton_pipeline.data.openers import listed, most_unpacked, too_much
 from lepton_pipeline.errors import DataError
 
 # What goes wrong within a workbook, besides openpyxl's own.
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, SyntaxError)
-_SHOWN = 3
+
 _ENCRYPTED = b"\xd0\xcf\x11\xe0"
 
 
@@ -56,7 +56,7 @@ def read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
         raise DataError(f"{name} cannot be read: {error}; is it a workbook of Excel, and whole?") from error
     if len(filled) > 1:
         raise DataError(
-            f"{name} has {len(filled)} sheets with data, {_listed([title for title, _ in filled])}; keep one, or save "
+            f"{name} has {len(filled)} sheets with data, {listed([title for title, _ in filled])}; keep one, or save "
             "each as a file of its own."
         )
     if not filled:
@@ -70,10 +70,10 @@ def _rows(sheet: Any) -> list[tuple[int, list[Any]]]:
     """Row numbers and cells from the first to the last row with a value; empty cells are None."""
     # What some programs say of their extent is wrong.
     sheet.reset_dimensions()
-    rows: list[tuple[int, list[Any]]] = []
-    for number, row in enumerate(sheet.iter_rows(), 1):
-        cells = [None if cell.value is None or cell.value == "" else cell for cell in row]
-        rows.append((number, cells))
+    rows = [
+        (number, [None if cell.value in (None, "") else cell for cell in row])
+        for number, row in enumerate(sheet.iter_rows(), 1)
+    ]
     while rows and not any(rows[-1][1]):
         rows.pop()
     start = next((at for at, (_, cells) in enumerate(rows) if any(cells)), 0)
@@ -89,7 +89,7 @@ def _table_of_sheet(where: str, rows: list[tuple[int, list[Any]]], decimal: str)
     if unnamed:
         cell = next(cells[unnamed[0]] for cells in padded[1:] if cells[unnamed[0]] is not None)
         raise DataError(
-            f"{where}: row {number} is taken for the header, {_listed([str(each.value) for each in header if each])}, "
+            f"{where}: row {number} is taken for the header, {listed([str(each.value) for each in header if each])}, "
             f"but column {cell.column_letter} has no name in it, and a value in {cell.coordinate}; name every column, "
             "and remove what stands above or beside the table."
         )
@@ -153,8 +153,10 @@ def _cell_text(cell: Any, dates_only: bool, decimal: str = ".") -> str:
 
 def _require_computed(name: str, title: str, content: bytes, rows: list[tuple[int, list[Any]]]) -> None:
     """Refuse formulas without a stored value, which a program wrote that computes none."""
-    if not _has_formulas(content):
-        return
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        parts = [each for each in packed.namelist() if re.fullmatch(r"xl/worksheets/.*\.xml", each)]
+        if not any(re.search(b"<f[> ]", packed.read(each)) for each in parts):
+            return
     from openpyxl import load_workbook
 
     known = {cell.coordinate for _, cells in rows for cell in cells if cell is not None}
@@ -183,15 +185,3 @@ def _require_computed(name: str, title: str, content: bytes, rows: list[tuple[in
             f"{name}, sheet {title!r}: {len(missing):,} formulas have no value, such as {formula!r} in "
             f"{missing[0].coordinate}; open the file in Excel or LibreOffice and save it, which computes them."
         )
-
-
-def _has_formulas(content: bytes) -> bool:
-    with zipfile.ZipFile(io.BytesIO(content)) as packed:
-        sheets = [
-            each for each in packed.namelist() if each.startswith("xl/worksheets/") and each.endswith(".xml")
-        ]
-        return any(b"<f>" in (text := packed.read(each)) or b"<f " in text for each in sheets)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join([repr(name) for name in names[:_SHOWN]] + ["…"] * (len(names) > _SHOWN))

@@ -15,8 +15,9 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from lepton_pipeline.data.files import SUFFIXES, Found, Skipped, find_tables, partitions_of, raw_files
+from lepton_pipeline.data.files import SUFFIXES, Found, find_tables, partitions_of, raw_files
 from lepton_pipeline.data.raw_file import RawFile
+from lepton_pipeline.data.reading import SkippedFile
 from lepton_pipeline.data.suffixes import table_suffix
 from lepton_pipeline.errors import ConfigurationError, LeptonError
 from lepton_pipeline.parameters.jobs import name_problem
@@ -122,7 +123,7 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
     return sorted(files, key=lambda file: str(file.name))
 
 
-def find_skipped(paths: Sequence[Path]) -> list[Skipped]:
+def find_skipped(paths: Sequence[Path]) -> list[SkippedFile]:
     """What lies in the given folders and is not read, and why."""
     return [each for path in paths if path.is_dir() for each in _found(path).skipped]
 
