@@ -77,19 +77,17 @@ def find_copies(
     test = (split["part"] == "test").to_numpy()
     learnt = split["part"].isin(["train", "validation"]).to_numpy()
     marks, copies = _find(feature_table, split["label"].to_numpy(), test, learnt, dataset, features)
-    entities: list[Entity] = []
+    found: list[tuple[Entity, Mask]] = []
     if declared_split.strategy in ("stratified", "group"):
-        found = list(
-            find_entities(feature_table, split["label"].to_numpy(), test, learnt, dataset, declared_split)
-        )
-        entities = [entity for entity, _ in found]
+        labels = split["label"].to_numpy()
+        found = list(find_entities(feature_table, labels, test, learnt, dataset, declared_split))
         marks |= {f"entity_{number}": seen for number, (_, seen) in enumerate(found)}
     return pd.DataFrame(marks, index=split.index[test]), {
         "rows": len(feature_table),
         "test_rows": int(test.sum()),
         "strategy": declared_split.strategy,
         "copies": asdict(copies),
-        "entities": [asdict(entity) for entity in entities],
+        "entities": [asdict(entity) for entity, _ in found],
     }
 
 
@@ -97,18 +95,17 @@ def _find(
     table: pd.DataFrame, labels: np.ndarray, test: Mask, learnt: Mask, dataset: Dataset, features: Features
 ) -> tuple[dict[str, Mask], Copies]:
     made = {*features.names()} - {dataset.time}
-    ignored = [
-        name for name in dataset.exclude if name in table and name not in made and _names_rows(table[name])
-    ]
+    excluded = [name for name in dataset.exclude if name in table and name not in made]
+    ignored = [name for name in excluded if _names_rows(table[name])]
     unread = {dataset.target, dataset.id, *ignored, *made}
     inputs = [name for name in feature_columns(table, dataset) if name not in unread]
     roles = dataset.roles()
     inputs += [name for role in ("time", "group", "sensitive") for name in roles[role] if name not in made]
-    others = [name for name in dataset.exclude if name in table and name not in unread]
+    others = [name for name in excluded if name not in unread]
     same = _hash(table, inputs)
     whole = same + _hash(table, [dataset.target, *others] if dataset.target in table else others)
     equal, copy = np.isin(same[test], same[learnt]), np.isin(whole[test], whole[learnt])
-    by_chance = unlikely = 0
+    example, by_chance, unlikely = None, 0, 0
     expected = unlikely_share = 0.0
     if copy.any():
         sampled, chances, share = _coincidences(table, inputs, same, test, learnt)
@@ -116,16 +113,12 @@ def _find(
         by_chance = min(by_chance, int(copy.sum()))
         # Rows of which nobody expects a second one; a block that repeats by nature would hide them.
         rare = (chances < _UNLIKELY) & ~_other_outcome(same, labels, sampled, learnt)
-        unlikely, expected = (
-            int(copy[np.searchsorted(np.flatnonzero(test), sampled)][rare].sum()),
-            float(chances[rare].sum()),
-        )
+        unlikely = int(copy[np.searchsorted(np.flatnonzero(test), sampled)][rare].sum())
+        expected = float(chances[rare].sum())
         unlikely_share = max(unlikely - expected, 0.0) / len(sampled)
-    example = None
-    if copy.any():
         first = np.flatnonzero(test)[copy.argmax()]
         twin = np.flatnonzero(learnt)[(whole[learnt] == whole[first]).argmax()]
-        example = tuple(_plain(table.index[position]) for position in (first, twin))
+        example = _plain(table.index[first]), _plain(table.index[twin])
     copies = Copies(
         rows=int(copy.sum()),
         by_chance=by_chance,

@@ -23,47 +23,10 @@ AGREEMENT, ERRORS = 0.8, 4.0
 LARGEST = 0.5
 # Numbers whose order settles the outcome are measurements; ids may be in order, too, but their names say so.
 ORDERED = 0.95
-_NAMES = frozenset(
-    (
-        *(
-            "id",
-            "uuid",
-            "guid",
-            "key",
-            "code",
-            "nr",
-            "no",
-            "number",
-            "patient",
-            "subject",
-            "customer",
-            "client",
-        ),
-        *(
-            "person",
-            "user",
-            "member",
-            "device",
-            "machine",
-            "unit",
-            "account",
-            "household",
-            "family",
-            "animal",
-        ),
-        *(
-            "specimen",
-            "sample",
-            "case",
-            "vehicle",
-            "driver",
-            "student",
-            "employee",
-            "donor",
-            "participant",
-            "card",
-        ),
-    )
+_NAMES = re.compile(
+    "id|uuid|guid|key|code|nr|no|number|patient|subject|customer|client|person|"
+    "user|member|device|machine|unit|account|household|family|animal|specimen|sample|"
+    "case|vehicle|driver|student|employee|donor|participant|card"
 )
 
 Mask = npt.NDArray[np.bool_]
@@ -164,7 +127,7 @@ def _shares_outcome(counts: Codes) -> bool:
 
 def _called_so(name: str) -> bool:
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).casefold()
-    return not _NAMES.isdisjoint(re.split(r"[\W_]+", parted))
+    return any(map(_NAMES.fullmatch, re.split(r"[\W_]+", parted)))
 
 
 def _ordered(values: pd.Series, labels: np.ndarray) -> bool:

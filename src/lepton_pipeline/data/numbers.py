@@ -63,9 +63,7 @@ class Writing:
 
     def grouped(self) -> str:
         """Pattern of a number with thousands marks."""
-        mark = {" ": rf"[ {_SPACES}]", "'": rf"['{_APOSTROPHES}]"}.get(
-            str(self.thousands), re.escape(str(self.thousands))
-        )
+        mark = self.marks()
         decimal = "," if self.swapped else r"\."
         # Twelve lakh thirty-four thousand is 12,34,000 in India.
         lakhs = rf"|[1-9]\d?(?:{mark}\d{{2}})+{mark}\d{{3}}" if self.thousands == "," else ""
@@ -73,9 +71,8 @@ class Writing:
 
     def marks(self) -> str:
         """Pattern of the thousands mark."""
-        return {" ": f"[ {_SPACES}]", "'": f"['{_APOSTROPHES}]"}.get(
-            str(self.thousands), f"[{re.escape(str(self.thousands))}]"
-        )
+        mark = str(self.thousands)
+        return {" ": f"[ {_SPACES}]", "'": f"['{_APOSTROPHES}]"}.get(mark, f"[{re.escape(mark)}]")
 
     def unwritten(self, text: str) -> str:
         """A number as a program would write it; other texts are changed in any way."""

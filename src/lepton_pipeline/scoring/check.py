@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.contracts.checks import Check
-from lepton_pipeline.data.contracts.chunks import Found, Rows, check_chunks, scoring_checks
+from lepton_pipeline.data.contracts.chunks import Evaluation, Found, Rows, scoring_checks
 from lepton_pipeline.data.contracts.contract import REASONS
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks
@@ -30,6 +30,7 @@ from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, S
 from lepton_pipeline.scoring.result import ScoringContract
 
 ROW = "input_row"
+_SIGNATURE = "the signature of the model"
 _NAMES_CHARACTERS = 1000
 
 
@@ -92,18 +93,15 @@ def check_input(
     counts = model.unseen_counts()
     copies = survey.copies()
     infinite: dict[str, list[int]] = {}
-    found = check_chunks(
-        counts.watch(copies.watch(_watch_infinite(chunks(on_rows), model.numbers, infinite))), checks
-    )
+    evaluation = Evaluation(checks)
+    for each in counts.watch(copies.watch(_watch_infinite(chunks(on_rows), model.numbers, infinite))):
+        evaluation.add(each)
+    found = evaluation.found()
     copies.check()
     for name, positions in infinite.items():
-        checks.append(
-            Check("the signature of the model", "finite", {}, "quarantine", (name,), f"{name} is finite")
-        )
-        shown = list(range(min(len(positions), EXAMPLES)))
-        found.append(
-            Found(Verdict(False, unexpected=len(positions), positions=shown), np.array(positions, np.int64))
-        )
+        checks.append(Check(_SIGNATURE, "finite", {}, "quarantine", (name,), f"{name} is finite"))
+        verdict = Verdict(False, unexpected=len(positions), positions=list(range(len(positions[:EXAMPLES]))))
+        found.append(Found(verdict, np.array(positions, np.int64)))
     quarantine = QuarantinedRows(chunks, checks, _flags(checks, found))
     if counts.derives:
         # A quarantined row may not have what they are computed of.
@@ -179,13 +177,8 @@ class QuarantinedRows:
                 named = reasons.iloc[slice(*np.searchsorted(reasons["row"], [first, stop]))]
                 texts = named.groupby("row")["text"].agg(list).reindex(inside).to_numpy(dtype=object)
                 rows = chunk.loc[inside]
-                yield pd.DataFrame(
-                    {
-                        ROW: inside,
-                        **{name: rows[name].array for name in rows},
-                        REASONS: pd.array(list(texts), dtype=kind),
-                    }
-                )
+                values = {name: rows[name].array for name in rows}
+                yield pd.DataFrame({ROW: inside, **values, REASONS: pd.array(list(texts), dtype=kind)})
             if not len(wanted) or stop > wanted[-1]:
                 return
 
@@ -193,17 +186,13 @@ class QuarantinedRows:
 def _needed(model: Artefact, declared: Declared) -> dict[str, list[str]]:
     """Required columns by what needs them."""
     dataset, features = declared.dataset, declared.features
-    needed = {"the signature of the model": list(model.inputs)}
     if declared.ready:
-        return needed
-    made = set(features.names())
-    if features.windows:
-        # They are computed here, of the rows' own columns.
-        needed = {
-            "the signature of the model": [name for name in model.inputs if name not in features.windows]
-        }
+        return {_SIGNATURE: list(model.inputs)}
+    # Windows are computed here, of the rows' own columns.
+    needed = {_SIGNATURE: [name for name in model.inputs if name not in features.windows]}
     roles = dataset.roles()
-    optional = {name for role in ("target", "group", "exclude", "sensitive") for name in roles[role]}
+    unneeded = {name for role in ("target", "group", "exclude", "sensitive") for name in roles[role]}
+    unneeded |= set(features.names())
     named = {f"dataset.{role}": roles[role] for role in ("id", "time")}
     named |= {
         f"contract.expectations[{at}]": each.columns()
@@ -213,9 +202,7 @@ def _needed(model: Artefact, declared: Declared) -> dict[str, list[str]]:
         # One that reads the target is left out as a whole.
         and dataset.target not in each.columns()
     }
-    return needed | {
-        key: [name for name in names if name not in made | optional] for key, names in named.items()
-    }
+    return needed | {key: [name for name in names if name not in unneeded] for key, names in named.items()}
 
 
 def _watch_infinite(

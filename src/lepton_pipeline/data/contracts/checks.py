@@ -29,6 +29,8 @@ NUMBER_TYPES = [
     *(f"Float{bits}Dtype" for bits in (32, 64)),
 ]
 _RANGE = {"min_value", "max_value", "strict_min", "strict_max"}
+_COLUMNS = ("column", "column_A", "column_B")
+_MODIFIERS = {"mostly", "row_condition", "condition_parser", "ignore_row_if"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,14 @@ def planned_checks(
     if dataset is None:
         return [*_existence({}, declared), *declared]
     roles = {role: [name for name in names if name not in made] for role, names in dataset.roles().items()}
-    return [*_existence(roles, declared), *_numbers(roles["numeric"]), _target(dataset), *declared]
+    numbers = [
+        _implied("dataset.numeric", HOLDS_NUMBERS, name, "holds numbers", type_list=NUMBER_TYPES)
+        for name in roles["numeric"]
+    ]
+    target = _implied(
+        "dataset.target", "column_values_to_not_be_null", dataset.target, "not null", "quarantine"
+    )
+    return [*_existence(roles, declared), *numbers, target, *declared]
 
 
 def unmet_prerequisites(table: pd.DataFrame, checks: list[Check]) -> dict[int, str]:
@@ -130,16 +139,16 @@ def _declared_check(key: str, declared: Expectation) -> Check:
 
 def _key_check(key: str, declared: Expectation) -> Check:
     """The check that keys are in another table, on the column that `OtherKeys.matched` adds for it."""
-    arguments: dict[str, Any] = {"column": match_column(declared), "value_set": [True]}
+    sentence = name = _match_column(declared)
+    arguments: dict[str, Any] = {"column": name, "value_set": [True]}
     if declared.mostly is not None:
         arguments["mostly"] = declared.mostly
+        sentence += f" (mostly {declared.mostly:g})"
     columns = tuple(declared.column_list or [])
-    share = "" if declared.mostly is None else f" (mostly {declared.mostly:g})"
-    sentence = f"{match_column(declared)}{share}"
     return Check(key, "column_values_to_be_in_set", arguments, declared.on_failure, columns, sentence)
 
 
-def match_column(declared: Expectation) -> str:
+def _match_column(declared: Expectation) -> str:
     """Name of the column that says whether a row's key is in the other table."""
     return f"{', '.join(declared.column_list or [])} found in {declared.table}"
 
@@ -156,9 +165,8 @@ class OtherKeys:
         for name, (columns, known) in self.of.items():
             if all(column in rows.columns for column in columns):
                 keys = rows[columns]
-                present = pd.Series(
-                    pd.MultiIndex.from_frame(keys).isin(known), index=rows.index, dtype=object
-                )
+                found = pd.MultiIndex.from_frame(keys).isin(known)
+                present = pd.Series(found, index=rows.index, dtype=object)
                 added[name] = present.mask(keys.isna().any(axis="columns"))
         return rows.assign(**added)
 
@@ -175,9 +183,9 @@ def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
         if declared.expect != KEYS_EXIST:
             continue
         if declared.table is None or declared.table not in others:
-            known = ", ".join(others) or "none"
             raise ConfigurationError(
-                f"{KEYS_EXIST}: no table {declared.table!r} to look keys up in; this check knows {known}."
+                f"{KEYS_EXIST}: no table {declared.table!r} to look keys up in; this check knows "
+                f"{', '.join(others) or 'none'}."
             )
         columns = declared.column_list or []
         theirs = declared.table_columns or columns
@@ -186,10 +194,8 @@ def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
             raise DataError(
                 f"table {declared.table!r} has no key column {absent[0]!r}; {closest(absent[0], other.names)}."
             )
-        found[match_column(declared)] = (
-            columns,
-            pd.MultiIndex.from_frame(other.frame(theirs).drop_duplicates()),
-        )
+        known = pd.MultiIndex.from_frame(other.frame(theirs).drop_duplicates())
+        found[_match_column(declared)] = (columns, known)
     return OtherKeys(found)
 
 
@@ -198,42 +204,20 @@ def _existence(roles: dict[str, list[str]], declared: list[Check]) -> list[Check
     named += [(column, check.key) for check in declared if check.expect != EXISTS for column in check.columns]
     origins = dict(reversed(named))
     origins = {column: origins[column] for column, _ in named}
-    return [
-        Check(key, EXISTS, {"column": name}, "stop", (name,), f"{name} exists")
-        for name, key in origins.items()
-    ]
+    return [_implied(key, EXISTS, name, "exists") for name, key in origins.items()]
 
 
-def _numbers(columns: list[str]) -> list[Check]:
-    return [
-        Check(
-            "dataset.numeric",
-            HOLDS_NUMBERS,
-            {"column": name, "type_list": NUMBER_TYPES},
-            "stop",
-            (name,),
-            f"{name} holds numbers",
-        )
-        for name in columns
-    ]
-
-
-def _target(dataset: Dataset) -> Check:
-    arguments = {"column": dataset.target}
-    sentence = f"{dataset.target} not null"
-    return Check(
-        "dataset.target", "column_values_to_not_be_null", arguments, "quarantine", (dataset.target,), sentence
-    )
+def _implied(
+    key: str, expect: str, column: str, says: str, on_failure: str = "stop", **others: list[str]
+) -> Check:
+    """A check of one column that its role implies."""
+    return Check(key, expect, {"column": column, **others}, on_failure, (column,), f"{column} {says}")
 
 
 def _sentence(expect: str, arguments: dict[str, Any]) -> str:
     """An expectation in few words: its columns, its type without filler words, its arguments."""
-    rest = {
-        name: value
-        for name, value in arguments.items()
-        if name not in {"column", "column_A", "column_B", "notes"}
-    }
-    columns = [arguments[name] for name in ("column", "column_A", "column_B") if name in arguments]
+    rest = {name: value for name, value in arguments.items() if name not in {*_COLUMNS, "notes"}}
+    columns = [arguments[name] for name in _COLUMNS if name in arguments]
     if not expect.startswith("table_"):
         columns += rest.pop("column_list", [])
     words = re.sub(r"^(compound_columns|select_column|column_pair|multicolumn|column|table)_", "", expect)
@@ -245,9 +229,7 @@ def _sentence(expect: str, arguments: dict[str, Any]) -> str:
     if words.endswith("between") and {"min_value", "max_value"} & rest.keys():
         words = words.removesuffix("between") + _range(rest)
         rest = {name: value for name, value in rest.items() if name not in _RANGE}
-    single = [
-        name for name in rest if name not in {"mostly", "row_condition", "condition_parser", "ignore_row_if"}
-    ]
+    single = [name for name in rest if name not in _MODIFIERS]
     if len(single) == 1:
         words += f" {_shown(rest.pop(single[0]))}"
     return f"{', '.join(columns)} {words}".strip() + _listed(rest)

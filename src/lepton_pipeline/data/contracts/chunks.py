@@ -7,7 +7,7 @@ The columns of every other expectation (a mean, values that increase) are held w
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -91,14 +91,6 @@ class Found:
     evidence: pd.DataFrame | None = None
 
 
-def check_chunks(chunks: Iterable[pd.DataFrame], checks: list[Check]) -> list[Found]:
-    """Evaluate checks on typed chunks (at least one), numbered by their index."""
-    evaluation = Evaluation(checks)
-    for chunk in chunks:
-        evaluation.add(chunk)
-    return evaluation.found()
-
-
 class Evaluation:
     """Checks that are evaluated chunk by chunk."""
 
@@ -110,32 +102,28 @@ class Evaluation:
 
     def add(self, chunk: pd.DataFrame) -> None:
         """Take in further typed rows, numbered ascending by the index over all chunks."""
-        if not len(chunk):
+        if len(chunk):
+            self._take(chunk)
+        else:
             self._empty = chunk
-            return
-        self._take(chunk)
 
     def found(self) -> list[Found]:
         """The result of each check, in order."""
         if not self._tallies and self._empty is not None:
             self._take(self._empty)
         _judge([tally for tally in self._tallies if isinstance(tally, _Whole)])
+        found = [tally.found() for tally in self._tallies]
         return [
-            replace(found, verdict=replace(found.verdict, configuration=configuration))
-            for found, configuration in zip(
-                (tally.found() for tally in self._tallies), self._configurations, strict=True
-            )
+            replace(each, verdict=replace(each.verdict, configuration=configuration))
+            for each, configuration in zip(found, self._configurations, strict=True)
         ]
 
     def _take(self, chunk: pd.DataFrame) -> None:
         checks = self._checks
         if not self._tallies:
             blocked = unmet_prerequisites(chunk, checks)
-            settled = {at for at, check in enumerate(checks) if check.expect in _OF_TYPES}
-            others = {
-                at: blocked.get(at, "") for at in range(len(checks)) if at in blocked or at not in settled
-            }
-            at_once = evaluate_checks(chunk, checks, others)
+            later = {at: "" for at, check in enumerate(checks) if check.expect not in _OF_TYPES}
+            at_once = evaluate_checks(chunk, checks, later | blocked)
             self._configurations = [verdict.configuration for verdict in at_once]
             self._tallies = [
                 _tally(check, at_once[at], at in blocked, chunk) for at, check in enumerate(checks)
@@ -162,9 +150,8 @@ def _tally(check: Check, verdict: Verdict, blocked: bool, first: pd.DataFrame) -
     judges_rows = known_expectation(check.expect).row_wise and check.expect not in {*_OF_NEIGHBOURS, *UNIQUE}
     if judges_rows and "(" not in condition:
         return _Counted(check)
-    return _Whole(
-        check, [name for name in map(str, first.columns) if name in check.columns or name in condition]
-    )
+    read = [name for name in map(str, first.columns) if name in check.columns or name in condition]
+    return _Whole(check, read)
 
 
 class _Tally(ABC):
@@ -205,9 +192,8 @@ class _Numbers(_Tally):
         texts = text_positions(column)
         people = {position for position in texts if is_for_people(column.iloc[position])}
         plain = sorted(set(np.flatnonzero(column.notna()).tolist()) - set(texts))
-        for at, positions in enumerate(
-            ([each for each in texts if each not in people], sorted(people), plain)
-        ):
+        odd = [each for each in texts if each not in people]
+        for at, positions in enumerate((odd, sorted(people), plain)):
             self._rows[at].extend(chunk.index[positions])
             self._evidence[at] = _more(self._evidence[at], chunk.iloc[positions])
 
@@ -272,13 +258,9 @@ class _Unique(_Tally):
     def found(self) -> Found:
         rows = self._keys.repeated()
         success = _tolerated(len(rows), self._keys.considered, self._check)
-        details = _shares(
-            {
-                "element_count": self._elements,
-                "missing_count": self._elements - self._keys.considered,
-                "unexpected_count": len(rows),
-            }
-        )
+        missing = self._elements - self._keys.considered
+        counts = {"element_count": self._elements, "missing_count": missing, "unexpected_count": len(rows)}
+        details = _shares(counts)
         shown = list(range(min(len(rows), EXAMPLES)))
         return Found(Verdict(success, unexpected=len(rows), positions=shown, details=details), rows)
 
@@ -295,9 +277,8 @@ class _Whole(_Tally):
 
     def add(self, chunk: pd.DataFrame) -> None:
         # Without a column, there is nothing to count rows by.
-        self.parts.append(
-            chunk[self.columns] if self.columns else pd.DataFrame({"": np.int8(0)}, chunk.index)
-        )
+        none = pd.DataFrame({"": np.int8(0)}, chunk.index)
+        self.parts.append(chunk[self.columns] if self.columns else none)
 
     def found(self) -> Found:
         rows = np.sort(self.numbers[self.verdict.positions])
@@ -325,14 +306,16 @@ def _counted_details(chunks: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _shares(details: dict[str, Any]) -> dict[str, Any]:
     """Add the percentages that Great Expectations' pages show."""
-    elements, missing = details["element_count"], details["missing_count"]
-    unexpected = details["unexpected_count"]
+    elements, missing, unexpected = (
+        details[f"{name}_count"] for name in ("element", "missing", "unexpected")
+    )
+    share = 100 * unexpected / max(elements - missing, 1)
     return {
         **details,
         "missing_percent": 100 * missing / max(elements, 1),
-        "unexpected_percent": 100 * unexpected / max(elements - missing, 1),
+        "unexpected_percent": share,
         "unexpected_percent_total": 100 * unexpected / max(elements, 1),
-        "unexpected_percent_nonmissing": 100 * unexpected / max(elements - missing, 1),
+        "unexpected_percent_nonmissing": share,
     }
 
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from lepton_pipeline.data.expressions.functions import FUNCTIONS
 from lepton_pipeline.errors import nearest
 
-MAX_LENGTH = 1000
-MAX_DEPTH = 100
+_LENGTH = 1000
+_DEPTH = 100
 
 _TOKENS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`([^`]*)`|[\s\S]""")
 CONSTANTS = {"pi": math.pi, "missing": math.nan}
@@ -65,9 +65,9 @@ def parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
     """
     if not text.strip():
         raise RefusedError("it is empty; write one such as amount / income")
-    if len(text) > MAX_LENGTH:
+    if len(text) > _LENGTH:
         raise RefusedError(
-            f"it has {len(text):,} characters, more than {MAX_LENGTH:,}; split it into several columns"
+            f"it has {len(text):,} characters, more than {_LENGTH:,}; split it into several columns"
         )
     source, quoted = _without_backticks(text)
     try:
@@ -116,11 +116,11 @@ def _without_backticks(text: str) -> tuple[str, dict[str, str]]:
 
 def _check_depth(tree: ast.expr) -> None:
     level: list[ast.AST] = [tree]
-    for _ in range(MAX_DEPTH):
+    for _ in range(_DEPTH):
         level = [child for node in level for child in ast.iter_child_nodes(node)]
         if not level:
             return
-    raise RefusedError(f"it is nested deeper than {MAX_DEPTH} levels; split it into several columns")
+    raise RefusedError(f"it is nested deeper than {_DEPTH} levels; split it into several columns")
 
 
 class _Names(ast.NodeTransformer):
@@ -187,25 +187,21 @@ def _check_constant(node: ast.Constant) -> None:
 
 def _check_comparison(node: ast.Compare) -> None:
     _check(node.left)
-    if any(
-        isinstance(side, ast.Constant) and side.value != side.value for side in [node.left, *node.comparators]
-    ):
+    constants = [side for side in [node.left, *node.comparators] if isinstance(side, ast.Constant)]
+    if any(side.value != side.value for side in constants):
         raise RefusedError("no value is equal to missing; write is_missing(x)")
     for operation, other in zip(node.ops, node.comparators, strict=True):
         if type(operation) not in COMPARISONS:
             raise RefusedError(_REFUSED[type(operation)])
-        if isinstance(operation, (ast.In, ast.NotIn)) and other is not node.comparators[-1]:
-            raise RefusedError("nothing can be compared with a list; join two conditions with and")
         if not isinstance(operation, (ast.In, ast.NotIn)):
             _check(other)
-        elif (
-            not isinstance(other, (ast.List, ast.Tuple))
-            or not other.elts
-            or not all(map(_is_constant, other.elts))
-        ):
-            raise RefusedError("after in stands a list of constants, such as ['a', 'b']")
-        else:
-            _check_all(other.elts)
+            continue
+        if other is not node.comparators[-1]:
+            raise RefusedError("nothing can be compared with a list; join two conditions with and")
+        options = other.elts if isinstance(other, (ast.List, ast.Tuple)) else []
+        if not options or not all(map(_is_constant, options)):
+            raise RefusedError("in needs a list of constants, such as ['a', 'b']")
+        _check_all(options)
 
 
 def _check_call(name: str, arguments: Sequence[ast.expr]) -> None:
@@ -219,11 +215,9 @@ def _check_call(name: str, arguments: Sequence[ast.expr]) -> None:
     for position, argument in enumerate(arguments):
         wanted = function.parameter(position)
         value = ast.literal_eval(argument) if _is_constant(argument) else None
-        text, whole = isinstance(value, str), type(value) is int and abs(value) <= MAX_LENGTH
+        text, whole = isinstance(value, str), type(value) is int and abs(value) <= _LENGTH
         if (wanted == "text constant" and not text) or (wanted == "whole constant" and not whole):
-            example = (
-                "a text in quotes" if wanted == "text constant" else f"a whole number up to {MAX_LENGTH:,}"
-            )
+            example = "a text in quotes" if wanted == "text constant" else f"a whole number up to {_LENGTH:,}"
             raise RefusedError(f"argument {position + 1} of {function.signature} must be {example}")
 
 

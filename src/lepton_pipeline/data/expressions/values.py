@@ -102,10 +102,9 @@ def to_column(value: Value, index: pd.Index) -> pd.Series:
             "the result is a duration; divide it by one, such as / hours(1), or use days_between"
         )
     if value.kind == "text":
-        texts = value.array.copy()
-        return pd.Series(
-            texts if len(texts) == len(index) else texts.take(np.zeros(len(index), np.intp)), index=index
-        )
+        one_each = len(value.array) == len(index)
+        texts = value.array.copy() if one_each else value.array.take(np.zeros(len(index), np.intp))
+        return pd.Series(texts, index=index)
     array = value.array == TRUE if value.kind == "condition" else value.array
     column = pd.Series(np.broadcast_to(array, len(index)), index=index, copy=True)
     return column if value.zone is None else column.dt.tz_localize("UTC").dt.tz_convert(value.zone)
@@ -148,11 +147,9 @@ def as_kind(value: Value, kind: Kind, zone: tzinfo | None = None) -> Value:
     if value.kind == "missing":
         return missing_value(kind, zone)
     if value.kind == "condition" and kind == "number":
-        numbers = (value.array == TRUE).astype(np.int64)
-        unknown = value.array == UNKNOWN
-        return Value(
-            kind, np.where(unknown, np.nan, numbers) if unknown.any() else numbers, constant=value.constant
-        )
+        numbers, unknown = (value.array == TRUE).astype(np.int64), value.array == UNKNOWN
+        array = np.where(unknown, np.nan, numbers) if unknown.any() else numbers
+        return Value(kind, array, constant=value.constant)
     if value.kind == "text" and kind == "date" and value.constant:
         return _date_constant(value.array[0], zone)
     hint = "; compare it, such as x > 0" if kind == "condition" else ""
