@@ -94,7 +94,8 @@ class Source:
             table = _checked_frame(raw, needed)
             return cls(table, ingestion, [list(table.columns)])
         skipped = list(getattr(raw, "skipped", []))
-        return cls(*_headers(raw, ingestion, needed, skipped), skipped)
+        files, headers = _headers(raw, ingestion, needed, skipped)
+        return cls(files, ingestion, headers, skipped)
 
     @property
     def names(self) -> list[str]:
