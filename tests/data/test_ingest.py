@@ -191,7 +191,7 @@ def test_a_frame_from_the_catalog_is_taken_as_it_is():
         ("", "is empty"),
         ("\n\n", "is empty"),
         ("a,y\n", "only a header"),
-        ("a,a,y\n1,2,1\n", "more than one column named 'a'"),
+        ("a,a,y\n1,2,1\n", "several columns named 'a'"),
         ("a,Y2\n1,1\n", "no column 'y'"),
         (b"a,y\n\xff\xfe,1\n", "byte ff cannot be decoded"),
         ("a,y\n1,1\n2,1\n", "holds 1"),

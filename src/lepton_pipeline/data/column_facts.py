@@ -85,9 +85,7 @@ class ColumnFacts:
         elif form == "date":
             zone = getattr(kind, "tz", None)
             if zone is not None and not is_zone(zone):
-                raise DataError(
-                    f"column {self.name!r} has times in the zone {zone!r}, which is unknown; write UTC."
-                )
+                raise DataError(f"column {self.name!r} has times in the unknown zone {zone!r}; write UTC.")
             self._zones[zone] += present
         return None
 

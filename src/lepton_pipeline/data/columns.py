@@ -53,9 +53,8 @@ def declared_columns(
 
     The contract is declared at `key`; a raw table has no `dataset`.
     """
-    roles = (
-        {} if dataset is None else {f"dataset.{role}": columns for role, columns in dataset.roles().items()}
-    )
+    declared = {} if dataset is None else dataset.roles()
+    roles = {f"dataset.{role}": columns for role, columns in declared.items()}
     if contract.time is not None:
         roles[f"{key}.time"] = [contract.time]
     expectations = {
@@ -65,9 +64,8 @@ def declared_columns(
         if expectation.expect != "column_to_exist"
     }
     made = set(features.names())
-    return {
-        key: [name for name in columns if name not in made] for key, columns in (roles | expectations).items()
-    }
+    declared = roles | expectations
+    return {key: [name for name in columns if name not in made] for key, columns in declared.items()}
 
 
 def feature_columns(table: pd.DataFrame, dataset: Dataset) -> list[str]:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
+Opener = Callable[[], BinaryIO]
 SHORT, LONG = "short records", "long records"
 EMPTY, HEADER = "rows without a value", "repeated headers"
 # Records that are broken count towards `contract.max_quarantined`; these two hold nothing that could be lost.
@@ -98,13 +99,13 @@ class Dialect:
         return cls(line[1], codec, len(mark) + len(first[0].encode(codec)), 1)
 
 
-def dialect_of(open_file: Callable[[], BinaryIO], ingestion: Ingestion) -> Dialect:
+def dialect_of(open_file: Opener, ingestion: Ingestion) -> Dialect:
     """The dialect of a file."""
     with open_file() as stream:
         return Dialect.of(stream.read(_START), ingestion)
 
 
-def header_record(open_file: Callable[[], BinaryIO], file: str, ingestion: Ingestion) -> list[str]:
+def header_record(open_file: Opener, file: str, ingestion: Ingestion) -> list[str]:
     """The fields of the first line that is not blank; an empty list where there is none.
 
     Raises:
@@ -127,7 +128,7 @@ def header_record(open_file: Callable[[], BinaryIO], file: str, ingestion: Inges
 
 
 def text_blocks(
-    open_file: Callable[[], BinaryIO], names: Sequence[str], ingestion: Ingestion, seen: SetApart
+    open_file: Opener, names: Sequence[str], ingestion: Ingestion, seen: SetApart
 ) -> Iterator[Any]:
     """Read the records below the header as Arrow tables of strings, "" where a field is empty.
 
@@ -227,7 +228,7 @@ def _plain(name: str) -> str:
 
 
 def find_lines(
-    open_file: Callable[[], BinaryIO], records: Sequence[tuple[int, str]], ingestion: Ingestion
+    open_file: Opener, records: Sequence[tuple[int, str]], ingestion: Ingestion
 ) -> list[tuple[int, str, str]]:
     """Line, reason and text (at most 200 characters) of the records that were set apart."""
     wanted = dict(records)
@@ -255,9 +256,7 @@ def stray_quote(file: str, first: int, last: int) -> DataError:
 
 
 @contextmanager
-def text_of(
-    open_file: Callable[[], BinaryIO], dialect: Dialect
-) -> Iterator[tuple[io.TextIOWrapper, Dialect]]:
+def text_of(open_file: Opener, dialect: Dialect) -> Iterator[tuple[io.TextIOWrapper, Dialect]]:
     """Open a file as text, positioned at its header."""
     with open_file() as stream:
         _skip(stream, dialect.skip)
@@ -314,7 +313,7 @@ def _is_utf8(codec: str) -> bool:
     return codecs.lookup(codec).name == "utf-8"
 
 
-def refuse_undecodable(open_file: Callable[[], BinaryIO], file: str, ingestion: Ingestion) -> None:
+def refuse_undecodable(open_file: Opener, file: str, ingestion: Ingestion) -> None:
     """Raise a DataError with the line of the first byte that cannot be decoded, if there is one."""
     dialect = dialect_of(open_file, ingestion)
     with open_file() as stream:

@@ -85,13 +85,9 @@ def _lines(name: str, text: str, decimal: str) -> Iterator[tuple[str, dict[str, 
         try:
             found = _parse(line, decimal)
         except ValueError as error:
-            raise DataError(
-                f"{where}: {_short(line)} is not JSON ({error}); correct or remove the line."
-            ) from error
+            raise DataError(f"{where}: {_short(line)} is not JSON ({error}); correct it.") from error
         if not isinstance(found, dict):
-            raise DataError(
-                f'{where}: {_short(line)} is no object; give one object {{"column": value}} a line.'
-            )
+            raise DataError(f'{where}: {_short(line)} is no object; give one {{"column": value}} a line.')
         yield where, found
 
 
@@ -100,9 +96,7 @@ def _table_of_json(name: str, found: Any) -> Any:
         if set(found) >= {"columns", "data"} and set(found) <= {"columns", "index", "data"}:
             return _table_of_split(name, found["columns"], found["data"])
         lists = {key: value for key, value in found.items() if isinstance(value, list)}
-        records = [
-            key for key, value in lists.items() if value and all(isinstance(each, dict) for each in value)
-        ]
+        records = [key for key, rows in lists.items() if rows and all(isinstance(row, dict) for row in rows)]
         if len(records) == 1:
             return _table_of(name, _records(f"{name}, {records[0]}", lists[records[0]]))
         if lists and len(lists) == len(found) and not records:
@@ -143,18 +137,14 @@ def _table_of(name: str, records: Iterable[tuple[str, dict[str, Any]]]) -> Any:
         arrays = [pa.array(column, pa.string()) for column in columns.values()]
         return pa.table(arrays, names=list(columns))
     except UnicodeEncodeError as error:
-        raise DataError(
-            f"{name}: {error.object!r} holds half a character; correct it at its source."
-        ) from error
+        raise DataError(f"{name}: {error.object!r} holds half a character; correct its source.") from error
 
 
 def _table_of_lists(name: str, lists: dict[str, list[Any]]) -> Any:
     lengths = {key: len(values) for key, values in lists.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{key!r} {length:,}" for key, length in list(lengths.items())[:_SHOWN])
-        raise DataError(
-            f"{name}: its lists differ in length ({shown}); give each column a value for every row."
-        )
+        raise DataError(f"{name}: its lists differ in length ({shown}); give each column a value a row.")
     rows = zip(*lists.values(), strict=True)
     return _table_of_rows(name, lists, rows)
 
@@ -165,17 +155,13 @@ def _table_of_split(name: str, columns: Any, rows: Any) -> Any:
         raise DataError(f"{name} names a column twice in {listed(names)}; rename one.")
     for number, values in enumerate(rows, 1):
         if not isinstance(values, list) or len(values) != len(names):
-            raise DataError(
-                f"{name}, row {number} does not have {len(names)} values, one for each of its columns."
-            )
+            raise DataError(f"{name}, row {number} does not have {len(names)} values, one a column.")
     return _table_of_rows(name, names, rows)
 
 
 def _table_of_rows(name: str, names: Collection[str], rows: Iterable[Sequence[Any]]) -> Any:
-    numbered = enumerate(rows, 1)
-    return _table_of(
-        name, ((f"{name}, row {at}", dict(zip(names, row, strict=True))) for at, row in numbered)
-    )
+    pairs = enumerate(rows, 1)
+    return _table_of(name, ((f"{name}, row {at}", dict(zip(names, row, strict=True))) for at, row in pairs))
 
 
 def _parse(text: str, decimal: str) -> Any:

@@ -71,9 +71,9 @@ def find_entities(
         codes = pd.factorize(table[name])[0]
         declared = name == dataset.group
         counts = _outcomes(codes, labels)
-        if not declared and not (
-            _shares_outcome(counts) and (_called_so(name) or not _ordered(table[name], labels))
-        ):
+        if not declared and not _shares_outcome(counts):
+            continue
+        if not declared and not _called_so(name) and _ordered(table[name], labels):
             continue
         seen = np.isin(codes[test], codes[learnt & (codes >= 0)])
         # Another column may name the same entities.

@@ -96,9 +96,7 @@ def find_tables(fs: Any, path: str) -> Found:
     except OSError as error:
         if (problem := refused(error)) is not None:
             raise problem from error
-        raise DataError(
-            f"{shown_path(path)} cannot be listed: {error}; may it be read, and be reached?"
-        ) from error
+        raise DataError(f"{shown_path(path)} cannot be listed: {error}; is it readable?") from error
     files: list[FoundFile] = []
     empty: list[FoundFile] = []
     skipped: dict[str, str] = {}

@@ -89,11 +89,9 @@ def record_table(
         DataError: the target holds one class only, or an undeclared value.
     """
     known = labels[label_known(labels, dataset)]
-    base_rate = round(float(positive_labels(known, dataset).mean()), 6) if len(known) else None
+    rate = round(float(positive_labels(known, dataset).mean()), 6) if len(known) else None
     present = present_of(labels, dataset)
-    return IngestionRecord(
-        **vars(prints), base_rate=base_rate, present=present, since=dataset.since, files=files
-    )
+    return IngestionRecord(**vars(prints), base_rate=rate, present=present, since=dataset.since, files=files)
 
 
 def key_columns(dataset: Dataset | None, contract: Contract, features: Features) -> set[str]:

@@ -106,9 +106,8 @@ def _labels_by_condition(table: pd.DataFrame, dataset: Dataset, text: str) -> pd
         )
     if truth.nunique() < 2:
         everywhere = "true for every row" if truth.any() else "true for no row"
-        holds = (
-            f"holds {_values(table[dataset.target])}" if dataset.target in table else "is not in the table"
-        )
+        there = dataset.target in table
+        holds = f"holds {_values(table[dataset.target])}" if there else "is not in the table"
         raise DataError(
             f"dataset.positive_when: {text!r} is {everywhere}; target {dataset.target!r} {holds}, and a model needs "
             "rows of both classes. Check dataset.target and dataset.positive_when (texts stand in quotes)."

@@ -186,9 +186,8 @@ def _may_read(user: int, facts: os.stat_result) -> bool:
         person, group = pwd.getpwuid(user), grp.getgrgid(facts.st_gid)
     except KeyError:
         return False
-    return bool(facts.st_mode & stat.S_IRGRP) and (
-        person.pw_gid == facts.st_gid or person.pw_name in group.gr_mem
-    )
+    member = person.pw_gid == facts.st_gid or person.pw_name in group.gr_mem
+    return bool(facts.st_mode & stat.S_IRGRP) and member
 
 
 def _seekable(stream: BinaryIO) -> BinaryIO:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from collections.abc import Sequence
 
-from lepton_pipeline.data.delimited import dialect_of, long_fields, stray_quote, text_of
+from lepton_pipeline.data.delimited import Opener, dialect_of, long_fields, stray_quote, text_of
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
@@ -16,9 +15,7 @@ _NUMERIC = re.compile(r"[^\w\s]?\s*[+-]?[\d.,]*\d[\d.,]*(e[+-]?\d+)?\s*[^\w\s]?"
 _MOST_SUSPECTS = 10_000
 
 
-def check_quotes(
-    open_file: Callable[[], BinaryIO], file: str, names: Sequence[str], ingestion: Ingestion
-) -> dict[str, str]:
+def check_quotes(open_file: Opener, file: str, names: Sequence[str], ingestion: Ingestion) -> dict[str, str]:
     """Refuse a file in which a quote swallows the lines below it.
 
     Returns by column a doubt: a value of two lines, each of which would be a record; it may be an address.

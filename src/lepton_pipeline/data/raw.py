@@ -78,9 +78,7 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         shown = ", ".join(repr(name) for name in twice)
-        raise DataError(
-            f"{file.name} has more than one column named {shown}; rename all but one in the file."
-        )
+        raise DataError(f"{file.name} has several columns named {shown}; rename all but one in the file.")
     return names
 
 

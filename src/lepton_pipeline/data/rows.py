@@ -100,9 +100,8 @@ class Rows:
             return self.source.iloc[wanted]
         parts = [self.chunk_of(slice(0, 0))]
         start = 0
-        for batch in (
-            self._file().iter_batches(batch_size=CHUNK_ROWS, use_threads=False) if len(wanted) else ()
-        ):
+        batches = self._file().iter_batches(batch_size=CHUNK_ROWS, use_threads=False) if len(wanted) else ()
+        for batch in batches:
             inside = wanted[slice(*np.searchsorted(wanted, [start, start + len(batch)]))]
             if len(inside):
                 parts.append(_frame(batch.take(inside - start)).set_axis(inside))
@@ -150,9 +149,9 @@ class Rows:
         return ParquetFile(self.source, pre_buffer=False)
 
     def _count(self) -> int:
-        return (
-            len(self.source) if isinstance(self.source, pd.DataFrame) else int(self._file().metadata.num_rows)
-        )
+        if isinstance(self.source, pd.DataFrame):
+            return len(self.source)
+        return int(self._file().metadata.num_rows)
 
 
 def held(made: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,7 +205,6 @@ def _write_groups(writer: Any, rows: Any) -> Any:
 
 
 def _frame(block: Any) -> pd.DataFrame:
-    table: pd.DataFrame = (
-        block if isinstance(block, pa.Table) else pa.Table.from_batches([block])
-    ).to_pandas()
+    whole = block if isinstance(block, pa.Table) else pa.Table.from_batches([block])
+    table: pd.DataFrame = whole.to_pandas()
     return table

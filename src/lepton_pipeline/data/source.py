@@ -120,12 +120,10 @@ class Source:
         files = [] if isinstance(self.raw, pd.DataFrame) else [SetApart(file.name) for file in self.raw]
         chunks = self._chunks(rows, files, known, only)
         kinds = find_kinds((chunk.block for chunk in chunks), self.ingestion, wanted)
-        headers = [
-            SkippedFile(file.file, ONLY_A_HEADER) for file in files if len(files) > 1 and not file.rows
-        ]
+        bare = [SkippedFile(file.file, ONLY_A_HEADER) for file in files if len(files) > 1 and not file.rows]
         for name, doubt in ((name, doubt) for file in files for name, doubt in file.doubts.items()):
             kinds.notes[name] = [*kinds.notes.get(name, []), doubt]
-        return Survey(kinds, files, [*self.skipped, *headers], self._examples(files))
+        return Survey(kinds, files, [*self.skipped, *bare], self._examples(files))
 
     def chunks(
         self, rows: int = CHUNK_ROWS, *, known: Known | None = None, only: Sequence[str] | None = None
@@ -211,7 +209,7 @@ def _headers(
             skipped.append(SkippedFile(file.name, EMPTY_FILE))
             if len(skipped) == len(raw):
                 raise DataError(
-                    f"{', '.join(each.name for each in raw)}: all are empty; put a table there."
+                    f"{', '.join(each.name for each in raw)}: all are empty; give one table."
                 ) from error
             continue
         _require_separated(file, own)
@@ -272,9 +270,7 @@ def _checked_frame(raw: pd.DataFrame, needed: dict[str, list[str]]) -> pd.DataFr
     names = [str(name).strip() for name in raw.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(
-            f"the raw table has more than one column named {twice[0]!r}; rename all but one in its query."
-        )
+        raise DataError(f"the raw table has several columns named {twice[0]!r}; rename all but one.")
     check_columns(names, needed, "the raw table")
     if raw.empty:
         raise DataError("the raw table has no rows; check the source of the vertical's raw catalog entry.")

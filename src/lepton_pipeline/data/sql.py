@@ -103,9 +103,7 @@ def run_query(text: str, tables: Mapping[str, pd.DataFrame], dataset: Dataset, n
         raise DataError(
             f"{name} gives no row; the tables have rows: {counts}. Look at its joins and its WHERE."
         )
-    made = pd.DataFrame(
-        {column: _plain(result[column], column, zone, name) for column in result.column_names}
-    )
+    made = pd.DataFrame({each: _plain(result[each], each, zone, name) for each in result.column_names})
     _require_unique(made, keys, name)
     return made.drop(columns=[key for key in keys if key.startswith(_KEY)])
 
@@ -128,15 +126,11 @@ def _parse(connection: Any, text: str, name: str) -> _Query:
     statements = parsed.get("statements", [])
     if len(statements) != 1:
         found = "another statement" if parsed["error"] else f"{len(statements)} queries"
-        raise ConfigurationError(
-            f"{name} holds {found}; write one SELECT .. ORDER BY (WITH may come before it)."
-        )
+        raise ConfigurationError(f"{name} holds {found}; write one SELECT .. ORDER BY (WITH may precede it).")
     node = statements[0]["node"]
     for what in map(_changing, _parts(node)):
         if what:
-            raise ConfigurationError(
-                f"{name}: {what} is another one in every run; use $as_of for the present."
-            )
+            raise ConfigurationError(f"{name}: {what} differs from run to run; use $as_of for the present.")
     (statement,) = connection.extract_statements(text)
     for given in sorted(statement.named_parameters - set(_PARAMETERS)):
         raise ConfigurationError(f"{name}: ${given} is no parameter; there are $as_of and $label_delay.")
@@ -306,9 +300,7 @@ def _explained(error: Exception, query: _Query, tables: Mapping[str, pd.DataFram
     line = re.search(r"^LINE (\d+):", str(error), re.MULTILINE)
     # Within WITH, DuckDB does not always tell the line.
     lines = query.text.splitlines()
-    held = [
-        number for number, each in enumerate(lines, start=1) if named and named[1].lower() in each.lower()
-    ]
+    held = [number for number, each in enumerate(lines, 1) if named and named[1].lower() in each.lower()]
     number = int(line[1]) if line else next(iter(held), None)
     where = f"{query.name}, line {number}" if number else query.name
     there = f"the tables are {', '.join(tables)}"

@@ -64,10 +64,8 @@ class Survey:
         if not count or count <= largest_share * records:
             return
         counted = ", ".join(f"{each:,} {reason}" for reason, each in broken.items())
-        first = [each for each in self.examples if each.reason in broken][:3]
-        shown = "\n".join(
-            f"  - {each.file} line {each.line} ({each.reason}): {each.text!r}" for each in first
-        )
+        seen = [each for each in self.examples if each.reason in broken][:3]
+        shown = "\n".join(f"  - {each.file} line {each.line} ({each.reason}): {each.text!r}" for each in seen)
         raise DataError(
             f"{count:,} of {records:,} records ({count / records:.1%}) are broken ({counted}), more than {key} = "
             f"{largest_share:g} allows:\n{shown}\nCorrect the file or ingestion.separator, or raise {key}."

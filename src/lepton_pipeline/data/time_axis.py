@@ -60,9 +60,7 @@ def window_length(
         )
     length = as_timedelta(declared).total_seconds() if isinstance(declared, str) else float(declared)
     if length <= 0:
-        raise ConfigurationError(
-            f"monitoring.window: {declared!r} is no length; declare a longer one, or nothing."
-        )
+        raise ConfigurationError(f"monitoring.window: {declared!r} is no length; declare a positive one.")
     return length
 
 

@@ -120,16 +120,12 @@ class TrainingRows:
         Raises:
             DataError: another version wrote it, or pandas hashes rows in another way now.
         """
-        description: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        if description["format"] not in FORMATS or description["probe"] != _probe():
-            raise DataError(
-                "the record of its training rows was made by another version of the project or of pandas"
-            )
+        about: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        if about["format"] not in FORMATS or about["probe"] != _probe():
+            raise DataError("its training rows were recorded by another version of the project or of pandas")
         hashes, groups = (np.load(folder / name, allow_pickle=False) for name in (HASHES, GROUPS))
-        identity = tuple(description.get("identity", ()))
-        return cls(
-            description["columns"], description["keys"], hashes, groups, description["until"], identity
-        )
+        identity = tuple(about.get("identity", ()))
+        return cls(about["columns"], about["keys"], hashes, groups, about["until"], identity)
 
 
 def unseen_rows(

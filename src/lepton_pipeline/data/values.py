@@ -119,9 +119,8 @@ def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
 
 def _array(values: Any) -> Any:
     """A writable numpy array."""
-    return np.array(
-        values.to_numpy(zero_copy_only=False) if hasattr(values, "buffers") else values.to_numpy()
-    )
+    options = {"zero_copy_only": False} if hasattr(values, "buffers") else {}
+    return np.array(values.to_numpy(**options))
 
 
 def _text_numbers(column: Any, kind: str, ingestion: Ingestion) -> Any:

@@ -219,9 +219,7 @@ def _watch_infinite(
 
 def _refuse_own_names(names: list[str]) -> None:
     if taken := [name for name in names if name in (ROW, REASONS)]:
-        raise DataError(
-            f"the rows have a column {taken[0]!r}, a name that the quarantine gives to one of its own; rename it."
-        )
+        raise DataError(f"the rows have a column {taken[0]!r}, which the quarantine adds; rename it.")
 
 
 def _refuse_texts(model: Artefact, dataset: Dataset, kinds: Kinds, keys: set[str]) -> None:

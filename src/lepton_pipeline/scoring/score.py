@@ -66,9 +66,7 @@ def score_input(
         raise DataError("the rows to score have changed since they were checked; run again without options.")
     names = [name for name in (dataset.id, dataset.time) if name is not None and name in checked.kinds]
     if taken := [name for name in names if name in _OWN]:
-        raise DataError(
-            f"column {taken[0]!r} has the name of one that scoring adds; rename it, or declare another."
-        )
+        raise DataError(f"column {taken[0]!r} has a name that scoring needs; rename it, or declare another.")
     parts = {part: each.model_dump(mode="json") for part, each in vars(declared).items() if part != "ready"}
     manifest = {"files": checked.files, "model": vars(version), "declared": parts, "code": package_sha256()}
     work = Work.resume(folder, manifest)

@@ -46,9 +46,7 @@ def read_request(body: bytes, content_type: str, ingestion: Ingestion) -> tuple[
     sent = _json(body)
     form = [key for key in _FORMS if key in sent]
     if len(form) != 1:
-        raise DataError(
-            f"the body must have one of the keys {', '.join(_FORMS)}, but has {len(form)} of them."
-        )
+        raise DataError(f"the body must have one of {', '.join(_FORMS)}, but has {len(form)} of them.")
     rows = _FORMS[form[0]](sent[form[0]], form[0])
     if not len(rows) or not len(rows.columns):
         raise DataError(f"{form[0]} holds no rows; send one or more.")
@@ -95,9 +93,7 @@ def _split(sent: Any, name: str) -> pd.DataFrame:
     columns, data = (sent.get("columns"), sent.get("data")) if isinstance(sent, dict) else (None, None)
     named = isinstance(columns, list) and all(isinstance(each, str) for each in columns)
     if not named or not isinstance(data, list):
-        raise DataError(
-            f"{name} must be an object with a list of names as columns and a list of rows as data."
-        )
+        raise DataError(f"{name} must be an object of columns, a list of names, and data, a list of rows.")
     if not all(isinstance(row, list) and len(row) == len(columns or []) for row in data):
         raise DataError(f"{name} must give each row as a list with one value for each of the columns.")
     return pd.DataFrame(data, columns=columns, dtype=object)
@@ -132,9 +128,9 @@ def _file_rows(body: bytes, name: str, ingestion: Ingestion) -> pd.DataFrame:
     if not blocks:
         raise DataError("the body is only a header; send one or more rows below it.")
     table = pa.concat_tables(blocks)
-    plain = [
-        each.type.value_type if pa.types.is_dictionary(each.type) else each.type for each in table.schema
+    columns = [
+        column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        for column in table.columns
     ]
-    columns = [column.cast(kind) for column, kind in zip(table.columns, plain, strict=True)]
     rows: pd.DataFrame = pa.table(columns, names=names).to_pandas(integer_object_nulls=True)
     return rows

@@ -306,9 +306,7 @@ def _counted_details(chunks: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _shares(details: dict[str, Any]) -> dict[str, Any]:
     """Add the percentages that Great Expectations' pages show."""
-    elements, missing, unexpected = (
-        details[f"{name}_count"] for name in ("element", "missing", "unexpected")
-    )
+    elements, missing, unexpected = (details[f"{of}_count"] for of in ("element", "missing", "unexpected"))
     share = 100 * unexpected / max(elements - missing, 1)
     return {
         **details,

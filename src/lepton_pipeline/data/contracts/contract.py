@@ -176,14 +176,10 @@ def _require_declared(contract: Contract, key: str) -> None:
 def _usable(table: Rows | pd.DataFrame) -> Rows:
     rows = Rows.of(table)
     if REASONS in rows.names:
-        raise DataError(
-            f"column {REASONS!r} is in the table, and quarantined rows need that name. Rename the column."
-        )
+        raise DataError(f"column {REASONS!r} has a name that quarantined rows need. Rename the column.")
     if not rows.index.is_unique:
         label = plain_value(rows.index[rows.index.duplicated()][0])
-        raise DataError(
-            f"index label {label!r} stands for several rows, so none can be quarantined. Reset the index."
-        )
+        raise DataError(f"index label {label!r} repeats, so no row can be quarantined. Reset the index.")
     return rows
 
 

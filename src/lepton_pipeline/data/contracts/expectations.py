@@ -16,9 +16,7 @@ from lepton_pipeline.parameters import Contract, Expectation
 
 # Our own: Great Expectations has none that looks keys up in another table.
 KEYS_EXIST = "keys_to_exist_in_table"
-_FOR_DATABASES = (
-    "it works in databases only, not on a table in memory; use column_values_to_match_regex or another one"
-)
+_FOR_DATABASES = "it works in databases only; use column_values_to_match_regex or another one"
 # Great Expectations lists these, yet cannot evaluate them on a table in memory.
 UNUSABLE = {
     "column_values_to_match_like_pattern": _FOR_DATABASES,
@@ -69,9 +67,7 @@ def check_declarations(contract: Contract, key: str = "contract") -> list[str]:
     for position, declared in enumerate(contract.expectations):
         where = f"{key}.expectations[{position}]"
         if declared.expect == KEYS_EXIST and key == "contract":
-            problems.append(
-                f"{where}.expect: {KEYS_EXIST} is for raw tables; declare it under tables.<name>."
-            )
+            problems.append(f"{where}.expect: {KEYS_EXIST} is for raw tables; declare it in tables.<name>.")
         else:
             problems += _problems(where, declared)
     return problems

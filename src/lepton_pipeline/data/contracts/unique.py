@@ -22,9 +22,8 @@ class UniqueKeys:
 
     def __init__(self, columns: list[str], arguments: dict[str, Any]) -> None:
         self._columns = columns
-        self._skip = (
-            "any_value_is_missing" if len(columns) == 1 else str(arguments.get("ignore_row_if") or _DEFAULT)
-        )
+        declared = str(arguments.get("ignore_row_if") or _DEFAULT)
+        self._skip = "any_value_is_missing" if len(columns) == 1 else declared
         self._parts: list[tuple[npt.NDArray[Any], ...]] = []
         self.considered = 0
 

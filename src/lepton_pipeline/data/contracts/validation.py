@@ -69,16 +69,14 @@ def evaluate_checks(table: pd.DataFrame, checks: list[Check], blocked: dict[int,
         runnable = {position: each for position, each in enumerate(expectations) if position not in blocked}
         # Great Expectations was wrong about rows under an index that does not count from 0 (GX#12095).
         rows, patterns = table.reset_index(drop=True), [check for check in checks if _patterns(check)]
-        results = (
-            (_run_in_time(rows, runnable, patterns) if patterns else _run(rows, runnable)) if runnable else {}
-        )
+        results = {}
+        if runnable:
+            results = _run_in_time(rows, runnable, patterns) if patterns else _run(rows, runnable)
         return [
-            Verdict(False, False, blocked=blocked[position], configuration=expectation.configuration)
-            if position in blocked
-            else _verdict(
-                checks[position], expectation, results.get(position, RuntimeError("no result was returned"))
-            )
-            for position, expectation in enumerate(expectations)
+            Verdict(False, False, blocked=blocked[at], configuration=expectation.configuration)
+            if at in blocked
+            else _verdict(checks[at], expectation, results.get(at, RuntimeError("no result was returned")))
+            for at, expectation in enumerate(expectations)
         ]
 
 
@@ -137,9 +135,8 @@ def _expectation(position: int, check: Check, table: pd.DataFrame) -> Any:
     arguments = {name: value for name, value in check.arguments.items() if name != "notes"}
     columns = [table[name] for name in check.columns if name in table.columns]
     if any(pd.api.types.is_datetime64_any_dtype(column) for column in columns):
-        arguments |= {
-            name: _at_midnight(arguments[name]) for name in ("min_value", "max_value") if name in arguments
-        }
+        bounds = arguments.keys() & {"min_value", "max_value"}
+        arguments |= {name: _at_midnight(arguments[name]) for name in bounds}
     description = f"{check.sentence} · on failure: {check.on_failure}"
     declared_notes = check.arguments.get("notes", [])
     notes = declared_notes if isinstance(declared_notes, list) else [declared_notes]

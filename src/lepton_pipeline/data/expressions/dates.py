@@ -208,9 +208,7 @@ def _with_iso(
 
 def _digits(whole: pd.Series, width: int) -> pd.Series:
     fits = (whole % 1 == 0) & (whole.abs() < 2**53)
-    return whole.astype("str").mask(
-        fits, whole.where(fits, 0).astype(np.int64).astype("str").str.zfill(width)
-    )
+    return whole.astype("str").mask(fits, whole.where(fits, 0).astype(np.int64).astype(str).str.zfill(width))
 
 
 def _width(layout: str) -> int:

@@ -112,10 +112,9 @@ class _Evaluation:
         try:
             return self._value(node)
         except EvaluationError as error:
-            read = [
-                part.id for part in ast.walk(node) if isinstance(part, ast.Name) and part.id in self.table
-            ]
-            kinds = [f"column {name!r} holds {_described(self.table[name])}" for name in dict.fromkeys(read)]
+            names = [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
+            read = [name for name in dict.fromkeys(names) if name in self.table]
+            kinds = [f"column {name!r} holds {_described(self.table[name])}" for name in read]
             key, text = self.expression.key, self.expression.text
             raise DataError(
                 f"{key}: {text!r} cannot be computed: {'; '.join([str(error), *kinds])}."

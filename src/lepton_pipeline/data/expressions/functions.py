@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -206,9 +206,7 @@ _ALL = (
     ),
     Function("fill(x, value)", "x, or the value where x is missing", ("any", "any"), _fill),
     Function("count(c1, c2, ...)", "how many conditions are true", ("condition",), _count, repeats=True),
-    Function(
-        "ratio(a, b)", "a / b; missing where b is 0", ("any", "any"), lambda a, b: arithmetic("/", a, b)
-    ),
+    Function("ratio(a, b)", "a / b; missing where b is 0", ("any", "any"), partial(arithmetic, "/")),
     Function("year(date)", "year of a date", ("date",), _part("year")),
     Function("month(date)", "month of a date, 1 to 12", ("date",), _part("month")),
     Function("day(date)", "day of the month, 1 to 31", ("date",), _part("day")),

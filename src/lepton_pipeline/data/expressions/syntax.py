@@ -80,9 +80,7 @@ def parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
             f"{error.msg}; write a column whose name is no identifier in backticks, such as `Torque [Nm]`"
         ) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise RefusedError(
-            f"it cannot be read ({error or 'nested too deeply'}); write a simpler one"
-        ) from error
+        raise RefusedError(f"it cannot be read ({error or 'nested too deeply'}); simplify it") from error
     _check_depth(tree)
     names = _Names(quoted)
     tree = names.visit(tree)
@@ -101,9 +99,7 @@ def _without_backticks(text: str) -> tuple[str, dict[str, str]]:
         part = token.group()
         if part.startswith("`"):
             if not token.group(1):
-                raise RefusedError(
-                    "a backtick has no partner, or nothing between; write `name of the column`"
-                )
+                raise RefusedError("a backtick has no partner, or nothing between; write `column name`")
             part = f"{prefix}{len(quoted)}"
             quoted[part] = token.group(1)
             # A name directly beside another one must not become part of it.

@@ -87,7 +87,7 @@ def from_column(column: pd.Series) -> Value:
     if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
         return number(column.to_numpy(np.float64, na_value=np.nan))
     raise EvaluationError(
-        f"values of type {dtype} cannot be used; hand in numbers, texts, dates or True and False"
+        f"values of type {dtype} are not supported; give numbers, texts, dates or truth values"
     )
 
 
@@ -98,9 +98,7 @@ def to_column(value: Value, index: pd.Index) -> pd.Series:
         EvaluationError: the value is a duration.
     """
     if value.kind == "duration":
-        raise EvaluationError(
-            "the result is a duration; divide it by one, such as / hours(1), or use days_between"
-        )
+        raise EvaluationError("the result is a duration; divide it, as in / hours(1), or use days_between")
     if value.kind == "text":
         one_each = len(value.array) == len(index)
         texts = value.array.copy() if one_each else value.array.take(np.zeros(len(index), np.intp))
@@ -223,9 +221,7 @@ def _date_constant(text: str, zone: tzinfo | None) -> Value:
         if zone is not None and moment.tzinfo is None:
             moment = moment.tz_localize(zone)
     except ValueError as error:
-        raise EvaluationError(
-            f"{text!r} is compared with dates but is none; write it as '2024-01-31'"
-        ) from error
+        raise EvaluationError(f"{text!r} is compared with dates; write it as '2024-01-31'") from error
     aware = moment.tzinfo is not None
     naive = moment.tz_convert(None) if aware else moment
     return Value("date", np.array([naive.to_datetime64()], "datetime64[us]"), moment.tzinfo, constant=True)
