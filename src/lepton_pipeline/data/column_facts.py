@@ -167,10 +167,7 @@ class ColumnFacts:
 
     def _reach(self, values: Any) -> None:
         ends = pc.min_max(values).as_py()
-        self._looks.low, self._looks.high = (
-            min(self._looks.low, int(ends["min"])),
-            max(self._looks.high, int(ends["max"])),
-        )
+        self._looks.reach(int(ends["min"]), int(ends["max"]))
 
     def _refuse_lost_digits(self, values: Any) -> None:
         bits = 24 if pa.types.is_float32(values.type) else 53
@@ -190,9 +187,8 @@ class ColumnFacts:
             for zone, count in offsets.value_counts(dropna=False).items():
                 self._zones[zone if isinstance(zone, str) else None] += int(count)
             if self._keeps_declared_zone and len(distinct):
-                self._keeps_declared_zone = are_of_zone(
-                    distinct, offsets, self._layout, str(self._ingestion.zone)
-                )
+                zone = str(self._ingestion.zone)
+                self._keeps_declared_zone = are_of_zone(distinct, offsets, self._layout, zone)
         else:
             plain = plain_numbers(texts, self._writing)
             if self._codes and not self._is_key:
@@ -211,15 +207,9 @@ class ColumnFacts:
         return pc.if_else(coded, None, texts), pc.if_else(coded, None, plain)
 
     def _number(self) -> str:
-        whole = not (
-            self._forms["number"]
-            or self._forms["single"]
-            or self._forms["seconds"]
-            or self._looks.counts["decimal"]
-            or self._looks.counts["infinite"]
-            or self._looks.counts["exponent"]
-        )
-        if not whole:
+        forms, classes = self._forms, self._looks.counts
+        fractions = forms["number"] + forms["single"] + forms["seconds"]
+        if fractions + classes["decimal"] + classes["infinite"] + classes["exponent"]:
             return SINGLE if set(self._forms) == {"single"} else "number"
         if not self._looks.fits_64_bits:
             return "number"

@@ -86,9 +86,8 @@ class Dialect:
             LookupError: the declared encoding is unknown.
         """
         codecs.lookup(ingestion.encoding)
-        mark, codec = next(
-            ((mark, codec) for mark, codec in _MARKS if start.startswith(mark)), (b"", ingestion.encoding)
-        )
+        marks = [each for each in _MARKS if start.startswith(each[0])]
+        mark, codec = marks[0] if marks else (b"", ingestion.encoding)
         if not mark and ingestion.encoding.lower().replace("_", "-") in ("utf-16", "utf-32"):
             # Without a mark these two stand for the byte order of the machine.
             codec = f"{ingestion.encoding}-le"
@@ -99,8 +98,7 @@ class Dialect:
         return cls(line[1], codec, len(mark) + len(first[0].encode(codec)), 1)
 
 
-def dialect_of(open_file: Opener, ingestion: Ingestion) -> Dialect:
-    """The dialect of a file."""
+def _dialect_of(open_file: Opener, ingestion: Ingestion) -> Dialect:
     with open_file() as stream:
         return Dialect.of(stream.read(_START), ingestion)
 
@@ -111,8 +109,7 @@ def header_record(open_file: Opener, file: str, ingestion: Ingestion) -> list[st
     Raises:
         DataError: a quote in it is not closed.
     """
-    with text_of(open_file, dialect_of(open_file, ingestion)) as (text, dialect), long_fields():
-        reader = csv.reader(text, delimiter=dialect.separator)
+    with csv_reader(open_file, ingestion) as (reader, dialect):
         before = 0
         try:
             for record in reader:
@@ -120,7 +117,7 @@ def header_record(open_file: Opener, file: str, ingestion: Ingestion) -> list[st
                 if last - first > _MOST_HEADER_LINES:
                     raise stray_quote(file, first, last)
                 if any(name.strip() for name in record):
-                    return record
+                    return list(record)
                 before = reader.line_num
         except csv.Error as error:
             raise stray_quote(file, dialect.lines + before + 1, dialect.lines + reader.line_num) from error
@@ -138,7 +135,7 @@ def text_blocks(
     """
     from pyarrow import csv as arrow
 
-    dialect = dialect_of(open_file, ingestion)
+    dialect = _dialect_of(open_file, ingestion)
     broken: list[int] = []
 
     def refuse(record: Any) -> str:
@@ -167,11 +164,9 @@ def text_blocks(
                 return
             raise
         header = header_record(open_file, seen.file, ingestion)
-        position = 0
-        below = False
+        position, below = 0, False
         for batch in reader:
-            table = pa.Table.from_batches([batch])
-            kept = table
+            table = kept = pa.Table.from_batches([batch])
             unused = _unused(table, header)
             if unused:
                 kept = table.filter(pa.array([at not in unused for at in range(len(table))]))
@@ -179,7 +174,7 @@ def text_blocks(
                 if reason == HEADER and not below:
                     below = True
                     continue
-                # Where a record stands is asked of the first few only.
+                # Only the first few need their number.
                 seen.add(_number(position + at, broken) if len(seen.records) < EXAMPLES else 0, reason)
             position += len(table)
             if len(kept):
@@ -201,11 +196,9 @@ def _unused(table: Any, header: Sequence[str]) -> dict[int, str]:
     """Positions of empty records and of repeated headers."""
     names = [_plain(name) for name in header]
     first = pc.utf8_trim_whitespace(table.column(0))
-    # Files that were put together by a program may hold byte order marks within.
-    written = header[0].strip().strip(_MARK)
-    starts = {
-        each for name in (written, names[0]) for each in (name, f"{_MARK}{name}", f"{_MARK}{_MARK}{name}")
-    }
+    # Concatenated files may hold byte order marks within.
+    written = {header[0].strip().strip(_MARK), names[0]}
+    starts = {f"{marks}{name}" for name in written for marks in ("", _MARK, 2 * _MARK)}
     if table.num_columns > 1:
         starts.add("")
     elif table.num_rows and _plain(table.column(0)[0].as_py()) == names[0]:
@@ -233,8 +226,7 @@ def find_lines(
     """Line, reason and text (at most 200 characters) of the records that were set apart."""
     wanted = dict(records)
     found: list[tuple[int, str, str]] = []
-    with text_of(open_file, dialect_of(open_file, ingestion)) as (text, dialect), long_fields():
-        reader = csv.reader(text, delimiter=dialect.separator)
+    with csv_reader(open_file, ingestion) as (reader, dialect):
         number = before = 0
         for record in reader:
             line, before = dialect.lines + before + 1, reader.line_num
@@ -256,26 +248,24 @@ def stray_quote(file: str, first: int, last: int) -> DataError:
 
 
 @contextmanager
-def text_of(open_file: Opener, dialect: Dialect) -> Iterator[tuple[io.TextIOWrapper, Dialect]]:
-    """Open a file as text, positioned at its header."""
-    with open_file() as stream:
-        _skip(stream, dialect.skip)
-        yield io.TextIOWrapper(stream, encoding=dialect.codec, newline=""), dialect
+def csv_reader(
+    open_file: Opener, ingestion: Ingestion, *, strict: bool = False
+) -> Iterator[tuple[Any, Dialect]]:
+    """Python's reader at the header of a file; it takes long fields, so that a stray quote can be reported."""
+    dialect = _dialect_of(open_file, ingestion)
+    before = csv.field_size_limit(_LONGEST_RECORD)
+    try:
+        with open_file() as stream:
+            _skip(stream, dialect.skip)
+            text = io.TextIOWrapper(stream, encoding=dialect.codec, newline="")
+            yield csv.reader(text, delimiter=dialect.separator, strict=strict), dialect
+    finally:
+        csv.field_size_limit(before)
 
 
 def _skip(stream: BinaryIO, count: int) -> None:
     while count:
         count -= len(stream.read(count)) or count
-
-
-@contextmanager
-def long_fields() -> Iterator[None]:
-    """Let Python's reader take a value that a stray quote swallows, so that it can be reported."""
-    before = csv.field_size_limit(_LONGEST_RECORD)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
 
 
 class _Watched(io.RawIOBase):
@@ -315,10 +305,10 @@ def _is_utf8(codec: str) -> bool:
 
 def refuse_undecodable(open_file: Opener, file: str, ingestion: Ingestion) -> None:
     """Raise a DataError with the line of the first byte that cannot be decoded, if there is one."""
-    dialect = dialect_of(open_file, ingestion)
+    dialect = _dialect_of(open_file, ingestion)
     with open_file() as stream:
         _skip(stream, dialect.skip)
-        # Of a file that is not in bytes of ASCII, a line break may be half a character.
+        # In UTF-16 and UTF-32 a line break may be half a character.
         for number, line in enumerate(stream, dialect.lines + 1):
             try:
                 line.decode(dialect.codec)

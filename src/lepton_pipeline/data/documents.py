@@ -19,7 +19,7 @@ from lepton_pipeline.data.workbooks import read_workbook
 from lepton_pipeline.errors import DataError
 
 # What goes wrong within compressed files.
-_UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SHOWN = 3
 
@@ -37,7 +37,7 @@ def read_document(file: RawFile, decimal: str = ".") -> Any:
     try:
         with file.open() as stream:
             content = stream.read()
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DataError(f"{file.name} cannot be read: {error}; is the file whole?") from error
     read = read_workbook if kind_of(file.name) == WORKBOOK else _read_json
     return read(file.name, content, decimal)

@@ -44,21 +44,12 @@ def find_kinds(blocks: Iterable[Any], ingestion: Ingestion, wanted: Wanted | Non
         rows += len(block)
     kinds = {name: each.kind(wanted) for name, each in facts.items()}
     notes = {name: each.notes(kinds[name], rows, wanted) for name, each in facts.items()}
-    return Kinds(
-        kinds,
-        rows,
-        {name: each.missing for name, each in facts.items()},
-        {name: said for name, said in notes.items() if said},
-    )
+    missing = {name: each.missing for name, each in facts.items()}
+    return Kinds(kinds, rows, missing, {name: said for name, said in notes.items() if said})
 
 
 def said_kind(kind: str) -> str:
     """A kind as the pages name it."""
-    words = {
-        "single": "number",
-        "unsigned": "whole number",
-        "whole": "whole number",
-        "truth": "true or false",
-    }
-    plain = kind.removesuffix(" or missing")
-    return words.get(plain, "no value" if kind == "empty" else kind)
+    names = {"single": "number", "unsigned": "whole number", "whole": "whole number"}
+    names |= {"truth": "true or false", "empty": "no value"}
+    return names.get(kind.removesuffix(" or missing"), kind)

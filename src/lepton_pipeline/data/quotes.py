@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Sequence
 
-from lepton_pipeline.data.delimited import Opener, dialect_of, long_fields, stray_quote, text_of
+from lepton_pipeline.data.delimited import Opener, csv_reader, stray_quote
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
@@ -26,8 +26,7 @@ def check_quotes(open_file: Opener, file: str, names: Sequence[str], ingestion: 
     """
     lines = _Lines(len(names), ingestion.missing)
     suspects: list[tuple[int, int, list[str]]] = []
-    with text_of(open_file, dialect_of(open_file, ingestion)) as (text, dialect), long_fields():
-        reader = csv.reader(text, delimiter=dialect.separator, strict=True)
+    with csv_reader(open_file, ingestion, strict=True) as (reader, dialect):
         before = 0
         try:
             for record in reader:
@@ -106,16 +105,11 @@ class _Lines:
         return bool(lines) and fitting >= needed
 
     def _fits(self, fields: list[str]) -> bool:
-        known = [
-            at
-            for at, count in enumerate(self._numbers)
-            if self._rows > 0 and count >= self._NEARLY * self._rows
-        ]
+        known = [at for at, count in enumerate(self._numbers) if 0 < self._rows * self._NEARLY <= count]
         closed = [
-            at
-            for at, values in enumerate(self._values)
-            if at not in known and self._rows >= 2 * self._FEW and len(values) <= self._FEW
+            at for at, values in enumerate(self._values) if at not in known and len(values) <= self._FEW
         ]
+        closed = closed if self._rows >= 2 * self._FEW else []
         if not known and not closed:
             return self._columns > self._MANY
         texts = [text.strip() for text in fields]

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import lzma
 import re
 import unicodedata
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from lepton_pipeline.data.delimited import SetApart, header_record, refuse_undecodable, text_blocks
-from lepton_pipeline.data.documents import read_document
+from lepton_pipeline.data.documents import UNREADABLE, read_document
 from lepton_pipeline.data.quotes import check_quotes
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.texts import with_strings
@@ -98,8 +95,7 @@ def read_rows(
             break
     if not found:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in names})
-    whole: pd.DataFrame = pa.concat_tables(found).to_pandas()
-    return whole
+    return pd.DataFrame(pa.concat_tables(found).to_pandas())
 
 
 def read_blocks(
@@ -205,15 +201,7 @@ def explained(file: RawFile, ingestion: Ingestion) -> Iterator[None]:
         raise DataError(
             f"ingestion.encoding {encoding!r} is unknown; declare one that Python knows, such as utf-8."
         ) from error
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        RuntimeError,
-        lzma.LZMAError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as error:
+    except (*UNREADABLE, RuntimeError) as error:
         if (problem := refused(error)) is not None:
             raise problem from error
         raise DataError(f"{name} cannot be read: {error}; is the file whole?") from error

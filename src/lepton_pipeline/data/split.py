@@ -88,9 +88,8 @@ def _split_stratified(labels: pd.Series, split: Split) -> pd.Series:
             f"with both classes in each; {_REMEDIES['stratified']}."
         )
     rest, test = train_test_split(labels, test_size=wanted["test"], stratify=labels, random_state=split.seed)
-    _, validation = train_test_split(
-        rest, test_size=wanted["validation"], stratify=rest, random_state=split.seed
-    )
+    size = wanted["validation"]
+    _, validation = train_test_split(rest, test_size=size, stratify=rest, random_state=split.seed)
     part = pd.Series("train", index=labels.index, dtype="str")
     part.loc[validation.index] = "validation"
     part.loc[test.index] = "test"
@@ -281,9 +280,8 @@ def _require_both_classes(part: pd.Series, labels: pd.Series, split: Split) -> N
     lacking = [name for name in PARTS if positive[name] in (0, rows[name])]
     if lacking:
         name = lacking[0]
-        others = ", ".join(
-            f"{each} {rows[each]:,} rows, {positive[each]:,} positive" for each in PARTS if each != name
-        )
+        rest = [each for each in PARTS if each != name]
+        others = ", ".join(f"{each} {rows[each]:,} rows, {positive[each]:,} positive" for each in rest)
         raise SplitError(
             f"part {name!r} has {rows[name]:,} rows, {positive[name]:,} of them positive ({others}, "
             f"gap {rows[GAP]:,} rows), but needs rows of both classes; {_REMEDIES[split.strategy]}."

@@ -100,14 +100,8 @@ class TrainingRows:
     def save(self, folder: Path) -> None:
         """Write description and hashes into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        description = {
-            "format": FORMAT,
-            "columns": self.columns,
-            "keys": self.keys,
-            "identity": self.identity,
-            "until": self.until,
-            "probe": _probe(),
-        }
+        fields = {name: getattr(self, name) for name in ("columns", "keys", "identity", "until")}
+        description = {"format": FORMAT, **fields, "probe": _probe()}
         text = json.dumps(description, indent=2, ensure_ascii=False)
         (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
         np.save(folder / HASHES, self.hashes, allow_pickle=False)

@@ -99,10 +99,8 @@ def _scored(
     rows: pd.DataFrame, model: Artefact, version: int, names: list[str], scoring: Scoring
 ) -> pd.DataFrame:
     scores = model.predict(rows)
-    columns: dict[str, Any] = {
-        ROW: rows.index.to_numpy(np.int64),
-        **{name: rows[name].array for name in names},
-    }
+    columns: dict[str, Any] = {ROW: rows.index.to_numpy(np.int64)}
+    columns |= {name: rows[name].array for name in names}
     columns |= {name: scores[name].to_numpy() for name in ("probability", "decision")}
     if scoring.reasons:
         wanted = np.full(len(rows), True) if scoring.reasons_for == "all" else columns["decision"]
@@ -145,14 +143,12 @@ class _KeptRows:
         delays = window_delays(self.windows, self.dataset)
         for name, window in self.windows.windows.items():
             # A sum of nothing is 0, as that of a nought is.
-            counted = window.statistic in ("count", "sum")
-            counting = window.model_copy(update={"statistic": "count"})
-            values = (
-                window_feature(self._whole, name, counting, self.dataset, delays[name])
-                if counted
-                else self._whole[name]
-            )
-            found[name] = int((values.isna() | (values == 0 if counted else False)).sum())
+            if window.statistic in ("count", "sum"):
+                counting = window.model_copy(update={"statistic": "count"})
+                values = window_feature(self._whole, name, counting, self.dataset, delays[name])
+                found[name] = int((values.isna() | (values == 0)).sum())
+            else:
+                found[name] = int(self._whole[name].isna().sum())
         return found
 
     @cached_property
