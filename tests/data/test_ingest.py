@@ -115,7 +115,7 @@ def test_an_index_that_pandas_has_written_does_not_upset_a_parquet_file(index):
 @pytest.mark.parametrize("values", [[[1], [2]], [{"k": 1}, {"k": 2}]])
 def test_nested_values_are_refused(values):
     with pytest.raises(
-        DataError, match=r"column 'a' holds values of the type \w+<.*>, of which there is no feature; make"
+        DataError, match=r"column 'a' holds values of the type \w+<.*>, which features cannot use; make"
     ):
         ingest(parquet_file(pd.DataFrame({"a": values, "y": [1, 0]})))
 

@@ -225,7 +225,7 @@ def test_what_is_wrong_whatever_the_tables_are_is_refused_before_they_are_read(t
         ),
         (
             "SELECT client, INTERVAL 1 DAY AS wait FROM clients ORDER BY client",
-            ": column 'wait' holds values of type month_day_nano_interval, of which no feature can be made; give "
+            ": column 'wait' holds values of type month_day_nano_interval, which features cannot use; give "
             "numbers, texts, dates or truth values (epoch(x) makes seconds of an interval).",
         ),
         (

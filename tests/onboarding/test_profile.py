@@ -276,7 +276,7 @@ def test_values_that_only_parquet_can_hold_are_seconds_or_refused() -> None:
     assert read(time(12, 30)) == [45_000, 45_000]
     assert read(pd.Timedelta("1h")) == [3600, 3600]
     with pytest.raises(
-        DataError, match=r"column 'odd' holds values of the type list<.*>, of which there is no feature"
+        DataError, match=r"column 'odd' holds values of the type list<.*>, which features cannot use"
     ):
         read([1, 2])
 

@@ -14,7 +14,7 @@ from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import before
 
 
-def rows_there(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+def existing_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """Leave out the rows later than `dataset.as_of`, and those without a time.
 
     All rows stay where no date is declared, or the column of times is derived later.
@@ -121,7 +121,7 @@ def _first(times: pd.Series) -> str:
 
 
 def _present(table: pd.DataFrame, dataset: Dataset) -> Any:
-    """The present as a value that compares with the times; None where there is none."""
+    """The present as a value that compares with the times, or None."""
     if dataset.known_at is None or dataset.time not in table.columns:
         return None
     times = table[dataset.time]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import feature_columns
-from lepton_pipeline.data.entities import Entity, find_entities, names_things
+from lepton_pipeline.data.entities import Entity, find_entities, may_be_names
 from lepton_pipeline.parameters import Dataset, Features, Split
 
 # Columns of the marks; those of entities are named by number.
@@ -134,7 +134,7 @@ def _find(
 
 def _names_rows(column: pd.Series) -> bool:
     values = column.dropna()
-    return bool(len(values)) and names_things(values) and values.nunique() >= _DISTINCT * len(column)
+    return bool(len(values)) and may_be_names(values) and values.nunique() >= _DISTINCT * len(column)
 
 
 def _hash(table: pd.DataFrame, columns: list[str]) -> Hashes:

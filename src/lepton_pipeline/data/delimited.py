@@ -104,7 +104,7 @@ def _dialect_of(open_file: Opener, ingestion: Ingestion) -> Dialect:
 
 
 def header_record(open_file: Opener, file: str, ingestion: Ingestion) -> list[str]:
-    """The fields of the first line that is not blank; an empty list where there is none.
+    """The fields of the first line that is not blank; else an empty list.
 
     Raises:
         DataError: a quote in it is not closed.

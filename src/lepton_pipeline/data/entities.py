@@ -66,7 +66,7 @@ def find_entities(
     if dataset.group in table and split.strategy != "group":
         names.insert(0, str(dataset.group))
     for name in names:
-        if not names_things(table[name]):
+        if not may_be_names(table[name]):
             continue
         codes = pd.factorize(table[name])[0]
         declared = name == dataset.group
@@ -84,7 +84,7 @@ def find_entities(
             yield Entity(name, declared, several.shape[1], one, int(seen.sum())), seen
 
 
-def names_things(values: pd.Series) -> bool:
+def may_be_names(values: pd.Series) -> bool:
     """Whether values may be names: texts or whole numbers; no dates, and no decimals."""
     kind = values.dtype
     if pd.api.types.is_bool_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind):

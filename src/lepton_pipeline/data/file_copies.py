@@ -232,7 +232,7 @@ def _said(copy: Copy) -> str:
     rows = "1 row" if copy.rows == 1 else f"{copy.rows:,} rows"
     if copy.equal:
         return f"{copy.name} holds the same {rows} as {copy.other}"
-    return f"all {rows} of {copy.name} stand in {copy.other} as well"
+    return f"all {rows} of {copy.name} are in {copy.other}, too"
 
 
 def _shared(files: Sequence[_Counted]) -> Hashes:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.as_of import label_known, present_of, rows_there
-from lepton_pipeline.data.column_facts import Wanted
+from lepton_pipeline.data.as_of import existing_rows, label_known, present_of
 from lepton_pipeline.data.columns import declared_columns
 from lepton_pipeline.data.fingerprint import Fingerprint, TableIdentity
+from lepton_pipeline.data.kind_inference import Wanted
 from lepton_pipeline.data.labels import label_columns, positive_labels
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.data.rows import Rows
@@ -131,7 +131,7 @@ def _known(source: Source, dataset: Dataset, target: str | None) -> Known | None
     only = [dataset.time]
     kinds = source.survey(only=only).kinds.of
     times = pd.concat([chunk.typed(kinds, source.ingestion) for chunk in source.chunks(only=only)])
-    there = np.asarray(times.index.isin(rows_there(times, dataset).index))
+    there = np.asarray(times.index.isin(existing_rows(times, dataset).index))
     return Known(there, target, label_known(times, dataset).to_numpy(bool))
 
 

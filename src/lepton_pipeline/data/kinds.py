@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lepton_pipeline.data.column_facts import ColumnFacts, Wanted
+from lepton_pipeline.data.kind_inference import KindInference, Wanted
 from lepton_pipeline.data.numbers import Writing
 from lepton_pipeline.parameters import Ingestion
 
@@ -30,25 +30,25 @@ def find_kinds(blocks: Iterable[Any], ingestion: Ingestion, wanted: Wanted | Non
     """Infer the kind of every column of Arrow tables in one pass.
 
     Raises:
-        DataError: a column is of several kinds, or of one that no feature has; an id would lose digits.
+        DataError: a column is of several kinds, or of an unsupported one; an id would lose digits.
     """
     wanted = wanted or Wanted()
     writing = Writing(ingestion)
-    facts: dict[str, ColumnFacts] = {}
+    columns: dict[str, KindInference] = {}
     rows = 0
     for block in blocks:
         for name, column in zip(block.column_names, block.columns, strict=True):
-            if name not in facts:
-                facts[name] = ColumnFacts(name, ingestion, writing, is_key=name in wanted.keys)
-            facts[name].add(column, rows)
+            if name not in columns:
+                columns[name] = KindInference(name, ingestion, writing, is_key=name in wanted.keys)
+            columns[name].add(column, rows)
         rows += len(block)
-    kinds = {name: each.kind(wanted) for name, each in facts.items()}
-    notes = {name: each.notes(kinds[name], rows, wanted) for name, each in facts.items()}
-    missing = {name: each.missing for name, each in facts.items()}
+    kinds = {name: each.kind(wanted) for name, each in columns.items()}
+    notes = {name: each.notes(kinds[name], rows, wanted) for name, each in columns.items()}
+    missing = {name: each.missing for name, each in columns.items()}
     return Kinds(kinds, rows, missing, {name: said for name, said in notes.items() if said})
 
 
-def said_kind(kind: str) -> str:
+def kind_name(kind: str) -> str:
     """A kind as the pages name it."""
     names = {"single": "number", "unsigned": "whole number", "whole": "whole number"}
     names |= {"truth": "true or false", "empty": "no value"}

@@ -110,7 +110,7 @@ def _labels_by_condition(table: pd.DataFrame, dataset: Dataset, text: str) -> pd
         holds = f"holds {_values(table[dataset.target])}" if there else "is not in the table"
         raise DataError(
             f"dataset.positive_when: {text!r} is {everywhere}; target {dataset.target!r} {holds}, and a model needs "
-            "rows of both classes. Check dataset.target and dataset.positive_when (texts stand in quotes)."
+            "rows of both classes. Check dataset.target and dataset.positive_when (put texts in quotes)."
         )
     return truth.astype(np.int8)
 

@@ -50,7 +50,7 @@ def check_quotes(open_file: Opener, file: str, names: Sequence[str], ingestion: 
             raise stray_quote(file, first, last)
         both = len(parts) == 2 and len(record) == len(names)
         if both and lines.mostly_records(parts, dialect.separator, all_of_them=True):
-            if lines.are_telling:
+            if lines.are_distinctive:
                 raise stray_quote(file, first, last)
             at = next(at for at, value in enumerate(record) if _LINE_BREAK.search(value))
             doubts.setdefault(
@@ -90,7 +90,7 @@ class _Lines:
                     self._values[at].add(text)
 
     @property
-    def are_telling(self) -> bool:
+    def are_distinctive(self) -> bool:
         """Whether two such lines are hardly anything but records: an address may have as many commas."""
         numbers = sum(count >= self._NEARLY * self._rows for count in self._numbers)
         return self._columns > self._MANY and self._rows > 0 and numbers > 1

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lepton_pipeline.data.column_facts import EXACT
+from lepton_pipeline.data.kind_inference import EXACT
 from lepton_pipeline.data.values import arrow_table
 from lepton_pipeline.errors import ConfigurationError, DataError, LeptonError, nearest
 from lepton_pipeline.parameters import Dataset
@@ -231,7 +231,7 @@ def _quoted(name: str) -> str:
 
 
 def _after_select(text: str) -> int | None:
-    """Where the columns of the outer SELECT begin, in bytes: those of WITH stand in brackets."""
+    """Where the columns of the outer SELECT begin, in bytes: those of WITH are in brackets."""
     import duckdb
 
     depth, whole = 0, text.encode()
@@ -264,7 +264,7 @@ def _plain(values: Any, column: str, zone: Any, name: str) -> pd.Series:
         for check in (kinds.is_floating, kinds.is_boolean, kinds.is_string, kinds.is_large_string)
     ):
         raise ConfigurationError(
-            f"{name}: column {column!r} holds values of type {values.type}, of which no feature can be made; give "
+            f"{name}: column {column!r} holds values of type {values.type}, which features cannot use; give "
             "numbers, texts, dates or truth values (epoch(x) makes seconds of an interval)."
         )
     return pd.Series(values.to_pandas())

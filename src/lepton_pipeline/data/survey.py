@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lepton_pipeline.data.delimited import HARMLESS, SetApart
 from lepton_pipeline.data.file_copies import FileCopies
-from lepton_pipeline.data.kinds import Kinds, said_kind
+from lepton_pipeline.data.kinds import Kinds, kind_name
 from lepton_pipeline.data.reading import BrokenRecord, ReadFile, Reading, SkippedFile
 from lepton_pipeline.errors import DataError
 
@@ -48,7 +48,7 @@ class Survey:
             set_apart=sum(reasons.values()),
             reasons=dict(reasons.most_common()),
             examples=self.examples,
-            kinds={name: said_kind(kind) for name, kind in self.kinds.of.items()},
+            kinds={name: kind_name(kind) for name, kind in self.kinds.of.items()},
             missing=self.kinds.missing,
             notes=self.kinds.notes,
         )

@@ -143,7 +143,7 @@ def unseen_rows(
     return unseen
 
 
-def again_advice(dataset: Dataset) -> str:
+def repeat_advice(dataset: Dataset) -> str:
     """Remedy where few rows are new because the id alone identifies a row, else ""."""
     by_id_alone = dataset.id is not None and dataset.time is None
     return f"declare dataset.time if rows of one {dataset.id} are observed again" if by_id_alone else ""

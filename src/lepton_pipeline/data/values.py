@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lepton_pipeline.data.column_facts import IN_ZONE, SINGLE, UNSIGNED_OR_MISSING, WHOLE_OR_MISSING, Wanted
 from lepton_pipeline.data.expressions.dates import in_zone, read_dates
+from lepton_pipeline.data.kind_inference import IN_ZONE, SINGLE, UNSIGNED_OR_MISSING, WHOLE_OR_MISSING, Wanted
 from lepton_pipeline.data.kinds import find_kinds
 from lepton_pipeline.data.missing_codes import date_codes, without_codes
 from lepton_pipeline.data.numbers import Writing, missing_numbers
@@ -57,7 +57,7 @@ def arrow_table(table: pd.DataFrame) -> Any:
     """A table in memory as Arrow, without its index, as the readers give files.
 
     Raises:
-        DataError: a column holds values of several kinds, or of one that no feature has.
+        DataError: a column holds values of several kinds, or of an unsupported one.
     """
     columns = {}
     for name in table:
@@ -70,7 +70,7 @@ def arrow_table(table: pd.DataFrame) -> Any:
                 columns[str(name)] = pa.array(table[name].astype("str"), pa.string(), from_pandas=True)
                 continue
             raise DataError(
-                f"column {name!r} holds values of several kinds, or of one that no feature has "
+                f"column {name!r} holds values of several kinds, or of an unsupported one "
                 f"({', '.join(types)}); make them numbers, texts, dates or truth values, the same in every file, "
                 "or take the column out of the data."
             ) from error

@@ -113,7 +113,7 @@ def _scored(
 
 @dataclass(frozen=True, eq=False)
 class _KeptRows:
-    """The typed rows that are not quarantined; `windows` is None where there are none to compute."""
+    """The typed rows that are not quarantined; `windows` is None without windows to compute."""
 
     source: Source
     kinds: dict[str, str]

@@ -159,7 +159,7 @@ def _no_numbers(table: pd.DataFrame, check: Check, column: Callable[[str], pd.Se
 
 def _skipped(result: ContractResult) -> str:
     blocked = sum(not each.evaluated and each.error is None for each in result.expectations)
-    skipped = f"Not evaluated, for a column of theirs is named above: {blocked}. " if blocked else ""
+    skipped = f"Not evaluated, because a column is named above: {blocked}. " if blocked else ""
     return f"{skipped}Correct the data, or the expectation, or its on_failure (stop, quarantine, warn)."
 
 

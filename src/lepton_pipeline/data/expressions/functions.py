@@ -248,6 +248,6 @@ _ALL = (
         ("text", "whole constant", "whole constant"),
         _slice,
     ),
-    Function("number(text)", "text as a number; missing where it is none", ("any",), _number),
+    Function("number(text)", "text as a number; missing if it is not one", ("any",), _number),
 )
 FUNCTIONS = {each.signature.partition("(")[0]: each for each in _ALL}

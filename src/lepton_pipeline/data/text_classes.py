@@ -36,7 +36,7 @@ _MOST = 0.5
 _MANY = 0.01
 
 
-class TextLooks:
+class TextClasses:
     """Counts of the texts of one column by class: "whole", those of `_CLASSES`, and "other".
 
     The texts of a key (`is_key`) are numbers only where they can be restored. `low` and `high` bound the

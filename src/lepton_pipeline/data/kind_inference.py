@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lepton_pipeline.data.expressions.dates import are_of_zone, is_zone, offsets_of
-from lepton_pipeline.data.looks import INT64, TextLooks
 from lepton_pipeline.data.missing_codes import without_codes
 from lepton_pipeline.data.numbers import DECIMAL, WHOLE, Writing, missing_numbers
+from lepton_pipeline.data.text_classes import INT64, TextClasses
 from lepton_pipeline.data.texts import clean_texts, fits, is_text, plain_numbers
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
@@ -41,7 +41,7 @@ class Wanted:
     zones: Mapping[str, str | None] = field(default_factory=dict)
 
 
-class ColumnFacts:
+class KindInference:
     """What is known of one column so far."""
 
     def __init__(self, name: str, ingestion: Ingestion, writing: Writing, *, is_key: bool) -> None:
@@ -54,7 +54,7 @@ class ColumnFacts:
         self._layout = ingestion.dates.get(name)
         # How the file holds the values: "text", "whole", "number", "single", "truth", "date", "seconds".
         self._forms: Counter[str] = Counter()
-        self._looks = TextLooks(is_key=is_key)
+        self._texts = TextClasses(is_key=is_key)
         self._zones: Counter[str | None] = Counter()
         # Winter's times alone have one offset, but are those of the declared zone all the same.
         self._keeps_declared_zone = ingestion.zone is not None
@@ -94,20 +94,20 @@ class ColumnFacts:
         forms = set(self._forms)
         if self._layout is not None and forms <= {"text", "date", "whole", "number"}:
             return self._date(wanted)
-        text = None if "text" not in forms else "number" if self._looks.are_numbers() else "text"
+        text = None if "text" not in forms else "number" if self._texts.are_numbers() else "text"
         if self.name in wanted.texts and forms <= {"text", "whole", "number", "single"}:
             return "text"
         if not forms:
             return "number" if self.name in wanted.numbers else "empty"
         others = forms - {"text"}
-        if others == {"whole"} and text in (None, "number") and not self._looks.fits_64_bits:
+        if others == {"whole"} and text in (None, "number") and not self._texts.fits_64_bits:
             return "text"
         if others <= {"whole", "number", "single", "seconds"} and text in (None, "number"):
             kind = self._number()
-            if self._is_key and kind in ("number", SINGLE) and self._looks.largest > EXACT:
+            if self._is_key and kind in ("number", SINGLE) and self._texts.largest > EXACT:
                 raise DataError(
                     f"column {self.name!r} tells rows or groups apart, but is of floats in some files and of whole "
-                    f"numbers beyond 2^53 ({self._looks.largest}) in others; write it as text in all."
+                    f"numbers beyond 2^53 ({self._texts.largest}) in others; write it as text in all."
                 )
             return kind
         if not others:
@@ -120,7 +120,7 @@ class ColumnFacts:
             if self._is_key:
                 return "text"
             raise DataError(
-                f"column {self.name!r} holds texts in some rows and numbers in others ({self._looks.shown('other')}); "
+                f"column {self.name!r} holds texts in some rows and numbers in others ({self._texts.shown('other')}); "
                 "give it one type in all files."
             )
         shown = ", ".join(sorted(others | ({text} if text else set())))
@@ -132,7 +132,7 @@ class ColumnFacts:
         """Notes for the user on how the values were interpreted."""
         said = []
         if kind == "text" and self.name not in wanted.texts:
-            said += [] if self._is_key else self._looks.notes(rows, surprising=self.name in wanted.numbers)
+            said += [] if self._is_key else self._texts.notes(rows, surprising=self.name in wanted.numbers)
         if "seconds" in self._forms:
             said.append("durations or times of day, in seconds")
         if kind.startswith(IN_ZONE):
@@ -161,13 +161,13 @@ class ColumnFacts:
         if types.is_duration(kind) or types.is_time(kind):
             return "seconds"
         raise DataError(
-            f"column {self.name!r} holds values of the type {kind}, of which there is no feature; make them numbers, "
+            f"column {self.name!r} holds values of the type {kind}, which features cannot use; make them numbers, "
             "texts, dates or truth values, or take the column out of the data."
         )
 
     def _reach(self, values: Any) -> None:
         ends = pc.min_max(values).as_py()
-        self._looks.reach(int(ends["min"]), int(ends["max"]))
+        self._texts.reach(int(ends["min"]), int(ends["max"]))
 
     def _refuse_lost_digits(self, values: Any) -> None:
         bits = 24 if pa.types.is_float32(values.type) else 53
@@ -194,7 +194,7 @@ class ColumnFacts:
             if self._codes and not self._is_key:
                 texts, plain = self._without_numbers(texts, plain)
                 present = len(texts) - texts.null_count
-            self._looks.add(texts, plain, start)
+            self._texts.add(texts, plain, start)
         self.missing += len(texts) - present
         if present:
             self._forms["text"] += present
@@ -207,16 +207,16 @@ class ColumnFacts:
         return pc.if_else(coded, None, texts), pc.if_else(coded, None, plain)
 
     def _number(self) -> str:
-        forms, classes = self._forms, self._looks.counts
+        forms, classes = self._forms, self._texts.counts
         fractions = forms["number"] + forms["single"] + forms["seconds"]
         if fractions + classes["decimal"] + classes["infinite"] + classes["exponent"]:
             return SINGLE if set(self._forms) == {"single"} else "number"
-        if not self._looks.fits_64_bits:
+        if not self._texts.fits_64_bits:
             return "number"
-        unsigned = self._looks.high > INT64
+        unsigned = self._texts.high > INT64
         if not self.missing:
             return "unsigned" if unsigned else "whole"
-        if self._looks.largest <= EXACT:
+        if self._texts.largest <= EXACT:
             return "number"
         return UNSIGNED_OR_MISSING if unsigned else WHOLE_OR_MISSING
 
