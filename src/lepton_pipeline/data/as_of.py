@@ -18,9 +18,6 @@ def existing_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """Leave out the rows later than `dataset.as_of`, and those without a time.
 
     All rows stay where no date is declared, or the column of times is derived later.
-
-    Raises:
-        DataError: no row is left, or the date does not compare with the times.
     """
     if dataset.as_of is None or dataset.time not in table.columns:
         return table
@@ -33,9 +30,6 @@ def label_known(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
 
     A label is known from the row's time plus `dataset.label_delay` on; that of a row without a time always.
     Where times are numbers and there is no `as_of`, the latest row is the present.
-
-    Raises:
-        DataError: the present, or the delay, does not compare with the times.
     """
     date = _present(table, dataset)
     if date is None:
@@ -53,11 +47,7 @@ def present_of(table: pd.DataFrame, dataset: Dataset) -> str | float | None:
 
 
 def labelled_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Leave out the rows whose label is not known yet, see `label_known`.
-
-    Raises:
-        DataError: no row is left, or the present does not compare with the times.
-    """
+    """Leave out the rows whose label is not known yet; a DataError where none is left."""
     known = label_known(table, dataset)
     if known.all():
         return table
@@ -70,11 +60,7 @@ def with_time(table: pd.DataFrame, dataset: Dataset, derive: Mapping[str, str]) 
 
 
 def recent_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Leave out the rows before `dataset.since`, if declared.
-
-    Raises:
-        DataError: no row is left, or the date does not compare with the times.
-    """
+    """Leave out the rows before `dataset.since`, if declared; a DataError where none is left."""
     if dataset.since is None:
         return table
     times = table[str(dataset.time)]
@@ -82,13 +68,7 @@ def recent_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
 
 
 def moment(value: str | float, times: pd.Series, where: str) -> Any:
-    """A date declared at the key `where` as a value that compares with a column of times.
-
-    A date without a zone is in UTC where the column has one.
-
-    Raises:
-        DataError: it does not compare with the column.
-    """
+    """A date declared at the key `where`, comparable with a column of times; without a zone it is in UTC."""
     if pd.api.types.is_numeric_dtype(times) and not pd.api.types.is_bool_dtype(times):
         try:
             return float(value)

@@ -11,11 +11,7 @@ from lepton_pipeline.parameters import Contract, Dataset, Features
 
 
 def check_columns(names: Sequence[str], declared: dict[str, list[str]], where: str) -> None:
-    """Refuse a header without a declared column; `where` names the file or table.
-
-    Raises:
-        DataError: one line for every absent column: the key that declares it, and the closest existing name.
-    """
+    """Refuse a header without a declared column; `where` names the file or table."""
     problems = [
         f"{where} has no column {column!r}, which {key} declares; {closest(column, names)}."
         for key, columns in declared.items()
@@ -27,11 +23,7 @@ def check_columns(names: Sequence[str], declared: dict[str, list[str]], where: s
 
 
 def with_numbers(table: pd.DataFrame, columns: Iterable[str], where: str) -> pd.DataFrame:
-    """Make columns numeric; without any value they become NaN. `where` names the table.
-
-    Raises:
-        DataError: a value is no number, with the column, the row and the value.
-    """
+    """Make columns numeric; without any value they become NaN. A DataError names the first text."""
     numbers = {}
     for name in columns:
         if not pd.api.types.is_numeric_dtype(table[name]):

@@ -80,11 +80,7 @@ class Dialect:
 
     @classmethod
     def of(cls, start: bytes, ingestion: Ingestion) -> Dialect:
-        """Detect it from the first bytes: byte order mark and `sep=` line, else as declared.
-
-        Raises:
-            LookupError: the declared encoding is unknown.
-        """
+        """Detect it from the first bytes: byte order mark and `sep=` line, else as declared."""
         codecs.lookup(ingestion.encoding)
         marks = [each for each in _MARKS if start.startswith(each[0])]
         mark, codec = marks[0] if marks else (b"", ingestion.encoding)
@@ -104,11 +100,7 @@ def _dialect_of(open_file: Opener, ingestion: Ingestion) -> Dialect:
 
 
 def header_record(open_file: Opener, file: str, ingestion: Ingestion) -> list[str]:
-    """The fields of the first line that is not blank; else an empty list.
-
-    Raises:
-        DataError: a quote in it is not closed.
-    """
+    """The fields of the first line that is not blank; else an empty list."""
     with csv_reader(open_file, ingestion) as (reader, dialect):
         before = 0
         try:
@@ -127,12 +119,7 @@ def header_record(open_file: Opener, file: str, ingestion: Ingestion) -> list[st
 def text_blocks(
     open_file: Opener, names: Sequence[str], ingestion: Ingestion, seen: SetApart
 ) -> Iterator[Any]:
-    """Read the records below the header as Arrow tables of strings, "" where a field is empty.
-
-    Raises:
-        UnicodeDecodeError: bytes cannot be decoded.
-        pyarrow.ArrowInvalid: the text cannot be parsed.
-    """
+    """Read the records below the header as Arrow tables of strings, "" where a field is empty."""
     from pyarrow import csv as arrow
 
     dialect = _dialect_of(open_file, ingestion)

@@ -30,9 +30,6 @@ def read_document(file: RawFile, decimal: str = ".") -> Any:
     JSON is a list of objects, one object a line, one list of them in an object such as `{"data": [..]}`,
     lists by column, or pandas' orient="split". Empty rows are rows of nulls; a file without rows has none,
     one without a header no column. `decimal` is the mark for numbers that become text.
-
-    Raises:
-        DataError: it cannot be read, is no table, holds nested values, or openpyxl is not installed.
     """
     try:
         with file.open() as stream:

@@ -102,9 +102,8 @@ def may_be_names(values: pd.Series) -> bool:
 def _outcomes(codes: Codes, labels: np.ndarray) -> Codes:
     """Count negative and positive rows of each value, shape [2, values]; missing values are left out."""
     known, width = codes >= 0, int(codes.max(initial=-1)) + 1
-    return np.bincount(codes[known] + width * labels[known].astype(np.intp), minlength=2 * width).reshape(
-        2, width
-    )
+    pairs = codes[known] + width * labels[known].astype(np.intp)
+    return np.bincount(pairs, minlength=2 * width).reshape(2, width)
 
 
 def _shares_outcome(counts: Codes) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.fingerprint import Fingerprint, Hashes, row_hashes
+from lepton_pipeline.data.rows import Frames
 from lepton_pipeline.data.suffixes import stem_of
 from lepton_pipeline.errors import DataError
 
@@ -64,9 +65,7 @@ class FileCopies:
         self._sizes = {name: rows for name, rows in sizes.items() if rows}
         self._parts: list[Hashes] = []
 
-    def watch(
-        self, chunks: Iterable[pd.DataFrame], prints: Fingerprint | None = None
-    ) -> Iterator[pd.DataFrame]:
+    def watch(self, chunks: Iterable[pd.DataFrame], prints: Fingerprint | None = None) -> Frames:
         """Pass typed rows on, file by file, and keep their hashes; `prints` is given both."""
         for chunk in chunks:
             if prints is not None or len(self._sizes) > 1:
@@ -90,17 +89,12 @@ class FileCopies:
         return sorted((copy for copy, named in pairs if named or not repeating), key=lambda copy: copy.name)
 
     def check(self) -> None:
-        """Refuse tables that hold copies of files.
-
-        Raises:
-            DataError: with the names of both files.
-        """
+        """Refuse tables that hold copies of files."""
         copies = self.find()
         if not copies:
             return
-        shown = "; ".join(map(_said, copies[:_SHOWN])) + (
-            f"; and {len(copies) - _SHOWN:,} more" if len(copies) > _SHOWN else ""
-        )
+        more = [f"and {len(copies) - _SHOWN:,} more"] if len(copies) > _SHOWN else []
+        shown = "; ".join([*map(_said, copies[:_SHOWN]), *more])
         which = copies[0].name if len(copies) == 1 else "the copies"
         raise DataError(
             f"{shown}. Every such row would count twice: remove {which}, or put rows that are meant to be there twice "
@@ -196,9 +190,8 @@ def _copied(name: str, others: list[str], counted: dict[str, _Counted]) -> tuple
 def _beyond_chance(file: _Counted, other: _Counted, equal: bool) -> bool:
     if equal and len(file.hashes) >= _FEWEST_ROWS:
         return True
-    met = int(
-        np.isin(file.hashes[file.counts == 1], other.hashes[other.counts == 1], assume_unique=True).sum()
-    )
+    once = file.hashes[file.counts == 1]
+    met = int(np.isin(once, other.hashes[other.counts == 1], assume_unique=True).sum())
     twice = int((other.counts == 2).sum())
     expected = file.once * 2 * (twice + 2 * math.sqrt(twice) + 3) / other.rows
     if met < _FEWEST_ROWS or met <= expected:

@@ -83,11 +83,8 @@ def find_tables(fs: Any, path: str) -> Found:
 
     The last suffixes decide (`TABLE_SUFFIXES`, after those of text and JSON `COMPRESSIONS`). Backups, hidden
     files and folders that begin with an underscore (_temporary, __MACOSX, _delta_log) are skipped, as are
-    files of 0 bytes beside others.
-
-    Raises:
-        ConfigurationError: this user may not read a folder.
-        DataError: files differ in their partition keys (`key=value/`), or a folder cannot be listed.
+    files of 0 bytes beside others. Raises a DataError where files differ in their partition keys
+    (`key=value/`), or a folder cannot be listed.
     """
     try:
         if _is_file(fs, path):

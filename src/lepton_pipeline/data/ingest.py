@@ -83,11 +83,7 @@ def read_table(
 def record_table(
     labels: pd.DataFrame, prints: TableIdentity, dataset: Dataset, files: list[str]
 ) -> IngestionRecord:
-    """Identify the table that a model is trained on; `labels` holds `label_columns` at least.
-
-    Raises:
-        DataError: the target holds one class only, or an undeclared value.
-    """
+    """Identify the table that a model is trained on; `labels` holds `label_columns` at least."""
     known = labels[label_known(labels, dataset)]
     rate = round(float(positive_labels(known, dataset).mean()), 6) if len(known) else None
     present = present_of(labels, dataset)

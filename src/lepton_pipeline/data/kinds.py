@@ -29,8 +29,8 @@ class Kinds:
 def find_kinds(blocks: Iterable[Any], ingestion: Ingestion, wanted: Wanted | None = None) -> Kinds:
     """Infer the kind of every column of Arrow tables in one pass.
 
-    Raises:
-        DataError: a column is of several kinds, or of an unsupported one; an id would lose digits.
+    Raises a DataError where a column is of several kinds or of an unsupported one, or an id would lose
+    digits.
     """
     wanted = wanted or Wanted()
     writing = Writing(ingestion)

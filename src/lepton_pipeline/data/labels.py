@@ -21,11 +21,8 @@ _EXAMPLES = 5
 def positive_labels(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     """Labels as int8, 1 for the positive class, indexed as `table`.
 
-    A missing target counts as 0, unless the declared condition asks `is_missing`.
-
-    Raises:
-        DataError: the target holds one class only, or more than one value beside the positive one; the
-            condition cannot be computed, or is not a condition.
+    A missing target counts as 0, unless the declared condition asks `is_missing`. Raises a DataError where
+    the target holds one class only, or more than one value beside the positive one.
     """
     if dataset.positive_when is not None:
         return _labels_by_condition(table, dataset, dataset.positive_when)
@@ -87,11 +84,7 @@ def label_columns(
 
 
 def known_labels(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
-    """Labels known at the present (see `label_known`) as float64: 1, 0, or NaN where not known.
-
-    Raises:
-        DataError: as `positive_labels`.
-    """
+    """Labels known at the present (see `label_known`) as float64: 1, 0, or NaN where not known."""
     known = label_known(table, dataset)
     labels = positive_labels(table[known], dataset) if known.any() else pd.Series(dtype="float64")
     return labels.reindex(table.index).astype("float64").mask(label_missing(table, dataset))

@@ -32,11 +32,9 @@ _TIMES = 100
 def open_table(fs: Any, path: str, name: str) -> BinaryIO:
     """Open a table file for reading, decompressed as its name says.
 
-    Raises:
-        DataError: it is a pipe or a device, a link that its owner may not follow, or a zip archive without
-            exactly one file. Reading raises one for a line longer than `LONGEST_LINE`, and for a document
-            that unpacks to a multiple of its size.
-        OSError: it cannot be opened.
+    Raises a DataError for a pipe or a device, a link that its owner may not follow, and a zip archive without
+    exactly one file; on reading, for a line longer than `LONGEST_LINE`, and for a document that unpacks to a
+    multiple of its size.
     """
     if "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol):
         _require_file(Path(fs._strip_protocol(path)), name)
@@ -77,12 +75,7 @@ def too_much(name: str, most: int) -> DataError:
 
 
 def open_zipped(archive: BinaryIO, name: str) -> BinaryIO:
-    """Open the one file in a zip archive.
-
-    Raises:
-        DataError: there is none in it, or more than one.
-        zipfile.BadZipFile: it is no archive; readers turn that into a DataError.
-    """
+    """Open the one file in a zip archive; a DataError where it holds none, or several."""
     packed = zipfile.ZipFile(archive)
     # macOS adds a folder and hidden files of its own.
     names = [each for each in packed.namelist() if not each.endswith("/") and not _is_hidden(each)]

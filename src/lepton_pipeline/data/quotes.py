@@ -16,13 +16,9 @@ _MOST_SUSPECTS = 10_000
 
 
 def check_quotes(open_file: Opener, file: str, names: Sequence[str], ingestion: Ingestion) -> dict[str, str]:
-    """Refuse a file in which a quote swallows the lines below it.
+    """Refuse a file in which a quote is not closed, or most lines within a record are whole records.
 
     Returns by column a doubt: a value of two lines, each of which would be a record; it may be an address.
-
-    Raises:
-        DataError: a quote is never closed, text follows a closing quote, or most lines within a record are
-            whole records; with file and lines.
     """
     lines = _Lines(len(names), ingestion.missing)
     suspects: list[tuple[int, int, list[str]]] = []
@@ -106,9 +102,7 @@ class _Lines:
 
     def _fits(self, fields: list[str]) -> bool:
         known = [at for at, count in enumerate(self._numbers) if 0 < self._rows * self._NEARLY <= count]
-        closed = [
-            at for at, values in enumerate(self._values) if at not in known and len(values) <= self._FEW
-        ]
+        closed = [at for at, seen in enumerate(self._values) if at not in known and len(seen) <= self._FEW]
         closed = closed if self._rows >= 2 * self._FEW else []
         if not known and not closed:
             return self._columns > self._MANY

@@ -44,9 +44,8 @@ _MARKUP = (b"<!doctype", b"<html", b"<head", b"<body", b"<table", b"<?xml", b"<!
 def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
     """Read the column names of one file, without blanks around them.
 
-    Raises:
-        DataError: the file is empty or of another kind (HTML, zip, PDF ..), or a name cannot be decoded, is
-            repeated or empty.
+    Raises a DataError where the file is empty or of another kind (HTML, zip, PDF ..), or a name is missing or
+    repeated.
     """
     if not file.is_document:
         _refuse_other_kinds(file, ingestion)
@@ -82,10 +81,7 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
 def read_rows(
     file: RawFile, names: list[str], ingestion: Ingestion, limit: int | None = None
 ) -> pd.DataFrame:
-    """Read the first `limit` rows (None: all) of one file, with the types that the file gives them.
-
-    Values of a text file are texts, "" where absent. Errors are those of `read_blocks`.
-    """
+    """The first `limit` rows (None: all) of one file; values of a text file are texts, "" where absent."""
     found: list[Any] = []
     rows = 0
     for block in read_blocks(file, names, ingestion):
@@ -106,9 +102,6 @@ def read_blocks(
     Text stays text ("" where a field is empty); other files keep their types. Records with fewer or more
     fields than the header, empty ones and repeated headers are left out, and counted in `seen`; with it,
     quotes are checked, too.
-
-    Raises:
-        DataError: the file cannot be read, bytes cannot be decoded, or a quote swallows lines.
     """
     log = SetApart(file.name) if seen is None else seen
     with explained(file, ingestion):

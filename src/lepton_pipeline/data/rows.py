@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+Frames = Iterator[pd.DataFrame]
 CHUNK_ROWS = 1 << 17
 _ROWS_A_GROUP = 1 << 16
 # Packed rows up to this size wait in memory, not on disk, until they are saved.

@@ -66,11 +66,13 @@ class Known:
         here = slice(start, start + len(block))
         if self.hidden in block.column_names and not self.values[here].all():
             at = block.column_names.index(self.hidden)
-            shown = pc.if_else(
-                pa.array(self.values[here]), block.column(at), pa.scalar(None, block.column(at).type)
-            )
+            column = block.column(at)
+            shown = pc.if_else(pa.array(self.values[here]), column, pa.scalar(None, column.type))
             block = block.set_column(at, self.hidden, shown)
         return block.filter(pa.array(self.rows[here]))
+
+
+Names = Sequence[str] | None
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,8 @@ class Source:
     def open(cls, raw: Raw, ingestion: Ingestion, needed: dict[str, list[str]]) -> Source:
         """Read the headers; `needed` lists column names by what needs them.
 
-        Raises:
-            DataError: a column is absent, a header cannot be used, a single column holds a separator, or
-                files differ in their columns.
+        Raises a DataError where a column is absent, files differ in their columns, or a header cannot be
+        used.
         """
         if isinstance(raw, pd.DataFrame):
             table = _checked_frame(raw, needed)
@@ -110,13 +111,9 @@ class Source:
         *,
         rows: int = CHUNK_ROWS,
         known: Known | None = None,
-        only: Sequence[str] | None = None,
+        only: Names = None,
     ) -> Survey:
-        """Infer the kinds of all columns, or those in `only`, reading all rows once.
-
-        Raises:
-            DataError: there is no row, a file cannot be read, or a column is of several kinds.
-        """
+        """Infer the kinds of all columns, or those in `only`, reading all rows once."""
         files = [] if isinstance(self.raw, pd.DataFrame) else [SetApart(file.name) for file in self.raw]
         chunks = self._chunks(rows, files, known, only)
         kinds = find_kinds((chunk.block for chunk in chunks), self.ingestion, wanted)
@@ -126,13 +123,9 @@ class Source:
         return Survey(kinds, files, [*self.skipped, *bare], self._examples(files))
 
     def chunks(
-        self, rows: int = CHUNK_ROWS, *, known: Known | None = None, only: Sequence[str] | None = None
+        self, rows: int = CHUNK_ROWS, *, known: Known | None = None, only: Names = None
     ) -> Iterator[Chunk]:
-        """Rows as they were read, at most `rows` at a time, numbered from 0; see `survey`.
-
-        Raises:
-            DataError: there is no row, or a file cannot be read.
-        """
+        """Rows as they were read, at most `rows` at a time, numbered from 0; a DataError without any."""
         return self._chunks(rows, None, known, only)
 
     def fingerprints(self) -> list[dict[str, str]]:
@@ -142,7 +135,7 @@ class Source:
         return [{"name": file.name, "sha256": _hash(file)} for file in self.raw]
 
     def _chunks(
-        self, rows: int, seen: list[SetApart] | None, known: Known | None, only: Sequence[str] | None
+        self, rows: int, seen: list[SetApart] | None, known: Known | None, only: Names
     ) -> Iterator[Chunk]:
         read = start = 0
         for whole in _of_size(self._blocks(seen), rows):

@@ -49,11 +49,7 @@ class _Query:
 
 
 def check_query(text: str, name: str) -> None:
-    """Refuse a query that is wrong whatever the tables are; `name` is that of its file.
-
-    Raises:
-        ConfigurationError: it is no SELECT, has no ORDER BY over columns, or would not be reproducible.
-    """
+    """Refuse a query that is no SELECT, has no ORDER BY over columns, or is not reproducible."""
     import duckdb
 
     with duckdb.connect(":memory:") as own:
@@ -220,10 +216,10 @@ def _keys(query: _Query, columns: list[str]) -> tuple[list[str], str]:
         raise ConfigurationError(
             f"{query.name}: ORDER BY {keys[-1].removeprefix(_KEY)} must be a column of the result; select it, too."
         )
+    if not added:
+        return keys, query.text
     text = query.text.encode()
-    return keys, (
-        text[:start] + f" {''.join(added)}".encode() + text[start:]
-    ).decode() if added else query.text
+    return keys, b"".join([text[:start], f" {''.join(added)}".encode(), text[start:]]).decode()
 
 
 def _quoted(name: str) -> str:

@@ -54,11 +54,7 @@ class Survey:
         )
 
     def require_whole(self, largest_share: float, key: str) -> None:
-        """Refuse a table in which more than a share of the records is broken; empty ones do not count.
-
-        Raises:
-            DataError: with reasons, and the first records with file and line.
-        """
+        """Refuse a table in which more than a share of the records is broken; empty ones do not count."""
         broken = {reason: count for reason, count in self.reasons().items() if reason not in HARMLESS}
         records, count = self.record().records, sum(broken.values())
         if not count or count <= largest_share * records:

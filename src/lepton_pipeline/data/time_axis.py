@@ -43,9 +43,6 @@ def window_length(
 
     A tenth shorter than a few steps (`step`: the longest time between two rows) becomes whole steps, so that
     windows of monthly rows are not empty in turn; of dates it becomes whole days, or hours.
-
-    Raises:
-        ConfigurationError: a number beside dates, a duration beside numbers, or no length.
     """
     if declared is None:
         tenth = (span[1] - span[0]) / 10

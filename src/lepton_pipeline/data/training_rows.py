@@ -69,10 +69,8 @@ class TrainingRows:
         """Mark the test rows that the model was trained on, one bool for each test row.
 
         Equal rows without an id cannot be told apart: as many of them as were trained on are first looked for
-        among the rows outside the test; only the rest counts as test rows trained on.
-
-        Raises:
-            DataError: a column is gone or holds values of another kind.
+        among the rows outside the test; only the rest counts as test rows trained on. Raises a DataError
+        where a column is gone or holds values of another kind.
         """
         self._check_kinds(table, self.identity)
         named = _named(table, self.identity)
@@ -109,11 +107,7 @@ class TrainingRows:
 
     @classmethod
     def load(cls, folder: Path) -> TrainingRows:
-        """Read what `save` wrote.
-
-        Raises:
-            DataError: another version wrote it, or pandas hashes rows in another way now.
-        """
+        """Read what `save` wrote; a DataError where another version of the project or pandas wrote it."""
         about: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         if about["format"] not in FORMATS or about["probe"] != _probe():
             raise DataError("its training rows were recorded by another version of the project or of pandas")
@@ -128,10 +122,8 @@ def unseen_rows(
     """Mark the test rows that a model can be judged on, one bool for each test row.
 
     These are rows that it was not trained on. Under a split by time they are also later than its last row by
-    the label delay and the gap; under a split by group, their group was not trained on.
-
-    Raises:
-        DataError: it cannot be told, with the reason.
+    the label delay and the gap; under a split by group, their group was not trained on. Raises a DataError
+    where this cannot be told, with the reason.
     """
     unseen = ~known.learnt(table, split)
     if declared.strategy in ("time", "time_group"):

@@ -29,11 +29,7 @@ _NUMBERS: dict[str, Any] = {
 
 
 def typed_block(block: Any, kinds: dict[str, str], ingestion: Ingestion, start: int = 0) -> pd.DataFrame:
-    """The rows of an Arrow table with the types of their `kinds` (see `find_kinds`), indexed from `start`.
-
-    Raises:
-        DataError: a value is no date of the declared format.
-    """
+    """The rows of an Arrow table with the types of their `kinds` (see `find_kinds`), indexed from `start`."""
     index = pd.RangeIndex(start, start + len(block))
     columns = {
         name: _typed(column, name, kinds[name], ingestion, start)
@@ -43,22 +39,14 @@ def typed_block(block: Any, kinds: dict[str, str], ingestion: Ingestion, start: 
 
 
 def typed_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:
-    """One column that is held whole, typed by all its values.
-
-    Raises:
-        DataError: a value is no date of the declared format; values are lists, or of several kinds.
-    """
+    """One column that is held whole, typed by all its values."""
     block = arrow_table(column.to_frame())
     kinds = find_kinds([block], ingestion, Wanted()).of
     return typed_block(block, kinds, ingestion)[str(column.name)].set_axis(column.index)
 
 
 def arrow_table(table: pd.DataFrame) -> Any:
-    """A table in memory as Arrow, without its index, as the readers give files.
-
-    Raises:
-        DataError: a column holds values of several kinds, or of an unsupported one.
-    """
+    """A table in memory as Arrow, without its index; a DataError where a column is of several kinds."""
     columns = {}
     for name in table:
         try:
@@ -165,11 +153,7 @@ def _dates(column: Any, name: str, zone: str | None, ingestion: Ingestion, start
 
 
 def dates_of(column: pd.Series, name: str, zone: str | None, ingestion: Ingestion) -> pd.Series:
-    """Read texts or whole numbers as dates of the declared format; missing codes become missing.
-
-    Raises:
-        DataError: a value is no such date, with its row.
-    """
+    """Read texts or whole numbers as dates of the declared format; missing codes become missing."""
     layout = ingestion.dates[name]
     try:
         dates = read_dates(

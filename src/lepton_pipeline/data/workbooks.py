@@ -24,11 +24,8 @@ _ENCRYPTED = b"\xd0\xcf\x11\xe0"
 def read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
     """Read the one sheet with data as an Arrow table; columns have the type of their cells, or else text.
 
-    The first row that is not empty is the header. `decimal` is the mark for numbers that become text.
-
-    Raises:
-        DataError: it cannot be read, several sheets hold data, a column has no name, a formula no value, or
-            openpyxl is not installed.
+    The first row that is not empty is the header. `decimal` is the mark for numbers that become text. Raises
+    a DataError where several sheets hold data, a column has no name, or a formula no value.
     """
     try:
         from openpyxl import load_workbook
@@ -121,9 +118,8 @@ def _column(cells: Sequence[Any], decimal: str) -> Any:
         return pa.array(values, pa.bool_())
     dates = [_moment(cell.value) for cell in present if isinstance(cell.value, dt.date)]
     dates_only = all(date.time() == dt.time() for date in dates)
-    return pa.array(
-        [None if cell is None else _cell_text(cell, dates_only, decimal) for cell in cells], pa.string()
-    )
+    texts = [None if cell is None else _cell_text(cell, dates_only, decimal) for cell in cells]
+    return pa.array(texts, pa.string())
 
 
 def _moment(value: dt.date) -> dt.datetime:

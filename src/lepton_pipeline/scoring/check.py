@@ -22,6 +22,7 @@ from lepton_pipeline.data.contracts.validation import Verdict
 from lepton_pipeline.data.ingest import key_columns
 from lepton_pipeline.data.kind_inference import Wanted
 from lepton_pipeline.data.kinds import Kinds
+from lepton_pipeline.data.rows import Frames
 from lepton_pipeline.data.source import Raw, Source
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.raw_values import is_infinite
@@ -205,9 +206,7 @@ def _needed(model: Artefact, declared: Declared) -> dict[str, list[str]]:
     return needed | {key: [name for name in names if name not in unneeded] for key, names in named.items()}
 
 
-def _watch_infinite(
-    chunks: Iterator[pd.DataFrame], names: list[str], seen: dict[str, list[int]]
-) -> Iterator[pd.DataFrame]:
+def _watch_infinite(chunks: Frames, names: list[str], seen: dict[str, list[int]]) -> Frames:
     """Pass chunks on, and collect by column the rows with an infinite number."""
     for chunk in chunks:
         for name in names:

@@ -36,9 +36,6 @@ def read_request(body: bytes, content_type: str, ingestion: Ingestion) -> tuple[
     The body is JSON as MLflow defines it (`dataframe_records`, `dataframe_split`, `instances` or `inputs`,
     beside `params`), CSV in UTF-8, or Parquet; `unsupported` accepts its type. Values are those of JSON or
     Parquet, or texts of CSV.
-
-    Raises:
-        DataError: the body cannot be read, or holds no rows.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind in _FILES:
@@ -54,11 +51,7 @@ def read_request(body: bytes, content_type: str, ingestion: Ingestion) -> tuple[
 
 
 def rows_of(data: Any) -> pd.DataFrame:
-    """Rows from Python code: a frame, a list of dictionaries, or a dictionary of columns.
-
-    Raises:
-        DataError: it is something else.
-    """
+    """Rows from Python code: a frame, a list of dictionaries, or a dictionary of columns."""
     if isinstance(data, pd.DataFrame):
         if data.columns.nlevels > 1:
             raise DataError("the columns have names of several levels; send one name for each column.")

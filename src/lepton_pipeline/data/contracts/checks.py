@@ -172,12 +172,7 @@ class OtherKeys:
 
 
 def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
-    """Read the keys that the expectations about keys need.
-
-    Raises:
-        ConfigurationError: a table is not among `others`.
-        DataError: a key column is absent.
-    """
+    """Read the keys that the expectations about keys need from `others`, tables by name."""
     found = {}
     for declared in contract.expectations:
         if declared.expect != KEYS_EXIST:

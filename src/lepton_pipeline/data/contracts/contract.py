@@ -61,10 +61,6 @@ def check_raw_table(
     """Evaluate the contract of the raw table `tables.<name>`; returns as `check_contract`.
 
     Keys are looked up in `others`, the further raw tables by name.
-
-    Raises:
-        ConfigurationError: a declared expectation cannot be understood, or names an unknown table.
-        DataError: as `check_contract`, or a key column is absent from the other table.
     """
     key = f"tables.{name}"
     _require_declared(contract, key)
@@ -75,12 +71,7 @@ def check_raw_table(
 def enforce_contract(
     table: Rows | pd.DataFrame, quarantine: pd.DataFrame, contract_result: ContractResult, contract: Contract
 ) -> Rows:
-    """Stop the run where the contract is broken, and leave quarantined rows out.
-
-    Raises:
-        ContractError: an expectation with `on_failure: stop` failed, one could not be evaluated, or too many
-            rows are quarantined. The message lists every reason.
-    """
+    """Stop the run with a ContractError where the contract is broken, and leave quarantined rows out."""
     reasons = Counter(reason for reasons in quarantine[REASONS] for reason in reasons)
     counted = replace(contract_result, rows=len(table), quarantined=len(quarantine))
     require_kept(counted, dict(reasons.most_common()), contract.max_quarantined)
@@ -191,6 +182,5 @@ def _quarantined_rows(table: Rows, checks: list[Check], found: list[Found]) -> p
                 reasons.setdefault(position, []).append(check.sentence)
     numbers = sorted(reasons)
     rows = table.take(numbers)
-    return rows.assign(
-        **{REASONS: pd.Series([reasons[each] for each in numbers], index=rows.index, dtype=object)}
-    )
+    texts = pd.Series([reasons[each] for each in numbers], index=rows.index, dtype=object)
+    return rows.assign(**{REASONS: texts})

@@ -61,11 +61,9 @@ def report_check(
 
 
 def require_kept(result: ContractResult, reasons: Mapping[str, int], max_quarantined: float) -> None:
-    """Stop where a contract is broken; `reasons` counts quarantined rows, the most frequent first.
+    """Raise a ContractError with every reason where a contract is broken.
 
-    Raises:
-        ContractError: an expectation with `on_failure: stop` failed, one could not be evaluated, or too many
-            rows are quarantined. The message lists every reason.
+    `reasons` counts quarantined rows, the most frequent first.
     """
     problems, key = [], result.contract
     if result.stops:

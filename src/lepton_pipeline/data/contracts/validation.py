@@ -59,10 +59,8 @@ class Verdict:
 def evaluate_checks(table: pd.DataFrame, checks: list[Check], blocked: dict[int, str]) -> list[Verdict]:
     """Give one verdict a check, in order; `blocked` has the reasons not to evaluate, by position.
 
-    An exception inside Great Expectations becomes a verdict with `error`.
-
-    Raises:
-        ConfigurationError: Great Expectations refuses the value of an argument, or a pattern takes too long.
+    An exception inside Great Expectations becomes a verdict with `error`; a ConfigurationError says which
+    argument it refuses, or which pattern takes too long.
     """
     with quiet_great_expectations():
         expectations = [_expectation(position, check, table) for position, check in enumerate(checks)]

@@ -95,9 +95,8 @@ def _offset_of(layout: str) -> str:
     """Pattern of the offset in times of this format."""
     parts = re.split("(%.)", layout)
     others = {"%%": "%", "%z": r"([Zz]|[+-]\d{2}:?\d{2})"}
-    return (
-        f"^{''.join(others.get(part, '.+?' if part.startswith('%') else re.escape(part)) for part in parts)}$"
-    )
+    patterns = [others.get(part, ".+?" if part.startswith("%") else re.escape(part)) for part in parts]
+    return f"^{''.join(patterns)}$"
 
 
 def are_of_zone(texts: pd.Series, offsets: pd.Series, layout: str, zone: str) -> bool:
@@ -126,11 +125,7 @@ def in_zone(dates: pd.Series, zone: str) -> pd.Series:
 
 
 def on_clock(dates: pd.Series, zone: str | None) -> pd.Series:
-    """Convert dates to the time zone of a model, see `read_dates`.
-
-    Raises:
-        ValueError: they have a zone where the model has none, or the other way round.
-    """
+    """Convert dates to the time zone of a model; a ValueError where only one of them has a zone."""
     zoned = dates.dt.tz is not None
     if zone == UNKNOWN or (zone is None and not zoned):
         return dates
@@ -179,17 +174,16 @@ def _require_alike(texts: pd.Series, layout: str, zone: str | None) -> None:
 
 
 def _parsed(texts: pd.Series, layout: str, zone: str | None) -> pd.Series:
+    zoned = zone not in (None, UNKNOWN)
     try:
-        dates = pd.to_datetime(
-            texts, format=layout, errors="coerce", utc=zone not in (None, UNKNOWN)
-        ).dt.as_unit("us")
+        dates = pd.to_datetime(texts, format=layout, errors="coerce", utc=zoned).dt.as_unit("us")
     except ValueError as error:
         if layout == ISO or _directives(layout) & _ZONES:
             raise ValueError("they have several time zones; declare ingestion.zone") from error
         raise ValueError(
             f"the format {layout!r} cannot be used: {error}; declare ISO8601, or one such as %d/%m/%Y %H:%M"
         ) from error
-    return dates if zone in (None, UNKNOWN) else in_zone(dates, str(zone))
+    return in_zone(dates, str(zone)) if zoned else dates
 
 
 def _with_iso(

@@ -49,10 +49,8 @@ class Expression:
         """Compute the value of every row, indexed as `table`.
 
         The result is int64 or float64 (missing is NaN, never infinity), bool, str or datetime64. Conditions
-        on missing values are unknown to `and`, `or` and `not`; what is unknown in the end is False.
-
-        Raises:
-            DataError: a column is absent, or an operator or a function does not take values of a kind.
+        on missing values are unknown to `and`, `or` and `not`; what is unknown in the end is False. Raises a
+        DataError where a column is absent, or an operator or a function does not take values of a kind.
         """
         try:
             return to_column(self._value(table), table.index)
@@ -73,11 +71,7 @@ class Expression:
             return _Evaluation(self, table).value(self.tree)
 
     def check_columns(self, names: Sequence[str]) -> None:
-        """Refuse a table without a column that the expression reads.
-
-        Raises:
-            DataError: with the key, the expression, the column and the closest existing name.
-        """
+        """Refuse a table without a column that the expression reads."""
         for column in self.columns:
             if column not in names:
                 raise DataError(
@@ -87,11 +81,7 @@ class Expression:
 
 
 def parse_expression(text: str, key: str) -> Expression:
-    """Check the expression declared at `key`, without data.
-
-    Raises:
-        ConfigurationError: it is no expression, too long, or uses what is not allowed.
-    """
+    """Check the expression declared at `key`, without data; a ConfigurationError says what is wrong."""
     try:
         tree, columns = parse(text)
     except RefusedError as refused:
@@ -116,9 +106,8 @@ class _Evaluation:
             read = [name for name in dict.fromkeys(names) if name in self.table]
             kinds = [f"column {name!r} holds {_described(self.table[name])}" for name in read]
             key, text = self.expression.key, self.expression.text
-            raise DataError(
-                f"{key}: {text!r} cannot be computed: {'; '.join([str(error), *kinds])}."
-            ) from error
+            reasons = "; ".join([str(error), *kinds])
+            raise DataError(f"{key}: {text!r} cannot be computed: {reasons}.") from error
 
     def _value(self, node: ast.expr) -> Value:
         match node:
@@ -133,9 +122,8 @@ class _Evaluation:
             case ast.BinOp():
                 return arithmetic(ARITHMETIC[type(node.op)], self.value(node.left), self.value(node.right))
             case ast.BoolOp(op=word, values=parts):
-                return combined(
-                    "and" if isinstance(word, ast.And) else "or", [self.value(part) for part in parts]
-                )
+                both = isinstance(word, ast.And)
+                return combined("and" if both else "or", [self.value(part) for part in parts])
             case ast.Compare():
                 return self._comparison(node)
             case ast.Call(func=ast.Name(id=name)):

@@ -59,11 +59,7 @@ class Function:
         return self.takes[min(position, len(self.takes) - 1)]
 
     def call(self, arguments: list[Value]) -> Value:
-        """Compute the result.
-
-        Raises:
-            EvaluationError: an argument is of another kind, or cannot be converted.
-        """
+        """Compute the result, or raise an EvaluationError."""
         return self.compute(
             *(_argument(value, self.parameter(position)) for position, value in enumerate(arguments))
         )

@@ -51,12 +51,9 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def arithmetic(symbol: str, left: Value, right: Value) -> Value:
-    """Combine two values with + - * / // % or **.
+    """Combine two values with + - * / // % or **, or raise an EvaluationError.
 
     Missing operands, division by zero, and results that are not real or overflow give missing.
-
-    Raises:
-        EvaluationError: the operator does not take values of these kinds.
     """
     if "missing" in (left.kind, right.kind):
         return MISSING

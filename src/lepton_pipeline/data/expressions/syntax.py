@@ -58,11 +58,7 @@ class RefusedError(Exception):
 
 
 def parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
-    """The syntax tree, whose names are columns and called functions, and the columns by first use.
-
-    Raises:
-        RefusedError: it is no expression, too long, or uses what is not allowed.
-    """
+    """The syntax tree, whose names are columns and called functions, and the columns by first use."""
     if not text.strip():
         raise RefusedError("it is empty; write one such as amount / income")
     if len(text) > _LENGTH:

@@ -60,11 +60,7 @@ def constant(value: float | str | bool) -> Value:
 
 
 def from_column(column: pd.Series) -> Value:
-    """Value of a column of any dtype.
-
-    Raises:
-        EvaluationError: the column holds values of several kinds, or of one that expressions do not know.
-    """
+    """Value of a column of any dtype; an EvaluationError where it holds values of several kinds."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = pd.Series(np.asarray(column))
     if column.dtype == object:
@@ -92,11 +88,7 @@ def from_column(column: pd.Series) -> Value:
 
 
 def to_column(value: Value, index: pd.Index) -> pd.Series:
-    """The value as a column: int64 or float64, bool (False where unknown), str or datetime64.
-
-    Raises:
-        EvaluationError: the value is a duration.
-    """
+    """The value as a column: int64 or float64, bool (False where unknown), str or datetime64."""
     if value.kind == "duration":
         raise EvaluationError("the result is a duration; divide it, as in / hours(1), or use days_between")
     if value.kind == "text":
@@ -133,12 +125,9 @@ def is_missing(value: Value) -> Truths:
 
 
 def as_kind(value: Value, kind: Kind, zone: tzinfo | None = None) -> Value:
-    """Convert to another kind.
+    """Convert to another kind, or raise an EvaluationError.
 
     Conditions become 0 and 1, literal texts in ISO 8601 dates in `zone`, and missing values any kind.
-
-    Raises:
-        EvaluationError: there is no such conversion.
     """
     if value.kind == kind:
         return value
@@ -155,11 +144,7 @@ def as_kind(value: Value, kind: Kind, zone: tzinfo | None = None) -> Value:
 
 
 def aligned(values: Sequence[Value]) -> list[Value]:
-    """Convert values to one kind, dates all with or all without a zone.
-
-    Raises:
-        EvaluationError: they are of different kinds.
-    """
+    """Convert values to one kind, dates all with or all without a zone, or raise an EvaluationError."""
     kinds = {value.kind for value in values} - {"missing"}
     if kinds == {"number", "condition"}:
         kinds = {"number"}
