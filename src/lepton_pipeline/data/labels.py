@@ -116,19 +116,17 @@ def _remedy(target: pd.Series, positive: str | float | bool | None) -> str:
         hint = did_you_mean(str(positive), sorted({str(value) for value in seen}))
         return f"{hint}Check dataset.target and dataset.positive"
     value = meant[0]
-    if isinstance(value, str) and isinstance(positive, str):
-        return f"it differs from {value!r} by case or spaces; write positive: {json.dumps(value, ensure_ascii=False)}"
-    if isinstance(value, str) and isinstance(positive, bool):
-        word = str(positive).lower()
-        return (
-            f"the column holds texts, and YAML reads yes, no, on and off without quotes as true or false, here as "
-            f"{word}; put the text in quotes, positive: {json.dumps(value, ensure_ascii=False)}"
-        )
+
     if isinstance(value, str):
-        return (
-            f"the column holds texts, and {positive!r} without quotes is a number; put quotes around it, "
-            f"positive: {json.dumps(value, ensure_ascii=False)}"
-        )
+        quoted = f"positive: {json.dumps(value, ensure_ascii=False)}"
+        if isinstance(positive, str):
+            return f"it differs from {value!r} by case or spaces; write {quoted}"
+        if isinstance(positive, bool):
+            return (
+                "the column holds texts, and YAML reads yes, no, on and off without quotes as true or false, here as "
+                f"{str(positive).lower()}; put the text in quotes, {quoted}"
+            )
+        return f"the column holds texts, and {positive!r} without quotes is a number; put quotes around it, {quoted}"
     if isinstance(positive, str) and isinstance(value, (bool, int, float)):
         plain = f"{value:.15g}" if isinstance(value, float) else str(value).lower()
         return (

@@ -47,13 +47,11 @@ def open_table(fs: Any, path: str, name: str) -> BinaryIO:
         # The last suffix of df.parquet.gzip may speak of the pages within.
         if start == b"PAR1" or not packed:
             return stream
-        return io.BytesIO(
-            _bounded(_decompressed(stream, name), name, most=most_unpacked(fs.size(path))).read()
-        )
     unpacked = _decompressed(stream, name)
     if kind == TEXT:
-        return _bounded(unpacked, name, longest_line=LONGEST_LINE)
-    return _bounded(unpacked, name, most=most_unpacked(fs.size(path))) if packed else unpacked
+        return _bounded(unpacked, name, line=LONGEST_LINE)
+    bounded = _bounded(unpacked, name, most=most_unpacked(fs.size(path))) if packed else unpacked
+    return io.BytesIO(bounded.read()) if kind == PARQUET else bounded
 
 
 def most_unpacked(packed: int | None) -> int:
@@ -107,10 +105,8 @@ def _unpack_zstd(stream: BinaryIO) -> Any:
     return io.BufferedReader(_Readable(CompressedInputStream(stream, "zstd")), _BYTES_AT_ONCE)
 
 
-def _bounded(
-    stream: BinaryIO, name: str, *, longest_line: int | None = None, most: int | None = None
-) -> BinaryIO:
-    return io.BufferedReader(_Bounded(stream, name, longest_line, most), _BYTES_AT_ONCE)
+def _bounded(stream: BinaryIO, name: str, *, line: int | None = None, most: int | None = None) -> BinaryIO:
+    return io.BufferedReader(_Bounded(stream, name, line, most), _BYTES_AT_ONCE)
 
 
 class _Readable(io.RawIOBase):

@@ -201,9 +201,8 @@ def _headers(
                 raise
             skipped.append(SkippedFile(file.name, EMPTY_FILE))
             if len(skipped) == len(raw):
-                raise DataError(
-                    f"{', '.join(each.name for each in raw)}: all are empty; give one table."
-                ) from error
+                names = ", ".join(each.name for each in raw)
+                raise DataError(f"{names}: all are empty; put a table there.") from error
             continue
         _require_separated(file, own)
         names = own + _added(file, own)

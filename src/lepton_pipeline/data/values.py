@@ -155,10 +155,9 @@ def _dates(column: Any, name: str, zone: str | None, ingestion: Ingestion, start
 def dates_of(column: pd.Series, name: str, zone: str | None, ingestion: Ingestion) -> pd.Series:
     """Read texts or whole numbers as dates of the declared format; missing codes become missing."""
     layout = ingestion.dates[name]
+    latest = ingestion.two_digit_years.get(name)
     try:
-        dates = read_dates(
-            column, layout, or_iso=True, zone=zone, latest_year=ingestion.two_digit_years.get(name)
-        )
+        dates = read_dates(column, layout, or_iso=True, zone=zone, latest_year=latest)
         codes = date_codes(ingestion.missing, layout)
         return dates.mask(dates.dt.tz_localize(None).isin(codes)) if codes else dates
     except ValueError as error:

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from lepton_pipeline.data.contracts.checks import Check
-from lepton_pipeline.data.contracts.chunks import Evaluation, Found, Rows, scoring_checks
+from lepton_pipeline.data.contracts.chunks import Evaluation, Found, Rows, quarantining, scoring_checks
 from lepton_pipeline.data.contracts.contract import REASONS
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks
@@ -232,10 +232,9 @@ def _refuse_texts(model: Artefact, dataset: Dataset, kinds: Kinds, keys: set[str
 
 def _flags(checks: list[Check], found: list[Found]) -> pd.DataFrame:
     rows, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for at, (check, each) in enumerate(zip(checks, found, strict=True)):
-        if check.on_failure == "quarantine" and each.verdict.evaluated and not each.verdict.success:
-            rows.append(each.rows)
-            numbers.append(np.full(len(each.rows), at))
+    for at, positions in quarantining(checks, found):
+        rows.append(positions)
+        numbers.append(np.full(len(positions), at))
     flags = pd.DataFrame({"row": np.concatenate(rows), "check": np.concatenate(numbers)})
     return flags.sort_values(["row", "check"], ignore_index=True)
 

@@ -16,7 +16,7 @@ from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
 
-EXISTS = "column_to_exist"
+EXISTS, _NOT_NULL = "column_to_exist", "column_values_to_not_be_null"
 HOLDS_NUMBERS = "column_values_to_be_in_type_list"
 # Great Expectations compares names of types; types of pandas that know missing values go by the name of their
 # class.
@@ -61,9 +61,8 @@ def planned_checks(
     numeric columns must hold numbers (both stop the run); rows without a target are quarantined. A raw table
     has no `dataset`.
     """
-    declared = [
-        _declared_check(f"{key}.expectations[{at}]", each) for at, each in enumerate(contract.expectations)
-    ]
+    pairs = enumerate(contract.expectations)
+    declared = [_declared_check(f"{key}.expectations[{at}]", each) for at, each in pairs]
     if dataset is None:
         return [*_existence({}, declared), *declared]
     roles = {role: [name for name in names if name not in made] for role, names in dataset.roles().items()}
@@ -71,9 +70,7 @@ def planned_checks(
         _implied("dataset.numeric", HOLDS_NUMBERS, name, "holds numbers", type_list=NUMBER_TYPES)
         for name in roles["numeric"]
     ]
-    target = _implied(
-        "dataset.target", "column_values_to_not_be_null", dataset.target, "not null", "quarantine"
-    )
+    target = _implied("dataset.target", _NOT_NULL, dataset.target, "not null", "quarantine")
     return [*_existence(roles, declared), *numbers, target, *declared]
 
 
@@ -195,18 +192,19 @@ def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
 
 
 def _existence(roles: dict[str, list[str]], declared: list[Check]) -> list[Check]:
+    origins: dict[str, str] = {}
     named = [(column, f"dataset.{role}") for role, columns in roles.items() for column in columns]
     named += [(column, check.key) for check in declared if check.expect != EXISTS for column in check.columns]
-    origins = dict(reversed(named))
-    origins = {column: origins[column] for column, _ in named}
+    for column, key in named:
+        origins.setdefault(column, key)
     return [_implied(key, EXISTS, name, "exists") for name, key in origins.items()]
 
 
 def _implied(
-    key: str, expect: str, column: str, says: str, on_failure: str = "stop", **others: list[str]
+    key: str, expect: str, column: str, text: str, failure: str = "stop", **others: list[str]
 ) -> Check:
     """A check of one column that its role implies."""
-    return Check(key, expect, {"column": column, **others}, on_failure, (column,), f"{column} {says}")
+    return Check(key, expect, {"column": column, **others}, failure, (column,), f"{column} {text}")
 
 
 def _sentence(expect: str, arguments: dict[str, Any]) -> str:

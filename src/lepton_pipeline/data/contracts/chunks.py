@@ -91,6 +91,15 @@ class Found:
     evidence: pd.DataFrame | None = None
 
 
+def quarantining(checks: list[Check], found: list[Found]) -> list[tuple[int, Rows]]:
+    """Positions of the failed checks that quarantine rows, and these rows."""
+    return [
+        (at, each.rows)
+        for at, (check, each) in enumerate(zip(checks, found, strict=True))
+        if check.on_failure == "quarantine" and each.verdict.evaluated and not each.verdict.success
+    ]
+
+
 class Evaluation:
     """Checks that are evaluated chunk by chunk."""
 
@@ -123,11 +132,9 @@ class Evaluation:
         if not self._tallies:
             blocked = unmet_prerequisites(chunk, checks)
             later = {at: "" for at, check in enumerate(checks) if check.expect not in _OF_TYPES}
-            at_once = evaluate_checks(chunk, checks, later | blocked)
-            self._configurations = [verdict.configuration for verdict in at_once]
-            self._tallies = [
-                _tally(check, at_once[at], at in blocked, chunk) for at, check in enumerate(checks)
-            ]
+            first = evaluate_checks(chunk, checks, later | blocked)
+            self._configurations = [verdict.configuration for verdict in first]
+            self._tallies = [_tally(each, first[at], at in blocked, chunk) for at, each in enumerate(checks)]
         local = [tally for tally in self._tallies if isinstance(tally, _Counted)]
         verdicts = evaluate_checks(chunk, [tally.strict for tally in local], {}) if local else []
         for counted, verdict in zip(local, verdicts, strict=True):

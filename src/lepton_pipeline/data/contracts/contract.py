@@ -18,7 +18,7 @@ import pandas as pd
 
 from lepton_pipeline.data.as_of import label_known, with_time
 from lepton_pipeline.data.contracts.checks import EXISTS, Check, OtherKeys, other_keys, planned_checks, reads
-from lepton_pipeline.data.contracts.chunks import Evaluation, Found
+from lepton_pipeline.data.contracts.chunks import Evaluation, Found, quarantining
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks, require_kept
 from lepton_pipeline.data.contracts.result import ContractResult
@@ -176,10 +176,9 @@ def _usable(table: Rows | pd.DataFrame) -> Rows:
 
 def _quarantined_rows(table: Rows, checks: list[Check], found: list[Found]) -> pd.DataFrame:
     reasons: dict[int, list[str]] = {}
-    for check, each in zip(checks, found, strict=True):
-        if check.on_failure == "quarantine" and each.verdict.evaluated and not each.verdict.success:
-            for position in each.rows.tolist():
-                reasons.setdefault(position, []).append(check.sentence)
+    for at, positions in quarantining(checks, found):
+        for position in positions.tolist():
+            reasons.setdefault(position, []).append(checks[at].sentence)
     numbers = sorted(reasons)
     rows = table.take(numbers)
     texts = pd.Series([reasons[each] for each in numbers], index=rows.index, dtype=object)

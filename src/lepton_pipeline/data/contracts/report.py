@@ -118,24 +118,21 @@ def _message(
     counted = f"{unexpected} of {rows} rows ({fraction(unexpected, rows):.2%})"
     if is_number_check(check) and not verdict.success:
         name = check.columns[0]
+        numeric = f"column {name!r} is declared numeric ({check.key})"
         if not unexpected:
             return (
-                f"column {name!r} is declared numeric ({check.key}), but has no value in any of {rows} rows. "
-                "Provide its values, or do not declare the column numeric."
+                f"{numeric}, but has no value in any of {rows} rows. Provide its values, or do not declare the column "
+                "numeric."
             )
         return (
-            f"column {name!r} is declared numeric ({check.key}) and is of type {table[name].dtype}: "
+            f"{numeric} and is of type {table[name].dtype}: "
             f"{counted} hold no number{f', e.g. {shown}' if shown else ''}. Correct the values, list their text under "
             "ingestion.missing, declare how numbers are written (ingestion.decimal, thousands, units), or do not "
             "declare the column numeric."
         )
-    if verdict.success:
-        return (
-            f"{where}: passed."
-            if unexpected == 0
-            else f"{where}: passed; {counted} do not conform, which is tolerated."
-        )
-    return f"{where}: {counted} do not conform, e.g. {shown}."
+    if not verdict.success:
+        return f"{where}: {counted} do not conform, e.g. {shown}."
+    return f"{where}: passed{f'; {counted} do not conform, which is tolerated' if unexpected else ''}."
 
 
 def _no_numbers(table: pd.DataFrame, check: Check, column: Callable[[str], pd.Series]) -> str:

@@ -136,8 +136,8 @@ def _expectation(position: int, check: Check, table: pd.DataFrame) -> Any:
         bounds = arguments.keys() & {"min_value", "max_value"}
         arguments |= {name: _at_midnight(arguments[name]) for name in bounds}
     description = f"{check.sentence} · on failure: {check.on_failure}"
-    declared_notes = check.arguments.get("notes", [])
-    notes = declared_notes if isinstance(declared_notes, list) else [declared_notes]
+    notes = check.arguments.get("notes", [])
+    notes = notes if isinstance(notes, list) else [notes]
     meta = {"check": position, "on_failure": check.on_failure, "declared": check.key}
     try:
         return get_expectation_impl(f"expect_{check.expect}")(
@@ -159,12 +159,11 @@ def _refusals(check: Check, errors: list[dict[str, Any]]) -> list[str]:
     for error in errors:
         reasons.setdefault(str(error["loc"][0]), []).append(str(error["msg"]))
     lines = []
-    for argument, messages in reasons.items():
-        known = argument in check.arguments
-        key = f"{check.key}.{argument}" if known else check.key
-        value = repr(check.arguments[argument]) if known else repr(check.arguments)
+    for name, messages in reasons.items():
+        known = name in check.arguments
+        key, value = (f"{check.key}.{name}", check.arguments[name]) if known else (check.key, check.arguments)
         said = "; ".join(dict.fromkeys(messages))
-        lines.append(f"{key}: {check.expect} does not take {value}: {said}. Correct the value.")
+        lines.append(f"{key}: {check.expect} does not take {value!r}: {said}. Correct the value.")
     return lines
 
 
