@@ -1,4 +1,4 @@
-"""Why values are new: how they must be written so that they are values of the training rows."""
+"""The likeliest reason why values are unseen: a difference in how they are written."""
 
 from __future__ import annotations
 
@@ -68,14 +68,7 @@ _LOOK_ALIKE = str.maketrans(
 
 @dataclass(frozen=True)
 class Cause:
-    """What explains that values are new.
-
-    Attributes:
-        words: how they differ from values of the training rows.
-        rows: whose values it explains.
-        value: one of them.
-        known: the value of the training rows that it seems to be; None where it seems to be no value at all.
-    """
+    """Why `rows` values are unseen, in `words`, with one of them and the known value it stands for, if any."""
 
     words: str
     rows: int
@@ -83,7 +76,7 @@ class Cause:
     known: str | None
 
     def __str__(self) -> str:
-        """The cause with its example.
+        """Words and example.
 
         >>> str(Cause("capital and small letters", 3, "True", "TRUE"))
         "capital and small letters ('True' for 'TRUE')"
@@ -96,15 +89,10 @@ class Cause:
 def likely_cause(
     unseen: Mapping[str, int], column: CategoricalColumn, compared: int = COMPARED
 ) -> Cause | None:
-    """Find the way of writing that turns most of the new values into values of the training rows.
+    """Find the normalisation that turns most unseen values into values of the training rows.
 
-    Args:
-        unseen: rows of each new value.
-        column: knows the values of the training rows.
-        compared: how many of its categories are looked at, the most frequent.
-
-    Returns:
-        The simplest of those that explain the most rows, or None where none explains a tenth of them.
+    Counts are rows by unseen value; `compared` limits the comparison to that many most frequent categories.
+    Returns the simplest of equally good causes, or None where none explains a tenth of the rows.
     """
     total = sum(unseen.values())
     known = list(column.categories[:compared])
@@ -159,7 +147,7 @@ def _written(text: str, steps: tuple[_Step, ...]) -> str:
 
 @dataclass(frozen=True)
 class _Step:
-    """A difference in writing: texts that differ in nothing else have the same form."""
+    """A normalisation: texts that differ in nothing else have the same form."""
 
     name: str | Callable[[str, str], str]
     form: Callable[[str], str]
@@ -183,7 +171,7 @@ def _leading_zeros(new: str, known: str) -> str:
 
 
 def _plain_number(text: str) -> str:
-    """Without zeros at the end of a fraction, and without an exponent: 1.0 is 1, 1E3 is 1000, 01 stays."""
+    """Drop trailing zeros of a fraction and the exponent: 1.0 is 1, 1E3 is 1000, 01 stays."""
     if not _NUMBER.fullmatch(text):
         return text
     if "e" in text.lower():
@@ -193,7 +181,7 @@ def _plain_number(text: str) -> str:
 
 
 def _few_digits(text: str) -> str:
-    """As 32 bits hold it: 1.10000002 is 1.1."""
+    """Round to the precision of float32: 1.10000002 is 1.1."""
     return f"{float(text):.6g}" if _FRACTION.fullmatch(text) else text
 
 
@@ -206,7 +194,7 @@ def _decimal_point(text: str) -> str:
 
 
 def _look_alike(text: str) -> str:
-    """Full width, ligatures, other alphabets, and characters without any width."""
+    """Replace full-width forms, ligatures and letters of other alphabets; drop zero-width characters."""
     plain = unicodedata.normalize("NFKC", text).translate(_LOOK_ALIKE)
     return "".join(each for each in plain if unicodedata.category(each) != "Cf").strip()
 
@@ -216,7 +204,7 @@ def _without_accents(text: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    """What was written in UTF-8 and read as if it were Windows' or ISO's Western European encoding."""
+    """Undo reading UTF-8 as Windows-1252 or Latin-1."""
     for encoding in ("cp1252", "latin-1"):
         try:
             return unicodedata.normalize("NFC", text.encode(encoding).decode("utf-8"))
@@ -231,7 +219,7 @@ def _truth(text: str) -> str:
 
 
 def _without_marks(text: str) -> str:
-    """Letters and digits only, where there are letters: of numbers the marks matter."""
+    """Keep letters and digits; numbers stay as they are, since their marks matter."""
     return re.sub(r"[\W_]", "", text) if any(map(str.isalpha, text)) else text
 
 

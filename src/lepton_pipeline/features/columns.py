@@ -1,4 +1,4 @@
-"""What became of every column: how it was read, its role, what a model takes it as, and why not."""
+"""Describe every column: how it was read, its role, how the model uses it, and why not."""
 
 from __future__ import annotations
 
@@ -42,22 +42,11 @@ def describe_columns(
     feature_report: FeatureReport,
     **readings: Reading,
 ) -> dict[str, Any]:
-    """Describe every column of the rows that are trained, validated and tested on.
+    """Describe every column of the training, validation and test rows, for the run's record.
 
-    Args:
-        feature_table: rows of the vertical, with its derived columns and windows last.
-        ingestion_record: what the table was read from; `reading` is absent where a vertical's own nodes have
-            made it.
-        encoder: what the model reads, and what was dropped.
-        dataset: roles of the columns.
-        features: what is made of which columns.
-        feature_report: what `check_features` found.
-        readings: records of reading the raw tables, by the names of their data sets,
-            `<vertical>.<table>.reading`.
-
-    Returns:
-        `rows`, and `columns`: each as a `Column`, in the order of the table, then those of raw tables that it
-        lacks.
+    `readings` holds the reading records of raw tables by data set name, `<vertical>.<table>.reading`. Returns
+    `rows`, and `columns` (fields of `Column`) in the order of the table, then those of raw tables that it
+    lacks.
     """
     # The encoder says of all of these that they add nothing; the report on features says how.
     dropped = feature_report.noise if feature_report.on_noise == "drop" else []
@@ -84,16 +73,10 @@ def list_columns(
     reading: Reading | None = None,
     tables: Mapping[str, Reading] | None = None,
 ) -> list[Column]:
-    """List what became of every column, see `describe_columns`.
+    """List what became of every column; see `describe_columns`.
 
-    Args:
-        table: rows with all columns, the derived ones last.
-        dataset: roles of the columns.
-        features: what is made of which columns.
-        encoded: the columns that a model reads.
-        why_not: why it does not read others; where it says nothing of a column, its role does.
-        reading: record of reading the table; None where it was made of others.
-        tables: records of reading raw tables, by their names.
+    `encoded` are the columns that a model reads; `why_not` gives reasons for others, before those of their
+    roles. `reading` records how the table was read, None for a table made of others; `tables` the raw tables.
     """
     used = {column.name: NUMBER if isinstance(column, NumericColumn) else CATEGORY for column in encoded}
     readers = _readers(columns_read(features, dataset), set(used))
@@ -130,7 +113,7 @@ def list_columns(
 
 
 def kind_of(column: pd.Series) -> str:
-    """Say what a typed column holds, see `Column.kind`."""
+    """Type of a typed column, see `Column.kind`."""
     if column.isna().all():
         return "no value"
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
@@ -163,7 +146,7 @@ def _indirectly(values: pd.Series, readers: Sequence[str] | None) -> str:
 
 
 def _readers(reads: Mapping[str, Sequence[str]], used: set[str]) -> dict[str, list[str]]:
-    """For each column, those made of it from which a way leads to the model."""
+    """For each column, the computed columns through which it reaches the model."""
     reaching: set[str] = set(used) & set(reads)
     while True:
         further = {source for name in reaching for source in reads[name] if source in reads} - reaching
@@ -179,7 +162,7 @@ def _readers(reads: Mapping[str, Sequence[str]], used: set[str]) -> dict[str, li
 
 
 def _notes(reading: Reading | None, tables: Mapping[str, Reading]) -> dict[str, list[str]]:
-    """What was said of columns when they were read; of those of raw tables with the table's name."""
+    """Notes of each column; those of raw tables start with the table's name."""
     notes = {} if reading is None else {name: list(said) for name, said in reading.notes.items()}
     for table, record in tables.items():
         for name, said in record.notes.items():
@@ -188,7 +171,7 @@ def _notes(reading: Reading | None, tables: Mapping[str, Reading]) -> dict[str, 
 
 
 def _left_behind(tables: Mapping[str, Reading], taken: set[str]) -> list[Column]:
-    """Columns of raw tables that the vertical's own nodes did not take over under their names."""
+    """Columns of raw tables that the vertical's nodes did not take over."""
     columns = []
     for table, record in tables.items():
         rows = record.records - record.set_apart

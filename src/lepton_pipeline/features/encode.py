@@ -1,4 +1,4 @@
-"""Encode clean rows as the numbers and codes a model takes; everything is learnt from training rows only."""
+"""Encode clean rows as numbers and codes, fitted on training rows only."""
 
 from __future__ import annotations
 
@@ -36,20 +36,11 @@ def encode_rows(
 ) -> tuple[Encoder, pd.DataFrame]:
     """Fit the encoder on the training rows and encode every row; see `jumping_numbers` for undeclared whole numbers.
 
-    Args:
-        feature_table: rows of the vertical, with the features among their columns.
-        split: `part`, `label` and `fold` of every row, indexed as `feature_table`; only rows of part "train"
-            are learnt from.
-        dataset: the roles of the columns.
-        feature_report: what `check_features` found.
-        leaks: what is done about it.
-
-    Returns:
-        The encoder, and one row per row of the table: float32 numbers and int32 category codes.
+    Returns the encoder, and one row per row of the table: float32 numbers and int32 category codes.
 
     Raises:
-        DataError: a feature leaks the target, no column is left that could tell rows apart, or a declared
-            numeric column holds something else.
+        DataError: a feature leaks the target, no feature is left, or a declared numeric column holds
+            something else.
     """
     noise = dict.fromkeys(
         enforce_report(feature_report, leaks), "it adds nothing (see the report on features)"
@@ -63,12 +54,7 @@ def encode_rows(
 
 
 class Encoder:
-    """The fitted map from raw rows to encoded rows.
-
-    Args:
-        columns: the raw columns it reads, in order.
-        dropped: the features it does not read, each with the reason.
-    """
+    """Fitted map from raw to encoded rows: `columns` it reads, in order, and `dropped` features with reasons."""
 
     def __init__(self, columns: list[NumericColumn | CategoricalColumn], dropped: dict[str, str]) -> None:
         self.columns = columns
@@ -81,32 +67,19 @@ class Encoder:
 
     @classmethod
     def fit(cls, table: pd.DataFrame, dataset: Dataset, unwanted: Mapping[str, str] | None = None) -> Encoder:
-        """Learn quantiles and categories from training rows.
+        """Learn quantiles and categories from training rows; `unwanted` features are left out for the given reason.
 
-        Args:
-            table: training rows only.
-            dataset: roles of the columns; undeclared features are numeric or categorical by their dtype.
-            unwanted: features to leave out, each with the reason.
-
-        Raises:
-            DataError: see `encode_rows`.
+        Undeclared features are numeric or categorical by their dtype. Raises `DataError`, see `encode_rows`.
         """
         columns, dropped = fit_columns(table, dataset, unwanted)
         _check_features(columns, dropped, feature_columns(table, dataset))
         return cls(columns, dropped)
 
     def transform(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Encode rows; the result of a row does not depend on the rows beside it.
+        """Encode rows as float32 numbers, float32 indicators and int32 codes, indexed as `table`.
 
-        Args:
-            table: any number of rows with the columns of `inputs`, in any order; further columns are ignored.
-
-        Returns:
-            Indexed as `table`: float32 numbers (0 where missing), float32 indicators "<name> is missing",
-            int32 codes.
-
-        Raises:
-            DataError: a column is missing, or a numeric column holds something else; the message names it.
+        The result for a row does not depend on other rows. Further columns are ignored; a `DataError` names a
+        missing column, or a numeric column that holds something else.
         """
         missing = [column.name for column in self.columns if column.name not in table.columns]
         if missing:
@@ -117,7 +90,7 @@ class Encoder:
         return pd.DataFrame(encoded, index=table.index)
 
     def save(self, folder: Path) -> None:
-        """Write `encoder.json` and, with the quantiles, `encoder.safetensors`; equal encoders give equal bytes."""
+        """Write `encoder.json` and `encoder.safetensors`; equal encoders give equal bytes."""
         from safetensors.numpy import save
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -133,11 +106,7 @@ class Encoder:
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:
-        """Read what `save` wrote.
-
-        Raises:
-            DataError: the files were written by a later version.
-        """
+        """Read what `save` wrote; a `DataError` says that another version wrote it."""
         from safetensors.numpy import load_file
 
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
@@ -166,11 +135,7 @@ class Encoder:
 def fit_columns(
     table: pd.DataFrame, dataset: Dataset, unwanted: Mapping[str, str] | None = None
 ) -> tuple[list[NumericColumn | CategoricalColumn], dict[str, str]]:
-    """Fit every feature that can be, without asking whether any is left; see `Encoder.fit`.
-
-    Returns:
-        The fitted columns in the order of the table, and the features that are not, each with the reason.
-    """
+    """Fit every feature, see `Encoder.fit`; returns the fitted columns, and the dropped ones with reasons."""
     columns: list[NumericColumn | CategoricalColumn] = []
     dropped: dict[str, str] = {}
     for name in feature_columns(table, dataset):
@@ -183,7 +148,7 @@ def fit_columns(
 
 
 def _fit_column(column: pd.Series, dataset: Dataset) -> NumericColumn | CategoricalColumn | str:
-    """Fit one feature, or say why it is dropped."""
+    """Fit one feature, or return the reason why it is dropped."""
     if column.isna().all():
         return "every value is missing"
     if pd.api.types.is_datetime64_any_dtype(column.dtype):

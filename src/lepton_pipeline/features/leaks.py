@@ -1,4 +1,4 @@
-"""Features that are too good to be honest, and those that add nothing."""
+"""Features that leak the target or identify rows, and those that add nothing."""
 
 from __future__ import annotations
 
@@ -65,18 +65,11 @@ def check_features(
     leaks: Leaks,
     made: Features | None = None,
 ) -> FeatureReport:
-    """Look for features that give the target away, name rows, or add nothing; `docs/features.md` explains each finding.
+    """Find features that leak the target, identify rows, or add nothing; see `docs/features.md`.
 
-    Args:
-        feature_table: rows of the vertical, with the features among their columns.
-        split: `part` and `label` of every row, indexed as `feature_table`; test rows are not looked at,
-            validation rows only to judge noise.
-        dataset: the roles of the columns; dates are no features.
-        leaks: the largest honest AUC, and the features that may exceed it.
-        made: how features are made; what is computed from `dataset.time` alone is no leak.
-
-    Raises:
-        DataError: a declared numeric column holds something else.
+    `split` holds `part` and `label`; test rows are not used, validation rows only to judge noise. `made`
+    declares derived columns: those computed from `dataset.time` alone are no leaks. A `DataError` names a
+    declared numeric column that holds something else.
     """
     _require_known(leaks.trusted, feature_columns(feature_table, dataset))
     seen = split[split["part"].isin(["train", "validation"])]
@@ -107,17 +100,10 @@ def check_features(
 
 
 def enforce_report(report: FeatureReport, leaks: Leaks) -> list[str]:
-    """Stop on leaks, and name the features to drop.
-
-    Args:
-        report: what `check_features` found.
-        leaks: what is done about it.
-
-    Returns:
-        Features that add nothing, where `on_noise` is "drop"; otherwise none.
+    """Return the features to drop (`on_noise: drop`).
 
     Raises:
-        DataError: a feature leaks and `on_leak` is "stop"; with the evidence and the remedy for each.
+        DataError: a feature leaks and `on_leak` is "stop"; with evidence and remedy for each.
     """
     leaking = [finding for finding in report.findings if finding.severity == "leak"]
     if leaking and leaks.on_leak == "stop":
@@ -162,10 +148,7 @@ def _kind(column: pd.Series, values: pd.Series) -> str:
 
 
 def known_by_time(made: Features, dataset: Dataset) -> set[str]:
-    """Derived columns that read nothing but `dataset.time`, directly or through each other.
-
-    The time of a row is known when the model is asked, so such a column is no leak, however strong it is.
-    """
+    """Derived columns that read only `dataset.time`, directly or not: no leaks, since the time is known."""
     known: set[str] = set()
     if dataset.time is None:
         return known
@@ -188,14 +171,10 @@ def find_leaks(
     leaks: Leaks,
     known: Collection[str] = (),
 ) -> list[Finding]:
-    """The worst that there is to say about each feature that leaks, or that is suspected of it.
+    """Worst finding for each feature that leaks or is suspected of it.
 
-    Args:
-        training: see `plain_features`.
-        labels: 0 or 1 for each row.
-        features: what each says alone.
-        leaks: the largest honest AUC, and the features that may exceed it.
-        known: features that are certainly known when the model is asked.
+    `training` is a result of `plain_features`, `features` of `features_alone`; `known` features are known for
+    certain when the model is used.
     """
     rows = min(len(training), SAMPLED_ROWS)
     handful = settling(labels, len(training))
@@ -231,14 +210,14 @@ def _bound(leaks: Leaks) -> float:
 
 
 def settling(labels: Codes, rows: int) -> float:
-    """How many rows may contradict a feature that settles the target all the same."""
+    """Rows that may contradict a feature which still settles the target."""
     return float(HANDFUL * min(labels.mean(), 1 - labels.mean()) * min(rows, SAMPLED_ROWS))
 
 
 def _outshining(
     training: pd.DataFrame, labels: Codes, features: dict[str, Alone], trusted: Collection[str]
 ) -> list[Finding]:
-    """Features that say more about the target than all others together, found one by one, the strongest first."""
+    """Features stronger alone than all others together, the strongest first."""
     if rarer_rows(labels) < LEARNABLE:
         return []
     bright = [
@@ -268,7 +247,7 @@ def _noise(
     features: dict[str, Alone],
     leaking: set[str],
 ) -> list[Finding]:
-    """Features that add nothing; leaking ones are left out, as beside them every other one adds nothing."""
+    """Features that add nothing; leaking ones are left out first, since they hide the others."""
     rows = rows.drop(columns=list(leaking))
     constant = _constant(rows[train])
     equal = _equal(rows[train].drop(columns=constant))
@@ -292,19 +271,19 @@ def _noise(
 
 
 def repeating(training: pd.DataFrame) -> list[str]:
-    """Features that add nothing to the others: with one value in every row, or equal to an earlier one."""
+    """Features that are constant, or equal to an earlier one."""
     return [*_constant(training), *_equal(training)]
 
 
 def _constant(training: pd.DataFrame) -> list[str]:
-    """Features with one value in every row; missing is a value of its own."""
+    """Features with one value in every row; missing is a value."""
     values = {str(name): training[name].to_numpy() for name in training}
     # NaN is the only value that differs from itself.
     return [name for name, each in values.items() if (each == each[0]).all() or (each != each).all()]
 
 
 def _equal(training: pd.DataFrame) -> dict[str, str]:
-    """Each feature that repeats an earlier one, with that one: equal numbers, or categories that divide rows alike."""
+    """Map each feature that repeats an earlier one to it: equal numbers, or the same partition into categories."""
     first: dict[bytes, str] = {}
     equal: dict[str, str] = {}
     for name in map(str, training):
@@ -321,7 +300,7 @@ def _varied(values: pd.Series) -> bool:
 
 
 def _distinct(values: pd.Series) -> str:
-    """Say why values name rows, or nothing where they do not."""
+    """Evidence that values identify rows; empty if they do not."""
     numbers = values.dropna().to_numpy()
     category = values.dtype.kind == "i"
     if category:

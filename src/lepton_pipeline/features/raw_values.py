@@ -1,4 +1,4 @@
-"""Raw values as clients send them -> values as the vertical's table holds them: ingestion for any few rows."""
+"""Convert raw values of a few rows, as clients send them, to the values of the vertical's table."""
 
 from __future__ import annotations
 
@@ -34,12 +34,11 @@ _SHOWN = 60
 
 @dataclass(frozen=True)
 class RawValues:
-    """How raw values become those that a model knows; it is saved with the model.
+    """Reader of raw values, saved with the model.
 
-    Args:
-        ingestion: as it was declared when the model was trained.
-        kinds: by column of the table then: "number", "key" (numbers that are categories), "text", "truth" or
-            "date".
+    Attributes:
+        ingestion: as declared at training.
+        kinds: by column: "number", "key" (numbers that are categories), "text", "truth" or "date".
     """
 
     ingestion: Ingestion
@@ -49,14 +48,7 @@ class RawValues:
     def of(
         cls, table: pd.DataFrame, ingestion: Ingestion, names: Iterable[str], keys: Collection[str]
     ) -> RawValues:
-        """Take the kinds of a table's columns.
-
-        Args:
-            table: typed rows.
-            ingestion: how they were read.
-            names: the columns that a model reads.
-            keys: those among them that hold categories.
-        """
+        """Take the kinds of the columns `names` of a typed table; `keys` hold categories."""
         kinds = {name: _kind(table[name]) for name in names}
         return cls(
             ingestion,
@@ -64,16 +56,10 @@ class RawValues:
         )
 
     def read(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Give texts of numbers their numbers, and what means "no value" none.
-
-        Args:
-            rows: any number of rows, with any of the columns.
-
-        Returns:
-            The rows; dates are as they were, but for missing ones.
+        """Convert texts of numbers to numbers, and codes of missing values to missing; dates stay text.
 
         Raises:
-            DataError: a text is no number where the model knows numbers; with column and value.
+            DataError: a text is not a number in a numeric column; names column and value.
         """
         known = {name: rows[name] for name in self.kinds if name in rows}
         read = {name: self._column(column, self.kinds[name]) for name, column in known.items()}
@@ -81,12 +67,12 @@ class RawValues:
         return rows.assign(**changed) if changed else rows
 
     def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold."""
+        """Return what JSON can hold."""
         return {"ingestion": self.ingestion.model_dump(mode="json"), "kinds": dict(self.kinds)}
 
     @classmethod
     def from_dict(cls, description: dict[str, Any]) -> RawValues:
-        """Read what `to_dict` gave."""
+        """Restore the result of `to_dict`."""
         return cls(Ingestion(**description["ingestion"]), dict(description["kinds"]))
 
     def _column(self, column: pd.Series, kind: str) -> pd.Series:
@@ -187,11 +173,7 @@ def _kind(column: pd.Series) -> str:
 
 
 def refuse_nested(rows: pd.DataFrame) -> None:
-    """Refuse lists and objects of JSON, which would count as a category never seen.
-
-    Raises:
-        DataError: a value is one, with its column.
-    """
+    """Raise `DataError` on lists and objects of JSON, which would count as an unseen category."""
     for name, column in rows.items():
         for value in column if column.dtype == object else ():
             if not pd.api.types.is_scalar(value):
@@ -199,7 +181,7 @@ def refuse_nested(rows: pd.DataFrame) -> None:
 
 
 def is_infinite(column: pd.Series) -> npt.NDArray[np.bool_]:
-    """Where the values of a column are infinite, whatever it holds beside numbers."""
+    """Mark infinite values, in a column of any type."""
     if pd.api.types.is_float_dtype(column.dtype):
         found: npt.NDArray[np.bool_] = np.isinf(column.to_numpy(np.float64, na_value=np.nan))
         return found
