@@ -1,4 +1,4 @@
-"""What a model reads out of each column: importance, effects, and reasons for a few test rows."""
+"""Importance and effects of columns, and reasons for a few test rows."""
 
 from __future__ import annotations
 
@@ -38,32 +38,20 @@ def explain_model(
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
-    """Explain a model on test rows.
+    """Explain a model on at most `evaluation.explained_rows` test rows.
 
-    Importance is what the AUC falls by when the values of a raw column change places among the rows (Breiman,
-    "Random forests", 2001, section 10; Fisher, Rudin and Dominici, "All models are wrong, but many are
-    useful", JMLR 2019), so that what is derived from the column changes with it; the mean over several
-    permutations. Its 95 % interval is that of a difference of correlated AUCs (DeLong et al., "Comparing the
-    areas under two or more correlated receiver operating characteristic curves", Biometrics 1988), by the
-    placements of rows averaged over the permutations: it holds for the model as trained, and for chance in
-    test rows and permutations.
+    Importance is the fall of the AUC when a raw column is permuted, with all that is derived from it
+    (Breiman, "Random forests", 2001, section 10; Fisher, Rudin and Dominici, "All models are wrong, but many
+    are useful", JMLR 2019), as the mean over several permutations. Its 95 % interval is that of a difference
+    of correlated AUCs (DeLong et al., Biometrics 1988), by placements averaged over the permutations: for the
+    model as trained, over test rows and permutations.
 
-    An effect is the mean probability of the rows if all had one value in a column (partial dependence:
-    Friedman, "Greedy function approximation", 2001, section 8.2), with the 95 % interval of that mean.
+    An effect is the mean probability of the rows with one value in a column (partial dependence: Friedman,
+    "Greedy function approximation", 2001, section 8.2), with the 95 % interval of that mean.
 
-    Args:
-        artefact: scores raw rows.
-        feature_table: rows of the vertical.
-        split: `part` and `label` of every row; only rows of part "test" are looked at.
-        evaluation: how many of them (`explained_rows`), and the seed.
-        units: as `find_units` returns them, for the intervals of importance; None: rows are independent.
-
-    Returns:
-        `metric`; `rows` looked at; `auc` of the model on them; `permutations`; `importance` by column, the
-        largest first; `effects` of the most important columns, dates left out: for a number some of its
-        values in ascending order, for a category the most frequent, and "missing" where that occurs;
-        `reference`, the typical row that reasons are told against; `examples`, some rows with their reasons
-        (see `Artefact.explain`), each a `case`.
+    Returns `metric`, `rows`, `auc` on them, `permutations`, `importance` by column, the largest first;
+    `effects` of the most important columns except dates, by ascending values or the most frequent categories,
+    and "missing"; `reference`, the typical row; `examples` with their reasons (see `Artefact.explain`).
     """
     generator = np.random.default_rng(evaluation.seed)
     chosen = _draw_rows(split, evaluation.explained_rows, generator)
@@ -94,7 +82,7 @@ def explain_model(
 
 
 def _draw_rows(split: pd.DataFrame, count: int, generator: np.random.Generator) -> pd.Index:
-    """Draw test rows, of each class its share, in the order of the table."""
+    """Draw test rows stratified by class, in the order of the table."""
     test = split.loc[split["part"] == "test", "label"].reset_index(drop=True)
     if len(test) > count:
         positives = min(max(2, round(count * test.mean())), count - 2)
@@ -132,7 +120,7 @@ def _importance(
 
 
 def _reach(falls: Placements, sample: Sample) -> float:
-    """Half the width of the interval of a mean of placements; of a class or unit that is alone nothing is known."""
+    """Half width of the interval of mean placements; 1 if a class or unit is single."""
     if min(sample.units, *map(len, falls)) < _FEWEST_FOR_A_VARIANCE:
         return 1.0
     return float(sample.deviate(LEVEL) * delong_variance(falls, sample.labels, sample.codes) ** 0.5)
@@ -170,7 +158,7 @@ def _effect(artefact: Artefact, rows: pd.DataFrame, column: str, kind: str) -> l
 
 
 def _number_points(column: pd.Series) -> Iterator[tuple[Any, float]]:
-    """Every value where there are few, else quantiles; each with the share of rows that are nearest to it."""
+    """All values if few, else quantiles; each with the share of rows nearest to it."""
     present = column.dropna()
     values = np.sort(present.unique())
     if len(values) > _VALUES:
@@ -215,7 +203,6 @@ def _examples(artefact: Artefact, rows: pd.DataFrame, probability: Floats) -> li
 
 
 def _with_column(rows: pd.DataFrame, column: str, values: Any) -> pd.DataFrame:
-    """The rows with other values in one column."""
     changed = rows.copy(deep=False)
     changed[column] = values
     return changed

@@ -1,4 +1,4 @@
-"""How an interval and the evidence behind it are told; without anything heavy, for the terminal."""
+"""Text of intervals and their evidence, light enough for the terminal."""
 
 from __future__ import annotations
 
@@ -17,12 +17,7 @@ APPROXIMATE, UNJUDGED = "≈", "cannot be judged"
 
 
 def bracket(figure: Estimate, shown: Callable[[float], str] = "{:.4f}".format) -> str:
-    """The ends of an interval, as [0.7010, 0.7490], ≈[0.6010, 0.8490] or [cannot be judged].
-
-    Args:
-        figure: with its interval, if any.
-        shown: writes an end.
-    """
+    """Text of an interval: [0.7010, 0.7490], ≈[0.6010, 0.8490] or [cannot be judged]."""
     if figure.low is None:
         return f"[{UNJUDGED}]"
     low, high = figure.ends
@@ -30,11 +25,7 @@ def bracket(figure: Estimate, shown: Callable[[float], str] = "{:.4f}".format) -
 
 
 def say_evidence(metrics: Metrics) -> str:
-    """Say in one sentence, without its full stop, why intervals are missing or approximate; empty where they are not.
-
-    Args:
-        metrics: what `evaluate` returns; that of an earlier release says nothing of its evidence.
-    """
+    """Why intervals are missing or approximate, without a full stop; empty if they are not."""
     evidence = metrics.evidence
     if evidence is None:
         return ""
@@ -56,7 +47,7 @@ _WAY = {
 
 
 def warn_of_threshold(metrics: Metrics) -> str:
-    """Say that a threshold rests on few cases, in one sentence without its full stop; empty where it does not."""
+    """Warning of a threshold chosen on few cases, without a full stop; empty if there are enough."""
     positives = metrics.rows["validation"].positives
     if positives >= MANY_HELD_OUT:
         return ""

@@ -68,7 +68,7 @@ _LOOK_ALIKE = str.maketrans(
 
 @dataclass(frozen=True)
 class Cause:
-    """Why `rows` values are unseen, in `words`, with one of them and the known value it stands for, if any."""
+    """Why `rows` values are unseen, in `words`; one of them, and the known value it stands for, if any."""
 
     words: str
     rows: int

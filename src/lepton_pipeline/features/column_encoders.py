@@ -58,7 +58,7 @@ class NumericColumn:
         return cls(str(column.name), input_kind, quantiles, scores, bool(missing.any()))
 
     def transform(self, column: pd.Series) -> dict[str, npt.NDArray[np.float32]]:
-        """Map values to [-3.1, 3.1] and missing ones to 0, with an indicator if training rows had missing values."""
+        """Map values to [-3.1, 3.1], missing ones to 0, with an indicator if training rows had any."""
         numbers = as_numbers(column)
         missing = np.isnan(numbers)
         encoded = {}
@@ -92,7 +92,7 @@ class CategoricalColumn:
 
     @classmethod
     def fit(cls, column: pd.Series, input_kind: str) -> CategoricalColumn:
-        """Give a code to every value of at least 10 training rows (below 1,000 rows: 1 %, at least 2 rows)."""
+        """Give a code to every value of at least 10 training rows; below 1,000 rows 1 %, at least 2."""
         positions, keys = _keys(column, input_kind)
         rows = np.bincount(positions[positions >= 0], minlength=len(keys))
         counts: dict[str, int] = {}
@@ -183,7 +183,7 @@ def enough_rows(rows: int) -> int:
 
 
 def as_numbers(column: pd.Series) -> Floats:
-    """Read a column as float64, missing values as NaN; a `DataError` names column and value that are no number."""
+    """Read a column as float64, missing as NaN; `DataError` names a value that is not a number."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy(np.float64, na_value=np.nan)
     if column.dtype.kind in "mM":

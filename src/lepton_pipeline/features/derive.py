@@ -131,7 +131,7 @@ class Derivation:
 
     @classmethod
     def of(cls, features: Features, ingestion: Ingestion, table: pd.DataFrame) -> Derivation:
-        """Take the expressions and date formats of a declaration; other date columns of the table are ISO 8601."""
+        """Take the declared expressions and date formats; other date columns are ISO 8601."""
         dates = [str(name) for name in table.select_dtypes(["datetime", "datetimetz"])]
         made = dict.fromkeys((name for name in dates if name not in features.derive), "ISO8601")
         zones = {name: None if table[name].dt.tz is None else str(table[name].dt.tz) for name in made}

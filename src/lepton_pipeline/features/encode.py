@@ -34,7 +34,7 @@ def encode_rows(
     feature_report: FeatureReport,
     leaks: Leaks,
 ) -> tuple[Encoder, pd.DataFrame]:
-    """Fit the encoder on the training rows and encode every row; see `jumping_numbers` for undeclared whole numbers.
+    """Fit the encoder on the training rows and encode every row; see `jumping_numbers`.
 
     Returns the encoder, and one row per row of the table: float32 numbers and int32 category codes.
 
@@ -54,7 +54,7 @@ def encode_rows(
 
 
 class Encoder:
-    """Fitted map from raw to encoded rows: `columns` it reads, in order, and `dropped` features with reasons."""
+    """Fitted map from raw to encoded rows: `columns` in order, and `dropped` features with reasons."""
 
     def __init__(self, columns: list[NumericColumn | CategoricalColumn], dropped: dict[str, str]) -> None:
         self.columns = columns
@@ -67,7 +67,7 @@ class Encoder:
 
     @classmethod
     def fit(cls, table: pd.DataFrame, dataset: Dataset, unwanted: Mapping[str, str] | None = None) -> Encoder:
-        """Learn quantiles and categories from training rows; `unwanted` features are left out for the given reason.
+        """Learn quantiles and categories from training rows, except for `unwanted` features.
 
         Undeclared features are numeric or categorical by their dtype. Raises `DataError`, see `encode_rows`.
         """

@@ -283,7 +283,7 @@ def _constant(training: pd.DataFrame) -> list[str]:
 
 
 def _equal(training: pd.DataFrame) -> dict[str, str]:
-    """Map each feature that repeats an earlier one to it: equal numbers, or the same partition into categories."""
+    """Map each feature to an equal earlier one: the same numbers, or the same partition into categories."""
     first: dict[bytes, str] = {}
     equal: dict[str, str] = {}
     for name in map(str, training):

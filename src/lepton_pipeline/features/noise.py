@@ -72,7 +72,7 @@ def _cross_fitted(
 
 
 def _as_ranks(column: pd.Series) -> Floats:
-    """Centred ranks, their squares and a missing indicator; for codes, indicators of the most frequent ones."""
+    """Centred ranks, their squares and a missing indicator; for codes, dummies of the frequent ones."""
     if column.dtype.kind == "i":
         levels = column[column >= 0].value_counts().index[:MOST_LEVELS]
         indicators: Floats = (column.to_numpy()[:, None] == levels.to_numpy()[None, :]).astype(float)

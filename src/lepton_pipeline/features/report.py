@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class FeatureAlone:
-    """A feature ("number", "category" or "boolean") with its AUC alone, 95 % interval, and share of missing values."""
+    """A "number", "category" or "boolean", its AUC alone with 95 % interval, its share of missing values."""
 
     name: str
     kind: str

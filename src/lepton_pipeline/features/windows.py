@@ -176,7 +176,7 @@ class _History:
         return _Spans(first, start, stop, own, inside, (self._bases() - self._firsts())[self.groups])
 
     def laid_out(self, values: Floats) -> Floats:
-        """Align each group to a power of two, padded by NaN: blocks of `_fold` then do not depend on other groups."""
+        """Align each group to a power of two with NaN between, so that blocks of `_fold` stay its own."""
         groups = self.groups[self.rows]
         laid = np.full(int(self._room().sum()), np.nan)
         laid[np.arange(len(self.rows)) + (self._bases() - self._firsts())[groups]] = values[self.rows]
@@ -232,7 +232,7 @@ def _quotient(total: Floats, count: Floats) -> Floats:
 
 
 def _merge_moments(first: Floats, second: Floats) -> Floats:
-    """Combine counts, means and sums of squares pairwise (Chan, Golub, LeVeque 1979), without cancellation."""
+    """Combine counts, means and sums of squares without cancellation (Chan, Golub, LeVeque 1979)."""
     (count, mean, squares), (more, its_mean, its_squares) = first, second
     total = count + more
     share = more / np.maximum(total, 1)

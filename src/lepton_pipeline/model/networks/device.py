@@ -1,4 +1,4 @@
-"""Where torch computes, and how it is made to compute the same bits again."""
+"""Device, precision and determinism of torch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,7 @@ CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def choose_device(name: Literal["auto", "cpu", "cuda"]) -> str:
-    """Resolve the declared device to "cpu" or "cuda".
-
-    Raises:
-        ConfigurationError: "cuda" is asked for and torch sees no card.
-    """
+    """Resolve the declared device; a `ConfigurationError` says that torch sees no CUDA card."""
     import torch
 
     available = torch.cuda.is_available()
@@ -34,10 +30,9 @@ def choose_device(name: Literal["auto", "cpu", "cuda"]) -> str:
 def choose_precision(
     name: Literal["auto", "fp32", "tf32", "bf16"], device: str
 ) -> Literal["fp32", "tf32", "bf16"]:
-    """Resolve the declared precision of matrix products: a CPU takes fp32, a card bf16 where it has it.
+    """Resolve the precision of matrix products: fp32 on a CPU, bf16 on a card that supports it.
 
-    Raises:
-        ConfigurationError: "bf16" is asked for and the card does not have it.
+    A `ConfigurationError` says that the card does not support "bf16".
     """
     import torch
 
@@ -56,7 +51,7 @@ def choose_precision(
 
 @contextmanager
 def cpu_threads(threads: int) -> Iterator[None]:
-    """Let torch use this many CPU threads inside the block; sums depend on it, so results do too."""
+    """Set torch's CPU threads inside the block; sums, and so results, depend on them."""
     import torch
 
     before = torch.get_num_threads()
@@ -69,14 +64,7 @@ def cpu_threads(threads: int) -> Iterator[None]:
 
 @contextmanager
 def reproducible(seed: int, threads: int, device: str, precision: str = "fp32") -> Iterator[None]:
-    """Seed torch and hold it to deterministic algorithms inside the block; everything is as before afterwards.
-
-    Args:
-        seed: of torch's global generators.
-        threads: CPU threads.
-        device: "cpu" or "cuda".
-        precision: "fp32", "tf32" or "bf16", of matrix products; the last is left to the code inside.
-    """
+    """Seed torch and require deterministic algorithms inside the block; bf16 is left to the code inside."""
     import torch
 
     products = torch.get_float32_matmul_precision()

@@ -1,4 +1,4 @@
-"""The networks as the rest of the project sees them: frames in, probabilities out; torch is imported to compute."""
+"""The networks as an estimator over frames; torch is imported on use."""
 
 from __future__ import annotations
 
@@ -37,12 +37,9 @@ Weights = dict[str, npt.NDArray[Any]]
 
 
 class TorchClassifier:
-    """A binary classifier over encoded rows: the mean of the probabilities of several networks.
+    """A binary classifier over encoded rows: mean probability of several networks.
 
-    What is fitted is held as arrays and plain values; the torch module is built from them to predict.
-
-    Args:
-        training: the networks and how they are fitted.
+    The fitted state is arrays and plain values; the torch module is built from them to predict.
     """
 
     def __init__(self, training: Training) -> None:
@@ -62,21 +59,15 @@ class TorchClassifier:
         plan: Plan,
         on_epoch: Callable[[Epoch], None] | None = None,
     ) -> npt.NDArray[np.float64]:
-        """Fit networks by a plan; each keeps the weights of the epoch with the lowest log loss of its held-out rows.
+        """Fit networks by a plan; each keeps the epoch with the lowest log loss of its held-out rows.
 
-        Args:
-            features: rows, [n, features]: float32 columns are numbers, int32 columns are category codes.
-            labels: 0 or 1 for each row, [n].
-            plan: which rows each network learns from; positions are those in `features`.
-            on_epoch: called after every epoch of every network.
-
-        Returns:
-            Probability of the positive class for each row, float64 [n], by networks that have not learnt from
-            the row; NaN for rows that are held out nowhere.
+        `features` are float32 numbers and int32 codes, `labels` 0 or 1, [n]; the plan's positions are those
+        of `features`. Returns out-of-fold probabilities of the positive class, float64 [n], NaN for rows
+        never held out.
 
         Raises:
             LeptonError: training diverged.
-            ConfigurationError: the declared device or precision is not there.
+            ConfigurationError: the declared device or precision is not available.
         """
         import torch
 
@@ -125,18 +116,13 @@ class TorchClassifier:
     def predict_proba(
         self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"] = "cpu"
     ) -> npt.NDArray[np.float64]:
-        """Estimate the probability of both classes, float64 [n, 2].
+        """Probability of both classes, float64 [n, 2], for encoded rows with columns in any order.
 
-        On a CPU by default, wherever the model was trained: there a row gets the same bits alone, among other
-        rows, and after `save` and `load`.
-
-        Args:
-            features: encoded rows with the columns of training, in any order.
-            device: where to compute.
+        On a CPU a row gets the same bits alone, among other rows, and after `save` and `load`.
 
         Raises:
-            DataError: columns are missing or unknown; the message names them.
-            ConfigurationError: the device is not there.
+            DataError: names missing or unknown columns.
+            ConfigurationError: the device is not available.
         """
         positive = self._probabilities(features, device).mean(axis=0)
         return np.column_stack([1 - positive, positive])
@@ -151,7 +137,7 @@ class TorchClassifier:
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write `weights.safetensors`, and `networks.json` with everything else."""
+        """Write `weights.safetensors`, and `networks.json` with the rest."""
         from safetensors.numpy import save
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -172,11 +158,10 @@ class TorchClassifier:
 
     @classmethod
     def load(cls, folder: Path) -> TorchClassifier:
-        """Read what `save` wrote; nothing is unpickled.
+        """Read what `save` wrote, without pickle.
 
         Raises:
-            DataError: the files were written by a later version, or the weights are not those that were
-                saved.
+            DataError: another version wrote the files, or the weights were altered.
         """
         from safetensors.numpy import load_file
 
@@ -215,7 +200,7 @@ class TorchClassifier:
         )
 
     def _folds(self, plan: Plan) -> list[Fold]:
-        """Rows of each network: where there is one fold, several networks share it."""
+        """Rows of each network: several networks share a single fold."""
         if len(plan.folds) > 1:
             return plan.folds
         usual = defaults.networks_by_time(len(plan.everything)) if plan.refit else 1
@@ -236,7 +221,7 @@ class TorchClassifier:
     def _probabilities(
         self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"], index: int | None = None
     ) -> npt.NDArray[np.float64]:
-        """Compute the probability of the positive class by every network, or by one of them, [networks, n]."""
+        """Probability of the positive class by every network, or by one of them, [networks, n]."""
         import torch
 
         from lepton_pipeline.model.networks.network import block_probabilities
@@ -257,7 +242,6 @@ class TorchClassifier:
         return self.shape
 
     def _built(self) -> Network:
-        """Build the torch module of all networks once."""
         if self._network is None:
             self._network = self._build()
         return self._network
@@ -290,7 +274,7 @@ class TorchClassifier:
         return Rows(*(torch.from_numpy(array).to(device) for array in arrays))
 
     def _arrays(self, features: pd.DataFrame) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
-        """Split encoded rows into numbers [n, numeric] and codes [n, categorical]; unknown codes count as unseen."""
+        """Split encoded rows into numbers and codes, [n, columns]; unknown codes count as unseen."""
         expected = [*self.numeric, *self.categorical]
         missing = [name for name in expected if name not in features.columns]
         unknown = [str(name) for name in features.columns if name not in expected]

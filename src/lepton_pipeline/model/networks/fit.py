@@ -1,4 +1,4 @@
-"""The training loop: rows live on the device as tensors, batches are slices of a permutation made there."""
+"""The training loop: rows are tensors on the device, batches slices of a permutation made there."""
 
 from __future__ import annotations
 
@@ -23,12 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of one network.
-
-    Attributes:
-        train: positions of the rows it is trained on.
-        held_out: positions of the rows that decide when it stops; none where it is trained for all epochs.
-    """
+    """Positions of one network's training rows, and of those that stop it, if any."""
 
     train: Tensor
     held_out: Tensor
@@ -45,20 +40,8 @@ def fit(
     """Fit networks in place, side by side, and leave each with the weights of its best epoch.
 
     AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) on the members' mean log
-    loss; each network stops on the log loss of its own held-out rows, measured on the mean of its members'
-    probabilities. The host waits for the device once an epoch. Where a CUDA card has no memory for a step,
-    the batch is halved.
-
-    Args:
-        network: on the device of the rows; networks side by side as there are `parts`.
-        rows: all rows.
-        parts: which of them each network is trained on and stopped by.
-        training: step size, patience and so on.
-        batch_size: rows a step and network.
-        on_epoch: called after every epoch of every network.
-
-    Returns:
-        One entry per network and epoch.
+    loss; each network stops on the log loss of its own held-out rows, by its members' mean probability. The
+    host waits for the device once an epoch. If a CUDA card has no memory for a step, the batch is halved.
 
     Raises:
         LeptonError: a loss is not finite.
@@ -127,12 +110,7 @@ def _fit(
 
 
 class HeldOut:
-    """The held-out rows of several networks, padded to one length, and how well each network does on its own.
-
-    Args:
-        rows: all rows.
-        indices: positions of the held-out rows of each network; all empty or none.
-    """
+    """Held-out rows of several networks (all or none have some), padded to one length."""
 
     def __init__(self, rows: Rows, indices: Sequence[Tensor]) -> None:
         self.rows = max(len(index) for index in indices)
@@ -145,7 +123,7 @@ class HeldOut:
         self.sides = [[(labels == side).nonzero().squeeze(1) for side in (1, 0)] for labels in self.labels]
 
     def measure(self, network: Network) -> tuple[Tensor, Tensor]:
-        """Compute log loss and AUC of every network, float64 [networks], still on the device; NaN without rows."""
+        """Log loss and AUC of every network, float64 [networks], still on the device; NaN without rows."""
         if not self.rows:
             nothing = torch.full((network.networks,), math.nan, dtype=torch.float64, device=network.device)
             return nothing, nothing
@@ -160,7 +138,7 @@ class HeldOut:
 
 
 def _order(rows: Tensor, longest: int, batch_size: int, generator: torch.Generator) -> Tensor:
-    """Shuffle the rows of one network, and begin anew where it has fewer than whole batches of the longest need."""
+    """Shuffle the rows of one network, repeated to the batches of the longest one."""
     shuffled = rows[torch.randperm(len(rows), generator=generator, device=rows.device)]
     return _repeat(shuffled, -(-longest // batch_size) * batch_size)
 
@@ -170,7 +148,7 @@ def _repeat(rows: Tensor, length: int) -> Tensor:
 
 
 def _auc(positive: Tensor, negative: Tensor) -> Tensor:
-    """Count the pairs of scores in which the positive one is higher; a tie counts half."""
+    """Share of pairs in which the positive score is higher; a tie counts half."""
     negative = negative.sort().values
     below = torch.searchsorted(negative, positive).sum()
     not_above = torch.searchsorted(negative, positive, right=True).sum()

@@ -1,4 +1,4 @@
-"""The default network: piecewise-linear embeddings under members that share their weights."""
+"""The default network: piecewise-linear embeddings, and members that share weights."""
 
 from __future__ import annotations
 
@@ -13,15 +13,10 @@ from lepton_pipeline.model.networks.shape import Shape
 
 
 class Members(Network):
-    """Members that differ in how they scale their inputs and in their output layer, and share everything between.
+    """Members with their own input scales and output layer, and shared layers between.
 
     "TabM-mini" of Gorishniy, Kotelnikov and Babenko, "TabM: Advancing tabular deep learning with
-    parameter-efficient ensembling", ICLR 2025. Members disagree as separate networks do and cost less; the
-    mean of their probabilities is better than any of them.
-
-    Args:
-        shape: of each network.
-        networks: how many side by side.
+    parameter-efficient ensembling", ICLR 2025. The members' mean probability is better than any of them.
     """
 
     def __init__(self, shape: Shape, networks: int = 1) -> None:
@@ -64,22 +59,16 @@ class Members(Network):
         yield from (self.scales, self.first_weight, *self.weights, self.output_weight)
 
     def look_at(self, numeric: Tensor) -> None:
-        """Take the ends of the bins from training rows."""
+        """Set the knots by training rows."""
         self.numbers.look_at(numeric)
 
 
 class PiecewiseLinear(nn.Module):
-    """Embed a number as a line plus a piecewise-linear function of it, with quantiles of training rows as knots.
+    """Embed a number as a line plus a piecewise-linear function of it, with training quantiles as knots.
 
     Gorishniy, Rubachev and Babenko, "On embeddings for numerical features in tabular deep learning", NeurIPS
-    2022; the line beside it and the start at zero are those of the TabM paper, "version B" of
-    `rtdl_num_embeddings`.
-
-    Args:
-        columns: numeric inputs.
-        bins: pieces.
-        size: numbers that stand for a value.
-        networks: embeddings side by side; the knots are the same for all.
+    2022; the line and the start at zero are "version B" of `rtdl_num_embeddings`, from the TabM paper. The
+    knots are the same for all networks.
     """
 
     def __init__(self, columns: int, bins: int, size: int, networks: int) -> None:

@@ -32,24 +32,11 @@ def fit_networks(
     folds: Sequence[Fold],
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> tuple[State, list[Epoch]]:
-    """Fit networks of one shape on parts of the same rows.
+    """Fit networks of one shape on folds of `rows`, with the same initial weights on every device.
 
-    On a CPU, a network that has stopped costs nothing more when each is fitted alone, and a smaller one fits
-    its cache; a card would idle, so there all are fitted in the same steps. Weights start from the same
-    values in both ways.
-
-    Args:
-        shape: of each network.
-        training: how they are fitted, its precision resolved.
-        rows: all rows, on the device.
-        folds: the rows of each network.
-        on_epoch: called after every epoch of every network.
-
-    Returns:
-        Weights by name on the CPU, the networks along their first dimension, and the epochs.
-
-    Raises:
-        LeptonError: training diverged.
+    On a card all are fitted in the same steps; on a CPU each alone, so that a stopped network costs nothing
+    and a small one fits the cache. The precision of `training` is resolved. Returns weights by name on the
+    CPU, networks along their first dimension, and the epochs; a `LeptonError` says that training diverged.
     """
     if rows.labels.is_cuda:
         return _fit(shape, training, rows, folds, 0, on_epoch)
@@ -62,7 +49,7 @@ def fit_networks(
 
 
 def stack_states(network: Network, states: Sequence[State]) -> State:
-    """Put networks side by side; what is no parameter is the same in all."""
+    """Put networks side by side; buffers are the same in all."""
     parameters = {name for name, _ in network.named_parameters()}
     return {
         name: torch.cat([state[name] for state in states]) if name in parameters else states[0][name]
@@ -78,7 +65,7 @@ def _fit(
     first: int,
     on_epoch: Callable[[Epoch], None] | None,
 ) -> tuple[State, list[Epoch]]:
-    """Fit networks side by side; `first` is the number of the first, from 0, from which the seeds follow."""
+    """Fit networks side by side; `first` numbers the first of them, for seeds."""
     device = rows.labels.device
     architecture = find_architecture(training.model)
     train = [torch.from_numpy(fold.train).to(device) for fold in folds]
