@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from math import inf
 from operator import not_
 from typing import Annotated
@@ -126,11 +126,13 @@ def measure_costs(
     test = scores[scores["part"] == "test"].sort_values("model", ascending=False, kind="stable")
     before = scores.loc[scores["part"] == "validation", "model"].to_numpy()
     declared = not outcome_costs.columns.empty
-    threshold = metrics.threshold
+    threshold, capacity = metrics.threshold, evaluation.capacity
+    # To rank the cases at hand takes no label, so the test rows' own scores may be cut.
+    limited = [] if capacity is None else [capacity_threshold(test["model"].to_numpy(), capacity / CASES)]
     cuts = {
         "what_if": _what_if_thresholds(before, threshold),
         "curve": _curve_thresholds(before, threshold) if declared else [],
-        "capacity": _capacity_thresholds(test["model"].to_numpy(), evaluation.capacity),
+        "capacity": limited,
     }
     decided = list(chain(*cuts.values()))
     outcomes = [_outcome(test, cut) for cut in decided]
@@ -140,9 +142,8 @@ def measure_costs(
         priced = _Priced.of(test, _decisions(test, metrics), decided, outcome_costs, evaluation, units)
         policies, saving = priced.policies(), priced.saving()
         outcomes = [replace(each, cost=cost) for each, cost in zip(outcomes, priced.cuts(), strict=True)]
-    what_if, curve, limited = (
-        list(islice(each, len(of))) for each, of in zip(repeat(iter(outcomes)), cuts.values())
-    )
+    remaining = iter(outcomes)
+    what_if, curve, acted = (list(islice(remaining, len(of))) for of in cuts.values())
     return Costs(
         declared=declared,
         unit=evaluation.costs.unit if evaluation.costs else "",
@@ -151,7 +152,7 @@ def measure_costs(
         policies=policies,
         saving=saving,
         curve=_curve(curve) if declared else Curve(),
-        capacity=_capacity(limited, float(test["label"].mean()), evaluation.capacity),
+        capacity=_capacity(acted, float(test["label"].mean()), capacity),
         note=_note(before, threshold) if declared else "",
     )
 
@@ -196,9 +197,8 @@ class _Priced:
         return cls(list(decisions), values[0], np.concatenate([values[:0], *drawn]), sample)
 
     def policies(self) -> dict[str, Estimate]:
-        return {
-            name: self._figure(self.values, self.resampled, place) for place, name in enumerate(self.names)
-        }
+        values, resampled = self.values, self.resampled
+        return {name: self._figure(values, resampled, place) for place, name in enumerate(self.names)}
 
     def saving(self) -> dict[str, Estimate]:
         less, resampled = self.values - self.values[0], self.resampled - self.resampled[:, :1]
@@ -228,16 +228,9 @@ def _what_if_thresholds(probabilities: np.ndarray, threshold: float) -> list[flo
 
 def _curve_thresholds(probabilities: np.ndarray, threshold: float) -> list[float]:
     """Thresholds in even steps, and at quantiles of the scores."""
-    even, dense = (
-        np.linspace(0, 1, _CURVE_STEPS + 1),
-        np.quantile(probabilities, np.linspace(0, 1, _CURVE_STEPS + 1)),
-    )
+    even = np.linspace(0, 1, _CURVE_STEPS + 1)
+    dense = np.quantile(probabilities, even)
     return [float(each) for each in np.unique(np.concatenate([even, dense, [threshold]]))]
-
-
-def _capacity_thresholds(probabilities: np.ndarray, cases: int | None) -> list[float]:
-    # To rank the cases at hand takes no label, so the test rows' own scores may be cut.
-    return [] if cases is None else [capacity_threshold(probabilities, cases / CASES)]
 
 
 def _outcome(test: pd.DataFrame, threshold: float) -> Outcome:

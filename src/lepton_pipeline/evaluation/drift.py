@@ -111,32 +111,25 @@ def _compare_numbers(train: np.ndarray, other: np.ndarray) -> _Comparison:
     edges = np.zeros(0)
     if len(known):
         edges = np.unique(np.quantile(known, np.arange(1, _BINS) / _BINS, method="inverted_cdf"))
-    counts = [
-        np.append(
-            np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1), len(rows) - len(values)
-        )
-        for values, rows in ((known, train), (known_other, other))
-    ]
-    return _Comparison("number", statistic, p_values + missing_test(*counts), (counts[0], counts[1]), [])
+    one, two = (
+        np.append(np.bincount(np.searchsorted(edges, some), minlength=len(edges) + 1), len(rows) - len(some))
+        for some, rows in ((known, train), (known_other, other))
+    )
+    return _Comparison("number", statistic, p_values + missing_test(one, two), (one, two), [])
 
 
 def _compare_categories(train: pd.Series, other: pd.Series) -> _Comparison:
-    counts = (
-        pd.DataFrame({"train": train.value_counts(), "other": other.value_counts()}).fillna(0).sort_index()
-    )
+    counts = pd.DataFrame({"train": train.value_counts(), "other": other.value_counts()})
+    counts = counts.fillna(0).sort_index()
     rows = counts.sum()
     pooled = pool_levels(counts)
     new = counts[counts["train"] == 0].sort_values("other", ascending=False, kind="stable")
     statistic, p_values = chi_square(pooled)
     missing = [len(train) - rows["train"], len(other) - rows["other"]]
     whole = np.vstack([pooled, missing])
-    return _Comparison(
-        "category",
-        statistic,
-        p_values + missing_test(whole[:, 0], whole[:, 1]),
-        (whole[:, 0], whole[:, 1]),
-        [str(level) for level in new.index],
-    )
+    one, two = whole[:, 0], whole[:, 1]
+    p_values += missing_test(one, two)
+    return _Comparison("category", statistic, p_values, (one, two), [str(level) for level in new.index])
 
 
 def pool_levels(counts: pd.DataFrame) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -57,9 +57,8 @@ def explain_model(
     chosen = _draw_rows(split, evaluation.explained_rows, generator)
     rows, labels = feature_table.loc[chosen, list(artefact.inputs)], split.loc[chosen, "label"].to_numpy()
     probability = artefact.predict(rows)["probability"].to_numpy()
-    importance = _importance(
-        artefact, rows, Sample.of(split.loc[chosen, "label"], units), probability, generator
-    )
+    sample = Sample.of(split.loc[chosen, "label"], units)
+    importance = _importance(artefact, rows, sample, probability, generator)
     kinds = {each["column"]: _kind(artefact, rows[each["column"]]) for each in importance}
     main = [column for column, kind in kinds.items() if kind != "date"][:_COLUMNS]
     return {
@@ -69,12 +68,8 @@ def explain_model(
         "permutations": PERMUTATIONS,
         "importance": importance,
         "effects": [
-            {
-                "column": column,
-                "kind": kinds[column],
-                "points": _effect(artefact, rows, column, kinds[column]),
-            }
-            for column in main
+            {"column": name, "kind": kinds[name], "points": _effect(artefact, rows, name, kinds[name])}
+            for name in main
         ],
         "reference": {column: show(value) for column, value in artefact.reference.items()},
         "examples": _examples(artefact, rows, probability),
@@ -110,10 +105,8 @@ def _importance(
         moved = _with_column(copies, str(column), rows[column].iloc[places].array)
         scores = artefact.predict(moved)["probability"].to_numpy().reshape(PERMUTATIONS, len(rows))
         after = [placements(each, labels) for each in scores]
-        positives, negatives = (
-            before[side] - np.mean([each[side] for each in after], axis=0) for side in (0, 1)
-        )
-        falls = (positives, negatives)
+        means = [np.mean([each[side] for each in after], axis=0) for side in (0, 1)]
+        falls = before[0] - means[0], before[1] - means[1]
         value, reach = float(falls[0].mean()), _reach(falls, sample)
         found.append({"column": str(column), "value": value, "low": value - reach, "high": value + reach})
     return sorted(found, key=lambda each: -each["value"])
@@ -131,16 +124,17 @@ def _kind(artefact: Artefact, column: pd.Series) -> str:
         return "date"
     numeric = {each.name for each in artefact.encoder.columns if isinstance(each, NumericColumn)}
     plain = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
-    return (
-        "number"
-        if plain and (column.name in numeric or column.name not in artefact.encoder.inputs)
-        else "category"
-    )
+    number = plain and (column.name in numeric or column.name not in artefact.encoder.inputs)
+    return "number" if number else "category"
 
 
 def _effect(artefact: Artefact, rows: pd.DataFrame, column: str, kind: str) -> list[dict[str, Any]]:
     points = []
-    for value, share in _number_points(rows[column]) if kind == "number" else _category_points(rows[column]):
+    frequent = rows[column].value_counts(normalize=True, dropna=False).head(_CATEGORIES)
+    shares: Iterable[tuple[Any, float]] = (
+        _number_points(rows[column]) if kind == "number" else frequent.items()
+    )
+    for value, share in shares:
         same = pd.Series([value] * len(rows), dtype=rows[column].dtype).array
         probability = artefact.predict(_with_column(rows, column, same))["probability"]
         reach = normal_deviate(LEVEL) * float(probability.std(ddof=0)) / len(rows) ** 0.5
@@ -151,7 +145,7 @@ def _effect(artefact: Artefact, rows: pd.DataFrame, column: str, kind: str) -> l
                 "probability": mean,
                 "low": max(0.0, mean - reach),
                 "high": min(1.0, mean + reach),
-                "share": share,
+                "share": float(share),
             }
         )
     return points
@@ -170,12 +164,6 @@ def _number_points(column: pd.Series) -> Iterator[tuple[Any, float]]:
         yield (int(number) if float(number).is_integer() else number), float(count / len(column))
     if column.isna().mean() >= _RARE:
         yield None, float(column.isna().mean())
-
-
-def _category_points(column: pd.Series) -> Iterator[tuple[Any, float]]:
-    counts = column.value_counts(normalize=True, dropna=False)
-    for value, share in counts.head(_CATEGORIES).items():
-        yield value, float(share)
 
 
 def _examples(artefact: Artefact, rows: pd.DataFrame, probability: Floats) -> list[dict[str, Any]]:

@@ -40,17 +40,16 @@ def check_cases(metrics: Metrics) -> list[Check]:
 
 def check_bounds(metrics: Metrics, gate: Gate) -> list[Check]:
     """Hold the test metrics to the declared bounds, by the worse end of their intervals."""
-    bounds: list[tuple[Metric, str, float, str]] = [(gate.metric, "gate.at_least", gate.at_least, "low")]
+    bounds: list[tuple[Metric, tuple[str, float, str]]] = [
+        (gate.metric, ("gate.at_least", gate.at_least, "low"))
+    ]
     for metric, bound in gate.bounds.items():
         bounds += [
-            (metric, f"gate.bounds.{metric}.{key}", limit, end)
+            (metric, (f"gate.bounds.{metric}.{key}", limit, end))
             for key, limit, end in (("at_least", bound.at_least, "low"), ("at_most", bound.at_most, "high"))
             if limit is not None
         ]
-    return [
-        _hold(f"bound {metric}", metric, metrics.model[metric], (key, limit, end))
-        for metric, key, limit, end in bounds
-    ]
+    return [_hold(f"bound {name}", name, metrics.model[name], limit) for name, limit in bounds]
 
 
 def check_slices(slices: Slices, gate: Gate) -> list[Check]:
@@ -119,9 +118,8 @@ def check_baseline(
     only a model that is worse for certain is refused.
     """
     test = scores[scores["part"] == "test"]
-    difference = paired_differences(test, "model", baseline, metrics.thresholds, evaluation, units)[
-        gate.metric
-    ]
+    differences = paired_differences(test, "model", baseline, metrics.thresholds, evaluation, units)
+    difference = differences[gate.metric]
     limit = 0.0 - gate.baseline_margin
     may_be, is_worse = (end < limit for end in difference.ends)
     passed = not (is_worse if first else may_be)
@@ -152,9 +150,8 @@ def check_champion(
     """
     if problem := too_few(rows["label"], units):
         return replace(incomparable(version, problem), rows=len(rows))
-    difference = paired_differences(rows, "challenger", "champion", thresholds, evaluation, units)[
-        gate.metric
-    ]
+    differences = paired_differences(rows, "challenger", "champion", thresholds, evaluation, units)
+    difference = differences[gate.metric]
     limit = 0.0 - gate.margin
     passed = difference.ends[0] > limit
     doubt = "" if passed else f", so it is not above {limit:g} beyond doubt"
@@ -214,20 +211,14 @@ def above(difference: Estimate) -> str:
 
 def _ahead(metrics: Metrics, gate: Gate) -> str:
     """Note a baseline that is ahead of a promoted model, which may be chance."""
-    figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
-    best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default=None)
-    if best is None or figures[best] <= figures["model"]:
-        return ""
-    return f"; note that baseline {best} reaches {figures[best]:.4f}"
+    best, figures = _leader(metrics, gate)
+    return f"; note that baseline {best} reaches {figures[best]:.4f}" if best else ""
 
 
 def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
     """Name the strongest baseline of a refused model, unless it is the one that decides."""
-    figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
-    best = max(
-        (name for name in figures if name not in OWN), key=lambda name: figures[name], default=baseline
-    )
-    if best == baseline or figures[best] <= figures["model"]:
+    best, figures = _leader(metrics, gate)
+    if best in ("", baseline):
         return ""
     far_ahead = best == LINEAR and figures[best] - figures.get(baseline, figures["model"]) >= _FAR_AHEAD
     cause = (
@@ -235,6 +226,14 @@ def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
         "dataset.time"
     )
     return f"; the strongest baseline is {best}, {figures[best]:.4f}{cause if far_ahead else ''}"
+
+
+def _leader(metrics: Metrics, gate: Gate) -> tuple[str, dict[str, float]]:
+    """The strongest baseline if it is ahead of the model, else "", and the figures of all."""
+    figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
+    baselines = [name for name in figures if name not in OWN]
+    best = max(baselines, key=lambda name: figures[name], default="model")
+    return best if figures[best] > figures["model"] else "", figures
 
 
 def _cut(text: str, characters: int) -> str:

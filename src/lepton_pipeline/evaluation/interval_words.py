@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 
-# Of the rarer class: with fewer cases nothing is said of chance, with fewer than the second number it is a
-# rough guess.
+# Rows of the rarer class that it takes for an interval, and for one that is not approximate.
 FEWEST_CASES, MANY_CASES = 10, 50
-# Groups or blocks: with one nothing is known of chance, and few tell little of how they differ.
+# The same of groups or blocks: one has no variance, and few estimate it badly.
 FEWEST_UNITS, MANY_UNITS = 2, 30
 # With fewer positive rows the threshold is chosen by a handful of cases.
 MANY_HELD_OUT = 100

@@ -92,10 +92,8 @@ def resample(
         for weights in sample.weights(evaluation)
     ]
     return {
-        model: {
-            metric: np.concatenate([chunk[model][metric] for chunk in chunks]) for metric in chunks[0][model]
-        }
-        for model in thresholds
+        name: {metric: np.concatenate([chunk[name][metric] for chunk in chunks]) for metric in values}
+        for name, values in chunks[0].items()
     }
 
 

@@ -24,21 +24,16 @@ def price_outcomes(feature_table: pd.DataFrame, split: pd.DataFrame, evaluation:
     if costs is None:
         return pd.DataFrame(index=rows)
     declared = {outcome: getattr(costs, outcome) for outcome in OUTCOMES}
-    columns = {
-        f"evaluation.costs.{outcome}": cost for outcome, cost in declared.items() if isinstance(cost, str)
-    }
-    check_columns(
-        list(map(str, feature_table.columns)), {key: [name] for key, name in columns.items()}, "the table"
-    )
+    columns = {f"evaluation.costs.{name}": cost for name, cost in declared.items() if isinstance(cost, str)}
+    present = list(map(str, feature_table.columns))
+    check_columns(present, {key: [name] for key, name in columns.items()}, "the table")
     for key, name in columns.items():
         _refuse_no_amounts(feature_table.loc[rows, name], key)
-    priced = pd.DataFrame(
-        {
-            outcome: feature_table.loc[rows, cost].astype("float64") if isinstance(cost, str) else float(cost)
-            for outcome, cost in declared.items()
-        },
-        index=rows,
-    )
+    amounts = {
+        name: feature_table.loc[rows, cost].astype("float64") if isinstance(cost, str) else float(cost)
+        for name, cost in declared.items()
+    }
+    priced = pd.DataFrame(amounts, index=rows)
     _refuse_foregone_decisions(priced, split.loc[rows, "label"], costs)
     return priced
 
@@ -61,9 +56,8 @@ def _refuse_no_amounts(amounts: pd.Series, key: str) -> None:
         )
     wrong = amounts[~np.isfinite(amounts.to_numpy(dtype="float64", na_value=np.nan))]
     if len(wrong):
-        shown = ", ".join(
-            f"{'missing' if pd.isna(value) else value} (row {row})" for row, value in wrong[:5].items()
-        )
+        first = wrong[:5].items()
+        shown = ", ".join(f"{'missing' if pd.isna(value) else value} (row {row})" for row, value in first)
         raise DataError(
             f"{key}: column {amounts.name!r} has no amount in {len(wrong):,} of {len(amounts):,} validation and test "
             f"rows, e.g. {shown}; quarantine such rows in the contract, or fill them in a derived column "

@@ -12,8 +12,7 @@ from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate
 
-# Noise raises it for both models, more where there is less of it to find; a difference of two has no honest
-# interval.
+# Biased upwards, more for the better model: a difference of two has no honest interval.
 _WITHOUT_INTERVAL = "ece"
 
 

@@ -24,8 +24,7 @@ GROUP, BLOCK, ROW = "group", "block", "row"
 CELLS = 250_000
 # A block is as many label delays long, unless fewer blocks than that would fit.
 _DELAYS, _FEWEST_BLOCKS = 2, 10
-# Labels t apart share 1 - t / delay of their time, so blocks of two delays miss a sixth of the variance of a
-# mean.
+# Labels t apart share 1 - t / delay of their time: blocks of two delays miss a sixth of a mean's variance.
 _SHARED_BY_NEIGHBOURS = sqrt(1 / (1 - 1 / (3 * _DELAYS)))
 
 
@@ -156,18 +155,10 @@ class Sample:
         size, rows = self.units, len(self.labels)
         codes = np.arange(rows) if self.codes is None else self.codes
         classes = self.labels if parts is None else self.labels + 2 * parts
-        by_class = np.stack(
-            [
-                np.bincount(codes[classes == each], minlength=size)
-                for each in range(max(2, classes.max() + 1))
-            ],
-            axis=1,
-        )
-        # Draws that are made again have a generator of their own: results do not depend on the size of a
-        # chunk.
-        generator, again = (
-            np.random.default_rng(seed) for seed in np.random.SeedSequence(evaluation.seed).spawn(2)
-        )
+        labels = range(max(2, classes.max() + 1))
+        by_class = np.stack([np.bincount(codes[classes == each], minlength=size) for each in labels], axis=1)
+        # Repeated draws have their own generator: results do not depend on the size of a chunk.
+        generator, again = map(np.random.default_rng, np.random.SeedSequence(evaluation.seed).spawn(2))
         most = max(1, CELLS // rows)
         for start in range(0, evaluation.resamples, most):
             counts = _count(generator, min(most, evaluation.resamples - start), size)
@@ -180,9 +171,8 @@ class Sample:
         """Estimate with the 95 % interval of `drawn`, clipped to [least, most]; none with too few cases."""
         if not self.enough:
             return Estimate(float(value))
-        low, high = (
-            min(max(end, least), most) for end in percentile_interval(self.spread(value, drawn), LEVEL)
-        )
+        ends = percentile_interval(self.spread(value, drawn), LEVEL)
+        low, high = (min(max(end, least), most) for end in ends)
         return self.marked(value, low, high)
 
     def spread(self, value: float, drawn: np.ndarray) -> np.ndarray:

@@ -25,18 +25,10 @@ from lepton_pipeline.system.records import Omitted
 # What can be compared between parts that differ in size and base rate. Calibration error is biased upwards,
 # most where rows are few; F1, average precision and the base rate itself differ wherever base rates do.
 COMPARED = ("auc", "recall", "false_positive_rate", "calibration_in_the_large")
-# Compared where a column is sensitive: elsewhere it is the model's task to select some more often than
-# others.
+# Compared for sensitive columns: elsewhere the model is meant to select some more often than others.
 COMPARED_IF_SENSITIVE = "selection_rate"
 FEWEST_ROWS, FEWEST_OF_A_CLASS = 50, FEWEST_CASES
-_ESTIMATED = (
-    "auc",
-    "base_rate",
-    "selection_rate",
-    "recall",
-    "false_positive_rate",
-    "calibration_in_the_large",
-)
+_ESTIMATED = "auc", "base_rate", "selection_rate", "recall", "false_positive_rate", "calibration_in_the_large"
 _RESAMPLED = ("f1", "average_precision", "ece")
 # By these a gate may hold slices to a floor.
 _FLOORED = ("auc", "f1", "average_precision")
@@ -206,14 +198,8 @@ def _pairs(rows: _Rows, index: pd.Index, slice_labels: pd.DataFrame, dataset: Da
         for code, value in enumerate(values):
             inside = codes == code
             if inside.any():
-                yield Pair(
-                    str(column),
-                    str(value),
-                    column in dataset.sensitive,
-                    rows.where(inside),
-                    rows.where(~inside),
-                    len(values) == 2,
-                )
+                sensitive, sides = column in dataset.sensitive, (rows.where(inside), rows.where(~inside))
+                yield Pair(str(column), str(value), sensitive, *sides, alone=len(values) == 2)
 
 
 def count_comparisons(pairs: list[Pair]) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations
 
 from lepton_pipeline.features.column_encoders import CategoricalColumn
 
-# So many categories, the most frequent, are compared with new values; that takes half a second.
+# The most frequent categories that unseen values are compared with, in half a second.
 COMPARED = 5_000
 # A cause that explains less of the new values is a coincidence.
 _LEAST_SHARE = 0.1
@@ -24,38 +24,9 @@ _THOUSANDS = re.compile(r"[+-]?\d{1,3}([,.'\u2019\s]\d{3})+")
 _LEADING_ZEROS = re.compile(r"(?<![\d.,])0+(?=\d)")
 _TRUE = frozenset({"1", "t", "true", "y", "yes", "on", "j", "ja", "s", "si", "s\u00ed", "o", "oui"})
 _FALSE = frozenset({"0", "f", "false", "n", "no", "off", "nein", "non"})
-_NO_VALUE = frozenset(
-    {
-        "",
-        "-",
-        "--",
-        "---",
-        ".",
-        "..",
-        "?",
-        "na",
-        "n/a",
-        "n.a.",
-        "#n/a",
-        "nan",
-        "nat",
-        "nil",
-        "null",
-        "(null)",
-        "#null!",
-    }
-    | {
-        "\\n",
-        "none",
-        "missing",
-        "undefined",
-        "unknown",
-        "not available",
-        "not known",
-        "<na>",
-        "#value!",
-        "#ref!",
-    }
+_NO_VALUE = re.compile(
+    r"-{0,3}|\.{1,2}|\?|n/?a|n\.a\.|#n/a|nan|nat|nil|null|\(null\)|#null!|\\n|none|missing|undefined|unknown|"
+    r"not available|not known|<na>|#value!|#ref!"
 )
 # Cyrillic and Greek letters that look like Latin ones; dashes and quotation marks.
 _LOOK_ALIKE = str.maketrans(
@@ -81,9 +52,8 @@ class Cause:
         >>> str(Cause("capital and small letters", 3, "True", "TRUE"))
         "capital and small letters ('True' for 'TRUE')"
         """
-        return (
-            f"{self.words} ({shown(self.value)}{'' if self.known is None else f' for {shown(self.known)}'})"
-        )
+        known = "" if self.known is None else f" for {shown(self.known)}"
+        return f"{self.words} ({shown(self.value)}{known})"
 
 
 def likely_cause(
@@ -97,13 +67,13 @@ def likely_cause(
     total = sum(unseen.values())
     known = list(column.categories[:compared])
     best: Cause | None = None
-    for steps in _ways():
+    for steps in (*combinations(_STEPS, 1), *combinations(_STEPS, 2)):
         if len(steps) > 1 and best is not None and best.rows >= _MOST_SHARE * total:
             break
         cause = _explained(unseen, column, known, steps)
         if cause is not None and (best is None or cause.rows > best.rows):
             best = cause
-    absent = {text: rows for text, rows in unseen.items() if text.casefold() in _NO_VALUE}
+    absent = {text: rows for text, rows in unseen.items() if _NO_VALUE.fullmatch(text.casefold())}
     if sum(absent.values()) > (0 if best is None else best.rows):
         words = "a text that means no value: list it under ingestion.missing"
         best = Cause(words, sum(absent.values()), max(absent, key=absent.__getitem__), None)
@@ -126,7 +96,7 @@ def _explained(
     for text in known:
         partner.setdefault(_written(text, steps), text)
     changed = {text: _written(text, steps) for text in unseen}
-    # A rare value can be told only as it is written.
+    # Rare values are kept as hashes, which know one form only.
     other = [text for text, form in changed.items() if form not in partner and form != text]
     had = column.had(changed[text] for text in other)
     partner |= {changed[text]: changed[text] for text, it_is in zip(other, had, strict=True) if it_is}
@@ -154,11 +124,6 @@ class _Step:
 
     def words(self, new: str, known: str) -> str:
         return self.name if isinstance(self.name, str) else self.name(new, known)
-
-
-def _ways() -> Iterator[tuple[_Step, ...]]:
-    yield from ((step,) for step in _STEPS)
-    yield from combinations(_STEPS, 2)
 
 
 def _fraction_or_exponent(new: str, known: str) -> str:

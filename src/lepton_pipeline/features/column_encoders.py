@@ -24,7 +24,7 @@ RARE_ROWS = 10
 LARGEST = 1e300
 # Ranks are kept this far from 0 and 1, so that no value maps further than 3.1 from 0.
 EDGE = 1e-3
-# Hashes of rare values that an encoder keeps of one column (8 bytes each); of more it keeps none.
+# With more rare values in a column, an encoder keeps no hashes (8 bytes each).
 MOST_RARE = 200_000
 TRUTH = {"true": "True", "1": "True", "false": "False", "0": "False"}
 
@@ -117,7 +117,7 @@ class CategoricalColumn:
         return {self.name: codes[positions]}
 
     def look_up(self, column: pd.Series) -> LookedUp:
-        """Tell which values the training rows had, which of them only rarely, and which not at all."""
+        """Look up which values the training rows had, and which of them rarely."""
         positions, keys = _keys(column, self.input)
         own = np.array([key in self._codes for key in keys], dtype=bool)
         rare = np.zeros(len(keys), dtype=bool)
@@ -128,10 +128,8 @@ class CategoricalColumn:
     def had(self, texts: Iterable[str]) -> list[bool]:
         """Whether training rows had each text, as far as that was kept."""
         texts = list(texts)
-        return [
-            text in self._codes or few
-            for text, few in zip(texts, self._had_rarely(texts).tolist(), strict=True)
-        ]
+        rare = self._had_rarely(texts).tolist()
+        return [text in self._codes or few for text, few in zip(texts, rare, strict=True)]
 
     def texts(self, column: pd.Series) -> pd.Series:
         """Write every value as its look-up text, rare and unseen ones too; missing stays missing."""
@@ -197,7 +195,7 @@ def as_numbers(column: pd.Series) -> Floats:
     wrong = np.isnan(numbers) & column.notna().to_numpy(bool)
     if wrong.any():
         raise DataError(
-            f"column {column.name!r} must hold numbers, but {int(wrong.sum())} of {len(column)} values are none, "
+            f"column {column.name!r} must hold numbers, but {int(wrong.sum())} of {len(column)} values are not, "
             f"first {column[wrong].iloc[0]!r}; correct them, leave them empty, or declare the column in "
             "dataset.categorical and train again."
         )

@@ -48,19 +48,12 @@ def describe_columns(
     `rows`, and `columns` (fields of `Column`) in the order of the table, then those of raw tables that it
     lacks.
     """
-    # The encoder says of all of these that they add nothing; the report on features says how.
-    dropped = feature_report.noise if feature_report.on_noise == "drop" else []
-    found = {each.feature: f"{each.finding} (leaks.on_noise: drop)" for each in dropped}
+    # The report on features is more specific than the encoder.
+    noise = feature_report.noise if feature_report.on_noise == "drop" else []
+    dropped = encoder.dropped | {each.feature: f"{each.finding} (leaks.on_noise: drop)" for each in noise}
     tables = {name.split(".")[-2]: reading for name, reading in readings.items()}
-    columns = list_columns(
-        feature_table,
-        dataset,
-        features,
-        encoder.columns,
-        {**encoder.dropped, **found},
-        ingestion_record.reading,
-        tables,
-    )
+    reading = ingestion_record.reading
+    columns = list_columns(feature_table, dataset, features, encoder.columns, dropped, reading, tables)
     return {"rows": len(feature_table), "columns": [asdict(column) for column in columns]}
 
 
@@ -82,12 +75,9 @@ def list_columns(
     readers = _readers(columns_read(features, dataset), set(used))
     notes = _notes(reading, tables or {})
     for column in encoded:
-        if (
-            column.input == "number"
-            and used[column.name] == CATEGORY
-            and column.name not in dataset.categorical
-        ):
-            notes.setdefault(column.name, []).append(_JUMPS)
+        name = column.name
+        if column.input == "number" and used[name] == CATEGORY and name not in dataset.categorical:
+            notes.setdefault(name, []).append(_JUMPS)
     kinds = {} if reading is None else reading.kinds
     roles = {name: role for role, names in reversed(dataset.roles().items()) for name in names}
     columns = []
@@ -154,10 +144,9 @@ def _readers(reads: Mapping[str, Sequence[str]], used: set[str]) -> dict[str, li
             break
         reaching |= further
     found: dict[str, list[str]] = {}
-    for name, sources in reads.items():
-        if name in reaching:
-            for source in sources:
-                found.setdefault(source, []).append(name)
+    for name in [name for name in reads if name in reaching]:
+        for source in reads[name]:
+            found.setdefault(source, []).append(name)
     return found
 
 

@@ -47,14 +47,21 @@ def add_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features
     problems = check_features_declared(features, dataset)
     if problems:
         raise ConfigurationError("\n".join(problems))
-    return _with_features(clean_table, dataset, features) if features.names() else clean_table
-
-
-def _with_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
-    _check_new(clean_table, features)
+    if not features.names():
+        return clean_table
+    for name in features.names():
+        if name in clean_table.columns:
+            raise DataError(
+                f"{_key(name, features)}: the table has a column {name!r} already; give the new one another name."
+            )
+    columns = [*map(str, clean_table.columns), *features.names()]
     expressions = _parsed(features.derive)
     reads = _reads(expressions, features, dataset)
-    _check_reads(clean_table, expressions, reads, features)
+    for expression in expressions.values():
+        expression.check_columns(columns)
+    check_columns(
+        columns, {f"features.windows.{name}": reads[name] for name in features.windows}, "the table"
+    )
     delays = window_delays(features, dataset)
     made: dict[str, pd.Series] = {}
     for name in TopologicalSorter(_links(reads)).static_order():
@@ -77,9 +84,8 @@ def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
     for name, text in features.derive.items():
         problems += _refusal(text, f"features.derive.{name}")
     if dataset.positive_when is not None:
-        problems += _refusal(dataset.positive_when, "dataset.positive_when") or _rule_problems(
-            features, dataset
-        )
+        refusal = _refusal(dataset.positive_when, "dataset.positive_when")
+        problems += refusal or _rule_problems(features, dataset)
     if dataset.target in features.names():
         problems.append(
             f"{_key(dataset.target, features)}: the target must be a column of the table; declare dataset.target as "
@@ -87,7 +93,7 @@ def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
         )
     if problems:
         return problems
-    reads = _reads(_parsed(features.derive), features, dataset)
+    reads = columns_read(features, dataset)
     try:
         TopologicalSorter(_links(reads)).prepare()
     except CycleError as error:
@@ -102,10 +108,8 @@ def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
 
 def window_delays(features: Features, dataset: Dataset) -> dict[str, Duration]:
     """Delay after which each window's row is known: `dataset.label_delay` if it follows from the target."""
-    of_label = _label_columns(columns_read(features, dataset), dataset)
-    return {
-        name: dataset.label_delay if window.of in of_label else 0 for name, window in features.windows.items()
-    }
+    label, delay = _label_columns(columns_read(features, dataset), dataset), dataset.label_delay
+    return {name: delay if window.of in label else 0 for name, window in features.windows.items()}
 
 
 def columns_read(features: Features, dataset: Dataset) -> dict[str, list[str]]:
@@ -249,9 +253,8 @@ def _target_problems(reads: dict[str, list[str]], features: Features, dataset: D
     for name in TopologicalSorter(_links(reads)).static_order():
         window = features.windows.get(name)
         # What a window takes from earlier rows was known; what it takes from the row itself is `by`.
-        source = next(
-            (column for column in (reads[name] if window is None else window.by) if column in told), None
-        )
+        sources = reads[name] if window is None else window.by
+        source = next((column for column in sources if column in told), None)
         if source is None:
             continue
         told[name] = name
@@ -313,28 +316,7 @@ def _key(name: str, features: Features) -> str:
     return f"features.{'derive' if name in features.derive else 'windows'}.{name}"
 
 
-def _check_new(table: pd.DataFrame, features: Features) -> None:
-    taken = [name for name in features.names() if name in table.columns]
-    if taken:
-        raise DataError(
-            f"{_key(taken[0], features)}: the table has a column {taken[0]!r} already; give the new one another name."
-        )
-
-
-def _check_reads(
-    table: pd.DataFrame,
-    expressions: Mapping[str, Expression],
-    reads: Mapping[str, list[str]],
-    features: Features,
-) -> None:
-    names = [*map(str, table.columns), *features.names()]
-    for expression in expressions.values():
-        expression.check_columns(names)
-    check_columns(names, {f"features.windows.{name}": reads[name] for name in features.windows}, "the table")
-
-
 def _with_columns(table: pd.DataFrame, made: Mapping[str, pd.Series], columns: Iterable[str]) -> pd.DataFrame:
     """Select columns, computed ones before those of the table."""
-    return pd.DataFrame(
-        {name: made[name] if name in made else table[name] for name in columns}, index=table.index
-    )
+    chosen = {name: made[name] if name in made else table[name] for name in columns}
+    return pd.DataFrame(chosen, index=table.index)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from lepton_pipeline.features.jumps import jumping_numbers
 from lepton_pipeline.features.leaks import enforce_report
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Leaks
+from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
 
 FORMAT = 1
 DESCRIPTION, ARRAYS = "encoder.json", "encoder.safetensors"
@@ -42,14 +42,11 @@ def encode_rows(
         DataError: a feature leaks the target, no feature is left, or a declared numeric column holds
             something else.
     """
-    noise = dict.fromkeys(
-        enforce_report(feature_report, leaks), "it adds nothing (see the report on features)"
-    )
+    useless = enforce_report(feature_report, leaks)
+    noise = dict.fromkeys(useless, "it adds nothing (see the report on features)")
     training = feature_table.loc[split.index[split["part"] == "train"]]
-    jumping = jumping_numbers(training, split, dataset)
-    encoder = Encoder.fit(
-        training, dataset.model_copy(update={"categorical": [*dataset.categorical, *jumping]}), noise
-    )
+    categorical = [*dataset.categorical, *jumping_numbers(training, split, dataset)]
+    encoder = Encoder.fit(training, dataset.model_copy(update={"categorical": categorical}), noise)
     return encoder, encoder.transform(feature_table)
 
 
@@ -83,7 +80,13 @@ class Encoder:
         """
         missing = [column.name for column in self.columns if column.name not in table.columns]
         if missing:
-            raise DataError(_missing_columns(missing, [str(name) for name in table.columns]))
+            matches = [nearest(name, list(map(str, table.columns))) for name in missing]
+            hints = [f" (did you mean {match!r}?)" if match else "" for match in matches]
+            raise DataError(
+                "columns that the model was trained on are missing: "
+                f"{', '.join(f'{name!r}{hint}' for name, hint in zip(missing, hints, strict=True))}; "
+                "hand them in under these names (a value may be empty, a column may not be absent)."
+            )
         encoded: dict[str, Any] = {}
         for column in self.columns:
             encoded |= column.transform(table[column.name])
@@ -91,30 +94,20 @@ class Encoder:
 
     def save(self, folder: Path) -> None:
         """Write `encoder.json` and `encoder.safetensors`; equal encoders give equal bytes."""
-        from safetensors.numpy import save
-
-        folder.mkdir(parents=True, exist_ok=True)
         description = {
             "format": FORMAT,
             "columns": [_describe(column) for column in self.columns],
             "dropped": [{"name": name, "reason": reason} for name, reason in self.dropped.items()],
         }
-        text = json.dumps(description, indent=2, ensure_ascii=False)
-        (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-        # Not `save_file`: that one makes files that no other user can read.
-        (folder / ARRAYS).write_bytes(save(self._arrays()))
+        write_description(folder / DESCRIPTION, description)
+        write_arrays(folder / ARRAYS, self._arrays())
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:
         """Read what `save` wrote; a `DataError` says that another version wrote it."""
         from safetensors.numpy import load_file
 
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        if description["format"] != FORMAT:
-            raise DataError(
-                f"{folder / DESCRIPTION} has format {description['format']!r}, this version reads {FORMAT}; "
-                "use the version of lepton_pipeline that wrote it, or train again."
-            )
+        description = read_description(folder / DESCRIPTION, FORMAT)
         arrays = load_file(folder / ARRAYS)
         columns = [_restore(column, arrays) for column in description["columns"]]
         return cls(columns, {column["name"]: column["reason"] for column in description["dropped"]})
@@ -123,10 +116,8 @@ class Encoder:
         arrays: dict[str, np.ndarray] = {}
         for column in self.columns:
             if isinstance(column, NumericColumn):
-                arrays |= {
-                    f"{column.name}/quantiles": column.quantiles,
-                    f"{column.name}/scores": column.scores,
-                }
+                arrays[f"{column.name}/quantiles"] = column.quantiles
+                arrays[f"{column.name}/scores"] = column.scores
             elif column.rare is not None and len(column.rare):
                 arrays[f"{column.name}/rare"] = column.rare
         return arrays
@@ -171,12 +162,10 @@ def _check_features(
     columns: list[NumericColumn | CategoricalColumn], dropped: dict[str, str], features: list[str]
 ) -> None:
     if not columns:
-        reasons = (
-            "; ".join(f"{name!r}: {reason}" for name, reason in dropped.items())
-            or "every column has another role"
-        )
+        reasons = "; ".join(f"{name!r}: {reason}" for name, reason in dropped.items())
         raise DataError(
-            f"no feature is left to learn from ({reasons}). Check the raw data, dataset.exclude and dataset.sensitive."
+            f"no feature is left to learn from ({reasons or 'every column has another role'}). "
+            "Check the raw data, dataset.exclude and dataset.sensitive."
         )
     indicators = {indicator_name(column.name) for column in columns if isinstance(column, NumericColumn)}
     taken = sorted(indicators.intersection(features))
@@ -186,34 +175,13 @@ def _check_features(
         )
 
 
-def _missing_columns(missing: list[str], present: list[str]) -> str:
-    matches = {name: nearest(name, present) for name in missing}
-    named = ", ".join(
-        repr(name) + (f" (did you mean {match!r}?)" if match else "") for name, match in matches.items()
-    )
-    return (
-        f"columns that the model was trained on are missing: {named}; "
-        "hand them in under these names (a value may be empty, a column may not be absent)."
-    )
-
-
 def _describe(column: NumericColumn | CategoricalColumn) -> dict[str, Any]:
     if isinstance(column, NumericColumn):
-        return {
-            "name": column.name,
-            "kind": "numeric",
-            "input": column.input,
-            "quantiles": len(column.quantiles),
-            "indicator": column.indicator,
-        }
-    return {
-        "name": column.name,
-        "kind": "categorical",
-        "input": column.input,
-        "categories": list(column.categories),
-        "known": column.known,
-        "rare": None if column.rare is None else len(column.rare),
-    }
+        described = {"name": column.name, "kind": "numeric", "input": column.input}
+        return described | {"quantiles": len(column.quantiles), "indicator": column.indicator}
+    described = {"name": column.name, "kind": "categorical", "input": column.input}
+    rare = None if column.rare is None else len(column.rare)
+    return described | {"categories": list(column.categories), "known": column.known, "rare": rare}
 
 
 def _restore(column: dict[str, Any], arrays: dict[str, np.ndarray]) -> NumericColumn | CategoricalColumn:

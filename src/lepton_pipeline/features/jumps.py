@@ -17,8 +17,7 @@ MOST_ROWS = 10_000
 # Two are told apart either way; of many, few rows share one.
 FEWEST_VALUES, MOST_VALUES = 3, 100
 ROWS_A_VALUE = 5
-# Of the kernels by which a number's neighbours count, in shares of the rows; in the last all rows count
-# alike.
+# Kernel widths in shares of the rows; in the last all rows count alike.
 WIDTHS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, np.inf)
 BLOCKS = 5
 

@@ -31,8 +31,7 @@ BRIGHT, SURELY, OTHERS = 0.75, 0.7, 5
 LEARNABLE = 200
 # Where nearly every row has the same value, too few differ to tell noise from a rare signal.
 MOST_COMMON = 0.95
-# In a small table weak features cannot be told from noise: those above this AUC have the benefit of the
-# doubt.
+# Features above this AUC are never noise: in a small table weak ones cannot be told from it.
 NEARLY_CHANCE = 0.53
 
 Codes = npt.NDArray[np.intp]
@@ -71,7 +70,10 @@ def check_features(
     declares derived columns: those computed from `dataset.time` alone are no leaks. A `DataError` names a
     declared numeric column that holds something else.
     """
-    _require_known(leaks.trusted, feature_columns(feature_table, dataset))
+    names = feature_columns(feature_table, dataset)
+    for name in leaks.trusted:
+        if name not in names:
+            raise DataError(f"leaks.trusted names {name!r}, which is no feature; {closest(name, names)}.")
     seen = split[split["part"].isin(["train", "validation"])]
     rows = plain_features(feature_table.loc[seen.index], dataset)
     train = (seen["part"] == "train").to_numpy()
@@ -108,24 +110,9 @@ def enforce_report(report: FeatureReport, leaks: Leaks) -> list[str]:
     leaking = [finding for finding in report.findings if finding.severity == "leak"]
     if leaking and leaks.on_leak == "stop":
         lines = [f"  - {each.feature!r}, {each.finding}: {each.evidence}. {each.advice}" for each in leaking]
-        raise DataError(
-            "\n".join(
-                [
-                    "features leak the target, or name rows:",
-                    *lines,
-                    "leaks.on_leak: warn goes on all the same.",
-                ]
-            )
-        )
-    if leaks.on_noise == "warn":
-        return []
-    return [finding.feature for finding in report.noise]
-
-
-def _require_known(trusted: list[str], features: list[str]) -> None:
-    for name in trusted:
-        if name not in features:
-            raise DataError(f"leaks.trusted names {name!r}, which is no feature; {closest(name, features)}.")
+        head, remedy = "features leak the target, or name rows:", "leaks.on_leak: warn goes on all the same."
+        raise DataError("\n".join([head, *lines, remedy]))
+    return [] if leaks.on_noise == "warn" else [finding.feature for finding in report.noise]
 
 
 def plain_features(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
@@ -152,16 +139,16 @@ def known_by_time(made: Features, dataset: Dataset) -> set[str]:
     known: set[str] = set()
     if dataset.time is None:
         return known
-    reads = {
-        name: set(parse_expression(text, f"features.derive.{name}").columns)
-        for name, text in made.derive.items()
+    expressions = {
+        name: parse_expression(text, f"features.derive.{name}") for name, text in made.derive.items()
     }
-    while (
-        more := {name for name, columns in reads.items() if columns and columns <= known | {dataset.time}}
-        - known
-    ):
+    reads = {name: set(expression.columns) for name, expression in expressions.items()}
+    while True:
+        sources = known | {dataset.time}
+        more = {name for name, columns in reads.items() if columns and columns <= sources}
+        if more <= known:
+            return known
         known |= more
-    return known
 
 
 def find_leaks(
@@ -177,7 +164,8 @@ def find_leaks(
     certain when the model is used.
     """
     rows = min(len(training), SAMPLED_ROWS)
-    handful = settling(labels, len(training))
+    # A feature settles the target although so many rows contradict it.
+    handful = HANDFUL * min(labels.mean(), 1 - labels.mean()) * rows
     found = []
     for name, alone in features.items():
         if name in known:
@@ -193,12 +181,11 @@ def find_leaks(
         elif alone.auc > _bound(leaks) and name not in leaks.trusted:
             declared = leaks.max_auc is not None
             limit = (
-                f"leaks.max_auc is {_bound(leaks):g}"
+                f"leaks.max_auc is {leaks.max_auc:g}"
                 if declared
                 else f"above {PLAUSIBLE:g}, few honest ones are"
             )
-            said = f"{_shown(alone)}; {limit}"
-            strong = _finding(name, "implausibly strong alone", said)
+            strong = _finding(name, "implausibly strong alone", f"{_shown(alone)}; {limit}")
             found.append(strong if declared else replace(strong, severity="suspect"))
     suspects = {finding.feature for finding in found}
     honest = training[[name for name in features if name not in suspects]]
@@ -209,26 +196,20 @@ def _bound(leaks: Leaks) -> float:
     return PLAUSIBLE if leaks.max_auc is None else leaks.max_auc
 
 
-def settling(labels: Codes, rows: int) -> float:
-    """Rows that may contradict a feature which still settles the target."""
-    return float(HANDFUL * min(labels.mean(), 1 - labels.mean()) * min(rows, SAMPLED_ROWS))
-
-
 def _outshining(
     training: pd.DataFrame, labels: Codes, features: dict[str, Alone], trusted: Collection[str]
 ) -> list[Finding]:
     """Features stronger alone than all others together, the strongest first."""
     if rarer_rows(labels) < LEARNABLE:
         return []
-    bright = [
-        name
+    bright = {
+        name: alone
         for name, alone in features.items()
         if alone.auc >= BRIGHT and alone.interval[0] >= SURELY and name not in trusted
-    ]
+    }
     found: list[Finding] = []
     others = training.drop(columns=repeating(training)) if bright else training
-    for name in bright:
-        alone = features[name]
+    for name, alone in bright.items():
         if name in others and others.shape[1] > OTHERS:
             rest = others.drop(columns=name)
             auc, error = joint_auc(rest, labels)

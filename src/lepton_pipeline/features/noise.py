@@ -63,11 +63,8 @@ def _cross_fitted(
         for half in (0, 1):
             predict = fit(matrix[halves != half], labels[halves != half])
             truth = labels[halves == half]
-            scored.append(
-                binned_auc(
-                    np.stack([truth == 0, truth == 1]).astype(np.intp), predict(matrix[halves == half])
-                )
-            )
+            counts = np.stack([truth == 0, truth == 1]).astype(np.intp)
+            scored.append(binned_auc(counts, predict(matrix[halves == half])))
     return mean_of_halves(scored)
 
 

@@ -50,10 +50,8 @@ class RawValues:
     ) -> RawValues:
         """Take the kinds of the columns `names` of a typed table; `keys` hold categories."""
         kinds = {name: _kind(table[name]) for name in names}
-        return cls(
-            ingestion,
-            {name: "key" if kind == "number" and name in keys else kind for name, kind in kinds.items()},
-        )
+        kinds |= {name: "key" for name, kind in kinds.items() if kind == "number" and name in keys}
+        return cls(ingestion, kinds)
 
     def read(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Convert texts of numbers to numbers, and codes of missing values to missing; dates stay text.
@@ -82,32 +80,24 @@ class RawValues:
             seconds: pd.Series = column.dt.total_seconds()
             return seconds
         if kind == "date" and pd.api.types.is_datetime64_any_dtype(column.dtype):
-            coded = column.dt.tz_localize(None).isin(
-                date_codes(self.ingestion.missing, self._layout(column.name))
-            )
+            codes = date_codes(self.ingestion.missing, self._layout(column.name))
+            coded = column.dt.tz_localize(None).isin(codes)
             return column.mask(coded) if coded.any() else column
         if column.dtype == object or pd.api.types.is_string_dtype(column.dtype):
             return self._objects(column, kind)
-        codes = self._codes
-        if codes and kind != "date" and pd.api.types.is_numeric_dtype(column.dtype):
-            # As the column writes them: -99.9 is another number in 32 bits.
-            narrow = np.float32 if column.dtype == np.float32 else np.float64
-            coded = column.isin(np.array(codes, narrow))
+        if self._codes and kind != "date" and pd.api.types.is_numeric_dtype(column.dtype):
+            # In the precision of the column: -99.9 is another number in 32 bits.
+            precision = np.float32 if column.dtype == np.float32 else np.float64
+            coded = column.isin(np.array(self._codes, precision))
             return column.astype("float64").mask(coded) if coded.any() else column
         return column
 
     def _objects(self, column: pd.Series, kind: str) -> pd.Series:
         read = self._reader(str(column.name), kind)
-        values = column.tolist()
-        # Every distinct value is looked at once; 1, 1.0 and True are equal, but not the same.
-        known: dict[tuple[type, Any], Any] = {}
-        made = []
-        for value in values:
-            key = (type(value), value)
-            if key not in known:
-                known[key] = read(value)
-            made.append(known[key])
-        return pd.Series(made, index=column.index, name=column.name, dtype=object)
+        # Every distinct value is read once; 1, 1.0 and True are equal, but not the same.
+        keys = [(type(value), value) for value in column.tolist()]
+        known = {key: read(key[1]) for key in dict.fromkeys(keys)}
+        return pd.Series([known[key] for key in keys], index=column.index, name=column.name, dtype=object)
 
     def _reader(self, name: str, kind: str) -> Callable[[Any], Any]:
         def read(value: Any) -> Any:

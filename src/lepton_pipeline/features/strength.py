@@ -119,9 +119,8 @@ def _bins(levels: Codes, most: int) -> Codes:
 
 def _rates(counts: Codes) -> Floats:
     """Smoothed positive rate of each bin, from counts of negative and positive rows [2, bins]."""
-    rates: Floats = (counts[1] + SMOOTHING * counts[1].sum() / counts.sum()) / (
-        counts.sum(axis=0) + SMOOTHING
-    )
+    prior = SMOOTHING * counts[1].sum() / counts.sum()
+    rates: Floats = (counts[1] + prior) / (counts.sum(axis=0) + SMOOTHING)
     return rates
 
 
@@ -133,13 +132,9 @@ def binned_auc(counts: Codes, scores: Floats) -> tuple[float, float]:
 
 def _monotone_auc(counts: Codes) -> tuple[float, float]:
     """AUC of the levels themselves, oriented by the other half."""
-    (first, first_error), (second, second_error) = (delong(each) for each in counts)
-    return mean_of_halves(
-        [
-            (first if second >= 0.5 else 1 - first, first_error),
-            (second if first >= 0.5 else 1 - second, second_error),
-        ]
-    )
+    (first, error), (second, second_error) = (delong(each) for each in counts)
+    oriented = first if second >= 0.5 else 1 - first, second if first >= 0.5 else 1 - second
+    return mean_of_halves([(oriented[0], error), (oriented[1], second_error)])
 
 
 def mean_of_halves(halves: list[tuple[float, float]]) -> tuple[float, float]:

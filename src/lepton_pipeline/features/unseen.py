@@ -90,18 +90,15 @@ def require_seen(found: Iterable[Unseen], share: float, vertical: str, where: st
     """
     lines = [f"  - {each}" for each in found if each.is_surprising(share)]
     if lines:
-        raise DataError(
-            "\n".join(
-                [
-                    f"{where}: training had nearly all values of these columns, but {share:.0%} or more of the values "
-                    "here are new:",
-                    *lines,
-                    "Write the values as in the training rows. Where they are new indeed, as those of a new shop, "
-                    "score the rows all the same with scoring.unseen: warn "
-                    f"(--params {vertical}.scoring.unseen=warn).",
-                ]
-            )
+        head = (
+            f"{where}: training had nearly all values of these columns, but {share:.0%} or more of the values "
+            "here are new:"
         )
+        remedy = (
+            "Write the values as in the training rows. If they are genuinely new, as those of a new shop, score "
+            f"the rows anyway with scoring.unseen: warn (--params {vertical}.scoring.unseen=warn)."
+        )
+        raise DataError("\n".join([head, *lines, remedy]))
 
 
 class UnseenCounts:

@@ -21,11 +21,12 @@ from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.model.typical import show, typical_row
 from lepton_pipeline.parameters import Features, Ingestion
 from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.system.descriptions import require_format
 from lepton_pipeline.system.seal import open_sealed, read_seal, seal
 
 FORMAT = 4
 DESCRIPTION = "artefact.json"
-# What two decimals would show as no effect is none.
+# Smaller effects would be shown as 0.00.
 _SMALLEST_EFFECT = 0.005
 
 
@@ -68,9 +69,8 @@ class Artefact:
     @cached_property
     def inputs(self) -> dict[str, str]:
         """Columns needed by `predict`: "number", "text", "boolean", or "any" if only derived from."""
-        return {
-            name: self.encoder.inputs.get(name, "any") for name in self.derivation.inputs(self.encoder.inputs)
-        }
+        kinds = self.encoder.inputs
+        return {name: kinds.get(name, "any") for name in self.derivation.inputs(kinds)}
 
     @cached_property
     def numbers(self) -> list[str]:
@@ -106,9 +106,8 @@ class Artefact:
         A `DataError` names a missing column, or a numeric one that holds something else.
         """
         probability = self.classifier.predict_proba(self._encode(rows))[:, 1]
-        return pd.DataFrame(
-            {"probability": probability, "decision": probability >= self.threshold}, index=rows.index
-        )
+        scored = {"probability": probability, "decision": probability >= self.threshold}
+        return pd.DataFrame(scored, index=rows.index)
 
     def effects(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Attribute each row's log-odds, less the typical row's, to the raw columns; see `shapley_effects`.
@@ -118,7 +117,7 @@ class Artefact:
         """
         typed, reference = self._typed(rows), self._typed(pd.DataFrame([self.reference]))
         effects = shapley_effects(
-            lambda hybrids: self.classifier.log_odds(self._encode(hybrids)), typed, reference
+            lambda mixed: self.classifier.log_odds(self._encode(mixed)), typed, reference
         )
         return pd.DataFrame(effects, index=rows.index, columns=list(reference.columns))
 
@@ -164,18 +163,14 @@ class Artefact:
             DataError: a file was altered, is missing, or was written by another version.
         """
         description = open_sealed(folder, DESCRIPTION, sha256)
-        if description["format"] != FORMAT:
-            raise DataError(
-                f"{folder / DESCRIPTION} has format {description['format']!r}, this version reads {FORMAT}; "
-                "use the version of lepton_pipeline that wrote it, or train again."
-            )
+        require_format(folder / DESCRIPTION, description, FORMAT)
         return cls(
             Derivation.from_dict(description["derivation"]),
             Encoder.load(folder / "encoder"),
             Classifier.load(folder / "model"),
             description["threshold"],
             description["reference"],
-            # Versions from before it was kept are still read.
+            # Absent in older artefacts.
             RawValues.from_dict(description["raw_values"]) if description.get("raw_values") else None,
         )
 
@@ -183,8 +178,7 @@ class Artefact:
         return self.encoder.transform(self.derivation.apply(rows, self.encoder.inputs))
 
     def _require(self, rows: pd.DataFrame) -> None:
-        missing = [name for name in self.inputs if name not in rows.columns]
-        if missing:
+        if missing := [name for name in self.inputs if name not in rows.columns]:
             raise DataError(
                 f"columns that the model needs are missing: {', '.join(map(repr, missing))}; hand them in."
             )

@@ -47,9 +47,8 @@ def shapley_effects(score: Score, rows: pd.DataFrame, reference: pd.DataFrame, p
     chunk = max(1, ROWS // orders.size)
     parts = [np.empty((0, columns))]
     for start in range(0, len(rows), chunk):
-        both = pd.concat(
-            [rows[list(reference.columns)].iloc[start : start + chunk], reference], ignore_index=True
-        )
+        some = rows[list(reference.columns)].iloc[start : start + chunk]
+        both = pd.concat([some, reference], ignore_index=True)
         parts.append(_effects(score, both, at_reference, orders))
     return np.concatenate(parts)
 

@@ -33,9 +33,8 @@ def score_baselines(encoded: pd.DataFrame, split: pd.DataFrame, training: Traini
     """
     plan, labels = choose_plan(split, training), split["label"].to_numpy()
     test = (split["part"] == "test").to_numpy()
-    parts = {
-        LINEAR: _regress_by_plan(encoded, labels, plan, holdout(split), encoded.loc[test], training.threads)
-    }
+    linear = _regress_by_plan(encoded, labels, plan, holdout(split), encoded.loc[test], training.threads)
+    parts = {LINEAR: linear}
     if not has_boosting(training):
         trees, held_out = boost_by_plan(encoded, labels, plan, training)
         parts[BOOSTING] = trees.logits(encoded.loc[test]), held_out

@@ -14,8 +14,7 @@ Floats = npt.NDArray[np.float64]
 EQUAL = 0.5
 # Neither part is ever left out: what held-out rows like least may be what later rows need.
 WEIGHTS = tuple(tenths / 10 for tenths in range(2, 9))
-# Rows of one stretch of time resemble each other: one standard error, as if they were independent, is too
-# little.
+# One standard error is too little for rows of one stretch of time, which are dependent.
 STANDARD_ERRORS = 2
 
 
@@ -62,9 +61,8 @@ def _levelled(logits: Floats, labels: np.ndarray) -> Floats:
     """Shift logits by Newton's method until their probabilities have the mean of the labels."""
     for _ in range(50):
         probabilities = sigmoid(logits)
-        step = (labels.mean() - probabilities.mean()) / (probabilities * (1 - probabilities)).mean().clip(
-            1e-6
-        )
+        slope = (probabilities * (1 - probabilities)).mean().clip(1e-6)
+        step = (labels.mean() - probabilities.mean()) / slope
         logits = logits + np.clip(step, -0.5, 0.5)
         if abs(step) < 1e-9:
             break

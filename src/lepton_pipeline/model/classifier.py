@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
@@ -19,10 +17,12 @@ from lepton_pipeline.model.boosting.fit import boost_by_plan
 from lepton_pipeline.model.boosting.trees import Trees
 from lepton_pipeline.model.calibration import Calibration, fit_calibration
 from lepton_pipeline.model.folds import Plan, holdout, plan_fits
+from lepton_pipeline.model.networks.device import Device
 from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.model.networks.estimator import TorchClassifier
 from lepton_pipeline.parameters import Training
-from lepton_pipeline.statistics.losses import sigmoid, to_logits
+from lepton_pipeline.statistics.losses import Floats, sigmoid, to_logits
+from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
 
 FORMAT = 1
 DESCRIPTION, BOOSTING = "classifier.json", "boosting.safetensors"
@@ -105,9 +105,7 @@ class Classifier:
                 digest.update(f"{name} {array.shape} {array.dtype.name}\n".encode() + array.tobytes())
         return digest.hexdigest()
 
-    def predict_proba(
-        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"] = "cpu"
-    ) -> npt.NDArray[np.float64]:
+    def predict_proba(self, features: pd.DataFrame, device: Device = "cpu") -> Floats:
         """Probability of both classes, float64 [n, 2], for encoded rows with columns in any order.
 
         On a CPU, a row gets the same bits alone and among other rows.
@@ -119,26 +117,21 @@ class Classifier:
         positive = self.scores(features, device)["model"].to_numpy()
         return np.column_stack([1 - positive, positive])
 
-    def scores(self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"] = "cpu") -> pd.DataFrame:
+    def scores(self, features: pd.DataFrame, device: Device = "cpu") -> pd.DataFrame:
         """Positive probability by `model`, `uncalibrated`, `network` and, if present, `boosting`."""
         return pd.DataFrame(self.blend(self._logits(features, device)), index=features.index)
 
-    def log_odds(
-        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"] = "cpu"
-    ) -> npt.NDArray[np.float64]:
+    def log_odds(self, features: pd.DataFrame, device: Device = "cpu") -> Floats:
         """Log-odds of the positive class, float64 [n]; see `predict_proba`."""
         return self.calibration.correct(mix(self._logits(features, device), self.boosting_weight))
 
-    def blend(self, logits: dict[str, npt.NDArray[np.float64]]) -> dict[str, npt.NDArray[np.float64]]:
+    def blend(self, logits: dict[str, Floats]) -> dict[str, Floats]:
         """Turn the logits of the parts, [n] each, into the columns of `scores`."""
         mean = mix(logits, self.boosting_weight)
         model = {"model": self.calibration.apply(mean), "uncalibrated": sigmoid(mean)}
         return model | {name: sigmoid(part) for name, part in logits.items()}
 
-    def _logits(
-        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"]
-    ) -> dict[str, npt.NDArray[np.float64]]:
-        """Logits of the parts, [n] each."""
+    def _logits(self, features: pd.DataFrame, device: Device) -> dict[str, Floats]:
         logits = {"network": to_logits(self.network.predict_proba(features, device)[:, 1])}
         if self.boosting is not None:
             logits["boosting"] = self.boosting.logits(features)
@@ -146,8 +139,6 @@ class Classifier:
 
     def save(self, folder: Path) -> None:
         """Write networks and trees as plain arrays, and `classifier.json` with the rest."""
-        from safetensors.numpy import save
-
         self.network.save(folder / "network")
         description: dict[str, Any] = {
             "format": FORMAT,
@@ -158,10 +149,8 @@ class Classifier:
         }
         if self.boosting is not None:
             description["boosting"] = self.boosting.columns
-            # Not `save_file`: that one makes files that no other user can read.
-            (folder / BOOSTING).write_bytes(save(self.boosting.arrays()))
-        text = json.dumps(description, indent=2, ensure_ascii=False)
-        (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+            write_arrays(folder / BOOSTING, self.boosting.arrays())
+        write_description(folder / DESCRIPTION, description)
 
     @classmethod
     def load(cls, folder: Path) -> Classifier:
@@ -172,19 +161,14 @@ class Classifier:
         """
         from safetensors.numpy import load_file
 
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        if description["format"] != FORMAT:
-            raise DataError(
-                f"{folder / DESCRIPTION} has format {description['format']!r}, this version reads {FORMAT}; "
-                "use the version of lepton_pipeline that wrote it, or train again."
-            )
-        network = TorchClassifier.load(folder / "network")
-        boosting = description["boosting"] and Trees.from_arrays(
-            load_file(folder / BOOSTING), description["boosting"]
+        description = read_description(folder / DESCRIPTION, FORMAT)
+        network, calibration = (
+            TorchClassifier.load(folder / "network"),
+            Calibration(**description["calibration"]),
         )
-        model = cls(
-            network, boosting, description["boosting_weight"], Calibration(**description["calibration"])
-        )
+        columns = description["boosting"]
+        boosting = columns and Trees.from_arrays(load_file(folder / BOOSTING), columns)
+        model = cls(network, boosting, description["boosting_weight"], calibration)
         if model.weights_sha256 != description["weights_sha256"]:
             raise DataError(
                 f"the files in {folder} have hash {model.weights_sha256}, but {DESCRIPTION} says "

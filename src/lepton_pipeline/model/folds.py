@@ -10,8 +10,7 @@ import pandas as pd
 
 Positions = npt.NDArray[np.int64]
 
-# Above, a model more costs more than it brings: the models of the folds become one, stopped by the validation
-# rows.
+# Above, one model stopped by the validation rows replaces those of the folds, which cost more than they bring.
 MOST_ROWS_OF_FOLDS = 50_000
 
 

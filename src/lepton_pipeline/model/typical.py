@@ -45,9 +45,8 @@ def _typical(column: pd.Series, number: bool) -> Any:
     if len(present) * 2 <= len(column):
         return None
     date = pd.api.types.is_datetime64_any_dtype(column.dtype)
-    if date or (
-        (number or pd.api.types.is_numeric_dtype(column.dtype)) and not pd.api.types.is_bool_dtype(column)
-    ):
+    number = number or pd.api.types.is_numeric_dtype(column.dtype)
+    if date or (number and not pd.api.types.is_bool_dtype(column)):
         values = present if date else pd.Series(as_numbers(present))
         return _plain(values.sort_values().iloc[(len(values) - 1) // 2])
     counts = present.value_counts(sort=False)

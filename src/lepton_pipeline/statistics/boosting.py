@@ -33,7 +33,6 @@ def fit_boosting(
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
+    model = HistGradientBoostingClassifier(**{"early_stopping": False} | parameters)
     with threadpool_limits(threads):
-        return HistGradientBoostingClassifier(**{"early_stopping": False} | parameters).fit(
-            features, labels, **given or {}
-        )
+        return model.fit(features, labels, **given or {})

@@ -26,7 +26,7 @@ class Estimate:
         """The interval; `ValueError` without one."""
         if self.low is None or self.high is None:
             raise ValueError(
-                f"the figure {self.value:g} has no interval; ask for one only where cases suffice."
+                f"the figure {self.value:g} has no interval; ask for one only with enough cases."
             )
         return self.low, self.high
 

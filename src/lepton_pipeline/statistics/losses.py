@@ -7,10 +7,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-# Probabilities are kept this far from 0 and 1 when their log loss is taken: the resolution of float64,
-# everywhere.
+# Log losses clip probabilities to the resolution of float64, everywhere.
 SMALLEST = float(np.finfo(np.float64).eps)
-# The same when their logit is taken, which is an input of a fit.
+# Logits, which are inputs of a fit, clip them here.
 _EDGE = 1e-7
 
 

@@ -102,28 +102,15 @@ def boost_by_plan(
     held_out = np.full(len(encoded), np.nan)
     fitted = []
     for number, fold in enumerate(plan.folds):
-        stop = encoded.iloc[fold.held_out]
-        boosted = boost(
-            encoded.iloc[fold.train],
-            labels[fold.train],
-            training,
-            stop=(stop, labels[fold.held_out]),
-            seed=training.seed + number,
-        )
+        rows, stop, seed = encoded.iloc[fold.train], encoded.iloc[fold.held_out], training.seed + number
+        boosted = boost(rows, labels[fold.train], training, stop=(stop, labels[fold.held_out]), seed=seed)
         held_out[fold.held_out] = Trees.average([(boosted.model, boosted.trees)]).logits(stop)
         fitted.append(boosted)
     if plan.refit:
         last = fitted[-1]
-        fitted = [
-            boost(
-                encoded.iloc[plan.everything],
-                labels[plan.everything],
-                training,
-                trees=last.trees,
-                learning_rate=last.learning_rate,
-                seed=training.seed,
-            )
-        ]
+        rows, truth = encoded.iloc[plan.everything], labels[plan.everything]
+        count, rate = last.trees, last.learning_rate
+        fitted = [boost(rows, truth, training, trees=count, learning_rate=rate, seed=training.seed)]
     return Trees.average([(boosted.model, boosted.trees) for boosted in fitted]), held_out
 
 

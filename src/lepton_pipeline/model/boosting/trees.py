@@ -95,20 +95,13 @@ class Trees:
 
     def arrays(self) -> dict[str, Array]:
         """Everything except `columns`, as arrays of plain numbers."""
-        return {
-            field.name: np.asarray(getattr(self, field.name))
-            for field in fields(self)
-            if field.name != "columns"
-        }
+        names = [field.name for field in fields(self) if field.name != "columns"]
+        return {name: np.asarray(getattr(self, name)) for name in names}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], columns: Sequence[str]) -> Trees:
         """Restore the result of `arrays`; the logits have the same bits."""
-        named = {
-            field.name: arrays[field.name]
-            for field in fields(cls)
-            if field.name not in ("columns", "baseline")
-        }
+        named = {name: array for name, array in arrays.items() if name != "baseline"}
         return cls(list(columns), float(arrays["baseline"]), **named)
 
     @cached_property
@@ -210,9 +203,8 @@ class _Lookup:
 
     def _sums(self, bins: Array) -> Floats:
         rows = self.position.take(bins[:, self.slots] + self.first_position)
-        left = np.bitwise_and.reduce(self.table.take(rows.swapaxes(0, 1), axis=0), axis=0).reshape(
-            len(bins), -1
-        )
+        left = np.bitwise_and.reduce(self.table.take(rows.swapaxes(0, 1), axis=0), axis=0)
+        left = left.reshape(len(bins), -1)
         leaf = np.bitwise_count(~left & (left - self.word.type(1)))
         sums: Floats = self.values.take(leaf + self.first_value).sum(axis=1)
         return sums
@@ -244,10 +236,8 @@ class _Lookup:
         self.table = np.ascontiguousarray(np.concatenate(table))
         longest = max((len(places) for places in slots), default=0)
         # The last column of the bins is 0, whose position is row 0 of the table.
-        self.slots = np.array(
-            [places + [len(self.used)] * (longest - len(places)) for places in slots], dtype=np.intp
-        )
-        self.slots = self.slots.reshape(blocks, longest).T
+        padded = [places + [len(self.used)] * (longest - len(places)) for places in slots]
+        self.slots = np.array(padded, dtype=np.intp).reshape(blocks, longest).T
         self.first_position = np.arange(blocks) * self.position.shape[1]
 
 

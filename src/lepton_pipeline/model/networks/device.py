@@ -10,9 +10,10 @@ from typing import Any, Literal
 from lepton_pipeline.errors import ConfigurationError
 
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
+Device = Literal["auto", "cpu", "cuda"]
 
 
-def choose_device(name: Literal["auto", "cpu", "cuda"]) -> str:
+def choose_device(name: Device) -> str:
     """Resolve the declared device; a `ConfigurationError` says that torch sees no CUDA card."""
     import torch
 
@@ -22,9 +23,7 @@ def choose_device(name: Literal["auto", "cpu", "cuda"]) -> str:
             f"training.device is 'cuda', but torch {torch.__version__} sees no CUDA card; check the driver "
             "(nvidia-smi) and that torch was installed with CUDA, or set training.device to auto or cpu."
         )
-    if name == "auto":
-        return "cuda" if available else "cpu"
-    return name
+    return ("cuda" if available else "cpu") if name == "auto" else name
 
 
 def choose_precision(
@@ -44,9 +43,7 @@ def choose_precision(
             f"training.precision is 'bf16', but {torch.cuda.get_device_name()} does not compute in it; "
             "set training.precision to auto, tf32 or fp32."
         )
-    if name == "auto":
-        return "bf16" if available else "fp32"
-    return name
+    return ("bf16" if available else "fp32") if name == "auto" else name
 
 
 @contextmanager
@@ -77,8 +74,7 @@ def reproducible(seed: int, threads: int, device: str, precision: str = "fp32") 
     cards = list(range(torch.cuda.device_count())) if device == "cuda" else []
     with torch.random.fork_rng(devices=cards), cpu_threads(threads):
         try:
-            # cuBLAS repeats its sums only with a workspace of fixed size (cuBLAS manual, "Results
-            # reproducibility").
+            # cuBLAS needs a workspace of fixed size (manual, "Results reproducibility").
             os.environ[CUBLAS] = workspace or ":4096:8"
             torch.use_deterministic_algorithms(True)
             # Memory that is asked for unfilled is always written before it is read here.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median_high
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +18,12 @@ from lepton_pipeline.features.column_encoders import UNSEEN
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.architecture import find_architecture
-from lepton_pipeline.model.networks.device import choose_device, choose_precision, cpu_threads
+from lepton_pipeline.model.networks.device import Device, choose_device, choose_precision, cpu_threads
 from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,7 +59,7 @@ class TorchClassifier:
         labels: np.ndarray,
         plan: Plan,
         on_epoch: Callable[[Epoch], None] | None = None,
-    ) -> npt.NDArray[np.float64]:
+    ) -> Floats:
         """Fit networks by a plan; each keeps the epoch with the lowest log loss of its held-out rows.
 
         `features` are float32 numbers and int32 codes, `labels` 0 or 1, [n]; the plan's positions are those
@@ -88,20 +89,17 @@ class TorchClassifier:
         state, epochs = fit_networks(self.shape, resolved, rows, folds, on_epoch)
         self._keep(state, len(folds))
         scores = self._score_held_out(features, folds)
-        best = [
-            max(epoch.number for epoch in epochs if epoch.best and epoch.network == number)
-            for number in range(1, len(folds) + 1)
-        ]
+        # Epochs of a network come in order, so the latest best one remains.
+        latest = {epoch.network: epoch.number for epoch in epochs if epoch.best}
+        best = [latest[number] for number in range(1, len(folds) + 1)]
         if plan.refit:
             longer = resolved.model_copy(update={"epochs": median_high(best)})
-            everything = Fold(plan.everything, np.empty(0, dtype=np.int64))
-            self._keep(
-                fit_networks(self.shape, longer, rows, [everything] * len(folds), on_epoch)[0], len(folds)
-            )
-        self.history = pd.DataFrame(
-            [(e.network, e.number, e.train_loss, e.validation_log_loss, e.validation_auc) for e in epochs],
-            columns=HISTORY,
-        )
+            everything = [Fold(plan.everything, np.empty(0, dtype=np.int64))] * len(folds)
+            self._keep(fit_networks(self.shape, longer, rows, everything, on_epoch)[0], len(folds))
+        history = [
+            (e.network, e.number, e.train_loss, e.validation_log_loss, e.validation_auc) for e in epochs
+        ]
+        self.history = pd.DataFrame(history, columns=HISTORY)
         self.trained |= {
             "best_epochs": best,
             "refit": plan.refit,
@@ -113,9 +111,7 @@ class TorchClassifier:
         }
         return scores
 
-    def predict_proba(
-        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"] = "cpu"
-    ) -> npt.NDArray[np.float64]:
+    def predict_proba(self, features: pd.DataFrame, device: Device = "cpu") -> Floats:
         """Probability of both classes, float64 [n, 2], for encoded rows with columns in any order.
 
         On a CPU a row gets the same bits alone, among other rows, and after `save` and `load`.
@@ -138,9 +134,6 @@ class TorchClassifier:
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors`, and `networks.json` with the rest."""
-        from safetensors.numpy import save
-
-        folder.mkdir(parents=True, exist_ok=True)
         description = {
             "format": FORMAT,
             "shape": asdict(self._fitted()),
@@ -151,10 +144,8 @@ class TorchClassifier:
             "weights_sha256": self.weights_sha256,
             "history": self.history.to_dict("list"),
         }
-        text = json.dumps(description, indent=2, ensure_ascii=False)
-        (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-        # Not `save_file`: that one makes files that no other user can read.
-        (folder / WEIGHTS).write_bytes(save(self._weights))
+        write_description(folder / DESCRIPTION, description)
+        write_arrays(folder / WEIGHTS, self._weights)
 
     @classmethod
     def load(cls, folder: Path) -> TorchClassifier:
@@ -165,12 +156,7 @@ class TorchClassifier:
         """
         from safetensors.numpy import load_file
 
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        if description["format"] != FORMAT:
-            raise DataError(
-                f"{folder / DESCRIPTION} has format {description['format']!r}, this version reads {FORMAT}; "
-                "use the version of lepton_pipeline that wrote it, or train again."
-            )
+        description = read_description(folder / DESCRIPTION, FORMAT)
         model = cls(Training(**description["training"]))
         shape = description["shape"]
         model.shape = Shape(**shape | {"category_levels": tuple(shape["category_levels"])})
@@ -181,8 +167,7 @@ class TorchClassifier:
         if model.weights_sha256 != description["weights_sha256"]:
             raise DataError(
                 f"{folder / WEIGHTS} has hash {model.weights_sha256}, but {DESCRIPTION} says "
-                f"{description['weights_sha256']}; "
-                "the files are not of one model: save or copy both again."
+                f"{description['weights_sha256']}; the files are not of one model: save or copy both again."
             )
         return model
 
@@ -210,17 +195,15 @@ class TorchClassifier:
         self._weights, self._network = {name: value.numpy() for name, value in state.items()}, None
         self.trained = {"networks": networks}
 
-    def _score_held_out(self, features: pd.DataFrame, folds: list[Fold]) -> npt.NDArray[np.float64]:
+    def _score_held_out(self, features: pd.DataFrame, folds: list[Fold]) -> Floats:
         total, count = np.zeros(len(features)), np.zeros(len(features))
         for index, fold in enumerate(folds):
             total[fold.held_out] += self._probabilities(features.iloc[fold.held_out], "cpu", index)[0]
             count[fold.held_out] += 1
-        scores: npt.NDArray[np.float64] = np.full(len(features), np.nan)
+        scores: Floats = np.full(len(features), np.nan)
         return np.divide(total, count, out=scores, where=count > 0)
 
-    def _probabilities(
-        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"], index: int | None = None
-    ) -> npt.NDArray[np.float64]:
+    def _probabilities(self, features: pd.DataFrame, device: Device, index: int | None = None) -> Floats:
         """Probability of the positive class by every network, or by one of them, [networks, n]."""
         import torch
 
@@ -229,22 +212,20 @@ class TorchClassifier:
         numeric, codes = self._arrays(features)
         where = choose_device(device)
         with cpu_threads(self.training.threads):
-            network = (self._built() if index is None else self._build(index)).to(where)
+            built = self._network if index is None else None
+            network = (built or self._build(index)).to(where)
+            if index is None:
+                self._network = network
             if len(features) == 0:
                 return np.empty((network.networks, 0))
             tensors = (torch.from_numpy(array).to(where)[None] for array in (numeric, codes))
-            probabilities: npt.NDArray[np.float64] = block_probabilities(network, *tensors).cpu().numpy()
+            probabilities: Floats = block_probabilities(network, *tensors).cpu().numpy()
             return probabilities
 
     def _fitted(self) -> Shape:
         if self.shape is None:
             raise DataError("the classifier has no weights yet; call fit or load first.")
         return self.shape
-
-    def _built(self) -> Network:
-        if self._network is None:
-            self._network = self._build()
-        return self._network
 
     def _build(self, index: int | None = None) -> Network:
         """Build the torch module of all networks, or of one."""
@@ -253,16 +234,11 @@ class TorchClassifier:
         shape = self._fitted()
         chosen = slice(None) if index is None else slice(index, index + 1)
         with torch.random.fork_rng(devices=[]):
-            network = find_architecture(self.training.model)(
-                shape, self.trained["networks"] if index is None else 1
-            )
+            count = self.trained["networks"] if index is None else 1
+            network = find_architecture(self.training.model)(shape, count)
         own = dict(network.named_parameters())
-        network.load_state_dict(
-            {
-                name: torch.from_numpy((value[chosen] if name in own else value).copy())
-                for name, value in self._weights.items()
-            }
-        )
+        arrays = {name: value[chosen] if name in own else value for name, value in self._weights.items()}
+        network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in arrays.items()})
         return network
 
     def _rows(self, features: pd.DataFrame, labels: np.ndarray, device: str) -> Rows:
@@ -283,8 +259,7 @@ class TorchClassifier:
                 f"the columns are not those of training: missing {missing}, unknown {unknown}; "
                 "encode the rows with the encoder that was fitted with this model."
             )
-        # One row after the other in memory, whatever the frame's layout: BLAS would take another kernel
-        # otherwise.
+        # Row-major, whatever the frame's layout: BLAS chooses its kernel by it.
         numeric = np.array(features[self.numeric], dtype=np.float32, order="C")
         codes = np.array(features[self.categorical], dtype=np.int32, order="C")
         levels = np.array(self._fitted().category_levels, dtype=np.int32)

@@ -90,7 +90,12 @@ def _fit(
             previous = best[index]
             if previous is not None and number - previous.number > patience and held_out.rows:
                 continue
-            _check_finite(loss, log_loss if held_out.rows else 0.0, number, training)
+            if not math.isfinite(loss + (log_loss if held_out.rows else 0.0)):
+                raise LeptonError(
+                    f"training diverged: in epoch {number} the training loss was {loss:g} and the log loss of "
+                    f"held-out rows {log_loss:g}. Lower training.learning_rate (now {training.learning_rate:g}), "
+                    f"for instance to {training.learning_rate / 10:g}."
+                )
             # Without held-out rows the last epoch counts as the best.
             improved = previous is None or not log_loss >= previous.validation_log_loss
             epoch = Epoch(index + 1, number, loss, log_loss, auc, improved)
@@ -153,13 +158,3 @@ def _auc(positive: Tensor, negative: Tensor) -> Tensor:
     below = torch.searchsorted(negative, positive).sum()
     not_above = torch.searchsorted(negative, positive, right=True).sum()
     return (below + not_above).double() / (2 * len(positive) * len(negative))
-
-
-def _check_finite(train_loss: float, log_loss: float, number: int, training: Training) -> None:
-    if math.isfinite(train_loss) and math.isfinite(log_loss):
-        return
-    raise LeptonError(
-        f"training diverged: in epoch {number} the training loss was {train_loss:g} and the log loss of held-out "
-        f"rows {log_loss:g}. Lower training.learning_rate (now {training.learning_rate:g}), for instance to "
-        f"{training.learning_rate / 10:g}."
-    )

@@ -25,11 +25,9 @@ class Members(Network):
         inputs, members, width = columns * shape.embedding, shape.members, shape.width
         self.numbers = PiecewiseLinear(shape.numeric, shape.bins, shape.embedding, networks)
         self.categories = CategoryTable(shape.category_levels, shape.embedding, networks)
-        # One scale a column, not one an input: a member sees the whole of a value, louder, softer or
-        # mirrored.
-        scales = (
-            torch.randn(networks, columns, members) if members > 1 else torch.ones(networks, columns, members)
-        )
+        # One scale a column, not one an input: a member sees a whole value, scaled or mirrored.
+        draw = torch.randn if members > 1 else torch.ones
+        scales = draw(networks, columns, members)
         self.scales = nn.Parameter(scales.repeat_interleave(shape.embedding, dim=1))
         self.first_weight, self.first_bias = linear(networks, inputs, width)
         hidden = [linear(networks, width, width) for _ in range(shape.layers - 1)]

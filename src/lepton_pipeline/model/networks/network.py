@@ -64,14 +64,12 @@ class CategoryTable(nn.Module):
         self.starts: Tensor
         self.first_rows: Tensor
         self.register_buffer("starts", starts[:-1], persistent=False)
-        self.register_buffer(
-            "first_rows", torch.arange(networks)[:, None, None] * self.rows, persistent=False
-        )
+        first_rows = torch.arange(networks)[:, None, None] * self.rows
+        self.register_buffer("first_rows", first_rows, persistent=False)
         self.weight = nn.Parameter(torch.empty(networks, self.rows, size))
         nn.init.normal_(self.weight, std=size**-0.5)
         with torch.no_grad():
-            # Training may hold no missing or unseen value: they start, and then stay, at the middle of the
-            # categories.
+            # Without training rows, missing and unseen values stay at the middle of the categories.
             for start in starts[:-1].tolist():
                 self.weight[:, start : start + FIRST_CATEGORY] = 0
 
@@ -117,9 +115,8 @@ def block_probabilities(network: Network, numeric: Tensor, codes: Tensor) -> Ten
     size = _block(network, n) if numeric.is_cuda else BLOCK
     numeric, codes = (nn.functional.pad(rows, (0, 0, 0, -n % size)) for rows in (numeric, codes))
     # One tensor, filled: many small ones, kept until the end, would break the memory between them to pieces.
-    probabilities = torch.empty(
-        network.networks, numeric.shape[1], dtype=torch.float64, device=numeric.device
-    )
+    shape = network.networks, numeric.shape[1]
+    probabilities = torch.empty(shape, dtype=torch.float64, device=numeric.device)
     for start in range(0, numeric.shape[1], size):
         block = slice(start, start + size)
         logits = network(*(rows[:, block].expand(network.networks, -1, -1) for rows in (numeric, codes)))

@@ -68,12 +68,10 @@ def _fit(
     """Fit networks side by side; `first` numbers the first of them, for seeds."""
     device = rows.labels.device
     architecture = find_architecture(training.model)
-    train = [torch.from_numpy(fold.train).to(device) for fold in folds]
     parts = [
-        Part(each, torch.from_numpy(fold.held_out).to(device))
-        for each, fold in zip(train, folds, strict=True)
+        Part(*(torch.from_numpy(each).to(device) for each in (fold.train, fold.held_out))) for fold in folds
     ]
-    longest = max(len(each) for each in train)
+    longest = max(len(part.train) for part in parts)
     seed = training.seed + first
 
     def numbered(epoch: Epoch) -> Epoch:
@@ -86,15 +84,13 @@ def _fit(
             states.append(architecture(shape).state_dict())
         network = architecture(shape, len(folds))
         network.load_state_dict(stack_states(network, states))
-        network.look_at(rows.numeric[train[0][:: -(-longest // _ROWS_LOOKED_AT)]].cpu())
+        network.look_at(rows.numeric[parts[0].train[:: -(-longest // _ROWS_LOOKED_AT)]].cpu())
         network.to(device)
-        epochs = fit(
-            network,
-            rows,
-            parts,
-            training.model_copy(update={"seed": seed}),
+        size, seeded = (
             training.batch_size or defaults.batch_size(longest),
-            on_epoch and (lambda epoch: on_epoch(numbered(epoch))),
+            training.model_copy(update={"seed": seed}),
         )
+        forward = on_epoch and (lambda epoch: on_epoch(numbered(epoch)))
+        epochs = fit(network, rows, parts, seeded, size, forward)
     state = {name: value.cpu() for name, value in network.state_dict().items()}
     return state, [numbered(epoch) for epoch in epochs]

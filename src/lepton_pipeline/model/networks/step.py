@@ -87,9 +87,8 @@ class Step:
             logits = self.network(take(rows.numeric, batch), take(rows.codes, batch))
         labels = take(rows.labels, batch).unsqueeze(2).expand(logits.shape)
         weights = None if self.weights is None else self.weights.gather(1, batch).unsqueeze(2)
-        losses = binary_cross_entropy_with_logits(logits.float(), labels, weights, reduction="none").mean(
-            dim=(1, 2)
-        )
+        each = binary_cross_entropy_with_logits(logits.float(), labels, weights, reduction="none")
+        losses = each.mean(dim=(1, 2))
         torch.autograd.backward(losses.sum())
         clip_gradients(self.parameters)
         self.optimizer.step()
@@ -108,8 +107,7 @@ class Step:
     def _capture(self) -> None:
         """Record one step as a graph; if that fails, log it and go on without."""
         graph = torch.cuda.CUDAGraph()
-        # The recorded backward pass then writes gradients anew at every replay, rather than adding to old
-        # ones.
+        # The recorded backward pass then overwrites gradients at every replay.
         self.optimizer.zero_grad()
         try:
             # What is captured is not computed, so no step is taken twice.
