@@ -130,11 +130,10 @@ def _kind(artefact: Artefact, column: pd.Series) -> str:
 
 def _effect(artefact: Artefact, rows: pd.DataFrame, column: str, kind: str) -> list[dict[str, Any]]:
     points = []
-    frequent = rows[column].value_counts(normalize=True, dropna=False).head(_CATEGORIES)
-    shares: Iterable[tuple[Any, float]] = (
-        _number_points(rows[column]) if kind == "number" else frequent.items()
-    )
-    for value, share in shares:
+    values: Iterable[tuple[Any, float]] = _number_points(rows[column])
+    if kind == "category":
+        values = rows[column].value_counts(normalize=True, dropna=False).head(_CATEGORIES).items()
+    for value, share in values:
         same = pd.Series([value] * len(rows), dtype=rows[column].dtype).array
         probability = artefact.predict(_with_column(rows, column, same))["probability"]
         reach = normal_deviate(LEVEL) * float(probability.std(ddof=0)) / len(rows) ** 0.5

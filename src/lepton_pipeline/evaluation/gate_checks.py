@@ -40,9 +40,8 @@ def check_cases(metrics: Metrics) -> list[Check]:
 
 def check_bounds(metrics: Metrics, gate: Gate) -> list[Check]:
     """Hold the test metrics to the declared bounds, by the worse end of their intervals."""
-    bounds: list[tuple[Metric, tuple[str, float, str]]] = [
-        (gate.metric, ("gate.at_least", gate.at_least, "low"))
-    ]
+    first = ("gate.at_least", gate.at_least, "low")
+    bounds: list[tuple[Metric, tuple[str, float, str]]] = [(gate.metric, first)]
     for metric, bound in gate.bounds.items():
         bounds += [
             (metric, (f"gate.bounds.{metric}.{key}", limit, end))

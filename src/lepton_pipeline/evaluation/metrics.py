@@ -16,6 +16,7 @@ from lepton_pipeline.statistics.estimates import Estimate, Metrics, Rows
 from lepton_pipeline.statistics.intervals import auc_interval
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
 
+Thresholds = dict[str, float]
 UNCALIBRATED = "uncalibrated"
 # What is no baseline: the model, and its torch part where that is not all of it.
 OWN = ("model", "network")
@@ -69,7 +70,7 @@ def evaluate(
 
 
 def measure_models(
-    rows: pd.DataFrame, thresholds: dict[str, float], sample: Sample, evaluation: Evaluation
+    rows: pd.DataFrame, thresholds: Thresholds, sample: Sample, evaluation: Evaluation
 ) -> dict[str, dict[str, Estimate]]:
     """Metrics with intervals by model; `rows` has `label` and a probability column for each model."""
     drawn = resample(rows, thresholds, evaluation, sample) if sample.enough else {}
@@ -83,7 +84,7 @@ def measure_models(
 
 
 def resample(
-    rows: pd.DataFrame, thresholds: dict[str, float], evaluation: Evaluation, sample: Sample
+    rows: pd.DataFrame, thresholds: Thresholds, evaluation: Evaluation, sample: Sample
 ) -> dict[str, dict[str, np.ndarray]]:
     """Metrics by model, [resamples] each, on the same bootstrap resamples, for paired comparisons."""
     ranked = {model: rank_rows(rows, model) for model in thresholds}
@@ -120,14 +121,12 @@ def _figure(
     return sample.figure(value, drawn[metric] - bias, most=inf if metric == "log_loss" else 1.0)
 
 
-def _choose_thresholds(
-    validation: pd.DataFrame, models: list[str], outcome_costs: pd.DataFrame | None
-) -> dict[str, float]:
-    labels = validation["label"].to_numpy()
-    if outcome_costs is None:
-        return {model: best_f1_threshold(labels, validation[model].to_numpy()) for model in models}
-    acting, leaving = acting_and_leaving(validation["label"], outcome_costs)
-    return {model: least_cost_threshold(acting - leaving, validation[model].to_numpy()) for model in models}
+def _choose_thresholds(rows: pd.DataFrame, models: list[str], costs: pd.DataFrame | None) -> Thresholds:
+    labels = rows["label"].to_numpy()
+    if costs is None:
+        return {model: best_f1_threshold(labels, rows[model].to_numpy()) for model in models}
+    acting, leaving = acting_and_leaving(rows["label"], costs)
+    return {model: least_cost_threshold(acting - leaving, rows[model].to_numpy()) for model in models}
 
 
 def _count_classes(part: str, rows: pd.DataFrame) -> Rows:

@@ -129,9 +129,9 @@ class Sample:
 
     def deviate(self, level: float) -> float:
         """Deviate of a two-sided interval: normal for independent rows, else Student's."""
-        return (
-            normal_deviate(level) if self.codes is None else student_deviate(level, self.units) * self._shared
-        )
+        if self.codes is None:
+            return normal_deviate(level)
+        return student_deviate(level, self.units) * self._shared
 
     @property
     def _shared(self) -> float:

@@ -33,9 +33,8 @@ def slice_rows(
     check_columns(names, declared, "the table")
     test = feature_table.loc[split.index[split["part"] == "test"]]
     columns = dict.fromkeys([*dataset.sensitive, *evaluation.slices])
-    return pd.DataFrame(
-        {name: _name_slices(test[name], name in dataset.categorical) for name in columns}, index=test.index
-    )
+    named = {name: _name_slices(test[name], name in dataset.categorical) for name in columns}
+    return pd.DataFrame(named, index=test.index)
 
 
 def _name_slices(column: pd.Series, categorical: bool) -> pd.Series:
@@ -47,9 +46,8 @@ def _name_slices(column: pd.Series, categorical: bool) -> pd.Series:
     places = pd.Series(len(values), index=column.index)
     places.loc[present.index] = codes
     names = [*values, _MISSING] if len(present) < len(column) else values
-    return pd.Series(
-        pd.Categorical.from_codes(places.to_numpy(), pd.Index(names), ordered=True), index=column.index
-    )
+    labels = pd.Categorical.from_codes(places.to_numpy(), pd.Index(names), ordered=True)
+    return pd.Series(labels, index=column.index)
 
 
 def _quarters(column: pd.Series) -> tuple[np.ndarray, list[str]]:

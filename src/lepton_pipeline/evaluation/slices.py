@@ -241,7 +241,6 @@ def _metrics(rows: _Rows, evaluation: Evaluation, floor_level: float) -> dict[st
     }
     if (corrected := rows.estimates(floor_level)["auc"]) is not None:
         floors["auc"] = corrected.low
-    measured = ("auc", *_RESAMPLED)
-    return found | {
-        metric: SliceEstimate(**asdict(drawn[metric]), floor_low=floors.get(metric)) for metric in measured
-    }
+    for metric in ("auc", *_RESAMPLED):
+        found[metric] = SliceEstimate(**asdict(drawn[metric]), floor_low=floors.get(metric))
+    return found

@@ -56,16 +56,14 @@ class Cause:
         return f"{self.words} ({shown(self.value)}{known})"
 
 
-def likely_cause(
-    unseen: Mapping[str, int], column: CategoricalColumn, compared: int = COMPARED
-) -> Cause | None:
+def likely_cause(unseen: Mapping[str, int], column: CategoricalColumn, most: int = COMPARED) -> Cause | None:
     """Find the normalisation that turns most unseen values into values of the training rows.
 
-    Counts are rows by unseen value; `compared` limits the comparison to that many most frequent categories.
+    Counts are rows by unseen value; `most` limits the comparison to the most frequent categories.
     Returns the simplest of equally good causes, or None where none explains a tenth of the rows.
     """
     total = sum(unseen.values())
-    known = list(column.categories[:compared])
+    known = list(column.categories[:most])
     best: Cause | None = None
     for steps in (*combinations(_STEPS, 1), *combinations(_STEPS, 2)):
         if len(steps) > 1 and best is not None and best.rows >= _MOST_SHARE * total:
@@ -98,8 +96,10 @@ def _explained(
     changed = {text: _written(text, steps) for text in unseen}
     # Rare values are kept as hashes, which know one form only.
     other = [text for text, form in changed.items() if form not in partner and form != text]
-    had = column.had(changed[text] for text in other)
-    partner |= {changed[text]: changed[text] for text, it_is in zip(other, had, strict=True) if it_is}
+    seen = column.seen_in_training(changed[text] for text in other)
+    partner |= {
+        changed[text]: changed[text] for text, known_form in zip(other, seen, strict=True) if known_form
+    }
     explained = {text: unseen[text] for text, form in changed.items() if form and form in partner}
     if not explained:
         return None

@@ -125,7 +125,7 @@ class CategoricalColumn:
         rare[others] = self._had_rarely([keys[at] for at in others])
         return LookedUp(positions, keys, own, rare)
 
-    def had(self, texts: Iterable[str]) -> list[bool]:
+    def seen_in_training(self, texts: Iterable[str]) -> list[bool]:
         """Whether training rows had each text, as far as that was kept."""
         texts = list(texts)
         rare = self._had_rarely(texts).tolist()
@@ -168,6 +168,9 @@ class LookedUp:
     keys: list[str]
     own: npt.NDArray[np.bool_]
     rare: npt.NDArray[np.bool_]
+
+
+EncodedColumn = NumericColumn | CategoricalColumn
 
 
 def indicator_name(name: str) -> str:

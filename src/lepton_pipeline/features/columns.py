@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.data.reading import IngestionRecord, Reading
-from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn
+from lepton_pipeline.features.column_encoders import EncodedColumn, NumericColumn
 from lepton_pipeline.features.column_record import BY_CODE, CATEGORY, DATE, NUMBER, OTHERS, UNUSED, Column
 from lepton_pipeline.features.derive import columns_read
 from lepton_pipeline.features.encode import Encoder
@@ -61,7 +61,7 @@ def list_columns(
     table: pd.DataFrame,
     dataset: Dataset,
     features: Features,
-    encoded: Sequence[NumericColumn | CategoricalColumn],
+    encoded: Sequence[EncodedColumn],
     why_not: Mapping[str, str],
     reading: Reading | None = None,
     tables: Mapping[str, Reading] | None = None,
@@ -161,27 +161,23 @@ def _notes(reading: Reading | None, tables: Mapping[str, Reading]) -> dict[str, 
 
 def _left_behind(tables: Mapping[str, Reading], taken: set[str]) -> list[Column]:
     """Columns of raw tables that the vertical's nodes did not take over."""
-    columns = []
-    for table, record in tables.items():
-        rows = record.records - record.set_apart
-        for name, kind in record.kinds.items():
-            if name not in taken:
-                missing = record.missing.get(name, 0)
-                columns.append(
-                    Column(
-                        name,
-                        kind=kind,
-                        role="raw",
-                        missing=missing,
-                        missing_share=_share(missing, rows),
-                        distinct=None,
-                        used_as=BY_CODE,
-                        why_not=f"not taken over from the raw table {table}, unless under another name",
-                        notes=list(record.notes.get(name, [])),
-                        table=table,
-                    )
-                )
-    return columns
+    return [
+        Column(
+            name,
+            kind=kind,
+            role="raw",
+            missing=record.missing.get(name, 0),
+            missing_share=_share(record.missing.get(name, 0), record.records - record.set_apart),
+            distinct=None,
+            used_as=BY_CODE,
+            why_not=f"not taken over from the raw table {table}, unless under another name",
+            notes=list(record.notes.get(name, [])),
+            table=table,
+        )
+        for table, record in tables.items()
+        for name, kind in record.kinds.items()
+        if name not in taken
+    ]
 
 
 def _share(part: int, whole: int) -> float:

@@ -59,9 +59,8 @@ def add_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features
     reads = _reads(expressions, features, dataset)
     for expression in expressions.values():
         expression.check_columns(columns)
-    check_columns(
-        columns, {f"features.windows.{name}": reads[name] for name in features.windows}, "the table"
-    )
+    named = {f"features.windows.{name}": reads[name] for name in features.windows}
+    check_columns(columns, named, "the table")
     delays = window_delays(features, dataset)
     made: dict[str, pd.Series] = {}
     for name in TopologicalSorter(_links(reads)).static_order():
@@ -296,10 +295,8 @@ def _parsed(derive: Mapping[str, str]) -> dict[str, Expression]:
     return {name: parse_expression(text, f"features.derive.{name}") for name, text in derive.items()}
 
 
-def _reads(
-    expressions: Mapping[str, Expression], features: Features, dataset: Dataset
-) -> dict[str, list[str]]:
-    by_expression = {name: list(expression.columns) for name, expression in expressions.items()}
+def _reads(parsed: Mapping[str, Expression], features: Features, dataset: Dataset) -> dict[str, list[str]]:
+    by_expression = {name: list(expression.columns) for name, expression in parsed.items()}
     return by_expression | {name: _window_reads(window, dataset) for name, window in features.windows.items()}
 
 

@@ -13,6 +13,7 @@ from lepton_pipeline.data.columns import feature_columns
 from lepton_pipeline.errors import DataError, nearest
 from lepton_pipeline.features.column_encoders import (
     CategoricalColumn,
+    EncodedColumn,
     NumericColumn,
     as_numbers,
     indicator_name,
@@ -53,7 +54,7 @@ def encode_rows(
 class Encoder:
     """Fitted map from raw to encoded rows: `columns` in order, and `dropped` features with reasons."""
 
-    def __init__(self, columns: list[NumericColumn | CategoricalColumn], dropped: dict[str, str]) -> None:
+    def __init__(self, columns: list[EncodedColumn], dropped: dict[str, str]) -> None:
         self.columns = columns
         self.dropped = dropped
 
@@ -125,9 +126,9 @@ class Encoder:
 
 def fit_columns(
     table: pd.DataFrame, dataset: Dataset, unwanted: Mapping[str, str] | None = None
-) -> tuple[list[NumericColumn | CategoricalColumn], dict[str, str]]:
+) -> tuple[list[EncodedColumn], dict[str, str]]:
     """Fit every feature, see `Encoder.fit`; returns the fitted columns, and the dropped ones with reasons."""
-    columns: list[NumericColumn | CategoricalColumn] = []
+    columns: list[EncodedColumn] = []
     dropped: dict[str, str] = {}
     for name in feature_columns(table, dataset):
         column = (unwanted or {}).get(name) or _fit_column(table[name], dataset)
@@ -138,7 +139,7 @@ def fit_columns(
     return columns, dropped
 
 
-def _fit_column(column: pd.Series, dataset: Dataset) -> NumericColumn | CategoricalColumn | str:
+def _fit_column(column: pd.Series, dataset: Dataset) -> EncodedColumn | str:
     """Fit one feature, or return the reason why it is dropped."""
     if column.isna().all():
         return "every value is missing"
@@ -158,9 +159,7 @@ def _fit_column(column: pd.Series, dataset: Dataset) -> NumericColumn | Categori
     return categorical
 
 
-def _check_features(
-    columns: list[NumericColumn | CategoricalColumn], dropped: dict[str, str], features: list[str]
-) -> None:
+def _check_features(columns: list[EncodedColumn], dropped: dict[str, str], features: list[str]) -> None:
     if not columns:
         reasons = "; ".join(f"{name!r}: {reason}" for name, reason in dropped.items())
         raise DataError(
@@ -175,7 +174,7 @@ def _check_features(
         )
 
 
-def _describe(column: NumericColumn | CategoricalColumn) -> dict[str, Any]:
+def _describe(column: EncodedColumn) -> dict[str, Any]:
     if isinstance(column, NumericColumn):
         described = {"name": column.name, "kind": "numeric", "input": column.input}
         return described | {"quantiles": len(column.quantiles), "indicator": column.indicator}
@@ -184,13 +183,12 @@ def _describe(column: NumericColumn | CategoricalColumn) -> dict[str, Any]:
     return described | {"categories": list(column.categories), "known": column.known, "rare": rare}
 
 
-def _restore(column: dict[str, Any], arrays: dict[str, np.ndarray]) -> NumericColumn | CategoricalColumn:
+def _restore(column: dict[str, Any], arrays: dict[str, np.ndarray]) -> EncodedColumn:
     name, raw = column["name"], column["input"]
     if column["kind"] == "categorical":
         # Encoders written by earlier versions do not say what the training rows had rarely.
         known, count = column.get("known"), column.get("rare")
         rare = None if count is None else arrays[f"{name}/rare"] if count else np.empty(0, np.uint64)
         return CategoricalColumn(name, raw, tuple(column["categories"]), known, rare)
-    return NumericColumn(
-        name, raw, arrays[f"{name}/quantiles"], arrays[f"{name}/scores"], column["indicator"]
-    )
+    quantiles, scores = arrays[f"{name}/quantiles"], arrays[f"{name}/scores"]
+    return NumericColumn(name, raw, quantiles, scores, column["indicator"])

@@ -22,7 +22,8 @@ WIDTHS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, np.inf)
 BLOCKS = 5
 
 Positions = npt.NDArray[np.intp]
-Turn = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+Mask = npt.NDArray[np.bool_]
+Turn = tuple[Mask, Mask]
 
 
 def jumping_numbers(training: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> list[str]:
@@ -88,9 +89,7 @@ def _jumps(column: pd.Series, labels: Positions, turns: list[Turn]) -> bool:
     return bool(gains.mean() > gains.std() / len(gains) ** 0.5)
 
 
-def _losses(
-    levels: Positions, labels: Positions, learnt: np.ndarray, held: np.ndarray, kernel: Floats
-) -> Floats:
+def _losses(levels: Positions, labels: Positions, learnt: Mask, held: Mask, kernel: Floats) -> Floats:
     """Log loss of held-out rows; `kernel` weights the training rows of other values."""
     positive = np.bincount(levels[learnt], labels[learnt], len(kernel)) @ kernel
     rows = np.bincount(levels[learnt], minlength=len(kernel)) @ kernel

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import feature_columns
-from lepton_pipeline.data.expressions.expression import parse_expression
 from lepton_pipeline.errors import DataError, closest
 from lepton_pipeline.features.column_encoders import as_numbers
+from lepton_pipeline.features.derive import columns_read
 from lepton_pipeline.features.noise import joint_auc, useless_features
 from lepton_pipeline.features.report import FeatureAlone, FeatureReport, Finding
 from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, features_alone, rarer_rows
@@ -139,13 +139,10 @@ def known_by_time(made: Features, dataset: Dataset) -> set[str]:
     known: set[str] = set()
     if dataset.time is None:
         return known
-    expressions = {
-        name: parse_expression(text, f"features.derive.{name}") for name, text in made.derive.items()
-    }
-    reads = {name: set(expression.columns) for name, expression in expressions.items()}
+    reads = columns_read(Features(derive=made.derive), dataset)
     while True:
         sources = known | {dataset.time}
-        more = {name for name, columns in reads.items() if columns and columns <= sources}
+        more = {name for name, columns in reads.items() if columns and sources.issuperset(columns)}
         if more <= known:
             return known
         known |= more

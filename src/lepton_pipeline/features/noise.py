@@ -30,6 +30,7 @@ TREES, REPEATS, GROUPS = 60, 4, 50
 MOST_LEVELS = 10
 
 Codes = npt.NDArray[np.intp]
+Predict = Callable[[Floats], Floats]
 
 
 def joint_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
@@ -55,7 +56,7 @@ def additive_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
 
 
 def _cross_fitted(
-    matrix: Floats, labels: Codes, fit: Callable[[Floats, Codes], Callable[[Floats], Floats]]
+    matrix: Floats, labels: Codes, fit: Callable[[Floats, Codes], Predict]
 ) -> tuple[float, float]:
     """AUC and standard error of two models, each scoring the half that the other was fitted on."""
     halves, scored = stratified_halves(labels), []
@@ -78,7 +79,7 @@ def _as_ranks(column: pd.Series) -> Floats:
     return np.stack([ranks, ranks**2, column.isna().to_numpy(float)], axis=1)
 
 
-def _regress(matrix: Floats, labels: Codes) -> Callable[[Floats], Floats]:
+def _regress(matrix: Floats, labels: Codes) -> Predict:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=1.0, max_iter=1000).fit(matrix, labels)
@@ -146,23 +147,14 @@ def _one_thread() -> AbstractContextManager[Any]:
     return limits
 
 
-def _boost(matrix: Floats, labels: Codes) -> Callable[[Floats], Floats]:
-    model = fit_boosting(
-        matrix,
-        labels,
-        max_iter=TREES,
-        max_leaf_nodes=15,
-        min_samples_leaf=30,
-        l2_regularization=1.0,
-        random_state=SEED,
-    )
+def _boost(matrix: Floats, labels: Codes) -> Predict:
+    settings = {"max_iter": TREES, "max_leaf_nodes": 15, "min_samples_leaf": 30, "l2_regularization": 1.0}
+    model = fit_boosting(matrix, labels, random_state=SEED, **settings)
 
     return lambda others: model.predict_proba(others)[:, 1]
 
 
-def _permuted_losses(
-    matrix: Floats, columns: Codes, labels: Codes, predict: Callable[[Floats], Floats]
-) -> Floats:
+def _permuted_losses(matrix: Floats, columns: Codes, labels: Codes, predict: Predict) -> Floats:
     """Mean log loss of each row with some columns permuted together."""
     rng = np.random.default_rng(SEED)
     permuted, total = matrix.copy(), np.zeros(len(labels))

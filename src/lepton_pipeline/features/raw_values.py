@@ -173,13 +173,11 @@ def refuse_nested(rows: pd.DataFrame) -> None:
 def is_infinite(column: pd.Series) -> npt.NDArray[np.bool_]:
     """Mark infinite values, in a column of any type."""
     if pd.api.types.is_float_dtype(column.dtype):
-        found: npt.NDArray[np.bool_] = np.isinf(column.to_numpy(np.float64, na_value=np.nan))
-        return found
+        return np.asarray(np.isinf(column.to_numpy(np.float64, na_value=np.nan)))
     if column.dtype != object:
         return np.zeros(len(column), dtype=bool)
-    return np.array(
-        [isinstance(each, float | np.floating | Decimal) and isinf(each) for each in column], dtype=bool
-    )
+    found = [isinstance(value, float | np.floating | Decimal) and isinf(value) for value in column]
+    return np.array(found, dtype=bool)
 
 
 def _short(value: object) -> str:

@@ -67,9 +67,8 @@ def _compared_times(
     if dataset.time is None:
         raise ConfigurationError(f"{key}: it needs dataset.time, to know which rows are earlier; declare it.")
     named = {"dataset.time": [dataset.time], f"{key}.by": window.by}
-    named |= {
-        f"{key}.{role}": [column] for role, column in (("of", window.of), ("known", window.known)) if column
-    }
+    roles = {"of": window.of, "known": window.known}
+    named |= {f"{key}.{role}": [column] for role, column in roles.items() if column}
     check_columns([str(column) for column in table.columns], named, "the table")
     times, kind = _times(table[dataset.time], "dataset.time")
     if window.known is None:
@@ -243,9 +242,8 @@ def _merge_moments(first: Floats, second: Floats) -> Floats:
 
 def _over_spans(leaves: Floats, spans: _Spans, merge: Merge, empty: float) -> Floats:
     """Merge the leaves [k, positions] of every span except the row itself, [k, rows]."""
-    start, stop, own = (
-        place + spans.shift for place in (np.maximum(spans.start, spans.first), spans.stop, spans.own)
-    )
+    places = np.maximum(spans.start, spans.first), spans.stop, spans.own
+    start, stop, own = (place + spans.shift for place in places)
     merged = _fold(leaves, start, np.where(spans.inside, own, stop), merge, empty)
     if spans.inside.any():
         merged = merge(merged, _fold(leaves, np.where(spans.inside, own + 1, stop), stop, merge, empty))

@@ -116,9 +116,11 @@ class Artefact:
         other rows and add up to the difference; float64, indexed as `rows`, one column for each of `inputs`.
         """
         typed, reference = self._typed(rows), self._typed(pd.DataFrame([self.reference]))
-        effects = shapley_effects(
-            lambda mixed: self.classifier.log_odds(self._encode(mixed)), typed, reference
-        )
+
+        def score(mixed: pd.DataFrame) -> np.ndarray:
+            return self.classifier.log_odds(self._encode(mixed))
+
+        effects = shapley_effects(score, typed, reference)
         return pd.DataFrame(effects, index=rows.index, columns=list(reference.columns))
 
     def explain(self, rows: pd.DataFrame, count: int) -> list[list[Reason]]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 Score = Callable[[pd.DataFrame], Floats]
 
 # By measurement: see docs/explanation.md.
@@ -76,9 +77,7 @@ def _effects(score: Score, both: pd.DataFrame, at_reference: float, orders: npt.
     return total / len(orders)
 
 
-def _hybrids(
-    both: pd.DataFrame, between: npt.NDArray[np.bool_], orders: npt.NDArray[np.intp]
-) -> pd.DataFrame:
+def _hybrids(both: pd.DataFrame, between: Mask, orders: npt.NDArray[np.intp]) -> pd.DataFrame:
     """For each marked place, the row's columns up to it, with the reference's for the others."""
     row, order, place = np.nonzero(between)
     # Place of each column in each order.
@@ -91,11 +90,10 @@ def _hybrids(
     return pd.DataFrame(columns)
 
 
-def _differs_from_last(column: pd.Series) -> npt.NDArray[np.bool_]:
+def _differs_from_last(column: pd.Series) -> Mask:
     """Whether each value but the last differs from it; missing values are equal."""
     if column.dtype == object:
         # As objects, 1 and True are equal.
         column = column.map(repr, na_action="ignore")
     codes, _ = pd.factorize(column)
-    differs: npt.NDArray[np.bool_] = codes[:-1] != codes[-1]
-    return differs
+    return np.asarray(codes[:-1] != codes[-1])

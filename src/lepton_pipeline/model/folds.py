@@ -32,9 +32,8 @@ class Plan:
     @property
     def everything(self) -> Positions:
         """Positions of all rows the final model learns from, if only by stopping."""
-        return np.unique(
-            np.concatenate([part for fold in self.folds for part in (fold.train, fold.held_out)])
-        )
+        parts = [part for fold in self.folds for part in (fold.train, fold.held_out)]
+        return np.unique(np.concatenate(parts))
 
     @property
     def fitted(self) -> Positions:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lepton_pipeline.statistics.ranks import delong_variance, placements, variance_between
+from lepton_pipeline.statistics.ranks import Array, delong_variance, placements, variance_between
 
 
 class Interval(NamedTuple):
@@ -65,9 +65,7 @@ def share_interval(hits: np.ndarray, z: float, codes: np.ndarray | None = None) 
     return wilson(share, size, z)
 
 
-def auc_interval(
-    labels: np.ndarray, probabilities: np.ndarray, z: float, codes: np.ndarray | None = None
-) -> Interval:
+def auc_interval(labels: Array, probabilities: Array, z: float, codes: Array | None = None) -> Interval:
     """Area under the ROC curve with an interval that has a width also for a perfect ranking.
 
     Wilson's interval of a rate of as many rows as give DeLong's variance (see `delong_variance`), at most
@@ -85,7 +83,7 @@ def auc_interval(
 
 
 def calibration_interval(
-    labels: np.ndarray, probabilities: np.ndarray, z: float, codes: np.ndarray | None = None
+    labels: Array, probabilities: Array, z: float, codes: Array | None = None
 ) -> Interval:
     """Calibration in the large: mean probability less the observed rate.
 

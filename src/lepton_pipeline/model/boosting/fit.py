@@ -90,27 +90,25 @@ def _smallest_leaf(rows: int) -> int:
     return max(5, min(30, rows // 80))
 
 
-def boost_by_plan(
-    encoded: pd.DataFrame, labels: Labels, plan: Plan, training: Training
-) -> tuple[Trees, Floats]:
+def boost_by_plan(rows: pd.DataFrame, labels: Labels, plan: Plan, training: Training) -> tuple[Trees, Floats]:
     """Fit one model a fold, then once on everything if the plan says so.
 
     Returns the averaged or refitted trees, and the out-of-fold logits, float64 [rows], NaN elsewhere.
     """
     # By name: the order in which columns come changes nothing then.
-    encoded = encoded[sorted(encoded.columns)]
+    encoded = rows[sorted(rows.columns)]
     held_out = np.full(len(encoded), np.nan)
     fitted = []
     for number, fold in enumerate(plan.folds):
-        rows, stop, seed = encoded.iloc[fold.train], encoded.iloc[fold.held_out], training.seed + number
-        boosted = boost(rows, labels[fold.train], training, stop=(stop, labels[fold.held_out]), seed=seed)
+        train, stop, seed = encoded.iloc[fold.train], encoded.iloc[fold.held_out], training.seed + number
+        boosted = boost(train, labels[fold.train], training, stop=(stop, labels[fold.held_out]), seed=seed)
         held_out[fold.held_out] = Trees.average([(boosted.model, boosted.trees)]).logits(stop)
         fitted.append(boosted)
     if plan.refit:
         last = fitted[-1]
-        rows, truth = encoded.iloc[plan.everything], labels[plan.everything]
+        table, truth = encoded.iloc[plan.everything], labels[plan.everything]
         count, rate = last.trees, last.learning_rate
-        fitted = [boost(rows, truth, training, trees=count, learning_rate=rate, seed=training.seed)]
+        fitted = [boost(table, truth, training, trees=count, learning_rate=rate, seed=training.seed)]
     return Trees.average([(boosted.model, boosted.trees) for boosted in fitted]), held_out
 
 

@@ -96,10 +96,8 @@ class TorchClassifier:
             longer = resolved.model_copy(update={"epochs": median_high(best)})
             everything = [Fold(plan.everything, np.empty(0, dtype=np.int64))] * len(folds)
             self._keep(fit_networks(self.shape, longer, rows, everything, on_epoch)[0], len(folds))
-        history = [
-            (e.network, e.number, e.train_loss, e.validation_log_loss, e.validation_auc) for e in epochs
-        ]
-        self.history = pd.DataFrame(history, columns=HISTORY)
+        # The fields of an `Epoch` but the last, `best`.
+        self.history = pd.DataFrame([tuple(vars(epoch).values())[:-1] for epoch in epochs], columns=HISTORY)
         self.trained |= {
             "best_epochs": best,
             "refit": plan.refit,

@@ -68,9 +68,8 @@ def _fit(
     """Fit networks side by side; `first` numbers the first of them, for seeds."""
     device = rows.labels.device
     architecture = find_architecture(training.model)
-    parts = [
-        Part(*(torch.from_numpy(each).to(device) for each in (fold.train, fold.held_out))) for fold in folds
-    ]
+    positions = [(torch.from_numpy(fold.train), torch.from_numpy(fold.held_out)) for fold in folds]
+    parts = [Part(train.to(device), held_out.to(device)) for train, held_out in positions]
     longest = max(len(part.train) for part in parts)
     seed = training.seed + first
 
