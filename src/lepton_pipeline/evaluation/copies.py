@@ -10,7 +10,7 @@ import pandas as pd
 
 from lepton_pipeline.data.copies import COPY, SAME_INPUTS
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.copies_words import NOTABLE, deduplicate, exceed_chance, say_copies
+from lepton_pipeline.evaluation.copies_text import NOTABLE, deduplicate, more_than_chance, summarise_copies
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.evaluation.slices import FEWEST_OF_A_CLASS
 from lepton_pipeline.parameters import Split
@@ -46,7 +46,7 @@ def measure_copies(
     without = _without(sample, model, alike)
     below = without["auc"] is None or without["auc"]["value"] < (auc.low or 0.0)
     beyond = max(found["rows"] - found["by_chance"], found.get("unlikely_share", 0.0) * len(test))
-    notable = exceed_chance(copies_found) and beyond > NOTABLE * len(test)
+    notable = more_than_chance(copies_found) and beyond > NOTABLE * len(test)
     return {
         **copies_found,
         "auc": to_plain(auc),
@@ -69,9 +69,9 @@ def enforce_copies(copies: dict[str, Any], split: Split) -> None:
     if found["decide"] and split.copies == "stop":
         one, other = found["example"]
         raise DataError(
-            f"{say_copies(copies)}. So the result says how well the model remembers rows, not how well it does on new "
-            f"ones. For example, test row {one} equals row {other}. To mend it, {deduplicate(copies)}; "
-            "split.copies: allow accepts them as they are."
+            f"{summarise_copies(copies)}. The result measures memorised rows, not performance on new ones. "
+            f"For example, test row {one} equals row {other}. Remedy: {deduplicate(copies)}; "
+            "split.copies: allow accepts copies."
         )
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.interval_words import FEWEST_CASES, FEWEST_UNITS, MANY_CASES, MANY_UNITS
+from lepton_pipeline.evaluation.interval_text import FEWEST_CASES, FEWEST_UNITS, MANY_CASES, MANY_UNITS
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.parameters.durations import as_timedelta, before
 from lepton_pipeline.statistics.estimates import Estimate, Evidence

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.evaluation.interval_words import FEWEST_CASES, FEWEST_UNITS
+from lepton_pipeline.evaluation.interval_text import FEWEST_CASES, FEWEST_UNITS
 from lepton_pipeline.evaluation.metrics import measure_models
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.parameters import Dataset, Evaluation
@@ -96,7 +96,7 @@ def measure_slices(
     test = scores.loc[scores["part"] == "test", ["label", "model"]]
     rows = _Rows(test["model"].to_numpy(), metrics.threshold, Sample.of(test["label"], units))
     pairs = list(_pairs(rows, test.index, slice_labels, dataset))
-    comparisons = count_comparisons(pairs)
+    comparisons = _count_comparisons(pairs)
     gap_level = _corrected(comparisons)
     floor_level = _corrected(sum(not pair.inside.small for pair in pairs))
     return Slices(
@@ -111,7 +111,7 @@ def measure_slices(
                 sensitive=pair.sensitive,
                 small=pair.inside.small,
                 metrics=_metrics(pair.inside, evaluation, floor_level),
-                gaps=find_gaps(pair, gap_level),
+                gaps=_find_gaps(pair, gap_level),
             )
             for pair in pairs
         ],
@@ -170,7 +170,7 @@ class _Rows:
 
 
 @dataclass(frozen=True)
-class Pair:
+class _Pair:
     """A slice and all other test rows; `alone` if the others are a slice, too."""
 
     column: str
@@ -191,7 +191,7 @@ class Pair:
         return self.inside.small or self.outside.small
 
 
-def _pairs(rows: _Rows, index: pd.Index, slice_labels: pd.DataFrame, dataset: Dataset) -> Iterator[Pair]:
+def _pairs(rows: _Rows, index: pd.Index, slice_labels: pd.DataFrame, dataset: Dataset) -> Iterator[_Pair]:
     for column in slice_labels:
         labels = slice_labels[column].loc[index]
         codes, values = labels.cat.codes.to_numpy(), list(labels.cat.categories)
@@ -199,16 +199,16 @@ def _pairs(rows: _Rows, index: pd.Index, slice_labels: pd.DataFrame, dataset: Da
             inside = codes == code
             if inside.any():
                 sensitive, sides = column in dataset.sensitive, (rows.where(inside), rows.where(~inside))
-                yield Pair(str(column), str(value), sensitive, *sides, alone=len(values) == 2)
+                yield _Pair(str(column), str(value), sensitive, *sides, alone=len(values) == 2)
 
 
-def count_comparisons(pairs: list[Pair]) -> int:
+def _count_comparisons(pairs: list[_Pair]) -> int:
     """Number of gaps that can be flagged; mirrored gaps of a binary column count once."""
     counted = [len(pair.compared) / (2 if pair.alone else 1) for pair in pairs if not pair.small]
     return round(sum(counted))
 
 
-def find_gaps(pair: Pair, level: float) -> dict[str, Gap]:
+def _find_gaps(pair: _Pair, level: float) -> dict[str, Gap]:
     """Gaps of a slice with intervals of the corrected `level`; metrics with too few rows are left out."""
     if not len(pair.outside.labels):
         return {}

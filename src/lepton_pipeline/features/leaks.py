@@ -37,10 +37,10 @@ NEARLY_CHANCE = 0.53
 Codes = npt.NDArray[np.intp]
 _EXCLUDE = "Exclude it (dataset.exclude)"
 _MEANING: dict[str, tuple[Literal["leak", "suspect", "noise"], str]] = {
-    "duplicates the target": ("leak", f"{_EXCLUDE}: it is the target in other words, or follows from it."),
+    "duplicates the target": ("leak", f"{_EXCLUDE}: it encodes the target, or follows from it."),
     "an id": (
         "leak",
-        f"{_EXCLUDE}, or declare it as dataset.id: what names rows says nothing about new ones.",
+        f"{_EXCLUDE}, or declare it as dataset.id: an identifier does not generalise to new rows.",
     ),
     "implausibly strong alone": (
         "leak",
@@ -110,7 +110,7 @@ def enforce_report(report: FeatureReport, leaks: Leaks) -> list[str]:
     leaking = [finding for finding in report.findings if finding.severity == "leak"]
     if leaking and leaks.on_leak == "stop":
         lines = [f"  - {each.feature!r}, {each.finding}: {each.evidence}. {each.advice}" for each in leaking]
-        head, remedy = "features leak the target, or name rows:", "leaks.on_leak: warn goes on all the same."
+        head, remedy = "features leak the target, or identify rows:", "leaks.on_leak: warn continues anyway."
         raise DataError("\n".join([head, *lines, remedy]))
     return [] if leaks.on_noise == "warn" else [finding.feature for finding in report.noise]
 

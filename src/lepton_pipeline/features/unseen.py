@@ -13,9 +13,9 @@ from pydantic.dataclasses import dataclass
 
 from lepton_pipeline.data.contracts.result import Example
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.features.causes import COMPARED, likely_cause, shown
 from lepton_pipeline.features.column_encoders import CategoricalColumn
 from lepton_pipeline.features.derive import Derivation
+from lepton_pipeline.features.unseen_causes import COMPARED, likely_cause, shown
 
 # A smaller batch never stops: half of a handful of rows may be new by chance.
 FEWEST_ROWS = 50

@@ -79,7 +79,7 @@ def _fit(
     step = Step(network, rows, training, batch_size, weights)
     longest = max(len(part.train) for part in parts)
     patience = training.patience or defaults.patience(longest)
-    held_out = HeldOut(rows, [part.held_out for part in parts])
+    held_out = _HeldOut(rows, [part.held_out for part in parts])
     best: list[Epoch | None] = [None] * len(parts)
     kept = {name: value.detach().clone() for name, value in network.named_parameters()}
     history: list[Epoch] = []
@@ -114,7 +114,7 @@ def _fit(
     return history
 
 
-class HeldOut:
+class _HeldOut:
     """Held-out rows of several networks (all or none have some), padded to one length."""
 
     def __init__(self, rows: Rows, indices: Sequence[Tensor]) -> None:

@@ -56,9 +56,9 @@ class Members(Network):
         """See `Network.decaying`."""
         yield from (self.scales, self.first_weight, *self.weights, self.output_weight)
 
-    def look_at(self, numeric: Tensor) -> None:
+    def fit_inputs(self, numeric: Tensor) -> None:
         """Set the knots by training rows."""
-        self.numbers.look_at(numeric)
+        self.numbers.fit_inputs(numeric)
 
 
 class PiecewiseLinear(nn.Module):
@@ -82,7 +82,7 @@ class PiecewiseLinear(nn.Module):
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.empty(networks, columns, 1, size).uniform_(-bound, bound))
 
-    def look_at(self, numeric: Tensor) -> None:
+    def fit_inputs(self, numeric: Tensor) -> None:
         """Place the knots at quantiles of training rows [n, columns]; equal quantiles are one knot."""
         bins = self.lower.shape[2]
         steps = np.linspace(0, 1, bins + 1)

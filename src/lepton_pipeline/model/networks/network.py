@@ -42,7 +42,7 @@ class Network(nn.Module, ABC):
     def decaying(self) -> Iterator[nn.Parameter]:
         """Parameters with weight decay: weights of linear layers, not biases and embeddings."""
 
-    def look_at(self, numeric: Tensor) -> None:  # most architectures need no look
+    def fit_inputs(self, numeric: Tensor) -> None:  # most architectures need no look
         """Set what is not learnt by gradient from training rows [n, numeric], before training."""
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, object]]:

@@ -83,7 +83,7 @@ def _fit(
             states.append(architecture(shape).state_dict())
         network = architecture(shape, len(folds))
         network.load_state_dict(stack_states(network, states))
-        network.look_at(rows.numeric[parts[0].train[:: -(-longest // _ROWS_LOOKED_AT)]].cpu())
+        network.fit_inputs(rows.numeric[parts[0].train[:: -(-longest // _ROWS_LOOKED_AT)]].cpu())
         network.to(device)
         size, seeded = (
             training.batch_size or defaults.batch_size(longest),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
-from lepton_pipeline.evaluation.interval_words import bracket
+from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.records import from_plain
 
@@ -13,34 +13,34 @@ from lepton_pipeline.system.records import from_plain
 NOTABLE = 0.01
 
 
-def say_found(found: dict[str, Any]) -> list[str]:
+def describe_found_copies(found: dict[str, Any]) -> list[str]:
     """Sentences on findings of `find_copies` that need attention."""
     said = []
-    if exceed_chance(found):
+    if more_than_chance(found):
         said.append(f"copies: {count_copies(found)}; {deduplicate(found)}.")
-    elif say_repeated(found):
-        said.append(f"copies: {count_repeated(found)}.")
+    elif many_repeated(found):
+        said.append(f"copies: {_count_repeated(found)}.")
     return said + [
-        f"entities: {count_entity(found, each)}; {keep_together(each)}." for each in found["entities"]
+        f"entities: {_count_entity(found, each)}; {_keep_together(each)}." for each in found["entities"]
     ]
 
 
-def said_copies(copies: dict[str, Any]) -> list[tuple[str, str]]:
+def describe_copies(copies: dict[str, Any]) -> list[tuple[str, str]]:
     """Findings of `measure_copies`: pairs of "copies" or "entities" and a sentence without its full stop."""
     said = []
-    if exceed_chance(copies):
+    if more_than_chance(copies):
         # Where they decide the result, a run that was not stopped has allowed them.
         remedy = "accepted by split.copies: allow" if copies["copies"]["decide"] else deduplicate(copies)
-        said.append(("copies", f"{say_copies(copies)}; {remedy}"))
-    elif say_repeated(copies):
-        said.append(("copies", count_repeated(copies)))
+        said.append(("copies", f"{summarise_copies(copies)}; {remedy}"))
+    elif many_repeated(copies):
+        said.append(("copies", _count_repeated(copies)))
     return said + [
-        ("entities", f"{count_entity(copies, each)}; {_measured(copies, each)}; {keep_together(each)}")
+        ("entities", f"{_count_entity(copies, each)}; {_measured(copies, each)}; {_keep_together(each)}")
         for each in copies["entities"]
     ]
 
 
-def say_copies(copies: dict[str, Any]) -> str:
+def summarise_copies(copies: dict[str, Any]) -> str:
     """Number of copies, and the AUC without them."""
     return f"{count_copies(copies)}; {_measured(copies, copies['copies'])}"
 
@@ -49,7 +49,7 @@ def say_copies(copies: dict[str, Any]) -> str:
 _FEWEST = 5
 
 
-def exceed_chance(found: dict[str, Any]) -> bool:
+def more_than_chance(found: dict[str, Any]) -> bool:
     """Whether copies, or only the unlikely ones, certainly exceed twice the number by chance."""
     copies = found["copies"]
     rows, by_chance = copies["rows"], copies["by_chance"]
@@ -60,7 +60,7 @@ def exceed_chance(found: dict[str, Any]) -> bool:
     )
 
 
-def say_repeated(found: dict[str, Any]) -> bool:
+def many_repeated(found: dict[str, Any]) -> bool:
     """Whether a table split by time, which keeps copies together, still has many of them."""
     by_time = found["strategy"] in ("time", "time_group")
     return bool(by_time and found["copies"]["repeated"] > NOTABLE * found["rows"])
@@ -77,7 +77,7 @@ def count_copies(found: dict[str, Any]) -> str:
     )
 
 
-def count_repeated(found: dict[str, Any]) -> str:
+def _count_repeated(found: dict[str, Any]) -> str:
     """Number of repeated rows of a table split by time, as a clause."""
     return (
         f"{found['copies']['repeated']:,} of {found['rows']:,} rows of the table repeat an earlier one; they have the "
@@ -85,7 +85,7 @@ def count_repeated(found: dict[str, Any]) -> str:
     )
 
 
-def count_entity(found: dict[str, Any], entity: dict[str, Any]) -> str:
+def _count_entity(found: dict[str, Any], entity: dict[str, Any]) -> str:
     """Number of test rows of an entity that training rows have, as a clause."""
     column, one = entity["column"], entity["one_outcome"]
     return (
@@ -101,7 +101,7 @@ def deduplicate(found: dict[str, Any]) -> str:
     return "leave every row once in the data, or declare dataset.group (what they belong to) and split.strategy: group"
 
 
-def keep_together(entity: dict[str, Any]) -> str:
+def _keep_together(entity: dict[str, Any]) -> str:
     """Declaration that keeps the rows of an entity in one part."""
     column, strategy = entity["column"], "split.strategy: group"
     declare = strategy if entity["declared"] else f"dataset.group: {column} and {strategy}"

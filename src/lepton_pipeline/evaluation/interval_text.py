@@ -23,7 +23,7 @@ def bracket(figure: Estimate, shown: Callable[[float], str] = "{:.4f}".format) -
     return f"{APPROXIMATE * figure.approximate}[{shown(low)}, {shown(high)}]"
 
 
-def say_evidence(metrics: Metrics) -> str:
+def evidence_note(metrics: Metrics) -> str:
     """Why intervals are missing or approximate, without a full stop; empty if they are not."""
     evidence = metrics.evidence
     if evidence is None:
@@ -32,7 +32,7 @@ def say_evidence(metrics: Metrics) -> str:
     if cases < FEWEST_CASES:
         return f"no intervals: {cases} test rows of the rarer class, and it takes {FEWEST_CASES} to judge a model"
     if kind != "row" and units < FEWEST_UNITS:
-        return f"no intervals: the test rows are of one {kind}, which says nothing of others; {_WAY[kind]}"
+        return f"no intervals: the test rows are of one {kind}, so {kind}s cannot be compared; {_WAY[kind]}"
     few = [f"{cases} test rows of the rarer class, below {MANY_CASES}"] if cases < MANY_CASES else []
     if kind != "row" and units < MANY_UNITS:
         few.append(f"{units} {kind}s of test rows, below {MANY_UNITS}")
@@ -41,11 +41,11 @@ def say_evidence(metrics: Metrics) -> str:
 
 _WAY = {
     "group": "a longer test brings more",
-    "block": "declare dataset.group where rows of different things do not share labels, or make the test longer",
+    "block": "declare dataset.group if different entities have independent labels, or make the test longer",
 }
 
 
-def warn_of_threshold(metrics: Metrics) -> str:
+def threshold_warning(metrics: Metrics) -> str:
     """Warning of a threshold chosen on few cases, without a full stop; empty if there are enough."""
     positives = metrics.rows["validation"].positives
     if positives >= MANY_HELD_OUT:
