@@ -55,10 +55,7 @@ class Choice(Outcome):
 
 @dataclass(frozen=True)
 class Capacity:
-    """Result of acting on the likeliest `per_1000` cases only, equal scores kept together; see `Outcome`.
-
-    `lift` is the precision over that of cases drawn at random.
-    """
+    """`Outcome` of acting on the likeliest `per_1000` cases only; `lift` is relative to random cases."""
 
     per_1000: int
     threshold: float

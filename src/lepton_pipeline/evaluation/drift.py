@@ -42,11 +42,7 @@ class _Comparison:
 
 
 def measure_drift(feature_table: pd.DataFrame, split: pd.DataFrame, encoder: Encoder) -> dict[str, Any]:
-    """Compare the test rows with the training rows in every column of the encoder.
-
-    Returns `columns` of `compare_rows`, `rows_train`, `rows_test`, and the limits of a flag, `psi_bound` and
-    `level`.
-    """
+    """Compare the test rows with the training rows by `compare_rows`, with the limits of a flag."""
     train, test = (feature_table.loc[split.index[split["part"] == part]] for part in ("train", "test"))
     return {
         "columns": compare_rows(train, test, encoder),

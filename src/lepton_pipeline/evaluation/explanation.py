@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
@@ -16,9 +15,8 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.typical import show
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.intervals import normal_deviate
+from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.statistics.ranks import Placements, delong_variance, placements
-
-Floats = npt.NDArray[np.float64]
 
 # By measurement: see docs/explanation.md.
 PERMUTATIONS = 5

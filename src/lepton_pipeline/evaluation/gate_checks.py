@@ -57,8 +57,7 @@ def check_slices(slices: Slices, gate: Gate) -> list[Check]:
     if floor is None:
         return []
     if not slices.slices:
-        text = f"{key} is declared, but no slice was measured"
-        advice = "name columns in evaluation.slices"
+        text, advice = f"{key} is declared, but no slice was measured", "name columns in evaluation.slices"
         return [Check("slices", False, text, next=advice, limit=floor)]
     checks = []
     for each in slices.slices:

@@ -176,11 +176,7 @@ class Sample:
         return self.marked(value, low, high)
 
     def spread(self, value: float, drawn: np.ndarray) -> np.ndarray:
-        """Stretch draws [resamples] about the value to make up for few units.
-
-        Draws vary too little about the mean of their own units; the factor is Student's (Hesterberg 2015,
-        "What Teachers Should Know About the Bootstrap", on narrowness).
-        """
+        """Stretch draws [resamples] for few units by Student's factor (Hesterberg 2015, on narrowness)."""
         moved: np.ndarray = value + (drawn - value) * self._stretch
         return moved
 

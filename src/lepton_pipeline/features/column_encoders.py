@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.statistics.losses import Floats
 
 MISSING, UNSEEN, FIRST_CATEGORY = 0, 1, 2
 QUANTILES = 256
@@ -28,7 +29,6 @@ EDGE = 1e-3
 MOST_RARE = 200_000
 TRUTH = {"true": "True", "1": "True", "false": "False", "0": "False"}
 
-Floats = npt.NDArray[np.float64]
 Hashes = npt.NDArray[np.uint64]
 
 

@@ -17,7 +17,7 @@ from lepton_pipeline.features.column_encoders import as_numbers
 from lepton_pipeline.features.derive import columns_read
 from lepton_pipeline.features.noise import joint_auc, useless_features
 from lepton_pipeline.features.report import FeatureAlone, FeatureReport, Finding
-from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, features_alone, rarer_rows
+from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, Codes, features_alone, rarer_rows
 from lepton_pipeline.parameters import Dataset, Features, Leaks
 
 # Fraction of the rarer class that may contradict a feature that settles the target.
@@ -34,7 +34,6 @@ MOST_COMMON = 0.95
 # Features above this AUC are never noise: in a small table weak ones cannot be told from it.
 NEARLY_CHANCE = 0.53
 
-Codes = npt.NDArray[np.intp]
 _EXCLUDE = "Exclude it (dataset.exclude)"
 _MEANING: dict[str, tuple[Literal["leak", "suspect", "noise"], str]] = {
     "duplicates the target": ("leak", f"{_EXCLUDE}: it encodes the target, or follows from it."),
@@ -88,12 +87,9 @@ def check_features(
         on_noise=leaks.on_noise,
         features=[
             FeatureAlone(
-                name=name,
-                kind=_kind(feature_table[name], training[name]),
-                auc=round(alone.auc, 4),
-                low=round(alone.interval[0], 4),
-                high=round(alone.interval[1], 4),
-                missing=round(alone.missing, 4),
+                name,
+                _kind(feature_table[name], training[name]),
+                *(round(value, 4) for value in (alone.auc, *alone.interval, alone.missing)),
             )
             for name, alone in features.items()
         ],
@@ -102,11 +98,7 @@ def check_features(
 
 
 def enforce_report(report: FeatureReport, leaks: Leaks) -> list[str]:
-    """Return the features to drop (`on_noise: drop`).
-
-    Raises:
-        DataError: a feature leaks and `on_leak` is "stop"; with evidence and remedy for each.
-    """
+    """Return the features to drop; `DataError` if a feature leaks and `on_leak` is "stop", with remedies."""
     leaking = [finding for finding in report.findings if finding.severity == "leak"]
     if leaking and leaks.on_leak == "stop":
         lines = [f"  - {each.feature!r}, {each.finding}: {each.evidence}. {each.advice}" for each in leaking]

@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.features.strength import (
     CHANCE,
     FEWEST,
     SEED,
+    Codes,
     binned_auc,
     mean_of_halves,
     rarer_rows,
@@ -29,7 +29,6 @@ MODEL_CELLS = 3_000_000
 TREES, REPEATS, GROUPS = 60, 4, 50
 MOST_LEVELS = 10
 
-Codes = npt.NDArray[np.intp]
 Predict = Callable[[Floats], Floats]
 
 

@@ -34,12 +34,7 @@ _SHOWN = 60
 
 @dataclass(frozen=True)
 class RawValues:
-    """Reader of raw values, saved with the model.
-
-    Attributes:
-        ingestion: as declared at training.
-        kinds: by column: "number", "key" (numbers that are categories), "text", "truth" or "date".
-    """
+    """Reader of raw values; `kinds` are "number", "key", "text", "truth" or "date" by column."""
 
     ingestion: Ingestion
     kinds: dict[str, str]
@@ -54,11 +49,7 @@ class RawValues:
         return cls(ingestion, kinds)
 
     def read(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Convert texts of numbers to numbers, and codes of missing values to missing; dates stay text.
-
-        Raises:
-            DataError: a text is not a number in a numeric column; names column and value.
-        """
+        """Read numbers, and missing-value codes; `DataError` names a text in a column of numbers."""
         known = {name: rows[name] for name in self.kinds if name in rows}
         read = {name: self._column(column, self.kinds[name]) for name, column in known.items()}
         changed = {name: column for name, column in read.items() if column is not known[name]}

@@ -84,10 +84,7 @@ class Unseen:
 
 
 def require_seen(found: Iterable[Unseen], share: float, vertical: str, where: str) -> None:
-    """Raise `DataError` if a column's values are surprisingly unseen, with values, likely cause and remedy.
-
-    `share` is that of `Unseen.is_surprising`; `where` names the files of the rows.
-    """
+    """Raise `DataError` for columns that are surprisingly unseen, with likely cause and remedy."""
     lines = [f"  - {each}" for each in found if each.is_surprising(share)]
     if lines:
         head = (
@@ -135,10 +132,7 @@ class UnseenCounts:
         return [tally.found(compared) for tally in self._tallies.values() if tally.unseen]
 
     def of_rows(self, rows: pd.DataFrame) -> list[str]:
-        """Unseen values of each row in one line: "code = 1.0; city = Atlantis", or an empty one.
-
-        Columns whose rare values were not kept are left out. Raises as `add_derived`.
-        """
+        """Unseen values of each row, "code = 1.0; city = Atlantis", except in columns without kept rare values."""
         told: list[list[str]] = [[] for _ in range(len(rows))]
         columns = self._given(rows) | self._derived(rows)
         for name in [name for name in self._tallies if name in columns]:
@@ -201,13 +195,10 @@ class _Tally:
         cause = likely_cause(self._counts, self._column, compared)
         total = self._counts.total()
         partly = f", in {cause.rows:,} of {total:,} rows" if cause is not None and cause.rows < total else ""
+        rows = self._rows, self._missing, self._seen, self._rare, self.unseen
         return Unseen(
-            column=self._column.name,
-            rows=self._rows,
-            missing=self._missing,
-            seen=self._seen,
-            rare=self._rare,
-            unseen=self.unseen,
+            self._column.name,
+            *rows,
             known=self._column.known,
             certain=self._column.rare is not None,
             examples=[Example(self._first[text], text) for text, _ in self._counts.most_common(EXAMPLES)],

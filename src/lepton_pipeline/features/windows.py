@@ -15,8 +15,8 @@ from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.column_encoders import as_numbers
 from lepton_pipeline.parameters import Dataset, Duration, Window
 from lepton_pipeline.parameters.durations import before
+from lepton_pipeline.statistics.losses import Floats
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 # Combines what is known of two runs of rows, the earlier one first; both are float64 [k, runs].
 Merge = Callable[[Floats, Floats], Floats]

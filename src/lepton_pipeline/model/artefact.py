@@ -101,10 +101,7 @@ class Artefact:
         return read
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return `probability` of the positive class (float64) and `decision` (bool), indexed as `rows`.
-
-        A `DataError` names a missing column, or a numeric one that holds something else.
-        """
+        """`probability` (float64) and `decision` (bool), indexed as `rows`; `DataError` names a bad column."""
         probability = self.classifier.predict_proba(self._encode(rows))[:, 1]
         scored = {"probability": probability, "decision": probability >= self.threshold}
         return pd.DataFrame(scored, index=rows.index)
@@ -159,11 +156,7 @@ class Artefact:
 
     @classmethod
     def load(cls, folder: Path, sha256: str | None = None) -> Artefact:
-        """Read what `save` wrote, and check it against the hash registered as `sha256`, if given.
-
-        Raises:
-            DataError: a file was altered, is missing, or was written by another version.
-        """
+        """Read what `save` wrote; `DataError` if a file was altered, or the registered `sha256` differs."""
         description = open_sealed(folder, DESCRIPTION, sha256)
         require_format(folder / DESCRIPTION, description, FORMAT)
         return cls(

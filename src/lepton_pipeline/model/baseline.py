@@ -12,7 +12,7 @@ from lepton_pipeline.model.boosting.fit import boost_by_plan, code_columns
 from lepton_pipeline.model.classifier import choose_plan, has_boosting
 from lepton_pipeline.model.folds import Fold, Plan, holdout
 from lepton_pipeline.parameters import Training
-from lepton_pipeline.statistics.losses import log_loss, sigmoid
+from lepton_pipeline.statistics.losses import Floats, log_loss, sigmoid
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 LINEAR, BOOSTING = "logistic_regression", "hist_gradient_boosting"
 # Inverse strengths of the logistic regression's penalty that are tried.
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
-
-Floats = npt.NDArray[np.float64]
 
 
 def score_baselines(encoded: pd.DataFrame, split: pd.DataFrame, training: Training) -> pd.DataFrame:

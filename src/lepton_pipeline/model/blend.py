@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
-from lepton_pipeline.statistics.losses import log_loss, log_losses, sigmoid
-
-Floats = npt.NDArray[np.float64]
+from lepton_pipeline.statistics.losses import Floats, log_loss, log_losses, sigmoid
 
 EQUAL = 0.5
 # Neither part is ever left out: what held-out rows like least may be what later rows need.

@@ -154,11 +154,7 @@ class Classifier:
 
     @classmethod
     def load(cls, folder: Path) -> Classifier:
-        """Read what `save` wrote, without pickle.
-
-        Raises:
-            DataError: another version wrote the files, or they are not of one model.
-        """
+        """Read what `save` wrote; `DataError` on another format, or on files that are not of one model."""
         from safetensors.numpy import load_file
 
         description = read_description(folder / DESCRIPTION, FORMAT)

@@ -66,10 +66,7 @@ class Trees:
 
     @classmethod
     def average(cls, models: Sequence[tuple[HistGradientBoostingClassifier, int]]) -> Trees:
-        """Average the logits of binary models on the same columns, each with its number of valid trees.
-
-        Columns are float32 numbers and integer codes, `folded` to the limit of boosting.
-        """
+        """Average the logits of models on the same `folded` columns, each with its number of valid trees."""
         parts, before = [], np.zeros(2, dtype=np.int32)
         for model, count in models:
             part = _read(model, count)

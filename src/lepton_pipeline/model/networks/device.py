@@ -29,10 +29,7 @@ def choose_device(name: Device) -> str:
 def choose_precision(
     name: Literal["auto", "fp32", "tf32", "bf16"], device: str
 ) -> Literal["fp32", "tf32", "bf16"]:
-    """Resolve the precision of matrix products: fp32 on a CPU, bf16 on a card that supports it.
-
-    A `ConfigurationError` says that the card does not support "bf16".
-    """
+    """Resolve the precision of matrix products: bf16 only on a card that supports it, fp32 on a CPU."""
     import torch
 
     if device == "cpu":

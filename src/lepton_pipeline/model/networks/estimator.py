@@ -147,11 +147,7 @@ class TorchClassifier:
 
     @classmethod
     def load(cls, folder: Path) -> TorchClassifier:
-        """Read what `save` wrote, without pickle.
-
-        Raises:
-            DataError: another version wrote the files, or the weights were altered.
-        """
+        """Read what `save` wrote; `DataError` on another format, or on altered weights."""
         from safetensors.numpy import load_file
 
         description = read_description(folder / DESCRIPTION, FORMAT)
