@@ -1,4 +1,4 @@
-"""The ways an alert takes: a POST of JSON, a mail, a line of a file; each says in words why it did not get through."""
+"""Alert channels (webhook, mail, file) and why a delivery failed."""
 
 from __future__ import annotations
 
@@ -33,30 +33,18 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Patience:
-    """How long is waited for whoever is told.
+    """Time-outs and retries of a delivery, in seconds."""
 
-    Attributes:
-        timeout: seconds for each answer.
-        waits: seconds before each further try.
-        deadline: seconds for an alert in all.
-    """
-
-    timeout: float = 10.0
-    waits: tuple[float, ...] = (1.0, 2.0, 4.0)
-    deadline: float = 60.0
+    timeout: float = 10.0  # for each answer
+    waits: tuple[float, ...] = (1.0, 2.0, 4.0)  # before each retry
+    deadline: float = 60.0  # for an alert in all
 
 
 PATIENCE = Patience()
 
 
 class DeliveryError(Exception):
-    """An alert did not get through. The text has no address but the host's, and nothing that came from a library.
-
-    Args:
-        text: why.
-        again: whether it may get through a moment later.
-        wait: seconds that the other side asks to wait.
-    """
+    """An alert was not delivered; the text names the host only, and quotes no library."""
 
     def __init__(self, text: str, *, again: bool = False, wait: float | None = None) -> None:
         super().__init__(text)
@@ -64,14 +52,13 @@ class DeliveryError(Exception):
 
 
 def post(address: str, content: Mapping[str, Any], patience: Patience) -> None:
-    """POST a JSON object; answers 200 to 299 count as told.
+    """POST a JSON object; answers 200 to 299 are success.
 
-    Not by `requests`, whose logs have the whole address, and with it the secret that its path is.
+    `urllib` instead of `requests`: the logs of the latter hold the whole address, and its path is a secret.
 
     Raises:
-        DeliveryError: it was refused, redirected (a POST that follows becomes a GET, which tells nobody), or
-            nobody answered, after tries again where that may help: 429, 500 and above, lost connections,
-            time-outs.
+        DeliveryError: the request was refused or redirected, or no answer came after retries on 429, 500 and
+            above, lost connections and time-outs.
     """
     url = urlsplit(address)
     request = Request(_bare(url), json.dumps(content).encode(), method="POST")  # noqa: S310  # declared as http(s)
@@ -84,13 +71,13 @@ def post(address: str, content: Mapping[str, Any], patience: Patience) -> None:
 
 
 def send_mail(declared: Mail, subject: str, body: str, moment: Any, patience: Patience) -> str:
-    """Mail a text. User and password are taken from the environment and given over an encrypted connection only.
+    """Send a mail; user and password come from the environment and are sent over TLS only.
 
     Returns:
-        Which addresses the server did not take, in words; "" if it took all.
+        The recipients that the server refused, in a sentence; "" if it accepted all.
 
     Raises:
-        DeliveryError: the server cannot be reached or did not take it.
+        DeliveryError: the server cannot be reached or refused the mail.
     """
     message = EmailMessage()
     message["Subject"] = " ".join(subject.split())
@@ -108,10 +95,10 @@ def send_mail(declared: Mail, subject: str, body: str, moment: Any, patience: Pa
 
 
 def append_line(path: Path, content: Mapping[str, Any]) -> None:
-    """Add one line of JSON to a file, whole or not at all, whoever else adds lines meanwhile.
+    """Append one line of JSON to a file atomically.
 
     Raises:
-        DeliveryError: it cannot be written.
+        DeliveryError: the file cannot be written.
     """
     line = json.dumps(content, ensure_ascii=False).encode() + b"\n"
     try:
@@ -204,7 +191,7 @@ def _mail_once(declared: Mail, message: EmailMessage, timeout: float) -> dict[st
 
 
 def _smtp(error: smtplib.SMTPException, kept_back: bool) -> DeliveryError:
-    """What a server's refusal means; its own words are left out, for they may quote what it was told."""
+    """Translate a server's refusal; its own text may quote credentials, so it is left out."""
     hint = "; user and password are not given without encryption (starttls)" if kept_back else ""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = sorted({code for code, _ in error.recipients.values()})
@@ -226,7 +213,7 @@ def _smtp(error: smtplib.SMTPException, kept_back: bool) -> DeliveryError:
 
 
 def _try(once: Callable[[], Result], where: str, patience: Patience) -> Result:
-    """Try, and again after ever longer waits, as long as that may help."""
+    """Call `once`, with retries while its error is transient."""
     tries = 0
     while True:
         tries += 1
@@ -240,12 +227,12 @@ def _try(once: Callable[[], Result], where: str, patience: Patience) -> Result:
 
 
 def _bare(url: SplitResult) -> str:
-    """The address without user and password, which a header has."""
+    """The address without user and password, which go into a header."""
     return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
 
 
 def _system(error: object) -> str:
-    """What went wrong in the words of the operating system; texts of libraries may quote the address."""
+    """The operating system's error text; texts of libraries may quote the address."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return getattr(error, "strerror", None) or type(error).__name__

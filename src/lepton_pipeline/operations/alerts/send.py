@@ -1,4 +1,4 @@
-"""Tell people what needs one: each cause once in a while, by every declared channel, and never at the job's cost."""
+"""Deliver alerts by all declared channels, each cause once within `cool_down`."""
 
 from __future__ import annotations
 
@@ -43,29 +43,21 @@ _TEXT_CHARACTERS = 1500
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that needs a person.
-
-    Attributes:
-        vertical: whose job it is.
-        cause: one of `CAUSES`; anything else is a trial.
-        text: what happened, in a sentence or a few.
-        at: when, with a time zone.
-        details: figures and places by name, ready for JSON; what is an address is a link.
-    """
+    """An alert about a vertical."""
 
     vertical: str
-    cause: str
+    cause: str  # one of `CAUSES`, or a test
     text: str
-    at: datetime
-    details: Mapping[str, Any] = field(default_factory=dict)
+    at: datetime  # with a time zone
+    details: Mapping[str, Any] = field(default_factory=dict)  # figures and links by name, ready for JSON
 
     @property
     def subject(self) -> str:
-        """In a line."""
+        """The subject line."""
         return f"{self.vertical}: {_HEADLINES.get(self.cause, self.cause)}"
 
     def content(self) -> dict[str, Any]:
-        """As it is posted and written: `text` for people, which chat programs show, the rest for programs."""
+        """The alert as JSON: `text` for chat programs, the other keys for programs."""
         return {
             "text": f"{self.subject}\n{self.body()}",
             "vertical": self.vertical,
@@ -75,7 +67,7 @@ class Alert:
         }
 
     def body(self) -> str:
-        """What happened, and the details, a line each."""
+        """The text and the details, a line each."""
         text = masked(self.text)
         text = text if len(text) <= _TEXT_CHARACTERS else f"{text[: _TEXT_CHARACTERS - 1]}…"
         return "\n".join([text, *(f"{name}: {value}" for name, value in masked(dict(self.details)).items())])
@@ -83,20 +75,13 @@ class Alert:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an alert in one channel.
+    """The result of a delivery in one channel."""
 
-    Attributes:
-        channel: "webhook", "mail" or "file"; "" for all of them.
-        state: "sent", "failed" or "held back".
-        why: in words, without any secret; "" where there is nothing to say.
-    """
-
-    channel: str
-    state: str
-    why: str = ""
+    channel: str  # "webhook", "mail" or "file"; "" for all of them
+    state: str  # "sent", "failed" or "held back"
+    why: str = ""  # without secrets
 
     def __str__(self) -> str:
-        """In words: "webhook", "webhook failed (..)", "webhook held back (..)"."""
         name = self.channel or "all"
         shown = name if self.state == "sent" else f"{name} {self.state}"
         return f"{shown} ({self.why})" if self.why else shown
@@ -105,21 +90,11 @@ class Outcome:
 def send(
     alert: Alert, alerts: Alerts, project: Path, *, anyway: bool = False, patience: Patience = PATIENCE
 ) -> list[Outcome]:
-    """Tell of an alert by every declared channel that has not been told of its cause within `cool_down`.
+    """Deliver an alert by every declared channel that has not reported its cause within `cool_down`.
 
-    What was told, when and by which channel lies in `data/.alerts/<vertical>.json`. It is written after an
-    alert got through, so whoever is killed in between tells twice rather than never. Whatever goes wrong is
-    an outcome.
-
-    Args:
-        alert: what to tell.
-        alerts: channels and `cool_down`.
-        project: root of the project, where a relative file starts from.
-        anyway: tell it whatever was told before, and do not count it as told: a trial.
-        patience: time-outs and tries.
-
-    Returns:
-        One outcome for each declared channel; none where none is declared.
+    Deliveries are recorded in `data/.alerts/<vertical>.json` after they succeed, so a process killed in
+    between delivers twice rather than never. With `anyway` (a test) neither the record nor `cool_down`
+    counts. Every error becomes an outcome; the list is empty where no channel is declared.
     """
     try:
         channels = _channels(alert, alerts, project, patience)
@@ -138,14 +113,14 @@ def send(
 
 
 def summary(alert: Alert, outcomes: list[Outcome]) -> str:
-    """What became of an alert, in a line."""
+    """The outcomes of an alert in one line."""
     return f"{alert.cause}: {', '.join(map(str, outcomes))}"
 
 
 def _channels(
     alert: Alert, alerts: Alerts, project: Path, patience: Patience
 ) -> dict[str, Callable[[], str | None]]:
-    """What tells by each declared channel, and says what is to be said of it."""
+    """By channel the function that delivers the alert; it returns a remark or None."""
     address, letter, file = alerts.webhook, alerts.mail, alerts.file
     found: dict[str, Callable[[], str | None]] = {}
     if address is not None:
@@ -183,7 +158,7 @@ def _send_what_is_due(
 
 
 def _deliver(channels: Mapping[str, Callable[[], str | None]], patience: Patience) -> list[Outcome]:
-    """Tell by all channels at the same time, and wait for none of them longer than the deadline."""
+    """Deliver by all channels in parallel, each within the deadline."""
     results: dict[str, Outcome] = {}
 
     def deliver(name: str, tell: Callable[[], str | None]) -> None:
@@ -210,7 +185,7 @@ def _deliver(channels: Mapping[str, Callable[[], str | None]], patience: Patienc
 
 @contextmanager
 def _alone(folder: Path, vertical: str, seconds: float) -> Iterator[None]:
-    """Let no other process tell of the vertical meanwhile; rather tell twice than never where that cannot be had."""
+    """Lock the alerts of a vertical; without the lock, deliver twice rather than never."""
     lock = FileLock(folder / f"{vertical}.lock", seconds)
     try:
         if not lock.acquire():
@@ -224,7 +199,7 @@ def _alone(folder: Path, vertical: str, seconds: float) -> Iterator[None]:
 
 
 def _read(path: Path) -> dict[str, dict[str, datetime]]:
-    """What was told, by cause and channel; nothing where that is not known."""
+    """Times of delivery by cause and channel; empty where they cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {

@@ -1,4 +1,4 @@
-"""Draw what each strategy would have given, with what happened below it."""
+"""Chart of a backfill: realised quality by strategy, and the events below it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,7 @@ _LETTERS = 120
 
 
 def draw_backfill(found: Mapping[str, Any], caution: str) -> bytes:
-    """Draw an SVG of what `describe` gives; equal arguments give equal bytes.
-
-    Args:
-        found: dates, figures and summary.
-        caution: what must stand beside every result.
-    """
+    """Draw an SVG of what `describe` returns; `caution` is printed beside every result."""
     metric, width = metric_inside(found["metric"]), WIDTH - 2 * EDGE
     count = len(found["dates"])
     figures = {
@@ -106,5 +101,5 @@ def _subtitle(found: Mapping[str, Any], metric: str) -> str:
 
 
 def _short(date: str, every: str) -> str:
-    """A date of a month as its month, where all begin on its first day."""
+    """The month of a date, where all dates are first days of a month."""
     return date[:7] if every.endswith("mo") and date.endswith("-01") else date

@@ -1,4 +1,4 @@
-"""What a backfill has found out: as one JSON, as a table, and as figures for MLflow."""
+"""The result of a backfill as JSON, as a table and as MLflow metrics."""
 
 from __future__ import annotations
 
@@ -25,17 +25,7 @@ def describe(
     policy: Mapping[str, Any],
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """Put everything together, ready for JSON.
-
-    Args:
-        vertical: its name.
-        metric: the gate's.
-        grid: the dates.
-        looks: by date what the policy came to.
-        periods: by date what labels showed afterwards.
-        policy: `retraining` as declared.
-        notes: what is to be known beside it.
-    """
+    """Assemble the result, ready for JSON; `looks` and `periods` have one entry a date."""
     dates = [
         asdict(look)
         | {
@@ -63,7 +53,7 @@ def describe(
 
 
 def as_table(found: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a date: the decision, the alarms, and what each strategy gave afterwards."""
+    """One row a date: decision, alarms, and the realised metric of each strategy."""
     return pd.DataFrame(
         [
             {
@@ -90,7 +80,7 @@ def as_table(found: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def figures(found: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of the whole, by the names that MLflow keeps them under."""
+    """The metrics of the whole backfill for MLflow."""
     values: dict[str, float] = {"trainings": found["trainings"], "promoted": found["promoted"]}
     for part, each in (("mean", found["summary"]["mean"]), ("difference", found["summary"]["difference"])):
         for strategy, figure in each.items():
@@ -99,7 +89,7 @@ def figures(found: Mapping[str, Any]) -> dict[str, float]:
 
 
 def series(found: Mapping[str, Any]) -> list[dict[str, float]]:
-    """The figures of each period, by the names that MLflow keeps them under."""
+    """The metrics of each period for MLflow."""
     metric = found["metric"]
     steps = []
     for each in found["dates"]:

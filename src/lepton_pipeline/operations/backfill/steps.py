@@ -1,4 +1,4 @@
-"""The pipelines of a vertical as a backfill uses them: as of a date, in memory, without what decides nothing."""
+"""The pipelines of a vertical in a backfill: as of a date, in memory, without figures and reports."""
 
 from __future__ import annotations
 
@@ -43,16 +43,10 @@ _OF_THE_POLICY = {"about", "gate", "scoring", "retraining", "monitoring", "alert
 
 
 class BackfillSteps:
-    """The steps of a job at one date after the other; nothing of the project is written.
+    """The steps of a job at one date after the other; nothing is written into the project.
 
-    Nodes that do not depend on the date, such as the checks of raw tables, run once.
-
-    Args:
-        project: root of the project.
-        env: configuration environment; None for the usual one.
-        vertical: its name.
-        params: of the command line, in place of what is declared.
-        shelf: the models that are finished.
+    Nodes that do not depend on the date, such as the checks of raw tables, run once. `params` are those of
+    the command line.
     """
 
     def __init__(self, project: Path, env: str | None, vertical: str, params: dict[str, Any], shelf: Shelf):
@@ -91,7 +85,7 @@ class BackfillSteps:
         return found
 
     def whole_table(self) -> pd.DataFrame:
-        """All rows there are, with their features.
+        """All rows, with their features.
 
         Raises:
             DataError: the raw data cannot be used, or break a contract.
@@ -100,11 +94,7 @@ class BackfillSteps:
         return derive_all(made[self._name("clean_table")], self._dataset, self._features)
 
     def key(self, table: pd.DataFrame) -> dict[str, str]:
-        """What the results depend on, for `Shelf.begin`: rows, declarations and code.
-
-        Args:
-            table: what `whole_table` gives.
-        """
+        """The key of the checkpoints: rows of `whole_table`, declarations and code."""
         declared = self.declared.model_dump(mode="json")
         self._key = {
             "data": fingerprint(table).sha256,
@@ -123,7 +113,7 @@ class BackfillSteps:
         return log
 
     def go_to(self, name: str, date: str | float) -> None:
-        """Make rows those that were known at a date; they are read when they are needed."""
+        """Set the date; rows known then are read on demand."""
         self._at, self._date, self._made, self._since, self._monitored = name, date, {}, None, None
 
     def count_rows(self, champion: Champion | None) -> RowCounts:
@@ -144,7 +134,7 @@ class BackfillSteps:
         return self._monitored
 
     def last_monitoring(self) -> Mapping[str, Any] | None:
-        """What the comparison at this date said; None where there was none."""
+        """The monitoring result of this date, if any."""
         return self._monitored
 
     def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
@@ -157,26 +147,22 @@ class BackfillSteps:
         return Trained.of(registration, decision)
 
     def train_anyway(self) -> None:
-        """Have the model of the date, unless it was made already.
+        """Train the model of the date, unless there is a checkpoint.
 
         Raises:
-            DataError: there can be none.
+            DataError: it cannot be trained.
         """
         if not self._shelf.has_model(self._at, self._model_key()):
             with self._run() as run_id:
                 self._model(run_id)
 
     def score(self, name: str, rows: pd.DataFrame) -> tuple[pd.Series, float]:
-        """Score rows with the model of a date.
-
-        Returns:
-            Probabilities, indexed as the rows, and the model's threshold.
-        """
+        """Score rows with the model of a date: probabilities, indexed as the rows, and its threshold."""
         artefact = Artefact.load(self._shelf.model(name) / "artefact")
         return artefact.predict(rows)["probability"], artefact.threshold
 
     def _rows(self) -> pd.DataFrame:
-        """The rows that were there at the date, with or without a label."""
+        """The rows known at the date, with or without a label."""
         if not self._made:
             made = self._make(self._to_rows, {}, self._dated())
             self._made = made | {
@@ -189,7 +175,7 @@ class BackfillSteps:
         return self._dataset.model_copy(update={"as_of": self._date})
 
     def _model(self, run_id: str) -> dict[str, Any]:
-        """The model of the date with all that it was made of and measured on; from the shelf if it is there."""
+        """The model of the date with its inputs and measurements, from a checkpoint if there is one."""
         made = self._training_rows()
         key = self._model_key()
         if self._shelf.has_model(self._at, key):
@@ -229,7 +215,7 @@ class BackfillSteps:
 
     @contextmanager
     def _run(self) -> Iterator[str]:
-        """A run of the scratch store, whose parameters say as of when it trains."""
+        """A run of the scratch store, whose parameters hold the as-of date."""
         if self._log is None:
             raise ConfigurationError("the backfill has no store to train in; it is given by `use`.")
         log, declared = self._log, self.declared.model_dump(mode="json")
@@ -245,7 +231,7 @@ class BackfillSteps:
         log.close(run_id, "FINISHED")
 
     def _make(self, pipeline: Pipeline, made: Mapping[str, Any], dataset: Any) -> dict[str, Any]:
-        """Run nodes one after the other; not by a runner: nothing of this is kept, and nothing resumes it."""
+        """Run nodes in order without a runner, whose outputs and resume hints are not wanted here."""
         found = {**made, f"params:{self._name('dataset')}": dataset}
         for node in pipeline.nodes:
             once = node.name in self._undated
@@ -272,7 +258,7 @@ class BackfillSteps:
 
 
 def _undated(pipeline: Pipeline, dataset: str) -> set[str]:
-    """Names of the nodes that the declaration of the data set, and so the date, does not reach."""
+    """Names of the nodes that do not depend on the declaration of the data set, and so on the date."""
     dated = {dataset}
     names = set()
     for node in pipeline.nodes:

@@ -1,4 +1,4 @@
-"""Walk through the dates of a backfill: at each the job of then, and a model whatever it decides."""
+"""Run the retraining job at every date of a backfill, and train a model whatever the decision."""
 
 from __future__ import annotations
 
@@ -18,51 +18,34 @@ from lepton_pipeline.tracking.runs import RunLog
 
 @dataclass(frozen=True)
 class Look:
-    """What the policy came to at a date.
+    """The decision of the policy at a date."""
 
-    Attributes:
-        date: its name.
-        due: whether to train; False where the job failed before.
-        triggers: those that held.
-        why: the decision in a sentence, or why the job failed.
-        version: number of the model that the policy had trained; None where it had none trained.
-        promoted: whether that became champion; None where the champion was the same model.
-        gate: why, or why not.
-        alarms: "failed", "contract", "refused", "drift", "decay".
-        drifted: names of what has drifted.
-        new_rows: mature rows that the champion was not made of; None where nobody knows.
-        model: whether there is a model of this date, due or not.
-        champion: name of the date of the policy's model afterwards; None where it has none.
-    """
-
-    date: str
-    due: bool
-    triggers: tuple[str, ...]
-    why: str
-    version: int | None
-    promoted: bool | None
-    gate: str
-    alarms: tuple[str, ...]
+    date: str  # its name
+    due: bool  # False also where the job failed before the decision
+    triggers: tuple[str, ...]  # those that held
+    why: str  # the decision in a sentence, or the error
+    version: int | None  # of the model that the policy had trained
+    promoted: bool | None  # None where the champion was the same model
+    gate: str  # reason of the gate
+    alarms: tuple[str, ...]  # "failed", "contract", "refused", "drift", "decay"
     drifted: tuple[str, ...]
-    new_rows: int | None
-    model: bool
-    champion: str | None
+    new_rows: int | None  # mature rows that the champion was not made of
+    model: bool  # whether a model of this date exists, due or not
+    champion: str | None  # date of the policy's model afterwards
 
 
 class DatedSteps(Steps, Protocol):
     """The steps of a job at a date, and the model of that date."""
 
     def go_to(self, name: str, date: str | float) -> None:
-        """Make rows those that were known at a date."""
-        ...
+        """Set the date; rows are those known then."""
 
     def train_anyway(self) -> None:
-        """Have the model that a training at this date gives, unless it was made already; nothing is registered.
+        """Train the model of the date without registering it, unless there is a checkpoint.
 
         Raises:
-            DataError: there can be none.
+            DataError: it cannot be trained.
         """
-        ...
 
 
 def walk(
@@ -73,18 +56,18 @@ def walk(
     open_store: Callable[[], RunLog],
     told: Callable[[Look, bool], None],
 ) -> list[Look]:
-    """Do the job at every date that is not finished yet.
+    """Run the job at every date without a checkpoint.
 
     Args:
         grid: the dates.
-        asked: the job, which is done as of each date; its moment is the present, where dates are numbers.
+        asked: the job; its moment is the present, where dates are numbers.
         steps: the vertical's pipelines, at a date.
-        shelf: what is finished.
-        open_store: opens the scratch store, once it is what it was at the last date that is finished.
-        told: called with every date, and whether it was finished before.
+        shelf: the checkpoints.
+        open_store: opens the scratch store, once it is restored to the last checkpoint.
+        told: called with every date, and whether it had a checkpoint.
 
     Raises:
-        DataError: nothing could be trained at the first date.
+        DataError: no model could be trained at the first date.
     """
     names = grid.names()
     looks = [_read(each) for each in shelf.finished(names)]
@@ -108,7 +91,7 @@ def walk(
 
 
 def without_clock(declared: Vertical, grid: Grid) -> tuple[Vertical, list[str]]:
-    """The declaration without what dates that are numbers cannot say, and a note of that if there is any."""
+    """The declaration without ages and waits where dates are numbers, and a note if that changes it."""
     policy = declared.retraining
     if not grid.numeric or (policy.max_age is None and policy.cool_down in (0, "0d")):
         return declared, []
@@ -120,8 +103,8 @@ def without_clock(declared: Vertical, grid: Grid) -> tuple[Vertical, list[str]]:
 def models_in_use(looks: Sequence[Look]) -> dict[str, list[str | None]]:
     """By strategy the model in use after each date.
 
-    The policy's is its champion. "Never" keeps the first model that could be trained, "always" has the
-    latest, both whatever the gate says.
+    The policy uses its champion, "never" the first model that could be trained, "always" the latest, both
+    whatever the gate decides.
     """
     trained = [look.date if look.model else None for look in looks]
     first = next((name for name in trained if name is not None), None)

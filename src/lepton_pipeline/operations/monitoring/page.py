@@ -1,4 +1,4 @@
-"""What monitoring has found, as one HTML page that needs nothing beside it."""
+"""The monitoring result as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -18,28 +18,16 @@ _LARGEST_PSI = 1.0
 
 @dataclass(frozen=True)
 class Panel:
-    """One of the small multiples.
-
-    Attributes:
-        title: what is drawn.
-        svg: the picture; numbers are all the text it has.
-        last: the last value, written out.
-        note: what its line means.
-    """
+    """One of the small multiples."""
 
     title: str
-    svg: str
-    last: str
-    note: str
+    svg: str  # the picture; its only text is numbers
+    last: str  # the last value, written out
+    note: str  # what its line means
 
 
 def render_page(result: dict[str, Any], about: About) -> str:
-    """Write the page; equal results give equal text.
-
-    Args:
-        result: what `compare_new_rows` returns.
-        about: question and caution of the vertical.
-    """
+    """Render the page from what `compare_new_rows` returns; equal results give equal text."""
     columns = sorted(result["columns"], key=lambda each: (not each["flagged"], each["ignored"], -each["psi"]))
     metric = metric_name(result["windows"][0]["metric"] if result["windows"] else "auc")
     return render(
@@ -57,7 +45,7 @@ def render_page(result: dict[str, Any], about: About) -> str:
 
 
 def draw_panels(result: Mapping[str, Any], metric: str) -> list[Panel]:
-    """Draw what changes over windows, where there are two: rows, scores, quality, the most changed columns."""
+    """Draw rows, scores, quality and the PSI of the most changed columns over two windows or more."""
     windows = result["windows"]
     if len(windows) < 2:
         return []

@@ -1,4 +1,4 @@
-"""What new rows are compared with: counts of the rows that a model has learnt from, kept with it; no row is in them."""
+"""The reference that new rows are compared with: counts of the training rows, without any row."""
 
 from __future__ import annotations
 
@@ -33,30 +33,17 @@ _FEWEST_UNITS = 24
 
 @dataclass(frozen=True)
 class Numbers:
-    """A column of numbers.
-
-    Attributes:
-        name: of the column.
-        missing: rows without a value.
-        edges: upper ends of all bins but the last, ascending: tenths of the values.
-        counts: rows by bin, one more than `edges`.
-        grid: quantiles, ascending.
-        below: rows with a value below each of them.
-        through: rows with a value up to and including each of them.
-        dependence: rows that tell as much as one independent row, see `design_effect`; 1 where no time is
-            declared.
-        missing_dependence: the same of whether a value is missing.
-    """
+    """Counts of a numeric column."""
 
     name: str
-    missing: int
-    edges: list[float]
-    counts: list[int]
-    grid: list[float]
-    below: list[int]
-    through: list[int]
-    dependence: float = 1.0
-    missing_dependence: float = 1.0
+    missing: int  # rows without a value
+    edges: list[float]  # upper ends of all bins but the last: tenths, ascending
+    counts: list[int]  # rows by bin, one more than `edges`
+    grid: list[float]  # quantiles, ascending
+    below: list[int]  # rows below each quantile
+    through: list[int]  # rows up to and including each quantile
+    dependence: float = 1.0  # see `design_effect`; 1 where no time is declared
+    missing_dependence: float = 1.0  # the same of whether a value is missing
 
     @property
     def known(self) -> int:
@@ -66,64 +53,38 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Categories:
-    """A column of categories.
-
-    Attributes:
-        name: of the column.
-        missing: rows without a value.
-        levels: rows of each level that is not rare.
-        rare: rows of all other levels together.
-        rare_hashes: of the texts of these, so that a level can be told to be new; None where there are too
-            many.
-        dependence: as in `Numbers`.
-        missing_dependence: likewise.
-    """
+    """Counts of a categorical column."""
 
     name: str
-    missing: int
-    levels: dict[str, int]
-    rare: int
-    rare_hashes: list[str] | None
+    missing: int  # rows without a value
+    levels: dict[str, int]  # rows of each level that is not rare
+    rare: int  # rows of all other levels together
+    rare_hashes: list[str] | None  # of rare levels; None where there are too many
     dependence: float = 1.0
     missing_dependence: float = 1.0
 
 
 @dataclass(frozen=True)
 class Volume:
-    """How many rows came over time, by whole unit.
+    """Rows by whole unit of time, from the first row on."""
 
-    Attributes:
-        unit: seconds, or units of a time column of numbers.
-        counts: rows in each unit, the first begins with the first row.
-    """
-
-    unit: float
+    unit: float  # seconds, or units of a numeric time column
     counts: list[int]
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a model has learnt from.
-
-    Attributes:
-        rows: number of the rows.
-        columns: those that the model reads.
-        scores: probabilities of the test rows, which it has not learnt from, as `Numbers`.
-        span: first and last time of all rows of the vertical then, as numbers; None where no time is
-            declared.
-        volume: of all these rows; None where no time is declared or all have the same.
-        step: the longest time between two of these rows; None where no time is declared.
-    """
+    """The rows that a model has learnt from; time-dependent fields are None where no time is declared."""
 
     rows: int
     columns: list[Numbers | Categories]
-    scores: Numbers
-    span: tuple[float, float] | None
-    volume: Volume | None
-    step: float | None = None
+    scores: Numbers  # probabilities of the test rows
+    span: tuple[float, float] | None  # first and last time of all rows of the vertical then
+    volume: Volume | None  # of all these rows; None where all have the same time
+    step: float | None = None  # the longest time between two of these rows
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """The reference as JSON."""
         kinds = ["number" if isinstance(column, Numbers) else "category" for column in self.columns]
         plain = asdict(self)
         plain["columns"] = [
@@ -133,7 +94,7 @@ class Reference:
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Reference:
-        """Read what `to_dict` gave.
+        """Read what `to_dict` returned.
 
         Raises:
             DataError: another version of the project wrote it.
@@ -158,7 +119,7 @@ class Reference:
 def describe_reference(
     feature_table: pd.DataFrame, split: pd.DataFrame, scores: pd.DataFrame, encoder: Encoder, dataset: Dataset
 ) -> dict[str, Any]:
-    """Count the rows that a model has learnt from, so that new ones can be compared with them later.
+    """Count the rows that a model has learnt from, for later comparison with new ones.
 
     Args:
         feature_table: rows of the vertical.
@@ -168,9 +129,8 @@ def describe_reference(
         dataset: names the column of time.
 
     Returns:
-        `Reference.to_dict`. Of numbers it holds counts by tenths and by up to 100 quantiles, each cell of at
-        least 20 rows; of categories the counts of levels that at least 20 rows share and that are not rare
-        (see `enough_rows`), and hashes of the others.
+        `Reference.to_dict`: numbers by tenths and up to 100 quantiles, at least 20 rows in each cell; levels
+        that at least 20 rows share and that are not rare (see `enough_rows`), and hashes of the others.
     """
     learnt = feature_table.loc[split.index[split["part"].isin(LEARNT_FROM)]]
     test = scores.loc[scores["part"] == "test", "model"]
@@ -199,13 +159,7 @@ def describe_reference(
 
 
 def count_numbers(name: str, values: np.ndarray, *, ordered: bool = False) -> Numbers:
-    """Count numbers by tenths and by quantiles; NaN is missing.
-
-    Args:
-        name: of the column.
-        values: of its rows.
-        ordered: whether they are in order of time, so that it can be measured how far they hang together.
-    """
+    """Count numbers by tenths and by quantiles; NaN is missing; `ordered` values get a design effect."""
     there = ~np.isnan(values)
     clipped = np.clip(values[there], -LARGEST, LARGEST)
     known = np.sort(clipped)
@@ -225,7 +179,7 @@ def count_numbers(name: str, values: np.ndarray, *, ordered: bool = False) -> Nu
 
 
 def count_categories(name: str, texts: pd.Series, *, ordered: bool = False) -> Categories:
-    """Count levels; a missing one is no level; see `count_numbers`."""
+    """Count levels, see `count_numbers`."""
     counts = texts.value_counts()
     frequent = counts[counts >= max(enough_rows(len(texts)), _ROWS_A_CELL)]
     rare = counts.drop(frequent.index)
@@ -245,7 +199,7 @@ def count_categories(name: str, texts: pd.Series, *, ordered: bool = False) -> C
 
 
 def hash_level(text: str) -> str:
-    """64 bits of a text, by which it is recognised but not read."""
+    """64 bits of a text, which recognise it without revealing it."""
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

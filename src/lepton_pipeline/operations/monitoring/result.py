@@ -1,4 +1,4 @@
-"""What monitoring has found out, as one JSON."""
+"""Assemble the monitoring result."""
 
 from __future__ import annotations
 
@@ -38,16 +38,10 @@ _SEED = 7
 
 @dataclass(frozen=True)
 class NewRows:
-    """Rows of today.
-
-    Attributes:
-        table: rows of the vertical now.
-        new: of them the new ones, see `score_new_rows`.
-        dataset: names the column of time; has the present.
-    """
+    """The table of a vertical now, and its new rows."""
 
     table: pd.DataFrame
-    new: pd.DataFrame
+    new: pd.DataFrame  # see `score_new_rows`
     dataset: Dataset
 
     @property
@@ -58,19 +52,12 @@ class NewRows:
 
 @dataclass(frozen=True)
 class Champion:
-    """A champion, and what new rows are compared by.
-
-    Attributes:
-        model: the champion.
-        version: what it is.
-        reference: what it was trained on; None where that was not recorded.
-        learnt: hashes of the rows it has learnt from.
-    """
+    """A champion, and what new rows are compared with."""
 
     model: Artefact
     version: WatchedVersion
-    reference: Reference | None
-    learnt: TrainingRows
+    reference: Reference | None  # None where it was not recorded
+    learnt: TrainingRows  # hashes of its training rows
 
 
 @dataclass(frozen=True)
@@ -88,24 +75,15 @@ def compare_new_rows(
     retraining: Retraining,
     monitoring: Monitoring,
 ) -> dict[str, Any]:
-    """Compare new rows with those the champion has learnt from, and its quality on them with that of its test.
+    """Test new rows for drift from the training rows, and the champion's realised quality for decay.
 
-    Everything that is tested (columns, scores, domain classifier, volume) is one family, so that
-    `monitoring.level` is the chance of a false alarm in all of it. Half of it is for the columns; the other
-    tests share the other half, or they could not be flagged in a table of many columns: no p-value of theirs
-    is below one in ten thousand.
-
-    Args:
-        today: rows of the vertical now.
-        champion: what they are compared with.
-        gate: the metric that decides.
-        evaluation: resamples of intervals, and their seed.
-        retraining: what counts as decay.
-        monitoring: windows, bounds and level.
+    All tests (columns, scores, domain classifier, volume) are one family, so `monitoring.level` is the chance
+    of a false alarm in all of it. Columns get half of the level and the other tests the rest: in a table of
+    many columns no permutation test could be significant otherwise.
 
     Returns:
         Ready for JSON: `as_of`, `champion`, `rows_new`, `rows_mature_new`, `columns`, `domain`, `scores`,
-        `volume`, `windows`, `estimate`, `bound`, `drifted` and `decayed` (None: cannot be told), `notes` (why
+        `volume`, `windows`, `estimate`, `bound`, `drifted` and `decayed` (None: not known), `notes` (why
         not), `level`, `smallest_psi`, and `figures` and `series` for MLflow.
     """
     new, dataset = today.new, today.dataset
@@ -217,7 +195,7 @@ def _check_ignored(model: Artefact, monitoring: Monitoring) -> None:
 
 
 def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: Monitoring) -> pd.DataFrame:
-    """What the classifier sees, in order of time, else one row of each group: all that is compared."""
+    """Input of the classifier: the compared columns in order of time, else one row of each group."""
     if dataset.time is not None:
         rows = rows.sort_values(dataset.time, kind="stable")
     elif dataset.group is not None:
@@ -229,7 +207,7 @@ def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: M
 def _windows(
     today: NewRows, reference: Reference, monitoring: Monitoring
 ) -> list[tuple[TimeWindow | None, bool]]:
-    """Windows of the new rows, and whether their ends are dates; without a column of time one for all rows."""
+    """Windows of the new rows, and whether their ends are dates; one window where no time is declared."""
     time = today.dataset.time
     if time is None or reference.span is None:
         return [(None, False)]

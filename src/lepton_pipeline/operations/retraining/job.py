@@ -1,4 +1,4 @@
-"""The retraining job: look, decide, train; with a run of its own in MLflow that tells how it ended, however it did."""
+"""The retraining job: gather inputs, decide, train, with an MLflow run of its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TEXT_CHARACTERS = 2000
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to; `promoted` is None where the champion is the same model already."""
+    """The result of a training; `promoted` is None where the champion is the same model."""
 
     run_id: str
     version: int
@@ -37,61 +37,40 @@ class Trained:
 
     @classmethod
     def of(cls, registration: Registration, decision: GateDecision) -> Trained:
-        """Take it from what the last two stages of a training return."""
+        """Build it from the outputs of the last two nodes of a training."""
         return cls(registration.run_id, decision.version, decision.promoted, decision.reason)
 
 
 class Steps(Protocol):
-    """What a job does with a vertical's pipelines."""
+    """The pipelines of a vertical that a job runs."""
 
     def count_rows(self, champion: Champion | None) -> RowCounts:
-        """Read the table as it would be trained on, and count its rows."""
-        ...
+        """Read the table as a training would, and count its rows."""
 
     def monitor(self) -> Mapping[str, Any] | None:
-        """Compare new rows with the champion's; None where nothing does that."""
-        ...
+        """Compare new rows with the champion's; None without a monitoring pipeline."""
 
     def last_monitoring(self) -> Mapping[str, Any] | None:
-        """What the latest comparison said; None where there is none."""
-        ...
+        """The latest monitoring result, if any."""
 
     def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
         """Train, up to the gate's decision."""
-        ...
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a job is asked for.
-
-    Attributes:
-        vertical: its name.
-        declared: its declaration.
-        as_of: the date that it decides for; None: now.
-        now: that moment in UTC.
-        force: train whatever the policy says.
-    """
+    """The parameters of a job."""
 
     vertical: str
     declared: Vertical
-    as_of: str | float | None
-    now: datetime
-    force: bool
+    as_of: str | float | None  # the date that it decides for; None: now
+    now: datetime  # in UTC
+    force: bool  # train whatever the policy says
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended.
-
-    Attributes:
-        run_id: its run in MLflow.
-        facts: what was known; None where it failed before.
-        decision: what follows from them; None where it failed before.
-        trained: what the training came to; None where there was none.
-        error: why it failed; None where it did not.
-        exit_code: of the process.
-    """
+    """How a job ended; None where it did not get so far."""
 
     run_id: str
     facts: Facts | None
@@ -102,14 +81,7 @@ class Outcome:
 
 
 def look(client: Any, request: Request, steps: Steps, *, monitor: bool) -> tuple[Facts, RowCounts]:
-    """Gather what is known.
-
-    Args:
-        client: of the store; None where nothing ever ran.
-        request: the vertical and the moment.
-        steps: its pipelines.
-        monitor: whether to compare new rows now; else the latest comparison counts.
-    """
+    """Gather the inputs of a decision; without `monitor` the latest monitoring result counts."""
     vertical, now = request.vertical, request.now
     champion = read_champion(client, vertical, request.declared.gate.metric)
     rows = steps.count_rows(champion)
@@ -133,16 +105,11 @@ def look(client: Any, request: Request, steps: Steps, *, monitor: bool) -> tuple
 def run_job(
     log: RunLog, request: Request, steps: Steps, decided: Callable[[Facts, Decision], None]
 ) -> Outcome:
-    """Look, decide, and train where that is due.
+    """Decide, and train where that is due.
 
-    Whoever calls it holds the lock of the vertical. An error is in the outcome; SIGTERM and an interrupt go
-    through as the exceptions that they are, once the run is closed as KILLED.
-
-    Args:
-        log: the store.
-        request: what is asked for.
-        steps: the vertical's pipelines.
-        decided: called with the decision once it is recorded, before anything is trained.
+    The caller holds the lock of the vertical. An error is in the outcome; SIGTERM and an interrupt pass
+    through once the run is closed as KILLED. `decided` is called once the decision is recorded, before a
+    training.
     """
     with unwinding():
         work = _Work(log, request, steps)
@@ -159,7 +126,7 @@ def run_job(
 
 
 class _Work:
-    """One job while it is at work, and how its run is closed."""
+    """A job at work, and how its run is closed."""
 
     def __init__(self, log: RunLog, request: Request, steps: Steps):
         self._log, self._request, self._steps = log, request, steps
@@ -262,7 +229,7 @@ class _Work:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold."""
+    """The value as JSON."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

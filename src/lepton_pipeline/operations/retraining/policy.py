@@ -1,4 +1,4 @@
-"""Decide whether a vertical is due to be trained again: the declared policy, held to the facts."""
+"""Apply the declared retraining policy."""
 
 from __future__ import annotations
 
@@ -16,33 +16,20 @@ _NOT_DECLARED = "not declared"
 
 @dataclass(frozen=True)
 class Trigger:
-    """One reason to train.
-
-    Attributes:
-        name: "champion", "max_age", "on_new_rows", "on_drift", "on_decay" or "force".
-        holds: None where nobody can tell; such a trigger does not count.
-        why: in words, with the numbers.
-    """
+    """A reason to train."""
 
     name: str
-    holds: bool | None
-    why: str
+    holds: bool | None  # None where not known; such a trigger does not count
+    why: str  # with the numbers
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to train, and why.
-
-    Attributes:
-        due: whether to train.
-        triggers: every reason, whether it holds or not.
-        cooling: until when no trigger counts; None where they do.
-        why: in one sentence.
-    """
+    """Whether to train, and why."""
 
     due: bool
-    triggers: tuple[Trigger, ...]
-    cooling: datetime | None
+    triggers: tuple[Trigger, ...]  # all, whether they hold or not
+    cooling: datetime | None  # end of the cool-down that is in force
     why: str
 
     @property
@@ -52,16 +39,10 @@ class Decision:
 
 
 def decide(policy: Retraining, facts: Facts, *, force: bool = False) -> Decision:
-    """Hold a policy to the facts.
+    """Apply a policy.
 
-    A vertical is due where a trigger holds and no training has finished within `cool_down`. To have no
-    champion is a trigger that need not be declared. Whoever forces a training is not kept from it by the
-    cool-down.
-
-    Args:
-        policy: what is declared.
-        facts: what is known now.
-        force: whether somebody asks for it, whatever the policy says.
+    A vertical is due where a trigger holds and no training has finished within `cool_down`. A missing
+    champion is a trigger that need not be declared. `force` overrides policy and cool-down.
     """
     triggers = [
         _no_champion(facts),
@@ -170,7 +151,7 @@ def _why(triggers: list[Trigger], holding: list[Trigger], cooling: datetime | No
 
 
 def _timedelta(duration: str | int) -> timedelta:
-    """The declaration refuses other whole numbers than the default."""
+    """The declaration accepts no other whole number than the default, 0."""
     return as_timedelta(duration).to_pytimedelta() if isinstance(duration, str) else timedelta(0)
 
 

@@ -1,4 +1,4 @@
-"""The pipelines of a vertical as a retraining job uses them: each in a session of Kedro's own, in this process."""
+"""The pipelines of a vertical that a retraining job runs, each in a Kedro session in this process."""
 
 from __future__ import annotations
 
@@ -24,15 +24,7 @@ from lepton_pipeline.project.resume import kedro_hint
 
 
 class KedroSteps:
-    """The steps of a job.
-
-    Args:
-        project: root of the project.
-        env: configuration environment; None for the usual one.
-        vertical: its name.
-        as_of: date of which rows and labels are; None: all there are.
-        now: the moment by which labels are known where no date is given.
-    """
+    """The steps of a job; `now` is the moment by which labels are known where `as_of` is None."""
 
     def __init__(
         self, project: Path, env: str | None, vertical: str, as_of: str | float | None, now: datetime
@@ -44,13 +36,13 @@ class KedroSteps:
         """The vertical's declaration, and `mlflow.yml`.
 
         Raises:
-            ConfigurationError: what is wrong, one line a key.
+            ConfigurationError: a line for each wrong key.
         """
         context = self._context()
         return read_vertical(self._vertical, context.params[self._vertical]), context.config_loader["mlflow"]
 
     def count_rows(self, champion: Champion | None) -> RowCounts:
-        """Read the table in memory, so that nothing on disk changes, and count its rows.
+        """Build the table in memory, without writing to disk, and count its rows.
 
         Raises:
             DataError: the raw data cannot be used, or break a contract.
@@ -65,7 +57,7 @@ class KedroSteps:
         return count_rows(table, dataset, champion, declared.retraining.window)
 
     def monitor(self) -> Mapping[str, Any] | None:
-        """Run the vertical's monitoring, if it has one."""
+        """Run the vertical's monitoring pipeline, if it has one."""
         name = Job(self._vertical, MONITORING).name
         if name not in pipelines:
             return None
@@ -73,7 +65,7 @@ class KedroSteps:
         return self.last_monitoring()
 
     def last_monitoring(self) -> Mapping[str, Any] | None:
-        """What lies on disk of the latest monitoring."""
+        """The latest monitoring result on disk, if any."""
         dataset = self._context().catalog.get(f"{self._vertical}.monitoring_result")
         result: Mapping[str, Any] | None = (
             dataset.load() if dataset is not None and dataset.exists() else None
@@ -81,7 +73,7 @@ class KedroSteps:
         return result
 
     def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
-        """Run the vertical's training; what it made is read from disk."""
+        """Run the vertical's training, and read its result from disk."""
         self._run(self._vertical, self._params(as_of, since))
         context = self._context()
         registration, decision = (

@@ -1,4 +1,4 @@
-"""What `kedro schedule run` and `once` turn into: `python -m lepton_pipeline.operations.schedule`, without Kedro."""
+"""The scheduler's process, which imports neither Kedro nor pandas to keep its memory small."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schedules as a table: what comes next, and how the last job ended."""
+"""The schedules as a table: next starts and last results."""
 
 from __future__ import annotations
 
@@ -14,22 +14,14 @@ from lepton_pipeline.operations.schedule.state import FOLDER, Record, State
 
 @dataclass(frozen=True)
 class Line:
-    """One vertical, in words.
-
-    Attributes:
-        schedule: expression and zone; empty if it has none.
-        next_times: starts to come, in the vertical's zone; the first may be now.
-        last: how the last job ended and when, in the same zone.
-        attempts: starts of the last tick, of those allowed; empty if there were none.
-        problem: why it is not scheduled.
-    """
+    """A row of the table."""
 
     vertical: str
-    schedule: str = ""
-    next_times: tuple[str, ...] = ()
-    last: str = ""
-    attempts: str = ""
-    problem: str = ""
+    schedule: str = ""  # expression and zone
+    next_times: tuple[str, ...] = ()  # in the vertical's zone; the first may be now
+    last: str = ""  # result and time of the last job
+    attempts: str = ""  # starts of the last tick, of those allowed
+    problem: str = ""  # why it is not scheduled
 
 
 def overview(project: Path, env: str | None, times: int) -> list[Line]:
@@ -56,7 +48,7 @@ def to_lines(policies: Policies, state: State, now: datetime, times: int) -> lis
 
 
 def line_of(policy: Policy, record: Record, now: datetime, times: int) -> Line:
-    """The line of one vertical whose policy can be followed."""
+    """The line of a vertical with a valid policy."""
     zone = ZoneInfo(policy.cron.zone if policy.cron else "UTC")
     schedule = f"{policy.cron.expression} {policy.cron.zone}" if policy.cron else ""
     attempts = f"{record.attempt} of {policy.retries + 1}" if record.attempt else ""

@@ -1,4 +1,4 @@
-"""When a vertical's job is started next: pure decisions, whose clock is an argument."""
+"""When a job starts next: pure functions of policy, record and clock."""
 
 from __future__ import annotations
 
@@ -15,12 +15,7 @@ LONGEST_WAIT = timedelta(hours=1)
 
 
 def next_start(policy: Policy, record: Record, now: datetime) -> datetime | None:
-    """When the job is started next.
-
-    Returns:
-        A moment, in the past for what was missed, however many ticks that were; None for never. Now for a job
-        that ran when the scheduler was killed: it must be looked after before all else.
-    """
+    """When the job starts next: in the past for missed ticks, now for an orphan, None for never."""
     if record.running is not None:
         return now
     tick = _next_tick(policy, record, now)
@@ -29,7 +24,7 @@ def next_start(policy: Policy, record: Record, now: datetime) -> datetime | None
 
 
 def begun(policy: Policy, record: Record, now: datetime) -> Record:
-    """The record of a vertical whose job is started now; a new tick takes the place of an older one's retry."""
+    """The record when a job starts; a new tick replaces the retry of an older one."""
     tick = _next_tick(policy, record, now)
     again = record.retry_at is not None and (tick is None or tick > now)
     attempt = record.attempt + 1 if again else 1
@@ -37,10 +32,7 @@ def begun(policy: Policy, record: Record, now: datetime) -> Record:
 
 
 def ended(policy: Policy, record: Record, result: Result, first_retry: timedelta = FIRST_RETRY) -> Record:
-    """The record of a vertical whose job has ended.
-
-    Ticks that came while it ran are dealt with: their job was running. Waits double, up to an hour.
-    """
+    """The record after a job; ticks that passed while it ran are skipped, and waits double up to an hour."""
     at = result.ended
     record = replace(record, seen=max(at, record.seen), running=None, retry_at=None, last=result)
     if result.outcome == "stopped":
@@ -55,7 +47,7 @@ def ended(policy: Policy, record: Record, result: Result, first_retry: timedelta
 
 
 def back_off(attempt: int, first: timedelta = FIRST_RETRY) -> timedelta:
-    """How long is waited after the attempt of this number: 1, 2, 4 .. minutes, an hour at most."""
+    """The wait after the attempt of this number: 1, 2, 4 … minutes, at most an hour."""
     return min(first * float(2 ** (attempt - 1)), LONGEST_WAIT)
 
 

@@ -1,4 +1,4 @@
-"""Read every vertical's policy through the project's own configuration loader."""
+"""Read every vertical's policy through the project's configuration loader."""
 
 from __future__ import annotations
 
@@ -15,11 +15,7 @@ from lepton_pipeline.project.declaration import find_verticals, read_vertical
 
 
 def read_policies(project: Path, env: str | None = None) -> Policies:
-    """Read the policies of all verticals; one that is wrong spoils no other.
-
-    Args:
-        project: the project's root.
-        env: configuration environment; None: the project's own default.
+    """Read the policies of all verticals; errors in one do not affect the others.
 
     Raises:
         ConfigurationError: there is no vertical.
@@ -43,10 +39,10 @@ def read_policies(project: Path, env: str | None = None) -> Policies:
 
 
 def read_own(project: Path, env: str | None, vertical: str) -> Any:
-    """What stands below a vertical's name, of its own files only, so that another's cannot be in the way.
+    """Read what is declared for a vertical from its own files only.
 
     Raises:
-        ConfigurationError: a file is no YAML mapping, or what it says cannot be resolved.
+        ConfigurationError: a file is no YAML mapping, or its content cannot be resolved.
     """
     from kedro.framework.startup import bootstrap_project
 
@@ -61,10 +57,10 @@ def read_own(project: Path, env: str | None, vertical: str) -> Any:
 
 
 def to_policy(vertical: str, declared: Retraining) -> Policy:
-    """Turn a declaration into what the scheduler follows.
+    """Turn a declaration into a policy of the scheduler.
 
     Raises:
-        ConfigurationError: the time-out is no time.
+        ConfigurationError: the time-out has no unit.
     """
     if isinstance(declared.timeout, int):
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Let a process that ends tell of what a job could not tell itself: one that hung, was killed, or never began."""
+"""Alerts about jobs that hung, were killed or never began, sent by a subprocess."""
 
 from __future__ import annotations
 
@@ -23,13 +23,7 @@ Tell = Callable[[str, str, str, datetime, dict[str, Any]], None]
 
 
 def teller(project: Path, env: str | None, say: Callable[[str], None]) -> Tell:
-    """What tells people of a vertical.
-
-    Args:
-        project: root of the project.
-        env: configuration environment.
-        say: takes each line about what became of it.
-    """
+    """Make the function that sends an alert about a vertical; `say` prints its outcome."""
     command = [
         sys.executable,
         "-m",
@@ -66,17 +60,9 @@ def teller(project: Path, env: str | None, say: Callable[[str], None]) -> Tell:
 
 
 def reason_to_tell(policy: Policy, result: Result, again: datetime | None) -> tuple[str, str] | None:
-    """Whether somebody must be told how a job ended, for it may not have told it itself.
+    """Cause and text of the alert about a job that may have died before alerting, or None.
 
-    A failure that it did tell is told once: it is the same cause.
-
-    Args:
-        policy: of the vertical.
-        result: how the job ended.
-        again: when it is started again; None if it is not.
-
-    Returns:
-        Cause and text, or None.
+    `again` is when it starts again, if it does.
     """
     log = f" What it printed: {result.log}" if result.log else ""
     if result.outcome == "timed out":

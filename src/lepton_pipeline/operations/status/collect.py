@@ -1,4 +1,4 @@
-"""Gather where every vertical stands: from registry, runs, the scheduler's state and the latest monitoring."""
+"""Gather the status of every vertical from the registry, runs, scheduler and latest monitoring."""
 
 from __future__ import annotations
 
@@ -45,44 +45,25 @@ FINDINGS = ("broken", "failing", "decayed", "drifted", "refused", "overdue", "no
 
 @dataclass(frozen=True)
 class VerticalStatus:
-    """One vertical.
-
-    Attributes:
-        vertical: its name.
-        problem: why its declaration cannot be followed, or what is known of it not be read; "" where both
-            can.
-        blind: whether neither registry nor runs can be read.
-        champion: the version in use; None where there is none, or where nobody can tell.
-        latest_data: time of the latest row that anybody has seen, as text; "" where no time is declared.
-        job: the latest job; None where there was none.
-        monitoring: the latest monitoring of this champion; None where there was none.
-        next_start: when its job is started next, in its own zone; "" where it has no schedule.
-        schedule: expression and zone; "" where it has none.
-        overdue: when its job should have been started; None where it is not late.
-        failing_since: when the first of the jobs that failed in a row began; None where the last one ended
-            well.
-        links: addresses of runs by what they are, "champion", "job" or "training"; none where no server shows
-            them.
-        pages: files by title, as far as they are there.
-    """
+    """The status of one vertical; None and "" mean none, not declared or not known."""
 
     vertical: str
-    problem: str = ""
-    blind: bool = False
+    problem: str = ""  # why its declaration or state cannot be read
+    blind: bool = False  # neither registry nor runs can be read
     champion: Champion | None = None
-    latest_data: str = ""
+    latest_data: str = ""  # time of the latest row seen
     job: JobRun | None = None
-    monitoring: Mapping[str, Any] | None = None
-    next_start: str = ""
-    schedule: str = ""
-    overdue: datetime | None = None
-    failing_since: datetime | None = None
-    links: Mapping[str, str] = field(default_factory=dict)
-    pages: Mapping[str, Path] = field(default_factory=dict)
+    monitoring: Mapping[str, Any] | None = None  # the latest one of this champion
+    next_start: str = ""  # in the zone of its schedule
+    schedule: str = ""  # expression and zone
+    overdue: datetime | None = None  # when its job should have been started
+    failing_since: datetime | None = None  # start of the first of the latest failed jobs
+    links: Mapping[str, str] = field(default_factory=dict)  # runs by "champion", "job", "training"
+    pages: Mapping[str, Path] = field(default_factory=dict)  # existing files by title
 
     @property
     def findings(self) -> list[str]:
-        """What needs a person, of `FINDINGS`, the most pressing first."""
+        """What needs attention, of `FINDINGS`, the most urgent first."""
         seen = self.monitoring or {}
         holds = {
             "broken": bool(self.problem),
@@ -97,33 +78,24 @@ class VerticalStatus:
 
     @property
     def urgency(self) -> int:
-        """0 for the most pressing."""
+        """0 for the most urgent."""
         return FINDINGS.index(self.findings[0]) if self.findings else len(FINDINGS)
 
 
 @dataclass(frozen=True)
 class Status:
-    """All verticals, those that need attention first.
-
-    Attributes:
-        at: when it was looked at.
-        verticals: by urgency, then by name.
-        problem: why runs and models cannot be read; "" where they can.
-    """
+    """The status of all verticals, by urgency, then by name."""
 
     at: datetime
     verticals: list[VerticalStatus]
-    problem: str = ""
+    problem: str = ""  # why runs and models cannot be read
 
 
 def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime) -> Status:
-    """Look at every vertical; nothing is run and nothing written, and one that is broken hides no other.
+    """Gather the status of every vertical without running or writing anything.
 
-    Args:
-        project: root of the project.
-        policies: of all verticals, see `read_policies`.
-        tracking: where runs and models are.
-        now: the present, in UTC.
+    A vertical that cannot be read does not hide the others. `policies` come from `read_policies`; `now` is in
+    UTC.
     """
     client, problems = None, []
     try:
@@ -142,8 +114,6 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
 
 @dataclass(frozen=True)
 class _Sources:
-    """What `collect` reads from."""
-
     project: Path
     policies: Policies
     tracking: Tracking
@@ -186,7 +156,7 @@ def _scheduled(policy: Policy, record: Record | None, now: datetime) -> dict[str
 
 
 def _failing(found: Mapping[str, Any], record: Record | None) -> datetime | None:
-    """Also by what the scheduler saw: a job that could not begin has no run."""
+    """Also failures without a run: jobs that the scheduler saw end before they could begin."""
     since: datetime | None = found.get("failing_since")
     last = None if record is None else record.last
     if since is not None or last is None or last.outcome not in _ENDED_BADLY:

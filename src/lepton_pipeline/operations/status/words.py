@@ -1,4 +1,4 @@
-"""What the operator reads of a vertical, the same on a terminal and on the page."""
+"""The cells of the status table, the same on the terminal and on the page."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _LABELS = {
 
 
 def labels(it: VerticalStatus) -> list[str]:
-    """What needs a person, in a few words each."""
+    """What needs attention, as short labels."""
     return [_LABELS[finding] for finding in it.findings]
 
 
 def champion_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
-    """The version in use, and since when and on what it was trained."""
+    """The version in use, and when it was trained."""
     if it.champion is None:
         return ("not known" if it.blind or it.problem else "none"), ""
     since = it.champion.trained_at
@@ -39,7 +39,7 @@ def champion_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
 
 
 def data_text(it: VerticalStatus) -> tuple[str, str]:
-    """Until when the champion's data go, and until when those that were last seen; of rows where there is no time."""
+    """Time of the champion's latest row and of the latest row seen; without times the number of rows."""
     if it.champion is None:
         return moment_text(it.latest_data) or NONE, ""
     until, latest = moment_text(it.champion.data_until or ""), moment_text(it.latest_data)
@@ -50,7 +50,7 @@ def data_text(it: VerticalStatus) -> tuple[str, str]:
 
 
 def job_text(it: VerticalStatus) -> tuple[str, str]:
-    """What the latest job came to and when, and why."""
+    """The result of the latest job, its time and reason."""
     job = it.job
     if job is None:
         return ("not known" if it.blind else "no job yet"), ""
@@ -69,7 +69,7 @@ def job_text(it: VerticalStatus) -> tuple[str, str]:
 
 
 def drift_of(it: VerticalStatus) -> tuple[str, str]:
-    """What the latest monitoring found, and of which date it is."""
+    """The findings of the latest monitoring, and its date."""
     if it.monitoring is None:
         return ("not compared yet" if it.champion is not None else NONE), ""
     if not it.monitoring["rows_new"]:
@@ -81,7 +81,7 @@ def drift_of(it: VerticalStatus) -> tuple[str, str]:
 
 
 def next_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
-    """When the job is started next, and by which schedule."""
+    """The next start of the job, and its schedule."""
     if it.overdue is not None:
         return f"due for {span_text(now - it.overdue)}", f"{it.schedule}; does the scheduler run?"
     if it.schedule:
@@ -97,14 +97,14 @@ def failing_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
 
 
 def _how_long(since: datetime, now: datetime, text: str) -> str:
-    """A span in a text, or that a clock was wrong: those of two machines differ by minutes at most."""
+    """A time span, or a hint at a wrong clock; clocks of two machines differ by minutes at most."""
     return (
         "in the future: was a clock wrong?" if since - now > _CLOCKS else text.format(span_text(now - since))
     )
 
 
 def moment_text(text: str) -> str:
-    """A time as rows have it, no finer than minutes; a number stays what it is."""
+    """A time to the minute; a number stays as it is."""
     at = as_moment(text)
     if at is None:
         return text

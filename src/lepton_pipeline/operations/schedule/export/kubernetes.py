@@ -1,4 +1,4 @@
-"""A CronJob of Kubernetes for each vertical."""
+"""A Kubernetes CronJob for each vertical."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _job(policy: Policy, place: Place) -> dict[str, Any]:
 
 
 def _name(vertical: str) -> str:
-    """A name that Kubernetes takes: no underscores, and not too long."""
+    """A valid Kubernetes name: without underscores, and short enough."""
     name = f"retrain-{vertical.replace('_', '-').rstrip('-')}"
     plain = name.replace("-", "_") == f"retrain_{vertical}"
     if len(name) <= _LONGEST_NAME and plain:
