@@ -16,7 +16,7 @@ from lepton_pipeline.parameters import Decay
 from lepton_pipeline.project.user_errors import user_error
 
 _WATCHED = {"on_drift": DRIFT, "on_decay": DECAY}
-# Values of rows stay within the project; their number and their column are enough to be called.
+# Values of rows stay within the project.
 _EXAMPLES = re.compile(r", e\.g\. .*$", re.MULTILINE)
 
 
@@ -26,7 +26,7 @@ def alerts_of(request: Request, outcome: Outcome, places: Mapping[str, Any], at:
     Drift and decay are reported even where the policy does not train on them. `places` are links by name.
     """
     vertical = request.vertical
-    details = {**_details(request, outcome), **places}
+    details = _details(request, outcome) | dict(places)
     found = []
     if outcome.error is not None:
         found.append(alert_of_error(vertical, outcome.error, at, details))
@@ -36,12 +36,9 @@ def alerts_of(request: Request, outcome: Outcome, places: Mapping[str, Any], at:
     if outcome.facts is None:
         return found
     policy = request.declared.retraining
-    watched = policy.model_copy(
-        update={"on_drift": True, "on_decay": policy.on_decay or Decay.model_validate({})}
-    )
-    since = (
-        "" if trained is None or not trained.promoted else f" Version {trained.version} is champion since."
-    )
+    decay = policy.on_decay or Decay.model_validate({})
+    watched = policy.model_copy(update={"on_drift": True, "on_decay": decay})
+    since = f" Version {trained.version} is champion since." if trained and trained.promoted else ""
     for trigger in decide(watched, outcome.facts).triggers:
         if trigger.name in _WATCHED and trigger.holds:
             cause = _WATCHED[trigger.name]

@@ -82,11 +82,9 @@ def send_mail(declared: Mail, subject: str, body: str, moment: Any, patience: Pa
     message = EmailMessage()
     message["Subject"] = " ".join(subject.split())
     message["From"], message["To"] = declared.sender, ", ".join(declared.to)
-    message["Date"], message["Message-ID"] = (
-        format_datetime(moment),
-        make_msgid(domain="lepton-pipeline.invalid"),
-    )
-    # Out-of-office replies to a job are of use to nobody.
+    message["Date"] = format_datetime(moment)
+    message["Message-ID"] = make_msgid(domain="lepton-pipeline.invalid")
+    # Suppresses out-of-office replies.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(body)
     where = f"mail {declared.host}:{declared.port}"
@@ -114,7 +112,7 @@ def _append(file: IO[bytes], line: bytes) -> None:
     end = file.seek(0, os.SEEK_END)
     if end:
         file.seek(end - 1)
-        # Somebody else's half line must not swallow this one.
+        # A partial line of another process must not swallow this one.
         line = line if file.read(1) == b"\n" else b"\n" + line
     whole = False
     try:
@@ -141,7 +139,7 @@ def _post_once(request: Request, timeout: float) -> None:
         with error:
             raise _answer(error.code, error.headers.get("Retry-After")) from None
     except http.client.InvalidURL:
-        raise DeliveryError("its address is none; check alerts.webhook") from None
+        raise DeliveryError("the address is invalid; check alerts.webhook") from None
     except (OSError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
         if isinstance(reason, ssl.SSLCertVerificationError):
@@ -184,7 +182,7 @@ def _mail_once(declared: Mail, message: EmailMessage, timeout: float) -> dict[st
         raise DeliveryError(_system(error), again=True) from None
     finally:
         if server is not None:
-            # What was taken was taken, whatever the server makes of the end of the talk.
+            # Accepted mail stays accepted even if QUIT fails.
             with suppress(OSError, smtplib.SMTPException):
                 server.quit()
             server.close()
@@ -195,10 +193,8 @@ def _smtp(error: smtplib.SMTPException, kept_back: bool) -> DeliveryError:
     hint = "; user and password are not given without encryption (starttls)" if kept_back else ""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = sorted({code for code, _ in error.recipients.values()})
-        shown = ", ".join(map(str, codes))
-        return DeliveryError(
-            f"no address was taken (answer {shown}){hint}", again=all(400 <= c < 500 for c in codes)
-        )
+        text = f"no address was accepted (answer {', '.join(map(str, codes))}){hint}"
+        return DeliveryError(text, again=all(400 <= code < 500 for code in codes))
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return DeliveryError(f"{USER} and {PASSWORD} were refused (answer {error.smtp_code})")
     if isinstance(error, smtplib.SMTPResponseException):
@@ -206,9 +202,7 @@ def _smtp(error: smtplib.SMTPException, kept_back: bool) -> DeliveryError:
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return DeliveryError("closed the connection", again=True)
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return DeliveryError(
-            "offers no STARTTLS or no log-in; declare starttls: false if it is within your own walls"
-        )
+        return DeliveryError("offers no STARTTLS or no log-in; declare starttls: false in a trusted network")
     return DeliveryError(f"{type(error).__name__}{hint}")
 
 

@@ -28,7 +28,6 @@ from lepton_pipeline.system.locks import FileLock
 
 logger = logging.getLogger(__name__)
 FAILED, REFUSED, DRIFT, DECAY, CONTRACT, HUNG = "failed", "refused", "drift", "decay", "contract", "hung"
-CAUSES = (FAILED, REFUSED, DRIFT, DECAY, CONTRACT, HUNG)
 FOLDER = Path("data/.alerts")
 _HEADLINES = {
     FAILED: "the retraining job failed",
@@ -46,7 +45,7 @@ class Alert:
     """An alert about a vertical."""
 
     vertical: str
-    cause: str  # one of `CAUSES`, or a test
+    cause: str  # `FAILED` to `HUNG`, or a test
     text: str
     at: datetime  # with a time zone
     details: Mapping[str, Any] = field(default_factory=dict)  # figures and links by name, ready for JSON
@@ -103,10 +102,8 @@ def send(
         if anyway:
             return _deliver(channels, patience)
         with _alone(project / FOLDER, alert.vertical, 2 * patience.deadline):
-            return _send_what_is_due(
-                alert, alerts, channels, project / FOLDER / f"{alert.vertical}.json", patience
-            )
-    # A job must not fail because nobody can be told of it.
+            return _send_due(alert, alerts, channels, project / FOLDER / f"{alert.vertical}.json", patience)
+    # A job must not fail because its alert does.
     except Exception as error:
         logger.debug("the alert was not sent", exc_info=True)
         return [Outcome("", "failed", type(error).__name__)]
@@ -134,7 +131,7 @@ def _channels(
     return found
 
 
-def _send_what_is_due(
+def _send_due(
     alert: Alert,
     alerts: Alerts,
     channels: Mapping[str, Callable[[], str | None]],
@@ -146,8 +143,7 @@ def _send_what_is_due(
     held = {}
     for channel in channels:
         last = told.get(alert.cause, {}).get(channel)
-        # One a little ahead is of somebody who began later and was first; one far ahead, of a clock that was
-        # wrong.
+        # A time slightly ahead is another process's; a time far ahead means a wrong clock.
         if last is not None and last - wait < alert.at < last + wait:
             held[channel] = Outcome(channel, "held back", f"until {last + wait:%Y-%m-%d %H:%M} UTC")
     outcomes = _deliver({name: tell for name, tell in channels.items() if name not in held}, patience)
@@ -170,8 +166,7 @@ def _deliver(channels: Mapping[str, Callable[[], str | None]], patience: Patienc
         except Exception as error:
             results[name] = Outcome(name, "failed", type(error).__name__)
 
-    # A server that answers a byte now and then keeps every time-out from passing; the process may end before
-    # it does.
+    # A server that sends a byte now and then defeats every time-out; a daemon thread does not block the exit.
     threads = [threading.Thread(target=deliver, args=each, daemon=True) for each in channels.items()]
     end = datetime.now(UTC) + timedelta(seconds=patience.deadline)
     for thread in threads:
@@ -179,8 +174,7 @@ def _deliver(channels: Mapping[str, Callable[[], str | None]], patience: Patienc
     for thread in threads:
         thread.join(max(0.0, (end - datetime.now(UTC)).total_seconds()))
     late = f"no answer within {patience.deadline:g} s"
-    done = dict(results)
-    return [done.get(name, Outcome(name, "failed", late)) for name in channels]
+    return [results.get(name, Outcome(name, "failed", late)) for name in channels]
 
 
 @contextmanager
@@ -209,7 +203,7 @@ def _read(path: Path) -> dict[str, dict[str, datetime]]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        logger.warning("%s cannot be read (%s): nothing counts as told", path, type(error).__name__)
+        logger.warning("%s cannot be read (%s): no alert counts as sent", path, type(error).__name__)
         return {}
 
 
@@ -217,4 +211,4 @@ def _write(path: Path, told: Mapping[str, Mapping[str, datetime]]) -> None:
     try:
         write_json(path, told, indent=1, default=lambda at: at.astimezone(UTC).isoformat())
     except OSError as error:
-        logger.warning("%s cannot be written (%s): the same may be told again", path, error.strerror)
+        logger.warning("%s cannot be written (%s): alerts may be sent again", path, error.strerror)

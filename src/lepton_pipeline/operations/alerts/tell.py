@@ -33,16 +33,14 @@ def tell_of_job(project: Path, request: Request, outcome: JobOutcome, log: RunLo
     if outcome.trained is not None:
         places["training"] = _place(log, outcome.trained.run_id)
     places["host"] = socket.gethostname()
-    # Whatever goes wrong here: the job ended as it did.
+    # An error here does not change the outcome of the job.
     try:
         found = alerts_of(request, outcome, places, datetime.now(UTC))
         lines = [summary(alert, _tell(alert, alerts, project)) for alert in found]
         if lines:
             log.tag(outcome.run_id, {_TAG: "; ".join(lines)[:_TAG_CHARACTERS]})
     except Exception as error:
-        _say(
-            f"{request.vertical}: not all is told, or the run in MLflow does not say who was: {type(error).__name__}"
-        )
+        _say(f"{request.vertical}: an alert was not sent, or its run not tagged: {type(error).__name__}")
 
 
 def tell_of_error(project: Path, env: str | None, vertical: str, error: Exception) -> None:
@@ -54,15 +52,15 @@ def tell(project: Path, env: str | None, alert: Alert) -> list[Outcome]:
     """Send an alert; only the declaration of alerts needs to be readable."""
     try:
         alerts = read_alerts(project, env, alert.vertical)
-    except Exception:  # What keeps it from being read was said by whoever needs the rest of the declaration.
-        _say(f"{alert.vertical}: nobody is told: what is declared of alerts cannot be read")
+    except Exception:  # The cause was printed where the rest of the declaration is read.
+        _say(f"{alert.vertical}: no alert is sent: the declaration of alerts cannot be read")
         return []
     return _tell(alert, alerts, project) if is_anybody(alerts) else []
 
 
 def trial(vertical: str, alerts: Alerts, project: Path) -> list[Outcome]:
     """Send a test alert by every declared channel."""
-    text = "Alerts of this vertical get through: somebody has tried them with `kedro alerts test`."
+    text = "Alerts of this vertical are delivered: this is a test by `kedro alerts test`."
     alert = Alert(vertical, "a trial", text, datetime.now(UTC), {"host": socket.gethostname()})
     return send(alert, alerts, project, anyway=True)
 

@@ -58,7 +58,7 @@ def make_grid(since: str, until: str, every: str, now: datetime) -> Grid:
         return Grid(tuple(dates[:-1]), dates[-1], every)
     first, last = _date(since, "--from"), _date(until, "--to")
     if last > now.astimezone(UTC).replace(tzinfo=None):
-        raise ConfigurationError(f"--to: {until} lies ahead; nobody knows yet what will be known then.")
+        raise ConfigurationError(f"--to: {until} is in the future, whose rows are not known yet.")
     found = [first]
     while found[-1] <= last:
         found.append(_later(first, every, len(found)))
@@ -77,8 +77,8 @@ def _numbers(since: str, until: str, every: float) -> list[float]:
             "write 1mo, 2w, 7d or 12h."
         ) from error
     if every <= 0:
-        raise ConfigurationError(f"--every: {every:g} leads nowhere; write a number above 0.")
-    # One more: where the last period ends.
+        raise ConfigurationError(f"--every: {every:g} is no step; write a number above 0.")
+    # One more: the end of the last period.
     count = int((last - first) // every) + 2
     _check(first <= last, count, since, until, f"{every:g}")
     return [first + number * every for number in range(count)]

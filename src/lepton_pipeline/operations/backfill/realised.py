@@ -70,9 +70,8 @@ def realise(
         rows = table[labels.notna() & (place == number)]
         in_use = {strategy: names[number] for strategy, names in models.items()}
         measured.append(_measure(rows, labels.loc[rows.index], in_use, score, metric, evaluation, dataset))
-    drawn = _draw(
-        measured, resampling_units(table[labels.notna() & (place >= 0)], dataset), metric, evaluation
-    )
+    units = resampling_units(table[labels.notna() & (place >= 0)], dataset)
+    drawn = _draw(measured, units, metric, evaluation)
     return [
         Period(
             since=ends[number],
@@ -116,29 +115,23 @@ def summarise(periods: Sequence[Period]) -> dict[str, Any]:
         `periods` (how many), `mean` (by strategy) and `difference` (of the policy to the other two), each a
         figure; both empty where there is no such period.
     """
-    whole = [
-        (period, figures)
-        for period in periods
-        if len(figures := {each: figure for each, figure in period.figures.items() if figure})
-        == len(STRATEGIES)
-    ]
+    known = [(each, {key: figure for key, figure in each.figures.items() if figure}) for each in periods]
+    whole = [(period, figures) for period, figures in known if len(figures) == len(STRATEGIES)]
     if not whole:
         return {"periods": 0, "mean": {}, "difference": {}}
     values = {each: float(np.mean([figures[each].value for _, figures in whole])) for each in STRATEGIES}
     drawn = {each: np.mean([period.drawn[each] for period, _ in whole], axis=0) for each in STRATEGIES}
     rough = any(figure.approximate for _, figures in whole for figure in figures.values())
 
-    def figure(value: float, drawn: np.ndarray) -> Estimate:
-        low, high = percentile_interval(drawn, LEVEL)
-        return Estimate(value, low, high, rough)
+    def figure(value: float, drawn: np.ndarray) -> Any:
+        return to_plain(Estimate(value, *percentile_interval(drawn, LEVEL), rough))
 
-    others = (NEVER, ALWAYS)
     return {
         "periods": len(whole),
-        "mean": {each: to_plain(figure(values[each], drawn[each])) for each in STRATEGIES},
+        "mean": {each: figure(values[each], drawn[each]) for each in STRATEGIES},
         "difference": {
-            each: to_plain(figure(values[POLICY] - values[each], drawn[POLICY] - drawn[each]))
-            for each in others
+            each: figure(values[POLICY] - values[each], drawn[POLICY] - drawn[each])
+            for each in (NEVER, ALWAYS)
         },
     }
 

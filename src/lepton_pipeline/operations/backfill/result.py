@@ -33,9 +33,7 @@ def describe(
             "rows": period.rows,
             "positives": period.positives,
             "models": dict(period.models),
-            "realised": {
-                each: to_plain(figure) if figure else None for each, figure in period.figures.items()
-            },
+            "realised": {each: figure and to_plain(figure) for each, figure in period.figures.items()},
         }
         for look, period in zip(looks, periods, strict=True)
     ]
@@ -54,36 +52,24 @@ def describe(
 
 def as_table(found: Mapping[str, Any]) -> pd.DataFrame:
     """One row a date: decision, alarms, and the realised metric of each strategy."""
-    return pd.DataFrame(
-        [
-            {
-                "date": each["date"],
-                "due": each["due"],
-                "triggers": " ".join(each["triggers"]),
-                "version": each["version"],
-                "promoted": each["promoted"],
-                "alarms": " ".join(each["alarms"]),
-                "champion": each["champion"],
-                "rows": each["rows"],
-                "positives": each["positives"],
-                **{
-                    strategy if end == "value" else f"{strategy}.{end}": (
-                        each["realised"][strategy] or {}
-                    ).get(end)
-                    for strategy in STRATEGIES
-                    for end in _ENDS
-                },
-            }
-            for each in found["dates"]
-        ]
-    ).astype({"version": "Int64"})
+    columns = ("date", "due", "triggers", "version", "promoted", "alarms", "champion", "rows", "positives")
+    rows = [
+        {name: " ".join(each[name]) if name in ("triggers", "alarms") else each[name] for name in columns}
+        | {
+            _key(strategy, end): (each["realised"][strategy] or {}).get(end)
+            for strategy in STRATEGIES
+            for end in _ENDS
+        }
+        for each in found["dates"]
+    ]
+    return pd.DataFrame(rows).astype({"version": "Int64"})
 
 
 def figures(found: Mapping[str, Any]) -> dict[str, float]:
     """The metrics of the whole backfill for MLflow."""
     values: dict[str, float] = {"trainings": found["trainings"], "promoted": found["promoted"]}
-    for part, each in (("mean", found["summary"]["mean"]), ("difference", found["summary"]["difference"])):
-        for strategy, figure in each.items():
+    for part in ("mean", "difference"):
+        for strategy, figure in found["summary"][part].items():
             values |= {_key(f"{part}.{strategy}", end): figure[end] for end in _ENDS}
     return values
 
@@ -99,9 +85,8 @@ def series(found: Mapping[str, Any]) -> list[dict[str, float]]:
             "alarms": float(len(each["alarms"])),
         }
         for strategy, figure in each["realised"].items():
-            values |= (
-                {_key(f"realised.{metric}.{strategy}", end): figure[end] for end in _ENDS} if figure else {}
-            )
+            if figure:
+                values |= {_key(f"realised.{metric}.{strategy}", end): figure[end] for end in _ENDS}
         steps.append(values)
     return steps
 

@@ -67,7 +67,7 @@ class Shelf:
                 shutil.rmtree(each)
         else:
             shutil.copy(self._dates / name / STORE, self.store / STORE)
-            # The date may have been finished before the project was moved or copied.
+            # The project may have been moved or copied since.
             home = LocalStore(self.store / STORE, self.store, Path(ARTEFACTS))
             home.rewrite(home.former())
 
@@ -99,5 +99,5 @@ class Shelf:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(path.read_bytes())
     return found

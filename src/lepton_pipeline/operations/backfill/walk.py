@@ -96,7 +96,7 @@ def without_clock(declared: Vertical, grid: Grid) -> tuple[Vertical, list[str]]:
     if not grid.numeric or (policy.max_age is None and policy.cool_down in (0, "0d")):
         return declared, []
     kept = policy.model_copy(update={"max_age": None, "cool_down": "0d"})
-    note = "max_age and cool_down are left out: dates are numbers here, of which the clock says nothing"
+    note = "max_age and cool_down are left out: dates are numbers here, without a relation to the clock"
     return declared.model_copy(update={"retraining": kept}), [note]
 
 
@@ -120,11 +120,10 @@ def models_in_use(looks: Sequence[Look]) -> dict[str, list[str | None]]:
 
 def _look(name: str, outcome: Outcome, steps: Steps, champion: str | None) -> Look:
     if outcome.error is not None and user_error(outcome.error) is None:
-        # No state of the data, but a fault: what follows from it would not be what the policy does.
+        # A fault of the program, not a state of the data.
         raise outcome.error
     facts, decision, trained = outcome.facts, outcome.decision, outcome.trained
     promoted = False if trained is None else trained.promoted
-    # What was monitored at this date; without facts the job failed before or in it.
     result = None if facts is None or facts.champion is None else steps.last_monitoring()
     return Look(
         date=name,
@@ -148,10 +147,8 @@ def _alarms(outcome: Outcome, monitored: Mapping[str, Any] | None) -> list[str]:
         found.append("contract" if isinstance(outcome.error, ContractError) else "failed")
     if outcome.trained is not None and outcome.trained.promoted is False:
         found.append("refused")
-    found += [
-        alarm for alarm, key in (("drift", "drifted"), ("decay", "decayed")) if (monitored or {}).get(key)
-    ]
-    return found
+    alarms = {"drift": "drifted", "decay": "decayed"}
+    return found + [alarm for alarm, key in alarms.items() if (monitored or {}).get(key)]
 
 
 def _train_anyway(steps: DatedSteps, *, first: bool) -> bool:
@@ -159,13 +156,11 @@ def _train_anyway(steps: DatedSteps, *, first: bool) -> bool:
         steps.train_anyway()
     except DataError as error:
         if first:
-            raise DataError(
-                f"--from: nothing can be trained at the first date: {error} Begin later."
-            ) from error
+            text = f"--from: no model can be trained at the first date: {error} Begin later."
+            raise DataError(text) from error
         return False
     return True
 
 
 def _read(stored: Mapping[str, Any]) -> Look:
-    lists = {key: tuple(stored[key]) for key in ("triggers", "alarms", "drifted")}
-    return Look(**{**stored, **lists})
+    return Look(**dict(stored) | {key: tuple(stored[key]) for key in ("triggers", "alarms", "drifted")})

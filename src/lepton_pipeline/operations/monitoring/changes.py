@@ -31,10 +31,8 @@ def change_of_numbers(kept: Numbers, ordered: np.ndarray) -> str:
     if abs(now - before) > 0.1 * spread and number(before) != number(now):
         return f"median {number(before)} before, {number(now)} now"
     (low, low_now), (high, high_now) = pairs[0.1], pairs[0.9]
-    return (
-        f"eight in ten values from {number(low)} to {number(high)} before, "
-        f"from {number(low_now)} to {number(high_now)} now"
-    )
+    before_text = f"eight in ten values from {number(low)} to {number(high)} before"
+    return f"{before_text}, from {number(low_now)} to {number(high_now)} now"
 
 
 def change_of_levels(kept: Categories, seen: pd.Series) -> str:

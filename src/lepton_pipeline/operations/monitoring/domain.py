@@ -15,10 +15,9 @@ FEWEST_ROWS = 100
 _PERMUTATIONS = 9999
 _ROUNDS = 50
 _CELLS = 2_000_000
-# Blocks of rows in order of time, of each kind; half of them are learnt from, the labels of the others
-# permuted.
+# Blocks of each kind; half are learnt from, the labels of the others permuted.
 _BLOCKS, _FEWEST_BLOCKS = 20, 16
-# A block is so much longer than rows hang together, or neighbours would.
+# Length of a block in design effects, so that neighbouring blocks are independent.
 _LENGTHS = 3
 
 

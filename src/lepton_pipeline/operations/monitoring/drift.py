@@ -14,12 +14,7 @@ import pandas as pd
 from lepton_pipeline.evaluation.drift import pool_levels
 from lepton_pipeline.features.column_encoders import LARGEST, CategoricalColumn, NumericColumn, as_numbers
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.operations.monitoring.changes import (
-    change_of_levels,
-    change_of_missing,
-    change_of_numbers,
-    shown,
-)
+from lepton_pipeline.operations.monitoring import changes
 from lepton_pipeline.operations.monitoring.reference import (
     Categories,
     Numbers,
@@ -31,13 +26,12 @@ from lepton_pipeline.operations.monitoring.reference import (
 from lepton_pipeline.parameters import Monitoring
 from lepton_pipeline.statistics.two_samples import chi_square, holm, missing_test, stability_index
 
-# Fewer tell nothing: neither p-values nor the PSI are then what they are called.
+# Below it p-values and the PSI are unreliable.
 FEWEST_ROWS = 50
 _FEWEST_EXPECTED = 5
 _SHOWN_LEVELS = 10
-# A text that fewer rows share may be about a person; it is counted, not shown.
+# A text that fewer rows share may identify a person; it is counted, not shown.
 _FEWEST_OF_A_LEVEL = 5
-# A change in volume below this factor is no news.
 _VOLUME_FACTOR = 1.5
 _FEWEST_UNITS = 3
 
@@ -92,12 +86,11 @@ def compare_numbers(kept: Numbers, values: np.ndarray) -> dict[str, Any]:
     tests = []
     if len(known) and kept.grid:
         tests.append(_kolmogorov_smirnov(kept, known))
-        statistic, p_values = chi_square(
-            _joined(np.array(kept.counts) / kept.dependence, counts / kept.dependence)
-        )
+        pooled = _joined(np.array(kept.counts) / kept.dependence, counts / kept.dependence)
+        statistic, p_values = chi_square(pooled)
         tests += [_Test("chi-square on tenths", statistic, p_value) for p_value in p_values]
     pair = (np.append(kept.counts, kept.missing), np.append(counts, len(values) - len(known)))
-    return _describe(kept, tests, pair, change_of_numbers(kept, known))
+    return _describe(kept, tests, pair, changes.change_of_numbers(kept, known))
 
 
 def adjusted(
@@ -172,20 +165,16 @@ def _compare_categories(kept: Categories, texts: pd.Series) -> dict[str, Any]:
     seen = texts.value_counts()
     own = seen[seen.index.isin(list(kept.levels))]
     others = seen.drop(own.index)
-    counts = (
-        pd.DataFrame({"reference": pd.Series(kept.levels, dtype="float64"), "new": own})
-        .fillna(0.0)
-        .sort_index()
-    )
+    counts = pd.DataFrame({"reference": pd.Series(kept.levels, dtype="float64"), "new": own})
+    counts = counts.fillna(0.0).sort_index()
     # Under a key that no text can have.
     rest = pd.DataFrame({"reference": [float(kept.rare)], "new": [float(others.sum())]})
     pooled = pool_levels(pd.concat([counts.reset_index(drop=True), rest], ignore_index=True))
     pair = np.vstack([pooled, [kept.missing, int(texts.isna().sum())]])
     statistic, p_values = chi_square(pooled / kept.dependence)
     tests = [_Test("chi-square", statistic, p_value) for p_value in p_values]
-    return _describe(
-        kept, tests, (pair[:, 0], pair[:, 1]), change_of_levels(kept, seen), _new_levels(kept, others)
-    )
+    change, new = changes.change_of_levels(kept, seen), _new_levels(kept, others)
+    return _describe(kept, tests, (pair[:, 0], pair[:, 1]), change, new)
 
 
 def _new_levels(kept: Categories, others: pd.Series) -> pd.Series:
@@ -217,9 +206,9 @@ def _describe(
         "psi": stability_index(*pair),
         "missing_reference": missing,
         "missing_new": missing_new,
-        "new_levels": [shown(str(level)) for level in named[:_SHOWN_LEVELS]],
+        "new_levels": [changes.shown(str(level)) for level in named[:_SHOWN_LEVELS]],
         "rows_of_new_levels": 0 if new_levels is None else int(new_levels.sum()),
-        "change": change_of_missing(missing, missing_new) if gaps_first else change,
+        "change": changes.change_of_missing(missing, missing_new) if gaps_first else change,
     }
 
 

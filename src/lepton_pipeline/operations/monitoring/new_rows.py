@@ -12,7 +12,7 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.operations.monitoring.reference import PROBABILITY
 from lepton_pipeline.parameters import Dataset
 
-# Of the rows that a model has learnt from, as many must still be there for the rest of them to stand for all.
+# Share of the training rows that must still be there to represent all of them.
 _STILL_THERE = 0.95
 
 
@@ -48,12 +48,12 @@ def score_new_rows(
         new = ~seen.learnt(table, everything)
     elif span is None:
         raise DataError(
-            "dataset.time was declared after the champion was trained, so that nobody knows which rows are new"
+            "dataset.time was declared after the champion was trained, so the new rows are not known"
         )
     else:
         new = pd.Series(times > span[1], index=table.index)
     rows = table.loc[new]
-    scores = model.predict(rows)["probability"] if len(rows) else pd.Series(dtype="float64")
+    scores = model.predict(rows)[PROBABILITY] if len(rows) else pd.Series(dtype="float64")
     columns = {PROBABILITY: scores, "label": labels.loc[rows.index]}
     if times is not None:
         columns["time"] = pd.Series(times, index=table.index).loc[rows.index]

@@ -18,15 +18,14 @@ from lepton_pipeline.operations.monitoring.dependence import design_effect
 from lepton_pipeline.parameters import Dataset
 
 FORMAT = 1
-FILE = "reference.json"
-LEARNT_FROM = ("train", "validation")
+_LEARNT_FROM = ("train", "validation")
 PROBABILITY = "probability"
-BINS = 10
+_BINS = 10
 _GRID = 100
-# A cell between two quantiles holds at least as many rows, so that no value stands for one row.
+# Fewest rows between two quantiles, so that no value identifies a row.
 _ROWS_A_CELL = 20
 _MOST_HASHES = 5000
-# Units in which rows are counted over time: the longest of which the rows cover enough.
+# Units of time; the longest that the rows cover often enough is used.
 _UNITS = (28 * 86400.0, 7 * 86400.0, 86400.0, 3600.0, 600.0, 60.0, 1.0)
 _FEWEST_UNITS = 24
 
@@ -85,12 +84,9 @@ class Reference:
 
     def to_dict(self) -> dict[str, Any]:
         """The reference as JSON."""
-        kinds = ["number" if isinstance(column, Numbers) else "category" for column in self.columns]
-        plain = asdict(self)
-        plain["columns"] = [
-            {"kind": kind, **column} for kind, column in zip(kinds, plain["columns"], strict=True)
-        ]
-        return {"format": FORMAT, **plain}
+        names = {Numbers: "number", Categories: "category"}
+        columns = [{"kind": names[type(column)], **asdict(column)} for column in self.columns]
+        return {"format": FORMAT, **asdict(self), "columns": columns}
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Reference:
@@ -105,15 +101,9 @@ class Reference:
         for each in stored["columns"]:
             values = {key: value for key, value in each.items() if key != "kind"}
             columns.append(Numbers(**values) if each["kind"] == "number" else Categories(**values))
-        span, volume = stored["span"], stored["volume"]
-        return cls(
-            stored["rows"],
-            columns,
-            Numbers(**stored["scores"]),
-            None if span is None else (span[0], span[1]),
-            None if volume is None else Volume(**volume),
-            stored.get("step"),
-        )
+        scores, span, volume = Numbers(**stored["scores"]), stored["span"], stored["volume"]
+        span, volume = span and (span[0], span[1]), volume and Volume(**volume)
+        return cls(stored["rows"], columns, scores, span, volume, stored.get("step"))
 
 
 def describe_reference(
@@ -132,17 +122,15 @@ def describe_reference(
         `Reference.to_dict`: numbers by tenths and up to 100 quantiles, at least 20 rows in each cell; levels
         that at least 20 rows share and that are not rare (see `enough_rows`), and hashes of the others.
     """
-    learnt = feature_table.loc[split.index[split["part"].isin(LEARNT_FROM)]]
+    learnt = feature_table.loc[split.index[split["part"].isin(_LEARNT_FROM)]]
     test = scores.loc[scores["part"] == "test", "model"]
     ordered = dataset.time is not None
     span, volume, step = None, None, None
     if dataset.time is not None:
         every = pd.Series(axis(feature_table[dataset.time]), feature_table.index)
         in_order = every.sort_values(kind="stable").index
-        learnt, test = (
-            learnt.loc[in_order.intersection(learnt.index)],
-            test.loc[in_order.intersection(test.index)],
-        )
+        learnt = learnt.loc[in_order.intersection(learnt.index)]
+        test = test.loc[in_order.intersection(test.index)]
         times = np.unique(every.to_numpy()[np.isfinite(every)])
         span = (float(times[0]), float(times[-1]))
         dates = pd.api.types.is_datetime64_any_dtype(feature_table[dataset.time])
@@ -163,19 +151,13 @@ def count_numbers(name: str, values: np.ndarray, *, ordered: bool = False) -> Nu
     there = ~np.isnan(values)
     clipped = np.clip(values[there], -LARGEST, LARGEST)
     known = np.sort(clipped)
-    edges, grid = (_quantiles(known, min(most, len(known) // _ROWS_A_CELL)) for most in (BINS, _GRID))
+    edges, grid = (_quantiles(known, min(most, len(known) // _ROWS_A_CELL)) for most in (_BINS, _GRID))
     cells = np.searchsorted(edges, clipped)
     counts = np.bincount(cells, minlength=len(edges) + 1)
-    return Numbers(
-        name,
-        len(values) - len(known),
-        edges.tolist(),
-        counts.tolist(),
-        grid.tolist(),
-        np.searchsorted(known, grid, side="left").tolist(),
-        np.searchsorted(known, grid, side="right").tolist(),
-        *((design_effect(cells, ascending=True), design_effect(there.astype(np.int64))) if ordered else ()),
-    )
+    below, through = (np.searchsorted(known, grid, side=side) for side in ("left", "right"))
+    lists = (each.tolist() for each in (edges, counts, grid, below, through))
+    effects = (design_effect(cells, ascending=True), design_effect(there.astype(np.int64))) if ordered else ()
+    return Numbers(name, len(values) - len(known), *lists, *effects)
 
 
 def count_categories(name: str, texts: pd.Series, *, ordered: bool = False) -> Categories:
@@ -187,15 +169,9 @@ def count_categories(name: str, texts: pd.Series, *, ordered: bool = False) -> C
     levels = {str(level): int(count) for level, count in frequent.items()}
     codes = texts.map({level: code for code, level in enumerate(frequent.index)})
     codes = codes.fillna(len(frequent)).astype("int64").mask(texts.isna(), -1)
-    effects = (codes.to_numpy(), texts.isna().to_numpy(np.int64)) if ordered else ()
-    return Categories(
-        name,
-        int(texts.isna().sum()),
-        levels,
-        int(rare.sum()),
-        hashes,
-        *(design_effect(each) for each in effects),
-    )
+    measured = (codes.to_numpy(), texts.isna().to_numpy(np.int64)) if ordered else ()
+    effects = map(design_effect, measured)
+    return Categories(name, int(texts.isna().sum()), levels, int(rare.sum()), hashes, *effects)
 
 
 def hash_level(text: str) -> str:
@@ -209,7 +185,7 @@ def _quantiles(ordered: np.ndarray, parts: int) -> np.ndarray:
     found = np.unique(np.quantile(ordered, np.arange(1, parts) / parts, method="inverted_cdf"))
     through = np.searchsorted(ordered, found, side="right")
     shared = through - np.searchsorted(ordered, found, side="left")
-    # A value of few rows is that of a person, perhaps; half-way to the next one it divides the rows as well.
+    # Few rows may identify a person, so cut half-way between values.
     following = ordered[np.minimum(through, len(ordered) - 1)]
     return np.where(shared >= _ROWS_A_CELL, found, found + (following - found) / 2)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,8 @@ from lepton_pipeline.data.as_of import label_known, moment
 from lepton_pipeline.data.training_rows import as_text
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import before
+
+_MEASURED = ("value", "low", "high", "below")
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,8 @@ def count_rows(
             times.
     """
     if dataset.time is None:
-        new = (
-            None
-            if champion is None or champion.data_rows is None
-            else max(0, len(table) - champion.data_rows)
-        )
-        return RowCounts(len(table), 0, new, None)
+        rows = None if champion is None else champion.data_rows
+        return RowCounts(len(table), 0, None if rows is None else max(0, len(table) - rows), None)
     times = table[dataset.time]
     known = label_known(table, dataset) & times.notna()
     new = None
@@ -119,29 +117,20 @@ def read_monitoring(result: Mapping[str, Any] | None, champion: Champion | None)
         return {}
     domain = result["domain"] or {}
     return {
-        # Not known is not the same as none.
         "drifted": None if result["drifted"] is None else tuple(_drifted(result)),
         "domain_auc": domain.get("auc"),
         "domain_p": domain.get("p_value"),
-        "windows": tuple(_window(each) for each in result["windows"] if each["value"] is not None),
+        "windows": tuple(
+            QualityWindow(str(each["from"]), str(each["to"]), *(each[key] for key in _MEASURED))
+            for each in result["windows"]
+            if each["value"] is not None
+        ),
     }
 
 
 def _drifted(result: Mapping[str, Any]) -> list[str]:
     if not result.get("drifted"):
         return []
-    columns: Sequence[Mapping[str, Any]] = result.get("columns", ())
-    found = [str(each["column"]) for each in columns if each["flagged"]]
+    found = [str(each["column"]) for each in result.get("columns", ()) if each["flagged"]]
     others = {"scores": "scores", "domain": "all columns together", "volume": "volume"}
     return found + [shown for key, shown in others.items() if (result.get(key) or {}).get("flagged")]
-
-
-def _window(each: Mapping[str, Any]) -> QualityWindow:
-    return QualityWindow(
-        str(each["from"]),
-        str(each["to"]),
-        float(each["value"]),
-        float(each["low"]),
-        float(each["high"]),
-        bool(each["below"]),
-    )

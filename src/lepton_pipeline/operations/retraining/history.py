@@ -38,8 +38,7 @@ class JobRun:
 
 def job_runs(client: Any, vertical: str, most: int = _LOOKED_AT) -> list[JobRun]:
     """The latest jobs of a vertical, the latest first."""
-    name = Job(vertical, RETRAINING).name
-    return [_job(run) for run in _runs(client, name, most=most)]
+    return [_job(run) for run in _runs(client, Job(vertical, RETRAINING).name, most=most)]
 
 
 def read_champion(client: Any, vertical: str, metric: str) -> Champion | None:
@@ -64,9 +63,8 @@ def read_champion(client: Any, vertical: str, metric: str) -> Champion | None:
 def last_training(client: Any, vertical: str, now: datetime) -> datetime | None:
     """End of the last training before `now` that the gate decided on, or its as-of date."""
     runs = _runs(client, vertical, "attributes.status = 'FINISHED' AND tags.`gate.decision` LIKE '%'")
-    return max(
-        (at for run in runs if not is_partial(run.data.tags) and (at := _clock(run)) <= now), default=None
-    )
+    ends = (_clock(run) for run in runs if not is_partial(run.data.tags))
+    return max((at for at in ends if at <= now), default=None)
 
 
 def failures(jobs: list[JobRun]) -> tuple[datetime | None, int]:
@@ -113,10 +111,8 @@ def _trained_at(client: Any, version: Any) -> datetime:
 
 def _clock(run: Any) -> datetime:
     """The as-of date of a training, else when it ended."""
-    milliseconds = run.info.end_time or run.info.start_time
-    return as_moment(run.data.params.get("dataset.as_of", "")) or datetime.fromtimestamp(
-        milliseconds / 1000, UTC
-    )
+    ended = datetime.fromtimestamp((run.info.end_time or run.info.start_time) / 1000, UTC)
+    return as_moment(run.data.params.get("dataset.as_of", "")) or ended
 
 
 def _estimate(tags: Mapping[str, str], metric: str) -> Estimate | None:
@@ -135,7 +131,6 @@ def _job(run: Any) -> JobRun:
         run_id=run.info.run_id,
         at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         as_of=tags.get("as_of", ""),
-        # Whoever lists them must not take a job for one at work that nobody will ever end.
         status="KILLED" if dead else run.info.status,
         due=_truth(tags.get("due")),
         triggers=tuple(filter(None, tags.get("triggers", "").split(","))),

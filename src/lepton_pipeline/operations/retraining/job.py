@@ -116,7 +116,7 @@ def run_job(
         try:
             work.begin()
             work.run(decided)
-            return work.finished()
+            return work.close("FINISHED", None, 0)
         except Exception as error:
             return work.failed(error)
         except BaseException as stop:
@@ -145,8 +145,7 @@ class _Work:
             "champion.before": _text(champion_of(log.client, request.vertical)),
         }
         self._run_id = log.open(self._experiment, "at work", tags, {})
-        # Of a job that was killed, also where this one will not train: whoever holds the lock knows that
-        # nobody does.
+        # Runs of killed jobs: the holder of the lock knows that no other job is running.
         log.close_orphans(request.vertical)
 
     def run(self, decided: Callable[[Facts, Decision], None]) -> None:
@@ -158,24 +157,19 @@ class _Work:
         if not self._decision.due:
             return
         self._trained = self._steps.train(request.as_of, rows.window_start)
-        log.tag(
-            self._run_id,
-            {
-                "training.run_id": self._trained.run_id,
-                "version": str(self._trained.version),
-                "promoted": _text(self._trained.promoted),
-                "gate.reason": self._trained.reason[:_TEXT_CHARACTERS],
-            },
-        )
-
-    def finished(self) -> Outcome:
-        return self._close("FINISHED", None, 0)
+        tags = {
+            "training.run_id": self._trained.run_id,
+            "version": str(self._trained.version),
+            "promoted": _text(self._trained.promoted),
+            "gate.reason": self._trained.reason[:_TEXT_CHARACTERS],
+        }
+        log.tag(self._run_id, tags)
 
     def failed(self, error: Exception) -> Outcome:
         if not self._run_id:
             raise error
         known = user_error(error)
-        return self._close("FAILED", error, LeptonError.exit_code if known is None else known.exit_code)
+        return self.close("FAILED", error, LeptonError.exit_code if known is None else known.exit_code)
 
     def killed(self, stop: BaseException) -> None:
         if not self._run_id:
@@ -183,7 +177,7 @@ class _Work:
             self._log.close_orphans(self._experiment)
             return
         code = stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else _INTERRUPTED
-        self._close("KILLED", "the process was told to stop", code)
+        self.close("KILLED", "the process was told to stop", code)
 
     def _record(self, facts: Facts, decision: Decision, rows: RowCounts) -> None:
         log, run_id = self._log, self._run_id
@@ -197,15 +191,14 @@ class _Work:
         log.rename(run_id, f"due: {', '.join(decision.holding)}" if decision.due else "not due")
         counts = {"rows.mature": rows.mature, "rows.immature": rows.immature, "rows.new": rows.new}
         log.metrics(run_id, {key: value for key, value in counts.items() if value is not None})
-        log.client.log_dict(
-            run_id, _plain({"facts": asdict(facts), "decision": asdict(decision)}), "decision.json"
-        )
+        content = _plain({"facts": asdict(facts), "decision": asdict(decision)})
+        log.client.log_dict(run_id, content, "decision.json")
 
-    def _close(self, status: str, error: Exception | str | None, exit_code: int) -> Outcome:
+    def close(self, status: str, error: Exception | str | None, exit_code: int) -> Outcome:
         """End the run; where the store is gone, a later job of the vertical ends it."""
         try:
             if self._log.client.get_run(self._run_id).info.status != "RUNNING":
-                # The signal came when all was said.
+                # The signal came after the run was closed.
                 return self._outcome(None, exit_code)
             if status != "FINISHED":
                 self._log.rename(self._run_id, status.lower())
@@ -215,11 +208,8 @@ class _Work:
         except Exception as refused:
             if not store_lost(refused):
                 raise
-            logger.warning(
-                "%s: MLflow's store is gone; the next job that reaches it ends run %s there",
-                self._request.vertical,
-                self._run_id,
-            )
+            text = "%s: MLflow's store is gone; the next job that reaches it ends run %s there"
+            logger.warning(text, self._request.vertical, self._run_id)
             if status == "FINISHED":
                 return self._outcome(refused, LeptonError.exit_code)
         return self._outcome(error if isinstance(error, Exception) else None, exit_code)

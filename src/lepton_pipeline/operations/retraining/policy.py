@@ -72,10 +72,9 @@ def _max_age(policy: Retraining, facts: Facts) -> Trigger:
         return Trigger("max_age", None, "no champion has an age")
     age = facts.now - facts.champion.trained_at
     if age < timedelta(0):
-        # Where a date is asked for, that is so; else a clock was wrong, and silence might last for years.
-        return Trigger(
-            "max_age", None, f"it was trained on {facts.champion.trained_at:%Y-%m-%d}, after this date"
-        )
+        # So it is in an as-of run; else a clock was wrong, and False might last for years.
+        trained = f"it was trained on {facts.champion.trained_at:%Y-%m-%d}, after this date"
+        return Trigger("max_age", None, trained)
     old = age >= _timedelta(policy.max_age)
     return Trigger("max_age", old, f"age {span_text(age)}, {'not ' * (not old)}reached: {policy.max_age}")
 
@@ -90,9 +89,8 @@ def _new_rows(policy: Retraining, facts: Facts) -> Trigger:
     if wanted >= 1:
         return Trigger("on_new_rows", new >= wanted, f"{_rows(new)} with known labels since, of {wanted:,g}")
     if not champion.training_rows:
-        return Trigger(
-            "on_new_rows", None, f"not known how many rows version {champion.version} was trained on"
-        )
+        why = f"not known how many rows version {champion.version} was trained on"
+        return Trigger("on_new_rows", None, why)
     share = new / champion.training_rows
     text = f"{_rows(new)} with known labels since, {share:.1%} of {champion.training_rows:,} training rows"
     return Trigger("on_new_rows", share >= wanted, f"{text}; wanted {wanted:.4g}")
@@ -120,10 +118,9 @@ def _decay(declared: Decay | None, facts: Facts) -> Trigger:
     last = facts.windows[-declared.of :]
     bound = declared.at_least
     if len(last) < declared.windows:
-        return Trigger(
-            "on_decay", None, f"needs {declared.windows} windows with known labels, there are {len(last)}"
-        )
-    # As monitoring does: beyond doubt, so by the whole interval.
+        why = f"needs {declared.windows} windows with known labels, there are {len(last)}"
+        return Trigger("on_decay", None, why)
+    # By the whole interval, as monitoring does.
     below = [each for each in last if (each.below if bound is None else each.high < bound)]
     limit = "the champion's own estimate" if bound is None else f"{bound:g}"
     text = f"{len(below)} of the last {len(last)} windows wholly below {limit}, needed {declared.windows}"
@@ -134,7 +131,7 @@ def _cooling_until(policy: Retraining, facts: Facts) -> datetime | None:
     if facts.last_training_at is None:
         return None
     until = facts.last_training_at + _timedelta(policy.cool_down)
-    # What was trained after the date of an as-of run is no reason to wait at that date.
+    # A training after the date of an as-of run does not count.
     return until if facts.last_training_at <= facts.now < until else None
 
 

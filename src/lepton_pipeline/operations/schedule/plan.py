@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from lepton_pipeline.operations.schedule.policies import Policy
 from lepton_pipeline.operations.schedule.state import Record, Result, Running
 
-# Bad usage, broken data and a refusal by the gate are the same a minute later.
+# Bad usage, broken data and a refusal by the gate: a retry does not help.
 FINAL_CODES = (2, 3, 4)
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
@@ -19,8 +19,7 @@ def next_start(policy: Policy, record: Record, now: datetime) -> datetime | None
     if record.running is not None:
         return now
     tick = _next_tick(policy, record, now)
-    moments = [moment for moment in (tick, record.retry_at) if moment is not None]
-    return min(moments, default=None)
+    return min(filter(None, (tick, record.retry_at)), default=None)
 
 
 def begun(policy: Policy, record: Record, now: datetime) -> Record:
@@ -36,12 +35,12 @@ def ended(policy: Policy, record: Record, result: Result, first_retry: timedelta
     at = result.ended
     record = replace(record, seen=max(at, record.seen), running=None, retry_at=None, last=result)
     if result.outcome == "stopped":
-        # It is nobody's fault, so no attempt is lost, and it goes on as soon as there is a scheduler.
+        # No attempt is lost, and it starts again with the scheduler.
         return replace(record, attempt=record.attempt - 1, retry_at=at)
     if result.outcome == "done" or result.code in FINAL_CODES or record.attempt > policy.retries:
         return record
     if result.outcome == "lost":
-        # It ended when nobody looked, so it has waited already.
+        # It has waited already.
         return replace(record, retry_at=at)
     return replace(record, retry_at=at + back_off(record.attempt, first_retry))
 
@@ -54,5 +53,5 @@ def back_off(attempt: int, first: timedelta = FIRST_RETRY) -> timedelta:
 def _next_tick(policy: Policy, record: Record, now: datetime) -> datetime | None:
     if policy.cron is None:
         return None
-    # A clock that was ahead for a while must not silence the schedule until that time comes.
+    # A clock that was ahead must not suspend the schedule until that time.
     return policy.cron.after(min(record.seen, now))

@@ -47,13 +47,8 @@ def fetch_policies(project: Path, env: str | None) -> Policies:
     Raises:
         ConfigurationError: the policies cannot be read.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "lepton_pipeline.operations.schedule.read",
-        str(project),
-        *([env] if env else []),
-    ]
+    module = "lepton_pipeline.operations.schedule.read"
+    command = [sys.executable, "-m", module, str(project), *([env] if env else [])]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603  # ours
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
@@ -68,7 +63,7 @@ def fingerprint(project: Path) -> frozenset[tuple[str, int, int]]:
         try:
             status = path.stat()
         except OSError:
-            # An editor that replaces a file leaves a moment without it.
+            # An editor may be replacing the file.
             continue
         found.add((str(path), status.st_mtime_ns, status.st_size))
     return frozenset(found)

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def run_process(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # A Ctrl-C at the terminal is the scheduler's to pass on.
+            # The scheduler passes on a Ctrl-C.
             start_new_session=True,
             pass_fds=[held.fileno()],
         )
@@ -88,7 +88,7 @@ def wait_for_orphan(lock: Path, pid: int | None, limits: Limits, stop: threading
     end = time.monotonic() + limits.timeout
     while not _is_free(lock):
         if pid is not None and (stop.is_set() or time.monotonic() >= end):
-            # The held lock says that members of the group live, so its number cannot be another's.
+            # While the lock is held, the group lives and its number is not reused.
             _end_group(pid, lambda: _is_free(lock), limits.grace)
             return
         if stop.wait(_LOOK) and pid is None:
@@ -112,16 +112,14 @@ def _end_group(group: int, over: Callable[[], bool], grace: float) -> None:
     end = time.monotonic() + grace
     while not over() and time.monotonic() < end:
         time.sleep(_LOOK)
-    # Also what the job has started and not ended.
+    # Also children that the job has left.
     _signal(group, signal.SIGKILL)
 
 
 def _signal(group: int, number: signal.Signals) -> None:
-    try:
+    # The group has ended; on macOS that of a zombie may not be signalled.
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        # It has ended; on macOS the group of a zombie may not be signalled.
-        return
 
 
 @contextmanager

@@ -20,18 +20,12 @@ def read_policies(project: Path, env: str | None = None) -> Policies:
     Raises:
         ConfigurationError: there is no vertical.
     """
-    from kedro.framework.startup import bootstrap_project
-
-    bootstrap_project(project)
-    from kedro.framework.project import settings
-
-    conf = project / settings.CONF_SOURCE
     good, wrong = {}, {}
-    for vertical in find_verticals(conf / "base"):
+    for vertical in find_verticals(project / _settings(project).CONF_SOURCE / "base"):
         try:
             declared = read_vertical(vertical, read_own(project, env, vertical))
-            good[vertical] = to_policy(vertical, declared.retraining)
-        # Whatever a library makes of arbitrary text: the other verticals go on.
+            good[vertical] = _to_policy(vertical, declared.retraining)
+        # Libraries raise errors of many types; the other verticals go on.
         except Exception as error:
             text = str(error) or type(error).__name__
             wrong[vertical] = text if text.startswith(f"{vertical}.") else f"{vertical}: {text}"
@@ -44,11 +38,7 @@ def read_own(project: Path, env: str | None, vertical: str) -> Any:
     Raises:
         ConfigurationError: a file is no YAML mapping, or its content cannot be resolved.
     """
-    from kedro.framework.startup import bootstrap_project
-
-    bootstrap_project(project)
-    from kedro.framework.project import settings
-
+    settings = _settings(project)
     patterns = {"parameters": ["parameters*", "parameters*/**", f"**/{vertical}/parameters*"]}
     arguments: dict[str, Any] = dict(settings.CONFIG_LOADER_ARGS)
     arguments["config_patterns"] = {**arguments.get("config_patterns", {}), **patterns}
@@ -56,18 +46,22 @@ def read_own(project: Path, env: str | None, vertical: str) -> Any:
     return loader["parameters"].get(vertical)
 
 
-def to_policy(vertical: str, declared: Retraining) -> Policy:
-    """Turn a declaration into a policy of the scheduler.
-
-    Raises:
-        ConfigurationError: the time-out has no unit.
-    """
+def _to_policy(vertical: str, declared: Retraining) -> Policy:
     if isinstance(declared.timeout, int):
         raise ConfigurationError(
             f"{vertical}.retraining.timeout: {declared.timeout} has no unit; write 12h or 90min."
         )
     cron = None if declared.schedule is None else Cron(declared.schedule, declared.zone)
     return Policy(vertical, cron, declared.retries, as_timedelta(declared.timeout).total_seconds())
+
+
+def _settings(project: Path) -> Any:
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    from kedro.framework.project import settings
+
+    return settings
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ class Scheduler:
         self._tell: Tell = tell or (lambda *_: None)
         self._seen: object = None
         self._unsaved: str | None = None
-        # Verticals whose job waits for a thread, or runs: no second one is started beside it.
+        # Verticals whose job runs or waits for a thread.
         self._busy: set[str] = set()
         self.policies = Policies()
         self.state = open_state(self._folder / "state.json", say)
@@ -127,22 +127,21 @@ class Scheduler:
         except LeptonError as error:
             if self._seen is None:
                 raise
-            self._say(f"{error}\nThe policies of before stay in force.")
+            self._say(f"{error}\nThe previous policies stay in force.")
             self._seen = found
             return
         again, self._seen = self._seen is not None, found
         for vertical, problem in policies.wrong.items():
             if problem != self.policies.wrong.get(vertical):
-                self._say(f"{problem}\n{vertical} is not scheduled until that is mended; the others are.")
+                self._say(f"{problem}\n{vertical} is not scheduled until this is corrected; the others are.")
                 self._tell(vertical, "failed", f"It is not scheduled: {problem}", self._clock(), {})
         self.policies = policies
         now = self._clock()
         for vertical in policies.good:
             self.state.begin(vertical, now)
         scheduled = [name for name, policy in policies.good.items() if policy.cron is not None]
-        self._say(
-            f"{'policies read again' if again else 'started'}: {', '.join(scheduled) or 'no vertical'} scheduled"
-        )
+        event = "policies read again" if again else "started"
+        self._say(f"{event}: {', '.join(scheduled) or 'no vertical'} scheduled")
 
     def fire(self, vertical: str) -> Result | None:
         """Run a job of a vertical to its end; None if it is no longer scheduled."""
@@ -155,9 +154,8 @@ class Scheduler:
         record = plan.begun(policy, self.state[vertical], now)
         self.state.put(vertical, record)
         log = self._folder / "logs" / vertical / f"{now:%Y%m%dT%H%M%S}Z-{record.attempt}.log"
-        self._say(
-            f"{vertical}: started (attempt {record.attempt} of {max(policy.retries + 1, record.attempt)}), {log}"
-        )
+        attempts = f"{record.attempt} of {max(policy.retries + 1, record.attempt)}"
+        self._say(f"{vertical}: started (attempt {attempts}), {log}")
 
         def note_pid(pid: int) -> None:
             self.state.change(vertical, running=Running(now, pid))
@@ -165,7 +163,8 @@ class Scheduler:
         limits = Limits(policy.timeout, self._options.grace)
         code: int | None = None
         try:
-            self._forget_logs(log.parent)
+            for old in sorted(log.parent.glob("*.log"))[: -_KEPT_LOGS + 1]:
+                old.unlink(missing_ok=True)
             outcome, code = run_process(
                 self._command(vertical), self._project, log, self._lock(vertical), limits, self.stop, note_pid
             )
@@ -185,9 +184,7 @@ class Scheduler:
         """Wait for a job that a killed scheduler left behind."""
         running = self.state[policy.vertical].running
         pid, started = (running.pid, running.started) if running else (None, self._clock())
-        self._say(
-            f"{policy.vertical}: a job of {started:%Y-%m-%d %H:%M}Z was left by a scheduler that was killed"
-        )
+        self._say(f"{policy.vertical}: a killed scheduler left a job of {started:%Y-%m-%d %H:%M}Z")
         spent = max((self._clock() - started).total_seconds(), 0.0)
         limits = Limits(max(policy.timeout - spent, 0.0), self._options.grace)
         wait_for_orphan(self._lock(policy.vertical), pid, limits, self.stop)
@@ -233,10 +230,6 @@ class Scheduler:
 
     def _lock(self, vertical: str) -> Path:
         return self._folder / f"{vertical}.lock"
-
-    def _forget_logs(self, folder: Path) -> None:
-        for old in sorted(folder.glob("*.log"))[: -_KEPT_LOGS + 1]:
-            old.unlink(missing_ok=True)
 
     def _report_disk(self) -> None:
         problem = self.state.save()

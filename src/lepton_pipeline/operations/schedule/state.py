@@ -30,9 +30,7 @@ class Running:
 class Result:
     """How a job ended."""
 
-    outcome: (
-        str  # "done", "failed", "timed out", "not started", "stopped" (with the scheduler), "lost" (killed)
-    )
+    outcome: str  # "done", "failed", "timed out", "not started", "lost", "stopped" (with the scheduler)
     code: int | None  # negative for a signal; None where not known
     attempt: int  # 1 for the first start of a tick
     started: datetime
@@ -110,9 +108,7 @@ def open_state(path: Path, say: Callable[[str], None]) -> State:
     except LeptonError:
         aside = path.with_name(f"{path.name}.damaged")
         path.replace(aside)
-        say(
-            f"{path.name} is damaged and was moved to {aside.name}: starts and retries that were owed are forgotten"
-        )
+        say(f"{path.name} is damaged and was moved to {aside.name}: missed starts and retries are lost")
         return State(path)
 
 
@@ -136,14 +132,13 @@ def read_records(path: Path) -> dict[str, Record]:
         LeptonError: the file is no state.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))["verticals"]
+        content = json.loads(path.read_bytes())["verticals"]
         return {vertical: _record(fields) for vertical, fields in content.items()}
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LeptonError(
-            f"{path} is no state of the scheduler: {error}; the next `kedro schedule run` moves it aside and begins "
-            "anew."
+            f"{path} is no state of the scheduler: {error}; the next `kedro schedule run` replaces it."
         ) from error
 
 

@@ -51,7 +51,7 @@ class Cron:
 
     def after(self, moment: datetime) -> datetime:
         """The first tick later than `moment`, in UTC."""
-        # Within the hour that autumn repeats, cronsim's first answer may lie in the hour's first pass.
+        # In the hour repeated in autumn, cronsim's first answer may be in the past.
         ticks = CronSim(self.expression, moment.astimezone(ZoneInfo(self.zone)))
         return next(tick.astimezone(UTC) for tick in ticks if tick.astimezone(UTC) > moment)
 

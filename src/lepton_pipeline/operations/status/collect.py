@@ -10,14 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.operations.retraining import history
 from lepton_pipeline.operations.retraining.facts import Champion
-from lepton_pipeline.operations.retraining.history import (
-    JobRun,
-    as_moment,
-    failing_since,
-    job_runs,
-    read_champion,
-)
+from lepton_pipeline.operations.retraining.history import JobRun, as_moment
 from lepton_pipeline.operations.schedule.overview import line_of
 from lepton_pipeline.operations.schedule.plan import next_start
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
@@ -34,12 +29,10 @@ _PAGES = {
     "monitoring": "monitoring/monitoring.html",
     "comparison of runs": "compare.html",
 }
-# A scheduler looks every few seconds, and a job may wait for another one's end.
+# A job may wait for another one's end.
 _LATE = timedelta(hours=1)
-# Of the champion's figures none is shown.
-_ANY_METRIC = "auc"
 _ENDED_BADLY = ("failed", "timed out", "not started", "lost")
-# What needs a person, the most pressing first.
+# The most urgent first.
 FINDINGS = ("broken", "failing", "decayed", "drifted", "refused", "overdue", "no champion")
 
 
@@ -107,42 +100,31 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
         records = read_records(project / FOLDER / "state.json")
     except LeptonError as error:
         problems.append(str(error))
-    sources = _Sources(project, policies, tracking, client, blind, records, now)
-    found = [_look(sources, name) for name in {*policies.good, *policies.wrong}]
+
+    def collect_one(vertical: str) -> VerticalStatus:
+        problems = [policies.wrong[vertical]] if vertical in policies.wrong else []
+        found: dict[str, Any] = {}
+        try:
+            # No metric of the champion is shown.
+            champion = history.read_champion(client, vertical, "auc")
+            jobs = history.job_runs(client, vertical)
+            found = {"champion": champion, "job": jobs[0] if jobs else None}
+            found["failing_since"] = history.failing_since(jobs)
+            found["monitoring"] = _monitoring(project, vertical, champion)
+            found["latest_data"] = _latest(champion, jobs)
+            found["links"] = _links(client, tracking, vertical, champion, jobs)
+        # The other verticals are still shown.
+        except Exception as error:
+            problems.append(f"{vertical}: {type(error).__name__}: {masked(str(error))}")
+        record, policy = records.get(vertical), policies.good.get(vertical)
+        if policy is not None:
+            found |= _scheduled(policy, record, now)
+        found["failing_since"] = _failing(found, record)
+        pages = _pages(project, vertical)
+        return VerticalStatus(vertical, "\n".join(problems), blind=blind, pages=pages, **found)
+
+    found = map(collect_one, {*policies.good, *policies.wrong})
     return Status(now, sorted(found, key=lambda each: (each.urgency, each.vertical)), "\n".join(problems))
-
-
-@dataclass(frozen=True)
-class _Sources:
-    project: Path
-    policies: Policies
-    tracking: Tracking
-    client: Any
-    blind: bool
-    records: Mapping[str, Record]
-    now: datetime
-
-
-def _look(sources: _Sources, vertical: str) -> VerticalStatus:
-    client, project = sources.client, sources.project
-    problems = [sources.policies.wrong[vertical]] if vertical in sources.policies.wrong else []
-    found: dict[str, Any] = {}
-    try:
-        champion = read_champion(client, vertical, _ANY_METRIC)
-        jobs = job_runs(client, vertical)
-        found = {"champion": champion, "job": jobs[0] if jobs else None, "failing_since": failing_since(jobs)}
-        found["monitoring"] = _monitoring(project, vertical, champion)
-        found["latest_data"] = _latest(champion, jobs)
-        found["links"] = _links(client, sources.tracking, vertical, champion, jobs)
-    # Whatever a store or a file holds: the others are still shown.
-    except Exception as error:
-        problems.append(f"{vertical}: {type(error).__name__}: {masked(str(error))}")
-    record, policy = sources.records.get(vertical), sources.policies.good.get(vertical)
-    if policy is not None:
-        found |= _scheduled(policy, record, sources.now)
-    found["failing_since"] = _failing(found, record)
-    pages = _pages(project, vertical)
-    return VerticalStatus(vertical, "\n".join(problems), blind=sources.blind, pages=pages, **found)
 
 
 def _scheduled(policy: Policy, record: Record | None, now: datetime) -> dict[str, Any]:
@@ -169,7 +151,7 @@ def _monitoring(project: Path, vertical: str, champion: Champion | None) -> Mapp
     path = project / REPORTS / vertical / "monitoring/result.json"
     if champion is None or not path.is_file():
         return None
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    result: dict[str, Any] = json.loads(path.read_bytes())
     return result if result["champion"]["version"] == champion.version else None
 
 
@@ -200,9 +182,8 @@ def _links(
         runs["job"] = jobs[0].run_id
     if jobs and jobs[0].training_run_id:
         runs["training"] = jobs[0].training_run_id
-    found = {
-        name: run_link(tracking.tracking_uri, client.get_run(run_id).info) for name, run_id in runs.items()
-    }
+    uri = tracking.tracking_uri
+    found = {name: run_link(uri, client.get_run(run_id).info) for name, run_id in runs.items()}
     return {name: link for name, link in found.items() if link is not None}
 
 

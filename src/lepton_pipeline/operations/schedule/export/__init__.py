@@ -64,12 +64,10 @@ def render(
     known = {**policies.good, **policies.wrong}
     for vertical in verticals:
         if vertical not in known:
-            raise ConfigurationError(
-                f"--vertical: no vertical {vertical!r}; there are {', '.join(sorted(known))}."
-            )
-    asked = verticals or [name for name, policy in policies.good.items() if policy.cron] + list(
-        policies.wrong
-    )
+            text = f"--vertical: no vertical {vertical!r}; there are {', '.join(sorted(known))}."
+            raise ConfigurationError(text)
+    scheduled = [name for name, policy in policies.good.items() if policy.cron]
+    asked = verticals or [*scheduled, *policies.wrong]
     good, problems = [], [policies.wrong[name] for name in asked if name in policies.wrong]
     for policy in (policies.good[name] for name in asked if name in policies.good):
         try:

@@ -27,9 +27,7 @@ def kubernetes_files(policies: list[Policy], place: Place) -> dict[str, str]:
         ConfigurationError: there is no image.
     """
     if place.image is None:
-        raise ConfigurationError(
-            "--image: kubernetes needs the image that holds the project and its environment."
-        )
+        raise ConfigurationError("--image: kubernetes needs an image of the project and its environment.")
     return {f"{_name(policy.vertical)}.yaml": to_yaml(_manifest(policy, place)) for policy in policies}
 
 

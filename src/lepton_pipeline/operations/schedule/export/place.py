@@ -55,14 +55,10 @@ def expression(fields: Fields, vertical: str) -> str:
             f"{vertical}.retraining.schedule: a weekday together with */n days of the month means something else to "
             "each cron; restrict one of the two."
         )
-    parts = (
-        (fields.minutes, 60),
-        (fields.hours, 24),
-        (fields.days, 31),
-        (fields.months, 12),
-        (fields.weekdays, 7),
-    )
-    return " ".join("*" if len(values) == count else _ranges(values) for values, count in parts)
+    parts = (fields.minutes, fields.hours, fields.days, fields.months, fields.weekdays)
+    counts = (60, 24, 31, 12, 7)
+    pairs = zip(parts, counts, strict=True)
+    return " ".join("*" if len(values) == count else _ranges(values) for values, count in pairs)
 
 
 def to_yaml(content: dict[str, Any]) -> str:
