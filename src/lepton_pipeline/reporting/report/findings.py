@@ -107,13 +107,7 @@ def describe_drift(evidence: Evidence) -> dict[str, Any]:
     flagged = [each for each in ranked if each["flagged"]]
     # Enough of the others are shown to see that they differ less.
     shown = ranked[: max(min(len(flagged) + 3, _MOST_DRIFT), _LEAST_DRIFT)]
-    return {
-        **drift,
-        "flagged": flagged,
-        "shown": shown,
-        "further": ranked[len(shown) :],
-        "full": _FULL_PSI,
-    }
+    return {**drift, "flagged": flagged, "shown": shown, "further": ranked[len(shown) :], "full": _FULL_PSI}
 
 
 def _describe_effect(effect: dict[str, Any]) -> dict[str, Any]:

@@ -20,10 +20,7 @@ POLICIES = {"model": "Act as the model says", "all": "Act on every case", "none"
 # Title, and what an analyst must know to read the figure.
 METRICS = {
     "auc": ("AUC", "how often a positive case gets a higher score than a negative one; 0.5 is chance"),
-    "average_precision": (
-        "Average precision",
-        "precision, averaged over all thresholds; chance: base rate",
-    ),
+    "average_precision": ("Average precision", "precision, averaged over all thresholds; chance: base rate"),
     "f1": ("F1", "harmonic mean of precision and recall, at the threshold"),
     "log_loss": ("Log loss", "how far probabilities are from what happened; lower is better"),
     "brier": ("Brier score", "mean squared error of the probabilities; lower is better"),
