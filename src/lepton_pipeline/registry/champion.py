@@ -1,4 +1,4 @@
-"""Who is champion, who was, and how one is replaced: kept as tags of the model versions themselves."""
+"""The champion, its history and its replacement, kept as tags of the model versions."""
 
 from __future__ import annotations
 
@@ -22,16 +22,9 @@ _REASON_CHARACTERS = 1000
 
 @dataclass(frozen=True)
 class Move:
-    """The alias `champion` moved.
+    """A move of the alias `champion`, in UTC; `from_version` is None if there was no champion.
 
-    Attributes:
-        at: when, in UTC.
-        version: to which version.
-        from_version: from which version; None where there was no champion.
-        how: "gate", "rollback" or "promote".
-        reason: in words.
-        run_id: the run whose gate it was.
-        user: who moved it.
+    `how` is "gate", "rollback" or "promote"; `run_id` is the run of the gate.
     """
 
     at: datetime
@@ -44,20 +37,16 @@ class Move:
 
     @property
     def tag(self) -> str:
-        """Key of the tag that keeps it."""
+        """Key of the tag that stores the move."""
         return f"{EVENT}{self.at:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 @dataclass(frozen=True)
 class Reign:
-    """A time in which a version was champion.
+    """A period in which a version was champion.
 
-    Attributes:
-        version: which.
-        since: None where the alias was moved by other means, so that nobody knows.
-        until: None where it still is champion, or where nobody knows.
-        move: how it became champion; None where the alias was moved by other means.
-        current: whether it is champion now.
+    `since` and `move` are None where the alias was moved by other means; `until` is None where it is unknown,
+    or where the version is champion still.
     """
 
     version: int
@@ -68,11 +57,9 @@ class Reign:
 
 
 def require_model(client: Any, name: str) -> None:
-    """Refuse a vertical without a registered model, before its name is part of any query.
+    """Raise ConfigurationError for a vertical without a registered model, before its name is part of a query.
 
-    Raises:
-        ConfigurationError: nothing was registered under that name; `client` may be None where nothing ever
-            was.
+    `client` is None where nothing was ever registered.
     """
     from mlflow import MlflowException
 
@@ -92,7 +79,7 @@ def require_model(client: Any, name: str) -> None:
 
 
 def champion_of(client: Any, name: str) -> int | None:
-    """The version that has the alias `champion`; None where none has, or where there is no such model."""
+    """The version with the alias `champion`; None if there is no such version or model."""
     for model in client.search_registered_models(name_filter(name)):
         if version := model.aliases.get(CHAMPION):
             return int(version)
@@ -100,7 +87,7 @@ def champion_of(client: Any, name: str) -> int | None:
 
 
 def read_moves(client: Any, name: str) -> list[Move]:
-    """Every move of the alias that a version's tags tell of, the earliest first; a tag that is none is passed over."""
+    """Every recorded move of the alias, the earliest first; malformed tags are skipped."""
     found = [
         _read(int(version.version), key, text)
         for version in all_versions(client, name)
@@ -113,9 +100,9 @@ def read_moves(client: Any, name: str) -> list[Move]:
 def move_champion(
     client: Any, name: str, version: int, how: str, reason: str, *, run_id: str | None = None
 ) -> Move:
-    """Write the event, then move the alias: an alias never stands without its reason.
+    """Write the event, then move the alias, so that an alias never lacks its reason.
 
-    A process that is killed between the two leaves an event that did not happen; `history` leaves it out.
+    A process killed in between leaves an event that did not happen; `history` skips it.
     """
     moves, current = read_moves(client, name), champion_of(client, name)
     now = datetime.now(UTC)
@@ -137,10 +124,7 @@ def move_champion(
 
 
 def history(client: Any, name: str) -> list[Reign]:
-    """Who was champion from when to when, the earliest first.
-
-    What was done by other means, in the MLflow UI say, shows as a version without a move.
-    """
+    """Periods of all champions, the earliest first; moves made in the MLflow UI have no `move`."""
     current = champion_of(client, name)
     moves = _happened(read_moves(client, name), current)
     reigns: list[Reign] = []
@@ -159,18 +143,11 @@ def history(client: Any, name: str) -> list[Reign]:
 
 
 def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Move:
-    """Make an earlier champion the champion again.
+    """Make an earlier champion, `to`, the champion again.
 
-    Args:
-        client: of the registry.
-        name: of the registered model.
-        reason: why, for the history.
-        to: which; None: the one that the present champion replaced when the gate, or a promotion, made it
-            champion, so that a second rollback goes one further back.
-
-    Raises:
-        ConfigurationError: there is no champion, none before it, or `to` is no earlier champion.
-        DataError: the artefact of that version cannot be used.
+    By default that is the one which the current champion replaced by gate or promotion, so a second rollback
+    goes one further back. Raises ConfigurationError if there is no such champion, DataError if its artefact
+    cannot be used.
     """
     reason = _checked_reason(reason)
     current = champion_of(client, name)
@@ -198,11 +175,10 @@ def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Mov
 
 
 def promote(client: Any, name: str, version: int, reason: str) -> Move:
-    """Make a version champion whatever the gate said of it.
+    """Make a version champion whatever the gate decided.
 
-    Raises:
-        ConfigurationError: it does not exist, or is champion already.
-        DataError: its artefact cannot be used.
+    Raises ConfigurationError if it does not exist or is champion already, DataError if its artefact cannot be
+    used.
     """
     reason = _checked_reason(reason)
     find_version(client, name, version)
@@ -217,7 +193,7 @@ def promote(client: Any, name: str, version: int, reason: str) -> Move:
 
 
 def _read(version: int, key: str, text: str) -> Move | None:
-    """A move from its tag; tags are text that anyone may change."""
+    """A move from its tag, which anyone may edit."""
     try:
         event = json.loads(text)
         at = datetime.fromisoformat(key.removeprefix(EVENT)).astimezone(UTC)
@@ -236,13 +212,13 @@ def _read(version: int, key: str, text: str) -> Move | None:
 
 
 def _happened(moves: Sequence[Move], current: int | None) -> list[Move]:
-    """Leave out events whose alias never moved: what came next found the champion of before."""
+    """Skip events whose alias never moved: the next one found the same champion as before."""
     followers = [*(move.from_version for move in moves[1:]), current]
     return [move for move, found in zip(moves, followers, strict=bool(moves)) if found != move.from_version]
 
 
 def _replaced_by(version: int, moves: Sequence[Move]) -> int | None:
-    """The champion that a version replaced when it was last made champion by anything but a rollback."""
+    """The champion that a version replaced, not by a rollback, when it last became champion."""
     own = [move for move in moves if move.version == version and move.how != BY_ROLLBACK]
     return own[-1].from_version if own else None
 

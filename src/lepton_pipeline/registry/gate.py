@@ -55,25 +55,9 @@ def gate_model(
 ) -> GateDecision:
     """Make every check, write the decision, and move the alias last.
 
-    A version whose artefact is the champion's, to the byte, is neither promoted nor refused: no alias moves.
-
-    Between the last look at the champion and the move of the alias pass some milliseconds, in which MLflow
-    offers no "move only if". On one project nobody else's gate moves it then: every training holds the
-    vertical's lock. Another machine with a project of its own, or `kedro champion`, might; then the later
-    move holds, and the history of the champion shows both.
-
-    Args:
-        registration: what `register_model` returns.
-        metrics: what `evaluate` returns.
-        slices: what `measure_slices` returns.
-        scores: what it was measured on.
-        feature_table: rows, of which the champion scores test rows.
-        split: `part` and `label` of every row.
-        dataset: names id, time and group.
-        declared_split: strategy and gap.
-        evaluation: resamples behind intervals.
-        gate: metric, bounds and margins.
-        run_id: MLflow run.
+    A version whose artefact equals the champion's byte for byte moves no alias. MLflow has no "move only if":
+    within one project the vertical's lock keeps other gates away; between machines the later move holds, and
+    the champion's history shows both.
     """
     import mlflow
 
@@ -128,7 +112,7 @@ def _replaced_meanwhile(name: str, compared: int | None, now: int | None) -> Che
 
 
 def _standing_decision(client: Any, name: str, version: int) -> GateDecision:
-    """The decision on a version that is champion already: of a run that resumes at the gate after the alias moved."""
+    """The decision on the champion itself, when a run resumes at the gate after the alias moved."""
     tags = client.get_model_version(name, str(version)).tags
     stored = GateDecision(False, CHAMPION, "", version)
     if "gate.run_id" in tags:
@@ -147,7 +131,6 @@ def _standing_decision(client: Any, name: str, version: int) -> GateDecision:
 
 
 def _tag(client: Any, name: str, version: int, run_id: str, decision: GateDecision, test_rows: int) -> None:
-    """Write the decision as tags of the version and of the run."""
     values = {
         "decision": verdict(decision.promoted),
         "reason": decision.reason,

@@ -60,22 +60,11 @@ def register_model(
     declared_split: Split,
     run_id: str,
 ) -> Registration:
-    """Log the model to its run and make it a version of the vertical's registered model, without any alias yet.
+    """Log the model to its run and make it a version of the vertical's registered model, without an alias.
 
-    Args:
-        artefact: the model with all that it needs to score raw rows.
-        metrics: what `evaluate` returns, for the figures of the version.
-        feature_table: rows, for the input example and the record of those that were learnt from.
-        split: `part` and `label` of every row.
-        dataset: names the columns that tell rows apart.
-        about: the caution that stands beside every result, also in the registry.
-        reference: what `describe_reference` returns, for the comparison with new rows.
-        copies: what `measure_copies` returns; nothing is registered where copies decide the result.
-        declared_split: whether they may.
-        run_id: MLflow run; its experiment is the vertical, its tags are the lineage.
-
-    Raises:
-        DataError: copies decide the result, and are not allowed.
+    `reference` is the result of `describe_reference`, `copies` that of `measure_copies`; the run's experiment
+    names the vertical, its tags are the lineage. Raises DataError if copies decide the result and are not
+    allowed.
     """
     enforce_copies(copies, declared_split)
     import mlflow
@@ -168,13 +157,7 @@ def register_model(
 
 
 def describe_version(registration: Registration, card: str) -> None:
-    """Make a model card the description of its version.
-
-    Args:
-        registration: what `register_model` returns.
-        card: Markdown; what is longer than the registry takes is cut at the end of a line, and the rest
-            pointed to.
-    """
+    """Make a model card (Markdown) the description of its version, cut to the registry's limit."""
     import mlflow
 
     rest = f"\n\nThe rest is in `report/model_card.md` of run {registration.run_id}.\n"

@@ -14,12 +14,7 @@ _LONG = 2**63
 
 
 def input_schema(artefact: Artefact, table: pd.DataFrame) -> dict[str, str]:
-    """The type of every column of `Artefact.inputs`, by the table in docs/scoring.md.
-
-    Args:
-        artefact: with the kinds of its raw values.
-        table: typed rows that it was made of.
-    """
+    """The type of every column of `Artefact.inputs` in typed rows, by the table in docs/scoring.md."""
     if artefact.raw_values is None:
         raise DataError(
             "the model does not say how raw values are read, so its columns have no types; train again."
@@ -49,7 +44,7 @@ def signature_of(schema: dict[str, str]) -> Any:
 
 
 def example_rows(artefact: Artefact, table: pd.DataFrame, schema: dict[str, str]) -> pd.DataFrame:
-    """Three rows as a client would send them: of the types of the signature, dates as text."""
+    """Three rows as a client would send them: typed as in the signature, dates as text."""
     rows = table[list(schema)].head(3).reset_index(drop=True)
     columns = {column.name: column for column in artefact.encoder.columns}
     dates = {}

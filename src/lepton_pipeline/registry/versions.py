@@ -1,4 +1,4 @@
-"""What belongs to a version of a registered model, brought here and checked."""
+"""Load what belongs to a version of a registered model, checked against its hashes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,7 @@ REFERENCE_CHECKSUM = "reference.sha256"
 
 
 def find_version(client: Any, name: str, version: int | str) -> Any:
-    """The version of a model, by its number or by an alias.
-
-    Raises:
-        ConfigurationError: there is none; with those there are.
-    """
+    """The version of a model, by number or alias; raises ConfigurationError if it does not exist."""
     from mlflow import MlflowException
 
     try:
@@ -60,22 +56,16 @@ def all_versions(client: Any, name: str) -> list[Any]:
 
 
 def name_filter(name: str) -> str:
-    """MLflow's filter for the model of a vertical.
-
-    Raises:
-        ConfigurationError: no vertical has such a name; filters know no placeholders, so a quote would end
-            the text.
-    """
+    """MLflow's filter for the model of a vertical; raises ConfigurationError for other names."""
     if not re.fullmatch(r"[\w-]+", name, re.ASCII):
         raise ConfigurationError(f"{name!r} is no name of a vertical; use letters, digits and underscores.")
     return f"name = '{name}'"
 
 
 def load_artefact(client: Any, name: str, version: int) -> Artefact:
-    """Bring the artefact of a version here, compare the files with the hashes in the registry, and load it.
+    """Download the artefact of a version, compare it with the registered hashes, and load it.
 
-    Raises:
-        DataError: it is not there, is not what was registered, or this version of the project cannot read it.
+    Raises DataError if it is missing, altered, or unreadable by this version of the project.
     """
     import mlflow
     from safetensors import SafetensorError
@@ -100,10 +90,9 @@ def load_artefact(client: Any, name: str, version: int) -> Artefact:
 
 
 def verify_version(client: Any, name: str, version: int) -> tuple[bool | None, str]:
-    """Compare all files of a version with the hash that was registered; nothing of it is run.
+    """Compare a version's files with the registered hash, running none; return the outcome and a message.
 
-    Returns:
-        Whether they are whole, None where no hash was recorded; and that in words.
+    The outcome is None if no hash was recorded.
     """
     import mlflow
 
@@ -119,7 +108,6 @@ def verify_version(client: Any, name: str, version: int) -> tuple[bool | None, s
 
 
 def _bring(name: str, version: int, folder: Path, part: str = "") -> Path:
-    """Copy files of a version from the store into a folder."""
     import mlflow
 
     return Path(
@@ -128,11 +116,7 @@ def _bring(name: str, version: int, folder: Path, part: str = "") -> Path:
 
 
 def load_training_rows(client: Any, name: str, version: int) -> TrainingRows:
-    """Bring the record of the rows that a version has learnt from here.
-
-    Raises:
-        DataError: there is none, or it cannot be read.
-    """
+    """Download the record of a version's training rows; raises DataError if there is no readable one."""
     import mlflow
 
     run_id = client.get_model_version(name, str(version)).run_id
@@ -144,13 +128,9 @@ def load_training_rows(client: Any, name: str, version: int) -> TrainingRows:
 
 
 def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any], TrainingRows] | None:
-    """Bring what new rows are compared with here: the counts of a version's training, and the rows known then.
+    """Download the reference for drift: the counts of a version's training, and all rows known then.
 
-    Returns:
-        Both; None for a version that was registered before a reference was kept.
-
-    Raises:
-        DataError: it is gone, or is not what was registered.
+    None for a version registered before a reference was kept; raises DataError if it is missing or altered.
     """
     import mlflow
 
@@ -172,7 +152,7 @@ def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any]
 
 
 def model_versions(client: Any, name: str) -> dict[str, tuple[int, tuple[str, ...]]]:
-    """By run its version of a registered model, the latest where there are several, and the aliases of that version."""
+    """By run: its latest version of a registered model, with that version's aliases."""
     aliases: dict[int, list[str]] = {}
     for model in client.search_registered_models(name_filter(name)):
         for alias, version in model.aliases.items():

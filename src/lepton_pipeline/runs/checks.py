@@ -1,4 +1,4 @@
-"""Can a run be made again, and did it give the same? Checks before, comparison after; nothing is run here."""
+"""Checks before a run is reproduced, and the comparison of its values after; nothing is run here."""
 
 from __future__ import annotations
 
@@ -20,15 +20,7 @@ _SHORT = 12
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must be the same for a run to be made again.
-
-    Attributes:
-        name: "run", "code", "environment", "data", "device" or "processor".
-        same: whether it is.
-        text: what was seen; where it is not the same, then and now.
-        remedy: how to make it the same.
-        decisive: whether a difference stops a reproduction; otherwise it is only told.
-    """
+    """One precondition of reproducing a run; a difference stops the reproduction only if it is `decisive`."""
 
     name: str
     same: bool
@@ -39,7 +31,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Value:
-    """A figure, or a hash, of the run and of its reproduction; None where one has none."""
+    """A figure or hash of the run and of its reproduction; None if one lacks it."""
 
     name: str
     then: float | str | None
@@ -53,7 +45,7 @@ class Value:
 
 
 def check_run(run: Any) -> Check:
-    """Whether the run was made in one go: what an interrupted one took over may be of other code or parameters."""
+    """Check that the run is whole: a resumed one may hold results of other code or parameters."""
     if run.info.status != "FINISHED":
         why = f" ({error})" if (error := run.data.tags.get("error")) else ""
         return Check(
@@ -77,15 +69,10 @@ def check_run(run: Any) -> Check:
 
 
 def check_code(then: Mapping[str, str], now: Mapping[str, str], run_id: str) -> Check:
-    """Compare the code of a run with that which would run now.
+    """Compare the code of a run with the current code, by tags of the run and the same tags made now.
 
-    The same package is the same code, whatever else of the project has changed; of a run without that hash
-    commit and difference must be the same.
-
-    Args:
-        then: tags of the run.
-        now: the same tags, made now.
-        run_id: for the remedy.
+    The same package is the same code, whatever else of the project has changed; a run without its hash needs
+    equal commit and difference.
     """
     keys = ("git.commit", "git.diff.sha256")
     if "code.sha256" in then:
@@ -109,17 +96,9 @@ def check_code(then: Mapping[str, str], now: Mapping[str, str], run_id: str) -> 
 
 
 def check_environment(then: str | None, now: str, tags: Mapping[str, str], python: str, run_id: str) -> Check:
-    """Compare installed packages, and the interpreter.
+    """Compare installed packages (one `name==version` a line) and the interpreter.
 
-    Packages that have come in since are told, but are no difference: code that is the same does not know
-    them.
-
-    Args:
-        then: the run's `environment.txt`, one `name==version` a line; None where it is gone.
-        now: the same of this process.
-        tags: of the run: its `python`.
-        python: version of this interpreter.
-        run_id: for the remedy.
+    Packages added since are listed but are no difference, since unchanged code does not import them.
     """
     remedy = (
         "install those versions into an environment of their own "
@@ -143,13 +122,7 @@ def check_environment(then: str | None, now: str, tags: Mapping[str, str], pytho
 
 
 def check_data(then: Mapping[str, str], now: Mapping[str, str] | None, problem: str = "") -> Check:
-    """Compare the table that was made of the raw data, and the test rows that were drawn from it.
-
-    Args:
-        then: tags of the run.
-        now: tags of a run that read the raw data now; None where it could not.
-        problem: why it could not.
-    """
+    """Compare table and test rows by tags of the run and of a run now, None if that failed by `problem`."""
     was = then.get("data.sha256")
     remedy = "restore the raw data of that time (its place: the vertical's raw entry in the catalog)"
     if was is None:
@@ -172,7 +145,7 @@ def check_data(then: Mapping[str, str], now: Mapping[str, str] | None, problem: 
 
 
 def check_device(then: Mapping[str, str], now: str) -> Check:
-    """Compare where torch computes: "cpu", "cuda", or why there is no such device now."""
+    """Compare where torch computes: "cpu", "cuda", or the reason why there is no such device now."""
     was = then.get("device", "")
     if was in ("", now):
         return Check("device", True, now)
@@ -180,7 +153,7 @@ def check_device(then: Mapping[str, str], now: str) -> Check:
 
 
 def check_processor(then: Mapping[str, str], now: str) -> Check:
-    """Compare processors: libraries choose their instructions by them, which may change last bits."""
+    """Compare processors, by which libraries choose instructions that may change the last bits."""
     was = then.get("processor", now)
     if was == now:
         return Check("processor", True, now, decisive=False)
@@ -188,11 +161,7 @@ def check_processor(then: Mapping[str, str], now: str) -> Check:
 
 
 def read_parameters(client: Any, run: Any) -> dict[str, Any]:
-    """The whole declaration of a run, overrides of its command line included.
-
-    Raises:
-        ConfigurationError: the run has none, or what it has is no declaration.
-    """
+    """The declaration of a run with its overrides; raises ConfigurationError if missing or malformed."""
     text = read_artifact(client, run.info.run_id, "parameters.json")
     if text is None:
         raise ConfigurationError(
@@ -213,7 +182,7 @@ def read_parameters(client: Any, run: Any) -> dict[str, Any]:
 
 
 def read_artifact(client: Any, run_id: str, name: str) -> str | None:
-    """A text that a run has stored, or None where it is gone."""
+    """A text stored by a run; None if it is gone."""
     from mlflow import MlflowException
 
     with TemporaryDirectory() as folder:
@@ -224,13 +193,10 @@ def read_artifact(client: Any, run_id: str, name: str) -> str | None:
 
 
 def compare_values(then: tuple[Any, str], now: tuple[Any, str]) -> list[Value]:
-    """Compare every figure of two runs, those by epoch at every epoch, and hashes (configuration, test rows, weights).
+    """Compare every metric at every epoch, and hashes of configuration, test rows and weights, of two runs.
 
-    Left out is what does not depend on the model alone: seconds, and what the gate found in the registry.
-
-    Args:
-        then: client and id of the first run; its figures are those that are compared.
-        now: client and id of the other.
+    Each run is a client and an id. Times and what the gate found in the registry are left out, since they do
+    not depend on the model alone.
     """
     (first, first_id), (second, second_id) = then, now
     one, other = first.get_run(first_id).data, second.get_run(second_id).data

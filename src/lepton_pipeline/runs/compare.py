@@ -1,4 +1,4 @@
-"""Put the runs of a vertical side by side, the best first."""
+"""Compare the runs of a vertical, the best first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NO_CUT = ("split.copies",)
 
 @dataclass(frozen=True)
 class Figure:
-    """A metric of the test rows; `low` and `high` are the ends of its 95 % interval, or None where a run has none."""
+    """A metric of the test rows with the ends of its 95 % interval, None if a run has none."""
 
     value: float
     low: float | None
@@ -41,25 +41,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """One run.
+    """One run; `figures` are of the model on the test rows, `baseline` of gradient boosting on the same rows.
 
-    Attributes:
-        run_id: of MLflow.
-        name: as lists show it.
-        status: MLflow's: RUNNING, FINISHED, FAILED, KILLED.
-        started: with its time zone.
-        seconds: from start to end, or None where it has not ended.
-        figures: by metric, of the model on the test rows.
-        baseline: the deciding metric of gradient boosting on the same rows.
-        decision: "promoted", "refused", or "" where the gate was not reached.
-        reason: of the decision.
-        version: of the registered model, or None.
-        aliases: that the version has now.
-        parameters: those that differ between the runs shown, by name.
-        seed: of the training.
-        commit: first characters, "+" where the tree differed from it; "" outside a checkout.
-        resumed: whether it took over results of earlier runs.
-        error: why it failed.
+    `decision` is "promoted", "refused" or "" if the gate was not reached; `commit` ends in "+" if the tree
+    differed from it; `parameters` are those that differ between the runs shown.
     """
 
     run_id: str
@@ -82,15 +67,9 @@ class ComparedRun:
 
 @dataclass(frozen=True)
 class ComparableRuns:
-    """Runs whose figures are of the same test rows.
+    """Runs with the same test rows, the best first; `data` is the hash of the latest table, "" if unknown.
 
-    Attributes:
-        data: fingerprint of the table of the latest, "" where it is not known.
-        rows: of that table.
-        split: how it was divided, by parameter.
-        runs: the best first.
-        assumed: how many runs do not say which their test rows were: that they are the same is taken from
-            data and split.
+    `assumed` counts runs that recorded no test rows, which are taken to be the same if data and split are.
     """
 
     data: str
@@ -101,7 +80,7 @@ class ComparableRuns:
 
     @property
     def remark(self) -> str:
-        """What is not certain of them."""
+        """What is uncertain about them."""
         if not self.assumed:
             return ""
         whose = "this run's" if len(self.runs) == 1 else f"those of {self.assumed} of these runs"
@@ -112,12 +91,9 @@ class ComparableRuns:
 class Comparison:
     """Runs of a vertical side by side.
 
-    Attributes:
-        vertical: its name.
-        metric: that the gate decides by, as the latest run declares it.
-        groups: by test rows, those of the latest run first; figures compare within a group only.
-        others: runs without figures to compare: failed, interrupted, under way or ended before the test.
-        differing: names of the parameters that differ between the runs with figures.
+    `metric` is the gate's, as the latest run declares it. `groups` are by test rows, those of the latest run
+    first; `others` are runs without test figures; `differing` names the parameters that differ between the
+    rest.
     """
 
     vertical: str
@@ -130,15 +106,9 @@ class Comparison:
 def compare_runs(
     vertical: str, runs: Sequence[Any], versions: Mapping[str, tuple[int, tuple[str, ...]]] | None = None
 ) -> Comparison:
-    """Compare runs by the metric of the gate, those on the same test rows with one another.
+    """Group runs (of MLflow, the newest first) by test rows and rank each group by the metric of the gate.
 
-    Args:
-        vertical: their experiment.
-        runs: MLflow runs, the newest first.
-        versions: by run id the version it made and the version's aliases.
-
-    Returns:
-        The runs as plain data; empty where there are none.
+    `versions` holds, by run id, the version that the run made and its aliases.
     """
     metric = next(
         (run.data.params["gate.metric"] for run in runs if "gate.metric" in run.data.params), METRICS[0]
@@ -171,7 +141,7 @@ def compare_runs(
 
 
 def _cut(run: Any) -> tuple[Any, ...]:
-    """Data and split, which decide what rows a run keeps for its test unless the order of rows does, too."""
+    """Data and split, which decide the test rows unless the order of rows changes."""
     split = {
         key: value
         for key, value in run.data.params.items()

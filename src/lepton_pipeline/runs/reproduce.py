@@ -1,4 +1,4 @@
-"""Make a run again in a scratch folder, and compare."""
+"""Reproduce a run in a scratch folder and compare the results."""
 
 from __future__ import annotations
 
@@ -45,14 +45,7 @@ _STRIPPED = (
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of making a run again.
-
-    Attributes:
-        run_id: of the run.
-        vertical: its experiment.
-        values: every figure and hash, then and now.
-        folder: the scratch folder, where it was kept.
-    """
+    """A reproduced run: every figure and hash, then and now, and the scratch folder if it was kept."""
 
     run_id: str
     vertical: str
@@ -75,20 +68,11 @@ def reproduce_run(
     anyway: bool = False,
     keep: bool = False,
 ) -> Reproduction:
-    """Check what a run depends on, then make it again in a scratch folder with a store of its own.
+    """Check what a run depends on, then run it again in a scratch folder with its own store.
 
-    Args:
-        client: of the store that holds the run.
-        run_id: its id, or the beginning of it.
-        project: root of the project, which is only read.
-        env: configuration environment, for the catalog and credentials of the raw data.
-        show: called with the run's id and the checks before anything is trained.
-        anyway: train though a check has failed.
-        keep: leave the scratch folder.
-
-    Raises:
-        ConfigurationError: there is no such run, or nothing to rebuild it from.
-        NotReproducedError: a check has failed, or the pipeline has.
+    `run_id` may be the beginning of an id. `show` gets the id and the checks before training starts; `anyway`
+    trains although a check failed. Raises ConfigurationError if there is no such run or declaration,
+    NotReproducedError if a check or the pipeline failed.
     """
     run = find_run(client, run_id)
     vertical = client.get_experiment(run.info.experiment_id).name
@@ -153,7 +137,7 @@ def _device(parameters: dict[str, Any]) -> str:
 
 
 def _check_data(folder: Path, vertical: str, run: Any) -> Check:
-    """Read the raw data in the scratch folder, as the run did, and compare what came of them: table and test rows."""
+    """Read the raw data in the scratch folder and compare table and test rows with the run's."""
     wanted = "test_rows" if "rows.sha256" in run.data.tags else "ingestion_record"
     done = _kedro_run(folder, vertical, "--to-outputs", f"{vertical}.{wanted}", watched=False)
     found = _own_run(folder, vertical)
@@ -165,7 +149,7 @@ def _check_data(folder: Path, vertical: str, run: Any) -> Check:
 
 
 def _kedro_run(folder: Path, vertical: str, *options: str, watched: bool) -> subprocess.CompletedProcess[str]:
-    """Run the pipeline in a process of its own; what it logs is shown where it is to be watched."""
+    """Run the pipeline in a child process; its log is shown if `watched`."""
     environment = {name: value for name, value in os.environ.items() if name not in _STRIPPED}
     # The package that runs here, also where it is not installed.
     source = str(Path(lepton_pipeline.__file__).parents[1])
@@ -190,7 +174,7 @@ def _own_client(folder: Path) -> Any:
 
 
 def _own_run(folder: Path, vertical: str) -> Any:
-    """The latest run in the scratch folder's store, or None where there is none."""
+    """The latest run in the scratch folder's store, if any."""
     if not (folder / STORE).is_file():
         return None
     client = _own_client(folder)

@@ -1,4 +1,4 @@
-"""A project of one vertical in a folder of its own, to run it without touching the project's data and registry."""
+"""A project of one vertical in a temporary folder, to run it apart from the project's data and registry."""
 
 from __future__ import annotations
 
@@ -36,21 +36,10 @@ def scratch_project(
     *,
     keep: bool,
 ) -> Iterator[Path]:
-    """Make a folder that only this user can read, with a project of one vertical and a store of its own.
+    """Make a private folder with a project of one vertical and its store; removed at the end unless `keep`.
 
-    It is removed at the end, also when the process is told to stop. Raw data, and secrets of the environment,
-    are linked, not copied.
-
-    Args:
-        project: root of the project, which is only read.
-        env: its environment, for catalog and credentials; None for the usual one.
-        vertical: the one that is to run.
-        parameters: its whole declaration, in place of the project's.
-        outputs: names of the data sets that it writes.
-        keep: leave the folder.
-
-    Raises:
-        ConfigurationError: an output would be written outside the folder.
+    Raw data, and secrets of the environment, are linked, not copied. `parameters` replace the vertical's
+    declaration. Raises ConfigurationError if one of `outputs` (data set names) would be written elsewhere.
     """
     folder = Path(mkdtemp(prefix="kedro-reproduce-")).resolve()
     try:
@@ -109,7 +98,7 @@ def _furnish_conf(
 
 
 def _literal(value: Any) -> Any:
-    """Values as they are: a "${" in them is no interpolation."""
+    """Escape "${" in values, so that it is no interpolation."""
     if isinstance(value, str):
         return value.replace("${", "\\${")
     if isinstance(value, list):
@@ -120,7 +109,7 @@ def _literal(value: Any) -> Any:
 
 
 def _refuse_outputs_elsewhere(folder: Path, outputs: Iterable[str]) -> None:
-    """Refuse a catalog by which the run would write outside the scratch folder, into the project's data say."""
+    """Refuse a catalog by which the run would write outside the scratch folder."""
     loader = settings.CONFIG_LOADER_CLASS(str(folder / settings.CONF_SOURCE), **settings.CONFIG_LOADER_ARGS)
     try:
         credentials = loader["credentials"]

@@ -1,7 +1,6 @@
-"""What the pages of an experiment show in the MLflow UI: a note on how to read them, and a view of its runs.
+"""The page of an experiment in the MLflow UI: a note on how to read it, and a saved view of its runs.
 
-The UI keeps a saved view as a tag of the experiment: its name, and as JSON the columns, the order and the
-charts that are shown. A view that is made here is opened like one that a user has saved.
+The UI keeps a saved view as a tag of the experiment, with columns, order and charts as JSON.
 """
 
 from __future__ import annotations
@@ -45,13 +44,7 @@ with what matters and what the latest runs differ in.
 
 
 def present_experiment(client: Any, run_id: str, metric: str) -> None:
-    """Prepare the pages of a run's experiment: how to read them, and a view of what its latest runs differ in.
-
-    Args:
-        client: of the store.
-        run_id: a run of the experiment.
-        metric: that the gate decides by.
-    """
+    """Write note and view of a run's experiment; the view shows what its latest runs differ in."""
     experiment = client.get_experiment(client.get_run(run_id).info.experiment_id)
     ended = "attributes.status = 'FINISHED'"
     latest = client.search_runs([experiment.experiment_id], ended, max_results=_SHOWN_RUNS)
@@ -62,14 +55,9 @@ def present_experiment(client: Any, run_id: str, metric: str) -> None:
 
 
 def differing_parameters(runs: Sequence[Mapping[str, str]]) -> dict[str, list[str | None]]:
-    """Parameters that are not the same in all runs.
+    """Parameters that differ between runs, sorted by name, each with its value in every run (None if absent).
 
-    Args:
-        runs: by name the parameters of each run; a run may lack some. Runs without any do not count.
-
-    Returns:
-        By name, sorted, the value in each run, or None where the run has none; not the present, which every
-        run has of its own.
+    Runs without parameters do not count, nor does `dataset.present`, which is specific to each run.
     """
     known = [run for run in runs if run]
     names = sorted({name for run in known for name in run} - {PRESENT})
@@ -79,13 +67,7 @@ def differing_parameters(runs: Sequence[Mapping[str, str]]) -> dict[str, list[st
 
 
 def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -> dict[str, str]:
-    """Tags of an experiment that say how to read its runs.
-
-    Args:
-        experiment_id: for links.
-        metric: that the gate decides by, `auc` say.
-        differing: parameters that its runs differ in, the best to show first.
-    """
+    """Note and view of an experiment as tags; `differing` parameters are shown in the order given."""
     decisive = f"test.{metric}"
     chosen = [name for name in differing if not name.startswith("about.")]
     parameters = sorted(chosen, key=lambda name: not name.startswith("training."))[:_MOST_PARAMETERS] or list(

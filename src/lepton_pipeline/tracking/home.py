@@ -1,4 +1,4 @@
-"""Keep a local store with its project: MLflow notes whole addresses, which a move or a copy makes wrong."""
+"""Keep a local store with its project: MLflow stores absolute addresses, which a move or copy makes wrong."""
 
 from __future__ import annotations
 
@@ -29,13 +29,7 @@ _SECONDS = 10
 
 @dataclass(frozen=True)
 class LocalStore:
-    """A SQLite store with the folder of its artefacts, both below a project.
-
-    Attributes:
-        database: the file.
-        project: the folder that both are relative to.
-        artifact_root: folder of the artefacts, relative to the project.
-    """
+    """A SQLite store with its artefact folder (relative to the project), both below a project."""
 
     database: Path
     project: Path
@@ -43,16 +37,13 @@ class LocalStore:
 
     @property
     def artifacts(self) -> Path:
-        """Where new artefacts go."""
+        """Folder of new artefacts."""
         return (self.project / self.artifact_root).resolve()
 
     def settle(self) -> None:
-        """See to it that nothing is written to another folder than the project's.
+        """Rewrite addresses after the project was moved, that is, if its former folder is gone.
 
-        Where the project was moved, so that the folder of before is gone, the addresses follow it.
-
-        Raises:
-            ConfigurationError: the project is a copy: the folder that the addresses name is still there.
+        Raises ConfigurationError if the project is a copy: the folder that the addresses name still exists.
         """
         former = self.former()
         for project in former:
@@ -70,7 +61,7 @@ class LocalStore:
             )
 
     def former(self) -> list[Path]:
-        """Other folders in which the project was when it made its experiments."""
+        """Former folders of the project, by the addresses of its experiments."""
         depth = len(self.artifact_root.parts)
         found = set()
         for name, location in self._experiments():
@@ -84,7 +75,7 @@ class LocalStore:
         return sorted(found)
 
     def missing(self, projects: Iterable[Path]) -> list[Path]:
-        """Folders of experiments below the artefacts of other projects that are not below this one's."""
+        """Experiment folders below the artefacts of other projects that are absent below this one's."""
         roots = [project / self.artifact_root for project in projects]
         paths = [path for _, location in self._experiments() if (path := _as_path(location)) is not None]
         return [
@@ -95,7 +86,7 @@ class LocalStore:
         ]
 
     def rewrite(self, projects: Sequence[Path]) -> None:
-        """Let all addresses below the artefacts of other projects point below this one, or none of them."""
+        """Point all addresses below the artefacts of other projects below this one, in one transaction."""
         if not projects:
             return
         new = (self.artifacts.as_uri(), str(self.artifacts))
@@ -116,7 +107,6 @@ class LocalStore:
                             )
 
     def _experiments(self) -> list[tuple[str, str]]:
-        """Name and address of each."""
         if not self.database.is_file():
             return []
         address = f"file:{quote(str(self.database))}?mode=ro"
@@ -133,21 +123,21 @@ class LocalStore:
 
 
 def local_store(tracking_uri: str, artifact_root: str | None, project: Path) -> LocalStore | None:
-    """The store of a project, if it is a SQLite file with artefacts below the project; else None."""
+    """The store of a project if it is a SQLite file with artefacts below the project, else None."""
     if not tracking_uri.startswith(SQLITE) or artifact_root is None or Path(artifact_root).is_absolute():
         return None
     return LocalStore(project / tracking_uri.removeprefix(SQLITE), project, Path(artifact_root))
 
 
 def _as_path(location: str) -> Path | None:
-    """The folder of an address; None where it is no local one."""
+    """The folder of a local address, else None."""
     if location.startswith("file:"):
         return Path(unquote(urlsplit(location).path))
     return Path(location) if location.startswith("/") else None
 
 
 def _is_there(path: Path) -> bool:
-    """Whether a path exists; one that may not be looked at does, as far as anybody can tell."""
+    """Whether a path exists; one without permission to look counts as existing."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

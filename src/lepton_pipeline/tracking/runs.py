@@ -1,4 +1,4 @@
-"""Runs in MLflow: opened, filled and closed by id, so that nothing hangs on a thread's active run."""
+"""Runs in MLflow, addressed by id instead of a thread's active run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _DIFF_BYTES = 1_000_000
 
 
 class Tracking(Declaration):
-    """Where runs and models are kept: `mlflow.yml`."""
+    """Addresses of runs and models: `mlflow.yml`."""
 
     tracking_uri: str = Field(
         min_length=1, description="MLflow server, or sqlite:/// and a file, relative to the project"
@@ -66,13 +66,10 @@ class Tracking(Declaration):
 
 
 class RunLog:
-    """The one place that writes runs to MLflow.
+    """The only writer of runs to MLflow.
 
-    Args:
-        tracking: addresses.
-        project: folder that relative addresses start from.
-        access: "write" runs; "load" what runs have stored; "look" at what stands in the database, which needs
-            no right to write, and is true wherever the project was moved to.
+    `access` is "write" for runs, "load" for what runs have stored, or "look" at the database, which needs no
+    write permission and works wherever the project was moved to.
     """
 
     def __init__(self, tracking: Tracking, project: Path, access: Access = "write"):
@@ -125,10 +122,9 @@ class RunLog:
     def open(
         self, experiment_name: str, name: str, tags: Mapping[str, str], pages: Mapping[str, str] = PAGES
     ) -> str:
-        """Start a run in an experiment, a vertical's say, and return its id; for the pages see `describe`.
+        """Start a run in an experiment, with its pages (see `describe`), and return its id.
 
-        Raises:
-            ConfigurationError: the experiment was deleted.
+        Raises ConfigurationError if the experiment was deleted.
         """
         with self._alone():
             experiment = self.client.get_experiment_by_name(experiment_name)
@@ -155,13 +151,13 @@ class RunLog:
         return str(run.info.run_id)
 
     def describe(self, run_id: str, results: str = "", pages: Mapping[str, str] = PAGES) -> None:
-        """Write the text on the run's page: links to its reports (artefacts by title), then its results."""
+        """Write the note on the run's page: links to its reports (artefacts by title), then its results."""
         info = self.client.get_run(run_id).info
         links = " · ".join(f"[{title}]({run_page(info, path)})" for title, path in pages.items())
         self.client.set_tag(run_id, "mlflow.note.content", masked(f"{links}\n\n{results}".strip()))
 
     def close(self, run_id: str, status: str, error: BaseException | str | None = None) -> None:
-        """End a run as "FINISHED", "FAILED" or "KILLED", the error's text as a tag."""
+        """End a run as "FINISHED", "FAILED" or "KILLED", with the error's text as a tag."""
         if error is not None:
             kind = "" if isinstance(error, str) else f"{type(error).__name__}: "
             self.client.set_tag(run_id, "error", masked(f"{kind}{error}")[:_ERROR_CHARACTERS])
@@ -174,7 +170,7 @@ class RunLog:
         self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in masked(dict(tags)).items()])
 
     def parameters(self, run_id: str, declared: Mapping[str, Any]) -> None:
-        """Log a declaration flat, `training.epochs` say, and whole as `parameters.json`."""
+        """Log a declaration flat (`training.epochs`), and whole as `parameters.json`."""
         from mlflow.entities import Param
 
         declared = masked(declared)
@@ -189,7 +185,7 @@ class RunLog:
         self.client.set_tag(run_id, "mlflow.runName", masked(name))
 
     def code_diff(self, run_id: str, diff: bytes) -> None:
-        """Store what the tree differed from its commit by as `code.diff`; a large one only by its size."""
+        """Store the difference of tree and commit as `code.diff`; if it is large, only its size."""
         diff = masked(diff)
         if len(diff) > _DIFF_BYTES:
             self.client.set_tag(run_id, "git.diff.bytes", str(len(diff)))
@@ -214,7 +210,7 @@ class RunLog:
         return masked(self.uri)
 
     def link(self, run_id: str) -> str | None:
-        """Address of a run's page; None where no server shows it."""
+        """Address of a run's page; None without a server."""
         return run_link(self.uri, self.client.get_run(run_id).info) if self.uri.startswith("http") else None
 
     def where(self, run_id: str) -> str:
@@ -232,11 +228,7 @@ class RunLog:
     def record(self, run_id: str, dataset: Any, data: Any, *, earlier: bool = False) -> None:
         """Record a data set as the `metadata.mlflow` of its catalog entry says.
 
-        Args:
-            run_id: the run to record in.
-            dataset: the Kedro data set, already saved.
-            data: its content.
-            earlier: whether an earlier run made it, so that its epochs are not logged yet.
+        `earlier` means that an earlier run made it, so that its epochs are not logged yet.
         """
         marks = (getattr(dataset, "metadata", None) or {}).get("mlflow", {})
         record = data
@@ -268,7 +260,7 @@ class RunLog:
                 log_epoch(run_id, *epoch)
 
     def _log_dataset(self, run_id: str, record: Mapping[str, Any]) -> None:
-        """Name the table that `ingest_table` describes as the run's data set."""
+        """Log the table of `ingest_table` as the run's data set."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         dataset = Dataset(
@@ -282,7 +274,7 @@ class RunLog:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Let no other process make tables or experiments meanwhile."""
+        """Keep other processes from making tables or experiments."""
         if self._lock is None:
             yield
             return
@@ -297,7 +289,7 @@ class RunLog:
             self._lock.release()
 
     def close_orphans(self, vertical: str) -> None:
-        """End runs that a process of this host left open when it was killed without a chance to say so."""
+        """End runs that a killed process of this host left open."""
         experiment = self.client.get_experiment_by_name(vertical)
         for run in self.client.search_runs([experiment.experiment_id], _RUNNING) if experiment else []:
             if has_ended(run.data.tags, os.getpid()):
@@ -305,11 +297,7 @@ class RunLog:
 
 
 def read_tracking(declared: Mapping[str, Any]) -> Tracking:
-    """Build the typed `mlflow.yml`.
-
-    Raises:
-        ConfigurationError: a key is unknown, absent or of the wrong type.
-    """
+    """Build the typed `mlflow.yml`; raises ConfigurationError if a key is unknown, absent or mistyped."""
     from pydantic import ValidationError
 
     try:
@@ -323,11 +311,7 @@ def read_tracking(declared: Mapping[str, Any]) -> Tracking:
 
 
 def existing_store(tracking: Tracking, project: Path, access: Access = "load") -> Any:
-    """A client of the store, or None where it is a SQLite file that no run has made yet; for the access see `RunLog`.
-
-    Raises:
-        ConfigurationError: the store cannot be used.
-    """
+    """A client of the store, None if its SQLite file does not exist yet; for `access` see `RunLog`."""
     uri = tracking.tracking_uri
     if uri.startswith(SQLITE) and not (project / uri.removeprefix(SQLITE)).is_file():
         return None
@@ -335,7 +319,7 @@ def existing_store(tracking: Tracking, project: Path, access: Access = "load") -
 
 
 def _require_writable(database: Path) -> None:
-    """Refuse a SQLite file that this user cannot write; SQLite itself would open it for reading."""
+    """Refuse a read-only SQLite file, which SQLite itself would open for reading."""
     # Its journal lies beside it.
     require_writable([database])
     if database.exists() and not os.access(database, os.R_OK | os.W_OK):
@@ -343,7 +327,7 @@ def _require_writable(database: Path) -> None:
 
 
 def _short(text: str) -> str:
-    """A text that fits into a column, and still differs where the whole does."""
+    """Shorten a text to MLflow's limit, with a hash so that different texts stay different."""
     if len(text) <= _PARAM_CHARACTERS:
         return text
     return f"{text[: _PARAM_CHARACTERS - 20]}… ({hashlib.sha256(text.encode()).hexdigest()[:8]})"

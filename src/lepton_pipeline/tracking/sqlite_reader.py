@@ -1,4 +1,4 @@
-"""Read a local store without MLflow, whose import alone takes longer than all that `kedro status` does."""
+"""Read a local store without MLflow, whose import would dominate the time of `kedro status`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _RUN = "SELECT run_uuid, experiment_id, status, start_time, end_time FROM runs"
 
 
 class MissingError(LookupError):
-    """What was asked for is not in the store; as MLflow's own exception says it."""
+    """The store lacks what was asked for; has the error code of MLflow's exception."""
 
     error_code = "RESOURCE_DOES_NOT_EXIST"
 
 
 def open_reader(tracking: Tracking, project: Path) -> SqliteReader | None:
-    """A reader of the store; None where it is no SQLite file, has other tables, or cannot be read just now."""
+    """A reader of the store; None if it is no SQLite file, has another schema, or cannot be read now."""
     if not tracking.tracking_uri.startswith(SQLITE):
         return None
     file = project / tracking.tracking_uri.removeprefix(SQLITE)
@@ -43,7 +43,7 @@ def open_reader(tracking: Tracking, project: Path) -> SqliteReader | None:
 
 
 class SqliteReader:
-    """The methods of an MLflow client that a look at all verticals needs, with their names and results."""
+    """The methods of an MLflow client that `kedro status` needs, with their names and results."""
 
     def __init__(self, file: Path) -> None:
         self._address = f"file:{quote(str(file.resolve()))}?mode=ro"
@@ -54,7 +54,7 @@ class SqliteReader:
             return connection.execute(query, values).fetchall()
 
     def search_registered_models(self, where: str) -> list[Any]:
-        """The model that `name_filter` asks for, with its aliases."""
+        """The model of a `name_filter`, with its aliases."""
         name = _named(where)
         found = self.rows(
             "SELECT alias, version FROM registered_model_aliases WHERE name = ? AND workspace = 'default'",
@@ -63,7 +63,7 @@ class SqliteReader:
         return [SimpleNamespace(name=name, aliases=dict(found))]
 
     def search_model_versions(self, where: str, page_token: str | None = None) -> Any:
-        """All versions of the model that `name_filter` asks for, as one page."""
+        """All versions of the model of a `name_filter`, as one page."""
         return _Page(map(self._version, self.rows(f"{_VERSION} WHERE {_PRESENT}", _named(where))))
 
     def get_model_version(self, name: str, version: str) -> Any:
@@ -73,7 +73,7 @@ class SqliteReader:
         raise MissingError(f"{name}: version {version} is not in the store")
 
     def get_experiment_by_name(self, name: str) -> Any:
-        """An experiment, deleted or not; None where there is none."""
+        """An experiment, deleted or not; None if absent."""
         query = "SELECT experiment_id FROM experiments WHERE name = ? AND workspace = 'default'"
         for row in self.rows(query, name):
             return SimpleNamespace(experiment_id=str(row[0]))
