@@ -1,4 +1,4 @@
-"""What the parts of a declaration are made of."""
+"""Building blocks of declarations."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def _is_zone(name: str) -> bool:
 
 
 def utc_text(at: datetime) -> str:
-    """A moment as `Dataset.present` holds it: ISO 8601 in UTC, without the zone."""
+    """A time as `Dataset.present` stores it: ISO 8601 in UTC, without the zone."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
@@ -110,11 +110,11 @@ class Dataset(Declaration):
 
     @property
     def known_at(self) -> str | int | float | None:
-        """The present: `as_of`, or else `present`; None outside of runs."""
+        """The present: `as_of`, else `present`; None outside of runs."""
         return self.present if self.as_of is None else self.as_of
 
     def roles(self) -> dict[str, list[str]]:
-        """Columns by declared role; a role without a column is an empty list."""
+        """Columns by declared role, empty for an unused role."""
         single = {"target": self.target, "id": self.id, "time": self.time, "group": self.group}
         return {
             **{role: [] if column is None else [column] for role, column in single.items()},
@@ -155,7 +155,7 @@ class Ingestion(Declaration):
     @field_validator("missing")
     @classmethod
     def _compared_as_read(cls, texts: list[str]) -> list[str]:
-        """Without blanks around them and composed, as values are."""
+        """Stripped and composed, as values are."""
         return list(dict.fromkeys(normalize("NFC", text.strip()) for text in texts))
 
     @model_validator(mode="after")
@@ -173,11 +173,7 @@ class Ingestion(Declaration):
 
 
 class Expectation(BaseModel):
-    """One Great Expectations expectation.
-
-    The keys after `on_failure` are arguments that many expectations take; what else is declared is an
-    argument, too.
-    """
+    """A Great Expectations expectation; keys after `on_failure`, and undeclared ones, are its arguments."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
@@ -213,7 +209,7 @@ class Expectation(BaseModel):
         return single + (self.column_list or [])
 
     def arguments(self) -> dict[str, Any]:
-        """Arguments as Great Expectations takes them: what was declared, without our own two keys."""
+        """Declared arguments for Great Expectations."""
         return self.model_dump(exclude={"expect", "on_failure"})
 
 

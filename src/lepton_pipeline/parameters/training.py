@@ -25,8 +25,7 @@ def _require_model(value: str) -> str:
 class Training(Declaration):
     """The model and how it is fitted.
 
-    What is left at None is chosen by the table's rows and columns: see `model.defaults`. Sources are in
-    docs/model.md.
+    None means: chosen by rows and columns of the table, see `model.defaults`. Sources are in docs/model.md.
     """
 
     model: Annotated[str, AfterValidator(_require_model)] = Field(

@@ -1,4 +1,4 @@
-"""What a cron expression must be, for whoever declares one and for whoever follows it."""
+"""Validation of cron expressions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,7 @@ _EXPECTED = (
 
 
 def require_cron(expression: str) -> str:
-    """Give back a cron expression of five fields that means some moment.
-
-    Raises:
-        ValueError: it means nothing, or no moment at all.
-    """
+    """Return a cron expression of five fields; raises ValueError if it is invalid or never comes."""
     from cronsim import CronSim, CronSimError
 
     fields = expression.upper().split()

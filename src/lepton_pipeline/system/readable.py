@@ -1,6 +1,6 @@
-"""What is printed and logged: without secrets, without control characters, and on any terminal.
+"""Printing and logging without secrets and control characters, in any encoding.
 
-One without UTF-8 gets the nearest characters it has, never an error.
+What an encoding lacks is replaced by its nearest characters.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _NEAREST = {
 
 
 def printable(text: str) -> str:
-    r"""Show control characters escaped.
+    r"""Escape control characters.
 
     >>> printable("a\x1b[31m")
     'a\\x1b[31m'
@@ -69,12 +69,12 @@ def printable(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A text as it may be printed: secrets masked, control characters escaped."""
+    """A text fit for printing: secrets masked, control characters escaped."""
     return printable(masked(text))
 
 
 def readable_logs() -> None:
-    """Let the log records of all libraries be `shown`: their errors quote addresses as they were given."""
+    """Pass the log records of all libraries through `shown`, as their errors quote addresses."""
     make = logging.getLogRecordFactory()
     if isinstance(make, _Records):
         return
@@ -99,7 +99,7 @@ class _Records:
 
 
 def readable_output() -> None:
-    """Let logs and output be readable: what their encoding lacks is written by its nearest characters."""
+    """Make logs and output readable in any encoding."""
     readable_logs()
     for stream in (sys.stdout, sys.stderr):
         if getattr(stream, "errors", None) in _REPLACED:
@@ -109,7 +109,7 @@ def readable_output() -> None:
 
 
 def say(text: object, *, to_stderr: bool = False) -> None:
-    """Print a text, as `shown`, on any terminal."""
+    """Print a text, as `shown`."""
     readable_output()
     stream = sys.stderr if to_stderr else sys.stdout
     try:
@@ -119,13 +119,13 @@ def say(text: object, *, to_stderr: bool = False) -> None:
 
 
 def reader_left(stream: IO[str]) -> None:
-    """Print no more where nobody reads on (`kedro compare finance | head`): what was done stays done."""
+    """Drop further output once its reader has closed the pipe (`kedro compare finance | head`)."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def span_text(span: timedelta) -> str:
-    """A span of time in words: with seconds below an hour, minutes below two days, then days.
+    """A duration: with seconds below an hour, minutes below two days, then days.
 
     >>> [span_text(timedelta(seconds=seconds)) for seconds in (12, 61, 5400, 90_000_000)]
     ['12 s', '1 min 01 s', '1 h 30 min', '1,041 days']

@@ -1,4 +1,4 @@
-"""A folder of files that tells whether it is as it was written."""
+"""A folder sealed by a description with the hashes of its files."""
 
 from __future__ import annotations
 
@@ -14,15 +14,10 @@ _AGAIN = "copy or download the folder again, or train again."
 
 
 def seal(folder: Path, name: str, description: dict[str, Any]) -> None:
-    """Write a description that also holds the hash of every other file of a folder, and of itself.
+    """Write a description with the hashes of all other files of a folder, and of itself.
 
-    It guards against damage and mix-ups. Who can write all of the folder can seal it anew, which shows only
-    where the hash (see `read_seal`) is kept elsewhere, too.
-
-    Args:
-        folder: holds the files to be sealed.
-        name: of the file with the description.
-        description: what JSON can hold, without the keys "files" and "sha256".
+    It guards against damage and mix-ups. Anyone who can write the whole folder can seal it anew; only the
+    hash from `read_seal`, kept elsewhere, shows that.
     """
     content = description | {
         "files": {path: found for path, found in hash_files(folder).items() if path != name}
@@ -31,16 +26,9 @@ def seal(folder: Path, name: str, description: dict[str, Any]) -> None:
 
 
 def open_sealed(folder: Path, name: str, sha256: str | None = None) -> dict[str, Any]:
-    """Read the description of a sealed folder after looking at every file.
+    """Read the description of a sealed folder after checking every file.
 
-    Args:
-        folder: what `seal` was given.
-        name: of the file with the description.
-        sha256: what `read_seal` said once, where it is known.
-
-    Raises:
-        DataError: a file was altered or is missing, or the folder is another one than that with the hash
-            given.
+    Raises DataError if a file was altered or is missing, or if `sha256` (from `read_seal`) is another one.
     """
     file = folder / name
     content = _read(file)
@@ -61,11 +49,7 @@ def open_sealed(folder: Path, name: str, sha256: str | None = None) -> dict[str,
 
 
 def read_seal(folder: Path, name: str) -> str:
-    """The hash that stands for the whole folder.
-
-    Raises:
-        DataError: the description was altered or is missing.
-    """
+    """The hash of the whole folder; raises DataError if the description was altered or is missing."""
     return str(_read(folder / name)["sha256"])
 
 

@@ -1,4 +1,4 @@
-"""How a backfill is shown on a terminal, and on its page in MLflow."""
+"""A backfill on a terminal, and on its page in MLflow."""
 
 from __future__ import annotations
 
@@ -20,19 +20,14 @@ _COLUMNS = ("date", "due", "why", "result", "alarms", "rows", *STRATEGIES)
 
 
 def print_look(look: Look, before: bool) -> None:
-    """Print one line for a date; `before`: it was finished by an earlier start."""
+    """Print one line for a date; `before`: an earlier start had finished it."""
     done = _decided(look.due, look.triggers, look.version, look.promoted, look.alarms)
     alarms = f"; alarms: {', '.join(look.alarms)}" if look.alarms else ""
     console().print(Text(f"{look.date}  {done}{alarms}{' (finished before)' * before}"), soft_wrap=True)
 
 
 def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
-    """Print the table of the dates and what it comes to.
-
-    Args:
-        found: what `describe` gives.
-        files: where the results lie, by what they are.
-    """
+    """Print the table of dates, its summary, and the result files; `found` is from `describe`."""
     out = console()
     metric = metric_inside(found["metric"])
     out.print()
@@ -48,7 +43,7 @@ def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
 
 
 def backfill_markdown(found: Mapping[str, Any]) -> str:
-    """The same as Markdown, for the head of the run's page."""
+    """The table and summary as Markdown, for the note on the run's page."""
     rows = [list(map(as_markdown, row)) for row in _rows(found)]
     lines = ["| " + " | ".join(cells) + " |" for cells in (_COLUMNS, ["---"] * len(_COLUMNS), *rows)]
     return "\n".join([*fact_list(_facts(found)), "", *lines])

@@ -1,4 +1,4 @@
-"""How champions are shown on a terminal."""
+"""Champions and comparisons of versions on a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNKNOWN = "unknown"
 
 
 def print_history(vertical: str, reigns: Sequence[Reign]) -> None:
-    """Print who was champion of a vertical, the latest first."""
+    """Print the champions of a vertical, the latest first."""
     out = console()
     if not reigns:
         out.print(Text.assemble((vertical, "bold"), ": no champion yet"))

@@ -1,4 +1,4 @@
-"""The table of columns on a terminal: whole where it is short, folded where it is long."""
+"""The table of columns on a terminal, folded if it is long."""
 
 from __future__ import annotations
 
@@ -18,14 +18,7 @@ _MOST_LINES = 12
 
 
 def show_columns(columns: Sequence[Column]) -> tuple[Table | None, list[tuple[str, str]]]:
-    """The table of columns to print: as a table with its notes where it is short, else as facts alone.
-
-    Args:
-        columns: what became of each.
-
-    Returns:
-        A table, or None; and pairs of a label and a text. Both are empty where there is no column.
-    """
+    """The columns as a table with notes if they are few, else None and pairs of a label and a text."""
     if not columns:
         return None, []
     if len(columns) > _MOST_LINES:

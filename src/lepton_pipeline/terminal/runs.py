@@ -1,4 +1,4 @@
-"""How comparisons and reproductions of runs are shown on a terminal."""
+"""Comparisons and reproductions of runs on a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STYLES = {"promoted": "green", "refused": "red", "FAILED": "red", "KILLED": "re
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print runs side by side, the best first, and those without figures below."""
+    """Print runs with figures, the best first, then those without."""
     out = console()
     out.print()
     count = sum(len(group.runs) for group in comparison.groups)
@@ -105,7 +105,7 @@ def _short(text: str) -> str:
 
 
 def print_checks(run_id: str, checks: Sequence[Check]) -> None:
-    """Print what a run depends on, and whether it is as it was."""
+    """Print what a run depends on, and whether it is unchanged."""
     out = console()
     out.print()
     out.print(Text(f"run {run_id}", style="bold"))
@@ -120,11 +120,7 @@ def print_checks(run_id: str, checks: Sequence[Check]) -> None:
 
 
 def print_outcome(outcome: Reproduction) -> None:
-    """Print which figures are equal, every one that differs, and end in an error if any does.
-
-    Raises:
-        NotReproducedError: a figure differs, or there was none to compare.
-    """
+    """Print differing values and a summary; raises NotReproducedError if any differs or there are none."""
     out = console()
     rows = table(*map(fixed, ("", "then", "now", "")))
     rest: dict[str, int] = {}
@@ -155,7 +151,7 @@ def print_outcome(outcome: Reproduction) -> None:
 
 
 def _told(name: str) -> bool:
-    """Whether a value is shown though it is equal."""
+    """Whether a value is shown although it is equal."""
     return name.endswith(".sha256") or name in {f"test.{metric}" for metric in METRICS}
 
 

@@ -1,4 +1,4 @@
-"""Where all verticals stand, on a terminal."""
+"""The state of all verticals on a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COLUMNS = (
 
 
 def print_status(status: Status) -> None:
-    """Print the table, those first that need attention, and below it what cannot be read."""
+    """Print the table, verticals that need attention first, then what cannot be read."""
     out = console()
     rows = table(*_COLUMNS, leading=1)
     for each in status.verticals:

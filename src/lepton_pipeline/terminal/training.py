@@ -1,4 +1,4 @@
-"""The last thing a run prints: what went in, how good the model is, where to look."""
+"""The summary of a training run: its rows, its metrics, where to look."""
 
 from __future__ import annotations
 
@@ -34,17 +34,7 @@ _STAGES = 5
 def print_summary(
     vertical: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str
 ) -> None:
-    """Print one vertical's results.
-
-    Args:
-        vertical: its name.
-        results: `about`, `tables` (the contract's result of each raw table), `readings` (the record of
-            reading each), and contents of the data sets `ingestion_record`, `contract_result`, `split`,
-            `columns`, `feature_report`, `metrics`, `copies`, `costs`, `slices`, `registration` and
-            `decision`, as far as they exist.
-        seconds: by stage, in the order in which they ran.
-        where: how to see the run in the MLflow UI.
-    """
+    """Print a run's results: contents of its data sets by name, `tables` and `readings` by raw table."""
     out = console()
     out.print()
     for part in _parts(vertical, results, seconds, where):
@@ -52,7 +42,7 @@ def print_summary(
 
 
 def summary_markdown(results: Mapping[str, Any]) -> str:
-    """The same results as Markdown, for the head of the run's page in MLflow."""
+    """The results as Markdown, for the note on the run's page in MLflow."""
     lines = []
     if metrics := results.get("metrics"):
         lines += ["| test rows | AUC [95 % interval] | F1 [95 % interval] |", "|---|---|---|"]
@@ -166,7 +156,7 @@ def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _cost(costs: Costs) -> str:
-    """What 1,000 cases cost with the model and without it."""
+    """Costs per 1,000 cases with and without the model."""
     policies = {name: _amount(figure.value) for name, figure in costs.policies.items()}
     without = f"{policies['none']} if none is acted on, {policies['all']} if all are"
     better = min(("none", "all"), key=lambda name: costs.policies[name].value)
@@ -181,7 +171,7 @@ def _amount(amount: float) -> str:
 
 
 def _gaps(slices: Slices) -> str:
-    """The two flagged gaps that are surest to be large, and how many more there are."""
+    """The two flagged gaps with the largest lower bounds, and the number of others."""
     flagged: dict[tuple[Any, ...], tuple[float, str]] = {}
     for each in slices.slices:
         for metric, gap in each.gaps.items():

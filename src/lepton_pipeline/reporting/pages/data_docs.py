@@ -1,4 +1,4 @@
-"""The page on one data contract: its verdict, and what each expectation found."""
+"""The page of a data contract: its verdict, and the result of each expectation."""
 
 from __future__ import annotations
 
@@ -12,14 +12,7 @@ from lepton_pipeline.reporting.pages.frame import render
 
 
 class DataDocsDataset(FolderDataset):
-    """A folder with the page of a contract, written from the contract's result.
-
-    Args:
-        filepath: the folder.
-        vertical: whose contract it is.
-        table: name of a raw table; empty for the table of the vertical.
-        metadata: for hooks.
-    """
+    """A folder with the page of a contract's result; `table` names a raw table, "" is the vertical's own."""
 
     def __init__(
         self, *, filepath: str, vertical: str, table: str = "", metadata: dict[str, Any] | None = None
@@ -36,15 +29,7 @@ class DataDocsDataset(FolderDataset):
 
 
 def render_contract(result: ContractResult, vertical: str, table: str, run_id: str, at: datetime) -> str:
-    """Write the page.
-
-    Args:
-        result: what `check_contract` found.
-        vertical: whose contract it is.
-        table: name of a raw table; empty for the table of the vertical.
-        run_id: the run that checked it; empty where none is known.
-        at: when it was checked.
-    """
+    """Render the page; `table` and `run_id` may be empty, `at` is the time of the check."""
     expectations = sorted(result.expectations, key=lambda each: each.success)
     return render(
         "contract.html",
@@ -59,7 +44,7 @@ def render_contract(result: ContractResult, vertical: str, table: str, run_id: s
 
 
 def _verdict(reported: ExpectationResult) -> tuple[str, str]:
-    """A class of the style sheet and the words."""
+    """CSS class and text."""
     if reported.success:
         return "passed", "✓ passed"
     if reported.error is not None:

@@ -1,4 +1,4 @@
-"""The one Jinja environment: pages that need no network, no script and no other file."""
+"""The Jinja environment of pages without network, script or other files."""
 
 from __future__ import annotations
 
@@ -16,18 +16,13 @@ if TYPE_CHECKING:
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a page's template; every value is escaped, as it may be a user's text.
-
-    Args:
-        template: name of a file in `templates`; Markdown is escaped as Markdown, all others as HTML.
-        values: by name.
-    """
+    """Fill a file of `templates`; values are escaped, as Markdown in a Markdown file, else as HTML."""
     return _environment(template.endswith(".md")).get_template(template).render(**values)
 
 
 @cache
 def style_sheet(*names: str) -> str:
-    """Style sheets of `templates`, one after the other."""
+    """Style sheets of `templates`, concatenated."""
     folder = files(__package__) / "templates"
     return "\n".join((folder / name).read_text(encoding="utf-8").strip() for name in names)
 

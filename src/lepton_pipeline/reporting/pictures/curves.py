@@ -1,4 +1,4 @@
-"""Small charts of the report and of the monitoring page."""
+"""Charts of the report and the monitoring page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROOM = 0.05
 
 
 def draw_cost(curve: Curve, threshold: float) -> str:
-    """Draw the cost per 1,000 cases by threshold, with its 95 % interval, if any, and a mark at that in use."""
+    """Draw the cost per 1,000 cases by threshold, with any 95 % interval and the threshold in use."""
     across, band = curve.threshold, curve.band
     seen = [*curve.cost, *(end for ends in band or () for end in ends)]
     low, high = around(seen)
@@ -31,7 +31,7 @@ def draw_cost(curve: Curve, threshold: float) -> str:
 
 
 def draw_losses(history: pd.DataFrame) -> str:
-    """Draw the log loss of training and of held-out rows by epoch; a thin line for each network."""
+    """Draw training and held-out log loss by epoch, a thin line for each network."""
     losses = history[["train_loss", "validation_log_loss"]].to_numpy(float)
     low, high = around(losses[losses == losses])
     last = int(history["epoch"].max())
@@ -47,13 +47,7 @@ def draw_losses(history: pd.DataFrame) -> str:
 
 
 def effect_chart(points: Sequence[Mapping[str, float]], width: int = 340, height: int = 210) -> Chart:
-    """The probability by the value of one column of numbers, with its 95 % interval.
-
-    Args:
-        points: `value`, `probability`, `low` and `high` of each, at least two.
-        width: of the chart.
-        height: of the chart.
-    """
+    """The probability by values of a number column, with 95 % intervals, through at least two points."""
     across, up, low, high = (
         [float(point[key]) for point in points] for key in ("value", "probability", "low", "high")
     )
@@ -72,14 +66,9 @@ def draw_windows(
     floor: float | None = None,
     ceiling: float | None = None,
 ) -> str:
-    """Draw the values of equal windows, with intervals and a dashed line, if any.
+    """Draw values of equal windows (None breaks the line), `ends` of intervals and a dashed `line`.
 
-    Args:
-        values: one a window; None breaks the line.
-        ends: of their intervals.
-        line: a level that they are held to.
-        floor: where the scale starts; by default below the least.
-        ceiling: up to where it reaches at least.
+    The scale starts at `floor`, by default below the least value, and reaches `ceiling` at least.
     """
     given = (*values, *(end for pair in ends for end in pair), line, floor, ceiling)
     seen = [each for each in given if each is not None] or [0.0, 1.0]
@@ -100,7 +89,7 @@ def draw_windows(
 
 
 def around(values: Sequence[float]) -> tuple[float, float]:
-    """Both ends of a scale that holds all values, with some room."""
+    """Ends of a scale that holds all values, with a margin."""
     low, high = float(min(values)), float(max(values))
     room = _ROOM * (high - low) or 0.5 * (abs(low) or 1.0)
     return low - room, high + room

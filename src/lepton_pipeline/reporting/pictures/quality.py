@@ -1,4 +1,4 @@
-"""The curves of the model beside its baselines, on the test rows."""
+"""Curves of the model and its baselines on the test rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CHART, _LEGEND = 500, 590
 
 @dataclass(frozen=True)
 class _Shown:
-    """One model as it is drawn; `recall`, `false_rate` and `precision` are those at its threshold."""
+    """One model as drawn, with its rates at its threshold."""
 
     name: str
     look: str
@@ -44,16 +44,9 @@ class _Shown:
 
 
 def draw_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[str, bytes]:
-    """Draw ROC, precision-recall, calibration and score histogram of the test rows, with headline and legend.
+    """Draw the curves of the test rows with headline and legend; equal arguments give equal bytes.
 
-    Args:
-        scores: as `evaluate` takes them; only rows of the part "test" are drawn.
-        metrics: as `evaluate` returns them for these scores.
-        about: the caution that stands on every picture.
-
-    Returns:
-        SVG files by name: `roc.svg`, `precision_recall.svg`, `calibration.svg`, `score_histogram.svg`. Equal
-        arguments give equal bytes.
+    Returns `roc.svg`, `precision_recall.svg`, `calibration.svg` and `score_histogram.svg`.
     """
     shown = _shown(scores, metrics)
     model, baselines, rule = shown[0], shown[1:], _RULES[metrics.threshold_rule]
@@ -84,12 +77,12 @@ def draw_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[s
 
 
 def draw_quality(scores: pd.DataFrame, metrics: Metrics) -> dict[str, str]:
-    """The charts of `draw_figures` as elements of a page, by name without `.svg`."""
+    """The charts of `draw_figures` as elements of a page, by name without suffix."""
     return {name: chart.inline() for name, chart in _charts(_shown(scores, metrics)).items()}
 
 
 def drawn_models(metrics: Metrics) -> list[tuple[str, str]]:
-    """Models in the order of drawing, each with the class of its line; the torch part alone would hide the others."""
+    """Drawn models with the class of their lines, without the network alone, which would hide the others."""
     names = ["model", *(name for name in metrics.test if name not in OWN)]
     return list(
         zip(
@@ -101,7 +94,7 @@ def drawn_models(metrics: Metrics) -> list[tuple[str, str]]:
 
 
 def as_percent(share: float) -> str:
-    """A share as the label of a tick."""
+    """A share as a tick label."""
     return f"{100 * share:.4g} %"
 
 

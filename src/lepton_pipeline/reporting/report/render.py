@@ -1,4 +1,4 @@
-"""From what a run has found out to the files that people read."""
+"""Render the report and the model card."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _CARD_GAPS, _CARD_COLUMNS = 8, 5
 
 
 def render_report(evidence: Evidence) -> str:
-    """Write the report of a run as one HTML page that needs nothing beside it; equal evidence gives equal text."""
+    """Render a run's report as one self-contained HTML page; equal evidence gives equal text."""
     sections = [
         {"id": key, "title": title, "content": {"absent": "", **describe(evidence)}}
         for key, title, describe in _SECTIONS
@@ -59,7 +59,7 @@ def render_report(evidence: Evidence) -> str:
 
 
 def render_card(evidence: Evidence) -> str:
-    """Write the card of the model version as Markdown (Mitchell et al. 2019, "Model Cards for Model Reporting")."""
+    """Render the model card as Markdown (Mitchell et al. 2019, "Model Cards for Model Reporting")."""
     gaps = flagged_gaps(evidence)
     drifted = [each["column"] for each in evidence.drift.get("columns", []) if each["flagged"]]
     text = render(

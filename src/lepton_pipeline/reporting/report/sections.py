@@ -1,4 +1,4 @@
-"""What the sections on verdict, data, quality, training and lineage say, as their templates take it."""
+"""Contents of the sections on verdict, data, quality, training and lineage, for their templates."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _MOST_COLUMNS, _MOST_FILES = 25, 8
 
 
 def describe_verdict(evidence: Evidence) -> dict[str, Any]:
-    """Say in a manager's words what was decided, and by which checks."""
+    """The gate's decision and its checks."""
     decision = evidence.decision
     version, champion = decision.version, decision.champion_version
     failed = len(decision.failed)
@@ -81,7 +81,7 @@ def describe_verdict(evidence: Evidence) -> dict[str, Any]:
 
 
 def describe_data(evidence: Evidence) -> dict[str, Any]:
-    """Say which rows the model learnt from and was tested on, and whether they kept their contracts."""
+    """The parts of the table, and whether they met their contracts."""
     ingestion, split = evidence.ingestion, evidence.split
     parts = [
         {"title": title, "rows": len(labels), "positives": int(labels.sum())}
@@ -105,7 +105,7 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
 
 
 def describe_columns(evidence: Evidence) -> dict[str, Any]:
-    """Say what became of every column, those that are not used first."""
+    """The use of every column, unused ones first."""
     columns = read_columns(evidence.columns)
     if not columns:
         return {"absent": "This run kept no table of its columns.", "summary": ""}
@@ -124,7 +124,7 @@ def describe_columns(evidence: Evidence) -> dict[str, Any]:
 
 
 def shared_rows(copies: dict[str, Any]) -> list[str]:
-    """Say which rows lie on both sides of the split; copies always, as far as they were counted."""
+    """Rows on both sides of the split; copies always, if they were counted."""
     if not copies:
         return []
     told = [said for _, said in said_copies(copies)]
@@ -132,7 +132,7 @@ def shared_rows(copies: dict[str, Any]) -> list[str]:
 
 
 def describe_quality(evidence: Evidence) -> dict[str, Any]:
-    """Set the model's figures and curves beside those of the baselines, and say what its decisions come to."""
+    """Metrics and curves of model and baselines, and the outcomes of its decisions."""
     return {
         **compare_models(evidence),
         "pictures": draw_quality(evidence.scores, evidence.metrics),
@@ -141,7 +141,7 @@ def describe_quality(evidence: Evidence) -> dict[str, Any]:
 
 
 def compare_models(evidence: Evidence) -> dict[str, Any]:
-    """The figures of the section on quality, without its curves."""
+    """The section on quality without its curves."""
     metrics = evidence.metrics
     return {
         "models": list(metrics.test),
@@ -161,7 +161,7 @@ def compare_models(evidence: Evidence) -> dict[str, Any]:
 
 
 def describe_training(evidence: Evidence) -> dict[str, Any]:
-    """Say how long the networks learnt, with their losses by epoch."""
+    """Epochs and losses of the networks."""
     history = evidence.history
     epochs = history.groupby("network")["epoch"].max()
     held_out = history.dropna(subset="validation_log_loss")
@@ -177,7 +177,7 @@ def describe_training(evidence: Evidence) -> dict[str, Any]:
 
 
 def describe_lineage(evidence: Evidence) -> dict[str, Any]:
-    """Say from which code, data, configuration and environment the model version comes."""
+    """Code, data, configuration and environment of the model version."""
     lineage, tags = evidence.lineage, evidence.lineage["tags"]
     dirty = " with changes that are not committed" if tags.get("git.dirty") == "true" else ""
     packages = [f"{name} {lineage['packages'][name]}" for name in _PACKAGES if name in lineage["packages"]]
@@ -197,14 +197,7 @@ def describe_lineage(evidence: Evidence) -> dict[str, Any]:
 
 
 def changed_parameters(declared: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a declaration changes of the defaults, but for its words (`about`), contracts and expressions.
-
-    Args:
-        declared: a whole declaration, defaults filled in.
-
-    Returns:
-        `key` (dotted), `value` and `default` of each, in the order of the declaration.
-    """
+    """`key` (dotted), `value` and `default` of changed parameters, without texts and contracts."""
     bare = Vertical.model_validate({"dataset": {"target": "", "positive": True}}).model_dump()
     # These two have no default.
     bare["dataset"] |= {"target": None, "positive": None}
@@ -219,10 +212,9 @@ def changed_parameters(declared: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
-    """How the model's decisions on the test rows turned out, per 1,000 cases.
+    """The confusion matrix of the test rows per 1,000 cases, with recall and precision as shares.
 
-    Returns:
-        `found`, `missed`, `false_alarms` and `left_alone` per 1,000; `recall` and `precision` as shares.
+    Keys: `found`, `missed`, `false_alarms`, `left_alone`, `recall`, `precision`.
     """
     test = scores[scores["part"] == "test"]
     positive, acted = test["label"].to_numpy() == 1, test["model"].to_numpy() >= threshold
@@ -241,7 +233,7 @@ def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
 
 
 def _tiles(evidence: Evidence) -> list[dict[str, str]]:
-    """The few figures to remember."""
+    """The headline figures."""
     auc = evidence.metrics.model["auc"]
     outcomes = count_outcomes(evidence.scores, evidence.metrics.threshold)
     tiles = [
