@@ -38,7 +38,7 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
         found = find_tables(self._fs, self._path)
         if not found.files:
             raise DataError(
-                f"{no_tables(self._path, found.skipped)} or declare its entry in the vertical's own catalog.yml."
+                f"{no_tables(self._path, found.skipped)} or declare it in the vertical's catalog.yml."
             )
         return RawFiles((raw_file(self._fs, each) for each in found.files), found.skipped)
 
@@ -141,9 +141,7 @@ class FolderDataset(_LocalDataset):
         files = {normpath(path / name): content for name, content in data.items()}
         for file in files:
             if not Path(file).is_relative_to(normpath(path)):
-                raise DatasetError(
-                    f"{file} lies outside of the folder it is to be written to; name it otherwise."
-                )
+                raise DatasetError(f"{file} lies outside of its folder; rename it.")
         for file, content in files.items():
             Path(file).parent.mkdir(parents=True, exist_ok=True)
             Path(file).write_bytes(content)

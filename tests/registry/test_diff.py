@@ -48,7 +48,7 @@ def test_data_parameters_and_registered_figures_stand_side_by_side(shop, two, he
     assert one.startswith("0.")
     assert other == "–"
     assert "no test rows on disk" in diff.remark
-    with pytest.raises(ConfigurationError, match="has no version 7; the versions are 1, 2"):
+    with pytest.raises(ConfigurationError, match="has no version 7; there are 1, 2"):
         compare_versions(shop.client, two, "1", "7", None)
 
 

@@ -27,9 +27,7 @@ def before(times: pd.Series, duration: str | int, where: str) -> pd.Series:
     try:
         return times - (as_timedelta(duration) if isinstance(duration, str) else duration)
     except (OverflowError, ValueError) as error:
-        raise DataError(
-            f"{where}: {duration!r} reaches back further than times can; declare a shorter one."
-        ) from error
+        raise DataError(f"{where}: {duration!r} reaches too far back; declare a shorter one.") from error
 
 
 def as_timedelta(duration: str) -> pd.Timedelta:

@@ -67,6 +67,4 @@ def name_problem(vertical: str) -> str | None:
     purpose = Job.named(vertical).purpose
     if purpose == TRAINING:
         return None
-    return (
-        f"names that end in _{purpose} are those of pipelines, such as finance_{purpose}; choose another name"
-    )
+    return f"names that end in _{purpose} are those of pipelines, such as finance_{purpose}; choose another"

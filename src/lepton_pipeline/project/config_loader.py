@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from glob import glob
+from itertools import chain
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -81,38 +82,27 @@ class ConfigLoader(OmegaConfigLoader):
             if not isinstance(declared, dict):
                 continue
             if "sql" in declared:
-                raise ConfigurationError(
-                    f"{vertical}.sql: write the query into conf/base/{vertical}/{QUERY}."
-                )
-            for file in (
-                each for folder in self._folders() for each in sorted(folder.glob(f"{vertical}/*.sql"))
-            ):
+                raise ConfigurationError(f"{vertical}.sql: write the query to conf/base/{vertical}/{QUERY}.")
+            queries = (sorted(folder.glob(f"{vertical}/*.sql")) for folder in self._folders())
+            for file in chain.from_iterable(queries):
                 if file.name != QUERY:
                     raise ConfigurationError(f"{file} is read by nothing; a vertical's query is {QUERY}.")
                 try:
                     found[vertical] = {**declared, "sql": file.read_text(encoding="utf-8-sig")}
                 except UnicodeDecodeError as error:
-                    raise ConfigurationError(
-                        f"{file} is no UTF-8 ({error.reason}); save it as that."
-                    ) from error
+                    raise ConfigurationError(f"{file} is no UTF-8 ({error.reason}); save it so.") from error
         return found
 
     def _folders(self) -> list[Path]:
-        return [
-            Path(self.conf_source) / name
-            for name in (self.base_env, self.env or self.default_run_env)
-            if name
-        ]
+        names = (self.base_env, self.env or self.default_run_env)
+        return [Path(self.conf_source) / name for name in names if name]
 
     def _leave_out_others(self, key: str) -> None:
         """Read no files of verticals that this command is not about."""
         asked, every = pipelines._requested_pipelines, f"**/{key}*"
-        if (
-            not asked
-            or "__default__" in asked
-            or key not in _OF_VERTICALS
-            or every not in self.config_patterns[key]
-        ):
+        if not asked or "__default__" in asked or key not in _OF_VERTICALS:
+            return
+        if every not in self.config_patterns[key]:
             return
         # Every command imports the loader; this one is about a pipeline.
         from lepton_pipeline.parameters.jobs import Job
@@ -123,14 +113,9 @@ class ConfigLoader(OmegaConfigLoader):
 
     def _files(self, key: str) -> list[Path]:
         """Files of one kind, those of the base first."""
-        return [
-            file
-            for folder in self._folders()
-            for file in sorted(
-                {file for pattern in self.config_patterns.get(key, []) for file in folder.glob(pattern)}
-            )
-            if file.is_file()
-        ]
+        patterns = self.config_patterns.get(key, [])
+        found = ({file for each in patterns for file in folder.glob(each)} for folder in self._folders())
+        return [file for files in found for file in sorted(files) if file.is_file()]
 
     def _fault(self, key: str) -> str | None:
         """The first file of this kind that is no YAML mapping, with the reason."""

@@ -110,14 +110,8 @@ def move_champion(
         # Clocks of two machines may differ; the order of the events may not.
         now = max(now, moves[-1].at + timedelta(microseconds=1))
     move = Move(now, version, current, how, reason, run_id, user_name())
-    event = {
-        "how": how,
-        "from_version": current,
-        "reason": reason,
-        "run_id": run_id,
-        "user": move.user,
-        "at": now.isoformat(),
-    }
+    event = {"how": how, "from_version": current, "reason": reason, "run_id": run_id}
+    event |= {"user": move.user, "at": now.isoformat()}
     client.set_model_version_tag(name, str(version), move.tag, json.dumps(event, ensure_ascii=False))
     client.set_registered_model_alias(name, CHAMPION, str(version))
     return move
@@ -134,9 +128,8 @@ def history(client: Any, name: str) -> list[Reign]:
             reigns.append(Reign(move.from_version, None, move.at, None, current=False))
         follower = moves[position + 1] if position + 1 < len(moves) else None
         until = follower.at if follower is not None and follower.from_version == move.version else None
-        reigns.append(
-            Reign(move.version, move.at, until, move, current=follower is None and current == move.version)
-        )
+        still = follower is None and current == move.version
+        reigns.append(Reign(move.version, move.at, until, move, current=still))
     if current is not None and not (reigns and reigns[-1].current):
         reigns.append(Reign(current, None, None, None, current=True))
     return reigns
@@ -162,10 +155,8 @@ def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Mov
     tags = find_version(client, name, to).tags
     if to == current:
         raise ConfigurationError(f"version {to} of {name} is the champion already; name another with --to.")
-    if (
-        to not in {reign.version for reign in history(client, name)}
-        and tags.get("gate.decision") != "promoted"
-    ):
+    reigned = {reign.version for reign in history(client, name)}
+    if to not in reigned and tags.get("gate.decision") != "promoted":
         raise ConfigurationError(
             f"version {to} of {name} was never champion; to make it that: "
             f"kedro champion promote {name} {to} --force --reason TEXT"
@@ -198,15 +189,9 @@ def _read(version: int, key: str, text: str) -> Move | None:
         event = json.loads(text)
         at = datetime.fromisoformat(key.removeprefix(EVENT)).astimezone(UTC)
         source = event["from_version"]
-        return Move(
-            at,
-            version,
-            None if source is None else int(source),
-            str(event["how"]),
-            str(event["reason"]),
-            event.get("run_id"),
-            str(event["user"]),
-        )
+        source = None if source is None else int(source)
+        how, reason, user = (str(event[key]) for key in ("how", "reason", "user"))
+        return Move(at, version, source, how, reason, event.get("run_id"), user)
     except (KeyError, TypeError, ValueError):
         return None
 

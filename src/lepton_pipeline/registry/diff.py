@@ -83,15 +83,12 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
     tags = [version.tags for version in versions]
     parameters = [_parameters(client, version.run_id) for version in versions]
     numbers = (int(versions[0].version), int(versions[1].version))
-    same_rows, remark = (
-        None,
-        "their figures on the same rows: no test rows on disk; run the vertical to have some",
-    )
+    same_rows, remark = None, "no test rows on disk; run the vertical to have some"
     if held is not None:
         try:
             same_rows, remark = _on_same_rows(client, name, numbers, held), ""
         except LeptonError as error:
-            remark = f"their figures on the same rows: {error}"
+            remark = str(error)
     return VersionDiff(
         name,
         numbers,
@@ -99,7 +96,7 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
         _differing(*parameters),
         [(metric, _registered(tags[0], metric), _registered(tags[1], metric)) for metric in _METRICS],
         same_rows,
-        remark,
+        remark and f"not compared on the same rows: {remark}",
     )
 
 
@@ -111,9 +108,8 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
     for version in versions:
         try:
             artefacts[version] = load_artefact(client, name, version)
-            unseen &= unseen_rows(
-                load_training_rows(client, name, version), held.table, held.split, dataset, declared
-            )
+            learnt = load_training_rows(client, name, version)
+            unseen &= unseen_rows(learnt, held.table, held.split, dataset, declared)
         except LeptonError as error:
             raise LeptonError(f"version {version} cannot be scored: {error}") from error
     rows = unseen.index[unseen]

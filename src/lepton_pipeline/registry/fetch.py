@@ -68,15 +68,13 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, dict[str, Any],
             f"version {version.version} of {name} cannot be monitored: {error} "
             f"Restore the folder in MLflow's artifacts, or train again: kedro run --pipelines {name}"
         ) from error
-    keys = {metric: [f"test.{metric}", f"test.{metric}.low", f"test.{metric}.high"] for metric in _METRICS}
     test = {}
-    for metric, names in keys.items():
-        if all(key in tags for key in names):
-            value, low, high = (float(tags[key]) for key in names)
-            test[metric] = Estimate(value, low, high, INTERVALS in tags)
-    watched = WatchedVersion(
-        **vars(version), trained_until=learnt.until, trained_rows=len(learnt.hashes), test=test
-    )
+    for metric in _METRICS:
+        found = [tags.get(f"test.{metric}{end}") for end in ("", ".low", ".high")]
+        if None not in found:
+            test[metric] = Estimate(*map(float, found), INTERVALS in tags)  # type: ignore[arg-type]  # no None
+    rows = len(learnt.hashes)
+    watched = WatchedVersion(**vars(version), trained_until=learnt.until, trained_rows=rows, test=test)
     return artefact, watched, reference, learnt, seen
 
 

@@ -76,9 +76,8 @@ def gate_model(
         checks = [*check_bounds(metrics, gate), *check_slices(slices, gate)]
         checks.append(check_baseline(scores, metrics, gate, evaluation, units, rival, first=champion is None))
         if champion is not None:
-            challenger = Challenger(
-                registration, scores, metrics.threshold, feature_table, split, dataset, declared_split
-            )
+            at, table = metrics.threshold, feature_table
+            challenger = Challenger(registration, scores, at, table, split, dataset, declared_split)
             checks.append(compare_with_champion(client, challenger, champion, evaluation, gate))
     if (now := champion_of(client, name)) != champion:
         same = False
@@ -98,9 +97,8 @@ def gate_model(
 
 def _same_artefact(client: Any, name: str, version: int, champion: int) -> bool:
     """Whether two versions have the same files: encoder, weights and threshold."""
-    one, other = (
-        client.get_model_version(name, str(each)).tags.get(CHECKSUM) for each in (version, champion)
-    )
+    both = (client.get_model_version(name, str(each)) for each in (version, champion))
+    one, other = (registered.tags.get(CHECKSUM) for registered in both)
     return one is not None and one == other
 
 
@@ -122,21 +120,15 @@ def _standing_decision(client: Any, name: str, version: int) -> GateDecision:
     if stored.promoted:
         return stored
     moves = [move for move in read_moves(client, name) if move.version == version]
-    reason = (
-        f"champion by {moves[-1].how}: {moves[-1].reason}"
-        if moves
-        else tags.get("gate.reason", "champion already")
-    )
+    reason = tags.get("gate.reason", "champion already")
+    if moves:
+        reason = f"champion by {moves[-1].how}: {moves[-1].reason}"
     return replace(stored, promoted=True, alias=CHAMPION, reason=reason, version=version)
 
 
 def _tag(client: Any, name: str, version: int, run_id: str, decision: GateDecision, test_rows: int) -> None:
-    values = {
-        "decision": verdict(decision.promoted),
-        "reason": decision.reason,
-        "rows": str(test_rows),
-        "run_id": run_id,
-    }
+    values = {"decision": verdict(decision.promoted), "reason": decision.reason}
+    values |= {"rows": str(test_rows), "run_id": run_id}
     rival = decision.against_champion
     if rival is not None and rival.rows is not None:
         values["rows"] = str(rival.rows)

@@ -37,15 +37,8 @@ from lepton_pipeline.tracking.flat import flat_metrics, interval_tags
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
 # What the registry's tables hold; SQLite would take more, PostgreSQL refuses.
 _DESCRIPTION_CHARACTERS = 5000
-_LINEAGE = (
-    "configuration.sha256",
-    "data.rows",
-    "data.sha256",
-    "environment.sha256",
-    "git.commit",
-    "git.dirty",
-    "seed",
-)
+_HASHES = ("configuration.sha256", "data.sha256", "environment.sha256")
+_LINEAGE = (*_HASHES, "data.rows", "git.commit", "git.dirty", "seed")
 
 
 def register_model(
@@ -76,11 +69,10 @@ def register_model(
     model = artefact.classifier
     learnt_from = TrainingRows.of(feature_table, split, artefact.inputs, dataset)
     schema = input_schema(artefact, feature_table)
-    logged = client.create_logged_model(
-        run.info.experiment_id, name=name, source_run_id=run_id, model_type="classifier"
-    )
+    experiment, kind = run.info.experiment_id, "classifier"
+    logged = client.create_logged_model(experiment, name=name, source_run_id=run_id, model_type=kind)
     with TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "artefact"
+        folder, monitoring = Path(temporary) / "artefact", Path(temporary) / REFERENCE
         artefact.save(folder)
         checksum = hash_artefact(folder)
         # Before there is a version, so that every version has it.
@@ -88,13 +80,11 @@ def register_model(
         client.log_artifacts(run_id, str(Path(temporary) / "gate"), TRAINING_ROWS)
         # All rows, not only those of two parts: what is none of them is new.
         seen = TrainingRows.of(feature_table, split.assign(part="train"), artefact.inputs, dataset)
-        seen.save(Path(temporary) / REFERENCE)
-        (Path(temporary) / REFERENCE / REFERENCE_FILE).write_text(
-            json.dumps(reference, ensure_ascii=False), "utf-8"
-        )
-        seal(Path(temporary) / REFERENCE, REFERENCE_SEAL, {})
-        reference_checksum = read_seal(Path(temporary) / REFERENCE, REFERENCE_SEAL)
-        client.log_artifacts(run_id, str(Path(temporary) / REFERENCE), REFERENCE)
+        seen.save(monitoring)
+        (monitoring / REFERENCE_FILE).write_text(json.dumps(reference, ensure_ascii=False), "utf-8")
+        seal(monitoring, REFERENCE_SEAL, {})
+        reference_checksum = read_seal(monitoring, REFERENCE_SEAL)
+        client.log_artifacts(run_id, str(monitoring), REFERENCE)
         flavour = RecordedPyfunc()
         info = Model.log(
             artifact_path=None,

@@ -58,8 +58,7 @@ def compare_with_champion(
     if check.passed:
         return check
     if check.value is not None:
-        advice = "declare gate.margin if as good is good enough; "
-        advice += f"compare: kedro champion diff {name} champion challenger"
-        return replace(check, next=advice)
+        diff = f"compare: kedro champion diff {name} champion challenger"
+        return replace(check, next=f"declare gate.margin if as good is good enough; {diff}")
     advice = again_advice(dataset) if len(rows) < len(unseen) else ""
     return replace(check, next=f"{advice}{advice and '; '}{way_past}")

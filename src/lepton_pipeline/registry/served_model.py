@@ -60,7 +60,7 @@ def _require_whole(folder: Path) -> None:
         altered = checker.find_altered(folder)
     if altered:
         raise RuntimeError(
-            f"the model is not as it was registered: {altered}; restore its files, or train again"
+            f"the model was altered after registration: {altered}; restore its files, or train again"
         )
 
 

@@ -37,9 +37,7 @@ def find_version(client: Any, name: str, version: int | str) -> Any:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
         known = sorted(int(each.version) for each in all_versions(client, name))
-        there = (
-            f"the versions are {', '.join(map(str, known))}" if known else "no model of it was registered yet"
-        )
+        there = f"there are {', '.join(map(str, known))}" if known else "none is registered yet"
         raise ConfigurationError(f"{name} has no version {version!s}; {there}.") from error
 
 
@@ -73,14 +71,14 @@ def load_artefact(client: Any, name: str, version: int) -> Artefact:
     tags = client.get_model_version(name, str(version)).tags
     try:
         with TemporaryDirectory() as folder:
-            files = _bring(name, version, Path(folder), "" if FILES in tags else _ARTEFACT)
+            files = _download(name, version, Path(folder), "" if FILES in tags else _ARTEFACT)
             if altered := FILES in tags and find_altered(files, tags[FILES]):
                 raise DataError(f"its files are not those that were registered: {altered}")
             files = files / _ARTEFACT if FILES in tags else files
             try:
                 artefact = Artefact.load(files, tags.get(CHECKSUM))
             except DataError as error:
-                # Nobody finds the folder that it was brought to.
+                # The temporary folder is gone when this is read.
                 raise DataError(str(error).replace(f"{files}/", "")) from error
     except (OSError, KeyError, TypeError, ValueError, SafetensorError, mlflow.MlflowException) as error:
         raise DataError(f"it cannot be loaded: {error or type(error).__name__}") from error
@@ -101,18 +99,17 @@ def verify_version(client: Any, name: str, version: int) -> tuple[bool | None, s
         return None, "no hash was recorded, as it was registered by an earlier version of the project"
     try:
         with TemporaryDirectory() as folder:
-            altered = find_altered(_bring(name, version, Path(folder)), tags[FILES])
+            altered = find_altered(_download(name, version, Path(folder)), tags[FILES])
     except (OSError, ValueError, mlflow.MlflowException) as error:
         return False, f"its files cannot be read: {error}"
     return altered is None, f"altered: {altered}" if altered else "whole"
 
 
-def _bring(name: str, version: int, folder: Path, part: str = "") -> Path:
+def _download(name: str, version: int, folder: Path, part: str = "") -> Path:
     import mlflow
 
-    return Path(
-        mlflow.artifacts.download_artifacts(f"models:/{name}/{version}/{part}".rstrip("/"), dst_path=folder)
-    )
+    uri = f"models:/{name}/{version}/{part}".rstrip("/")
+    return Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
 
 
 def load_training_rows(client: Any, name: str, version: int) -> TrainingRows:
@@ -143,7 +140,7 @@ def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any]
             try:
                 open_sealed(files, REFERENCE_SEAL, registered.tags[REFERENCE_CHECKSUM])
             except DataError as error:
-                # Nobody finds the folder that it was brought to.
+                # As above.
                 raise DataError(str(error).replace(f"{files}/", f"{REFERENCE}/")) from error
             stored: dict[str, Any] = json.loads((files / REFERENCE_FILE).read_text("utf-8"))
             return stored, TrainingRows.load(files)

@@ -48,23 +48,14 @@ def check_run(run: Any) -> Check:
     """Check that the run is whole: a resumed one may hold results of other code or parameters."""
     if run.info.status != "FINISHED":
         why = f" ({error})" if (error := run.data.tags.get("error")) else ""
-        return Check(
-            "run",
-            False,
-            f"{run.info.status.lower()}{why}: only what it recorded before can be compared",
-            "choose a finished run",
-        )
+        text = f"{run.info.status.lower()}{why}: only what it recorded before can be compared"
+        return Check("run", False, text, "choose a finished run")
     if run.data.tags.get("resumed") == "true":
-        return Check(
-            "run",
-            False,
-            "resumed: results of earlier runs, perhaps of other code, data or parameters, are in it",
-            "choose a run that was made in one go",
-        )
+        text = "resumed: results of earlier runs, perhaps of other code, data or parameters, are in it"
+        return Check("run", False, text, "choose a run that was made in one go")
     if is_partial(run.data.tags):
-        return Check(
-            "run", False, "partial: it made only a part of what its pipeline makes", "choose a whole run"
-        )
+        text = "partial: it made only a part of what its pipeline makes"
+        return Check("run", False, text, "choose a whole run")
     return Check("run", True, "finished, made in one go")
 
 
@@ -75,23 +66,19 @@ def check_code(then: Mapping[str, str], now: Mapping[str, str], run_id: str) -> 
     equal commit and difference.
     """
     keys = ("git.commit", "git.diff.sha256")
+    unknown = "code.sha256" not in then and then.get("git.commit", "none") == "none"
     if "code.sha256" in then:
         same = then["code.sha256"] == now["code.sha256"]
-        unknown = False
     else:
-        unknown = then.get("git.commit", "none") == "none"
         clean = then.get("git.dirty") == "false" and now.get("git.dirty") == "false"
         recorded = clean or "git.diff.sha256" in then
         same = not unknown and recorded and all(then.get(key) == now.get(key) for key in keys)
     if same:
         moved = then.get("git.commit") != now.get("git.commit")
-        return Check(
-            "code", True, f"{_code(now)}, {'the package is that of ' + _code(then) if moved else 'unchanged'}"
-        )
+        since = f"the package is that of {_code(then)}" if moved else "unchanged"
+        return Check("code", True, f"{_code(now)}, {since}")
     if unknown:
-        return Check(
-            "code", False, "not known: the run was made outside a git checkout, before code was recorded"
-        )
+        return Check("code", False, "not known: made outside a git checkout, before code was recorded")
     return Check("code", False, f"{_code(then)} then, {_code(now)} now", _checkout(then, run_id))
 
 
@@ -109,11 +96,8 @@ def check_environment(then: str | None, now: str, tags: Mapping[str, str], pytho
     before, after = _versions(then), _versions(now)
     if "python" in tags:
         before["python"], after["python"] = tags["python"], python
-    changed = [
-        f"{name} {before[name]} then, {after.get(name, 'absent')} now"
-        for name in sorted(before)
-        if before[name] != after.get(name)
-    ]
+    names = [name for name in sorted(before) if before[name] != after.get(name)]
+    changed = [f"{name} {before[name]} then, {after.get(name, 'absent')} now" for name in names]
     if not changed:
         added = ", ".join(f"{name} {after[name]}" for name in sorted(after.keys() - before.keys()))
         beside = f"; new since then: {added}" if added else ""
@@ -136,12 +120,8 @@ def check_data(then: Mapping[str, str], now: Mapping[str, str] | None, problem: 
     if was == now["data.sha256"]:
         text = f"the same {_rows(now)} rows, of which others are test rows now: their order has changed, or the code"
         return Check("data", False, text, remedy)
-    return Check(
-        "data",
-        False,
-        f"{_rows(then)} rows, sha256 {was[:_SHORT]} then; {_rows(now)} rows, sha256 {now['data.sha256'][:_SHORT]} now",
-        remedy,
-    )
+    texts = (f"{_rows(tags)} rows, sha256 {tags['data.sha256'][:_SHORT]}" for tags in (then, now))
+    return Check("data", False, "{} then; {} now".format(*texts), remedy)
 
 
 def check_device(then: Mapping[str, str], now: str) -> Check:
@@ -163,6 +143,7 @@ def check_processor(then: Mapping[str, str], now: str) -> Check:
 def read_parameters(client: Any, run: Any) -> dict[str, Any]:
     """The declaration of a run with its overrides; raises ConfigurationError if missing or malformed."""
     text = read_artifact(client, run.info.run_id, "parameters.json")
+    file = f"parameters.json of run {run.info.run_id}"
     if text is None:
         raise ConfigurationError(
             f"run {run.info.run_id} has no parameters.json, or it is gone, so it cannot be made again; "
@@ -171,13 +152,9 @@ def read_parameters(client: Any, run: Any) -> dict[str, Any]:
     try:
         declared = json.loads(text)
     except ValueError as error:
-        raise ConfigurationError(
-            f"parameters.json of run {run.info.run_id} is no JSON: {error}; restore it."
-        ) from error
+        raise ConfigurationError(f"{file} is no JSON: {error}; restore it.") from error
     if not isinstance(declared, dict):
-        raise ConfigurationError(
-            f"parameters.json of run {run.info.run_id} is no declaration: {declared!r}; restore it."
-        )
+        raise ConfigurationError(f"{file} is no declaration: {declared!r}; restore it.")
     return declared
 
 
@@ -231,17 +208,13 @@ def _code(tags: Mapping[str, str]) -> str:
     changes = tags.get("git.diff.sha256")
     if tags.get("git.dirty") != "true":
         return f"commit {commit[:_SHORT]}"
-    return (
-        f"commit {commit[:_SHORT]} with changes {changes[:_SHORT] if changes else 'that were not recorded'}"
-    )
+    return f"commit {commit[:_SHORT]} with changes {changes[:_SHORT] if changes else 'not recorded'}"
 
 
 def _checkout(tags: Mapping[str, str], run_id: str) -> str:
     commit = tags.get("git.commit", "none")
     if commit == "none":
-        return (
-            "the run was made outside a checkout; its model version holds the code it was made with (code/)"
-        )
+        return "the run was made outside a checkout; its model version holds its code (code/)"
     steps = [f"git checkout {commit}"]
     if tags.get("git.dirty") == "true":
         if "git.diff.sha256" not in tags:

@@ -83,8 +83,8 @@ class ComparableRuns:
         """What is uncertain about them."""
         if not self.assumed:
             return ""
-        whose = "this run's" if len(self.runs) == 1 else f"those of {self.assumed} of these runs"
-        return f"which rows {whose} test rows were is told by data and split; an order of rows that changed is not seen"
+        runs = f"{self.assumed} of {len(self.runs)} runs" if len(self.runs) > 1 else "the run"
+        return f"{runs} recorded no test rows: assumed to be the same where data and split are"
 
 
 @dataclass(frozen=True)
@@ -110,19 +110,15 @@ def compare_runs(
 
     `versions` holds, by run id, the version that the run made and its aliases.
     """
-    metric = next(
-        (run.data.params["gate.metric"] for run in runs if "gate.metric" in run.data.params), METRICS[0]
-    )
+    declared = (run.data.params.get("gate.metric") for run in runs)
+    metric = next(filter(None, declared), METRICS[0])
     ended = [run for run in runs if run.info.status == "FINISHED" and f"test.{metric}" in run.data.metrics]
-    differing = [
-        name
-        for name in differing_parameters([run.data.params for run in ended])
-        if not name.startswith(_SAID_APART)
-    ]
+    varied = differing_parameters([run.data.params for run in ended])
+    differing = [name for name in varied if not name.startswith(_SAID_APART)]
     versions = versions or {}
     made = {run.info.run_id: _compared(run, metric, differing, versions.get(run.info.run_id)) for run in runs}
     groups: dict[tuple[Any, ...], list[Any]] = {}
-    # A run of before its test rows were hashed stands beside the latest that were cut alike.
+    # A run without a hash of its test rows joins the latest with equal data and split.
     alike: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for run in ended:
         if _ROWS in run.data.tags:
@@ -131,30 +127,21 @@ def compare_runs(
         key = (run.data.tags[_ROWS],) if _ROWS in run.data.tags else alike.get(_cut(run), _cut(run))
         groups.setdefault(key, []).append(run)
     known = {run.info.run_id for run in ended}
-    return Comparison(
-        vertical=vertical,
-        metric=metric,
-        groups=[_group(members, made, metric) for members in groups.values()],
-        others=[made[run.info.run_id] for run in runs if run.info.run_id not in known],
-        differing=differing,
-    )
+    others = [made[run.info.run_id] for run in runs if run.info.run_id not in known]
+    grouped = [_group(members, made, metric) for members in groups.values()]
+    return Comparison(vertical, metric, grouped, others, differing)
 
 
 def _cut(run: Any) -> tuple[Any, ...]:
     """Data and split, which decide the test rows unless the order of rows changes."""
-    split = {
-        key: value
-        for key, value in run.data.params.items()
-        if key.startswith("split.") and key not in _NO_CUT
-    }
-    return run.data.tags.get("data.sha256", ""), *sorted(split.items())
+    split = (pair for pair in run.data.params.items() if pair[0].startswith("split."))
+    return run.data.tags.get("data.sha256", ""), *sorted(pair for pair in split if pair[0] not in _NO_CUT)
 
 
 def _group(runs: Sequence[Any], made: Mapping[str, ComparedRun], metric: str) -> ComparableRuns:
     data, *split = _cut(runs[0])
-    best_first = sorted(
-        (made[run.info.run_id] for run in runs), key=lambda run: _rank(run.figures[metric].value)
-    )
+    members = [made[run.info.run_id] for run in runs]
+    best_first = sorted(members, key=lambda run: _rank(run.figures[metric].value))
     shown = {key.removeprefix("split."): value for key, value in split}
     assumed = sum(_ROWS not in run.data.tags for run in runs)
     return ComparableRuns(data, runs[0].data.tags.get("data.rows", ""), shown, best_first, assumed)

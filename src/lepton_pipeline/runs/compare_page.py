@@ -47,14 +47,8 @@ def _chosen(run: ComparedRun) -> str:
 def _axis(comparison: Comparison, runs: Iterable[ComparedRun]) -> dict[str, Any]:
     """Positions of the deciding metric on an axis from 0 to 100 that all runs of a group share."""
     figures = {run.run_id: (run.figures[comparison.metric], run.baseline) for run in runs}
-    seen = [
-        each
-        for pair in figures.values()
-        for figure in pair
-        if figure
-        for each in _ends(figure)
-        if isfinite(each)
-    ]
+    drawn = [figure for pair in figures.values() for figure in pair if figure]
+    seen = [end for figure in drawn for end in _ends(figure) if isfinite(end)]
     low, high = min(seen, default=0.0), max(seen, default=1.0)
     width = (high - low) or 1.0
     start, span = low - _ROOM * width, width * (1 + 2 * _ROOM)

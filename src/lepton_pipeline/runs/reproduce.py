@@ -16,31 +16,15 @@ from kedro.framework.project import pipelines
 import lepton_pipeline
 from lepton_pipeline.errors import ConfigurationError, NotReproducedError
 from lepton_pipeline.parameters import utc_text
-from lepton_pipeline.runs.checks import (
-    Check,
-    Value,
-    check_code,
-    check_data,
-    check_device,
-    check_environment,
-    check_processor,
-    check_run,
-    compare_values,
-    read_artifact,
-    read_parameters,
-)
+from lepton_pipeline.runs import checks
+from lepton_pipeline.runs.checks import Check, Value
 from lepton_pipeline.runs.scratch import STORE, scratch_project
 from lepton_pipeline.tracking import lineage
 from lepton_pipeline.tracking.store import find_run
 
 # Addresses of the caller's own store and run must not reach the process that works in the scratch folder.
-_STRIPPED = (
-    "MLFLOW_TRACKING_URI",
-    "MLFLOW_REGISTRY_URI",
-    "MLFLOW_RUN_ID",
-    "MLFLOW_EXPERIMENT_ID",
-    "KEDRO_ENV",
-)
+_MLFLOW = ("TRACKING_URI", "REGISTRY_URI", "RUN_ID", "EXPERIMENT_ID")
+_STRIPPED = ("KEDRO_ENV", *(f"MLFLOW_{name}" for name in _MLFLOW))
 
 
 @dataclass(frozen=True)
@@ -81,24 +65,20 @@ def reproduce_run(
             f"run {run.info.run_id} is of vertical {vertical!r}, which the project does not have; "
             f"restore conf/base/{vertical}/parameters.yml."
         )
-    parameters = read_parameters(client, run)
-    # A run of before its present was recorded knew the labels of when it began.
+    parameters = checks.read_parameters(client, run)
+    # A run that recorded no present knew the labels of its start.
     started = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
     parameters = parameters | {"dataset": {"present": utc_text(started)} | parameters.get("dataset", {})}
-    with scratch_project(
-        project, env, vertical, parameters, pipelines[vertical].all_outputs(), keep=keep
-    ) as folder:
-        checks = [
-            check_run(run),
-            *_check_origin(client, run, project, parameters),
-            _check_data(folder, vertical, run),
-        ]
-        show(run.info.run_id, checks)
-        differing = [check.name for check in checks if check.decisive and not check.same]
+    outputs = pipelines[vertical].all_outputs()
+    with scratch_project(project, env, vertical, parameters, outputs, keep=keep) as folder:
+        origin = _check_origin(client, run, project, parameters)
+        found = [checks.check_run(run), *origin, _check_data(folder, vertical, run)]
+        show(run.info.run_id, found)
+        differing = [check.name for check in found if check.decisive and not check.same]
         if differing and not anyway:
             raise NotReproducedError(
-                f"run {run.info.run_id} was not made again: {', '.join(differing)} not as then, see above; "
-                "make it the same, or try with --anyway."
+                f"run {run.info.run_id} was not reproduced: {', '.join(differing)} changed, see above; "
+                "undo that, or try with --anyway."
             )
         # The table that was just checked is taken over: raw data cannot change in between.
         _kedro_run(folder, vertical, "--only-missing-outputs", watched=True)
@@ -106,10 +86,10 @@ def reproduce_run(
         if again is None or again.info.status != "FINISHED":
             why = "" if again is None else f": {again.data.tags.get('error', 'see above')}"
             raise NotReproducedError(
-                f"run {run.info.run_id} could not be made again, the pipeline failed{why}. "
-                "Look at the checks above: what is not as then?"
+                f"run {run.info.run_id} could not be reproduced, the pipeline failed{why}. "
+                "The checks above show what has changed."
             )
-        values = compare_values((client, run.info.run_id), (_own_client(folder), again.info.run_id))
+        values = checks.compare_values((client, run.info.run_id), (_own_client(folder), again.info.run_id))
     return Reproduction(run.info.run_id, vertical, values, folder if keep else None)
 
 
@@ -118,12 +98,12 @@ def _check_origin(client: Any, run: Any, project: Path, parameters: dict[str, An
     then, run_id = run.data.tags, run.info.run_id
     machine = lineage.machine_tags()
     code = {**lineage.code_tags(project), "code.sha256": lineage.package_sha256()}
-    installed = read_artifact(client, run_id, "environment.txt")
+    installed = checks.read_artifact(client, run_id, "environment.txt")
     return [
-        check_code(then, code, run_id),
-        check_environment(installed, lineage.environment(), then, machine["python"], run_id),
-        check_device(then, _device(parameters)),
-        check_processor(then, machine["processor"]),
+        checks.check_code(then, code, run_id),
+        checks.check_environment(installed, lineage.environment(), then, machine["python"], run_id),
+        checks.check_device(then, _device(parameters)),
+        checks.check_processor(then, machine["processor"]),
     ]
 
 
@@ -142,10 +122,10 @@ def _check_data(folder: Path, vertical: str, run: Any) -> Check:
     done = _kedro_run(folder, vertical, "--to-outputs", f"{vertical}.{wanted}", watched=False)
     found = _own_run(folder, vertical)
     if found is not None and found.info.status == "FINISHED":
-        return check_data(run.data.tags, found.data.tags)
+        return checks.check_data(run.data.tags, found.data.tags)
     problem = found.data.tags.get("error") if found is not None else None
     said = done.stderr.rpartition("error: ")[2].strip() or f"exit code {done.returncode}"
-    return check_data(run.data.tags, None, problem or said)
+    return checks.check_data(run.data.tags, None, problem or said)
 
 
 def _kedro_run(folder: Path, vertical: str, *options: str, watched: bool) -> subprocess.CompletedProcess[str]:
@@ -158,7 +138,7 @@ def _kedro_run(folder: Path, vertical: str, *options: str, watched: bool) -> sub
         [sys.executable, "-m", "kedro", "run", "--pipelines", vertical, *options],
         cwd=folder,
         env=environment,
-        # Its last words, a summary with an address in the scratch folder's store, are not for the user.
+        # The summary points into the scratch folder's store.
         stdout=subprocess.DEVNULL,
         stderr=None if watched else subprocess.PIPE,
         text=True,

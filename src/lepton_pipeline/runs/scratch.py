@@ -69,9 +69,7 @@ def _left_out(name: str) -> bool:
     return name in _NOT_SHARED or name.startswith((".", STORE))
 
 
-def _furnish_conf(
-    conf: Path, given: Path, env: str | None, vertical: str, parameters: dict[str, Any]
-) -> None:
+def _furnish_conf(conf: Path, given: Path, env: str | None, vertical: str, declared: dict[str, Any]) -> None:
     others = {path.parent.name for path in (given / "base").glob("*/parameters*.yml")} - {vertical}
     shutil.copytree(given / "base", conf / "base", ignore=shutil.ignore_patterns(*_OWN_CONF, *others))
     if (given / "logging.yml").is_file():
@@ -90,10 +88,10 @@ def _furnish_conf(
         # The project's own may be read-only.
         copied.unlink(missing_ok=True)
     # JSON is YAML in which a text that looks like a number, or a date, stays a text.
-    declared = {key: each for key, each in parameters.items() if key != "sql"}
-    declaration.write_text(json.dumps({vertical: _literal(declared)}, ensure_ascii=False), encoding="utf-8")
-    if "sql" in parameters:
-        declaration.with_name(QUERY).write_text(parameters["sql"], encoding="utf-8")
+    bare = {key: each for key, each in declared.items() if key != "sql"}
+    declaration.write_text(json.dumps({vertical: _literal(bare)}, ensure_ascii=False), encoding="utf-8")
+    if "sql" in declared:
+        declaration.with_name(QUERY).write_text(declared["sql"], encoding="utf-8")
     (conf / "base" / "mlflow.yml").write_text(f"tracking_uri: sqlite:///{STORE}\nartifact_root: mlruns\n")
 
 

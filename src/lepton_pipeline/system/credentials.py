@@ -107,9 +107,7 @@ def _secrets_of(text: str, name: str, secret: bool) -> list[str]:
         return [text] if secret else [user]
     user, at, _ = rest.rpartition("@")
     found = [user, user.partition(":")[2]] if at else []
-    found += re.findall(
-        r"(?i)[?&;](?:[^=&]*(?:password|passwd|pwd|secret|token|key|sig)[^=&]*)=([^&]+)", rest
-    )
+    found += re.findall(r"(?i)[?&;][^=&]*(?:password|passwd|pwd|secret|token|key|sig)[^=&]*=([^&]+)", rest)
     if "webhook" in name.lower():
         found.append(re.sub(r"^[^/?]*[/?]", "", rest))
     return found
@@ -117,19 +115,14 @@ def _secrets_of(text: str, name: str, secret: bool) -> list[str]:
 
 def _masked(value: object, key: str = "") -> object:
     if isinstance(value, str):
-        return (
-            _masked_webhook(value)
-            if key == "webhook"
-            else MASK
-            if value and _NAME.search(key)
-            else _text(value)
-        )
+        if key == "webhook":
+            return _masked_webhook(value)
+        return MASK if value and _NAME.search(key) else _text(value)
     if isinstance(value, bytes):
         return _patch(value)
     if isinstance(value, Mapping):
-        return {
-            name: _masked(each, "" if key in _NAMES_OF_DATA else str(name)) for name, each in value.items()
-        }
+        free = key in _NAMES_OF_DATA
+        return {name: _masked(each, "" if free else str(name)) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
         found = [_masked(each, key) for each in value]
         return tuple(found) if isinstance(value, tuple) else found
@@ -184,8 +177,6 @@ def _by_value(known: frozenset[str]) -> re.Pattern[str] | None:
     values = sorted((each for each in known if len(each) >= _SHORTEST), key=lambda each: (-len(each), each))
     if not values:
         return None
-    shown = (
-        re.escape(each) if len(each) >= _LONG else rf"(?<![^\W_]){re.escape(each)}(?![^\W_])"
-        for each in values
-    )
+    escaped = [(each, re.escape(each)) for each in values]
+    shown = (text if len(each) >= _LONG else rf"(?<![^\W_]){text}(?![^\W_])" for each, text in escaped)
     return re.compile("|".join(shown))

@@ -6,12 +6,9 @@ import re
 from datetime import UTC, datetime
 
 _FIELD = re.compile(r"[0-9A-Z*,/-]+")
-_NAMES = {"MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"} | {
-    *("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-}
-_EXPECTED = (
-    "write minute, hour, day of the month, month and weekday, such as '0 3 * * 1' for Mondays at 03:00"
-)
+_NAMES = {"MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN", "JAN", "FEB", "MAR", "APR", "MAY", "JUN"}
+_NAMES |= {"JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}
+_EXPECTED = "write minute, hour, day, month and weekday, such as '0 3 * * 1' for Mondays at 03:00"
 
 
 def require_cron(expression: str) -> str:

@@ -23,10 +23,8 @@ def hash_file(path: Path) -> str:
 
 def hash_files(folder: Path, *without: str) -> dict[str, str]:
     """The SHA-256 of every file below a folder by relative path, `without` these files and folders."""
-    paths = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {
-        name.as_posix(): hash_file(path) for name, path in paths.items() if not set(without) & set(name.parts)
-    }
+    names = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {name.as_posix(): hash_file(folder / name) for name in names if not {*without} & {*name.parts}}
 
 
 def record_files(folder: Path) -> str:
@@ -51,9 +49,7 @@ def find_altered(folder: Path, sha256: str | None = None) -> str | None:
     found = hash_files(folder, *WRITTEN_ON_LOAD)
     del found[RECORD]
     problems = [f"{name} is missing" for name in recorded if name not in found]
-    problems += [
-        f"{name} was altered" for name in recorded if found.get(name, recorded[name]) != recorded[name]
-    ]
+    problems += [f"{name} was altered" for name, was in recorded.items() if found.get(name, was) != was]
     problems += [f"{name} was added" for name in found if name not in recorded]
     more = f", and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
     return ", ".join(problems[:_NAMED]) + more if problems else None

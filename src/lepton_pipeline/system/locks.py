@@ -16,7 +16,6 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
-from types import TracebackType
 
 from lepton_pipeline.system.files import write_json
 from lepton_pipeline.system.permissions import share, shared_folder
@@ -72,9 +71,7 @@ class FileLock:
         self.acquire()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def _is_there(self, descriptor: int) -> bool:
@@ -123,7 +120,7 @@ class JobLock:
         self._key, _held[key] = key, (lock, times + 1)
         if times:
             return None
-        # Who holds it is a courtesy: a full disk must not keep anybody from it.
+        # The note is a courtesy: a full disk must not prevent the lock.
         with suppress(OSError):
             self._write()
         return None
@@ -144,12 +141,8 @@ class JobLock:
         lock.release()
 
     def _write(self) -> None:
-        holder = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
-            "what": self._what,
-        }
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "what": self._what}
         write_json(self._note, holder, alone=True)
 
     def _holder(self) -> str:

@@ -65,11 +65,13 @@ def refusal(path: Path, *, read_only: bool = False) -> ConfigurationError:
 
 def refused(error: BaseException) -> ConfigurationError | None:
     """The error about a refusal by the operating system; None for other errors."""
-    if not isinstance(error, OSError) or error.errno not in REFUSALS:
-        return None
-    if not isinstance(error.filename, (str, os.PathLike)):
-        return None
-    return refusal(Path(error.filename), read_only=error.errno == errno.EROFS)
+    if (
+        isinstance(error, OSError)
+        and error.errno in REFUSALS
+        and isinstance(error.filename, str | os.PathLike)
+    ):
+        return refusal(Path(error.filename), read_only=error.errno == errno.EROFS)
+    return None
 
 
 def share(path: Path) -> None:

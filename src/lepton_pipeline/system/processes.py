@@ -18,11 +18,8 @@ def identity() -> dict[str, str]:
     """Tags of this process: host, number and, on Linux, boot, namespace and start."""
     tags = {"process.host": socket.gethostname(), "process.id": str(os.getpid())}
     if _boot():
-        tags |= {
-            "process.boot": _boot(),
-            "process.namespace": _namespace(),
-            "process.started": _started(str(os.getpid())),
-        }
+        tags |= {"process.boot": _boot(), "process.namespace": _namespace()}
+        tags["process.started"] = _started(str(os.getpid()))
     return tags
 
 
@@ -34,11 +31,8 @@ def has_ended(tags: Mapping[str, str], own: int | None = None) -> bool:
     """
     if tags.get("process.host") != socket.gethostname():
         return False
-    number, boot, namespace = (
-        tags.get("process.id", ""),
-        tags.get("process.boot"),
-        tags.get("process.namespace"),
-    )
+    number, boot = tags.get("process.id", ""), tags.get("process.boot")
+    namespace = tags.get("process.namespace")
     if not _boot() or boot is None:
         return (not _boot() or _namespace() == _MACHINE) and not _alive(number, own)
     if namespace != _namespace():
@@ -82,5 +76,5 @@ def _alive(number: str, own: int | None) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        return True
+        pass
     return True

@@ -28,32 +28,11 @@ _ERRORS = "lepton_pipeline.nearest"
 # Modes in which a stream fails, or prints escapes, at what it cannot write; others are the user's choice.
 _REPLACED = ("strict", "backslashreplace", "surrogateescape")
 _NEAREST = {
-    "…": "...",
-    "–": "-",
-    "—": "-",
-    "−": "-",
-    "±": "+/-",
-    "×": "x",
-    "·": "-",
-    "•": "*",
-    "→": "->",
-    "←": "<-",
-    "≤": "<=",
-    "≥": ">=",
-    "≠": "!=",
-    "ß": "ss",
-    "ø": "o",
-    "Ø": "O",
-    "æ": "ae",
-    "Æ": "AE",
-    "ł": "l",
-    "Ł": "L",
-    "‘": "'",
-    "’": "'",
-    "“": '"',
-    "”": '"',
-    "„": '"',
-    **dict.fromkeys("─━═╌╍", "-"),
+    **dict(zip("…±×•→←≤≥≠", ("...", "+/-", "x", "*", "->", "<-", "<=", ">=", "!="), strict=True)),
+    **dict(zip("ßøØæÆłŁ", ("ss", "o", "O", "ae", "AE", "l", "L"), strict=True)),
+    **dict.fromkeys("‘’", "'"),
+    **dict.fromkeys("“”„", '"'),
+    **dict.fromkeys("–—−·─━═╌╍", "-"),
     **dict.fromkeys("│┃║", "|"),
     **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯╸╺", "+"),
 }
@@ -146,9 +125,7 @@ def _nearest(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     found = error.object[error.start : error.end]
-    escaped = next(
-        (each for each, character in enumerate(found) if "\udc80" <= character <= "\udcff"), len(found)
-    )
+    escaped = len(re.match("[^\udc80-\udcff]*", found)[0])  # type: ignore[index]  # it matches any text
     if escaped == 0:
         # A byte of a file's name that Python could not decode: it is written as it was.
         return bytes([ord(found[0]) - 0xDC00]), error.start + 1

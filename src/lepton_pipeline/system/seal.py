@@ -19,9 +19,8 @@ def seal(folder: Path, name: str, description: dict[str, Any]) -> None:
     It guards against damage and mix-ups. Anyone who can write the whole folder can seal it anew; only the
     hash from `read_seal`, kept elsewhere, shows that.
     """
-    content = description | {
-        "files": {path: found for path, found in hash_files(folder).items() if path != name}
-    }
+    files = {path: found for path, found in hash_files(folder).items() if path != name}
+    content = description | {"files": files}
     (folder / name).write_bytes(_as_bytes(content | {"sha256": _digest(content)}))
 
 
@@ -34,17 +33,13 @@ def open_sealed(folder: Path, name: str, sha256: str | None = None) -> dict[str,
     content = _read(file)
     found = content["sha256"]
     if sha256 is not None and found != sha256:
-        raise DataError(
-            f"{file} has hash {found}, but {sha256} was registered: this is not the registered model; {_AGAIN}"
-        )
+        raise DataError(f"{file} has hash {found}, not the registered {sha256}; {_AGAIN}")
     for path, expected in content["files"].items():
         if not (folder / path).is_file():
             raise DataError(f"{folder / path} is missing; {_AGAIN}")
         seen = hash_file(folder / path)
         if seen != expected:
-            raise DataError(
-                f"{folder / path} was altered: its hash is {seen}, {name} says {expected}; {_AGAIN}"
-            )
+            raise DataError(f"{folder / path} was altered: hash {seen}, but {expected} in {name}; {_AGAIN}")
     return content
 
 
@@ -64,11 +59,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise DataError(f"{file} was altered and cannot be read ({error}); {_AGAIN}") from error
     # Its bytes, too: what JSON does not care about, such as blanks, was altered as well.
     sealed = isinstance(content, dict) and _as_bytes(content) == raw
-    if not sealed or content.get("sha256") != _digest(
-        {key: content[key] for key in content if key != "sha256"}
-    ):
+    if not sealed or content.pop("sha256", None) != (found := _digest(content)):
         raise DataError(f"{file} was altered, or written by an earlier version; {_AGAIN}")
-    return dict(content)
+    return content | {"sha256": found}
 
 
 def _as_bytes(content: dict[str, Any]) -> bytes:

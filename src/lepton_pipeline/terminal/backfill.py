@@ -21,7 +21,9 @@ _COLUMNS = ("date", "due", "why", "result", "alarms", "rows", *STRATEGIES)
 
 def print_look(look: Look, before: bool) -> None:
     """Print one line for a date; `before`: an earlier start had finished it."""
-    done = _decided(look.due, look.triggers, look.version, look.promoted, look.alarms)
+    done = "failed" if {"failed", "contract"} & set(look.alarms) else "not due"
+    if look.version is not None:
+        done = f"due ({', '.join(look.triggers)}): {_result(look.version, look.promoted)}"
     alarms = f"; alarms: {', '.join(look.alarms)}" if look.alarms else ""
     console().print(Text(f"{look.date}  {done}{alarms}{' (finished before)' * before}"), soft_wrap=True)
 
@@ -31,9 +33,8 @@ def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
     out = console()
     metric = metric_inside(found["metric"])
     out.print()
-    out.print(
-        Text.assemble((found["vertical"], "bold"), f", backfill by {found['every']}: realised {metric}")
-    )
+    title = f", backfill by {found['every']}: realised {metric}"
+    out.print(Text.assemble((found["vertical"], "bold"), title))
     kinds = {"date": fixed, "due": fixed, **dict.fromkeys(("rows", *STRATEGIES), figures)}
     rows = table(*(kinds[name](name) if name in kinds else name for name in _COLUMNS))
     for row in _rows(found):
@@ -68,9 +69,8 @@ def _rows(found: Mapping[str, Any]) -> list[list[str]]:
 
 def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     summary = found["summary"]
-    facts = [
-        ("trainings", f"{found['trainings']} of {len(found['dates'])} dates, {found['promoted']} promoted")
-    ]
+    dates = len(found["dates"])
+    facts = [("trainings", f"{found['trainings']} of {dates} dates, {found['promoted']} promoted")]
     if summary["mean"]:
         means = ", ".join(f"{strategy} {_figure(summary['mean'][strategy])}" for strategy in STRATEGIES)
         facts.append(("mean", f"{means}, over the {summary['periods']} periods in which all were measured"))
@@ -80,16 +80,6 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
             facts.append(("difference", f"{signed} against {words[other]}"))
     facts.extend(("note", note) for note in found["notes"])
     return facts
-
-
-def _decided(
-    due: bool, triggers: tuple[str, ...], version: int | None, promoted: bool | None, alarms: tuple[str, ...]
-) -> str:
-    if version is not None:
-        return f"due ({', '.join(triggers)}): {_result(version, promoted)}"
-    if {"failed", "contract"} & set(alarms):
-        return "failed"
-    return "not due"
 
 
 def _result(version: int | None, promoted: bool | None) -> str:

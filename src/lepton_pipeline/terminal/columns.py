@@ -23,14 +23,11 @@ def show_columns(columns: Sequence[Column]) -> tuple[Table | None, list[tuple[st
         return None, []
     if len(columns) > _MOST_LINES:
         return None, column_facts(columns)
-    shown = table(
-        "column", fixed("read as"), fixed("role"), figures("missing"), figures("distinct"), "used as"
-    )
+    narrow = (fixed("read as"), fixed("role"), figures("missing"), figures("distinct"))
+    shown = table("column", *narrow, "used as")
     for column in columns:
         distinct = "" if column.distinct is None else f"{column.distinct:,}"
-        missing = describe_share(column.missing_share)
-        # As they are: a name may look like markup.
-        shown.add_row(
-            Text(column.name), column.kind, column.role, missing, distinct, Text(describe_use(column))
-        )
+        cells = (column.kind, column.role, describe_share(column.missing_share), distinct)
+        # As Text, since a name may look like markup.
+        shown.add_row(Text(column.name), *cells, Text(describe_use(column)))
     return shown, [("columns", count_columns(columns)), *columns_notes(columns)]

@@ -34,9 +34,8 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("caution", caution))
     facts += _reading(results)
     if found := results.get("monitoring_result"):
-        facts.append(
-            ("new rows", f"{found['rows_new']:,}, {found['rows_mature_new']:,} of them with a known label")
-        )
+        labelled = f"{found['rows_mature_new']:,} of them with a known label"
+        facts.append(("new rows", f"{found['rows_new']:,}, {labelled}"))
         facts.append(("drift", drift_text(found)))
         facts.append(("quality", quality_text(found)))
         facts.extend(("note", note) for note in found["notes"])

@@ -52,12 +52,8 @@ def show_rows(what: str, total: int | None = None) -> Iterator[Callable[[int], N
 
         yield show
         return
-    columns = (
-        SpinnerColumn(_spinner(out)),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-    )
+    text = TextColumn("{task.description}")
+    columns = (SpinnerColumn(_spinner(out)), text, BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda rows: bar.update(task, completed=rows, description=f"{what} {rows:,}{of} rows")

@@ -23,18 +23,13 @@ def print_comparison(comparison: Comparison) -> None:
     out.print()
     count = sum(len(group.runs) for group in comparison.groups)
     best = f"best first by {metric_inside(comparison.metric)}"
-    title = f"{comparison.vertical}: {_count(count)} with test figures, {best}"
-    out.print(Text(title, style="bold"))
+    out.print(Text(f"{comparison.vertical}: {_count(count)} with test figures, {best}", style="bold"))
     if count == 1:
         out.print(Text("There is nothing to compare it with yet.", style="dim"))
     for position, group in enumerate(comparison.groups):
         out.print()
         if len(comparison.groups) > 1:
-            which = (
-                "the latest test rows"
-                if position == 0
-                else "other test rows, not to be compared with those above"
-            )
+            which = "other test rows, not comparable with those above" if position else "the latest test rows"
             out.print(Text(f"{_count(len(group.runs))} on {which}", style="bold"))
         out.print(Text("; ".join(filter(None, [_rows(group), group.remark])), style="dim"), soft_wrap=False)
         out.print(_figures(group, comparison.metric))
@@ -139,15 +134,11 @@ def print_outcome(outcome: Reproduction) -> None:
         out.print(Text(f"the scratch folder is {outcome.folder}"), soft_wrap=True)
     differing = [value.name for value in outcome.values if not value.equal]
     if differing or not outcome.values:
-        what = (
-            f"{len(differing)} of {len(outcome.values)} values differ"
-            if differing
-            else "it has no value to compare"
-        )
+        values = f"{len(differing)} of {len(outcome.values)} values differ"
+        what = values if differing else "it has no value to compare"
         raise NotReproducedError(f"run {outcome.run_id} is not reproduced: {what}, see above.")
-    out.print(
-        Text(f"run {outcome.run_id} is reproduced: {len(outcome.values)} values are equal, to the last bit")
-    )
+    values = f"{len(outcome.values)} values are equal, to the last bit"
+    out.print(Text(f"run {outcome.run_id} is reproduced: {values}"))
 
 
 def _told(name: str) -> bool:

@@ -49,9 +49,8 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts += reading_facts(reading, record or contract)
     if record:
         shown = f"{record.positives:,} of {record.scored:,} ({record.share_positive:.1%})"
-        facts.append(
-            ("positive", f"{shown} at or above {record.threshold:.3f}; mean {record.mean_score:.4f}")
-        )
+        shown += f" at or above {record.threshold:.3f}"
+        facts.append(("positive", f"{shown}; mean score {record.mean_score:.4f}"))
     facts += note_facts({} if reading is None else reading.notes)
     if contract:
         facts.extend(("warning", message) for message in contract.warnings)
@@ -60,7 +59,7 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     if contract:
         facts.extend(("warning", message) for message in _unseen(contract.unseen))
     if contract and contract.left_out:
-        facts.append(("not checked", f"{'; '.join(contract.left_out)}: nothing to check it by yet"))
+        facts.append(("not checked", f"{'; '.join(contract.left_out)}: nothing to compare with yet"))
     facts.extend((name, path) for name, path in results.get("paths", {}).items())
     return facts
 

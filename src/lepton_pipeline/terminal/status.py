@@ -6,15 +6,8 @@ from lepton_pipeline.operations.status import words
 from lepton_pipeline.operations.status.collect import Status, VerticalStatus
 from lepton_pipeline.terminal.console import Text, console, table
 
-_COLUMNS = (
-    "vertical",
-    "champion",
-    "data until",
-    "last decision (UTC)",
-    "drift",
-    "next run",
-    "failing since (UTC)",
-)
+_MODEL = ("vertical", "champion", "data until")
+_COLUMNS = (*_MODEL, "last decision (UTC)", "drift", "next run", "failing since (UTC)")
 
 
 def print_status(status: Status) -> None:

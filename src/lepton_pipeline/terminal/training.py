@@ -31,13 +31,11 @@ _NAMES = {
 _STAGES = 5
 
 
-def print_summary(
-    vertical: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str
-) -> None:
+def print_summary(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
     """Print a run's results: contents of its data sets by name, `tables` and `readings` by raw table."""
     out = console()
     out.print()
-    for part in _parts(vertical, results, seconds, where):
+    for part in _parts(name, results, seconds, where):
         out.print(part)
 
 
@@ -80,10 +78,8 @@ def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, floa
 def _quality(metrics: Metrics) -> Table:
     quality = table("test rows", "AUC  [95 % interval]", "F1  [95 % interval]")
     for model, figures in metrics.test.items():
-        style = "bold" if model == "model" else None
-        quality.add_row(
-            _NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]), style=style
-        )
+        cells = (_figure(figures[metric]) for metric in ("auc", "f1"))
+        quality.add_row(_NAMES.get(model, model), *cells, style="bold" if model == "model" else None)
     return quality
 
 
@@ -106,12 +102,8 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
             facts.append(("calibration", f"error {before['ece']:.4f} before, {after:.4f} after"))
         rule = "least cost" if metrics.threshold_rule == "cost" else "best F1"
         if registration := results.get("registration"):
-            facts.append(
-                (
-                    "model",
-                    "; ".join(filter(None, [parts_of(registration), lower_first(taught(registration))])),
-                )
-            )
+            parts = [parts_of(registration), lower_first(taught(registration))]
+            facts.append(("model", "; ".join(filter(None, parts))))
         facts.append(("threshold", f"{metrics.threshold:.3f} ({rule} on the validation rows)"))
         facts += [("warning", said) for said in (say_evidence(metrics), warn_of_threshold(metrics)) if said]
     if copies := results.get("copies"):

@@ -71,10 +71,9 @@ def _require_file(file: Path) -> None:
         raise refusal(file)
     # Where it may, SQLite first undoes what a killed process left half done.
     mode = "rw" if os.access(file, os.W_OK) else "ro"
+    address = f"file:{quote(str(file))}?mode={mode}"
     try:
-        with closing(
-            sqlite3.connect(f"file:{quote(str(file))}?mode={mode}", uri=True, timeout=_SECONDS)
-        ) as store:
+        with closing(sqlite3.connect(address, uri=True, timeout=_SECONDS)) as store:
             store.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
         if (problem := damaged(str(error), file)) is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from lepton_pipeline.parameters.jobs import is_partial
 from lepton_pipeline.tracking.ui_links import runs_page
 
-# A parameter that every run has a value of its own of.
+# Differs between all runs.
 PRESENT = "dataset.present"
 # Lets the UI open on the pages of model training.
 EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
@@ -25,9 +25,9 @@ _FIGURES = ("test.auc", "test.f1", "test.ece")
 _BASELINE = "baseline.hist_gradient_boosting"
 # More axes, or columns, than these cannot be read at once.
 _MOST_PARAMETERS = 6
-# As many as matter for what a table of runs should show.
+# Latest runs that decide what the view shows.
 _SHOWN_RUNS = 50
-# What everybody varies, shown where runs do not differ in anything yet.
+# Shown where runs do not differ yet.
 _USUAL = ("training.learning_rate", "training.seed")
 _RUN_NAME, _CREATED = "attributes.`Run Name`", "attributes.`Created`"
 # Pixels around the name of a column, and of each of its letters.
@@ -36,7 +36,7 @@ _NOTE = """Runs that train the vertical's model. [Table of runs]({runs}) and [ch
 with what matters and what the latest runs differ in.
 
 - `test.*`: the model on test rows; `.low` and `.high` are the ends of a 95 % interval. `{metric}` decides at the gate.
-- `{baseline}.*`: gradient boosting on the same rows; what the model does not add to it is not worth its price.
+- `{baseline}.*`: gradient boosting on the same rows, which the model should exceed.
 - `validation.*` and `train.loss`: by epoch, of the first network.
 - `gate.decision`, and `gate.reason`: whether the version became champion, and why.
 - Test figures compare only where `rows.sha256`, of the test rows, is the same.
@@ -61,28 +61,20 @@ def differing_parameters(runs: Sequence[Mapping[str, str]]) -> dict[str, list[st
     """
     known = [run for run in runs if run]
     names = sorted({name for run in known for name in run} - {PRESENT})
-    return {
-        name: [run.get(name) for run in runs] for name in names if len({run.get(name) for run in known}) > 1
-    }
+    differing = [name for name in names if len({run.get(name) for run in known}) > 1]
+    return {name: [run.get(name) for run in runs] for name in differing}
 
 
 def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -> dict[str, str]:
     """Note and view of an experiment as tags; `differing` parameters are shown in the order given."""
     decisive = f"test.{metric}"
     chosen = [name for name in differing if not name.startswith("about.")]
-    parameters = sorted(chosen, key=lambda name: not name.startswith("training."))[:_MOST_PARAMETERS] or list(
-        _USUAL
-    )
+    chosen.sort(key=lambda name: not name.startswith("training."))
     runs = runs_page(experiment_id, f"viewStateShareKey={VIEW}")
-    note = _NOTE.format(
-        runs=runs, charts=f"{runs}&compareRunsMode=CHART", metric=decisive, baseline=_BASELINE
-    )
-    view = {
-        "name": "Overview",
-        "createdAt": _MADE,
-        "updatedAt": _MADE,
-        "state": json.dumps(_state(decisive, parameters)),
-    }
+    charts = f"{runs}&compareRunsMode=CHART"
+    note = _NOTE.format(runs=runs, charts=charts, metric=decisive, baseline=_BASELINE)
+    state = json.dumps(_state(decisive, chosen[:_MOST_PARAMETERS] or list(_USUAL)))
+    view = {"name": "Overview", "createdAt": _MADE, "updatedAt": _MADE, "state": state}
     return {
         **EXPERIMENT,
         "mlflow.experiment.primaryMetric.name": decisive,
@@ -111,10 +103,7 @@ def _state(decisive: str, parameters: Sequence[str]) -> dict[str, Any]:
         "orderByAsc": False,
         "selectedColumns": columns,
         "columnOrder": [_RUN_NAME, _CREATED, *columns],
-        "columnWidths": {
-            _RUN_NAME: 240,
-            **{column: _BORDER + _LETTER * (len(column) - 10) for column in columns},
-        },
+        "columnWidths": {_RUN_NAME: 240, **{each: _BORDER + _LETTER * (len(each) - 10) for each in columns}},
         "compareRunCharts": charts,
         "compareRunSections": [_section(VIEW, shown=True), _section("Model metrics", shown=False)],
         "isAccordionReordered": True,

@@ -9,7 +9,7 @@ from typing import Any
 
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 
-# Tag of a run and its version whose intervals are of few cases, groups or blocks: "approximate".
+# Tag of a run and its version: "approximate" if few cases, groups or blocks are behind the intervals.
 INTERVALS = "intervals"
 # Mappings by columns or tables, whose names may hold characters that MLflow refuses in a key.
 _FREE_KEYS = {"dates", "derive", "tables", "windows"}
@@ -51,14 +51,10 @@ def log_epoch(
     if isnan(validation_log_loss):
         return
     prefix = "" if network == 1 else f"network_{network}."
-    values = {
-        "train.loss": train_loss,
-        "validation.log_loss": validation_log_loss,
-        "validation.auc": validation_auc,
-    }
-    log_metrics(
-        mlflow.MlflowClient(), run_id, {prefix + name: value for name, value in values.items()}, number
-    )
+    held_out = {"log_loss": validation_log_loss, "auc": validation_auc}
+    values = {f"{prefix}train.loss": train_loss}
+    values |= {f"{prefix}validation.{name}": value for name, value in held_out.items()}
+    log_metrics(mlflow.MlflowClient(), run_id, values, number)
 
 
 def flat_metrics(metrics: Metrics) -> dict[str, float]:
@@ -70,9 +66,8 @@ def flat_metrics(metrics: Metrics) -> dict[str, float]:
     flat = {"threshold": metrics.threshold}
     flat |= {f"uncalibrated.{name}": value for name, value in metrics.uncalibrated.items()}
     for model, figures in metrics.test.items():
-        flat |= flat_intervals(
-            {"model": "test", "network": "network"}.get(model, f"baseline.{model}"), figures
-        )
+        prefix = {"model": "test", "network": "network"}.get(model, f"baseline.{model}")
+        flat |= flat_intervals(prefix, figures)
     return flat
 
 

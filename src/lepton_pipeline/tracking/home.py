@@ -56,9 +56,7 @@ class LocalStore:
         if former:
             self.rewrite(former)
             shown = ", ".join(map(str, former))
-            logger.warning(
-                "%s: the project was moved from %s; its artefacts follow it", self.database.name, shown
-            )
+            logger.warning("%s: moved from %s; artefacts follow the project", self.database.name, shown)
 
     def former(self) -> list[Path]:
         """Former folders of the project, by the addresses of its experiments."""
@@ -66,7 +64,7 @@ class LocalStore:
         found = set()
         for name, location in self._experiments():
             path = _as_path(location)
-            # Of an experiment that this project has made; others are where somebody wanted them.
+            # Others were put elsewhere on purpose.
             if path is None or path.name != name or path.parts[-depth - 1 : -1] != self.artifact_root.parts:
                 continue
             project = path.parents[depth]
@@ -91,9 +89,8 @@ class LocalStore:
             return
         new = (self.artifacts.as_uri(), str(self.artifacts))
         with closing(sqlite3.connect(self.database, timeout=_SECONDS)) as store, store:
-            tables = {
-                name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            }
+            found = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = {name for (name,) in found}
             for project in projects:
                 root = project / self.artifact_root
                 for old, own in zip((root.as_uri(), str(root)), new, strict=True):

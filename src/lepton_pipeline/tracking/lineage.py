@@ -17,32 +17,18 @@ from typing import Any
 
 import lepton_pipeline
 
-# What decides how a run goes; private configuration, addresses and credentials do not belong in MLflow.
+# What a run depends on, without private configuration, addresses and credentials.
 _CODE = ("src", "conf", "pyproject.toml", "constraints.txt")
 _PRIVATE = (":(exclude)conf/local", ":(exclude,glob)conf/**/credentials*", ":(exclude,glob)conf/**/mlflow*")
-# Whatever a user's own git is told to do with a diff.
-_PLAIN = (
-    "--binary",
-    "--full-index",
-    "--no-color",
-    "--no-ext-diff",
-    "--no-textconv",
-    "--no-renames",
-    "--unified=3",
+# Override the user's own configuration of git.
+_OPTIONS = (
+    *("--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"),
+    *("--unified=3", "--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/"),
 )
-_PREFIXES = ("--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/")
 # What says where a run comes from.
 TAGS = (
-    "git.commit",
-    "git.dirty",
-    "data.sha256",
-    "data.rows",
-    "rows.sha256",
-    "configuration.sha256",
-    "environment.sha256",
-    "weights.sha256",
-    "device",
-    "seed",
+    *("git.commit", "git.dirty", "data.sha256", "data.rows", "rows.sha256", "configuration.sha256"),
+    *("environment.sha256", "weights.sha256", "device", "seed"),
 )
 
 
@@ -53,7 +39,7 @@ def code_tags(project: Path) -> dict[str, str]:
         return {"git.commit": "none", "git.dirty": "unknown"}
     dirty = bool(_git(project, "status", "--porcelain", "--", "."))
     changes = {"git.diff.sha256": hashlib.sha256(code_diff(project)).hexdigest()} if dirty else {}
-    # The last one is the name under which the UI of MLflow shows a commit.
+    # The last one is shown by MLflow's UI.
     return {
         "git.commit": commit.decode(),
         "git.dirty": str(dirty).lower(),
@@ -80,7 +66,7 @@ def code_diff(project: Path) -> bytes:
             names = ("--pathspec-from-file=-", "--pathspec-file-nul")
             _git(project, "add", "--intent-to-add", *names, environment=literal, given=new)
         scope = ("--relative", "HEAD", "--", *_CODE, *_PRIVATE)
-        return _git(project, "diff", *_PLAIN, *_PREFIXES, *scope, environment=own, stripped=False) or b""
+        return _git(project, "diff", *_OPTIONS, *scope, environment=own, stripped=False) or b""
 
 
 def package_sha256() -> str:
@@ -136,16 +122,13 @@ def _is_checkout(project: Path) -> bool:
     top = _git(project, "rev-parse", "--show-toplevel")
     if top is None:
         return False
-    return Path(os.fsdecode(top)).resolve() == project.resolve() or bool(
-        _git(project, "ls-files", "--", *_CODE)
-    )
+    own = Path(os.fsdecode(top)).resolve() == project.resolve()
+    return own or bool(_git(project, "ls-files", "--", *_CODE))
 
 
 def _processor() -> str:
     try:
-        found = re.search(
-            r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE
-        )
+        found = re.search(r"(?m)^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     except OSError:  # not Linux
         found = None
     return f"{found[1] if found else platform.processor() or 'unknown'}, {platform.machine()}"

@@ -24,16 +24,9 @@ from lepton_pipeline.system.permissions import refusal, require_writable, shared
 from lepton_pipeline.system.processes import has_ended, identity
 from lepton_pipeline.system.readable import readable_logs
 from lepton_pipeline.system.records import to_plain
+from lepton_pipeline.tracking import flat
 from lepton_pipeline.tracking.database import damaged, first_contact, may_pass, require_database
 from lepton_pipeline.tracking.experiment_page import EXPERIMENT
-from lepton_pipeline.tracking.flat import (
-    flat_intervals,
-    flat_metrics,
-    flatten,
-    interval_tags,
-    log_epoch,
-    log_metrics,
-)
 from lepton_pipeline.tracking.home import SQLITE, local_store
 from lepton_pipeline.tracking.ui_links import run_link, run_page
 
@@ -45,7 +38,7 @@ PAGES = {
     "Data Docs": "data_docs/index.html",
     "pictures": "evaluation/roc.svg",
 }
-VANISHED = "the process ended without a word"
+VANISHED = "the process ended without closing its run"
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
 _PARAMS_A_CALL = 100  # what MLflow takes
@@ -58,11 +51,9 @@ class Tracking(Declaration):
     """Addresses of runs and models: `mlflow.yml`."""
 
     tracking_uri: str = Field(
-        min_length=1, description="MLflow server, or sqlite:/// and a file, relative to the project"
+        min_length=1, description="MLflow server, or sqlite:/// and a file of the project"
     )
-    artifact_root: str | None = Field(
-        None, description="folder of the artefacts, relative to the project; a server has its own"
-    )
+    artifact_root: str | None = Field(None, description="folder of artefacts in the project; not for servers")
 
 
 class RunLog:
@@ -133,9 +124,7 @@ class RunLog:
                 if self._artifact_root is not None:
                     # MLflow would make it for this user alone.
                     shared_folder(self._artifact_root / experiment_name / "models")
-                experiment_id = self.client.create_experiment(
-                    experiment_name, artifact_location=location, tags=EXPERIMENT
-                )
+                experiment_id = self.client.create_experiment(experiment_name, location, EXPERIMENT)
             elif experiment.lifecycle_stage != "active":
                 raise ConfigurationError(
                     f"experiment {experiment_name!r} was deleted in MLflow; restore it with "
@@ -175,9 +164,9 @@ class RunLog:
 
         declared = masked(declared)
         shown = {key: value for key, value in declared.items() if key != "about"}
-        flat = [Param(key, _short(str(value))) for key, value in flatten(shown).items()]
-        for start in range(0, len(flat), _PARAMS_A_CALL):
-            self.client.log_batch(run_id, params=flat[start : start + _PARAMS_A_CALL])
+        params = [Param(key, _short(str(value))) for key, value in flat.flatten(shown).items()]
+        for start in range(0, len(params), _PARAMS_A_CALL):
+            self.client.log_batch(run_id, params=params[start : start + _PARAMS_A_CALL])
         self.client.log_dict(run_id, dict(declared), "parameters.json")
 
     def rename(self, run_id: str, name: str) -> None:
@@ -197,7 +186,7 @@ class RunLog:
 
     def metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
         """Log the metrics of one step."""
-        log_metrics(self.client, run_id, values, step)
+        flat.log_metrics(self.client, run_id, values, step)
 
     def attach(self, run_id: str, path: Path, folder: str) -> None:
         """Store a file, or the files of a folder, below `folder` of the run's artefacts."""
@@ -218,11 +207,8 @@ class RunLog:
         info = self.client.get_run(run_id).info
         if link := run_link(self.uri, info):
             return link
-        start = (
-            "make ui"
-            if self.uri.startswith(SQLITE)
-            else f"mlflow ui --backend-store-uri '{masked(self.uri)}'"
-        )
+        local = self.uri.startswith(SQLITE)
+        start = "make ui" if local else f"mlflow ui --backend-store-uri '{masked(self.uri)}'"
         return f"{start}, then http://127.0.0.1:5000/{run_page(info)}"
 
     def record(self, run_id: str, dataset: Any, data: Any, *, earlier: bool = False) -> None:
@@ -242,14 +228,14 @@ class RunLog:
         if marks.get("dataset"):
             self._log_dataset(run_id, data)
         if marks.get("metrics") is True:
-            self.metrics(run_id, flat_metrics(record))
-            if tags := interval_tags(record):
+            self.metrics(run_id, flat.flat_metrics(record))
+            if tags := flat.interval_tags(record):
                 self.tag(run_id, tags)
         elif "metrics" in marks:
             self.metrics(run_id, {metric: data[key] for metric, key in marks["metrics"].items()})
         for name, key in marks.get("intervals", {}).items():
             if figures := getattr(record, key):
-                self.metrics(run_id, flat_intervals(name, figures))
+                self.metrics(run_id, flat.flat_intervals(name, figures))
         if "figures" in marks:
             self.metrics(run_id, data[marks["figures"]])
         if "series" in marks:
@@ -257,7 +243,7 @@ class RunLog:
                 self.metrics(run_id, figures, step)
         if marks.get("epochs") and earlier:
             for epoch in data.itertuples(index=False):
-                log_epoch(run_id, *epoch)
+                flat.log_epoch(run_id, *epoch)
 
     def _log_dataset(self, run_id: str, record: Mapping[str, Any]) -> None:
         """Log the table of `ingest_table` as the run's data set."""
@@ -303,9 +289,8 @@ def read_tracking(declared: Mapping[str, Any]) -> Tracking:
     try:
         return Tracking.model_validate(dict(declared))
     except ValidationError as refused:
-        problems = [
-            f"mlflow.yml: {'.'.join(map(str, error['loc']))}: {error['msg']}" for error in refused.errors()
-        ]
+        pairs = [(".".join(map(str, error["loc"])), error["msg"]) for error in refused.errors()]
+        problems = [f"mlflow.yml: {key}: {message}" for key, message in pairs]
         known = ", ".join(Tracking.model_fields)
         raise ConfigurationError("\n".join(problems) + f"; valid keys are {known}.") from refused
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from lepton_pipeline.tracking.home import SQLITE
 from lepton_pipeline.tracking.runs import Tracking
 
-# Revision of the tables that is read here: MLflow's own, which reads any other one itself.
+# The revision of MLflow's schema that is read here.
 REVISION = "dc11669786a5"
 _SECONDS = 5
 _VERSION = "SELECT name, version, run_id, creation_time FROM model_versions"
@@ -56,10 +56,8 @@ class SqliteReader:
     def search_registered_models(self, where: str) -> list[Any]:
         """The model of a `name_filter`, with its aliases."""
         name = _named(where)
-        found = self.rows(
-            "SELECT alias, version FROM registered_model_aliases WHERE name = ? AND workspace = 'default'",
-            name,
-        )
+        query = "SELECT alias, version FROM registered_model_aliases WHERE name = ? AND workspace = 'default'"
+        found = self.rows(query, name)
         return [SimpleNamespace(name=name, aliases=dict(found))]
 
     def search_model_versions(self, where: str, page_token: str | None = None) -> Any:
@@ -96,19 +94,15 @@ class SqliteReader:
         raise MissingError(f"run {run_id} is not in the store")
 
     def _version(self, row: tuple[Any, ...]) -> Any:
-        name, version, run_id, created = row
-        tags = self.rows(
-            "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?", name, version
-        )
-        return SimpleNamespace(
-            name=name, version=version, run_id=run_id, creation_timestamp=created, tags=dict(tags)
-        )
+        name, version, *_ = row
+        query = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
+        names, tags = ("name", "version", "run_id", "creation_timestamp"), self.rows(query, name, version)
+        return SimpleNamespace(**dict(zip(names, row, strict=True)), tags=dict(tags))
 
     def _run(self, row: tuple[Any, ...]) -> Any:
         run_id, experiment, status, start, end = row
-        info = SimpleNamespace(
-            run_id=run_id, experiment_id=str(experiment), status=status, start_time=start, end_time=end
-        )
+        info = SimpleNamespace(run_id=run_id, experiment_id=str(experiment), status=status)
+        info.start_time, info.end_time = start, end
         tags = self.rows("SELECT key, value FROM tags WHERE run_uuid = ?", run_id)
         params = self.rows("SELECT key, value FROM params WHERE run_uuid = ?", run_id)
         return SimpleNamespace(info=info, data=SimpleNamespace(tags=dict(tags), params=dict(params)))

@@ -10,7 +10,7 @@ from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.parameters.jobs import is_partial
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.tracking.home import SQLITE
-from lepton_pipeline.tracking.runs import Access, RunLog, Tracking
+from lepton_pipeline.tracking.runs import Access, Tracking, existing_store
 
 _PAGE = 1000
 _ID_CHARACTERS = 32
@@ -22,13 +22,13 @@ def open_store(tracking: Tracking, project: Path, access: Access = "load") -> An
 
     Raises ConfigurationError if it is a SQLite file that does not exist yet, or cannot be used.
     """
-    uri = tracking.tracking_uri
-    if uri.startswith(SQLITE) and not (project / uri.removeprefix(SQLITE)).is_file():
+    client = existing_store(tracking, project, access)
+    if client is None:
         raise ConfigurationError(
-            f"no run yet: {uri.removeprefix(SQLITE)} does not exist; make one with kedro run, "
+            f"no run yet: {tracking.tracking_uri.removeprefix(SQLITE)} does not exist; make one with kedro run, "
             "or name another environment with --env."
         )
-    return RunLog(tracking, project, access).client
+    return client
 
 
 def latest_runs(client: Any, vertical: str, most: int) -> list[Any]:
@@ -45,12 +45,8 @@ def latest_runs(client: Any, vertical: str, most: int) -> list[Any]:
     found: list[Any] = []
     token = None
     while len(found) < most:
-        page = client.search_runs(
-            [experiment],
-            order_by=["attributes.start_time DESC"],
-            max_results=min(_PAGE, most),
-            page_token=token,
-        )
+        order = {"order_by": ["attributes.start_time DESC"], "max_results": min(_PAGE, most)}
+        page = client.search_runs([experiment], **order, page_token=token)
         # By a filter of MLflow, runs without that tag would be left out, too.
         found += [run for run in page if not is_partial(run.data.tags)]
         token = page.token

@@ -102,5 +102,5 @@ def test_it_is_said_which_rows_taught_what():
 
 
 def test_gaps_of_calibration_have_a_name_and_are_shares():
-    assert words.metric_name("calibration_in_the_large") == "Mean probability less observed rate"
+    assert words.metric_name("calibration_in_the_large") == "Calibration in the large"
     assert list(words.METRICS).index("calibration_in_the_large") >= 0

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from lepton_pipeline.data.contracts.result import ContractResult, ExpectationResult
-from lepton_pipeline.datasets import FolderDataset
+from lepton_pipeline.datasets import FolderDataset, Options
 from lepton_pipeline.reporting.pages.frame import render
 
 
 class DataDocsDataset(FolderDataset):
     """A folder with the page of a contract's result; `table` names a raw table, "" is the vertical's own."""
 
-    def __init__(
-        self, *, filepath: str, vertical: str, table: str = "", metadata: dict[str, Any] | None = None
-    ):
+    def __init__(self, *, filepath: str, vertical: str, table: str = "", metadata: Options | None = None):
         super().__init__(filepath=filepath, metadata=metadata)
         self._vertical, self._table = vertical, table
         # Of MLflow; the hook that opens the run says it.
@@ -37,9 +34,7 @@ def render_contract(result: ContractResult, vertical: str, table: str, run_id: s
         name=f"{vertical}, raw table {table}" if table else vertical,
         run_id=run_id,
         at=at.isoformat(),
-        expectations=[
-            {**vars(each), "verdict": _verdict(each), "found": _found(each)} for each in expectations
-        ],
+        expectations=[{**vars(it), "verdict": _verdict(it), "found": _found(it)} for it in expectations],
     )
 
 

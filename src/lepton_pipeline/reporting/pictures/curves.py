@@ -19,10 +19,8 @@ def draw_cost(curve: Curve, threshold: float) -> str:
     """Draw the cost per 1,000 cases by threshold, with any 95 % interval and the threshold in use."""
     across, band = curve.threshold, curve.band
     seen = [*curve.cost, *(end for ends in band or () for end in ends)]
-    low, high = around(seen)
-    chart = Chart(
-        Axis(min(across), max(across), "Threshold"), Axis(low, high, "Cost per 1,000 cases"), *_WIDE
-    )
+    ends, up = (min(across), max(across)), Axis(*around(seen), "Cost per 1,000 cases")
+    chart = Chart(Axis(*ends, "Threshold"), up, *_WIDE)
     if band:
         chart.band(across, band[0], band[1])
     chart.line(across, curve.cost, "s0")
@@ -33,13 +31,11 @@ def draw_cost(curve: Curve, threshold: float) -> str:
 def draw_losses(history: pd.DataFrame) -> str:
     """Draw training and held-out log loss by epoch, a thin line for each network."""
     losses = history[["train_loss", "validation_log_loss"]].to_numpy(float)
-    low, high = around(losses[losses == losses])
-    last = int(history["epoch"].max())
+    up = Axis(*around(losses[losses == losses]), "Log loss")
+    first, last = int(history["epoch"].min()), int(history["epoch"].max())
     step = -(-last // 6)
     ticks = tuple((epoch, str(epoch)) for epoch in range(step, last + 1, step))
-    chart = Chart(
-        Axis(int(history["epoch"].min()), last, "Epoch", ticks), Axis(low, high, "Log loss"), *_WIDE
-    )
+    chart = Chart(Axis(first, last, "Epoch", ticks), up, *_WIDE)
     for _, network in history.groupby("network", sort=True):
         chart.line(network["epoch"], network["train_loss"], "s2 thin")
         chart.line(network["epoch"], network["validation_log_loss"], "s0 thin")
@@ -48,9 +44,8 @@ def draw_losses(history: pd.DataFrame) -> str:
 
 def effect_chart(points: Sequence[Mapping[str, float]], width: int = 340, height: int = 210) -> Chart:
     """The probability by values of a number column, with 95 % intervals, through at least two points."""
-    across, up, low, high = (
-        [float(point[key]) for point in points] for key in ("value", "probability", "low", "high")
-    )
+    keys = ("value", "probability", "low", "high")
+    across, up, low, high = ([float(point[key]) for point in points] for key in keys)
     ends = Axis(min(across), max(across), most=4)
     chart = Chart(ends, Axis(0, 1.05 * max(high), "Probability", written=as_percent, most=4), width, height)
     chart.band(across, low, high)
@@ -78,11 +73,8 @@ def draw_windows(
     chart = Chart(Axis(0, len(values), ticks=()), up, 300, 130)
     if line is not None:
         chart.level(line, "limit")
-    chart.intervals(
-        places,
-        [low for low, _ in ends] or [None] * len(values),
-        [high for _, high in ends] or [None] * len(values),
-    )
+    if ends:
+        chart.intervals(places, *zip(*ends, strict=True))
     chart.line(places, values, "s0")
     chart.dots(places, values, "s0", 2.6)
     return chart.inline()

@@ -43,12 +43,8 @@ def importance_span(importance: Sequence[Mapping[str, Any]]) -> tuple[float, flo
 
 def drawn_points(effect: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Points of an effect's curve: numbers, at least two; empty for a category."""
-    points = (
-        [point for point in effect["points"] if _is_number(point["value"])]
-        if effect["kind"] == "number"
-        else []
-    )
-    return points if len(points) >= 2 else []
+    points = [point for point in effect["points"] if _is_number(point["value"])]
+    return points if effect["kind"] == "number" and len(points) >= 2 else []
 
 
 def _rows(shown: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -16,17 +16,15 @@ _STYLE = (
 
 def picture(title: str, subtitle: str, caution: str, height: float, parts: Iterable[str]) -> bytes:
     """Put charts (SVG elements from 0 to `WIDTH`) below headline and subtitle, and the caution below."""
-    head = [(line, "title", 26) for line in lines_of(title, 82)] + [
-        (line, "small", 18) for line in lines_of(subtitle, 140)
-    ]
+    head = [(line, "title", 26) for line in lines_of(title, 82)]
+    head += [(line, "small", 18) for line in lines_of(subtitle, 140)]
     body, at = [], 22.0
     for line, look, step in head:
         at += step
         body.append(write(line, EDGE, at - 6, look))
     top = at + 12
-    body.append(
-        f'<svg y="{top:g}" width="{WIDTH}" height="{height:g}" overflow="visible">{"".join(parts)}</svg>'
-    )
+    size = f'width="{WIDTH}" height="{height:g}" overflow="visible"'
+    body.append(f'<svg y="{top:g}" {size}>{"".join(parts)}</svg>')
     at = top + height + 22
     for line in lines_of(caution, 140):
         body.append(write(line, EDGE, at, "caution"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import chain, cycle
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,7 @@ def draw_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[s
         ),
     }
     return {
-        f"{name}.svg": _file(*titles[name], about.caution, chart, _legend(name, shown))
+        f"{name}.svg": _file(titles[name], about.caution, chart, _legend(name, shown))
         for name, chart in _charts(shown).items()
     }
 
@@ -84,13 +84,7 @@ def draw_quality(scores: pd.DataFrame, metrics: Metrics) -> dict[str, str]:
 def drawn_models(metrics: Metrics) -> list[tuple[str, str]]:
     """Drawn models with the class of their lines, without the network alone, which would hide the others."""
     names = ["model", *(name for name in metrics.test if name not in OWN)]
-    return list(
-        zip(
-            names,
-            (SERIES[0], *(look for look, _ in zip(cycle(SERIES[1:]), names, strict=False))),
-            strict=False,
-        )
-    )
+    return list(zip(names, chain(SERIES[:1], cycle(SERIES[1:])), strict=False))
 
 
 def as_percent(share: float) -> str:
@@ -107,9 +101,8 @@ def _shown(scores: pd.DataFrame, metrics: Metrics) -> list[_Shown]:
         positives, found = ranked.labels.sum(), ranked.labels[:called].sum()
         recall, false_rate = found / positives, (called - found) / (len(ranked.labels) - positives)
         figures, precision = metrics.test[name], found / max(called, 1)
-        shown.append(
-            _Shown(model_name(name), look, ranked, threshold, figures, recall, false_rate, precision)
-        )
+        rates_found = (recall, false_rate, precision)
+        shown.append(_Shown(model_name(name), look, ranked, threshold, figures, *rates_found))
     return shown
 
 
@@ -140,8 +133,7 @@ def _precision_recall(shown: list[_Shown]) -> Chart:
     for each in reversed(shown):
         recall, false_rate = rates(each.ranked, _CURVE_POINTS)
         precision = recall * base_rate / (recall * base_rate + false_rate * (1 - base_rate))
-        # The area under these steps is the average precision; straight lines between the points would flatter
-        # it.
+        # The area under steps is the average precision; that under straight lines would be larger.
         chart.line(np.append(0, recall), np.append(precision[0], precision), each.look, steps=True)
     for each in reversed(shown):
         chart.dots([each.recall], [each.precision], f"{each.look} mark", 5)
@@ -150,9 +142,8 @@ def _precision_recall(shown: list[_Shown]) -> Chart:
 
 def _calibration(shown: list[_Shown]) -> Chart:
     bins = [bin_rows(each.ranked) for each in shown]
-    limit = (
-        min(1.0, 1.04 * max(max(predicted.max(), observed.max()) for predicted, observed, *_ in bins)) or 0.01
-    )
+    highest = max(max(predicted.max(), observed.max()) for predicted, observed, *_ in bins)
+    limit = min(1.0, 1.04 * highest) or 0.01
     chart = _square("Predicted probability", "Observed rate", limit)
     chart.line((0, limit), (0, limit), "chance")
     for each, (predicted, observed, low, high, _) in reversed(list(zip(shown, bins, strict=True))):
@@ -171,10 +162,8 @@ def _histogram(model: _Shown) -> Chart:
         for label in (0, 1)
     )
     highest = 1.05 * max(negatives.max(), positives.max())
-    chart = Chart(
-        Axis(0, limit, "Predicted probability", written=as_percent),
-        Axis(0, highest, "Share of the class", written=as_percent),
-    )
+    up = Axis(0, highest, "Share of the class", written=as_percent)
+    chart = Chart(Axis(0, limit, "Predicted probability", written=as_percent), up)
     chart.steps(edges.tolist(), negatives.tolist(), "fill")
     chart.steps(edges.tolist(), positives.tolist(), SERIES[0])
     chart.upright(model.threshold, "limit")
@@ -189,12 +178,9 @@ def _legend(name: str, shown: list[_Shown]) -> list[tuple[str, list[str]]]:
     if name == "score_histogram":
         labels = shown[0].ranked.labels
         positives = int(labels.sum())
-        of_class = {
-            "fill": f"Negatives ({len(labels) - positives:,})",
-            SERIES[0]: f"Positives ({positives:,})",
-        }
         return [
-            *((look, [text]) for look, text in of_class.items()),
+            ("fill", [f"Negatives ({len(labels) - positives:,})"]),
+            (SERIES[0], [f"Positives ({positives:,})"]),
             ("limit", ["Threshold", f"F1 {shown[0].worded('f1')}"]),
         ]
     said: dict[str, Callable[[_Shown], list[str]]] = {
@@ -216,11 +202,9 @@ def _legend(name: str, shown: list[_Shown]) -> list[tuple[str, list[str]]]:
     return [*((each.look, [each.name, *said[name](each)]) for each in shown), ("chance", chance[name])]
 
 
-def _file(
-    title: str, subtitle: str, caution: str, chart: Chart, entries: list[tuple[str, list[str]]]
-) -> bytes:
+def _file(texts: tuple[str, str], caution: str, chart: Chart, entries: list[tuple[str, list[str]]]) -> bytes:
     parts = [chart.placed(EDGE, 0, _CHART), *legend(entries, _LEGEND, 50)]
-    return picture(title, subtitle, caution, chart.height * _CHART / chart.width, parts)
+    return picture(*texts, caution, chart.height * _CHART / chart.width, parts)
 
 
 def _percent(share: float) -> str:

@@ -14,6 +14,7 @@ from lepton_pipeline.system.readable import printable
 SERIES = ("s0", "s1", "s2", "s3")
 _LETTER = 6.6
 _FINE = (1, 2, 2.5, 5, 10)
+_Values = Iterable[float | None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Chart:
         self._text(self.up.title, 0, 12, "start", "ink")
         self._text(self.across.title, (self._left + self._right) / 2, self.height - 4, "middle", "ink")
 
-    def line(self, xs: Iterable[float], ys: Iterable[float | None], look: str, steps: bool = False) -> None:
+    def line(self, xs: Iterable[float], ys: _Values, look: str, steps: bool = False) -> None:
         """Draw a line, broken at missing values; `steps` hold each value back to the previous one."""
         path, last = [], ""
         for x, y in zip(xs, ys, strict=True):
@@ -102,14 +103,12 @@ class Chart:
             path += f"V{self._y(height)}H{self._x(end)}"
         self._stroke(look, f"{path}V{self._y(0)}")
 
-    def intervals(
-        self, xs: Iterable[float], low: Iterable[float | None], high: Iterable[float | None]
-    ) -> None:
+    def intervals(self, xs: Iterable[float], low: _Values, high: _Values) -> None:
         """Draw a vertical bar for each known pair of ends."""
         ends = [(x, a, b) for x, a, b in zip(xs, low, high, strict=True) if a is not None and b is not None]
         self._stroke("interval", "".join(f"M{self._x(x)} {self._y(a)}V{self._y(b)}" for x, a, b in ends))
 
-    def dots(self, xs: Iterable[float], ys: Iterable[float | None], look: str, radius: float = 3) -> None:
+    def dots(self, xs: Iterable[float], ys: _Values, look: str, radius: float = 3) -> None:
         """Draw a dot for each known value."""
         self.parts += [
             f'<circle class="{look}" cx="{self._x(x)}" cy="{self._y(y)}" r="{radius}"/>'
@@ -128,9 +127,8 @@ class Chart:
     def inline(self) -> str:
         """An element for a page with `chart.css`."""
         body = "".join(self.parts)
-        return (
-            f'<svg class="chart" viewBox="0 0 {self.width:g} {self.height:g}" aria-hidden="true">{body}</svg>'
-        )
+        box = f'viewBox="0 0 {self.width:g} {self.height:g}"'
+        return f'<svg class="chart" {box} aria-hidden="true">{body}</svg>'
 
     def placed(self, left: float, top: float, width: float) -> str:
         """An element of that width inside another SVG."""

@@ -10,7 +10,7 @@ from lepton_pipeline.reporting.report.reading import note_facts, shorten
 
 _SHOWN, _SHOWN_READERS, _SHOWN_UNUSED = 4, 3, 10
 _MOST_THROUGH = 9
-# Beyond that, names fill the screen, and nobody reads them; `columns.json` and the report have them all.
+# `columns.json` and the report have all names.
 _MOST_UNUSED = 50
 _MADE = {"numeric": "declared", "category": "declared", "derived": "derived", "window": "windows"}
 _PLURAL = {
@@ -47,15 +47,13 @@ def column_facts(columns: Sequence[Column]) -> list[tuple[str, str]]:
     own = [column for column in columns if not column.table]
     facts = [("columns", count_columns(columns))]
     for used_as in (NUMBER, CATEGORY):
-        for made in dict.fromkeys(_MADE.get(column.role, "") for column in own if column.used_as == used_as):
-            group = [
-                column for column in own if column.used_as == used_as and _MADE.get(column.role, "") == made
-            ]
+        used = [column for column in own if column.used_as == used_as]
+        for made in dict.fromkeys(_MADE.get(column.role, "") for column in used):
+            group = [column for column in used if _MADE.get(column.role, "") == made]
             facts.append((_PLURAL[used_as][1], _group(group, made)))
     facts += _through([column for column in own if column.used_as in (DATE, OTHERS)])
-    facts += [
-        ("not used", f"{shorten(names, _MOST_UNUSED)}: {why}") for why, names in unused_by_reason(columns)
-    ]
+    unused = unused_by_reason(columns)
+    facts += [("not used", f"{shorten(names, _MOST_UNUSED)}: {why}") for why, names in unused]
     return facts + columns_notes(columns)
 
 
@@ -106,11 +104,8 @@ def _through(columns: Sequence[Column]) -> list[tuple[str, str]]:
 
 def _group(group: Sequence[Column], made: str) -> str:
     kinds = Counter(column.kind for column in group)
-    kind = (
-        next(iter(kinds))
-        if len(kinds) == 1
-        else ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-    )
+    counted = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    kind = next(iter(kinds)) if len(kinds) == 1 else counted
     head = " ".join(filter(None, [f"{len(group):,}", made, f"({kind})"]))
     worst = max(group, key=lambda column: column.missing_share)
     missing = describe_share(worst.missing_share)

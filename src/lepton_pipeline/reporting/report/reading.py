@@ -7,6 +7,7 @@ from typing import Protocol
 
 from lepton_pipeline.data.reading import ReadFile, Reading, SkippedFile
 
+Facts = list[tuple[str, str]]  # label and text
 _SHOWN = 3
 
 
@@ -22,9 +23,7 @@ class Counted(Protocol):
         """Quarantined ones among them."""
 
 
-def reading_facts(
-    reading: Reading | None, contract: Counted | None, table: str = ""
-) -> list[tuple[str, str]]:
+def reading_facts(reading: Reading | None, contract: Counted | None, table: str = "") -> Facts:
     """Files that were read and what became of their rows, as pairs of a label and a text.
 
     `reading` is None for a table made of others, `contract` if it was not reached; `table` names one raw
@@ -41,9 +40,7 @@ def reading_facts(
     return facts
 
 
-def waiting_facts(
-    contract: Counted, used: int, present: object, since: object = None
-) -> list[tuple[str, str]]:
+def waiting_facts(contract: Counted, used: int, present: object, since: object = None) -> Facts:
     """How many rows have no label at `present`, or lie before `since`; `used` rows were split."""
     left = contract.rows - contract.quarantined - used
     if not left:
@@ -52,7 +49,7 @@ def waiting_facts(
     return [("waiting", f"{left:,} wait for their label, which is not known at {present}{earlier}")]
 
 
-def note_facts(notes: Mapping[str, Sequence[str]], table: str = "") -> list[tuple[str, str]]:
+def note_facts(notes: Mapping[str, Sequence[str]], table: str = "") -> Facts:
     """Decisions and guesses about columns (sentences by column), equal ones once."""
     prefix = f"{table}: " if table else ""
     sentences = dict.fromkeys(sentence for said in notes.values() for sentence in said)
@@ -81,10 +78,8 @@ def _files(files: Sequence[ReadFile]) -> str:
 
 def _skipped(skipped: Sequence[SkippedFile]) -> list[tuple[str, str]]:
     reasons = dict.fromkeys(file.why for file in skipped)
-    return [
-        (why, shorten([file.name for file in skipped if file.why == why], _SHOWN, " files"))
-        for why in reasons
-    ]
+    files = {why: [file.name for file in skipped if file.why == why] for why in reasons}
+    return [(why, shorten(names, _SHOWN, " files")) for why, names in files.items()]
 
 
 def _rows(reading: Reading | None, contract: Counted | None) -> str:

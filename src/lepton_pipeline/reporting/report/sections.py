@@ -28,12 +28,7 @@ from lepton_pipeline.reporting.report.reading import reading_facts, shorten, wai
 from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.tracking.flat import flatten
 
-_PARTS = {
-    "train": "Training",
-    "validation": "Validation",
-    "test": "Test",
-    "gap": "Left out between the parts",
-}
+_PARTS = {"train": "Training", "validation": "Validation", "test": "Test", "gap": "Gap between the parts"}
 _CHECKS = {"champion": "Against the champion", "baseline": "Against the baseline", "cases": "Enough cases"}
 _DRAWN_BY = {
     "group": ", in which whole groups are drawn",
@@ -47,35 +42,24 @@ def describe_verdict(evidence: Evidence) -> dict[str, Any]:
     """The gate's decision and its checks."""
     decision = evidence.decision
     version, champion = decision.version, decision.champion_version
-    failed = len(decision.failed)
     if decision.promoted is None:
-        headline, sentence = (
-            "The same model",
-            f"Version {version} is the same model as version {champion}, in use.",
-        )
+        headline, sentence = "Same model", f"Version {version} equals the champion, version {champion}."
     elif decision.promoted:
-        # A run that went on after the alias had moved finds its own version there.
-        before = {None: ", as the first of its kind", version: ""}.get(
-            champion, f", in place of version {champion}"
-        )
-        headline, sentence = "Accepted", f"Version {version} is used from now on{before}."
-        if failed:
-            sentence += f" {_checks(failed)} did not hold; see the reason."
+        # A resumed run may find its own version as champion.
+        replaced = {None: ", the first one", version: ""}.get(champion, f", replacing version {champion}")
+        headline, sentence = "Promoted", f"Version {version} is the champion now{replaced}."
     else:
-        stays = (
-            "no model of this vertical is in use" if champion is None else f"version {champion} stays in use"
-        )
-        headline, sentence = "Not accepted", f"Version {version} is kept as a challenger; {stays}."
-        if failed:
-            sentence += f" {_checks(failed)} did not hold."
+        stays = "there is no champion" if champion is None else f"version {champion} stays champion"
+        headline, sentence = "Refused", f"Version {version} is a challenger; {stays}."
+    if failed := len(decision.failed):
+        sentence += f" {'One check' if failed == 1 else f'{failed} checks'} failed."
+    checks = [{**to_plain(check), "title": _check_title(check.name)} for check in decision.checks]
     return {
         "promoted": decision.promoted,
         "headline": headline,
         "sentence": sentence,
         "reason": decision.reason,
-        "checks": [
-            {"next": "", **to_plain(check), "title": _check_title(check.name)} for check in decision.checks
-        ],
+        "checks": [{"next": "", **check} for check in checks],
         "tiles": _tiles(evidence),
     }
 
@@ -133,11 +117,8 @@ def shared_rows(copies: dict[str, Any]) -> list[str]:
 
 def describe_quality(evidence: Evidence) -> dict[str, Any]:
     """Metrics and curves of model and baselines, and the outcomes of its decisions."""
-    return {
-        **compare_models(evidence),
-        "pictures": draw_quality(evidence.scores, evidence.metrics),
-        "drawn": drawn_models(evidence.metrics),
-    }
+    pictures, drawn = draw_quality(evidence.scores, evidence.metrics), drawn_models(evidence.metrics)
+    return {**compare_models(evidence), "pictures": pictures, "drawn": drawn}
 
 
 def compare_models(evidence: Evidence) -> dict[str, Any]:
@@ -218,9 +199,8 @@ def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
     """
     test = scores[scores["part"] == "test"]
     positive, acted = test["label"].to_numpy() == 1, test["model"].to_numpy() >= threshold
-    found, missed, alarms = (
-        int(np.count_nonzero(cases)) for cases in (positive & acted, positive & ~acted, ~positive & acted)
-    )
+    cases = (positive & acted, positive & ~acted, ~positive & acted)
+    found, missed, alarms = (int(np.count_nonzero(case)) for case in cases)
     each = 1000 / len(test)
     return {
         "found": found * each,
@@ -236,45 +216,30 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
     """The headline figures."""
     auc = evidence.metrics.model["auc"]
     outcomes = count_outcomes(evidence.scores, evidence.metrics.threshold)
+    recall, precision = (words.percent(outcomes[name], 0) for name in ("recall", "precision"))
+    found = words.count(outcomes["found"])
+    positive, alarms = (
+        words.count(outcomes["found"] + outcomes[name]) for name in ("missed", "false_alarms")
+    )
     tiles = [
-        {
-            "label": "AUC",
-            "value": words.metric("auc", auc.value),
-            "note": f"{words.interval('auc', auc)}; chance 0.5",
-        },
-        {
-            "label": "Recall",
-            "value": words.percent(outcomes["recall"], 0),
-            "note": f"{words.count(outcomes['found'])} of {words.count(outcomes['found'] + outcomes['missed'])}"
-            " positive cases in 1,000",
-        },
-        {
-            "label": "Precision",
-            "value": words.percent(outcomes["precision"], 0),
-            "note": f"{words.count(outcomes['found'])} of {words.count(outcomes['found'] + outcomes['false_alarms'])}"
-            " alarms in 1,000 cases",
-        },
+        ("AUC", words.metric("auc", auc.value), f"{words.interval('auc', auc)}; chance 0.5"),
+        ("Recall", recall, f"{found} of {positive} positive cases in 1,000"),
+        ("Precision", precision, f"{found} of {alarms} alarms in 1,000 cases"),
     ]
     if evidence.costs and (saving := evidence.costs.saving):
-        # What one would do without any model is what a manager compares with.
+        # The alternative is to decide without a model.
         simple = {name: saving[name] for name in ("all", "none") if name in saving} or saving
         name, figure = min(simple.items(), key=lambda item: item[1].value)
         unit = evidence.costs.unit
-        tiles.append(
-            {
-                "label": "Saved per 1,000 cases",
-                "value": words.amount(figure.value, unit),
-                "note": f"{words.amounts(figure, unit)}; against: {words.policy_name(name).lower()}",
-            }
-        )
-    return tiles
+        note = f"{words.amounts(figure, unit)}; against: {words.policy_name(name).lower()}"
+        tiles.append(("Saved per 1,000 cases", words.amount(figure.value, unit), note))
+    return [{"label": label, "value": value, "note": note} for label, value, note in tiles]
 
 
 def _describe_reading(evidence: Evidence) -> list[tuple[str, str]]:
-    facts = [
-        fact for table, record in evidence.readings.items() for fact in reading_facts(record, None, table)
-    ]
-    record = evidence.ingestion
+    record, facts = evidence.ingestion, []
+    for table, reading in evidence.readings.items():
+        facts += reading_facts(reading, None, table)
     facts += reading_facts(record.reading, None)
     facts += waiting_facts(evidence.contracts[-1], len(evidence.split), record.present, record.since)
     files = record.files
@@ -282,19 +247,10 @@ def _describe_reading(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def _describe_contract(contract: ContractResult) -> dict[str, Any]:
-    table = contract.contract.partition(".")[2]
-    failed = [each for each in contract.expectations if not each.success]
-    return {
-        "table": table,
-        "rows": contract.rows,
-        "quarantined": contract.quarantined,
-        "expectations": len(contract.expectations),
-        "failed": failed,
-    }
-
-
-def _checks(number: int) -> str:
-    return "One check" if number == 1 else f"{number} checks"
+    table, expectations = contract.contract.partition(".")[2], contract.expectations
+    failed = [each for each in expectations if not each.success]
+    counts = {"rows": contract.rows, "quarantined": contract.quarantined, "expectations": len(expectations)}
+    return {"table": table, **counts, "failed": failed}
 
 
 def _check_title(name: str) -> str:

@@ -25,10 +25,7 @@ METRICS = {
     "log_loss": ("Log loss", "how far probabilities are from what happened; lower is better"),
     "brier": ("Brier score", "mean squared error of the probabilities; lower is better"),
     "ece": ("Calibration error", "mean distance of predicted and observed rate; lower is better"),
-    "calibration_in_the_large": (
-        "Mean probability less observed rate",
-        "above 0: probabilities are too high",
-    ),
+    "calibration_in_the_large": ("Calibration in the large", "mean probability less observed rate"),
     "base_rate": ("Base rate", "share of positive cases"),
     "selection_rate": ("Selection rate", "share of all cases that the model acts on"),
     "recall": ("Recall", "share of the positive cases that the model acts on"),
@@ -46,14 +43,8 @@ _MINUS = "\N{MINUS SIGN}"
 # A line does not break between a number and its sign.
 _PERCENT = "\N{NO-BREAK SPACE}%"
 # Shares are better known in per cent.
-_SHARES = (
-    "calibration_in_the_large",
-    "base_rate",
-    "selection_rate",
-    "recall",
-    "precision",
-    "false_positive_rate",
-)
+_RATES = ("base_rate", "selection_rate", "recall", "precision", "false_positive_rate")
+_SHARES = ("calibration_in_the_large", *_RATES)
 
 
 def model_name(name: str) -> str:
