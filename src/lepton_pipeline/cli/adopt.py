@@ -24,7 +24,7 @@ def adopt(if_moved: bool, env: str | None) -> None:
     that was moved needs this only before MLflow is used without kedro.
     """
     from lepton_pipeline.system.locks import FileLock
-    from lepton_pipeline.tracking.home import local_store
+    from lepton_pipeline.tracking.local_store import local_store
     from lepton_pipeline.tracking.runs import read_tracking
 
     project = project_folder()

@@ -34,7 +34,7 @@ def list_champions(vertical: str | None, env: str | None) -> None:
     from lepton_pipeline.registry.champion import history, require_model
     from lepton_pipeline.terminal.champions import print_history
 
-    client = _client(env, "look")
+    client = _client(env, "view")
     names = [vertical] if vertical else find_verticals(project_folder() / settings.CONF_SOURCE / "base")
     if vertical:
         require_model(client, vertical)
@@ -120,7 +120,7 @@ def verify(vertical: str | None, env: str | None) -> None:
     from lepton_pipeline.registry.champion import require_model
     from lepton_pipeline.registry.versions import all_versions, verify_version
 
-    client = _client(env, "look")
+    client = _client(env, "view")
     if vertical:
         require_model(client, vertical)
     if client is None:

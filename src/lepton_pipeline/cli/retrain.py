@@ -92,7 +92,7 @@ def retrain_log(vertical: str, last: int, env: str | None) -> None:
     loader = settings.CONFIG_LOADER_CLASS(
         str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS
     )
-    client = existing_store(read_tracking(loader["mlflow"]), project, "look")
+    client = existing_store(read_tracking(loader["mlflow"]), project, "view")
     print_jobs(vertical, job_runs(client, vertical, last))
 
 

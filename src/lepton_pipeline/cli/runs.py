@@ -43,7 +43,7 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None, debug:
     from lepton_pipeline.tracking.store import latest_runs, open_store
 
     try:
-        client = open_store(_tracking(env), _project(), "look")
+        client = open_store(_tracking(env), _project(), "view")
         runs = latest_runs(client, vertical, last)
         comparison = compare_runs(vertical, runs, model_versions(client, vertical))
         print_comparison(comparison)

@@ -91,7 +91,7 @@ def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOver
         ConfigurationError: there is no vertical, or the store cannot be used.
     """
     names = find_verticals(base)
-    client = existing_store(tracking, project, "look")
+    client = existing_store(tracking, project, "view")
     results = (
         {} if client is None else {name: _runs(client, name) | _promoted(client, name) for name in names}
     )

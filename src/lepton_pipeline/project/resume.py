@@ -41,7 +41,7 @@ def kedro_hint() -> Iterator[KedroHint]:
             logging.getLogger(name).removeFilter(hint)
 
 
-def how_to_go_on(error: Exception, pipeline: str, hint: KedroHint) -> str:
+def resume_advice(error: Exception, pipeline: str, hint: KedroHint) -> str:
     """Advice after an error in a stage; empty if the error gives it, or before any stage began."""
     known = user_error(error)
     if not hint.given or (known is not None and not isinstance(known, (ConfigurationError, DataError))):

@@ -22,6 +22,7 @@ from lepton_pipeline.evaluation.resampling import find_units
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
+from lepton_pipeline.registry.challenger import Challenger, compare_with_champion
 from lepton_pipeline.registry.champion import (
     BY_GATE,
     CHALLENGER,
@@ -31,7 +32,6 @@ from lepton_pipeline.registry.champion import (
     read_moves,
 )
 from lepton_pipeline.registry.registration import Registration
-from lepton_pipeline.registry.rival import Challenger, compare_with_champion
 from lepton_pipeline.registry.versions import CHECKSUM
 from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.records import from_json, to_json

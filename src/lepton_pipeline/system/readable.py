@@ -94,10 +94,10 @@ def say(text: object, *, to_stderr: bool = False) -> None:
     try:
         click.echo(shown(str(text)), file=stream)
     except BrokenPipeError:
-        reader_left(stream)
+        close_output(stream)
 
 
-def reader_left(stream: IO[str]) -> None:
+def close_output(stream: IO[str]) -> None:
     """Drop further output once its reader has closed the pipe (`kedro compare finance | head`)."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

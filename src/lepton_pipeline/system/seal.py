@@ -61,7 +61,7 @@ def _read(file: Path) -> dict[str, Any]:
     sealed = isinstance(content, dict) and _as_bytes(content) == raw
     if not sealed or content.pop("sha256", None) != (found := _digest(content)):
         raise DataError(f"{file} was altered, or written by an earlier version; {_AGAIN}")
-    return content | {"sha256": found}
+    return dict(content, sha256=found)
 
 
 def _as_bytes(content: dict[str, Any]) -> bytes:

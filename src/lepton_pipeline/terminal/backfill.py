@@ -9,7 +9,7 @@ from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.evaluation.interval_words import bracket
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.operations.backfill.walk import Look
-from lepton_pipeline.reporting.report.words import metric_inside
+from lepton_pipeline.reporting.report.formats import metric_inside
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.markdown import as_markdown, fact_list
 from lepton_pipeline.system.records import from_plain

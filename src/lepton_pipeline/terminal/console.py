@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Column as Column
 from rich.table import Table as Table
 
-from lepton_pipeline.system.readable import readable_output, reader_left, shown
+from lepton_pipeline.system.readable import close_output, readable_output, shown
 
 _WIDTH_OF_A_LOG = 130
 
@@ -70,4 +70,4 @@ class _Console(Console):
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
-        reader_left(self.file)
+        close_output(self.file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lepton_pipeline.errors import NotReproducedError
-from lepton_pipeline.reporting.report.words import metric_inside
+from lepton_pipeline.reporting.report.formats import metric_inside
 from lepton_pipeline.runs.checks import Check
 from lepton_pipeline.runs.compare import METRICS, ComparableRuns, ComparedRun, Comparison, Figure
 from lepton_pipeline.runs.compare_page import duration_text, version_text
@@ -120,7 +120,7 @@ def print_outcome(outcome: Reproduction) -> None:
     rows = table(*map(fixed, ("", "then", "now", "")))
     rest: dict[str, int] = {}
     for value in outcome.values:
-        if value.equal and not _told(value.name):
+        if value.equal and not _always_shown(value.name):
             part = value.name.partition(".")[0]
             rest[part] = rest.get(part, 0) + 1
             continue
@@ -141,7 +141,7 @@ def print_outcome(outcome: Reproduction) -> None:
     out.print(Text(f"run {outcome.run_id} is reproduced: {values}"))
 
 
-def _told(name: str) -> bool:
+def _always_shown(name: str) -> bool:
     """Whether a value is shown although it is equal."""
     return name.endswith(".sha256") or name in {f"test.{metric}" for metric in METRICS}
 

@@ -15,8 +15,8 @@ from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import read_columns
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
+from lepton_pipeline.reporting.report.formats import lower_first, model_parts, training_plan
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
-from lepton_pipeline.reporting.report.words import lower_first, parts_of, taught
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal.columns import show_columns
@@ -102,7 +102,7 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
             facts.append(("calibration", f"error {before['ece']:.4f} before, {after:.4f} after"))
         rule = "least cost" if metrics.threshold_rule == "cost" else "best F1"
         if registration := results.get("registration"):
-            parts = [parts_of(registration), lower_first(taught(registration))]
+            parts = [model_parts(registration), lower_first(training_plan(registration))]
             facts.append(("model", "; ".join(filter(None, parts))))
         facts.append(("threshold", f"{metrics.threshold:.3f} ({rule} on the validation rows)"))
         facts += [("warning", said) for said in (say_evidence(metrics), warn_of_threshold(metrics)) if said]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.permissions import refusal
-from lepton_pipeline.tracking.home import SQLITE
+from lepton_pipeline.tracking.local_store import SQLITE
 
 # Of what SQLite and PostgreSQL say: neither waiting nor another try changes it.
 _LASTING = ("unable to open database file", "readonly database", "authentication failed", "does not exist")

@@ -27,10 +27,10 @@ from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.tracking import flat
 from lepton_pipeline.tracking.database import damaged, first_contact, may_pass, require_database
 from lepton_pipeline.tracking.experiment_page import EXPERIMENT
-from lepton_pipeline.tracking.home import SQLITE, local_store
+from lepton_pipeline.tracking.local_store import SQLITE, local_store
 from lepton_pipeline.tracking.ui_links import run_link, run_page
 
-Access = Literal["write", "load", "look"]
+Access = Literal["write", "load", "view"]
 _RUNNING = "attributes.status = 'RUNNING'"
 # Artefacts of a training run that its page links to, by title.
 PAGES = {
@@ -59,7 +59,7 @@ class Tracking(Declaration):
 class RunLog:
     """The only writer of runs to MLflow.
 
-    `access` is "write" for runs, "load" for what runs have stored, or "look" at the database, which needs no
+    `access` is "write" for runs, "load" for what runs have stored, or "view" at the database, which needs no
     write permission and works wherever the project was moved to.
     """
 
@@ -95,7 +95,7 @@ class RunLog:
         with self._alone(), first_contact():
             try:
                 require_database(uri)
-                if local is not None and access != "look":
+                if local is not None and access != "view":
                     local.settle()
                 self.client = mlflow.MlflowClient(uri)
                 self.client.search_experiments(max_results=1)

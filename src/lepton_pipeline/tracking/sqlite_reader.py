@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
-from lepton_pipeline.tracking.home import SQLITE
+from lepton_pipeline.tracking.local_store import SQLITE
 from lepton_pipeline.tracking.runs import Tracking
 
 # The revision of MLflow's schema that is read here.

@@ -9,7 +9,7 @@ from typing import Any
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.parameters.jobs import is_partial
 from lepton_pipeline.system.credentials import masked
-from lepton_pipeline.tracking.home import SQLITE
+from lepton_pipeline.tracking.local_store import SQLITE
 from lepton_pipeline.tracking.runs import Access, Tracking, existing_store
 
 _PAGE = 1000

@@ -8,7 +8,7 @@ from inspect import getmembers, isfunction
 from typing import TYPE_CHECKING, Any
 
 from lepton_pipeline.reporting.pictures.svg import bar
-from lepton_pipeline.reporting.report import words
+from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.system.markdown import as_markdown
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _environment(markdown: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {name: each for name, each in getmembers(words, isfunction) if name[0] != "_"}
+    environment.filters |= {name: each for name, each in getmembers(formats, isfunction) if name[0] != "_"}
     # Escaped, the quotes of a style sheet would be wrong.
     environment.globals["style"] = Markup(style_sheet("colours.css", "style.css", "chart.css"))  # noqa: S704
     environment.globals["bar"] = lambda *ends, **given: Markup(bar(*ends, **given))  # noqa: S704

@@ -15,7 +15,7 @@ from lepton_pipeline.evaluation.metrics import OWN, rank_rows
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.page import EDGE, legend, picture
 from lepton_pipeline.reporting.pictures.svg import SERIES, Axis, Chart
-from lepton_pipeline.reporting.report.words import model_name
+from lepton_pipeline.reporting.report.formats import model_name
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.measures import RankedRows
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from lepton_pipeline.reporting.pictures.curves import draw_cost, effect_chart
 from lepton_pipeline.reporting.pictures.explanation import drawn_points, importance_span
-from lepton_pipeline.reporting.report import words
+from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.reporting.report.evidence import Evidence
 
 _SLICE_METRICS = ("auc", "base_rate", "selection_rate", "recall", "false_positive_rate")
@@ -76,7 +76,7 @@ def flagged_gaps(evidence: Evidence) -> list[dict[str, Any]]:
         for metric, gap in each.gaps.items()
         if gap.flagged
     ]
-    order = list(words.METRICS)
+    order = list(formats.METRICS)
     return sorted(found, key=lambda each: (order.index(each["metric"]), -abs(each["gap"].value)))
 
 

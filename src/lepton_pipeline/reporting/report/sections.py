@@ -15,7 +15,7 @@ from lepton_pipeline.features.column_record import BY_CODE, UNUSED, read_columns
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.reporting.pictures.curves import draw_losses
 from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models
-from lepton_pipeline.reporting.report import words
+from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.reporting.report.columns import (
     columns_notes,
     count_uses,
@@ -79,7 +79,7 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
         "base_rate": ingestion.base_rate,
         "parts": parts,
         "contracts": [_describe_contract(contract) for contract in evidence.contracts],
-        "taught": words.taught(evidence.registration),
+        "taught": formats.training_plan(evidence.registration),
         "copies": shared_rows(evidence.copies),
         "findings": [
             {**vars(each), "left_out": each.severity == "noise" and evidence.features.on_noise == "drop"}
@@ -147,7 +147,7 @@ def describe_training(evidence: Evidence) -> dict[str, Any]:
     epochs = history.groupby("network")["epoch"].max()
     held_out = history.dropna(subset="validation_log_loss")
     return {
-        "parts": words.parts_of(evidence.registration),
+        "parts": formats.model_parts(evidence.registration),
         "networks": len(epochs),
         "shortest": int(epochs.min()),
         "longest": int(epochs.max()),
@@ -164,7 +164,7 @@ def describe_lineage(evidence: Evidence) -> dict[str, Any]:
     packages = [f"{name} {lineage['packages'][name]}" for name in _PACKAGES if name in lineage["packages"]]
     facts = [
         ("Run", lineage["run_id"]),
-        ("Started", words.moment(lineage["started"])),
+        ("Started", formats.moment(lineage["started"])),
         ("Commit", f"{tags.get('git.commit', 'unknown')}{dirty}"),
         ("Data (SHA-256)", evidence.ingestion.sha256),
         ("Configuration (SHA-256)", tags.get("configuration.sha256", "unknown")),
@@ -216,13 +216,13 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
     """The headline figures."""
     auc = evidence.metrics.model["auc"]
     outcomes = count_outcomes(evidence.scores, evidence.metrics.threshold)
-    recall, precision = (words.percent(outcomes[name], 0) for name in ("recall", "precision"))
-    found = words.count(outcomes["found"])
+    recall, precision = (formats.percent(outcomes[name], 0) for name in ("recall", "precision"))
+    found = formats.count(outcomes["found"])
     positive, alarms = (
-        words.count(outcomes["found"] + outcomes[name]) for name in ("missed", "false_alarms")
+        formats.count(outcomes["found"] + outcomes[name]) for name in ("missed", "false_alarms")
     )
     tiles = [
-        ("AUC", words.metric("auc", auc.value), f"{words.interval('auc', auc)}; chance 0.5"),
+        ("AUC", formats.metric("auc", auc.value), f"{formats.interval('auc', auc)}; chance 0.5"),
         ("Recall", recall, f"{found} of {positive} positive cases in 1,000"),
         ("Precision", precision, f"{found} of {alarms} alarms in 1,000 cases"),
     ]
@@ -231,8 +231,8 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
         simple = {name: saving[name] for name in ("all", "none") if name in saving} or saving
         name, figure = min(simple.items(), key=lambda item: item[1].value)
         unit = evidence.costs.unit
-        note = f"{words.amounts(figure, unit)}; against: {words.policy_name(name).lower()}"
-        tiles.append(("Saved per 1,000 cases", words.amount(figure.value, unit), note))
+        note = f"{formats.amounts(figure, unit)}; against: {formats.policy_name(name).lower()}"
+        tiles.append(("Saved per 1,000 cases", formats.amount(figure.value, unit), note))
     return [{"label": label, "value": value, "note": note} for label, value, note in tiles]
 
 
@@ -256,6 +256,6 @@ def _describe_contract(contract: ContractResult) -> dict[str, Any]:
 def _check_title(name: str) -> str:
     kind, _, rest = name.partition(" ")
     if kind == "bound":
-        return f"Bound of {words.metric_name(rest)}"
+        return f"Bound of {formats.metric_name(rest)}"
     # The rest is what the user calls a slice, or nothing.
     return _CHECKS.get(name, name[:1].upper() + name[1:])

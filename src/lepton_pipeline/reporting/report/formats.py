@@ -33,7 +33,7 @@ METRICS = {
     "false_positive_rate": ("False positive rate", "share of the negative cases that the model acts on"),
 }
 # By `Plan.kind`.
-_TAUGHT = {
+_PLANS = {
     "folds": "Model and baselines learn from training and validation rows, in folds: no fit scores rows it has seen",
     "refit": "Model and baselines learn from training rows, are tuned on validation rows, then learn from both",
     "holdout": "Model and baselines learn from training rows, and are tuned on validation rows",
@@ -52,16 +52,16 @@ def model_name(name: str) -> str:
     return MODELS.get(name, name.replace("_", " ").capitalize())
 
 
-def parts_of(registration: Registration) -> str:
+def model_parts(registration: Registration) -> str:
     """The parts of a registered model, by the weight of boosting in it."""
     weight = registration.boosting_weight or 0.0
     alone = {0.0: "Networks alone", 1.0: "Boosting alone"}
     return alone.get(weight, f"Networks ({1 - weight:.0%}) and gradient boosting ({weight:.0%})")
 
 
-def taught(registration: Registration) -> str:
+def training_plan(registration: Registration) -> str:
     """The training rows of a registered model and its baselines; empty if not recorded."""
-    return _TAUGHT.get(registration.plan, "")
+    return _PLANS.get(registration.plan, "")
 
 
 def policy_name(name: str) -> str:
