@@ -9,6 +9,7 @@ from typing import Any
 from lepton_pipeline.evaluation.interval_words import APPROXIMATE, UNJUDGED
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.system.records import from_plain
 
 MODELS = {
     "model": "Model",
@@ -117,8 +118,9 @@ def metric(name: str, value: float | None, signed: bool = False) -> str:
     return percent(value, 1, signed) if name in _SHARES else decimals(value, 3, signed)
 
 
-def interval(name: str, figure: Estimate, signed: bool = False) -> str:
-    """The ends of a metric's interval."""
+def interval(name: str, figure: Estimate | Mapping[str, Any], signed: bool = False) -> str:
+    """The ends of a metric's interval; the figure may be as JSON has it."""
+    figure = figure if isinstance(figure, Estimate) else from_plain(Estimate, figure)
     return _ends(figure, lambda end: metric(name, end, signed).removesuffix(_PERCENT))
 
 
