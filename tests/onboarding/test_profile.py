@@ -235,7 +235,7 @@ def test_rows_of_several_files_stand_one_below_the_other() -> None:
         (b"", "empty"),
         (b"\n\n", "empty"),
         (b"a,b\n", "only a header"),
-        (b"a,b,a\n1,2,3\n", "more than one column named 'a'"),
+        (b"a,b,a\n1,2,3\n", "several columns named 'a'"),
         (b"a,,b\n1,2,3\n", "column 2 has no name"),
         (b"<!DOCTYPE html><html><body>Sign in</body></html>", "HTML"),
         (b"PK\x03\x04rest of an archive", "zip"),
@@ -276,7 +276,7 @@ def test_values_that_only_parquet_can_hold_are_seconds_or_refused() -> None:
     assert read(time(12, 30)) == [45_000, 45_000]
     assert read(pd.Timedelta("1h")) == [3600, 3600]
     with pytest.raises(
-        DataError, match=r"column 'odd' holds values of the type list<.*>, of which there is no feature"
+        DataError, match=r"column 'odd' holds values of the type list<.*>, which features cannot use"
     ):
         read([1, 2])
 

@@ -9,7 +9,7 @@ import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data import sql
-from lepton_pipeline.data.as_of import rows_there
+from lepton_pipeline.data.as_of import existing_rows
 from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.contracts.contract import check_raw_table, enforce_contract
 from lepton_pipeline.data.contracts.result import ContractResult
@@ -105,7 +105,7 @@ def number_rows(
         )
     needed = declared_columns(dataset, contract, features)
     check_columns([str(name) for name in made.columns], needed, "the table")
-    table = rows_there(made, dataset).reset_index(drop=True)
+    table = existing_rows(made, dataset).reset_index(drop=True)
     return table, record_table(table, fingerprint(table), dataset, [])
 
 
