@@ -38,6 +38,8 @@ def nodes() -> set[str]:
                     names |= {name} | {each.name for each in inner if isinstance(each, ast.FunctionDef)}
                 if isinstance(call, ast.Call) and ast.unparse(call.func) == "stages":
                     names |= {ast.unparse(each.elts[0]) for each in call.args if isinstance(each, ast.Tuple)}
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == "_named_whole":
+                    names.add(ast.unparse(call.args[1]))
     return names
 
 
