@@ -101,7 +101,7 @@ def find_tables(fs: Any, path: str) -> Found:
         name = _relative(fs, each, root)
         if (reason := _reason(name)) is None:
             file = FoundFile(each, name, partitions_of(name))
-            # That of a link to nothing is 0 as well.
+            # A broken link has size 0, too.
             (empty if listed[each].get("size") == 0 and fs.isfile(each) else files).append(file)
         elif PurePosixPath(name).name not in _NOTES or reason[0] != name:
             skipped[reason[0]] = reason[1]
@@ -154,7 +154,7 @@ def partitions_of(name: str) -> dict[str, str | None]:
 
 
 def _is_file(fs: Any, path: str) -> bool:
-    # For a web server everything is a file.
+    # On a web server everything is a file.
     return bool(fs.isfile(path)) and not (_is_web(fs) and path.endswith("/"))
 
 

@@ -39,9 +39,9 @@ def ingest_table(
     """
     needed = declared_columns(dataset, contract, features) | {"ingestion.dates": list(ingestion.dates)}
     source = Source.open(raw, ingestion, needed)
-    # A window that is told when labels are known may use one before all are.
-    told = any(window.known is not None for window in features.windows.values())
-    known = _known(source, dataset, None if told else dataset.target)
+    # A window that declares when labels are known may use one before all are.
+    declared = any(window.known is not None for window in features.windows.values())
+    known = _known(source, dataset, None if declared else dataset.target)
     prints, late = Fingerprint(), _LaterDates(dataset, ingestion)
     keys = key_columns(dataset, contract, features)
     table, survey = _read(source, known, contract, keys, "contract", prints, late)

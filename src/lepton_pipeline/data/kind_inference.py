@@ -64,7 +64,7 @@ class KindInference:
         kind = column.type
         if pa.types.is_dictionary(kind):
             if not is_text(kind.value_type):
-                # What no feature has is refused before it is cast, which may not be possible.
+                # Unsupported types are refused before the cast, which may fail.
                 self._form(kind.value_type)
             return self.add(column.cast(kind.value_type), start)
         if is_text(kind):

@@ -109,7 +109,7 @@ def _labels_by_condition(table: pd.DataFrame, dataset: Dataset, text: str) -> pd
 
 
 def _remedy(target: pd.Series, positive: str | float | bool | None) -> str:
-    """What to do about a positive value that the target does not hold: often its type is wrong."""
+    """Remedy for a positive value that the target does not hold: often its type is wrong."""
     seen = target.dropna().unique().tolist()
     meant = [value for value in seen if _as_text(value) & _as_text(positive)]
     if not meant:

@@ -18,13 +18,11 @@ from typing import Any, BinaryIO, cast
 from lepton_pipeline.data.suffixes import PARQUET, TEXT, compression_of, kind_of
 from lepton_pipeline.errors import DataError
 
-# Longest line of text, which is held in memory; a value with line breaks may be as long as a block, see
-# `delimited`.
+# Longest line of text, which is held in memory; a value with line breaks may be as long as a block.
 LONGEST_LINE = 1 << 23
 _BYTES_AT_ONCE = 1 << 16
 _SHOWN = 3
-# What is read whole may unpack to so many bytes, or so many times what is packed: JSON and sheets reach 10 to
-# 30.
+# Largest size of a file read whole, in bytes and in times of its packed size: JSON and sheets reach 30.
 _UNPACKED = 1 << 28
 _TIMES = 100
 

@@ -24,8 +24,7 @@ from lepton_pipeline.system.permissions import refused
 
 _START = 512
 _ROWS_A_BLOCK = 1 << 16
-# How a file of another kind begins -> what it is, and what to do. Long enough that no header of a table
-# begins so.
+# First bytes of other kinds of files -> their kind, and what to do. No header of a table begins so.
 _OTHER_KINDS = {
     b"PK\x03\x04": ("a zip archive or an Excel workbook", "give it a name that ends in .csv.zip or .xlsx"),
     b"\xd0\xcf\x11\xe0": ("an Excel workbook", "save it as .xlsx or CSV and put that there"),
@@ -110,7 +109,7 @@ def read_blocks(
         else:
             blocks = _text_blocks(file, names, ingestion, log)
     while True:
-        # What is done with a block is not explained as the file's content.
+        # Errors of whoever uses a block are not explained as the file's.
         with explained(file, ingestion):
             block = next(blocks, None)
             if block is None and seen is not None and log.quotes:

@@ -32,11 +32,9 @@ class _Spool(SpooledTemporaryFile[bytes]):
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The typed rows of one table.
+    """The typed rows of one table: a Parquet file, or a frame, whose index labels are kept.
 
-    Attributes:
-        source: a Parquet file, by its path or open for reading; or a frame, whose index labels are kept.
-        left_out: numbers of the rows that do not count, ascending; the others keep theirs.
+    `left_out` has the numbers of the rows that do not count, ascending; the others keep theirs.
     """
 
     source: Path | _Spool | pd.DataFrame

@@ -32,7 +32,7 @@ from lepton_pipeline.parameters import Ingestion
 Raw = list[RawFile] | pd.DataFrame
 CHUNK_ROWS = 100_000
 _BYTES_AT_ONCE = 1 << 20
-# What stands between fields where it is not the declared mark; a comma also where it is a decimal mark.
+# Separators other than the declared one; a comma also where it is a decimal mark.
 _SEPARATORS = ";\t|,"
 
 
@@ -201,8 +201,8 @@ def _headers(
                 raise
             skipped.append(SkippedFile(file.name, EMPTY_FILE))
             if len(skipped) == len(raw):
-                names = ", ".join(each.name for each in raw)
-                raise DataError(f"{names}: all are empty; put a table there.") from error
+                shown = ", ".join(each.name for each in raw)
+                raise DataError(f"{shown}: all are empty; put a table there.") from error
             continue
         _require_separated(file, own)
         names = own + _added(file, own)

@@ -20,7 +20,7 @@ from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import as_timedelta
 
 _PARAMETERS = ("as_of", "label_delay")
-# Functions that give other values tomorrow; some are written without brackets, as columns are.
+# Functions that differ from run to run; some are written without brackets, as columns are.
 _CHANGING = re.compile(
     r"now|random|today|(get_)?current_\w+|localtime\w*|transaction_timestamp|(gen_random_)?uuid(v\d)?",
     re.IGNORECASE,
@@ -150,7 +150,7 @@ def _parts(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _changing(part: dict[str, Any]) -> str | None:
-    """What in a part of a query would differ from run to run."""
+    """The part of a query that differs from run to run."""
     function, columns = part.get("function_name", ""), part.get("column_names", [])
     if _CHANGING.fullmatch(function) or (function == "age" and len(part["arguments"]) == 1):
         return str(function)

@@ -39,10 +39,8 @@ _NAMES_CHARACTERS = 1000
 class Declared:
     """Declarations of a vertical for scoring.
 
-    Attributes:
-        dataset: the target, and columns for fairness or unused ones, need not be there.
-        ready: rows are made by the vertical's own code, so only what the model reads must be there, and
-            windows are computed already.
+    Rows that are `ready` are made by the vertical's own code: windows are computed, and only what the model
+    reads must be there.
     """
 
     dataset: Dataset

@@ -203,7 +203,7 @@ def test_the_order_of_columns_is_that_of_their_first_use():
         ("a if b else 1", r"write where\(condition, a, b\)"),
         ("lambda: 1", "Lambda is not allowed"),
         ("[x for x in a]", "ListComp is not allowed"),
-        ("[a]", "a list stands only after in"),
+        ("[a]", "a list is allowed only after in"),
         ("f'{a}'", "texts with values in them"),
         ("(a := 1)", "NamedExpr"),
         ("a & b", "write and"),
