@@ -12,7 +12,7 @@ import pandas as pd
 from lepton_pipeline.data.as_of import existing_rows, label_known, present_of
 from lepton_pipeline.data.columns import declared_columns
 from lepton_pipeline.data.fingerprint import Fingerprint, TableIdentity
-from lepton_pipeline.data.kind_inference import Wanted
+from lepton_pipeline.data.kinds import Wanted
 from lepton_pipeline.data.labels import label_columns, positive_labels
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.data.rows import Rows

@@ -19,8 +19,7 @@ from lepton_pipeline.data.delimited import EMPTY, EXAMPLES, HARMLESS, SetApart, 
 from lepton_pipeline.data.files import EMPTY as EMPTY_FILE
 from lepton_pipeline.data.files import ONLY_A_HEADER
 from lepton_pipeline.data.fingerprint import fingerprint
-from lepton_pipeline.data.kind_inference import Wanted
-from lepton_pipeline.data.kinds import find_kinds
+from lepton_pipeline.data.kinds import Wanted, find_kinds
 from lepton_pipeline.data.raw import explained, read_blocks, read_header
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.reading import BrokenRecord, SkippedFile

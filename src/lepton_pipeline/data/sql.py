@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lepton_pipeline.data.kind_inference import EXACT
+from lepton_pipeline.data.kinds import EXACT
 from lepton_pipeline.data.values import arrow_table
 from lepton_pipeline.errors import ConfigurationError, DataError, LeptonError, nearest
 from lepton_pipeline.parameters import Dataset

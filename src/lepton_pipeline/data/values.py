@@ -10,8 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lepton_pipeline.data.expressions.dates import in_zone, read_dates
-from lepton_pipeline.data.kind_inference import IN_ZONE, SINGLE, UNSIGNED_OR_MISSING, WHOLE_OR_MISSING, Wanted
-from lepton_pipeline.data.kinds import find_kinds
+from lepton_pipeline.data.kinds import (
+    IN_ZONE,
+    SINGLE,
+    UNSIGNED_OR_MISSING,
+    WHOLE_OR_MISSING,
+    Wanted,
+    find_kinds,
+)
 from lepton_pipeline.data.missing_codes import date_codes, without_codes
 from lepton_pipeline.data.numbers import Writing, missing_numbers
 from lepton_pipeline.data.texts import clean_texts, is_text, plain_numbers, with_strings

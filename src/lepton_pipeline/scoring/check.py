@@ -20,8 +20,7 @@ from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks
 from lepton_pipeline.data.contracts.validation import Verdict
 from lepton_pipeline.data.ingest import key_columns
-from lepton_pipeline.data.kind_inference import Wanted
-from lepton_pipeline.data.kinds import Kinds
+from lepton_pipeline.data.kinds import Kinds, Wanted
 from lepton_pipeline.data.rows import Frames
 from lepton_pipeline.data.source import Raw, Source
 from lepton_pipeline.errors import ConfigurationError, DataError
