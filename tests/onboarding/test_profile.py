@@ -125,7 +125,7 @@ def test_na_among_codes_is_asked_about_where_it_also_means_no_value() -> None:
     assert "NA" in found.ingestion.missing
     assert "take it out of ingestion.missing" in found.doubts["country"]
     other = profile("lang,n\ndeu,1\nnan,2\nfra,3\neng,4\n")
-    assert "nan stands among" in other.doubts["lang"]
+    assert "nan occurs among" in other.doubts["lang"]
     assert profile("grade,n\nA,1\nNA,2\nB,3\nC,4\n").doubts == {}
 
 
@@ -285,7 +285,7 @@ def test_a_few_texts_among_many_dates_are_a_doubt() -> None:
     days = pd.date_range("2026-01-01", periods=40).strftime("%Y-%m-%d").tolist()
     found = profile("day,n\n" + "\n".join(f"{day},1" for day in [*days, "soon"]))
     assert found.ingestion.dates == {}
-    assert found.doubts["day"].startswith("dates but for 'soon'")
+    assert found.doubts["day"].startswith("dates except 'soon'")
 
 
 @pytest.mark.parametrize(
