@@ -80,7 +80,7 @@ def enforce_contract(
 
 @dataclass(frozen=True)
 class _Label:
-    """The column of the target, rows whose label is not known yet, and those with one but without a target."""
+    """The target, rows whose label is not known yet, and rows with a label but no target."""
 
     target: str
     waits: npt.NDArray[np.bool_]
