@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from lepton_pipeline.data.openers import open_table
+from lepton_pipeline.data.openers import open_table, protocols
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.reading import SkippedFile
 from lepton_pipeline.data.suffixes import TABLE_SUFFIXES, mentions_a_table, table_suffix
@@ -179,7 +179,7 @@ def _listed(fs: Any, path: str) -> tuple[str, dict[str, dict[str, Any]]]:
 
 def _below(fs: Any, folder: str, followed: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
     """All files below a folder; unlike `find` of fsspec, raises OSError where a folder may not be read."""
-    if "file" not in _protocols(fs):
+    if "file" not in protocols(fs):
         return dict(fs.find(folder, detail=True))
     found: dict[str, dict[str, Any]] = {}
     for info in fs.ls(folder, detail=True):
@@ -208,11 +208,7 @@ def _base(fs: Any, path: str) -> str:
 
 
 def _is_web(fs: Any) -> bool:
-    return "http" in _protocols(fs)
-
-
-def _protocols(fs: Any) -> tuple[str, ...]:
-    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+    return "http" in protocols(fs)
 
 
 def _reason(name: str) -> tuple[str, str] | None:

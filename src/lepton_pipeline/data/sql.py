@@ -130,7 +130,7 @@ def _parse(connection: Any, text: str, name: str) -> _Query:
     (statement,) = connection.extract_statements(text)
     for given in sorted(statement.named_parameters - set(_PARAMETERS)):
         raise ConfigurationError(f"{name}: ${given} is no parameter; there are $as_of and $label_delay.")
-    kinds = [modifier["type"] for modifier in node["modifiers"]]
+    distinct = any(each["type"] == "DISTINCT_MODIFIER" for each in node["modifiers"])
     orders = [order["expression"] for each in node["modifiers"] for order in each.get("orders", [])]
     if not orders:
         raise ConfigurationError(
@@ -139,7 +139,7 @@ def _parse(connection: Any, text: str, name: str) -> _Query:
         )
     everything = any(order["class"] == "STAR" for order in orders)
     keys = None if everything else [_key_of(order, text, name) for order in orders]
-    return _Query(text, name, frozenset(statement.named_parameters), keys, "DISTINCT_MODIFIER" in kinds)
+    return _Query(text, name, frozenset(statement.named_parameters), keys, distinct)
 
 
 def _parts(node: Any) -> Iterator[dict[str, Any]]:
@@ -255,10 +255,8 @@ def _plain(values: Any, column: str, zone: Any, name: str) -> pd.Series:
         return times if times.dt.tz is None else times.dt.tz_convert(zone)
     if kinds.is_null(values.type):
         values = values.cast(pa.string())
-    if not any(
-        check(values.type)
-        for check in (kinds.is_floating, kinds.is_boolean, kinds.is_string, kinds.is_large_string)
-    ):
+    supported = (kinds.is_floating, kinds.is_boolean, kinds.is_string, kinds.is_large_string)
+    if not any(check(values.type) for check in supported):
         raise ConfigurationError(
             f"{name}: column {column!r} holds values of type {values.type}, which features cannot use; give "
             "numbers, texts, dates or truth values (epoch(x) makes seconds of an interval)."

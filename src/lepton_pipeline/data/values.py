@@ -138,10 +138,10 @@ def _seconds(column: Any) -> Any:
 def _dates(column: Any, name: str, zone: str | None, ingestion: Ingestion, start: int) -> pd.Series:
     if is_text(column.type):
         texts = pd.Series(clean_texts(column, ingestion.missing).to_pandas(), dtype="str", name=name)
-        return dates_of(texts.set_axis(pd.RangeIndex(start, start + len(texts))), name, zone, ingestion)
+        return _parsed_dates(texts.set_axis(pd.RangeIndex(start, start + len(texts))), name, zone, ingestion)
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         numbers = pd.Series(without_codes(column, ingestion, None).to_pandas(), name=name)
-        return dates_of(numbers, name, zone, ingestion)
+        return _parsed_dates(numbers, name, zone, ingestion)
     if pa.types.is_null(column.type):
         column = column.cast(pa.timestamp("us"))
     values = without_codes(column, ingestion, ingestion.dates.get(name))
@@ -158,7 +158,7 @@ def _dates(column: Any, name: str, zone: str | None, ingestion: Ingestion, start
     return dates if zone is None else in_zone(dates, zone)
 
 
-def dates_of(column: pd.Series, name: str, zone: str | None, ingestion: Ingestion) -> pd.Series:
+def _parsed_dates(column: pd.Series, name: str, zone: str | None, ingestion: Ingestion) -> pd.Series:
     """Read texts or whole numbers as dates of the declared format; missing codes become missing."""
     layout = ingestion.dates[name]
     latest = ingestion.two_digit_years.get(name)

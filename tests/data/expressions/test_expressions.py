@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.expressions import operators as expression_operators
-from lepton_pipeline.data.expressions.expression import FUNCTIONS, parse_expression
+from lepton_pipeline.data.expressions.expression import parse_expression
+from lepton_pipeline.data.expressions.functions import FUNCTIONS
 from lepton_pipeline.data.values import typed_column
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Ingestion

@@ -26,8 +26,6 @@ from lepton_pipeline.data.expressions.values import (
 )
 from lepton_pipeline.errors import ConfigurationError, DataError, closest
 
-__all__ = ["FUNCTIONS", "Expression", "parse_expression"]
-
 _SHOWN = 200
 
 
