@@ -18,7 +18,9 @@ from lepton_pipeline.data.texts import clean_texts, fits, is_text, plain_numbers
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
-WHOLE_OR_MISSING, UNSIGNED_OR_MISSING, SINGLE = "whole or missing", "unsigned or missing", "single"
+_WHOLE_OR_MISSING, _UNSIGNED_OR_MISSING, SINGLE = "whole or missing", "unsigned or missing", "single"
+NUMBERS = {"whole": "int64", "unsigned": "uint64", "number": "float64", SINGLE: "float32"}
+NUMBERS |= {_WHOLE_OR_MISSING: "Int64", _UNSIGNED_OR_MISSING: "UInt64"}
 IN_ZONE = "date in "
 # Whole numbers up to here are floats, too, without a loss.
 EXACT = 2**53
@@ -218,7 +220,7 @@ class KindInference:
             return "unsigned" if unsigned else "whole"
         if self._texts.largest <= EXACT:
             return "number"
-        return UNSIGNED_OR_MISSING if unsigned else WHOLE_OR_MISSING
+        return _UNSIGNED_OR_MISSING if unsigned else _WHOLE_OR_MISSING
 
     def _date(self, wanted: Wanted) -> str:
         zones = set(self._zones)

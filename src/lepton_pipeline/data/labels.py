@@ -66,14 +66,12 @@ def label_missing(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     return missing
 
 
-def label_columns(
-    names: Sequence[str], dataset: Dataset, derive: Mapping[str, str] | None = None
-) -> list[str]:
+def label_columns(names: Sequence[str], dataset: Dataset, made: Mapping[str, str] | None = None) -> list[str]:
     """The columns that the label, and its date, depend on; all where one of them is absent."""
     wanted = {dataset.target, dataset.time}
     if dataset.positive_when is not None:
         wanted |= set(parse_expression(dataset.positive_when, "dataset.positive_when").columns)
-    made = derive or {}
+    made = made or {}
     derived = [name for name in made if name == dataset.time]
     for name in derived:
         columns = parse_expression(made[name], f"features.derive.{name}").columns

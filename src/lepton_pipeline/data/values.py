@@ -10,28 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lepton_pipeline.data.expressions.dates import in_zone, read_dates
-from lepton_pipeline.data.kinds import (
-    IN_ZONE,
-    SINGLE,
-    UNSIGNED_OR_MISSING,
-    WHOLE_OR_MISSING,
-    Wanted,
-    find_kinds,
-)
+from lepton_pipeline.data.kinds import IN_ZONE, NUMBERS, SINGLE, Wanted, find_kinds
 from lepton_pipeline.data.missing_codes import date_codes, without_codes
 from lepton_pipeline.data.numbers import Writing, missing_numbers
 from lepton_pipeline.data.texts import clean_texts, is_text, plain_numbers, with_strings
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
-
-_NUMBERS: dict[str, Any] = {
-    "whole": "int64",
-    "unsigned": "uint64",
-    WHOLE_OR_MISSING: "Int64",
-    UNSIGNED_OR_MISSING: "UInt64",
-    "number": "float64",
-    SINGLE: "float32",
-}
 
 
 def typed_block(block: Any, kinds: dict[str, str], ingestion: Ingestion, start: int = 0) -> pd.DataFrame:
@@ -76,7 +60,7 @@ def _typed(column: Any, name: str, kind: str, ingestion: Ingestion, start: int) 
         column = column.cast(column.type.value_type)
     if kind == "empty":
         return pd.Series(pa.nulls(len(column), pa.string()).to_pandas(), dtype="str")
-    if kind in _NUMBERS:
+    if kind in NUMBERS:
         return _numbers(column, kind, ingestion)
     if kind == "date" or kind.startswith(IN_ZONE):
         zone = kind.removeprefix(IN_ZONE) if kind.startswith(IN_ZONE) else None
@@ -104,7 +88,7 @@ def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
     if kind in ("number", SINGLE):
         wanted = pa.float64() if kind == "number" else pa.float32()
         return pd.Series(_array(values.cast(wanted, safe=False)))
-    dtype = _NUMBERS[kind]
+    dtype = NUMBERS[kind]
     whole = values.cast(pa.uint64() if "u" in dtype.lower() else pa.int64())
     if dtype[0].islower():
         return pd.Series(_array(whole))
