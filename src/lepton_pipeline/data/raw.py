@@ -77,14 +77,16 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
     return names
 
 
-def read_rows(file: RawFile, names: list[str], ingestion: Ingestion, most: int | None = None) -> pd.DataFrame:
-    """The first `most` rows (None: all) of one file; values of a text file are texts, "" where absent."""
+def read_rows(
+    file: RawFile, names: list[str], ingestion: Ingestion, limit: int | None = None
+) -> pd.DataFrame:
+    """The first `limit` rows (None: all) of one file; values of a text file are texts, "" where absent."""
     found: list[Any] = []
     rows = 0
     for block in read_blocks(file, names, ingestion):
-        found.append(block if most is None else block.slice(0, most - rows))
+        found.append(block if limit is None else block.slice(0, limit - rows))
         rows += len(found[-1])
-        if most is not None and rows >= most:
+        if limit is not None and rows >= limit:
             break
     if not found:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in names})
