@@ -7,8 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from lepton_pipeline.data.kind_inference import Wanted
-from lepton_pipeline.data.kinds import find_kinds
+from lepton_pipeline.data.kinds import Wanted, find_kinds
 from lepton_pipeline.data.values import arrow_table, typed_block, typed_column
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion

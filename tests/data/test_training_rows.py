@@ -125,7 +125,9 @@ def test_by_time_only_rows_count_whose_model_could_not_know_of_them(days):
 def test_a_time_that_was_not_known_then_or_is_of_another_kind_is_said():
     table, split = rows(day=pd.date_range("2026-01-01", periods=8))
     by_time = Split(strategy="time")
-    with pytest.raises(DataError, match="until when it has learnt: no time was declared then"):
+    with pytest.raises(
+        DataError, match="the time until which it was trained is unknown: none was declared then"
+    ):
         unseen_rows(learnt(table, split), table, split, BY_TIME, by_time)
     known = TrainingRows({}, [], np.empty(0, np.uint64), np.empty(0, np.uint64), "12")
     with pytest.raises(DataError, match="12 does not compare with column 'day' now"):
@@ -140,7 +142,7 @@ def test_by_group_only_rows_of_new_groups_count():
     changed = table.assign(age=table["age"] + 100)
     fresh = unseen_rows(known, changed, moved, dataset, Split(strategy="group"))
     assert fresh.tolist() == [False, False, True, True]
-    with pytest.raises(DataError, match="which groups it has learnt from: none was declared then"):
+    with pytest.raises(DataError, match="the groups it was trained on are unknown: none was declared then"):
         unseen_rows(learnt(table, split), table, split, dataset, Split(strategy="group"))
 
 

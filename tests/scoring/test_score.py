@@ -224,7 +224,7 @@ def test_keys_that_stand_in_two_chunks_stop_the_scoring_and_are_named(rows, tmp_
             lambda rows: rows.assign(age=rows["age"].astype(str) + " years"),
             "'age' held numbers when the model was",
         ),
-        (lambda rows: rows.assign(input_row=1), "'input_row', a name that the quarantine gives"),
+        (lambda rows: rows.assign(input_row=1), "'input_row', which the quarantine adds"),
         (lambda rows: rows.head(0), "only a header, no rows"),
     ],
 )

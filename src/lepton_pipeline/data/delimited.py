@@ -235,10 +235,8 @@ def stray_quote(file: str, first: int, last: int) -> DataError:
 
 
 @contextmanager
-def csv_reader(
-    open_file: Opener, ingestion: Ingestion, *, strict: bool = False
-) -> Iterator[tuple[Any, Dialect]]:
-    """Python's reader at the header of a file; it takes long fields, so that a stray quote can be reported."""
+def csv_reader(open_file: Opener, ingestion: Ingestion, *, strict: bool = False) -> Iterator[Any]:
+    """Python's reader at the header of a file, and its dialect; a stray quote may make fields long."""
     dialect = _dialect_of(open_file, ingestion)
     before = csv.field_size_limit(_LONGEST_RECORD)
     try:

@@ -18,7 +18,7 @@ from lepton_pipeline.data.suffixes import WORKBOOK, kind_of, table_suffix
 from lepton_pipeline.data.workbooks import read_workbook
 from lepton_pipeline.errors import DataError
 
-# What goes wrong within compressed files.
+# Errors of compressed files.
 UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SHOWN = 3

@@ -13,11 +13,9 @@ import pandas as pd
 from lepton_pipeline.parameters import Dataset, Split
 from lepton_pipeline.statistics.ranks import auc
 
-# Entities of several rows in all, and of each outcome: with fewer, chance or a handful of categories looks
-# the same.
+# Fewest entities of several rows, in all and of each outcome: fewer may be chance, or categories.
 FEWEST, FEWEST_OF_A_CLASS = 10, 5
-# Share of the disagreement by chance that must be absent within entities, and how many standard errors that
-# must be.
+# Share of the disagreement by chance that must be absent within entities, and its standard errors.
 AGREEMENT, ERRORS = 0.8, 4.0
 # A value that most rows of a class have is a category, such as "no failure".
 LARGEST = 0.5
@@ -61,7 +59,7 @@ def find_entities(
     at most a fifth as often as by chance. Categories that restate the outcome, and measurements whose order
     determines it, do not count.
     """
-    told: set[bytes] = set()
+    seen_codes: set[bytes] = set()
     names = [str(name) for name in table if name not in (dataset.target, dataset.time, dataset.group)]
     if dataset.group in table and split.strategy != "group":
         names.insert(0, str(dataset.group))
@@ -77,8 +75,8 @@ def find_entities(
             continue
         seen = np.isin(codes[test], codes[learnt & (codes >= 0)])
         # Another column may name the same entities.
-        if seen.any() and codes.tobytes() not in told:
-            told.add(codes.tobytes())
+        if seen.any() and codes.tobytes() not in seen_codes:
+            seen_codes.add(codes.tobytes())
             several = counts[:, counts.sum(axis=0) > 1]
             one = int((several == 0).any(axis=0).sum())
             yield Entity(name, declared, several.shape[1], one, int(seen.sum())), seen
@@ -133,8 +131,7 @@ def _ordered(values: pd.Series, labels: np.ndarray) -> bool:
     """Whether the values are numbers whose order determines the outcome."""
     if not pd.api.types.is_numeric_dtype(values.dtype):
         return False
-    # Values beside each other that share their outcome are those of a measurement, whatever the shape of its
-    # effect.
+    # Neighbouring values of a measurement share their outcome, whatever the shape of its effect.
     shares = pd.Series(labels).groupby(values.to_numpy()).mean().sort_index().to_numpy() >= 0.5
     positive = shares.mean()
     chance = 2 * positive * (1 - positive)

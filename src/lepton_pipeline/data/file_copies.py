@@ -23,11 +23,11 @@ from lepton_pipeline.errors import DataError
 # Fewer rows than this say nothing, unless the names do.
 _FEWEST_ROWS = 10
 _CHANCE = 1e-6
-# Where so many rows of the other files stand in two of them, rows repeat.
+# Rows repeat where so many rows of the other files are in two of them.
 _REPEATING = 0.5
 _SHOWN = 3
 _SAMPLE = 16
-# What browsers, desktops and people call a copy.
+# Names that browsers, desktops and people give to copies.
 _MARKS = re.compile(
     r"^(copy of|kopie von|copie de|copia de)\s+|\s*\(\d+\)$|[\s_.-]+(copy|kopie|copie|copia|backup|bak|old|orig|"
     r"checkpoint|duplicate)([\s_.-]*\(?\d+\)?)?$",
@@ -176,7 +176,7 @@ def _copied(name: str, others: list[str], counted: dict[str, _Counted]) -> tuple
     found: tuple[Copy, bool] | None = None
     for other in others:
         equal = file.content == counted[other].content
-        # Of two that are equal, the one with the plainer name is the other one.
+        # The copy is the one with the less plain name.
         if (equal and _order(name) < _order(other)) or not file.stands_in(counted[other]):
             continue
         copy = Copy(name, other, file.rows, equal)

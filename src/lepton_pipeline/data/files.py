@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from lepton_pipeline.data.openers import open_table
+from lepton_pipeline.data.openers import open_table, protocols
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.reading import SkippedFile
 from lepton_pipeline.data.suffixes import TABLE_SUFFIXES, mentions_a_table, table_suffix
@@ -101,7 +101,7 @@ def find_tables(fs: Any, path: str) -> Found:
         name = _relative(fs, each, root)
         if (reason := _reason(name)) is None:
             file = FoundFile(each, name, partitions_of(name))
-            # That of a link to nothing is 0 as well.
+            # A broken link has size 0, too.
             (empty if listed[each].get("size") == 0 and fs.isfile(each) else files).append(file)
         elif PurePosixPath(name).name not in _NOTES or reason[0] != name:
             skipped[reason[0]] = reason[1]
@@ -154,7 +154,7 @@ def partitions_of(name: str) -> dict[str, str | None]:
 
 
 def _is_file(fs: Any, path: str) -> bool:
-    # For a web server everything is a file.
+    # On a web server everything is a file.
     return bool(fs.isfile(path)) and not (_is_web(fs) and path.endswith("/"))
 
 
@@ -179,7 +179,7 @@ def _listed(fs: Any, path: str) -> tuple[str, dict[str, dict[str, Any]]]:
 
 def _below(fs: Any, folder: str, followed: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
     """All files below a folder; unlike `find` of fsspec, raises OSError where a folder may not be read."""
-    if "file" not in _protocols(fs):
+    if "file" not in protocols(fs):
         return dict(fs.find(folder, detail=True))
     found: dict[str, dict[str, Any]] = {}
     for info in fs.ls(folder, detail=True):
@@ -208,11 +208,7 @@ def _base(fs: Any, path: str) -> str:
 
 
 def _is_web(fs: Any) -> bool:
-    return "http" in _protocols(fs)
-
-
-def _protocols(fs: Any) -> tuple[str, ...]:
-    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+    return "http" in protocols(fs)
 
 
 def _reason(name: str) -> tuple[str, str] | None:

@@ -12,7 +12,7 @@ import pandas as pd
 from lepton_pipeline.data.as_of import existing_rows, label_known, present_of
 from lepton_pipeline.data.columns import declared_columns
 from lepton_pipeline.data.fingerprint import Fingerprint, TableIdentity
-from lepton_pipeline.data.kind_inference import Wanted
+from lepton_pipeline.data.kinds import Wanted
 from lepton_pipeline.data.labels import label_columns, positive_labels
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.data.rows import Rows
@@ -39,9 +39,9 @@ def ingest_table(
     """
     needed = declared_columns(dataset, contract, features) | {"ingestion.dates": list(ingestion.dates)}
     source = Source.open(raw, ingestion, needed)
-    # A window that is told when labels are known may use one before all are.
-    told = any(window.known is not None for window in features.windows.values())
-    known = _known(source, dataset, None if told else dataset.target)
+    # A window that declares when labels are known may use one before all are.
+    declared = any(window.known is not None for window in features.windows.values())
+    known = _known(source, dataset, None if declared else dataset.target)
     prints, late = Fingerprint(), _LaterDates(dataset, ingestion)
     keys = key_columns(dataset, contract, features)
     table, survey = _read(source, known, contract, keys, "contract", prints, late)

@@ -66,14 +66,12 @@ def label_missing(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     return missing
 
 
-def label_columns(
-    names: Sequence[str], dataset: Dataset, derive: Mapping[str, str] | None = None
-) -> list[str]:
+def label_columns(names: Sequence[str], dataset: Dataset, made: Mapping[str, str] | None = None) -> list[str]:
     """The columns that the label, and its date, depend on; all where one of them is absent."""
     wanted = {dataset.target, dataset.time}
     if dataset.positive_when is not None:
         wanted |= set(parse_expression(dataset.positive_when, "dataset.positive_when").columns)
-    made = derive or {}
+    made = made or {}
     derived = [name for name in made if name == dataset.time]
     for name in derived:
         columns = parse_expression(made[name], f"features.derive.{name}").columns
@@ -109,7 +107,7 @@ def _labels_by_condition(table: pd.DataFrame, dataset: Dataset, text: str) -> pd
 
 
 def _remedy(target: pd.Series, positive: str | float | bool | None) -> str:
-    """What to do about a positive value that the target does not hold: often its type is wrong."""
+    """Remedy for a positive value that the target does not hold: often its type is wrong."""
     seen = target.dropna().unique().tolist()
     meant = [value for value in seen if _as_text(value) & _as_text(positive)]
     if not meant:

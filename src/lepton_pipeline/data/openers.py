@@ -18,13 +18,11 @@ from typing import Any, BinaryIO, cast
 from lepton_pipeline.data.suffixes import PARQUET, TEXT, compression_of, kind_of
 from lepton_pipeline.errors import DataError
 
-# Longest line of text, which is held in memory; a value with line breaks may be as long as a block, see
-# `delimited`.
+# Longest line of text, which is held in memory; a value with line breaks may be as long as a block.
 LONGEST_LINE = 1 << 23
 _BYTES_AT_ONCE = 1 << 16
 _SHOWN = 3
-# What is read whole may unpack to so many bytes, or so many times what is packed: JSON and sheets reach 10 to
-# 30.
+# Largest size of a file read whole, in bytes and in times of its packed size: JSON and sheets reach 30.
 _UNPACKED = 1 << 28
 _TIMES = 100
 
@@ -36,7 +34,7 @@ def open_table(fs: Any, path: str, name: str) -> BinaryIO:
     exactly one file; on reading, for a line longer than `LONGEST_LINE`, and for a document that unpacks to a
     multiple of its size.
     """
-    if "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol):
+    if "file" in protocols(fs):
         _require_file(Path(fs._strip_protocol(path)), name)
     stream = cast(BinaryIO, fs.open(path, "rb"))
     kind, packed = kind_of(name), compression_of(name) is not None
@@ -52,6 +50,11 @@ def open_table(fs: Any, path: str, name: str) -> BinaryIO:
         return _bounded(unpacked, name, line=LONGEST_LINE)
     bounded = _bounded(unpacked, name, most=most_unpacked(fs.size(path))) if packed else unpacked
     return io.BytesIO(bounded.read()) if kind == PARQUET else bounded
+
+
+def protocols(fs: Any) -> tuple[str, ...]:
+    """Names of a file system of fsspec."""
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
 def most_unpacked(packed: int | None) -> int:
@@ -72,7 +75,7 @@ def too_much(name: str, most: int) -> DataError:
     )
 
 
-def open_zipped(archive: BinaryIO, name: str) -> BinaryIO:
+def _open_zipped(archive: BinaryIO, name: str) -> BinaryIO:
     """Open the one file in a zip archive; a DataError where it holds none, or several."""
     packed = zipfile.ZipFile(archive)
     # macOS adds a folder and hidden files of its own.
@@ -92,7 +95,7 @@ def _decompressed(stream: BinaryIO, name: str) -> BinaryIO:
         "bz2": lambda: bz2.BZ2File(stream),
         "xz": lambda: lzma.open(stream),  # noqa: SIM115  # whoever opens the table closes it
         # fsspec would take the first file of several.
-        "zip": lambda: open_zipped(_seekable(stream), name),
+        "zip": lambda: _open_zipped(_seekable(stream), name),
         "zstd": lambda: _unpack_zstd(stream),
     }
     return cast(BinaryIO, openers[compression_of(name)]())

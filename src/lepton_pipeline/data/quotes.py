@@ -61,7 +61,7 @@ class _Lines:
     """What records look like, learnt from those on a line of their own."""
 
     _LEARNT = 500
-    # So few different values are known after so many records.
+    # A column with so few different values is a category.
     _FEW = 20
     _NEARLY = 0.9
     # Two or three texts a line stand in prose, too.

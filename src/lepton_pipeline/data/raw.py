@@ -24,8 +24,7 @@ from lepton_pipeline.system.permissions import refused
 
 _START = 512
 _ROWS_A_BLOCK = 1 << 16
-# How a file of another kind begins -> what it is, and what to do. Long enough that no header of a table
-# begins so.
+# First bytes of other kinds of files -> their kind, and what to do. No header of a table begins so.
 _OTHER_KINDS = {
     b"PK\x03\x04": ("a zip archive or an Excel workbook", "give it a name that ends in .csv.zip or .xlsx"),
     b"\xd0\xcf\x11\xe0": ("an Excel workbook", "save it as .xlsx or CSV and put that there"),
@@ -78,14 +77,16 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
     return names
 
 
-def read_rows(file: RawFile, names: list[str], ingestion: Ingestion, most: int | None = None) -> pd.DataFrame:
-    """The first `most` rows (None: all) of one file; values of a text file are texts, "" where absent."""
+def read_rows(
+    file: RawFile, names: list[str], ingestion: Ingestion, limit: int | None = None
+) -> pd.DataFrame:
+    """The first `limit` rows (None: all) of one file; values of a text file are texts, "" where absent."""
     found: list[Any] = []
     rows = 0
     for block in read_blocks(file, names, ingestion):
-        found.append(block if most is None else block.slice(0, most - rows))
+        found.append(block if limit is None else block.slice(0, limit - rows))
         rows += len(found[-1])
-        if most is not None and rows >= most:
+        if limit is not None and rows >= limit:
             break
     if not found:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in names})
@@ -110,7 +111,7 @@ def read_blocks(
         else:
             blocks = _text_blocks(file, names, ingestion, log)
     while True:
-        # What is done with a block is not explained as the file's content.
+        # Errors of whoever uses a block are not explained as the file's.
         with explained(file, ingestion):
             block = next(blocks, None)
             if block is None and seen is not None and log.quotes:

@@ -13,9 +13,8 @@ from lepton_pipeline.data.suffixes import JSON, PARQUET, WORKBOOK, kind_of
 class RawFile:
     """An unopened table file; `open` gives its decompressed bytes.
 
-    Attributes:
-        name: path relative to the listed folder; its suffixes tell the kind.
-        partitions: columns from its folders (Hive, `key=value/`); None is a missing value.
+    Its name is the path relative to the listed folder, with suffixes that tell the kind. Its partitions are
+    columns from its folders (Hive, `key=value/`); None is a missing value.
     """
 
     name: str

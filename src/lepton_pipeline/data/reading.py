@@ -42,7 +42,6 @@ class Reading:
         records: of all files, those set apart included.
         set_apart: records that are not rows.
         reasons: number of records set apart by reason, the most frequent first.
-        missing: rows without a value, by column.
         notes: decisions and guesses, by column.
     """
 

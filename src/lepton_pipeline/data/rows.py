@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from shutil import copyfileobj
+from shutil import copyfile, copyfileobj
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
@@ -32,11 +32,9 @@ class _Spool(SpooledTemporaryFile[bytes]):
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The typed rows of one table.
+    """The typed rows of one table: a Parquet file, or a frame, whose index labels are kept.
 
-    Attributes:
-        source: a Parquet file, by its path or open for reading; or a frame, whose index labels are kept.
-        left_out: numbers of the rows that do not count, ascending; the others keep theirs.
+    `left_out` has the numbers of the rows that do not count, ascending; the others keep theirs.
     """
 
     source: Path | _Spool | pd.DataFrame
@@ -62,7 +60,7 @@ class Rows:
         """The columns, in order."""
         if isinstance(self.source, pd.DataFrame):
             return [str(name) for name in self.source.columns]
-        return list(self.chunk_of(slice(0, 0)).columns)
+        return list(self._none().columns)
 
     @property
     def index(self) -> pd.Index:
@@ -99,8 +97,7 @@ class Rows:
         wanted = np.asarray(numbers, np.int64)
         if isinstance(self.source, pd.DataFrame):
             return self.source.iloc[wanted]
-        parts = [self.chunk_of(slice(0, 0))]
-        start = 0
+        parts, start = [self._none()], 0
         batches = self._file().iter_batches(batch_size=CHUNK_ROWS, use_threads=False) if len(wanted) else ()
         for batch in batches:
             inside = wanted[slice(*np.searchsorted(wanted, [start, start + len(batch)]))]
@@ -109,28 +106,18 @@ class Rows:
             start += len(batch)
         return pd.concat(parts[1:] or parts)
 
-    def chunk_of(self, rows: slice) -> pd.DataFrame:
-        """Some of the first rows."""
-        if isinstance(self.source, pd.DataFrame):
-            return self.source[rows]
-        file = self._file()
-        group = file.read_row_group(0) if rows.stop else file.schema_arrow.empty_table()
-        return _frame(group)[rows]
-
     def save(self, path: Path) -> None:
         """Write the rows that count as Parquet, with their labels where these are not 0, 1, 2 and so on."""
         if isinstance(self.source, pd.DataFrame):
             self.frame().to_parquet(path)
         elif len(self.left_out):
             write_frames((chunk.set_axis(np.asarray(chunk.index)) for chunk in self.chunks()), path)
+        elif isinstance(self.source, Path):
+            copyfile(self.source, path)
         else:
+            self.source.seek(0)
             with path.open("wb") as written:
-                if isinstance(self.source, Path):
-                    with self.source.open("rb") as stream:
-                        copyfileobj(stream, written)
-                else:
-                    self.source.seek(0)
-                    copyfileobj(self.source, written)
+                copyfileobj(self.source, written)
 
     def _blocks(self, columns: Sequence[str] | None, rows: int) -> Iterator[pd.DataFrame]:
         if isinstance(self.source, pd.DataFrame):
@@ -143,6 +130,10 @@ class Rows:
         wanted = None if columns is None else list(columns)
         for batch in file.iter_batches(batch_size=rows, columns=wanted, use_threads=False):
             yield _frame(batch)
+
+    def _none(self) -> pd.DataFrame:
+        """No row of a Parquet file."""
+        return _frame(self._file().schema_arrow.empty_table())
 
     def _file(self) -> Any:
         from pyarrow.parquet import ParquetFile

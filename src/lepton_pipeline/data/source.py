@@ -19,8 +19,7 @@ from lepton_pipeline.data.delimited import EMPTY, EXAMPLES, HARMLESS, SetApart, 
 from lepton_pipeline.data.files import EMPTY as EMPTY_FILE
 from lepton_pipeline.data.files import ONLY_A_HEADER
 from lepton_pipeline.data.fingerprint import fingerprint
-from lepton_pipeline.data.kind_inference import Wanted
-from lepton_pipeline.data.kinds import find_kinds
+from lepton_pipeline.data.kinds import Wanted, find_kinds
 from lepton_pipeline.data.raw import explained, read_blocks, read_header
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.reading import BrokenRecord, SkippedFile
@@ -32,7 +31,7 @@ from lepton_pipeline.parameters import Ingestion
 Raw = list[RawFile] | pd.DataFrame
 CHUNK_ROWS = 100_000
 _BYTES_AT_ONCE = 1 << 20
-# What stands between fields where it is not the declared mark; a comma also where it is a decimal mark.
+# Separators other than the declared one; a comma also where it is a decimal mark.
 _SEPARATORS = ";\t|,"
 
 
@@ -201,8 +200,8 @@ def _headers(
                 raise
             skipped.append(SkippedFile(file.name, EMPTY_FILE))
             if len(skipped) == len(raw):
-                everything = ", ".join(each.name for each in raw)
-                raise DataError(f"{everything}: all are empty; put a table there.") from error
+                shown = ", ".join(each.name for each in raw)
+                raise DataError(f"{shown}: all are empty; put a table there.") from error
             continue
         _require_separated(file, own)
         names = own + _added(file, own)

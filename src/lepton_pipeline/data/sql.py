@@ -13,14 +13,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lepton_pipeline.data.kind_inference import EXACT
+from lepton_pipeline.data.kinds import EXACT
 from lepton_pipeline.data.values import arrow_table
 from lepton_pipeline.errors import ConfigurationError, DataError, LeptonError, nearest
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import as_timedelta
 
 _PARAMETERS = ("as_of", "label_delay")
-# Functions that give other values tomorrow; some are written without brackets, as columns are.
+# Functions that differ from run to run; some are written without brackets, as columns are.
 _CHANGING = re.compile(
     r"now|random|today|(get_)?current_\w+|localtime\w*|transaction_timestamp|(gen_random_)?uuid(v\d)?",
     re.IGNORECASE,
@@ -130,7 +130,7 @@ def _parse(connection: Any, text: str, name: str) -> _Query:
     (statement,) = connection.extract_statements(text)
     for given in sorted(statement.named_parameters - set(_PARAMETERS)):
         raise ConfigurationError(f"{name}: ${given} is no parameter; there are $as_of and $label_delay.")
-    kinds = [modifier["type"] for modifier in node["modifiers"]]
+    distinct = any(each["type"] == "DISTINCT_MODIFIER" for each in node["modifiers"])
     orders = [order["expression"] for each in node["modifiers"] for order in each.get("orders", [])]
     if not orders:
         raise ConfigurationError(
@@ -139,7 +139,7 @@ def _parse(connection: Any, text: str, name: str) -> _Query:
         )
     everything = any(order["class"] == "STAR" for order in orders)
     keys = None if everything else [_key_of(order, text, name) for order in orders]
-    return _Query(text, name, frozenset(statement.named_parameters), keys, "DISTINCT_MODIFIER" in kinds)
+    return _Query(text, name, frozenset(statement.named_parameters), keys, distinct)
 
 
 def _parts(node: Any) -> Iterator[dict[str, Any]]:
@@ -150,7 +150,7 @@ def _parts(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _changing(part: dict[str, Any]) -> str | None:
-    """What in a part of a query would differ from run to run."""
+    """The part of a query that differs from run to run."""
     function, columns = part.get("function_name", ""), part.get("column_names", [])
     if _CHANGING.fullmatch(function) or (function == "age" and len(part["arguments"]) == 1):
         return str(function)
@@ -255,10 +255,8 @@ def _plain(values: Any, column: str, zone: Any, name: str) -> pd.Series:
         return times if times.dt.tz is None else times.dt.tz_convert(zone)
     if kinds.is_null(values.type):
         values = values.cast(pa.string())
-    if not any(
-        check(values.type)
-        for check in (kinds.is_floating, kinds.is_boolean, kinds.is_string, kinds.is_large_string)
-    ):
+    supported = (kinds.is_floating, kinds.is_boolean, kinds.is_string, kinds.is_large_string)
+    if not any(check(values.type) for check in supported):
         raise ConfigurationError(
             f"{name}: column {column!r} holds values of type {values.type}, which features cannot use; give "
             "numbers, texts, dates or truth values (epoch(x) makes seconds of an interval)."

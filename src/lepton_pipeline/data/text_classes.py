@@ -89,7 +89,7 @@ class TextClasses:
                 continue
             self._count(name, matched, start)
             if name == "long":
-                # What has so many digits is beyond 64 bits, whatever the others are.
+                # Beyond 64 bits, whatever the digits behind are.
                 self.reach(*(int(text[:MOST_DIGITS]) for text in pc.unique(matched["plain"]).to_pylist()))
             rest = rest.filter(pc.invert(found))
             if not len(rest):

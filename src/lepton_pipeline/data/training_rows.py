@@ -19,8 +19,7 @@ from lepton_pipeline.parameters.durations import before
 FORMAT, FORMATS = 2, (1, 2)
 DESCRIPTION, HASHES, GROUPS = "training_rows.json", "training_rows.npy", "training_groups.npy"
 _LEARNT_FROM = ("train", "validation")
-# What the hash of rows gives for known ones: a release of pandas that hashes otherwise must not pass
-# unnoticed.
+# Rows with a known hash, to notice a release of pandas that hashes otherwise.
 _PROBE = pd.DataFrame({"number": [0.5, 2.0], "text": ["a", "é"]})
 
 
@@ -88,10 +87,10 @@ class TrainingRows:
     def _check_kinds(self, table: pd.DataFrame, names: Iterable[str]) -> None:
         for name in names:
             if name not in table:
-                raise DataError(f"it cannot be told which rows it has learnt from: column {name!r} is gone")
+                raise DataError(f"the rows it was trained on are unknown: column {name!r} is gone")
             if _kind(table[name]) != self.columns[name]:
                 raise DataError(
-                    "it cannot be told which rows it has learnt from: "
+                    "the rows it was trained on are unknown: "
                     f"column {name!r} held {self.columns[name]}s then and holds {_kind(table[name])}s now"
                 )
 
@@ -130,7 +129,7 @@ def unseen_rows(
         unseen &= _later(known.until, table.loc[unseen.index, str(dataset.time)], dataset, declared)
     if declared.strategy in ("group", "time_group"):
         if not len(known.groups):
-            raise DataError("it cannot be told which groups it has learnt from: none was declared then")
+            raise DataError("the groups it was trained on are unknown: none was declared then")
         unseen &= ~np.isin(_hash_keys(table.loc[unseen.index, str(dataset.group)]), known.groups)
     return unseen
 
@@ -143,14 +142,14 @@ def repeat_advice(dataset: Dataset) -> str:
 
 def _later(until: str | None, times: pd.Series, dataset: Dataset, declared: Split) -> pd.Series:
     if until is None:
-        raise DataError("it cannot be told until when it has learnt: no time was declared then")
+        raise DataError("the time until which it was trained is unknown: none was declared then")
     known_by = before(before(times, dataset.label_delay, "dataset.label_delay"), declared.gap, "split.gap")
     try:
         last: Any = pd.Timestamp(until) if pd.api.types.is_datetime64_any_dtype(times) else float(until)
         later: pd.Series = (times > last) & (known_by >= last)
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"it cannot be told until when it has learnt: {until} does not compare with column {times.name!r} now"
+            f"the time until which it was trained is unknown: {until} does not compare with column {times.name!r} now"
         ) from error
     return later
 

@@ -10,22 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lepton_pipeline.data.expressions.dates import in_zone, read_dates
-from lepton_pipeline.data.kind_inference import IN_ZONE, SINGLE, UNSIGNED_OR_MISSING, WHOLE_OR_MISSING, Wanted
-from lepton_pipeline.data.kinds import find_kinds
+from lepton_pipeline.data.kinds import IN_ZONE, NUMBERS, SINGLE, Wanted, find_kinds
 from lepton_pipeline.data.missing_codes import date_codes, without_codes
 from lepton_pipeline.data.numbers import Writing, missing_numbers
 from lepton_pipeline.data.texts import clean_texts, is_text, plain_numbers, with_strings
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
-
-_NUMBERS: dict[str, Any] = {
-    "whole": "int64",
-    "unsigned": "uint64",
-    WHOLE_OR_MISSING: "Int64",
-    UNSIGNED_OR_MISSING: "UInt64",
-    "number": "float64",
-    SINGLE: "float32",
-}
 
 
 def typed_block(block: Any, kinds: dict[str, str], ingestion: Ingestion, start: int = 0) -> pd.DataFrame:
@@ -70,7 +60,7 @@ def _typed(column: Any, name: str, kind: str, ingestion: Ingestion, start: int) 
         column = column.cast(column.type.value_type)
     if kind == "empty":
         return pd.Series(pa.nulls(len(column), pa.string()).to_pandas(), dtype="str")
-    if kind in _NUMBERS:
+    if kind in NUMBERS:
         return _numbers(column, kind, ingestion)
     if kind == "date" or kind.startswith(IN_ZONE):
         zone = kind.removeprefix(IN_ZONE) if kind.startswith(IN_ZONE) else None
@@ -98,7 +88,7 @@ def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
     if kind in ("number", SINGLE):
         wanted = pa.float64() if kind == "number" else pa.float32()
         return pd.Series(_array(values.cast(wanted, safe=False)))
-    dtype = _NUMBERS[kind]
+    dtype = NUMBERS[kind]
     whole = values.cast(pa.uint64() if "u" in dtype.lower() else pa.int64())
     if dtype[0].islower():
         return pd.Series(_array(whole))
@@ -132,10 +122,10 @@ def _seconds(column: Any) -> Any:
 def _dates(column: Any, name: str, zone: str | None, ingestion: Ingestion, start: int) -> pd.Series:
     if is_text(column.type):
         texts = pd.Series(clean_texts(column, ingestion.missing).to_pandas(), dtype="str", name=name)
-        return dates_of(texts.set_axis(pd.RangeIndex(start, start + len(texts))), name, zone, ingestion)
+        return _parsed_dates(texts.set_axis(pd.RangeIndex(start, start + len(texts))), name, zone, ingestion)
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         numbers = pd.Series(without_codes(column, ingestion, None).to_pandas(), name=name)
-        return dates_of(numbers, name, zone, ingestion)
+        return _parsed_dates(numbers, name, zone, ingestion)
     if pa.types.is_null(column.type):
         column = column.cast(pa.timestamp("us"))
     values = without_codes(column, ingestion, ingestion.dates.get(name))
@@ -152,7 +142,7 @@ def _dates(column: Any, name: str, zone: str | None, ingestion: Ingestion, start
     return dates if zone is None else in_zone(dates, zone)
 
 
-def dates_of(column: pd.Series, name: str, zone: str | None, ingestion: Ingestion) -> pd.Series:
+def _parsed_dates(column: pd.Series, name: str, zone: str | None, ingestion: Ingestion) -> pd.Series:
     """Read texts or whole numbers as dates of the declared format; missing codes become missing."""
     layout = ingestion.dates[name]
     latest = ingestion.two_digit_years.get(name)

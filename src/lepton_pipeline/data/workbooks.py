@@ -15,7 +15,7 @@ import pyarrow as pa
 from lepton_pipeline.data.openers import listed, most_unpacked, too_much
 from lepton_pipeline.errors import DataError
 
-# What goes wrong within a workbook, besides openpyxl's own.
+# Errors of workbooks, besides openpyxl's own.
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, SyntaxError)
 
 _ENCRYPTED = b"\xd0\xcf\x11\xe0"
@@ -42,7 +42,7 @@ def read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
             most = most_unpacked(len(content))
             if sum(each.file_size for each in packed.infolist()) > most:
                 raise too_much(name, most)
-        # Of what it cannot show, openpyxl warns: pictures, menus, styles.
+        # openpyxl warns of what it cannot read: pictures, menus, styles.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
@@ -65,7 +65,7 @@ def read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
 
 def _rows(sheet: Any) -> list[tuple[int, list[Any]]]:
     """Row numbers and cells from the first to the last row with a value; empty cells are None."""
-    # What some programs say of their extent is wrong.
+    # Some programs write a wrong extent.
     sheet.reset_dimensions()
     rows = [
         (number, [None if cell.value in (None, "") else cell for cell in row])

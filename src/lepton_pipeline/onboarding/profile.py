@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from lepton_pipeline.data.kind_inference import Wanted
-from lepton_pipeline.data.kinds import find_kinds
+from lepton_pipeline.data.kinds import Wanted, find_kinds
 from lepton_pipeline.data.numbers import numbers_of
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.reading import Reading

@@ -20,8 +20,7 @@ from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks
 from lepton_pipeline.data.contracts.validation import Verdict
 from lepton_pipeline.data.ingest import key_columns
-from lepton_pipeline.data.kind_inference import Wanted
-from lepton_pipeline.data.kinds import Kinds
+from lepton_pipeline.data.kinds import Kinds, Wanted
 from lepton_pipeline.data.rows import Frames
 from lepton_pipeline.data.source import Raw, Source
 from lepton_pipeline.errors import ConfigurationError, DataError
@@ -39,10 +38,8 @@ _NAMES_CHARACTERS = 1000
 class Declared:
     """Declarations of a vertical for scoring.
 
-    Attributes:
-        dataset: the target, and columns for fairness or unused ones, need not be there.
-        ready: rows are made by the vertical's own code, so only what the model reads must be there, and
-            windows are computed already.
+    Rows that are `ready` are made by the vertical's own code: windows are computed, and only what the model
+    reads must be there.
     """
 
     dataset: Dataset

@@ -16,8 +16,6 @@ class ScoringContract(ContractResult):
 
     Attributes:
         files: see `Source.fingerprints`.
-        sha256: of all files.
-        reasons: of quarantine, each with its number of rows.
         left_out: declared expectations that read the target or an absent column.
         unseen: by column, values that no training row had.
     """
@@ -37,10 +35,8 @@ class ScoringRecord:
     """Result of a scoring.
 
     Attributes:
-        files: see `Source.fingerprints`.
         rows: rows handed in.
         share_positive: `positives` as a fraction of `scored`.
-        mean_score: mean probability.
         unseen: by column, values that no training row had.
         without_history: by window, rows without earlier rows.
     """

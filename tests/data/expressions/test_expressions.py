@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.expressions import operators as expression_operators
-from lepton_pipeline.data.expressions.expression import FUNCTIONS, parse_expression
+from lepton_pipeline.data.expressions.expression import parse_expression
+from lepton_pipeline.data.expressions.functions import FUNCTIONS
 from lepton_pipeline.data.values import typed_column
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Ingestion
@@ -203,7 +204,7 @@ def test_the_order_of_columns_is_that_of_their_first_use():
         ("a if b else 1", r"write where\(condition, a, b\)"),
         ("lambda: 1", "Lambda is not allowed"),
         ("[x for x in a]", "ListComp is not allowed"),
-        ("[a]", "a list stands only after in"),
+        ("[a]", "a list is allowed only after in"),
         ("f'{a}'", "texts with values in them"),
         ("(a := 1)", "NamedExpr"),
         ("a & b", "write and"),

@@ -18,8 +18,7 @@ from lepton_pipeline.parameters import Contract, Dataset, Expectation
 
 EXISTS, _NOT_NULL = "column_to_exist", "column_values_to_not_be_null"
 HOLDS_NUMBERS = "column_values_to_be_in_type_list"
-# Great Expectations compares names of types; types of pandas that know missing values go by the name of their
-# class.
+# Great Expectations compares names of types; nullable types of pandas go by the name of their class.
 NUMBER_TYPES = [
     "bool",
     "BooleanDtype",
@@ -35,13 +34,9 @@ _MODIFIERS = {"mostly", "row_condition", "condition_parser", "ignore_row_if"}
 
 @dataclass(frozen=True)
 class Check:
-    """One expectation to evaluate.
+    """One expectation to evaluate, without its expect_ prefix, declared at the key path `key`.
 
-    Attributes:
-        key: key path of its declaration, such as "dataset.numeric" or "contract.expectations[2]".
-        expect: expectation type without its expect_ prefix.
-        columns: columns that it reads.
-        sentence: the expectation in words, such as "AGE between 18 and 110".
+    `sentence` is the expectation in words, such as "AGE between 18 and 110".
     """
 
     key: str

@@ -35,7 +35,7 @@ from lepton_pipeline.parameters import Contract, Dataset
 Rows = npt.NDArray[np.int64]
 # One type in all chunks: the first one tells.
 _OF_TYPES = {EXISTS, "column_values_to_be_of_type", "column_values_to_be_in_type_list"}
-# They name rows, but judge a row by others.
+# Row-wise expectations that judge a row by others.
 _OF_NEIGHBOURS = {
     "column_values_to_be_decreasing",
     "column_values_to_be_increasing",
@@ -57,7 +57,7 @@ def scoring_checks(
     checks, left_out = [], []
     for check in planned_checks(contract, "contract", dataset):
         if _is_implied(check, contract):
-            # That columns exist has been asked of the headers.
+            # The headers have been checked for columns.
             if is_number_check(check) and not absent.intersection(check.columns):
                 checks.append(check)
         elif check.expect.startswith(_OF_HEADERS) or reads(
@@ -78,12 +78,9 @@ def _is_implied(check: Check, contract: Contract) -> bool:
 
 @dataclass
 class Found:
-    """Result of one check.
+    """Result of one check: its positions are those in `evidence`, the first rows that do not conform.
 
-    Attributes:
-        verdict: as for a whole table, but with positions in `evidence`.
-        rows: numbers of all rows that do not conform, ascending.
-        evidence: the first of them; None where they have yet to be looked up.
+    `rows` are the numbers of all such rows, ascending. Without `evidence` they have yet to be looked up.
     """
 
     verdict: Verdict
@@ -169,7 +166,7 @@ class _Tally(ABC):
 
     @abstractmethod
     def found(self) -> Found:
-        """What was found in all chunks."""
+        """The result over all chunks."""
 
 
 class _Settled(_Tally):
@@ -188,7 +185,7 @@ class _Numbers(_Tally):
     def __init__(self, check: Check, first: pd.DataFrame) -> None:
         self._column = check.columns[0]
         self._holds = holds_numbers(first[self._column])
-        # What is no number at all; what is one as people write it; what is one, but not written as declared.
+        # Rows with no number at all, with a formatted one, and with one not written as declared.
         self._rows: tuple[list[int], list[int], list[int]] = ([], [], [])
         self._evidence = [first.head(0)] * 3
 

@@ -80,13 +80,7 @@ def enforce_contract(
 
 @dataclass(frozen=True)
 class _Label:
-    """State of the labels of a table.
-
-    Attributes:
-        target: column of the target.
-        waits: rows whose label is not known yet.
-        settled: rows without a target that have a label all the same.
-    """
+    """The target, rows whose label is not known yet, and rows with a label but no target."""
 
     target: str
     waits: npt.NDArray[np.bool_]

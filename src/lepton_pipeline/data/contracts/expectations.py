@@ -27,8 +27,7 @@ UNUSABLE = {
     "table_row_count_to_equal_other_table": _FOR_DATABASES,
     "multicolumn_values_to_be_unique": "it is not registered; use select_column_values_to_be_unique_within_record",
 }
-# Great Expectations lets these be left out, and then checks nothing; so it does without either bound of a
-# range.
+# Great Expectations checks nothing where these are left out, or both bounds of a range.
 _ONE_OF = {
     "column_values_to_be_in_type_list": frozenset({"type_list"}),
     "table_columns_to_match_ordered_list": frozenset({"column_list"}),
@@ -40,12 +39,7 @@ _EMPTY = "the list is empty, so nothing is compared. List at least one value, or
 
 @dataclass(frozen=True)
 class KnownExpectation:
-    """Arguments of one expectation, and whether it judges rows.
-
-    Attributes:
-        one_of: arguments of which at least one is needed: without any the expectation would check nothing.
-        row_wise: a failure names rows, so rows can be quarantined.
-    """
+    """Arguments of one expectation, at least one of `one_of`, and whether a failure names rows."""
 
     required: frozenset[str]
     optional: frozenset[str]
@@ -79,7 +73,7 @@ def expectation_names() -> list[str]:
 
 
 def known_expectation(name: str) -> KnownExpectation:
-    """What one of `expectation_names()`, or our own, takes.
+    """The arguments of one of `expectation_names()`, or of our own.
 
     >>> sorted(known_expectation("column_values_to_be_in_set").required)
     ['column', 'value_set']

@@ -16,16 +16,13 @@ class Example:
 
 @dataclass(frozen=True)
 class ExpectationResult:
-    """Result of one expectation.
+    """Result of one expectation, declared at the key path `declared`.
 
     Attributes:
         arguments: by name; a long list only by its length.
-        declared: key path of its declaration.
         evaluated: otherwise `error` says why not, or a prerequisite failed.
         unexpected: rows that do not conform; None for checks of the whole table or column.
         unexpected_fraction: the same as a fraction of all rows.
-        examples: the first of these rows.
-        message: the result in one sentence.
     """
 
     expect: str
@@ -45,14 +42,7 @@ class ExpectationResult:
 
 @dataclass(frozen=True)
 class ContractResult:
-    """Result of the contract declared at `contract`.
-
-    Attributes:
-        rows: checked rows.
-        max_quarantined: largest fraction of rows that may be quarantined.
-        stops: messages of what stops the run.
-        warnings: messages of what does not.
-    """
+    """Result of the contract declared at `contract`; `stops` and `warnings` are messages."""
 
     contract: str
     success: bool

@@ -24,7 +24,7 @@ from lepton_pipeline.system.signals import OutOfTimeError, time_limit
 
 _LONG = {"unexpected_list", "unexpected_index_list"}
 _PATTERNS = ("regex", "regex_list")
-# For a pattern, and for each so many rows.
+# Time limit of patterns: a base, and rows a second.
 _SECONDS, _ROWS_A_SECOND = 60, 10_000
 
 
@@ -33,16 +33,12 @@ class Verdict:
     """Result of the evaluation of one check.
 
     Attributes:
-        success: the check holds; False wherever it was not evaluated.
         evaluated: otherwise `error` or `blocked` says why not.
         positions: rows that do not conform, counted from 0; empty for checks of the whole table or column.
-        unexpected: number of rows that do not conform; None for checks of the whole table or column. It may
-            be above 0 beside `success` where the check declares `mostly`.
+        unexpected: their number, also beside `success` if the check declares `mostly`; None for such checks.
         observed: what the table showed instead, for checks of the whole table or column.
-        error: Great Expectations' message where it failed to evaluate the check.
-        blocked: the prerequisite that failed.
-        configuration: the Great Expectations configuration, for Data Docs.
-        details: the Great Expectations result without its lists of rows, for Data Docs.
+        configuration: of Great Expectations, for Data Docs.
+        details: its result without lists of rows, for Data Docs.
     """
 
     success: bool

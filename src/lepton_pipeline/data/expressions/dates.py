@@ -106,7 +106,7 @@ def are_of_zone(texts: pd.Series, offsets: pd.Series, layout: str, zone: str) ->
     try:
         local = read_dates(texts, layout, or_iso=True, zone=zone)
     except ValueError:
-        # Whoever reads the values says which are no dates.
+        # The reader reports which values are not dates.
         return False
     ahead = (local.dt.tz_localize(None) - local.dt.tz_convert("UTC").dt.tz_localize(None)).dt.total_seconds()
     minutes = offsets.map(lambda name: int(f"{name[3]}1") * (int(name[4:6]) * 60 + int(name[7:9])))

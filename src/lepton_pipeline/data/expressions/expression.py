@@ -26,19 +26,12 @@ from lepton_pipeline.data.expressions.values import (
 )
 from lepton_pipeline.errors import ConfigurationError, DataError, closest
 
-__all__ = ["FUNCTIONS", "Expression", "parse_expression"]
-
 _SHOWN = 200
 
 
 @dataclass(frozen=True)
 class Expression:
-    """A checked expression, declared at `key`.
-
-    Attributes:
-        columns: the columns it reads, in the order of their first use.
-        tree: every name in it is a column or a function.
-    """
+    """A checked expression, declared at `key`, with the columns it reads, in the order of their first use."""
 
     key: str
     text: str

@@ -34,12 +34,9 @@ Parameter = Kind | Literal["any", "text constant", "whole constant"]
 
 @dataclass(frozen=True)
 class Function:
-    """A function of the expression language.
+    """A function of the expression language: the kinds of its parameters, and what computes its values.
 
-    Attributes:
-        takes: kind of each parameter.
-        least: fewest arguments; by default one for each parameter.
-        repeats: whether the last parameter may be repeated.
+    It takes `least` arguments, by default all; the last parameter may be repeated if `repeats`.
     """
 
     signature: str
@@ -98,7 +95,7 @@ def _round(x: Value, digits: Value | None = None) -> Value:
     # Neither numpy's whole numbers nor its floats hold the powers of ten beyond these.
     array = x.array if places >= -18 else x.array.astype(np.float64)
     rounded = np.where(np.isnan(array), np.nan, 0.0) if places < -308 else np.round(array, min(places, 308))
-    # What overflows on the way has no digit at that place.
+    # A value that overflows has no digit at that place.
     return number(np.where(np.isfinite(rounded), rounded, array))
 
 

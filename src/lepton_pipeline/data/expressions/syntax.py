@@ -46,8 +46,8 @@ _REFUSED: dict[type[ast.AST], str] = {
     ast.BitXor: "^ is not allowed; write ** for a power",
     ast.Is: "is is not allowed; write == or is_missing(x)",
     ast.IsNot: "is not is not allowed; write != or not is_missing(x)",
-    ast.List: "a list stands only after in or not in",
-    ast.Tuple: "a list stands only after in or not in",
+    ast.List: "a list is allowed only after in or not in",
+    ast.Tuple: "a list is allowed only after in or not in",
     ast.JoinedStr: "texts with values in them are not allowed; join texts with +",
     ast.UAdd: "+ before a value is not allowed; leave it out",
 }
@@ -67,7 +67,7 @@ def parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
         )
     source, quoted = _without_backticks(text)
     try:
-        # What Python finds odd, such as '\d' in a text, is no concern of who runs a pipeline.
+        # Python's warnings, about '\d' in a text, say, do not concern the user.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source, mode="eval").body
