@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.as_of import labelled_rows, recent_rows, rows_there
+from lepton_pipeline.data.as_of import existing_rows, labelled_rows, recent_rows
 from lepton_pipeline.data.columns import check_columns
 from lepton_pipeline.data.expressions.dates import UNKNOWN, on_clock, read_dates
 from lepton_pipeline.data.expressions.expression import Expression, parse_expression
@@ -34,7 +34,7 @@ def derive_all(clean_table: pd.DataFrame, dataset: Dataset, features: Features) 
     Rows before `since` still count in windows. Raises as `add_features`, and `DataError` if no row is left.
     """
     # A time that is derived is known only here.
-    return recent_rows(rows_there(add_features(clean_table, dataset, features), dataset), dataset)
+    return recent_rows(existing_rows(add_features(clean_table, dataset, features), dataset), dataset)
 
 
 def add_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:

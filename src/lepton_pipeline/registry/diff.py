@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.training_rows import again_advice, unseen_rows
+from lepton_pipeline.data.training_rows import repeat_advice, unseen_rows
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.gate_checks import too_few
 from lepton_pipeline.evaluation.interval_text import bracket
@@ -145,7 +145,7 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
     rows = unseen.index[unseen]
     units = resampling_units(held.table.loc[rows], dataset)
     if problem := too_few(held.split.loc[rows, "label"], units):
-        advice = again_advice(dataset)
+        advice = repeat_advice(dataset)
         raise LeptonError(f"{problem}{advice and '; '}{advice}")
     a, b = versions
     scored = pd.DataFrame({"label": held.split.loc[rows, "label"]})
