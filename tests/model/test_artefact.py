@@ -13,7 +13,9 @@ from lepton_pipeline.model import artefact as module
 from lepton_pipeline.model.artefact import Artefact, assemble_artefact, hash_artefact
 from lepton_pipeline.model.classifier import train_model
 from lepton_pipeline.parameters import Dataset, Features, Ingestion, Leaks, Split, Training
+from lepton_pipeline.statistics.estimates import Metrics
 
+METRICS = Metrics(0.5, {}, {}, 100, {})
 FEATURES = Features(derive={"decade": "floor(age / 10)"})
 
 
@@ -39,7 +41,7 @@ def artefact(table):
         table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
     model, _, _ = train_model(encoded, split, Training(epochs=2, device="cpu"))
-    return assemble_artefact(encoder, model, {"threshold": 0.5}, table, split, FEATURES, Ingestion())
+    return assemble_artefact(encoder, model, METRICS, table, split, FEATURES, Ingestion())
 
 
 def test_a_saved_artefact_gives_the_same_bits(artefact, table, tmp_path):
@@ -192,7 +194,7 @@ def test_reasons_of_dates_are_told_in_iso_whatever_way_they_came(table):
     )
     model, _, _ = train_model(encoded, split, Training(epochs=2, device="cpu", model="mlp"))
     made = assemble_artefact(
-        encoder, model, {"threshold": 0.5}, derived, split, features, Ingestion(dates={"day": "%d/%m/%Y"})
+        encoder, model, METRICS, derived, split, features, Ingestion(dates={"day": "%d/%m/%Y"})
     )
     assert pd.Timestamp(made.reference["day"]) in set(day)
     as_text = dated.assign(day=day.strftime("%d/%m/%Y"))

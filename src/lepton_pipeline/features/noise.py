@@ -147,13 +147,8 @@ def _one_thread() -> AbstractContextManager[Any]:
 
 
 def _boost(matrix: Floats, labels: Codes) -> Predict:
-    settings: dict[str, Any] = {
-        "max_iter": TREES,
-        "max_leaf_nodes": 15,
-        "min_samples_leaf": 30,
-        "l2_regularization": 1.0,
-    }
-    model = fit_boosting(matrix, labels, random_state=SEED, **settings)
+    sizes: dict[str, Any] = {"max_iter": TREES, "max_leaf_nodes": 15, "min_samples_leaf": 30}
+    model = fit_boosting(matrix, labels, l2_regularization=1.0, random_state=SEED, **sizes)
 
     return lambda others: model.predict_proba(others)[:, 1]
 
