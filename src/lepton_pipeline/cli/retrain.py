@@ -114,13 +114,13 @@ def _prepare(
 
 def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
     """Say what would be decided."""
-    from lepton_pipeline.operations.retraining.job import look
+    from lepton_pipeline.operations.retraining.job import gather_facts
     from lepton_pipeline.operations.retraining.policy import decide
     from lepton_pipeline.terminal.retraining import print_decision
     from lepton_pipeline.tracking.runs import existing_store, read_tracking
 
     client = existing_store(read_tracking(mlflow), project_folder())
-    facts, _ = look(client, request, steps, monitor=False)
+    facts, _ = gather_facts(client, request, steps, monitor=False)
     print_decision(request.vertical, facts, decide(request.declared.retraining, facts, force=request.force))
     return 0
 
@@ -161,15 +161,15 @@ def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_re
 
 
 def _tell_of_job(request: Request, outcome: Outcome, log: Any) -> None:
-    from lepton_pipeline.operations.alerts.tell import tell_of_job
+    from lepton_pipeline.operations.alerts.notify import notify_job
 
-    tell_of_job(project_folder(), request, outcome, log)
+    notify_job(project_folder(), request, outcome, log)
 
 
 def _tell_of_error(env: str | None, vertical: str, error: Exception) -> None:
-    from lepton_pipeline.operations.alerts.tell import tell_of_error
+    from lepton_pipeline.operations.alerts.notify import notify_error
 
-    tell_of_error(project_folder(), env, vertical, error)
+    notify_error(project_folder(), env, vertical, error)
 
 
 def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:

@@ -17,7 +17,7 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import WatchedVersion
 from lepton_pipeline.operations.monitoring import drift
 from lepton_pipeline.operations.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
-from lepton_pipeline.operations.monitoring.domain import one_a_group, tell_apart
+from lepton_pipeline.operations.monitoring.domain import classifier_test, one_per_group
 from lepton_pipeline.operations.monitoring.drift import FEWEST_ROWS, adjusted
 from lepton_pipeline.operations.monitoring.new_rows import learnt_rows
 from lepton_pipeline.operations.monitoring.reference import PROBABILITY, Reference
@@ -155,7 +155,7 @@ def _test_all(
         dependence = None
         if dataset.time is not None:
             dependence = float(np.median([each.dependence for each in reference.columns]))
-        domain = tell_apart(encoded[0], encoded[1], monitoring.sample, _SEED, dependence)
+        domain = classifier_test(encoded[0], encoded[1], monitoring.sample, _SEED, dependence)
         if domain is None:
             notes.append(
                 "Too few rows for the classifier that compares all columns, given their autocorrelation."
@@ -190,7 +190,7 @@ def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: M
     if dataset.time is not None:
         rows = rows.sort_values(dataset.time, kind="stable")
     elif dataset.group is not None:
-        rows = one_a_group(rows, dataset.group, _SEED)
+        rows = one_per_group(rows, dataset.group, _SEED)
     compared = [column for column in model.encoder.columns if column.name not in monitoring.ignore]
     return Encoder(compared, {}).transform(rows)
 
