@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.training_rows import again_advice, unseen_rows
+from lepton_pipeline.data.training_rows import repeat_advice, unseen_rows
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.evaluation.gate_checks import NEW, NEW_BY_VALUES, check_champion, incomparable
@@ -82,5 +82,5 @@ def compare_with_champion(
         advice = "declare gate.margin if as good is good enough; "
         advice += f"compare: kedro champion diff {name} champion challenger"
         return replace(check, next=advice)
-    advice = again_advice(dataset) if len(rows) < len(unseen) else ""
+    advice = repeat_advice(dataset) if len(rows) < len(unseen) else ""
     return replace(check, next=f"{advice}{advice and '; '}{way_past}")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.reporting.report.columns import (
-    column_facts,
     columns_notes,
     count_columns,
     describe_share,
     describe_use,
+    kind_inference,
 )
 from lepton_pipeline.terminal.console import Table, Text, figures, fixed, table
 
@@ -29,7 +29,7 @@ def show_columns(columns: Sequence[Column]) -> tuple[Table | None, list[tuple[st
     if not columns:
         return None, []
     if len(columns) > _MOST_LINES:
-        return None, column_facts(columns)
+        return None, kind_inference(columns)
     shown = table(
         "column", fixed("read as"), fixed("role"), figures("missing"), figures("distinct"), "used as"
     )

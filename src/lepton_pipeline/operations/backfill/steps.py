@@ -13,7 +13,7 @@ from kedro.pipeline import Pipeline
 
 from lepton_pipeline.data.as_of import labelled_rows, recent_rows
 from lepton_pipeline.data.fingerprint import fingerprint
-from lepton_pipeline.data.rows import held
+from lepton_pipeline.data.rows import as_frames
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.derive import derive_all
@@ -224,7 +224,7 @@ class BackfillSteps:
             if once and set(node.outputs) <= self._once.keys():
                 continue
             outputs = node.run({name: self._value(name, found) for name in node.inputs})
-            (self._once if once else found).update(held(outputs))
+            (self._once if once else found).update(as_frames(outputs))
         return found
 
     def _value(self, name: str, found: Mapping[str, Any]) -> Any:

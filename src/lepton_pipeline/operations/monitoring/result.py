@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.time_axis import TimeWindow, cut, shown, window_length
-from lepton_pipeline.data.training_rows import TrainingRows, again_advice
+from lepton_pipeline.data.training_rows import TrainingRows, repeat_advice
 from lepton_pipeline.errors import ConfigurationError, DataError, nearest
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.features.encode import Encoder
@@ -92,7 +92,7 @@ def compare_new_rows(
         )
     elif len(new) < FEWEST_ROWS:
         few = {0: "No row is", 1: "Only 1 row is"}.get(len(new), f"Only {len(new)} rows are")
-        advice = again_advice(dataset)
+        advice = repeat_advice(dataset)
         notes.append(
             f"{few} newer than the champion's data; {FEWEST_ROWS} are needed to compare{advice and '; '}{advice}."
         )

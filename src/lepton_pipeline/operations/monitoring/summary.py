@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lepton_pipeline.evaluation.interval_words import bracket
+from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.records import from_plain
 

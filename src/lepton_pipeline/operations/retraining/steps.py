@@ -12,7 +12,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines, settings
 from kedro.io import AbstractDataset
 
-from lepton_pipeline.data.rows import held
+from lepton_pipeline.data.rows import as_frames
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import add_features
 from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
@@ -115,7 +115,7 @@ class KedroSteps:
                 each: made[each] if each in made else dataset_of(context.catalog, each).load()
                 for each in node.inputs
             }
-            made |= held(node.run(inputs))
+            made |= as_frames(node.run(inputs))
         table: pd.DataFrame = made[wanted]
         return table
 

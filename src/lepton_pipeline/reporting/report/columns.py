@@ -42,7 +42,7 @@ def summarise_columns(columns: Sequence[Column]) -> str:
     return count_columns(columns) + (f"; not used: {'; '.join(unused)}" if unused else "")
 
 
-def column_facts(columns: Sequence[Column]) -> list[tuple[str, str]]:
+def kind_inference(columns: Sequence[Column]) -> list[tuple[str, str]]:
     """Fold the table of columns: columns that are used in groups, all that are not by reason, and every note.
 
     Returns:
