@@ -86,10 +86,8 @@ def compare_new_rows(
     windows: list[dict[str, Any]] = []
     drifted: bool | None = None
     if reference is None:
-        notes.append(
-            "The champion was registered before a reference was kept with a model, so which rows are new and how they "
-            f"differ is not known. Train again: kedro run --pipelines {version.name}."
-        )
+        again = f"Train again: kedro run --pipelines {version.name}."
+        notes.append(f"The champion has no reference, so new rows and drift are not known. {again}")
     elif len(new) < FEWEST_ROWS:
         few = {0: "No row is", 1: "Only 1 row is"}.get(len(new), f"Only {len(new)} rows are")
         advice = repeat_advice(dataset)

@@ -106,10 +106,8 @@ class Scheduler:
         now = self._clock()
         for vertical in verticals or []:
             if vertical not in self.policies.good:
-                known = ", ".join(self.policies.good) or "none"
-                raise LeptonError(
-                    self.policies.wrong.get(vertical) or f"no vertical {vertical!r}; there are {known}."
-                )
+                unknown = f"no vertical {vertical!r}; there are {', '.join(self.policies.good) or 'none'}."
+                raise LeptonError(self.policies.wrong.get(vertical) or unknown)
         starts = {name: self._next(name, now) for name in self.policies.good}
         due = verticals or [name for name, start in starts.items() if start is not None and start <= now]
         with ThreadPoolExecutor(self._options.parallel) as pool:

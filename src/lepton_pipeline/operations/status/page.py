@@ -19,25 +19,22 @@ def write_page(path: Path, status: Status) -> None:
 
 def render_page(status: Status, folder: Path) -> str:
     """The text of the page, with links relative to `folder`."""
-    return render(
-        "status.html",
-        it=status,
-        rows=[
-            {
-                "it": each,
-                "labels": cells.labels(each),
-                "champion": cells.champion_text(each, status.at),
-                "data": cells.data_text(each),
-                "job": cells.job_text(each),
-                "drift": cells.drift_of(each),
-                "next": cells.next_text(each, status.at),
-                "failing": cells.failing_text(each, status.at),
-                "pages": {title: _relative(file, folder) for title, file in each.pages.items()},
-            }
-            for each in status.verticals
-        ],
-        pressing=sum(bool(each.findings) for each in status.verticals),
-    )
+    rows = [
+        {
+            "it": each,
+            "labels": cells.labels(each),
+            "champion": cells.champion_text(each, status.at),
+            "data": cells.data_text(each),
+            "job": cells.job_text(each),
+            "drift": cells.drift_of(each),
+            "next": cells.next_text(each, status.at),
+            "failing": cells.failing_text(each, status.at),
+            "pages": {title: _relative(file, folder) for title, file in each.pages.items()},
+        }
+        for each in status.verticals
+    ]
+    pressing = sum(bool(each.findings) for each in status.verticals)
+    return render("status.html", it=status, rows=rows, pressing=pressing)
 
 
 def _relative(file: Path, folder: Path) -> str:
