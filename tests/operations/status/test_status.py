@@ -244,7 +244,7 @@ def test_a_server_is_linked_without_its_credentials(site, monkeypatch):
     links = status.verticals[0].links
     assert set(links) == {"champion", "job"}
     assert links["job"].startswith("https://***@mlflow.example.org/#/experiments/")
-    assert links["job"].endswith(status.verticals[0].job.run_id)
+    assert links["job"].endswith(f"{status.verticals[0].job.run_id}?workflowType=machine_learning")
     assert links["job"] in Page(render_page(status, site.path)).links
 
 
