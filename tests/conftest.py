@@ -139,7 +139,7 @@ class Project:
 
     def copy(self, path: Path, *ignored: str) -> Project:
         """A project of its own with the same runs and models, as `kedro adopt` makes one of a copy."""
-        from lepton_pipeline.tracking.home import local_store
+        from lepton_pipeline.tracking.local_store import local_store
 
         shutil.copytree(self.path, path, symlinks=True, ignore=shutil.ignore_patterns(*ignored))
         home = local_store("sqlite:///mlflow.db", "mlruns", path)

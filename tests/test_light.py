@@ -56,7 +56,7 @@ def test_the_list_of_commands_imports_none_of_them(trained):
         *("cli", "errors", "hooks", "project", "project.config_loader", "settings"),
     }
     assert {room for room in rooms if room.startswith("tracking")} == {
-        *("tracking", "tracking.database", "tracking.home"),
+        *("tracking", "tracking.database", "tracking.local_store"),
     }
 
 

@@ -1,4 +1,4 @@
-"""Kedro data sets the catalog needs and kedro-datasets does not offer."""
+"""Kedro data sets that kedro-datasets does not offer."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ Options = dict[str, Any]  # what a catalog entry gives beside the path
 
 
 class RawTableDataset(AbstractDataset[None, list[RawFile]]):
-    """The table files at a path, with or without its suffix, or below a folder; local or remote; read only.
+    """Table files (see `data/files.py`) at a local or remote path, its suffix optional, or below a folder.
 
-    `data/files.py` says which files are tables. They are handed on unopened: how their text becomes values is
-    declared by the vertical (`ingestion:`).
+    They are read only and handed on unopened, as the vertical's `ingestion` declares how to parse them.
     """
 
     def __init__(self, *, filepath: str, credentials: Options | None = None, metadata: Options | None = None):
@@ -35,15 +34,11 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
         self.metadata = metadata
 
     def load(self) -> RawFiles:
-        """List the table files, by name, and what is not read.
-
-        Raises:
-            DataError: there is no table file at the path, or folders give only some files a partition.
-        """
+        """List table files by name, and skipped ones; DataError if there are none or partitions are mixed."""
         files = raw_files(self._fs, self._path)
         if not files:
             raise DataError(
-                f"{no_tables(self._path, files.skipped)} or declare its entry in the vertical's own catalog.yml."
+                f"{no_tables(self._path, files.skipped)} or declare it in the vertical's catalog.yml."
             )
         return files
 
@@ -59,23 +54,23 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
 
 
 class _LocalDataset(AbstractDataset[Any, Any]):
-    """A path that is written atomically: it is there whole, or not at all."""
+    """A path that is written atomically."""
 
     def __init__(self, *, filepath: str, metadata: Options | None = None):
         self.path = Path(filepath)
         self.metadata = metadata
 
     def save(self, data: Any) -> None:
-        """Write `data` whole, or leave what was there."""
+        """Write `data` whole, or keep the former content."""
         with replacing(self.path, alone=True) as temporary:
             self._write(data, temporary)
 
     def load(self) -> Any:
-        """Read what is at the path."""
+        """Read the path."""
         return self._read(self.path)
 
     def remove(self) -> None:
-        """Delete what is at the path, if anything is."""
+        """Delete the path, if it exists."""
         remove(self.path)
 
     def _write(self, data: Any, path: Path) -> None:
@@ -113,13 +108,7 @@ class AtomicDataset(_LocalDataset):
 
 
 class RecordDataset(_LocalDataset):
-    """A record (a frozen dataclass or a pydantic model) as a file of JSON.
-
-    Args:
-        filepath: the file.
-        holds: dotted name of the record's class.
-        metadata: for hooks.
-    """
+    """A record of class `holds` (dotted name of a frozen dataclass or pydantic model) as a JSON file."""
 
     def __init__(self, *, filepath: str, holds: str, metadata: Options | None = None):
         super().__init__(filepath=filepath, metadata=metadata)
@@ -135,12 +124,9 @@ class RecordDataset(_LocalDataset):
 
 
 class FolderDataset(_LocalDataset):
-    """A folder of files: a mapping of relative path to bytes, or an object with `save(folder)` and `load(folder)`.
+    """A folder of files: a mapping of relative path to bytes, or an object of class `holds` (dotted name).
 
-    Args:
-        filepath: the folder.
-        holds: dotted name of the object's class; without it the data is the mapping.
-        metadata: for hooks.
+    Such an object has `save(folder)` and `load(folder)`.
     """
 
     def __init__(self, *, filepath: str, holds: str | None = None, metadata: Options | None = None):
@@ -155,9 +141,7 @@ class FolderDataset(_LocalDataset):
         files = {normpath(path / name): content for name, content in data.items()}
         for file in files:
             if not Path(file).is_relative_to(normpath(path)):
-                raise DatasetError(
-                    f"{file} lies outside of the folder it is to be written to; name it otherwise."
-                )
+                raise DatasetError(f"{file} lies outside of its folder; rename it.")
         for file, content in files.items():
             Path(file).parent.mkdir(parents=True, exist_ok=True)
             Path(file).write_bytes(content)
@@ -170,15 +154,10 @@ class FolderDataset(_LocalDataset):
 
 
 class StreamedParquetDataset(_LocalDataset):
-    """A Parquet file written block by block: the same bytes however its rows are divided.
+    """A Parquet file written block by block, with the same bytes however its rows are divided.
 
-    What is saved are `Rows`, a frame, or what is iterated over for frames with the same columns, at least
-    one; where it has a method `written`, that is called when the file is in its place.
-
-    Args:
-        filepath: the file.
-        by_chunks: whether loading gives `Rows`, which are read a chunk at a time, instead of a frame.
-        metadata: for hooks.
+    Saves `Rows`, a frame, or an iterable of at least one frame; its method `written`, if any, is called at
+    the end. With `by_chunks`, loading gives `Rows` instead of a frame.
     """
 
     def __init__(self, *, filepath: str, by_chunks: bool = False, metadata: dict[str, Any] | None = None):
@@ -186,7 +165,7 @@ class StreamedParquetDataset(_LocalDataset):
         self._by_chunks = by_chunks
 
     def save(self, data: Any) -> None:
-        """Write `data` whole, or leave what was there."""
+        """Write `data` whole, or keep the former content."""
         super().save(data)
         if hasattr(data, "written"):
             data.written()
@@ -210,7 +189,7 @@ class StreamedParquetDataset(_LocalDataset):
 
 
 class WorkFolderDataset(AbstractDataset[None, Path]):
-    """A folder in which a stage keeps what it has finished; loading gives its path, even if absent."""
+    """A folder in which a stage keeps finished work; loading gives its path, even if it is absent."""
 
     def __init__(self, *, filepath: str, metadata: Options | None = None):
         self.path = Path(filepath)

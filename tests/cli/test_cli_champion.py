@@ -67,7 +67,7 @@ def test_what_cannot_be_done_is_one_message_and_exit_code_2(trained):
     project, _ = trained
     refused = project.run("champion", "rollback", "finance", "--to", "7", "--reason", "x")
     assert refused.returncode == 2
-    assert "error: finance has no version 7; the versions are 1." in refused.stderr
+    assert "error: finance has no version 7; there are 1." in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

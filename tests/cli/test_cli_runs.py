@@ -72,7 +72,7 @@ def test_other_data_stop_before_training_with_both_fingerprints(altered, tmp_pat
     assert f"1,500 rows, sha256 {run.data.tags['data.sha256'][:12]} then; 1,499 rows" in " ".join(
         done.stdout.split()
     )
-    assert "data not as then" in done.stderr
+    assert "data changed" in done.stderr
     assert "train_model" not in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("kedro-reproduce-*"))

@@ -245,7 +245,7 @@ def _table_and_split(raw, as_of="2026-03-01"):
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        ({"contract": {"time": "day"}}, "contract.time: 'day' has no effect; declare it as dataset.time"),
+        ({"contract": {"time": "day"}}, "contract.time: 'day' has no effect; declare dataset.time"),
         ({"retraining": {"schedule": "61 3 * * *"}}, r"'61 3 \* \* \*': bad minute; write minute, hour"),
         ({"retraining": {"schedule": "0 0 * *"}}, r"has 4 fields; write minute, hour"),
         ({"dataset": {"as_of": "2026-01-01"}}, "dataset.as_of: '2026-01-01' needs dataset.time"),

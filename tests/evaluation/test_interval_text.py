@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from lepton_pipeline.evaluation.interval_text import bracket, evidence_note, threshold_warning
-from lepton_pipeline.reporting.report.words import amounts, interval
+from lepton_pipeline.reporting.report.formats import amounts, interval
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
 
 

@@ -32,9 +32,7 @@ def test_a_query_stands_beside_what_its_vertical_declares_and_an_environment_rep
     (tmp_path / "local/shop").mkdir()
     (tmp_path / "local/shop/table.sql").write_text("SELECT 2 ORDER BY 1")
     assert load(b"shop: {}")["shop"]["sql"] == "SELECT 2 ORDER BY 1"
-    with pytest.raises(
-        ConfigurationError, match=r"shop\.sql: write the query into conf/base/shop/table\.sql"
-    ):
+    with pytest.raises(ConfigurationError, match=r"shop\.sql: write the query to conf/base/shop/table\.sql"):
         load(b"shop: {sql: SELECT 1}")
     (tmp_path / "base/shop/table.sql").write_bytes(b"SELECT '\xff'")
     with pytest.raises(

@@ -6,7 +6,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 
 from lepton_pipeline.errors import ConfigurationError, ContractError, DiskFullError
-from lepton_pipeline.project.resume import how_to_go_on, kedro_hint
+from lepton_pipeline.project.resume import kedro_hint, resume_advice
 
 
 def fail(error):
@@ -35,7 +35,7 @@ def test_after_a_failure_what_helps_is_said_in_place_of_kedros_hint(caplog, runn
     catalog = DataCatalog({"shop.raw": MemoryDataset(1), "shop.table": MemoryDataset()})
     with kedro_hint() as hint, pytest.raises(type(error)):
         runner().run(Pipeline(nodes, namespace="shop"), catalog)
-    said_now = how_to_go_on(error, "shop", hint)
+    said_now = resume_advice(error, "shop", hint)
     assert said in said_now
     assert bool(said) == bool(said_now)
     assert "--from-nodes" not in caplog.text
@@ -44,11 +44,11 @@ def test_after_a_failure_what_helps_is_said_in_place_of_kedros_hint(caplog, runn
 def test_before_any_stage_there_is_nothing_to_go_on_with():
     with kedro_hint() as hint:
         logging.getLogger("kedro.runner.sequential_runner").warning("something else")
-        assert how_to_go_on(ConfigurationError("wrong"), "shop", hint) == ""
+        assert resume_advice(ConfigurationError("wrong"), "shop", hint) == ""
         logging.getLogger("kedro.runner.sequential_runner").warning(
             "No nodes ran. Repeat the previous command."
         )
     assert (
-        how_to_go_on(RuntimeError("a crash"), "shop", hint)
+        resume_advice(RuntimeError("a crash"), "shop", hint)
         == "Nothing was finished: start the same command again."
     )

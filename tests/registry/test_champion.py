@@ -82,7 +82,7 @@ def test_a_version_that_never_was_champion_is_promoted_by_force_only(shop, three
 
 def test_what_cannot_be_done_is_said_and_changes_nothing(shop, three):
     for call, message in (
-        (lambda: roll_back(shop.client, three, "x", to=9), r"has no version 9; the versions are 1, 2, 3"),
+        (lambda: roll_back(shop.client, three, "x", to=9), r"has no version 9; there are 1, 2, 3"),
         (lambda: roll_back(shop.client, three, "x", to=3), "version 3 .* is the champion already"),
         (lambda: promote(shop.client, three, 3, "x"), "version 3 .* is the champion already"),
         (lambda: promote(shop.client, three, 9, "x"), "has no version 9"),

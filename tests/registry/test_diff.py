@@ -9,6 +9,7 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Split, Vertical
 from lepton_pipeline.registry.champion import history, move_champion
 from lepton_pipeline.registry.diff import HeldRows, compare_versions
+from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.terminal.champions import print_diff, print_history
 
 
@@ -34,7 +35,7 @@ def test_both_are_scored_on_the_rows_that_are_new_to_both(shop, two, held):
     test = shop.scores[shop.scores["part"] == "test"]
     brier = float(np.mean((test["model"] - test["label"]) ** 2))
     assert diff.same_rows.values["brier"] == (pytest.approx(brier), pytest.approx(brier))
-    assert diff.same_rows.differences["auc"] == {"value": 0.0, "low": 0.0, "high": 0.0, "approximate": True}
+    assert diff.same_rows.differences["auc"] == Estimate(0.0, 0.0, 0.0, approximate=True)
     assert diff.remark == ""
 
 
@@ -48,7 +49,7 @@ def test_data_parameters_and_registered_figures_stand_side_by_side(shop, two, he
     assert one.startswith("0.")
     assert other == "–"
     assert "no test rows on disk" in diff.remark
-    with pytest.raises(ConfigurationError, match="has no version 7; the versions are 1, 2"):
+    with pytest.raises(ConfigurationError, match="has no version 7; there are 1, 2"):
         compare_versions(shop.client, two, "1", "7", None)
 
 
@@ -67,7 +68,9 @@ def test_a_version_that_cannot_be_scored_is_named(shop, two, held):
     assert "version 3 cannot be scored: its run has no readable record of the rows" in diff.remark
 
 
-def test_the_tables_fit_a_log(shop, two, held, capsys):
+@pytest.mark.parametrize("width", [110, 130])
+def test_the_tables_fit_the_width_they_are_given(shop, two, held, capsys, monkeypatch, width):
+    monkeypatch.setattr("lepton_pipeline.terminal.console._WIDTH_OF_A_LOG", width)
     move_champion(
         shop.client, two, 1, "gate", "auc 0.8 [0.7, 0.9] " + "is long " * 20, run_id="0123456789abcdef"
     )
@@ -75,7 +78,7 @@ def test_the_tables_fit_a_log(shop, two, held, capsys):
     print_history("mill", [])
     print_diff(compare_versions(shop.client, two, "1", "2", held))
     printed = capsys.readouterr().out
-    assert max(map(len, printed.splitlines())) <= 110
+    assert max(map(len, printed.splitlines())) <= width
     for text in (
         "auc 0.8 [0.7, 0.9] is long",
         "run 01234567",

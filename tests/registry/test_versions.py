@@ -55,9 +55,9 @@ def test_versions_are_found_by_number_and_alias_also_beyond_one_page(shop, monke
         shop.version("many")
     shop.client.set_registered_model_alias("many", "challenger", "2")
     assert find_version(shop.client, "many", "challenger").version == 2
-    with pytest.raises(ConfigurationError, match="many has no version champion; the versions are 1, 2, 3"):
+    with pytest.raises(ConfigurationError, match="many has no version champion; there are 1, 2, 3"):
         find_version(shop.client, "many", "champion")
-    with pytest.raises(ConfigurationError, match="none has no version 1; no model of it was registered yet"):
+    with pytest.raises(ConfigurationError, match="none has no version 1; none is registered yet"):
         find_version(shop.client, "none", 1)
     whole = type(shop.client).search_model_versions
     monkeypatch.setattr(

@@ -91,7 +91,7 @@ def test_a_killed_job_leaves_a_whole_champion_a_free_lock_and_the_truth(
     assert open_runs(project) == []
     assert len(project.client().search_model_versions("name = 'finance'")) == 1
     listed = warm.run(project.path, "retrain-log", "finance").stdout
-    assert (listed.count("the process ended without a word"), listed.count("was told to stop")) == (
+    assert (listed.count("the process ended without closing its run"), listed.count("was told to stop")) == (
         4 if exhaustive else 2,
         1,
     )

@@ -91,8 +91,8 @@ def test_the_hash_of_the_test_rows_tells_which_are_the_same(client):
     assert [run.run_id for run in first.runs] == [before, latest, longer]
     assert [run.run_id for run in second.runs] == [shuffled]
     assert (first.assumed, second.assumed, second.remark) == (1, 0, "")
-    assert first.remark.startswith("which rows those of 1 of these runs")
-    assert "told by data and split" in compare_page(compared(client))
+    assert first.remark.startswith("1 of 3 runs recorded no test rows")
+    assert "recorded no test rows" in compare_page(compared(client))
 
 
 def test_only_parameters_that_differ_are_shown(client):
@@ -244,7 +244,9 @@ def test_one_run_and_none_are_no_error(client, capsys):
     assert "There is nothing to compare it with yet." in capsys.readouterr().out
 
 
-def test_the_terminal_shows_all_in_110_columns(client, capsys):
+@pytest.mark.parametrize("width", [110, 130])
+def test_the_tables_fit_the_width_they_are_given(client, capsys, monkeypatch, width):
+    monkeypatch.setattr("lepton_pipeline.terminal.console._WIDTH_OF_A_LOG", width)
     add_run(client, 0.8, started=1, params={"training.model": "x" * 300}, tags={"gate.decision": "promoted"})
     add_run(
         client, 0.7, started=2, tags={"gate.reason": "[bold]because[/bold] " * 20, "gate.decision": "refused"}
@@ -252,7 +254,7 @@ def test_the_terminal_shows_all_in_110_columns(client, capsys):
     add_run(client, started=3, status="KILLED", tags={"error": "e" * 500})
     print_comparison(compared(client))
     printed = capsys.readouterr().out
-    assert max(map(len, printed.splitlines())) <= 110
+    assert max(map(len, printed.splitlines())) <= width
     assert "0.750–0.850" in printed
     assert "[bold]because" in printed
     assert "…" in printed

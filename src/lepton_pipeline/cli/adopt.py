@@ -20,7 +20,7 @@ def adopt(if_moved: bool, env: str | None) -> None:
     before MLflow is used without kedro.
     """
     from lepton_pipeline.system.locks import FileLock
-    from lepton_pipeline.tracking.home import local_store
+    from lepton_pipeline.tracking.local_store import local_store
 
     declared = tracking(env)
     store = local_store(declared.tracking_uri, declared.artifact_root, project_folder())

@@ -33,7 +33,7 @@ def list_champions(vertical: str | None, env: str | None) -> None:
     from lepton_pipeline.registry.champion import history
     from lepton_pipeline.terminal.champions import print_history
 
-    client = _client_with(vertical, env, "look") if vertical else _client(env, "look")
+    client = _client_with(vertical, env, "view") if vertical else _client(env, "view")
     names = [vertical] if vertical else find_verticals(base_folder())
     for name in names:
         print_history(name, [] if client is None else history(client, name))
@@ -107,7 +107,7 @@ def verify(vertical: str | None, env: str | None) -> None:
     """
     from lepton_pipeline.registry.versions import all_versions, verify_version
 
-    client = _client_with(vertical, env, "look") if vertical else _client(env, "look")
+    client = _client_with(vertical, env, "view") if vertical else _client(env, "view")
     if client is None:
         say("no model was registered yet")
         return

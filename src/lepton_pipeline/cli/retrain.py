@@ -86,7 +86,7 @@ def retrain_log(vertical: str, last: int, env: str | None) -> None:
     from lepton_pipeline.tracking.runs import existing_store
 
     require_vertical(vertical)
-    client = existing_store(tracking(env), project_folder(), "look")
+    client = existing_store(tracking(env), project_folder(), "view")
     print_jobs(vertical, job_runs(client, vertical, last))
 
 

@@ -17,7 +17,7 @@ from lepton_pipeline.cli.options import readable
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError, did_you_mean
 from lepton_pipeline.hooks import ProjectHooks
 from lepton_pipeline.parameters.jobs import TRAINING, Job
-from lepton_pipeline.project.resume import KedroHint, how_to_go_on, kedro_hint
+from lepton_pipeline.project.resume import KedroHint, kedro_hint, resume_advice
 from lepton_pipeline.system.readable import readable_output, say
 
 _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")
@@ -71,7 +71,7 @@ def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: b
         )
     except Exception as error:
         code = report_error(error, debug, name)
-        if go_on := how_to_go_on(error, name, hint):
+        if go_on := resume_advice(error, name, hint):
             say(go_on, to_stderr=True)
         return code
     return 0

@@ -73,7 +73,7 @@ def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOver
         ConfigurationError: there is no vertical, or the store cannot be used.
     """
     names = find_verticals(base)
-    client = existing_store(tracking, project, "look")
+    client = existing_store(tracking, project, "view")
     results = {name: _runs(client, name) | _promoted(client, name) for name in names if client is not None}
     return [VerticalOverview(name, **_declared(base, name), **results.get(name, {})) for name in names]
 

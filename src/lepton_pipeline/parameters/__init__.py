@@ -1,9 +1,4 @@
-"""What a vertical may declare in `conf/base/<vertical>/parameters.yml`, with every default.
-
-The models are strict: an unknown key, a wrong type or a value out of range is refused;
-`declaration.read_vertical` turns such a refusal into one message that names the key, the value and the
-remedy.
-"""
+"""What `conf/base/<vertical>/parameters.yml` may declare, with all defaults; strictly validated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parts of a declaration are made of."""
+"""Building blocks of declarations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d|w)")
 def _require_duration(value: str | int) -> str | int:
     if value < 0 if isinstance(value, int) else not DURATION.fullmatch(value):
         raise ValueError(
-            f"{value!r} is no duration; write 90d, 12h, 10min, 30s or 2w, or a number beside numbers"
+            f"{value!r} is no duration; write 90d, 12h, 10min, 30s, 2w, or a number beside numbers"
         )
     return value
 

@@ -1,4 +1,4 @@
-"""Durations as they are declared: 90d, 12h, 10min, or a plain number."""
+"""Declared durations: 90d, 12h, 10min, or a plain number."""
 
 from __future__ import annotations
 
@@ -11,16 +11,9 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def before(times: pd.Series, duration: str | int, where: str) -> pd.Series:
-    """Times that lie `duration` earlier.
+    """Times (dates or numbers) minus `duration`, which the key `where` declares.
 
-    Args:
-        times: dates, or numbers in their order.
-        duration: such as "90d" for dates; a number for numbers; 0 for both.
-        where: the key that declares the duration, for the message.
-
-    Raises:
-        DataError: a duration in days, hours .. beside numbers, or a number beside dates; one that times
-            cannot hold.
+    Raises DataError if the duration does not fit the column, or reaches back too far.
     """
     if duration == 0:
         return times
@@ -34,19 +27,17 @@ def before(times: pd.Series, duration: str | int, where: str) -> pd.Series:
     try:
         return times - (as_timedelta(duration) if isinstance(duration, str) else duration)
     except (OverflowError, ValueError) as error:
-        raise DataError(
-            f"{where}: {duration!r} reaches back further than times can; declare a shorter one."
-        ) from error
+        raise DataError(f"{where}: {duration!r} reaches too far back; declare a shorter one.") from error
 
 
 def as_timedelta(duration: str) -> pd.Timedelta:
-    """Read a duration such as 90d, 12h, 10min, 30s or 2w."""
+    """Parse a duration such as 90d, 12h, 10min, 30s or 2w."""
     number, unit = DURATION.fullmatch(duration).groups()  # type: ignore[union-attr]  # declared so
     return pd.Timedelta(float(number) * _SECONDS[unit], "s")
 
 
 def as_declared(span: pd.Timedelta) -> str:
-    """Write a span as a duration, in the largest unit of which it is a whole number.
+    """Write a span as a duration in its largest whole unit.
 
     >>> as_declared(pd.Timedelta(hours=36)), as_declared(pd.Timedelta(days=14))
     ('36h', '2w')

@@ -45,7 +45,5 @@ class Evaluation(Declaration):
         None, description="costs of the outcomes; the threshold then has the least cost, not the best F1"
     )
     capacity: int | None = Field(None, ge=1, le=1000, description="cases of every 1,000 that can be acted on")
-    slices: list[str] = Field(
-        [], description="columns whose values, or quarters of numbers, are measured apart"
-    )
+    slices: list[str] = Field([], description="columns whose values, or quartiles, are measured apart")
     explained_rows: int = Field(1000, ge=10, description="test rows that the explanation is drawn from")

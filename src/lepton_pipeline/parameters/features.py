@@ -12,19 +12,12 @@ from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
 class Window(Declaration):
     """A statistic of earlier rows, as they were known at the time of a row."""
 
-    statistic: Literal["lag", "mean", "sum", "min", "max", "std", "count"] = Field(
-        description="what is computed"
-    )
+    statistic: Literal["lag", "mean", "sum", "min", "max", "std", "count"] = Field(description="its kind")
     of: str | None = Field(None, description="column of numbers; count needs none")
     by: list[str] = Field([], description="only rows with the same values in these columns count")
-    rows: int | None = Field(
-        None, ge=1, description="the last so many earlier rows; for lag, how many rows back"
-    )
+    rows: int | None = Field(None, ge=1, description="the last so many earlier rows; for lag: rows back")
     within: Duration | None = Field(None, description="earlier rows up to this long ago, such as 24h")
-    known: str | None = Field(
-        None,
-        description="column with the time at which a row's value was known; by default the time of the row",
-    )
+    known: str | None = Field(None, description="column of when a row's value was known; default: its time")
 
     @model_validator(mode="after")
     def _is_complete(self) -> Window:
@@ -40,9 +33,7 @@ class Window(Declaration):
 class Features(Declaration):
     """Columns made of the table's own; `docs/features.md` shows each kind."""
 
-    derive: dict[str, str] = Field(
-        {}, description="expression of each new column, row by row; also applied in serving"
-    )
+    derive: dict[str, str] = Field({}, description="expression of each new column, also applied in serving")
     windows: dict[str, Window] = Field({}, description="new columns computed from earlier rows")
 
     @model_validator(mode="after")
@@ -67,9 +58,7 @@ class Leaks(Declaration):
     )
     trusted: list[str] = Field([], description="features that may exceed it, because it is known why")
     on_leak: Literal["stop", "warn"] = Field("stop", description="what a leak does")
-    on_noise: Literal["warn", "drop"] = Field(
-        "warn", description="what is done about features that are pure noise"
-    )
+    on_noise: Literal["warn", "drop"] = Field("warn", description="what to do with features that are noise")
 
 
 class Split(Declaration):
@@ -80,26 +69,19 @@ class Split(Declaration):
         description="at random; earlier rows before later ones; whole groups; by time and with new groups only",
     )
     test: Fraction = Field(0.2, description="fraction of all rows kept for the test")
-    validation: Fraction = Field(
-        0.2, description="fraction of all rows kept for early stopping and the threshold"
-    )
+    validation: Fraction = Field(0.2, description="fraction kept for early stopping and the threshold")
     gap: Duration = Field(0, description="time left out between parts, beyond dataset.label_delay")
     seed: int = Field(7, ge=0, description="seed of the draw; a split by time draws nothing")
     rows: int | None = Field(
-        None,
-        ge=10,
-        description="most rows that are divided, evenly spaced over the table; others are used for nothing",
+        None, ge=10, description="most rows that are divided, evenly spaced; others are unused"
     )
     copies: Literal["stop", "allow"] = Field(
-        "stop",
-        description="what test rows do that stand among the training rows, too, where they decide the result",
+        "stop", description="what to do if copies of training rows among the test rows decide the result"
     )
 
     @model_validator(mode="after")
     def _rows_left_to_train(self) -> Split:
         if self.test + self.validation >= 1:
             total = self.test + self.validation
-            raise ValueError(
-                f"test + validation is {total:g}, which leaves no row to train on; keep the sum below 1"
-            )
+            raise ValueError(f"test + validation is {total:g}, so no training row is left; keep it below 1")
         return self

@@ -27,13 +27,9 @@ class Bound(Declaration):
 class Gate(Declaration):
     """What a model must reach before the alias `champion` moves to it."""
 
-    metric: Literal["auc", "average_precision", "f1"] = Field(
-        "auc", description="metric of the test rows that decides"
-    )
+    metric: Literal["auc", "average_precision", "f1"] = Field("auc", description="test metric that decides")
     at_least: float = Field(0.5, ge=0, le=1, description="what the lower end of its 95 % interval must reach")
-    bounds: dict[Metric, Bound] = Field(
-        {}, description="bounds of further metrics, such as ece: {at_most: 0.05}"
-    )
+    bounds: dict[Metric, Bound] = Field({}, description="bounds of other metrics (ece: {at_most: 0.05})")
     slice_at_least: float | None = Field(
         None,
         ge=0,
@@ -46,6 +42,4 @@ class Gate(Declaration):
         lt=1,
         description="how far below the champion the 95 % interval of the difference may reach",
     )
-    baseline_margin: float = Field(
-        0.02, ge=0, lt=1, description="how far below the baseline that interval may reach"
-    )
+    baseline_margin: float = Field(0.02, ge=0, lt=1, description="how far below the baseline it may reach")

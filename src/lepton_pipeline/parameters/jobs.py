@@ -1,4 +1,4 @@
-"""Names of pipelines: the vertical's, with the purpose appended unless that is training."""
+"""Names of pipelines: the vertical's, with a suffix for all but training."""
 
 from __future__ import annotations
 
@@ -31,12 +31,9 @@ class _Node(Protocol):
 
 @dataclass(frozen=True, order=True)
 class Job:
-    """One pipeline of one vertical; its name is also that of its MLflow experiment.
+    """One pipeline of a vertical, whose name is also that of its MLflow experiment.
 
-    Attributes:
-        vertical: whose declaration it follows; the namespace of its nodes.
-        purpose: "training", "scoring", "monitoring", "retraining" or "backfill"; the nodes of all but the
-            first carry it as a tag.
+    Nodes of all purposes but "training" carry their purpose as a tag; `vertical` is their namespace.
     """
 
     vertical: str
@@ -49,27 +46,25 @@ class Job:
 
     @classmethod
     def named(cls, name: str) -> Job:
-        """The job of a pipeline's name."""
+        """The job of a pipeline."""
         vertical, _, purpose = name.rpartition("_")
         return cls(vertical, purpose) if vertical and purpose in _OTHERS else cls(name)
 
     @classmethod
     def of(cls, node: _Node) -> Job:
-        """The job that a node is part of."""
+        """The job of a node."""
         vertical = str(node.namespace).partition(".")[0]
         return cls(vertical, next((purpose for purpose in _OTHERS if purpose in node.tags), TRAINING))
 
 
 def is_partial(tags: Mapping[str, str]) -> bool:
-    """Whether a run made only a part of what its pipeline makes; runs without a note count as whole."""
+    """Whether a run made only a part of its pipeline; runs without a tag count as whole."""
     return tags.get(KIND) == PARTIAL
 
 
 def name_problem(vertical: str) -> str | None:
-    """Say why a vertical cannot have this name, because pipelines of others end like it; None if it can."""
+    """Why a vertical cannot have this name, which ends like another pipeline's; None if it can."""
     purpose = Job.named(vertical).purpose
     if purpose == TRAINING:
         return None
-    return (
-        f"names that end in _{purpose} are those of pipelines, such as finance_{purpose}; choose another name"
-    )
+    return f"names that end in _{purpose} are those of pipelines, such as finance_{purpose}; choose another"

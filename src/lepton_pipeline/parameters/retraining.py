@@ -37,52 +37,38 @@ class Decay(Declaration):
         None,
         ge=0,
         le=1,
-        description="bound of the gate's metric; None: the low end of the champion's own test interval",
+        description="bound of the gate's metric; None: the lower end of the champion's test interval",
     )
-    windows: int = Field(2, ge=1, description="windows that must lie below it, of the last `of`")
+    windows: int = Field(2, ge=1, description="windows below it, of the last `of`")
     of: int = Field(3, ge=1, description="last windows that are looked at")
 
 
 class Monitoring(Declaration):
     """What new rows are compared with the champion's training rows by."""
 
-    window: Duration | None = Field(
-        None, description="length of a window, such as 30d; None: a tenth of the time"
-    )
-    smallest_psi: float = Field(
-        0.1, gt=0, description="population stability index from which a column has drifted"
-    )
+    window: Duration | None = Field(None, description="length of a window (30d); None: a tenth of the time")
+    smallest_psi: float = Field(0.1, gt=0, description="population stability index that counts as drift")
     level: Fraction = Field(0.05, description="chance of a false alarm in a whole comparison")
     sample: int = Field(5000, ge=200, description="rows of the domain classifier, at most")
-    ignore: list[str] = Field(
-        [], description="features that are known to change, such as the month: never flagged"
-    )
+    ignore: list[str] = Field([], description="features known to change (the month), never flagged")
 
 
 class Retraining(Declaration):
     """When a vertical is trained again; a trigger that is not declared never holds."""
 
     schedule: Annotated[str, AfterValidator(require_cron)] | None = Field(
-        None, description="cron expression of five fields; when the job is started"
+        None, description="cron expression (five fields)"
     )
-    zone: Annotated[str, AfterValidator(_require_zone)] = Field(
-        "UTC", description="time zone of the schedule"
-    )
-    max_age: Duration | None = Field(
-        None, description="age of the champion from which it is replaced, such as 90d"
-    )
+    zone: Annotated[str, AfterValidator(_require_zone)] = Field("UTC", description="zone of the schedule")
+    max_age: Duration | None = Field(None, description="age at which the champion is replaced (90d)")
     on_new_rows: int | float | None = Field(
-        None,
-        gt=0,
-        description="rows with known labels since the champion's training: a number, or below 1 a fraction",
+        None, gt=0, description="newly labelled rows: a number, or below 1 a fraction"
     )
     on_drift: bool = Field(False, description="whether drift of the inputs or of the scores is a reason")
     on_decay: Decay | None = Field(None, description="when realised quality is a reason")
-    cool_down: Duration = Field("0d", description="time after a training in which no trigger counts")
-    window: Duration | None = Field(
-        None, description="only rows of this last stretch are trained on; None: all"
-    )
-    retries: int = Field(1, ge=0, le=10, description="times that a failed job is started again, ever later")
+    cool_down: Duration = Field("0d", description="time after a training without triggers")
+    window: Duration | None = Field(None, description="latest period to train on; None: all")
+    retries: int = Field(1, ge=0, le=10, description="restarts of a failed job, ever later")
     timeout: Duration = Field("12h", description="time after which a job is stopped")
 
 
@@ -100,7 +86,7 @@ class Alerts(Declaration):
     """Who is told of a failed job, a refused model, drift, decay and broken contracts."""
 
     webhook: Annotated[str, AfterValidator(_require_web_address)] | None = Field(
-        None, description="address that takes a POST of JSON; ${oc.env:NAME} keeps it secret"
+        None, description="takes a POST of JSON; ${oc.env:NAME} keeps it secret"
     )
     mail: Mail | None = Field(None, description="SMTP")
     file: str | None = Field(None, description="file that gets a line of JSON for each alert")

@@ -16,13 +16,8 @@ class Scoring(Declaration):
     version: int | None = Field(None, ge=1, description="model version; None: the champion")
     reasons: int = Field(3, ge=0, description="columns that speak most for a row's score, named beside it")
     reasons_for: Literal["positive", "all"] = Field(
-        "positive",
-        description="rows that get reasons: those decided as positive, or all, which takes far longer",
+        "positive", description="rows with reasons: positive decisions, or all (far slower)"
     )
-    unseen: Literal["stop", "warn"] = Field(
-        "stop", description="what a batch does whose values of a column the training rows did not have"
-    )
-    unseen_share: Fraction = Field(
-        0.5, description="share of such values from which on it does, in a batch of 50 rows or more"
-    )
+    unseen: Literal["stop", "warn"] = Field("stop", description="what to do with a batch of unseen values")
+    unseen_share: Fraction = Field(0.5, description="share of such values, in a batch of at least 50 rows")
     chunk_rows: int = Field(20_000, ge=1, description="rows held in memory at once; they change no result")

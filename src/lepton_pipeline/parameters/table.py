@@ -29,7 +29,7 @@ def _is_zone(name: str) -> bool:
 
 
 def utc_text(at: datetime) -> str:
-    """A moment as `Dataset.present` holds it: ISO 8601 in UTC, without the zone."""
+    """A time as `Dataset.present` stores it: ISO 8601 in UTC, without the zone."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
@@ -49,48 +49,32 @@ class Dataset(Declaration):
 
     target: str = Field(description="name of the column to predict")
     positive: bool | int | float | str | None = Field(
-        None,
-        description="value of the target that counts as the positive class; the target has one other value",
+        None, description="value of the target that is the positive class"
     )
-    positive_when: str | None = Field(
-        None,
-        description="expression over the target that is true for the positive class, such as delay >= 15",
-    )
+    positive_when: str | None = Field(None, description="expression over the target, such as delay >= 15")
     id: str | None = Field(None, description="column that names a row; never a feature")
-    time: str | None = Field(
-        None, description="column of dates, or of numbers in their order; never a feature"
-    )
+    time: str | None = Field(None, description="column of dates, or of ordered numbers; never a feature")
     group: str | None = Field(None, description="column of what several rows belong to; never a feature")
-    label_delay: Duration = Field(
-        0, description="time from a row until its label is known, such as 90d, 12h or 10min"
-    )
+    label_delay: Duration = Field(0, description="time until a row's label is known (90d, 12h, 10min)")
     as_of: str | int | float | None = Field(
-        None,
-        description="date, or number beside numbers: rows that are later are not there, and it is the present",
+        None, description="the present (date or number): later rows are ignored"
     )
     # Of a run, not of what is declared: two runs with the same declaration differ in it.
     present: str | int | float | None = Field(
-        None,
-        exclude=True,
-        description="moment at which labels are known or not; by default as_of, else a run's start",
+        None, exclude=True, description="when labels are known; default: as_of, else a run's start"
     )
     since: str | int | float | None = Field(
-        None,
-        description="date, or number beside numbers: earlier rows are not trained on, though windows see them",
+        None, description="earlier rows (date or number) serve windows only"
     )
     exclude: list[str] = Field([], description="columns that are never features")
     sensitive: list[str] = Field([], description="columns kept for measuring fairness; never features")
     numeric: list[str] = Field([], description="columns that must hold numbers")
-    categorical: list[str] = Field(
-        [], description="columns that hold categories, also where they look like numbers"
-    )
+    categorical: list[str] = Field([], description="columns of categories, even if they look like numbers")
 
     @model_validator(mode="after")
     def _one_rule_for_positive(self) -> Dataset:
         if (self.positive is None) == (self.positive_when is None):
-            raise ValueError(
-                "declare either positive (a value of the target) or positive_when (an expression)"
-            )
+            raise ValueError("declare either positive (a value) or positive_when (an expression)")
         return self
 
     @model_validator(mode="after")
@@ -103,18 +87,18 @@ class Dataset(Declaration):
                     {"sensitive", "categorical"},
                 ):
                     raise ValueError(
-                        f"column {column!r} is declared both as {seen[column]} and as {role}; keep one"
+                        f"column {column!r} is declared as {seen[column]} and as {role}; keep one"
                     )
                 seen[column] = role
         return self
 
     @property
     def known_at(self) -> str | int | float | None:
-        """The present: `as_of`, or else `present`; None outside of runs."""
+        """The present: `as_of`, else `present`; None outside of runs."""
         return self.present if self.as_of is None else self.as_of
 
     def roles(self) -> dict[str, list[str]]:
-        """Columns by declared role; a role without a column is an empty list."""
+        """Columns by declared role, empty for an unused role."""
         single = {"target": self.target, "id": self.id, "time": self.time, "group": self.group}
         return {
             **{role: [] if column is None else [column] for role, column in single.items()},
@@ -132,30 +116,19 @@ class Ingestion(Declaration):
     decimal: Literal[".", ","] = Field(".", description="decimal mark of numbers")
     encoding: str = Field("utf-8", description="text encoding; a byte order mark is always dropped")
     missing: list[str] = Field(
-        ["", "NA", "N/A", "NaN", "nan", "null", "NULL"],
-        description="texts that mean: no value (blanks around are ignored)",
+        ["", "NA", "N/A", "NaN", "nan", "null", "NULL"], description="texts for missing values (stripped)"
     )
-    dates: dict[str, str] = Field(
-        {}, description="format of each column of dates, such as %d/%m/%Y %H:%M, or ISO8601"
-    )
-    two_digit_years: dict[str, int] = Field(
-        {},
-        description="of columns of dates with two-digit years: the latest year that these mean, such as 2024",
-    )
-    zone: str | None = Field(
-        None,
-        description="time zone, such as Europe/Berlin, of columns whose times have several offsets; None: UTC",
-    )
-    thousands: Literal[",", ".", " ", "'"] | None = Field(
-        None, description="mark between groups of three digits of a number"
-    )
+    dates: dict[str, str] = Field({}, description="format of each date column: ISO8601 or %d/%m/%Y %H:%M")
+    two_digit_years: dict[str, int] = Field({}, description="latest year meant by two-digit years, by column")
+    zone: str | None = Field(None, description="zone of columns with several offsets; None: UTC")
+    thousands: Literal[",", ".", " ", "'"] | None = Field(None, description="mark of thousands")
     units: list[str] = Field([], description="signs beside a number that are left out, such as $, EUR or %")
     accounting: bool = Field(False, description="whether (5) and 5- are written for -5")
 
     @field_validator("missing")
     @classmethod
     def _compared_as_read(cls, texts: list[str]) -> list[str]:
-        """Without blanks around them and composed, as values are."""
+        """Stripped and composed, as values are."""
         return list(dict.fromkeys(normalize("NFC", text.strip()) for text in texts))
 
     @model_validator(mode="after")
@@ -173,11 +146,7 @@ class Ingestion(Declaration):
 
 
 class Expectation(BaseModel):
-    """One Great Expectations expectation.
-
-    The keys after `on_failure` are arguments that many expectations take; what else is declared is an
-    argument, too.
-    """
+    """A Great Expectations expectation; keys after `on_failure`, and undeclared ones, are its arguments."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
@@ -199,9 +168,7 @@ class Expectation(BaseModel):
     type_: str | None = Field(None, description="type that values must have")
     type_list: list[str] | None = Field(None, description="types that values may have")
     table: str | None = Field(None, description="raw table in which keys must be found")
-    table_columns: list[str] | None = Field(
-        None, description="key columns of that table, where their names differ"
-    )
+    table_columns: list[str] | None = Field(None, description="its key columns, if their names differ")
 
     @model_serializer(mode="wrap")
     def _as_declared(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -213,18 +180,13 @@ class Expectation(BaseModel):
         return single + (self.column_list or [])
 
     def arguments(self) -> dict[str, Any]:
-        """Arguments as Great Expectations takes them: what was declared, without our own two keys."""
+        """Declared arguments for Great Expectations."""
         return self.model_dump(exclude={"expect", "on_failure"})
 
 
 class Contract(Declaration):
     """What a table must look like before anything is made of it."""
 
-    time: str | None = Field(
-        None,
-        description="of a raw table: column of when a row was there; as of a date, later ones are not read",
-    )
-    max_quarantined: float = Field(
-        0.05, ge=0, lt=1, description="largest fraction of rows that may be quarantined"
-    )
+    time: str | None = Field(None, description="column of a raw table by which as_of drops later rows")
+    max_quarantined: float = Field(0.05, ge=0, lt=1, description="largest fraction of quarantined rows")
     expectations: list[Expectation] = Field([], description="expectations on the table")

@@ -25,52 +25,35 @@ def _require_model(value: str) -> str:
 class Training(Declaration):
     """The model and how it is fitted.
 
-    What is left at None is chosen by the table's rows and columns: see `model.defaults`. Sources are in
-    docs/model.md.
+    None means: chosen by rows and columns of the table, see `model.defaults`. Sources are in docs/model.md.
     """
 
     model: Annotated[str, AfterValidator(_require_model)] = Field(
         "default", description="default: members, boosting and calibration; mlp, linear: that network alone"
     )
-    networks: int | None = Field(
-        None, ge=1, le=64, description="networks from different weights; with folds, one each"
-    )
-    members: int = Field(
-        4, ge=1, le=64, description="predictors in one network, sharing most of their weights"
-    )
+    networks: int | None = Field(None, ge=1, le=64, description="networks; with folds, one for each")
+    members: int = Field(4, ge=1, le=64, description="predictors in one network, with shared weights")
     bins: int = Field(16, ge=1, le=128, description="pieces of the piecewise-linear embedding of a number")
-    embedding: int | None = Field(
-        None, ge=1, le=128, description="numbers that stand for the value of one column"
-    )
+    embedding: int | None = Field(None, ge=1, le=128, description="numbers for a column's value")
     layers: int = Field(2, ge=1, le=8, description="hidden layers")
     width: int = Field(128, ge=1, le=4096, description="units a hidden layer")
     dropout: float = Field(0.2, ge=0, lt=1, description="fraction of hidden units dropped while training")
     epochs: int = Field(200, ge=1, description="most passes over the training rows")
-    patience: int | None = Field(
-        None, ge=1, description="epochs without a better held-out log loss before stopping"
-    )
+    patience: int | None = Field(None, ge=1, description="epochs without improvement before stopping")
     batch_size: int | None = Field(None, ge=2, description="rows a step")
     learning_rate: float = Field(2e-3, gt=0, description="step size of AdamW")
-    weight_decay: float = Field(
-        3e-4, ge=0, description="weight decay of AdamW; biases and embeddings are exempt"
-    )
+    weight_decay: float = Field(3e-4, ge=0, description="weight decay of AdamW, except biases and embeddings")
     class_weight: Literal["none", "balanced"] = Field(
         "none",
         description="balanced gives both classes the same total weight; probabilities then overstate the rarer",
     )
-    boosting: bool | None = Field(
-        None, description="blend with gradient boosting; None: only where model is default"
-    )
-    calibrate: bool = Field(
-        True, description="calibrate where that lowers the log loss of held-out rows, not by time"
-    )
+    boosting: bool | None = Field(None, description="blend with boosting; None: only for model default")
+    calibrate: bool = Field(True, description="calibrate if it lowers held-out log loss, not by time")
     precision: Literal["auto", "fp32", "tf32", "bf16"] = Field(
         "auto",
         description="of matrix products on a CUDA card; auto: bf16 where the card has it; a CPU takes fp32",
     )
     cuda_graph: bool = Field(True, description="capture the training step on a CUDA card and replay it")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="auto takes a CUDA card where there is one"
-    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA card if there is one")
     threads: int = Field(1, ge=1, description="CPU threads of torch and of boosting")
     seed: int = Field(7, ge=0, description="seed of weights, batches, boosting and baselines")

@@ -20,15 +20,9 @@ class Vertical(Declaration):
     about: About = Field(About(), description="what people must know who see a result")
     dataset: Dataset = Field(description="which column plays which role")
     ingestion: Ingestion = Field(Ingestion(), description="how raw text becomes values")
-    tables: dict[str, Contract] = Field(
-        {}, description="contract of each raw table of a vertical that has several"
-    )
+    tables: dict[str, Contract] = Field({}, description="contract of each of several raw tables")
     # Left out where there is none, so that the declarations of others stay as they are recorded.
-    sql: str | None = Field(
-        None,
-        exclude_if=lambda text: text is None,
-        description="text of the vertical's table.sql, where it has one",
-    )
+    sql: str | None = Field(None, exclude_if=lambda text: text is None, description="text of table.sql")
     contract: Contract = Field(Contract(), description="what the table must look like")
     features: Features = Field(Features(), description="columns made of the table's own")
     split: Split = Field(Split(), description="how rows are divided")
@@ -38,9 +32,7 @@ class Vertical(Declaration):
     gate: Gate = Field(Gate(), description="what a model must reach to become champion")
     scoring: Scoring = Field(Scoring(), description="how new rows are scored")
     retraining: Retraining = Field(Retraining(), description="when it is trained again")
-    monitoring: Monitoring = Field(
-        Monitoring(), description="how new rows are compared with the training rows"
-    )
+    monitoring: Monitoring = Field(Monitoring(), description="how new rows are compared with training rows")
     alerts: Alerts = Field(Alerts(), description="who is told of what needs attention")
 
     @model_validator(mode="after")
@@ -48,30 +40,20 @@ class Vertical(Declaration):
         strategy, dataset = self.split.strategy, self.dataset
         by_time = strategy in ("time", "time_group")
         if by_time and dataset.time is None:
-            raise ValueError(
-                f"split.strategy: {strategy!r} needs dataset.time; declare the column of dates or order"
-            )
+            raise ValueError(f"split.strategy: {strategy!r} needs dataset.time; declare that column")
         if strategy in ("group", "time_group") and dataset.group is None:
-            raise ValueError(
-                f"split.strategy: {strategy!r} needs dataset.group; declare the column of groups"
-            )
+            raise ValueError(f"split.strategy: {strategy!r} needs dataset.group; declare that column")
         for key, value in (("dataset.label_delay", dataset.label_delay), ("split.gap", self.split.gap)):
             if value != 0 and not by_time:
-                raise ValueError(
-                    f"{key}: {value!r} has no effect with strategy {strategy!r}; use time or time_group"
-                )
+                raise ValueError(f"{key}: {value!r} has no effect with {strategy!r}; use time or time_group")
         if self.features.windows and dataset.time is None:
-            raise ValueError(
-                "features.windows: they need dataset.time, to know which rows are earlier; declare it"
-            )
+            raise ValueError("features.windows: they need dataset.time to order rows; declare it")
         return self
 
     @model_validator(mode="after")
     def _raw_tables_alone_have_a_time(self) -> Vertical:
         if self.contract.time is not None:
-            raise ValueError(
-                f"contract.time: {self.contract.time!r} has no effect; declare it as dataset.time"
-            )
+            raise ValueError(f"contract.time: {self.contract.time!r} has no effect; declare dataset.time")
         return self
 
     @model_validator(mode="after")
@@ -92,9 +74,7 @@ class Vertical(Declaration):
         }
         for key, value in dated.items():
             if value is not None and self.dataset.time is None:
-                raise ValueError(
-                    f"{key}: {value!r} needs dataset.time, to know which rows are later; declare it"
-                )
+                raise ValueError(f"{key}: {value!r} needs dataset.time to order rows; declare it")
         policy = self.retraining
         lasting = {
             "retraining.max_age": policy.max_age,

@@ -1,10 +1,11 @@
-"""Kedro's configuration loader: all faults of a file at once, variables only where they stay secret."""
+"""Kedro's configuration loader: reports malformed files, and reads variables only where they stay secret."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from glob import glob
+from itertools import chain
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ _SECONDS = 60
 
 
 class ConfigLoader(OmegaConfigLoader):
-    """Loads as Kedro does, from any folder: its name is no pattern, whatever brackets it has."""
+    """Loads as Kedro does, also from a folder whose name looks like a pattern."""
 
     def __init__(self, conf_source: str, *arguments: Any, **options: Any):
         super().__init__(conf_source, *arguments, **options)
@@ -35,11 +36,10 @@ class ConfigLoader(OmegaConfigLoader):
             self._fs = _Folder(self._fs, Path(conf_source).as_posix())
 
     def __getitem__(self, key: str) -> Any:
-        """The configuration of one kind, `parameters` say.
+        """The configuration of one kind, such as `parameters`.
 
-        Raises:
-            ConfigurationError: a file is no YAML mapping, or what it says cannot be resolved; the catalog of
-                a folder with braces in its name, which Kedro takes for those of a data set's.
+        Raises ConfigurationError if a file is no YAML mapping or cannot be resolved, or if the catalog's
+        folder has braces in its name, which Kedro takes for a data set factory's.
         """
         if key == "catalog" and re.search("[{}]", str(self.conf_source)):
             raise ConfigurationError(
@@ -74,7 +74,7 @@ class ConfigLoader(OmegaConfigLoader):
         return self._with_queries(found) if key == "parameters" and not stored else found
 
     def _with_queries(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Beside what a vertical declares, as `sql`, the text of its query; the environment's replaces the base's."""
+        """Add a vertical's query as `sql`; the environment's replaces the base's."""
         from lepton_pipeline.parameters.jobs import QUERY
 
         found = dict(parameters)
@@ -82,38 +82,27 @@ class ConfigLoader(OmegaConfigLoader):
             if not isinstance(declared, dict):
                 continue
             if "sql" in declared:
-                raise ConfigurationError(
-                    f"{vertical}.sql: write the query into conf/base/{vertical}/{QUERY}."
-                )
-            for file in (
-                each for folder in self._folders() for each in sorted(folder.glob(f"{vertical}/*.sql"))
-            ):
+                raise ConfigurationError(f"{vertical}.sql: write the query to conf/base/{vertical}/{QUERY}.")
+            queries = (sorted(folder.glob(f"{vertical}/*.sql")) for folder in self._folders())
+            for file in chain.from_iterable(queries):
                 if file.name != QUERY:
                     raise ConfigurationError(f"{file} is read by nothing; a vertical's query is {QUERY}.")
                 try:
                     found[vertical] = {**declared, "sql": file.read_text(encoding="utf-8-sig")}
                 except UnicodeDecodeError as error:
-                    raise ConfigurationError(
-                        f"{file} is no UTF-8 ({error.reason}); save it as that."
-                    ) from error
+                    raise ConfigurationError(f"{file} is no UTF-8 ({error.reason}); save it so.") from error
         return found
 
     def _folders(self) -> list[Path]:
-        return [
-            Path(self.conf_source) / name
-            for name in (self.base_env, self.env or self.default_run_env)
-            if name
-        ]
+        names = (self.base_env, self.env or self.default_run_env)
+        return [Path(self.conf_source) / name for name in names if name]
 
     def _leave_out_others(self, key: str) -> None:
-        """Read no file of a vertical that this command is not about, so that it cannot be in the way."""
+        """Read no files of verticals that this command is not about."""
         asked, every = pipelines._requested_pipelines, f"**/{key}*"
-        if (
-            not asked
-            or "__default__" in asked
-            or key not in _OF_VERTICALS
-            or every not in self.config_patterns[key]
-        ):
+        if not asked or "__default__" in asked or key not in _OF_VERTICALS:
+            return
+        if every not in self.config_patterns[key]:
             return
         # Every command imports the loader; this one is about a pipeline.
         from lepton_pipeline.parameters.jobs import Job
@@ -123,18 +112,13 @@ class ConfigLoader(OmegaConfigLoader):
         self.config_patterns = {**self.config_patterns, key: others + own}
 
     def _files(self, key: str) -> list[Path]:
-        """The files of one kind, those of the base before those of the environment."""
-        return [
-            file
-            for folder in self._folders()
-            for file in sorted(
-                {file for pattern in self.config_patterns.get(key, []) for file in folder.glob(pattern)}
-            )
-            if file.is_file()
-        ]
+        """Files of one kind, those of the base first."""
+        patterns = self.config_patterns.get(key, [])
+        found = ({file for each in patterns for file in folder.glob(each)} for folder in self._folders())
+        return [file for files in found for file in sorted(files) if file.is_file()]
 
     def _fault(self, key: str) -> str | None:
-        """The first file of this kind that is no YAML mapping, and why."""
+        """The first file of this kind that is no YAML mapping, with the reason."""
         for file in self._files(key):
             try:
                 content = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -146,13 +130,13 @@ class ConfigLoader(OmegaConfigLoader):
 
 
 def read_declaration(path: Path) -> Any:
-    """Read one parameters file as a loader does, by which 1e-3 is a number."""
+    """Read one parameters file as the loader does, where 1e-3 is a number."""
     OmegaConf.register_new_resolver("oc.env", read_variable, replace=True)
     return OmegaConf.to_container(OmegaConf.load(path), resolve=True)
 
 
 def _learn_secrets(kind: str, found: Mapping[str, Any]) -> None:
-    """Remember what is secret in a configuration; in parameters, that is `alerts` alone."""
+    """Remember the secrets of a configuration; in parameters, only `alerts` has some."""
     if kind != "parameters":
         learn(found, secret=kind == "credentials")
         return
@@ -162,11 +146,7 @@ def _learn_secrets(kind: str, found: Mapping[str, Any]) -> None:
 
 
 def _require_bounded(file: Path) -> None:
-    """Refuse a file whose aliases stand for more values than anybody declares.
-
-    OmegaConf copies what an alias stands for, so that a file of ten lines can keep every command busy for
-    hours.
-    """
+    """Refuse a file whose YAML aliases expand to too many values, which OmegaConf would copy for hours."""
     content = file.read_bytes()
     if not _ALIAS.search(content):
         return
@@ -181,7 +161,7 @@ def _require_bounded(file: Path) -> None:
 
 
 def _values(node: Any, counted: dict[int, float]) -> float:
-    """Values below a node when every alias is written out; infinite where one stands within what it names."""
+    """Values below a node with aliases expanded; infinite for a recursive one."""
     if id(node) not in counted:
         counted[id(node)] = inf
         parts = node.value if isinstance(node, yaml.CollectionNode) else []
@@ -191,7 +171,7 @@ def _values(node: Any, counted: dict[int, float]) -> float:
 
 
 class _Folder:
-    """A file system of which only what lies below one folder is found by a pattern."""
+    """A file system whose patterns match only below one folder."""
 
     def __init__(self, files: Any, folder: str):
         self._files, self._folder = files, folder
@@ -200,7 +180,7 @@ class _Folder:
         return getattr(self._files, name)
 
     def glob(self, pattern: str) -> list[str]:
-        """Paths below the folder; the pattern begins with it."""
+        """Paths below the folder for a pattern that begins with it."""
         inside = pattern.removeprefix(self._folder).lstrip("/")
         # Unlike that of Path, it finds files by `**`, too.
         found = glob(inside, root_dir=self._folder, recursive=True, include_hidden=True)  # noqa: PTH207  # of any root

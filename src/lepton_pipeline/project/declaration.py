@@ -1,4 +1,4 @@
-"""Read what a vertical declares, or say in plain words why it cannot be followed."""
+"""Read and validate a vertical's declaration."""
 
 from __future__ import annotations
 
@@ -18,13 +18,9 @@ from lepton_pipeline.system.variables import refused_variables
 
 
 def find_verticals(base: Path) -> list[str]:
-    """Names of the vertical folders, sorted; no value of theirs is read.
+    """Names of the vertical folders below `conf/base`, sorted.
 
-    Args:
-        base: the configuration folder `conf/base`.
-
-    Raises:
-        ConfigurationError: there is no vertical, or one whose name cannot be a pipeline's.
+    Raises ConfigurationError if there are none, or one that cannot name a pipeline.
     """
     names = sorted(path.parent.name for path in base.glob("*/parameters.yml"))
     if not names:
@@ -40,15 +36,7 @@ def find_verticals(base: Path) -> list[str]:
 
 
 def require_vertical(base: Path, name: str) -> None:
-    """Refuse a name that is no vertical's.
-
-    Args:
-        base: the configuration folder `conf/base`.
-        name: what was asked for.
-
-    Raises:
-        ConfigurationError: there is no such vertical, and which there are.
-    """
+    """Raise ConfigurationError, with the known ones, if `conf/base` has no vertical of this name."""
     known = find_verticals(base)
     if name not in known:
         hint = did_you_mean(name, known)
@@ -56,17 +44,9 @@ def require_vertical(base: Path, name: str) -> None:
 
 
 def read_vertical(name: str, declared: Any) -> Vertical:
-    """Build the typed declaration of one vertical.
+    """Build the typed declaration of a vertical, defaults filled in, from what stands below its top key.
 
-    Args:
-        name: the vertical, which is the top key of its parameters file.
-        declared: what stands below that key.
-
-    Returns:
-        The declaration with every default filled in.
-
-    Raises:
-        ConfigurationError: one line for every key that cannot be followed: key, value and remedy.
+    Raises ConfigurationError with one line for every invalid key: key, value and remedy.
     """
     if problems := refused_variables(declared, name):
         raise ConfigurationError("\n".join(problems))
@@ -95,7 +75,7 @@ def read_vertical(name: str, declared: Any) -> Vertical:
 
 
 def _explain(key: str, errors: list[Any]) -> str:
-    """One line for what pydantic refuses at one key: key, value, remedy."""
+    """One line for pydantic's errors at one key."""
     error, location = errors[0], errors[0]["loc"]
     if error["type"] == "extra_forbidden":
         valid = list(_model_at(location[:-1]).model_fields)
@@ -113,7 +93,7 @@ def _explain(key: str, errors: list[Any]) -> str:
 
 
 def _key(location: tuple[str | int, ...]) -> str:
-    """A location as declared, `contract.expectations[0].column`, without the type that pydantic tried."""
+    """A location as declared (`contract.expectations[0].column`), without pydantic's union members."""
     parts: list[str] = []
     for position, part in enumerate(location):
         if isinstance(part, int):
@@ -128,7 +108,7 @@ def _key(location: tuple[str | int, ...]) -> str:
 
 
 def _model_at(location: tuple[str | int, ...]) -> type[BaseModel]:
-    """The model that holds the keys at `location`."""
+    """The model with the keys at `location`."""
     model: type[BaseModel] = Vertical
     for part in location:
         if isinstance(part, str) and part in model.model_fields:
@@ -143,7 +123,7 @@ def _is_model(kind: Any) -> bool:
 
 
 def _description(location: tuple[str | int, ...]) -> str:
-    """The one line of documentation of the field nearest to `location`."""
+    """Description of the field nearest to `location`."""
     for end in range(len(location), 0, -1):
         field = _model_at(location[: end - 1]).model_fields.get(str(location[end - 1]))
         if field is not None and field.description:

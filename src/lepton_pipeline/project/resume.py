@@ -1,4 +1,4 @@
-"""How to go on after a failed run, in place of Kedro's hint, whose stages may fail again on the same data."""
+"""How to resume a failed run, in place of Kedro's hint, whose stages may fail again on the same data."""
 
 from __future__ import annotations
 
@@ -14,17 +14,12 @@ _RUNNERS = ("kedro.runner.sequential_runner", "kedro.runner.thread_runner")
 
 
 class KedroHint(logging.Filter):
-    """Takes Kedro's hint out of the log.
-
-    Attributes:
-        given: whether there was one, so that stages were running.
-        nodes: the stages that it names to resume from, if any had ended.
-    """
+    """Removes Kedro's hint from the log; `given` if there was one, `nodes` are those to resume from."""
 
     given, nodes = False, ""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep every other record."""
+        """Drop the hint, keep other records."""
         message = record.getMessage()
         if found := re.search(r'--from-nodes "([^"]+)"', message):
             self.nodes = found[1]
@@ -35,7 +30,7 @@ class KedroHint(logging.Filter):
 
 @contextmanager
 def kedro_hint() -> Iterator[KedroHint]:
-    """Keep Kedro's hint from being logged meanwhile."""
+    """Keep Kedro's hint out of the log within the block."""
     hint = KedroHint()
     for name in _RUNNERS:
         logging.getLogger(name).addFilter(hint)
@@ -46,8 +41,8 @@ def kedro_hint() -> Iterator[KedroHint]:
             logging.getLogger(name).removeFilter(hint)
 
 
-def how_to_go_on(error: Exception, pipeline: str, hint: KedroHint) -> str:
-    """What helps after an error in a stage; empty where the error says it, or before any stage began."""
+def resume_advice(error: Exception, pipeline: str, hint: KedroHint) -> str:
+    """Advice after an error in a stage; empty if the error gives it, or before any stage began."""
     known = user_error(error)
     if not hint.given or (known is not None and not isinstance(known, (ConfigurationError, DataError))):
         return ""

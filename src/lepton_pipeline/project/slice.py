@@ -1,4 +1,4 @@
-"""Runs on some of the rows for few epochs: they show that all parts fit together, not how good a model is."""
+"""Runs on few rows and epochs, which test that everything fits together, not the model's quality."""
 
 from __future__ import annotations
 
@@ -22,15 +22,7 @@ def slice_words(environment: Mapping[str, str]) -> str:
 
 
 def sliced(declared: Vertical, environment: Mapping[str, str]) -> Vertical:
-    """The declaration of a run on a slice, which the caution beside every result says.
-
-    Args:
-        declared: of a vertical.
-        environment: may hold `LEPTON_ROWS`, the most rows that are divided into parts, and `LEPTON_EPOCHS`.
-
-    Raises:
-        ConfigurationError: one of them is no whole number above 0.
-    """
+    """The declaration of a run on a slice, with that caution; ConfigurationError for an invalid number."""
     words = slice_words(environment)
     about, split, training = declared.about, declared.split, declared.training
     if not words or words in about.caution:

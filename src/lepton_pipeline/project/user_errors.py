@@ -1,4 +1,4 @@
-"""What a user can mend in an error, whatever a library has wrapped it in."""
+"""Errors that a user can fix, found within those of libraries."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ from lepton_pipeline.tracking.database import damaged
 
 
 def user_error(error: BaseException) -> LeptonError | None:
-    """The error that a user can mend, in whatever the libraries have wrapped it.
-
-    Returns:
-        The `LeptonError` among the causes, one made of a library's error that a user can mend, or None.
-    """
+    """The `LeptonError` among an error's causes, or one made of a library's error, or None."""
     from kedro.config import MissingConfigException
     from kedro.io import DatasetError
     from yaml import YAMLError
@@ -51,7 +47,7 @@ def user_error(error: BaseException) -> LeptonError | None:
 
 
 def store_lost(error: BaseException) -> bool:
-    """Whether an error says that MLflow's server or database cannot be reached."""
+    """Whether MLflow's server or database cannot be reached."""
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
     from sqlalchemy.exc import OperationalError
@@ -63,7 +59,7 @@ def store_lost(error: BaseException) -> bool:
 
 
 def _chain(error: BaseException, implicit: bool = True) -> Iterator[BaseException]:
-    """The error and what caused it, explicitly or also what was being handled when it was raised."""
+    """The error and its causes, with `implicit` also errors that were being handled."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause

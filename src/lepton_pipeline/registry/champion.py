@@ -1,4 +1,4 @@
-"""Who is champion, who was, and how one is replaced: kept as tags of the model versions themselves."""
+"""The champion, its history and its replacement, kept as tags of the model versions."""
 
 from __future__ import annotations
 
@@ -22,16 +22,9 @@ _REASON_CHARACTERS = 1000
 
 @dataclass(frozen=True)
 class Move:
-    """The alias `champion` moved.
+    """A move of the alias `champion`, in UTC; `from_version` is None if there was no champion.
 
-    Attributes:
-        at: when, in UTC.
-        version: to which version.
-        from_version: from which version; None where there was no champion.
-        how: "gate", "rollback" or "promote".
-        reason: in words.
-        run_id: the run whose gate it was.
-        user: who moved it.
+    `how` is "gate", "rollback" or "promote"; `run_id` is the run of the gate.
     """
 
     at: datetime
@@ -44,20 +37,16 @@ class Move:
 
     @property
     def tag(self) -> str:
-        """Key of the tag that keeps it."""
+        """Key of the tag that stores the move."""
         return f"{EVENT}{self.at:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 @dataclass(frozen=True)
 class Reign:
-    """A time in which a version was champion.
+    """A period in which a version was champion.
 
-    Attributes:
-        version: which.
-        since: None where the alias was moved by other means, so that nobody knows.
-        until: None where it still is champion, or where nobody knows.
-        move: how it became champion; None where the alias was moved by other means.
-        current: whether it is champion now.
+    `since` and `move` are None where the alias was moved by other means; `until` is None where it is unknown,
+    or where the version is champion still.
     """
 
     version: int
@@ -68,11 +57,9 @@ class Reign:
 
 
 def require_model(client: Any, name: str) -> None:
-    """Refuse a vertical without a registered model, before its name is part of any query.
+    """Raise ConfigurationError for a vertical without a registered model, before its name is part of a query.
 
-    Raises:
-        ConfigurationError: nothing was registered under that name; `client` may be None where nothing ever
-            was.
+    `client` is None where nothing was ever registered.
     """
     from mlflow import MlflowException
 
@@ -92,7 +79,7 @@ def require_model(client: Any, name: str) -> None:
 
 
 def champion_of(client: Any, name: str) -> int | None:
-    """The version that has the alias `champion`; None where none has, or where there is no such model."""
+    """The version with the alias `champion`; None if there is no such version or model."""
     for model in client.search_registered_models(name_filter(name)):
         if version := model.aliases.get(CHAMPION):
             return int(version)
@@ -100,7 +87,7 @@ def champion_of(client: Any, name: str) -> int | None:
 
 
 def read_moves(client: Any, name: str) -> list[Move]:
-    """Every move of the alias that a version's tags tell of, the earliest first; a tag that is none is passed over."""
+    """Every recorded move of the alias, the earliest first; malformed tags are skipped."""
     found = [
         _read(int(version.version), key, text)
         for version in all_versions(client, name)
@@ -113,9 +100,9 @@ def read_moves(client: Any, name: str) -> list[Move]:
 def move_champion(
     client: Any, name: str, version: int, how: str, reason: str, *, run_id: str | None = None
 ) -> Move:
-    """Write the event, then move the alias: an alias never stands without its reason.
+    """Write the event, then move the alias, so that an alias never lacks its reason.
 
-    A process that is killed between the two leaves an event that did not happen; `history` leaves it out.
+    A process killed in between leaves an event that did not happen; `history` skips it.
     """
     moves, current = read_moves(client, name), champion_of(client, name)
     now = datetime.now(UTC)
@@ -123,24 +110,15 @@ def move_champion(
         # Clocks of two machines may differ; the order of the events may not.
         now = max(now, moves[-1].at + timedelta(microseconds=1))
     move = Move(now, version, current, how, reason, run_id, user_name())
-    event = {
-        "how": how,
-        "from_version": current,
-        "reason": reason,
-        "run_id": run_id,
-        "user": move.user,
-        "at": now.isoformat(),
-    }
+    event = {"how": how, "from_version": current, "reason": reason, "run_id": run_id}
+    event |= {"user": move.user, "at": now.isoformat()}
     client.set_model_version_tag(name, str(version), move.tag, json.dumps(event, ensure_ascii=False))
     client.set_registered_model_alias(name, CHAMPION, str(version))
     return move
 
 
 def history(client: Any, name: str) -> list[Reign]:
-    """Who was champion from when to when, the earliest first.
-
-    What was done by other means, in the MLflow UI say, shows as a version without a move.
-    """
+    """Periods of all champions, the earliest first; moves made in the MLflow UI have no `move`."""
     current = champion_of(client, name)
     moves = _happened(read_moves(client, name), current)
     reigns: list[Reign] = []
@@ -150,27 +128,19 @@ def history(client: Any, name: str) -> list[Reign]:
             reigns.append(Reign(move.from_version, None, move.at, None, current=False))
         follower = moves[position + 1] if position + 1 < len(moves) else None
         until = follower.at if follower is not None and follower.from_version == move.version else None
-        reigns.append(
-            Reign(move.version, move.at, until, move, current=follower is None and current == move.version)
-        )
+        still = follower is None and current == move.version
+        reigns.append(Reign(move.version, move.at, until, move, current=still))
     if current is not None and not (reigns and reigns[-1].current):
         reigns.append(Reign(current, None, None, None, current=True))
     return reigns
 
 
 def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Move:
-    """Make an earlier champion the champion again.
+    """Make an earlier champion, `to`, the champion again.
 
-    Args:
-        client: of the registry.
-        name: of the registered model.
-        reason: why, for the history.
-        to: which; None: the one that the present champion replaced when the gate, or a promotion, made it
-            champion, so that a second rollback goes one further back.
-
-    Raises:
-        ConfigurationError: there is no champion, none before it, or `to` is no earlier champion.
-        DataError: the artefact of that version cannot be used.
+    By default that is the one which the current champion replaced by gate or promotion, so a second rollback
+    goes one further back. Raises ConfigurationError if there is no such champion, DataError if its artefact
+    cannot be used.
     """
     reason = _checked_reason(reason)
     current = champion_of(client, name)
@@ -185,10 +155,8 @@ def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Mov
     tags = find_version(client, name, to).tags
     if to == current:
         raise ConfigurationError(f"version {to} of {name} is the champion already; name another with --to.")
-    if (
-        to not in {reign.version for reign in history(client, name)}
-        and tags.get("gate.decision") != "promoted"
-    ):
+    reigned = {reign.version for reign in history(client, name)}
+    if to not in reigned and tags.get("gate.decision") != "promoted":
         raise ConfigurationError(
             f"version {to} of {name} was never champion; to make it that: "
             f"kedro champion promote {name} {to} --force --reason TEXT"
@@ -198,11 +166,10 @@ def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Mov
 
 
 def promote(client: Any, name: str, version: int, reason: str) -> Move:
-    """Make a version champion whatever the gate said of it.
+    """Make a version champion whatever the gate decided.
 
-    Raises:
-        ConfigurationError: it does not exist, or is champion already.
-        DataError: its artefact cannot be used.
+    Raises ConfigurationError if it does not exist or is champion already, DataError if its artefact cannot be
+    used.
     """
     reason = _checked_reason(reason)
     find_version(client, name, version)
@@ -217,32 +184,26 @@ def promote(client: Any, name: str, version: int, reason: str) -> Move:
 
 
 def _read(version: int, key: str, text: str) -> Move | None:
-    """A move from its tag; tags are text that anyone may change."""
+    """A move from its tag, which anyone may edit."""
     try:
         event = json.loads(text)
         at = datetime.fromisoformat(key.removeprefix(EVENT)).astimezone(UTC)
         source = event["from_version"]
-        return Move(
-            at,
-            version,
-            None if source is None else int(source),
-            str(event["how"]),
-            str(event["reason"]),
-            event.get("run_id"),
-            str(event["user"]),
-        )
+        source = None if source is None else int(source)
+        how, reason, user = (str(event[key]) for key in ("how", "reason", "user"))
+        return Move(at, version, source, how, reason, event.get("run_id"), user)
     except (KeyError, TypeError, ValueError):
         return None
 
 
 def _happened(moves: Sequence[Move], current: int | None) -> list[Move]:
-    """Leave out events whose alias never moved: what came next found the champion of before."""
+    """Skip events whose alias never moved: the next one found the same champion as before."""
     followers = [*(move.from_version for move in moves[1:]), current]
     return [move for move, found in zip(moves, followers, strict=bool(moves)) if found != move.from_version]
 
 
 def _replaced_by(version: int, moves: Sequence[Move]) -> int | None:
-    """The champion that a version replaced when it was last made champion by anything but a rollback."""
+    """The champion that a version replaced, not by a rollback, when it last became champion."""
     own = [move for move in moves if move.version == version and move.how != BY_ROLLBACK]
     return own[-1].from_version if own else None
 

@@ -1,4 +1,4 @@
-"""The report and the pictures of the model in use: they stay when the next run replaces those of the latest."""
+"""Report and figures of the champion, which stay when the next run replaces those of the latest."""
 
 from __future__ import annotations
 
@@ -15,23 +15,10 @@ _KEPT = ("report", "evaluation", "explanation")
 
 
 def keep_champion_pages(client: Any, name: str, version: int, project: Path, run_id: str = "") -> Path | None:
-    """Make `data/08_reporting/<name>/champion` the report, the card, the figures and the pictures of a version.
+    """Copy report, card and figures of a version to `data/08_reporting/<name>/champion`; return the report.
 
-    The folder is replaced as a whole. Where no run has the version's report any more it is removed, as it
-    would show another model.
-
-    Args:
-        client: of the registry.
-        name: of the registered model.
-        version: that became champion.
-        project: root of the project.
-        run_id: the run that wrote its report, where that is known; else what the registry tells.
-
-    Returns:
-        The report; None if no run has it any more.
-
-    Raises:
-        OSError: the folder cannot be written.
+    The folder is replaced as a whole, and removed (None is returned) if no run has the version's report any
+    more. `run_id` is the run that wrote the report, by default the one that the registry names.
     """
     from lepton_pipeline.datasets import FolderDataset
 
@@ -49,7 +36,7 @@ def keep_champion_pages(client: Any, name: str, version: int, project: Path, run
 
 
 def _pages(client: Any, run_id: str) -> dict[str, bytes]:
-    """What of the artefacts of a run is kept; nothing where they are gone."""
+    """Files to keep of a run's artefacts; empty if they are gone."""
     from mlflow import MlflowException
 
     from lepton_pipeline.datasets import FolderDataset

@@ -40,7 +40,7 @@ _NONE = "–"
 
 @dataclass(frozen=True)
 class HeldRows:
-    """The rows of a vertical's last run: its feature table, `part` and `label` of every row, and its declaration."""
+    """Rows of a vertical's last run: feature table, `part` and `label` of every row, and declaration."""
 
     table: pd.DataFrame
     split: pd.DataFrame
@@ -49,13 +49,7 @@ class HeldRows:
 
 @dataclass(frozen=True)
 class SameRows:
-    """Both versions on the same test rows, which neither has learnt from.
-
-    Attributes:
-        rows: how many.
-        values: figures of A and of B by metric.
-        differences: B minus A by metric, with the interval (see `paired_differences`).
-    """
+    """Values (A, B) and differences (B minus A) by metric, on test rows that neither was trained on."""
 
     rows: int
     values: dict[str, tuple[float, float]]
@@ -64,16 +58,10 @@ class SameRows:
 
 @dataclass(frozen=True)
 class VersionDiff:
-    """Two versions side by side.
+    """Versions A and B side by side, as triples (key, value of A, value of B).
 
-    Attributes:
-        name: of the registered model.
-        versions: A and B.
-        facts: data, code and seed: (what, of A, of B).
-        parameters: those that differ: (key, of A, of B).
-        registered: figures of each on the test rows of its own run: (metric, of A, of B).
-        same_rows: both scored now; None where that is not possible.
-        remark: why it is not.
+    `registered` holds the figures of each on the test rows of its own run. `same_rows` is None if the
+    versions cannot be scored now; `remark` says why.
     """
 
     name: str
@@ -86,34 +74,21 @@ class VersionDiff:
 
 
 def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | None) -> VersionDiff:
-    """Put two versions side by side, and score both on the same rows where there are any.
+    """Compare two versions, by number or alias, and score both on `held` rows if there are any.
 
-    The figures that were registered are of each version's own test rows, which may be others; only those of
-    `same_rows` can be subtracted.
-
-    Args:
-        client: of the registry.
-        name: of the registered model.
-        a: number or alias of a version.
-        b: number or alias of the other.
-        held: rows to score them on; None where there are none.
-
-    Raises:
-        ConfigurationError: there is no such version.
+    Registered figures are of each version's own test rows, which may differ; only those of `same_rows` can be
+    subtracted. Raises ConfigurationError if a version does not exist.
     """
     versions = [find_version(client, name, each) for each in (a, b)]
     tags = [version.tags for version in versions]
     parameters = [_parameters(client, version.run_id) for version in versions]
     numbers = (int(versions[0].version), int(versions[1].version))
-    same_rows, remark = (
-        None,
-        "their figures on the same rows: no test rows on disk; run the vertical to have some",
-    )
+    same_rows, remark = None, "no test rows on disk; run the vertical to have some"
     if held is not None:
         try:
             same_rows, remark = _on_same_rows(client, name, numbers, held), ""
         except LeptonError as error:
-            remark = f"their figures on the same rows: {error}"
+            remark = str(error)
     return VersionDiff(
         name,
         numbers,
@@ -121,25 +96,20 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
         _differing(*parameters),
         [(metric, _registered(tags[0], metric), _registered(tags[1], metric)) for metric in _METRICS],
         same_rows,
-        remark,
+        remark and f"not compared on the same rows: {remark}",
     )
 
 
 def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldRows) -> SameRows:
-    """Score both versions on the test rows that neither has learnt from.
-
-    Raises:
-        LeptonError: it cannot be done, with the reason.
-    """
+    """Score both versions on the test rows that neither was trained on."""
     dataset, declared = held.declared.dataset, held.declared.split
     unseen = pd.Series(True, held.split.index[held.split["part"] == "test"])
     artefacts = {}
     for version in versions:
         try:
             artefacts[version] = load_artefact(client, name, version)
-            unseen &= unseen_rows(
-                load_training_rows(client, name, version), held.table, held.split, dataset, declared
-            )
+            learnt = load_training_rows(client, name, version)
+            unseen &= unseen_rows(learnt, held.table, held.split, dataset, declared)
         except LeptonError as error:
             raise LeptonError(f"version {version} cannot be scored: {error}") from error
     rows = unseen.index[unseen]
@@ -177,7 +147,7 @@ def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> list[tuple[str, st
 
 
 def _registered(tags: Mapping[str, str], metric: str) -> str:
-    """A figure as its version was registered with it; tags are text that anyone may change."""
+    """A figure from a version's tags, which anyone may edit."""
     try:
         figure = Estimate(float(tags[f"test.{metric}"]), approximate=INTERVALS in tags)
         if f"test.{metric}.low" in tags:

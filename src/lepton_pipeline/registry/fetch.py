@@ -1,4 +1,4 @@
-"""Bring a registered model version back as the artefact that scores."""
+"""Fetch a registered model version as the artefact that scores."""
 
 from __future__ import annotations
 
@@ -18,18 +18,10 @@ _METRICS = ("auc", "average_precision", "f1")
 
 
 def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, ModelVersion]:
-    """Load a version of a vertical's registered model.
+    """Load a version of a vertical's registered model, by default the champion, with its description.
 
-    Args:
-        name: the vertical.
-        version: which one; None for the champion.
-
-    Returns:
-        The artefact, and what it is.
-
-    Raises:
-        ConfigurationError: there is no such version, or no champion yet.
-        DataError: its files are incomplete or altered.
+    Raises ConfigurationError if there is no such version or champion, DataError if its files are missing or
+    altered.
     """
     import mlflow
 
@@ -59,19 +51,9 @@ def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, ModelV
 
 
 def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, dict[str, Any], TrainingRows, TrainingRows]:
-    """Load the champion with all that new rows are compared by.
+    """Load the champion with its description, drift reference, training rows and all rows known then.
 
-    Args:
-        name: the vertical.
-
-    Returns:
-        The artefact; what it is; its reference, empty where none was kept with it; the rows that it has
-        learnt from, and all rows that were known when it was trained (where no reference was kept, the
-        former).
-
-    Raises:
-        ConfigurationError: there is no champion yet.
-        DataError: its files are incomplete or altered.
+    Without a stored reference, that is empty and the last two are equal. Raises as `fetch_model`.
     """
     import mlflow
 
@@ -86,15 +68,14 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, dict[str, Any],
             f"version {version.version} of {name} cannot be monitored: {error} "
             f"Restore the folder in MLflow's artifacts, or train again: kedro run --pipelines {name}"
         ) from error
-    keys = {metric: [f"test.{metric}", f"test.{metric}.low", f"test.{metric}.high"] for metric in _METRICS}
     test = {}
-    for metric, names in keys.items():
-        if all(key in tags for key in names):
-            value, low, high = (float(tags[key]) for key in names)
+    for metric in _METRICS:
+        keys = (f"test.{metric}", f"test.{metric}.low", f"test.{metric}.high")
+        if all(key in tags for key in keys):
+            value, low, high = (float(tags[key]) for key in keys)
             test[metric] = Estimate(value, low, high, INTERVALS in tags)
-    watched = WatchedVersion(
-        **vars(version), trained_until=learnt.until, trained_rows=len(learnt.hashes), test=test
-    )
+    rows = len(learnt.hashes)
+    watched = WatchedVersion(**vars(version), trained_until=learnt.until, trained_rows=rows, test=test)
     return artefact, watched, reference, learnt, seen
 
 

@@ -22,6 +22,7 @@ from lepton_pipeline.evaluation.resampling import find_units
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
+from lepton_pipeline.registry.challenger import Challenger, compare_with_champion
 from lepton_pipeline.registry.champion import (
     BY_GATE,
     CHALLENGER,
@@ -31,7 +32,6 @@ from lepton_pipeline.registry.champion import (
     read_moves,
 )
 from lepton_pipeline.registry.registration import Registration
-from lepton_pipeline.registry.rival import Challenger, compare_with_champion
 from lepton_pipeline.registry.versions import CHECKSUM
 from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.records import from_json, to_json
@@ -55,25 +55,9 @@ def gate_model(
 ) -> GateDecision:
     """Make every check, write the decision, and move the alias last.
 
-    A version whose artefact is the champion's, to the byte, is neither promoted nor refused: no alias moves.
-
-    Between the last look at the champion and the move of the alias pass some milliseconds, in which MLflow
-    offers no "move only if". On one project nobody else's gate moves it then: every training holds the
-    vertical's lock. Another machine with a project of its own, or `kedro champion`, might; then the later
-    move holds, and the history of the champion shows both.
-
-    Args:
-        registration: what `register_model` returns.
-        metrics: what `evaluate` returns.
-        slices: what `measure_slices` returns.
-        scores: what it was measured on.
-        feature_table: rows, of which the champion scores test rows.
-        split: `part` and `label` of every row.
-        dataset: names id, time and group.
-        declared_split: strategy and gap.
-        evaluation: resamples behind intervals.
-        gate: metric, bounds and margins.
-        run_id: MLflow run.
+    A version whose artefact equals the champion's byte for byte moves no alias. MLflow has no "move only if":
+    within one project the vertical's lock keeps other gates away; between machines the later move holds, and
+    the champion's history shows both.
     """
     import mlflow
 
@@ -92,9 +76,8 @@ def gate_model(
         checks = [*check_bounds(metrics, gate), *check_slices(slices, gate)]
         checks.append(check_baseline(scores, metrics, gate, evaluation, units, rival, first=champion is None))
         if champion is not None:
-            challenger = Challenger(
-                registration, scores, metrics.threshold, feature_table, split, dataset, declared_split
-            )
+            at, table = metrics.threshold, feature_table
+            challenger = Challenger(registration, scores, at, table, split, dataset, declared_split)
             checks.append(compare_with_champion(client, challenger, champion, evaluation, gate))
     if (now := champion_of(client, name)) != champion:
         same = False
@@ -114,9 +97,8 @@ def gate_model(
 
 def _same_artefact(client: Any, name: str, version: int, champion: int) -> bool:
     """Whether two versions have the same files: encoder, weights and threshold."""
-    one, other = (
-        client.get_model_version(name, str(each)).tags.get(CHECKSUM) for each in (version, champion)
-    )
+    both = (client.get_model_version(name, str(each)) for each in (version, champion))
+    one, other = (registered.tags.get(CHECKSUM) for registered in both)
     return one is not None and one == other
 
 
@@ -128,7 +110,7 @@ def _replaced_meanwhile(name: str, compared: int | None, now: int | None) -> Che
 
 
 def _standing_decision(client: Any, name: str, version: int) -> GateDecision:
-    """The decision on a version that is champion already: of a run that resumes at the gate after the alias moved."""
+    """The decision on the champion itself, when a run resumes at the gate after the alias moved."""
     tags = client.get_model_version(name, str(version)).tags
     stored = GateDecision(False, CHAMPION, "", version)
     if "gate.run_id" in tags:
@@ -138,22 +120,15 @@ def _standing_decision(client: Any, name: str, version: int) -> GateDecision:
     if stored.promoted:
         return stored
     moves = [move for move in read_moves(client, name) if move.version == version]
-    reason = (
-        f"champion by {moves[-1].how}: {moves[-1].reason}"
-        if moves
-        else tags.get("gate.reason", "champion already")
-    )
+    reason = tags.get("gate.reason", "champion already")
+    if moves:
+        reason = f"champion by {moves[-1].how}: {moves[-1].reason}"
     return replace(stored, promoted=True, alias=CHAMPION, reason=reason, version=version)
 
 
 def _tag(client: Any, name: str, version: int, run_id: str, decision: GateDecision, test_rows: int) -> None:
-    """Write the decision as tags of the version and of the run."""
-    values = {
-        "decision": verdict(decision.promoted),
-        "reason": decision.reason,
-        "rows": str(test_rows),
-        "run_id": run_id,
-    }
+    values = {"decision": verdict(decision.promoted), "reason": decision.reason}
+    values |= {"rows": str(test_rows), "run_id": run_id}
     rival = decision.against_champion
     if rival is not None and rival.rows is not None:
         values["rows"] = str(rival.rows)

@@ -37,15 +37,8 @@ from lepton_pipeline.tracking.flat import flat_metrics, interval_tags
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
 # What the registry's tables hold; SQLite would take more, PostgreSQL refuses.
 _DESCRIPTION_CHARACTERS = 5000
-_LINEAGE = (
-    "configuration.sha256",
-    "data.rows",
-    "data.sha256",
-    "environment.sha256",
-    "git.commit",
-    "git.dirty",
-    "seed",
-)
+_HASHES = ("configuration.sha256", "data.sha256", "environment.sha256")
+_LINEAGE = (*_HASHES, "data.rows", "git.commit", "git.dirty", "seed")
 
 
 def register_model(
@@ -60,22 +53,11 @@ def register_model(
     declared_split: Split,
     run_id: str,
 ) -> Registration:
-    """Log the model to its run and make it a version of the vertical's registered model, without any alias yet.
+    """Log the model to its run and make it a version of the vertical's registered model, without an alias.
 
-    Args:
-        artefact: the model with all that it needs to score raw rows.
-        metrics: what `evaluate` returns, for the figures of the version.
-        feature_table: rows, for the input example and the record of those that were learnt from.
-        split: `part` and `label` of every row.
-        dataset: names the columns that tell rows apart.
-        about: the caution that stands beside every result, also in the registry.
-        reference: what `describe_reference` returns, for the comparison with new rows.
-        copies: what `measure_copies` returns; nothing is registered where copies decide the result.
-        declared_split: whether they may.
-        run_id: MLflow run; its experiment is the vertical, its tags are the lineage.
-
-    Raises:
-        DataError: copies decide the result, and are not allowed.
+    `reference` is the result of `describe_reference`, `copies` that of `measure_copies`; the run's experiment
+    names the vertical, its tags are the lineage. Raises DataError if copies decide the result and are not
+    allowed.
     """
     enforce_copies(copies, declared_split)
     import mlflow
@@ -87,11 +69,10 @@ def register_model(
     model = artefact.classifier
     learnt_from = TrainingRows.of(feature_table, split, artefact.inputs, dataset)
     schema = input_schema(artefact, feature_table)
-    logged = client.create_logged_model(
-        run.info.experiment_id, name=name, source_run_id=run_id, model_type="classifier"
-    )
+    experiment, kind = run.info.experiment_id, "classifier"
+    logged = client.create_logged_model(experiment, name=name, source_run_id=run_id, model_type=kind)
     with TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "artefact"
+        folder, monitoring = Path(temporary) / "artefact", Path(temporary) / REFERENCE
         artefact.save(folder)
         checksum = hash_artefact(folder)
         # Before there is a version, so that every version has it.
@@ -99,13 +80,11 @@ def register_model(
         client.log_artifacts(run_id, str(Path(temporary) / "gate"), TRAINING_ROWS)
         # All rows, not only those of two parts: what is none of them is new.
         seen = TrainingRows.of(feature_table, split.assign(part="train"), artefact.inputs, dataset)
-        seen.save(Path(temporary) / REFERENCE)
-        (Path(temporary) / REFERENCE / REFERENCE_FILE).write_text(
-            json.dumps(reference, ensure_ascii=False), "utf-8"
-        )
-        seal(Path(temporary) / REFERENCE, REFERENCE_SEAL, {})
-        reference_checksum = read_seal(Path(temporary) / REFERENCE, REFERENCE_SEAL)
-        client.log_artifacts(run_id, str(Path(temporary) / REFERENCE), REFERENCE)
+        seen.save(monitoring)
+        (monitoring / REFERENCE_FILE).write_text(json.dumps(reference, ensure_ascii=False), "utf-8")
+        seal(monitoring, REFERENCE_SEAL, {})
+        reference_checksum = read_seal(monitoring, REFERENCE_SEAL)
+        client.log_artifacts(run_id, str(monitoring), REFERENCE)
         flavour = RecordedPyfunc()
         info = Model.log(
             artifact_path=None,
@@ -168,13 +147,7 @@ def register_model(
 
 
 def describe_version(registration: Registration, card: str) -> None:
-    """Make a model card the description of its version.
-
-    Args:
-        registration: what `register_model` returns.
-        card: Markdown; what is longer than the registry takes is cut at the end of a line, and the rest
-            pointed to.
-    """
+    """Make a model card (Markdown) the description of its version, cut to the registry's limit."""
     import mlflow
 
     rest = f"\n\nThe rest is in `report/model_card.md` of run {registration.run_id}.\n"

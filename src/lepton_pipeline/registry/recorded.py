@@ -1,4 +1,4 @@
-"""MLflow's python_function flavour, with a record of all files of the version and no path of this machine."""
+"""MLflow's python_function flavour, with a hash of all files of the version and no path of this machine."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from lepton_pipeline.system.file_hashes import record_files
 
 
 class RecordedPyfunc:
-    """What `Model.log` saves a version with.
-
-    Attributes:
-        sha256: of the record of the files that were saved last, see `record_files`.
-    """
+    """The flavour for `Model.log`; `sha256` is that of the files saved last, see `record_files`."""
 
     sha256 = ""
 
@@ -27,7 +23,7 @@ class RecordedPyfunc:
 
 
 def _forget_machine(file: Path) -> None:
-    """Leave out where the files lay when they were saved; MLflow finds them beside `MLmodel`."""
+    """Drop the folders that files were saved from; MLflow finds them beside `MLmodel`."""
     from mlflow.models import Model
 
     described = Model.load(str(file))

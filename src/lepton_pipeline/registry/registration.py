@@ -7,17 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Registration:
-    """A version of a registered model.
+    """A version of a registered model; its name is the vertical's.
 
-    Attributes:
-        name: of the model, which is its vertical's.
-        version: its number.
-        model_uri: where MLflow keeps its files.
-        run_id: the run that trained it.
-        weights_sha256: of its weights.
-        device: that it was trained on.
-        boosting_weight: of boosting in the model; None without boosting.
-        plan: which rows taught it, see `Plan.kind`; "" where that was not recorded.
+    `boosting_weight` is None without boosting. `plan` names the training rows, see `Plan.kind`; "" if not
+    recorded.
     """
 
     name: str

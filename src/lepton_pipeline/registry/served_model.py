@@ -1,7 +1,7 @@
 """What MLflow runs to serve a registered model; a copy of this file lies in every model version.
 
-MLflow executes the file when it saves or loads a model, before any other file of the version; it finds the
-package beside it, as it was at training.
+MLflow runs the copy before any other file of the version when it saves or loads a model; the package, as it
+was at training, lies beside it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _COMPARED = 100
 
 @contextmanager
 def _only_source() -> Iterator[None]:
-    """Import what the version's hash covers: neither read nor write Python's caches beside it."""
+    """Import only what the version's hash covers: no Python cache is read or written."""
     before = sys.pycache_prefix, sys.dont_write_bytecode
     sys.pycache_prefix, sys.dont_write_bytecode = os.devnull, True
     try:
@@ -43,7 +43,7 @@ def _only_source() -> Iterator[None]:
 
 
 def _require_whole(folder: Path) -> None:
-    """Refuse a version whose files are not those of its record, before any other file of it is run."""
+    """Refuse a version whose files differ from its record, before any other file of it is run."""
     if not (folder / "MLmodel").exists():
         # The file of the package, which is run when a model is registered.
         return
@@ -60,7 +60,7 @@ def _require_whole(folder: Path) -> None:
         altered = checker.find_altered(folder)
     if altered:
         raise RuntimeError(
-            f"the model is not as it was registered: {altered}; restore its files, or train again"
+            f"the model was altered after registration: {altered}; restore its files, or train again"
         )
 
 
@@ -81,7 +81,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
     reads_requests = True
 
     def load_context(self, context: Any) -> None:
-        """Read the artefact once, and score a row, so that the first request does not wait for what that loads."""
+        """Read the artefact and score one row, so that the first request finds everything loaded."""
         with _only_source():
             self.artefact = Artefact.load(Path(context.artifacts["artefact"]))
             self._score(pd.DataFrame([self.artefact.reference]), {"reasons": 1, "unseen": True})
@@ -90,22 +90,12 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Score rows; see `Artefact.predict` and `Artefact.reasons`.
+        """Score rows and return `probability` and `decision`, indexed as the input.
 
-        Values that no training row had are scored, and logged as a warning.
-
-        Args:
-            context: MLflow's.
-            model_input: raw rows: a frame, a list of dictionaries, or a dictionary of columns.
-            params: `reasons`: how many reasons each row gets, 0 (none, and no column of them) if absent.
-                `unseen`: whether each row names its values that no training row had, False if absent.
-
-        Returns:
-            Indexed as `model_input`: `probability`, `decision` and, where asked for, `reasons` and `unseen`
-            ("code = 1.0; city = Atlantis", or empty).
-
-        Raises:
-            MlflowException: the rows or a parameter cannot be used; the reason is one line.
+        `model_input` is a frame, a list of dictionaries or a dictionary of columns. `params` may ask for
+        `reasons` (how many per row; default 0) and `unseen` ("code = 1.0; city = Atlantis", values that no
+        training row had), each of which adds its column. Raises MlflowException, with one line, if rows or
+        parameters cannot be used.
         """
         try:
             return self._score(rows_of(model_input), params)
@@ -113,11 +103,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
             raise mlflow.MlflowException(one_line(error), error_code=INVALID_PARAMETER_VALUE) from error
 
     def answer(self, body: bytes, content_type: str) -> pd.DataFrame:
-        """Score the rows of a request, see `read_request`.
-
-        Raises:
-            LeptonError: they, or a parameter, cannot be used.
-        """
+        """Score the rows of a request, see `read_request`; raises LeptonError if they cannot be used."""
         kept = self.artefact.raw_values
         return self._score(*read_request(body, content_type, Ingestion() if kept is None else kept.ingestion))
 
@@ -134,7 +120,6 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
 
 
 def _asked(params: Any) -> tuple[int, bool]:
-    """The parameters `reasons` and `unseen`."""
     asked = {} if params is None else params
     if not isinstance(asked, dict) or not set(asked) <= set(_PARAMS):
         raise DataError("params must be an object with no other keys than reasons and unseen.")
@@ -147,7 +132,7 @@ def _asked(params: Any) -> tuple[int, bool]:
 
 
 def _log_unseen(counts: UnseenCounts, rows: pd.DataFrame) -> None:
-    """Warn of values that no training row had; a server refuses none."""
+    """Warn of values that no training row had; a server still scores them."""
     counts.add_given(rows)
     counts.add_derived(rows)
     share = Scoring().unseen_share

@@ -14,16 +14,9 @@ _LONG = 2**63
 
 
 def input_schema(artefact: Artefact, table: pd.DataFrame) -> dict[str, str]:
-    """The type of every column of `Artefact.inputs`, by the table in docs/scoring.md.
-
-    Args:
-        artefact: with the kinds of its raw values.
-        table: typed rows that it was made of.
-    """
+    """The type of every column of `Artefact.inputs` in typed rows, by the table in docs/scoring.md."""
     if artefact.raw_values is None:
-        raise DataError(
-            "the model does not say how raw values are read, so its columns have no types; train again."
-        )
+        raise DataError("the model has no record of how raw values are read; train again.")
     types = {"truth": "boolean", "key": "string", "text": "string", "date": "string"}
     kinds = artefact.raw_values.kinds
     return {name: types.get(kinds[name]) or _number_type(table[name]) for name in artefact.inputs}
@@ -43,13 +36,12 @@ def signature_of(schema: dict[str, str]) -> Any:
         ColSpec("string", "unseen", required=False),
     ]
     params = ParamSchema([ParamSpec("reasons", "long", 0), ParamSpec("unseen", "boolean", False)])
-    return ModelSignature(
-        Schema([ColSpec(kind, name) for name, kind in schema.items()]), Schema(outputs), params
-    )
+    inputs = Schema([ColSpec(kind, name) for name, kind in schema.items()])
+    return ModelSignature(inputs, Schema(outputs), params)
 
 
 def example_rows(artefact: Artefact, table: pd.DataFrame, schema: dict[str, str]) -> pd.DataFrame:
-    """Three rows as a client would send them: of the types of the signature, dates as text."""
+    """Three rows as a client would send them: typed as in the signature, dates as text."""
     rows = table[list(schema)].head(3).reset_index(drop=True)
     columns = {column.name: column for column in artefact.encoder.columns}
     dates = {}
@@ -58,11 +50,8 @@ def example_rows(artefact: Artefact, table: pd.DataFrame, schema: dict[str, str]
         iso = layout == "ISO8601" or (rows[name].dt.tz is not None and "%z" not in layout.lower())
         # Without its offset a time on a clock is not that time.
         dates[name] = rows[name].dt.strftime(_ISO + "%z" * (rows[name].dt.tz is not None) if iso else layout)
-    keys = [
-        name
-        for name, kind in schema.items()
-        if kind == "string" and pd.api.types.is_numeric_dtype(rows[name])
-    ]
+    texts = [name for name, kind in schema.items() if kind == "string"]
+    keys = [name for name in texts if pd.api.types.is_numeric_dtype(rows[name])]
     numbers = [name for name, kind in schema.items() if kind == "double"]
     return rows.assign(
         **dates,

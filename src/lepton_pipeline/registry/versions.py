@@ -1,4 +1,4 @@
-"""What belongs to a version of a registered model, brought here and checked."""
+"""Load what belongs to a version of a registered model, checked against its hashes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,7 @@ REFERENCE_CHECKSUM = "reference.sha256"
 
 
 def find_version(client: Any, name: str, version: int | str) -> Any:
-    """The version of a model, by its number or by an alias.
-
-    Raises:
-        ConfigurationError: there is none; with those there are.
-    """
+    """The version of a model, by number or alias; raises ConfigurationError if it does not exist."""
     from mlflow import MlflowException
 
     try:
@@ -41,9 +37,7 @@ def find_version(client: Any, name: str, version: int | str) -> Any:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
         known = sorted(int(each.version) for each in all_versions(client, name))
-        there = (
-            f"the versions are {', '.join(map(str, known))}" if known else "no model of it was registered yet"
-        )
+        there = f"there are {', '.join(map(str, known))}" if known else "none is registered yet"
         raise ConfigurationError(f"{name} has no version {version!s}; {there}.") from error
 
 
@@ -60,22 +54,16 @@ def all_versions(client: Any, name: str) -> list[Any]:
 
 
 def name_filter(name: str) -> str:
-    """MLflow's filter for the model of a vertical.
-
-    Raises:
-        ConfigurationError: no vertical has such a name; filters know no placeholders, so a quote would end
-            the text.
-    """
+    """MLflow's filter for the model of a vertical; raises ConfigurationError for other names."""
     if not re.fullmatch(r"[\w-]+", name, re.ASCII):
         raise ConfigurationError(f"{name!r} is no name of a vertical; use letters, digits and underscores.")
     return f"name = '{name}'"
 
 
 def load_artefact(client: Any, name: str, version: int) -> Artefact:
-    """Bring the artefact of a version here, compare the files with the hashes in the registry, and load it.
+    """Download the artefact of a version, compare it with the registered hashes, and load it.
 
-    Raises:
-        DataError: it is not there, is not what was registered, or this version of the project cannot read it.
+    Raises DataError if it is missing, altered, or unreadable by this version of the project.
     """
     import mlflow
     from safetensors import SafetensorError
@@ -83,14 +71,14 @@ def load_artefact(client: Any, name: str, version: int) -> Artefact:
     tags = client.get_model_version(name, str(version)).tags
     try:
         with TemporaryDirectory() as folder:
-            files = _bring(name, version, Path(folder), "" if FILES in tags else _ARTEFACT)
+            files = _download(name, version, Path(folder), "" if FILES in tags else _ARTEFACT)
             if altered := FILES in tags and find_altered(files, tags[FILES]):
                 raise DataError(f"its files are not those that were registered: {altered}")
             files = files / _ARTEFACT if FILES in tags else files
             try:
                 artefact = Artefact.load(files, tags.get(CHECKSUM))
             except DataError as error:
-                # Nobody finds the folder that it was brought to.
+                # The temporary folder is gone when this is read.
                 raise DataError(str(error).replace(f"{files}/", "")) from error
     except (OSError, KeyError, TypeError, ValueError, SafetensorError, mlflow.MlflowException) as error:
         raise DataError(f"it cannot be loaded: {error or type(error).__name__}") from error
@@ -100,10 +88,9 @@ def load_artefact(client: Any, name: str, version: int) -> Artefact:
 
 
 def verify_version(client: Any, name: str, version: int) -> tuple[bool | None, str]:
-    """Compare all files of a version with the hash that was registered; nothing of it is run.
+    """Compare a version's files with the registered hash, running none; return the outcome and a message.
 
-    Returns:
-        Whether they are whole, None where no hash was recorded; and that in words.
+    The outcome is None if no hash was recorded.
     """
     import mlflow
 
@@ -112,27 +99,21 @@ def verify_version(client: Any, name: str, version: int) -> tuple[bool | None, s
         return None, "no hash was recorded, as it was registered by an earlier version of the project"
     try:
         with TemporaryDirectory() as folder:
-            altered = find_altered(_bring(name, version, Path(folder)), tags[FILES])
+            altered = find_altered(_download(name, version, Path(folder)), tags[FILES])
     except (OSError, ValueError, mlflow.MlflowException) as error:
         return False, f"its files cannot be read: {error}"
     return altered is None, f"altered: {altered}" if altered else "whole"
 
 
-def _bring(name: str, version: int, folder: Path, part: str = "") -> Path:
-    """Copy files of a version from the store into a folder."""
+def _download(name: str, version: int, folder: Path, part: str = "") -> Path:
     import mlflow
 
-    return Path(
-        mlflow.artifacts.download_artifacts(f"models:/{name}/{version}/{part}".rstrip("/"), dst_path=folder)
-    )
+    uri = f"models:/{name}/{version}/{part}".rstrip("/")
+    return Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
 
 
 def load_training_rows(client: Any, name: str, version: int) -> TrainingRows:
-    """Bring the record of the rows that a version has learnt from here.
-
-    Raises:
-        DataError: there is none, or it cannot be read.
-    """
+    """Download the record of a version's training rows; raises DataError if there is no readable one."""
     import mlflow
 
     run_id = client.get_model_version(name, str(version)).run_id
@@ -144,13 +125,9 @@ def load_training_rows(client: Any, name: str, version: int) -> TrainingRows:
 
 
 def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any], TrainingRows] | None:
-    """Bring what new rows are compared with here: the counts of a version's training, and the rows known then.
+    """Download the reference for drift: the counts of a version's training, and all rows known then.
 
-    Returns:
-        Both; None for a version that was registered before a reference was kept.
-
-    Raises:
-        DataError: it is gone, or is not what was registered.
+    None for a version registered before a reference was kept; raises DataError if it is missing or altered.
     """
     import mlflow
 
@@ -163,7 +140,7 @@ def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any]
             try:
                 open_sealed(files, REFERENCE_SEAL, registered.tags[REFERENCE_CHECKSUM])
             except DataError as error:
-                # Nobody finds the folder that it was brought to.
+                # As above.
                 raise DataError(str(error).replace(f"{files}/", f"{REFERENCE}/")) from error
             stored: dict[str, Any] = json.loads((files / REFERENCE_FILE).read_text("utf-8"))
             return stored, TrainingRows.load(files)
@@ -172,7 +149,7 @@ def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any]
 
 
 def model_versions(client: Any, name: str) -> dict[str, tuple[int, tuple[str, ...]]]:
-    """By run its version of a registered model, the latest where there are several, and the aliases of that version."""
+    """By run: its latest version of a registered model, with that version's aliases."""
     aliases: dict[int, list[str]] = {}
     for model in client.search_registered_models(name_filter(name)):
         for alias, version in model.aliases.items():

@@ -1,1 +1,1 @@
-"""What people read of a run: report, pages and pictures."""
+"""Report, pages and pictures of a run."""

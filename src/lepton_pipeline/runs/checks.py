@@ -1,4 +1,4 @@
-"""Can a run be made again, and did it give the same? Checks before, comparison after; nothing is run here."""
+"""Checks before a run is reproduced, and the comparison of its values after; nothing is run here."""
 
 from __future__ import annotations
 
@@ -20,15 +20,7 @@ _SHORT = 12
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must be the same for a run to be made again.
-
-    Attributes:
-        name: "run", "code", "environment", "data", "device" or "processor".
-        same: whether it is.
-        text: what was seen; where it is not the same, then and now.
-        remedy: how to make it the same.
-        decisive: whether a difference stops a reproduction; otherwise it is only told.
-    """
+    """One precondition of reproducing a run; a difference stops the reproduction only if it is `decisive`."""
 
     name: str
     same: bool
@@ -39,7 +31,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Value:
-    """A figure, or a hash, of the run and of its reproduction; None where one has none."""
+    """A figure or hash of the run and of its reproduction; None if one lacks it."""
 
     name: str
     then: float | str | None
@@ -53,73 +45,47 @@ class Value:
 
 
 def check_run(run: Any) -> Check:
-    """Whether the run was made in one go: what an interrupted one took over may be of other code or parameters."""
+    """Check that the run is whole: a resumed one may hold results of other code or parameters."""
     if run.info.status != "FINISHED":
         why = f" ({error})" if (error := run.data.tags.get("error")) else ""
-        return Check(
-            "run",
-            False,
-            f"{run.info.status.lower()}{why}: only what it recorded before can be compared",
-            "choose a finished run",
-        )
+        text = f"{run.info.status.lower()}{why}: only what it recorded before can be compared"
+        return Check("run", False, text, "choose a finished run")
     if run.data.tags.get("resumed") == "true":
-        return Check(
-            "run",
-            False,
-            "resumed: results of earlier runs, perhaps of other code, data or parameters, are in it",
-            "choose a run that was made in one go",
-        )
+        text = "resumed: results of earlier runs, perhaps of other code, data or parameters, are in it"
+        return Check("run", False, text, "choose a run that was made in one go")
     if is_partial(run.data.tags):
-        return Check(
-            "run", False, "partial: it made only a part of what its pipeline makes", "choose a whole run"
-        )
+        text = "partial: it made only a part of what its pipeline makes"
+        return Check("run", False, text, "choose a whole run")
     return Check("run", True, "finished, made in one go")
 
 
 def check_code(then: Mapping[str, str], now: Mapping[str, str], run_id: str) -> Check:
-    """Compare the code of a run with that which would run now.
+    """Compare the code of a run with the current code, by tags of the run and the same tags made now.
 
-    The same package is the same code, whatever else of the project has changed; of a run without that hash
-    commit and difference must be the same.
-
-    Args:
-        then: tags of the run.
-        now: the same tags, made now.
-        run_id: for the remedy.
+    The same package is the same code, whatever else of the project has changed; a run without its hash needs
+    equal commit and difference.
     """
     keys = ("git.commit", "git.diff.sha256")
+    unknown = "code.sha256" not in then and then.get("git.commit", "none") == "none"
     if "code.sha256" in then:
         same = then["code.sha256"] == now["code.sha256"]
-        unknown = False
     else:
-        unknown = then.get("git.commit", "none") == "none"
         clean = then.get("git.dirty") == "false" and now.get("git.dirty") == "false"
         recorded = clean or "git.diff.sha256" in then
         same = not unknown and recorded and all(then.get(key) == now.get(key) for key in keys)
     if same:
         moved = then.get("git.commit") != now.get("git.commit")
-        return Check(
-            "code", True, f"{_code(now)}, {'the package is that of ' + _code(then) if moved else 'unchanged'}"
-        )
+        since = f"the package is that of {_code(then)}" if moved else "unchanged"
+        return Check("code", True, f"{_code(now)}, {since}")
     if unknown:
-        return Check(
-            "code", False, "not known: the run was made outside a git checkout, before code was recorded"
-        )
+        return Check("code", False, "not known: made outside a git checkout, before code was recorded")
     return Check("code", False, f"{_code(then)} then, {_code(now)} now", _checkout(then, run_id))
 
 
 def check_environment(then: str | None, now: str, tags: Mapping[str, str], python: str, run_id: str) -> Check:
-    """Compare installed packages, and the interpreter.
+    """Compare installed packages (one `name==version` a line) and the interpreter.
 
-    Packages that have come in since are told, but are no difference: code that is the same does not know
-    them.
-
-    Args:
-        then: the run's `environment.txt`, one `name==version` a line; None where it is gone.
-        now: the same of this process.
-        tags: of the run: its `python`.
-        python: version of this interpreter.
-        run_id: for the remedy.
+    Packages added since are listed but are no difference, since unchanged code does not import them.
     """
     remedy = (
         "install those versions into an environment of their own "
@@ -130,11 +96,8 @@ def check_environment(then: str | None, now: str, tags: Mapping[str, str], pytho
     before, after = _versions(then), _versions(now)
     if "python" in tags:
         before["python"], after["python"] = tags["python"], python
-    changed = [
-        f"{name} {before[name]} then, {after.get(name, 'absent')} now"
-        for name in sorted(before)
-        if before[name] != after.get(name)
-    ]
+    names = [name for name in sorted(before) if before[name] != after.get(name)]
+    changed = [f"{name} {before[name]} then, {after.get(name, 'absent')} now" for name in names]
     if not changed:
         added = ", ".join(f"{name} {after[name]}" for name in sorted(after.keys() - before.keys()))
         beside = f"; new since then: {added}" if added else ""
@@ -143,13 +106,7 @@ def check_environment(then: str | None, now: str, tags: Mapping[str, str], pytho
 
 
 def check_data(then: Mapping[str, str], now: Mapping[str, str] | None, problem: str = "") -> Check:
-    """Compare the table that was made of the raw data, and the test rows that were drawn from it.
-
-    Args:
-        then: tags of the run.
-        now: tags of a run that read the raw data now; None where it could not.
-        problem: why it could not.
-    """
+    """Compare table and test rows by tags of the run and of a run now, None if that failed by `problem`."""
     was = then.get("data.sha256")
     remedy = "restore the raw data of that time (its place: the vertical's raw entry in the catalog)"
     if was is None:
@@ -163,16 +120,12 @@ def check_data(then: Mapping[str, str], now: Mapping[str, str] | None, problem: 
     if was == now["data.sha256"]:
         text = f"the same {_rows(now)} rows, of which others are test rows now: their order has changed, or the code"
         return Check("data", False, text, remedy)
-    return Check(
-        "data",
-        False,
-        f"{_rows(then)} rows, sha256 {was[:_SHORT]} then; {_rows(now)} rows, sha256 {now['data.sha256'][:_SHORT]} now",
-        remedy,
-    )
+    texts = (f"{_rows(tags)} rows, sha256 {tags['data.sha256'][:_SHORT]}" for tags in (then, now))
+    return Check("data", False, "{} then; {} now".format(*texts), remedy)
 
 
 def check_device(then: Mapping[str, str], now: str) -> Check:
-    """Compare where torch computes: "cpu", "cuda", or why there is no such device now."""
+    """Compare where torch computes: "cpu", "cuda", or the reason why there is no such device now."""
     was = then.get("device", "")
     if was in ("", now):
         return Check("device", True, now)
@@ -180,7 +133,7 @@ def check_device(then: Mapping[str, str], now: str) -> Check:
 
 
 def check_processor(then: Mapping[str, str], now: str) -> Check:
-    """Compare processors: libraries choose their instructions by them, which may change last bits."""
+    """Compare processors, by which libraries choose instructions that may change the last bits."""
     was = then.get("processor", now)
     if was == now:
         return Check("processor", True, now, decisive=False)
@@ -188,12 +141,9 @@ def check_processor(then: Mapping[str, str], now: str) -> Check:
 
 
 def read_parameters(client: Any, run: Any) -> dict[str, Any]:
-    """The whole declaration of a run, overrides of its command line included.
-
-    Raises:
-        ConfigurationError: the run has none, or what it has is no declaration.
-    """
+    """The declaration of a run with its overrides; raises ConfigurationError if missing or malformed."""
     text = read_artifact(client, run.info.run_id, "parameters.json")
+    file = f"parameters.json of run {run.info.run_id}"
     if text is None:
         raise ConfigurationError(
             f"run {run.info.run_id} has no parameters.json, or it is gone, so it cannot be made again; "
@@ -202,18 +152,14 @@ def read_parameters(client: Any, run: Any) -> dict[str, Any]:
     try:
         declared = json.loads(text)
     except ValueError as error:
-        raise ConfigurationError(
-            f"parameters.json of run {run.info.run_id} is no JSON: {error}; restore it."
-        ) from error
+        raise ConfigurationError(f"{file} is no JSON: {error}; restore it.") from error
     if not isinstance(declared, dict):
-        raise ConfigurationError(
-            f"parameters.json of run {run.info.run_id} is no declaration: {declared!r}; restore it."
-        )
+        raise ConfigurationError(f"{file} is no declaration: {declared!r}; restore it.")
     return declared
 
 
 def read_artifact(client: Any, run_id: str, name: str) -> str | None:
-    """A text that a run has stored, or None where it is gone."""
+    """A text stored by a run; None if it is gone."""
     from mlflow import MlflowException
 
     with TemporaryDirectory() as folder:
@@ -224,13 +170,10 @@ def read_artifact(client: Any, run_id: str, name: str) -> str | None:
 
 
 def compare_values(then: tuple[Any, str], now: tuple[Any, str]) -> list[Value]:
-    """Compare every figure of two runs, those by epoch at every epoch, and hashes (configuration, test rows, weights).
+    """Compare every metric at every epoch, and hashes of configuration, test rows and weights, of two runs.
 
-    Left out is what does not depend on the model alone: seconds, and what the gate found in the registry.
-
-    Args:
-        then: client and id of the first run; its figures are those that are compared.
-        now: client and id of the other.
+    Each run is a client and an id. Times and what the gate found in the registry are left out, since they do
+    not depend on the model alone.
     """
     (first, first_id), (second, second_id) = then, now
     one, other = first.get_run(first_id).data, second.get_run(second_id).data
@@ -265,17 +208,13 @@ def _code(tags: Mapping[str, str]) -> str:
     changes = tags.get("git.diff.sha256")
     if tags.get("git.dirty") != "true":
         return f"commit {commit[:_SHORT]}"
-    return (
-        f"commit {commit[:_SHORT]} with changes {changes[:_SHORT] if changes else 'that were not recorded'}"
-    )
+    return f"commit {commit[:_SHORT]} with changes {changes[:_SHORT] if changes else 'not recorded'}"
 
 
 def _checkout(tags: Mapping[str, str], run_id: str) -> str:
     commit = tags.get("git.commit", "none")
     if commit == "none":
-        return (
-            "the run was made outside a checkout; its model version holds the code it was made with (code/)"
-        )
+        return "the run was made outside a checkout; its model version holds its code (code/)"
     steps = [f"git checkout {commit}"]
     if tags.get("git.dirty") == "true":
         if "git.diff.sha256" not in tags:

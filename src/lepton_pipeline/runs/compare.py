@@ -1,4 +1,4 @@
-"""Put the runs of a vertical side by side, the best first."""
+"""Compare the runs of a vertical, the best first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NO_CUT = ("split.copies",)
 
 @dataclass(frozen=True)
 class Figure:
-    """A metric of the test rows; `low` and `high` are the ends of its 95 % interval, or None where a run has none."""
+    """A metric of the test rows with the ends of its 95 % interval, None if a run has none."""
 
     value: float
     low: float | None
@@ -41,25 +41,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """One run.
+    """One run; `figures` are of the model on the test rows, `baseline` of gradient boosting on the same rows.
 
-    Attributes:
-        run_id: of MLflow.
-        name: as lists show it.
-        status: MLflow's: RUNNING, FINISHED, FAILED, KILLED.
-        started: with its time zone.
-        seconds: from start to end, or None where it has not ended.
-        figures: by metric, of the model on the test rows.
-        baseline: the deciding metric of gradient boosting on the same rows.
-        decision: "promoted", "refused", or "" where the gate was not reached.
-        reason: of the decision.
-        version: of the registered model, or None.
-        aliases: that the version has now.
-        parameters: those that differ between the runs shown, by name.
-        seed: of the training.
-        commit: first characters, "+" where the tree differed from it; "" outside a checkout.
-        resumed: whether it took over results of earlier runs.
-        error: why it failed.
+    `decision` is "promoted", "refused" or "" if the gate was not reached; `commit` ends in "+" if the tree
+    differed from it; `parameters` are those that differ between the runs shown.
     """
 
     run_id: str
@@ -82,15 +67,9 @@ class ComparedRun:
 
 @dataclass(frozen=True)
 class ComparableRuns:
-    """Runs whose figures are of the same test rows.
+    """Runs with the same test rows, the best first; `data` is the hash of the latest table, "" if unknown.
 
-    Attributes:
-        data: fingerprint of the table of the latest, "" where it is not known.
-        rows: of that table.
-        split: how it was divided, by parameter.
-        runs: the best first.
-        assumed: how many runs do not say which their test rows were: that they are the same is taken from
-            data and split.
+    `assumed` counts runs that recorded no test rows, which are taken to be the same if data and split are.
     """
 
     data: str
@@ -101,23 +80,20 @@ class ComparableRuns:
 
     @property
     def remark(self) -> str:
-        """What is not certain of them."""
+        """What is uncertain about them."""
         if not self.assumed:
             return ""
-        whose = "this run's" if len(self.runs) == 1 else f"those of {self.assumed} of these runs"
-        return f"which rows {whose} test rows were is told by data and split; an order of rows that changed is not seen"
+        runs = f"{self.assumed} of {len(self.runs)} runs" if len(self.runs) > 1 else "the run"
+        return f"{runs} recorded no test rows: assumed to be the same where data and split are"
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Runs of a vertical side by side.
 
-    Attributes:
-        vertical: its name.
-        metric: that the gate decides by, as the latest run declares it.
-        groups: by test rows, those of the latest run first; figures compare within a group only.
-        others: runs without figures to compare: failed, interrupted, under way or ended before the test.
-        differing: names of the parameters that differ between the runs with figures.
+    `metric` is the gate's, as the latest run declares it. `groups` are by test rows, those of the latest run
+    first; `others` are runs without test figures; `differing` names the parameters that differ between the
+    rest.
     """
 
     vertical: str
@@ -130,29 +106,19 @@ class Comparison:
 def compare_runs(
     vertical: str, runs: Sequence[Any], versions: Mapping[str, tuple[int, tuple[str, ...]]] | None = None
 ) -> Comparison:
-    """Compare runs by the metric of the gate, those on the same test rows with one another.
+    """Group runs (of MLflow, the newest first) by test rows and rank each group by the metric of the gate.
 
-    Args:
-        vertical: their experiment.
-        runs: MLflow runs, the newest first.
-        versions: by run id the version it made and the version's aliases.
-
-    Returns:
-        The runs as plain data; empty where there are none.
+    `versions` holds, by run id, the version that the run made and its aliases.
     """
-    metric = next(
-        (run.data.params["gate.metric"] for run in runs if "gate.metric" in run.data.params), METRICS[0]
-    )
+    declared = (run.data.params.get("gate.metric") for run in runs)
+    metric = next(filter(None, declared), METRICS[0])
     ended = [run for run in runs if run.info.status == "FINISHED" and f"test.{metric}" in run.data.metrics]
-    differing = [
-        name
-        for name in differing_parameters([run.data.params for run in ended])
-        if not name.startswith(_SAID_APART)
-    ]
+    varied = differing_parameters([run.data.params for run in ended])
+    differing = [name for name in varied if not name.startswith(_SAID_APART)]
     versions = versions or {}
     made = {run.info.run_id: _compared(run, metric, differing, versions.get(run.info.run_id)) for run in runs}
     groups: dict[tuple[Any, ...], list[Any]] = {}
-    # A run of before its test rows were hashed stands beside the latest that were cut alike.
+    # A run without a hash of its test rows joins the latest with equal data and split.
     alike: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for run in ended:
         if _ROWS in run.data.tags:
@@ -161,30 +127,21 @@ def compare_runs(
         key = (run.data.tags[_ROWS],) if _ROWS in run.data.tags else alike.get(_cut(run), _cut(run))
         groups.setdefault(key, []).append(run)
     known = {run.info.run_id for run in ended}
-    return Comparison(
-        vertical=vertical,
-        metric=metric,
-        groups=[_group(members, made, metric) for members in groups.values()],
-        others=[made[run.info.run_id] for run in runs if run.info.run_id not in known],
-        differing=differing,
-    )
+    others = [made[run.info.run_id] for run in runs if run.info.run_id not in known]
+    grouped = [_group(members, made, metric) for members in groups.values()]
+    return Comparison(vertical, metric, grouped, others, differing)
 
 
 def _cut(run: Any) -> tuple[Any, ...]:
-    """Data and split, which decide what rows a run keeps for its test unless the order of rows does, too."""
-    split = {
-        key: value
-        for key, value in run.data.params.items()
-        if key.startswith("split.") and key not in _NO_CUT
-    }
-    return run.data.tags.get("data.sha256", ""), *sorted(split.items())
+    """Data and split, which decide the test rows unless the order of rows changes."""
+    split = (pair for pair in run.data.params.items() if pair[0].startswith("split."))
+    return run.data.tags.get("data.sha256", ""), *sorted(pair for pair in split if pair[0] not in _NO_CUT)
 
 
 def _group(runs: Sequence[Any], made: Mapping[str, ComparedRun], metric: str) -> ComparableRuns:
     data, *split = _cut(runs[0])
-    best_first = sorted(
-        (made[run.info.run_id] for run in runs), key=lambda run: _rank(run.figures[metric].value)
-    )
+    members = [made[run.info.run_id] for run in runs]
+    best_first = sorted(members, key=lambda run: _rank(run.figures[metric].value))
     shown = {key.removeprefix("split."): value for key, value in split}
     assumed = sum(_ROWS not in run.data.tags for run in runs)
     return ComparableRuns(data, runs[0].data.tags.get("data.rows", ""), shown, best_first, assumed)

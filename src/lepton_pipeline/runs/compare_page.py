@@ -15,11 +15,7 @@ _ROOM = 0.04  # of the axis, free beside the outermost interval
 
 
 def compare_page(comparison: Comparison) -> str:
-    """Render a comparison as a self-contained page.
-
-    Args:
-        comparison: what `compare_runs` returns.
-    """
+    """Render a comparison as a self-contained page."""
     return render(
         "compare.html",
         comparison=comparison,
@@ -32,33 +28,27 @@ def compare_page(comparison: Comparison) -> str:
 
 
 def version_text(run: ComparedRun) -> str:
-    """What a run made: a version with its aliases, or nothing."""
+    """The version that a run made, with its aliases."""
     if run.version is None:
         return "no version"
     return " ".join([f"version {run.version}", *run.aliases])
 
 
 def duration_text(seconds: float | None) -> str:
-    """How long a run took."""
+    """A run's duration, or that it has not ended."""
     return "not ended" if seconds is None else span_text(timedelta(seconds=seconds))
 
 
 def _chosen(run: ComparedRun) -> str:
-    """The run's name without the version, which stands before it."""
+    """The run's name without its version."""
     return run.name.removeprefix(f"v{run.version} ")
 
 
 def _axis(comparison: Comparison, runs: Iterable[ComparedRun]) -> dict[str, Any]:
-    """Where figures of the deciding metric lie on an axis from 0 to 100 that all runs of a group share."""
+    """Positions of the deciding metric on an axis from 0 to 100 that all runs of a group share."""
     figures = {run.run_id: (run.figures[comparison.metric], run.baseline) for run in runs}
-    seen = [
-        each
-        for pair in figures.values()
-        for figure in pair
-        if figure
-        for each in _ends(figure)
-        if isfinite(each)
-    ]
+    drawn = [figure for pair in figures.values() for figure in pair if figure]
+    seen = [end for figure in drawn for end in _ends(figure) if isfinite(end)]
     low, high = min(seen, default=0.0), max(seen, default=1.0)
     width = (high - low) or 1.0
     start, span = low - _ROOM * width, width * (1 + 2 * _ROOM)

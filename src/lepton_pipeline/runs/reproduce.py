@@ -1,4 +1,4 @@
-"""Make a run again in a scratch folder, and compare."""
+"""Reproduce a run in a scratch folder and compare the results."""
 
 from __future__ import annotations
 
@@ -16,43 +16,20 @@ from kedro.framework.project import pipelines
 import lepton_pipeline
 from lepton_pipeline.errors import ConfigurationError, NotReproducedError
 from lepton_pipeline.parameters import utc_text
-from lepton_pipeline.runs.checks import (
-    Check,
-    Value,
-    check_code,
-    check_data,
-    check_device,
-    check_environment,
-    check_processor,
-    check_run,
-    compare_values,
-    read_artifact,
-    read_parameters,
-)
+from lepton_pipeline.runs import checks
+from lepton_pipeline.runs.checks import Check, Value
 from lepton_pipeline.runs.scratch import STORE, scratch_project
 from lepton_pipeline.tracking import lineage
 from lepton_pipeline.tracking.store import find_run
 
 # Addresses of the caller's own store and run must not reach the process that works in the scratch folder.
-_STRIPPED = (
-    "MLFLOW_TRACKING_URI",
-    "MLFLOW_REGISTRY_URI",
-    "MLFLOW_RUN_ID",
-    "MLFLOW_EXPERIMENT_ID",
-    "KEDRO_ENV",
-)
+_MLFLOW = ("TRACKING_URI", "REGISTRY_URI", "RUN_ID", "EXPERIMENT_ID")
+_STRIPPED = ("KEDRO_ENV", *(f"MLFLOW_{name}" for name in _MLFLOW))
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of making a run again.
-
-    Attributes:
-        run_id: of the run.
-        vertical: its experiment.
-        values: every figure and hash, then and now.
-        folder: the scratch folder, where it was kept.
-    """
+    """A reproduced run: every figure and hash, then and now, and the scratch folder if it was kept."""
 
     run_id: str
     vertical: str
@@ -75,20 +52,11 @@ def reproduce_run(
     anyway: bool = False,
     keep: bool = False,
 ) -> Reproduction:
-    """Check what a run depends on, then make it again in a scratch folder with a store of its own.
+    """Check what a run depends on, then run it again in a scratch folder with its own store.
 
-    Args:
-        client: of the store that holds the run.
-        run_id: its id, or the beginning of it.
-        project: root of the project, which is only read.
-        env: configuration environment, for the catalog and credentials of the raw data.
-        show: called with the run's id and the checks before anything is trained.
-        anyway: train though a check has failed.
-        keep: leave the scratch folder.
-
-    Raises:
-        ConfigurationError: there is no such run, or nothing to rebuild it from.
-        NotReproducedError: a check has failed, or the pipeline has.
+    `run_id` may be the beginning of an id. `show` gets the id and the checks before training starts; `anyway`
+    trains although a check failed. Raises ConfigurationError if there is no such run or declaration,
+    NotReproducedError if a check or the pipeline failed.
     """
     run = find_run(client, run_id)
     vertical = client.get_experiment(run.info.experiment_id).name
@@ -97,24 +65,20 @@ def reproduce_run(
             f"run {run.info.run_id} is of vertical {vertical!r}, which the project does not have; "
             f"restore conf/base/{vertical}/parameters.yml."
         )
-    parameters = read_parameters(client, run)
-    # A run of before its present was recorded knew the labels of when it began.
+    parameters = checks.read_parameters(client, run)
+    # A run that recorded no present knew the labels of its start.
     started = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
     parameters = parameters | {"dataset": {"present": utc_text(started)} | parameters.get("dataset", {})}
-    with scratch_project(
-        project, env, vertical, parameters, pipelines[vertical].all_outputs(), keep=keep
-    ) as folder:
-        checks = [
-            check_run(run),
-            *_check_origin(client, run, project, parameters),
-            _check_data(folder, vertical, run),
-        ]
-        show(run.info.run_id, checks)
-        differing = [check.name for check in checks if check.decisive and not check.same]
+    outputs = pipelines[vertical].all_outputs()
+    with scratch_project(project, env, vertical, parameters, outputs, keep=keep) as folder:
+        origin = _check_origin(client, run, project, parameters)
+        found = [checks.check_run(run), *origin, _check_data(folder, vertical, run)]
+        show(run.info.run_id, found)
+        differing = [check.name for check in found if check.decisive and not check.same]
         if differing and not anyway:
             raise NotReproducedError(
-                f"run {run.info.run_id} was not made again: {', '.join(differing)} not as then, see above; "
-                "make it the same, or try with --anyway."
+                f"run {run.info.run_id} was not reproduced: {', '.join(differing)} changed, see above; "
+                "undo that, or try with --anyway."
             )
         # The table that was just checked is taken over: raw data cannot change in between.
         _kedro_run(folder, vertical, "--only-missing-outputs", watched=True)
@@ -122,10 +86,10 @@ def reproduce_run(
         if again is None or again.info.status != "FINISHED":
             why = "" if again is None else f": {again.data.tags.get('error', 'see above')}"
             raise NotReproducedError(
-                f"run {run.info.run_id} could not be made again, the pipeline failed{why}. "
-                "Look at the checks above: what is not as then?"
+                f"run {run.info.run_id} could not be reproduced, the pipeline failed{why}. "
+                "The checks above show what has changed."
             )
-        values = compare_values((client, run.info.run_id), (_own_client(folder), again.info.run_id))
+        values = checks.compare_values((client, run.info.run_id), (_own_client(folder), again.info.run_id))
     return Reproduction(run.info.run_id, vertical, values, folder if keep else None)
 
 
@@ -134,12 +98,12 @@ def _check_origin(client: Any, run: Any, project: Path, parameters: dict[str, An
     then, run_id = run.data.tags, run.info.run_id
     machine = lineage.machine_tags()
     code = {**lineage.code_tags(project), "code.sha256": lineage.package_sha256()}
-    installed = read_artifact(client, run_id, "environment.txt")
+    installed = checks.read_artifact(client, run_id, "environment.txt")
     return [
-        check_code(then, code, run_id),
-        check_environment(installed, lineage.environment(), then, machine["python"], run_id),
-        check_device(then, _device(parameters)),
-        check_processor(then, machine["processor"]),
+        checks.check_code(then, code, run_id),
+        checks.check_environment(installed, lineage.environment(), then, machine["python"], run_id),
+        checks.check_device(then, _device(parameters)),
+        checks.check_processor(then, machine["processor"]),
     ]
 
 
@@ -153,19 +117,19 @@ def _device(parameters: dict[str, Any]) -> str:
 
 
 def _check_data(folder: Path, vertical: str, run: Any) -> Check:
-    """Read the raw data in the scratch folder, as the run did, and compare what came of them: table and test rows."""
+    """Read the raw data in the scratch folder and compare table and test rows with the run's."""
     wanted = "test_rows" if "rows.sha256" in run.data.tags else "ingestion_record"
     done = _kedro_run(folder, vertical, "--to-outputs", f"{vertical}.{wanted}", watched=False)
     found = _own_run(folder, vertical)
     if found is not None and found.info.status == "FINISHED":
-        return check_data(run.data.tags, found.data.tags)
+        return checks.check_data(run.data.tags, found.data.tags)
     problem = found.data.tags.get("error") if found is not None else None
     said = done.stderr.rpartition("error: ")[2].strip() or f"exit code {done.returncode}"
-    return check_data(run.data.tags, None, problem or said)
+    return checks.check_data(run.data.tags, None, problem or said)
 
 
 def _kedro_run(folder: Path, vertical: str, *options: str, watched: bool) -> subprocess.CompletedProcess[str]:
-    """Run the pipeline in a process of its own; what it logs is shown where it is to be watched."""
+    """Run the pipeline in a child process; its log is shown if `watched`."""
     environment = {name: value for name, value in os.environ.items() if name not in _STRIPPED}
     # The package that runs here, also where it is not installed.
     source = str(Path(lepton_pipeline.__file__).parents[1])
@@ -174,7 +138,7 @@ def _kedro_run(folder: Path, vertical: str, *options: str, watched: bool) -> sub
         [sys.executable, "-m", "kedro", "run", "--pipelines", vertical, *options],
         cwd=folder,
         env=environment,
-        # Its last words, a summary with an address in the scratch folder's store, are not for the user.
+        # The summary points into the scratch folder's store.
         stdout=subprocess.DEVNULL,
         stderr=None if watched else subprocess.PIPE,
         text=True,
@@ -190,7 +154,7 @@ def _own_client(folder: Path) -> Any:
 
 
 def _own_run(folder: Path, vertical: str) -> Any:
-    """The latest run in the scratch folder's store, or None where there is none."""
+    """The latest run in the scratch folder's store, if any."""
     if not (folder / STORE).is_file():
         return None
     client = _own_client(folder)

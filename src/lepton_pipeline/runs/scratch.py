@@ -1,4 +1,4 @@
-"""A project of one vertical in a folder of its own, to run it without touching the project's data and registry."""
+"""A project of one vertical in a temporary folder, to run it apart from the project's data and registry."""
 
 from __future__ import annotations
 
@@ -36,21 +36,10 @@ def scratch_project(
     *,
     keep: bool,
 ) -> Iterator[Path]:
-    """Make a folder that only this user can read, with a project of one vertical and a store of its own.
+    """Make a private folder with a project of one vertical and its store; removed at the end unless `keep`.
 
-    It is removed at the end, also when the process is told to stop. Raw data, and secrets of the environment,
-    are linked, not copied.
-
-    Args:
-        project: root of the project, which is only read.
-        env: its environment, for catalog and credentials; None for the usual one.
-        vertical: the one that is to run.
-        parameters: its whole declaration, in place of the project's.
-        outputs: names of the data sets that it writes.
-        keep: leave the folder.
-
-    Raises:
-        ConfigurationError: an output would be written outside the folder.
+    Raw data, and secrets of the environment, are linked, not copied. `parameters` replace the vertical's
+    declaration. Raises ConfigurationError if one of `outputs` (data set names) would be written elsewhere.
     """
     folder = Path(mkdtemp(prefix="kedro-reproduce-")).resolve()
     try:
@@ -80,9 +69,7 @@ def _left_out(name: str) -> bool:
     return name in _NOT_SHARED or name.startswith((".", STORE))
 
 
-def _furnish_conf(
-    conf: Path, given: Path, env: str | None, vertical: str, parameters: dict[str, Any]
-) -> None:
+def _furnish_conf(conf: Path, given: Path, env: str | None, vertical: str, declared: dict[str, Any]) -> None:
     others = {path.parent.name for path in (given / "base").glob("*/parameters*.yml")} - {vertical}
     shutil.copytree(given / "base", conf / "base", ignore=shutil.ignore_patterns(*_OWN_CONF, *others))
     if (given / "logging.yml").is_file():
@@ -101,15 +88,15 @@ def _furnish_conf(
         # The project's own may be read-only.
         copied.unlink(missing_ok=True)
     # JSON is YAML in which a text that looks like a number, or a date, stays a text.
-    declared = {key: each for key, each in parameters.items() if key != "sql"}
-    declaration.write_text(json.dumps({vertical: _literal(declared)}, ensure_ascii=False), encoding="utf-8")
-    if "sql" in parameters:
-        declaration.with_name(QUERY).write_text(parameters["sql"], encoding="utf-8")
+    bare = {key: each for key, each in declared.items() if key != "sql"}
+    declaration.write_text(json.dumps({vertical: _literal(bare)}, ensure_ascii=False), encoding="utf-8")
+    if "sql" in declared:
+        declaration.with_name(QUERY).write_text(declared["sql"], encoding="utf-8")
     (conf / "base" / "mlflow.yml").write_text(f"tracking_uri: sqlite:///{STORE}\nartifact_root: mlruns\n")
 
 
 def _literal(value: Any) -> Any:
-    """Values as they are: a "${" in them is no interpolation."""
+    """Escape "${" in values, so that it is no interpolation."""
     if isinstance(value, str):
         return value.replace("${", "\\${")
     if isinstance(value, list):
@@ -120,7 +107,7 @@ def _literal(value: Any) -> Any:
 
 
 def _refuse_outputs_elsewhere(folder: Path, outputs: Iterable[str]) -> None:
-    """Refuse a catalog by which the run would write outside the scratch folder, into the project's data say."""
+    """Refuse a catalog by which the run would write outside the scratch folder."""
     loader = settings.CONFIG_LOADER_CLASS(str(folder / settings.CONF_SOURCE), **settings.CONFIG_LOADER_ARGS)
     try:
         credentials = loader["credentials"]

@@ -1,4 +1,4 @@
-"""What is a secret, and its masking in all that leaves the process: MLflow, files, terminal, logs, alerts."""
+"""Detection and masking of secrets in all output: MLflow, files, terminal, logs, alerts."""
 
 from __future__ import annotations
 
@@ -70,28 +70,21 @@ _known: set[str] = set()
 
 
 def masked(value: Value) -> Value:
-    """Mask all secrets.
+    """Mask all secrets in a text, a patch (bytes), or mappings and lists of such.
 
-    Secrets are user and password of an address, what an address or an argument calls a password or a token,
-    the path of a webhook, values of keys with such names, values that `learn` was told, and variables of the
-    environment whose names say so.
+    Secrets are user and password of an address, passwords and tokens in addresses and arguments, webhook
+    paths, values of keys with such names, values given to `learn`, and environment variables with such names.
 
     >>> masked("cannot reach postgresql://me:secret@db/x")
     'cannot reach postgresql://***@db/x'
-
-    Args:
-        value: a text; the bytes of a patch; a mapping or a list of such. Anything else stays what it is.
     """
     return _masked(value)  # type: ignore[return-value]  # of the same kind
 
 
 def learn(declared: object, name: str = "", *, secret: bool = False) -> None:
-    """Remember the secrets of a configuration: their values are masked from then on.
+    """Remember the secrets of a configuration, to mask their values from then on.
 
-    Args:
-        declared: a value, or mappings and lists of such.
-        name: its key.
-        secret: whether it is one whatever its key, as in `credentials.yml`.
+    `secret` says that every value is one, whatever its key `name`, as in `credentials.yml`.
     """
     if isinstance(declared, Mapping):
         for key, each in declared.items():
@@ -107,7 +100,6 @@ def learn(declared: object, name: str = "", *, secret: bool = False) -> None:
 
 
 def _secrets_of(text: str, name: str, secret: bool) -> list[str]:
-    """The secret parts of a value."""
     _, slashes, rest = text.partition("://")
     if not slashes:
         # A store's address may lack its scheme.
@@ -115,9 +107,7 @@ def _secrets_of(text: str, name: str, secret: bool) -> list[str]:
         return [text] if secret else [user]
     user, at, _ = rest.rpartition("@")
     found = [user, user.partition(":")[2]] if at else []
-    found += re.findall(
-        r"(?i)[?&;](?:[^=&]*(?:password|passwd|pwd|secret|token|key|sig)[^=&]*)=([^&]+)", rest
-    )
+    found += re.findall(r"(?i)[?&;][^=&]*(?:password|passwd|pwd|secret|token|key|sig)[^=&]*=([^&]+)", rest)
     if "webhook" in name.lower():
         found.append(re.sub(r"^[^/?]*[/?]", "", rest))
     return found
@@ -125,19 +115,14 @@ def _secrets_of(text: str, name: str, secret: bool) -> list[str]:
 
 def _masked(value: object, key: str = "") -> object:
     if isinstance(value, str):
-        return (
-            _masked_webhook(value)
-            if key == "webhook"
-            else MASK
-            if value and _NAME.search(key)
-            else _text(value)
-        )
+        if key == "webhook":
+            return _masked_webhook(value)
+        return MASK if value and _NAME.search(key) else _text(value)
     if isinstance(value, bytes):
         return _patch(value)
     if isinstance(value, Mapping):
-        return {
-            name: _masked(each, "" if key in _NAMES_OF_DATA else str(name)) for name, each in value.items()
-        }
+        free = key in _NAMES_OF_DATA
+        return {name: _masked(each, "" if free else str(name)) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
         found = [_masked(each, key) for each in value]
         return tuple(found) if isinstance(value, tuple) else found
@@ -145,7 +130,7 @@ def _masked(value: object, key: str = "") -> object:
 
 
 def _masked_webhook(value: str) -> str:
-    """Of a webhook only the host is left."""
+    """Keep only the host of a webhook."""
     try:
         address = urlsplit(value)
     except ValueError:
@@ -158,7 +143,7 @@ def _text(text: str) -> str:
 
 
 def _literals(text: str) -> str:
-    """Mask what is also a secret in a source file; `token=token` is not."""
+    """Mask what is a secret in source code, too; `token=token` is not."""
     known = _by_value(frozenset({*_known, *_variables()}))
     if known is not None:
         text = known.sub(MASK, text)
@@ -168,14 +153,14 @@ def _literals(text: str) -> str:
 
 
 def _patch(patch: bytes) -> bytes:
-    """Mask a patch file by file, for code that only names a password has none."""
+    """Mask a patch by file: Python code that only names a password holds none."""
     parts = re.split(r"(?m)^(?=diff --git )", patch.decode("utf-8", "surrogateescape"))
     shown = (_literals(part) if re.match(r"diff --git .*\.py\n", part) else _text(part) for part in parts)
     return "".join(shown).encode("utf-8", "surrogateescape")
 
 
 def _variables() -> list[str]:
-    """Values of variables whose names say that they are secret; a path of a file is not."""
+    """Values of environment variables with secret names, except paths of files."""
     values = [value for name, value in os.environ.items() if _is_secret_variable(name)]
     parts = (part for value in values for part in _secrets_of(value, "webhook", True))
     return [part for part in parts if not os.path.exists(part)]  # noqa: PTH110  # of any text
@@ -192,8 +177,6 @@ def _by_value(known: frozenset[str]) -> re.Pattern[str] | None:
     values = sorted((each for each in known if len(each) >= _SHORTEST), key=lambda each: (-len(each), each))
     if not values:
         return None
-    shown = (
-        re.escape(each) if len(each) >= _LONG else rf"(?<![^\W_]){re.escape(each)}(?![^\W_])"
-        for each in values
-    )
+    escaped = [(each, re.escape(each)) for each in values]
+    shown = (text if len(each) >= _LONG else rf"(?<![^\W_]){text}(?![^\W_])" for each, text in escaped)
     return re.compile("|".join(shown))

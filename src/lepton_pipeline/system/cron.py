@@ -1,4 +1,4 @@
-"""What a cron expression must be, for whoever declares one and for whoever follows it."""
+"""Validation of cron expressions."""
 
 from __future__ import annotations
 
@@ -6,20 +6,13 @@ import re
 from datetime import UTC, datetime
 
 _FIELD = re.compile(r"[0-9A-Z*,/-]+")
-_NAMES = {"MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"} | {
-    *("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-}
-_EXPECTED = (
-    "write minute, hour, day of the month, month and weekday, such as '0 3 * * 1' for Mondays at 03:00"
-)
+_NAMES = {"MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN", "JAN", "FEB", "MAR", "APR", "MAY", "JUN"}
+_NAMES |= {"JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}
+_EXPECTED = "write minute, hour, day, month and weekday, such as '0 3 * * 1' for Mondays at 03:00"
 
 
 def require_cron(expression: str) -> str:
-    """Give back a cron expression of five fields that means some moment.
-
-    Raises:
-        ValueError: it means nothing, or no moment at all.
-    """
+    """Return a cron expression of five fields; raises ValueError if it is invalid or never comes."""
     from cronsim import CronSim, CronSimError
 
     fields = expression.upper().split()

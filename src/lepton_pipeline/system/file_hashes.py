@@ -1,6 +1,6 @@
-"""Whether the files of a folder are as they were recorded.
+"""Whether the files of a folder match their recorded hashes.
 
-A registered version runs this file before anything else of it, so it imports only Python's own modules.
+A registered version runs this file first, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -22,20 +22,13 @@ def hash_file(path: Path) -> str:
 
 
 def hash_files(folder: Path, *without: str) -> dict[str, str]:
-    """The SHA-256 of every file below a folder, by its path from there on.
-
-    Args:
-        folder: any depth.
-        without: names of files and folders that are left out.
-    """
-    paths = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {
-        name.as_posix(): hash_file(path) for name, path in paths.items() if not set(without) & set(name.parts)
-    }
+    """The SHA-256 of every file below a folder by relative path, `without` these files and folders."""
+    names = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {name.as_posix(): hash_file(folder / name) for name in names if not {*without} & {*name.parts}}
 
 
 def record_files(folder: Path) -> str:
-    """Write the hashes of all files of a version into `files.json`, and return the SHA-256 of that file."""
+    """Write the hashes of a version's files into `files.json`, and return the SHA-256 of that file."""
     hashes = hash_files(folder, *WRITTEN_ON_LOAD)
     hashes.pop(RECORD, None)
     (folder / RECORD).write_text(json.dumps(hashes, indent=0, ensure_ascii=False), "utf-8")
@@ -43,14 +36,9 @@ def record_files(folder: Path) -> str:
 
 
 def find_altered(folder: Path, sha256: str | None = None) -> str | None:
-    """Compare the files of a version with its record.
+    """Name the first three files of a version that were altered, removed or added; None if there are none.
 
-    Args:
-        folder: of the version.
-        sha256: what `record_files` returned; without it, an altered record with altered files is not noticed.
-
-    Returns:
-        Which files were altered, removed or added, the first three by name; None where all are whole.
+    Without `sha256` (from `record_files`) an altered record with altered files goes unnoticed.
     """
     record = folder / RECORD
     if not record.is_file():
@@ -61,9 +49,7 @@ def find_altered(folder: Path, sha256: str | None = None) -> str | None:
     found = hash_files(folder, *WRITTEN_ON_LOAD)
     del found[RECORD]
     problems = [f"{name} is missing" for name in recorded if name not in found]
-    problems += [
-        f"{name} was altered" for name in recorded if found.get(name, recorded[name]) != recorded[name]
-    ]
+    problems += [f"{name} was altered" for name, was in recorded.items() if found.get(name, was) != was]
     problems += [f"{name} was added" for name in found if name not in recorded]
     more = f", and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
     return ", ".join(problems[:_NAMED]) + more if problems else None

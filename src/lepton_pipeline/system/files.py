@@ -1,4 +1,4 @@
-"""Atomic writes: a file or folder is there whole or not at all, however its writer ends."""
+"""Atomic writes: a file or folder appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,14 +17,9 @@ from lepton_pipeline.system.permissions import share, shared_folder
 
 @contextmanager
 def replacing(path: Path, *, alone: bool = False) -> Iterator[Path]:
-    """Replace a file, or a folder with all that it holds, once the block has ended without an error.
+    """Replace a file or folder with what the block makes at the yielded name, if it ends without error.
 
-    Args:
-        path: its folder is made where it is not there.
-        alone: no other process writes this path, so that what a killed one has left can be removed.
-
-    Yields:
-        The temporary name, with the same suffix, at which the block makes the file or the folder.
+    `alone` says that no other process writes this path, so that leftovers of killed ones are removed.
     """
     shared_folder(path.parent)
     with temporary_name(path, alone=alone) as temporary:
@@ -41,12 +36,9 @@ def replacing(path: Path, *, alone: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def temporary_name(path: Path, folder: Path | None = None, *, alone: bool = True) -> Iterator[Path]:
-    """A free name for what will be renamed to `path`; what still has that name in the end is removed.
+    """A free name in `folder`, by default beside `path`, which is deleted at the end if it was not renamed.
 
-    Args:
-        path: the name in the end.
-        folder: where the temporary name lies; beside `path` if None.
-        alone: remove what killed processes have left at earlier temporary names of this path.
+    `alone` removes what killed processes have left at earlier temporary names of this path.
     """
     folder = folder or path.parent
     if alone:
@@ -66,7 +58,7 @@ def write_bytes(path: Path, content: bytes, *, alone: bool = False) -> None:
 
 
 def write_text(path: Path, text: str, *, alone: bool = False) -> None:
-    """Write a file in UTF-8; see `replacing`."""
+    """Write a UTF-8 file; see `replacing`."""
     write_bytes(path, text.encode(), alone=alone)
 
 
@@ -78,12 +70,12 @@ def write_json(
     default: Callable[[Any], Any] | None = None,
     alone: bool = False,
 ) -> None:
-    """Write a file of JSON; see `replacing`."""
+    """Write a JSON file; see `replacing`."""
     write_text(path, json.dumps(content, indent=indent, default=default, ensure_ascii=False), alone=alone)
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder, if it is there; half of a folder is never left under its name."""
+    """Delete a file or a folder, if it exists; a folder disappears in one step."""
     if path.is_dir():
         with temporary_name(path, alone=False) as doomed:
             path.replace(doomed)
@@ -92,7 +84,7 @@ def remove(path: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Put a file's bytes on the disk before its name says that they are there."""
+    """Sync a file before its name says that it is complete."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

@@ -1,7 +1,6 @@
-"""Locks of the operating system, on files: a lock is free when its process ends, however it ends.
+"""Locks on files by `flock`, free when their process ends, however it ends.
 
-On a network file system they hold as far as that passes on `flock` (NFS since version 4 does); two machines
-with a copy of the project each do not see each other's locks.
+On a network file system they need its support (NFS since version 4). Copies of a project do not share locks.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
-from types import TracebackType
 
 from lepton_pipeline.system.files import write_json
 from lepton_pipeline.system.permissions import share, shared_folder
@@ -31,11 +29,9 @@ _held: dict[_Holder, tuple[FileLock, int]] = {}
 
 
 class FileLock:
-    """An exclusive lock on a file, for whoever may read that file: a second user need not own it.
+    """An exclusive lock on a file, for every user who may read it; the file is created but never removed.
 
-    Args:
-        file: it and its folder are made for all who may write there; it is never removed.
-        seconds: how long to wait for another holder; None: as long as it takes.
+    `seconds` limits the wait for another holder.
     """
 
     def __init__(self, file: Path, seconds: float | None = None):
@@ -43,11 +39,7 @@ class FileLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock; False where another one holds it all the time.
-
-        Raises:
-            OSError: the file cannot be made or read.
-        """
+        """Take the lock; False if another holder kept it. Raises OSError if the file cannot be opened."""
         end = None if self._seconds is None else monotonic() + self._seconds
         while True:
             descriptor = self._open()
@@ -63,13 +55,13 @@ class FileLock:
             sleep(_LOOK)
 
     def fileno(self) -> int:
-        """The descriptor that holds the lock: a process that inherits it holds it, too."""
+        """The descriptor that holds the lock; a process that inherits it holds the lock, too."""
         if self._descriptor is None:
             raise ValueError(f"{self._file} is not locked")
         return self._descriptor
 
     def release(self) -> None:
-        """Let go of the lock, if it is held."""
+        """Release the lock, if held."""
         # Forget it before it is free: another thread may take it at once, with the same descriptor.
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
@@ -79,13 +71,11 @@ class FileLock:
         self.acquire()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def _is_there(self, descriptor: int) -> bool:
-        """Whether the file is still the one of this name: `make clean` may have removed it meanwhile."""
+        """Whether the name still refers to this file: `make clean` may have removed it."""
         try:
             return os.path.samestat(os.fstat(descriptor), self._file.stat())
         except FileNotFoundError:
@@ -107,12 +97,9 @@ class FileLock:
 
 
 class JobLock:
-    """The lock of one pipeline, so that only one process writes its files; its thread may take it again.
+    """The lock of one pipeline, by which only one process writes its files; reentrant within a thread.
 
-    Args:
-        folder: where the locks lie; it is made.
-        name: of the pipeline, such as finance or finance_scoring.
-        what: command that takes it, for those who come second.
+    `what` is the command that takes it, as shown to the next one.
     """
 
     def __init__(self, folder: Path, name: str, what: str):
@@ -122,14 +109,7 @@ class JobLock:
         self._key: _Holder | None = None
 
     def acquire(self) -> str | None:
-        """Take the lock, if nobody else has it.
-
-        Returns:
-            None where this thread has it now; else who has it, in words.
-
-        Raises:
-            OSError: the lock's file cannot be made or read.
-        """
+        """Take the lock, and return None, or a description of its holder."""
         key = (os.getpid(), threading.current_thread(), self._file)
         if key in _held:
             lock, times = _held[key]
@@ -140,13 +120,13 @@ class JobLock:
         self._key, _held[key] = key, (lock, times + 1)
         if times:
             return None
-        # Who holds it is a courtesy: a full disk must not keep anybody from it.
+        # The note is a courtesy: a full disk must not prevent the lock.
         with suppress(OSError):
             self._write()
         return None
 
     def release(self) -> None:
-        """Let go of the lock, if that was the first time that it was taken; from any thread."""
+        """Release the lock when the outermost holder does; from any thread."""
         key, self._key = self._key, None
         if key is None:
             return
@@ -161,12 +141,8 @@ class JobLock:
         lock.release()
 
     def _write(self) -> None:
-        holder = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
-            "what": self._what,
-        }
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "what": self._what}
         write_json(self._note, holder, alone=True)
 
     def _holder(self) -> str:
@@ -180,11 +156,7 @@ class JobLock:
 
 @contextmanager
 def only_job(folder: Path, name: str, what: str = "kedro retrain") -> Iterator[str | None]:
-    """Hold the lock of a pipeline, if nobody else does; see `JobLock`.
-
-    Yields:
-        None where this thread holds the lock; else who does, in words.
-    """
+    """Hold the lock of a pipeline; yields None, or a description of another holder (see `JobLock`)."""
     lock = JobLock(folder, name, what)
     holder = lock.acquire()
     try:
@@ -207,7 +179,7 @@ def _open_existing(file: Path) -> int:
 
 
 def lock_descriptor(descriptor: int, *, wait: bool) -> bool:
-    """Lock an open file until it is closed; False where another one holds the lock and `wait` is not set."""
+    """Lock an open file until it is closed; False if another one holds the lock and `wait` is not set."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Names, values and texts of the data in Markdown: what they hold is shown, never followed."""
+"""Names, values and texts of the data, escaped for Markdown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ENTITIES = (("&(?=#?\\w+;)", "&amp;"), ("<", "&lt;"), (r"\$", "&#36;"))
 
 
 def as_markdown(value: object) -> str:
-    r"""Write a value so that Markdown shows it as it is, in one line.
+    r"""Escape a value for Markdown, in one line.
 
     >>> as_markdown("![x](http://host/x.png) <b>")
     '!\\[x\\](http://host/x.png) &lt;b>'
@@ -25,5 +25,5 @@ def as_markdown(value: object) -> str:
 
 
 def fact_list(facts: Iterable[tuple[str, str]]) -> list[str]:
-    """A line of a list for each pair of a name and a text; both may be of the data."""
+    """A list item for each pair of a name and a text, both escaped."""
     return [f"- **{as_markdown(name)}**: {as_markdown(text)}" for name, text in facts]

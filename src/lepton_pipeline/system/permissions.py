@@ -1,4 +1,4 @@
-"""What a process may not write, said in one message: the file, whose it is, and what to do."""
+"""Messages about missing permissions: the file, its owner, and what to do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def user_name() -> str:
-    """Who runs this process."""
+    """The user of this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
@@ -26,14 +26,7 @@ def user_name() -> str:
 
 
 def require_writable(paths: Iterable[Path]) -> None:
-    """Refuse before anything is begun what could not be written later.
-
-    Args:
-        paths: files and folders that will be replaced or made.
-
-    Raises:
-        ConfigurationError: one of them, or the folder that it is to be made in, cannot be written.
-    """
+    """Raise ConfigurationError if one of the paths, or the folder to create it in, cannot be written."""
     wanted = [path.absolute() for path in paths]
     # A folder that is there is replaced with all that it holds.
     folders = {_existing(path.parent) for path in wanted} | {path for path in wanted if path.is_dir()}
@@ -43,12 +36,7 @@ def require_writable(paths: Iterable[Path]) -> None:
 
 
 def refusal(path: Path, *, read_only: bool = False) -> ConfigurationError:
-    """The message about a path that a process was refused.
-
-    Args:
-        path: what was to be read, written or made.
-        read_only: whether the file system takes no writing at all.
-    """
+    """The error about a path that a process was refused; `read_only` refers to the whole file system."""
     path = path.absolute()
     # What can be written itself was refused because of its folder, in which it is replaced.
     found = _existing(path)
@@ -76,16 +64,18 @@ def refusal(path: Path, *, read_only: bool = False) -> ConfigurationError:
 
 
 def refused(error: BaseException) -> ConfigurationError | None:
-    """The message about a refusal by the operating system; None for other errors."""
-    if not isinstance(error, OSError) or error.errno not in REFUSALS:
-        return None
-    if not isinstance(error.filename, (str, os.PathLike)):
-        return None
-    return refusal(Path(error.filename), read_only=error.errno == errno.EROFS)
+    """The error about a refusal by the operating system; None for other errors."""
+    if (
+        isinstance(error, OSError)
+        and error.errno in REFUSALS
+        and isinstance(error.filename, str | os.PathLike)
+    ):
+        return refusal(Path(error.filename), read_only=error.errno == errno.EROFS)
+    return None
 
 
 def share(path: Path) -> None:
-    """Give a new file, or a folder with its subfolders, the write permissions of the folder it is in."""
+    """Give a new file or folder tree the write permissions of its parent folder."""
     allowed = stat.S_IMODE(path.parent.stat().st_mode) & 0o777
     if not allowed & _OTHERS_WRITE:
         return
@@ -97,7 +87,7 @@ def share(path: Path) -> None:
 
 
 def shared_folder(path: Path) -> Path:
-    """Make a folder, where it is not there; others may write to it if they may to the one it is in."""
+    """Make a folder, if needed; others may write to it if they may write to its parent."""
     if not path.is_dir():
         shared_folder(path.parent)
         try:
@@ -109,7 +99,7 @@ def shared_folder(path: Path) -> Path:
 
 
 def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
+    """The path, or its nearest existing parent."""
     while not os.path.lexists(path) and path != path.parent:
         path = path.parent
     return path

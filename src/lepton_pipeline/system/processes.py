@@ -1,4 +1,4 @@
-"""Tell a process from every other one, so that another process can say later whether it has ended."""
+"""Identity of a process, by which another one can tell later whether it has ended."""
 
 from __future__ import annotations
 
@@ -15,35 +15,24 @@ _START = 19  # field 22 of /proc/<id>/stat, counted behind the name
 
 
 def identity() -> dict[str, str]:
-    """Tags that name this process: host, number and, on Linux, boot, namespace and start."""
+    """Tags of this process: host, number and, on Linux, boot, namespace and start."""
     tags = {"process.host": socket.gethostname(), "process.id": str(os.getpid())}
     if _boot():
-        tags |= {
-            "process.boot": _boot(),
-            "process.namespace": _namespace(),
-            "process.started": _started(str(os.getpid())),
-        }
+        tags |= {"process.boot": _boot(), "process.namespace": _namespace()}
+        tags["process.started"] = _started(str(os.getpid()))
     return tags
 
 
 def has_ended(tags: Mapping[str, str], own: int | None = None) -> bool:
-    """Whether the process that `identity` named is known to have ended.
+    """Whether the process of these `identity` tags is known to have ended.
 
-    Nothing is known of a process of another host, nor of one in another container, which sees processes of
-    its own and may have the same host name. Where the tags lack what tells containers apart, as those of
-    earlier releases do, only a process of the machine itself judges by the number.
-
-    Args:
-        tags: of the process.
-        own: process that is known not to be the one, though it has its number.
+    Nothing is known of processes of other hosts and containers. Without container tags (earlier releases)
+    only a process of the machine itself judges by the number. `own` is a process known to be another one.
     """
     if tags.get("process.host") != socket.gethostname():
         return False
-    number, boot, namespace = (
-        tags.get("process.id", ""),
-        tags.get("process.boot"),
-        tags.get("process.namespace"),
-    )
+    number, boot = tags.get("process.id", ""), tags.get("process.boot")
+    namespace = tags.get("process.namespace")
     if not _boot() or boot is None:
         return (not _boot() or _namespace() == _MACHINE) and not _alive(number, own)
     if namespace != _namespace():
@@ -70,7 +59,7 @@ def _namespace() -> str:
 
 
 def _started(number: str) -> str:
-    """Ticks from the start of the machine to the start of a process; empty if unknown."""
+    """Ticks from boot to the start of a process; empty if unknown."""
     try:
         stat = (_PROC / number / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -87,5 +76,5 @@ def _alive(number: str, own: int | None) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        return True
+        pass
     return True

@@ -1,6 +1,6 @@
-"""What is printed and logged: without secrets, without control characters, and on any terminal.
+"""Printing and logging without secrets and control characters, in any encoding.
 
-One without UTF-8 gets the nearest characters it has, never an error.
+What an encoding lacks is replaced by its nearest characters.
 """
 
 from __future__ import annotations
@@ -28,39 +28,18 @@ _ERRORS = "lepton_pipeline.nearest"
 # Modes in which a stream fails, or prints escapes, at what it cannot write; others are the user's choice.
 _REPLACED = ("strict", "backslashreplace", "surrogateescape")
 _NEAREST = {
-    "…": "...",
-    "–": "-",
-    "—": "-",
-    "−": "-",
-    "±": "+/-",
-    "×": "x",
-    "·": "-",
-    "•": "*",
-    "→": "->",
-    "←": "<-",
-    "≤": "<=",
-    "≥": ">=",
-    "≠": "!=",
-    "ß": "ss",
-    "ø": "o",
-    "Ø": "O",
-    "æ": "ae",
-    "Æ": "AE",
-    "ł": "l",
-    "Ł": "L",
-    "‘": "'",
-    "’": "'",
-    "“": '"',
-    "”": '"',
-    "„": '"',
-    **dict.fromkeys("─━═╌╍", "-"),
+    **dict(zip("…±×•→←≤≥≠", ("...", "+/-", "x", "*", "->", "<-", "<=", ">=", "!="), strict=True)),
+    **dict(zip("ßøØæÆłŁ", ("ss", "o", "O", "ae", "AE", "l", "L"), strict=True)),
+    **dict.fromkeys("‘’", "'"),
+    **dict.fromkeys("“”„", '"'),
+    **dict.fromkeys("–—−·─━═╌╍", "-"),
     **dict.fromkeys("│┃║", "|"),
     **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯╸╺", "+"),
 }
 
 
 def printable(text: str) -> str:
-    r"""Show control characters escaped.
+    r"""Escape control characters.
 
     >>> printable("a\x1b[31m")
     'a\\x1b[31m'
@@ -69,12 +48,12 @@ def printable(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A text as it may be printed: secrets masked, control characters escaped."""
+    """A text fit for printing: secrets masked, control characters escaped."""
     return printable(masked(text))
 
 
 def readable_logs() -> None:
-    """Let the log records of all libraries be `shown`: their errors quote addresses as they were given."""
+    """Pass the log records of all libraries through `shown`, as their errors quote addresses."""
     make = logging.getLogRecordFactory()
     if isinstance(make, _Records):
         return
@@ -99,7 +78,7 @@ class _Records:
 
 
 def readable_output() -> None:
-    """Let logs and output be readable: what their encoding lacks is written by its nearest characters."""
+    """Make logs and output readable in any encoding."""
     readable_logs()
     for stream in (sys.stdout, sys.stderr):
         if getattr(stream, "errors", None) in _REPLACED:
@@ -109,23 +88,23 @@ def readable_output() -> None:
 
 
 def say(text: object, *, to_stderr: bool = False) -> None:
-    """Print a text, as `shown`, on any terminal."""
+    """Print a text, as `shown`."""
     readable_output()
     stream = sys.stderr if to_stderr else sys.stdout
     try:
         click.echo(shown(str(text)), file=stream)
     except BrokenPipeError:
-        reader_left(stream)
+        close_output(stream)
 
 
-def reader_left(stream: IO[str]) -> None:
-    """Print no more where nobody reads on (`kedro compare finance | head`): what was done stays done."""
+def close_output(stream: IO[str]) -> None:
+    """Drop further output once its reader has closed the pipe (`kedro compare finance | head`)."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def span_text(span: timedelta) -> str:
-    """A span of time in words: with seconds below an hour, minutes below two days, then days.
+    """A duration: with seconds below an hour, minutes below two days, then days.
 
     >>> [span_text(timedelta(seconds=seconds)) for seconds in (12, 61, 5400, 90_000_000)]
     ['12 s', '1 min 01 s', '1 h 30 min', '1,041 days']
@@ -146,9 +125,7 @@ def _nearest(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     found = error.object[error.start : error.end]
-    escaped = next(
-        (each for each, character in enumerate(found) if "\udc80" <= character <= "\udcff"), len(found)
-    )
+    escaped = len(re.match("[^\udc80-\udcff]*", found)[0])  # type: ignore[index]  # it matches any text
     if escaped == 0:
         # A byte of a file's name that Python could not decode: it is written as it was.
         return bytes([ord(found[0]) - 0xDC00]), error.start + 1

@@ -1,4 +1,4 @@
-"""The edge between records, which stages take and return, and JSON, which lies on disk."""
+"""Conversion of records to JSON and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Omitted = Annotated[T | None, Field(exclude_if=lambda value: value is None)]
 
 
 def to_plain(record: Any) -> Any:
-    """A record (a dataclass or pydantic model, or a list or mapping of such) as what JSON is written from."""
+    """A record (a dataclass or pydantic model, or a list or mapping of such) as JSON-able values."""
     return _adapter(type(record)).dump_python(record, by_alias=True)
 
 
@@ -38,20 +38,14 @@ def to_json(record: object) -> str:
 
 
 def from_json(kind: type[T], content: str | bytes, source: str = "this") -> T:
-    """Read a record of JSON, see `from_plain`."""
+    """Parse a record from JSON, see `from_plain`."""
     return from_plain(kind, json.loads(content), source)
 
 
 def from_plain(kind: type[T], content: object, source: str = "this") -> T:
-    """Build a record; keys that it has no field for are left out, absent ones take their field's default.
+    """Build a record of class `kind`; unknown keys are dropped, absent ones take their field's default.
 
-    Args:
-        kind: the record's class.
-        content: what JSON was read to.
-        source: names the content in a message.
-
-    Raises:
-        DataError: the content is no such record.
+    Raises DataError, which names the content as `source`, if the content is no such record.
     """
     try:
         record: T = _adapter(kind).validate_python(content)

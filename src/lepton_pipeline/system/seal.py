@@ -1,4 +1,4 @@
-"""A folder of files that tells whether it is as it was written."""
+"""A folder sealed by a description with the hashes of its files."""
 
 from __future__ import annotations
 
@@ -14,58 +14,37 @@ _AGAIN = "copy or download the folder again, or train again."
 
 
 def seal(folder: Path, name: str, description: dict[str, Any]) -> None:
-    """Write a description that also holds the hash of every other file of a folder, and of itself.
+    """Write a description with the hashes of all other files of a folder, and of itself.
 
-    It guards against damage and mix-ups. Who can write all of the folder can seal it anew, which shows only
-    where the hash (see `read_seal`) is kept elsewhere, too.
-
-    Args:
-        folder: holds the files to be sealed.
-        name: of the file with the description.
-        description: what JSON can hold, without the keys "files" and "sha256".
+    It guards against damage and mix-ups. Anyone who can write the whole folder can seal it anew; only the
+    hash from `read_seal`, kept elsewhere, shows that.
     """
-    content = description | {
-        "files": {path: found for path, found in hash_files(folder).items() if path != name}
-    }
+    files = {path: found for path, found in hash_files(folder).items() if path != name}
+    content = description | {"files": files}
     (folder / name).write_bytes(_as_bytes(content | {"sha256": _digest(content)}))
 
 
 def open_sealed(folder: Path, name: str, sha256: str | None = None) -> dict[str, Any]:
-    """Read the description of a sealed folder after looking at every file.
+    """Read the description of a sealed folder after checking every file.
 
-    Args:
-        folder: what `seal` was given.
-        name: of the file with the description.
-        sha256: what `read_seal` said once, where it is known.
-
-    Raises:
-        DataError: a file was altered or is missing, or the folder is another one than that with the hash
-            given.
+    Raises DataError if a file was altered or is missing, or if `sha256` (from `read_seal`) is another one.
     """
     file = folder / name
     content = _read(file)
     found = content["sha256"]
     if sha256 is not None and found != sha256:
-        raise DataError(
-            f"{file} has hash {found}, but {sha256} was registered: this is not the registered model; {_AGAIN}"
-        )
+        raise DataError(f"{file} has hash {found}, not the registered {sha256}; {_AGAIN}")
     for path, expected in content["files"].items():
         if not (folder / path).is_file():
             raise DataError(f"{folder / path} is missing; {_AGAIN}")
         seen = hash_file(folder / path)
         if seen != expected:
-            raise DataError(
-                f"{folder / path} was altered: its hash is {seen}, {name} says {expected}; {_AGAIN}"
-            )
+            raise DataError(f"{folder / path} was altered: hash {seen}, but {expected} in {name}; {_AGAIN}")
     return content
 
 
 def read_seal(folder: Path, name: str) -> str:
-    """The hash that stands for the whole folder.
-
-    Raises:
-        DataError: the description was altered or is missing.
-    """
+    """The hash of the whole folder; raises DataError if the description was altered or is missing."""
     return str(_read(folder / name)["sha256"])
 
 
@@ -80,11 +59,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise DataError(f"{file} was altered and cannot be read ({error}); {_AGAIN}") from error
     # Its bytes, too: what JSON does not care about, such as blanks, was altered as well.
     sealed = isinstance(content, dict) and _as_bytes(content) == raw
-    if not sealed or content.get("sha256") != _digest(
-        {key: content[key] for key in content if key != "sha256"}
-    ):
+    if not sealed or content.pop("sha256", None) != (found := _digest(content)):
         raise DataError(f"{file} was altered, or written by an earlier version; {_AGAIN}")
-    return dict(content)
+    return dict(content, sha256=found)
 
 
 def _as_bytes(content: dict[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""All handlers of signals. Only the main thread can set one; in others, nothing is unwound or limited."""
+"""All signal handlers. Only the main thread can set one; elsewhere nothing is unwound or limited."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from types import FrameType
 
 
 class OutOfTimeError(BaseException):
-    """The time is up. It is no Exception, so that no library takes it for a fault of its own."""
+    """The time is up; no Exception, so that libraries do not catch it."""
 
 
 @contextmanager
 def unwinding() -> Iterator[None]:
-    """Let SIGTERM unwind the process as an interrupt does, so that runs are closed with their true status."""
+    """Let SIGTERM unwind the process like an interrupt, so that runs are closed with their true status."""
     if not _is_main():
         yield
         return
@@ -29,7 +29,7 @@ def unwinding() -> Iterator[None]:
 
 
 def ignore_sigterm() -> None:
-    """Let no second signal interrupt the process while it records how it ended."""
+    """Ignore further signals while the process records how it ended."""
     if _is_main():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
@@ -48,11 +48,7 @@ def stop_on_signals(stop: Callable[[], None]) -> None:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Interrupt what runs longer, also within Python's regular expressions.
-
-    Raises:
-        OutOfTimeError: it ran longer.
-    """
+    """Interrupt what runs longer, even within a regular expression, by OutOfTimeError."""
     if not _is_main():
         yield
         return

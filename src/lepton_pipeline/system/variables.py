@@ -1,4 +1,4 @@
-"""Environment variables, `${oc.env:NAME}`: read only where their values are neither recorded nor shown."""
+"""Environment variables, `${oc.env:NAME}`, read only where their values are neither recorded nor shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WHY = (
 
 
 def read_variable(name: str, default: Any = ..., *, _node_: Node) -> str | None:
-    """`${oc.env:NAME}` of a parameters file: these are recorded and shown, so only `alerts` may hold one."""
+    """`${oc.env:NAME}` of a parameters file: recorded and shown, so only `alerts` may hold one."""
     key = _key(_node_)
     if not re.match(r"\w+\.alerts\b", key):
         return f"\0oc.env:{name}\0"
@@ -29,7 +29,7 @@ def read_variable(name: str, default: Any = ..., *, _node_: Node) -> str | None:
 
 
 def refused_variables(declared: Any, key: str = "") -> list[str]:
-    """What is wrong with the values that hold a variable where none may be read, a line each."""
+    """A line for each value with a variable where none may be read."""
     return [f"{at}: ${{oc.env:{name}}} {_WHY}" for at, name in _refused(declared, key)]
 
 
@@ -45,7 +45,7 @@ def _refused(declared: Any, key: str) -> Iterator[tuple[str, str]]:
 
 
 def reader(kind: str) -> Callable[..., str | None]:
-    """The resolver of `oc.env` for one kind of configuration, `catalog` say."""
+    """The resolver of `oc.env` for one kind of configuration, such as `catalog`."""
     if kind in ("parameters", "globals"):
         return read_variable
 
@@ -62,5 +62,5 @@ def _environment(name: str, default: Any, node: Node) -> str | None:
 
 
 def _key(node: Node) -> str:
-    """Where a value stands, `shop.alerts.mail.to` say, without its place in a list."""
+    """Dotted key of a value (`shop.alerts.mail.to`), without positions in lists."""
     return re.sub(r"\[\d+\]", "", str(node._get_full_key(None)))

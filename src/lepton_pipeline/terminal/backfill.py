@@ -1,4 +1,4 @@
-"""How a backfill is shown on a terminal, and on its page in MLflow."""
+"""A backfill on a terminal, and on its page in MLflow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.operations.backfill.walk import Look
-from lepton_pipeline.reporting.report.words import metric_inside
+from lepton_pipeline.reporting.report.formats import metric_inside
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.markdown import as_markdown, fact_list
 from lepton_pipeline.system.records import from_plain
@@ -20,25 +20,21 @@ _COLUMNS = ("date", "due", "why", "result", "alarms", "rows", *STRATEGIES)
 
 
 def print_look(look: Look, before: bool) -> None:
-    """Print one line for a date; `before`: it was finished by an earlier start."""
-    done = _decided(look.due, look.triggers, look.version, look.promoted, look.alarms)
+    """Print one line for a date; `before`: an earlier start had finished it."""
+    done = "failed" if {"failed", "contract"} & set(look.alarms) else "not due"
+    if look.version is not None:
+        done = f"due ({', '.join(look.triggers)}): {_result(look.version, look.promoted)}"
     alarms = f"; alarms: {', '.join(look.alarms)}" if look.alarms else ""
     console().print(Text(f"{look.date}  {done}{alarms}{' (finished before)' * before}"), soft_wrap=True)
 
 
 def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
-    """Print the table of the dates and what it comes to.
-
-    Args:
-        found: what `describe` gives.
-        files: where the results lie, by what they are.
-    """
+    """Print the table of dates, its summary, and the result files; `found` is from `describe`."""
     out = console()
     metric = metric_inside(found["metric"])
     out.print()
-    out.print(
-        Text.assemble((found["vertical"], "bold"), f", backfill by {found['every']}: realised {metric}")
-    )
+    title = f", backfill by {found['every']}: realised {metric}"
+    out.print(Text.assemble((found["vertical"], "bold"), title))
     kinds = {"date": fixed, "due": fixed, **dict.fromkeys(("rows", *STRATEGIES), figures)}
     rows = table(*(kinds[name](name) if name in kinds else name for name in _COLUMNS))
     for row in _rows(found):
@@ -48,7 +44,7 @@ def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
 
 
 def backfill_markdown(found: Mapping[str, Any]) -> str:
-    """The same as Markdown, for the head of the run's page."""
+    """The table and summary as Markdown, for the note on the run's page."""
     rows = [list(map(as_markdown, row)) for row in _rows(found)]
     lines = ["| " + " | ".join(cells) + " |" for cells in (_COLUMNS, ["---"] * len(_COLUMNS), *rows)]
     return "\n".join([*fact_list(_facts(found)), "", *lines])
@@ -73,9 +69,8 @@ def _rows(found: Mapping[str, Any]) -> list[list[str]]:
 
 def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     summary = found["summary"]
-    facts = [
-        ("trainings", f"{found['trainings']} of {len(found['dates'])} dates, {found['promoted']} promoted")
-    ]
+    dates = len(found["dates"])
+    facts = [("trainings", f"{found['trainings']} of {dates} dates, {found['promoted']} promoted")]
     if summary["mean"]:
         means = ", ".join(f"{strategy} {_figure(summary['mean'][strategy])}" for strategy in STRATEGIES)
         facts.append(("mean", f"{means}, over the {summary['periods']} periods in which all were measured"))
@@ -85,16 +80,6 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
             facts.append(("difference", f"{signed} against {words[other]}"))
     facts.extend(("note", note) for note in found["notes"])
     return facts
-
-
-def _decided(
-    due: bool, triggers: tuple[str, ...], version: int | None, promoted: bool | None, alarms: tuple[str, ...]
-) -> str:
-    if version is not None:
-        return f"due ({', '.join(triggers)}): {_result(version, promoted)}"
-    if {"failed", "contract"} & set(alarms):
-        return "failed"
-    return "not due"
 
 
 def _result(version: int | None, promoted: bool | None) -> str:

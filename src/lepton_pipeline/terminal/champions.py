@@ -1,4 +1,4 @@
-"""How champions are shown on a terminal."""
+"""Champions and comparisons of versions on a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNKNOWN = "unknown"
 
 
 def print_history(vertical: str, reigns: Sequence[Reign]) -> None:
-    """Print who was champion of a vertical, the latest first."""
+    """Print the champions of a vertical, the latest first."""
     out = console()
     if not reigns:
         out.print(Text.assemble((vertical, "bold"), ": no champion yet"))
@@ -43,18 +43,14 @@ def print_diff(diff: VersionDiff) -> None:
         out.print(_same_rows(diff.same_rows, a, b))
     facts = _side_by_side("", a, b)
     for key, *values in diff.facts:
-        shown = [
-            value[:_HASH_CHARACTERS] if key.endswith(("sha256", "commit")) else value for value in values
-        ]
+        most = _HASH_CHARACTERS if key.endswith(("sha256", "commit")) else None
+        shown = [value[:most] for value in values]
         facts.add_row(key, *shown, style=None if values[0] != values[1] else "dim")
     out.print(facts)
     parameters = _side_by_side("parameters that differ", a, b)
     for key, *values in diff.parameters:
         parameters.add_row(Text(key), *(Text(value[:_VALUE_CHARACTERS]) for value in values))
-    if diff.parameters:
-        out.print(parameters)
-    else:
-        out.print("parameters: the same")
+    out.print(parameters if diff.parameters else "parameters: the same")
     if diff.remark:
         out.print(Text(diff.remark, style="yellow"))
 

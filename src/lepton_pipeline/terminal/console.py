@@ -1,4 +1,4 @@
-"""Where tables and summaries are printed: the one console, width, text, style of tables and grid of facts."""
+"""The one console, its width, and the style of its tables, texts and grids."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rich.padding import Padding
 from rich.table import Column as Column
 from rich.table import Table as Table
 
-from lepton_pipeline.system.readable import readable_output, reader_left, shown
+from lepton_pipeline.system.readable import close_output, readable_output, shown
 
 _WIDTH_OF_A_LOG = 130
 
 
 def console(*, to_stderr: bool = False) -> Console:
-    """Where tables are printed; a log has no width of its own."""
+    """A console for tables; a log, which has no width, gets a fixed one."""
     readable_output()
     # Brackets and colons are those of names, values and paths.
     made = _Console(highlight=False, markup=False, emoji=False, stderr=to_stderr)
@@ -27,7 +27,7 @@ def console(*, to_stderr: bool = False) -> Console:
 
 
 def fixed(header: str = "", **options: Any) -> Column:
-    """A column whose cells keep their line."""
+    """A column whose cells do not wrap."""
     return Column(header, no_wrap=True, **options)
 
 
@@ -37,13 +37,13 @@ def figures(header: str = "") -> Column:
 
 
 def table(*columns: Column | str, **options: Any) -> Table:
-    """An empty table; a column that is given by its name folds what is too long."""
+    """An empty table; a column given by its name wraps long cells."""
     headers = [Column(each, overflow="fold") if isinstance(each, str) else each for each in columns]
     return Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), **options)
 
 
 def facts_grid(facts: Iterable[tuple[str | Text, ...]]) -> Padding:
-    """Facts below each other: a label, what is short, and a text that folds; all may look like markup."""
+    """Pairs of label and text below each other, with short columns between them; the text wraps."""
     rows = list(facts)
     short = [fixed()] * (max(map(len, rows), default=2) - 2)
     grid = Table.grid(fixed(style="dim"), *short, Column(overflow="fold"), padding=(0, 2))
@@ -53,13 +53,13 @@ def facts_grid(facts: Iterable[tuple[str | Text, ...]]) -> Padding:
 
 
 class Text(text.Text):
-    """A text of rich's that is `shown`: names and values of the data may hold what moves a cursor."""
+    """A rich text that escapes control characters and masks secrets (`shown`), as names and values need."""
 
     def __init__(self, text: str = "", *arguments: Any, **options: Any) -> None:
         super().__init__(shown(text), *arguments, **options)
 
     def append(self, text: Any, style: Any = None) -> Text:
-        """Add a text, `shown`."""
+        """Append a text, `shown`."""
         super().append(shown(text) if isinstance(text, str) else text, style)
         return self
 
@@ -70,4 +70,4 @@ class _Console(Console):
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
-        reader_left(self.file)
+        close_output(self.file)

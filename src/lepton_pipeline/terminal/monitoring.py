@@ -1,4 +1,4 @@
-"""The last thing a monitoring prints: what has changed since the champion was trained."""
+"""The summary of a monitoring run: what has changed since the champion's training."""
 
 from __future__ import annotations
 
@@ -13,16 +13,7 @@ from lepton_pipeline.terminal.console import Text, console, facts_grid
 
 
 def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
-    """Print the results of one monitoring.
-
-    Args:
-        name: of the pipeline.
-        results: `about`, `readings` (the record of reading each raw table), and contents of
-            `monitoring_result`, `monitoring.ingestion_record` and `monitoring.contract_result`, as far as
-            they exist.
-        seconds: by stage.
-        where: how to see the run in the MLflow UI.
-    """
+    """Print a monitoring's results: contents of its data sets by name, `readings` by raw table."""
     out = console()
     out.print()
     found = results.get("monitoring_result")
@@ -33,7 +24,7 @@ def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str
 
 
 def monitoring_markdown(results: Mapping[str, Any]) -> str:
-    """The same results as Markdown, for the head of the run's page in MLflow."""
+    """The results as Markdown, for the note on the run's page in MLflow."""
     return "\n".join(fact_list(_facts(results)))
 
 
@@ -43,9 +34,8 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("caution", caution))
     facts += _reading(results)
     if found := results.get("monitoring_result"):
-        facts.append(
-            ("new rows", f"{found['rows_new']:,}, {found['rows_mature_new']:,} of them with a known label")
-        )
+        labelled = f"{found['rows_mature_new']:,} of them with a known label"
+        facts.append(("new rows", f"{found['rows_new']:,}, {labelled}"))
         facts.append(("drift", drift_text(found)))
         facts.append(("quality", quality_text(found)))
         facts.extend(("note", note) for note in found["notes"])
@@ -54,7 +44,7 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _reading(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Which files were read for the rows of today."""
+    """Which files today's rows were read from."""
     facts: list[tuple[str, str]] = []
     for table, read in results.get("readings", {}).items():
         facts += reading_facts(read, None, table) + note_facts(read.notes, table)

@@ -1,4 +1,4 @@
-"""Show how long work goes: a bar on a terminal, a line now and then in a log."""
+"""Progress of long work: a bar on a terminal, occasional lines in a log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECONDS_A_LINE = 20
 
 @contextmanager
 def show_epochs() -> Iterator[Callable[[Any], None]]:
-    """Give a function that is called with every epoch's result."""
+    """Yield a function to call with the result of every epoch."""
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from lepton_pipeline.terminal.console import console
@@ -34,12 +34,7 @@ def show_epochs() -> Iterator[Callable[[Any], None]]:
 
 @contextmanager
 def show_rows(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Give a function that is called with the number of rows that are done.
-
-    Args:
-        what: is done to them: "scored", say.
-        total: rows, as far as it is known.
-    """
+    """Yield a function to call with the number of finished rows; `what` is done to them ("scored")."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from lepton_pipeline.terminal.console import console
@@ -57,12 +52,8 @@ def show_rows(what: str, total: int | None = None) -> Iterator[Callable[[int], N
 
         yield show
         return
-    columns = (
-        SpinnerColumn(_spinner(out)),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-    )
+    text = TextColumn("{task.description}")
+    columns = (SpinnerColumn(_spinner(out)), text, BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda rows: bar.update(task, completed=rows, description=f"{what} {rows:,}{of} rows")
@@ -73,7 +64,7 @@ def _spinner(out: Any) -> str:
 
 
 class _Log:
-    """A line at first, then every some seconds, and one when training is over."""
+    """Logs the first epoch at once, then a line every some seconds, and a summary."""
 
     def __init__(self) -> None:
         self.best: dict[int, Any] = {}

@@ -16,7 +16,7 @@ _STATUS = {"FAILED": "red", "KILLED": "red", "RUNNING": "yellow"}
 
 
 def print_decision(vertical: str, facts: Facts, decision: Decision) -> None:
-    """Print which triggers hold and why, and what follows."""
+    """Print the triggers with their reasons, and the decision."""
     out = console()
     out.print(Text.assemble((vertical, "bold"), f", as of {facts.now:%Y-%m-%d %H:%M} UTC"))
     triggers = table(fixed("trigger"), fixed("holds"), "why")
@@ -28,7 +28,7 @@ def print_decision(vertical: str, facts: Facts, decision: Decision) -> None:
 
 
 def print_jobs(vertical: str, jobs: Sequence[JobRun]) -> None:
-    """Print what jobs decided, the latest first."""
+    """Print the decisions of jobs, the latest first."""
     out = console()
     if not jobs:
         out.print(Text.assemble((vertical, "bold"), ": no job yet"))

@@ -1,11 +1,11 @@
-"""How comparisons and reproductions of runs are shown on a terminal."""
+"""Comparisons and reproductions of runs on a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from lepton_pipeline.errors import NotReproducedError
-from lepton_pipeline.reporting.report.words import metric_inside
+from lepton_pipeline.reporting.report.formats import metric_inside
 from lepton_pipeline.runs.checks import Check
 from lepton_pipeline.runs.compare import METRICS, ComparableRuns, ComparedRun, Comparison, Figure
 from lepton_pipeline.runs.compare_page import duration_text, version_text
@@ -18,23 +18,18 @@ _STYLES = {"promoted": "green", "refused": "red", "FAILED": "red", "KILLED": "re
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print runs side by side, the best first, and those without figures below."""
+    """Print runs with figures, the best first, then those without."""
     out = console()
     out.print()
     count = sum(len(group.runs) for group in comparison.groups)
     best = f"best first by {metric_inside(comparison.metric)}"
-    title = f"{comparison.vertical}: {_count(count)} with test figures, {best}"
-    out.print(Text(title, style="bold"))
+    out.print(Text(f"{comparison.vertical}: {_count(count)} with test figures, {best}", style="bold"))
     if count == 1:
         out.print(Text("There is nothing to compare it with yet.", style="dim"))
     for position, group in enumerate(comparison.groups):
         out.print()
         if len(comparison.groups) > 1:
-            which = (
-                "the latest test rows"
-                if position == 0
-                else "other test rows, not to be compared with those above"
-            )
+            which = "other test rows, not comparable with those above" if position else "the latest test rows"
             out.print(Text(f"{_count(len(group.runs))} on {which}", style="bold"))
         out.print(Text("; ".join(filter(None, [_rows(group), group.remark])), style="dim"), soft_wrap=False)
         out.print(_figures(group, comparison.metric))
@@ -105,7 +100,7 @@ def _short(text: str) -> str:
 
 
 def print_checks(run_id: str, checks: Sequence[Check]) -> None:
-    """Print what a run depends on, and whether it is as it was."""
+    """Print what a run depends on, and whether it is unchanged."""
     out = console()
     out.print()
     out.print(Text(f"run {run_id}", style="bold"))
@@ -120,16 +115,12 @@ def print_checks(run_id: str, checks: Sequence[Check]) -> None:
 
 
 def print_outcome(outcome: Reproduction) -> None:
-    """Print which figures are equal, every one that differs, and end in an error if any does.
-
-    Raises:
-        NotReproducedError: a figure differs, or there was none to compare.
-    """
+    """Print differing values and a summary; raises NotReproducedError if any differs or there are none."""
     out = console()
     rows = table(*map(fixed, ("", "then", "now", "")))
     rest: dict[str, int] = {}
     for value in outcome.values:
-        if value.equal and not _told(value.name):
+        if value.equal and not _always_shown(value.name):
             part = value.name.partition(".")[0]
             rest[part] = rest.get(part, 0) + 1
             continue
@@ -143,19 +134,15 @@ def print_outcome(outcome: Reproduction) -> None:
         out.print(Text(f"the scratch folder is {outcome.folder}"), soft_wrap=True)
     differing = [value.name for value in outcome.values if not value.equal]
     if differing or not outcome.values:
-        what = (
-            f"{len(differing)} of {len(outcome.values)} values differ"
-            if differing
-            else "it has no value to compare"
-        )
+        values = f"{len(differing)} of {len(outcome.values)} values differ"
+        what = values if differing else "it has no value to compare"
         raise NotReproducedError(f"run {outcome.run_id} is not reproduced: {what}, see above.")
-    out.print(
-        Text(f"run {outcome.run_id} is reproduced: {len(outcome.values)} values are equal, to the last bit")
-    )
+    values = f"{len(outcome.values)} values are equal, to the last bit"
+    out.print(Text(f"run {outcome.run_id} is reproduced: {values}"))
 
 
-def _told(name: str) -> bool:
-    """Whether a value is shown though it is equal."""
+def _always_shown(name: str) -> bool:
+    """Whether a value is shown although it is equal."""
     return name.endswith(".sha256") or name in {f"test.{metric}" for metric in METRICS}
 
 

@@ -1,4 +1,4 @@
-"""The schedules as a table: what comes next, and how the last job ended."""
+"""The table of schedules: next start and outcome of the last job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from lepton_pipeline.terminal.console import Text, console, table
 
 
 def print_overview(lines: list[Line]) -> None:
-    """Print the table, and below it what is wrong."""
+    """Print the table, then the problems."""
     rows = table("vertical", "schedule", "next", "last", "attempts")
     for line in lines:
         schedule = "wrong, see below" if line.problem else line.schedule or "none"

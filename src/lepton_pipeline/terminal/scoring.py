@@ -1,4 +1,4 @@
-"""The last thing a scoring prints: what went in, what came out, where it lies."""
+"""The summary of a scoring run: its rows, its scores, its files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,7 @@ _SHOWN_COLUMNS = 10
 
 
 def print_scoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
-    """Print the results of one scoring.
-
-    Args:
-        name: of the pipeline.
-        results: `about`, and contents of `scoring_contract` and `scoring_record`, as far as they exist.
-        seconds: by stage.
-        where: how to see the run in the MLflow UI.
-    """
+    """Print a scoring's results: `scoring_contract` and `scoring_record`, as far as they exist."""
     out = console()
     out.print()
     record: ScoringRecord | None = results.get("scoring_record")
@@ -37,7 +30,7 @@ def print_scoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, f
 
 
 def scoring_markdown(results: Mapping[str, Any]) -> str:
-    """The same results as Markdown, for the head of the run's page in MLflow."""
+    """The results as Markdown, for the note on the run's page in MLflow."""
     return "\n".join(fact_list(_facts(results)))
 
 
@@ -56,9 +49,8 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts += reading_facts(reading, record or contract)
     if record:
         shown = f"{record.positives:,} of {record.scored:,} ({record.share_positive:.1%})"
-        facts.append(
-            ("positive", f"{shown} at or above {record.threshold:.3f}; mean {record.mean_score:.4f}")
-        )
+        shown += f" at or above {record.threshold:.3f}"
+        facts.append(("positive", f"{shown}; mean score {record.mean_score:.4f}"))
     facts += note_facts({} if reading is None else reading.notes)
     if contract:
         facts.extend(("warning", message) for message in contract.warnings)
@@ -67,13 +59,13 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     if contract:
         facts.extend(("warning", message) for message in _unseen(contract.unseen))
     if contract and contract.left_out:
-        facts.append(("not checked", f"{'; '.join(contract.left_out)}: nothing to check it by yet"))
+        facts.append(("not checked", f"{'; '.join(contract.left_out)}: nothing to compare with yet"))
     facts.extend((name, path) for name, path in results.get("paths", {}).items())
     return facts
 
 
 def _without_history(record: ScoringRecord) -> str:
-    """Say that windows have nothing to look back to, if they do not."""
+    """A warning about windows without earlier rows, if there are any."""
     windows = {name: rows for name, rows in record.without_history.items() if rows}
     if not windows:
         return ""
@@ -86,7 +78,7 @@ def _without_history(record: ScoringRecord) -> str:
 
 
 def _unseen(found: Mapping[str, Unseen]) -> list[str]:
-    """A line for each column with values never seen, those with the largest shares first."""
+    """A line for each column with unseen values, the largest shares first."""
     columns = sorted(found.values(), key=lambda each: -each.share)
     lines = [each.message for each in columns[:_SHOWN_COLUMNS]]
     more = len(columns) - len(lines)

@@ -1,4 +1,4 @@
-"""Where all verticals stand, on a terminal."""
+"""The state of all verticals on a terminal."""
 
 from __future__ import annotations
 
@@ -6,19 +6,12 @@ from lepton_pipeline.operations.status import cells
 from lepton_pipeline.operations.status.collect import Status, VerticalStatus
 from lepton_pipeline.terminal.console import Text, console, table
 
-_COLUMNS = (
-    "vertical",
-    "champion",
-    "data until",
-    "last decision (UTC)",
-    "drift",
-    "next run",
-    "failing since (UTC)",
-)
+_MODEL = ("vertical", "champion", "data until")
+_COLUMNS = (*_MODEL, "last decision (UTC)", "drift", "next run", "failing since (UTC)")
 
 
 def print_status(status: Status) -> None:
-    """Print the table, those first that need attention, and below it what cannot be read."""
+    """Print the table, verticals that need attention first, then what cannot be read."""
     out = console()
     rows = table(*_COLUMNS, leading=1)
     for each in status.verticals:

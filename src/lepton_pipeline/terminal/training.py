@@ -1,4 +1,4 @@
-"""The last thing a run prints: what went in, how good the model is, where to look."""
+"""The summary of a training run: its rows, its metrics, where to look."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import read_columns
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
+from lepton_pipeline.reporting.report.formats import lower_first, model_parts, training_plan
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
-from lepton_pipeline.reporting.report.words import lower_first, parts_of, taught
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal.columns import show_columns
@@ -31,28 +31,16 @@ _NAMES = {
 _STAGES = 5
 
 
-def print_summary(
-    vertical: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str
-) -> None:
-    """Print one vertical's results.
-
-    Args:
-        vertical: its name.
-        results: `about`, `tables` (the contract's result of each raw table), `readings` (the record of
-            reading each), and contents of the data sets `ingestion_record`, `contract_result`, `split`,
-            `columns`, `feature_report`, `metrics`, `copies`, `costs`, `slices`, `registration` and
-            `decision`, as far as they exist.
-        seconds: by stage, in the order in which they ran.
-        where: how to see the run in the MLflow UI.
-    """
+def print_summary(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
+    """Print a run's results: contents of its data sets by name, `tables` and `readings` by raw table."""
     out = console()
     out.print()
-    for part in _parts(vertical, results, seconds, where):
+    for part in _parts(name, results, seconds, where):
         out.print(part)
 
 
 def summary_markdown(results: Mapping[str, Any]) -> str:
-    """The same results as Markdown, for the head of the run's page in MLflow."""
+    """The results as Markdown, for the note on the run's page in MLflow."""
     lines = []
     if metrics := results.get("metrics"):
         lines += ["| test rows | AUC [95 % interval] | F1 [95 % interval] |", "|---|---|---|"]
@@ -90,10 +78,8 @@ def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, floa
 def _quality(metrics: Metrics) -> Table:
     quality = table("test rows", "AUC  [95 % interval]", "F1  [95 % interval]")
     for model, figures in metrics.test.items():
-        style = "bold" if model == "model" else None
-        quality.add_row(
-            _NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]), style=style
-        )
+        cells = (_figure(figures[metric]) for metric in ("auc", "f1"))
+        quality.add_row(_NAMES.get(model, model), *cells, style="bold" if model == "model" else None)
     return quality
 
 
@@ -116,12 +102,8 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
             facts.append(("calibration", f"error {before['ece']:.4f} before, {after:.4f} after"))
         rule = "least cost" if metrics.threshold_rule == "cost" else "best F1"
         if registration := results.get("registration"):
-            facts.append(
-                (
-                    "model",
-                    "; ".join(filter(None, [parts_of(registration), lower_first(taught(registration))])),
-                )
-            )
+            parts = [model_parts(registration), lower_first(training_plan(registration))]
+            facts.append(("model", "; ".join(filter(None, parts))))
         facts.append(("threshold", f"{metrics.threshold:.3f} ({rule} on the validation rows)"))
         facts += [("warning", said) for said in (evidence_note(metrics), threshold_warning(metrics)) if said]
     if copies := results.get("copies"):
@@ -166,7 +148,7 @@ def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _cost(costs: Costs) -> str:
-    """What 1,000 cases cost with the model and without it."""
+    """Costs per 1,000 cases with and without the model."""
     policies = {name: _amount(figure.value) for name, figure in costs.policies.items()}
     without = f"{policies['none']} if none is acted on, {policies['all']} if all are"
     better = min(("none", "all"), key=lambda name: costs.policies[name].value)
@@ -181,7 +163,7 @@ def _amount(amount: float) -> str:
 
 
 def _gaps(slices: Slices) -> str:
-    """The two flagged gaps that are surest to be large, and how many more there are."""
+    """The two flagged gaps with the largest lower bounds, and the number of others."""
     flagged: dict[tuple[Any, ...], tuple[float, str]] = {}
     for each in slices.slices:
         for metric, gap in each.gaps.items():

@@ -1,4 +1,4 @@
-"""Ask a database whether it answers, before MLflow does, and tell what may pass from what must be mended."""
+"""Check that a database answers, before MLflow does, and tell temporary errors from lasting ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.permissions import refusal
-from lepton_pipeline.tracking.home import SQLITE
+from lepton_pipeline.tracking.local_store import SQLITE
 
 # Of what SQLite and PostgreSQL say: neither waiting nor another try changes it.
 _LASTING = ("unable to open database file", "readonly database", "authentication failed", "does not exist")
@@ -25,7 +25,7 @@ _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_T
 
 @contextmanager
 def first_contact() -> Iterator[None]:
-    """Let MLflow try a server twice, not for long, unless the user's environment says otherwise."""
+    """Let MLflow retry a server once and briefly, unless the environment says otherwise."""
     before = {name: os.environ.get(name) for name in _FIRST_CONTACT}
     ours = [name for name, value in before.items() if value in (None, PATIENCE[name])]
     os.environ.update({name: _FIRST_CONTACT[name] for name in ours})
@@ -40,15 +40,11 @@ def first_contact() -> Iterator[None]:
 
 
 def require_database(uri: str) -> None:
-    """Connect once to a database: MLflow tries again and again for 100 seconds, and says nothing meanwhile.
+    """Connect once to a SQLite file or database server: MLflow would retry silently for 100 seconds.
 
-    Args:
-        uri: address of a store; of one that is neither a SQLite file nor a database server nothing is asked.
-
-    Raises:
-        ConfigurationError: the database's driver is not installed; its file cannot be read, or is damaged.
-        sqlite3.OperationalError: the file is locked.
-        SQLAlchemyError: the server cannot be reached, or refuses user and password.
+    Raises ConfigurationError if the driver is missing or the file unreadable or damaged,
+    sqlite3.OperationalError if it is locked, SQLAlchemyError if the server is unreachable or refuses the
+    login.
     """
     if uri.startswith(SQLITE):
         _require_file(Path(uri.removeprefix(SQLITE)))
@@ -75,10 +71,9 @@ def _require_file(file: Path) -> None:
         raise refusal(file)
     # Where it may, SQLite first undoes what a killed process left half done.
     mode = "rw" if os.access(file, os.W_OK) else "ro"
+    address = f"file:{quote(str(file))}?mode={mode}"
     try:
-        with closing(
-            sqlite3.connect(f"file:{quote(str(file))}?mode={mode}", uri=True, timeout=_SECONDS)
-        ) as store:
+        with closing(sqlite3.connect(address, uri=True, timeout=_SECONDS)) as store:
             store.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
         if (problem := damaged(str(error), file)) is not None:
@@ -87,7 +82,7 @@ def _require_file(file: Path) -> None:
 
 
 def damaged(said: str, file: str | Path = "MLflow's database") -> ConfigurationError | None:
-    """The message about a damaged SQLite file; None where what was said is something else."""
+    """The error about a damaged SQLite file; None if `said` is about something else."""
     reason = next((reason for reason in _DAMAGED if reason in said), None)
     if reason is None:
         return None
@@ -98,10 +93,10 @@ def damaged(said: str, file: str | Path = "MLflow's database") -> ConfigurationE
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether a store that cannot be used may be usable in a minute.
+    """Whether a store may be usable in a minute.
 
-    A server that does not answer, or a SQLite file that is locked or has no room, may; a refused password, a
-    database or a folder that does not exist will not.
+    True for a server that does not answer and a locked or full SQLite file; False for a refused password or a
+    database or folder that does not exist.
     """
     from requests.exceptions import RequestException
     from sqlalchemy.exc import OperationalError

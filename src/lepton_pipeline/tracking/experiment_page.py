@@ -1,7 +1,6 @@
-"""What the pages of an experiment show in the MLflow UI: a note on how to read them, and a view of its runs.
+"""The page of an experiment in the MLflow UI: a note on how to read it, and a saved view of its runs.
 
-The UI keeps a saved view as a tag of the experiment: its name, and as JSON the columns, the order and the
-charts that are shown. A view that is made here is opened like one that a user has saved.
+The UI keeps a saved view as a tag of the experiment, with columns, order and charts as JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 from lepton_pipeline.parameters.jobs import is_partial
 from lepton_pipeline.tracking.ui_links import runs_page
 
-# A parameter that every run has a value of its own of.
+# Differs between all runs.
 PRESENT = "dataset.present"
 # Lets the UI open on the pages of model training.
 EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
@@ -26,9 +25,9 @@ _FIGURES = ("test.auc", "test.f1", "test.ece")
 _BASELINE = "baseline.hist_gradient_boosting"
 # More axes, or columns, than these cannot be read at once.
 _MOST_PARAMETERS = 6
-# As many as matter for what a table of runs should show.
+# Latest runs that decide what the view shows.
 _SHOWN_RUNS = 50
-# What everybody varies, shown where runs do not differ in anything yet.
+# Shown where runs do not differ yet.
 _USUAL = ("training.learning_rate", "training.seed")
 _RUN_NAME, _CREATED = "attributes.`Run Name`", "attributes.`Created`"
 # Pixels around the name of a column, and of each of its letters.
@@ -37,7 +36,7 @@ _NOTE = """Runs that train the vertical's model. [Table of runs]({runs}) and [ch
 with what matters and what the latest runs differ in.
 
 - `test.*`: the model on test rows; `.low` and `.high` are the ends of a 95 % interval. `{metric}` decides at the gate.
-- `{baseline}.*`: gradient boosting on the same rows; what the model does not add to it is not worth its price.
+- `{baseline}.*`: gradient boosting on the same rows, which the model should exceed.
 - `validation.*` and `train.loss`: by epoch, of the first network.
 - `gate.decision`, and `gate.reason`: whether the version became champion, and why.
 - Test figures compare only where `rows.sha256`, of the test rows, is the same.
@@ -45,13 +44,7 @@ with what matters and what the latest runs differ in.
 
 
 def present_experiment(client: Any, run_id: str, metric: str) -> None:
-    """Prepare the pages of a run's experiment: how to read them, and a view of what its latest runs differ in.
-
-    Args:
-        client: of the store.
-        run_id: a run of the experiment.
-        metric: that the gate decides by.
-    """
+    """Write note and view of a run's experiment; the view shows what its latest runs differ in."""
     experiment = client.get_experiment(client.get_run(run_id).info.experiment_id)
     ended = "attributes.status = 'FINISHED'"
     latest = client.search_runs([experiment.experiment_id], ended, max_results=_SHOWN_RUNS)
@@ -62,45 +55,26 @@ def present_experiment(client: Any, run_id: str, metric: str) -> None:
 
 
 def differing_parameters(runs: Sequence[Mapping[str, str]]) -> dict[str, list[str | None]]:
-    """Parameters that are not the same in all runs.
+    """Parameters that differ between runs, sorted by name, each with its value in every run (None if absent).
 
-    Args:
-        runs: by name the parameters of each run; a run may lack some. Runs without any do not count.
-
-    Returns:
-        By name, sorted, the value in each run, or None where the run has none; not the present, which every
-        run has of its own.
+    Runs without parameters do not count, nor does `dataset.present`, which is specific to each run.
     """
     known = [run for run in runs if run]
     names = sorted({name for run in known for name in run} - {PRESENT})
-    return {
-        name: [run.get(name) for run in runs] for name in names if len({run.get(name) for run in known}) > 1
-    }
+    differing = [name for name in names if len({run.get(name) for run in known}) > 1]
+    return {name: [run.get(name) for run in runs] for name in differing}
 
 
 def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -> dict[str, str]:
-    """Tags of an experiment that say how to read its runs.
-
-    Args:
-        experiment_id: for links.
-        metric: that the gate decides by, `auc` say.
-        differing: parameters that its runs differ in, the best to show first.
-    """
+    """Note and view of an experiment as tags; `differing` parameters are shown in the order given."""
     decisive = f"test.{metric}"
     chosen = [name for name in differing if not name.startswith("about.")]
-    parameters = sorted(chosen, key=lambda name: not name.startswith("training."))[:_MOST_PARAMETERS] or list(
-        _USUAL
-    )
+    chosen.sort(key=lambda name: not name.startswith("training."))
     runs = runs_page(experiment_id, f"viewStateShareKey={VIEW}")
-    note = _NOTE.format(
-        runs=runs, charts=f"{runs}&compareRunsMode=CHART", metric=decisive, baseline=_BASELINE
-    )
-    view = {
-        "name": "Overview",
-        "createdAt": _MADE,
-        "updatedAt": _MADE,
-        "state": json.dumps(_state(decisive, parameters)),
-    }
+    charts = f"{runs}&compareRunsMode=CHART"
+    note = _NOTE.format(runs=runs, charts=charts, metric=decisive, baseline=_BASELINE)
+    state = json.dumps(_state(decisive, chosen[:_MOST_PARAMETERS] or list(_USUAL)))
+    view = {"name": "Overview", "createdAt": _MADE, "updatedAt": _MADE, "state": state}
     return {
         **EXPERIMENT,
         "mlflow.experiment.primaryMetric.name": decisive,
@@ -129,10 +103,7 @@ def _state(decisive: str, parameters: Sequence[str]) -> dict[str, Any]:
         "orderByAsc": False,
         "selectedColumns": columns,
         "columnOrder": [_RUN_NAME, _CREATED, *columns],
-        "columnWidths": {
-            _RUN_NAME: 240,
-            **{column: _BORDER + _LETTER * (len(column) - 10) for column in columns},
-        },
+        "columnWidths": {_RUN_NAME: 240, **{each: _BORDER + _LETTER * (len(each) - 10) for each in columns}},
         "compareRunCharts": charts,
         "compareRunSections": [_section(VIEW, shown=True), _section("Model metrics", shown=False)],
         "isAccordionReordered": True,

@@ -1,4 +1,4 @@
-"""Nested declarations and results as the flat parameters and metrics that MLflow keeps."""
+"""Nested declarations and results as MLflow's flat parameters and metrics."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 
-# Tag of a run and its version whose intervals are of few cases, groups or blocks: "approximate".
+# Tag of a run and its version: "approximate" if few cases, groups or blocks are behind the intervals.
 INTERVALS = "intervals"
 # Mappings by columns or tables, whose names may hold characters that MLflow refuses in a key.
 _FREE_KEYS = {"dates", "derive", "tables", "windows"}
 
 
 def flatten(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """One level with dotted keys; lists, and mappings by names that users choose, stay values."""
+    """Flatten to dotted keys; lists, and mappings by user-chosen names, stay values."""
     flat: dict[str, Any] = {}
     for key, value in declared.items():
         if isinstance(value, Mapping) and key not in _FREE_KEYS:
@@ -27,7 +27,7 @@ def flatten(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def log_metrics(client: Any, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
-    """Log the metrics of one step in one call: a call each would keep a SQLite file busy for others."""
+    """Log the metrics of one step in one call, which keeps a SQLite file busy for a shorter time."""
     from mlflow.entities import Metric
 
     now = int(time() * 1000)
@@ -42,50 +42,43 @@ def log_epoch(
     validation_log_loss: float,
     validation_auc: float,
 ) -> None:
-    """Log an epoch as it ends, under the names that runs are compared by: those of the first network.
+    """Log an epoch as it ends; metrics of further networks are prefixed `network_2.` and so on.
 
-    The names of further networks begin with `network_2.` and so on. Nothing is logged of passes without
-    held-out rows, which repeat on more rows what others have settled.
+    Epochs without held-out rows (the final fit on all rows) are not logged.
     """
     import mlflow
 
     if isnan(validation_log_loss):
         return
     prefix = "" if network == 1 else f"network_{network}."
-    values = {
-        "train.loss": train_loss,
-        "validation.log_loss": validation_log_loss,
-        "validation.auc": validation_auc,
-    }
-    log_metrics(
-        mlflow.MlflowClient(), run_id, {prefix + name: value for name, value in values.items()}, number
-    )
+    held_out = {"log_loss": validation_log_loss, "auc": validation_auc}
+    values = {f"{prefix}train.loss": train_loss}
+    values |= {f"{prefix}validation.{name}": value for name, value in held_out.items()}
+    log_metrics(mlflow.MlflowClient(), run_id, values, number)
 
 
 def flat_metrics(metrics: Metrics) -> dict[str, float]:
-    """The figures of `evaluate` under the names that runs are compared by.
+    """The figures of `evaluate` by metric name in MLflow.
 
-    Returns:
-        `threshold`, `test.<metric>`, `network.<metric>` where the model is more than its networks, and
-        `baseline.<model>.<metric>`, each metric also with `.low` and `.high`; `uncalibrated.<metric>`.
+    `threshold`, `test.<metric>`, `network.<metric>` where the model is more than its networks, and
+    `baseline.<model>.<metric>`, each metric also with `.low` and `.high`; `uncalibrated.<metric>`.
     """
     flat = {"threshold": metrics.threshold}
     flat |= {f"uncalibrated.{name}": value for name, value in metrics.uncalibrated.items()}
     for model, figures in metrics.test.items():
-        flat |= flat_intervals(
-            {"model": "test", "network": "network"}.get(model, f"baseline.{model}"), figures
-        )
+        prefix = {"model": "test", "network": "network"}.get(model, f"baseline.{model}")
+        flat |= flat_intervals(prefix, figures)
     return flat
 
 
 def interval_tags(metrics: Metrics) -> dict[str, str]:
-    """The tag that marks a run or version whose intervals are approximate; none where they are not."""
+    """The tag that marks approximate intervals, if they are."""
     rough = any(figure.approximate for figure in metrics.model.values())
     return {INTERVALS: "approximate"} if rough else {}
 
 
 def flat_intervals(prefix: str, figures: Mapping[str, Estimate]) -> dict[str, float]:
-    """Metrics as MLflow takes them: `<prefix>.<name>`, with `.low` and `.high` where there is an interval."""
+    """Metrics as `<prefix>.<name>`, with `.low` and `.high` where there is an interval."""
     flat: dict[str, float] = {}
     for name, figure in figures.items():
         ends = {"": figure.value, ".low": figure.low, ".high": figure.high}

@@ -1,4 +1,4 @@
-"""Lineage of a run: code, environment and configuration, each as a value to compare two runs by."""
+"""Lineage of a run: hashes of code, environment and configuration."""
 
 from __future__ import annotations
 
@@ -17,43 +17,29 @@ from typing import Any
 
 import lepton_pipeline
 
-# What decides how a run goes; private configuration, addresses and credentials do not belong in MLflow.
+# What a run depends on, without private configuration, addresses and credentials.
 _CODE = ("src", "conf", "pyproject.toml", "constraints.txt")
 _PRIVATE = (":(exclude)conf/local", ":(exclude,glob)conf/**/credentials*", ":(exclude,glob)conf/**/mlflow*")
-# Whatever a user's own git is told to do with a diff.
-_PLAIN = (
-    "--binary",
-    "--full-index",
-    "--no-color",
-    "--no-ext-diff",
-    "--no-textconv",
-    "--no-renames",
-    "--unified=3",
+# Override the user's own configuration of git.
+_OPTIONS = (
+    *("--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"),
+    *("--unified=3", "--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/"),
 )
-_PREFIXES = ("--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/")
 # What says where a run comes from.
 TAGS = (
-    "git.commit",
-    "git.dirty",
-    "data.sha256",
-    "data.rows",
-    "rows.sha256",
-    "configuration.sha256",
-    "environment.sha256",
-    "weights.sha256",
-    "device",
-    "seed",
+    *("git.commit", "git.dirty", "data.sha256", "data.rows", "rows.sha256", "configuration.sha256"),
+    *("environment.sha256", "weights.sha256", "device", "seed"),
 )
 
 
 def code_tags(project: Path) -> dict[str, str]:
-    """Commit of the project and whether its tree differs; "none" outside a git checkout of its own."""
+    """Commit of the project and whether its tree differs; "none" outside a git checkout."""
     commit = _git(project, "rev-parse", "HEAD") if _is_checkout(project) else None
     if commit is None:
         return {"git.commit": "none", "git.dirty": "unknown"}
     dirty = bool(_git(project, "status", "--porcelain", "--", "."))
     changes = {"git.diff.sha256": hashlib.sha256(code_diff(project)).hexdigest()} if dirty else {}
-    # The last one is the name under which the UI of MLflow shows a commit.
+    # The last one is shown by MLflow's UI.
     return {
         "git.commit": commit.decode(),
         "git.dirty": str(dirty).lower(),
@@ -63,15 +49,9 @@ def code_tags(project: Path) -> dict[str, str]:
 
 
 def code_diff(project: Path) -> bytes:
-    """What the code and the configuration of a checkout differ from its commit by, new files included.
+    """A patch (`git apply`) from the commit to the tree, new files included; empty without difference.
 
     Ignored files, `conf/local`, credentials and the addresses of MLflow are left out.
-
-    Args:
-        project: root of the project, in a git checkout that has a commit.
-
-    Returns:
-        A patch for `git apply`; nothing where there is no such difference, or no checkout.
     """
     if not _is_checkout(project):
         return b""
@@ -86,11 +66,11 @@ def code_diff(project: Path) -> bytes:
             names = ("--pathspec-from-file=-", "--pathspec-file-nul")
             _git(project, "add", "--intent-to-add", *names, environment=literal, given=new)
         scope = ("--relative", "HEAD", "--", *_CODE, *_PRIVATE)
-        return _git(project, "diff", *_PLAIN, *_PREFIXES, *scope, environment=own, stripped=False) or b""
+        return _git(project, "diff", *_OPTIONS, *scope, environment=own, stripped=False) or b""
 
 
 def package_sha256() -> str:
-    """Hash of the code that runs: every file of the imported package, wherever it was installed from."""
+    """Hash of every file of the imported package."""
     package = Path(lepton_pipeline.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*")):
@@ -101,31 +81,27 @@ def package_sha256() -> str:
 
 
 def environment() -> str:
-    """The installed distributions, one `name==version` a line, sorted."""
+    """Installed distributions, one `name==version` a line, sorted."""
     names = {f"{distribution.name.lower()}=={distribution.version}" for distribution in distributions()}
     return "\n".join(sorted(names)) + "\n"
 
 
 def machine_tags() -> dict[str, str]:
-    """Interpreter and processor: the same code on another one may give other last bits."""
+    """Interpreter and processor, which may change the last bits."""
     return {"python": platform.python_version(), "processor": _processor()}
 
 
 def sha256(content: str | dict[str, Any]) -> str:
-    """Hash of a text, or of a JSON-able mapping whatever the order of its keys."""
+    """Hash of a text, or of a JSON-able mapping regardless of key order."""
     text = content if isinstance(content, str) else json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_run(run_id: str) -> dict[str, Any]:
-    """Read back where a run comes from.
+    """The lineage of a run.
 
-    Args:
-        run_id: MLflow run of this project.
-
-    Returns:
-        `run_id`, `started` (UTC, ISO 8601, to the second), `tags` (those of `TAGS` that it has), `parameters`
-        (the vertical's declaration with all defaults) and `packages` (version by name).
+    Returns `run_id`, `started` (UTC, ISO 8601, to the second), `tags` (those of `TAGS` that it has),
+    `parameters` (the declaration with all defaults) and `packages` (version by name).
     """
     import mlflow
 
@@ -142,24 +118,17 @@ def read_run(run_id: str) -> dict[str, Any]:
 
 
 def _is_checkout(project: Path) -> bool:
-    """Whether git knows the project, as a repository or as tracked files of one.
-
-    Unpacked below a folder that happens to be a repository, a project has nothing to do with that one's
-    commits.
-    """
+    """Whether the project is a git repository or tracked in one, not only unpacked below one."""
     top = _git(project, "rev-parse", "--show-toplevel")
     if top is None:
         return False
-    return Path(os.fsdecode(top)).resolve() == project.resolve() or bool(
-        _git(project, "ls-files", "--", *_CODE)
-    )
+    own = Path(os.fsdecode(top)).resolve() == project.resolve()
+    return own or bool(_git(project, "ls-files", "--", *_CODE))
 
 
 def _processor() -> str:
     try:
-        found = re.search(
-            r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE
-        )
+        found = re.search(r"(?m)^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     except OSError:  # not Linux
         found = None
     return f"{found[1] if found else platform.processor() or 'unknown'}, {platform.machine()}"
@@ -172,7 +141,7 @@ def _git(
     given: bytes | None = None,
     stripped: bool = True,
 ) -> bytes | None:
-    """What git prints, or None where it fails or is not there."""
+    """Output of git; None if it fails or is not installed."""
     try:
         # The user's own git, with arguments of this module.
         done = subprocess.run(  # noqa: S603

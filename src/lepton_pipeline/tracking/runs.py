@@ -1,4 +1,4 @@
-"""Runs in MLflow: opened, filled and closed by id, so that nothing hangs on a thread's active run."""
+"""Runs in MLflow, addressed by id instead of a thread's active run."""
 
 from __future__ import annotations
 
@@ -24,20 +24,13 @@ from lepton_pipeline.system.permissions import refusal, require_writable, shared
 from lepton_pipeline.system.processes import has_ended, identity
 from lepton_pipeline.system.readable import readable_logs
 from lepton_pipeline.system.records import to_plain
+from lepton_pipeline.tracking import flat
 from lepton_pipeline.tracking.database import damaged, first_contact, may_pass, require_database
 from lepton_pipeline.tracking.experiment_page import EXPERIMENT
-from lepton_pipeline.tracking.flat import (
-    flat_intervals,
-    flat_metrics,
-    flatten,
-    interval_tags,
-    log_epoch,
-    log_metrics,
-)
-from lepton_pipeline.tracking.home import SQLITE, local_store
+from lepton_pipeline.tracking.local_store import SQLITE, local_store
 from lepton_pipeline.tracking.ui_links import run_link, run_page
 
-Access = Literal["write", "load", "look"]
+Access = Literal["write", "load", "view"]
 _RUNNING = "attributes.status = 'RUNNING'"
 # Artefacts of a training run that its page links to, by title.
 PAGES = {
@@ -45,7 +38,7 @@ PAGES = {
     "Data Docs": "data_docs/index.html",
     "pictures": "evaluation/roc.svg",
 }
-VANISHED = "the process ended without a word"
+VANISHED = "the process ended without closing its run"
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
 _PARAMS_A_CALL = 100  # what MLflow takes
@@ -55,24 +48,19 @@ _DIFF_BYTES = 1_000_000
 
 
 class Tracking(Declaration):
-    """Where runs and models are kept: `mlflow.yml`."""
+    """Addresses of runs and models: `mlflow.yml`."""
 
     tracking_uri: str = Field(
-        min_length=1, description="MLflow server, or sqlite:/// and a file, relative to the project"
+        min_length=1, description="MLflow server, or sqlite:/// and a file of the project"
     )
-    artifact_root: str | None = Field(
-        None, description="folder of the artefacts, relative to the project; a server has its own"
-    )
+    artifact_root: str | None = Field(None, description="folder of artefacts in the project; not for servers")
 
 
 class RunLog:
-    """The one place that writes runs to MLflow.
+    """The only writer of runs to MLflow.
 
-    Args:
-        tracking: addresses.
-        project: folder that relative addresses start from.
-        access: "write" runs; "load" what runs have stored; "look" at what stands in the database, which needs
-            no right to write, and is true wherever the project was moved to.
+    `access` is "write" for runs, "load" for what runs have stored, or "view" at the database, which needs no
+    write permission and works wherever the project was moved to.
     """
 
     def __init__(self, tracking: Tracking, project: Path, access: Access = "write"):
@@ -107,7 +95,7 @@ class RunLog:
         with self._alone(), first_contact():
             try:
                 require_database(uri)
-                if local is not None and access != "look":
+                if local is not None and access != "view":
                     local.settle()
                 self.client = mlflow.MlflowClient(uri)
                 self.client.search_experiments(max_results=1)
@@ -125,10 +113,9 @@ class RunLog:
     def open(
         self, experiment_name: str, name: str, tags: Mapping[str, str], pages: Mapping[str, str] = PAGES
     ) -> str:
-        """Start a run in an experiment, a vertical's say, and return its id; for the pages see `describe`.
+        """Start a run in an experiment, with its pages (see `describe`), and return its id.
 
-        Raises:
-            ConfigurationError: the experiment was deleted.
+        Raises ConfigurationError if the experiment was deleted.
         """
         with self._alone():
             experiment = self.client.get_experiment_by_name(experiment_name)
@@ -137,9 +124,7 @@ class RunLog:
                 if self._artifact_root is not None:
                     # MLflow would make it for this user alone.
                     shared_folder(self._artifact_root / experiment_name / "models")
-                experiment_id = self.client.create_experiment(
-                    experiment_name, artifact_location=location, tags=EXPERIMENT
-                )
+                experiment_id = self.client.create_experiment(experiment_name, location, EXPERIMENT)
             elif experiment.lifecycle_stage != "active":
                 raise ConfigurationError(
                     f"experiment {experiment_name!r} was deleted in MLflow; restore it with "
@@ -155,13 +140,13 @@ class RunLog:
         return str(run.info.run_id)
 
     def describe(self, run_id: str, results: str = "", pages: Mapping[str, str] = PAGES) -> None:
-        """Write the text on the run's page: links to its reports (artefacts by title), then its results."""
+        """Write the note on the run's page: links to its reports (artefacts by title), then its results."""
         info = self.client.get_run(run_id).info
         links = " · ".join(f"[{title}]({run_page(info, path)})" for title, path in pages.items())
         self.client.set_tag(run_id, "mlflow.note.content", masked(f"{links}\n\n{results}".strip()))
 
     def close(self, run_id: str, status: str, error: BaseException | str | None = None) -> None:
-        """End a run as "FINISHED", "FAILED" or "KILLED", the error's text as a tag."""
+        """End a run as "FINISHED", "FAILED" or "KILLED", with the error's text as a tag."""
         if error is not None:
             kind = "" if isinstance(error, str) else f"{type(error).__name__}: "
             self.client.set_tag(run_id, "error", masked(f"{kind}{error}")[:_ERROR_CHARACTERS])
@@ -174,14 +159,14 @@ class RunLog:
         self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in masked(dict(tags)).items()])
 
     def parameters(self, run_id: str, declared: Mapping[str, Any]) -> None:
-        """Log a declaration flat, `training.epochs` say, and whole as `parameters.json`."""
+        """Log a declaration flat (`training.epochs`), and whole as `parameters.json`."""
         from mlflow.entities import Param
 
         declared = masked(declared)
         shown = {key: value for key, value in declared.items() if key != "about"}
-        flat = [Param(key, _short(str(value))) for key, value in flatten(shown).items()]
-        for start in range(0, len(flat), _PARAMS_A_CALL):
-            self.client.log_batch(run_id, params=flat[start : start + _PARAMS_A_CALL])
+        params = [Param(key, _short(str(value))) for key, value in flat.flatten(shown).items()]
+        for start in range(0, len(params), _PARAMS_A_CALL):
+            self.client.log_batch(run_id, params=params[start : start + _PARAMS_A_CALL])
         self.client.log_dict(run_id, dict(declared), "parameters.json")
 
     def rename(self, run_id: str, name: str) -> None:
@@ -189,7 +174,7 @@ class RunLog:
         self.client.set_tag(run_id, "mlflow.runName", masked(name))
 
     def code_diff(self, run_id: str, diff: bytes) -> None:
-        """Store what the tree differed from its commit by as `code.diff`; a large one only by its size."""
+        """Store the difference of tree and commit as `code.diff`; if it is large, only its size."""
         diff = masked(diff)
         if len(diff) > _DIFF_BYTES:
             self.client.set_tag(run_id, "git.diff.bytes", str(len(diff)))
@@ -201,7 +186,7 @@ class RunLog:
 
     def metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
         """Log the metrics of one step."""
-        log_metrics(self.client, run_id, values, step)
+        flat.log_metrics(self.client, run_id, values, step)
 
     def attach(self, run_id: str, path: Path, folder: str) -> None:
         """Store a file, or the files of a folder, below `folder` of the run's artefacts."""
@@ -214,7 +199,7 @@ class RunLog:
         return masked(self.uri)
 
     def link(self, run_id: str) -> str | None:
-        """Address of a run's page; None where no server shows it."""
+        """Address of a run's page; None without a server."""
         return run_link(self.uri, self.client.get_run(run_id).info) if self.uri.startswith("http") else None
 
     def where(self, run_id: str) -> str:
@@ -222,21 +207,14 @@ class RunLog:
         info = self.client.get_run(run_id).info
         if link := run_link(self.uri, info):
             return link
-        start = (
-            "make ui"
-            if self.uri.startswith(SQLITE)
-            else f"mlflow ui --backend-store-uri '{masked(self.uri)}'"
-        )
+        local = self.uri.startswith(SQLITE)
+        start = "make ui" if local else f"mlflow ui --backend-store-uri '{masked(self.uri)}'"
         return f"{start}, then http://127.0.0.1:5000/{run_page(info)}"
 
     def record(self, run_id: str, dataset: Any, data: Any, *, earlier: bool = False) -> None:
         """Record a data set as the `metadata.mlflow` of its catalog entry says.
 
-        Args:
-            run_id: the run to record in.
-            dataset: the Kedro data set, already saved.
-            data: its content.
-            earlier: whether an earlier run made it, so that its epochs are not logged yet.
+        `earlier` means that an earlier run made it, so that its epochs are not logged yet.
         """
         marks = (getattr(dataset, "metadata", None) or {}).get("mlflow", {})
         record = data
@@ -250,14 +228,14 @@ class RunLog:
         if marks.get("dataset"):
             self._log_dataset(run_id, data)
         if marks.get("metrics") is True:
-            self.metrics(run_id, flat_metrics(record))
-            if tags := interval_tags(record):
+            self.metrics(run_id, flat.flat_metrics(record))
+            if tags := flat.interval_tags(record):
                 self.tag(run_id, tags)
         elif "metrics" in marks:
             self.metrics(run_id, {metric: data[key] for metric, key in marks["metrics"].items()})
         for name, key in marks.get("intervals", {}).items():
             if figures := getattr(record, key):
-                self.metrics(run_id, flat_intervals(name, figures))
+                self.metrics(run_id, flat.flat_intervals(name, figures))
         if "figures" in marks:
             self.metrics(run_id, data[marks["figures"]])
         if "series" in marks:
@@ -265,10 +243,10 @@ class RunLog:
                 self.metrics(run_id, figures, step)
         if marks.get("epochs") and earlier:
             for epoch in data.itertuples(index=False):
-                log_epoch(run_id, *epoch)
+                flat.log_epoch(run_id, *epoch)
 
     def _log_dataset(self, run_id: str, record: Mapping[str, Any]) -> None:
-        """Name the table that `ingest_table` describes as the run's data set."""
+        """Log the table of `ingest_table` as the run's data set."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         dataset = Dataset(
@@ -282,7 +260,7 @@ class RunLog:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Let no other process make tables or experiments meanwhile."""
+        """Keep other processes from making tables or experiments."""
         if self._lock is None:
             yield
             return
@@ -297,7 +275,7 @@ class RunLog:
             self._lock.release()
 
     def close_orphans(self, vertical: str) -> None:
-        """End runs that a process of this host left open when it was killed without a chance to say so."""
+        """End runs that a killed process of this host left open."""
         experiment = self.client.get_experiment_by_name(vertical)
         for run in self.client.search_runs([experiment.experiment_id], _RUNNING) if experiment else []:
             if has_ended(run.data.tags, os.getpid()):
@@ -305,29 +283,20 @@ class RunLog:
 
 
 def read_tracking(declared: Mapping[str, Any]) -> Tracking:
-    """Build the typed `mlflow.yml`.
-
-    Raises:
-        ConfigurationError: a key is unknown, absent or of the wrong type.
-    """
+    """Build the typed `mlflow.yml`; raises ConfigurationError if a key is unknown, absent or mistyped."""
     from pydantic import ValidationError
 
     try:
         return Tracking.model_validate(dict(declared))
     except ValidationError as refused:
-        problems = [
-            f"mlflow.yml: {'.'.join(map(str, error['loc']))}: {error['msg']}" for error in refused.errors()
-        ]
+        pairs = [(".".join(map(str, error["loc"])), error["msg"]) for error in refused.errors()]
+        problems = [f"mlflow.yml: {key}: {message}" for key, message in pairs]
         known = ", ".join(Tracking.model_fields)
         raise ConfigurationError("\n".join(problems) + f"; valid keys are {known}.") from refused
 
 
 def existing_store(tracking: Tracking, project: Path, access: Access = "load") -> Any:
-    """A client of the store, or None where it is a SQLite file that no run has made yet; for the access see `RunLog`.
-
-    Raises:
-        ConfigurationError: the store cannot be used.
-    """
+    """A client of the store, None if its SQLite file does not exist yet; for `access` see `RunLog`."""
     uri = tracking.tracking_uri
     if uri.startswith(SQLITE) and not (project / uri.removeprefix(SQLITE)).is_file():
         return None
@@ -335,7 +304,7 @@ def existing_store(tracking: Tracking, project: Path, access: Access = "load") -
 
 
 def _require_writable(database: Path) -> None:
-    """Refuse a SQLite file that this user cannot write; SQLite itself would open it for reading."""
+    """Refuse a read-only SQLite file, which SQLite itself would open for reading."""
     # Its journal lies beside it.
     require_writable([database])
     if database.exists() and not os.access(database, os.R_OK | os.W_OK):
@@ -343,7 +312,7 @@ def _require_writable(database: Path) -> None:
 
 
 def _short(text: str) -> str:
-    """A text that fits into a column, and still differs where the whole does."""
+    """Shorten a text to MLflow's limit, with a hash so that different texts stay different."""
     if len(text) <= _PARAM_CHARACTERS:
         return text
     return f"{text[: _PARAM_CHARACTERS - 20]}… ({hashlib.sha256(text.encode()).hexdigest()[:8]})"

@@ -1,4 +1,4 @@
-"""Read a local store without MLflow, whose import alone takes longer than all that `kedro status` does."""
+"""Read a local store without MLflow, whose import would dominate the time of `kedro status`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
-from lepton_pipeline.tracking.home import SQLITE
+from lepton_pipeline.tracking.local_store import SQLITE
 from lepton_pipeline.tracking.runs import Tracking
 
-# Revision of the tables that is read here: MLflow's own, which reads any other one itself.
+# The revision of MLflow's schema that is read here.
 REVISION = "dc11669786a5"
 _SECONDS = 5
 _VERSION = "SELECT name, version, run_id, creation_time FROM model_versions"
@@ -22,13 +22,13 @@ _RUN = "SELECT run_uuid, experiment_id, status, start_time, end_time FROM runs"
 
 
 class MissingError(LookupError):
-    """What was asked for is not in the store; as MLflow's own exception says it."""
+    """The store lacks what was asked for; has the error code of MLflow's exception."""
 
     error_code = "RESOURCE_DOES_NOT_EXIST"
 
 
 def open_reader(tracking: Tracking, project: Path) -> SqliteReader | None:
-    """A reader of the store; None where it is no SQLite file, has other tables, or cannot be read just now."""
+    """A reader of the store; None if it is no SQLite file, has another schema, or cannot be read now."""
     if not tracking.tracking_uri.startswith(SQLITE):
         return None
     file = project / tracking.tracking_uri.removeprefix(SQLITE)
@@ -43,7 +43,7 @@ def open_reader(tracking: Tracking, project: Path) -> SqliteReader | None:
 
 
 class SqliteReader:
-    """The methods of an MLflow client that a look at all verticals needs, with their names and results."""
+    """The methods of an MLflow client that `kedro status` needs, with their names and results."""
 
     def __init__(self, file: Path) -> None:
         self._address = f"file:{quote(str(file.resolve()))}?mode=ro"
@@ -54,16 +54,14 @@ class SqliteReader:
             return connection.execute(query, values).fetchall()
 
     def search_registered_models(self, where: str) -> list[Any]:
-        """The model that `name_filter` asks for, with its aliases."""
+        """The model of a `name_filter`, with its aliases."""
         name = _named(where)
-        found = self.rows(
-            "SELECT alias, version FROM registered_model_aliases WHERE name = ? AND workspace = 'default'",
-            name,
-        )
+        query = "SELECT alias, version FROM registered_model_aliases WHERE name = ? AND workspace = 'default'"
+        found = self.rows(query, name)
         return [SimpleNamespace(name=name, aliases=dict(found))]
 
     def search_model_versions(self, where: str, page_token: str | None = None) -> Any:
-        """All versions of the model that `name_filter` asks for, as one page."""
+        """All versions of the model of a `name_filter`, as one page."""
         return _Page(map(self._version, self.rows(f"{_VERSION} WHERE {_PRESENT}", _named(where))))
 
     def get_model_version(self, name: str, version: str) -> Any:
@@ -73,7 +71,7 @@ class SqliteReader:
         raise MissingError(f"{name}: version {version} is not in the store")
 
     def get_experiment_by_name(self, name: str) -> Any:
-        """An experiment, deleted or not; None where there is none."""
+        """An experiment, deleted or not; None if absent."""
         query = "SELECT experiment_id FROM experiments WHERE name = ? AND workspace = 'default'"
         for row in self.rows(query, name):
             return SimpleNamespace(experiment_id=str(row[0]))
@@ -96,19 +94,15 @@ class SqliteReader:
         raise MissingError(f"run {run_id} is not in the store")
 
     def _version(self, row: tuple[Any, ...]) -> Any:
-        name, version, run_id, created = row
-        tags = self.rows(
-            "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?", name, version
-        )
-        return SimpleNamespace(
-            name=name, version=version, run_id=run_id, creation_timestamp=created, tags=dict(tags)
-        )
+        name, version, *_ = row
+        query = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
+        names, tags = ("name", "version", "run_id", "creation_timestamp"), self.rows(query, name, version)
+        return SimpleNamespace(**dict(zip(names, row, strict=True)), tags=dict(tags))
 
     def _run(self, row: tuple[Any, ...]) -> Any:
         run_id, experiment, status, start, end = row
-        info = SimpleNamespace(
-            run_id=run_id, experiment_id=str(experiment), status=status, start_time=start, end_time=end
-        )
+        info = SimpleNamespace(run_id=run_id, experiment_id=str(experiment), status=status)
+        info.start_time, info.end_time = start, end
         tags = self.rows("SELECT key, value FROM tags WHERE run_uuid = ?", run_id)
         params = self.rows("SELECT key, value FROM params WHERE run_uuid = ?", run_id)
         return SimpleNamespace(info=info, data=SimpleNamespace(tags=dict(tags), params=dict(params)))

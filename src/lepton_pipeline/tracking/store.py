@@ -1,4 +1,4 @@
-"""Find runs in the store: page by page, by the start of an id, never by making what is not there."""
+"""Find runs in the store by page or id prefix, without creating anything."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.parameters.jobs import is_partial
 from lepton_pipeline.system.credentials import masked
-from lepton_pipeline.tracking.home import SQLITE
-from lepton_pipeline.tracking.runs import Access, RunLog, Tracking
+from lepton_pipeline.tracking.local_store import SQLITE
+from lepton_pipeline.tracking.runs import Access, Tracking, existing_store
 
 _PAGE = 1000
 _ID_CHARACTERS = 32
@@ -18,30 +18,23 @@ _SHORTEST = 4
 
 
 def open_store(tracking: Tracking, project: Path, access: Access = "load") -> Any:
-    """A client of the store that `mlflow.yml` names; for the access see `RunLog`.
+    """A client of the store of `mlflow.yml`; for `access` see `RunLog`.
 
-    Raises:
-        ConfigurationError: it is a SQLite file that no run has made yet, or cannot be used.
+    Raises ConfigurationError if it is a SQLite file that does not exist yet, or cannot be used.
     """
-    uri = tracking.tracking_uri
-    if uri.startswith(SQLITE) and not (project / uri.removeprefix(SQLITE)).is_file():
+    client = existing_store(tracking, project, access)
+    if client is None:
         raise ConfigurationError(
-            f"no run yet: {uri.removeprefix(SQLITE)} does not exist; make one with kedro run, "
+            f"no run yet: {tracking.tracking_uri.removeprefix(SQLITE)} does not exist; make one with kedro run, "
             "or name another environment with --env."
         )
-    return RunLog(tracking, project, access).client
+    return client
 
 
 def latest_runs(client: Any, vertical: str, most: int) -> list[Any]:
-    """The latest runs of a vertical, the newest first; deleted and partial ones are not among them.
+    """The latest runs of a vertical, at most `most`, the newest first, without deleted and partial ones.
 
-    Args:
-        client: of the store.
-        vertical: its name is that of the experiment.
-        most: so many at most.
-
-    Raises:
-        ConfigurationError: no vertical of that name ever ran.
+    Raises ConfigurationError if no vertical of that name ever ran.
     """
     names = [experiment.name for experiment in client.search_experiments()]
     if vertical not in names:
@@ -52,12 +45,8 @@ def latest_runs(client: Any, vertical: str, most: int) -> list[Any]:
     found: list[Any] = []
     token = None
     while len(found) < most:
-        page = client.search_runs(
-            [experiment],
-            order_by=["attributes.start_time DESC"],
-            max_results=min(_PAGE, most),
-            page_token=token,
-        )
+        order = {"order_by": ["attributes.start_time DESC"], "max_results": min(_PAGE, most)}
+        page = client.search_runs([experiment], **order, page_token=token)
         # By a filter of MLflow, runs without that tag would be left out, too.
         found += [run for run in page if not is_partial(run.data.tags)]
         token = page.token
@@ -67,11 +56,7 @@ def latest_runs(client: Any, vertical: str, most: int) -> list[Any]:
 
 
 def find_run(client: Any, text: str) -> Any:
-    """The run with an id, or with the only id that begins so.
-
-    Raises:
-        ConfigurationError: it is no id, no run has it, or several begin so; with what was found.
-    """
+    """The run with an id or unique id prefix; raises ConfigurationError if none or several match."""
     if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST},{_ID_CHARACTERS}}}", text):
         raise ConfigurationError(
             f"{text!r} is no id of a run; give at least the first {_SHORTEST} of its 32 characters 0-9 and a-f, "

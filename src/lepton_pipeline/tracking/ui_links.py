@@ -1,4 +1,4 @@
-"""Addresses of pages in the MLflow UI, which shows those for GenAI unless its address says otherwise."""
+"""Addresses of pages in the MLflow UI, which shows those for GenAI by default."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _WORKFLOW = "workflowType=machine_learning"
 
 
 def runs_page(experiment: str, query: str) -> str:
-    """Page of the runs of an experiment; `query` says how they are shown."""
+    """Page of an experiment's runs; `query` says how they are shown."""
     return f"#/experiments/{experiment}/runs?{_WORKFLOW}&{query}"
 
 
@@ -21,5 +21,5 @@ def run_page(info: Any, artefact: str = "") -> str:
 
 
 def run_link(uri: str, info: Any) -> str | None:
-    """Address of a run's page on the server at `uri`, without credentials; None where the store is no server."""
+    """Address of a run's page on the server at `uri`, without credentials; None if the store is no server."""
     return f"{masked(uri).rstrip('/')}/{run_page(info)}" if uri.startswith("http") else None

@@ -219,7 +219,7 @@ def test_a_job_that_vanished_is_ended_by_the_next(log, name):
     log.tag(training, {"process.id": "999999999"})
     # A list must not say meanwhile that it is at work.
     [job] = job_runs(log.client, name)
-    assert (job.status, job.decision) == ("KILLED", "the process ended without a word")
+    assert (job.status, job.decision) == ("KILLED", "the process ended without closing its run")
     crown(log, name)
     outcome = do(log, request_of(name), MadeUp())
     assert outcome.decision.due is False

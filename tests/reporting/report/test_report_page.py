@@ -181,7 +181,7 @@ def test_figures_on_the_page_are_those_of_the_evidence(html):
 
 def test_the_verdict_stands_first_and_is_in_plain_words(page, html):
     words = Page(between(html, "verdict")).words()
-    assert "Accepted Version 3 is used from now on, in place of version 2." in words
+    assert "Promoted Version 3 is the champion now, replacing version 2." in words
     assert words.count("✓ holds") == 3
 
 
@@ -201,31 +201,23 @@ def test_checks_have_titles_that_people_know():
 
 def test_a_refusal_is_as_plain_and_shows_what_failed(bare):
     words = Page(between(bare, "verdict")).words()
-    assert (
-        "Not accepted Version 3 is kept as a challenger; version 2 stays in use. One check did not hold."
-        in words
-    )
+    assert "Refused Version 3 is a challenger; version 2 stays champion. One check failed." in words
     assert words.count("✗ fails") == 1
 
 
 def test_the_verdict_knows_first_models_lonely_refusals_and_force():
     first = replace(make_decision(), champion_version=None)
-    assert "as the first of its kind" in describe_verdict(make_evidence(decision=first))["sentence"]
+    assert "the first one" in describe_verdict(make_evidence(decision=first))["sentence"]
     resumed = replace(make_decision(), champion_version=3)
-    assert "as the first of its kind" not in describe_verdict(make_evidence(decision=resumed))["sentence"]
+    assert "the first one" not in describe_verdict(make_evidence(decision=resumed))["sentence"]
     same = replace(make_decision(), promoted=None, version=4, champion_version=3)
     assert describe_verdict(make_evidence(decision=same))["sentence"].startswith(
-        "Version 4 is the same model as version 3"
+        "Version 4 equals the champion, version 3"
     )
     lonely = replace(make_decision(promoted=False), champion_version=None)
-    assert (
-        "no model of this vertical is in use" in describe_verdict(make_evidence(decision=lonely))["sentence"]
-    )
+    assert "there is no champion" in describe_verdict(make_evidence(decision=lonely))["sentence"]
     forced = replace(make_decision(promoted=False), promoted=True)
-    assert (
-        "One check did not hold; see the reason."
-        in describe_verdict(make_evidence(decision=forced))["sentence"]
-    )
+    assert "One check failed." in describe_verdict(make_evidence(decision=forced))["sentence"]
 
 
 @pytest.mark.parametrize(

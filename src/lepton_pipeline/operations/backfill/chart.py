@@ -9,7 +9,7 @@ from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, 
 from lepton_pipeline.reporting.pictures.curves import around
 from lepton_pipeline.reporting.pictures.page import EDGE, WIDTH, picture
 from lepton_pipeline.reporting.pictures.svg import Axis, Chart, write
-from lepton_pipeline.reporting.report.words import metric_inside
+from lepton_pipeline.reporting.report.formats import metric_inside
 
 _NAMES = {POLICY: "the policy", NEVER: "never retrained", ALWAYS: "always retrained"}
 _LOOKS = {POLICY: "s0", NEVER: "s3", ALWAYS: "s1"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.system.files import replacing, write_json
-from lepton_pipeline.tracking.home import LocalStore
+from lepton_pipeline.tracking.local_store import LocalStore
 
 STORE, ARTEFACTS = "mlflow.db", "mlruns"
 _NOTE = "key.json"

@@ -9,7 +9,7 @@ from typing import Any
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.reporting.pictures.curves import draw_windows
-from lepton_pipeline.reporting.report.words import count, decimals, metric_name, percent
+from lepton_pipeline.reporting.report.formats import count, decimals, metric_name, percent
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.records import from_plain
 

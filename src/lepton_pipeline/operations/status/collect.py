@@ -92,7 +92,7 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
     """
     client, problems = None, []
     try:
-        client = open_reader(tracking, project) or existing_store(tracking, project, "look")
+        client = open_reader(tracking, project) or existing_store(tracking, project, "view")
     except LeptonError as error:
         problems.append(str(error))
     blind, records = bool(problems), {}

@@ -1,1 +1,1 @@
-"""The frame, the style sheet and the templates of every page."""
+"""Frame, style sheets and templates of all pages."""

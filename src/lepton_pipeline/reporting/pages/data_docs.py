@@ -1,29 +1,19 @@
-"""The page on one data contract: its verdict, and what each expectation found."""
+"""The page of a data contract: its verdict, and the result of each expectation."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from lepton_pipeline.data.contracts.result import ContractResult, ExpectationResult
-from lepton_pipeline.datasets import FolderDataset
+from lepton_pipeline.datasets import FolderDataset, Options
 from lepton_pipeline.reporting.pages.frame import render
 
 
 class DataDocsDataset(FolderDataset):
-    """A folder with the page of a contract, written from the contract's result.
+    """A folder with the page of a contract's result; `table` names a raw table, "" is the vertical's own."""
 
-    Args:
-        filepath: the folder.
-        vertical: whose contract it is.
-        table: name of a raw table; empty for the table of the vertical.
-        metadata: for hooks.
-    """
-
-    def __init__(
-        self, *, filepath: str, vertical: str, table: str = "", metadata: dict[str, Any] | None = None
-    ):
+    def __init__(self, *, filepath: str, vertical: str, table: str = "", metadata: Options | None = None):
         super().__init__(filepath=filepath, metadata=metadata)
         self._vertical, self._table = vertical, table
         # Of MLflow; the hook that opens the run says it.
@@ -36,15 +26,7 @@ class DataDocsDataset(FolderDataset):
 
 
 def render_contract(result: ContractResult, vertical: str, table: str, run_id: str, at: datetime) -> str:
-    """Write the page.
-
-    Args:
-        result: what `check_contract` found.
-        vertical: whose contract it is.
-        table: name of a raw table; empty for the table of the vertical.
-        run_id: the run that checked it; empty where none is known.
-        at: when it was checked.
-    """
+    """Render the page; `table` and `run_id` may be empty, `at` is the time of the check."""
     expectations = sorted(result.expectations, key=lambda each: each.success)
     return render(
         "contract.html",
@@ -52,14 +34,12 @@ def render_contract(result: ContractResult, vertical: str, table: str, run_id: s
         name=f"{vertical}, raw table {table}" if table else vertical,
         run_id=run_id,
         at=at.isoformat(),
-        expectations=[
-            {**vars(each), "verdict": _verdict(each), "found": _found(each)} for each in expectations
-        ],
+        expectations=[{**vars(it), "verdict": _verdict(it), "found": _found(it)} for it in expectations],
     )
 
 
 def _verdict(reported: ExpectationResult) -> tuple[str, str]:
-    """A class of the style sheet and the words."""
+    """CSS class and text."""
     if reported.success:
         return "passed", "✓ passed"
     if reported.error is not None:

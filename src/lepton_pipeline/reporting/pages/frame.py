@@ -1,4 +1,4 @@
-"""The one Jinja environment: pages that need no network, no script and no other file."""
+"""The Jinja environment of pages without network, script or other files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from inspect import getmembers, isfunction
 from typing import TYPE_CHECKING, Any
 
 from lepton_pipeline.reporting.pictures.svg import bar
-from lepton_pipeline.reporting.report import words
+from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.system.markdown import as_markdown
 
 if TYPE_CHECKING:
@@ -16,18 +16,13 @@ if TYPE_CHECKING:
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a page's template; every value is escaped, as it may be a user's text.
-
-    Args:
-        template: name of a file in `templates`; Markdown is escaped as Markdown, all others as HTML.
-        values: by name.
-    """
+    """Fill a file of `templates`; values are escaped, as Markdown in a Markdown file, else as HTML."""
     return _environment(template.endswith(".md")).get_template(template).render(**values)
 
 
 @cache
 def style_sheet(*names: str) -> str:
-    """Style sheets of `templates`, one after the other."""
+    """Style sheets of `templates`, concatenated."""
     folder = files(__package__) / "templates"
     return "\n".join((folder / name).read_text(encoding="utf-8").strip() for name in names)
 
@@ -46,7 +41,7 @@ def _environment(markdown: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {name: each for name, each in getmembers(words, isfunction) if name[0] != "_"}
+    environment.filters |= {name: each for name, each in getmembers(formats, isfunction) if name[0] != "_"}
     # Escaped, the quotes of a style sheet would be wrong.
     environment.globals["style"] = Markup(style_sheet("colours.css", "style.css", "chart.css"))  # noqa: S704
     environment.globals["bar"] = lambda *ends, **given: Markup(bar(*ends, **given))  # noqa: S704

@@ -1,4 +1,4 @@
-"""Small charts of the report and of the monitoring page."""
+"""Charts of the report and the monitoring page."""
 
 from __future__ import annotations
 
@@ -16,13 +16,11 @@ _ROOM = 0.05
 
 
 def draw_cost(curve: Curve, threshold: float) -> str:
-    """Draw the cost per 1,000 cases by threshold, with its 95 % interval, if any, and a mark at that in use."""
+    """Draw the cost per 1,000 cases by threshold, with any 95 % interval and the threshold in use."""
     across, band = curve.threshold, curve.band
     seen = [*curve.cost, *(end for ends in band or () for end in ends)]
-    low, high = around(seen)
-    chart = Chart(
-        Axis(min(across), max(across), "Threshold"), Axis(low, high, "Cost per 1,000 cases"), *_WIDE
-    )
+    ends, up = (min(across), max(across)), Axis(*around(seen), "Cost per 1,000 cases")
+    chart = Chart(Axis(*ends, "Threshold"), up, *_WIDE)
     if band:
         chart.band(across, band[0], band[1])
     chart.line(across, curve.cost, "s0")
@@ -31,15 +29,13 @@ def draw_cost(curve: Curve, threshold: float) -> str:
 
 
 def draw_losses(history: pd.DataFrame) -> str:
-    """Draw the log loss of training and of held-out rows by epoch; a thin line for each network."""
+    """Draw training and held-out log loss by epoch, a thin line for each network."""
     losses = history[["train_loss", "validation_log_loss"]].to_numpy(float)
-    low, high = around(losses[losses == losses])
-    last = int(history["epoch"].max())
+    up = Axis(*around(losses[losses == losses]), "Log loss")
+    first, last = int(history["epoch"].min()), int(history["epoch"].max())
     step = -(-last // 6)
     ticks = tuple((epoch, str(epoch)) for epoch in range(step, last + 1, step))
-    chart = Chart(
-        Axis(int(history["epoch"].min()), last, "Epoch", ticks), Axis(low, high, "Log loss"), *_WIDE
-    )
+    chart = Chart(Axis(first, last, "Epoch", ticks), up, *_WIDE)
     for _, network in history.groupby("network", sort=True):
         chart.line(network["epoch"], network["train_loss"], "s2 thin")
         chart.line(network["epoch"], network["validation_log_loss"], "s0 thin")
@@ -47,16 +43,9 @@ def draw_losses(history: pd.DataFrame) -> str:
 
 
 def effect_chart(points: Sequence[Mapping[str, float]], width: int = 340, height: int = 210) -> Chart:
-    """The probability by the value of one column of numbers, with its 95 % interval.
-
-    Args:
-        points: `value`, `probability`, `low` and `high` of each, at least two.
-        width: of the chart.
-        height: of the chart.
-    """
-    across, up, low, high = (
-        [float(point[key]) for point in points] for key in ("value", "probability", "low", "high")
-    )
+    """The probability by values of a number column, with 95 % intervals, through at least two points."""
+    keys = ("value", "probability", "low", "high")
+    across, up, low, high = ([float(point[key]) for point in points] for key in keys)
     ends = Axis(min(across), max(across), most=4)
     chart = Chart(ends, Axis(0, 1.05 * max(high), "Probability", written=as_percent, most=4), width, height)
     chart.band(across, low, high)
@@ -72,14 +61,9 @@ def draw_windows(
     floor: float | None = None,
     ceiling: float | None = None,
 ) -> str:
-    """Draw the values of equal windows, with intervals and a dashed line, if any.
+    """Draw values of equal windows (None breaks the line), `ends` of intervals and a dashed `line`.
 
-    Args:
-        values: one a window; None breaks the line.
-        ends: of their intervals.
-        line: a level that they are held to.
-        floor: where the scale starts; by default below the least.
-        ceiling: up to where it reaches at least.
+    The scale starts at `floor`, by default below the least value, and reaches `ceiling` at least.
     """
     given = (*values, *(end for pair in ends for end in pair), line, floor, ceiling)
     seen = [each for each in given if each is not None] or [0.0, 1.0]
@@ -89,18 +73,15 @@ def draw_windows(
     chart = Chart(Axis(0, len(values), ticks=()), up, 300, 130)
     if line is not None:
         chart.level(line, "limit")
-    chart.intervals(
-        places,
-        [low for low, _ in ends] or [None] * len(values),
-        [high for _, high in ends] or [None] * len(values),
-    )
+    if ends:
+        chart.intervals(places, *zip(*ends, strict=True))
     chart.line(places, values, "s0")
     chart.dots(places, values, "s0", 2.6)
     return chart.inline()
 
 
 def around(values: Sequence[float]) -> tuple[float, float]:
-    """Both ends of a scale that holds all values, with some room."""
+    """Ends of a scale that holds all values, with a margin."""
     low, high = float(min(values)), float(max(values))
     room = _ROOM * (high - low) or 0.5 * (abs(low) or 1.0)
     return low - room, high + room

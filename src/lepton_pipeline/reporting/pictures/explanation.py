@@ -1,4 +1,4 @@
-"""What a model reads out of its main columns."""
+"""Importance and effects of a model's main columns."""
 
 from __future__ import annotations
 
@@ -18,15 +18,7 @@ _PANELS, _PANEL_WIDTH, _PANEL_HEIGHT, _CURVE_HEIGHT, _GAP = 460, 220, 185, 130, 
 
 
 def draw_explanation(explanation: dict[str, Any], about: About) -> dict[str, bytes]:
-    """Draw importance, and the effects of the main columns, as one picture.
-
-    Args:
-        explanation: as `explain_model` returns it.
-        about: the caution that stands on every picture.
-
-    Returns:
-        An SVG file by name, `explanation.svg`. Equal arguments give equal bytes.
-    """
+    """Draw importance and effects (of `explain_model`) as `explanation.svg`, the same bytes each time."""
     first = explanation["importance"][0]
     title = f"{shorten(first['column'], 32)} matters most: shuffled, the AUC falls by {first['value']:.3f}"
     rows, times = f"{explanation['rows']:,} test rows", f"{explanation['permutations']} permutations"
@@ -43,20 +35,16 @@ def draw_explanation(explanation: dict[str, Any], about: About) -> dict[str, byt
 
 
 def importance_span(importance: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    """Both ends of a scale that holds every bar and its interval, and 0."""
+    """Ends of a scale that holds every bar with its interval, and 0."""
     ends = [each[end] for each in importance for end in ("value", "low", "high")]
     low, high = min([*ends, 0.0]), max([*ends, 0.0])
     return low, high if high > low else low + 1.0
 
 
 def drawn_points(effect: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The points of an effect that a curve goes through: numbers, at least two; none of a category."""
-    points = (
-        [point for point in effect["points"] if _is_number(point["value"])]
-        if effect["kind"] == "number"
-        else []
-    )
-    return points if len(points) >= 2 else []
+    """Points of an effect's curve: numbers, at least two; empty for a category."""
+    points = [point for point in effect["points"] if _is_number(point["value"])]
+    return points if effect["kind"] == "number" and len(points) >= 2 else []
 
 
 def _rows(shown: Sequence[Mapping[str, Any]]) -> list[str]:

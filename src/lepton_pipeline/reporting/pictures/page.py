@@ -1,4 +1,4 @@
-"""The frame of a picture that is a file of its own: headline, sample, caution, and its own style sheet."""
+"""The frame of a stand-alone picture: headline, sample, caution, and its own style sheet."""
 
 from __future__ import annotations
 
@@ -15,26 +15,16 @@ _STYLE = (
 
 
 def picture(title: str, subtitle: str, caution: str, height: float, parts: Iterable[str]) -> bytes:
-    """Put charts below a headline that says what is seen, and what it is drawn from; equal arguments, equal bytes.
-
-    Args:
-        title: the headline.
-        subtitle: what is drawn.
-        caution: what must stand beside every result.
-        height: of the parts.
-        parts: SVG elements, in a box that is `WIDTH` wide and starts at 0.
-    """
-    head = [(line, "title", 26) for line in lines_of(title, 82)] + [
-        (line, "small", 18) for line in lines_of(subtitle, 140)
-    ]
+    """Put charts (SVG elements from 0 to `WIDTH`) below headline and subtitle, and the caution below."""
+    head = [(line, "title", 26) for line in lines_of(title, 82)]
+    head += [(line, "small", 18) for line in lines_of(subtitle, 140)]
     body, at = [], 22.0
     for line, look, step in head:
         at += step
         body.append(write(line, EDGE, at - 6, look))
     top = at + 12
-    body.append(
-        f'<svg y="{top:g}" width="{WIDTH}" height="{height:g}" overflow="visible">{"".join(parts)}</svg>'
-    )
+    size = f'width="{WIDTH}" height="{height:g}" overflow="visible"'
+    body.append(f'<svg y="{top:g}" {size}>{"".join(parts)}</svg>')
     at = top + height + 22
     for line in lines_of(caution, 140):
         body.append(write(line, EDGE, at, "caution"))
@@ -48,7 +38,7 @@ def picture(title: str, subtitle: str, caution: str, height: float, parts: Itera
 
 
 def legend(entries: Iterable[tuple[str, Sequence[str]]], left: float, top: float) -> list[str]:
-    """Keys of lines, each with texts below each other, the first in bold."""
+    """Line samples, each with texts below each other, the first in bold."""
     parts = []
     for look, (name, *said) in entries:
         parts += [f'<path class="{look}" d="M{left:g} {top - 4:g}h30"/>', write(name, left + 40, top, "bold")]

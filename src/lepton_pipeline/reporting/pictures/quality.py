@@ -1,10 +1,10 @@
-"""The curves of the model beside its baselines, on the test rows."""
+"""Curves of the model and its baselines on the test rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import chain, cycle
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from lepton_pipeline.evaluation.metrics import OWN, rank_rows
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.page import EDGE, legend, picture
 from lepton_pipeline.reporting.pictures.svg import SERIES, Axis, Chart
-from lepton_pipeline.reporting.report.words import model_name
+from lepton_pipeline.reporting.report.formats import model_name
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.measures import RankedRows
 
@@ -26,7 +26,7 @@ _CHART, _LEGEND = 500, 590
 
 @dataclass(frozen=True)
 class _Shown:
-    """One model as it is drawn; `recall`, `false_rate` and `precision` are those at its threshold."""
+    """One model as drawn, with its rates at its threshold."""
 
     name: str
     look: str
@@ -44,16 +44,9 @@ class _Shown:
 
 
 def draw_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[str, bytes]:
-    """Draw ROC, precision-recall, calibration and score histogram of the test rows, with headline and legend.
+    """Draw the curves of the test rows with headline and legend; equal arguments give equal bytes.
 
-    Args:
-        scores: as `evaluate` takes them; only rows of the part "test" are drawn.
-        metrics: as `evaluate` returns them for these scores.
-        about: the caution that stands on every picture.
-
-    Returns:
-        SVG files by name: `roc.svg`, `precision_recall.svg`, `calibration.svg`, `score_histogram.svg`. Equal
-        arguments give equal bytes.
+    Returns `roc.svg`, `precision_recall.svg`, `calibration.svg` and `score_histogram.svg`.
     """
     shown = _shown(scores, metrics)
     model, baselines, rule = shown[0], shown[1:], _RULES[metrics.threshold_rule]
@@ -78,30 +71,24 @@ def draw_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[s
         ),
     }
     return {
-        f"{name}.svg": _file(*titles[name], about.caution, chart, _legend(name, shown))
+        f"{name}.svg": _file(titles[name], about.caution, chart, _legend(name, shown))
         for name, chart in _charts(shown).items()
     }
 
 
 def draw_quality(scores: pd.DataFrame, metrics: Metrics) -> dict[str, str]:
-    """The charts of `draw_figures` as elements of a page, by name without `.svg`."""
+    """The charts of `draw_figures` as elements of a page, by name without suffix."""
     return {name: chart.inline() for name, chart in _charts(_shown(scores, metrics)).items()}
 
 
 def drawn_models(metrics: Metrics) -> list[tuple[str, str]]:
-    """Models in the order of drawing, each with the class of its line; the torch part alone would hide the others."""
+    """Drawn models with the class of their lines, without the network alone, which would hide the others."""
     names = ["model", *(name for name in metrics.test if name not in OWN)]
-    return list(
-        zip(
-            names,
-            (SERIES[0], *(look for look, _ in zip(cycle(SERIES[1:]), names, strict=False))),
-            strict=False,
-        )
-    )
+    return list(zip(names, chain(SERIES[:1], cycle(SERIES[1:])), strict=False))
 
 
 def as_percent(share: float) -> str:
-    """A share as the label of a tick."""
+    """A share as a tick label."""
     return f"{100 * share:.4g} %"
 
 
@@ -114,9 +101,8 @@ def _shown(scores: pd.DataFrame, metrics: Metrics) -> list[_Shown]:
         positives, found = ranked.labels.sum(), ranked.labels[:called].sum()
         recall, false_rate = found / positives, (called - found) / (len(ranked.labels) - positives)
         figures, precision = metrics.test[name], found / max(called, 1)
-        shown.append(
-            _Shown(model_name(name), look, ranked, threshold, figures, recall, false_rate, precision)
-        )
+        rates_found = (recall, false_rate, precision)
+        shown.append(_Shown(model_name(name), look, ranked, threshold, figures, *rates_found))
     return shown
 
 
@@ -147,8 +133,7 @@ def _precision_recall(shown: list[_Shown]) -> Chart:
     for each in reversed(shown):
         recall, false_rate = rates(each.ranked, _CURVE_POINTS)
         precision = recall * base_rate / (recall * base_rate + false_rate * (1 - base_rate))
-        # The area under these steps is the average precision; straight lines between the points would flatter
-        # it.
+        # The area under steps is the average precision; that under straight lines would be larger.
         chart.line(np.append(0, recall), np.append(precision[0], precision), each.look, steps=True)
     for each in reversed(shown):
         chart.dots([each.recall], [each.precision], f"{each.look} mark", 5)
@@ -157,9 +142,8 @@ def _precision_recall(shown: list[_Shown]) -> Chart:
 
 def _calibration(shown: list[_Shown]) -> Chart:
     bins = [bin_rows(each.ranked) for each in shown]
-    limit = (
-        min(1.0, 1.04 * max(max(predicted.max(), observed.max()) for predicted, observed, *_ in bins)) or 0.01
-    )
+    highest = max(max(predicted.max(), observed.max()) for predicted, observed, *_ in bins)
+    limit = min(1.0, 1.04 * highest) or 0.01
     chart = _square("Predicted probability", "Observed rate", limit)
     chart.line((0, limit), (0, limit), "chance")
     for each, (predicted, observed, low, high, _) in reversed(list(zip(shown, bins, strict=True))):
@@ -178,10 +162,8 @@ def _histogram(model: _Shown) -> Chart:
         for label in (0, 1)
     )
     highest = 1.05 * max(negatives.max(), positives.max())
-    chart = Chart(
-        Axis(0, limit, "Predicted probability", written=as_percent),
-        Axis(0, highest, "Share of the class", written=as_percent),
-    )
+    up = Axis(0, highest, "Share of the class", written=as_percent)
+    chart = Chart(Axis(0, limit, "Predicted probability", written=as_percent), up)
     chart.steps(edges.tolist(), negatives.tolist(), "fill")
     chart.steps(edges.tolist(), positives.tolist(), SERIES[0])
     chart.upright(model.threshold, "limit")
@@ -196,12 +178,9 @@ def _legend(name: str, shown: list[_Shown]) -> list[tuple[str, list[str]]]:
     if name == "score_histogram":
         labels = shown[0].ranked.labels
         positives = int(labels.sum())
-        of_class = {
-            "fill": f"Negatives ({len(labels) - positives:,})",
-            SERIES[0]: f"Positives ({positives:,})",
-        }
         return [
-            *((look, [text]) for look, text in of_class.items()),
+            ("fill", [f"Negatives ({len(labels) - positives:,})"]),
+            (SERIES[0], [f"Positives ({positives:,})"]),
             ("limit", ["Threshold", f"F1 {shown[0].worded('f1')}"]),
         ]
     said: dict[str, Callable[[_Shown], list[str]]] = {
@@ -223,11 +202,9 @@ def _legend(name: str, shown: list[_Shown]) -> list[tuple[str, list[str]]]:
     return [*((each.look, [each.name, *said[name](each)]) for each in shown), ("chance", chance[name])]
 
 
-def _file(
-    title: str, subtitle: str, caution: str, chart: Chart, entries: list[tuple[str, list[str]]]
-) -> bytes:
+def _file(texts: tuple[str, str], caution: str, chart: Chart, entries: list[tuple[str, list[str]]]) -> bytes:
     parts = [chart.placed(EDGE, 0, _CHART), *legend(entries, _LEGEND, 50)]
-    return picture(title, subtitle, caution, chart.height * _CHART / chart.width, parts)
+    return picture(*texts, caution, chart.height * _CHART / chart.width, parts)
 
 
 def _percent(share: float) -> str:

@@ -1,4 +1,4 @@
-"""Charts as SVG: text stays text, colours are classes of `chart.css`, and no name of the data becomes markup."""
+"""Charts as SVG, with text as text, colours by classes of `chart.css`, and names of the data escaped."""
 
 from __future__ import annotations
 
@@ -14,20 +14,12 @@ from lepton_pipeline.system.readable import printable
 SERIES = ("s0", "s1", "s2", "s3")
 _LETTER = 6.6
 _FINE = (1, 2, 2.5, 5, 10)
+_Values = Iterable[float | None]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A scale of a chart.
-
-    Attributes:
-        low: its start.
-        high: its end, above `low`.
-        title: what is measured.
-        ticks: values with their labels; by default even ones.
-        written: writes the label of an even tick.
-        most: even ticks at most, about.
-    """
+    """A scale of a chart; without `ticks` (values with labels), about `most` even ones."""
 
     low: float
     high: float
@@ -49,7 +41,7 @@ class Axis:
 
 @dataclass
 class Chart:
-    """One pair of axes; what lies outside of them is drawn at their edge."""
+    """One pair of axes; values outside are drawn at the edge."""
 
     across: Axis
     up: Axis
@@ -75,8 +67,8 @@ class Chart:
         self._text(self.up.title, 0, 12, "start", "ink")
         self._text(self.across.title, (self._left + self._right) / 2, self.height - 4, "middle", "ink")
 
-    def line(self, xs: Iterable[float], ys: Iterable[float | None], look: str, steps: bool = False) -> None:
-        """Draw a line, broken where a value is missing; with steps, each value holds from the one before it."""
+    def line(self, xs: Iterable[float], ys: _Values, look: str, steps: bool = False) -> None:
+        """Draw a line, broken at missing values; `steps` hold each value back to the previous one."""
         path, last = [], ""
         for x, y in zip(xs, ys, strict=True):
             if y is None or y != y:
@@ -92,7 +84,7 @@ class Chart:
         self._stroke(look, "".join(path))
 
     def band(self, xs: Sequence[float], low: Sequence[float], high: Sequence[float], look: str = "") -> None:
-        """Fill what lies between two lines, where both are known."""
+        """Fill between two lines where both are known."""
         run: list[tuple[float, float, float]] = []
         for x, start, end in (*zip(xs, low, high, strict=True), (0.0, float("nan"), 0.0)):
             if start == start and end == end:
@@ -105,21 +97,19 @@ class Chart:
             run = []
 
     def steps(self, edges: Sequence[float], heights: Sequence[float], look: str) -> None:
-        """Draw a histogram that stands on the axis."""
+        """Draw a histogram."""
         path = f"M{self._x(edges[0])} {self._y(0)}"
         for end, height in zip(edges[1:], heights, strict=True):
             path += f"V{self._y(height)}H{self._x(end)}"
         self._stroke(look, f"{path}V{self._y(0)}")
 
-    def intervals(
-        self, xs: Iterable[float], low: Iterable[float | None], high: Iterable[float | None]
-    ) -> None:
-        """Draw a vertical bar for each pair of ends that is known."""
+    def intervals(self, xs: Iterable[float], low: _Values, high: _Values) -> None:
+        """Draw a vertical bar for each known pair of ends."""
         ends = [(x, a, b) for x, a, b in zip(xs, low, high, strict=True) if a is not None and b is not None]
         self._stroke("interval", "".join(f"M{self._x(x)} {self._y(a)}V{self._y(b)}" for x, a, b in ends))
 
-    def dots(self, xs: Iterable[float], ys: Iterable[float | None], look: str, radius: float = 3) -> None:
-        """Draw a dot for each value that is known."""
+    def dots(self, xs: Iterable[float], ys: _Values, look: str, radius: float = 3) -> None:
+        """Draw a dot for each known value."""
         self.parts += [
             f'<circle class="{look}" cx="{self._x(x)}" cy="{self._y(y)}" r="{radius}"/>'
             for x, y in zip(xs, ys, strict=True)
@@ -135,14 +125,13 @@ class Chart:
         self._stroke(look, f"M{self._left:.1f} {self._y(y)}H{self._right:.1f}")
 
     def inline(self) -> str:
-        """An element for a page that has `chart.css`."""
+        """An element for a page with `chart.css`."""
         body = "".join(self.parts)
-        return (
-            f'<svg class="chart" viewBox="0 0 {self.width:g} {self.height:g}" aria-hidden="true">{body}</svg>'
-        )
+        box = f'viewBox="0 0 {self.width:g} {self.height:g}"'
+        return f'<svg class="chart" {box} aria-hidden="true">{body}</svg>'
 
     def placed(self, left: float, top: float, width: float) -> str:
-        """An element inside another SVG, as wide as is said there."""
+        """An element of that width inside another SVG."""
         box = f'x="{left:g}" y="{top:g}" width="{width:g}" height="{self.height * width / self.width:g}"'
         return f'<svg {box} viewBox="0 0 {self.width:g} {self.height:g}" overflow="visible">{"".join(self.parts)}</svg>'
 
@@ -162,13 +151,13 @@ class Chart:
 
 
 def write(text: str, x: float, y: float, look: str = "", anchor: str = "start") -> str:
-    """A line of text; what is in it is shown, never followed."""
+    """A line of text, escaped."""
     named, held = f' class="{look}"' if look else "", f' text-anchor="{anchor}"' if anchor != "start" else ""
     return f'<text{named} x="{x:.1f}" y="{y:.1f}"{held}>{escape(printable(text), quote=False)}</text>'
 
 
 def shorten(text: str, letters: int) -> str:
-    """A name of the data, cut so that it fits beside a chart."""
+    """Cut a name of the data to fit beside a chart."""
     text = printable(text)
     return text if len(text) <= letters else f"{text[: letters - 1]}…"
 
@@ -181,15 +170,9 @@ def bar(
     lowest: float = 0.0,
     box: str = "",
 ) -> str:
-    """A bar from 0 to a value, with its interval; grey where the interval holds 0.
+    """A bar from 0 to a value with its interval, grey if that holds 0, from `lowest` to `longest`.
 
-    Args:
-        value: where the bar ends.
-        low: start of the interval; None without one.
-        high: its end.
-        longest: value at the right edge.
-        lowest: value at the left edge, at most 0.
-        box: attributes of the element; by default a style sheet gives its size.
+    `box` are attributes of the element; by default a style sheet gives its size.
     """
 
     def at(place: float) -> float:
@@ -207,7 +190,7 @@ def bar(
 
 
 def lines_of(text: str, letters: int) -> list[str]:
-    """A text in lines that fit."""
+    """Wrap a text."""
     return textwrap.wrap(printable(text), letters) or [""]
 
 

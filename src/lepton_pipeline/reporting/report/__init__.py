@@ -1,1 +1,1 @@
-"""What people read of a run: one page, and the card of its model."""
+"""The report of a run, and its model card."""

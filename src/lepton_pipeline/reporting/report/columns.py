@@ -1,4 +1,4 @@
-"""What a run says of its columns, in few lines where they are many."""
+"""Summaries of a run's columns, short where they are many."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lepton_pipeline.reporting.report.reading import note_facts, shorten
 
 _SHOWN, _SHOWN_READERS, _SHOWN_UNUSED = 4, 3, 10
 _MOST_THROUGH = 9
-# Beyond that, names fill the screen, and nobody reads them; `columns.json` and the report have them all.
+# `columns.json` and the report have all names.
 _MOST_UNUSED = 50
 _MADE = {"numeric": "declared", "category": "declared", "derived": "derived", "window": "windows"}
 _PLURAL = {
@@ -23,13 +23,13 @@ _PLURAL = {
 
 
 def count_columns(columns: Sequence[Column]) -> str:
-    """Say how many columns there are, and what they are used as."""
+    """The number of columns, and their uses."""
     own = [column for column in columns if not column.table]
     return f"{len(own):,}: {count_uses(columns)}"
 
 
 def count_uses(columns: Sequence[Column]) -> str:
-    """Say what columns are used as, and how many of them."""
+    """The number of columns by use."""
     counts = Counter(column.used_as for column in columns)
     used = [f"{counts[each]:,} {words[counts[each] != 1]}" for each, words in _PLURAL.items() if counts[each]]
     behind = [f"{counts[BY_CODE]:,} of raw tables not taken over"] if counts[BY_CODE] else []
@@ -37,29 +37,23 @@ def count_uses(columns: Sequence[Column]) -> str:
 
 
 def summarise_columns(columns: Sequence[Column]) -> str:
-    """The counts and what is not used, in one line."""
+    """Counts and unused columns in one line."""
     unused = [f"{shorten(names, _SHOWN_UNUSED)} ({why})" for why, names in unused_by_reason(columns)]
     return count_columns(columns) + (f"; not used: {'; '.join(unused)}" if unused else "")
 
 
-def kind_inference(columns: Sequence[Column]) -> list[tuple[str, str]]:
-    """Fold the table of columns: columns that are used in groups, all that are not by reason, and every note.
-
-    Returns:
-        Pairs of a label and a text.
-    """
+def column_facts(columns: Sequence[Column]) -> list[tuple[str, str]]:
+    """The columns as pairs of label and text: used ones in groups, unused ones by reason, all notes."""
     own = [column for column in columns if not column.table]
     facts = [("columns", count_columns(columns))]
     for used_as in (NUMBER, CATEGORY):
-        for made in dict.fromkeys(_MADE.get(column.role, "") for column in own if column.used_as == used_as):
-            group = [
-                column for column in own if column.used_as == used_as and _MADE.get(column.role, "") == made
-            ]
+        used = [column for column in own if column.used_as == used_as]
+        for made in dict.fromkeys(_MADE.get(column.role, "") for column in used):
+            group = [column for column in used if _MADE.get(column.role, "") == made]
             facts.append((_PLURAL[used_as][1], _group(group, made)))
     facts += _through([column for column in own if column.used_as in (DATE, OTHERS)])
-    facts += [
-        ("not used", f"{shorten(names, _MOST_UNUSED)}: {why}") for why, names in unused_by_reason(columns)
-    ]
+    unused = unused_by_reason(columns)
+    facts += [("not used", f"{shorten(names, _MOST_UNUSED)}: {why}") for why, names in unused]
     return facts + columns_notes(columns)
 
 
@@ -73,12 +67,12 @@ def columns_notes(columns: Sequence[Column]) -> list[tuple[str, str]]:
 
 
 def unused_by_reason(columns: Sequence[Column]) -> list[tuple[str, list[str]]]:
-    """Reasons, each with the columns that are not used because of it."""
+    """Unused columns by reason."""
     return _grouped((column.why_not, column) for column in columns if column.used_as in (UNUSED, BY_CODE))
 
 
 def describe_use(column: Column) -> str:
-    """Say what a column is used as, or why it is not."""
+    """The use of a column, or why it is unused."""
     if column.used_as in (NUMBER, CATEGORY):
         made = {"windows": "window"}.get(_MADE.get(column.role, ""), _MADE.get(column.role, ""))
         return f"{column.used_as} ({made})" if made else column.used_as
@@ -88,7 +82,7 @@ def describe_use(column: Column) -> str:
 
 
 def describe_share(share: float) -> str:
-    """A fraction of missing rows: nothing where there are none."""
+    """A share of missing rows; empty for 0."""
     return "" if not share else f"{share:.1%}" if share >= 0.001 else "< 0.1%"
 
 
@@ -100,7 +94,7 @@ def _use(column: Column) -> str:
 
 
 def _through(columns: Sequence[Column]) -> list[tuple[str, str]]:
-    """What the model reads only through columns that are made of it: by which ones, unless that takes many lines."""
+    """Columns read only through derived ones: by which, unless that takes many lines."""
     groups = _grouped((_use(column), column) for column in columns)
     if len(groups) <= _MOST_THROUGH:
         return [("through", f"{', '.join(names)}: {said}") for said, names in groups]
@@ -110,11 +104,8 @@ def _through(columns: Sequence[Column]) -> list[tuple[str, str]]:
 
 def _group(group: Sequence[Column], made: str) -> str:
     kinds = Counter(column.kind for column in group)
-    kind = (
-        next(iter(kinds))
-        if len(kinds) == 1
-        else ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-    )
+    counted = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    kind = next(iter(kinds)) if len(kinds) == 1 else counted
     head = " ".join(filter(None, [f"{len(group):,}", made, f"({kind})"]))
     worst = max(group, key=lambda column: column.missing_share)
     missing = describe_share(worst.missing_share)

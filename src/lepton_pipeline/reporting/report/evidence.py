@@ -1,4 +1,4 @@
-"""What a run has found out, as its report needs it."""
+"""Results of a run for its report."""
 
 from __future__ import annotations
 
@@ -20,27 +20,11 @@ from lepton_pipeline.statistics.estimates import Metrics
 
 @dataclass(frozen=True)
 class Evidence:
-    """Results of one run, each as its stage returns it; an empty one is left out of the report.
+    """Results of one run as its stages return them; empty ones are left out of the report.
 
-    Attributes:
-        about: what people must know who see a result.
-        ingestion: what the table was read from.
-        contracts: results of the contracts, those of raw tables first, that of the table last.
-        features: what `check_features` found.
-        split: `part` and `label` of every row.
-        scores: `part`, `label` and the probabilities of the models.
-        metrics: what `evaluate` measured.
-        copies: test rows that equal rows learnt from or share an entity with them, and the AUC without them.
-        costs: policies, what-if table, cost curve and capacity.
-        slices: metrics and gaps by slice.
-        explanation: importance, effects and examples.
-        drift: test rows against training rows.
-        columns: what became of every column, see `features.columns`.
-        readings: records of reading the raw tables, by table.
-        history: losses by network and epoch.
-        registration: the model version.
-        decision: the gate's.
-        lineage: where the run comes from, see `registry.lineage.read_run`.
+    `contracts` holds those of raw tables first, that of the table last; `split` and `scores` have a row for
+    each example; `history` has the losses by network and epoch; `lineage` is from
+    `tracking.lineage.read_run`.
     """
 
     about: About
@@ -69,5 +53,5 @@ class Evidence:
 
     @property
     def title(self) -> str:
-        """Names the model version."""
+        """Name of the model version."""
         return f"{self.name}, version {self.registration.version}"

@@ -1,4 +1,4 @@
-"""What the sections on costs, slices, explanation and drift say, as their templates take it."""
+"""Contents of the sections on costs, slices, explanation and drift, for their templates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from lepton_pipeline.reporting.pictures.curves import draw_cost, effect_chart
 from lepton_pipeline.reporting.pictures.explanation import drawn_points, importance_span
-from lepton_pipeline.reporting.report import words
+from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.reporting.report.evidence import Evidence
 
 _SLICE_METRICS = ("auc", "base_rate", "selection_rate", "recall", "false_positive_rate")
@@ -17,7 +17,7 @@ _FULL_PSI = 0.5
 
 
 def describe_costs(evidence: Evidence) -> dict[str, Any]:
-    """Say what deciding costs, where costs are declared, and what other thresholds would do."""
+    """Costs of the decisions, if declared, and effects of other thresholds."""
     costs = evidence.costs
     if costs is None:
         return {"absent": "What other thresholds would do was not computed in this run."}
@@ -33,7 +33,7 @@ def describe_costs(evidence: Evidence) -> dict[str, Any]:
 
 
 def describe_slices(evidence: Evidence) -> dict[str, Any]:
-    """Set groups of cases beside each other, and name the gaps that are more than chance."""
+    """Metrics by slice, and significant gaps."""
     if evidence.slices is None:
         return {"absent": "No groups of cases were measured apart in this run."}
     slices = evidence.slices.slices
@@ -58,11 +58,10 @@ def describe_slices(evidence: Evidence) -> dict[str, Any]:
 
 
 def flagged_gaps(evidence: Evidence) -> list[dict[str, Any]]:
-    """Gaps that are more than chance, the widest first within their metric.
+    """Significant gaps by metric, the widest first.
 
-    Returns:
-        `column`, `value` and `sensitive` of the slice, `metric` (its key), `figure` (the metric of the slice,
-        or None) and `gap` (to all other rows).
+    Each has `column`, `value` and `sensitive` of the slice, `metric` (its key), `figure` (the metric of the
+    slice, or None) and `gap` (to all other rows).
     """
     found = [
         {
@@ -77,12 +76,12 @@ def flagged_gaps(evidence: Evidence) -> list[dict[str, Any]]:
         for metric, gap in each.gaps.items()
         if gap.flagged
     ]
-    order = list(words.METRICS)
+    order = list(formats.METRICS)
     return sorted(found, key=lambda each: (order.index(each["metric"]), -abs(each["gap"].value)))
 
 
 def describe_explanation(evidence: Evidence) -> dict[str, Any]:
-    """Say which columns matter, in which direction, and what moved a few example cases."""
+    """Importance and effects of columns, and example cases."""
     explanation = evidence.explanation
     if not explanation:
         return {"absent": "The model was not explained in this run."}
@@ -99,7 +98,7 @@ def describe_explanation(evidence: Evidence) -> dict[str, Any]:
 
 
 def describe_drift(evidence: Evidence) -> dict[str, Any]:
-    """Say whether the test rows are like the training rows."""
+    """Drift between training and test rows."""
     drift = evidence.drift
     if not drift:
         return {"absent": "Test and training rows were not compared in this run."}
@@ -107,13 +106,7 @@ def describe_drift(evidence: Evidence) -> dict[str, Any]:
     flagged = [each for each in ranked if each["flagged"]]
     # Enough of the others are shown to see that they differ less.
     shown = ranked[: max(min(len(flagged) + 3, _MOST_DRIFT), _LEAST_DRIFT)]
-    return {
-        **drift,
-        "flagged": flagged,
-        "shown": shown,
-        "further": ranked[len(shown) :],
-        "full": _FULL_PSI,
-    }
+    return {**drift, "flagged": flagged, "shown": shown, "further": ranked[len(shown) :], "full": _FULL_PSI}
 
 
 def _describe_effect(effect: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a run says of reading its files: which, how many rows, what was set apart and what was guessed."""
+"""What a run reports of its files: names, rows, malformed records and guesses."""
 
 from __future__ import annotations
 
@@ -7,33 +7,27 @@ from typing import Protocol
 
 from lepton_pipeline.data.reading import ReadFile, Reading, SkippedFile
 
+Facts = list[tuple[str, str]]  # label and text
 _SHOWN = 3
 
 
 class Counted(Protocol):
-    """What counts rows: the result of a contract, or the record of a scoring."""
+    """The result of a contract, or the record of a scoring."""
 
     @property
     def rows(self) -> int:
-        """That were checked."""
+        """Checked rows."""
 
     @property
     def quarantined(self) -> int:
-        """Among them."""
+        """Quarantined ones among them."""
 
 
-def reading_facts(
-    reading: Reading | None, contract: Counted | None, table: str = ""
-) -> list[tuple[str, str]]:
-    """Say which files were read and what became of their rows.
+def reading_facts(reading: Reading | None, contract: Counted | None, table: str = "") -> Facts:
+    """Files that were read and what became of their rows, as pairs of a label and a text.
 
-    Args:
-        reading: record of reading the table; None where it was made of others.
-        contract: result of its contract, for `rows` and `quarantined`; None where it was not reached.
-        table: name of a raw table of several; empty for the table of the vertical.
-
-    Returns:
-        Pairs of a label ("read", "skipped", "rows", "raw table") and a text; none where neither is there.
+    `reading` is None for a table made of others, `contract` if it was not reached; `table` names one raw
+    table.
     """
     prefix = f"{table}: " if table else ""
     facts = []
@@ -46,17 +40,8 @@ def reading_facts(
     return facts
 
 
-def waiting_facts(
-    contract: Counted, used: int, present: object, since: object = None
-) -> list[tuple[str, str]]:
-    """Say how many rows of the table nothing is learnt from, if any.
-
-    Args:
-        contract: result of its contract.
-        used: rows that were divided into parts.
-        present: moment at which labels are known or not.
-        since: `dataset.since`.
-    """
+def waiting_facts(contract: Counted, used: int, present: object, since: object = None) -> Facts:
+    """How many rows have no label at `present`, or lie before `since`; `used` rows were split."""
     left = contract.rows - contract.quarantined - used
     if not left:
         return []
@@ -64,13 +49,8 @@ def waiting_facts(
     return [("waiting", f"{left:,} wait for their label, which is not known at {present}{earlier}")]
 
 
-def note_facts(notes: Mapping[str, Sequence[str]], table: str = "") -> list[tuple[str, str]]:
-    """Say what was decided or guessed about columns, once for all columns of which it is the same.
-
-    Args:
-        notes: sentences by column.
-        table: name of a raw table of several.
-    """
+def note_facts(notes: Mapping[str, Sequence[str]], table: str = "") -> Facts:
+    """Decisions and guesses about columns (sentences by column), equal ones once."""
     prefix = f"{table}: " if table else ""
     sentences = dict.fromkeys(sentence for said in notes.values() for sentence in said)
     return [
@@ -80,7 +60,7 @@ def note_facts(notes: Mapping[str, Sequence[str]], table: str = "") -> list[tupl
 
 
 def shorten(names: Sequence[str], most: int, unit: str = "") -> str:
-    """List names, the first few of them where there are more.
+    """List the first few names, and the number of others.
 
     >>> shorten(["a", "b", "c", "d"], 2)
     'a, b and 2 more'
@@ -98,10 +78,8 @@ def _files(files: Sequence[ReadFile]) -> str:
 
 def _skipped(skipped: Sequence[SkippedFile]) -> list[tuple[str, str]]:
     reasons = dict.fromkeys(file.why for file in skipped)
-    return [
-        (why, shorten([file.name for file in skipped if file.why == why], _SHOWN, " files"))
-        for why in reasons
-    ]
+    files = {why: [file.name for file in skipped if file.why == why] for why in reasons}
+    return [(why, shorten(names, _SHOWN, " files")) for why, names in files.items()]
 
 
 def _rows(reading: Reading | None, contract: Counted | None) -> str:
@@ -120,7 +98,7 @@ def _rows(reading: Reading | None, contract: Counted | None) -> str:
 
 
 def _reasons(reading: Reading) -> str:
-    """Why records were set apart, each with the place of one."""
+    """Why records were malformed, each with an example."""
     places: dict[str, str] = {}
     for example in reading.examples:
         places.setdefault(example.reason, f", e.g. {example.file} line {example.line}")

@@ -1,4 +1,4 @@
-"""What the sections on verdict, data, quality, training and lineage say, as their templates take it."""
+"""Contents of the sections on verdict, data, quality, training and lineage, for their templates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lepton_pipeline.features.column_record import BY_CODE, UNUSED, read_columns
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.reporting.pictures.curves import draw_losses
 from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models
-from lepton_pipeline.reporting.report import words
+from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.reporting.report.columns import (
     columns_notes,
     count_uses,
@@ -33,12 +33,7 @@ from lepton_pipeline.reporting.report.reading import reading_facts, shorten, wai
 from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.tracking.flat import flatten
 
-_PARTS = {
-    "train": "Training",
-    "validation": "Validation",
-    "test": "Test",
-    "gap": "Left out between the parts",
-}
+_PARTS = {"train": "Training", "validation": "Validation", "test": "Test", "gap": "Gap between the parts"}
 _CHECKS = {"champion": "Against the champion", "baseline": "Against the baseline", "cases": "Enough cases"}
 _DRAWN_BY = {
     "group": ", in which whole groups are drawn",
@@ -49,44 +44,33 @@ _MOST_COLUMNS, _MOST_FILES = 25, 8
 
 
 def describe_verdict(evidence: Evidence) -> dict[str, Any]:
-    """Say in a manager's words what was decided, and by which checks."""
+    """The gate's decision and its checks."""
     decision = evidence.decision
     version, champion = decision.version, decision.champion_version
-    failed = len(decision.failed)
     if decision.promoted is None:
-        headline, sentence = (
-            "The same model",
-            f"Version {version} is the same model as version {champion}, in use.",
-        )
+        headline, sentence = "Same model", f"Version {version} equals the champion, version {champion}."
     elif decision.promoted:
-        # A run that went on after the alias had moved finds its own version there.
-        before = {None: ", as the first of its kind", version: ""}.get(
-            champion, f", in place of version {champion}"
-        )
-        headline, sentence = "Accepted", f"Version {version} is used from now on{before}."
-        if failed:
-            sentence += f" {_checks(failed)} did not hold; see the reason."
+        # A resumed run may find its own version as champion.
+        replaced = {None: ", the first one", version: ""}.get(champion, f", replacing version {champion}")
+        headline, sentence = "Promoted", f"Version {version} is the champion now{replaced}."
     else:
-        stays = (
-            "no model of this vertical is in use" if champion is None else f"version {champion} stays in use"
-        )
-        headline, sentence = "Not accepted", f"Version {version} is kept as a challenger; {stays}."
-        if failed:
-            sentence += f" {_checks(failed)} did not hold."
+        stays = "there is no champion" if champion is None else f"version {champion} stays champion"
+        headline, sentence = "Refused", f"Version {version} is a challenger; {stays}."
+    if failed := len(decision.failed):
+        sentence += f" {'One check' if failed == 1 else f'{failed} checks'} failed."
+    checks = [{**to_plain(check), "title": _check_title(check.name)} for check in decision.checks]
     return {
         "promoted": decision.promoted,
         "headline": headline,
         "sentence": sentence,
         "reason": decision.reason,
-        "checks": [
-            {"next": "", **to_plain(check), "title": _check_title(check.name)} for check in decision.checks
-        ],
+        "checks": [{"next": "", **check} for check in checks],
         "tiles": _tiles(evidence),
     }
 
 
 def describe_data(evidence: Evidence) -> dict[str, Any]:
-    """Say which rows the model learnt from and was tested on, and whether they kept their contracts."""
+    """The parts of the table, and whether they met their contracts."""
     ingestion, split = evidence.ingestion, evidence.split
     parts = [
         {"title": title, "rows": len(labels), "positives": int(labels.sum())}
@@ -100,7 +84,7 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
         "base_rate": ingestion.base_rate,
         "parts": parts,
         "contracts": [_describe_contract(contract) for contract in evidence.contracts],
-        "taught": words.taught(evidence.registration),
+        "taught": formats.training_plan(evidence.registration),
         "copies": shared_rows(evidence.copies),
         "findings": [
             {**vars(each), "left_out": each.severity == "noise" and evidence.features.on_noise == "drop"}
@@ -110,7 +94,7 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
 
 
 def describe_columns(evidence: Evidence) -> dict[str, Any]:
-    """Say what became of every column, those that are not used first."""
+    """The use of every column, unused ones first."""
     columns = read_columns(evidence.columns)
     if not columns:
         return {"absent": "This run kept no table of its columns.", "summary": ""}
@@ -129,7 +113,7 @@ def describe_columns(evidence: Evidence) -> dict[str, Any]:
 
 
 def shared_rows(copies: dict[str, Any]) -> list[str]:
-    """Say which rows lie on both sides of the split; copies always, as far as they were counted."""
+    """Rows on both sides of the split; copies always, if they were counted."""
     if not copies:
         return []
     told = [said for _, said in describe_copies(copies)]
@@ -137,16 +121,13 @@ def shared_rows(copies: dict[str, Any]) -> list[str]:
 
 
 def describe_quality(evidence: Evidence) -> dict[str, Any]:
-    """Set the model's figures and curves beside those of the baselines, and say what its decisions come to."""
-    return {
-        **compare_models(evidence),
-        "pictures": draw_quality(evidence.scores, evidence.metrics),
-        "drawn": drawn_models(evidence.metrics),
-    }
+    """Metrics and curves of model and baselines, and the outcomes of its decisions."""
+    pictures, drawn = draw_quality(evidence.scores, evidence.metrics), drawn_models(evidence.metrics)
+    return {**compare_models(evidence), "pictures": pictures, "drawn": drawn}
 
 
 def compare_models(evidence: Evidence) -> dict[str, Any]:
-    """The figures of the section on quality, without its curves."""
+    """The section on quality without its curves."""
     metrics = evidence.metrics
     return {
         "models": list(metrics.test),
@@ -166,12 +147,12 @@ def compare_models(evidence: Evidence) -> dict[str, Any]:
 
 
 def describe_training(evidence: Evidence) -> dict[str, Any]:
-    """Say how long the networks learnt, with their losses by epoch."""
+    """Epochs and losses of the networks."""
     history = evidence.history
     epochs = history.groupby("network")["epoch"].max()
     held_out = history.dropna(subset="validation_log_loss")
     return {
-        "parts": words.parts_of(evidence.registration),
+        "parts": formats.model_parts(evidence.registration),
         "networks": len(epochs),
         "shortest": int(epochs.min()),
         "longest": int(epochs.max()),
@@ -182,13 +163,13 @@ def describe_training(evidence: Evidence) -> dict[str, Any]:
 
 
 def describe_lineage(evidence: Evidence) -> dict[str, Any]:
-    """Say from which code, data, configuration and environment the model version comes."""
+    """Code, data, configuration and environment of the model version."""
     lineage, tags = evidence.lineage, evidence.lineage["tags"]
     dirty = " with changes that are not committed" if tags.get("git.dirty") == "true" else ""
     packages = [f"{name} {lineage['packages'][name]}" for name in _PACKAGES if name in lineage["packages"]]
     facts = [
         ("Run", lineage["run_id"]),
-        ("Started", words.moment(lineage["started"])),
+        ("Started", formats.moment(lineage["started"])),
         ("Commit", f"{tags.get('git.commit', 'unknown')}{dirty}"),
         ("Data (SHA-256)", evidence.ingestion.sha256),
         ("Configuration (SHA-256)", tags.get("configuration.sha256", "unknown")),
@@ -202,14 +183,7 @@ def describe_lineage(evidence: Evidence) -> dict[str, Any]:
 
 
 def changed_parameters(declared: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a declaration changes of the defaults, but for its words (`about`), contracts and expressions.
-
-    Args:
-        declared: a whole declaration, defaults filled in.
-
-    Returns:
-        `key` (dotted), `value` and `default` of each, in the order of the declaration.
-    """
+    """`key` (dotted), `value` and `default` of changed parameters, without texts and contracts."""
     bare = Vertical.model_validate({"dataset": {"target": "", "positive": True}}).model_dump()
     # These two have no default.
     bare["dataset"] |= {"target": None, "positive": None}
@@ -224,16 +198,14 @@ def changed_parameters(declared: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
-    """How the model's decisions on the test rows turned out, per 1,000 cases.
+    """The confusion matrix of the test rows per 1,000 cases, with recall and precision as shares.
 
-    Returns:
-        `found`, `missed`, `false_alarms` and `left_alone` per 1,000; `recall` and `precision` as shares.
+    Keys: `found`, `missed`, `false_alarms`, `left_alone`, `recall`, `precision`.
     """
     test = scores[scores["part"] == "test"]
     positive, acted = test["label"].to_numpy() == 1, test["model"].to_numpy() >= threshold
-    found, missed, alarms = (
-        int(np.count_nonzero(cases)) for cases in (positive & acted, positive & ~acted, ~positive & acted)
-    )
+    cases = (positive & acted, positive & ~acted, ~positive & acted)
+    found, missed, alarms = (int(np.count_nonzero(case)) for case in cases)
     each = 1000 / len(test)
     return {
         "found": found * each,
@@ -246,48 +218,33 @@ def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
 
 
 def _tiles(evidence: Evidence) -> list[dict[str, str]]:
-    """The few figures to remember."""
+    """The headline figures."""
     auc = evidence.metrics.model["auc"]
     outcomes = count_outcomes(evidence.scores, evidence.metrics.threshold)
+    recall, precision = (formats.percent(outcomes[name], 0) for name in ("recall", "precision"))
+    found = formats.count(outcomes["found"])
+    positive, alarms = (
+        formats.count(outcomes["found"] + outcomes[name]) for name in ("missed", "false_alarms")
+    )
     tiles = [
-        {
-            "label": "AUC",
-            "value": words.metric("auc", auc.value),
-            "note": f"{words.interval('auc', auc)}; chance 0.5",
-        },
-        {
-            "label": "Recall",
-            "value": words.percent(outcomes["recall"], 0),
-            "note": f"{words.count(outcomes['found'])} of {words.count(outcomes['found'] + outcomes['missed'])}"
-            " positive cases in 1,000",
-        },
-        {
-            "label": "Precision",
-            "value": words.percent(outcomes["precision"], 0),
-            "note": f"{words.count(outcomes['found'])} of {words.count(outcomes['found'] + outcomes['false_alarms'])}"
-            " alarms in 1,000 cases",
-        },
+        ("AUC", formats.metric("auc", auc.value), f"{formats.interval('auc', auc)}; chance 0.5"),
+        ("Recall", recall, f"{found} of {positive} positive cases in 1,000"),
+        ("Precision", precision, f"{found} of {alarms} alarms in 1,000 cases"),
     ]
     if evidence.costs and (saving := evidence.costs.saving):
-        # What one would do without any model is what a manager compares with.
+        # The alternative is to decide without a model.
         simple = {name: saving[name] for name in ("all", "none") if name in saving} or saving
         name, figure = min(simple.items(), key=lambda item: item[1].value)
         unit = evidence.costs.unit
-        tiles.append(
-            {
-                "label": "Saved per 1,000 cases",
-                "value": words.amount(figure.value, unit),
-                "note": f"{words.amounts(figure, unit)}; against: {words.policy_name(name).lower()}",
-            }
-        )
-    return tiles
+        note = f"{formats.amounts(figure, unit)}; against: {formats.policy_name(name).lower()}"
+        tiles.append(("Saved per 1,000 cases", formats.amount(figure.value, unit), note))
+    return [{"label": label, "value": value, "note": note} for label, value, note in tiles]
 
 
 def _describe_reading(evidence: Evidence) -> list[tuple[str, str]]:
-    facts = [
-        fact for table, record in evidence.readings.items() for fact in reading_facts(record, None, table)
-    ]
-    record = evidence.ingestion
+    record, facts = evidence.ingestion, []
+    for table, reading in evidence.readings.items():
+        facts += reading_facts(reading, None, table)
     facts += reading_facts(record.reading, None)
     facts += waiting_facts(evidence.contracts[-1], len(evidence.split), record.present, record.since)
     files = record.files
@@ -295,24 +252,15 @@ def _describe_reading(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def _describe_contract(contract: ContractResult) -> dict[str, Any]:
-    table = contract.contract.partition(".")[2]
-    failed = [each for each in contract.expectations if not each.success]
-    return {
-        "table": table,
-        "rows": contract.rows,
-        "quarantined": contract.quarantined,
-        "expectations": len(contract.expectations),
-        "failed": failed,
-    }
-
-
-def _checks(number: int) -> str:
-    return "One check" if number == 1 else f"{number} checks"
+    table, expectations = contract.contract.partition(".")[2], contract.expectations
+    failed = [each for each in expectations if not each.success]
+    counts = {"rows": contract.rows, "quarantined": contract.quarantined, "expectations": len(expectations)}
+    return {"table": table, **counts, "failed": failed}
 
 
 def _check_title(name: str) -> str:
     kind, _, rest = name.partition(" ")
     if kind == "bound":
-        return f"Bound of {words.metric_name(rest)}"
+        return f"Bound of {formats.metric_name(rest)}"
     # The rest is what the user calls a slice, or nothing.
     return _CHECKS.get(name, name[:1].upper() + name[1:])

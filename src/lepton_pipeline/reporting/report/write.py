@@ -1,4 +1,4 @@
-"""The last stage of a run: its report and the card of its model."""
+"""The last stage of a run: report and model card."""
 
 from __future__ import annotations
 
@@ -40,30 +40,10 @@ def write_report(
     columns: dict[str, Any] | None = None,
     **tables: Any,
 ) -> dict[str, bytes]:
-    """Write report and model card, and make the card the description of the model version.
+    """Write `report.html` and `model_card.md`, and make the card the description of the model version.
 
-    Args:
-        about: what people must know who see a result.
-        ingestion_record: what the table was read from.
-        contract_result: what came of its contract.
-        feature_report: what `check_features` found.
-        split: `part` and `label` of every row.
-        scores: probabilities of the validation and test rows.
-        metrics: what `evaluate` measured.
-        history: losses by network and epoch.
-        registration: the model version, and the run that it comes from.
-        decision: the gate's.
-        copies: rows on both sides of the split.
-        costs: what decisions cost.
-        slices: metrics by slice.
-        explanation: what the model looks at.
-        drift: test rows against training rows.
-        columns: what became of every column.
-        tables: results of the contracts of raw tables (`<vertical>.<table>.contract_result`), and the records
-            of reading them (`<vertical>.<table>.reading`).
-
-    Returns:
-        `report.html` and `model_card.md`; equal arguments, of a run that has not changed, give equal bytes.
+    `tables` are results of the contracts of raw tables (`<vertical>.<table>.contract_result`) and records of
+    reading them (`<vertical>.<table>.reading`). Equal arguments, of an unchanged run, give equal bytes.
     """
     evidence = Evidence(
         about=about,

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.tracking.home import local_store
+from lepton_pipeline.tracking.local_store import local_store
 from lepton_pipeline.tracking.runs import RunLog, existing_store, read_tracking
 
 LOCAL = read_tracking({"tracking_uri": "sqlite:///mlflow.db", "artifact_root": "mlruns"})
@@ -30,7 +30,7 @@ def test_a_moved_store_finds_its_files_and_writes_beside_them(project, tmp_path,
     first, run_id = project
     second = tmp_path / "second ü"
     first.rename(second)
-    assert RunLog(LOCAL, second, "look").client.get_run(run_id).info.artifact_uri.startswith(first.as_uri())
+    assert RunLog(LOCAL, second, "view").client.get_run(run_id).info.artifact_uri.startswith(first.as_uri())
     log = RunLog(LOCAL, second)
     assert f"moved from {first}" in caplog.text
     assert note(log.client, run_id, tmp_path) == "kept"
@@ -56,7 +56,7 @@ def test_a_copy_is_refused_before_anything_is_written(project, tmp_path, access)
     assert "kedro adopt makes the copy a project of its own" in str(told.value)
     assert (second / "mlflow.db").read_bytes() == before
     # Only to list what there is does no harm.
-    assert existing_store(LOCAL, second, "look").get_run(run_id)
+    assert existing_store(LOCAL, second, "view").get_run(run_id)
 
 
 def test_an_adopted_copy_leaves_the_original_alone(project, tmp_path):

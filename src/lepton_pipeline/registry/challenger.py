@@ -19,17 +19,7 @@ from lepton_pipeline.registry.versions import load_artefact, load_training_rows
 
 @dataclass(frozen=True)
 class Challenger:
-    """A version at the gate.
-
-    Attributes:
-        registration: the version.
-        scores: of its model, see `evaluate`.
-        threshold: from which on it decides for the positive class.
-        feature_table: rows of the vertical.
-        split: their `part` and `label`.
-        dataset: names id, time and group.
-        declared_split: how rows are divided.
-    """
+    """A version at the gate: registration, test scores, threshold, and rows with their declared split."""
 
     registration: Registration
     scores: pd.DataFrame
@@ -43,21 +33,10 @@ class Challenger:
 def compare_with_champion(
     client: Any, challenger: Challenger, champion: int, evaluation: Evaluation, gate: Gate
 ) -> Check:
-    """Check a challenger against the champion.
+    """Check a challenger against the champion, both scored on its test rows, see `check_champion`.
 
-    The test rows are the challenger's, so it has learnt from none of them; those that the champion has learnt
-    from are left out. The champion is scored by its own artefact: its columns, encoder, weights and
-    threshold.
-
-    Args:
-        client: of the registry.
-        challenger: the version at the gate.
-        champion: version that has the alias now.
-        evaluation: resamples.
-        gate: metric and margin.
-
-    Returns:
-        See `check_champion`; a champion that cannot be compared is a check that failed.
+    Rows that the champion was trained on are left out. The champion scores with its own columns, encoder,
+    weights and threshold; where it cannot be compared, the check fails.
     """
     name, dataset, table = challenger.registration.name, challenger.dataset, challenger.feature_table
     version = challenger.registration.version
@@ -79,8 +58,7 @@ def compare_with_champion(
     if check.passed:
         return check
     if check.value is not None:
-        advice = "declare gate.margin if as good is good enough; "
-        advice += f"compare: kedro champion diff {name} champion challenger"
-        return replace(check, next=advice)
+        diff = f"compare: kedro champion diff {name} champion challenger"
+        return replace(check, next=f"declare gate.margin if as good is good enough; {diff}")
     advice = repeat_advice(dataset) if len(rows) < len(unseen) else ""
     return replace(check, next=f"{advice}{advice and '; '}{way_past}")

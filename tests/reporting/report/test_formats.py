@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from lepton_pipeline.registry.registration import Registration
-from lepton_pipeline.reporting.report import words
+from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.statistics.estimates import Estimate
 
 REGISTRATION = Registration("shop", 1, "models:/m-1", "5f", "c3", "cpu")
@@ -14,7 +14,7 @@ REGISTRATION = Registration("shop", 1, "models:/m-1", "5f", "c3", "cpu")
     [(0.80013, "0.800"), (-0.0201, "−0.020"), (-0.0001, "0.000"), (1234.5678, "1,234.568"), (None, "–")],
 )
 def test_decimals(value, text):
-    assert words.decimals(value) == text
+    assert formats.decimals(value) == text
 
 
 @pytest.mark.parametrize(
@@ -22,15 +22,15 @@ def test_decimals(value, text):
     [(61234.5, "61,234 EUR"), (99.94, "99.9 EUR"), (2.345, "2.35 EUR"), (-150.0, "−150 EUR"), (None, "–")],
 )
 def test_amounts_have_three_digits_or_whole_units(value, text):
-    assert words.amount(value, "EUR") == text
+    assert formats.amount(value, "EUR") == text
 
 
 def test_shares_are_per_cent_and_their_differences_points():
-    assert words.metric("recall", 0.612) == "61.2\xa0%"
-    assert words.interval("recall", Estimate(0.6, 0.57, 0.654)) == "57.0 to 65.4"
-    assert words.gap("recall", -0.083, signed=True) == "−8.3 points"
-    assert words.metric("auc", 0.612) == "0.612"
-    assert words.gap("auc", 0.01) == "0.010"
+    assert formats.metric("recall", 0.612) == "61.2\xa0%"
+    assert formats.interval("recall", Estimate(0.6, 0.57, 0.654)) == "57.0 to 65.4"
+    assert formats.gap("recall", -0.083, signed=True) == "−8.3 points"
+    assert formats.metric("auc", 0.612) == "0.612"
+    assert formats.gap("auc", 0.01) == "0.010"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_shares_are_per_cent_and_their_differences_points():
     ],
 )
 def test_values_stay_as_they_are(value, text):
-    assert words.plain(value) == text
+    assert formats.plain(value) == text
 
 
 @pytest.mark.parametrize(
@@ -62,20 +62,24 @@ def test_values_stay_as_they_are(value, text):
     ],
 )
 def test_sentences_begin_and_end(text, said):
-    assert words.sentence(text) == said
+    assert formats.sentence(text) == said
 
 
 def test_p_values_and_moments():
-    assert words.p_value(0.00049) == "< 0.001"
-    assert words.p_value(0.0123) == "0.012"
-    assert words.moment("2026-11-02T08:52:20+00:00") == "2 November 2026, 08:52 UTC"
+    assert formats.p_value(0.00049) == "< 0.001"
+    assert formats.p_value(0.0123) == "0.012"
+    assert formats.moment("2026-11-02T08:52:20+00:00") == "2 November 2026, 08:52 UTC"
 
 
 def test_names_inside_a_sentence_keep_their_capitals():
-    assert [words.lower_first(text) for text in ("Cases found", "AUC", "F1")] == ["cases found", "AUC", "F1"]
-    assert words.policy_name("all") == "Act on every case"
-    assert words.policy_name("hist_gradient_boosting") == "Act as gradient boosting says"
-    assert words.declared(["a", None, {"b": True}]) == "a, none, b: true"
+    assert [formats.lower_first(text) for text in ("Cases found", "AUC", "F1")] == [
+        "cases found",
+        "AUC",
+        "F1",
+    ]
+    assert formats.policy_name("all") == "Act on every case"
+    assert formats.policy_name("hist_gradient_boosting") == "Act as gradient boosting says"
+    assert formats.declared(["a", None, {"b": True}]) == "a, none, b: true"
 
 
 @pytest.mark.parametrize(
@@ -88,19 +92,19 @@ def test_names_inside_a_sentence_keep_their_capitals():
     ],
 )
 def test_it_is_said_what_a_model_is_made_of(weight, said):
-    assert words.parts_of(replace(REGISTRATION, boosting_weight=weight)) == said
+    assert formats.model_parts(replace(REGISTRATION, boosting_weight=weight)) == said
 
 
 def test_it_is_said_which_rows_taught_what():
     folds, refit, holdout = (
-        words.taught(replace(REGISTRATION, plan=plan)) for plan in ("folds", "refit", "holdout")
+        formats.training_plan(replace(REGISTRATION, plan=plan)) for plan in ("folds", "refit", "holdout")
     )
     assert folds.startswith("Model and baselines learn from training and validation rows")
     assert refit.endswith("then learn from both")
     assert holdout == "Model and baselines learn from training rows, and are tuned on validation rows"
-    assert words.taught(REGISTRATION) == ""
+    assert formats.training_plan(REGISTRATION) == ""
 
 
 def test_gaps_of_calibration_have_a_name_and_are_shares():
-    assert words.metric_name("calibration_in_the_large") == "Mean probability less observed rate"
-    assert list(words.METRICS).index("calibration_in_the_large") >= 0
+    assert formats.metric_name("calibration_in_the_large") == "Calibration in the large"
+    assert list(formats.METRICS).index("calibration_in_the_large") >= 0

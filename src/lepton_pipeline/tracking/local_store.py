@@ -1,4 +1,4 @@
-"""Keep a local store with its project: MLflow notes whole addresses, which a move or a copy makes wrong."""
+"""Keep a local store with its project: MLflow stores absolute addresses, which a move or copy makes wrong."""
 
 from __future__ import annotations
 
@@ -29,13 +29,7 @@ _SECONDS = 10
 
 @dataclass(frozen=True)
 class LocalStore:
-    """A SQLite store with the folder of its artefacts, both below a project.
-
-    Attributes:
-        database: the file.
-        project: the folder that both are relative to.
-        artifact_root: folder of the artefacts, relative to the project.
-    """
+    """A SQLite store with its artefact folder (relative to the project), both below a project."""
 
     database: Path
     project: Path
@@ -43,16 +37,13 @@ class LocalStore:
 
     @property
     def artifacts(self) -> Path:
-        """Where new artefacts go."""
+        """Folder of new artefacts."""
         return (self.project / self.artifact_root).resolve()
 
     def settle(self) -> None:
-        """See to it that nothing is written to another folder than the project's.
+        """Rewrite addresses after the project was moved, that is, if its former folder is gone.
 
-        Where the project was moved, so that the folder of before is gone, the addresses follow it.
-
-        Raises:
-            ConfigurationError: the project is a copy: the folder that the addresses name is still there.
+        Raises ConfigurationError if the project is a copy: the folder that the addresses name still exists.
         """
         former = self.former()
         for project in former:
@@ -65,17 +56,15 @@ class LocalStore:
         if former:
             self.rewrite(former)
             shown = ", ".join(map(str, former))
-            logger.warning(
-                "%s: the project was moved from %s; its artefacts follow it", self.database.name, shown
-            )
+            logger.warning("%s: moved from %s; artefacts follow the project", self.database.name, shown)
 
     def former(self) -> list[Path]:
-        """Other folders in which the project was when it made its experiments."""
+        """Former folders of the project, by the addresses of its experiments."""
         depth = len(self.artifact_root.parts)
         found = set()
         for name, location in self._experiments():
             path = _as_path(location)
-            # Of an experiment that this project has made; others are where somebody wanted them.
+            # Others were put elsewhere on purpose.
             if path is None or path.name != name or path.parts[-depth - 1 : -1] != self.artifact_root.parts:
                 continue
             project = path.parents[depth]
@@ -84,7 +73,7 @@ class LocalStore:
         return sorted(found)
 
     def missing(self, projects: Iterable[Path]) -> list[Path]:
-        """Folders of experiments below the artefacts of other projects that are not below this one's."""
+        """Experiment folders below the artefacts of other projects that are absent below this one's."""
         roots = [project / self.artifact_root for project in projects]
         paths = [path for _, location in self._experiments() if (path := _as_path(location)) is not None]
         return [
@@ -95,14 +84,13 @@ class LocalStore:
         ]
 
     def rewrite(self, projects: Sequence[Path]) -> None:
-        """Let all addresses below the artefacts of other projects point below this one, or none of them."""
+        """Point all addresses below the artefacts of other projects below this one, in one transaction."""
         if not projects:
             return
         new = (self.artifacts.as_uri(), str(self.artifacts))
         with closing(sqlite3.connect(self.database, timeout=_SECONDS)) as store, store:
-            tables = {
-                name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            }
+            found = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = {name for (name,) in found}
             for project in projects:
                 root = project / self.artifact_root
                 for old, own in zip((root.as_uri(), str(root)), new, strict=True):
@@ -116,7 +104,6 @@ class LocalStore:
                             )
 
     def _experiments(self) -> list[tuple[str, str]]:
-        """Name and address of each."""
         if not self.database.is_file():
             return []
         address = f"file:{quote(str(self.database))}?mode=ro"
@@ -133,21 +120,21 @@ class LocalStore:
 
 
 def local_store(tracking_uri: str, artifact_root: str | None, project: Path) -> LocalStore | None:
-    """The store of a project, if it is a SQLite file with artefacts below the project; else None."""
+    """The store of a project if it is a SQLite file with artefacts below the project, else None."""
     if not tracking_uri.startswith(SQLITE) or artifact_root is None or Path(artifact_root).is_absolute():
         return None
     return LocalStore(project / tracking_uri.removeprefix(SQLITE), project, Path(artifact_root))
 
 
 def _as_path(location: str) -> Path | None:
-    """The folder of an address; None where it is no local one."""
+    """The folder of a local address, else None."""
     if location.startswith("file:"):
         return Path(unquote(urlsplit(location).path))
     return Path(location) if location.startswith("/") else None
 
 
 def _is_there(path: Path) -> bool:
-    """Whether a path exists; one that may not be looked at does, as far as anybody can tell."""
+    """Whether a path exists; one without permission to look counts as existing."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

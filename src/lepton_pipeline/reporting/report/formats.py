@@ -1,4 +1,4 @@
-"""How numbers, names and moments are written for people."""
+"""Format numbers, names and times for readers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from lepton_pipeline.evaluation.interval_text import APPROXIMATE, UNJUDGED
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.system.records import from_plain
 
 MODELS = {
     "model": "Model",
@@ -20,18 +21,12 @@ POLICIES = {"model": "Act as the model says", "all": "Act on every case", "none"
 # Title, and what an analyst must know to read the figure.
 METRICS = {
     "auc": ("AUC", "how often a positive case gets a higher score than a negative one; 0.5 is chance"),
-    "average_precision": (
-        "Average precision",
-        "precision, averaged over all thresholds; chance: base rate",
-    ),
+    "average_precision": ("Average precision", "precision, averaged over all thresholds; chance: base rate"),
     "f1": ("F1", "harmonic mean of precision and recall, at the threshold"),
     "log_loss": ("Log loss", "how far probabilities are from what happened; lower is better"),
     "brier": ("Brier score", "mean squared error of the probabilities; lower is better"),
     "ece": ("Calibration error", "mean distance of predicted and observed rate; lower is better"),
-    "calibration_in_the_large": (
-        "Mean probability less observed rate",
-        "above 0: probabilities are too high",
-    ),
+    "calibration_in_the_large": ("Calibration in the large", "mean probability less observed rate"),
     "base_rate": ("Base rate", "share of positive cases"),
     "selection_rate": ("Selection rate", "share of all cases that the model acts on"),
     "recall": ("Recall", "share of the positive cases that the model acts on"),
@@ -39,7 +34,7 @@ METRICS = {
     "false_positive_rate": ("False positive rate", "share of the negative cases that the model acts on"),
 }
 # By `Plan.kind`.
-_TAUGHT = {
+_PLANS = {
     "folds": "Model and baselines learn from training and validation rows, in folds: no fit scores rows it has seen",
     "refit": "Model and baselines learn from training rows, are tuned on validation rows, then learn from both",
     "holdout": "Model and baselines learn from training rows, and are tuned on validation rows",
@@ -49,14 +44,8 @@ _MINUS = "\N{MINUS SIGN}"
 # A line does not break between a number and its sign.
 _PERCENT = "\N{NO-BREAK SPACE}%"
 # Shares are better known in per cent.
-_SHARES = (
-    "calibration_in_the_large",
-    "base_rate",
-    "selection_rate",
-    "recall",
-    "precision",
-    "false_positive_rate",
-)
+_RATES = ("base_rate", "selection_rate", "recall", "precision", "false_positive_rate")
+_SHARES = ("calibration_in_the_large", *_RATES)
 
 
 def model_name(name: str) -> str:
@@ -64,20 +53,20 @@ def model_name(name: str) -> str:
     return MODELS.get(name, name.replace("_", " ").capitalize())
 
 
-def parts_of(registration: Registration) -> str:
-    """What a registered model is made of, by the weight of boosting in it."""
+def model_parts(registration: Registration) -> str:
+    """The parts of a registered model, by the weight of boosting in it."""
     weight = registration.boosting_weight or 0.0
     alone = {0.0: "Networks alone", 1.0: "Boosting alone"}
     return alone.get(weight, f"Networks ({1 - weight:.0%}) and gradient boosting ({weight:.0%})")
 
 
-def taught(registration: Registration) -> str:
-    """Which rows a registered model and its baselines have learnt from; empty if that was not recorded."""
-    return _TAUGHT.get(registration.plan, "")
+def training_plan(registration: Registration) -> str:
+    """The training rows of a registered model and its baselines; empty if not recorded."""
+    return _PLANS.get(registration.plan, "")
 
 
 def policy_name(name: str) -> str:
-    """The name of a way to decide."""
+    """The name of a decision policy."""
     return POLICIES.get(name, f"Act as {model_name(name).lower()} says")
 
 
@@ -96,7 +85,7 @@ def metric_inside(name: str) -> str:
 
 
 def decimals(value: float | None, digits: int = 3, signed: bool = False) -> str:
-    """A number with fixed decimals; thousands parted by commas."""
+    """A number with fixed decimals and thousands separators."""
     if value is None:
         return "–"
     text = f"{value:+,.{digits}f}" if signed else f"{value:,.{digits}f}"
@@ -107,17 +96,17 @@ def decimals(value: float | None, digits: int = 3, signed: bool = False) -> str:
 
 
 def count(value: float) -> str:
-    """A whole number; thousands parted by commas."""
+    """A whole number with thousands separators."""
     return decimals(value, 0)
 
 
 def percent(share: float | None, digits: int = 1, signed: bool = False) -> str:
-    """A share as per cent."""
+    """A share in per cent."""
     return "–" if share is None else f"{decimals(100 * share, digits, signed)}{_PERCENT}"
 
 
 def amount(value: float | None, unit: str = "", signed: bool = False) -> str:
-    """A cost: whole units where it is large, else three significant digits."""
+    """A cost in whole units if it is large, else with three significant digits."""
     if value is None:
         return "–"
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
@@ -125,12 +114,13 @@ def amount(value: float | None, unit: str = "", signed: bool = False) -> str:
 
 
 def metric(name: str, value: float | None, signed: bool = False) -> str:
-    """A metric's value in the digits that are usual for it."""
+    """A metric's value in its usual digits."""
     return percent(value, 1, signed) if name in _SHARES else decimals(value, 3, signed)
 
 
-def interval(name: str, figure: Estimate, signed: bool = False) -> str:
-    """The ends of a metric's interval."""
+def interval(name: str, figure: Estimate | Mapping[str, Any], signed: bool = False) -> str:
+    """The ends of a metric's interval; the figure may be as JSON has it."""
+    figure = figure if isinstance(figure, Estimate) else from_plain(Estimate, figure)
     return _ends(figure, lambda end: metric(name, end, signed).removesuffix(_PERCENT))
 
 
@@ -141,7 +131,7 @@ def amounts(figure: Estimate, unit: str = "", signed: bool = False) -> str:
 
 
 def _ends(figure: Estimate, write: Callable[[float], str]) -> str:
-    """What there is of an interval, marked where it is approximate."""
+    """The interval, marked if it is approximate."""
     if figure.low is None or figure.high is None:
         return UNJUDGED
     mark = f"{APPROXIMATE} " if figure.approximate else ""
@@ -149,12 +139,12 @@ def _ends(figure: Estimate, write: Callable[[float], str]) -> str:
 
 
 def gap(name: str, value: float, signed: bool = False) -> str:
-    """A difference of two values of a metric; of shares, in percentage points."""
+    """A difference of a metric; of shares, in percentage points."""
     return f"{decimals(100 * value, 1, signed)} points" if name in _SHARES else decimals(value, 3, signed)
 
 
 def plain(value: Any) -> str:
-    """A value of a table as it is: whole numbers whole, others to six significant digits."""
+    """A value of a table: whole numbers as they are, others to six significant digits."""
     if value is None or value != value:
         return "missing"
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -163,7 +153,7 @@ def plain(value: Any) -> str:
 
 
 def p_value(value: float) -> str:
-    """A p-value, bounded below where more digits say nothing."""
+    """A p-value, bounded below at 0.001."""
     return "< 0.001" if value < 0.001 else decimals(value)
 
 
@@ -174,7 +164,7 @@ def moment(iso: str) -> str:
 
 
 def minute(text: str) -> str:
-    """A time as a result has it, to the minute; a day where it is midnight."""
+    """A result's time to the minute, or the day at midnight."""
     return text.removesuffix("T00:00:00").removesuffix(":00").replace("T", " ")
 
 
@@ -184,11 +174,7 @@ def metric_says(name: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """A text with a capital at its start and a stop at its end; nothing stays nothing.
-
-    A name at the start, such as that of a column, would change with a capital: only words of small letters
-    get one.
-    """
+    """A text with a final stop, and a capital unless it starts with a name; empty stays empty."""
     text = text.strip()
     if not text:
         return ""
@@ -199,12 +185,12 @@ def sentence(text: str) -> str:
 
 
 def lower_first(text: str) -> str:
-    """A text as it stands inside a sentence; abbreviations keep their capitals."""
+    """A text inside a sentence; abbreviations keep their capitals."""
     return text if text[1:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]
 
 
 def declared(value: Any) -> str:
-    """A declared value as YAML would have it, in short."""
+    """A declared value in short YAML style."""
     if value is None:
         return "none"
     if isinstance(value, bool):
