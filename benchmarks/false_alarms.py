@@ -18,7 +18,7 @@ import pandas as pd
 
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.operations.monitoring.decay import has_decayed, is_below, measure_window
-from lepton_pipeline.operations.monitoring.domain import tell_apart
+from lepton_pipeline.operations.monitoring.domain import classifier_test
 from lepton_pipeline.operations.monitoring.drift import adjusted, compare, smallest_auc
 from lepton_pipeline.operations.monitoring.reference import Reference, describe_reference
 from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Monitoring
@@ -116,7 +116,7 @@ def _compare_all(learnt: pd.DataFrame, new: pd.DataFrame, seed: int, ordered: bo
     columns = [each | {"large": each["psi"] > bound} for each in compare(new, encoder, reference)]
     encoded = [encoder.transform(rows) for rows in (learnt, new)]
     dependence = float(np.median([each.dependence for each in reference.columns])) if ordered else None
-    domain = tell_apart(encoded[0], encoded[1], _MONITORING.sample, seed, dependence)
+    domain = classifier_test(encoded[0], encoded[1], _MONITORING.sample, seed, dependence)
     others = [] if domain is None else [domain | {"large": domain["auc"] > smallest_auc(bound)}]
     return adjusted(columns, _MONITORING, share=0.5) + adjusted(others, _MONITORING, share=0.5)
 

@@ -25,16 +25,16 @@ def test(vertical: str, env: str | None) -> None:
 
     Exit codes: 0 all delivered, 1 a channel failed, 2 bad configuration or usage.
     """
-    from lepton_pipeline.operations.alerts.tell import is_anybody, trial
+    from lepton_pipeline.operations.alerts.notify import has_channel, send_test
     from lepton_pipeline.operations.schedule.read import read_own
     from lepton_pipeline.project.declaration import read_vertical
 
     project = project_folder()
     require_vertical(vertical)
     declared = read_vertical(vertical, read_own(project, env, vertical)).alerts
-    if not is_anybody(declared):
+    if not has_channel(declared):
         raise ConfigurationError(f"{vertical}.alerts: no channel is declared; declare webhook, mail or file.")
-    outcomes = trial(vertical, declared, project)
+    outcomes = send_test(vertical, declared, project)
     for outcome in outcomes:
         say(f"{outcome.channel:8} {outcome.state}" + (f": {outcome.why}" if outcome.why else ""))
     sys.exit(0 if all(outcome.state == "sent" for outcome in outcomes) else 1)

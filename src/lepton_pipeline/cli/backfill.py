@@ -23,14 +23,14 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
+    from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
     from lepton_pipeline.operations.backfill.grid import Grid
-    from lepton_pipeline.operations.backfill.shelf import Shelf
     from lepton_pipeline.operations.backfill.steps import BackfillSteps
     from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.tracking.runs import RunLog
 
 # Below the models and the reports of a vertical.
-_SHELF, _REPORT = "data/06_models/{}/backfill", "data/08_reporting/{}/backfill"
+_CHECKPOINTS, _REPORT = "data/06_models/{}/backfill", "data/08_reporting/{}/backfill"
 _PAGES = {
     "picture": "backfill/backfill.svg",
     "table": "backfill/backfill.csv",
@@ -72,8 +72,8 @@ def backfill(
 def _backfill(
     vertical: str, since: str, until: str, every: str, params: dict[str, Any], env: str | None
 ) -> int:
+    from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
     from lepton_pipeline.operations.backfill.grid import make_grid
-    from lepton_pipeline.operations.backfill.shelf import Shelf
     from lepton_pipeline.operations.backfill.steps import BackfillSteps
     from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.parameters import utc_text
@@ -91,8 +91,8 @@ def _backfill(
         if holder is not None:
             say(f"{vertical}: another backfill is at work ({holder}); nothing done")
             return 0
-        shelf = Shelf(project / _SHELF.format(vertical))
-        steps = BackfillSteps(project, env, vertical, params, shelf)
+        checkpoints = Checkpoints(project / _CHECKPOINTS.format(vertical))
+        steps = BackfillSteps(project, env, vertical, params, checkpoints)
         if steps.declared.dataset.time is None:
             raise ConfigurationError(
                 f"{vertical}.dataset.time: a backfill needs it, to select the rows known at a date; declare the column "
@@ -104,18 +104,24 @@ def _backfill(
         log.parameters(run_id, steps.declared.model_dump(mode="json"))
         with _closing(log, run_id):
             asked = Request(vertical, steps.declared, None, now, force=False)
-            _work(asked, project, grid, steps, shelf, log, run_id)
+            _work(asked, project, grid, steps, checkpoints, log, run_id)
         say(f"recorded: {log.where(run_id)}")
     return 0
 
 
 def _work(
-    asked: Request, project: Path, grid: Grid, steps: BackfillSteps, shelf: Shelf, log: RunLog, run_id: str
+    asked: Request,
+    project: Path,
+    grid: Grid,
+    steps: BackfillSteps,
+    checkpoints: Checkpoints,
+    log: RunLog,
+    run_id: str,
 ) -> None:
     """Walk through the dates, evaluate, and record the result."""
+    from lepton_pipeline.operations.backfill.checkpoints import ARTEFACTS, STORE
     from lepton_pipeline.operations.backfill.realised import assign_periods, realise
     from lepton_pipeline.operations.backfill.result import describe
-    from lepton_pipeline.operations.backfill.shelf import ARTEFACTS, STORE
     from lepton_pipeline.operations.backfill.walk import models_in_use, walk, without_clock
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.terminal.backfill import print_backfill, print_look
@@ -125,13 +131,15 @@ def _work(
     # Refuse dates that do not compare with the column before anything is trained.
     assign_periods(table, steps.declared.dataset, grid)
     key = steps.key(table) | {"from": str(grid.dates[0]), "every": grid.every}
-    if changed := shelf.begin(key):
+    if changed := checkpoints.begin(key):
         say(f"{asked.vertical}: changed since the last backfill: {', '.join(changed)}; starts over")
     log.tag(run_id, {f"{name}.sha256": value for name, value in key.items() if name not in ("from", "every")})
     declared, notes = without_clock(steps.declared, grid)
     scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
     job = replace(asked, declared=declared)
-    looks = walk(grid, job, steps, shelf, lambda: steps.use(RunLog(scratch, shelf.store)), print_look)
+    looks = walk(
+        grid, job, steps, checkpoints, lambda: steps.use(RunLog(scratch, checkpoints.store)), print_look
+    )
     metric, evaluation = declared.gate.metric, declared.evaluation
     dataset = declared.dataset.model_copy(update={"as_of": None, "present": utc_text(asked.now)})
     periods = realise(table, dataset, grid, models_in_use(looks), steps.score, metric, evaluation)

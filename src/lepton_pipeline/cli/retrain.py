@@ -66,9 +66,9 @@ def retrain(
     except Exception as error:
         code = report_error(error, debug)
         if asked:
-            from lepton_pipeline.operations.alerts.tell import tell_of_error
+            from lepton_pipeline.operations.alerts.notify import notify_error
 
-            tell_of_error(project_folder(), env, vertical, error)
+            notify_error(project_folder(), env, vertical, error)
     end(code)
 
 
@@ -103,20 +103,20 @@ def _prepare(
 
 
 def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
-    from lepton_pipeline.operations.retraining.job import look
+    from lepton_pipeline.operations.retraining.job import gather_facts
     from lepton_pipeline.operations.retraining.policy import decide
     from lepton_pipeline.terminal.retraining import print_decision
     from lepton_pipeline.tracking.runs import existing_store, read_tracking
 
     client = existing_store(read_tracking(mlflow), project_folder())
-    facts, _ = look(client, request, steps, monitor=False)
+    facts, _ = gather_facts(client, request, steps, monitor=False)
     print_decision(request.vertical, facts, decide(request.declared.retraining, facts, force=request.force))
     return 0
 
 
 def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on_refusal: bool) -> int:
     """Run the job, unless another process does, and return the exit code."""
-    from lepton_pipeline.operations.alerts.tell import tell_of_job
+    from lepton_pipeline.operations.alerts.notify import notify_job
     from lepton_pipeline.operations.retraining.job import run_job
     from lepton_pipeline.system.locks import JOB_LOCKS, only_job
     from lepton_pipeline.terminal.retraining import print_decision
@@ -130,7 +130,7 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
         log = RunLog(read_tracking(mlflow), project)
         outcome = run_job(log, request, steps, partial(print_decision, request.vertical))
         code = _report_outcome(request.vertical, outcome, log, debug, fail_on_refusal)
-        tell_of_job(project, request, outcome, log)
+        notify_job(project, request, outcome, log)
         return code
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lepton_pipeline.data.reading import IngestionRecord
-from lepton_pipeline.operations.monitoring.words import drift_text, quality_text
+from lepton_pipeline.operations.monitoring.summary import drift_text, quality_text
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal.console import Text, console, facts_grid

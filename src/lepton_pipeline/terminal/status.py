@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lepton_pipeline.operations.status import words
+from lepton_pipeline.operations.status import cells
 from lepton_pipeline.operations.status.collect import Status, VerticalStatus
 from lepton_pipeline.terminal.console import Text, console, table
 
@@ -17,12 +17,12 @@ def print_status(status: Status) -> None:
     for each in status.verticals:
         rows.add_row(
             _name(each),
-            _cell(*words.champion_text(each, status.at)),
-            _cell(*words.data_text(each)),
-            _cell(*words.job_text(each)),
-            _cell(*words.drift_of(each)),
-            _cell(*words.next_text(each, status.at)),
-            _cell(*words.failing_text(each, status.at)),
+            _cell(*cells.champion_text(each, status.at)),
+            _cell(*cells.data_text(each)),
+            _cell(*cells.job_text(each)),
+            _cell(*cells.drift_of(each)),
+            _cell(*cells.next_text(each, status.at)),
+            _cell(*cells.failing_text(each, status.at)),
         )
     out.print(rows)
     for problem in [status.problem, *(each.problem for each in status.verticals)]:
@@ -32,7 +32,7 @@ def print_status(status: Status) -> None:
 
 def _name(it: VerticalStatus) -> Text:
     text = Text(it.vertical, style="bold")
-    for label in words.labels(it):
+    for label in cells.labels(it):
         text.append(f"\n{label}", style="yellow" if label == "no champion" else "red")
     return text
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from lepton_pipeline.errors import ContractError, DataError
+from lepton_pipeline.operations.backfill.checkpoints import ARTEFACTS, STORE, Checkpoints
 from lepton_pipeline.operations.backfill.grid import make_grid
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
-from lepton_pipeline.operations.backfill.shelf import ARTEFACTS, STORE, Shelf
 from lepton_pipeline.operations.backfill.walk import models_in_use, walk, without_clock
 from lepton_pipeline.operations.retraining.facts import RowCounts
 from lepton_pipeline.operations.retraining.job import Request, Trained
@@ -85,22 +85,22 @@ class MadeUp:
 def go(tmp_path, store):
     """Walk from January to `until` by month."""
 
-    starts = [tmp_path / "shelf 0"]
+    starts = [tmp_path / "checkpoints 0"]
 
     def walk_to(until, stop_at=None, **dates):
         # Each start in a folder of its own, as if in a process of its own: MLflow keeps files open.
-        starts.append(tmp_path / f"shelf {len(starts)}")
+        starts.append(tmp_path / f"checkpoints {len(starts)}")
         if starts[-2].exists():
             shutil.copytree(starts[-2], starts[-1])
-        shelf = Shelf(starts[-1])
-        shelf.begin({"data": "a"})
+        checkpoints = Checkpoints(starts[-1])
+        checkpoints.begin({"data": "a"})
         logs, told = [], []
 
         def open_store():
-            if not (shelf.store / STORE).exists():
-                shutil.copy(store, shelf.store / STORE)
+            if not (checkpoints.store / STORE).exists():
+                shutil.copy(store, checkpoints.store / STORE)
             scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
-            logs.append(RunLog(scratch, shelf.store))
+            logs.append(RunLog(scratch, checkpoints.store))
             return logs[0]
 
         steps = MadeUp(lambda: logs[0], **dates)
@@ -112,7 +112,9 @@ def go(tmp_path, store):
 
         grid = make_grid("2026-01-01", until, "1mo", NOW)
         walk_to.told, walk_to.steps = told, steps
-        return walk(grid, Request("shop", DECLARED, None, NOW, force=False), steps, shelf, open_store, tell)
+        return walk(
+            grid, Request("shop", DECLARED, None, NOW, force=False), steps, checkpoints, open_store, tell
+        )
 
     return walk_to
 

@@ -16,7 +16,7 @@ from lepton_pipeline.operations.retraining.history import JobRun
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
 from lepton_pipeline.operations.schedule.state import Record, Result, State
 from lepton_pipeline.operations.schedule.ticks import Cron
-from lepton_pipeline.operations.status import words
+from lepton_pipeline.operations.status import cells
 from lepton_pipeline.operations.status.collect import VerticalStatus, collect
 from lepton_pipeline.operations.status.page import render_page, write_page
 from lepton_pipeline.registry.champion import move_champion
@@ -152,32 +152,32 @@ def test_what_needs_a_person_comes_first(status):
 
 def test_each_is_told_of_in_words(by_name, status):
     well = by_name["well"]
-    assert words.champion_text(well, status.at)[0] == "version 1"
-    assert words.data_text(well) == ("2026-11-01", "latest seen 2026-11-09 10:20")
-    assert words.job_text(well)[0] == "not due"
-    assert words.job_text(well)[1].endswith("; no trigger holds")
-    assert words.drift_of(well) == ("not compared yet", "")
-    assert words.next_text(well, status.at)[0].split()[1] == "02:30"
-    assert words.failing_text(well, status.at) == ("–", "")
-    assert words.data_text(by_name["moved"]) == ("1,234 rows", "no column of time")
-    drift, quality = words.drift_of(by_name["moved"])
+    assert cells.champion_text(well, status.at)[0] == "version 1"
+    assert cells.data_text(well) == ("2026-11-01", "latest seen 2026-11-09 10:20")
+    assert cells.job_text(well)[0] == "not due"
+    assert cells.job_text(well)[1].endswith("; no trigger holds")
+    assert cells.drift_of(well) == ("not compared yet", "")
+    assert cells.next_text(well, status.at)[0].split()[1] == "02:30"
+    assert cells.failing_text(well, status.at) == ("–", "")
+    assert cells.data_text(by_name["moved"]) == ("1,234 rows", "no column of time")
+    drift, quality = cells.drift_of(by_name["moved"])
     assert drift == "drift: <b>age</b> (PSI 0.40)"
     assert (
         quality
         == "quality holds: auc 0.7500 [0.7000, 0.8000] in the one window, bound 0.7000; as of 2026-11-20"
     )
-    assert words.drift_of(by_name["stale"]) == ("not compared yet", "")
-    assert words.job_text(by_name["refused"])[0] == "version 2 refused"
-    assert words.job_text(by_name["refused"])[1].endswith("; auc 0.6 is low")
-    assert words.job_text(by_name["failing"])[1].endswith("; ValueError: odd")
-    assert words.next_text(by_name["late"], status.at)[0].startswith("due for ")
-    assert words.champion_text(by_name["never"], status.at) == ("none", "")
+    assert cells.drift_of(by_name["stale"]) == ("not compared yet", "")
+    assert cells.job_text(by_name["refused"])[0] == "version 2 refused"
+    assert cells.job_text(by_name["refused"])[1].endswith("; auc 0.6 is low")
+    assert cells.job_text(by_name["failing"])[1].endswith("; ValueError: odd")
+    assert cells.next_text(by_name["late"], status.at)[0].startswith("due for ")
+    assert cells.champion_text(by_name["never"], status.at) == ("none", "")
 
 
 def test_a_job_that_trained_the_champion_again_needs_nobody():
     job = JobRun("r", NOW, "", "FINISHED", True, (), "due: x", "t", 2, None, 0, "it is the same model")
     it = VerticalStatus("again", job=job)
-    assert words.job_text(it) == ("version 2 same as champion", f"{NOW:%Y-%m-%d %H:%M}; it is the same model")
+    assert cells.job_text(it) == ("version 2 same as champion", f"{NOW:%Y-%m-%d %H:%M}; it is the same model")
     assert "refused" not in it.findings
 
 
@@ -189,9 +189,9 @@ def test_failing_counts_from_the_first_failure_in_a_row(site, by_name):
 def test_a_time_in_the_future_is_said(by_name, status):
     crowned = by_name["failing"]
     earlier = status.at - timedelta(days=3650)
-    assert words.champion_text(crowned, earlier)[1].endswith(", in the future: was a clock wrong?")
-    assert words.failing_text(crowned, earlier)[1] == "in the future: was a clock wrong?"
-    assert words.champion_text(crowned, crowned.champion.trained_at - timedelta(minutes=5))[1].endswith(
+    assert cells.champion_text(crowned, earlier)[1].endswith(", in the future: was a clock wrong?")
+    assert cells.failing_text(crowned, earlier)[1] == "in the future: was a clock wrong?"
+    assert cells.champion_text(crowned, crowned.champion.trained_at - timedelta(minutes=5))[1].endswith(
         "0 s ago"
     )
 
@@ -199,12 +199,12 @@ def test_a_time_in_the_future_is_said(by_name, status):
 def test_a_job_whose_process_is_gone_is_no_job_at_work(site):
     site.crown("ghost")
     run = site.job("ghost", "RUNNING")
-    assert words.job_text(site.look("ghost").verticals[0])[0] == "at work"
+    assert cells.job_text(site.look("ghost").verticals[0])[0] == "at work"
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     site.log.tag(run, {"process.id": str(ended.pid)})
     ghost = site.look("ghost").verticals[0]
-    assert (words.job_text(ghost)[0], ghost.findings) == ("killed", ["failing"])
+    assert (cells.job_text(ghost)[0], ghost.findings) == ("killed", ["failing"])
 
 
 class Page(HTMLParser):
@@ -244,7 +244,7 @@ def test_a_server_is_linked_without_its_credentials(site, monkeypatch):
     links = status.verticals[0].links
     assert set(links) == {"champion", "job"}
     assert links["job"].startswith("https://***@mlflow.example.org/#/experiments/")
-    assert links["job"].endswith(status.verticals[0].job.run_id)
+    assert links["job"].endswith(f"{status.verticals[0].job.run_id}?workflowType=machine_learning")
     assert links["job"] in Page(render_page(status, site.path)).links
 
 
@@ -267,7 +267,7 @@ def test_a_store_or_state_that_cannot_be_read_hides_nothing_else(site, tmp_path,
     assert "is no state of the scheduler" in status.problem
     # Not "no champion": nobody knows.
     assert [each.findings for each in status.verticals] == [[]]
-    assert words.champion_text(status.verticals[0], NOW)[0] == "not known"
+    assert cells.champion_text(status.verticals[0], NOW)[0] == "not known"
     print_status(status)
     assert "02:30" in capsys.readouterr().out
     assert "mlflow.db is damaged" in render_page(status, tmp_path)
@@ -282,4 +282,4 @@ def test_spans_are_read_at_a_glance(hours, shown):
 
 def test_data_are_dates_or_numbers():
     numbers = SimpleNamespace(champion=SimpleNamespace(data_until="7", data_rows=1), latest_data="11")
-    assert words.data_text(numbers) == ("7", "latest seen 11")
+    assert cells.data_text(numbers) == ("7", "latest seen 11")

@@ -19,7 +19,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any, TypeVar
 from urllib.error import HTTPError, URLError
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from lepton_pipeline.parameters import Mail
@@ -61,7 +61,9 @@ def post(address: str, content: Mapping[str, Any], patience: Patience) -> None:
             above, lost connections and time-outs.
     """
     url = urlsplit(address)
-    request = Request(_bare(url), json.dumps(content).encode(), method="POST")  # noqa: S310  # declared as http(s)
+    # User and password go into a header.
+    bare = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
+    request = Request(bare, json.dumps(content).encode(), method="POST")  # noqa: S310  # declared as http(s)
     request.add_header("Content-Type", "application/json")
     request.add_header("User-Agent", "lepton_pipeline")
     if url.username is not None:
@@ -218,11 +220,6 @@ def _try(once: Callable[[], Result], where: str, patience: Patience) -> Result:
                 times = f", {tries} times" if tries > 1 else ""
                 raise DeliveryError(f"{where}: {error}{times}") from None
             time.sleep(min(max(patience.waits[tries - 1], error.wait or 0.0), _LONGEST_WAIT))
-
-
-def _bare(url: SplitResult) -> str:
-    """The address without user and password, which go into a header."""
-    return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
 
 
 def _system(error: object) -> str:

@@ -99,10 +99,8 @@ def _date(text: str, option: str) -> pd.Timestamp:
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ConfigurationError(
-            f"{option}: {text!r} is no date; write 2026-01-31 or 2026-01-31T12:00, or a number together with a number "
-            "as --every."
-        ) from error
+        advice = "write 2026-01-31 or 2026-01-31T12:00, or a number together with a number as --every."
+        raise ConfigurationError(f"{option}: {text!r} is no date; {advice}") from error
     return pd.Timestamp(at if at.tzinfo is None else at.astimezone(UTC).replace(tzinfo=None))
 
 

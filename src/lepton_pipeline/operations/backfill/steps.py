@@ -18,7 +18,7 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.derive import derive_all
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.operations.backfill.shelf import Shelf
+from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
 from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.operations.retraining.job import Trained
 from lepton_pipeline.operations.retraining.steps import dataset_of
@@ -49,8 +49,10 @@ class BackfillSteps:
     the command line.
     """
 
-    def __init__(self, project: Path, env: str | None, vertical: str, params: dict[str, Any], shelf: Shelf):
-        self._vertical, self._shelf = vertical, shelf
+    def __init__(
+        self, project: Path, env: str | None, vertical: str, params: dict[str, Any], checkpoints: Checkpoints
+    ):
+        self._vertical, self._checkpoints = vertical, checkpoints
         pipelines.set_requested([vertical])
         with settings.SESSION_CLASS.create(project, env=env, runtime_params=params) as session:
             self._context = session.load_context()
@@ -148,13 +150,13 @@ class BackfillSteps:
         Raises:
             DataError: it cannot be trained.
         """
-        if not self._shelf.has_model(self._at, self._model_key()):
+        if not self._checkpoints.has_model(self._at, self._model_key()):
             with self._run() as run_id:
                 self._model(run_id)
 
     def score(self, name: str, rows: pd.DataFrame) -> tuple[pd.Series, float]:
         """Score rows with the model of a date: probabilities, indexed as the rows, and its threshold."""
-        artefact = Artefact.load(self._shelf.model(name) / "artefact")
+        artefact = Artefact.load(self._checkpoints.model(name) / "artefact")
         return artefact.predict(rows)["probability"], artefact.threshold
 
     def _rows(self) -> pd.DataFrame:
@@ -175,10 +177,10 @@ class BackfillSteps:
         used = labelled_rows(recent_rows(self._rows(), dataset), dataset)
         made = self._made | {self._name("feature_table"): used}
         key = self._model_key()
-        if self._shelf.has_model(self._at, key):
-            return made | self._load(self._shelf.model(self._at))
+        if self._checkpoints.has_model(self._at, key):
+            return made | self._load(self._checkpoints.model(self._at))
         made = self._make(self._to_model, made | {self._name("run_id"): run_id}, dataset)
-        self._shelf.keep_model(self._at, key, lambda folder: self._save(made, folder))
+        self._checkpoints.keep_model(self._at, key, lambda folder: self._save(made, folder))
         return made
 
     def _model_key(self) -> dict[str, str]:

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from lepton_pipeline.errors import ContractError, DataError
+from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
 from lepton_pipeline.operations.backfill.grid import Grid
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
-from lepton_pipeline.operations.backfill.shelf import Shelf
 from lepton_pipeline.operations.retraining.job import Outcome, Request, Steps, run_job
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.project.user_errors import user_error
@@ -52,7 +52,7 @@ def walk(
     grid: Grid,
     asked: Request,
     steps: DatedSteps,
-    shelf: Shelf,
+    checkpoints: Checkpoints,
     open_store: Callable[[], RunLog],
     told: Callable[[Look, bool], None],
 ) -> list[Look]:
@@ -62,7 +62,7 @@ def walk(
         grid: the dates.
         asked: the job; its moment is the present, where dates are numbers.
         steps: the vertical's pipelines, at a date.
-        shelf: the checkpoints.
+        checkpoints: the checkpoints.
         open_store: opens the scratch store, once it is restored to the last checkpoint.
         told: called with every date, and whether it had a checkpoint.
 
@@ -70,12 +70,12 @@ def walk(
         DataError: no model could be trained at the first date.
     """
     names = grid.names()
-    looks = [_read(each) for each in shelf.finished(names)]
+    looks = [_read(each) for each in checkpoints.finished(names)]
     for look in looks:
         told(look, True)
     if len(looks) == len(names):
         return looks
-    shelf.restore(names[len(looks) - 1] if looks else None)
+    checkpoints.restore(names[len(looks) - 1] if looks else None)
     log = open_store()
     for position in range(len(looks), len(names)):
         name, date = names[position], grid.dates[position]
@@ -84,7 +84,7 @@ def walk(
         outcome = run_job(log, request, steps, lambda facts, decision: None)
         look = _look(name, outcome, steps, looks[-1].champion if looks else None)
         look = replace(look, model=_train_anyway(steps, first=not looks))
-        shelf.finish(name, asdict(look))
+        checkpoints.finish(name, asdict(look))
         looks.append(look)
         told(look, False)
     return looks

@@ -21,7 +21,7 @@ _BLOCKS, _FEWEST_BLOCKS = 20, 16
 _LENGTHS = 3
 
 
-def tell_apart(
+def classifier_test(
     reference: pd.DataFrame, new: pd.DataFrame, sample: int, seed: int, dependence: float | None = None
 ) -> dict[str, Any] | None:
     """Train a classifier to separate new rows from reference rows, and test its AUC on held-out rows of both.
@@ -64,7 +64,7 @@ def tell_apart(
     return {"auc": area, "p_value": p_value, "rows": len(labels)}
 
 
-def one_a_group(rows: pd.DataFrame, group: str, seed: int) -> pd.DataFrame:
+def one_per_group(rows: pd.DataFrame, group: str, seed: int) -> pd.DataFrame:
     """Draw one row of each group, whose rows a classifier would recognise; keep rows without a group."""
     shuffled = rows.sample(frac=1, random_state=seed)
     return shuffled[~shuffled[group].duplicated() | shuffled[group].isna()]

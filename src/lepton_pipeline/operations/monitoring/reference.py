@@ -14,7 +14,7 @@ from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import LARGEST, NumericColumn, as_numbers, enough_rows
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.operations.monitoring.dependence import design_effect
+from lepton_pipeline.operations.monitoring.autocorrelation import design_effect
 from lepton_pipeline.parameters import Dataset
 
 FORMAT = 1

@@ -17,7 +17,7 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import WatchedVersion
 from lepton_pipeline.operations.monitoring import drift
 from lepton_pipeline.operations.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
-from lepton_pipeline.operations.monitoring.domain import one_a_group, tell_apart
+from lepton_pipeline.operations.monitoring.domain import classifier_test, one_per_group
 from lepton_pipeline.operations.monitoring.drift import FEWEST_ROWS, adjusted
 from lepton_pipeline.operations.monitoring.new_rows import learnt_rows
 from lepton_pipeline.operations.monitoring.reference import PROBABILITY, Reference
@@ -86,10 +86,8 @@ def compare_new_rows(
     windows: list[dict[str, Any]] = []
     drifted: bool | None = None
     if reference is None:
-        notes.append(
-            "The champion was registered before a reference was kept with a model, so which rows are new and how they "
-            f"differ is not known. Train again: kedro run --pipelines {version.name}."
-        )
+        again = f"Train again: kedro run --pipelines {version.name}."
+        notes.append(f"The champion has no reference, so new rows and drift are not known. {again}")
     elif len(new) < FEWEST_ROWS:
         few = {0: "No row is", 1: "Only 1 row is"}.get(len(new), f"Only {len(new)} rows are")
         advice = repeat_advice(dataset)
@@ -155,7 +153,7 @@ def _test_all(
         dependence = None
         if dataset.time is not None:
             dependence = float(np.median([each.dependence for each in reference.columns]))
-        domain = tell_apart(encoded[0], encoded[1], monitoring.sample, _SEED, dependence)
+        domain = classifier_test(encoded[0], encoded[1], monitoring.sample, _SEED, dependence)
         if domain is None:
             notes.append(
                 "Too few rows for the classifier that compares all columns, given their autocorrelation."
@@ -190,7 +188,7 @@ def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: M
     if dataset.time is not None:
         rows = rows.sort_values(dataset.time, kind="stable")
     elif dataset.group is not None:
-        rows = one_a_group(rows, dataset.group, _SEED)
+        rows = one_per_group(rows, dataset.group, _SEED)
     compared = [column for column in model.encoder.columns if column.name not in monitoring.ignore]
     return Encoder(compared, {}).transform(rows)
 

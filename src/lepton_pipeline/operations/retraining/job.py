@@ -80,7 +80,7 @@ class Outcome:
     exit_code: int
 
 
-def look(client: Any, request: Request, steps: Steps, *, monitor: bool) -> tuple[Facts, RowCounts]:
+def gather_facts(client: Any, request: Request, steps: Steps, *, monitor: bool) -> tuple[Facts, RowCounts]:
     """Gather the inputs of a decision; without `monitor` the latest monitoring result counts."""
     vertical, now = request.vertical, request.now
     champion = read_champion(client, vertical, request.declared.gate.metric)
@@ -150,7 +150,7 @@ class _Work:
 
     def run(self, decided: Callable[[Facts, Decision], None]) -> None:
         request, log = self._request, self._log
-        self._facts, rows = look(log.client, request, self._steps, monitor=True)
+        self._facts, rows = gather_facts(log.client, request, self._steps, monitor=True)
         self._decision = decide(request.declared.retraining, self._facts, force=request.force)
         self._record(self._facts, self._decision, rows)
         decided(self._facts, self._decision)

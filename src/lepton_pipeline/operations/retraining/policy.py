@@ -44,8 +44,9 @@ def decide(policy: Retraining, facts: Facts, *, force: bool = False) -> Decision
     A vertical is due where a trigger holds and no training has finished within `cool_down`. A missing
     champion is a trigger that need not be declared. `force` overrides policy and cool-down.
     """
+    champion = "there is none" if facts.champion is None else f"version {facts.champion.version}"
     triggers = [
-        _no_champion(facts),
+        Trigger("champion", facts.champion is None, champion),
         _max_age(policy, facts),
         _new_rows(policy, facts),
         _drift(policy, facts),
@@ -57,12 +58,6 @@ def decide(policy: Retraining, facts: Facts, *, force: bool = False) -> Decision
     holding = [trigger for trigger in triggers if trigger.holds]
     due = force or (bool(holding) and cooling is None)
     return Decision(due, tuple(triggers), cooling, _why(triggers, holding, cooling, due))
-
-
-def _no_champion(facts: Facts) -> Trigger:
-    if facts.champion is None:
-        return Trigger("champion", True, "there is none")
-    return Trigger("champion", False, f"version {facts.champion.version}")
 
 
 def _max_age(policy: Retraining, facts: Facts) -> Trigger:

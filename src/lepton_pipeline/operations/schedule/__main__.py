@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.operations.schedule.alerting import alert_sender
 from lepton_pipeline.operations.schedule.policies import fetch_policies
 from lepton_pipeline.operations.schedule.scheduler import Options, Scheduler, retrain_command
 from lepton_pipeline.operations.schedule.state import FOLDER, only_scheduler
-from lepton_pipeline.operations.schedule.telling import teller
 from lepton_pipeline.system.permissions import refused
 from lepton_pipeline.system.readable import say
 from lepton_pipeline.system.signals import stop_on_signals
@@ -46,7 +46,7 @@ def main(
         with only_scheduler(project / FOLDER):
             options = Options(**limits)
             command = _custom(job) if job else retrain_command(env)
-            tell, fetch = teller(project, env, _say), partial(fetch_policies, project, env)
+            tell, fetch = alert_sender(project, env, _say), partial(fetch_policies, project, env)
             scheduler = Scheduler(project, command, _say, options, fetch, tell=tell)
             # The next start waits for jobs that a second signal leaves running.
             stop_on_signals(scheduler.stop.set)

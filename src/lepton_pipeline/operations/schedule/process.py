@@ -134,8 +134,6 @@ def _locked(path: Path) -> Iterator[FileLock]:
 
 
 def _is_free(path: Path) -> bool:
-    try:
-        with _locked(path):
-            return True
-    except StillRunningError:
-        return False
+    with suppress(StillRunningError), _locked(path):
+        return True
+    return False

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.operations.schedule import plan
+from lepton_pipeline.operations.schedule.alerting import SendAlert, alert_cause
 from lepton_pipeline.operations.schedule.policies import Policies, Policy, fetch_policies, fingerprint
 from lepton_pipeline.operations.schedule.process import (
     Limits,
@@ -21,7 +22,6 @@ from lepton_pipeline.operations.schedule.process import (
     wait_for_orphan,
 )
 from lepton_pipeline.operations.schedule.state import FOLDER, Result, Running, open_state
-from lepton_pipeline.operations.schedule.telling import Tell, reason_to_tell
 
 logger = logging.getLogger(__name__)
 _KEPT_LOGS = 20
@@ -64,7 +64,7 @@ class Scheduler:
         options: Options = Options(),
         fetch: Callable[[], Policies] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        tell: Tell | None = None,
+        tell: SendAlert | None = None,
     ) -> None:
         self._project = project
         self._folder = project / FOLDER
@@ -73,7 +73,7 @@ class Scheduler:
         self._options = options
         self._fetch = fetch or (lambda: fetch_policies(project, None))
         self._clock = clock
-        self._tell: Tell = tell or (lambda *_: None)
+        self._tell: SendAlert = tell or (lambda *_: None)
         self._seen: object = None
         self._unsaved: str | None = None
         # Verticals whose job runs or waits for a thread.
@@ -106,10 +106,8 @@ class Scheduler:
         now = self._clock()
         for vertical in verticals or []:
             if vertical not in self.policies.good:
-                known = ", ".join(self.policies.good) or "none"
-                raise LeptonError(
-                    self.policies.wrong.get(vertical) or f"no vertical {vertical!r}; there are {known}."
-                )
+                unknown = f"no vertical {vertical!r}; there are {', '.join(self.policies.good) or 'none'}."
+                raise LeptonError(self.policies.wrong.get(vertical) or unknown)
         starts = {name: self._next(name, now) for name in self.policies.good}
         due = verticals or [name for name, start in starts.items() if start is not None and start <= now]
         with ThreadPoolExecutor(self._options.parallel) as pool:
@@ -200,7 +198,7 @@ class Scheduler:
         shown = f"{vertical}: {outcome}" + (f" (exit code {code})" if code else "")
         retry = f"; started again at {record.retry_at:%Y-%m-%d %H:%M:%S}Z" if record.retry_at else ""
         self._say(f"{shown} after {max((now - started).total_seconds(), 0):.0f} s{retry}")
-        if reason := reason_to_tell(policy, result, record.retry_at):
+        if reason := alert_cause(policy, result, record.retry_at):
             self._tell(vertical, *reason, now, {"attempt": f"{result.attempt} of {policy.retries + 1}"})
         return result
 

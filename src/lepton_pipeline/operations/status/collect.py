@@ -120,7 +120,8 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
         if policy is not None:
             found |= _scheduled(policy, record, now)
         found["failing_since"] = _failing(found, record)
-        pages = _pages(project, vertical)
+        paths = {title: project / REPORTS / vertical / name for title, name in _PAGES.items()}
+        pages = {title: path for title, path in paths.items() if path.is_file()}
         return VerticalStatus(vertical, "\n".join(problems), blind=blind, pages=pages, **found)
 
     found = map(collect_one, {*policies.good, *policies.wrong})
@@ -185,8 +186,3 @@ def _links(
     uri = tracking.tracking_uri
     found = {name: run_link(uri, client.get_run(run_id).info) for name, run_id in runs.items()}
     return {name: link for name, link in found.items() if link is not None}
-
-
-def _pages(project: Path, vertical: str) -> dict[str, Path]:
-    paths = {title: project / REPORTS / vertical / name for title, name in _PAGES.items()}
-    return {title: path for title, path in paths.items() if path.is_file()}

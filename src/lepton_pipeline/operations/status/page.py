@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from lepton_pipeline.operations.status import words
+from lepton_pipeline.operations.status import cells
 from lepton_pipeline.operations.status.collect import Status
 from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.system.files import write_text
@@ -19,25 +19,22 @@ def write_page(path: Path, status: Status) -> None:
 
 def render_page(status: Status, folder: Path) -> str:
     """The text of the page, with links relative to `folder`."""
-    return render(
-        "status.html",
-        it=status,
-        rows=[
-            {
-                "it": each,
-                "labels": words.labels(each),
-                "champion": words.champion_text(each, status.at),
-                "data": words.data_text(each),
-                "job": words.job_text(each),
-                "drift": words.drift_of(each),
-                "next": words.next_text(each, status.at),
-                "failing": words.failing_text(each, status.at),
-                "pages": {title: _relative(file, folder) for title, file in each.pages.items()},
-            }
-            for each in status.verticals
-        ],
-        pressing=sum(bool(each.findings) for each in status.verticals),
-    )
+    rows = [
+        {
+            "it": each,
+            "labels": cells.labels(each),
+            "champion": cells.champion_text(each, status.at),
+            "data": cells.data_text(each),
+            "job": cells.job_text(each),
+            "drift": cells.drift_of(each),
+            "next": cells.next_text(each, status.at),
+            "failing": cells.failing_text(each, status.at),
+            "pages": {title: _relative(file, folder) for title, file in each.pages.items()},
+        }
+        for each in status.verticals
+    ]
+    pressing = sum(bool(each.findings) for each in status.verticals)
+    return render("status.html", it=status, rows=rows, pressing=pressing)
 
 
 def _relative(file: Path, folder: Path) -> str:

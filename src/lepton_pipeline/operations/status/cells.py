@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from lepton_pipeline.evaluation.decision import verdict
-from lepton_pipeline.operations.alerts.causes import without_examples
-from lepton_pipeline.operations.monitoring.words import drift_text, quality_text
+from lepton_pipeline.operations.alerts.rules import without_examples
+from lepton_pipeline.operations.monitoring.summary import drift_text, quality_text
 from lepton_pipeline.operations.retraining.history import as_moment
 from lepton_pipeline.operations.status.collect import VerticalStatus
 from lepton_pipeline.system.readable import span_text

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lepton_pipeline.operations.alerts.causes import alert_of_error, alerts_of
+from lepton_pipeline.operations.alerts.rules import alert_of_error, alerts_of
 from lepton_pipeline.operations.alerts.send import Alert, Outcome, send, summary
 from lepton_pipeline.operations.retraining.job import Outcome as JobOutcome
 from lepton_pipeline.operations.retraining.job import Request
@@ -24,10 +24,10 @@ _TAG = "alerts"
 _TAG_CHARACTERS = 2000
 
 
-def tell_of_job(project: Path, request: Request, outcome: JobOutcome, log: RunLog) -> None:
+def notify_job(project: Path, request: Request, outcome: JobOutcome, log: RunLog) -> None:
     """Send the alerts that follow from a job, print the outcomes and tag the job's run with them."""
     alerts = request.declared.alerts
-    if not is_anybody(alerts):
+    if not has_channel(alerts):
         return
     places = {"job": _place(log, outcome.run_id)}
     if outcome.trained is not None:
@@ -36,32 +36,32 @@ def tell_of_job(project: Path, request: Request, outcome: JobOutcome, log: RunLo
     # An error here does not change the outcome of the job.
     try:
         found = alerts_of(request, outcome, places, datetime.now(UTC))
-        lines = [summary(alert, _tell(alert, alerts, project)) for alert in found]
+        lines = [summary(alert, _send(alert, alerts, project)) for alert in found]
         if lines:
             log.tag(outcome.run_id, {_TAG: "; ".join(lines)[:_TAG_CHARACTERS]})
     except Exception as error:
         _say(f"{request.vertical}: an alert was not sent, or its run not tagged: {type(error).__name__}")
 
 
-def tell_of_error(project: Path, env: str | None, vertical: str, error: Exception) -> None:
+def notify_error(project: Path, env: str | None, vertical: str, error: Exception) -> None:
     """Send an alert about an error that kept a job from starting."""
-    tell(project, env, alert_of_error(vertical, error, datetime.now(UTC), {"host": socket.gethostname()}))
+    notify(project, env, alert_of_error(vertical, error, datetime.now(UTC), {"host": socket.gethostname()}))
 
 
-def tell(project: Path, env: str | None, alert: Alert) -> list[Outcome]:
+def notify(project: Path, env: str | None, alert: Alert) -> list[Outcome]:
     """Send an alert; only the declaration of alerts needs to be readable."""
     try:
         alerts = read_alerts(project, env, alert.vertical)
     except Exception:  # The cause was printed where the rest of the declaration is read.
         _say(f"{alert.vertical}: no alert is sent: the declaration of alerts cannot be read")
         return []
-    return _tell(alert, alerts, project) if is_anybody(alerts) else []
+    return _send(alert, alerts, project) if has_channel(alerts) else []
 
 
-def trial(vertical: str, alerts: Alerts, project: Path) -> list[Outcome]:
+def send_test(vertical: str, alerts: Alerts, project: Path) -> list[Outcome]:
     """Send a test alert by every declared channel."""
     text = "Alerts of this vertical are delivered: this is a test by `kedro alerts test`."
-    alert = Alert(vertical, "a trial", text, datetime.now(UTC), {"host": socket.gethostname()})
+    alert = Alert(vertical, "a test", text, datetime.now(UTC), {"host": socket.gethostname()})
     return send(alert, alerts, project, anyway=True)
 
 
@@ -71,12 +71,12 @@ def read_alerts(project: Path, env: str | None, vertical: str) -> Alerts:
     return Alerts.model_validate(declared.get("alerts") or {} if isinstance(declared, Mapping) else {})
 
 
-def is_anybody(alerts: Alerts) -> bool:
+def has_channel(alerts: Alerts) -> bool:
     """Whether a channel is declared."""
     return (alerts.webhook, alerts.mail, alerts.file) != (None, None, None)
 
 
-def _tell(alert: Alert, alerts: Alerts, project: Path) -> list[Outcome]:
+def _send(alert: Alert, alerts: Alerts, project: Path) -> list[Outcome]:
     outcomes = send(alert, alerts, project)
     _say(f"{alert.vertical}: alert {summary(alert, outcomes)}")
     return outcomes
@@ -102,4 +102,4 @@ def _from_json(text: str) -> Alert:
 
 
 if __name__ == "__main__":
-    tell(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None, _from_json(sys.stdin.read()))
+    notify(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None, _from_json(sys.stdin.read()))

@@ -93,7 +93,7 @@ def test_a_trial_goes_by_every_channel_and_says_which_failed(project):
                 done.stderr
             )
     assert len(hook.taken) == 2
-    assert "finance: a trial" in hook.taken[0]["text"]
+    assert "finance: a test" in hook.taken[0]["text"]
     nobody = {
         "to": ["ada@example.org"],
         "sender": "jobs@example.org",

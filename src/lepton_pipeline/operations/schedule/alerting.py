@@ -19,12 +19,12 @@ _TOLD = (3, 4)
 _PATIENCE = 180.0
 
 # Takes vertical, cause, text, moment and details.
-Tell = Callable[[str, str, str, datetime, dict[str, Any]], None]
+SendAlert = Callable[[str, str, str, datetime, dict[str, Any]], None]
 
 
-def teller(project: Path, env: str | None, say: Callable[[str], None]) -> Tell:
+def alert_sender(project: Path, env: str | None, say: Callable[[str], None]) -> SendAlert:
     """Make the function that sends an alert about a vertical; `say` prints its outcome."""
-    module = "lepton_pipeline.operations.alerts.tell"
+    module = "lepton_pipeline.operations.alerts.notify"
     command = [sys.executable, "-m", module, str(project), *([env] if env else [])]
 
     def tell(vertical: str, cause: str, text: str, at: datetime, details: dict[str, Any]) -> None:
@@ -54,7 +54,7 @@ def teller(project: Path, env: str | None, say: Callable[[str], None]) -> Tell:
     return tell
 
 
-def reason_to_tell(policy: Policy, result: Result, again: datetime | None) -> tuple[str, str] | None:
+def alert_cause(policy: Policy, result: Result, again: datetime | None) -> tuple[str, str] | None:
     """Cause and text of the alert about a job that may have died before alerting, or None.
 
     `again` is when it starts again, if it does.

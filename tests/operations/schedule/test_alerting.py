@@ -11,10 +11,10 @@ import pytest
 import yaml
 from conftest import copy_face
 
+from lepton_pipeline.operations.schedule.alerting import alert_cause, alert_sender
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
 from lepton_pipeline.operations.schedule.scheduler import Options, Scheduler
 from lepton_pipeline.operations.schedule.state import Record, Result, State
-from lepton_pipeline.operations.schedule.telling import reason_to_tell, teller
 from lepton_pipeline.operations.schedule.ticks import Cron
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -49,7 +49,7 @@ DAILY = Cron("0 3 * * *", "UTC")
 )
 def test_what_a_job_could_not_tell_is_told(outcome, code, again, told):
     policy = Policy("finance", DAILY, retries=2, timeout=7200.0)
-    found = reason_to_tell(policy, Result(outcome, code, 2, NOW, NOW, "x.log"), again)
+    found = alert_cause(policy, Result(outcome, code, 2, NOW, NOW, "x.log"), again)
     if told is None:
         assert found is None
     else:
@@ -105,7 +105,7 @@ def test_another_process_tells_whatever_else_of_the_declaration_is_wrong(site, m
     monkeypatch.setenv("WHERE", "alerts.jsonl")
     declare(alerts={"file": "${oc.env:WHERE}"}, gate={"metric": 5})
     said: list[str] = []
-    tell = teller(folder, None, said.append)
+    tell = alert_sender(folder, None, said.append)
     for _ in range(2):
         tell("finance", "hung", "It took too long.", NOW, {"attempt": "1 of 2"})
     (line,) = (folder / "alerts.jsonl").read_text().splitlines()
@@ -126,6 +126,6 @@ def test_another_process_tells_whatever_else_of_the_declaration_is_wrong(site, m
 def test_a_teller_that_cannot_begin_is_a_line(tmp_path):
     said: list[str] = []
     before = threading.active_count()
-    teller(tmp_path / "gone", None, said.append)("finance", "hung", "", NOW, {})
+    alert_sender(tmp_path / "gone", None, said.append)("finance", "hung", "", NOW, {})
     assert said == ["finance: no alert can be sent: FileNotFoundError"]
     assert threading.active_count() == before

@@ -17,7 +17,7 @@ STORE, ARTEFACTS = "mlflow.db", "mlruns"
 _NOTE = "key.json"
 
 
-class Shelf:
+class Checkpoints:
     """The folder of a vertical's backfill, made if missing; what it holds is complete.
 
     A model depends on date, rows and the declaration of its training; a decision also on the policy and on
