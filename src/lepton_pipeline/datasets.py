@@ -38,7 +38,7 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
         found = find_tables(self._fs, self._path)
         if not found.files:
             raise DataError(
-                f"{no_tables(self._path, found.skipped)} or declare it in the vertical's catalog.yml."
+                f"{no_tables(self._path, found.skipped)} or declare it in the vertical's catalog."
             )
         return RawFiles((raw_file(self._fs, each) for each in found.files), found.skipped)
 

@@ -18,7 +18,7 @@ def test_every_field_says_what_it_is():
 
 
 def test_a_column_has_one_role_but_sensitive_columns_may_have_a_type():
-    with pytest.raises(ValidationError, match="'age' is declared as exclude and as numeric"):
+    with pytest.raises(ValidationError, match="'age' is declared as exclude and numeric"):
         Dataset(target="y", positive=1, exclude=["age"], numeric=["age"])
     assert Dataset(target="y", positive=1, sensitive=["age"], numeric=["age"]).numeric == ["age"]
 

@@ -46,7 +46,7 @@ def test_defaults_are_filled_in():
         ),
         (
             {"dataset": {**DATASET, "id": "y"}},
-            "shop.dataset: column 'y' is declared as target and as id; keep one",
+            "shop.dataset: column 'y' is declared as target and id; keep one",
         ),
         (
             {"contract": {"max_quarantined": -0.1}},

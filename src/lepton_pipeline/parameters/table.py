@@ -48,24 +48,18 @@ class Dataset(Declaration):
     """Which column plays which role; every column without a role is a feature."""
 
     target: str = Field(description="name of the column to predict")
-    positive: bool | int | float | str | None = Field(
-        None, description="value of the target that is the positive class"
-    )
+    positive: bool | int | float | str | None = Field(None, description="value of the positive class")
     positive_when: str | None = Field(None, description="expression over the target, such as delay >= 15")
     id: str | None = Field(None, description="column that names a row; never a feature")
     time: str | None = Field(None, description="column of dates, or of ordered numbers; never a feature")
     group: str | None = Field(None, description="column of what several rows belong to; never a feature")
     label_delay: Duration = Field(0, description="time until a row's label is known (90d, 12h, 10min)")
-    as_of: str | int | float | None = Field(
-        None, description="the present (date or number): later rows are ignored"
-    )
-    # Of a run, not of what is declared: two runs with the same declaration differ in it.
+    as_of: str | int | float | None = Field(None, description="the present; later rows are ignored")
+    # Specific to a run, not declared.
     present: str | int | float | None = Field(
-        None, exclude=True, description="when labels are known; default: as_of, else a run's start"
+        None, exclude=True, description="when labels are known: as_of or start"
     )
-    since: str | int | float | None = Field(
-        None, description="earlier rows (date or number) serve windows only"
-    )
+    since: str | int | float | None = Field(None, description="earlier rows serve windows only")
     exclude: list[str] = Field([], description="columns that are never features")
     sensitive: list[str] = Field([], description="columns kept for measuring fairness; never features")
     numeric: list[str] = Field([], description="columns that must hold numbers")
@@ -86,9 +80,7 @@ class Dataset(Declaration):
                     {"sensitive", "numeric"},
                     {"sensitive", "categorical"},
                 ):
-                    raise ValueError(
-                        f"column {column!r} is declared as {seen[column]} and as {role}; keep one"
-                    )
+                    raise ValueError(f"column {column!r} is declared as {seen[column]} and {role}; keep one")
                 seen[column] = role
         return self
 

@@ -142,5 +142,5 @@ def _tag(client: Any, name: str, version: int, run_id: str, decision: GateDecisi
             if key != "run_id":
                 client.set_tag(run_id, f"gate.{key}", values[key])
         elif f"gate.{key}" in before:
-            # Of an earlier decision, against another champion.
+            # From an earlier decision.
             client.delete_model_version_tag(name, str(version), f"gate.{key}")

@@ -33,9 +33,9 @@ from lepton_pipeline.system.markdown import as_markdown
 from lepton_pipeline.system.seal import read_seal, seal
 from lepton_pipeline.tracking.flat import flat_metrics, interval_tags
 
-# What the served model imports, and nothing else of the project's dependencies.
+# The packages that the served model imports.
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
-# What the registry's tables hold; SQLite would take more, PostgreSQL refuses.
+# Width of the registry's column, which PostgreSQL enforces.
 _DESCRIPTION_CHARACTERS = 5000
 _HASHES = ("configuration.sha256", "data.sha256", "environment.sha256")
 _LINEAGE = (*_HASHES, "data.rows", "git.commit", "git.dirty", "seed")
@@ -78,7 +78,7 @@ def register_model(
         # Before there is a version, so that every version has it.
         learnt_from.save(Path(temporary) / "gate")
         client.log_artifacts(run_id, str(Path(temporary) / "gate"), TRAINING_ROWS)
-        # All rows, not only those of two parts: what is none of them is new.
+        # All rows of all parts: any other row is new.
         seen = TrainingRows.of(feature_table, split.assign(part="train"), artefact.inputs, dataset)
         seen.save(monitoring)
         (monitoring / REFERENCE_FILE).write_text(json.dumps(reference, ensure_ascii=False), "utf-8")
@@ -92,14 +92,14 @@ def register_model(
             flavor=flavour,
             run_id=run_id,
             model_id=logged.model_id,
-            # MLflow notes the whole path of this file, which a version should not tell of the machine.
+            # A copy, since MLflow records the absolute path.
             python_model=shutil.copy(Path(__file__).with_name("served_model.py"), temporary),
             artifacts={"artefact": str(folder)},
             code_paths=[str(Path(lepton_pipeline.__file__).parent)],
             signature=signature_of(schema),
             input_example=example_rows(artefact, feature_table, schema),
             pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in _SERVING],
-            # That would load the version before it is whole.
+            # The check would load an incomplete version.
             validate_serving_input=False,
         )
     try:
@@ -118,7 +118,7 @@ def register_model(
         REFERENCE_CHECKSUM: reference_checksum,
         "trained.rows": str(len(learnt_from.hashes)),
         **({"trained.until": learnt_from.until} if learnt_from.until is not None else {}),
-        # Of all rows, the test's too: what is later is new.
+        # Over all parts: later rows are new.
         **({"data.until": as_text(feature_table[dataset.time].max())} if dataset.time is not None else {}),
         **({"caution": about.caution} if about.caution else {}),
     }
@@ -141,7 +141,7 @@ def register_model(
         weights_sha256=model.weights_sha256,
         device=model.trained["device"],
         boosting_weight=None if model.boosting is None else model.boosting_weight,
-        # A model that an earlier version trained does not say.
+        # Absent in models of earlier versions.
         plan=model.trained.get("plan", ""),
     )
 

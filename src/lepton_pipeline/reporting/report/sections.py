@@ -185,7 +185,7 @@ def changed_parameters(declared: dict[str, Any]) -> list[dict[str, Any]]:
     defaults = flatten(bare)
     told_elsewhere = ("about.", "dataset.present", "contract.expectations", "tables", "features.")
     return [
-        # A part that is absent by default, costs say, has keys that the defaults lack.
+        # Optional parts, such as costs, have no defaults.
         {"key": key, "value": value, "default": defaults.get(key)}
         for key, value in flatten(declared).items()
         if not key.startswith(told_elsewhere) and value != defaults.get(key)
@@ -217,14 +217,12 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
     auc = evidence.metrics.model["auc"]
     outcomes = count_outcomes(evidence.scores, evidence.metrics.threshold)
     recall, precision = (formats.percent(outcomes[name], 0) for name in ("recall", "precision"))
-    found = formats.count(outcomes["found"])
-    positive, alarms = (
-        formats.count(outcomes["found"] + outcomes[name]) for name in ("missed", "false_alarms")
-    )
+    found, missed, false_alarms = (outcomes[name] for name in ("found", "missed", "false_alarms"))
+    hits, positive, alarms = map(formats.count, (found, found + missed, found + false_alarms))
     tiles = [
         ("AUC", formats.metric("auc", auc.value), f"{formats.interval('auc', auc)}; chance 0.5"),
-        ("Recall", recall, f"{found} of {positive} positive cases in 1,000"),
-        ("Precision", precision, f"{found} of {alarms} alarms in 1,000 cases"),
+        ("Recall", recall, f"{hits} of {positive} positive cases in 1,000"),
+        ("Precision", precision, f"{hits} of {alarms} alarms in 1,000 cases"),
     ]
     if evidence.costs and (saving := evidence.costs.saving):
         # The alternative is to decide without a model.
@@ -257,5 +255,5 @@ def _check_title(name: str) -> str:
     kind, _, rest = name.partition(" ")
     if kind == "bound":
         return f"Bound of {formats.metric_name(rest)}"
-    # The rest is what the user calls a slice, or nothing.
+    # The name of a slice may follow.
     return _CHECKS.get(name, name[:1].upper() + name[1:])
