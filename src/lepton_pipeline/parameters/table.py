@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 from unicodedata import normalize
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
 from lepton_pipeline.parameters.base import Declaration, Duration
 
@@ -163,7 +156,7 @@ class Expectation(BaseModel):
     table_columns: list[str] | None = Field(None, description="its key columns, if their names differ")
 
     @model_serializer(mode="wrap")
-    def _as_declared(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _as_declared(self, dump: Callable[[Any], Any]) -> dict[str, Any]:
         return {key: value for key, value in dump(self).items() if value is not None}
 
     def columns(self) -> list[str]:

@@ -15,14 +15,8 @@ from lepton_pipeline.features.column_record import BY_CODE, UNUSED, read_columns
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.reporting.pictures.curves import draw_losses
 from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models
+from lepton_pipeline.reporting.report import columns as uses
 from lepton_pipeline.reporting.report import formats
-from lepton_pipeline.reporting.report.columns import (
-    columns_notes,
-    count_uses,
-    describe_use,
-    summarise_columns,
-    unused_by_reason,
-)
 from lepton_pipeline.reporting.report.evidence import Evidence
 from lepton_pipeline.reporting.report.reading import reading_facts, shorten, waiting_facts
 from lepton_pipeline.system.records import to_plain
@@ -98,12 +92,12 @@ def describe_columns(evidence: Evidence) -> dict[str, Any]:
     return {
         "folded": len(columns) > _MOST_COLUMNS,
         "number": sum(not column.table for column in columns),
-        "counts": count_uses(columns),
-        "summary": summarise_columns(columns),
-        "unused": unused_by_reason(columns),
-        "notes": [text for _, text in columns_notes(columns)],
+        "counts": uses.count_uses(columns),
+        "summary": uses.summarise_columns(columns),
+        "unused": uses.unused_by_reason(columns),
+        "notes": [text for _, text in uses.columns_notes(columns)],
         "rows": evidence.columns["rows"],
-        "columns": [{"column": column, "use": describe_use(column)} for column in ordered],
+        "columns": [{"column": column, "use": uses.describe_use(column)} for column in ordered],
     }
 
 
@@ -202,14 +196,10 @@ def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
     cases = (positive & acted, positive & ~acted, ~positive & acted)
     found, missed, alarms = (int(np.count_nonzero(case)) for case in cases)
     each = 1000 / len(test)
-    return {
-        "found": found * each,
-        "missed": missed * each,
-        "false_alarms": alarms * each,
-        "left_alone": (len(test) - found - missed - alarms) * each,
-        "recall": found / (found + missed),
-        "precision": found / max(found + alarms, 1),
-    }
+    counts = {"found": found, "missed": missed, "false_alarms": alarms}
+    counts["left_alone"] = len(test) - found - missed - alarms
+    rates = {"recall": found / (found + missed), "precision": found / max(found + alarms, 1)}
+    return {**{name: count * each for name, count in counts.items()}, **rates}
 
 
 def _tiles(evidence: Evidence) -> list[dict[str, str]]:
