@@ -108,7 +108,7 @@ class Bench:
     def _network(self, training: Training, shape: Shape) -> Network:
         torch.manual_seed(0)
         network = find_architecture(training.model)(shape)
-        network.look_at(self._host.numeric[:100_000])
+        network.fit_inputs(self._host.numeric[:100_000])
         return network.to(self.device)
 
     def _or_none(self, way: Callable[[], float]) -> float | None:

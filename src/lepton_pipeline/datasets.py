@@ -11,7 +11,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
 from kedro.utils import load_obj
 
-from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, raw_file, shown_path
+from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, raw_files, shown_path
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.system.files import remove, replacing
@@ -35,12 +35,12 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
 
     def load(self) -> RawFiles:
         """List table files by name, and skipped ones; DataError if there are none or partitions are mixed."""
-        found = find_tables(self._fs, self._path)
-        if not found.files:
+        files = raw_files(self._fs, self._path)
+        if not files:
             raise DataError(
-                f"{no_tables(self._path, found.skipped)} or declare it in the vertical's catalog."
+                f"{no_tables(self._path, files.skipped)} or declare it in the vertical's catalog."
             )
-        return RawFiles((raw_file(self._fs, each) for each in found.files), found.skipped)
+        return files
 
     def save(self, data: None) -> None:
         """Refuse: raw data is never written by a run."""

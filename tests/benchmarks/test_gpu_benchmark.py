@@ -179,7 +179,7 @@ def test_plain_loop_trains_the_same_network(gpu: Any) -> None:
     rows = gpu.random_rows(256, 5)
     torch.manual_seed(0)
     network = Members(gpu.network_shape(training, 5))
-    network.look_at(rows.numeric)
+    network.fit_inputs(rows.numeric)
     epoch = gpu.loader_epoch(network, rows, training, batch_size=32, batches=8)
     losses = [epoch() for _ in range(4)]
     assert losses[-1] < losses[0]

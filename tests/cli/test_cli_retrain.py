@@ -61,7 +61,7 @@ def test_what_cannot_be_done_is_one_message_and_exit_code_2(trained):
     [
         (["finanse"], "no vertical 'finanse'; did you mean 'finance'?"),
         (["finance", "--as-of", "soon"], "--as-of: 'soon' is no date; write 2026-01-31"),
-        (["finance", "--as-of", "2999-01-01"], "--as-of: 2999-01-01 lies ahead"),
+        (["finance", "--as-of", "2999-01-01"], "--as-of: 2999-01-01 is in the future"),
     ],
 )
 def test_wrong_usage_is_said_before_anything_is_locked(trained, monkeypatch, arguments, message):

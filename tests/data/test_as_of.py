@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from lepton_pipeline.data.as_of import label_known, labelled_rows, recent_rows, rows_there
+from lepton_pipeline.data.as_of import existing_rows, label_known, labelled_rows, recent_rows
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.data.ingest import ingest_table, read_table
 from lepton_pipeline.data.split import split_rows
@@ -40,13 +40,13 @@ def dataset(**keys: object) -> Dataset:
 )
 def test_a_row_is_there_from_its_time_on_and_known_once_its_label_is(as_of, delay, there, known):
     roles = dataset(as_of=as_of, label_delay=delay)
-    assert list(rows_there(TABLE, roles).index) == list(range(there))
+    assert list(existing_rows(TABLE, roles).index) == list(range(there))
     assert list(labelled_rows(TABLE, roles).index) == list(range(known))
 
 
 def test_the_present_says_which_labels_are_known_and_leaves_every_row_there():
     roles = dataset(present="2026-01-08", label_delay="5d")
-    assert rows_there(TABLE, roles) is TABLE
+    assert existing_rows(TABLE, roles) is TABLE
     assert label_known(TABLE, roles).sum() == 3
     # Not of a column that is made later, nor of texts without a delay; with one, texts hide which labels wait.
     assert label_known(TABLE.drop(columns="day"), roles).all()
@@ -83,15 +83,15 @@ def test_numbers_compare_with_numbers_and_zones_with_zones():
     assert len(labelled_rows(numbered, dataset(as_of=4, label_delay=2))) == 3
     there = TABLE.assign(day=DAYS.dt.tz_localize("Asia/Tokyo"))
     # Midnight of the 4th in Greenwich is 9 o'clock in Tokyo.
-    assert len(rows_there(there, dataset(as_of="2026-01-04"))) == 4
+    assert len(existing_rows(there, dataset(as_of="2026-01-04"))) == 4
     assert len(labelled_rows(there, dataset(present="2026-01-04"))) == 4
-    assert len(rows_there(there, dataset(as_of="2026-01-03T16:00:00+00:00"))) == 4
+    assert len(existing_rows(there, dataset(as_of="2026-01-03T16:00:00+00:00"))) == 4
     assert len(recent_rows(there, dataset(since="2026-01-04T00:00:00+09:00"))) == 7
 
 
 def test_a_row_without_a_time_was_not_there_but_waits_for_nothing():
     gap = TABLE.assign(day=DAYS.mask(DAYS.index == 0))
-    assert len(rows_there(gap, dataset(as_of="2026-01-04"))) == 3
+    assert len(existing_rows(gap, dataset(as_of="2026-01-04"))) == 3
     assert len(labelled_rows(gap, dataset(present="2026-01-04"))) == 4
 
 
@@ -108,7 +108,7 @@ def test_a_row_without_a_time_was_not_there_but_waits_for_nothing():
 )
 def test_a_date_that_cannot_be_used_is_refused(column, as_of, message):
     with pytest.raises(DataError, match=rf"dataset\.as_of: .*{message}"):
-        rows_there(TABLE.assign(day=column), dataset(as_of=as_of))
+        existing_rows(TABLE.assign(day=column), dataset(as_of=as_of))
 
 
 def test_windows_see_the_rows_before_the_first_that_is_used():

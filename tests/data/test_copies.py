@@ -4,7 +4,7 @@ import pytest
 
 from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.split import split_rows
-from lepton_pipeline.evaluation.copies_words import exceed_chance, say_found
+from lepton_pipeline.evaluation.copies_text import describe_found_copies, more_than_chance
 from lepton_pipeline.parameters import Dataset, Features, Split, Window
 
 SHOP = Dataset(target="bought", positive=1, id="row")
@@ -51,7 +51,7 @@ def test_rows_that_equal_a_learnt_row_but_for_their_id_are_copies():
     one, other = copies["example"]
     assert (parts.loc[one, "part"], parts.loc[other, "part"] != "test") == ("test", True)
     assert table.loc[one].drop("row").equals(table.loc[other].drop("row"))
-    assert say_found(found) == [
+    assert describe_found_copies(found) == [
         f"copies: {copies['rows']} of 480 test rows ({copies['rows'] / 480:.1%}) equal a training or validation row in "
         "every column but 'row', target included; leave every row once in the data, or declare dataset.group (what "
         "they belong to) and split.strategy: group."
@@ -62,7 +62,7 @@ def test_another_outcome_makes_no_copy():
     once = measurements()
     marks, found, _ = find(numbered(pd.concat([once, once.assign(bought=1 - once["bought"])])))
     assert found["copies"]["rows"] == 0
-    assert not exceed_chance(found)
+    assert not more_than_chance(found)
     assert marks["same_inputs"].mean() > 0.5
 
 
@@ -88,8 +88,8 @@ def test_rows_of_few_values_coincide_by_chance(deterministic):
         table["bought"] = (table["a"].astype(int) + table["b"].astype(int)) % 2
     _, found, _ = find(table, Dataset(target="bought", positive=1))
     assert found["copies"]["rows"] > 0.95 * found["test_rows"]
-    assert not exceed_chance(found)
-    assert say_found(found) == []
+    assert not more_than_chance(found)
+    assert describe_found_copies(found) == []
 
 
 def test_real_copies_stand_out_from_chance():
@@ -98,9 +98,9 @@ def test_real_copies_stand_out_from_chance():
     dataset = Dataset(target="bought", positive=1)
     by_chance = find(table, dataset)[1]
     assert 20 < by_chance["copies"]["rows"] < 80
-    assert not exceed_chance(by_chance)
+    assert not more_than_chance(by_chance)
     found = find(pd.concat([table, table.sample(300, random_state=0)], ignore_index=True), dataset)[1]
-    assert exceed_chance(found)
+    assert more_than_chance(found)
     assert found["copies"]["by_chance"] < 0.6 * found["copies"]["rows"]
 
 
@@ -118,11 +118,11 @@ def test_a_split_by_time_keeps_copies_together():
     dataset = Dataset(target="bought", positive=1, id="row", time="day")
     found = find(numbered(pd.concat([table, table.tail(50)])), dataset, strategy="time")[1]
     assert (found["copies"]["rows"], found["copies"]["repeated"]) == (0, 50)
-    assert say_found(found) == [
+    assert describe_found_copies(found) == [
         "copies: 50 of 650 rows of the table repeat an earlier one; they have the same time, so the split by time "
         "keeps them in one part."
     ]
-    assert say_found(find(numbered(table), dataset, strategy="time")[1]) == []
+    assert describe_found_copies(find(numbered(table), dataset, strategy="time")[1]) == []
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1])
@@ -137,4 +137,4 @@ def test_copies_show_beside_a_block_of_rows_that_are_alike_by_nature(share):
     table["bought"] = (rng.random(2000) < np.where(active, 0.2, 0.6)).astype(int)
     again = table[active].sample(frac=share, random_state=2)
     found = find(numbered(pd.concat([table, again])))[1]
-    assert exceed_chance(found) == (share > 0)
+    assert more_than_chance(found) == (share > 0)

@@ -61,9 +61,9 @@ def test_later_keys_and_empty_objects_leave_nulls(read):
         (
             "t.jsonl",
             '{"a": 1}\n{"a": 1',
-            r"t\.jsonl, line 2: \{\"a\": 1 is not JSON .*; correct or remove the line",
+            r"t\.jsonl, line 2: \{\"a\": 1 is not JSON .*; correct it",
         ),
-        ("t.jsonl", '{"a": 1}\n[1]', r"t\.jsonl, line 2: \[1\] is no object; give one object"),
+        ("t.jsonl", '{"a": 1}\n[1]', r"t\.jsonl, line 2: \[1\] is no object; give one {"),
         (
             "t.jsonl",
             '{"a": [1]}',

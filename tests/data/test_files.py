@@ -111,7 +111,7 @@ def test_what_is_no_data_is_skipped_and_named(tmp_path, name, why):
     fill(tmp_path, "t.csv", name)
     assert names(tmp_path) == ["t.csv"]
     assert skipped(tmp_path) == {name: why}
-    assert RawTableDataset(filepath=str(tmp_path)).load().skipped == [{"name": name, "why": why}]
+    assert RawTableDataset(filepath=str(tmp_path)).load().skipped == [SkippedFile(name, why)]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_files_on_a_web_server_are_read(tmp_path):
         (file,) = RawTableDataset(filepath=f"{address}/x.CSV?token=secret").load()
         assert (file.name, read_header(file, Ingestion())) == ("x.CSV", ["a"])
         folder = RawTableDataset(filepath=f"{address}/").load()
-        assert ([each.name for each in folder], [each["name"] for each in folder.skipped]) == (
+        assert ([each.name for each in folder], [each.name for each in folder.skipped]) == (
             ["x.CSV"],
             ["x.csv.bak"],
         )
@@ -328,5 +328,5 @@ def test_remote_folders_follow_the_same_rule():
         ("day=1/a.CSV", {"day": "1"}),
         ("day=2/b.csv", {"day": "2"}),
     ]
-    assert [each["name"] for each in files.skipped] == ["_temporary/", "day=2/b.csv.bak", "day=2/empty.csv"]
+    assert [each.name for each in files.skipped] == ["_temporary/", "day=2/b.csv.bak", "day=2/empty.csv"]
     assert read_header(files[0], Ingestion()) == ["a"]

@@ -115,7 +115,7 @@ def test_an_index_that_pandas_has_written_does_not_upset_a_parquet_file(index):
 @pytest.mark.parametrize("values", [[[1], [2]], [{"k": 1}, {"k": 2}]])
 def test_nested_values_are_refused(values):
     with pytest.raises(
-        DataError, match=r"column 'a' holds values of the type \w+<.*>, of which there is no feature; make"
+        DataError, match=r"column 'a' holds values of the type \w+<.*>, which features cannot use; make"
     ):
         ingest(parquet_file(pd.DataFrame({"a": values, "y": [1, 0]})))
 
@@ -191,7 +191,7 @@ def test_a_frame_from_the_catalog_is_taken_as_it_is():
         ("", "is empty"),
         ("\n\n", "is empty"),
         ("a,y\n", "only a header"),
-        ("a,a,y\n1,2,1\n", "more than one column named 'a'"),
+        ("a,a,y\n1,2,1\n", "several columns named 'a'"),
         ("a,Y2\n1,1\n", "no column 'y'"),
         (b"a,y\n\xff\xfe,1\n", "byte ff cannot be decoded"),
         ("a,y\n1,1\n2,1\n", "holds 1"),

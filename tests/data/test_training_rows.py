@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data.training_rows import TrainingRows, again_advice, unseen_rows
+from lepton_pipeline.data.training_rows import TrainingRows, repeat_advice, unseen_rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset, Split
 
@@ -218,5 +218,5 @@ def test_what_is_saved_of_ids_is_read_again(tmp_path):
 
 
 def test_who_names_rows_by_an_id_alone_is_told_of_the_time():
-    assert again_advice(BY_ID) == "declare dataset.time if rows of one id are observed again"
-    assert again_advice(BY_TIME) == again_advice(BY_ID.model_copy(update={"time": "day"})) == ""
+    assert repeat_advice(BY_ID) == "declare dataset.time if rows of one id are observed again"
+    assert repeat_advice(BY_TIME) == repeat_advice(BY_ID.model_copy(update={"time": "day"})) == ""

@@ -4,7 +4,7 @@ import pytest
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.copies import enforce_copies, measure_copies
-from lepton_pipeline.evaluation.copies_words import said_copies
+from lepton_pipeline.evaluation.copies_text import describe_copies
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Split
 from lepton_pipeline.pipelines.training import create_pipeline
@@ -71,7 +71,7 @@ def test_copies_that_the_model_remembers_stop_unless_they_are_allowed():
     ):
         assert part in str(refused.value)
     enforce_copies(copies, Split(copies="allow"))
-    ((name, said),) = said_copies(copies)
+    ((name, said),) = describe_copies(copies)
     assert name == "copies"
     assert said.endswith("accepted by split.copies: allow")
 
@@ -85,7 +85,7 @@ def test_copies_that_decide_nothing_do_not_stop(copied, remembered, by_chance):
     copies = measured(copied, remembered, by_chance)
     assert not copies["copies"]["decide"]
     enforce_copies(copies, Split())
-    said = said_copies(copies)
+    said = describe_copies(copies)
     assert len(said) == (copied > by_chance + 5)
 
 
@@ -104,7 +104,7 @@ def test_entities_are_measured_and_never_stop():
     (entity,) = copies["entities"]
     assert (entity["without"]["rows"], entity["without"]["positives"]) == (400, 200)
     enforce_copies(copies, Split())
-    ((name, said),) = said_copies(copies)
+    ((name, said),) = describe_copies(copies)
     assert name == "entities"
     assert "600 of 1,000 test rows have a value of 'patient' that training or validation rows have" in said
     assert "89 of 90 values in several rows have one outcome only; the AUC is 0." in said

@@ -124,7 +124,7 @@ def test_without_gaps_hardly_ever_one_is_flagged(monkeypatch, rows, rate, thresh
 
 def test_uncorrected_intervals_would_flag_gaps_that_are_none(monkeypatch):
     monkeypatch.setattr(module, "_metrics", lambda rows, evaluation, level: {})
-    monkeypatch.setattr(module, "count_comparisons", lambda pairs: 1)
+    monkeypatch.setattr(module, "_count_comparisons", lambda pairs: 1)
     frames = [make_scores(1200, seed) for seed in range(10)]
     assert sum(bool(flagged(measure(scores, make_labels(1, scores.index)))) for scores in frames) >= 5
 

@@ -261,7 +261,7 @@ def test_what_training_rows_had_rarely_is_kept_but_not_as_text(tmp_path):
     assert b"Ann" not in content
     (loaded,) = Encoder.load(tmp_path).columns
     assert loaded.known == 0.9
-    assert loaded.had(["a", "Ann", "Bob", "Eve"]) == [True, True, True, False]
+    assert loaded.seen_in_training(["a", "Ann", "Bob", "Eve"]) == [True, True, True, False]
 
 
 def test_an_encoder_written_before_rare_values_were_kept_still_loads(tmp_path):

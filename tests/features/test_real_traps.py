@@ -163,7 +163,7 @@ def test_a_trap_that_is_a_feature_again_stops_the_run(vertical, trap, finding):
     message = refusal(report, vertical)
     assert f"  - {trap!r}, {finding}: " in message
     assert "Exclude it (dataset.exclude)" in message
-    with pytest.raises(DataError, match="leak the target, or name rows"):
+    with pytest.raises(DataError, match="leak the target, or identify rows"):
         encode_rows(data.rows, data.split, dataset, report, data.declared.leaks)
     # Nothing but the declaration keeps it out.
     assert found(data.report()) == {}

@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from lepton_pipeline.features.causes import likely_cause, shown
 from lepton_pipeline.features.column_encoders import CategoricalColumn
+from lepton_pipeline.features.unseen_causes import likely_cause, shown
 
 
 def column(*categories, rare=()):

@@ -5,12 +5,12 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.errors import DiskFullError
 from lepton_pipeline.hooks import results
-from lepton_pipeline.hooks.results import Results, kind_of, only_shown, part_markdown, print_part
+from lepton_pipeline.hooks.results import Results, kind_of, log_failure, part_markdown, print_part
 from lepton_pipeline.parameters.jobs import Job
 
 
 def shown(error, **options):
-    with only_shown(Job("shop"), "0b1f", "its summary", **options):
+    with log_failure(Job("shop"), "0b1f", "its summary", **options):
         raise error
 
 
@@ -28,7 +28,7 @@ def test_what_a_user_can_mend_is_told_by_the_command_unless_it_was_only_printed(
     with pytest.raises(DiskFullError):
         shown(DiskFullError("the disk is full"))
     assert not caplog.messages
-    shown(DiskFullError("the disk is full"), whatever=True)
+    shown(DiskFullError("the disk is full"), always=True)
     assert "the disk is full" in caplog.text
 
 

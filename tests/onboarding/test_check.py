@@ -15,7 +15,7 @@ from kedro.pipeline import Node, Pipeline
 from lepton_pipeline.data.reading import ReadFile, Reading
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
 from lepton_pipeline.features.report import Finding
-from lepton_pipeline.onboarding.check import Checked, print_check, said_findings, stages_before_training
+from lepton_pipeline.onboarding.check import Checked, finding_sentences, print_check, stages_before_training
 
 
 def make_column(name: str, why_not: str = "") -> Column:
@@ -103,7 +103,7 @@ def test_verticals_are_checked_and_nothing_is_written(unused):
     assert "mistyped.dataset.tagret: unknown key" in found["mistyped"]["message"]
     assert found["forgetful"] == {
         "exit_code": 2,
-        "message": "forgetful.split is declared as a MemoryDataset, so it would be lost with the run; "
+        "message": "forgetful.split is declared as a MemoryDataset, so it would not be kept; "
         "declare a file for it in catalog.yml.",
     }
     assert found["typeless"]["exit_code"] == 2
@@ -152,7 +152,7 @@ def test_what_was_found_is_printed(capsys):
     printed = capsys.readouterr().out
     lines = [" ".join(line.split()) for line in printed.splitlines()]
     for line in (
-        "shop: may be trained",
+        "shop: ready to train",
         "train 700 25.0%",
         "gap 97",
         "read shop.csv 1,201 rows",
@@ -178,7 +178,7 @@ def test_what_adds_nothing_is_said_once_and_leaks_one_by_one():
         replace(leak, feature="d"),
         replace(suspect, feature="e"),
     ]
-    assert said_findings(found, {"c": "it adds nothing"}) == [
+    assert finding_sentences(found, {"c": "it adds nothing"}) == [
         "'d', an id: 9 of 9 rows. Name it.",
         "'e', outshines all others: 9 of 9 rows. Name it.",
         "'a', 'b': pure noise. Exclude it.",
@@ -203,7 +203,7 @@ def test_one_of_many_verticals_takes_few_lines(capsys):
     print_check(checked, brief=True)
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[1:] == [
-        "shop: may be trained",
+        "shop: ready to train",
         "rows 1,200 in, 3 quarantined",
         "parts train 700 (25.0% positive), gap 97",
         "columns 201: 200 numbers, 1 not used",

@@ -171,7 +171,7 @@ def test_nonsense_fits_nothing(project, tmp_path, capsys):
     assert all(match.score < 0.1 for match in matches)
     assert max(match.share for match in matches) < 0.5
     printed = " ".join(capsys.readouterr().out.split())
-    assert "Nothing fits: the best score is 0.0" in printed
+    assert "No vertical fits: the best score is 0.0" in printed
     assert "kedro vertical new NAME --from FILE" in printed
 
 
@@ -372,4 +372,4 @@ def test_the_ranking_says_why_and_what_to_do(capsys):
     ):
         assert text in words
     assert "LIMIT_BAL" not in words
-    assert "Nothing fits" not in words
+    assert "No vertical fits" not in words

@@ -125,7 +125,7 @@ def test_na_among_codes_is_asked_about_where_it_also_means_no_value() -> None:
     assert "NA" in found.ingestion.missing
     assert "take it out of ingestion.missing" in found.doubts["country"]
     other = profile("lang,n\ndeu,1\nnan,2\nfra,3\neng,4\n")
-    assert "nan stands among" in other.doubts["lang"]
+    assert "nan occurs among" in other.doubts["lang"]
     assert profile("grade,n\nA,1\nNA,2\nB,3\nC,4\n").doubts == {}
 
 
@@ -235,7 +235,7 @@ def test_rows_of_several_files_stand_one_below_the_other() -> None:
         (b"", "empty"),
         (b"\n\n", "empty"),
         (b"a,b\n", "only a header"),
-        (b"a,b,a\n1,2,3\n", "more than one column named 'a'"),
+        (b"a,b,a\n1,2,3\n", "several columns named 'a'"),
         (b"a,,b\n1,2,3\n", "column 2 has no name"),
         (b"<!DOCTYPE html><html><body>Sign in</body></html>", "HTML"),
         (b"PK\x03\x04rest of an archive", "zip"),
@@ -276,7 +276,7 @@ def test_values_that_only_parquet_can_hold_are_seconds_or_refused() -> None:
     assert read(time(12, 30)) == [45_000, 45_000]
     assert read(pd.Timedelta("1h")) == [3600, 3600]
     with pytest.raises(
-        DataError, match=r"column 'odd' holds values of the type list<.*>, of which there is no feature"
+        DataError, match=r"column 'odd' holds values of the type list<.*>, which features cannot use"
     ):
         read([1, 2])
 
@@ -285,7 +285,7 @@ def test_a_few_texts_among_many_dates_are_a_doubt() -> None:
     days = pd.date_range("2026-01-01", periods=40).strftime("%Y-%m-%d").tolist()
     found = profile("day,n\n" + "\n".join(f"{day},1" for day in [*days, "soon"]))
     assert found.ingestion.dates == {}
-    assert found.doubts["day"].startswith("dates but for 'soon'")
+    assert found.doubts["day"].startswith("dates except 'soon'")
 
 
 @pytest.mark.parametrize(

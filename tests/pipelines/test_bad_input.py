@@ -322,8 +322,8 @@ def test_no_row_is_left_by_the_nodes_of_a_vertical(fail):
     put(pd.read_csv(file, dtype=str, nrows=6), "readings.csv", "energy")
     declared = yaml.safe_load((REPOSITORY / "conf/base/energy/parameters.yml").read_text())["energy"]
     assert fail("finish_table", read_vertical("energy", declared), "energy") == (
-        "no row is left of the raw tables: the vertical's own nodes have left out every one. Look at what they need of "
-        "a row, and whether the raw tables reach over enough time for it."
+        "no row is left: the vertical's own nodes dropped all rows of the raw tables. Check what they require of a "
+        "row, and whether the raw tables cover enough time."
     )
 
 

@@ -268,7 +268,7 @@ def test_quarantined_rows_are_kept_with_their_values_and_left_out_of_training(pr
         (["--params", "finanse.training.epochs=3"], 2, "finanse: no such vertical; did you mean 'finance'?"),
         (["--pipelines", "finance", "--from-nodes", "finance.nope"], 2, "finance.nope"),
         (["--pipelines", "finance", "--env", "prod"], 2, "MLFLOW_TRACKING_URI"),
-        (["--runner", "ParallelRunner"], 2, "hides its nodes from hooks"),
+        (["--runner", "ParallelRunner"], 2, "bypasses hooks"),
     ],
 )
 def test_bad_configuration_ends_before_any_data_is_loaded(trained, arguments, code, message):
@@ -296,12 +296,12 @@ def test_a_store_that_cannot_be_used_is_a_configuration_error(project):
 
 
 CRASH = """
-from lepton_pipeline.pipelines import training
+from lepton_pipeline.reporting.pictures import quality
 
-def crash(*arguments):
+def draw_figures(*arguments):
     raise RuntimeError("no space left for postgresql://user:secret@host/db")
 
-training.draw_figures = crash
+quality.draw_figures = draw_figures
 """
 
 
@@ -335,7 +335,7 @@ def test_a_run_that_is_told_to_stop_is_killed_and_goes_on_where_it_was(project, 
     os.kill(wait_for(warm.start(project.path, *RUN), "epoch"), signal.SIGTERM)
     (stopped,) = warm.wait()
     assert stopped.returncode == 143
-    assert "go on with: kedro run --pipelines finance --only-missing-outputs" in stopped.stderr
+    assert "resume with: kedro run --pipelines finance --only-missing-outputs" in stopped.stderr
     (run,) = project.runs()
     assert run.info.status == "KILLED"
     assert run.info.end_time is not None

@@ -35,7 +35,7 @@ def former(warm, tmp_path_factory) -> Project:
         archive.extractall(project.path, filter="data")
     done = warm.run(project.path, "adopt")
     assert done.returncode == 0, done.said
-    assert f"lie in {project.path / 'mlruns'} now, no longer in /project" in done.stdout
+    assert f"are in {project.path / 'mlruns'} now, no longer in /project" in done.stdout
     return project
 
 

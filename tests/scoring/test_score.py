@@ -37,6 +37,7 @@ from lepton_pipeline.parameters import (
 from lepton_pipeline.scoring import score
 from lepton_pipeline.scoring.check import CheckedRows, Declared, check_input
 from lepton_pipeline.scoring.score import score_input
+from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.terminal.scoring import scoring_markdown
 
 DATASET = Dataset(target="bought", positive="yes", id="id")
@@ -121,7 +122,9 @@ def artefact():
         made, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
     model, _, _ = train_model(encoded, split, Training(model="mlp", boosting=True, epochs=2, device="cpu"))
-    return assemble_artefact(encoder, model, {"threshold": 0.5}, made, split, features, Ingestion())
+    return assemble_artefact(
+        encoder, model, Metrics(0.5, {}, {}, 100, {}), made, split, features, Ingestion()
+    )
 
 
 def test_scores_do_not_depend_on_the_size_of_a_chunk(artefact, rows, tmp_path):

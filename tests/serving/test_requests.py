@@ -76,7 +76,7 @@ def test_csv_is_read_as_texts_with_the_declared_separator():
             JSON,
             "one value for each of the columns",
         ),
-        (b'{"dataframe_split": {"data": [[1, 2]]}}', JSON, "a list of names as columns"),
+        (b'{"dataframe_split": {"data": [[1, 2]]}}', JSON, "of columns, a list of names"),
         (b'{"inputs": {"a": [1], "b": []}}', JSON, "as many values"),
         (b"", CSV, "is empty"),
         (b"a,b\n", CSV, "only a header"),

@@ -28,6 +28,7 @@ from lepton_pipeline.registry.recorded import RecordedPyfunc
 from lepton_pipeline.registry.signature import example_rows, input_schema, signature_of
 from lepton_pipeline.scoring.check import CheckedRows, Declared, check_input
 from lepton_pipeline.scoring.score import score_input
+from lepton_pipeline.statistics.estimates import Metrics
 
 ROWS = 240
 DATASET = Dataset(target="y", positive=1, categorical=["code", "code_gaps"])
@@ -137,7 +138,9 @@ def client(request, tmp_path_factory) -> tuple[Client, str]:
     model, _, _ = train_model(
         encoder.transform(table), split, Training(model="linear", epochs=2, device="cpu")
     )
-    artefact = assemble_artefact(encoder, model, {"threshold": 0.4}, table, split, FEATURES, INGESTION)
+    artefact = assemble_artefact(
+        encoder, model, Metrics(0.4, {}, {}, 100, {}), table, split, FEATURES, INGESTION
+    )
     schema = input_schema(artefact, table)
     folder = tmp_path_factory.mktemp(request.param)
     artefact.save(folder / "artefact")

@@ -84,7 +84,7 @@ class TestDropRepeatedInvoices:
     )
     def test_copies_that_differ_are_refused(self, second):
         lines = invoice_lines(line("500002", units=2), line("500003", time="2010-12-02 09:00"), *second)
-        with pytest.raises(DataError, match=r"invoice '500002' stands in several files .* sort that file"):
+        with pytest.raises(DataError, match=r"invoice '500002' occurs in several files .* sort that file"):
             drop_repeated_invoices(lines)
 
 

@@ -1,4 +1,4 @@
-"""The commands of the project. A command's module is imported when it runs: `kedro --help` needs their names alone."""
+"""The project's commands; their modules are imported only when they run, to keep `kedro --help` fast."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-# Where each command is, and its line in the help: the first of its docstring, but for Kedro's own that are
-# too long.
+# Module and help line of each command: the first line of its docstring, shortened for Kedro's own.
 COMMANDS = {
     "adopt": ("adopt:adopt", "Let a copied project use its own runs and models."),
-    "alerts": ("alerts:alerts", "Try the channels of alerts."),
+    "alerts": ("alerts:alerts", "Test alert channels."),
     "backfill": ("backfill:backfill", "Replay the retraining policy of VERTICAL on past dates."),
     "champion": ("champion:champion", "Show, replace, compare and verify champions."),
     "compare": ("runs:compare", "Compare the latest runs of VERTICAL, the best first."),
@@ -32,7 +31,7 @@ COMMANDS = {
 
 
 class LazyCommand(click.Command):
-    """Stands for a command in the help of its group, and imports it where it is called."""
+    """A command's name and help line; imports the command when it is called."""
 
     def __init__(self, name: str, target: str, short_help: str) -> None:
         super().__init__(name, short_help=short_help)
@@ -46,7 +45,7 @@ class LazyCommand(click.Command):
         return command
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        """Parse the arguments as the command does, so that it is what click invokes."""
+        """Parse the arguments as the command does, so that click invokes it."""
         return self.load().make_context(*arguments, **options)
 
 

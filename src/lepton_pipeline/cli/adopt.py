@@ -1,41 +1,32 @@
-"""`kedro adopt`: make a copy of a project a project of its own."""
+"""`kedro adopt`: make a copied project independent."""
 
 from __future__ import annotations
 
 import click
-from kedro.framework.project import settings
 
-from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli.options import env_option, project_folder, reports_errors, tracking
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.readable import say
 
 
 @click.command()
-@click.option(
-    "--if-moved", is_flag=True, help="Only where the folder of before is gone; say so if it is not."
-)
+@click.option("--if-moved", is_flag=True, help="Only if the original folder is gone; say so if it is not.")
 @env_option
-@debug_option
-@explained
+@reports_errors
 def adopt(if_moved: bool, env: str | None) -> None:
     """Let a copied project use its own runs and models.
 
-    They keep the addresses of the original's artefacts, which is not touched, until this is done. A project
-    that was moved needs this only before MLflow is used without kedro.
+    Until then they refer to the original's artefacts, which stay unchanged. A moved project needs this only
+    before MLflow is used without kedro.
     """
     from lepton_pipeline.system.locks import FileLock
     from lepton_pipeline.tracking.local_store import local_store
-    from lepton_pipeline.tracking.runs import read_tracking
 
-    project = project_folder()
-    loader = settings.CONFIG_LOADER_CLASS(
-        str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS
-    )
-    tracking = read_tracking(loader["mlflow"])
-    store = local_store(tracking.tracking_uri, tracking.artifact_root, project)
-    if store is None and if_moved:
-        return
+    declared = tracking(env)
+    store = local_store(declared.tracking_uri, declared.artifact_root, project_folder())
     if store is None:
+        if if_moved:
+            return
         raise ConfigurationError(
             "mlflow.yml: the store is no SQLite file with artefacts below the project, so a copy of the project shares "
             "it; to have another, change tracking_uri and artifact_root."
@@ -53,8 +44,7 @@ def adopt(if_moved: bool, env: str | None) -> None:
             )
         store.rewrite(former)
     if not former:
-        say(f"nothing to do: the runs of {store.database.name} lie in {store.artifacts}")
+        say(f"nothing to do: the runs of {store.database.name} are in {store.artifacts}")
         return
-    say(
-        f"the runs of {store.database.name} lie in {store.artifacts} now, no longer in {', '.join(map(str, former))}"
-    )
+    left = ", ".join(map(str, former))
+    say(f"the runs of {store.database.name} are in {store.artifacts} now, no longer in {left}")

@@ -1,4 +1,4 @@
-"""`kedro alerts`: whether an alert gets through."""
+"""`kedro alerts`: test alert channels."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ import sys
 
 import click
 
-from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder, require_vertical
+from lepton_pipeline.cli.options import env_option, project_folder, reports_errors, require_vertical
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.readable import say
 
 
 @click.group()
 def alerts() -> None:
-    """Try the channels of alerts."""
+    """Test alert channels."""
 
 
 @alerts.command()
 @click.argument("vertical")
 @env_option
-@debug_option
-@explained
+@reports_errors
 def test(vertical: str, env: str | None) -> None:
-    """Send a trial by every channel of VERTICAL.
+    """Send a test alert to every channel of VERTICAL.
 
-    Exit codes: 0 it got through by all, 1 not by all, 2 bad configuration or usage.
+    Exit codes: 0 all delivered, 1 a channel failed, 2 bad configuration or usage.
     """
     from lepton_pipeline.operations.alerts.tell import is_anybody, trial
     from lepton_pipeline.operations.schedule.read import read_own

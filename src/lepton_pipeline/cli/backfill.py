@@ -1,9 +1,7 @@
-"""`kedro backfill`: what a vertical's policy would have done in the past, and what it would have been worth."""
+"""`kedro backfill`: replay a vertical's retraining policy on past dates."""
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lepton_pipeline.cli.errors import report_error
+from lepton_pipeline.cli.errors import end, end_stopped, report_error
 from lepton_pipeline.cli.options import (
     debug_option,
     env_option,
@@ -31,9 +29,8 @@ if TYPE_CHECKING:
     from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.tracking.runs import RunLog
 
-# Beside the models of a vertical, and beside its reports.
+# Below the models and the reports of a vertical.
 _SHELF, _REPORT = "data/06_models/{}/backfill", "data/08_reporting/{}/backfill"
-_INTERRUPTED = 130
 _PAGES = {
     "picture": "backfill/backfill.svg",
     "table": "backfill/backfill.csv",
@@ -56,10 +53,9 @@ def backfill(
 ) -> None:
     """Replay the retraining policy of VERTICAL on past dates.
 
-    At each date the retraining job decides, trains and asks the gate, with the rows and labels of then, and
-    its models are evaluated on what came later. It uses a store of its own: registered models, their champion
-    and the results of the vertical stay as they are. The same command goes on where an earlier one was
-    stopped.
+    At each date the retraining job decides, trains and asks the gate, with the rows and labels known then;
+    its models are evaluated on later rows. It uses its own store: registered models, champions and results of
+    the vertical stay unchanged. The same command resumes a stopped one.
 
     Exit codes: 0 done, also where another backfill is at work, 2 bad configuration or usage, 3 data that
     cannot be used, 130 and 143 interrupted, 1 anything else.
@@ -67,16 +63,10 @@ def backfill(
     try:
         code = _backfill(vertical, since, until, every, params, env)
     except (KeyboardInterrupt, SystemExit) as stop:
-        say(
-            f"\n{vertical}: told to stop; the same command goes on after the last finished date",
-            to_stderr=True,
-        )
-        sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
+        end_stopped(stop, f"{vertical}: stopped; the same command resumes after the last finished date")
     except Exception as error:
         code = report_error(error, debug)
-    # As for kedro run: without it the interpreter walks through the libraries' objects at its end.
-    gc.freeze()
-    sys.exit(code)
+    end(code)
 
 
 def _backfill(
@@ -105,37 +95,24 @@ def _backfill(
         steps = BackfillSteps(project, env, vertical, params, shelf)
         if steps.declared.dataset.time is None:
             raise ConfigurationError(
-                f"{vertical}.dataset.time: a backfill needs it, to know which rows there were at a date; declare the "
-                "column of dates, or of numbers in their order."
+                f"{vertical}.dataset.time: a backfill needs it, to select the rows known at a date; declare the column "
+                "of dates, or of numbers in their order."
             )
         log = RunLog(read_tracking(steps.mlflow), project)
         tags = {KIND: BACKFILL, "from": since, "to": until, "every": every, "present": utc_text(now)}
         run_id = log.open(name, f"{since} to {until} by {every}", tags, _PAGES)
         log.parameters(run_id, steps.declared.model_dump(mode="json"))
         with _closing(log, run_id):
-            _work(
-                Request(vertical, steps.declared, None, now, force=False),
-                project,
-                grid,
-                steps,
-                shelf,
-                log,
-                run_id,
-            )
+            asked = Request(vertical, steps.declared, None, now, force=False)
+            _work(asked, project, grid, steps, shelf, log, run_id)
         say(f"recorded: {log.where(run_id)}")
     return 0
 
 
 def _work(
-    asked: Request,
-    project: Path,
-    grid: Grid,
-    steps: BackfillSteps,
-    shelf: Shelf,
-    log: RunLog,
-    run_id: str,
+    asked: Request, project: Path, grid: Grid, steps: BackfillSteps, shelf: Shelf, log: RunLog, run_id: str
 ) -> None:
-    """Walk through the dates, measure, and write what was found."""
+    """Walk through the dates, evaluate, and record the result."""
     from lepton_pipeline.operations.backfill.realised import assign_periods, realise
     from lepton_pipeline.operations.backfill.result import describe
     from lepton_pipeline.operations.backfill.shelf import ARTEFACTS, STORE
@@ -145,11 +122,11 @@ def _work(
     from lepton_pipeline.tracking.runs import RunLog, Tracking
 
     table = steps.whole_table()
-    # Before anything is trained: dates that do not compare with the column.
+    # Refuse dates that do not compare with the column before anything is trained.
     assign_periods(table, steps.declared.dataset, grid)
     key = steps.key(table) | {"from": str(grid.dates[0]), "every": grid.every}
     if changed := shelf.begin(key):
-        say(f"{asked.vertical}: other than before: {', '.join(changed)}; begins anew")
+        say(f"{asked.vertical}: changed since the last backfill: {', '.join(changed)}; starts over")
     log.tag(run_id, {f"{name}.sha256": value for name, value in key.items() if name not in ("from", "every")})
     declared, notes = without_clock(steps.declared, grid)
     scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
@@ -164,7 +141,7 @@ def _work(
 
 
 def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run_id: str) -> dict[str, str]:
-    """Write the results below the vertical's reports and into the run; say where they lie."""
+    """Write the results below the vertical's reports and into the run; return their paths."""
     import json
 
     from lepton_pipeline.operations.backfill.chart import draw_backfill
@@ -191,7 +168,6 @@ def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run
 
 @contextmanager
 def _closing(log: RunLog, run_id: str) -> Iterator[None]:
-    """End the run as what it was."""
     from lepton_pipeline.system.signals import ignore_sigterm
 
     try:

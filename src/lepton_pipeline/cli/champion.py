@@ -1,4 +1,4 @@
-"""`kedro champion`: who is and was champion, and how one is replaced by hand."""
+"""`kedro champion`: list, replace, compare and verify champions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from kedro.framework.project import pipelines, settings
 
-from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli.options import base_folder, env_option, project_folder, reports_errors, tracking
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.system.readable import say
 
@@ -26,18 +26,15 @@ def champion() -> None:
 @champion.command(name="list")
 @click.argument("vertical", required=False)
 @env_option
-@debug_option
-@explained
+@reports_errors
 def list_champions(vertical: str | None, env: str | None) -> None:
     """List the champions of VERTICAL, or of all, and why they changed."""
     from lepton_pipeline.project.declaration import find_verticals
-    from lepton_pipeline.registry.champion import history, require_model
+    from lepton_pipeline.registry.champion import history
     from lepton_pipeline.terminal.champions import print_history
 
-    client = _client(env, "view")
-    names = [vertical] if vertical else find_verticals(project_folder() / settings.CONF_SOURCE / "base")
-    if vertical:
-        require_model(client, vertical)
+    client = _client_with(vertical, env, "view") if vertical else _client(env, "view")
+    names = [vertical] if vertical else find_verticals(base_folder())
     for name in names:
         print_history(name, [] if client is None else history(client, name))
 
@@ -49,14 +46,12 @@ def list_champions(vertical: str | None, env: str | None) -> None:
 )
 @_reason
 @env_option
-@debug_option
-@explained
+@reports_errors
 def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> None:
     """Make an earlier champion of VERTICAL the champion again."""
-    from lepton_pipeline.registry.champion import require_model, roll_back
+    from lepton_pipeline.registry.champion import roll_back
 
-    client = _client(env)
-    require_model(client, vertical)
+    client = _client_with(vertical, env)
     move = roll_back(client, vertical, reason, to)
     say(f"{vertical}: version {move.version} is champion again, in place of version {move.from_version}")
     _show_pages(client, vertical, move.version)
@@ -65,20 +60,17 @@ def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> Non
 @champion.command()
 @click.argument("vertical")
 @click.argument("version", type=int)
-@click.option("--force", is_flag=True, help="Yes, whatever the gate has said.")
+@click.option("--force", is_flag=True, help="Confirm that this bypasses the gate.")
 @_reason
 @env_option
-@debug_option
-@explained
+@reports_errors
 def promote(vertical: str, version: int, force: bool, reason: str, env: str | None) -> None:
-    """Make VERSION the champion of VERTICAL past the gate."""
+    """Make VERSION the champion of VERTICAL, bypassing the gate."""
     from lepton_pipeline.registry.champion import promote as promote_version
-    from lepton_pipeline.registry.champion import require_model
 
     if not force:
-        raise ConfigurationError("--force: not given; this goes past the gate, so say that you mean it.")
-    client = _client(env)
-    require_model(client, vertical)
+        raise ConfigurationError("--force: not given; it is required, since this bypasses the gate.")
+    client = _client_with(vertical, env)
     move = promote_version(client, vertical, version, reason)
     replaced = "" if move.from_version is None else f", in place of version {move.from_version}"
     say(f"{vertical}: version {move.version} is champion{replaced}")
@@ -90,39 +82,32 @@ def promote(vertical: str, version: int, force: bool, reason: str, env: str | No
 @click.argument("a")
 @click.argument("b")
 @env_option
-@debug_option
-@explained
+@reports_errors
 def diff(vertical: str, a: str, b: str, env: str | None) -> None:
     """Compare data, parameters and metrics of two versions.
 
     A and B are each a number or an alias. Both are scored on the test rows on disk that neither has learnt
     from.
     """
-    from lepton_pipeline.registry.champion import require_model
     from lepton_pipeline.registry.diff import compare_versions
     from lepton_pipeline.terminal.champions import print_diff
 
-    client = _client(env)
-    require_model(client, vertical)
+    client = _client_with(vertical, env)
     print_diff(compare_versions(client, vertical, a, b, _held_rows(vertical, env)))
 
 
 @champion.command()
 @click.argument("vertical", required=False)
 @env_option
-@debug_option
-@explained
+@reports_errors
 def verify(vertical: str | None, env: str | None) -> None:
     """Compare the files of every version with what was registered.
 
     Of VERTICAL, or of all. None of the files is run.
     """
-    from lepton_pipeline.registry.champion import require_model
     from lepton_pipeline.registry.versions import all_versions, verify_version
 
-    client = _client(env, "view")
-    if vertical:
-        require_model(client, vertical)
+    client = _client_with(vertical, env, "view") if vertical else _client(env, "view")
     if client is None:
         say("no model was registered yet")
         return
@@ -135,13 +120,12 @@ def verify(vertical: str | None, env: str | None) -> None:
             if whole is False:
                 altered.append(f"version {version} of {name}")
     if altered:
-        raise DataError(
-            f"not as registered: {', '.join(altered)}; restore the files from a copy, or train again."
-        )
+        shown = ", ".join(altered)
+        raise DataError(f"not as registered: {shown}; restore the files from a copy, or train again.")
 
 
 def _show_pages(client: Any, vertical: str, version: int) -> None:
-    """Bring the report of the new champion here; the champion has changed, whether or not that can be done."""
+    """Copy the new champion's report here; the champion has changed even if this fails."""
     from lepton_pipeline.registry.champion_pages import REPORTS, keep_champion_pages
     from lepton_pipeline.system.permissions import refused
 
@@ -158,18 +142,22 @@ def _show_pages(client: Any, vertical: str, version: int) -> None:
 
 
 def _client(env: str | None, access: Access = "load") -> Any:
-    """A client of the store; None where nothing was ever run."""
-    from lepton_pipeline.tracking.runs import existing_store, read_tracking
+    """A client of the store; None if it does not exist yet."""
+    from lepton_pipeline.tracking.runs import existing_store
 
-    project = project_folder()
-    loader = settings.CONFIG_LOADER_CLASS(
-        str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS
-    )
-    return existing_store(read_tracking(loader["mlflow"]), project, access)
+    return existing_store(tracking(env), project_folder(), access)
+
+
+def _client_with(vertical: str, env: str | None, access: Access = "load") -> Any:
+    from lepton_pipeline.registry.champion import require_model
+
+    client = _client(env, access)
+    require_model(client, vertical)
+    return client
 
 
 def _held_rows(vertical: str, env: str | None) -> HeldRows | None:
-    """The rows of the vertical's last run as they lie on disk; None where they are gone."""
+    """The rows of the vertical's last run on disk, if any."""
     from lepton_pipeline.project.declaration import read_vertical
     from lepton_pipeline.registry.diff import HeldRows
 

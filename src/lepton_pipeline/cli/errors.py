@@ -1,25 +1,27 @@
-"""How a command says what went wrong."""
+"""Report errors of commands."""
 
 from __future__ import annotations
 
+import gc
+import sys
 import traceback
+from typing import NoReturn
 
 from lepton_pipeline.errors import ContractError, LeptonError
 from lepton_pipeline.parameters.jobs import SCORING, Job
 from lepton_pipeline.project.user_errors import user_error
 from lepton_pipeline.system.readable import say
 
+_INTERRUPTED = 130
+
 
 def report_error(error: Exception, debug: bool, pipeline: str | None = None) -> int:
-    """Say what went wrong, without a traceback where a user can mend it.
+    """Print an error, without a traceback where the user can fix it, and return the exit code.
 
     Args:
         error: what a command raised.
         debug: show the traceback in any case.
         pipeline: whose run wrote reports on a broken contract; None where nothing was written.
-
-    Returns:
-        The exit code.
     """
     known = user_error(error)
     if debug or known is None:
@@ -32,8 +34,19 @@ def report_error(error: Exception, debug: bool, pipeline: str | None = None) -> 
     return known.exit_code
 
 
+def end(code: int) -> NoReturn:
+    """End the process without walking through the libraries' objects, which would take seconds."""
+    gc.freeze()
+    sys.exit(code)
+
+
+def end_stopped(stop: BaseException, text: str) -> NoReturn:
+    """Print a text and end with the code of a KeyboardInterrupt or SystemExit."""
+    say(f"\n{text}", to_stderr=True)
+    sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
+
+
 def _evidence(error: ContractError, job: Job) -> str:
-    """Where the rows lie that broke a contract."""
     vertical = job.vertical
     if job.purpose == SCORING:
         return (

@@ -1,4 +1,4 @@
-"""`kedro ipython`: Kedro's own, by this interpreter, wherever its environment lies."""
+"""`kedro ipython`: Kedro's own, by this interpreter."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from importlib.util import find_spec
 
 import click
 
-from lepton_pipeline.cli.options import debug_option, env_option, explained
+from lepton_pipeline.cli.options import env_option, reports_errors
 from lepton_pipeline.errors import ConfigurationError
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @env_option
-@debug_option
-@explained
+@reports_errors
 def ipython(arguments: tuple[str, ...], env: str | None) -> None:
     """Open IPython with the project's catalog and session.
 
-    As `catalog`, `context`, `pipelines` and `session`; %reload_kedro loads them anew. ARGUMENTS are those of
-    IPython.
+    As `catalog`, `context`, `pipelines` and `session`; %reload_kedro reloads them. ARGUMENTS are IPython's.
     """
     if find_spec("IPython") is None:
         raise ConfigurationError('IPython is not installed; install it with: pip install ".[ipython]"')

@@ -1,4 +1,4 @@
-"""What the commands of the project have in common."""
+"""Options and decorators shared by the commands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from copy import copy
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
@@ -17,31 +17,48 @@ from kedro.utils import find_kedro_project
 from lepton_pipeline.cli.errors import report_error
 from lepton_pipeline.system.readable import readable_output, shown
 
+if TYPE_CHECKING:
+    from lepton_pipeline.tracking.runs import Tracking
+
 debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
 env_option = click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
 
 
-def explained(command: Callable[..., None]) -> Callable[..., None]:
-    """End with one message and the exit code of the error."""
+def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--debug`, and end with one message and the exit code of the error."""
 
     @wraps(command)
-    def explained_command(debug: bool, **options: Any) -> None:
+    def guarded(debug: bool, **options: Any) -> None:
         readable_output()
         try:
             command(**options)
         except Exception as error:
             sys.exit(report_error(error, debug))
 
-    return explained_command
+    return debug_option(guarded)
 
 
 def project_folder() -> Path:
-    """The project that the command is given in, also from below its root."""
+    """The current project's root, also from below it."""
     return find_kedro_project(Path.cwd()) or Path.cwd()
 
 
+def base_folder() -> Path:
+    """The project's configuration folder `conf/base`."""
+    return Path(project_folder(), settings.CONF_SOURCE, "base")
+
+
+def tracking(env: str | None) -> Tracking:
+    """Addresses of runs and models as mlflow.yml declares them."""
+    from lepton_pipeline.tracking.runs import read_tracking
+
+    conf = str(project_folder() / settings.CONF_SOURCE)
+    loader = settings.CONFIG_LOADER_CLASS(conf, env=env, **settings.CONFIG_LOADER_ARGS)
+    return read_tracking(loader["mlflow"])
+
+
 def readable(option: click.Parameter) -> click.Parameter:
-    """An option of Kedro's whose value, where it cannot be read, is a usage error: `--params` is YAML, say."""
+    """A Kedro option that reports an unreadable value, such as invalid YAML, as a usage error."""
     if option.callback is None:
         return option
     read = option.callback
@@ -52,20 +69,18 @@ def readable(option: click.Parameter) -> click.Parameter:
             return read(context, parameter, value)
         except Exception as error:
             # What was given may be a secret.
-            text = (
-                error.message
-                if isinstance(error, click.ClickException)
-                else f"{value!r} cannot be read: {error}"
-            )
+            text = f"{value!r} cannot be read: {error}"
+            if isinstance(error, click.ClickException):
+                text = error.message
             raise click.BadParameter(shown(text), context, parameter) from error
 
-    explained = copy(option)
-    explained.callback = read_explained
-    return explained
+    reports_errors = copy(option)
+    reports_errors.callback = read_explained
+    return reports_errors
 
 
 def params_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--params`, as of `kedro run`."""
+    """Add Kedro's `--params`."""
     option = next(readable(each) for each in kedro_run.params if each.name == "params")
     # As click's own decorator does, so that options keep their order.
     command.__click_params__ = [*getattr(command, "__click_params__", []), option]  # type: ignore[attr-defined]  # click adds it
@@ -73,7 +88,7 @@ def params_option(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def require_vertical(name: str) -> None:
-    """Refuse a name that is no vertical's; see `declaration.require_vertical`."""
+    """Refuse an unknown vertical; see `declaration.require_vertical`."""
     from lepton_pipeline.project import declaration
 
-    declaration.require_vertical(project_folder() / settings.CONF_SOURCE / "base", name)
+    declaration.require_vertical(base_folder(), name)

@@ -1,25 +1,28 @@
-"""`kedro retrain` and `kedro retrain-log`: train a vertical where that is due, and what was decided."""
+"""`kedro retrain` and `kedro retrain-log`: train a vertical if due, and list past decisions."""
 
 from __future__ import annotations
 
-import gc
-import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
-from kedro.framework.project import settings
 
-from lepton_pipeline.cli.errors import report_error
-from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder, require_vertical
+from lepton_pipeline.cli.errors import end, end_stopped, report_error
+from lepton_pipeline.cli.options import (
+    debug_option,
+    env_option,
+    project_folder,
+    reports_errors,
+    require_vertical,
+    tracking,
+)
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
     from lepton_pipeline.operations.retraining.job import Outcome, Request
     from lepton_pipeline.operations.retraining.steps import KedroSteps
-
-_INTERRUPTED = 130
 
 
 @click.command()
@@ -53,57 +56,44 @@ def retrain(
     try:
         require_vertical(vertical)
         date, now = _moment(as_of)
-        # What is wrong from here on is no slip of the pen: somebody may have to be told.
+        # From here on, errors are not of the command line, so they may need an alert.
         asked = as_of is None and not dry_run
         request, steps, mlflow = _prepare(vertical, date, now, force, env)
-        code = (
-            _show(request, steps, mlflow)
-            if dry_run
-            else _work(request, steps, mlflow, debug, fail_on_refusal)
-        )
+        work = _show if dry_run else partial(_work, debug=debug, fail_on_refusal=fail_on_refusal)
+        code = work(request, steps, mlflow)
     except (KeyboardInterrupt, SystemExit) as stop:
-        say(f"\n{vertical}: told to stop; what it had begun is recorded as KILLED", to_stderr=True)
-        sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
+        end_stopped(stop, f"{vertical}: stopped; its run is recorded as KILLED")
     except Exception as error:
         code = report_error(error, debug)
         if asked:
-            _tell_of_error(env, vertical, error)
-    # As for kedro run: without it the interpreter walks through the libraries' objects at its end.
-    gc.freeze()
-    sys.exit(code)
+            from lepton_pipeline.operations.alerts.tell import tell_of_error
+
+            tell_of_error(project_folder(), env, vertical, error)
+    end(code)
 
 
 @click.command(name="retrain-log")
 @click.argument("vertical")
 @click.option(
-    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="So many of the latest jobs."
+    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="Number of latest jobs."
 )
 @env_option
-@debug_option
-@explained
+@reports_errors
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
     """List the latest decisions on retraining VERTICAL."""
     from lepton_pipeline.operations.retraining.history import job_runs
     from lepton_pipeline.terminal.retraining import print_jobs
-    from lepton_pipeline.tracking.runs import existing_store, read_tracking
+    from lepton_pipeline.tracking.runs import existing_store
 
     require_vertical(vertical)
-    project = project_folder()
-    loader = settings.CONFIG_LOADER_CLASS(
-        str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS
-    )
-    client = existing_store(read_tracking(loader["mlflow"]), project, "view")
+    client = existing_store(tracking(env), project_folder(), "view")
     print_jobs(vertical, job_runs(client, vertical, last))
 
 
 def _prepare(
     vertical: str, date: str | float | None, now: datetime, force: bool, env: str | None
 ) -> tuple[Request, KedroSteps, Any]:
-    """Read the declaration before anything is locked or opened.
-
-    Raises:
-        ConfigurationError: what is wrong with it.
-    """
+    """Read the declaration before anything is locked or opened."""
     from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.operations.retraining.steps import KedroSteps
 
@@ -113,7 +103,6 @@ def _prepare(
 
 
 def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
-    """Say what would be decided."""
     from lepton_pipeline.operations.retraining.job import look
     from lepton_pipeline.operations.retraining.policy import decide
     from lepton_pipeline.terminal.retraining import print_decision
@@ -126,7 +115,8 @@ def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
 
 
 def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on_refusal: bool) -> int:
-    """Do the job, unless another process does, and return the exit code."""
+    """Run the job, unless another process does, and return the exit code."""
+    from lepton_pipeline.operations.alerts.tell import tell_of_job
     from lepton_pipeline.operations.retraining.job import run_job
     from lepton_pipeline.system.locks import JOB_LOCKS, only_job
     from lepton_pipeline.terminal.retraining import print_decision
@@ -138,56 +128,40 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
             say(f"{request.vertical}: another job is at work ({holder}); nothing done")
             return 0
         log = RunLog(read_tracking(mlflow), project)
-        outcome = run_job(
-            log, request, steps, lambda facts, decided: print_decision(request.vertical, facts, decided)
-        )
-        code = _conclude(request.vertical, outcome, log, debug, fail_on_refusal)
-        _tell_of_job(request, outcome, log)
+        outcome = run_job(log, request, steps, partial(print_decision, request.vertical))
+        code = _report_outcome(request.vertical, outcome, log, debug, fail_on_refusal)
+        tell_of_job(project, request, outcome, log)
         return code
 
 
-def _conclude(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_refusal: bool) -> int:
-    """Say how a job ended, whichever way, and return its exit code."""
+def _report_outcome(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_refusal: bool) -> int:
+    """Print how a job ended and return its exit code."""
     if outcome.error is not None:
-        # Before the decision nothing was written that would show what breaks a contract.
+        # Reports on a broken contract are written only after the decision.
         return report_error(outcome.error, debug, vertical if outcome.decision is not None else None)
     say(f"recorded: {log.where(outcome.run_id)}")
     trained = outcome.trained
     if trained is not None and trained.promoted is False and fail_on_refusal:
-        return report_error(
-            GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}"), debug
-        )
+        refused = GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}")
+        return report_error(refused, debug)
     return outcome.exit_code
 
 
-def _tell_of_job(request: Request, outcome: Outcome, log: Any) -> None:
-    from lepton_pipeline.operations.alerts.tell import tell_of_job
-
-    tell_of_job(project_folder(), request, outcome, log)
-
-
-def _tell_of_error(env: str | None, vertical: str, error: Exception) -> None:
-    from lepton_pipeline.operations.alerts.tell import tell_of_error
-
-    tell_of_error(project_folder(), env, vertical, error)
-
-
 def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:
-    """The date to see the data of, and the moment to decide for."""
+    """The date whose data to use, and the moment to decide for."""
     from lepton_pipeline.operations.retraining.history import as_moment
 
     now = datetime.now(UTC)
     if as_of is None:
         return None, now
     try:
-        # Where rows are in the order of a number: the clock says nothing about it.
+        # For rows ordered by a number, which the clock does not bound.
         return float(as_of), now
     except ValueError:
         at = as_moment(as_of)
     if at is None:
-        raise ConfigurationError(
-            f"--as-of: {as_of!r} is no date; write 2026-01-31, 2026-01-31T12:00, or a number."
-        )
+        forms = "2026-01-31, 2026-01-31T12:00, or a number"
+        raise ConfigurationError(f"--as-of: {as_of!r} is no date; write {forms}.")
     if at > now:
-        raise ConfigurationError(f"--as-of: {as_of} lies ahead; nobody knows yet what will be known then.")
+        raise ConfigurationError(f"--as-of: {as_of} is in the future; give a past date.")
     return as_of, at

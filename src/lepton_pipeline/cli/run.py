@@ -1,8 +1,7 @@
-"""`kedro run` of this project: Kedro's own, one pipeline after the other, with errors said in one message."""
+"""`kedro run`: Kedro's own, one pipeline after the other, with short error messages."""
 
 from __future__ import annotations
 
-import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import LOGGING, pipelines, settings
 from kedro.utils import find_kedro_project
 
-from lepton_pipeline.cli.errors import report_error
+from lepton_pipeline.cli.errors import end, end_stopped, report_error
 from lepton_pipeline.cli.options import readable
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError, did_you_mean
 from lepton_pipeline.hooks import ProjectHooks
@@ -22,22 +21,21 @@ from lepton_pipeline.project.resume import KedroHint, kedro_hint, resume_advice
 from lepton_pipeline.system.readable import readable_output, say
 
 _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")
-_INTERRUPTED = 130
 
 
 def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
     """Run pipelines: training, scoring or monitoring.
 
     Those of --pipelines, or the training of all verticals, one after the other: `finance` trains the vertical
-    finance, `finance_scoring` scores new rows with its champion, `finance_monitoring` monitors it. A pipeline
-    that fails does not keep the others from running. Exit codes: 0 done, 2 bad configuration or usage, 3 data
+    finance, `finance_scoring` scores new rows with its champion, `finance_monitoring` monitors it. After a
+    failure the others still run. Exit codes: 0 done, 2 bad configuration or usage, 3 data
     that break the contract, 4 gate refused (with --fail-on-refusal), 130 interrupted, 1 anything else, also
     where another process, such as kedro retrain, is at work on the same pipeline.
     """
     readable_output()
     _configure_logging()
     try:
-        names = _selected(options)
+        names = _selected_pipelines(options)
         _check_declarations(names, options)
     except Exception as error:
         sys.exit(report_error(error, debug))
@@ -47,13 +45,11 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
         shown = ", ".join(f"{name} (exit code {code})" for name, code in failed.items())
         what = "verticals" if all(Job.named(name).purpose == TRAINING for name in names) else "pipelines"
         say(f"\n{len(failed)} of {len(names)} {what} failed: {shown}", to_stderr=True)
-    # Without it, the interpreter spends two seconds at its end on walking through the libraries' objects.
-    gc.freeze()
-    sys.exit(next(iter(failed.values()), 0))
+    end(next(iter(failed.values()), 0))
 
 
 def _configure_logging() -> None:
-    """Log as the project declares, also below its root, where Kedro does not find the file."""
+    """Log as declared, also below the project's root, where Kedro does not find the file."""
     project = find_kedro_project(Path.cwd())
     if project is not None and project != Path.cwd():
         LOGGING.configure(
@@ -62,7 +58,7 @@ def _configure_logging() -> None:
 
 
 def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: bool) -> int:
-    """Run one pipeline in a session of its own and return its exit code."""
+    """Run one pipeline in its own session and return its exit code."""
     hint = KedroHint()
     try:
         with kedro_hint() as hint:
@@ -70,11 +66,9 @@ def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: b
         if fail_on_refusal:
             _require_promotion(Job.named(name).vertical)
     except (KeyboardInterrupt, SystemExit) as stop:
-        say(
-            f"\n{name}: told to stop; go on with: kedro run --pipelines {name} --only-missing-outputs",
-            to_stderr=True,
+        end_stopped(
+            stop, f"{name}: stopped; resume with: kedro run --pipelines {name} --only-missing-outputs"
         )
-        sys.exit(stop.code if isinstance(stop, SystemExit) else _INTERRUPTED)
     except Exception as error:
         code = report_error(error, debug, name)
         if go_on := resume_advice(error, name, hint):
@@ -91,12 +85,7 @@ def _require_promotion(vertical: str) -> None:
         raise GateRefusedError(f"{vertical}: the gate refused the model: {decision.reason}")
 
 
-def _selected(options: dict[str, Any]) -> list[str]:
-    """Names of the pipelines to run.
-
-    Raises:
-        ConfigurationError: one is unknown.
-    """
+def _selected_pipelines(options: dict[str, Any]) -> list[str]:
     known = [name for name in pipelines if name != "__default__"]
     asked = [options["pipeline"]] if options["pipeline"] else list(dict.fromkeys(options["pipelines"]))
     unknown = [name for name in asked if name not in pipelines]
@@ -107,8 +96,8 @@ def _selected(options: dict[str, Any]) -> list[str]:
         )
     if str(options["runner"]).endswith("ParallelRunner"):
         raise ConfigurationError(
-            "--runner: ParallelRunner hides its nodes from hooks, so nothing would be recorded in MLflow; "
-            "leave the option out, and run several verticals in a process each."
+            "--runner: ParallelRunner bypasses hooks, so nothing would be recorded in MLflow; omit the option, "
+            "and run verticals in separate processes."
         )
     if asked and "__default__" not in asked:
         return asked
@@ -116,25 +105,17 @@ def _selected(options: dict[str, Any]) -> list[str]:
     # The names that Kedro suggests to resume from say which pipeline they belong to.
     named = {name for option in _NODE_OPTIONS for name in options[option]}
     holding = [name for name in known if named & _names_in(name)]
-    return (
-        holding
-        or [name for name in training if name in {each.partition(".")[0] for each in named}]
-        or training
-    )
+    verticals = {each.partition(".")[0] for each in named}
+    return holding or [name for name in training if name in verticals] or training
 
 
 def _names_in(pipeline: str) -> set[str]:
-    """Nodes and data sets of a pipeline."""
     datasets = {name for name in pipelines[pipeline].datasets() if not name.startswith("params:")}
     return datasets | {node.name for node in pipelines[pipeline].nodes}
 
 
 def _check_declarations(names: list[str], options: dict[str, Any]) -> None:
-    """Check all that is to run before any of it does.
-
-    Raises:
-        ConfigurationError: what is wrong, one line a key.
-    """
+    """Validate everything that is to run before any of it does."""
     pipelines.set_requested(names)
     session = settings.SESSION_CLASS.create(
         env=options["env"], conf_source=options["conf_source"], runtime_params=options["params"]
@@ -145,12 +126,8 @@ def _check_declarations(names: list[str], options: dict[str, Any]) -> None:
         try:
             pipelines[name].filter(
                 tags=options["tags"],
-                node_names=options["node_names"],
                 node_namespaces=options["namespaces"],
-                **{
-                    option: options[option]
-                    for option in ("from_nodes", "to_nodes", "from_inputs", "to_outputs")
-                },
+                **{option: options[option] for option in _NODE_OPTIONS},
             )
         except ValueError as error:
             raise ConfigurationError(f"{name}: {error}") from error

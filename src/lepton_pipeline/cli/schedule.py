@@ -1,4 +1,4 @@
-"""`kedro schedule`: start retraining jobs when they are due, here or by what a cluster has for it."""
+"""`kedro schedule`: start retraining jobs when due, here or by a cluster's scheduler."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli.options import env_option, project_folder, reports_errors
 from lepton_pipeline.system.readable import say
 
 _parallel = click.option(
@@ -32,7 +32,7 @@ def schedule() -> None:
 @env_option
 def run(parallel: int, grace: float, env: str | None) -> None:
     """Follow the schedules of all verticals until stopped."""
-    _become("run", ["--parallel", str(parallel), "--grace", str(grace)], env)
+    _replace_process("run", ["--parallel", str(parallel), "--grace", str(grace)], env)
 
 
 @schedule.command()
@@ -47,7 +47,7 @@ def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
     Exit code 1 if a job failed.
     """
     chosen = [word for vertical in verticals for word in ("--vertical", vertical)]
-    _become("once", ["--parallel", str(parallel), *chosen], env)
+    _replace_process("once", ["--parallel", str(parallel), *chosen], env)
 
 
 @schedule.command(name="list")
@@ -55,8 +55,7 @@ def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
     "--times", type=click.IntRange(1, 20), default=2, show_default=True, help="Next times that are shown."
 )
 @env_option
-@debug_option
-@explained
+@reports_errors
 def list_schedules(times: int, env: str | None) -> None:
     """List next times, last results and retries."""
     from lepton_pipeline.operations.schedule.overview import overview
@@ -75,8 +74,7 @@ def list_schedules(times: int, env: str | None) -> None:
 @click.option("--python", help="Interpreter where the jobs run: this one, or python in a container.")
 @click.option("--image", help="With kubernetes: image that holds the project and its environment.")
 @env_option
-@debug_option
-@explained
+@reports_errors
 def export(
     target: str,
     out: Path,
@@ -97,17 +95,9 @@ def export(
         say(path)
 
 
-def _become(action: str, arguments: list[str], env: str | None) -> None:
+def _replace_process(action: str, arguments: list[str], env: str | None) -> None:
     """Replace this process, which holds Kedro and pandas, by one that may wait for weeks."""
-    tail = ["--env", env] if env else []
-    command = [
-        "-m",
-        "lepton_pipeline.operations.schedule",
-        action,
-        "--project",
-        str(project_folder()),
-        *arguments,
-        *tail,
-    ]
+    module = [sys.executable, "-m", "lepton_pipeline.operations.schedule", action]
+    where = ["--project", str(project_folder()), *arguments, *(["--env", env] if env else [])]
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, *command])  # noqa: S606  # this interpreter
+    os.execv(sys.executable, [*module, *where])  # noqa: S606  # this interpreter

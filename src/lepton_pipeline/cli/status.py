@@ -1,4 +1,4 @@
-"""`kedro status`: where all verticals stand."""
+"""`kedro status`: state of all verticals."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from kedro.framework.project import settings
 
-from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli.options import env_option, project_folder, reports_errors, tracking
 from lepton_pipeline.system.readable import say
 
 
@@ -18,26 +17,20 @@ from lepton_pipeline.system.readable import say
     "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the same as a page, too."
 )
 @env_option
-@debug_option
-@explained
+@reports_errors
 def status(html: Path | None, env: str | None) -> None:
     """Show the state of every vertical.
 
-    Champion, data, last decision, drift, next run, failures; those first that need attention. Nothing is run.
-    Exit code 2 if runs and models cannot be read; what is known without them is shown.
+    Champion, data, last decision, drift, next run, failures; verticals that need attention first. Nothing is
+    run. Exit code 2 if runs and models cannot be read; the rest is still shown.
     """
     from lepton_pipeline.operations.schedule.read import read_policies
     from lepton_pipeline.operations.status.collect import collect
     from lepton_pipeline.operations.status.page import write_page
     from lepton_pipeline.terminal.status import print_status
-    from lepton_pipeline.tracking.runs import read_tracking
 
     project = project_folder()
-    policies = read_policies(project, env)
-    loader = settings.CONFIG_LOADER_CLASS(
-        str(project / settings.CONF_SOURCE), env=env, **settings.CONFIG_LOADER_ARGS
-    )
-    found = collect(project, policies, read_tracking(loader["mlflow"]), datetime.now(UTC))
+    found = collect(project, read_policies(project, env), tracking(env), datetime.now(UTC))
     print_status(found)
     if html is not None:
         write_page(html, found)

@@ -6,10 +6,16 @@ import sys
 from pathlib import Path
 
 import click
-from kedro.framework.project import settings
 
 from lepton_pipeline.cli.errors import report_error
-from lepton_pipeline.cli.options import debug_option, env_option, explained, project_folder
+from lepton_pipeline.cli.options import (
+    base_folder,
+    debug_option,
+    env_option,
+    project_folder,
+    reports_errors,
+    tracking,
+)
 from lepton_pipeline.system.readable import say
 
 
@@ -35,8 +41,7 @@ def vertical() -> None:
 )
 @click.option("--time", help="Column of dates, or of numbers in their order.")
 @click.option("--group", help="Column of what several rows belong to, a customer say.")
-@debug_option
-@explained
+@reports_errors
 def new(
     name: str,
     files: tuple[Path, ...],
@@ -53,16 +58,12 @@ def new(
 
 @vertical.command(name="list")
 @env_option
-@debug_option
-@explained
+@reports_errors
 def list_verticals(env: str | None) -> None:
     """List the verticals: data, split, last run and champion."""
     from lepton_pipeline.onboarding.overview import overview, print_overview
-    from lepton_pipeline.tracking.runs import read_tracking
 
-    conf = project_folder() / settings.CONF_SOURCE
-    loader = settings.CONFIG_LOADER_CLASS(str(conf), env=env, **settings.CONFIG_LOADER_ARGS)
-    print_overview(overview(conf / "base", read_tracking(loader["mlflow"]), project_folder()))
+    print_overview(overview(base_folder(), tracking(env), project_folder()))
 
 
 @vertical.command()
@@ -82,7 +83,7 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
 
     codes = []
     try:
-        names = [name] if name else find_verticals(project_folder() / settings.CONF_SOURCE / "base")
+        names = [name] if name else find_verticals(base_folder())
     except Exception as error:
         sys.exit(report_error(error, debug))
     for each in names:
@@ -90,15 +91,14 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
             print_check(check_vertical(each, env), brief=name is None)
         except Exception as error:
             if name is None:
-                say(f"\n{each}: may not be trained", to_stderr=True)
+                say(f"\n{each}: not ready to train", to_stderr=True)
             codes.append(report_error(error, debug))
     sys.exit(next(iter(codes), 0))
 
 
 @vertical.command()
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
-@debug_option
-@explained
+@reports_errors
 def match(file: Path) -> None:
     """Rank the verticals by how well the table in FILE fits."""
     from lepton_pipeline.onboarding.match import match_file, print_matches

@@ -1,4 +1,4 @@
-"""Which rows were there at a date, and which labels were known: the table as it could have been used then."""
+"""The table as of a date: which rows existed, and which labels were known."""
 
 from __future__ import annotations
 
@@ -14,19 +14,10 @@ from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import before
 
 
-def rows_there(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Leave out the rows that are later than `dataset.as_of`.
+def existing_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """Leave out the rows later than `dataset.as_of`, and those without a time.
 
-    Args:
-        table: typed rows; where the column of times is made later, they all stay.
-        dataset: has `time` and `as_of`.
-
-    Returns:
-        The rows whose time is at or before the date, with their index labels; `table` itself where no date is
-        declared. A row without a time is left out, as it may be later.
-
-    Raises:
-        DataError: no row is left, or the date does not compare with the times.
+    All rows stay where no date is declared, or the column of times is derived later.
     """
     if dataset.as_of is None or dataset.time not in table.columns:
         return table
@@ -35,20 +26,10 @@ def rows_there(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
 
 
 def label_known(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
-    """Mark the rows whose label is known at the present, which is `dataset.as_of`, or else `dataset.present`.
+    """Mark the rows whose label is known at the present: `dataset.as_of`, or else `dataset.present`.
 
-    The label of a row is known from its time plus `dataset.label_delay` on. Numbers of time have no clock:
-    without `as_of` the latest row of all is their present. A row without a time waits for nothing.
-
-    Args:
-        table: rows of the vertical.
-        dataset: has `time`, the present and `label_delay`; without a time or a present every label is known.
-
-    Returns:
-        One bool a row, indexed as `table`.
-
-    Raises:
-        DataError: the present, or the delay, does not compare with the times.
+    A label is known from the row's time plus `dataset.label_delay` on; that of a row without a time always.
+    Where times are numbers and there is no `as_of`, the latest row is the present.
     """
     date = _present(table, dataset)
     if date is None:
@@ -60,17 +41,13 @@ def label_known(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
 
 
 def present_of(table: pd.DataFrame, dataset: Dataset) -> str | float | None:
-    """The present as a run records it: a date as it was given, or the number that stands for it."""
+    """The present as a run records it: the declared date, or the number that stands for it."""
     date = _present(table, dataset)
     return date if isinstance(date, float) and math.isfinite(date) else dataset.known_at
 
 
 def labelled_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Leave out the rows that wait for their label, see `label_known`.
-
-    Raises:
-        DataError: no row is left, or the present does not compare with the times.
-    """
+    """Leave out the rows whose label is not known yet; a DataError where none is left."""
     known = label_known(table, dataset)
     if known.all():
         return table
@@ -78,32 +55,12 @@ def labelled_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
 
 
 def with_time(table: pd.DataFrame, dataset: Dataset, derive: Mapping[str, str]) -> pd.DataFrame:
-    """Add the column of times where an expression makes it.
-
-    Args:
-        table: rows of the vertical before any feature is made.
-        dataset: names the time.
-        derive: the declared expressions.
-
-    Raises:
-        DataError: it cannot be computed.
-    """
+    """Add the column of times where it is derived."""
     return table if dataset.time is None else _with_column(table, dataset.time, derive)
 
 
 def recent_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Leave out the rows before `dataset.since`.
-
-    Args:
-        table: typed rows with the column of times.
-        dataset: has `time` and `since`.
-
-    Returns:
-        The rows at or after the date, with their index labels; `table` itself where no date is declared.
-
-    Raises:
-        DataError: no row is left, or the date does not compare with the times.
-    """
+    """Leave out the rows before `dataset.since`, if declared; a DataError where none is left."""
     if dataset.since is None:
         return table
     times = table[str(dataset.time)]
@@ -111,16 +68,7 @@ def recent_rows(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
 
 
 def moment(value: str | float, times: pd.Series, where: str) -> Any:
-    """A declared date as a value that compares with a column of times.
-
-    Args:
-        value: ISO date or time, without a zone in UTC where the column has one; a number beside numbers.
-        times: the column.
-        where: the key that declares the date, for the message.
-
-    Raises:
-        DataError: it does not compare with the column.
-    """
+    """A date declared at the key `where`, comparable with a column of times; without a zone it is in UTC."""
     if pd.api.types.is_numeric_dtype(times) and not pd.api.types.is_bool_dtype(times):
         try:
             return float(value)
@@ -153,7 +101,7 @@ def _first(times: pd.Series) -> str:
 
 
 def _present(table: pd.DataFrame, dataset: Dataset) -> Any:
-    """The present as a value that compares with the times; None where it says nothing of them."""
+    """The present as a value that compares with the times, or None."""
     if dataset.known_at is None or dataset.time not in table.columns:
         return None
     times = table[dataset.time]

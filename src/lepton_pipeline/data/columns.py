@@ -11,16 +11,7 @@ from lepton_pipeline.parameters import Contract, Dataset, Features
 
 
 def check_columns(names: Sequence[str], declared: dict[str, list[str]], where: str) -> None:
-    """Refuse a header that lacks a declared column.
-
-    Args:
-        names: column names of the table.
-        declared: what must be there, see `declared_columns`.
-        where: the file or table, for the message.
-
-    Raises:
-        DataError: one line for every absent column: the key that declares it, and the closest existing name.
-    """
+    """Refuse a header without a declared column; `where` names the file or table."""
     problems = [
         f"{where} has no column {column!r}, which {key} declares; {closest(column, names)}."
         for key, columns in declared.items()
@@ -32,16 +23,7 @@ def check_columns(names: Sequence[str], declared: dict[str, list[str]], where: s
 
 
 def with_numbers(table: pd.DataFrame, columns: Iterable[str], where: str) -> pd.DataFrame:
-    """Make columns numeric that code will compute with.
-
-    Args:
-        table: rows with the columns.
-        columns: those that must hold numbers; without any value they become NaN.
-        where: the table, for the message.
-
-    Raises:
-        DataError: a value is no number, with the column, the row and the value.
-    """
+    """Make columns numeric; without any value they become NaN. A DataError names the first text."""
     numbers = {}
     for name in columns:
         if not pd.api.types.is_numeric_dtype(table[name]):
@@ -59,17 +41,12 @@ def with_numbers(table: pd.DataFrame, columns: Iterable[str], where: str) -> pd.
 def declared_columns(
     dataset: Dataset | None, contract: Contract, features: Features, key: str = "contract"
 ) -> dict[str, list[str]]:
-    """Declared column names by the key that declares them.
+    """Declared column names by the key that declares them, without those that `features` makes.
 
-    Args:
-        dataset: roles of columns; None for a raw table, which has none.
-        contract: expectations on the table.
-        features: what is made of the table later; its names are not among those returned.
-        key: where the contract is declared.
+    The contract is declared at `key`; a raw table has no `dataset`.
     """
-    roles = (
-        {} if dataset is None else {f"dataset.{role}": columns for role, columns in dataset.roles().items()}
-    )
+    declared = {} if dataset is None else dataset.roles()
+    roles = {f"dataset.{role}": columns for role, columns in declared.items()}
     if contract.time is not None:
         roles[f"{key}.time"] = [contract.time]
     expectations = {
@@ -79,13 +56,12 @@ def declared_columns(
         if expectation.expect != "column_to_exist"
     }
     made = set(features.names())
-    return {
-        key: [name for name in columns if name not in made] for key, columns in (roles | expectations).items()
-    }
+    declared = roles | expectations
+    return {key: [name for name in columns if name not in made] for key, columns in declared.items()}
 
 
 def feature_columns(table: pd.DataFrame, dataset: Dataset) -> list[str]:
-    """Name the columns that have no role but to be features, in the order of the table."""
+    """The columns without a role, which are features, in the order of the table."""
     roles = dataset.roles()
     others = {
         column

@@ -1,4 +1,4 @@
-"""Find test rows that say what training rows have said: copies, and rows of one entity."""
+"""Find test rows that repeat training rows: copies, and rows of one entity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import feature_columns
-from lepton_pipeline.data.entities import Entity, find_entities, names_things
+from lepton_pipeline.data.entities import Entity, find_entities, may_be_names
 from lepton_pipeline.parameters import Dataset, Features, Split
 
 # Columns of the marks; those of entities are named by number.
@@ -29,17 +29,15 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Copies:
-    """Test rows that equal a training or validation row in every column but those that name rows, target included.
+    """Test rows that equal a training or validation row in all columns, target included, except row ids.
 
     Attributes:
-        rows: test rows that do.
-        by_chance: how many would do so by chance, at most as many.
-        unlikely: copies among at most 20,000 test rows that have a twin by chance in less than one case of
-            twenty.
-        unlikely_by_chance: how many of these would have one.
-        unlikely_share: the difference, as a fraction of the test rows looked at.
-        example: labels of such a test row and of the row that it equals; None where there is none.
-        ignored: columns that were not compared, as they name rows.
+        by_chance: expected number of coincidences, at most `rows`.
+        unlikely: copies among at most 20,000 test rows whose chance of a coincidence is below .05.
+        unlikely_by_chance: expected coincidences among these.
+        unlikely_share: the difference, as a fraction of the test rows sampled.
+        example: labels of such a test row and of the row that it equals.
+        ignored: columns that were not compared, as they identify rows.
         repeated: rows of the table that equal an earlier one, whatever their parts.
     """
 
@@ -60,47 +58,36 @@ def find_copies(
     features: Features,
     declared_split: Split,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Look for test rows whose outcome can be known from a row that the model learns from.
+    """Find test rows whose outcome can be known from a row that the model is trained on.
 
-    Copies equal such a row in every column, target included, but those that name rows (`dataset.id`, and
-    excluded columns with a value of its own in nearly every row). What is derived follows from the others.
-    Rows of few values coincide by chance; how many is estimated in two ways, and the larger is taken:
+    Copies equal such a row in every column, target included, except those that identify rows (`dataset.id`,
+    and excluded columns that are distinct in nearly every row) and derived ones. Rows of few values coincide
+    by chance; the number is estimated in two ways, and the larger is taken:
 
-    - A row that coincides by chance has training rows beside it that differ in one column only; a copy has
-      them no more than other rows have. From them and the frequency of the row's value in that column follows
-      how many equal rows to expect; columns are tried one by one, and the largest is taken.
+    - A coincidence has training rows beside it that differ in one column only; a copy has them no more than
+      other rows have. With the frequency of the row's value in that column they give the expected number of
+      equal rows; the largest over the columns is taken.
     - Rows whose inputs coincide by chance differ in their outcome, at most as often as two rows drawn at
       random; copies never do.
 
-    Args:
-        feature_table: rows of the vertical, with their features.
-        split: `part` and `label` of every row, indexed as `feature_table`.
-        dataset: roles of the columns.
-        features: what was derived.
-        declared_split: the strategy; entities matter where it divides rows at random.
-
-    Returns:
-        For every test row whether it is a `copy`, has the `same_inputs` as a row that is learnt from (with
-        whatever outcome), and, in a column `entity_0`, `entity_1`, … for each entity found, whether rows of
-        the same entity are learnt from; and the counts: `rows` (of the table), `test_rows`, `strategy`,
-        `copies` (see `Copies`) and `entities` (see `Entity`).
+    Returns the marks of every test row: `copy`, `same_inputs` (as a training row, whatever the outcome), and
+    `entity_0`, `entity_1`, … (rows of that entity are trained on); and the counts `rows`, `test_rows`,
+    `strategy`, `copies` (see `Copies`) and `entities` (see `Entity`).
     """
     test = (split["part"] == "test").to_numpy()
     learnt = split["part"].isin(["train", "validation"]).to_numpy()
     marks, copies = _find(feature_table, split["label"].to_numpy(), test, learnt, dataset, features)
-    entities: list[Entity] = []
+    found: list[tuple[Entity, Mask]] = []
     if declared_split.strategy in ("stratified", "group"):
-        found = list(
-            find_entities(feature_table, split["label"].to_numpy(), test, learnt, dataset, declared_split)
-        )
-        entities = [entity for entity, _ in found]
+        labels = split["label"].to_numpy()
+        found = list(find_entities(feature_table, labels, test, learnt, dataset, declared_split))
         marks |= {f"entity_{number}": seen for number, (_, seen) in enumerate(found)}
     return pd.DataFrame(marks, index=split.index[test]), {
         "rows": len(feature_table),
         "test_rows": int(test.sum()),
         "strategy": declared_split.strategy,
         "copies": asdict(copies),
-        "entities": [asdict(entity) for entity in entities],
+        "entities": [asdict(entity) for entity, _ in found],
     }
 
 
@@ -108,18 +95,17 @@ def _find(
     table: pd.DataFrame, labels: np.ndarray, test: Mask, learnt: Mask, dataset: Dataset, features: Features
 ) -> tuple[dict[str, Mask], Copies]:
     made = {*features.names()} - {dataset.time}
-    ignored = [
-        name for name in dataset.exclude if name in table and name not in made and _names_rows(table[name])
-    ]
+    excluded = [name for name in dataset.exclude if name in table and name not in made]
+    ignored = [name for name in excluded if _names_rows(table[name])]
     unread = {dataset.target, dataset.id, *ignored, *made}
     inputs = [name for name in feature_columns(table, dataset) if name not in unread]
     roles = dataset.roles()
     inputs += [name for role in ("time", "group", "sensitive") for name in roles[role] if name not in made]
-    others = [name for name in dataset.exclude if name in table and name not in unread]
+    others = [name for name in excluded if name not in unread]
     same = _hash(table, inputs)
     whole = same + _hash(table, [dataset.target, *others] if dataset.target in table else others)
     equal, copy = np.isin(same[test], same[learnt]), np.isin(whole[test], whole[learnt])
-    by_chance = unlikely = 0
+    example, by_chance, unlikely = None, 0, 0
     expected = unlikely_share = 0.0
     if copy.any():
         sampled, chances, share = _coincidences(table, inputs, same, test, learnt)
@@ -127,16 +113,12 @@ def _find(
         by_chance = min(by_chance, int(copy.sum()))
         # Rows of which nobody expects a second one; a block that repeats by nature would hide them.
         rare = (chances < _UNLIKELY) & ~_other_outcome(same, labels, sampled, learnt)
-        unlikely, expected = (
-            int(copy[np.searchsorted(np.flatnonzero(test), sampled)][rare].sum()),
-            float(chances[rare].sum()),
-        )
+        unlikely = int(copy[np.searchsorted(np.flatnonzero(test), sampled)][rare].sum())
+        expected = float(chances[rare].sum())
         unlikely_share = max(unlikely - expected, 0.0) / len(sampled)
-    example = None
-    if copy.any():
         first = np.flatnonzero(test)[copy.argmax()]
         twin = np.flatnonzero(learnt)[(whole[learnt] == whole[first]).argmax()]
-        example = tuple(_plain(table.index[position]) for position in (first, twin))
+        example = _plain(table.index[first]), _plain(table.index[twin])
     copies = Copies(
         rows=int(copy.sum()),
         by_chance=by_chance,
@@ -152,11 +134,11 @@ def _find(
 
 def _names_rows(column: pd.Series) -> bool:
     values = column.dropna()
-    return bool(len(values)) and names_things(values) and values.nunique() >= _DISTINCT * len(column)
+    return bool(len(values)) and may_be_names(values) and values.nunique() >= _DISTINCT * len(column)
 
 
 def _hash(table: pd.DataFrame, columns: list[str]) -> Hashes:
-    """Hash rows to 64 bits, as a sum over columns, from which a column can be taken out again."""
+    """Hash rows to 64 bits, as a sum over columns from which a column can be subtracted."""
     total = np.zeros(len(table), np.uint64)
     for _, hashes in _hashes(table, columns):
         total += hashes
@@ -164,7 +146,7 @@ def _hash(table: pd.DataFrame, columns: list[str]) -> Hashes:
 
 
 def _hashes(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, Hashes]]:
-    """Hash columns one by one, so that only one is held; equal values of different columns have different hashes."""
+    """Hash columns one by one; equal values of different columns have different hashes."""
     for name in columns:
         salt = pd.util.hash_array(np.array([name], dtype=object)) | np.uint64(1)
         yield name, pd.util.hash_pandas_object(table[name], index=False).to_numpy() * salt
@@ -173,12 +155,7 @@ def _hashes(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, Hash
 def _coincidences(
     table: pd.DataFrame, inputs: list[str], same: Hashes, test: Mask, learnt: Mask
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], float]:
-    """How likely test rows have the inputs of a learnt one by chance.
-
-    Returns:
-        Positions of the rows looked at, ascending; the chance of each, by its most telling column; and the
-        share of all, by the column that is most telling of them together.
-    """
+    """Sampled test rows, the chance of each to coincide with a training row, and the largest mean."""
     draw = np.random.default_rng(_SEED)
     rows = np.flatnonzero(test)
     if len(rows) > SAMPLED_ROWS:
@@ -199,7 +176,7 @@ def _coincidences(
 
 
 def _other_outcome(same: Hashes, labels: np.ndarray, rows: npt.NDArray[np.intp], learnt: Mask) -> Mask:
-    """Whether a learnt row with the same inputs has another outcome."""
+    """Whether a training row with the same inputs has another outcome."""
     among = [_count(same[rows], same[learnt & (labels == label)]) for label in (0, 1)]
     found: Mask = np.where(labels[rows] == 1, among[0], among[1]) > 0
     return found
@@ -213,7 +190,7 @@ def _count(wanted: Hashes, among: Hashes) -> npt.NDArray[np.intp]:
 
 
 def _contradicted(same: Hashes, labels: np.ndarray, test: Mask, learnt: Mask) -> int:
-    """Test rows with the inputs of learnt ones by chance, by the share of these that have another outcome."""
+    """Coincidences among test rows, estimated from the share of twins with another outcome."""
     among = [_count(same[test], same[learnt & (labels == label)]) for label in (0, 1)]
     twins = among[0] + among[1]
     others = np.where(labels[test] == 1, among[0], among[1])[twins > 0]

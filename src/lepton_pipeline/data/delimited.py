@@ -1,4 +1,4 @@
-"""Delimited text: its header, its records as Arrow strings, and what in it is no record of the table."""
+"""Delimited text: the header, records as Arrow strings, and records that are set apart."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 from unicodedata import normalize
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
+Opener = Callable[[], BinaryIO]
 SHORT, LONG = "short records", "long records"
 EMPTY, HEADER = "rows without a value", "repeated headers"
 # Records that are broken count towards `contract.max_quarantined`; these two hold nothing that could be lost.
@@ -41,13 +45,12 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
 
 @dataclass
 class SetApart:
-    """What of one file is no row of the table.
+    """Records of one file that are not rows of the table.
 
     Attributes:
-        file: its name.
-        reasons: number of records set apart, by reason.
-        records: the first of them: number (the header is 1, blank lines have none) and why.
-        rows: its rows, which are counted by whoever reads them.
+        reasons: number of records by reason.
+        records: the first ones: number (the header is 1, blank lines have none) and reason.
+        rows: rows of the file, counted by the reader.
         quotes: whether a quote was seen.
         doubts: by column, what `check_quotes` is not sure of.
     """
@@ -68,14 +71,7 @@ class SetApart:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the text of one file is read.
-
-    Attributes:
-        separator: as a line `sep=` of the file says, or else as declared.
-        codec: as a byte order mark says, or else as declared.
-        skip: bytes before the header: the mark and the line.
-        lines: lines among them.
-    """
+    """Separator and codec of one file, and the bytes (`skip`) and `lines` before its header."""
 
     separator: str
     codec: str
@@ -84,15 +80,10 @@ class Dialect:
 
     @classmethod
     def of(cls, start: bytes, ingestion: Ingestion) -> Dialect:
-        """Tell from the first bytes of a file.
-
-        Raises:
-            LookupError: the declared encoding is unknown.
-        """
+        """Detect it from the first bytes: byte order mark and `sep=` line, else as declared."""
         codecs.lookup(ingestion.encoding)
-        mark, codec = next(
-            ((mark, codec) for mark, codec in _MARKS if start.startswith(mark)), (b"", ingestion.encoding)
-        )
+        marks = [each for each in _MARKS if start.startswith(each[0])]
+        mark, codec = marks[0] if marks else (b"", ingestion.encoding)
         if not mark and ingestion.encoding.lower().replace("_", "-") in ("utf-16", "utf-32"):
             # Without a mark these two stand for the byte order of the machine.
             codec = f"{ingestion.encoding}-le"
@@ -103,20 +94,14 @@ class Dialect:
         return cls(line[1], codec, len(mark) + len(first[0].encode(codec)), 1)
 
 
-def dialect_of(open_file: Callable[[], BinaryIO], ingestion: Ingestion) -> Dialect:
-    """Look at the first bytes of a file."""
+def _dialect_of(open_file: Opener, ingestion: Ingestion) -> Dialect:
     with open_file() as stream:
         return Dialect.of(stream.read(_START), ingestion)
 
 
-def header_record(open_file: Callable[[], BinaryIO], file: str, ingestion: Ingestion) -> list[str]:
-    """The fields of the first line that is not blank; an empty list where there is none.
-
-    Raises:
-        DataError: a quote in it is not closed.
-    """
-    with text_of(open_file, dialect_of(open_file, ingestion)) as (text, dialect), long_fields():
-        reader = csv.reader(text, delimiter=dialect.separator)
+def header_record(open_file: Opener, file: str, ingestion: Ingestion) -> list[str]:
+    """The fields of the first line that is not blank; else an empty list."""
+    with csv_reader(open_file, ingestion) as (reader, dialect):
         before = 0
         try:
             for record in reader:
@@ -124,7 +109,7 @@ def header_record(open_file: Callable[[], BinaryIO], file: str, ingestion: Inges
                 if last - first > _MOST_HEADER_LINES:
                     raise stray_quote(file, first, last)
                 if any(name.strip() for name in record):
-                    return record
+                    return list(record)
                 before = reader.line_num
         except csv.Error as error:
             raise stray_quote(file, dialect.lines + before + 1, dialect.lines + reader.line_num) from error
@@ -132,24 +117,12 @@ def header_record(open_file: Callable[[], BinaryIO], file: str, ingestion: Inges
 
 
 def text_blocks(
-    open_file: Callable[[], BinaryIO], names: Sequence[str], ingestion: Ingestion, seen: SetApart
+    open_file: Opener, names: Sequence[str], ingestion: Ingestion, seen: SetApart
 ) -> Iterator[Any]:
-    """Read the records below the header as Arrow tables of strings, "" where a field is empty.
-
-    Args:
-        open_file: opens the file, decompressed.
-        names: its columns.
-        ingestion: separator and encoding.
-        seen: is told what is left out.
-
-    Raises:
-        UnicodeDecodeError: bytes cannot be decoded.
-        pyarrow.ArrowInvalid: the text cannot be parsed.
-    """
-    import pyarrow as pa
+    """Read the records below the header as Arrow tables of strings, "" where a field is empty."""
     from pyarrow import csv as arrow
 
-    dialect = dialect_of(open_file, ingestion)
+    dialect = _dialect_of(open_file, ingestion)
     broken: list[int] = []
 
     def refuse(record: Any) -> str:
@@ -178,11 +151,9 @@ def text_blocks(
                 return
             raise
         header = header_record(open_file, seen.file, ingestion)
-        position = 0
-        below = False
+        position, below = 0, False
         for batch in reader:
-            table = pa.Table.from_batches([batch])
-            kept = table
+            table = kept = pa.Table.from_batches([batch])
             unused = _unused(table, header)
             if unused:
                 kept = table.filter(pa.array([at not in unused for at in range(len(table))]))
@@ -190,7 +161,7 @@ def text_blocks(
                 if reason == HEADER and not below:
                     below = True
                     continue
-                # Where a record stands is asked of the first few only.
+                # Only the first few need their number.
                 seen.add(_number(position + at, broken) if len(seen.records) < EXAMPLES else 0, reason)
             position += len(table)
             if len(kept):
@@ -199,7 +170,7 @@ def text_blocks(
 
 
 def _number(position: int, broken: list[int]) -> int:
-    """The number of the record at a position among those that were not refused."""
+    """The number of a record by its position among those that were not refused."""
     number = position + 1
     for refused in broken:
         if refused > number:
@@ -209,17 +180,12 @@ def _number(position: int, broken: list[int]) -> int:
 
 
 def _unused(table: Any, header: Sequence[str]) -> dict[int, str]:
-    """Positions of records that hold nothing, or the header once more."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+    """Positions of empty records and of repeated headers."""
     names = [_plain(name) for name in header]
     first = pc.utf8_trim_whitespace(table.column(0))
-    # Files that were put together by a program may hold byte order marks within.
-    written = header[0].strip().strip(_MARK)
-    starts = {
-        each for name in (written, names[0]) for each in (name, f"{_MARK}{name}", f"{_MARK}{_MARK}{name}")
-    }
+    # Concatenated files may hold byte order marks within.
+    written = {header[0].strip().strip(_MARK), names[0]}
+    starts = {f"{marks}{name}" for name in written for marks in ("", _MARK, 2 * _MARK)}
     if table.num_columns > 1:
         starts.add("")
     elif table.num_rows and _plain(table.column(0)[0].as_py()) == names[0]:
@@ -242,22 +208,12 @@ def _plain(name: str) -> str:
 
 
 def find_lines(
-    open_file: Callable[[], BinaryIO], records: Sequence[tuple[int, str]], ingestion: Ingestion
+    open_file: Opener, records: Sequence[tuple[int, str]], ingestion: Ingestion
 ) -> list[tuple[int, str, str]]:
-    """Say on which lines records stand, and what they hold.
-
-    Args:
-        open_file: opens the file, decompressed.
-        records: number and reason of each, see `SetApart`.
-        ingestion: separator and encoding.
-
-    Returns:
-        Line, reason and text (at most 200 characters) of each, in order.
-    """
+    """Line, reason and text (at most 200 characters) of the records that were set apart."""
     wanted = dict(records)
     found: list[tuple[int, str, str]] = []
-    with text_of(open_file, dialect_of(open_file, ingestion)) as (text, dialect), long_fields():
-        reader = csv.reader(text, delimiter=dialect.separator)
+    with csv_reader(open_file, ingestion) as (reader, dialect):
         number = before = 0
         for record in reader:
             line, before = dialect.lines + before + 1, reader.line_num
@@ -271,7 +227,7 @@ def find_lines(
 
 
 def stray_quote(file: str, first: int, last: int) -> DataError:
-    """The error of a quote that swallows lines."""
+    """The error for a quote that swallows lines."""
     return DataError(
         f"{file} line {first}: a quote opens there and swallows the lines to {last}; close it, or take it out of the "
         'file, and write a quote inside of a quoted value twice ("").'
@@ -279,13 +235,19 @@ def stray_quote(file: str, first: int, last: int) -> DataError:
 
 
 @contextmanager
-def text_of(
-    open_file: Callable[[], BinaryIO], dialect: Dialect
-) -> Iterator[tuple[io.TextIOWrapper, Dialect]]:
-    """Open a file as text, behind what stands before its header."""
-    with open_file() as stream:
-        _skip(stream, dialect.skip)
-        yield io.TextIOWrapper(stream, encoding=dialect.codec, newline=""), dialect
+def csv_reader(
+    open_file: Opener, ingestion: Ingestion, *, strict: bool = False
+) -> Iterator[tuple[Any, Dialect]]:
+    """Python's reader at the header of a file; it takes long fields, so that a stray quote can be reported."""
+    dialect = _dialect_of(open_file, ingestion)
+    before = csv.field_size_limit(_LONGEST_RECORD)
+    try:
+        with open_file() as stream:
+            _skip(stream, dialect.skip)
+            text = io.TextIOWrapper(stream, encoding=dialect.codec, newline="")
+            yield csv.reader(text, delimiter=dialect.separator, strict=strict), dialect
+    finally:
+        csv.field_size_limit(before)
 
 
 def _skip(stream: BinaryIO, count: int) -> None:
@@ -293,18 +255,8 @@ def _skip(stream: BinaryIO, count: int) -> None:
         count -= len(stream.read(count)) or count
 
 
-@contextmanager
-def long_fields() -> Iterator[None]:
-    """Let Python's reader take a value that a quote swallows, so that it can be said."""
-    before = csv.field_size_limit(_LONGEST_RECORD)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
-
-
 class _Watched(io.RawIOBase):
-    """A file as UTF-8 without its byte order mark; says whether there was a quote in it."""
+    """A file as UTF-8 without byte order mark; records whether it holds a quote."""
 
     def __init__(self, stream: BinaryIO, dialect: Dialect) -> None:
         _skip(stream, dialect.skip)
@@ -338,16 +290,12 @@ def _is_utf8(codec: str) -> bool:
     return codecs.lookup(codec).name == "utf-8"
 
 
-def refuse_undecodable(open_file: Callable[[], BinaryIO], file: str, ingestion: Ingestion) -> None:
-    """Look for bytes that are no text.
-
-    Raises:
-        DataError: there are some; with their line.
-    """
-    dialect = dialect_of(open_file, ingestion)
+def refuse_undecodable(open_file: Opener, file: str, ingestion: Ingestion) -> None:
+    """Raise a DataError with the line of the first byte that cannot be decoded, if there is one."""
+    dialect = _dialect_of(open_file, ingestion)
     with open_file() as stream:
         _skip(stream, dialect.skip)
-        # Of a file that is not in bytes of ASCII, a line break may be half a character.
+        # In UTF-16 and UTF-32 a line break may be half a character.
         for number, line in enumerate(stream, dialect.lines + 1):
             try:
                 line.decode(dialect.codec)

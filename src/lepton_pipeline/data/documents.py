@@ -1,8 +1,4 @@
-"""Tables in JSON and in workbooks of Excel, read whole.
-
-JSON gives texts: its numbers stay as they were written (1.10, twenty digits), and are typed as those of a CSV
-file.
-"""
+"""Tables in JSON and Excel workbooks, read whole. JSON numbers stay texts as written (1.10)."""
 
 from __future__ import annotations
 
@@ -11,44 +7,34 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+import pyarrow as pa
+
+from lepton_pipeline.data.openers import listed
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.suffixes import WORKBOOK, kind_of, table_suffix
 from lepton_pipeline.data.workbooks import read_workbook
 from lepton_pipeline.errors import DataError
 
 # What goes wrong within compressed files.
-_UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SHOWN = 3
 
 
 def read_document(file: RawFile, decimal: str = ".") -> Any:
-    """Read a .json, .jsonl, .ndjson, .xlsx or .xlsm file.
+    """Read a .json, .jsonl, .ndjson, .xlsx or .xlsm file as an Arrow table, without its partitions.
 
     JSON is a list of objects, one object a line, one list of them in an object such as `{"data": [..]}`,
-    lists by column, or what pandas writes with orient="split". A workbook has one sheet with data; its first
-    row that is not empty is the header, and a column's type is that of its cells, or else text.
-
-    Args:
-        file: whose name says its kind.
-        decimal: mark by which numbers are written that become text; what the file holds as a number is one,
-            however the vertical's texts write theirs.
-
-    Returns:
-        A pyarrow.Table of the file's own columns; those of its partitions are not in it. Empty rows are rows
-        of nulls; a file without any row has none, one without a header no column.
-
-    Raises:
-        DataError: it cannot be read, is no table, holds values that are no plain ones, or openpyxl is not
-            installed.
+    lists by column, or pandas' orient="split". Empty rows are rows of nulls; a file without rows has none,
+    one without a header no column. `decimal` is the mark for numbers that become text.
     """
     try:
         with file.open() as stream:
             content = stream.read()
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DataError(f"{file.name} cannot be read: {error}; is the file whole?") from error
     read = read_workbook if kind_of(file.name) == WORKBOOK else _read_json
     return read(file.name, content, decimal)
@@ -96,13 +82,9 @@ def _lines(name: str, text: str, decimal: str) -> Iterator[tuple[str, dict[str, 
         try:
             found = _parse(line, decimal)
         except ValueError as error:
-            raise DataError(
-                f"{where}: {_short(line)} is not JSON ({error}); correct or remove the line."
-            ) from error
+            raise DataError(f"{where}: {_short(line)} is not JSON ({error}); correct it.") from error
         if not isinstance(found, dict):
-            raise DataError(
-                f'{where}: {_short(line)} is no object; give one object {{"column": value}} a line.'
-            )
+            raise DataError(f'{where}: {_short(line)} is no object; give one {{"column": value}} a line.')
         yield where, found
 
 
@@ -111,15 +93,13 @@ def _table_of_json(name: str, found: Any) -> Any:
         if set(found) >= {"columns", "data"} and set(found) <= {"columns", "index", "data"}:
             return _table_of_split(name, found["columns"], found["data"])
         lists = {key: value for key, value in found.items() if isinstance(value, list)}
-        records = [
-            key for key, value in lists.items() if value and all(isinstance(each, dict) for each in value)
-        ]
+        records = [key for key, rows in lists.items() if rows and all(isinstance(row, dict) for row in rows)]
         if len(records) == 1:
             return _table_of(name, _records(f"{name}, {records[0]}", lists[records[0]]))
         if lists and len(lists) == len(found) and not records:
             return _table_of_lists(name, lists)
         raise DataError(
-            f"{name} is an object with the keys {_listed(list(found))}, and nothing says which are rows; give a list "
+            f"{name} is an object with the keys {listed(list(found))}, and nothing says which are rows; give a list "
             'of objects (pandas: orient="records"), or one object a line in a .jsonl file.'
         )
     if not isinstance(found, list):
@@ -137,8 +117,6 @@ def _records(name: str, found: list[Any]) -> Iterator[tuple[str, dict[str, Any]]
 
 def _table_of(name: str, records: Iterable[tuple[str, dict[str, Any]]]) -> Any:
     """One row per object; a key that is absent, or null, is a null."""
-    import pyarrow as pa
-
     columns: dict[str, list[str | None]] = {}
     rows = 0
     for where, record in records:
@@ -156,42 +134,35 @@ def _table_of(name: str, records: Iterable[tuple[str, dict[str, Any]]]) -> Any:
         arrays = [pa.array(column, pa.string()) for column in columns.values()]
         return pa.table(arrays, names=list(columns))
     except UnicodeEncodeError as error:
-        raise DataError(
-            f"{name}: {error.object!r} holds half a character; correct it at its source."
-        ) from error
+        raise DataError(f"{name}: {error.object!r} holds half a character; correct its source.") from error
 
 
 def _table_of_lists(name: str, lists: dict[str, list[Any]]) -> Any:
     lengths = {key: len(values) for key, values in lists.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{key!r} {length:,}" for key, length in list(lengths.items())[:_SHOWN])
-        raise DataError(
-            f"{name}: its lists differ in length ({shown}); give each column a value for every row."
-        )
+        raise DataError(f"{name}: its lists differ in length ({shown}); give each column a value a row.")
     rows = zip(*lists.values(), strict=True)
-    return _table_of(
-        name,
-        ((f"{name}, row {number}", dict(zip(lists, row, strict=True))) for number, row in enumerate(rows, 1)),
-    )
+    return _table_of_rows(name, lists, rows)
 
 
 def _table_of_split(name: str, columns: Any, rows: Any) -> Any:
     names = [each if isinstance(each, str) else json.dumps(each) for each in columns]
     if len(set(names)) < len(names):
-        raise DataError(f"{name} names a column twice in {_listed(names)}; rename one.")
+        raise DataError(f"{name} names a column twice in {listed(names)}; rename one.")
     for number, values in enumerate(rows, 1):
         if not isinstance(values, list) or len(values) != len(names):
-            raise DataError(
-                f"{name}, row {number} does not have {len(names)} values, one for each of its columns."
-            )
-    return _table_of(
-        name,
-        ((f"{name}, row {number}", dict(zip(names, row, strict=True))) for number, row in enumerate(rows, 1)),
-    )
+            raise DataError(f"{name}, row {number} does not have {len(names)} values, one a column.")
+    return _table_of_rows(name, names, rows)
+
+
+def _table_of_rows(name: str, names: Collection[str], rows: Iterable[Sequence[Any]]) -> Any:
+    pairs = enumerate(rows, 1)
+    return _table_of(name, ((f"{name}, row {at}", dict(zip(names, row, strict=True))) for at, row in pairs))
 
 
 def _parse(text: str, decimal: str) -> Any:
-    """JSON with its numbers as they are written: with the given mark, and 1E5, which is no code here, as 1.0E5."""
+    """JSON with numbers as written, with the given decimal mark; 1E5 becomes 1.0E5, as it is no code here."""
     return json.loads(
         text,
         parse_float=lambda number: re.sub(r"^(-?\d+)(?=[eE])", r"\1.0", number).replace(".", decimal),
@@ -202,7 +173,7 @@ def _parse(text: str, decimal: str) -> Any:
 
 
 def _constant(text: str) -> str | None:
-    """NaN is how Python writes a missing number."""
+    """Python writes a missing number as NaN."""
     return None if text == "NaN" else text
 
 
@@ -223,10 +194,6 @@ def _text(value: Any, where: str, key: str) -> str:
         f"{where}: {key!r} holds {what}, {_short(json.dumps(value))}; give every value a key of its own (pandas: "
         "json_normalize)."
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join([repr(name) for name in names[:_SHOWN]] + ["…"] * (len(names) > _SHOWN))
 
 
 def _short(text: str) -> str:

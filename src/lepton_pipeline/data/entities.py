@@ -1,4 +1,4 @@
-"""Find columns that name entities, such as patients, whose rows share one outcome and are divided by the split."""
+"""Find columns of entities, such as patients, whose rows share one outcome and are divided by the split."""
 
 from __future__ import annotations
 
@@ -23,47 +23,10 @@ AGREEMENT, ERRORS = 0.8, 4.0
 LARGEST = 0.5
 # Numbers whose order settles the outcome are measurements; ids may be in order, too, but their names say so.
 ORDERED = 0.95
-_NAMES = frozenset(
-    (
-        *(
-            "id",
-            "uuid",
-            "guid",
-            "key",
-            "code",
-            "nr",
-            "no",
-            "number",
-            "patient",
-            "subject",
-            "customer",
-            "client",
-        ),
-        *(
-            "person",
-            "user",
-            "member",
-            "device",
-            "machine",
-            "unit",
-            "account",
-            "household",
-            "family",
-            "animal",
-        ),
-        *(
-            "specimen",
-            "sample",
-            "case",
-            "vehicle",
-            "driver",
-            "student",
-            "employee",
-            "donor",
-            "participant",
-            "card",
-        ),
-    )
+_NAMES = re.compile(
+    "id|uuid|guid|key|code|nr|no|number|patient|subject|customer|client|person|"
+    "user|member|device|machine|unit|account|household|family|animal|specimen|sample|"
+    "case|vehicle|driver|student|employee|donor|participant|card"
 )
 
 Mask = npt.NDArray[np.bool_]
@@ -72,14 +35,13 @@ Codes = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Entity:
-    """A column whose values stand for what several rows belong to.
+    """A column of entities with several rows each.
 
     Attributes:
-        column: its name.
         declared: whether it is `dataset.group`; otherwise it was found, as its rows share one outcome.
-        entities: how many have several rows.
-        one_outcome: how many of these have one outcome only.
-        test_rows: test rows of entities that are learnt from, too.
+        entities: number of entities with several rows.
+        one_outcome: those of them with one outcome only.
+        test_rows: test rows of entities that are trained on, too.
     """
 
     column: str
@@ -92,37 +54,26 @@ class Entity:
 def find_entities(
     table: pd.DataFrame, labels: np.ndarray, test: Mask, learnt: Mask, dataset: Dataset, split: Split
 ) -> Iterator[tuple[Entity, Mask]]:
-    """Find what several rows belong to on both sides of the split: the declared group, and what shares one outcome.
+    """Yield entities on both sides of the split, with their test rows that are trained on, [test rows].
 
-    A column is found, whatever its role, if its values may be names (texts, whole numbers), at least ten of
-    them have several rows, five with each outcome, and of the disagreement of outcomes within them that
-    chance would give at most a fifth is there. Categories that are the outcome in other words do not count,
-    nor do measurements whose order settles it.
-
-    Args:
-        table: all rows.
-        labels: 0 or 1 for each row.
-        test: the test rows.
-        learnt: the training and validation rows.
-        dataset: roles of the columns.
-        split: the strategy; where it is "group", groups are whole.
-
-    Yields:
-        Each entity with its test rows that are learnt from, shape [test rows].
+    These are the declared group, and every column, whatever its role, of texts or whole numbers that shares
+    outcomes: at least ten values have several rows, five with each outcome, and outcomes within them disagree
+    at most a fifth as often as by chance. Categories that restate the outcome, and measurements whose order
+    determines it, do not count.
     """
     told: set[bytes] = set()
     names = [str(name) for name in table if name not in (dataset.target, dataset.time, dataset.group)]
     if dataset.group in table and split.strategy != "group":
         names.insert(0, str(dataset.group))
     for name in names:
-        if not names_things(table[name]):
+        if not may_be_names(table[name]):
             continue
         codes = pd.factorize(table[name])[0]
         declared = name == dataset.group
         counts = _outcomes(codes, labels)
-        if not declared and not (
-            _shares_outcome(counts) and (_called_so(name) or not _ordered(table[name], labels))
-        ):
+        if not declared and not _shares_outcome(counts):
+            continue
+        if not declared and not _called_so(name) and _ordered(table[name], labels):
             continue
         seen = np.isin(codes[test], codes[learnt & (codes >= 0)])
         # Another column may name the same entities.
@@ -133,8 +84,8 @@ def find_entities(
             yield Entity(name, declared, several.shape[1], one, int(seen.sum())), seen
 
 
-def names_things(values: pd.Series) -> bool:
-    """Whether values may be names: texts or whole numbers; no dates, and no numbers with decimals."""
+def may_be_names(values: pd.Series) -> bool:
+    """Whether values may be names: texts or whole numbers; no dates, and no decimals."""
     kind = values.dtype
     if pd.api.types.is_bool_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind):
         return False
@@ -149,11 +100,10 @@ def names_things(values: pd.Series) -> bool:
 
 
 def _outcomes(codes: Codes, labels: np.ndarray) -> Codes:
-    """Count negative and positive rows of each value, shape [2, values]; rows without a value are left out."""
+    """Count negative and positive rows of each value, shape [2, values]; missing values are left out."""
     known, width = codes >= 0, int(codes.max(initial=-1)) + 1
-    return np.bincount(codes[known] + width * labels[known].astype(np.intp), minlength=2 * width).reshape(
-        2, width
-    )
+    pairs = codes[known] + width * labels[known].astype(np.intp)
+    return np.bincount(pairs, minlength=2 * width).reshape(2, width)
 
 
 def _shares_outcome(counts: Codes) -> bool:
@@ -176,11 +126,11 @@ def _shares_outcome(counts: Codes) -> bool:
 
 def _called_so(name: str) -> bool:
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).casefold()
-    return not _NAMES.isdisjoint(re.split(r"[\W_]+", parted))
+    return any(map(_NAMES.fullmatch, re.split(r"[\W_]+", parted)))
 
 
 def _ordered(values: pd.Series, labels: np.ndarray) -> bool:
-    """Whether the values are numbers whose order tells the outcomes apart."""
+    """Whether the values are numbers whose order determines the outcome."""
     if not pd.api.types.is_numeric_dtype(values.dtype):
         return False
     # Values beside each other that share their outcome are those of a measurement, whatever the shape of its

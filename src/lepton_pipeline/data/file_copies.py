@@ -1,11 +1,11 @@
-"""Find files whose rows all stand in another file of the same table: they would be read twice."""
+"""Find files whose rows are all in another file of the same table, and so would count twice."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.fingerprint import Fingerprint, Hashes, row_hashes
+from lepton_pipeline.data.rows import Frames
 from lepton_pipeline.data.suffixes import stem_of
 from lepton_pipeline.errors import DataError
 
@@ -36,14 +37,7 @@ _MARKS = re.compile(
 
 @dataclass(frozen=True)
 class Copy:
-    """A file whose rows all stand in another one.
-
-    Attributes:
-        name: of the file.
-        other: the one that has its rows.
-        rows: how many it has.
-        equal: whether both hold the same rows, each as often.
-    """
+    """A file whose rows are all in another one; `equal` where both hold the same rows, each as often."""
 
     name: str
     other: str
@@ -52,39 +46,27 @@ class Copy:
 
 
 class FileCopies:
-    """The rows of the files of a table by their hashes, 8 bytes each.
+    """The row hashes of the files of a table, 8 bytes each; `sizes` are their numbers of rows, in order.
 
-    Rows are compared as they are once they have types, so a CSV file may be the copy of a Parquet file. The
-    order of rows does not matter.
-
-    A file is a copy if all of its rows stand in another one and
+    Typed rows are compared, so a CSV file may be the copy of a Parquet file. The order of rows does not
+    matter. A file is a copy if all of its rows are in another one and
     - their names differ only in kind or compression (t.csv and t.csv.gz), in the same folder; or
     - one has the name of a copy ("t (1)", "Copy of t", "t_backup") and both hold the same rows; or
     - both hold the same rows, at least 10 different ones; or
-    - at least 10 of its rows stand there just once, as in itself, and chance does not explain them: rows that
-      stand once are expected to be met again as often as rows stand there twice (Good and Turing; below one
-      in a million, by Chernoff's bound on Poisson counts).
+    - at least 10 of its rows occur there just once, as in itself, beyond chance: by Good and Turing, rows
+      that occur once are expected to recur as often as rows occur there twice (below one in a million, by
+      Chernoff's bound on Poisson counts).
 
-    The last two hold only unless rows repeat throughout the folder: half of those of the other files stand in
+    The last two hold only unless rows repeat throughout the folder: half of those of the other files are in
     several.
-
-    Args:
-        sizes: number of rows of each file, in their order.
     """
 
     def __init__(self, sizes: Mapping[str, int]):
         self._sizes = {name: rows for name, rows in sizes.items() if rows}
         self._parts: list[Hashes] = []
 
-    def watch(
-        self, chunks: Iterable[pd.DataFrame], prints: Fingerprint | None = None
-    ) -> Iterator[pd.DataFrame]:
-        """Take rows, file by file, on their way to whoever reads them; of a table of one file, nothing is kept.
-
-        Args:
-            chunks: typed rows.
-            prints: is given the rows and their hashes.
-        """
+    def watch(self, chunks: Iterable[pd.DataFrame], prints: Fingerprint | None = None) -> Frames:
+        """Pass typed rows on, file by file, and keep their hashes; `prints` is given both."""
         for chunk in chunks:
             if prints is not None or len(self._sizes) > 1:
                 hashes = row_hashes(chunk)
@@ -107,17 +89,12 @@ class FileCopies:
         return sorted((copy for copy, named in pairs if named or not repeating), key=lambda copy: copy.name)
 
     def check(self) -> None:
-        """Refuse tables that hold copies of files.
-
-        Raises:
-            DataError: with the names of both files.
-        """
+        """Refuse tables that hold copies of files."""
         copies = self.find()
         if not copies:
             return
-        shown = "; ".join(map(_said, copies[:_SHOWN])) + (
-            f"; and {len(copies) - _SHOWN:,} more" if len(copies) > _SHOWN else ""
-        )
+        more = [f"and {len(copies) - _SHOWN:,} more"] if len(copies) > _SHOWN else []
+        shown = "; ".join([*map(_said, copies[:_SHOWN]), *more])
         which = copies[0].name if len(copies) == 1 else "the copies"
         raise DataError(
             f"{shown}. Every such row would count twice: remove {which}, or put rows that are meant to be there twice "
@@ -127,7 +104,7 @@ class FileCopies:
 
 @dataclass(frozen=True)
 class _Counted:
-    """The distinct rows of a file, sorted by hash, and how often each is there."""
+    """The distinct row hashes of a file, sorted, with their counts."""
 
     hashes: Hashes
     counts: npt.NDArray[np.int64]
@@ -142,12 +119,12 @@ class _Counted:
 
     @cached_property
     def once(self) -> int:
-        """How many rows are there just once."""
+        """Number of rows that occur just once."""
         return int((self.counts == 1).sum())
 
     @cached_property
     def content(self) -> bytes:
-        """The same for files with the same rows, each as often."""
+        """Equal for files with the same rows, each as often."""
         return sha256(self.hashes.tobytes() + self.counts.tobytes()).digest()
 
     def stands_in(self, other: _Counted) -> bool:
@@ -156,7 +133,7 @@ class _Counted:
 
 
 def _pairs(counted: dict[str, _Counted]) -> list[tuple[Copy, bool]]:
-    """The copies, and whether their names say so as well; whether rows repeat throughout is not yet looked at."""
+    """The copies, and whether their names say so, too; repeating rows are not yet considered."""
     shared = _shared(list(counted.values()))
     suspects = [name for name, each in counted.items() if _all_in(each.hashes, shared)]
     if not suspects:
@@ -179,8 +156,6 @@ def _pairs(counted: dict[str, _Counted]) -> list[tuple[Copy, bool]]:
 
 
 class _Holders:
-    """Which files hold a row."""
-
     def __init__(self, counted: dict[str, _Counted]):
         self._names = list(counted)
         owners = np.repeat(np.arange(len(counted)), [len(each.hashes) for each in counted.values()])
@@ -196,7 +171,7 @@ class _Holders:
 
 
 def _copied(name: str, others: list[str], counted: dict[str, _Counted]) -> tuple[Copy, bool] | None:
-    """The copy that a file is, and whether its name says so as well."""
+    """The copy that a file is, and whether its name says so, too."""
     file = counted[name]
     found: tuple[Copy, bool] | None = None
     for other in others:
@@ -215,9 +190,8 @@ def _copied(name: str, others: list[str], counted: dict[str, _Counted]) -> tuple
 def _beyond_chance(file: _Counted, other: _Counted, equal: bool) -> bool:
     if equal and len(file.hashes) >= _FEWEST_ROWS:
         return True
-    met = int(
-        np.isin(file.hashes[file.counts == 1], other.hashes[other.counts == 1], assume_unique=True).sum()
-    )
+    once = file.hashes[file.counts == 1]
+    met = int(np.isin(once, other.hashes[other.counts == 1], assume_unique=True).sum())
     twice = int((other.counts == 2).sum())
     expected = file.once * 2 * (twice + 2 * math.sqrt(twice) + 3) / other.rows
     if met < _FEWEST_ROWS or met <= expected:
@@ -226,7 +200,7 @@ def _beyond_chance(file: _Counted, other: _Counted, equal: bool) -> bool:
 
 
 def _repeat(files: Sequence[_Counted]) -> bool:
-    """Whether most rows of files that are no copies stand in several of them."""
+    """Whether most rows of files that are no copies are in several of them."""
     if len(files) < 2:
         return False
     shared = _shared(files)
@@ -236,7 +210,7 @@ def _repeat(files: Sequence[_Counted]) -> bool:
 
 @lru_cache(maxsize=1 << 16)
 def _plain(name: str) -> tuple[str, str]:
-    """A file's folder, and its name without what says that it is a copy."""
+    """A file's folder, and its name without the marks of a copy."""
     stem = stem_of(name)
     while (shorter := _MARKS.sub("", stem)) != stem and shorter:
         stem = shorter
@@ -251,11 +225,11 @@ def _said(copy: Copy) -> str:
     rows = "1 row" if copy.rows == 1 else f"{copy.rows:,} rows"
     if copy.equal:
         return f"{copy.name} holds the same {rows} as {copy.other}"
-    return f"all {rows} of {copy.name} stand in {copy.other} as well"
+    return f"all {rows} of {copy.name} are in {copy.other}, too"
 
 
 def _shared(files: Sequence[_Counted]) -> Hashes:
-    """The rows that stand in more than one file."""
+    """The rows that are in more than one file."""
     found = np.sort(np.concatenate([each.hashes for each in files]))
     return np.unique(found[1:][found[1:] == found[:-1]])
 

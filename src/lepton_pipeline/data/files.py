@@ -1,25 +1,19 @@
-"""Which files of a folder are tables, what their folders say, and how they are opened.
-
-One rule for runs, scoring and `kedro vertical new`. It goes by names: nothing is read to find files, except
-the first bytes of .json files that lie beside other tables.
-"""
+"""Find the tables of a folder by file name, their Hive partitions, and why other files are skipped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from os.path import realpath
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lepton_pipeline.data.openers import open_table
 from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.data.suffixes import (
-    TABLE_SUFFIXES,
-    mentions_a_table,
-    table_suffix,
-)
+from lepton_pipeline.data.reading import SkippedFile
+from lepton_pipeline.data.suffixes import TABLE_SUFFIXES, mentions_a_table, table_suffix
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.system.permissions import refused
 
@@ -45,56 +39,23 @@ _OTHER_TABLES = {
         (".dat", ".tab", ".psv"), "give it a name that ends in .csv, and declare ingestion.separator"
     ),
     **dict.fromkeys((".xls", ".xlsb", ".ods"), "save it as .xlsx or CSV"),
-    **dict.fromkeys(
-        (
-            ".feather",
-            ".arrow",
-            ".orc",
-            ".avro",
-            ".sas7bdat",
-            ".xpt",
-            ".dta",
-            ".rds",
-            ".rdata",
-            ".pkl",
-            ".pickle",
-        ),
-        "save it as Parquet or CSV",
-    ),
-    **dict.fromkeys(
-        (".h5", ".hdf", ".hdf5", ".db", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".accdb"), "export it"
-    ),
+    **dict.fromkeys((".feather", ".arrow", ".orc", ".avro"), "save it as Parquet or CSV"),
+    **dict.fromkeys((".sas7bdat", ".xpt", ".dta", ".rds"), "save it as Parquet or CSV"),
+    **dict.fromkeys((".rdata", ".pkl", ".pickle"), "save it as Parquet or CSV"),
+    **dict.fromkeys((".h5", ".hdf", ".hdf5", ".mdb", ".accdb"), "export it"),
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb"), "export it"),
     **dict.fromkeys((".zip", ".gz", ".7z", ".rar", ".tar", ".tgz", ".z", ".lz4", ".br"), "unpack it"),
 }
 # The project's own: what a folder of raw data says of itself, and what keeps an empty folder in Git.
 _NOTES = ("SOURCE.md", ".gitkeep", ".gitignore")
-_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
 _BYTES_AT_ONCE = 1 << 16
 _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A file or folder that is not read.
-
-    Attributes:
-        name: path relative to the listed folder; that of a folder ends in "/".
-        why: in a few words, for people.
-    """
-
-    name: str
-    why: str
-
-
-@dataclass(frozen=True)
 class FoundFile:
-    """A table file.
-
-    Attributes:
-        path: where it is, for its file system.
-        name: path relative to the listed folder, or its name where no folder was listed.
-        partitions: what its folders say in the manner of Hive, `key=value/`; None where the value is missing.
-    """
+    """A table file; `partitions` are its Hive partitions (`key=value/`), None for a missing value."""
 
     path: str
     name: str
@@ -106,40 +67,24 @@ class Found:
     """The table files at a path, by name, and what lies there and is not read."""
 
     files: list[FoundFile]
-    skipped: list[Skipped]
+    skipped: list[SkippedFile]
 
 
 class RawFiles(list[RawFile]):
-    """Table files that have not been opened yet, and what lies beside them and is not read.
+    """Unopened table files; `skipped` are the files beside them that are not read."""
 
-    Attributes:
-        skipped: `{"name", "why"}` each, by name.
-    """
-
-    def __init__(self, files: Iterable[RawFile] = (), skipped: Iterable[Skipped] = ()):
+    def __init__(self, files: Iterable[RawFile] = (), skipped: Iterable[SkippedFile] = ()):
         super().__init__(files)
-        self.skipped = [{"name": each.name, "why": each.why} for each in skipped]
+        self.skipped = list(skipped)
 
 
 def find_tables(fs: Any, path: str) -> Found:
-    """Find the table files at a path.
+    """Find the table files at a path, which is a file, a folder, or either without its suffixes.
 
-    A file's last suffixes decide, in upper or lower case: .csv, .tsv, .parquet, .pq, .jsonl, .ndjson, .json,
-    .xlsx or .xlsm, and after those of text and JSON .gz, .bz2, .xz, .zip or .zst. So t.csv.bak, t.csv~ and
-    #t.csv# are no data, nor is what lies in a hidden folder or in one that begins with an underscore
-    (_temporary, __MACOSX, _delta_log). Files of 0 bytes beside others are left out.
-
-    Args:
-        fs: file system of fsspec.
-        path: a file, which is a table whatever its name; a folder, with all below it; or the path of a file
-            or folder without its suffixes.
-
-    Returns:
-        Files and what was skipped, both by name; no file where there is none.
-
-    Raises:
-        ConfigurationError: this user may not read a folder.
-        DataError: folders give some files other partitions (`key=value/`) than others, or cannot be listed.
+    The last suffixes decide (`TABLE_SUFFIXES`, after those of text and JSON `COMPRESSIONS`). Backups, hidden
+    files and folders that begin with an underscore (_temporary, __MACOSX, _delta_log) are skipped, as are
+    files of 0 bytes beside others. Raises a DataError where files differ in their partition keys
+    (`key=value/`), or a folder cannot be listed.
     """
     try:
         if _is_file(fs, path):
@@ -148,9 +93,7 @@ def find_tables(fs: Any, path: str) -> Found:
     except OSError as error:
         if (problem := refused(error)) is not None:
             raise problem from error
-        raise DataError(
-            f"{shown_path(path)} cannot be listed: {error}; may it be read, and be reached?"
-        ) from error
+        raise DataError(f"{shown_path(path)} cannot be listed: {error}; is it readable?") from error
     files: list[FoundFile] = []
     empty: list[FoundFile] = []
     skipped: dict[str, str] = {}
@@ -162,30 +105,27 @@ def find_tables(fs: Any, path: str) -> Found:
             (empty if listed[each].get("size") == 0 and fs.isfile(each) else files).append(file)
         elif PurePosixPath(name).name not in _NOTES or reason[0] != name:
             skipped[reason[0]] = reason[1]
-    if files:
-        skipped |= {file.name: EMPTY for file in empty}
-    else:
-        files = empty
+    skipped |= {file.name: EMPTY for file in empty if files}
+    files = files or empty
     notes = _json_notes(fs, files)
     skipped |= dict.fromkeys(notes, JSON_NOTES)
     files = [file for file in files if file.name not in notes]
     _require_same_partitions(files)
-    return Found(files, [Skipped(name, why) for name, why in sorted(skipped.items())])
+    return Found(files, [SkippedFile(name, why) for name, why in sorted(skipped.items())])
 
 
 def raw_files(fs: Any, path: str) -> RawFiles:
-    """The table files at a path, unopened; arguments and errors as of `find_tables`."""
+    """The table files at a path, unopened; see `find_tables`."""
     found = find_tables(fs, path)
-    return RawFiles((raw_file(fs, each) for each in found.files), found.skipped)
+    return RawFiles((_raw_file(fs, each) for each in found.files), found.skipped)
 
 
-def raw_file(fs: Any, file: FoundFile) -> RawFile:
-    """A table file that has been found, unopened."""
+def _raw_file(fs: Any, file: FoundFile) -> RawFile:
     return RawFile(file.name, lambda: open_table(fs, file.path, file.name), file.partitions)
 
 
-def no_tables(where: str, skipped: Sequence[Skipped]) -> str:
-    """Say that there is no table at a path, what lies there, and what would be one."""
+def no_tables(where: str, skipped: Sequence[SkippedFile]) -> str:
+    """Message: there is no table at a path, what lies there, and what would be one."""
     shown = ", ".join(f"{each.name}: {each.why}" for each in skipped[:_SHOWN])
     more = f" and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
     return f"no table file at {shown_path(where)}{f' ({shown}{more})' if shown else ''}; put one there ({SUFFIXES})"
@@ -200,7 +140,7 @@ SUFFIXES = f"{', '.join(TABLE_SUFFIXES)}; text and JSON also compressed, as in .
 
 
 def partitions_of(name: str) -> dict[str, str | None]:
-    """What the folders of a file say in the manner of Hive.
+    """The Hive partitions in a path.
 
     >>> partitions_of("region=New%20York/day=__HIVE_DEFAULT_PARTITION__/part-0.parquet")
     {'region': 'New York', 'day': None}
@@ -238,11 +178,7 @@ def _listed(fs: Any, path: str) -> tuple[str, dict[str, dict[str, Any]]]:
 
 
 def _below(fs: Any, folder: str, followed: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
-    """All files below a folder, and of local folders of other programs only their path, which ends in "/".
-
-    Raises:
-        OSError: a folder may not be read, say. `find` of fsspec would leave it out without a word.
-    """
+    """All files below a folder; unlike `find` of fsspec, raises OSError where a folder may not be read."""
     if "file" not in _protocols(fs):
         return dict(fs.find(folder, detail=True))
     found: dict[str, dict[str, Any]] = {}
@@ -280,7 +216,7 @@ def _protocols(fs: Any) -> tuple[str, ...]:
 
 
 def _reason(name: str) -> tuple[str, str] | None:
-    """What is not read, the file or a folder around it, and why; None for a table."""
+    """Which file or folder is skipped, and why; None for a table."""
     *folders, base = [*PurePosixPath(name).parts, ""] if name.endswith("/") else PurePosixPath(name).parts
     for at, folder in enumerate(folders, 1):
         if why := _folder_reason(folder):
@@ -317,7 +253,7 @@ def _file_reason(base: str) -> str:
 
 
 def _json_notes(fs: Any, files: Sequence[FoundFile]) -> set[str]:
-    """The .json files beside other tables that hold one object: a schema, say, or where the data are from."""
+    """The .json files beside other tables that hold one object, such as a schema."""
     documents = [file for file in files if table_suffix(file.name) == ".json"]
     if len(documents) == len(files):
         return set()
@@ -330,7 +266,7 @@ def _is_one_object(fs: Any, file: FoundFile) -> bool:
             start = stream.read(_BYTES_AT_ONCE)
     except Exception:  # what cannot be opened is explained by whoever reads it
         return False
-    lines = start.removeprefix(_MARKS[0]).strip().split(b"\n")
+    lines = start.removeprefix(BOM_UTF8).strip().split(b"\n")
     # A line that is an object of its own is a record: .json is also a name of JSON lines.
     return lines[0].startswith(b"{") and not (len(lines) > 1 and lines[0].rstrip().endswith(b"}"))
 
@@ -346,12 +282,3 @@ def _require_same_partitions(files: Sequence[FoundFile]) -> None:
 
 def _partitions(file: FoundFile) -> str:
     return ", ".join(f"a folder {key}=" for key in file.partitions) or "no folder key=value/"
-
-
-def _parts(stream: BinaryIO) -> Iterator[bytes]:
-    first = stream.read(_BYTES_AT_ONCE)
-    for mark in _MARKS:
-        first = first.removeprefix(mark)
-    while first:
-        yield first
-        first = stream.read(_BYTES_AT_ONCE)

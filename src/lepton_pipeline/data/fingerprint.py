@@ -1,4 +1,4 @@
-"""An identity of a table's content."""
+"""Identify the content of a table."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ class Fingerprint:
     """Identifies the content of a table, whatever the order of its rows and the form of its file.
 
     Every row is hashed to 64 bits from its values in column order; the sorted row hashes, behind the names
-    and types of the columns, go through SHA-256. So a file that was rewritten (rows in another order, other
-    compression, line ends or quoting) keeps its fingerprint; a changed value, a row more or less, or a row
-    that stands twice changes it.
+    and types of the columns, go through SHA-256.
     """
 
     def __init__(self) -> None:
@@ -36,12 +34,12 @@ class Fingerprint:
         self._parts: list[Hashes] = []
 
     def add(self, rows: pd.DataFrame, hashes: Hashes) -> None:
-        """Take in typed rows, which have the same types in every call, and what `row_hashes` gives for them."""
+        """Take in typed rows, of the same types in every call, and their `row_hashes`."""
         self._columns = {str(name): str(kind) for name, kind in rows.dtypes.items()}
         self._parts.append(hashes)
 
     def found(self) -> TableIdentity:
-        """What was taken in."""
+        """The identity of all rows taken in."""
         digest = hashlib.sha256(json.dumps(self._columns).encode())
         hashes = np.sort(np.concatenate(self._parts))
         digest.update(hashes.astype("<u8", copy=False).data)

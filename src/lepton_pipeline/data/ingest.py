@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.as_of import label_known, present_of, rows_there
-from lepton_pipeline.data.column_facts import Wanted
+from lepton_pipeline.data.as_of import existing_rows, label_known, present_of
 from lepton_pipeline.data.columns import declared_columns
 from lepton_pipeline.data.fingerprint import Fingerprint, TableIdentity
+from lepton_pipeline.data.kind_inference import Wanted
 from lepton_pipeline.data.labels import label_columns, positive_labels
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.data.rows import Rows
@@ -27,26 +27,15 @@ _OF_KEYS = ("column_values_to_be_unique", "compound_columns_to_be_unique", "keys
 def ingest_table(
     raw: Raw, dataset: Dataset, ingestion: Ingestion, contract: Contract, features: Features
 ) -> tuple[Rows, IngestionRecord]:
-    """Read the raw data of a vertical into one table with a type for every column.
+    """Read the raw data of a vertical into one typed table; `raw` are files or a table from the catalog.
 
-    Declared columns are looked for as soon as the header is read; for the types see `read_table`.
-
-    Args:
-        raw: table files, whose rows are put one below the other; or a table that a catalog entry has loaded
-            (SQL, say).
-        dataset: declared roles of columns, and the date of which the table is (`as_of`).
-        ingestion: how text becomes values.
-        contract: expectations, for the columns they name, and the largest fraction of records that may be
-            broken.
-        features: columns that are made later and so need not be there.
-
-    Returns:
-        The table, numbered 0 .. rows - 1 in the order of the raw data, and its record.
+    Declared columns are looked for as soon as the header is read; for the types see `read_table`. Rows are
+    numbered 0 .. rows - 1 in the order of the raw data.
 
     Raises:
-        DataError: a file is empty, has only a header, a column twice or bytes that cannot be decoded; files
-            differ in their columns; a declared column is absent; too many records are broken; all rows of a
-            file stand in another one; a declared date cannot be read as a date; the target cannot be learnt.
+        DataError: a file is empty, cannot be decoded, has only a header or a repeated column; files differ in
+            their columns or repeat another file's rows; a declared column is absent; too many records are
+            broken; a declared date cannot be read; the target cannot be learnt.
     """
     needed = declared_columns(dataset, contract, features) | {"ingestion.dates": list(ingestion.dates)}
     source = Source.open(raw, ingestion, needed)
@@ -73,24 +62,12 @@ def read_table(
     dataset: Dataset | None = None,
     features: Features | None = None,
 ) -> tuple[Rows, Reading]:
-    """Read one raw table with a type for every column.
+    """Read the raw table `tables.<name>` with a type for every column.
 
-    A text column becomes numbers where every value in it is one, dates where a format is declared, and stays
-    text otherwise. What tells rows apart (ids, groups, categories) becomes numbers only where its text can be
-    had back.
-
-    Args:
-        raw: table files, whose rows are put one below the other; or a table that a catalog entry has loaded.
-        ingestion: how text becomes values.
-        contract: expectations on this table, for the columns they name.
-        name: of the table, as `tables.<name>` declares it.
-        dataset: of the vertical; as of its date (`as_of`), rows whose `contract.time` is later are left out.
-            A table without a declared time keeps all its rows: nobody can tell which were there. Columns
-            named as the vertical's ids, groups and categories have these roles here, too.
-        features: of the vertical, for the keys of its windows.
-
-    Returns:
-        Typed rows, numbered 0 .. rows - 1, and what `Survey.record` says of them.
+    A text column becomes numbers where every value is one, dates where a format is declared, and stays text
+    otherwise. Ids, groups and categories become numbers only where their text can be restored. As of
+    `dataset.as_of`, rows with a later `contract.time` are left out; a table without a declared time keeps all
+    its rows. Columns named as the vertical's ids, groups and categories have these roles here, too.
 
     Raises:
         DataError: as `ingest_table`, but for the target.
@@ -106,27 +83,15 @@ def read_table(
 def record_table(
     labels: pd.DataFrame, prints: TableIdentity, dataset: Dataset, files: list[str]
 ) -> IngestionRecord:
-    """Identify the table that a model is made from.
-
-    Args:
-        labels: its rows, with `label_columns` at least.
-        prints: its fingerprint.
-        dataset: names the target and its positive class.
-        files: names of the files it was read from.
-
-    Raises:
-        DataError: the target holds one class only, or a value that is in neither.
-    """
+    """Identify the table that a model is trained on; `labels` holds `label_columns` at least."""
     known = labels[label_known(labels, dataset)]
-    base_rate = round(float(positive_labels(known, dataset).mean()), 6) if len(known) else None
+    rate = round(float(positive_labels(known, dataset).mean()), 6) if len(known) else None
     present = present_of(labels, dataset)
-    return IngestionRecord(
-        **vars(prints), base_rate=base_rate, present=present, since=dataset.since, files=files
-    )
+    return IngestionRecord(**vars(prints), base_rate=rate, present=present, since=dataset.since, files=files)
 
 
 def key_columns(dataset: Dataset | None, contract: Contract, features: Features) -> set[str]:
-    """Columns whose text is what they are: ids, groups, categories, and the keys of windows and of the contract."""
+    """Columns that identify rows or things: ids, groups, categories, keys of windows and of the contract."""
     keys = {name for each in contract.expectations if each.expect in _OF_KEYS for name in each.columns()}
     keys |= {name for window in features.windows.values() for name in window.by}
     if dataset is None:
@@ -145,7 +110,7 @@ def _read(
     prints: Fingerprint | None = None,
     late: _LaterDates | None = None,
 ) -> tuple[Rows, Survey]:
-    """Read all rows that were there, with the values that were known."""
+    """Read all rows that existed at the date, with the values that were known."""
     survey = source.survey(Wanted(keys=keys), known=known)
     survey.require_whole(contract.max_quarantined, f"{key}.max_quarantined")
     kinds, copies = survey.kinds.of, survey.copies(None if known is None else known.rows)
@@ -156,13 +121,13 @@ def _read(
 
 
 def _known(source: Source, dataset: Dataset, target: str | None) -> Known | None:
-    """What was known at `dataset.as_of`, before types are told: a later text would make a column text."""
+    """What was known at `dataset.as_of`; kinds are inferred without later texts."""
     if dataset.as_of is None or dataset.time not in source.names:
         return None
     only = [dataset.time]
     kinds = source.survey(only=only).kinds.of
     times = pd.concat([chunk.typed(kinds, source.ingestion) for chunk in source.chunks(only=only)])
-    there = np.asarray(times.index.isin(rows_there(times, dataset).index))
+    there = np.asarray(times.index.isin(existing_rows(times, dataset).index))
     return Known(there, target, label_known(times, dataset).to_numpy(bool))
 
 
@@ -176,7 +141,7 @@ class _LaterDates:
         self._found: dict[str, tuple[int, str, Any, int]] = {}
 
     def add(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Look at rows, and give them back."""
+        """Count the later dates of some rows, which are returned."""
         dates = [str(name) for name in rows.select_dtypes(["datetime", "datetimetz"])]
         own = rows[self._time] if self._time in dates else None
         for name in dates:

@@ -19,20 +19,10 @@ _EXAMPLES = 5
 
 
 def positive_labels(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
-    """Mark the rows of the positive class.
+    """Labels as int8, 1 for the positive class, indexed as `table`.
 
-    Args:
-        table: rows of the vertical; needs the target column.
-        dataset: names the target and its positive value, or the condition that is true for the positive
-            class.
-
-    Returns:
-        One int8 per row, 1 for the positive class, indexed as `table`. A missing target counts as 0; where a
-        condition is declared, one that asks `is_missing` may decide otherwise.
-
-    Raises:
-        DataError: the target holds one class only, or, where a positive value is declared, not exactly one
-            other; the message lists what it holds. The condition cannot be computed, or is none.
+    A missing target counts as 0, unless the declared condition asks `is_missing`. Raises a DataError where
+    the target holds one class only, or more than one value beside the positive one.
     """
     if dataset.positive_when is not None:
         return _labels_by_condition(table, dataset, dataset.positive_when)
@@ -63,7 +53,7 @@ def positive_labels(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
 
 
 def label_missing(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
-    """Mark the rows without a label: the target is missing, and the declared condition does not decide without it.
+    """Mark censored labels: the target is missing, and the condition does not decide without it.
 
     >>> late = Dataset(target="came", positive_when="is_missing(came)")
     >>> label_missing(pd.DataFrame({"came": ["2026-01-01", None]}), late).tolist()
@@ -79,13 +69,7 @@ def label_missing(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
 def label_columns(
     names: Sequence[str], dataset: Dataset, derive: Mapping[str, str] | None = None
 ) -> list[str]:
-    """The columns that the label, and when it is known, depend on; all where one of them is absent, for the message.
-
-    Args:
-        names: of the table.
-        dataset: names the target, its condition and the time.
-        derive: expressions, of which the time may be one.
-    """
+    """The columns that the label, and its date, depend on; all where one of them is absent."""
     wanted = {dataset.target, dataset.time}
     if dataset.positive_when is not None:
         wanted |= set(parse_expression(dataset.positive_when, "dataset.positive_when").columns)
@@ -100,15 +84,7 @@ def label_columns(
 
 
 def known_labels(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
-    """The labels as far as they are known at the present, see `label_known`.
-
-    Returns:
-        float64, indexed as `table`: 1 for the positive class, 0 for the other, NaN where the label is not
-        known.
-
-    Raises:
-        DataError: as `positive_labels`.
-    """
+    """Labels known at the present (see `label_known`) as float64: 1, 0, or NaN where not known."""
     known = label_known(table, dataset)
     labels = positive_labels(table[known], dataset) if known.any() else pd.Series(dtype="float64")
     return labels.reindex(table.index).astype("float64").mask(label_missing(table, dataset))
@@ -123,37 +99,34 @@ def _labels_by_condition(table: pd.DataFrame, dataset: Dataset, text: str) -> pd
         )
     if truth.nunique() < 2:
         everywhere = "true for every row" if truth.any() else "true for no row"
-        holds = (
-            f"holds {_values(table[dataset.target])}" if dataset.target in table else "is not in the table"
-        )
+        there = dataset.target in table
+        holds = f"holds {_values(table[dataset.target])}" if there else "is not in the table"
         raise DataError(
             f"dataset.positive_when: {text!r} is {everywhere}; target {dataset.target!r} {holds}, and a model needs "
-            "rows of both classes. Check dataset.target and dataset.positive_when (texts stand in quotes)."
+            "rows of both classes. Check dataset.target and dataset.positive_when (put texts in quotes)."
         )
     return truth.astype(np.int8)
 
 
 def _remedy(target: pd.Series, positive: str | float | bool | None) -> str:
-    """What to do about a positive value that the target does not hold: it is often only of the wrong type."""
+    """What to do about a positive value that the target does not hold: often its type is wrong."""
     seen = target.dropna().unique().tolist()
     meant = [value for value in seen if _as_text(value) & _as_text(positive)]
     if not meant:
         hint = did_you_mean(str(positive), sorted({str(value) for value in seen}))
         return f"{hint}Check dataset.target and dataset.positive"
     value = meant[0]
-    if isinstance(value, str) and isinstance(positive, str):
-        return f"it differs from {value!r} by case or spaces; write positive: {json.dumps(value, ensure_ascii=False)}"
-    if isinstance(value, str) and isinstance(positive, bool):
-        word = str(positive).lower()
-        return (
-            f"the column holds texts, and YAML reads yes, no, on and off without quotes as true or false, here as "
-            f"{word}; put the text in quotes, positive: {json.dumps(value, ensure_ascii=False)}"
-        )
+
     if isinstance(value, str):
-        return (
-            f"the column holds texts, and {positive!r} without quotes is a number; put quotes around it, "
-            f"positive: {json.dumps(value, ensure_ascii=False)}"
-        )
+        quoted = f"positive: {json.dumps(value, ensure_ascii=False)}"
+        if isinstance(positive, str):
+            return f"it differs from {value!r} by case or spaces; write {quoted}"
+        if isinstance(positive, bool):
+            return (
+                "the column holds texts, and YAML reads yes, no, on and off without quotes as true or false, here as "
+                f"{str(positive).lower()}; put the text in quotes, {quoted}"
+            )
+        return f"the column holds texts, and {positive!r} without quotes is a number; put quotes around it, {quoted}"
     if isinstance(positive, str) and isinstance(value, (bool, int, float)):
         plain = f"{value:.15g}" if isinstance(value, float) else str(value).lower()
         return (
@@ -164,7 +137,7 @@ def _remedy(target: pd.Series, positive: str | float | bool | None) -> str:
 
 
 def _as_text(value: object) -> set[str]:
-    """The ways in which a value may have been meant: by its letters, by what it counts, by what YAML makes of it."""
+    """The ways in which a value may have been meant: by letters, as a number, as YAML."""
     text = unicodedata.normalize("NFC", str(value)).strip().casefold()
     ways = {text}
     with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Values that mean "no value" in whatever type they come: -999 among numbers, 1900-01-01 among dates."""
+"""Missing codes of every type: -999 among numbers, 1900-01-01 among dates."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lepton_pipeline.data.expressions.dates import ISO
 from lepton_pipeline.data.numbers import Writing, missing_numbers
@@ -15,16 +17,7 @@ from lepton_pipeline.parameters import Ingestion
 
 
 def without_codes(column: Any, ingestion: Ingestion, layout: str | None) -> Any:
-    """Make values that mean "no value" null, whatever their type: NaN, and what `ingestion.missing` says.
-
-    Args:
-        column: Arrow values that are no texts.
-        ingestion: has the texts that mean "no value".
-        layout: of a column of dates.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+    """Arrow values, not texts, with NaN and missing codes as nulls; `layout` is the format of dates."""
     kind = column.type
     own = kind
     if pa.types.is_float16(kind):
@@ -55,7 +48,7 @@ def without_codes(column: Any, ingestion: Ingestion, layout: str | None) -> Any:
 
 
 def date_codes(missing: Iterable[str], layout: str | None) -> list[pd.Timestamp]:
-    """The texts that mean "no value" that are dates, in the declared format or in ISO 8601."""
+    """The missing codes that are dates, in the declared format or in ISO 8601."""
     found = []
     for text in missing:
         for form in dict.fromkeys([layout or ISO, ISO]):

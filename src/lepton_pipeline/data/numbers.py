@@ -1,4 +1,4 @@
-"""Texts as numbers: the one grammar by which files, batches and single rows are read."""
+"""Texts as numbers: the one grammar for files, batches and single rows."""
 
 from __future__ import annotations
 
@@ -38,11 +38,7 @@ _APOSTROPHES = "’"
 
 
 class Writing:
-    """How a vertical's numbers are written, as rules of replacement that leave plain numbers.
-
-    Args:
-        ingestion: decimal mark, thousands mark, units, and whether brackets mean minus.
-    """
+    """How numbers are written, as replacement rules that leave plain numbers."""
 
     def __init__(self, ingestion: Ingestion) -> None:
         self.rules: list[tuple[str, str]] = []
@@ -66,23 +62,20 @@ class Writing:
         return not self.rules and self.thousands is None and not self.swapped
 
     def grouped(self) -> str:
-        """Pattern of a number with thousands marks, before its marks are taken out."""
-        mark = {" ": rf"[ {_SPACES}]", "'": rf"['{_APOSTROPHES}]"}.get(
-            str(self.thousands), re.escape(str(self.thousands))
-        )
+        """Pattern of a number with thousands marks."""
+        mark = self.marks()
         decimal = "," if self.swapped else r"\."
         # Twelve lakh thirty-four thousand is 12,34,000 in India.
         lakhs = rf"|[1-9]\d?(?:{mark}\d{{2}})+{mark}\d{{3}}" if self.thousands == "," else ""
         return rf"^[+-]?(?:[1-9]\d{{0,2}}(?:{mark}\d{{3}})+{lakhs})(?:{decimal}\d*)?$"
 
     def marks(self) -> str:
-        """The characters that stand between thousands, as a pattern."""
-        return {" ": f"[ {_SPACES}]", "'": f"['{_APOSTROPHES}]"}.get(
-            str(self.thousands), f"[{re.escape(str(self.thousands))}]"
-        )
+        """Pattern of the thousands mark."""
+        mark = str(self.thousands)
+        return {" ": f"[ {_SPACES}]", "'": f"['{_APOSTROPHES}]"}.get(mark, f"[{re.escape(mark)}]")
 
     def unwritten(self, text: str) -> str:
-        """A text as a program would write it, if it is a number; else whatever is left of it."""
+        """A number as a program would write it; other texts are changed in any way."""
         for pattern, replacement in self.rules:
             text = re.sub(pattern, replacement, text)
         if self.thousands is not None and re.fullmatch(self.grouped()[1:-1], text):
@@ -100,17 +93,12 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether all of a text has the pattern."""
+    """Whether the pattern matches the whole text."""
     return _compiled(pattern).fullmatch(text) is not None
 
 
 def read_number(text: str, writing: Writing) -> int | float | None:
-    """The number that a text without blanks around it is, or None.
-
-    Args:
-        text: such as "1,234.50".
-        writing: how numbers are written.
-    """
+    """The number in a text such as "1,234.50" without blanks around it, or None."""
     plain = text if writing.plain else writing.unwritten(text)
     if not matches(NUMBER, plain):
         return None
@@ -119,15 +107,7 @@ def read_number(text: str, writing: Writing) -> int | float | None:
 
 
 def numbers_of(texts: pd.Series, ingestion: Ingestion) -> pd.Series:
-    """Read texts as numbers.
-
-    Args:
-        texts: without blanks around them.
-        ingestion: how numbers are written.
-
-    Returns:
-        float64, NaN where a text is no number.
-    """
+    """Texts without blanks around them as float64; NaN where a text is no number."""
     writing = Writing(ingestion)
     known: dict[Any, float] = {}
     for text in texts.dropna().unique():
@@ -137,6 +117,6 @@ def numbers_of(texts: pd.Series, ingestion: Ingestion) -> pd.Series:
 
 
 def missing_numbers(missing: Iterable[str], writing: Writing) -> list[float]:
-    """The numbers among the texts that mean "no value": -999 means it in whatever type it comes."""
+    """The numbers among the missing codes: -999 is one in every type."""
     found = [read_number(text.strip(), writing) for text in missing]
     return [float(number) for number in found if number is not None]

@@ -11,7 +11,7 @@ import os
 import pwd
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
@@ -32,16 +32,9 @@ _TIMES = 100
 def open_table(fs: Any, path: str, name: str) -> BinaryIO:
     """Open a table file for reading, decompressed as its name says.
 
-    Args:
-        fs: file system of fsspec.
-        path: of the file.
-        name: of the file; its last suffix says how it is compressed.
-
-    Raises:
-        DataError: it is a pipe or a device, or a link that its owner may not follow; a zip archive holds no
-            file, or several. Reading raises one for a line of text that is longer than `LONGEST_LINE`, and
-            for a document that unpacks to a multiple of what is packed.
-        OSError: it cannot be opened.
+    Raises a DataError for a pipe or a device, a link that its owner may not follow, and a zip archive without
+    exactly one file; on reading, for a line longer than `LONGEST_LINE`, and for a document that unpacks to a
+    multiple of its size.
     """
     if "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol):
         _require_file(Path(fs._strip_protocol(path)), name)
@@ -54,18 +47,21 @@ def open_table(fs: Any, path: str, name: str) -> BinaryIO:
         # The last suffix of df.parquet.gzip may speak of the pages within.
         if start == b"PAR1" or not packed:
             return stream
-        return io.BytesIO(
-            _bounded(_decompressed(stream, name), name, most=most_unpacked(fs.size(path))).read()
-        )
     unpacked = _decompressed(stream, name)
     if kind == TEXT:
-        return _bounded(unpacked, name, longest_line=LONGEST_LINE)
-    return _bounded(unpacked, name, most=most_unpacked(fs.size(path))) if packed else unpacked
+        return _bounded(unpacked, name, line=LONGEST_LINE)
+    bounded = _bounded(unpacked, name, most=most_unpacked(fs.size(path))) if packed else unpacked
+    return io.BytesIO(bounded.read()) if kind == PARQUET else bounded
 
 
 def most_unpacked(packed: int | None) -> int:
-    """Bytes that so many packed ones may unpack to, where all of them are held in memory."""
+    """Bytes that a packed file may unpack to where all of them are held in memory."""
     return max(_UNPACKED, _TIMES * (packed or 0))
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, for messages."""
+    return ", ".join([repr(name) for name in names[:_SHOWN]] + ["…"] * (len(names) > _SHOWN))
 
 
 def too_much(name: str, most: int) -> DataError:
@@ -77,23 +73,14 @@ def too_much(name: str, most: int) -> DataError:
 
 
 def open_zipped(archive: BinaryIO, name: str) -> BinaryIO:
-    """Open the one file in a zip archive.
-
-    Args:
-        archive: the archive, open for reading.
-        name: of the archive, for messages.
-
-    Raises:
-        DataError: there is none in it, or more than one: which of them was meant is not for us to say.
-        zipfile.BadZipFile: it is no archive; readers turn that into a DataError.
-    """
+    """Open the one file in a zip archive; a DataError where it holds none, or several."""
     packed = zipfile.ZipFile(archive)
     # macOS adds a folder and hidden files of its own.
     names = [each for each in packed.namelist() if not each.endswith("/") and not _is_hidden(each)]
     if len(names) != 1:
-        shown = ", ".join([repr(each) for each in names[:_SHOWN]] + ["…"] * (len(names) > _SHOWN)) or "none"
         raise DataError(
-            f"{name} must hold one file, but holds {len(names)} ({shown}); put its tables there unpacked."
+            f"{name} must hold one file, but holds {len(names)} ({listed(names) or 'none'}); put its tables there "
+            "unpacked."
         )
     return packed.open(names[0])  # type: ignore[return-value]  # it reads bytes, if not as a subclass of BinaryIO
 
@@ -112,16 +99,14 @@ def _decompressed(stream: BinaryIO, name: str) -> BinaryIO:
 
 
 def _unpack_zstd(stream: BinaryIO) -> Any:
-    """Python has no zstd before 3.14; that of pyarrow is no BufferedReader, which text is decoded from."""
+    """Python has no zstd before 3.14; pyarrow's stream is no BufferedReader, which text needs."""
     from pyarrow import CompressedInputStream
 
     return io.BufferedReader(_Readable(CompressedInputStream(stream, "zstd")), _BYTES_AT_ONCE)
 
 
-def _bounded(
-    stream: BinaryIO, name: str, *, longest_line: int | None = None, most: int | None = None
-) -> BinaryIO:
-    return io.BufferedReader(_Bounded(stream, name, longest_line, most), _BYTES_AT_ONCE)
+def _bounded(stream: BinaryIO, name: str, *, line: int | None = None, most: int | None = None) -> BinaryIO:
+    return io.BufferedReader(_Bounded(stream, name, line, most), _BYTES_AT_ONCE)
 
 
 class _Readable(io.RawIOBase):
@@ -145,7 +130,7 @@ class _Readable(io.RawIOBase):
 
 
 class _Bounded(_Readable):
-    """A stream that raises a DataError where it is longer, or holds a longer line, than may be held in memory."""
+    """Raises a DataError where the stream, or one of its lines, is longer than may be held in memory."""
 
     def __init__(self, stream: Any, name: str, longest_line: int | None, most: int | None):
         super().__init__(stream)
@@ -170,7 +155,7 @@ class _Bounded(_Readable):
 
 
 def _require_file(file: Path, name: str) -> None:
-    """Refuse what would hang or never end, and what a link shows that its owner may not read."""
+    """Refuse what would hang or never end, and links whose owner may not read their target."""
     facts = file.stat()
     if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
         raise DataError(f"{name} is a pipe, a device or a socket; put a file there.")
@@ -190,13 +175,12 @@ def _may_read(user: int, facts: os.stat_result) -> bool:
         person, group = pwd.getpwuid(user), grp.getgrgid(facts.st_gid)
     except KeyError:
         return False
-    return bool(facts.st_mode & stat.S_IRGRP) and (
-        person.pw_gid == facts.st_gid or person.pw_name in group.gr_mem
-    )
+    member = person.pw_gid == facts.st_gid or person.pw_name in group.gr_mem
+    return bool(facts.st_mode & stat.S_IRGRP) and member
 
 
 def _seekable(stream: BinaryIO) -> BinaryIO:
-    """Servers that cannot give a part of a file give all of it, once."""
+    """Some servers give a file only whole and once."""
     if stream.seekable():
         return stream
     with stream:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from collections.abc import Sequence
 
-from lepton_pipeline.data.delimited import dialect_of, long_fields, stray_quote, text_of
+from lepton_pipeline.data.delimited import Opener, csv_reader, stray_quote
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
@@ -16,28 +15,14 @@ _NUMERIC = re.compile(r"[^\w\s]?\s*[+-]?[\d.,]*\d[\d.,]*(e[+-]?\d+)?\s*[^\w\s]?"
 _MOST_SUSPECTS = 10_000
 
 
-def check_quotes(
-    open_file: Callable[[], BinaryIO], file: str, names: Sequence[str], ingestion: Ingestion
-) -> dict[str, str]:
-    """Refuse a file in which a quote swallows the lines below it.
+def check_quotes(open_file: Opener, file: str, names: Sequence[str], ingestion: Ingestion) -> dict[str, str]:
+    """Refuse a file in which a quote is not closed, or most lines within a record are whole records.
 
-    Args:
-        open_file: opens the file, decompressed.
-        file: its name, for the message.
-        names: its columns.
-        ingestion: separator, encoding, and the texts that mean "no value".
-
-    Returns:
-        By column, a doubt: a value of two lines, each of which would be a record. It may be an address.
-
-    Raises:
-        DataError: a quote is never closed, text follows a closing quote, or most lines within a record are
-            whole records; with file and lines.
+    Returns by column a doubt: a value of two lines, each of which would be a record; it may be an address.
     """
     lines = _Lines(len(names), ingestion.missing)
     suspects: list[tuple[int, int, list[str]]] = []
-    with text_of(open_file, dialect_of(open_file, ingestion)) as (text, dialect), long_fields():
-        reader = csv.reader(text, delimiter=dialect.separator, strict=True)
+    with csv_reader(open_file, ingestion, strict=True) as (reader, dialect):
         before = 0
         try:
             for record in reader:
@@ -61,7 +46,7 @@ def check_quotes(
             raise stray_quote(file, first, last)
         both = len(parts) == 2 and len(record) == len(names)
         if both and lines.mostly_records(parts, dialect.separator, all_of_them=True):
-            if lines.are_telling:
+            if lines.are_distinctive:
                 raise stray_quote(file, first, last)
             at = next(at for at, value in enumerate(record) if _LINE_BREAK.search(value))
             doubts.setdefault(
@@ -73,7 +58,7 @@ def check_quotes(
 
 
 class _Lines:
-    """What a line looks like that is a record, learnt from records on a line of their own."""
+    """What records look like, learnt from those on a line of their own."""
 
     _LEARNT = 500
     # So few different values are known after so many records.
@@ -101,13 +86,13 @@ class _Lines:
                     self._values[at].add(text)
 
     @property
-    def are_telling(self) -> bool:
-        """Whether two lines that look like records are hardly anything else: an address may have as many commas."""
+    def are_distinctive(self) -> bool:
+        """Whether two such lines are hardly anything but records: an address may have as many commas."""
         numbers = sum(count >= self._NEARLY * self._rows for count in self._numbers)
         return self._columns > self._MANY and self._rows > 0 and numbers > 1
 
     def mostly_records(self, lines: list[str], separator: str, *, all_of_them: bool = False) -> bool:
-        """Whether most lines are records: as many fields, and in each column values such as others have."""
+        """Whether most lines are records: as many fields, with values such as the column has."""
         lines = [line for line in lines if line.strip()]
         whole = [fields for line in lines if len(fields := line.split(separator)) == self._columns]
         # Prose has commas, too, but not everywhere as many, and not these values.
@@ -116,16 +101,9 @@ class _Lines:
         return bool(lines) and fitting >= needed
 
     def _fits(self, fields: list[str]) -> bool:
-        known = [
-            at
-            for at, count in enumerate(self._numbers)
-            if self._rows > 0 and count >= self._NEARLY * self._rows
-        ]
-        closed = [
-            at
-            for at, values in enumerate(self._values)
-            if at not in known and self._rows >= 2 * self._FEW and len(values) <= self._FEW
-        ]
+        known = [at for at, count in enumerate(self._numbers) if 0 < self._rows * self._NEARLY <= count]
+        closed = [at for at, seen in enumerate(self._values) if at not in known and len(seen) <= self._FEW]
+        closed = closed if self._rows >= 2 * self._FEW else []
         if not known and not closed:
             return self._columns > self._MANY
         texts = [text.strip() for text in fields]

@@ -1,22 +1,20 @@
-"""Raw files: unopened, then read as they are, block by block."""
+"""Read raw files of every kind, block by block."""
 
 from __future__ import annotations
 
 import codecs
-import lzma
 import re
 import unicodedata
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from lepton_pipeline.data.delimited import SetApart, header_record, refuse_undecodable, text_blocks
-from lepton_pipeline.data.documents import read_document
+from lepton_pipeline.data.documents import UNREADABLE, read_document
 from lepton_pipeline.data.quotes import check_quotes
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.texts import with_strings
@@ -44,18 +42,10 @@ _MARKUP = (b"<!doctype", b"<html", b"<head", b"<body", b"<table", b"<?xml", b"<!
 
 
 def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
-    """Read the column names of one file and nothing else.
+    """Read the column names of one file, without blanks around them.
 
-    Args:
-        file: a table file.
-        ingestion: separator and encoding of text files.
-
-    Returns:
-        Names in order, without blanks around them.
-
-    Raises:
-        DataError: the file is empty or of another kind (HTML, zip, PDF ..), its names cannot be decoded, one
-            stands twice, or a column has none.
+    Raises a DataError where the file is empty or of another kind (HTML, zip, PDF ..), or a name is missing or
+    repeated.
     """
     if not file.is_document:
         _refuse_other_kinds(file, ingestion)
@@ -84,64 +74,32 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         shown = ", ".join(repr(name) for name in twice)
-        raise DataError(
-            f"{file.name} has more than one column named {shown}; rename all but one in the file."
-        )
+        raise DataError(f"{file.name} has several columns named {shown}; rename all but one in the file.")
     return names
 
 
-def read_rows(
-    file: RawFile, names: list[str], ingestion: Ingestion, limit: int | None = None
-) -> pd.DataFrame:
-    """Read the rows of one file, with the types that the file itself gives them.
-
-    Args:
-        file: a table file.
-        names: its column names, as `read_header` gave them.
-        ingestion: separator and encoding of text files.
-        limit: the first so many rows only; None for all.
-
-    Returns:
-        One row per record; every value of a text file is text, an absent one is "".
-
-    Raises:
-        DataError: see `read_blocks`.
-    """
-    import pyarrow as pa
-
+def read_rows(file: RawFile, names: list[str], ingestion: Ingestion, most: int | None = None) -> pd.DataFrame:
+    """The first `most` rows (None: all) of one file; values of a text file are texts, "" where absent."""
     found: list[Any] = []
     rows = 0
     for block in read_blocks(file, names, ingestion):
-        found.append(block if limit is None else block.slice(0, limit - rows))
+        found.append(block if most is None else block.slice(0, most - rows))
         rows += len(found[-1])
-        if limit is not None and rows >= limit:
+        if most is not None and rows >= most:
             break
     if not found:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in names})
-    whole: pd.DataFrame = pa.concat_tables(found).to_pandas()
-    return whole
+    return pd.DataFrame(pa.concat_tables(found).to_pandas())
 
 
 def read_blocks(
     file: RawFile, names: list[str], ingestion: Ingestion, seen: SetApart | None = None
 ) -> Iterator[Any]:
-    """Read the records of one file, a block of them at a time.
+    """Read one file as Arrow tables with the columns `names`, as `read_header` gave them.
 
-    What is no row of the table is left out: a record with fewer or more fields than the header, one that
-    holds separators only, a header that stands there once more.
-
-    Args:
-        file: a table file.
-        names: its column names, as `read_header` gave them.
-        ingestion: separator and encoding of text files.
-        seen: is told what is left out; with it, quotes are held to their rules, too.
-
-    Yields:
-        Arrow tables with the columns `names`: strings where the file holds text ("" where a field is empty),
-        the types of the file otherwise; nothing where there is no row.
-
-    Raises:
-        DataError: the file cannot be read, bytes cannot be decoded, or a quote swallows lines.
+    Text stays text ("" where a field is empty); other files keep their types. Records with fewer or more
+    fields than the header, empty ones and repeated headers are left out, and counted in `seen`; with it,
+    quotes are checked, too.
     """
     log = SetApart(file.name) if seen is None else seen
     with explained(file, ingestion):
@@ -164,8 +122,6 @@ def read_blocks(
 
 
 def _text_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: SetApart) -> Iterator[Any]:
-    import pyarrow as pa
-
     try:
         yield from text_blocks(file.open, names, ingestion, seen)
     except pa.ArrowInvalid as error:
@@ -183,12 +139,11 @@ def _text_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: Se
 
 @lru_cache(maxsize=8)
 def _document(file: RawFile, decimal: str) -> Any:
-    """A spreadsheet or JSON, which takes long to read, and is read for its header and in two passes."""
+    """Cached: it is slow to read, and needed for its header and in two passes."""
     return read_document(file, decimal)
 
 
 def _parquet_blocks(file: RawFile, names: list[str]) -> Iterator[Any]:
-    import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
     with file.open() as stream:
@@ -200,7 +155,7 @@ def _parquet_blocks(file: RawFile, names: list[str]) -> Iterator[Any]:
 
 
 def _numbers_rows(name: str) -> bool:
-    """Whether a column of a Parquet file is an index without a name, which pandas has written beside the columns."""
+    """Whether a column of a Parquet file is an unnamed index that pandas wrote beside the columns."""
     return re.fullmatch(r"__index_level_\d+__", name) is not None
 
 
@@ -209,7 +164,7 @@ def _name(name: str) -> str:
 
 
 def _refuse_other_kinds(file: RawFile, ingestion: Ingestion) -> None:
-    """Say what a file is that has the name of a table and begins like something else."""
+    """Refuse a file that has the name of a table but the first bytes of something else."""
     with explained(file, ingestion), file.open() as stream:
         start = stream.read(_START)
     expected = "Parquet" if file.is_parquet else "CSV"
@@ -237,15 +192,7 @@ def explained(file: RawFile, ingestion: Ingestion) -> Iterator[None]:
         raise DataError(
             f"ingestion.encoding {encoding!r} is unknown; declare one that Python knows, such as utf-8."
         ) from error
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        RuntimeError,
-        lzma.LZMAError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as error:
+    except (*UNREADABLE, RuntimeError) as error:
         if (problem := refused(error)) is not None:
             raise problem from error
         raise DataError(f"{name} cannot be read: {error}; is the file whole?") from error

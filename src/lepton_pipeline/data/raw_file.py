@@ -11,14 +11,11 @@ from lepton_pipeline.data.suffixes import JSON, PARQUET, WORKBOOK, kind_of
 
 @dataclass(frozen=True)
 class RawFile:
-    """One table file that has not been opened yet.
+    """An unopened table file; `open` gives its decompressed bytes.
 
     Attributes:
-        name: its path relative to the folder that was listed, or the file's name; for messages, and for its
-            kind.
-        open: opens it for reading, decompressed.
-        partitions: columns that its folders give it in the manner of Hive (`key=value/`); None is a missing
-            value.
+        name: path relative to the listed folder; its suffixes tell the kind.
+        partitions: columns from its folders (Hive, `key=value/`); None is a missing value.
     """
 
     name: str
@@ -27,10 +24,10 @@ class RawFile:
 
     @property
     def is_parquet(self) -> bool:
-        """Whether the file says by its name that it is Parquet."""
+        """Whether the file name is one of Parquet."""
         return kind_of(self.name) == PARQUET
 
     @property
     def is_document(self) -> bool:
-        """Whether the file says by its name that it is JSON or a workbook, which `read_document` reads."""
+        """Whether the file name is one of JSON or of a workbook, which `read_document` reads."""
         return kind_of(self.name) in (JSON, WORKBOOK)

@@ -1,4 +1,4 @@
-"""What was read into a table; light enough for what only prints it."""
+"""Records of what was read into a table, without heavy imports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lepton_pipeline.system.records import Omitted
 
 @dataclass(frozen=True)
 class ReadFile:
-    """A file, its rows, and the records in it that are none."""
+    """A file, its rows, and its records that are not rows."""
 
     name: str
     rows: int
@@ -26,7 +26,7 @@ class SkippedFile:
 
 @dataclass(frozen=True)
 class BrokenRecord:
-    """A record that is no row: where it stands, why, and its text."""
+    """A record that is not a row: file, line, reason and text."""
 
     file: str
     line: int
@@ -36,18 +36,14 @@ class BrokenRecord:
 
 @dataclass(frozen=True)
 class Reading:
-    """What came of reading a table.
+    """Result of reading a table.
 
     Attributes:
-        files: that were read.
-        skipped: files that were not.
-        records: in all files, with those that are no rows.
-        set_apart: records that are no rows.
-        reasons: their number by why, the most frequent first.
-        examples: the first of them.
-        kinds: type of each column in words.
+        records: of all files, those set apart included.
+        set_apart: records that are not rows.
+        reasons: number of records set apart by reason, the most frequent first.
         missing: rows without a value, by column.
-        notes: what was decided or guessed, by column.
+        notes: decisions and guesses, by column.
     """
 
     files: list[ReadFile]
@@ -63,17 +59,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class IngestionRecord:
-    """What a model is made from.
+    """Data that a model is trained on.
 
     Attributes:
-        rows: of the table.
-        columns: name to type.
-        sha256: of the content, see `fingerprint`.
-        base_rate: fraction of positive rows among those whose label is known; None where there is none.
+        sha256: see `fingerprint`.
+        base_rate: fraction of positive rows among those whose label is known.
         present: see `present_of`.
         since: `dataset.since`.
-        files: names of the files it was read from.
-        reading: what came of reading them; None where the table was made of others.
+        reading: None where the table was made of others.
     """
 
     rows: int

@@ -1,4 +1,4 @@
-"""The typed rows of a table: a Parquet file that is read a chunk at a time, or a frame."""
+"""The typed rows of a table: a Parquet file read by chunks, or a frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
+Frames = Iterator[pd.DataFrame]
 CHUNK_ROWS = 1 << 17
 _ROWS_A_GROUP = 1 << 16
 # Packed rows up to this size wait in memory, not on disk, until they are saved.
@@ -22,7 +24,7 @@ _IN_MEMORY = 1 << 24
 
 
 class _Spool(SpooledTemporaryFile[bytes]):
-    """A file without a name that is closed with the last rows that are read from it."""
+    """A temporary file that is closed with the last reference to it."""
 
     def __del__(self) -> None:
         self.close()
@@ -42,7 +44,7 @@ class Rows:
 
     @classmethod
     def spooled(cls, frames: Iterable[pd.DataFrame]) -> Rows:
-        """Take in frames with the same columns, at least one, as a Parquet file without a name."""
+        """Write frames with the same columns, at least one, to a temporary Parquet file."""
         file = _Spool(_IN_MEMORY)
         write_frames(frames, file)
         return cls(file)
@@ -64,7 +66,7 @@ class Rows:
 
     @property
     def index(self) -> pd.Index:
-        """The label of every row, those left out among them: a frame's own, or else the number of the row."""
+        """The labels of all rows, those left out included: a frame's own, or row numbers."""
         return self.source.index if isinstance(self.source, pd.DataFrame) else pd.RangeIndex(self._count())
 
     def without(self, labels: pd.Index) -> Rows:
@@ -72,11 +74,9 @@ class Rows:
         return Rows(self.source, np.flatnonzero(self.index.isin(labels)))
 
     def chunks(self, columns: Sequence[str] | None = None, rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
-        """Give the rows as frames, at least an empty one; the index is the number of the row in the table.
+        """Give the rows as frames, at least an empty one, indexed by row number.
 
-        Args:
-            columns: the columns to read; None for all.
-            rows: of a chunk, before any are left out.
+        A chunk has at most `rows` rows, before any are left out.
         """
         start = 0
         for frame in self._blocks(columns, rows):
@@ -95,15 +95,14 @@ class Rows:
         return pd.concat(parts) if len(parts) > 1 else parts[0]
 
     def take(self, numbers: Sequence[int] | npt.NDArray[np.int64]) -> pd.DataFrame:
-        """The rows with these numbers, ascending, with their labels."""
+        """The rows with these ascending numbers, with their labels."""
         wanted = np.asarray(numbers, np.int64)
         if isinstance(self.source, pd.DataFrame):
             return self.source.iloc[wanted]
         parts = [self.chunk_of(slice(0, 0))]
         start = 0
-        for batch in (
-            self._file().iter_batches(batch_size=CHUNK_ROWS, use_threads=False) if len(wanted) else ()
-        ):
+        batches = self._file().iter_batches(batch_size=CHUNK_ROWS, use_threads=False) if len(wanted) else ()
+        for batch in batches:
             inside = wanted[slice(*np.searchsorted(wanted, [start, start + len(batch)]))]
             if len(inside):
                 parts.append(_frame(batch.take(inside - start)).set_axis(inside))
@@ -119,7 +118,7 @@ class Rows:
         return _frame(group)[rows]
 
     def save(self, path: Path) -> None:
-        """Write the rows that count as a Parquet file, with their labels where these are not 0, 1, 2 and so on."""
+        """Write the rows that count as Parquet, with their labels where these are not 0, 1, 2 and so on."""
         if isinstance(self.source, pd.DataFrame):
             self.frame().to_parquet(path)
         elif len(self.left_out):
@@ -151,22 +150,21 @@ class Rows:
         return ParquetFile(self.source, pre_buffer=False)
 
     def _count(self) -> int:
-        return (
-            len(self.source) if isinstance(self.source, pd.DataFrame) else int(self._file().metadata.num_rows)
-        )
+        if isinstance(self.source, pd.DataFrame):
+            return len(self.source)
+        return int(self._file().metadata.num_rows)
 
 
-def held(made: Mapping[str, Any]) -> dict[str, Any]:
-    """What stages have made, for stages that run in memory: rows as frames."""
+def as_frames(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Outputs of stages for stages that run in memory: rows as frames."""
     return {name: each.frame() if isinstance(each, Rows) else each for name, each in made.items()}
 
 
 def write_frames(frames: Iterable[pd.DataFrame], file: Path | _Spool) -> None:
-    """Write frames with the same columns, at least one, as Parquet: the same bytes however they are divided.
+    """Write frames with the same columns, at least one, as Parquet: the same bytes however divided.
 
     An index that is no `RangeIndex` is written, too.
     """
-    import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
     writer: Any = None
@@ -190,7 +188,7 @@ def write_frames(frames: Iterable[pd.DataFrame], file: Path | _Spool) -> None:
 
 
 def _noted(block: Any) -> Any:
-    """Keep pandas' notes on types, without which whole numbers are read as floats where one is missing."""
+    """Keep pandas' type notes, without which integers with a missing value are read as floats."""
     notes = json.loads(block.schema.metadata[b"pandas"])
     for column in notes["columns"]:
         if column["numpy_type"].startswith("list"):
@@ -200,7 +198,7 @@ def _noted(block: Any) -> Any:
 
 
 def _write_groups(writer: Any, rows: Any) -> Any:
-    """Write whole groups of rows; what is left over waits for more."""
+    """Write whole row groups; returns the rest."""
     while len(rows) >= _ROWS_A_GROUP:
         writer.write_table(rows.slice(0, _ROWS_A_GROUP).combine_chunks())
         rows = rows.slice(_ROWS_A_GROUP)
@@ -208,9 +206,6 @@ def _write_groups(writer: Any, rows: Any) -> Any:
 
 
 def _frame(block: Any) -> pd.DataFrame:
-    import pyarrow as pa
-
-    table: pd.DataFrame = (
-        block if isinstance(block, pa.Table) else pa.Table.from_batches([block])
-    ).to_pandas()
+    whole = block if isinstance(block, pa.Table) else pa.Table.from_batches([block])
+    table: pd.DataFrame = whole.to_pandas()
     return table

@@ -1,4 +1,4 @@
-"""The rows of a table, which may be read again and again, a chunk at a time."""
+"""The rows of a table, read as often as needed, a chunk at a time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.columns import check_columns
 from lepton_pipeline.data.delimited import EMPTY, EXAMPLES, HARMLESS, SetApart, find_lines
 from lepton_pipeline.data.files import EMPTY as EMPTY_FILE
 from lepton_pipeline.data.files import ONLY_A_HEADER
 from lepton_pipeline.data.fingerprint import fingerprint
+from lepton_pipeline.data.kind_inference import Wanted
 from lepton_pipeline.data.kinds import find_kinds
 from lepton_pipeline.data.raw import explained, read_blocks, read_header
 from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.data.reading import BrokenRecord
+from lepton_pipeline.data.reading import BrokenRecord, SkippedFile
 from lepton_pipeline.data.survey import Survey
 from lepton_pipeline.data.values import arrow_table, typed_block
 from lepton_pipeline.errors import DataError, EmptyFileError
@@ -36,12 +38,7 @@ _SEPARATORS = ";\t|,"
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows as they were read.
-
-    Attributes:
-        start: number of the first one, counted over all files.
-        block: Arrow table of them.
-    """
+    """Rows as they were read; `start` is the number of the first, counted over all files."""
 
     start: int
     block: Any
@@ -58,13 +55,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Known:
-    """What was known at a date, row by row.
-
-    Attributes:
-        rows: whether the row was there.
-        hidden: column whose value was not known of every row; None: no such column.
-        values: whether it was known of the row.
-    """
+    """What was known at a date: which rows existed, and of which the value in the column `hidden` was known."""
 
     rows: npt.NDArray[np.bool_]
     hidden: str | None
@@ -72,49 +63,33 @@ class Known:
 
     def apply(self, block: Any, start: int) -> Any:
         """The Arrow table without what was not known; `start` is the number of its first row."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         here = slice(start, start + len(block))
         if self.hidden in block.column_names and not self.values[here].all():
             at = block.column_names.index(self.hidden)
-            shown = pc.if_else(
-                pa.array(self.values[here]), block.column(at), pa.scalar(None, block.column(at).type)
-            )
+            column = block.column(at)
+            shown = pc.if_else(pa.array(self.values[here]), column, pa.scalar(None, column.type))
             block = block.set_column(at, self.hidden, shown)
         return block.filter(pa.array(self.rows[here]))
 
 
+Names = Sequence[str] | None
+
+
 @dataclass(frozen=True)
 class Source:
-    """Table files, or a table in memory, that hold every column that is needed.
-
-    Attributes:
-        raw: the files with a header, or the table.
-        ingestion: how text becomes values.
-        headers: column names that stand in each file, or in the table; the first one gives the order of the
-            columns.
-        skipped: `name` and `why` of the files that are left out.
-    """
+    """Table files, or a table in memory, with all needed columns; the first of `headers` gives their order."""
 
     raw: Raw
     ingestion: Ingestion
     headers: list[list[str]]
-    skipped: list[dict[str, str]] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
 
     @classmethod
     def open(cls, raw: Raw, ingestion: Ingestion, needed: dict[str, list[str]]) -> Source:
-        """Look at the headers.
+        """Read the headers; `needed` lists column names by what needs them.
 
-        Args:
-            raw: table files, whose rows stand one below the other; or a table that a catalog entry has
-                loaded.
-            ingestion: separator, encoding and so on.
-            needed: column names by what needs them.
-
-        Raises:
-            DataError: a column is absent; a header cannot be used, or there is but one column and it holds a
-                separator; files differ in their columns.
+        Raises a DataError where a column is absent, files differ in their columns, or a header cannot be
+        used.
         """
         if isinstance(raw, pd.DataFrame):
             table = _checked_frame(raw, needed)
@@ -136,55 +111,31 @@ class Source:
         *,
         rows: int = CHUNK_ROWS,
         known: Known | None = None,
-        only: Sequence[str] | None = None,
+        only: Names = None,
     ) -> Survey:
-        """Read all rows once, and tell what they are.
-
-        Args:
-            wanted: what is known of columns before.
-            rows: of a chunk.
-            known: what counts; None for all.
-            only: the columns to look at; None for all.
-
-        Raises:
-            DataError: there is no row, a file cannot be read, or a column is of several kinds.
-        """
+        """Infer the kinds of all columns, or those in `only`, reading all rows once."""
         files = [] if isinstance(self.raw, pd.DataFrame) else [SetApart(file.name) for file in self.raw]
         chunks = self._chunks(rows, files, known, only)
         kinds = find_kinds((chunk.block for chunk in chunks), self.ingestion, wanted)
-        skipped = [*self.skipped]
-        if len(files) > 1:
-            skipped += [{"name": file.file, "why": ONLY_A_HEADER} for file in files if not file.rows]
+        bare = [SkippedFile(file.file, ONLY_A_HEADER) for file in files if len(files) > 1 and not file.rows]
         for name, doubt in ((name, doubt) for file in files for name, doubt in file.doubts.items()):
             kinds.notes[name] = [*kinds.notes.get(name, []), doubt]
-        return Survey(kinds, files, skipped, self._examples(files))
+        return Survey(kinds, files, [*self.skipped, *bare], self._examples(files))
 
     def chunks(
-        self,
-        rows: int = CHUNK_ROWS,
-        *,
-        known: Known | None = None,
-        only: Sequence[str] | None = None,
+        self, rows: int = CHUNK_ROWS, *, known: Known | None = None, only: Names = None
     ) -> Iterator[Chunk]:
-        """Give the rows as they were read, at most `rows` at a time, counted from 0; for the arguments see `survey`.
-
-        Raises:
-            DataError: there is no row, or a file cannot be read.
-        """
+        """Rows as they were read, at most `rows` at a time, numbered from 0; a DataError without any."""
         return self._chunks(rows, None, known, only)
 
     def fingerprints(self) -> list[dict[str, str]]:
-        """Identify the content: `name` and `sha256` of each file, of its bytes as they are once decompressed."""
+        """`name` and `sha256` of each file, of its bytes once decompressed."""
         if isinstance(self.raw, pd.DataFrame):
             return [{"name": "table", "sha256": fingerprint(self.raw).sha256}]
         return [{"name": file.name, "sha256": _hash(file)} for file in self.raw]
 
     def _chunks(
-        self,
-        rows: int,
-        seen: list[SetApart] | None,
-        known: Known | None,
-        only: Sequence[str] | None,
+        self, rows: int, seen: list[SetApart] | None, known: Known | None, only: Names
     ) -> Iterator[Chunk]:
         read = start = 0
         for whole in _of_size(self._blocks(seen), rows):
@@ -212,7 +163,9 @@ class Source:
                 rows = _without_empty(block, log) if file.is_parquet or file.is_document else block
                 if log is not None:
                     log.rows += len(rows)
-                yield _with_partitions(rows, _added(file, own), file).select(self.names)
+                for key in _added(file, own):
+                    rows = rows.append_column(key, pa.array([file.partitions[key]] * len(rows), pa.string()))
+                yield rows.select(self.names)
 
     def _refuse_broken(self, files: list[SetApart]) -> None:
         reasons = sum((file.reasons for file in files), Counter[str]())
@@ -235,9 +188,9 @@ class Source:
 
 
 def _headers(
-    raw: list[RawFile], ingestion: Ingestion, needed: dict[str, list[str]], skipped: list[dict[str, str]]
+    raw: list[RawFile], ingestion: Ingestion, needed: dict[str, list[str]], skipped: list[SkippedFile]
 ) -> tuple[list[RawFile], list[list[str]]]:
-    """The files that have a header, and the names in each; notes the others among those that were skipped."""
+    """The files that have a header, and the names in each; adds the others to `skipped`."""
     files: list[RawFile] = []
     headers: list[list[str]] = []
     for file in raw:
@@ -246,11 +199,10 @@ def _headers(
         except EmptyFileError as error:
             if len(raw) == 1:
                 raise
-            skipped.append({"name": file.name, "why": EMPTY_FILE})
+            skipped.append(SkippedFile(file.name, EMPTY_FILE))
             if len(skipped) == len(raw):
-                raise DataError(
-                    f"{', '.join(each.name for each in raw)}: all are empty; put a table there."
-                ) from error
+                names = ", ".join(each.name for each in raw)
+                raise DataError(f"{names}: all are empty; put a table there.") from error
             continue
         _require_separated(file, own)
         names = own + _added(file, own)
@@ -267,22 +219,12 @@ def _headers(
 
 
 def _added(file: RawFile, own: list[str]) -> list[str]:
-    """The columns that its folders give to a file; one that stands in the file itself is taken from there."""
+    """The partition columns of a file that are not in the file itself."""
     return [name for name in file.partitions if name not in own]
 
 
-def _with_partitions(block: Any, keys: Sequence[str], file: RawFile) -> Any:
-    import pyarrow as pa
-
-    for key in keys:
-        block = block.append_column(key, pa.array([file.partitions[key]] * len(block), pa.string()))
-    return block
-
-
 def _of_size(blocks: Iterator[Any], rows: int) -> Iterator[Any]:
-    """Divide blocks anew, so that each but the last of one schema has as many rows."""
-    import pyarrow as pa
-
+    """Divide blocks anew into `rows` each; the last one of a schema may be shorter."""
     waiting: list[Any] = []
     count = 0
     for block in blocks:
@@ -303,9 +245,7 @@ def _of_size(blocks: Iterator[Any], rows: int) -> Iterator[Any]:
 
 
 def _without_empty(block: Any, seen: SetApart | None) -> Any:
-    """Leave out rows of a file that is no text in which no column has a value."""
-    import pyarrow.compute as pc
-
+    """Leave out rows, of a file that is not text, in which no column has a value."""
     if block.num_columns < 2 or not block.column(0).null_count:
         return block
     empty = pc.is_null(block.column(0))
@@ -322,9 +262,7 @@ def _checked_frame(raw: pd.DataFrame, needed: dict[str, list[str]]) -> pd.DataFr
     names = [str(name).strip() for name in raw.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(
-            f"the raw table has more than one column named {twice[0]!r}; rename all but one in its query."
-        )
+        raise DataError(f"the raw table has several columns named {twice[0]!r}; rename all but one.")
     check_columns(names, needed, "the raw table")
     if raw.empty:
         raise DataError("the raw table has no rows; check the source of the vertical's raw catalog entry.")

@@ -36,31 +36,21 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
     """Assign every row to one part, by the declared strategy.
 
     - stratified: at random, with the same share of positive rows in each part.
-    - time: the latest rows are the test, those before it the validation, those before them are trained on;
+    - time: the latest rows are the test, those before it the validation, those before them the training rows;
       see `_split_by_time` for ties, `dataset.label_delay` and `split.gap`. Nothing is drawn.
-    - group: whole groups at random; of several draws the one that divides both classes most nearly as
-    declared.
-    - time_group: as time; of validation and test only rows of groups that no earlier part holds stay. The
-      fractions are those before that, so the parts become smaller than declared.
+    - group: whole groups at random; the draw that divides both classes most nearly as declared.
+    - time_group: as time; validation and test keep only rows of groups that no earlier part holds, so they
+      become smaller than declared.
 
-    Args:
-        feature_table: rows that kept the contract, with the columns `dataset.time`, `dataset.group` where
-            needed.
-        dataset: names the target, its positive class, time and group, and how long a label takes to be known.
-        split: strategy, fractions of the row count, gap, the seed of a draw, and the most rows that are
-            divided.
-
-    Returns:
-        Indexed as `feature_table`: `part` ("train", "validation", "test", or "gap" for a row used for
-        nothing) and `label` (int8, 1 for the positive class) and `fold` (int8): where rows are divided at
-        random, training and validation rows lie in folds 0 to 4, divided in the same way; otherwise, and for
-        all other rows, -1.
+    Returns, indexed as `feature_table`: `part` ("train", "validation", "test", or "gap" for unused rows),
+    `label` (int8, 1 for the positive class) and `fold` (int8): under a random strategy training and
+    validation rows lie in folds 0 to 4; all others have -1.
 
     Raises:
         SplitError: a part would lack one of the classes, times are missing or too few, the gap leaves no
-            training rows, or there are fewer groups than parts; with the counts seen and what to change.
-        DataError: the rows hold one class only; the column of times or of groups is absent, the one is not
-            ordered, the other has missing values; a duration does not fit the column of times.
+            training rows, or there are fewer groups than parts.
+        DataError: the rows hold one class only; the column of times or of groups is absent, has no order or
+            missing values; a duration does not fit the column of times.
     """
     labels = positive_labels(feature_table, dataset)
     if split.rows is not None and split.rows < len(feature_table):
@@ -87,10 +77,7 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
 def _split_stratified(labels: pd.Series, split: Split) -> pd.Series:
     from sklearn.model_selection import train_test_split
 
-    wanted = {
-        "test": round(split.test * len(labels)),
-        "validation": round(split.validation * len(labels)),
-    }
+    wanted = {"test": round(split.test * len(labels)), "validation": round(split.validation * len(labels))}
     wanted["train"] = len(labels) - sum(wanted.values())
     rarest = int(labels.value_counts().min())
     # Drawn in proportion, a class of k rows leaves each part about k times the part's share.
@@ -101,9 +88,8 @@ def _split_stratified(labels: pd.Series, split: Split) -> pd.Series:
             f"with both classes in each; {_REMEDIES['stratified']}."
         )
     rest, test = train_test_split(labels, test_size=wanted["test"], stratify=labels, random_state=split.seed)
-    _, validation = train_test_split(
-        rest, test_size=wanted["validation"], stratify=rest, random_state=split.seed
-    )
+    size = wanted["validation"]
+    _, validation = train_test_split(rest, test_size=size, stratify=rest, random_state=split.seed)
     part = pd.Series("train", index=labels.index, dtype="str")
     part.loc[validation.index] = "validation"
     part.loc[test.index] = "test"
@@ -111,7 +97,7 @@ def _split_stratified(labels: pd.Series, split: Split) -> pd.Series:
 
 
 def _folds(part: pd.Series, labels: pd.Series, groups: pd.Series | None, split: Split) -> pd.Series:
-    """Number the fold of every row that is not a test row; no folds where a class has too few rows or groups."""
+    """Fold of every row outside the test; none where a class has too few rows or groups."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     none = pd.Series(NO_FOLD, index=part.index, dtype="int8")
@@ -136,22 +122,12 @@ def _split_by_time(times: pd.Series, dataset: Dataset, split: Split) -> pd.Serie
     """Cut the order of time into train, validation and test, from the end.
 
     1. The test starts at the time that makes its share of all rows nearest to `split.test`.
-    2. A row before it is usable if its time + label_delay + gap is at or before the start of the test: only
-    then was
-       its label known. The others are "gap".
+    2. A row before it is usable if its time + label_delay + gap is at or before the start of the test.
     3. The validation is the latest usable rows: it starts at the time that makes their number nearest to
-       `split.validation` of all rows.
-    4. Usable rows before it whose time + label_delay + gap is at or before its start are trained on; the
-    others are
-       "gap".
+    `split.validation` of all rows.
+    4. Usable rows before it are trained on, with the same distance to its start. All others are "gap".
 
-    So what the two gaps take is taken from the training rows. Rows of the same time are always in the same
-    part; of two cuts equally near to the wanted one, the later is taken.
-
-    Args:
-        times: dates or numbers, none missing.
-        dataset: has `label_delay`.
-        split: has the fractions and `gap`.
+    Rows of the same time share a part; of two equally near cuts, the later is taken.
     """
     rows = times.value_counts().sort_index()
     if len(rows) < len(PARTS):
@@ -181,28 +157,27 @@ def _split_by_time(times: pd.Series, dataset: Dataset, split: Split) -> pd.Serie
 
 
 def _start_of_last(rows: pd.Series, wanted: float, keep: int) -> Any:
-    """The time from which on about `wanted` rows lie, of row counts by ascending time; `keep` earlier times stay."""
+    """The time from which about `wanted` rows lie; at least `keep` earlier times remain."""
     backwards = rows.to_numpy(dtype=np.int64)[::-1]
     # As Python's number: a duration that is taken from it need not fit the column's own type, uint8 say.
     return rows.index[[len(rows) - _blocks(backwards, wanted, keep)]].item()
 
 
 def _blocks(rows: np.ndarray, wanted: float, keep: int) -> int:
-    """How many leading blocks of rows hold nearly `wanted` rows: at least one, and `keep` blocks are left over."""
+    """Number of leading blocks with nearly `wanted` rows: at least one, and `keep` are left over."""
     return 1 + int(np.abs(rows[: len(rows) - keep].cumsum() - wanted).argmin())
 
 
 def _labelled_at(start: Any, dataset: Dataset, split: Split) -> Any:
-    """The latest time of a row whose label is known, and the gap over, when a part starts."""
+    """The latest time whose labels are known, with the gap, when a part starts."""
     limit = before(pd.Series([start], name=dataset.time), dataset.label_delay, "dataset.label_delay")
     return before(limit, split.gap, "split.gap").iloc[0]
 
 
 def _split_by_group(groups: pd.Series, labels: pd.Series, split: Split) -> pd.Series:
-    """Deal whole groups, in random order, to test, validation and train.
+    """Deal whole groups to test, validation and train.
 
-    The groups are shuffled as scikit-learn's `GroupShuffleSplit` does, but cut by their rows, as fractions
-    are of rows, and groups differ in size.
+    They are shuffled as scikit-learn's `GroupShuffleSplit` does, but cut by rows, as groups differ in size.
     """
     codes, names = pd.factorize(groups, sort=True)
     by_class = np.stack([np.bincount(codes[labels == label], minlength=len(names)) for label in (0, 1)])
@@ -213,7 +188,7 @@ def _split_by_group(groups: pd.Series, labels: pd.Series, split: Split) -> pd.Se
 
 
 def _deal(order: np.ndarray, rows: np.ndarray, split: Split) -> np.ndarray:
-    """Position in `PARTS` of every group: the first ones of the order are the test, the next the validation."""
+    """Position in `PARTS` of every group: the first of the order are the test, the next the validation."""
     dealt = np.zeros(len(order), dtype=np.int64)
     test = _blocks(rows[order], split.test * rows.sum(), keep=2)
     validation = _blocks(rows[order[test:]], split.validation * rows.sum(), keep=1)
@@ -223,10 +198,7 @@ def _deal(order: np.ndarray, rows: np.ndarray, split: Split) -> np.ndarray:
 
 
 def _imbalance(dealt: np.ndarray, by_class: np.ndarray, split: Split) -> tuple[int, float]:
-    """How many parts lack a class, and how far both classes are from being divided as declared.
-
-    Where each class is divided as declared, so are the rows, and all parts have the same base rate.
-    """
+    """Number of parts that lack a class, and the distance of both classes from the declared shares."""
     rows = np.stack([np.bincount(dealt, weights, minlength=len(PARTS)) for weights in by_class])
     declared = np.array([1 - split.validation - split.test, split.validation, split.test])
     shares = rows / rows.sum(axis=1, keepdims=True)
@@ -234,7 +206,7 @@ def _imbalance(dealt: np.ndarray, by_class: np.ndarray, split: Split) -> tuple[i
 
 
 def _without_seen_groups(part: pd.Series, groups: pd.Series) -> pd.Series:
-    """Move rows of validation and test to the gap where an earlier part holds rows of their group."""
+    """Move validation and test rows to the gap where an earlier part holds their group."""
     for position in (1, 2):
         seen = groups[part.isin(PARTS[:position])].unique()
         part = part.mask((part == PARTS[position]) & groups.isin(seen), GAP)
@@ -242,7 +214,7 @@ def _without_seen_groups(part: pd.Series, groups: pd.Series) -> pd.Series:
 
 
 def _times(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
-    """The column of times: dates or numbers, none of them missing."""
+    """Dates or numbers, none of them missing."""
     times = _column(table, dataset.time, "dataset.time")
     dates = pd.api.types.is_datetime64_any_dtype(times)
     if not dates and (not pd.api.types.is_numeric_dtype(times) or pd.api.types.is_bool_dtype(times)):
@@ -262,7 +234,7 @@ def _times(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
 
 
 def _groups(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
-    """The column of groups: none of them missing, and at least one for every part."""
+    """Groups, none missing, at least one a part."""
     groups = _column(table, dataset.group, "dataset.group")
     missing = groups.isna()
     if missing.any():
@@ -291,7 +263,7 @@ def _column(table: pd.DataFrame, name: str | None, key: str) -> pd.Series:
 
 
 def _where(column: pd.Series, chosen: Any) -> str:
-    """How many rows of a column are meant, and which is the first."""
+    """Number of chosen rows, and the first of them."""
     return f"{int(chosen.sum()):,} of {len(column):,} rows, first in row {column.index[chosen][0]}"
 
 
@@ -303,19 +275,13 @@ def _quarantine(column: object) -> str:
 
 
 def _require_both_classes(part: pd.Series, labels: pd.Series, split: Split) -> None:
-    """Refuse parts of which one has rows of one class only, or none.
-
-    Raises:
-        SplitError: with rows and positive rows of every part.
-    """
     rows = {name: int((part == name).sum()) for name in (*PARTS, GAP)}
     positive = {name: int(labels[part == name].sum()) for name in PARTS}
     lacking = [name for name in PARTS if positive[name] in (0, rows[name])]
     if lacking:
         name = lacking[0]
-        others = ", ".join(
-            f"{each} {rows[each]:,} rows, {positive[each]:,} positive" for each in PARTS if each != name
-        )
+        rest = [each for each in PARTS if each != name]
+        others = ", ".join(f"{each} {rows[each]:,} rows, {positive[each]:,} positive" for each in rest)
         raise SplitError(
             f"part {name!r} has {rows[name]:,} rows, {positive[name]:,} of them positive ({others}, "
             f"gap {rows[GAP]:,} rows), but needs rows of both classes; {_REMEDIES[split.strategy]}."

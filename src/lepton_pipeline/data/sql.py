@@ -10,8 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from lepton_pipeline.data.column_facts import EXACT
+from lepton_pipeline.data.kind_inference import EXACT
 from lepton_pipeline.data.values import arrow_table
 from lepton_pipeline.errors import ConfigurationError, DataError, LeptonError, nearest
 from lepton_pipeline.parameters import Dataset
@@ -37,7 +39,7 @@ _KEY = "order by "
 
 @dataclass(frozen=True)
 class _Query:
-    """A query that was understood: `keys` are positions, or names with those of their tables; None orders by all."""
+    """A parsed query; `keys` are positions, or names with those of their tables (None: order by all)."""
 
     text: str
     name: str
@@ -47,16 +49,7 @@ class _Query:
 
 
 def check_query(text: str, name: str) -> None:
-    """Refuse what is wrong in a query whatever the tables are.
-
-    Args:
-        text: one SELECT.
-        name: of its file, for the message.
-
-    Raises:
-        ConfigurationError: it is no SELECT, has no ORDER BY over columns, or would not give the same table
-            twice.
-    """
+    """Refuse a query that is no SELECT, has no ORDER BY over columns, or is not reproducible."""
     import duckdb
 
     with duckdb.connect(":memory:") as own:
@@ -64,27 +57,17 @@ def check_query(text: str, name: str) -> None:
 
 
 def run_query(text: str, tables: Mapping[str, pd.DataFrame], dataset: Dataset, name: str) -> pd.DataFrame:
-    """Make one table of several.
+    """Make one table of several by one SELECT that ends in ORDER BY over columns that identify the rows.
 
     The query sees the tables by their names, no file, no network and no clock. It runs in one thread, so that
     sums keep their last bit. Times with a zone are on the clock of the tables, or of UTC where these have
-    several.
+    several. `$as_of` is `Dataset.known_at`, `$label_delay` is `dataset.label_delay`.
 
-    Args:
-        text: one SELECT that ends in ORDER BY over columns that tell all rows apart. `$as_of` stands for the
-            present (see `Dataset.known_at`), `$label_delay` for `dataset.label_delay`.
-        tables: what it may read.
-        dataset: gives the parameters.
-        name: of its file, for messages.
-
-    Returns:
-        The rows in that order, indexed from 0, with the types that pandas' own joins give: whole numbers are
-        int64, or float64 where some are missing (Int64 beyond 2^53); sums of whole numbers are whole numbers;
-        dates have times.
+    Rows are indexed from 0, with the types of pandas' own joins: whole numbers are int64, or float64 with
+    missing values (Int64 beyond 2^53), as are their sums; dates have times.
 
     Raises:
-        ConfigurationError: the query cannot be followed, with its line; or its order leaves rows apart by
-            chance.
+        ConfigurationError: the query cannot be followed, with its line; or rows repeat an ORDER BY key.
         DataError: it gives no row, or a value that its expressions cannot take.
     """
     import duckdb
@@ -116,16 +99,12 @@ def run_query(text: str, tables: Mapping[str, pd.DataFrame], dataset: Dataset, n
         raise DataError(
             f"{name} gives no row; the tables have rows: {counts}. Look at its joins and its WHERE."
         )
-    made = pd.DataFrame(
-        {column: _plain(result[column], column, zone, name) for column in result.column_names}
-    )
+    made = pd.DataFrame({each: _plain(result[each], each, zone, name) for each in result.column_names})
     _require_unique(made, keys, name)
     return made.drop(columns=[key for key in keys if key.startswith(_KEY)])
 
 
 def _arrow(rows: pd.DataFrame) -> Any:
-    import pyarrow as pa
-
     zoned = [str(column) for column in rows.select_dtypes("datetimetz")]
     table = arrow_table(rows.assign(**{column: rows[column].dt.tz_convert(None) for column in zoned}))
     for column in zoned:
@@ -143,15 +122,11 @@ def _parse(connection: Any, text: str, name: str) -> _Query:
     statements = parsed.get("statements", [])
     if len(statements) != 1:
         found = "another statement" if parsed["error"] else f"{len(statements)} queries"
-        raise ConfigurationError(
-            f"{name} holds {found}; write one SELECT .. ORDER BY (WITH may come before it)."
-        )
+        raise ConfigurationError(f"{name} holds {found}; write one SELECT .. ORDER BY (WITH may precede it).")
     node = statements[0]["node"]
     for what in map(_changing, _parts(node)):
         if what:
-            raise ConfigurationError(
-                f"{name}: {what} is another one in every run; use $as_of for the present."
-            )
+            raise ConfigurationError(f"{name}: {what} differs from run to run; use $as_of for the present.")
     (statement,) = connection.extract_statements(text)
     for given in sorted(statement.named_parameters - set(_PARAMETERS)):
         raise ConfigurationError(f"{name}: ${given} is no parameter; there are $as_of and $label_delay.")
@@ -194,7 +169,7 @@ def _key_of(order: dict[str, Any], text: str, name: str) -> int | list[str]:
 
 
 def _values(query: _Query, dataset: Dataset, *, zoned: bool) -> dict[str, Any] | None:
-    """What the parameters stand for that the query uses; DuckDB refuses others."""
+    """Values of the parameters that the query uses; DuckDB refuses others."""
     present: Any = dataset.known_at
     delay: Any = dataset.label_delay
     if isinstance(present, str):
@@ -241,10 +216,10 @@ def _keys(query: _Query, columns: list[str]) -> tuple[list[str], str]:
         raise ConfigurationError(
             f"{query.name}: ORDER BY {keys[-1].removeprefix(_KEY)} must be a column of the result; select it, too."
         )
+    if not added:
+        return keys, query.text
     text = query.text.encode()
-    return keys, (
-        text[:start] + f" {''.join(added)}".encode() + text[start:]
-    ).decode() if added else query.text
+    return keys, b"".join([text[:start], f" {''.join(added)}".encode(), text[start:]]).decode()
 
 
 def _quoted(name: str) -> str:
@@ -252,7 +227,7 @@ def _quoted(name: str) -> str:
 
 
 def _after_select(text: str) -> int | None:
-    """Where the columns of the outer SELECT begin, in bytes: those of WITH stand in brackets."""
+    """Where the columns of the outer SELECT begin, in bytes: those of WITH are in brackets."""
     import duckdb
 
     depth, whole = 0, text.encode()
@@ -265,9 +240,6 @@ def _after_select(text: str) -> int | None:
 
 def _plain(values: Any, column: str, zone: Any, name: str) -> pd.Series:
     """A column of the result with the type that pandas gives it."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     kinds = pa.types
     if kinds.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
@@ -288,15 +260,13 @@ def _plain(values: Any, column: str, zone: Any, name: str) -> pd.Series:
         for check in (kinds.is_floating, kinds.is_boolean, kinds.is_string, kinds.is_large_string)
     ):
         raise ConfigurationError(
-            f"{name}: column {column!r} holds values of type {values.type}, of which no feature can be made; give "
+            f"{name}: column {column!r} holds values of type {values.type}, which features cannot use; give "
             "numbers, texts, dates or truth values (epoch(x) makes seconds of an interval)."
         )
     return pd.Series(values.to_pandas())
 
 
 def _whole(values: Any) -> pd.Series:
-    import pyarrow.compute as pc
-
     bounds = pc.min_max(values).as_py().values()
     if values.null_count and any(bound is not None and abs(bound) > EXACT for bound in bounds):
         wide = {"int64": pd.Int64Dtype(), "uint64": pd.UInt64Dtype()}[str(values.type)]
@@ -318,7 +288,7 @@ def _require_unique(made: pd.DataFrame, keys: list[str], name: str) -> None:
 
 
 def _explained(error: Exception, query: _Query, tables: Mapping[str, pd.DataFrame]) -> LeptonError:
-    """What DuckDB refuses, in one message: what is wrong with the query (2), or with the values (3)."""
+    """An error of DuckDB in one message: of the query (2), or of the values (3)."""
     import duckdb
 
     said = re.sub(r"^[\w ]+ Error: ", "", str(error).split("\n\n")[0].split("\n\tCandidate")[0])
@@ -326,9 +296,7 @@ def _explained(error: Exception, query: _Query, tables: Mapping[str, pd.DataFram
     line = re.search(r"^LINE (\d+):", str(error), re.MULTILINE)
     # Within WITH, DuckDB does not always tell the line.
     lines = query.text.splitlines()
-    held = [
-        number for number, each in enumerate(lines, start=1) if named and named[1].lower() in each.lower()
-    ]
+    held = [number for number, each in enumerate(lines, 1) if named and named[1].lower() in each.lower()]
     number = int(line[1]) if line else next(iter(held), None)
     where = f"{query.name}, line {number}" if number else query.name
     there = f"the tables are {', '.join(tables)}"

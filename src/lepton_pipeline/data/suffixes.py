@@ -1,4 +1,4 @@
-"""What the name of a file says: its kind of table and how it is compressed. The last suffixes count, in any case."""
+"""What a file name says: the kind of table and its compression. The last suffixes count, in any case."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OF_PAGES = {*COMPRESSIONS, ".snappy", ".lz4", ".brotli", ".br"}
 
 
 def table_suffix(name: str) -> str | None:
-    """The suffix by which a file is a table, in lower case; None where it is none.
+    """The suffix by which a file is a table, in lower case, or None.
 
     >>> table_suffix("2024/FEB.CSV.GZ"), table_suffix("t.csv.bak"), table_suffix("t.csv~")
     ('.csv', None, None)
@@ -48,23 +48,23 @@ def table_suffix(name: str) -> str | None:
 
 
 def kind_of(name: str) -> str:
-    """The kind of table by its name: "parquet", "json", "workbook", or else "text"."""
+    """TEXT, PARQUET, JSON or WORKBOOK, by the file name; TEXT by default."""
     return _KINDS.get(table_suffix(name) or "", TEXT)
 
 
 def compression_of(name: str) -> str | None:
-    """How a file is compressed as a whole, by its name: "gzip", "bz2", "xz", "zip", "zstd", or None."""
+    """Compression of the whole file, by its name: "gzip", "bz2", "xz", "zip", "zstd", or None."""
     suffixes = _suffixes(name)
     return COMPRESSIONS.get(suffixes[-1]) if suffixes else None
 
 
 def mentions_a_table(name: str) -> bool:
-    """Whether the suffix of a table stands anywhere in a file's name, as in t.csv.bak or #t.csv#."""
+    """Whether a table suffix occurs anywhere in a file name, as in t.csv.bak or #t.csv#."""
     return any(f"{suffix}" in PurePosixPath(name).name.lower() for suffix in TABLE_SUFFIXES)
 
 
 def stem_of(name: str) -> str:
-    """A file's name without its folder and without the suffixes of its table and compression.
+    """File name without folder and without the suffixes of table and compression.
 
     >>> stem_of("2024/sales.v2.CSV.gz")
     'sales.v2'

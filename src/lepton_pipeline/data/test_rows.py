@@ -1,4 +1,4 @@
-"""An identity of the rows that a model is tested on: figures of two runs compare only where these are the same."""
+"""Identity of the test rows: figures of two runs compare only where it is the same."""
 
 from __future__ import annotations
 
@@ -11,17 +11,9 @@ from lepton_pipeline.parameters import Features
 def identify_test_rows(
     feature_table: pd.DataFrame, split: pd.DataFrame, features: Features
 ) -> dict[str, int | str]:
-    """Identify the test rows by their values and labels, as a multiset: their order and index do not count.
+    """Fingerprint (`rows`, `sha256`) of the test rows by their values and labels, in any order.
 
     Columns that `features` makes are left out, so that runs with other features still compare.
-
-    Args:
-        feature_table: rows of the vertical.
-        split: `part` and `label` of every row, indexed as `feature_table`.
-        features: what is made of the table's own columns.
-
-    Returns:
-        `rows` and `sha256`, see `fingerprint`.
     """
     labels = split.loc[split["part"] == "test", "label"]
     made = features.names()

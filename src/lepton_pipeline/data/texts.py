@@ -1,4 +1,4 @@
-"""Columns of text in Arrow: without blanks around them, composed, the declared ones missing, numbers as written."""
+"""Arrow columns of text: trimmed, composed, missing codes as nulls, numbers in plain form."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 from unicodedata import normalize
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from lepton_pipeline.data.numbers import Writing
 
 
 def clean_texts(column: Any, missing: Iterable[str]) -> Any:
-    """Trim and compose (NFC) texts; those that mean "no value" become null.
-
-    Args:
-        column: Arrow array or chunked array of strings.
-        missing: texts that mean "no value", compared without blanks around them.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+    """Trim and compose (NFC) Arrow strings; those among `missing` become null."""
     trimmed = pc.utf8_trim_whitespace(column)
     if not pc.all(pc.string_is_ascii(trimmed), min_count=0).as_py():
         trimmed = _composed(trimmed)
@@ -27,9 +22,7 @@ def clean_texts(column: Any, missing: Iterable[str]) -> Any:
 
 
 def with_strings(table: Any) -> Any:
-    """A table whose views of strings, for which Arrow has few functions, are strings."""
-    import pyarrow as pa
-
+    """Cast string views, which few Arrow functions take, to strings."""
     views = {name for name in table.column_names if pa.types.is_string_view(table.schema.field(name).type)}
     if not views:
         return table
@@ -39,8 +32,6 @@ def with_strings(table: Any) -> Any:
 
 def _composed(texts: Any) -> Any:
     """Texts in NFC; Arrow's own function decomposes them instead (pyarrow 25)."""
-    import pyarrow as pa
-
     values = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     coded = values.dictionary_encode()
     composed = [None if text is None else normalize("NFC", text) for text in coded.dictionary.to_pylist()]
@@ -48,9 +39,7 @@ def _composed(texts: Any) -> Any:
 
 
 def plain_numbers(texts: Any, writing: Writing) -> Any:
-    """Texts as a program would write them, where they are numbers; see `Writing.unwritten`."""
-    import pyarrow.compute as pc
-
+    """Numbers as a program would write them; see `Writing.unwritten`."""
     if writing.plain:
         return texts
     for pattern, replacement in writing.rules:
@@ -66,14 +55,10 @@ def plain_numbers(texts: Any, writing: Writing) -> Any:
 
 
 def fits(texts: Any, pattern: str) -> Any:
-    """Whether each text, as a whole, has a pattern; null where there is none."""
-    import pyarrow.compute as pc
-
+    """Whether each text as a whole matches a pattern; null for null."""
     return pc.match_substring_regex(texts, f"^(?:{pattern})$")
 
 
 def is_text(kind: Any) -> bool:
-    """Whether an Arrow type is one of texts."""
-    import pyarrow as pa
-
+    """Whether an Arrow type is one of strings."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

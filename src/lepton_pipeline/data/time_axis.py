@@ -1,4 +1,4 @@
-"""Times of a column, dates or numbers, as numbers that windows can be cut from."""
+"""Times of a column, dates or numbers, as numbers to cut windows from."""
 
 from __future__ import annotations
 
@@ -16,13 +16,7 @@ _FEW_STEPS = 4
 
 @dataclass(frozen=True)
 class TimeWindow:
-    """A stretch of time, without its start and with its end.
-
-    Attributes:
-        start: as `axis` counts.
-        end: likewise.
-        rows: positions of the rows in it.
-    """
+    """A half-open interval of the time axis, (start, end], and the positions of its rows."""
 
     start: float
     end: float
@@ -38,26 +32,17 @@ def axis(times: pd.Series) -> np.ndarray:
 
 
 def shown(time: float, dates: bool) -> str:
-    """A time of the axis as text: an ISO date, or the number."""
+    """A time of the axis as an ISO date or a number."""
     return pd.Timestamp(time, unit="s").round("s").isoformat() if dates else f"{time:.15g}"
 
 
 def window_length(
     declared: str | int | None, span: tuple[float, float], dates: bool, step: float | None = None
 ) -> float:
-    """Length of a window on the axis: as declared, or about a tenth of a time.
+    """Length of a window on the axis: as declared, or about a tenth of `span`.
 
-    A tenth that is no longer than a few steps is made whole steps, so that windows of monthly rows are not
-    empty in turn; of dates it is made whole days, or hours.
-
-    Args:
-        declared: `monitoring.window`.
-        span: the time of which a tenth is taken.
-        dates: whether the axis is that of dates.
-        step: the longest time between two rows, where it is known.
-
-    Raises:
-        ConfigurationError: a number beside dates, or days beside numbers, or nothing.
+    A tenth shorter than a few steps (`step`: the longest time between two rows) becomes whole steps, so that
+    windows of monthly rows are not empty in turn; of dates it becomes whole days, or hours.
     """
     if declared is None:
         tenth = (span[1] - span[0]) / 10
@@ -72,23 +57,15 @@ def window_length(
         )
     length = as_timedelta(declared).total_seconds() if isinstance(declared, str) else float(declared)
     if length <= 0:
-        raise ConfigurationError(
-            f"monitoring.window: {declared!r} is no length; declare a longer one, or nothing."
-        )
+        raise ConfigurationError(f"monitoring.window: {declared!r} is no length; declare a positive one.")
     return length
 
 
 def cut(times: np.ndarray, start: float, length: float, most: int) -> list[TimeWindow]:
-    """Cut times after `start` into windows of equal length, counted from `start`.
+    """Cut times after `start` into windows of equal length, at most the latest `most` of them.
 
-    Args:
-        times: on the axis; all after `start`.
-        start: end of what was known before. Windows do not move when more rows come.
-        length: of a window.
-        most: how many of the latest are given.
-
-    Returns:
-        The windows from the first to the last that has a row, those without any included.
+    Windows are counted from `start`, the end of what was known before, so that they do not move when rows are
+    added. They reach to the last one with a row; those without any are included.
     """
     if not len(times) or length <= 0:
         return []

@@ -1,4 +1,4 @@
-"""Which rows a model has learnt from, kept as hashes, so that a later comparison can leave them out."""
+"""Hashes of the rows that a model was trained on, so that a later comparison can leave them out."""
 
 from __future__ import annotations
 
@@ -26,20 +26,19 @@ _PROBE = pd.DataFrame({"number": [0.5, 2.0], "text": ["a", "é"]})
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """The training and validation rows of a model; no value can be read back.
+    """Hashes of the training and validation rows of a model; no value can be read back.
 
-    Where an id is declared, it alone says which row it is, with the time where one is declared: the inputs
-    and the label of a customer change, and a model has learnt from the customer all the same. Rows without an
-    id, and all rows where none is declared, are recognised by their inputs and their label.
+    A declared id, with the time where declared, alone identifies a row, as inputs and label of a customer
+    change. Rows without an id are identified by their inputs and their label.
 
     Attributes:
-        columns: what is hashed of a row without an id beside its label: "number", "date" or "text" by column.
-        keys: those of them that are hashed exactly; other numbers are rounded to float32, so that a sum that
-            was made again in another order still gives the same row.
-        hashes: one for each row, sorted; a row that stands twice is there twice; uint64 [rows].
-        groups: one for each group among the rows, sorted; uint64 [groups], empty where no group is declared.
-        until: time of the latest row as text: an ISO date or a number; None where no time is declared.
-        identity: the columns that say which row it is, the id first; empty where no id was declared.
+        columns: kind of the columns hashed for rows without an id: "number", "date" or "text".
+        keys: columns hashed exactly; other numbers are rounded to float32, so that a sum in another order
+            keeps its hash.
+        hashes: one a row, sorted, uint64 [rows].
+        groups: one a group, sorted, uint64 [groups]; empty where no group is declared.
+        until: time of the latest row as an ISO date or a number.
+        identity: columns that identify a row, the id first; empty where no id was declared.
     """
 
     columns: dict[str, str]
@@ -53,14 +52,7 @@ class TrainingRows:
     def of(
         cls, table: pd.DataFrame, split: pd.DataFrame, inputs: Iterable[str], dataset: Dataset
     ) -> TrainingRows:
-        """Take the rows that a model learns from.
-
-        Args:
-            table: rows of the vertical.
-            split: `part` and `label` of every row, indexed as `table`.
-            inputs: columns that the model reads.
-            dataset: names the columns that tell rows apart: id, time and group.
-        """
+        """Hash the training and validation rows, by the columns `inputs` that the model reads."""
         parts = split[split["part"].isin(_LEARNT_FROM)]
         rows = table.loc[parts.index]
         keys = [name for name in (dataset.id, dataset.time) if name is not None]
@@ -74,21 +66,11 @@ class TrainingRows:
         return cls(columns, keys, hashes, groups, until, identity)
 
     def learnt(self, table: pd.DataFrame, split: pd.DataFrame) -> pd.Series:
-        """Mark the test rows that the model has learnt from.
+        """Mark the test rows that the model was trained on, one bool for each test row.
 
-        A row with an id is marked where a row of the same id (and time) was learnt from. Equal rows without
-        an id cannot be told apart: as many of them as the model has learnt from are looked for among the rows
-        that are not in the test; only what is left over counts as a test row learnt from.
-
-        Args:
-            table: rows of the vertical now.
-            split: their `part` and `label`.
-
-        Returns:
-            One bool for each test row.
-
-        Raises:
-            DataError: a column is gone or holds values of another kind.
+        Equal rows without an id cannot be told apart: as many of them as were trained on are first looked for
+        among the rows outside the test; only the rest counts as test rows trained on. Raises a DataError
+        where a column is gone or holds values of another kind.
         """
         self._check_kinds(table, self.identity)
         named = _named(table, self.identity)
@@ -116,14 +98,8 @@ class TrainingRows:
     def save(self, folder: Path) -> None:
         """Write description and hashes into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        description = {
-            "format": FORMAT,
-            "columns": self.columns,
-            "keys": self.keys,
-            "identity": self.identity,
-            "until": self.until,
-            "probe": _probe(),
-        }
+        fields = {name: getattr(self, name) for name in ("columns", "keys", "identity", "until")}
+        description = {"format": FORMAT, **fields, "probe": _probe()}
         text = json.dumps(description, indent=2, ensure_ascii=False)
         (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
         np.save(folder / HASHES, self.hashes, allow_pickle=False)
@@ -131,45 +107,23 @@ class TrainingRows:
 
     @classmethod
     def load(cls, folder: Path) -> TrainingRows:
-        """Read what `save` wrote.
-
-        Raises:
-            DataError: another version wrote it, or rows are hashed in another way now.
-        """
-        description: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        if description["format"] not in FORMATS or description["probe"] != _probe():
-            raise DataError(
-                "the record of its training rows was made by another version of the project or of pandas"
-            )
+        """Read what `save` wrote; a DataError where another version of the project or pandas wrote it."""
+        about: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        if about["format"] not in FORMATS or about["probe"] != _probe():
+            raise DataError("its training rows were recorded by another version of the project or of pandas")
         hashes, groups = (np.load(folder / name, allow_pickle=False) for name in (HASHES, GROUPS))
-        identity = tuple(description.get("identity", ()))
-        return cls(
-            description["columns"], description["keys"], hashes, groups, description["until"], identity
-        )
+        identity = tuple(about.get("identity", ()))
+        return cls(about["columns"], about["keys"], hashes, groups, about["until"], identity)
 
 
 def unseen_rows(
     known: TrainingRows, table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset, declared: Split
 ) -> pd.Series:
-    """Mark the test rows that a model can be judged on: it has not learnt from them, nor from what they share.
+    """Mark the test rows that a model can be judged on, one bool for each test row.
 
-    Not the rows that the model has learnt from. Where the vertical is split by time, only rows that are as
-    much later than the model's last one as the split keeps test rows from training rows: the label of that
-    last row was known when they came. Where it is split by group, only rows of groups that the model has not
-    learnt from.
-
-    Args:
-        known: what the model has learnt from.
-        table: rows of the vertical now.
-        split: their `part` and `label`.
-        dataset: names time and group; has the label delay.
-        declared: has the strategy and the gap.
-
-    Returns:
-        One bool for each test row.
-
-    Raises:
-        DataError: it cannot be told, with the reason.
+    These are rows that it was not trained on. Under a split by time they are also later than its last row by
+    the label delay and the gap; under a split by group, their group was not trained on. Raises a DataError
+    where this cannot be told, with the reason.
     """
     unseen = ~known.learnt(table, split)
     if declared.strategy in ("time", "time_group"):
@@ -181,8 +135,8 @@ def unseen_rows(
     return unseen
 
 
-def again_advice(dataset: Dataset) -> str:
-    """What to do where few rows are new because the id alone says which row it is; empty where it does not."""
+def repeat_advice(dataset: Dataset) -> str:
+    """Remedy where few rows are new because the id alone identifies a row, else ""."""
     by_id_alone = dataset.id is not None and dataset.time is None
     return f"declare dataset.time if rows of one {dataset.id} are observed again" if by_id_alone else ""
 
@@ -219,7 +173,7 @@ def _hash(
     keys: Iterable[str],
     identity: tuple[str, ...],
 ) -> np.ndarray:
-    """64 bits for each row, of its values whatever their types are in memory."""
+    """Hash rows to 64 bits, whatever their types in memory."""
     named = _named(table, identity).to_numpy()
     hashes = np.empty(len(table), dtype=np.uint64)
     hashes[named] = _hash_values(table.loc[named], identity, identity)
@@ -242,7 +196,7 @@ def _hash_keys(column: pd.Series) -> np.ndarray:
 
 
 def _comparable(column: pd.Series, exact: bool) -> Any:
-    """The same values whatever holds them: whole numbers become fractions where one of them is missing, say."""
+    """The same values in any type: integers become floats where one is missing, say."""
     kind = _kind(column)
     if kind == "text":
         return column.astype("str").to_numpy()

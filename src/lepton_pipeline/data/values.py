@@ -1,4 +1,4 @@
-"""Values as they were read -> typed columns, by kinds that were told before."""
+"""Raw values -> typed columns, by kinds that were inferred before."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from lepton_pipeline.data.column_facts import IN_ZONE, SINGLE, UNSIGNED_OR_MISSING, WHOLE_OR_MISSING, Wanted
 from lepton_pipeline.data.expressions.dates import in_zone, read_dates
+from lepton_pipeline.data.kind_inference import IN_ZONE, SINGLE, UNSIGNED_OR_MISSING, WHOLE_OR_MISSING, Wanted
 from lepton_pipeline.data.kinds import find_kinds
 from lepton_pipeline.data.missing_codes import date_codes, without_codes
 from lepton_pipeline.data.numbers import Writing, missing_numbers
@@ -27,20 +29,7 @@ _NUMBERS: dict[str, Any] = {
 
 
 def typed_block(block: Any, kinds: dict[str, str], ingestion: Ingestion, start: int = 0) -> pd.DataFrame:
-    """Give the values of some rows their types.
-
-    Args:
-        block: Arrow table: rows as they were read.
-        kinds: of all columns, see `find_kinds`.
-        ingestion: how text becomes values.
-        start: number of the first row.
-
-    Returns:
-        The rows, indexed from `start`.
-
-    Raises:
-        DataError: a value is no date of the declared format.
-    """
+    """The rows of an Arrow table with the types of their `kinds` (see `find_kinds`), indexed from `start`."""
     index = pd.RangeIndex(start, start + len(block))
     columns = {
         name: _typed(column, name, kinds[name], ingestion, start)
@@ -50,28 +39,14 @@ def typed_block(block: Any, kinds: dict[str, str], ingestion: Ingestion, start: 
 
 
 def typed_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:
-    """One column that is held whole, typed by what all its values are.
-
-    Args:
-        column: values as they were read.
-        ingestion: decimal mark, formats of dates, and the texts that become missing.
-
-    Raises:
-        DataError: a value is no date of the declared format; values are lists, or of several kinds.
-    """
+    """One column that is held whole, typed by all its values."""
     block = arrow_table(column.to_frame())
     kinds = find_kinds([block], ingestion, Wanted()).of
     return typed_block(block, kinds, ingestion)[str(column.name)].set_axis(column.index)
 
 
 def arrow_table(table: pd.DataFrame) -> Any:
-    """A table in memory as the readers give files: in Arrow, without its index.
-
-    Raises:
-        DataError: a column holds values of several kinds, or of one that no feature has.
-    """
-    import pyarrow as pa
-
+    """A table in memory as Arrow, without its index; a DataError where a column is of several kinds."""
     columns = {}
     for name in table:
         try:
@@ -83,7 +58,7 @@ def arrow_table(table: pd.DataFrame) -> Any:
                 columns[str(name)] = pa.array(table[name].astype("str"), pa.string(), from_pandas=True)
                 continue
             raise DataError(
-                f"column {name!r} holds values of several kinds, or of one that no feature has "
+                f"column {name!r} holds values of several kinds, or of an unsupported one "
                 f"({', '.join(types)}); make them numbers, texts, dates or truth values, the same in every file, "
                 "or take the column out of the data."
             ) from error
@@ -91,8 +66,6 @@ def arrow_table(table: pd.DataFrame) -> Any:
 
 
 def _typed(column: Any, name: str, kind: str, ingestion: Ingestion, start: int) -> pd.Series:
-    import pyarrow as pa
-
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if kind == "empty":
@@ -109,8 +82,6 @@ def _typed(column: Any, name: str, kind: str, ingestion: Ingestion, start: int) 
 
 
 def _texts(column: Any, ingestion: Ingestion) -> pd.Series:
-    import pyarrow as pa
-
     if not is_text(column.type):
         # A key that is a number in this file and a text in another.
         return pd.Series(without_codes(column, ingestion, None).cast(pa.string()).to_pandas(), dtype="str")
@@ -118,9 +89,6 @@ def _texts(column: Any, ingestion: Ingestion) -> pd.Series:
 
 
 def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if is_text(column.type):
         values = _text_numbers(column, kind, ingestion)
     elif pa.types.is_duration(column.type) or pa.types.is_time(column.type):
@@ -138,16 +106,12 @@ def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
 
 
 def _array(values: Any) -> Any:
-    """An array of numpy's own that can be written to."""
-    return np.array(
-        values.to_numpy(zero_copy_only=False) if hasattr(values, "buffers") else values.to_numpy()
-    )
+    """A writable numpy array."""
+    options = {"zero_copy_only": False} if hasattr(values, "buffers") else {}
+    return np.array(values.to_numpy(**options))
 
 
 def _text_numbers(column: Any, kind: str, ingestion: Ingestion) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     writing = Writing(ingestion)
     plain = plain_numbers(clean_texts(column, ingestion.missing), writing)
     if kind not in ("number", SINGLE):
@@ -160,17 +124,12 @@ def _text_numbers(column: Any, kind: str, ingestion: Ingestion) -> Any:
 
 
 def _seconds(column: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     units = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
     whole = column.cast(pa.int32() if column.type.bit_width == 32 else pa.int64())
     return pc.divide(whole.cast(pa.float64(), safe=False), units[column.type.unit])
 
 
 def _dates(column: Any, name: str, zone: str | None, ingestion: Ingestion, start: int) -> pd.Series:
-    import pyarrow as pa
-
     if is_text(column.type):
         texts = pd.Series(clean_texts(column, ingestion.missing).to_pandas(), dtype="str", name=name)
         return dates_of(texts.set_axis(pd.RangeIndex(start, start + len(texts))), name, zone, ingestion)
@@ -194,16 +153,11 @@ def _dates(column: Any, name: str, zone: str | None, ingestion: Ingestion, start
 
 
 def dates_of(column: pd.Series, name: str, zone: str | None, ingestion: Ingestion) -> pd.Series:
-    """Read texts or whole numbers as dates of the declared format; those that mean "no value" are missing.
-
-    Raises:
-        DataError: a value is no such date, with its row.
-    """
+    """Read texts or whole numbers as dates of the declared format; missing codes become missing."""
     layout = ingestion.dates[name]
+    latest = ingestion.two_digit_years.get(name)
     try:
-        dates = read_dates(
-            column, layout, or_iso=True, zone=zone, latest_year=ingestion.two_digit_years.get(name)
-        )
+        dates = read_dates(column, layout, or_iso=True, zone=zone, latest_year=latest)
         codes = date_codes(ingestion.missing, layout)
         return dates.mask(dates.dt.tz_localize(None).isin(codes)) if codes else dates
     except ValueError as error:

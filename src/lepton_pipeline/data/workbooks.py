@@ -10,30 +10,22 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any
 
-from lepton_pipeline.data.openers import most_unpacked, too_much
+import pyarrow as pa
+
+from lepton_pipeline.data.openers import listed, most_unpacked, too_much
 from lepton_pipeline.errors import DataError
 
 # What goes wrong within a workbook, besides openpyxl's own.
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, SyntaxError)
-_SHOWN = 3
+
 _ENCRYPTED = b"\xd0\xcf\x11\xe0"
 
 
 def read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
-    """Read the one sheet with data of a workbook.
+    """Read the one sheet with data as an Arrow table; columns have the type of their cells, or else text.
 
-    Args:
-        name: of the file, for messages.
-        decimal: mark by which numbers are written that become text.
-        content: of the file.
-
-    Returns:
-        A pyarrow.Table; a column's type is that of its cells, or else text. Without any cell it has no
-        column.
-
-    Raises:
-        DataError: it cannot be read, several sheets hold data, a column has no name, a formula no value, or
-            openpyxl is not installed.
+    The first row that is not empty is the header. `decimal` is the mark for numbers that become text. Raises
+    a DataError where several sheets hold data, a column has no name, or a formula no value.
     """
     try:
         from openpyxl import load_workbook
@@ -61,12 +53,10 @@ def read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
         raise DataError(f"{name} cannot be read: {error}; is it a workbook of Excel, and whole?") from error
     if len(filled) > 1:
         raise DataError(
-            f"{name} has {len(filled)} sheets with data, {_listed([title for title, _ in filled])}; keep one, or save "
+            f"{name} has {len(filled)} sheets with data, {listed([title for title, _ in filled])}; keep one, or save "
             "each as a file of its own."
         )
     if not filled:
-        import pyarrow as pa
-
         return pa.table({})
     title, rows = filled[0]
     _require_computed(name, title, content, rows)
@@ -74,13 +64,13 @@ def read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
 
 
 def _rows(sheet: Any) -> list[tuple[int, list[Any]]]:
-    """Cells by row up to the last row that has one, with the row's number; empty ones are None."""
+    """Row numbers and cells from the first to the last row with a value; empty cells are None."""
     # What some programs say of their extent is wrong.
     sheet.reset_dimensions()
-    rows: list[tuple[int, list[Any]]] = []
-    for number, row in enumerate(sheet.iter_rows(), 1):
-        cells = [None if cell.value is None or cell.value == "" else cell for cell in row]
-        rows.append((number, cells))
+    rows = [
+        (number, [None if cell.value in (None, "") else cell for cell in row])
+        for number, row in enumerate(sheet.iter_rows(), 1)
+    ]
     while rows and not any(rows[-1][1]):
         rows.pop()
     start = next((at for at, (_, cells) in enumerate(rows) if any(cells)), 0)
@@ -88,8 +78,6 @@ def _rows(sheet: Any) -> list[tuple[int, list[Any]]]:
 
 
 def _table_of_sheet(where: str, rows: list[tuple[int, list[Any]]], decimal: str) -> Any:
-    import pyarrow as pa
-
     number, header = rows[0]
     width = max((at for _, cells in rows for at, cell in enumerate(cells, 1) if cell is not None), default=0)
     padded = [cells + [None] * (width - len(cells)) for _, cells in rows]
@@ -98,7 +86,7 @@ def _table_of_sheet(where: str, rows: list[tuple[int, list[Any]]], decimal: str)
     if unnamed:
         cell = next(cells[unnamed[0]] for cells in padded[1:] if cells[unnamed[0]] is not None)
         raise DataError(
-            f"{where}: row {number} is taken for the header, {_listed([str(each.value) for each in header if each])}, "
+            f"{where}: row {number} is taken for the header, {listed([str(each.value) for each in header if each])}, "
             f"but column {cell.column_letter} has no name in it, and a value in {cell.coordinate}; name every column, "
             "and remove what stands above or beside the table."
         )
@@ -110,9 +98,7 @@ def _table_of_sheet(where: str, rows: list[tuple[int, list[Any]]], decimal: str)
 
 
 def _column(cells: Sequence[Any], decimal: str) -> Any:
-    """A column of one type if all its cells are of it, else of text."""
-    import pyarrow as pa
-
+    """A column of one type if all its cells have it, else of text."""
     present = [cell for cell in cells if cell is not None]
     types = {type(cell.value) if cell.data_type != "e" else str for cell in present}
     values = [None if cell is None else cell.value for cell in cells]
@@ -132,9 +118,8 @@ def _column(cells: Sequence[Any], decimal: str) -> Any:
         return pa.array(values, pa.bool_())
     dates = [_moment(cell.value) for cell in present if isinstance(cell.value, dt.date)]
     dates_only = all(date.time() == dt.time() for date in dates)
-    return pa.array(
-        [None if cell is None else _cell_text(cell, dates_only, decimal) for cell in cells], pa.string()
-    )
+    texts = [None if cell is None else _cell_text(cell, dates_only, decimal) for cell in cells]
+    return pa.array(texts, pa.string())
 
 
 def _moment(value: dt.date) -> dt.datetime:
@@ -142,7 +127,7 @@ def _moment(value: dt.date) -> dt.datetime:
 
 
 def _cell_text(cell: Any, dates_only: bool, decimal: str = ".") -> str:
-    """A cell as Excel would write it to a CSV file, with dates as ISO 8601 has them."""
+    """A cell as Excel writes it to CSV, with dates in ISO 8601."""
     value = cell.value
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
@@ -163,13 +148,11 @@ def _cell_text(cell: Any, dates_only: bool, decimal: str = ".") -> str:
 
 
 def _require_computed(name: str, title: str, content: bytes, rows: list[tuple[int, list[Any]]]) -> None:
-    """Refuse formulas whose value the workbook does not hold: it was written by a program that computes none.
-
-    Raises:
-        DataError: with their count and the first of them.
-    """
-    if not _has_formulas(content):
-        return
+    """Refuse formulas without a stored value, which a program wrote that computes none."""
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        parts = [each for each in packed.namelist() if re.fullmatch(r"xl/worksheets/.*\.xml", each)]
+        if not any(re.search(b"<f[> ]", packed.read(each)) for each in parts):
+            return
     from openpyxl import load_workbook
 
     known = {cell.coordinate for _, cells in rows for cell in cells if cell is not None}
@@ -198,15 +181,3 @@ def _require_computed(name: str, title: str, content: bytes, rows: list[tuple[in
             f"{name}, sheet {title!r}: {len(missing):,} formulas have no value, such as {formula!r} in "
             f"{missing[0].coordinate}; open the file in Excel or LibreOffice and save it, which computes them."
         )
-
-
-def _has_formulas(content: bytes) -> bool:
-    with zipfile.ZipFile(io.BytesIO(content)) as packed:
-        sheets = [
-            each for each in packed.namelist() if each.startswith("xl/worksheets/") and each.endswith(".xml")
-        ]
-        return any(b"<f>" in (text := packed.read(each)) or b"<f " in text for each in sheets)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join([repr(name) for name in names[:_SHOWN]] + ["…"] * (len(names) > _SHOWN))

@@ -1,1 +1,1 @@
-"""How good a model is, with intervals, and the pictures of it."""
+"""Quality of a model, with intervals, and its curves."""

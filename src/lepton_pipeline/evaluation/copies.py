@@ -1,4 +1,4 @@
-"""The headline metric without test rows that the model has seen: copies, and rows of one entity."""
+"""AUC without test rows that the model has seen: copies, and rows of known entities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from lepton_pipeline.data.copies import COPY, SAME_INPUTS
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.copies_words import NOTABLE, deduplicate, exceed_chance, say_copies
+from lepton_pipeline.evaluation.copies_text import NOTABLE, deduplicate, more_than_chance, summarise_copies
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.evaluation.slices import FEWEST_OF_A_CLASS
 from lepton_pipeline.parameters import Split
@@ -30,23 +30,13 @@ def measure_copies(
 ) -> dict[str, Any]:
     """Measure the AUC without copies, and without rows of entities that the model has learnt from.
 
-    Copies are left out together with test rows that have the same inputs as a row that was learnt from,
-    whatever their
-    outcome: to leave out only those whose outcome agrees would count against the model.
+    Test rows with the inputs of a training row are left out as well, whatever their outcome: leaving out only
+    agreeing ones would bias against the model. `copy_marks` and `copies_found` are those of `find_copies`.
 
-    Args:
-        copy_marks: the test rows that `find_copies` has marked.
-        copies_found: what it counted.
-        scores: `part`, `label` and the probabilities of the model of every test row.
-        metrics: what `evaluate` returns.
-        units: as `find_units` returns them; None: rows are independent.
-
-    Returns:
-        What was counted, and: `auc` (of all test rows, with its interval); in `copies` the `share` of the
-        test rows, `without` and `decide`: whether there are more than twice as many as by chance, those
-        beyond are more than 1 % of the test rows, and the AUC without them falls below the interval, if there
-        is one, or cannot be measured as they are most of a class; `without` in every entity. That holds the
-        `rows` and `positives` that are left and their `auc`, a figure as `evaluate` has them, or None.
+    Returns `copies_found` with `auc` of all test rows; in `copies` the `share` of test rows, `without`
+    (`rows`, `positives` and `auc`, None if it cannot be measured) and `decide`: copies exceed twice those by
+    chance and 1 % of the test rows, and the AUC without them is below the interval or cannot be measured;
+    `without` in every entity.
     """
     test = scores.loc[copy_marks.index, ["label", "model"]]
     sample, model = Sample.of(test["label"], units), test["model"].to_numpy()
@@ -56,7 +46,7 @@ def measure_copies(
     without = _without(sample, model, alike)
     below = without["auc"] is None or without["auc"]["value"] < (auc.low or 0.0)
     beyond = max(found["rows"] - found["by_chance"], found.get("unlikely_share", 0.0) * len(test))
-    notable = exceed_chance(copies_found) and beyond > NOTABLE * len(test)
+    notable = more_than_chance(copies_found) and beyond > NOTABLE * len(test)
     return {
         **copies_found,
         "auc": to_plain(auc),
@@ -74,23 +64,14 @@ def measure_copies(
 
 
 def enforce_copies(copies: dict[str, Any], split: Split) -> None:
-    """Stop where copies decide the result.
-
-    Args:
-        copies: what `measure_copies` returns.
-        split: whether they are allowed.
-
-    Raises:
-        DataError: the AUC without them falls out of its interval, and `split.copies` is "stop"; with counts,
-            both figures, an example and the remedies.
-    """
+    """Raise `DataError`, with remedies, if copies decide the result and `split.copies` is "stop"."""
     found = copies["copies"]
     if found["decide"] and split.copies == "stop":
         one, other = found["example"]
         raise DataError(
-            f"{say_copies(copies)}. So the result says how well the model remembers rows, not how well it does on new "
-            f"ones. For example, test row {one} equals row {other}. To mend it, {deduplicate(copies)}; "
-            "split.copies: allow accepts them as they are."
+            f"{summarise_copies(copies)}. The result measures memorised rows, not performance on new ones. "
+            f"For example, test row {one} equals row {other}. Remedy: {deduplicate(copies)}; "
+            "split.copies: allow accepts copies."
         )
 
 

@@ -1,10 +1,10 @@
-"""What decisions cost: at any threshold, under a limited capacity, and beside deciding without the model."""
+"""Cost of decisions: at any threshold, under limited capacity, and without the model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from math import inf
 from operator import not_
 from typing import Annotated
@@ -31,14 +31,12 @@ _NONE = Field(exclude_if=not_)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What acting from a threshold on comes to.
+    """Result of acting on rows with a probability >= threshold, for 1,000 cases.
 
     Attributes:
-        threshold: rows with a probability >= threshold are acted on.
-        acted: how many of 1,000 cases.
-        precision: None where none is acted on.
-        recall: share of the positive rows that are acted on.
-        cost: of 1,000 cases; None without costs.
+        acted: cases acted on.
+        precision: None if none is acted on.
+        cost: None without costs.
     """
 
     threshold: float
@@ -50,19 +48,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Choice(Outcome):
-    """A line of the what-if table; chosen is the threshold in use."""
+    """A line of the what-if table; `chosen` marks the threshold in use."""
 
     chosen: bool
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """What acting on the likeliest cases only achieves, equal scores not parted; see `Outcome`.
-
-    Attributes:
-        per_1000: cases that can be acted on, as declared.
-        lift: precision over that of cases drawn at random; None where none is acted on.
-    """
+    """`Outcome` of acting on the likeliest `per_1000` cases only; `lift` is relative to random cases."""
 
     per_1000: int
     threshold: float
@@ -75,7 +68,7 @@ class Capacity:
 
 @dataclass(frozen=True)
 class Curve:
-    """Cost of 1,000 cases by threshold, with its interval: None where there are too few cases to judge."""
+    """Cost of 1,000 cases by threshold; the interval is None where there are too few cases."""
 
     threshold: Annotated[Sequence[float], _NONE] = ()
     cost: Annotated[Sequence[float], _NONE] = ()
@@ -84,25 +77,22 @@ class Curve:
 
     @property
     def band(self) -> tuple[list[float], list[float]] | None:
-        """Lower and upper ends; None where there are too few cases to judge."""
+        """Lower and upper ends; None where there are too few cases."""
         low, high = ([end for end in ends if end is not None] for ends in (self.low, self.high))
         return (low, high) if low and high else None
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What decisions cost, in units as declared, for 1,000 cases.
+    """Cost of decisions for 1,000 cases, in declared units.
 
     Attributes:
         declared: whether there are costs.
-        unit: of them.
-        threshold: of the model.
         what_if: the highest threshold first.
         policies: cost of `model`, `all` (act on every case), `none`, and each baseline.
         saving: what the model saves against each other policy.
         curve: empty without costs.
-        capacity: None where none is declared.
-        note: what a reader should know who would expect decisions in between, or "".
+        note: a hint where the model hardly matters, or "".
     """
 
     declared: bool
@@ -123,27 +113,23 @@ def measure_costs(
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
 ) -> Costs:
-    """Measure on the test rows what it costs, for 1,000 cases, to decide by the model, by a baseline or by none.
+    """Cost of decisions, for 1,000 test cases, by the model, by baselines and by constant policies.
 
-    Intervals are 95 % bootstrap intervals over resamples drawn as in `evaluate`, their base rate with them.
-    Costs are compared resample by resample, so that chance which hits both sides cancels.
-
-    Args:
-        scores: as `evaluate` takes them.
-        metrics: as `evaluate` returns them: every model is judged at its own threshold.
-        outcome_costs: as `price_outcomes` returns them; without columns, nothing has a cost.
-        evaluation: number of resamples, their seed, the capacity and the unit of the costs.
-        units: as `find_units` returns them; None: rows are independent.
+    Every model is judged at its own threshold. Intervals are 95 % bootstrap intervals over the resamples of
+    `evaluate`, with varying base rate; costs are compared resample by resample, so that common chance
+    cancels. `outcome_costs` are those of `price_outcomes`, without columns if no costs are declared.
     """
     # In the order of their scores, rows need no sorting again in every resample.
     test = scores[scores["part"] == "test"].sort_values("model", ascending=False, kind="stable")
     before = scores.loc[scores["part"] == "validation", "model"].to_numpy()
     declared = not outcome_costs.columns.empty
-    threshold = metrics.threshold
+    threshold, capacity = metrics.threshold, evaluation.capacity
+    # To rank the cases at hand takes no label, so the test rows' own scores may be cut.
+    limited = [] if capacity is None else [capacity_threshold(test["model"].to_numpy(), capacity / CASES)]
     cuts = {
         "what_if": _what_if_thresholds(before, threshold),
         "curve": _curve_thresholds(before, threshold) if declared else [],
-        "capacity": _capacity_thresholds(test["model"].to_numpy(), evaluation.capacity),
+        "capacity": limited,
     }
     decided = list(chain(*cuts.values()))
     outcomes = [_outcome(test, cut) for cut in decided]
@@ -153,9 +139,8 @@ def measure_costs(
         priced = _Priced.of(test, _decisions(test, metrics), decided, outcome_costs, evaluation, units)
         policies, saving = priced.policies(), priced.saving()
         outcomes = [replace(each, cost=cost) for each, cost in zip(outcomes, priced.cuts(), strict=True)]
-    what_if, curve, limited = (
-        list(islice(each, len(of))) for each, of in zip(repeat(iter(outcomes)), cuts.values())
-    )
+    remaining = iter(outcomes)
+    what_if, curve, acted = (list(islice(remaining, len(of))) for of in cuts.values())
     return Costs(
         declared=declared,
         unit=evaluation.costs.unit if evaluation.costs else "",
@@ -164,20 +149,18 @@ def measure_costs(
         policies=policies,
         saving=saving,
         curve=_curve(curve) if declared else Curve(),
-        capacity=_capacity(limited, float(test["label"].mean()), evaluation.capacity),
+        capacity=_capacity(acted, float(test["label"].mean()), capacity),
         note=_note(before, threshold) if declared else "",
     )
 
 
 @dataclass(frozen=True)
 class _Priced:
-    """Costs of 1,000 cases: of each policy, then of each cut of the model's scores.
+    """Costs of 1,000 cases, of each policy (`model` first), then of each cut of the model's scores.
 
     Attributes:
-        names: of the policies, `model` first.
         values: shape [policies + cuts].
-        resampled: shape [resamples, policies + cuts]; no resample where there are too few cases to judge.
-        sample: the rows, as they are drawn.
+        resampled: shape [resamples, policies + cuts]; no resample with too few cases.
     """
 
     names: list[str]
@@ -195,7 +178,6 @@ class _Priced:
         evaluation: Evaluation,
         units: pd.DataFrame | None,
     ) -> _Priced:
-        """Add up, for rows from the highest score of the model to the lowest."""
         acting, leaving = acting_and_leaving(test["label"], outcome_costs)
         extra = acting - leaving
         kept = np.searchsorted(-test["model"].to_numpy(), -np.array(cuts), side="right")
@@ -212,9 +194,8 @@ class _Priced:
         return cls(list(decisions), values[0], np.concatenate([values[:0], *drawn]), sample)
 
     def policies(self) -> dict[str, Estimate]:
-        return {
-            name: self._figure(self.values, self.resampled, place) for place, name in enumerate(self.names)
-        }
+        values, resampled = self.values, self.resampled
+        return {name: self._figure(values, resampled, place) for place, name in enumerate(self.names)}
 
     def saving(self) -> dict[str, Estimate]:
         less, resampled = self.values - self.values[0], self.resampled - self.resampled[:, :1]
@@ -237,23 +218,16 @@ def _decisions(test: pd.DataFrame, metrics: Metrics) -> dict[str, np.ndarray]:
 
 
 def _what_if_thresholds(probabilities: np.ndarray, threshold: float) -> list[float]:
-    """About ten thresholds that a reader can type, the chosen one among them as it is, the highest first."""
+    """About ten rounded thresholds, with the chosen one as it is, the highest first."""
     near = [float(f"{capacity_threshold(probabilities, share):.{_SHOWN_DIGITS}g}") for share in _SHARES]
     return sorted({threshold, *(each for each in near if each <= 1)}, reverse=True)
 
 
 def _curve_thresholds(probabilities: np.ndarray, threshold: float) -> list[float]:
-    """Thresholds in even steps, and more where the scores are."""
-    even, dense = (
-        np.linspace(0, 1, _CURVE_STEPS + 1),
-        np.quantile(probabilities, np.linspace(0, 1, _CURVE_STEPS + 1)),
-    )
+    """Thresholds in even steps, and at quantiles of the scores."""
+    even = np.linspace(0, 1, _CURVE_STEPS + 1)
+    dense = np.quantile(probabilities, even)
     return [float(each) for each in np.unique(np.concatenate([even, dense, [threshold]]))]
-
-
-def _capacity_thresholds(probabilities: np.ndarray, cases: int | None) -> list[float]:
-    # To rank the cases at hand takes no label, so the test rows' own scores may be cut.
-    return [] if cases is None else [capacity_threshold(probabilities, cases / CASES)]
 
 
 def _outcome(test: pd.DataFrame, threshold: float) -> Outcome:

@@ -1,4 +1,4 @@
-"""What curves of a model are drawn through."""
+"""Points of a model's curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gate decided, check by check; light enough for what only prints it."""
+"""Record of the gate's decision, light enough for printing."""
 
 from __future__ import annotations
 
@@ -11,18 +11,7 @@ PROMOTED, REFUSED, SAME = "promoted", "refused", "same as champion"
 
 @dataclass(frozen=True)
 class Check:
-    """One check of a model.
-
-    Attributes:
-        name: of the check.
-        passed: whether it holds.
-        text: what was found, in one sentence.
-        value: the figure, with `low` and `high` of its 95 % interval; `approximate` where that is drawn from
-            few.
-        limit: what the figure was held to.
-        rows: on which it was measured.
-        next: what to do where the check failed.
-    """
+    """One check of a model: figure with 95 % interval, limit, rows, and remedy after a failure."""
 
     name: str
     passed: bool
@@ -38,15 +27,12 @@ class Check:
 
 @dataclass(frozen=True)
 class GateDecision:
-    """The gate's decision on a version.
+    """The gate's decision on a version, with checks in the order in which they were made.
 
     Attributes:
-        promoted: whether it became champion; None: the champion is the same model, so nothing changed.
-        alias: that it has now, "" without one.
-        reason: in one sentence.
-        version: of the model.
+        promoted: whether it became champion; None if the champion is the same model.
+        alias: its alias now, or "".
         champion_version: before the decision; None without a champion.
-        checks: in the order in which they were made.
     """
 
     promoted: bool | None
@@ -58,12 +44,12 @@ class GateDecision:
 
     @property
     def failed(self) -> list[Check]:
-        """The checks that do not hold."""
+        """Failed checks."""
         return [check for check in self.checks if not check.passed]
 
     @property
     def against_champion(self) -> Check | None:
-        """The comparison with the champion before; None where there was none."""
+        """The comparison with the previous champion, if there was one."""
         return next((check for check in self.checks if check.name == "champion"), None)
 
 

@@ -1,4 +1,4 @@
-"""Compare the rows a model was trained on with others, column by column: have its inputs changed?"""
+"""Drift of the model's inputs between training and other rows, column by column."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ _SHOWN_LEVELS = 10
 
 @dataclass(frozen=True)
 class _Comparison:
-    """How one column differs.
+    """Comparison of one column, "number" or "category".
 
     Attributes:
-        kind: "number" or "category".
-        statistic: of the Kolmogorov-Smirnov or the chi-square test, of values that are there.
-        p_values: of that test, and of the one on missing values where there are some.
-        counts: rows by bin of training and of the other rows, missing ones last, two arrays of shape [bins].
-        new_levels: texts of categories that no training row has, the most frequent first.
+        statistic: of the Kolmogorov-Smirnov or chi-square test of non-missing values.
+        p_values: of that test, and of the one on missing values, if there are some.
+        counts: rows by bin of training and of the other rows, missing ones last.
+        new_levels: categories without a training row, the most frequent first.
     """
 
     kind: str
@@ -43,17 +42,7 @@ class _Comparison:
 
 
 def measure_drift(feature_table: pd.DataFrame, split: pd.DataFrame, encoder: Encoder) -> dict[str, Any]:
-    """Compare the test rows with the training rows in every column that the model reads.
-
-    Args:
-        feature_table: rows with their raw values.
-        split: `part` of every row, indexed as `feature_table`.
-        encoder: knows the columns and their kinds.
-
-    Returns:
-        `columns` as `compare_rows` returns them, `rows_train`, `rows_test`, and what a flag means:
-        `psi_bound` and `level`.
-    """
+    """Compare the test rows with the training rows by `compare_rows`, with the limits of a flag."""
     train, test = (feature_table.loc[split.index[split["part"] == part]] for part in ("train", "test"))
     return {
         "columns": compare_rows(train, test, encoder),
@@ -65,27 +54,17 @@ def measure_drift(feature_table: pd.DataFrame, split: pd.DataFrame, encoder: Enc
 
 
 def compare_rows(train: pd.DataFrame, other: pd.DataFrame, encoder: Encoder) -> list[dict[str, Any]]:
-    """Compare any rows with training rows, column by column.
+    """Compare other rows with training rows, column by column, in the encoder's order.
 
-    Numbers are compared by the two-sample Kolmogorov-Smirnov test, categories by the chi-square test of
-    homogeneity, and missing values by the chi-square test of their two rates. The p-value of a column is that
-    of its most surprising test, times the number of its tests; those of all columns are corrected by Holm's
-    method (1979), which needs no
-    independence: columns of one table are correlated. The tests take rows for independent, so rows that
-    follow each other closely in time surprise them too easily; therefore a column is flagged only if the
-    population stability index (PSI: sum of (q - p) ln(q / p) over bins, half a row added to each) is beyond
-    `PSI_BOUND`, too. Bins are tenths of the training values, or levels with at least 1 % of the rows and one
-    for all others; missing values have their own.
+    Numbers are compared by the two-sample Kolmogorov-Smirnov test, categories and missing rates by the
+    chi-square test of homogeneity. The p-value of a column is the smallest of its tests, times their number,
+    corrected over all columns by Holm's method (1979), which needs no independence. The tests assume
+    independent rows and reject too often under autocorrelation; so a column is flagged only if the population
+    stability index (PSI) is also above `PSI_BOUND`. Bins are tenths of the training values, or levels with at
+    least 1 % of the rows and one for all others; missing values have their own.
 
-    Args:
-        train: rows the encoder was fitted on, or others like them.
-        other: rows to compare with them.
-        encoder: the columns to compare, and their kinds.
-
-    Returns:
-        A dict for each column, in the encoder's order: `column`, `kind`, `statistic`, `p_value` (corrected),
-        `psi`, `missing_train` and `missing_test` (shares of the rows), `new_levels` (at most ten texts),
-        `flagged`.
+    Returns a dict for each column: `column`, `kind`, `statistic`, `p_value` (corrected), `psi`,
+    `missing_train` and `missing_test` (shares), `new_levels` (at most ten), `flagged`.
     """
     compared = [_compare(column, train[column.name], other[column.name]) for column in encoder.columns]
     surprise = holm([min(1.0, min(each.p_values) * len(each.p_values)) for each in compared])
@@ -128,40 +107,29 @@ def _compare_numbers(train: np.ndarray, other: np.ndarray) -> _Comparison:
     edges = np.zeros(0)
     if len(known):
         edges = np.unique(np.quantile(known, np.arange(1, _BINS) / _BINS, method="inverted_cdf"))
-    counts = [
-        np.append(
-            np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1), len(rows) - len(values)
-        )
-        for values, rows in ((known, train), (known_other, other))
-    ]
-    return _Comparison("number", statistic, p_values + missing_test(*counts), (counts[0], counts[1]), [])
+    one, two = (
+        np.append(np.bincount(np.searchsorted(edges, some), minlength=len(edges) + 1), len(rows) - len(some))
+        for some, rows in ((known, train), (known_other, other))
+    )
+    return _Comparison("number", statistic, p_values + missing_test(one, two), (one, two), [])
 
 
 def _compare_categories(train: pd.Series, other: pd.Series) -> _Comparison:
-    counts = (
-        pd.DataFrame({"train": train.value_counts(), "other": other.value_counts()}).fillna(0).sort_index()
-    )
+    counts = pd.DataFrame({"train": train.value_counts(), "other": other.value_counts()})
+    counts = counts.fillna(0).sort_index()
     rows = counts.sum()
     pooled = pool_levels(counts)
     new = counts[counts["train"] == 0].sort_values("other", ascending=False, kind="stable")
     statistic, p_values = chi_square(pooled)
     missing = [len(train) - rows["train"], len(other) - rows["other"]]
     whole = np.vstack([pooled, missing])
-    return _Comparison(
-        "category",
-        statistic,
-        p_values + missing_test(whole[:, 0], whole[:, 1]),
-        (whole[:, 0], whole[:, 1]),
-        [str(level) for level in new.index],
-    )
+    one, two = whole[:, 0], whole[:, 1]
+    p_values += missing_test(one, two)
+    return _Comparison("category", statistic, p_values, (one, two), [str(level) for level in new.index])
 
 
 def pool_levels(counts: pd.DataFrame) -> np.ndarray:
-    """Rows by level of two parts, those of levels that are too few to compare together in the last row.
-
-    Args:
-        counts: a row for each level, a column for each part.
-    """
+    """Rows by level (row) and part (column), levels too small to compare pooled in the last row."""
     rows = counts.sum()
     share = counts.sum(axis=1) / max(rows.sum(), 1)
     apart = (share * rows.min() >= _FEWEST) & (share >= _SMALLEST_SHARE)

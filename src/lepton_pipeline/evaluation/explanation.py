@@ -1,13 +1,12 @@
-"""What a model reads out of each column: importance, effects, and reasons for a few test rows."""
+"""Importance and effects of columns, and reasons for a few test rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
@@ -16,9 +15,8 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.typical import show
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.intervals import normal_deviate
+from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.statistics.ranks import Placements, delong_variance, placements
-
-Floats = npt.NDArray[np.float64]
 
 # By measurement: see docs/explanation.md.
 PERMUTATIONS = 5
@@ -38,40 +36,27 @@ def explain_model(
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
-    """Explain a model on test rows.
+    """Explain a model on at most `evaluation.explained_rows` test rows.
 
-    Importance is what the AUC falls by when the values of a raw column change places among the rows (Breiman,
-    "Random forests", 2001, section 10; Fisher, Rudin and Dominici, "All models are wrong, but many are
-    useful", JMLR 2019), so that what is derived from the column changes with it; the mean over several
-    permutations. Its 95 % interval is that of a difference of correlated AUCs (DeLong et al., "Comparing the
-    areas under two or more correlated receiver operating characteristic curves", Biometrics 1988), by the
-    placements of rows averaged over the permutations: it holds for the model as trained, and for chance in
-    test rows and permutations.
+    Importance is the fall of the AUC when a raw column is permuted, with all that is derived from it
+    (Breiman, "Random forests", 2001, section 10; Fisher, Rudin and Dominici, "All models are wrong, but many
+    are useful", JMLR 2019), as the mean over several permutations. Its 95 % interval is that of a difference
+    of correlated AUCs (DeLong et al., Biometrics 1988), by placements averaged over the permutations: for the
+    model as trained, over test rows and permutations.
 
-    An effect is the mean probability of the rows if all had one value in a column (partial dependence:
-    Friedman, "Greedy function approximation", 2001, section 8.2), with the 95 % interval of that mean.
+    An effect is the mean probability of the rows with one value in a column (partial dependence: Friedman,
+    "Greedy function approximation", 2001, section 8.2), with the 95 % interval of that mean.
 
-    Args:
-        artefact: scores raw rows.
-        feature_table: rows of the vertical.
-        split: `part` and `label` of every row; only rows of part "test" are looked at.
-        evaluation: how many of them (`explained_rows`), and the seed.
-        units: as `find_units` returns them, for the intervals of importance; None: rows are independent.
-
-    Returns:
-        `metric`; `rows` looked at; `auc` of the model on them; `permutations`; `importance` by column, the
-        largest first; `effects` of the most important columns, dates left out: for a number some of its
-        values in ascending order, for a category the most frequent, and "missing" where that occurs;
-        `reference`, the typical row that reasons are told against; `examples`, some rows with their reasons
-        (see `Artefact.explain`), each a `case`.
+    Returns `metric`, `rows`, `auc` on them, `permutations`, `importance` by column, the largest first;
+    `effects` of the most important columns except dates, by ascending values or the most frequent categories,
+    and "missing"; `reference`, the typical row; `examples` with their reasons (see `Artefact.explain`).
     """
     generator = np.random.default_rng(evaluation.seed)
     chosen = _draw_rows(split, evaluation.explained_rows, generator)
     rows, labels = feature_table.loc[chosen, list(artefact.inputs)], split.loc[chosen, "label"].to_numpy()
     probability = artefact.predict(rows)["probability"].to_numpy()
-    importance = _importance(
-        artefact, rows, Sample.of(split.loc[chosen, "label"], units), probability, generator
-    )
+    sample = Sample.of(split.loc[chosen, "label"], units)
+    importance = _importance(artefact, rows, sample, probability, generator)
     kinds = {each["column"]: _kind(artefact, rows[each["column"]]) for each in importance}
     main = [column for column, kind in kinds.items() if kind != "date"][:_COLUMNS]
     return {
@@ -81,12 +66,8 @@ def explain_model(
         "permutations": PERMUTATIONS,
         "importance": importance,
         "effects": [
-            {
-                "column": column,
-                "kind": kinds[column],
-                "points": _effect(artefact, rows, column, kinds[column]),
-            }
-            for column in main
+            {"column": name, "kind": kinds[name], "points": _effect(artefact, rows, name, kinds[name])}
+            for name in main
         ],
         "reference": {column: show(value) for column, value in artefact.reference.items()},
         "examples": _examples(artefact, rows, probability),
@@ -94,7 +75,7 @@ def explain_model(
 
 
 def _draw_rows(split: pd.DataFrame, count: int, generator: np.random.Generator) -> pd.Index:
-    """Draw test rows, of each class its share, in the order of the table."""
+    """Draw test rows stratified by class, in the order of the table."""
     test = split.loc[split["part"] == "test", "label"].reset_index(drop=True)
     if len(test) > count:
         positives = min(max(2, round(count * test.mean())), count - 2)
@@ -122,17 +103,15 @@ def _importance(
         moved = _with_column(copies, str(column), rows[column].iloc[places].array)
         scores = artefact.predict(moved)["probability"].to_numpy().reshape(PERMUTATIONS, len(rows))
         after = [placements(each, labels) for each in scores]
-        positives, negatives = (
-            before[side] - np.mean([each[side] for each in after], axis=0) for side in (0, 1)
-        )
-        falls = (positives, negatives)
+        means = [np.mean([each[side] for each in after], axis=0) for side in (0, 1)]
+        falls = before[0] - means[0], before[1] - means[1]
         value, reach = float(falls[0].mean()), _reach(falls, sample)
         found.append({"column": str(column), "value": value, "low": value - reach, "high": value + reach})
     return sorted(found, key=lambda each: -each["value"])
 
 
 def _reach(falls: Placements, sample: Sample) -> float:
-    """Half the width of the interval of a mean of placements; of a class or unit that is alone nothing is known."""
+    """Half width of the interval of mean placements; 1 if a class or unit is single."""
     if min(sample.units, *map(len, falls)) < _FEWEST_FOR_A_VARIANCE:
         return 1.0
     return float(sample.deviate(LEVEL) * delong_variance(falls, sample.labels, sample.codes) ** 0.5)
@@ -143,16 +122,16 @@ def _kind(artefact: Artefact, column: pd.Series) -> str:
         return "date"
     numeric = {each.name for each in artefact.encoder.columns if isinstance(each, NumericColumn)}
     plain = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
-    return (
-        "number"
-        if plain and (column.name in numeric or column.name not in artefact.encoder.inputs)
-        else "category"
-    )
+    number = plain and (column.name in numeric or column.name not in artefact.encoder.inputs)
+    return "number" if number else "category"
 
 
 def _effect(artefact: Artefact, rows: pd.DataFrame, column: str, kind: str) -> list[dict[str, Any]]:
     points = []
-    for value, share in _number_points(rows[column]) if kind == "number" else _category_points(rows[column]):
+    values: Iterable[tuple[Any, float]] = _number_points(rows[column])
+    if kind == "category":
+        values = rows[column].value_counts(normalize=True, dropna=False).head(_CATEGORIES).items()
+    for value, share in values:
         same = pd.Series([value] * len(rows), dtype=rows[column].dtype).array
         probability = artefact.predict(_with_column(rows, column, same))["probability"]
         reach = normal_deviate(LEVEL) * float(probability.std(ddof=0)) / len(rows) ** 0.5
@@ -163,14 +142,14 @@ def _effect(artefact: Artefact, rows: pd.DataFrame, column: str, kind: str) -> l
                 "probability": mean,
                 "low": max(0.0, mean - reach),
                 "high": min(1.0, mean + reach),
-                "share": share,
+                "share": float(share),
             }
         )
     return points
 
 
 def _number_points(column: pd.Series) -> Iterator[tuple[Any, float]]:
-    """Every value where there are few, else quantiles; each with the share of rows that are nearest to it."""
+    """All values if few, else quantiles; each with the share of rows nearest to it."""
     present = column.dropna()
     values = np.sort(present.unique())
     if len(values) > _VALUES:
@@ -182,12 +161,6 @@ def _number_points(column: pd.Series) -> Iterator[tuple[Any, float]]:
         yield (int(number) if float(number).is_integer() else number), float(count / len(column))
     if column.isna().mean() >= _RARE:
         yield None, float(column.isna().mean())
-
-
-def _category_points(column: pd.Series) -> Iterator[tuple[Any, float]]:
-    counts = column.value_counts(normalize=True, dropna=False)
-    for value, share in counts.head(_CATEGORIES).items():
-        yield value, float(share)
 
 
 def _examples(artefact: Artefact, rows: pd.DataFrame, probability: Floats) -> list[dict[str, Any]]:
@@ -215,7 +188,6 @@ def _examples(artefact: Artefact, rows: pd.DataFrame, probability: Floats) -> li
 
 
 def _with_column(rows: pd.DataFrame, column: str, values: Any) -> pd.DataFrame:
-    """The rows with other values in one column."""
     changed = rows.copy(deep=False)
     changed[column] = values
     return changed

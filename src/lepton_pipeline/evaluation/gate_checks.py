@@ -1,4 +1,4 @@
-"""What a model must pass before it becomes champion, check by check."""
+"""Checks that a model must pass before promotion to champion."""
 
 from __future__ import annotations
 
@@ -27,11 +27,7 @@ _REASON_CHARACTERS, _PROBLEM_CHARACTERS = 400, 220
 
 
 def check_cases(metrics: Metrics) -> list[Check]:
-    """Refuse a model whose test has too few cases of the rarer class to judge it by; nothing where there are enough.
-
-    Args:
-        metrics: what `evaluate` returns.
-    """
+    """Refuse a model with too few test rows of the rarer class; no check if there are enough."""
     rows, positives = (metrics.rows["test"].rows, metrics.rows["test"].positives)
     rarer = min(positives, rows - positives)
     if rarer >= MIN_OF_A_CLASS:
@@ -43,38 +39,25 @@ def check_cases(metrics: Metrics) -> list[Check]:
 
 
 def check_bounds(metrics: Metrics, gate: Gate) -> list[Check]:
-    """Hold the figures of the test rows to the declared bounds, by the worse end of their intervals.
-
-    Args:
-        metrics: what `evaluate` returns.
-        gate: `metric` with `at_least`, and `bounds`.
-    """
-    bounds: list[tuple[Metric, str, float, str]] = [(gate.metric, "gate.at_least", gate.at_least, "low")]
+    """Hold the test metrics to the declared bounds, by the worse end of their intervals."""
+    first = ("gate.at_least", gate.at_least, "low")
+    bounds: list[tuple[Metric, tuple[str, float, str]]] = [(gate.metric, first)]
     for metric, bound in gate.bounds.items():
         bounds += [
-            (metric, f"gate.bounds.{metric}.{key}", limit, end)
+            (metric, (f"gate.bounds.{metric}.{key}", limit, end))
             for key, limit, end in (("at_least", bound.at_least, "low"), ("at_most", bound.at_most, "high"))
             if limit is not None
         ]
-    return [
-        _hold(f"bound {metric}", metric, metrics.model[metric], (key, limit, end))
-        for metric, key, limit, end in bounds
-    ]
+    return [_hold(f"bound {name}", name, metrics.model[name], limit) for name, limit in bounds]
 
 
 def check_slices(slices: Slices, gate: Gate) -> list[Check]:
-    """Hold every slice that is large enough to `gate.slice_at_least`, by the lower end of its interval.
-
-    Args:
-        slices: as `measure_slices` returns them.
-        gate: metric and floor.
-    """
+    """Hold every slice that is large enough to `gate.slice_at_least`, by the lower end of its interval."""
     floor, metric, key = gate.slice_at_least, gate.metric, "gate.slice_at_least"
     if floor is None:
         return []
     if not slices.slices:
-        text = f"{key} is declared, but no slice was measured"
-        advice = "name columns in evaluation.slices"
+        text, advice = f"{key} is declared, but no slice was measured", "name columns in evaluation.slices"
         return [Check("slices", False, text, next=advice, limit=floor)]
     checks = []
     for each in slices.slices:
@@ -91,7 +74,7 @@ def check_slices(slices: Slices, gate: Gate) -> list[Check]:
 
 
 def _hold(name: str, metric: str, figure: Estimate, bound: tuple[str, float, str], what: str = "") -> Check:
-    """Hold the worse end of a figure to a limit: the lower end to the least, the higher end to the most."""
+    """Hold the worse end of a figure to a limit: the low end to the least, the high end to the most."""
     key, limit, end = bound
     figure = replace(figure, approximate=False)
     if figure.low is None or figure.high is None:
@@ -129,19 +112,12 @@ def check_baseline(
 ) -> Check:
     """Refuse a model that may be worse than a baseline by more than `gate.baseline_margin`.
 
-    Args:
-        scores: see `evaluate`.
-        metrics: what it returns, for the thresholds and for the other baselines.
-        gate: metric and margin.
-        evaluation: resamples.
-        units: as `find_units` returns them; None: rows are independent.
-        baseline: its column; another one than boosting where boosting is all of the model.
-        first: whether there is no champion; then only a model that is shown to be worse is refused.
+    The baseline is another one than boosting if boosting is all of the model. `first`: without a champion,
+    only a model that is worse for certain is refused.
     """
     test = scores[scores["part"] == "test"]
-    difference = paired_differences(test, "model", baseline, metrics.thresholds, evaluation, units)[
-        gate.metric
-    ]
+    differences = paired_differences(test, "model", baseline, metrics.thresholds, evaluation, units)
+    difference = differences[gate.metric]
     limit = 0.0 - gate.baseline_margin
     may_be, is_worse = (end < limit for end in difference.ends)
     passed = not (is_worse if first else may_be)
@@ -165,22 +141,15 @@ def check_champion(
     units: pd.DataFrame | None = None,
     new: str = NEW,
 ) -> Check:
-    """Promote only what is better than the champion, or not worse than it by `gate.margin`, beyond doubt.
+    """Promote only what is better than the champion, or for certain not worse by `gate.margin`.
 
-    Args:
-        rows: those that neither has learnt from: `label`, `challenger` and `champion` (probabilities).
-        thresholds: of `challenger` and `champion`.
-        version: the champion's.
-        gate: metric and margin.
-        evaluation: resamples.
-        units: as `find_units` returns them; None: rows are independent.
-        new: how it is known that neither has learnt from them, in words.
+    `rows` hold `label` and the probabilities of `challenger` and `champion`, neither of which learnt from
+    them; `new` says how that is known.
     """
     if problem := too_few(rows["label"], units):
         return replace(incomparable(version, problem), rows=len(rows))
-    difference = paired_differences(rows, "challenger", "champion", thresholds, evaluation, units)[
-        gate.metric
-    ]
+    differences = paired_differences(rows, "challenger", "champion", thresholds, evaluation, units)
+    difference = differences[gate.metric]
     limit = 0.0 - gate.margin
     passed = difference.ends[0] > limit
     doubt = "" if passed else f", so it is not above {limit:g} beyond doubt"
@@ -191,19 +160,19 @@ def check_champion(
 
 
 def incomparable(version: int, problem: str) -> Check:
-    """The check against a champion that nothing can be said about."""
+    """The failed check against a champion without a comparison."""
     text = f"it cannot be compared with champion version {version}: {_cut(problem, _PROBLEM_CHARACTERS)}"
     return Check("champion", False, text)
 
 
 def same_model(version: int) -> Check:
-    """The check against a champion that has the very files of this version."""
+    """The passed check against a champion with identical files."""
     text = f"it is the same model as champion version {version}, so nothing changes"
     return Check("champion", True, text)
 
 
 def too_few(labels: pd.Series, units: pd.DataFrame | None) -> str:
-    """Why these rows say too little about a difference; empty where they do not."""
+    """Why the rows are too few for a comparison; empty if they suffice."""
     positives = int(labels.sum())
     rarer = min(positives, len(labels) - positives)
     if len(labels) < MIN_ROWS or rarer < MIN_OF_A_CLASS:
@@ -218,7 +187,7 @@ def too_few(labels: pd.Series, units: pd.DataFrame | None) -> str:
 
 
 def first_reason(checks: Iterable[Check], metrics: Metrics, gate: Gate) -> str:
-    """The decision in one short sentence, with the next step after a refusal; the checks have the whole."""
+    """The decision in one short sentence, with the next step after a refusal."""
     checks = list(checks)
     failed = [check for check in checks if not check.passed]
     if failed:
@@ -239,21 +208,15 @@ def above(difference: Estimate) -> str:
 
 
 def _ahead(metrics: Metrics, gate: Gate) -> str:
-    """Say where a baseline is ahead: such a model is promoted only where that may be chance, and never silently."""
-    figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
-    best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default=None)
-    if best is None or figures[best] <= figures["model"]:
-        return ""
-    return f"; note that baseline {best} reaches {figures[best]:.4f}"
+    """Note a baseline that is ahead of a promoted model, which may be chance."""
+    best, figures = _leader(metrics, gate)
+    return f"; note that baseline {best} reaches {figures[best]:.4f}" if best else ""
 
 
 def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
-    """Name the strongest baseline of a refused model, where it is another one than the one that decides."""
-    figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
-    best = max(
-        (name for name in figures if name not in OWN), key=lambda name: figures[name], default=baseline
-    )
-    if best == baseline or figures[best] <= figures["model"]:
+    """Name the strongest baseline of a refused model, unless it is the one that decides."""
+    best, figures = _leader(metrics, gate)
+    if best in ("", baseline):
         return ""
     far_ahead = best == LINEAR and figures[best] - figures.get(baseline, figures["model"]) >= _FAR_AHEAD
     cause = (
@@ -261,6 +224,14 @@ def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
         "dataset.time"
     )
     return f"; the strongest baseline is {best}, {figures[best]:.4f}{cause if far_ahead else ''}"
+
+
+def _leader(metrics: Metrics, gate: Gate) -> tuple[str, dict[str, float]]:
+    """The strongest baseline if it is ahead of the model, else "", and the figures of all."""
+    figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
+    baselines = [name for name in figures if name not in OWN]
+    best = max(baselines, key=lambda name: figures[name], default="model")
+    return best if figures[best] > figures["model"] else "", figures
 
 
 def _cut(text: str, characters: int) -> str:

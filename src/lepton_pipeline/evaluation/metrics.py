@@ -16,6 +16,7 @@ from lepton_pipeline.statistics.estimates import Estimate, Metrics, Rows
 from lepton_pipeline.statistics.intervals import auc_interval
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
 
+Thresholds = dict[str, float]
 UNCALIBRATED = "uncalibrated"
 # What is no baseline: the model, and its torch part where that is not all of it.
 OWN = ("model", "network")
@@ -31,24 +32,17 @@ def evaluate(
 ) -> Metrics:
     """Choose every model's threshold on the validation rows and measure it on the test rows.
 
-    Intervals have a level of 95 %. Rows of one group, and rows whose labels overlap in time, are drawn
-    together (see `resampling_units`). That of `auc` is after DeLong (see `auc_interval`), the others are
-    bootstrap intervals (see `Sample`): the base rate varies from draw to draw, so they hold for other rows of
-    the same kind, and for the model as trained: the chance in training is not in them. Noise can only raise
-    `ece`, and a resample adds noise, so its resamples are shifted back by their bias (Efron and Tibshirani
-    1993, chapter 10); its interval is still the least exact, and rarely reaches 0.
+    Thresholds have the least cost on the validation rows if costs are declared, else the best F1. Intervals
+    have a level of 95 %; dependent rows are drawn together (see `resampling_units`). That of `auc` is after
+    DeLong (see `auc_interval`), the others are bootstrap intervals (see `Sample`) for the model as trained,
+    with varying base rate. Resampling inflates `ece`, so its resamples are shifted back by their bias (Efron
+    and Tibshirani 1993, chapter 10); its interval is still the least exact, and rarely reaches 0.
 
-    The threshold has the least cost on the validation rows where costs are declared, else the best F1.
-
-    Args:
-        scores: validation and test rows; columns `part`, `label` (0 or 1) and one probability column for each
-            model, of which one is `model`; `uncalibrated` is what `model` was before its calibration.
-        evaluation: number of resamples and their seed.
-        outcome_costs: as `price_outcomes` returns them; without columns, the best F1 decides.
-        units: as `find_units` returns them; None: rows are independent.
+    `scores` has validation and test rows: `part`, `label` (0 or 1), a probability column for each model,
+    among them `model`, and `uncalibrated`, the probability before calibration.
 
     Raises:
-        DataError: a part lacks a class, or a model's scores are no probabilities.
+        DataError: a part lacks a class, or scores are no probabilities.
     """
     validation = scores[scores["part"] == "validation"]
     test = scores[scores["part"] == "test"]
@@ -76,19 +70,9 @@ def evaluate(
 
 
 def measure_models(
-    rows: pd.DataFrame, thresholds: dict[str, float], sample: Sample, evaluation: Evaluation
+    rows: pd.DataFrame, thresholds: Thresholds, sample: Sample, evaluation: Evaluation
 ) -> dict[str, dict[str, Estimate]]:
-    """Measure models with intervals.
-
-    Args:
-        rows: `label` and a column of probabilities for each model.
-        thresholds: by model, the probability from which a row counts as positive.
-        sample: these rows, as they are drawn.
-        evaluation: number of resamples and their seed.
-
-    Returns:
-        By model and metric (see `measure`).
-    """
+    """Metrics with intervals by model; `rows` has `label` and a probability column for each model."""
     drawn = resample(rows, thresholds, evaluation, sample) if sample.enough else {}
     return {
         model: {
@@ -100,46 +84,28 @@ def measure_models(
 
 
 def resample(
-    rows: pd.DataFrame, thresholds: dict[str, float], evaluation: Evaluation, sample: Sample
+    rows: pd.DataFrame, thresholds: Thresholds, evaluation: Evaluation, sample: Sample
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Measure every model on the same bootstrap resamples, so that models can be compared resample by resample.
-
-    Args:
-        rows: columns `label` and one probability column for each model.
-        thresholds: by model, the probability from which a row counts as positive.
-        evaluation: number of resamples and their seed.
-        sample: the rows, as they are drawn.
-
-    Returns:
-        By model and metric the values of all resamples, shape [resamples].
-    """
+    """Metrics by model, [resamples] each, on the same bootstrap resamples, for paired comparisons."""
     ranked = {model: rank_rows(rows, model) for model in thresholds}
     chunks = [
         {model: measure(ranked[model], thresholds[model], weights) for model in thresholds}
         for weights in sample.weights(evaluation)
     ]
     return {
-        model: {
-            metric: np.concatenate([chunk[model][metric] for chunk in chunks]) for metric in chunks[0][model]
-        }
-        for model in thresholds
+        name: {metric: np.concatenate([chunk[name][metric] for chunk in chunks]) for metric in values}
+        for name, values in chunks[0].items()
     }
 
 
 def measure_once(rows: pd.DataFrame, model: str, threshold: float) -> dict[str, float]:
-    """Measure one model on rows that count once each; see `measure`.
-
-    Args:
-        rows: columns `label` and `model`.
-        model: name of the column with its probabilities.
-        threshold: rows with a probability >= threshold count as positive.
-    """
+    """Measure one model, a probability column of `rows`, without resampling; see `measure`."""
     values = measure(rank_rows(rows, model), threshold, np.ones((1, len(rows))))
     return {metric: float(value[0]) for metric, value in values.items()}
 
 
 def rank_rows(rows: pd.DataFrame, model: str) -> RankedRows:
-    """Sort the rows of one model; `rows` needs `label` and the column `model`, in any order."""
+    """Rank the rows of one model; `rows` needs `label` and the column `model`."""
     return rank(rows[model].to_numpy(dtype=np.float64), rows["label"].to_numpy(dtype=np.float64))
 
 
@@ -155,14 +121,12 @@ def _figure(
     return sample.figure(value, drawn[metric] - bias, most=inf if metric == "log_loss" else 1.0)
 
 
-def _choose_thresholds(
-    validation: pd.DataFrame, models: list[str], outcome_costs: pd.DataFrame | None
-) -> dict[str, float]:
-    labels = validation["label"].to_numpy()
-    if outcome_costs is None:
-        return {model: best_f1_threshold(labels, validation[model].to_numpy()) for model in models}
-    acting, leaving = acting_and_leaving(validation["label"], outcome_costs)
-    return {model: least_cost_threshold(acting - leaving, validation[model].to_numpy()) for model in models}
+def _choose_thresholds(rows: pd.DataFrame, models: list[str], costs: pd.DataFrame | None) -> Thresholds:
+    labels = rows["label"].to_numpy()
+    if costs is None:
+        return {model: best_f1_threshold(labels, rows[model].to_numpy()) for model in models}
+    acting, leaving = acting_and_leaving(rows["label"], costs)
+    return {model: least_cost_threshold(acting - leaving, rows[model].to_numpy()) for model in models}
 
 
 def _count_classes(part: str, rows: pd.DataFrame) -> Rows:

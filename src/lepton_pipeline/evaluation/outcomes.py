@@ -1,4 +1,4 @@
-"""What each outcome of a decision costs, row by row."""
+"""Cost of each outcome of a decision, row by row."""
 
 from __future__ import annotations
 
@@ -13,55 +13,33 @@ OUTCOMES = ("false_negative", "false_positive", "true_positive", "true_negative"
 
 
 def price_outcomes(feature_table: pd.DataFrame, split: pd.DataFrame, evaluation: Evaluation) -> pd.DataFrame:
-    """Look up what the four outcomes cost for every row that is decided about.
-
-    Args:
-        feature_table: all rows, with the columns that hold amounts.
-        split: `part` and `label` of every row, indexed as `feature_table`.
-        evaluation: the declared costs, each a number or the column with the amount of a row.
-
-    Returns:
-        The validation and test rows with the columns `false_negative`, `false_positive`, `true_positive` and
-        `true_negative` (float64); without a column where no costs are declared.
+    """Cost of the four outcomes for every validation and test row; no column without costs.
 
     Raises:
-        DataError: a column of amounts is absent, holds no numbers, or lacks a value; or the amounts make the
-            same decision best for every row of a class, so that there is nothing to decide.
+        DataError: a column of amounts is absent, holds no numbers, or lacks a value; or one decision is
+            always best, so that there is nothing to decide.
     """
     rows = split.index[split["part"].isin(["validation", "test"])]
     costs = evaluation.costs
     if costs is None:
         return pd.DataFrame(index=rows)
     declared = {outcome: getattr(costs, outcome) for outcome in OUTCOMES}
-    columns = {
-        f"evaluation.costs.{outcome}": cost for outcome, cost in declared.items() if isinstance(cost, str)
-    }
-    check_columns(
-        list(map(str, feature_table.columns)), {key: [name] for key, name in columns.items()}, "the table"
-    )
+    columns = {f"evaluation.costs.{name}": cost for name, cost in declared.items() if isinstance(cost, str)}
+    present = list(map(str, feature_table.columns))
+    check_columns(present, {key: [name] for key, name in columns.items()}, "the table")
     for key, name in columns.items():
         _refuse_no_amounts(feature_table.loc[rows, name], key)
-    priced = pd.DataFrame(
-        {
-            outcome: feature_table.loc[rows, cost].astype("float64") if isinstance(cost, str) else float(cost)
-            for outcome, cost in declared.items()
-        },
-        index=rows,
-    )
+    amounts = {
+        name: feature_table.loc[rows, cost].astype("float64") if isinstance(cost, str) else float(cost)
+        for name, cost in declared.items()
+    }
+    priced = pd.DataFrame(amounts, index=rows)
     _refuse_foregone_decisions(priced, split.loc[rows, "label"], costs)
     return priced
 
 
 def acting_and_leaving(labels: pd.Series, outcome_costs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """What it costs to act on each row, and what it costs to leave it.
-
-    Args:
-        labels: 0 or 1 for each row.
-        outcome_costs: as `price_outcomes` returns them, for these rows and perhaps others.
-
-    Returns:
-        Two arrays of shape [rows].
-    """
+    """Cost of acting on each row, and of leaving it, [rows] each."""
     of_rows = outcome_costs.loc[labels.index]
     positive = labels.to_numpy() != 0
     acting = np.where(positive, of_rows["true_positive"], of_rows["false_positive"])
@@ -78,9 +56,8 @@ def _refuse_no_amounts(amounts: pd.Series, key: str) -> None:
         )
     wrong = amounts[~np.isfinite(amounts.to_numpy(dtype="float64", na_value=np.nan))]
     if len(wrong):
-        shown = ", ".join(
-            f"{'missing' if pd.isna(value) else value} (row {row})" for row, value in wrong[:5].items()
-        )
+        first = wrong[:5].items()
+        shown = ", ".join(f"{'missing' if pd.isna(value) else value} (row {row})" for row, value in first)
         raise DataError(
             f"{key}: column {amounts.name!r} has no amount in {len(wrong):,} of {len(amounts):,} validation and test "
             f"rows, e.g. {shown}; quarantine such rows in the contract, or fill them in a derived column "

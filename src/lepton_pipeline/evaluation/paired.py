@@ -1,4 +1,4 @@
-"""How far two models differ on the same rows, with an interval."""
+"""Paired difference of two models on the same rows, with an interval."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate
 
-# Noise raises it for both models, more where there is less of it to find; a difference of two has no honest
-# interval.
+# Biased upwards, more for the better model: a difference of two has no honest interval.
 _WITHOUT_INTERVAL = "ece"
 
 
@@ -25,23 +24,11 @@ def paired_differences(
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
 ) -> dict[str, Estimate]:
-    """Measure two models on the same rows and the same resamples of them, and take the differences.
+    """Metrics of `one` less those of `other` (see `measure`, without `ece`), on the same rows and resamples.
 
-    A row that is hard for one model is mostly hard for the other, too. Where both are measured on the same
-    resample, that cancels out, and the interval of the difference is much narrower than the two intervals
-    suggest. It is a 95 % bootstrap interval (see `Sample`).
-
-    Args:
-        rows: `label` (0 or 1, both occur) and the columns `one` and `other` with probabilities.
-        one: the model whose advantage is measured.
-        other: the model it is compared with.
-        thresholds: of both models, the probability from which a row counts as positive.
-        evaluation: number of resamples and their seed.
-        units: as `resampling_units` returns them, of these rows and perhaps others; None: rows are
-            independent.
-
-    Returns:
-        By metric (see `measure`, without `ece`) the value of `one` minus that of `other`.
+    Rows hard for one model are mostly hard for the other; on common resamples that cancels, and the 95 %
+    bootstrap interval (see `Sample`) is much narrower than those of the two models suggest. `rows` has
+    `label`, with both classes, and the probability columns `one` and `other`.
     """
     cuts = {model: thresholds[model] for model in (one, other)}
     values = {model: measure_once(rows, model, cuts[model]) for model in cuts}

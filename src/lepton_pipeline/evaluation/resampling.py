@@ -1,4 +1,4 @@
-"""Dependent rows: the units that a bootstrap draws, and the intervals that are read off the draws."""
+"""Units of dependent rows that a bootstrap draws, and intervals from the draws."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.interval_words import FEWEST_CASES, FEWEST_UNITS, MANY_CASES, MANY_UNITS
+from lepton_pipeline.evaluation.interval_text import FEWEST_CASES, FEWEST_UNITS, MANY_CASES, MANY_UNITS
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.parameters.durations import as_timedelta, before
 from lepton_pipeline.statistics.estimates import Estimate, Evidence
@@ -24,8 +24,7 @@ GROUP, BLOCK, ROW = "group", "block", "row"
 CELLS = 250_000
 # A block is as many label delays long, unless fewer blocks than that would fit.
 _DELAYS, _FEWEST_BLOCKS = 2, 10
-# Labels t apart share 1 - t / delay of their time, so blocks of two delays miss a sixth of the variance of a
-# mean.
+# Labels t apart share 1 - t / delay of their time: blocks of two delays miss a sixth of a mean's variance.
 _SHARED_BY_NEIGHBOURS = sqrt(1 / (1 - 1 / (3 * _DELAYS)))
 
 
@@ -35,20 +34,11 @@ def find_units(feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Datase
 
 
 def resampling_units(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Say which rows depend on each other, so that they tell less than as many independent ones.
+    """Assign dependent rows to units: one integer column `group` or `block`, no column for independent rows.
 
-    Rows of one declared group do, whatever the strategy of the split. Else, rows do whose labels overlap in
-    time: a label is known `label_delay` after its row, and rows closer in time share some of what happens
-    until then. They are cut into blocks of two label delays, counted from 1970 or 0; into ten shorter ones
-    where fewer would fit.
-
-    Args:
-        rows: those that are measured.
-        dataset: names group and time, and has the label delay.
-
-    Returns:
-        Indexed as `rows`: one column of whole numbers, `group` or `block`, or no column where rows are
-        independent. A row without a group or time is a unit of its own.
+    Units are the declared groups, whatever the split. Else, labels that overlap in time are dependent: they
+    are known `label_delay` after their rows. Blocks are two label delays long, counted from 1970 or 0, or ten
+    shorter ones if fewer would fit. A row without a group or time is its own unit.
 
     Raises:
         DataError: the label delay does not fit the column of times.
@@ -83,7 +73,7 @@ class Sample:
 
     Attributes:
         labels: 0 or 1, shape [rows].
-        codes: the unit of each row, from 0 on without a gap, shape [rows]; None where each row is one.
+        codes: unit of each row, from 0 on without a gap, shape [rows]; None for independent rows.
         kind: "group", "block" or "row".
     """
 
@@ -93,20 +83,14 @@ class Sample:
 
     @classmethod
     def of(cls, labels: pd.Series, units: pd.DataFrame | None = None) -> Sample:
-        """Take rows.
-
-        Args:
-            labels: 0 or 1.
-            units: as `resampling_units` returns them, of these rows and perhaps others; None: rows are
-                independent.
-        """
+        """Take rows; `units` (see `resampling_units`) may have further rows, None means independent rows."""
         if units is None or units.columns.empty:
             return cls(labels.to_numpy(), None, ROW)
         kind = str(units.columns[0])
         return cls(labels.to_numpy(), pd.factorize(units.loc[labels.index, kind])[0], kind)
 
     def where(self, mask: np.ndarray) -> Sample:
-        """Some of the rows; those of a single group can differ from one another only."""
+        """Select rows; those of a single group count as independent."""
         some = Sample(self.labels[mask], None, ROW)
         if self.codes is None or (self.kind == GROUP and len(np.unique(self.codes[mask])) == 1):
             return some
@@ -120,34 +104,34 @@ class Sample:
 
     @cached_property
     def units(self) -> int:
-        """Groups, blocks or rows."""
+        """Number of groups, blocks or rows."""
         return len(self.labels) if self.codes is None else int(self.codes.max(initial=-1)) + 1
 
     @property
     def enough(self) -> bool:
-        """Whether there is an interval at all."""
+        """Whether cases and units suffice for an interval."""
         return self.cases >= FEWEST_CASES and self.units >= FEWEST_UNITS
 
     @property
     def few_units(self) -> bool:
-        """Whether there are so few groups or blocks that hardly anything is known of how they differ."""
+        """Whether the groups or blocks are too few to estimate their variance well."""
         return self.codes is not None and self.units < MANY_UNITS
 
     @property
     def approximate(self) -> bool:
-        """Whether there are so few cases or units that an interval may hold less often than it says."""
+        """Whether cases or units are so few that an interval may undercover."""
         return self.cases < MANY_CASES or self.few_units
 
     @property
     def evidence(self) -> Evidence:
-        """What intervals rest on."""
+        """Cases and units behind the intervals."""
         return Evidence(self.cases, self.units, self.kind)
 
     def deviate(self, level: float) -> float:
-        """Of a two-sided interval from a variance between units: Student's where these are not single rows."""
-        return (
-            normal_deviate(level) if self.codes is None else student_deviate(level, self.units) * self._shared
-        )
+        """Deviate of a two-sided interval: normal for independent rows, else Student's."""
+        if self.codes is None:
+            return normal_deviate(level)
+        return student_deviate(level, self.units) * self._shared
 
     @property
     def _shared(self) -> float:
@@ -155,7 +139,7 @@ class Sample:
 
     @cached_property
     def _stretch(self) -> float:
-        """See `spread`; by the rows, groups or blocks that hold the rarer class."""
+        """Factor of `spread`, by the units that hold the rarer class."""
         few = self.cases
         if self.codes is not None:
             few = min(len(np.unique(self.codes[self.labels == label])) for label in (0, 1))
@@ -165,32 +149,16 @@ class Sample:
     def weights(self, evaluation: Evaluation, parts: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """Draw units with replacement, each with all its rows (Davison and Hinkley 1997, section 3.8).
 
-        Rows are drawn whatever their class, so the base rate varies as it would between other rows of the
-        same kind. A draw that lacks a class is made again: intervals hold for samples that have both.
-
-        Args:
-            evaluation: number of resamples and their seed.
-            parts: from 0 on, of rows that are measured apart, shape [rows]; a draw then has both classes in
-                each.
-
-        Yields:
-            How often each row counts, float64 [some resamples, rows].
+        Classes are not stratified, so the base rate varies; a draw that lacks a class, in any of the `parts`
+        [rows] measured apart, is repeated. Yields how often each row counts, float64 [some resamples, rows].
         """
         size, rows = self.units, len(self.labels)
         codes = np.arange(rows) if self.codes is None else self.codes
         classes = self.labels if parts is None else self.labels + 2 * parts
-        by_class = np.stack(
-            [
-                np.bincount(codes[classes == each], minlength=size)
-                for each in range(max(2, classes.max() + 1))
-            ],
-            axis=1,
-        )
-        # Draws that are made again have a generator of their own: results do not depend on the size of a
-        # chunk.
-        generator, again = (
-            np.random.default_rng(seed) for seed in np.random.SeedSequence(evaluation.seed).spawn(2)
-        )
+        labels = range(max(2, classes.max() + 1))
+        by_class = np.stack([np.bincount(codes[classes == each], minlength=size) for each in labels], axis=1)
+        # Repeated draws have their own generator: results do not depend on the size of a chunk.
+        generator, again = map(np.random.default_rng, np.random.SeedSequence(evaluation.seed).spawn(2))
         most = max(1, CELLS // rows)
         for start in range(0, evaluation.resamples, most):
             counts = _count(generator, min(most, evaluation.resamples - start), size)
@@ -200,34 +168,20 @@ class Sample:
             yield counts if self.codes is None else counts[:, codes]
 
     def figure(self, value: float, drawn: np.ndarray, least: float = 0.0, most: float = inf) -> Estimate:
-        """A value with the 95 % interval of its draws; the value alone where there is too little to tell.
-
-        Args:
-            value: of the rows themselves.
-            drawn: of the resamples, shape [resamples].
-            least: smallest value that is possible.
-            most: largest one.
-        """
+        """Estimate with the 95 % interval of `drawn`, clipped to [least, most]; none with too few cases."""
         if not self.enough:
             return Estimate(float(value))
-        low, high = (
-            min(max(end, least), most) for end in percentile_interval(self.spread(value, drawn), LEVEL)
-        )
+        ends = percentile_interval(self.spread(value, drawn), LEVEL)
+        low, high = (min(max(end, least), most) for end in ends)
         return self.marked(value, low, high)
 
     def spread(self, value: float, drawn: np.ndarray) -> np.ndarray:
-        """Move draws away from the value as far as makes up for few units, shape [resamples].
-
-        A draw varies about the mean of these very units, so it varies too little, and how much it does is
-        itself
-        uncertain: Student's factor (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", on
-            narrowness).
-        """
+        """Stretch draws [resamples] for few units by Student's factor (Hesterberg 2015, on narrowness)."""
         moved: np.ndarray = value + (drawn - value) * self._stretch
         return moved
 
     def marked(self, value: float, low: float, high: float) -> Estimate:
-        """A value with the ends of an interval, as far as the rows can tell, and `approximate` where they are few."""
+        """Estimate with the given interval, marked `approximate` with few rows; none with too few."""
         if not self.enough:
             return Estimate(float(value))
         return Estimate(float(value), float(low), float(high), self.approximate)

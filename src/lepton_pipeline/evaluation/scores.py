@@ -1,4 +1,4 @@
-"""The probabilities that evaluation looks at, model beside baselines."""
+"""Probabilities of the model and its baselines for evaluation."""
 
 from __future__ import annotations
 
@@ -16,20 +16,10 @@ def score_rows(
     held_out: pd.DataFrame,
     baseline_scores: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Score the test rows, and put the validation rows beside them as they were scored before they were learnt from.
+    """Score the test rows; join the out-of-fold scores of validation rows, `held_out`, and the baselines.
 
-    Args:
-        model: trained on the training and validation rows.
-        encoded: features of all rows.
-        split: `part` and `label` of all rows, indexed as `encoded`.
-        held_out: scores of the validation rows, in the columns of `Classifier.scores`, by parts of the model
-            that have not learnt from them.
-        baseline_scores: one probability column per baseline, indexed by the validation and test rows.
-
-    Returns:
-        One row per validation or test row: `part`, `label`, `model`, `uncalibrated` where calibration changed
-        something, `network` where the model is more than its networks, the columns of `baseline_scores`, and
-        as `hist_gradient_boosting` the boosting inside of the model, where it has some.
+    Returns by row `part`, `label`, `model`, `uncalibrated` if calibration changed something, `network` if the
+    model has boosting, and the baselines, among them as `hist_gradient_boosting` the model's own boosting.
     """
     wanted = ["model"]
     if model.calibration != Calibration():

@@ -1,4 +1,4 @@
-"""Which slice each test row belongs to, worded for a reader."""
+"""Slice of each test row, as text."""
 
 from __future__ import annotations
 
@@ -22,32 +22,19 @@ _DIGITS = 4
 def slice_rows(
     feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset, evaluation: Evaluation
 ) -> pd.DataFrame:
-    """Name the slice of every test row in each declared and each sensitive column.
+    """Name the slice of every test row in each declared and each sensitive column, as ordered categories.
 
-    Numbers and dates of more than eight values are divided into quarters of the test rows, named by their
-    smallest and largest value; anything else is a category, of which the eight with the most test rows stand
-    alone if there are more than nine. Missing values are a slice of their own.
-
-    Args:
-        feature_table: all rows, with the columns to slice by.
-        split: `part` of every row, indexed as `feature_table`.
-        dataset: the sensitive columns, and those that are declared as categories.
-        evaluation: the columns to slice by.
-
-    Returns:
-        The test rows, with one column of ordered categories, which are the names of its slices, for each.
-
-    Raises:
-        DataError: a column is absent.
+    Numbers and dates of more than eight values are cut into quarters of the test rows, named by their ends;
+    of more than nine categories the eight largest stand alone. Missing values are a slice. A `DataError`
+    names an absent column.
     """
     names = list(map(str, feature_table.columns))
     declared = {"evaluation.slices": evaluation.slices, "dataset.sensitive": dataset.sensitive}
     check_columns(names, declared, "the table")
     test = feature_table.loc[split.index[split["part"] == "test"]]
     columns = dict.fromkeys([*dataset.sensitive, *evaluation.slices])
-    return pd.DataFrame(
-        {name: _name_slices(test[name], name in dataset.categorical) for name in columns}, index=test.index
-    )
+    named = {name: _name_slices(test[name], name in dataset.categorical) for name in columns}
+    return pd.DataFrame(named, index=test.index)
 
 
 def _name_slices(column: pd.Series, categorical: bool) -> pd.Series:
@@ -59,13 +46,12 @@ def _name_slices(column: pd.Series, categorical: bool) -> pd.Series:
     places = pd.Series(len(values), index=column.index)
     places.loc[present.index] = codes
     names = [*values, _MISSING] if len(present) < len(column) else values
-    return pd.Series(
-        pd.Categorical.from_codes(places.to_numpy(), pd.Index(names), ordered=True), index=column.index
-    )
+    labels = pd.Categorical.from_codes(places.to_numpy(), pd.Index(names), ordered=True)
+    return pd.Series(labels, index=column.index)
 
 
 def _quarters(column: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """Quarter of each row, counted from 0; where many rows share a value, quarters are fewer."""
+    """Quarter of each row, counted from 0; fewer than four if many rows share a value."""
     edges = column.quantile(list(_QUARTERS), interpolation="lower").drop_duplicates().to_numpy()
     # A value that is an edge belongs below it; beyond the last edge there may be no row.
     codes = np.unique(np.searchsorted(edges, column.to_numpy(), side="left"), return_inverse=True)[1]
@@ -80,7 +66,7 @@ def _quarters(column: pd.Series) -> tuple[np.ndarray, list[str]]:
 
 
 def _categories(column: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """Place of each row's category: by value if there are few, else by size with the rest together at the end."""
+    """Place of each row's category: by value if there are few, else by size with the rest pooled last."""
     write = _write(column)
     texts = pd.Series([write(value) for value in column], index=column.index, dtype="object")
     if texts.nunique() < column.nunique():
@@ -98,7 +84,7 @@ def _categories(column: pd.Series) -> tuple[np.ndarray, list[str]]:
 
 
 def _write(column: pd.Series) -> Callable[[Any], str]:
-    """How values of a column are written: numbers and dates have an order and a length, all else is a text."""
+    """Format of a column's values: numbers and dates are ordered, all else is text."""
     if pd.api.types.is_datetime64_any_dtype(column):
         return _write_date
     numbers = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
@@ -106,7 +92,7 @@ def _write(column: pd.Series) -> Callable[[Any], str]:
 
 
 def _write_number(value: float) -> str:
-    """A number with as many decimals as tell it from its neighbours, such as 1,250 or 0.125."""
+    """Four significant digits, such as 1,250 or 0.125."""
     if value == 0 or not 1e-6 <= abs(value) < 1e15:
         return f"{value:g}"
     decimals = max(0, _DIGITS - 1 - floor(log10(abs(value))))

@@ -1,4 +1,4 @@
-"""How good the model is for parts of the rows, and for whom it is worse."""
+"""Metrics by slice, and gaps between a slice and all other rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.evaluation.interval_words import FEWEST_CASES, FEWEST_UNITS
+from lepton_pipeline.evaluation.interval_text import FEWEST_CASES, FEWEST_UNITS
 from lepton_pipeline.evaluation.metrics import measure_models
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.parameters import Dataset, Evaluation
@@ -25,18 +25,10 @@ from lepton_pipeline.system.records import Omitted
 # What can be compared between parts that differ in size and base rate. Calibration error is biased upwards,
 # most where rows are few; F1, average precision and the base rate itself differ wherever base rates do.
 COMPARED = ("auc", "recall", "false_positive_rate", "calibration_in_the_large")
-# Compared where a column is sensitive: elsewhere it is the model's task to select some more often than
-# others.
+# Compared for sensitive columns: elsewhere the model is meant to select some more often than others.
 COMPARED_IF_SENSITIVE = "selection_rate"
 FEWEST_ROWS, FEWEST_OF_A_CLASS = 50, FEWEST_CASES
-_ESTIMATED = (
-    "auc",
-    "base_rate",
-    "selection_rate",
-    "recall",
-    "false_positive_rate",
-    "calibration_in_the_large",
-)
+_ESTIMATED = "auc", "base_rate", "selection_rate", "recall", "false_positive_rate", "calibration_in_the_large"
 _RESAMPLED = ("f1", "average_precision", "ece")
 # By these a gate may hold slices to a floor.
 _FLOORED = ("auc", "f1", "average_precision")
@@ -44,38 +36,26 @@ _FLOORED = ("auc", "f1", "average_precision")
 
 @dataclass(frozen=True)
 class SliceEstimate(Estimate):
-    """A metric of a slice.
-
-    Attributes:
-        floor_low: of `auc`, `f1` and `average_precision`, the low end of an interval that is corrected for
-            the number of slices that are not small (Bonferroni): with a probability of 95 % no slice is worse
-            than that.
-    """
+    """A metric of a slice; `floor_low` is the low end corrected for the number of slices (Bonferroni)."""
 
     floor_low: Omitted[float] = None
 
 
 @dataclass(frozen=True)
 class Gap(Estimate):
-    """A metric of a slice less that of all other rows; flagged where its interval excludes 0."""
+    """A metric of a slice less that of all other rows; flagged if its interval excludes 0."""
 
     flagged: bool = False
 
 
 @dataclass(frozen=True)
 class Slice:
-    """The rows that share a value of a column.
+    """The rows that share a value of a column, as `slice_rows` names it.
 
     Attributes:
-        column: its name.
-        value: as `slice_rows` words it.
-        rows: how many.
-        positives: of them.
-        sensitive: whether the column is declared so.
-        small: whether there are too few rows to say more; gaps are then not flagged.
-        metrics: by name; None where a class is too rare in the slice for it. `calibration_in_the_large` is
-            the mean probability less the observed rate.
-        gaps: by metric.
+        small: whether there are too few rows, so that gaps are not flagged.
+        metrics: None if a class is too rare in the slice. `calibration_in_the_large` is the mean probability
+            less the observed rate.
     """
 
     column: str
@@ -90,7 +70,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Slices:
-    """Slices of the columns, and for how many comparisons the intervals of gaps are corrected."""
+    """Slices of the columns, and the comparisons that the intervals of gaps are corrected for."""
 
     columns: Sequence[str] = ()
     comparisons: int = 0
@@ -107,25 +87,16 @@ def measure_slices(
 ) -> Slices:
     """Measure the model on each slice of the test rows, and compare the slice with all other rows.
 
-    A gap is flagged only if its interval excludes 0. The intervals of gaps hold together: with a probability
-    of 95 % all of them cover the true gap (Bonferroni: each has the level 1 - 0.05 / number of comparisons;
-    the two slices of a column that has only two make one comparison). Rates have Wilson intervals, `auc` has
-    one after DeLong (see `intervals`), gaps have Newcombe's, which takes the slice and the other rows for
-    independent; `f1`, `average_precision` and `ece` have bootstrap intervals as in `evaluate`. All of them
-    account for groups and for labels that overlap.
-
-    Args:
-        scores: as `evaluate` takes them.
-        metrics: as `evaluate` returns them, for the threshold of the model.
-        slice_labels: as `slice_rows` returns them.
-        dataset: which columns are sensitive.
-        evaluation: number of resamples and their seed.
-        units: as `find_units` returns them; None: rows are independent.
+    A gap is flagged if its interval excludes 0; with a probability of 95 % all these intervals hold together
+    (Bonferroni; the two slices of a binary column are one comparison). Rates have Wilson intervals, `auc` one
+    after DeLong (see `intervals`), gaps Newcombe's, which takes slice and other rows for independent; `f1`,
+    `average_precision` and `ece` have bootstrap intervals as in `evaluate`. All account for groups and
+    overlapping labels.
     """
     test = scores.loc[scores["part"] == "test", ["label", "model"]]
     rows = _Rows(test["model"].to_numpy(), metrics.threshold, Sample.of(test["label"], units))
     pairs = list(_pairs(rows, test.index, slice_labels, dataset))
-    comparisons = count_comparisons(pairs)
+    comparisons = _count_comparisons(pairs)
     gap_level = _corrected(comparisons)
     floor_level = _corrected(sum(not pair.inside.small for pair in pairs))
     return Slices(
@@ -140,7 +111,7 @@ def measure_slices(
                 sensitive=pair.sensitive,
                 small=pair.inside.small,
                 metrics=_metrics(pair.inside, evaluation, floor_level),
-                gaps=find_gaps(pair, gap_level),
+                gaps=_find_gaps(pair, gap_level),
             )
             for pair in pairs
         ],
@@ -148,13 +119,13 @@ def measure_slices(
 
 
 def _corrected(comparisons: int) -> float:
-    """The level at which each of several intervals holds, so that all of them hold together at that of one."""
+    """Bonferroni level of each of several intervals."""
     return 1 - (1 - LEVEL) / max(comparisons, 1)
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Some test rows with what the model says about them."""
+    """Test rows with the model's probabilities and threshold."""
 
     probabilities: np.ndarray
     threshold: float
@@ -176,7 +147,7 @@ class _Rows:
         return len(self.labels) < FEWEST_ROWS or not self.sample.enough
 
     def estimates(self, level: float) -> dict[str, Interval | None]:
-        """Metrics whose interval is computed, not drawn; None where a class that the metric needs is too rare."""
+        """Metrics with a computed interval; None if a class is too rare."""
         called, positive = self.probabilities >= self.threshold, self.labels != 0
         positives, negatives = self.positives, len(self.labels) - self.positives
         if self.sample.units < FEWEST_UNITS:
@@ -199,8 +170,8 @@ class _Rows:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A slice beside all other test rows; `alone` says that the others are a slice, too."""
+class _Pair:
+    """A slice and all other test rows; `alone` if the others are a slice, too."""
 
     column: str
     value: str
@@ -211,45 +182,34 @@ class Pair:
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """Metrics that the slice is compared in."""
+        """Metrics that slice and other rows are compared in."""
         return (*COMPARED, COMPARED_IF_SENSITIVE) if self.sensitive else COMPARED
 
     @property
     def small(self) -> bool:
-        """Whether either side has too few rows for a gap to be flagged."""
+        """Whether either side has too few rows to flag a gap."""
         return self.inside.small or self.outside.small
 
 
-def _pairs(rows: _Rows, index: pd.Index, slice_labels: pd.DataFrame, dataset: Dataset) -> Iterator[Pair]:
+def _pairs(rows: _Rows, index: pd.Index, slice_labels: pd.DataFrame, dataset: Dataset) -> Iterator[_Pair]:
     for column in slice_labels:
         labels = slice_labels[column].loc[index]
         codes, values = labels.cat.codes.to_numpy(), list(labels.cat.categories)
         for code, value in enumerate(values):
             inside = codes == code
             if inside.any():
-                yield Pair(
-                    str(column),
-                    str(value),
-                    column in dataset.sensitive,
-                    rows.where(inside),
-                    rows.where(~inside),
-                    len(values) == 2,
-                )
+                sensitive, sides = column in dataset.sensitive, (rows.where(inside), rows.where(~inside))
+                yield _Pair(str(column), str(value), sensitive, *sides, alone=len(values) == 2)
 
 
-def count_comparisons(pairs: list[Pair]) -> int:
-    """How many gaps could be flagged, the two mirrored ones of a column with two slices counted once."""
+def _count_comparisons(pairs: list[_Pair]) -> int:
+    """Number of gaps that can be flagged; mirrored gaps of a binary column count once."""
     counted = [len(pair.compared) / (2 if pair.alone else 1) for pair in pairs if not pair.small]
     return round(sum(counted))
 
 
-def find_gaps(pair: Pair, level: float) -> dict[str, Gap]:
-    """Compare a slice with the other rows; a metric that either side is too small for is left out.
-
-    Args:
-        pair: the slice and the other rows.
-        level: of the intervals, corrected for the number of comparisons.
-    """
+def _find_gaps(pair: _Pair, level: float) -> dict[str, Gap]:
+    """Gaps of a slice with intervals of the corrected `level`; metrics with too few rows are left out."""
     if not len(pair.outside.labels):
         return {}
     inside, outside = pair.inside.estimates(level), pair.outside.estimates(level)
@@ -281,7 +241,6 @@ def _metrics(rows: _Rows, evaluation: Evaluation, floor_level: float) -> dict[st
     }
     if (corrected := rows.estimates(floor_level)["auc"]) is not None:
         floors["auc"] = corrected.low
-    measured = ("auc", *_RESAMPLED)
-    return found | {
-        metric: SliceEstimate(**asdict(drawn[metric]), floor_low=floors.get(metric)) for metric in measured
-    }
+    for metric in ("auc", *_RESAMPLED):
+        found[metric] = SliceEstimate(**asdict(drawn[metric]), floor_low=floors.get(metric))
+    return found

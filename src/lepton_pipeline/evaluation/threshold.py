@@ -1,4 +1,4 @@
-"""Choose the probability from which a row counts as positive."""
+"""Choose the decision threshold."""
 
 from __future__ import annotations
 
@@ -13,22 +13,11 @@ _ROUNDING = 1e-12
 
 
 def best_f1_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Find the threshold with the highest F1 on the rows given.
+    """Find the threshold in [0, 1] with the highest F1 on validation rows (never on those of the evaluation).
 
-    A row is positive where its probability is >= threshold. The threshold lies halfway between the lowest
-    score that counts as positive and its lower neighbour (0 where there is none), so that a probability moved
-    by a rounding error does not change sides. Of several best thresholds the highest is taken: it flags the
-    fewest rows.
-
-    Args:
-        labels: 0 or 1, shape [rows]; the validation rows, never the rows that the model is judged on.
-        probabilities: of the positive class, in [0, 1], shape [rows].
-
-    Returns:
-        The threshold, in [0, 1].
-
-    Raises:
-        DataError: no row is positive, so F1 is not defined.
+    Rows with a probability >= threshold are positive. The threshold lies halfway between neighbouring scores
+    (or 0), robust to rounding; ties go to the highest threshold, which flags the fewest rows. A `DataError`
+    says that no row is positive.
     """
     positives = int(np.count_nonzero(labels))
     if positives == 0:
@@ -44,21 +33,11 @@ def best_f1_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def least_cost_threshold(extra_costs: np.ndarray, probabilities: np.ndarray) -> float:
-    """Find the threshold with the least cost on the rows given.
+    """Find the threshold with the least cost; just above 1 if not acting is best and a score is 1.
 
-    A row is acted on where its probability is >= threshold; the threshold lies between two scores as that of
-    `best_f1_threshold` does, and of several best thresholds the highest is taken: it acts on the fewest rows.
-    Costs that differ from row to row are why the threshold is searched for, not computed from the costs
-    (Elkan 2001, "The Foundations of Cost-Sensitive Learning", has the formula for constant costs and perfect
-    probabilities).
-
-    Args:
-        extra_costs: what acting on a row costs more than leaving it, negative where acting pays, shape
-            [rows].
-        probabilities: of the positive class, in [0, 1], shape [rows].
-
-    Returns:
-        The threshold, in [0, 1], or just above 1 where acting on no row costs least and a score is 1.
+    `extra_costs` [rows] are those of acting less those of leaving. Position and ties are those of
+    `best_f1_threshold`. The search allows for costs that differ by row; Elkan 2001, "The Foundations of
+    Cost-Sensitive Learning", has the formula for constant costs and perfect probabilities.
     """
     order = np.argsort(-probabilities, kind="stable")
     ranked = probabilities[order]
@@ -69,15 +48,9 @@ def least_cost_threshold(extra_costs: np.ndarray, probabilities: np.ndarray) -> 
 
 
 def capacity_threshold(probabilities: np.ndarray, share: float) -> float:
-    """Find the lowest threshold that acts on no more than a share of the rows; equal scores are not parted.
+    """Find the lowest threshold that acts on at most a share of the rows; equal scores stay together.
 
-    Args:
-        probabilities: of the positive class, in [0, 1], shape [rows].
-        share: largest fraction of the rows that can be acted on, in (0, 1].
-
-    Returns:
-        The threshold, between two scores as that of `best_f1_threshold`; above all scores where even the
-        highest is shared by too many rows.
+    It lies between scores, see `best_f1_threshold`; above all of them if too many rows share the highest.
     """
     ranked = np.sort(probabilities)[::-1]
     kept = np.append(0, _cuts(ranked))
@@ -86,12 +59,12 @@ def capacity_threshold(probabilities: np.ndarray, share: float) -> float:
 
 
 def _cuts(ranked: np.ndarray) -> np.ndarray:
-    """How many rows can be kept, from the highest score down: a threshold cannot part equal scores."""
+    """Numbers of rows that a threshold can keep, since equal scores stay together."""
     return np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)) + 1
 
 
 def _halfway(ranked: np.ndarray, kept: int) -> float:
-    """The threshold that keeps the first `kept` of the rows, ranked from the highest score down."""
+    """The threshold that keeps the first `kept` rows by falling score."""
     lowest = float(ranked[kept - 1]) if kept else _NONE
     highest = float(ranked[kept]) if kept < len(ranked) else 0.0
     middle = highest + (lowest - highest) / 2

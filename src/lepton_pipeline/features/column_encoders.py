@@ -1,4 +1,4 @@
-"""One raw column and how its values become numbers for a model."""
+"""Encoders of single raw columns: numbers by quantiles, categories by codes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.statistics.losses import Floats
 
 MISSING, UNSEEN, FIRST_CATEGORY = 0, 1, 2
 QUANTILES = 256
@@ -24,25 +25,22 @@ RARE_ROWS = 10
 LARGEST = 1e300
 # Ranks are kept this far from 0 and 1, so that no value maps further than 3.1 from 0.
 EDGE = 1e-3
-# Hashes of rare values that an encoder keeps of one column (8 bytes each); of more it keeps none.
+# With more rare values in a column, an encoder keeps no hashes (8 bytes each).
 MOST_RARE = 200_000
 TRUTH = {"true": "True", "1": "True", "false": "False", "0": "False"}
 
-Floats = npt.NDArray[np.float64]
 Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """A column of numbers, mapped piecewise linearly from quantiles of the training rows to a standard normal.
+    """A numeric column, mapped piecewise linearly from training quantiles to a standard normal.
 
-    Args:
-        name: of the raw column.
-        input: what raw values are: "number", or "boolean" for a declared numeric column of truth values.
-        quantiles: ascending, float64 [k]; a single one where training rows hold one number and missing
-            values.
-        scores: where each quantile maps to, float64 [k].
-        indicator: whether the training rows had missing values, so that missing is a signal of its own.
+    Attributes:
+        input: type of the raw values, "number", or "boolean" for a declared numeric column of truth values.
+        quantiles: ascending, float64 [k]; a single one if training rows hold one number and missing values.
+        scores: value of each quantile, float64 [k].
+        indicator: whether training rows had missing values, so that missing is a signal of its own.
     """
 
     name: str
@@ -53,14 +51,14 @@ class NumericColumn:
 
     @classmethod
     def fit(cls, column: pd.Series, input_kind: str) -> NumericColumn:
-        """Take the quantiles of training values; at least one must be there."""
+        """Take the quantiles of training values, at least one of which is present."""
         numbers = as_numbers(column)
         missing = np.isnan(numbers)
         quantiles, scores = _quantile_map(np.clip(numbers[~missing], -LARGEST, LARGEST))
         return cls(str(column.name), input_kind, quantiles, scores, bool(missing.any()))
 
     def transform(self, column: pd.Series) -> dict[str, npt.NDArray[np.float32]]:
-        """Map values to [-3.1, 3.1] and missing ones to 0, with an indicator where training rows had missing values."""
+        """Map values to [-3.1, 3.1], missing ones to 0, with an indicator if training rows had any."""
         numbers = as_numbers(column)
         missing = np.isnan(numbers)
         encoded = {}
@@ -76,16 +74,14 @@ class NumericColumn:
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """A column of categories, mapped to codes: 0 missing, 1 unseen or rare, 2 and up by falling frequency.
+    """A categorical column, mapped to codes: 0 missing, 1 unseen or rare, 2 and up by falling frequency.
 
-    Args:
-        name: of the raw column.
-        input: what raw values are: "text", "number" or "boolean".
-        categories: texts of the values that have a code of their own, in the order of their codes.
-        known: share of the training rows with a value whose value has a code of its own; None where an
-            encoder was written before this was kept.
-        rare: hashes of the other values of the training rows, ascending; None where they were not kept, or
-            too many. Hashes, since a value of few rows may be that of a person.
+    Attributes:
+        input: type of the raw values, "text", "number" or "boolean".
+        categories: values with a code of their own, in the order of codes.
+        known: share of non-missing training rows whose value has its own code; None in older encoders.
+        rare: sorted hashes of the other training values (a rare value may identify a person); None if not
+            kept.
     """
 
     name: str
@@ -96,7 +92,7 @@ class CategoricalColumn:
 
     @classmethod
     def fit(cls, column: pd.Series, input_kind: str) -> CategoricalColumn:
-        """Give a code to every value of at least 10 training rows (of 1 %, but 2 rows, in a table below 1,000 rows)."""
+        """Give a code to every value of at least 10 training rows; below 1,000 rows 1 %, at least 2."""
         positions, keys = _keys(column, input_kind)
         rows = np.bincount(positions[positions >= 0], minlength=len(keys))
         counts: dict[str, int] = {}
@@ -121,7 +117,7 @@ class CategoricalColumn:
         return {self.name: codes[positions]}
 
     def look_up(self, column: pd.Series) -> LookedUp:
-        """Tell which values the training rows had, which of them only rarely, and which not at all."""
+        """Look up which values the training rows had, and which of them rarely."""
         positions, keys = _keys(column, self.input)
         own = np.array([key in self._codes for key in keys], dtype=bool)
         rare = np.zeros(len(keys), dtype=bool)
@@ -129,16 +125,14 @@ class CategoricalColumn:
         rare[others] = self._had_rarely([keys[at] for at in others])
         return LookedUp(positions, keys, own, rare)
 
-    def had(self, texts: Iterable[str]) -> list[bool]:
-        """Say of texts whether the training rows had them, as far as that was kept."""
+    def seen_in_training(self, texts: Iterable[str]) -> list[bool]:
+        """Whether training rows had each text, as far as that was kept."""
         texts = list(texts)
-        return [
-            text in self._codes or few
-            for text, few in zip(texts, self._had_rarely(texts).tolist(), strict=True)
-        ]
+        rare = self._had_rarely(texts).tolist()
+        return [text in self._codes or few for text, few in zip(texts, rare, strict=True)]
 
     def texts(self, column: pd.Series) -> pd.Series:
-        """Write every value as the text by which it is looked up, rare and unseen ones too; missing stays missing."""
+        """Write every value as its look-up text, rare and unseen ones too; missing stays missing."""
         positions, keys = _keys(column, self.input)
         return pd.Series([*keys, None], dtype=object).take(positions).set_axis(column.index)
 
@@ -152,7 +146,7 @@ class CategoricalColumn:
 
     @cached_property
     def _codes(self) -> dict[str, int]:
-        """The code of every category; an encoder may have been written before texts were compared in NFC."""
+        """Code of each category, in NFC: older encoders kept other forms."""
         codes: dict[str, int] = {}
         for code, key in enumerate(self.categories, start=FIRST_CATEGORY):
             codes.setdefault(_composed(key), code)
@@ -161,13 +155,13 @@ class CategoricalColumn:
 
 @dataclass(frozen=True)
 class LookedUp:
-    """What the training rows had of the values of a column.
+    """Which values of a column the training rows had.
 
-    Args:
-        positions: of every row, the place of its value in the lists below; -1 where it is missing.
-        keys: the text by which each value is looked up; two values may have the same.
-        own: whether it has a code of its own.
-        rare: whether training rows had it, but too few for a code of its own, as far as that was kept.
+    Attributes:
+        positions: index of each row's value into the lists below; -1 where it is missing.
+        keys: look-up text of each value; two values may share one.
+        own: whether the value has its own code.
+        rare: whether training rows had the value too rarely for a code, as far as that was kept.
     """
 
     positions: npt.NDArray[np.intp]
@@ -176,22 +170,21 @@ class LookedUp:
     rare: npt.NDArray[np.bool_]
 
 
+EncodedColumn = NumericColumn | CategoricalColumn
+
+
 def indicator_name(name: str) -> str:
-    """Name the encoded column that says where `name` has no value."""
+    """Name of the encoded column that marks missing values of `name`."""
     return f"{name} is missing"
 
 
 def enough_rows(rows: int) -> int:
-    """How many of so many rows must share a value for it not to be rare."""
+    """Rows that must share a value, in a table of `rows` rows, for it not to be rare."""
     return min(RARE_ROWS, max(2, rows // 100))
 
 
 def as_numbers(column: pd.Series) -> Floats:
-    """Read a column as float64, missing values as NaN.
-
-    Raises:
-        DataError: a value is not a number, with the column and the value.
-    """
+    """Read a column as float64, missing as NaN; `DataError` names a value that is not a number."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy(np.float64, na_value=np.nan)
     if column.dtype.kind in "mM":
@@ -205,7 +198,7 @@ def as_numbers(column: pd.Series) -> Floats:
     wrong = np.isnan(numbers) & column.notna().to_numpy(bool)
     if wrong.any():
         raise DataError(
-            f"column {column.name!r} must hold numbers, but {int(wrong.sum())} of {len(column)} values are none, "
+            f"column {column.name!r} must hold numbers, but {int(wrong.sum())} of {len(column)} values are not, "
             f"first {column[wrong].iloc[0]!r}; correct them, leave them empty, or declare the column in "
             "dataset.categorical and train again."
         )
@@ -229,7 +222,7 @@ def _quantile_map(numbers: Floats) -> tuple[Floats, Floats]:
 
 
 def _keys(column: pd.Series, input_kind: str) -> tuple[npt.NDArray[np.intp], list[str]]:
-    """Number the distinct values of a column: a position for every row (-1 missing) and the text of every position."""
+    """Position of each row's value (-1 missing), and the text of every position."""
     if column.dtype == object:
         # Mixed objects first become texts: 1 and True are equal as objects, and one would hide the other.
         column = column.map(_text, na_action="ignore")
@@ -241,19 +234,18 @@ def _keys(column: pd.Series, input_kind: str) -> tuple[npt.NDArray[np.intp], lis
 
 
 def _text(value: Any) -> str:
-    """Write a value so that 1, 1.0 and "1" are one category, and "é" is one, be it one character or two."""
+    """Write 1, 1.0 and "1" as one category, and "é" as one, composed or not."""
     if isinstance(value, float | np.floating) and float(value).is_integer() and abs(float(value)) < 2**63:
         return str(int(value))
     return _composed(str(value).strip())
 
 
 def _composed(text: str) -> str:
-    """The text in Unicode's form NFC."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _hashes(texts: Iterable[str]) -> Hashes:
-    """64 bits of each text, the same on every machine."""
+    """Hash each text to 64 bits, the same on every machine."""
     # JSON may hold half a character, which UTF-8 cannot.
     digests = [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts]
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)

@@ -1,4 +1,4 @@
-"""What became of one column; light enough for what only prints it."""
+"""Record of one column, light enough for printing."""
 
 from __future__ import annotations
 
@@ -16,21 +16,17 @@ class Column:
     """One column from the files to the model.
 
     Attributes:
-        name: of the column.
         kind: type as read: "whole number", "number", "text", "date", "date with zone", "duration", "true or
-            false", or "no value" where every value is missing.
-        role: "target", "id", "time", "group", "excluded", "sensitive", "numeric" or "category" as declared;
-            "feature" without a declared role; "derived" or "window" for what is made of other columns; "raw"
-            for a column of a raw table that the vertical's own nodes did not take over.
-        missing: rows without a value.
-        missing_share: fraction of rows without a value.
-        distinct: number of different values; None where it was not counted.
-        used_as: `NUMBER` or `CATEGORY` if the model reads it; `DATE` or `OTHERS` if it does so only through
-            columns that are made of it; `UNUSED`; or `BY_CODE`.
-        through: the columns made of it that reach the model.
-        why_not: why the model does not read the column itself; empty where it does.
-        notes: what was decided or guessed when it was read.
-        table: of a column with the role "raw", its raw table.
+            false", or "no value" if every value is missing.
+        role: declared role; "feature" without one; "derived" or "window" for a computed column; "raw" for a
+            column of a raw table that the vertical's nodes did not take over.
+        distinct: number of different values; None if not counted.
+        used_as: `NUMBER` or `CATEGORY` if the model reads it; `DATE` or `OTHERS` if only through computed
+            columns; `UNUSED`; or `BY_CODE`.
+        through: computed columns that lead to the model.
+        why_not: why the model does not read the column itself; else empty.
+        notes: decisions made when it was read.
+        table: raw table of a column with the role "raw".
     """
 
     name: str
@@ -47,5 +43,5 @@ class Column:
 
 
 def read_columns(record: Mapping[str, Any]) -> list[Column]:
-    """Read what `describe_columns` gave; nothing where a run kept none."""
+    """Read the record of `describe_columns`; an older run has none."""
     return [Column(**column) for column in record.get("columns", [])]

@@ -1,4 +1,4 @@
-"""What became of every column: how it was read, its role, what a model takes it as, and why not."""
+"""Describe every column: how it was read, its role, how the model uses it, and why not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.data.reading import IngestionRecord, Reading
-from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn
+from lepton_pipeline.features.column_encoders import EncodedColumn, NumericColumn
 from lepton_pipeline.features.column_record import BY_CODE, CATEGORY, DATE, NUMBER, OTHERS, UNUSED, Column
 from lepton_pipeline.features.derive import columns_read
 from lepton_pipeline.features.encode import Encoder
@@ -42,36 +42,18 @@ def describe_columns(
     feature_report: FeatureReport,
     **readings: Reading,
 ) -> dict[str, Any]:
-    """Describe every column of the rows that are trained, validated and tested on.
+    """Describe every column of the training, validation and test rows, for the run's record.
 
-    Args:
-        feature_table: rows of the vertical, with its derived columns and windows last.
-        ingestion_record: what the table was read from; `reading` is absent where a vertical's own nodes have
-            made it.
-        encoder: what the model reads, and what was dropped.
-        dataset: roles of the columns.
-        features: what is made of which columns.
-        feature_report: what `check_features` found.
-        readings: records of reading the raw tables, by the names of their data sets,
-            `<vertical>.<table>.reading`.
-
-    Returns:
-        `rows`, and `columns`: each as a `Column`, in the order of the table, then those of raw tables that it
-        lacks.
+    `readings` holds the reading records of raw tables by data set name, `<vertical>.<table>.reading`. Returns
+    `rows`, and `columns` (fields of `Column`) in the order of the table, then those of raw tables that it
+    lacks.
     """
-    # The encoder says of all of these that they add nothing; the report on features says how.
-    dropped = feature_report.noise if feature_report.on_noise == "drop" else []
-    found = {each.feature: f"{each.finding} (leaks.on_noise: drop)" for each in dropped}
+    # The report on features is more specific than the encoder.
+    noise = feature_report.noise if feature_report.on_noise == "drop" else []
+    dropped = encoder.dropped | {each.feature: f"{each.finding} (leaks.on_noise: drop)" for each in noise}
     tables = {name.split(".")[-2]: reading for name, reading in readings.items()}
-    columns = list_columns(
-        feature_table,
-        dataset,
-        features,
-        encoder.columns,
-        {**encoder.dropped, **found},
-        ingestion_record.reading,
-        tables,
-    )
+    reading = ingestion_record.reading
+    columns = list_columns(feature_table, dataset, features, encoder.columns, dropped, reading, tables)
     return {"rows": len(feature_table), "columns": [asdict(column) for column in columns]}
 
 
@@ -79,32 +61,23 @@ def list_columns(
     table: pd.DataFrame,
     dataset: Dataset,
     features: Features,
-    encoded: Sequence[NumericColumn | CategoricalColumn],
+    encoded: Sequence[EncodedColumn],
     why_not: Mapping[str, str],
     reading: Reading | None = None,
     tables: Mapping[str, Reading] | None = None,
 ) -> list[Column]:
-    """List what became of every column, see `describe_columns`.
+    """List what became of every column; see `describe_columns`.
 
-    Args:
-        table: rows with all columns, the derived ones last.
-        dataset: roles of the columns.
-        features: what is made of which columns.
-        encoded: the columns that a model reads.
-        why_not: why it does not read others; where it says nothing of a column, its role does.
-        reading: record of reading the table; None where it was made of others.
-        tables: records of reading raw tables, by their names.
+    `encoded` are the columns that a model reads; `why_not` gives reasons for others, before those of their
+    roles. `reading` records how the table was read, None for a table made of others; `tables` the raw tables.
     """
     used = {column.name: NUMBER if isinstance(column, NumericColumn) else CATEGORY for column in encoded}
     readers = _readers(columns_read(features, dataset), set(used))
     notes = _notes(reading, tables or {})
     for column in encoded:
-        if (
-            column.input == "number"
-            and used[column.name] == CATEGORY
-            and column.name not in dataset.categorical
-        ):
-            notes.setdefault(column.name, []).append(_JUMPS)
+        name = column.name
+        if column.input == "number" and used[name] == CATEGORY and name not in dataset.categorical:
+            notes.setdefault(name, []).append(_JUMPS)
     kinds = {} if reading is None else reading.kinds
     roles = {name: role for role, names in reversed(dataset.roles().items()) for name in names}
     columns = []
@@ -130,7 +103,7 @@ def list_columns(
 
 
 def kind_of(column: pd.Series) -> str:
-    """Say what a typed column holds, see `Column.kind`."""
+    """Type of a typed column, see `Column.kind`."""
     if column.isna().all():
         return "no value"
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
@@ -163,7 +136,7 @@ def _indirectly(values: pd.Series, readers: Sequence[str] | None) -> str:
 
 
 def _readers(reads: Mapping[str, Sequence[str]], used: set[str]) -> dict[str, list[str]]:
-    """For each column, those made of it from which a way leads to the model."""
+    """For each column, the computed columns through which it reaches the model."""
     reaching: set[str] = set(used) & set(reads)
     while True:
         further = {source for name in reaching for source in reads[name] if source in reads} - reaching
@@ -171,15 +144,14 @@ def _readers(reads: Mapping[str, Sequence[str]], used: set[str]) -> dict[str, li
             break
         reaching |= further
     found: dict[str, list[str]] = {}
-    for name, sources in reads.items():
-        if name in reaching:
-            for source in sources:
-                found.setdefault(source, []).append(name)
+    for name in [name for name in reads if name in reaching]:
+        for source in reads[name]:
+            found.setdefault(source, []).append(name)
     return found
 
 
 def _notes(reading: Reading | None, tables: Mapping[str, Reading]) -> dict[str, list[str]]:
-    """What was said of columns when they were read; of those of raw tables with the table's name."""
+    """Notes of each column; those of raw tables start with the table's name."""
     notes = {} if reading is None else {name: list(said) for name, said in reading.notes.items()}
     for table, record in tables.items():
         for name, said in record.notes.items():
@@ -188,28 +160,24 @@ def _notes(reading: Reading | None, tables: Mapping[str, Reading]) -> dict[str, 
 
 
 def _left_behind(tables: Mapping[str, Reading], taken: set[str]) -> list[Column]:
-    """Columns of raw tables that the vertical's own nodes did not take over under their names."""
-    columns = []
-    for table, record in tables.items():
-        rows = record.records - record.set_apart
-        for name, kind in record.kinds.items():
-            if name not in taken:
-                missing = record.missing.get(name, 0)
-                columns.append(
-                    Column(
-                        name,
-                        kind=kind,
-                        role="raw",
-                        missing=missing,
-                        missing_share=_share(missing, rows),
-                        distinct=None,
-                        used_as=BY_CODE,
-                        why_not=f"not taken over from the raw table {table}, unless under another name",
-                        notes=list(record.notes.get(name, [])),
-                        table=table,
-                    )
-                )
-    return columns
+    """Columns of raw tables that the vertical's nodes did not take over."""
+    return [
+        Column(
+            name,
+            kind=kind,
+            role="raw",
+            missing=record.missing.get(name, 0),
+            missing_share=_share(record.missing.get(name, 0), record.records - record.set_apart),
+            distinct=None,
+            used_as=BY_CODE,
+            why_not=f"not taken over from the raw table {table}, unless under another name",
+            notes=list(record.notes.get(name, [])),
+            table=table,
+        )
+        for table, record in tables.items()
+        for name, kind in record.kinds.items()
+        if name not in taken
+    ]
 
 
 def _share(part: int, whole: int) -> float:

@@ -1,4 +1,4 @@
-"""Columns made of the table's own: expressions over a row, and statistics of earlier rows."""
+"""Derived columns: expressions over a row, and windows over earlier rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.as_of import labelled_rows, recent_rows, rows_there
+from lepton_pipeline.data.as_of import existing_rows, labelled_rows, recent_rows
 from lepton_pipeline.data.columns import check_columns
 from lepton_pipeline.data.expressions.dates import UNKNOWN, on_clock, read_dates
 from lepton_pipeline.data.expressions.expression import Expression, parse_expression
@@ -21,60 +21,46 @@ _NEVER_FEATURES = ("target", "id", "time", "group", "exclude", "sensitive")
 
 
 def derive_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
-    """Add the declared columns, and leave out the rows that nothing is learnt from.
+    """Add the declared columns, and keep the rows that a model can learn from.
 
-    Returns:
-        The rows of `derive_all` whose label is known at the present.
-
-    Raises:
-        ConfigurationError: as `add_features`.
-        DataError: as `add_features`, or no label is known.
+    Returns the rows of `derive_all` whose label is known at present; a `DataError` says that there is none.
     """
     return labelled_rows(derive_all(clean_table, dataset, features), dataset)
 
 
 def derive_all(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
-    """Add the declared columns; rows whose label is not known yet stay.
+    """Add the declared columns and keep rows between `dataset.since` and `dataset.as_of`, labelled or not.
 
-    Returns:
-        The rows of `add_features` that were there at `dataset.as_of` and are not before `dataset.since`:
-        windows have seen those.
-
-    Raises:
-        ConfigurationError: as `add_features`.
-        DataError: as `add_features`, or no row is left.
+    Rows before `since` still count in windows. Raises as `add_features`, and `DataError` if no row is left.
     """
     # A time that is derived is known only here.
-    return recent_rows(rows_there(add_features(clean_table, dataset, features), dataset), dataset)
+    return recent_rows(existing_rows(add_features(clean_table, dataset, features), dataset), dataset)
 
 
 def add_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
-    """Add the declared columns; each may use the others.
-
-    Args:
-        clean_table: typed rows of the vertical.
-        dataset: roles of the columns.
-        features: what is made, from which columns.
-
-    Returns:
-        The rows with all their columns, then the derived ones and the windows, in the order of their
-        declaration.
+    """Append the derived columns and windows in the order of declaration; each may use the others.
 
     Raises:
-        ConfigurationError: a declaration cannot be followed, see `check_features_declared`.
-        DataError: a name is that of a column already, a column is absent, or values are of the wrong kind.
+        ConfigurationError: an invalid declaration, see `check_features_declared`.
+        DataError: a name is taken, a column is absent, or values are of the wrong kind.
     """
     problems = check_features_declared(features, dataset)
     if problems:
         raise ConfigurationError("\n".join(problems))
-    return _with_features(clean_table, dataset, features) if features.names() else clean_table
-
-
-def _with_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
-    _check_new(clean_table, features)
+    if not features.names():
+        return clean_table
+    for name in features.names():
+        if name in clean_table.columns:
+            raise DataError(
+                f"{_key(name, features)}: the table has a column {name!r} already; give the new one another name."
+            )
+    columns = [*map(str, clean_table.columns), *features.names()]
     expressions = _parsed(features.derive)
     reads = _reads(expressions, features, dataset)
-    _check_reads(clean_table, expressions, reads, features)
+    for expression in expressions.values():
+        expression.check_columns(columns)
+    named = {f"features.windows.{name}": reads[name] for name in features.windows}
+    check_columns(columns, named, "the table")
     delays = window_delays(features, dataset)
     made: dict[str, pd.Series] = {}
     for name in TopologicalSorter(_links(reads)).static_order():
@@ -88,24 +74,17 @@ def _with_features(clean_table: pd.DataFrame, dataset: Dataset, features: Featur
 
 
 def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
-    """Find what cannot be followed, without any data.
+    """Check the declaration without data; one line a problem, which begins with its key.
 
-    Args:
-        features: what is made.
-        dataset: roles of the columns, and the condition of the positive class.
-
-    Returns:
-        One line a problem, which begins with its key: an expression that cannot be used, columns that need
-        each other, a feature that is computed from the target of its own row, a window over an excluded
-        column of which nobody says when it is known.
+    Problems: an invalid expression, a cycle, a feature computed from the target of its own row, a window over
+    an excluded column without `known`.
     """
     problems = []
     for name, text in features.derive.items():
         problems += _refusal(text, f"features.derive.{name}")
     if dataset.positive_when is not None:
-        problems += _refusal(dataset.positive_when, "dataset.positive_when") or _rule_problems(
-            features, dataset
-        )
+        refusal = _refusal(dataset.positive_when, "dataset.positive_when")
+        problems += refusal or _rule_problems(features, dataset)
     if dataset.target in features.names():
         problems.append(
             f"{_key(dataset.target, features)}: the target must be a column of the table; declare dataset.target as "
@@ -113,7 +92,7 @@ def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
         )
     if problems:
         return problems
-    reads = _reads(_parsed(features.derive), features, dataset)
+    reads = columns_read(features, dataset)
     try:
         TopologicalSorter(_links(reads)).prepare()
     except CycleError as error:
@@ -127,35 +106,24 @@ def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
 
 
 def window_delays(features: Features, dataset: Dataset) -> dict[str, Duration]:
-    """How long after its own time each window's row is known: `dataset.label_delay` for what follows from the target.
-
-    Raises:
-        ConfigurationError: an expression cannot be used.
-    """
-    of_label = _label_columns(columns_read(features, dataset), dataset)
-    return {
-        name: dataset.label_delay if window.of in of_label else 0 for name, window in features.windows.items()
-    }
+    """Delay after which each window's row is known: `dataset.label_delay` if it follows from the target."""
+    label, delay = _label_columns(columns_read(features, dataset), dataset), dataset.label_delay
+    return {name: delay if window.of in label else 0 for name, window in features.windows.items()}
 
 
 def columns_read(features: Features, dataset: Dataset) -> dict[str, list[str]]:
-    """Name the columns that each declared feature is made of.
-
-    Raises:
-        ConfigurationError: an expression cannot be used.
-    """
+    """Name the source columns of each declared feature; `ConfigurationError` on an invalid expression."""
     return _reads(_parsed(features.derive), features, dataset)
 
 
 @dataclass(frozen=True)
 class Derivation:
-    """The row-wise part of a vertical's features, which is saved with a model and applied to the rows it scores.
+    """Row-wise part of a vertical's features, saved with a model and applied to the rows it scores.
 
-    Args:
-        dates: format of each column of dates.
+    Attributes:
+        dates: format of each date column.
         expressions: expression of each derived column.
-        zones: the clock of each column of dates: a time zone, or None for times without one; without an
-            entry, whatever zone the times have.
+        zones: time zone of each date column, None for times without one; any zone without an entry.
         two_digit_years: see `Ingestion`.
     """
 
@@ -166,28 +134,16 @@ class Derivation:
 
     @classmethod
     def of(cls, features: Features, ingestion: Ingestion, table: pd.DataFrame) -> Derivation:
-        """Take what is computed row by row from a declaration.
-
-        Args:
-            features: the declared expressions.
-            ingestion: the declared formats of dates.
-            table: the rows of the vertical; what else holds dates in them arrives as ISO 8601.
-        """
+        """Take the declared expressions and date formats; other date columns are ISO 8601."""
         dates = [str(name) for name in table.select_dtypes(["datetime", "datetimetz"])]
         made = dict.fromkeys((name for name in dates if name not in features.derive), "ISO8601")
         zones = {name: None if table[name].dt.tz is None else str(table[name].dt.tz) for name in made}
         return cls(made | ingestion.dates, dict(features.derive), zones, dict(ingestion.two_digit_years))
 
     def inputs(self, wanted: Iterable[str]) -> list[str]:
-        """Name the columns that must be handed in so that the wanted ones are there after `apply`.
+        """Name the columns that `apply` needs for the wanted ones, each once, in the order of first use.
 
-        Windows and columns of the table are handed in, since only the expressions can be computed from a row.
-
-        Args:
-            wanted: columns that a model reads.
-
-        Returns:
-            Each name once, in the order of first use.
+        Only expressions are computed from a row; windows and columns of the table must be given.
         """
         wanted = list(wanted)
         computed = self._needed(wanted)
@@ -201,19 +157,11 @@ class Derivation:
         return [name for name in found if name not in computed]
 
     def apply(self, rows: pd.DataFrame, wanted: Iterable[str]) -> pd.DataFrame:
-        """Compute the derived columns among the wanted ones.
+        """Compute the derived columns among the wanted ones; returns `rows` itself if there is nothing to do.
 
-        Args:
-            rows: any number of rows with the columns of `inputs`; dates may be text in the declared format or
-                in ISO 8601. Further columns are kept; one with the name of a computed column is overwritten.
-            wanted: columns that a model reads.
-
-        Returns:
-            The rows with dates as dates and the computed columns; `rows` itself where there is nothing to do.
-
-        Raises:
-            DataError: a column that an expression needs is absent, a date cannot be read, or a value is of
-                the wrong kind.
+        Dates may be text in the declared format or in ISO 8601. A column with the name of a computed one is
+        overwritten. Raises `DataError` for an absent column, an unreadable date, or a value of the wrong
+        kind.
         """
         wanted = list(wanted)
         computed = self._needed(wanted)
@@ -229,21 +177,17 @@ class Derivation:
         return pd.concat([kept, pd.DataFrame(made, index=rows.index)], axis="columns")
 
     def read_dates(self, rows: pd.DataFrame, wanted: Iterable[str]) -> dict[str, pd.Series]:
-        """Those of the rows' columns that `apply` reads as dates, as dates.
-
-        Raises:
-            DataError: a date cannot be read.
-        """
+        """Parse the date columns that `apply` needs; `DataError` on an unreadable date."""
         dates = [name for name in self.inputs(wanted) if name in self.dates and name in rows.columns]
         return {name: self._as_dates(rows[name], name) for name in dates}
 
     def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold."""
+        """Return what JSON can hold."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, description: dict[str, Any]) -> Derivation:
-        """Read what `to_dict` gave, also where it was before zones were kept."""
+        """Restore the result of `to_dict`, also from before zones were kept."""
         return cls(**description)
 
     def _as_dates(self, column: pd.Series, name: str) -> pd.Series:
@@ -262,7 +206,7 @@ class Derivation:
             raise DataError(f"column {name!r} cannot be read as dates (ingestion.dates): {error}.") from error
 
     def _needed(self, wanted: Iterable[str]) -> dict[str, Expression]:
-        """The expressions behind the wanted columns, each after those that it uses."""
+        """Expressions behind the wanted columns in topological order."""
         parsed: dict[str, Expression] = {}
         links: dict[str, list[str]] = {}
         waiting = [name for name in wanted if name in self.expressions]
@@ -308,9 +252,8 @@ def _target_problems(reads: dict[str, list[str]], features: Features, dataset: D
     for name in TopologicalSorter(_links(reads)).static_order():
         window = features.windows.get(name)
         # What a window takes from earlier rows was known; what it takes from the row itself is `by`.
-        source = next(
-            (column for column in (reads[name] if window is None else window.by) if column in told), None
-        )
+        sources = reads[name] if window is None else window.by
+        source = next((column for column in sources if column in told), None)
         if source is None:
             continue
         told[name] = name
@@ -326,7 +269,7 @@ def _target_problems(reads: dict[str, list[str]], features: Features, dataset: D
 
 
 def _window_problems(reads: dict[str, list[str]], features: Features, dataset: Dataset) -> list[str]:
-    """Windows over an excluded column: only of what follows from the target it is clear when it is known."""
+    """Windows over an excluded column, whose values may become known at any time."""
     unclear = set(dataset.exclude) - _label_columns(reads, dataset)
     return [
         f"{_key(name, features)}: of: {window.of!r} is excluded (dataset.exclude), and nothing says when its values "
@@ -338,7 +281,7 @@ def _window_problems(reads: dict[str, list[str]], features: Features, dataset: D
 
 
 def _label_columns(reads: Mapping[str, list[str]], dataset: Dataset) -> set[str]:
-    """The target, what decides with it about the positive class, and all columns that are made of these."""
+    """The target, the other columns of `positive_when`, and all columns computed from them."""
     found = {dataset.target}
     if dataset.positive_when is not None:
         found |= {*parse_expression(dataset.positive_when, "dataset.positive_when").columns} - {dataset.time}
@@ -352,11 +295,8 @@ def _parsed(derive: Mapping[str, str]) -> dict[str, Expression]:
     return {name: parse_expression(text, f"features.derive.{name}") for name, text in derive.items()}
 
 
-def _reads(
-    expressions: Mapping[str, Expression], features: Features, dataset: Dataset
-) -> dict[str, list[str]]:
-    """Columns that each new column is made of."""
-    by_expression = {name: list(expression.columns) for name, expression in expressions.items()}
+def _reads(parsed: Mapping[str, Expression], features: Features, dataset: Dataset) -> dict[str, list[str]]:
+    by_expression = {name: list(expression.columns) for name, expression in parsed.items()}
     return by_expression | {name: _window_reads(window, dataset) for name, window in features.windows.items()}
 
 
@@ -373,28 +313,7 @@ def _key(name: str, features: Features) -> str:
     return f"features.{'derive' if name in features.derive else 'windows'}.{name}"
 
 
-def _check_new(table: pd.DataFrame, features: Features) -> None:
-    taken = [name for name in features.names() if name in table.columns]
-    if taken:
-        raise DataError(
-            f"{_key(taken[0], features)}: the table has a column {taken[0]!r} already; give the new one another name."
-        )
-
-
-def _check_reads(
-    table: pd.DataFrame,
-    expressions: Mapping[str, Expression],
-    reads: Mapping[str, list[str]],
-    features: Features,
-) -> None:
-    names = [*map(str, table.columns), *features.names()]
-    for expression in expressions.values():
-        expression.check_columns(names)
-    check_columns(names, {f"features.windows.{name}": reads[name] for name in features.windows}, "the table")
-
-
 def _with_columns(table: pd.DataFrame, made: Mapping[str, pd.Series], columns: Iterable[str]) -> pd.DataFrame:
-    """Only the named columns, those that were made before those of the table."""
-    return pd.DataFrame(
-        {name: made[name] if name in made else table[name] for name in columns}, index=table.index
-    )
+    """Select columns, computed ones before those of the table."""
+    chosen = {name: made[name] if name in made else table[name] for name in columns}
+    return pd.DataFrame(chosen, index=table.index)

@@ -1,8 +1,7 @@
-"""Encode clean rows as the numbers and codes a model takes; everything is learnt from training rows only."""
+"""Encode clean rows as numbers and codes, fitted on training rows only."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from lepton_pipeline.data.columns import feature_columns
 from lepton_pipeline.errors import DataError, nearest
 from lepton_pipeline.features.column_encoders import (
     CategoricalColumn,
+    EncodedColumn,
     NumericColumn,
     as_numbers,
     indicator_name,
@@ -22,6 +22,7 @@ from lepton_pipeline.features.jumps import jumping_numbers
 from lepton_pipeline.features.leaks import enforce_report
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Leaks
+from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
 
 FORMAT = 1
 DESCRIPTION, ARRAYS = "encoder.json", "encoder.safetensors"
@@ -34,43 +35,26 @@ def encode_rows(
     feature_report: FeatureReport,
     leaks: Leaks,
 ) -> tuple[Encoder, pd.DataFrame]:
-    """Fit the encoder on the training rows and encode every row; see `jumping_numbers` for undeclared whole numbers.
+    """Fit the encoder on the training rows and encode every row; see `jumping_numbers`.
 
-    Args:
-        feature_table: rows of the vertical, with the features among their columns.
-        split: `part`, `label` and `fold` of every row, indexed as `feature_table`; only rows of part "train"
-            are learnt from.
-        dataset: the roles of the columns.
-        feature_report: what `check_features` found.
-        leaks: what is done about it.
-
-    Returns:
-        The encoder, and one row per row of the table: float32 numbers and int32 category codes.
+    Returns the encoder, and one row per row of the table: float32 numbers and int32 category codes.
 
     Raises:
-        DataError: a feature leaks the target, no column is left that could tell rows apart, or a declared
-            numeric column holds something else.
+        DataError: a feature leaks the target, no feature is left, or a declared numeric column holds
+            something else.
     """
-    noise = dict.fromkeys(
-        enforce_report(feature_report, leaks), "it adds nothing (see the report on features)"
-    )
+    useless = enforce_report(feature_report, leaks)
+    noise = dict.fromkeys(useless, "it adds nothing (see the report on features)")
     training = feature_table.loc[split.index[split["part"] == "train"]]
-    jumping = jumping_numbers(training, split, dataset)
-    encoder = Encoder.fit(
-        training, dataset.model_copy(update={"categorical": [*dataset.categorical, *jumping]}), noise
-    )
+    categorical = [*dataset.categorical, *jumping_numbers(training, split, dataset)]
+    encoder = Encoder.fit(training, dataset.model_copy(update={"categorical": categorical}), noise)
     return encoder, encoder.transform(feature_table)
 
 
 class Encoder:
-    """The fitted map from raw rows to encoded rows.
+    """Fitted map from raw to encoded rows: `columns` in order, and `dropped` features with reasons."""
 
-    Args:
-        columns: the raw columns it reads, in order.
-        dropped: the features it does not read, each with the reason.
-    """
-
-    def __init__(self, columns: list[NumericColumn | CategoricalColumn], dropped: dict[str, str]) -> None:
+    def __init__(self, columns: list[EncodedColumn], dropped: dict[str, str]) -> None:
         self.columns = columns
         self.dropped = dropped
 
@@ -81,71 +65,50 @@ class Encoder:
 
     @classmethod
     def fit(cls, table: pd.DataFrame, dataset: Dataset, unwanted: Mapping[str, str] | None = None) -> Encoder:
-        """Learn quantiles and categories from training rows.
+        """Learn quantiles and categories from training rows, except for `unwanted` features.
 
-        Args:
-            table: training rows only.
-            dataset: roles of the columns; undeclared features are numeric or categorical by their dtype.
-            unwanted: features to leave out, each with the reason.
-
-        Raises:
-            DataError: see `encode_rows`.
+        Undeclared features are numeric or categorical by their dtype. Raises `DataError`, see `encode_rows`.
         """
         columns, dropped = fit_columns(table, dataset, unwanted)
         _check_features(columns, dropped, feature_columns(table, dataset))
         return cls(columns, dropped)
 
     def transform(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Encode rows; the result of a row does not depend on the rows beside it.
+        """Encode rows as float32 numbers, float32 indicators and int32 codes, indexed as `table`.
 
-        Args:
-            table: any number of rows with the columns of `inputs`, in any order; further columns are ignored.
-
-        Returns:
-            Indexed as `table`: float32 numbers (0 where missing), float32 indicators "<name> is missing",
-            int32 codes.
-
-        Raises:
-            DataError: a column is missing, or a numeric column holds something else; the message names it.
+        The result for a row does not depend on other rows. Further columns are ignored; a `DataError` names a
+        missing column, or a numeric column that holds something else.
         """
         missing = [column.name for column in self.columns if column.name not in table.columns]
         if missing:
-            raise DataError(_missing_columns(missing, [str(name) for name in table.columns]))
+            matches = [nearest(name, list(map(str, table.columns))) for name in missing]
+            hints = [f" (did you mean {match!r}?)" if match else "" for match in matches]
+            raise DataError(
+                "columns that the model was trained on are missing: "
+                f"{', '.join(f'{name!r}{hint}' for name, hint in zip(missing, hints, strict=True))}; "
+                "hand them in under these names (a value may be empty, a column may not be absent)."
+            )
         encoded: dict[str, Any] = {}
         for column in self.columns:
             encoded |= column.transform(table[column.name])
         return pd.DataFrame(encoded, index=table.index)
 
     def save(self, folder: Path) -> None:
-        """Write `encoder.json` and, with the quantiles, `encoder.safetensors`; equal encoders give equal bytes."""
-        from safetensors.numpy import save
-
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write `encoder.json` and `encoder.safetensors`; equal encoders give equal bytes."""
         description = {
             "format": FORMAT,
             "columns": [_describe(column) for column in self.columns],
             "dropped": [{"name": name, "reason": reason} for name, reason in self.dropped.items()],
         }
-        text = json.dumps(description, indent=2, ensure_ascii=False)
-        (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-        # Not `save_file`: that one makes files that no other user can read.
-        (folder / ARRAYS).write_bytes(save(self._arrays()))
+        write_description(folder / DESCRIPTION, description)
+        write_arrays(folder / ARRAYS, self._arrays())
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:
-        """Read what `save` wrote.
-
-        Raises:
-            DataError: the files were written by a later version.
-        """
+        """Read what `save` wrote; a `DataError` says that another version wrote it."""
         from safetensors.numpy import load_file
 
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        if description["format"] != FORMAT:
-            raise DataError(
-                f"{folder / DESCRIPTION} has format {description['format']!r}, this version reads {FORMAT}; "
-                "use the version of lepton_pipeline that wrote it, or train again."
-            )
+        description = read_description(folder / DESCRIPTION, FORMAT)
         arrays = load_file(folder / ARRAYS)
         columns = [_restore(column, arrays) for column in description["columns"]]
         return cls(columns, {column["name"]: column["reason"] for column in description["dropped"]})
@@ -154,10 +117,8 @@ class Encoder:
         arrays: dict[str, np.ndarray] = {}
         for column in self.columns:
             if isinstance(column, NumericColumn):
-                arrays |= {
-                    f"{column.name}/quantiles": column.quantiles,
-                    f"{column.name}/scores": column.scores,
-                }
+                arrays[f"{column.name}/quantiles"] = column.quantiles
+                arrays[f"{column.name}/scores"] = column.scores
             elif column.rare is not None and len(column.rare):
                 arrays[f"{column.name}/rare"] = column.rare
         return arrays
@@ -165,13 +126,9 @@ class Encoder:
 
 def fit_columns(
     table: pd.DataFrame, dataset: Dataset, unwanted: Mapping[str, str] | None = None
-) -> tuple[list[NumericColumn | CategoricalColumn], dict[str, str]]:
-    """Fit every feature that can be, without asking whether any is left; see `Encoder.fit`.
-
-    Returns:
-        The fitted columns in the order of the table, and the features that are not, each with the reason.
-    """
-    columns: list[NumericColumn | CategoricalColumn] = []
+) -> tuple[list[EncodedColumn], dict[str, str]]:
+    """Fit every feature, see `Encoder.fit`; returns the fitted columns, and the dropped ones with reasons."""
+    columns: list[EncodedColumn] = []
     dropped: dict[str, str] = {}
     for name in feature_columns(table, dataset):
         column = (unwanted or {}).get(name) or _fit_column(table[name], dataset)
@@ -182,8 +139,8 @@ def fit_columns(
     return columns, dropped
 
 
-def _fit_column(column: pd.Series, dataset: Dataset) -> NumericColumn | CategoricalColumn | str:
-    """Fit one feature, or say why it is dropped."""
+def _fit_column(column: pd.Series, dataset: Dataset) -> EncodedColumn | str:
+    """Fit one feature, or return the reason why it is dropped."""
     if column.isna().all():
         return "every value is missing"
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
@@ -202,16 +159,12 @@ def _fit_column(column: pd.Series, dataset: Dataset) -> NumericColumn | Categori
     return categorical
 
 
-def _check_features(
-    columns: list[NumericColumn | CategoricalColumn], dropped: dict[str, str], features: list[str]
-) -> None:
+def _check_features(columns: list[EncodedColumn], dropped: dict[str, str], features: list[str]) -> None:
     if not columns:
-        reasons = (
-            "; ".join(f"{name!r}: {reason}" for name, reason in dropped.items())
-            or "every column has another role"
-        )
+        reasons = "; ".join(f"{name!r}: {reason}" for name, reason in dropped.items())
         raise DataError(
-            f"no feature is left to learn from ({reasons}). Check the raw data, dataset.exclude and dataset.sensitive."
+            f"no feature is left to learn from ({reasons or 'every column has another role'}). "
+            "Check the raw data, dataset.exclude and dataset.sensitive."
         )
     indicators = {indicator_name(column.name) for column in columns if isinstance(column, NumericColumn)}
     taken = sorted(indicators.intersection(features))
@@ -221,43 +174,21 @@ def _check_features(
         )
 
 
-def _missing_columns(missing: list[str], present: list[str]) -> str:
-    matches = {name: nearest(name, present) for name in missing}
-    named = ", ".join(
-        repr(name) + (f" (did you mean {match!r}?)" if match else "") for name, match in matches.items()
-    )
-    return (
-        f"columns that the model was trained on are missing: {named}; "
-        "hand them in under these names (a value may be empty, a column may not be absent)."
-    )
-
-
-def _describe(column: NumericColumn | CategoricalColumn) -> dict[str, Any]:
+def _describe(column: EncodedColumn) -> dict[str, Any]:
     if isinstance(column, NumericColumn):
-        return {
-            "name": column.name,
-            "kind": "numeric",
-            "input": column.input,
-            "quantiles": len(column.quantiles),
-            "indicator": column.indicator,
-        }
-    return {
-        "name": column.name,
-        "kind": "categorical",
-        "input": column.input,
-        "categories": list(column.categories),
-        "known": column.known,
-        "rare": None if column.rare is None else len(column.rare),
-    }
+        described = {"name": column.name, "kind": "numeric", "input": column.input}
+        return described | {"quantiles": len(column.quantiles), "indicator": column.indicator}
+    described = {"name": column.name, "kind": "categorical", "input": column.input}
+    rare = None if column.rare is None else len(column.rare)
+    return described | {"categories": list(column.categories), "known": column.known, "rare": rare}
 
 
-def _restore(column: dict[str, Any], arrays: dict[str, np.ndarray]) -> NumericColumn | CategoricalColumn:
+def _restore(column: dict[str, Any], arrays: dict[str, np.ndarray]) -> EncodedColumn:
     name, raw = column["name"], column["input"]
     if column["kind"] == "categorical":
         # Encoders written by earlier versions do not say what the training rows had rarely.
         known, count = column.get("known"), column.get("rare")
         rare = None if count is None else arrays[f"{name}/rare"] if count else np.empty(0, np.uint64)
         return CategoricalColumn(name, raw, tuple(column["categories"]), known, rare)
-    return NumericColumn(
-        name, raw, arrays[f"{name}/quantiles"], arrays[f"{name}/scores"], column["indicator"]
-    )
+    quantiles, scores = arrays[f"{name}/quantiles"], arrays[f"{name}/scores"]
+    return NumericColumn(name, raw, quantiles, scores, column["indicator"])

@@ -1,4 +1,4 @@
-"""Whole numbers that are better read as categories, since their effect jumps from value to value."""
+"""Whole numbers that are better encoded as categories."""
 
 from __future__ import annotations
 
@@ -17,27 +17,23 @@ MOST_ROWS = 10_000
 # Two are told apart either way; of many, few rows share one.
 FEWEST_VALUES, MOST_VALUES = 3, 100
 ROWS_A_VALUE = 5
-# Of the kernels by which a number's neighbours count, in shares of the rows; in the last all rows count
-# alike.
+# Kernel widths in shares of the rows; in the last all rows count alike.
 WIDTHS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, np.inf)
 BLOCKS = 5
 
 Positions = npt.NDArray[np.intp]
-Turn = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+Mask = npt.NDArray[np.bool_]
+Turn = tuple[Mask, Mask]
 
 
 def jumping_numbers(training: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> list[str]:
     """Name the undeclared whole numbers of few values whose held-out log loss is lower as a category.
 
-    Both readings are tried with each column alone. As a category, a value has its own rate of positive rows;
-    as a number, the rate of the values near to it (kernel regression: Nadaraya 1964, Watson 1964, by ranks),
-    in the best of several widths. The category is chosen only where it is better by more than one standard
-    error of the paired losses, so that an effect which changes gradually, or nowhere, stays a number's.
+    Each column is tried alone in both forms. As a category, a value has its own positive rate; as a number,
+    that of nearby values (kernel regression on ranks: Nadaraya 1964, Watson 1964), with the best of several
+    widths. A category must be better by more than one standard error of the paired losses.
 
-    Args:
-        training: training rows.
-        split: `label` and `fold` of these rows at least; rows without folds are held out in order of time.
-        dataset: roles of the columns; what is declared numeric or categorical is not tried.
+    `split` holds `label` and `fold` of the rows; rows without folds are held out in order of time.
     """
     if len(training) > MOST_ROWS:
         return []
@@ -54,7 +50,7 @@ def jumping_numbers(training: pd.DataFrame, split: pd.DataFrame, dataset: Datase
 
 
 def _turns(training: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> list[Turn]:
-    """Which rows are learnt from, and which are held out, in each turn."""
+    """Training and held-out rows of each turn."""
     fold = split.loc[training.index, "fold"].to_numpy()
     if (fold >= 0).all():
         return [(fold != number, fold == number) for number in np.unique(fold)]
@@ -75,7 +71,7 @@ def _few_whole_numbers(column: pd.Series) -> bool:
 
 
 def _jumps(column: pd.Series, labels: Positions, turns: list[Turn]) -> bool:
-    """Whether the held-out log loss is lower by more than its standard error when each value stands for itself."""
+    """Whether each value's own rate lowers the held-out log loss by more than its standard error."""
     known = column.notna().to_numpy(bool)
     turns = [(learnt[known], held[known]) for learnt, held in turns]
     if not any(held.any() for _, held in turns):
@@ -93,10 +89,8 @@ def _jumps(column: pd.Series, labels: Positions, turns: list[Turn]) -> bool:
     return bool(gains.mean() > gains.std() / len(gains) ** 0.5)
 
 
-def _losses(
-    levels: Positions, labels: Positions, learnt: np.ndarray, held: np.ndarray, kernel: Floats
-) -> Floats:
-    """Log loss of each held-out row by rates of the learnt rows; `kernel` says how much a value tells of others."""
+def _losses(levels: Positions, labels: Positions, learnt: Mask, held: Mask, kernel: Floats) -> Floats:
+    """Log loss of held-out rows; `kernel` weights the training rows of other values."""
     positive = np.bincount(levels[learnt], labels[learnt], len(kernel)) @ kernel
     rows = np.bincount(levels[learnt], minlength=len(kernel)) @ kernel
     # Never 0 or 1, whatever a value's rows say.

@@ -1,4 +1,4 @@
-"""Features that are too good to be honest, and those that add nothing."""
+"""Features that leak the target or identify rows, and those that add nothing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import feature_columns
-from lepton_pipeline.data.expressions.expression import parse_expression
 from lepton_pipeline.errors import DataError, closest
 from lepton_pipeline.features.column_encoders import as_numbers
+from lepton_pipeline.features.derive import columns_read
 from lepton_pipeline.features.noise import joint_auc, useless_features
 from lepton_pipeline.features.report import FeatureAlone, FeatureReport, Finding
-from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, features_alone, rarer_rows
+from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, Codes, features_alone, rarer_rows
 from lepton_pipeline.parameters import Dataset, Features, Leaks
 
 # Fraction of the rarer class that may contradict a feature that settles the target.
@@ -31,17 +31,15 @@ BRIGHT, SURELY, OTHERS = 0.75, 0.7, 5
 LEARNABLE = 200
 # Where nearly every row has the same value, too few differ to tell noise from a rare signal.
 MOST_COMMON = 0.95
-# In a small table weak features cannot be told from noise: those above this AUC have the benefit of the
-# doubt.
+# Features above this AUC are never noise: in a small table weak ones cannot be told from it.
 NEARLY_CHANCE = 0.53
 
-Codes = npt.NDArray[np.intp]
 _EXCLUDE = "Exclude it (dataset.exclude)"
 _MEANING: dict[str, tuple[Literal["leak", "suspect", "noise"], str]] = {
-    "duplicates the target": ("leak", f"{_EXCLUDE}: it is the target in other words, or follows from it."),
+    "duplicates the target": ("leak", f"{_EXCLUDE}: it encodes the target, or follows from it."),
     "an id": (
         "leak",
-        f"{_EXCLUDE}, or declare it as dataset.id: what names rows says nothing about new ones.",
+        f"{_EXCLUDE}, or declare it as dataset.id: an identifier does not generalise to new rows.",
     ),
     "implausibly strong alone": (
         "leak",
@@ -65,20 +63,16 @@ def check_features(
     leaks: Leaks,
     made: Features | None = None,
 ) -> FeatureReport:
-    """Look for features that give the target away, name rows, or add nothing; `docs/features.md` explains each finding.
+    """Find features that leak the target, identify rows, or add nothing; see `docs/features.md`.
 
-    Args:
-        feature_table: rows of the vertical, with the features among their columns.
-        split: `part` and `label` of every row, indexed as `feature_table`; test rows are not looked at,
-            validation rows only to judge noise.
-        dataset: the roles of the columns; dates are no features.
-        leaks: the largest honest AUC, and the features that may exceed it.
-        made: how features are made; what is computed from `dataset.time` alone is no leak.
-
-    Raises:
-        DataError: a declared numeric column holds something else.
+    `split` holds `part` and `label`; test rows are not used, validation rows only to judge noise. `made`
+    declares derived columns: those computed from `dataset.time` alone are no leaks. A `DataError` names a
+    declared numeric column that holds something else.
     """
-    _require_known(leaks.trusted, feature_columns(feature_table, dataset))
+    names = feature_columns(feature_table, dataset)
+    for name in leaks.trusted:
+        if name not in names:
+            raise DataError(f"leaks.trusted names {name!r}, which is no feature; {closest(name, names)}.")
     seen = split[split["part"].isin(["train", "validation"])]
     rows = plain_features(feature_table.loc[seen.index], dataset)
     train = (seen["part"] == "train").to_numpy()
@@ -93,12 +87,9 @@ def check_features(
         on_noise=leaks.on_noise,
         features=[
             FeatureAlone(
-                name=name,
-                kind=_kind(feature_table[name], training[name]),
-                auc=round(alone.auc, 4),
-                low=round(alone.interval[0], 4),
-                high=round(alone.interval[1], 4),
-                missing=round(alone.missing, 4),
+                name,
+                _kind(feature_table[name], training[name]),
+                *(round(value, 4) for value in (alone.auc, *alone.interval, alone.missing)),
             )
             for name, alone in features.items()
         ],
@@ -107,39 +98,13 @@ def check_features(
 
 
 def enforce_report(report: FeatureReport, leaks: Leaks) -> list[str]:
-    """Stop on leaks, and name the features to drop.
-
-    Args:
-        report: what `check_features` found.
-        leaks: what is done about it.
-
-    Returns:
-        Features that add nothing, where `on_noise` is "drop"; otherwise none.
-
-    Raises:
-        DataError: a feature leaks and `on_leak` is "stop"; with the evidence and the remedy for each.
-    """
+    """Return the features to drop; `DataError` if a feature leaks and `on_leak` is "stop", with remedies."""
     leaking = [finding for finding in report.findings if finding.severity == "leak"]
     if leaking and leaks.on_leak == "stop":
         lines = [f"  - {each.feature!r}, {each.finding}: {each.evidence}. {each.advice}" for each in leaking]
-        raise DataError(
-            "\n".join(
-                [
-                    "features leak the target, or name rows:",
-                    *lines,
-                    "leaks.on_leak: warn goes on all the same.",
-                ]
-            )
-        )
-    if leaks.on_noise == "warn":
-        return []
-    return [finding.feature for finding in report.noise]
-
-
-def _require_known(trusted: list[str], features: list[str]) -> None:
-    for name in trusted:
-        if name not in features:
-            raise DataError(f"leaks.trusted names {name!r}, which is no feature; {closest(name, features)}.")
+        head, remedy = "features leak the target, or identify rows:", "leaks.on_leak: warn continues anyway."
+        raise DataError("\n".join([head, *lines, remedy]))
+    return [] if leaks.on_noise == "warn" else [finding.feature for finding in report.noise]
 
 
 def plain_features(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
@@ -162,23 +127,17 @@ def _kind(column: pd.Series, values: pd.Series) -> str:
 
 
 def known_by_time(made: Features, dataset: Dataset) -> set[str]:
-    """Derived columns that read nothing but `dataset.time`, directly or through each other.
-
-    The time of a row is known when the model is asked, so such a column is no leak, however strong it is.
-    """
+    """Derived columns that read only `dataset.time`, directly or not: no leaks, since the time is known."""
     known: set[str] = set()
     if dataset.time is None:
         return known
-    reads = {
-        name: set(parse_expression(text, f"features.derive.{name}").columns)
-        for name, text in made.derive.items()
-    }
-    while (
-        more := {name for name, columns in reads.items() if columns and columns <= known | {dataset.time}}
-        - known
-    ):
+    reads = columns_read(Features(derive=made.derive), dataset)
+    while True:
+        sources = known | {dataset.time}
+        more = {name for name, columns in reads.items() if columns and sources.issuperset(columns)}
+        if more <= known:
+            return known
         known |= more
-    return known
 
 
 def find_leaks(
@@ -188,17 +147,14 @@ def find_leaks(
     leaks: Leaks,
     known: Collection[str] = (),
 ) -> list[Finding]:
-    """The worst that there is to say about each feature that leaks, or that is suspected of it.
+    """Worst finding for each feature that leaks or is suspected of it.
 
-    Args:
-        training: see `plain_features`.
-        labels: 0 or 1 for each row.
-        features: what each says alone.
-        leaks: the largest honest AUC, and the features that may exceed it.
-        known: features that are certainly known when the model is asked.
+    `training` is a result of `plain_features`, `features` of `features_alone`; `known` features are known for
+    certain when the model is used.
     """
     rows = min(len(training), SAMPLED_ROWS)
-    handful = settling(labels, len(training))
+    # A feature settles the target although so many rows contradict it.
+    handful = HANDFUL * min(labels.mean(), 1 - labels.mean()) * rows
     found = []
     for name, alone in features.items():
         if name in known:
@@ -214,12 +170,11 @@ def find_leaks(
         elif alone.auc > _bound(leaks) and name not in leaks.trusted:
             declared = leaks.max_auc is not None
             limit = (
-                f"leaks.max_auc is {_bound(leaks):g}"
+                f"leaks.max_auc is {leaks.max_auc:g}"
                 if declared
                 else f"above {PLAUSIBLE:g}, few honest ones are"
             )
-            said = f"{_shown(alone)}; {limit}"
-            strong = _finding(name, "implausibly strong alone", said)
+            strong = _finding(name, "implausibly strong alone", f"{_shown(alone)}; {limit}")
             found.append(strong if declared else replace(strong, severity="suspect"))
     suspects = {finding.feature for finding in found}
     honest = training[[name for name in features if name not in suspects]]
@@ -230,26 +185,20 @@ def _bound(leaks: Leaks) -> float:
     return PLAUSIBLE if leaks.max_auc is None else leaks.max_auc
 
 
-def settling(labels: Codes, rows: int) -> float:
-    """How many rows may contradict a feature that settles the target all the same."""
-    return float(HANDFUL * min(labels.mean(), 1 - labels.mean()) * min(rows, SAMPLED_ROWS))
-
-
 def _outshining(
     training: pd.DataFrame, labels: Codes, features: dict[str, Alone], trusted: Collection[str]
 ) -> list[Finding]:
-    """Features that say more about the target than all others together, found one by one, the strongest first."""
+    """Features stronger alone than all others together, the strongest first."""
     if rarer_rows(labels) < LEARNABLE:
         return []
-    bright = [
-        name
+    bright = {
+        name: alone
         for name, alone in features.items()
         if alone.auc >= BRIGHT and alone.interval[0] >= SURELY and name not in trusted
-    ]
+    }
     found: list[Finding] = []
     others = training.drop(columns=repeating(training)) if bright else training
-    for name in bright:
-        alone = features[name]
+    for name, alone in bright.items():
         if name in others and others.shape[1] > OTHERS:
             rest = others.drop(columns=name)
             auc, error = joint_auc(rest, labels)
@@ -268,7 +217,7 @@ def _noise(
     features: dict[str, Alone],
     leaking: set[str],
 ) -> list[Finding]:
-    """Features that add nothing; leaking ones are left out, as beside them every other one adds nothing."""
+    """Features that add nothing; leaking ones are left out first, since they hide the others."""
     rows = rows.drop(columns=list(leaking))
     constant = _constant(rows[train])
     equal = _equal(rows[train].drop(columns=constant))
@@ -292,19 +241,19 @@ def _noise(
 
 
 def repeating(training: pd.DataFrame) -> list[str]:
-    """Features that add nothing to the others: with one value in every row, or equal to an earlier one."""
+    """Features that are constant, or equal to an earlier one."""
     return [*_constant(training), *_equal(training)]
 
 
 def _constant(training: pd.DataFrame) -> list[str]:
-    """Features with one value in every row; missing is a value of its own."""
+    """Features with one value in every row; missing is a value."""
     values = {str(name): training[name].to_numpy() for name in training}
     # NaN is the only value that differs from itself.
     return [name for name, each in values.items() if (each == each[0]).all() or (each != each).all()]
 
 
 def _equal(training: pd.DataFrame) -> dict[str, str]:
-    """Each feature that repeats an earlier one, with that one: equal numbers, or categories that divide rows alike."""
+    """Map each feature to an equal earlier one: the same numbers, or the same partition into categories."""
     first: dict[bytes, str] = {}
     equal: dict[str, str] = {}
     for name in map(str, training):
@@ -321,7 +270,7 @@ def _varied(values: pd.Series) -> bool:
 
 
 def _distinct(values: pd.Series) -> str:
-    """Say why values name rows, or nothing where they do not."""
+    """Evidence that values identify rows; empty if they do not."""
     numbers = values.dropna().to_numpy()
     category = values.dtype.kind == "i"
     if category:

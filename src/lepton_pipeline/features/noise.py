@@ -1,4 +1,4 @@
-"""What features say about the target beside one another, and which add nothing."""
+"""Joint strength of features, and features that add nothing to the others."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.features.strength import (
     CHANCE,
     FEWEST,
     SEED,
+    Codes,
     binned_auc,
     mean_of_halves,
     rarer_rows,
@@ -29,18 +29,13 @@ MODEL_CELLS = 3_000_000
 TREES, REPEATS, GROUPS = 60, 4, 50
 MOST_LEVELS = 10
 
-Codes = npt.NDArray[np.intp]
+Predict = Callable[[Floats], Floats]
 
 
 def joint_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
-    """Measure what features say about the target together, by boosted models that score each other's half of the rows.
+    """AUC of all features together and its standard error, by boosted models cross-fitted on two halves.
 
-    Args:
-        training: float64 numbers and int32 codes, at most 20,000 rows of which are used.
-        labels: 0 or 1 for each of them.
-
-    Returns:
-        The AUC and its standard error; 0.5 and 0.25 where a class has too few rows.
+    At most 20,000 rows are used; 0.5 and 0.25 where a class has too few rows.
     """
     picked = sample_positions(len(training), _affordable(training, MODEL_ROWS))
     rows, labels = training.iloc[picked], labels[picked]
@@ -50,7 +45,7 @@ def joint_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
 
 
 def additive_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
-    """As `joint_auc`, by a logistic regression on ranks, which learns from fewer rows and sees no interactions."""
+    """As `joint_auc`, by logistic regression on ranks, which needs fewer rows and sees no interactions."""
     rows = training.iloc[sample_positions(len(training), MODEL_ROWS)]
     labels = labels[sample_positions(len(training), MODEL_ROWS)]
     if rarer_rows(labels) < FEWEST:
@@ -60,24 +55,21 @@ def additive_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
 
 
 def _cross_fitted(
-    matrix: Floats, labels: Codes, fit: Callable[[Floats, Codes], Callable[[Floats], Floats]]
+    matrix: Floats, labels: Codes, fit: Callable[[Floats, Codes], Predict]
 ) -> tuple[float, float]:
-    """AUC and standard error of two models, each of which scores the half that the other has learnt from."""
+    """AUC and standard error of two models, each scoring the half that the other was fitted on."""
     halves, scored = stratified_halves(labels), []
     with _one_thread():
         for half in (0, 1):
             predict = fit(matrix[halves != half], labels[halves != half])
             truth = labels[halves == half]
-            scored.append(
-                binned_auc(
-                    np.stack([truth == 0, truth == 1]).astype(np.intp), predict(matrix[halves == half])
-                )
-            )
+            counts = np.stack([truth == 0, truth == 1]).astype(np.intp)
+            scored.append(binned_auc(counts, predict(matrix[halves == half])))
     return mean_of_halves(scored)
 
 
 def _as_ranks(column: pd.Series) -> Floats:
-    """Centred ranks, their squares and whether a number is missing; of codes, which of the most frequent one it is."""
+    """Centred ranks, their squares and a missing indicator; for codes, dummies of the frequent ones."""
     if column.dtype.kind == "i":
         levels = column[column >= 0].value_counts().index[:MOST_LEVELS]
         indicators: Floats = (column.to_numpy()[:, None] == levels.to_numpy()[None, :]).astype(float)
@@ -86,8 +78,7 @@ def _as_ranks(column: pd.Series) -> Floats:
     return np.stack([ranks, ranks**2, column.isna().to_numpy(float)], axis=1)
 
 
-def _regress(matrix: Floats, labels: Codes) -> Callable[[Floats], Floats]:
-    """Fit a logistic regression and return its probability of label 1."""
+def _regress(matrix: Floats, labels: Codes) -> Predict:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=1.0, max_iter=1000).fit(matrix, labels)
@@ -98,22 +89,12 @@ def _regress(matrix: Floats, labels: Codes) -> Callable[[Floats], Floats]:
 def useless_features(
     training: pd.DataFrame, labels: Codes, judged: pd.DataFrame, judged_labels: Codes, candidates: list[str]
 ) -> dict[str, tuple[float, float]]:
-    """Find the candidates that a model of all features does not profit from.
+    """Candidates without permutation importance, with the mean rise of the log loss and its standard error.
 
-    A boosted model learns from training rows. On the judged rows the values of each candidate are permuted
-    (Breiman, "Random Forests", 2001, section 10); it is useless where that does not raise the log loss by
-    more than two standard errors. More than 50 candidates are permuted in groups, and a group that is of use
-    is divided.
-
-    Args:
-        training: rows to learn from, float64 numbers and int32 codes, at most 20,000 of which are used.
-        labels: 0 or 1 for each of them.
-        judged: validation rows, with the same columns, at most 5,000 of which are used.
-        judged_labels: 0 or 1 for each of them.
-        candidates: features to judge.
-
-    Returns:
-        For each useless candidate the mean rise of the log loss and its standard error over the judged rows.
+    A boosted model learns from at most 20,000 training rows. On at most 5,000 judged (validation) rows the
+    values of each candidate are permuted (Breiman, "Random Forests", 2001, section 10); it is useless if that
+    raises the log loss by at most two standard errors. More than 50 candidates are permuted in groups, and
+    useful groups are divided.
     """
     learnt = sample_positions(len(training), _affordable(training, MODEL_ROWS))
     if not candidates or judged.empty or rarer_rows(labels[learnt]) < FEWEST:
@@ -143,7 +124,7 @@ def _affordable(table: pd.DataFrame, most: int) -> int:
 
 
 def _matrix(rows: pd.DataFrame, training: pd.DataFrame) -> Floats:
-    """Numbers as they are, codes by falling frequency in training rows; missing values as NaN."""
+    """Numbers as they are, codes by falling training frequency, missing values as NaN."""
     matrix = np.empty(rows.shape)
     for position, name in enumerate(rows):
         values = rows[name].to_numpy()
@@ -165,25 +146,15 @@ def _one_thread() -> AbstractContextManager[Any]:
     return limits
 
 
-def _boost(matrix: Floats, labels: Codes) -> Callable[[Floats], Floats]:
-    """Fit a small boosted model and return its probability of label 1."""
-    model = fit_boosting(
-        matrix,
-        labels,
-        max_iter=TREES,
-        max_leaf_nodes=15,
-        min_samples_leaf=30,
-        l2_regularization=1.0,
-        random_state=SEED,
-    )
+def _boost(matrix: Floats, labels: Codes) -> Predict:
+    settings = {"max_iter": TREES, "max_leaf_nodes": 15, "min_samples_leaf": 30, "l2_regularization": 1.0}
+    model = fit_boosting(matrix, labels, random_state=SEED, **settings)
 
     return lambda others: model.predict_proba(others)[:, 1]
 
 
-def _permuted_losses(
-    matrix: Floats, columns: Codes, labels: Codes, predict: Callable[[Floats], Floats]
-) -> Floats:
-    """Mean log loss of each row where the values of some columns, kept together, come from another row."""
+def _permuted_losses(matrix: Floats, columns: Codes, labels: Codes, predict: Predict) -> Floats:
+    """Mean log loss of each row with some columns permuted together."""
     rng = np.random.default_rng(SEED)
     permuted, total = matrix.copy(), np.zeros(len(labels))
     for _ in range(REPEATS):

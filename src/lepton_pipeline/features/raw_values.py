@@ -1,4 +1,4 @@
-"""Raw values as clients send them -> values as the vertical's table holds them: ingestion for any few rows."""
+"""Convert raw values of a few rows, as clients send them, to the values of the vertical's table."""
 
 from __future__ import annotations
 
@@ -34,13 +34,7 @@ _SHOWN = 60
 
 @dataclass(frozen=True)
 class RawValues:
-    """How raw values become those that a model knows; it is saved with the model.
-
-    Args:
-        ingestion: as it was declared when the model was trained.
-        kinds: by column of the table then: "number", "key" (numbers that are categories), "text", "truth" or
-            "date".
-    """
+    """Reader of raw values; `kinds` are "number", "key", "text", "truth" or "date" by column."""
 
     ingestion: Ingestion
     kinds: dict[str, str]
@@ -49,44 +43,25 @@ class RawValues:
     def of(
         cls, table: pd.DataFrame, ingestion: Ingestion, names: Iterable[str], keys: Collection[str]
     ) -> RawValues:
-        """Take the kinds of a table's columns.
-
-        Args:
-            table: typed rows.
-            ingestion: how they were read.
-            names: the columns that a model reads.
-            keys: those among them that hold categories.
-        """
+        """Take the kinds of the columns `names` of a typed table; `keys` hold categories."""
         kinds = {name: _kind(table[name]) for name in names}
-        return cls(
-            ingestion,
-            {name: "key" if kind == "number" and name in keys else kind for name, kind in kinds.items()},
-        )
+        kinds |= {name: "key" for name, kind in kinds.items() if kind == "number" and name in keys}
+        return cls(ingestion, kinds)
 
     def read(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Give texts of numbers their numbers, and what means "no value" none.
-
-        Args:
-            rows: any number of rows, with any of the columns.
-
-        Returns:
-            The rows; dates are as they were, but for missing ones.
-
-        Raises:
-            DataError: a text is no number where the model knows numbers; with column and value.
-        """
+        """Read numbers, and missing-value codes; `DataError` names a text in a column of numbers."""
         known = {name: rows[name] for name in self.kinds if name in rows}
         read = {name: self._column(column, self.kinds[name]) for name, column in known.items()}
         changed = {name: column for name, column in read.items() if column is not known[name]}
         return rows.assign(**changed) if changed else rows
 
     def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold."""
+        """Return what JSON can hold."""
         return {"ingestion": self.ingestion.model_dump(mode="json"), "kinds": dict(self.kinds)}
 
     @classmethod
     def from_dict(cls, description: dict[str, Any]) -> RawValues:
-        """Read what `to_dict` gave."""
+        """Restore the result of `to_dict`."""
         return cls(Ingestion(**description["ingestion"]), dict(description["kinds"]))
 
     def _column(self, column: pd.Series, kind: str) -> pd.Series:
@@ -96,32 +71,24 @@ class RawValues:
             seconds: pd.Series = column.dt.total_seconds()
             return seconds
         if kind == "date" and pd.api.types.is_datetime64_any_dtype(column.dtype):
-            coded = column.dt.tz_localize(None).isin(
-                date_codes(self.ingestion.missing, self._layout(column.name))
-            )
+            codes = date_codes(self.ingestion.missing, self._layout(column.name))
+            coded = column.dt.tz_localize(None).isin(codes)
             return column.mask(coded) if coded.any() else column
         if column.dtype == object or pd.api.types.is_string_dtype(column.dtype):
             return self._objects(column, kind)
-        codes = self._codes
-        if codes and kind != "date" and pd.api.types.is_numeric_dtype(column.dtype):
-            # As the column writes them: -99.9 is another number in 32 bits.
-            narrow = np.float32 if column.dtype == np.float32 else np.float64
-            coded = column.isin(np.array(codes, narrow))
+        if self._codes and kind != "date" and pd.api.types.is_numeric_dtype(column.dtype):
+            # In the precision of the column: -99.9 is another number in 32 bits.
+            precision = np.float32 if column.dtype == np.float32 else np.float64
+            coded = column.isin(np.array(self._codes, precision))
             return column.astype("float64").mask(coded) if coded.any() else column
         return column
 
     def _objects(self, column: pd.Series, kind: str) -> pd.Series:
         read = self._reader(str(column.name), kind)
-        values = column.tolist()
-        # Every distinct value is looked at once; 1, 1.0 and True are equal, but not the same.
-        known: dict[tuple[type, Any], Any] = {}
-        made = []
-        for value in values:
-            key = (type(value), value)
-            if key not in known:
-                known[key] = read(value)
-            made.append(known[key])
-        return pd.Series(made, index=column.index, name=column.name, dtype=object)
+        # Every distinct value is read once; 1, 1.0 and True are equal, but not the same.
+        keys = [(type(value), value) for value in column.tolist()]
+        known = {key: read(key[1]) for key in dict.fromkeys(keys)}
+        return pd.Series([known[key] for key in keys], index=column.index, name=column.name, dtype=object)
 
     def _reader(self, name: str, kind: str) -> Callable[[Any], Any]:
         def read(value: Any) -> Any:
@@ -187,11 +154,7 @@ def _kind(column: pd.Series) -> str:
 
 
 def refuse_nested(rows: pd.DataFrame) -> None:
-    """Refuse lists and objects of JSON, which would count as a category never seen.
-
-    Raises:
-        DataError: a value is one, with its column.
-    """
+    """Raise `DataError` on lists and objects of JSON, which would count as an unseen category."""
     for name, column in rows.items():
         for value in column if column.dtype == object else ():
             if not pd.api.types.is_scalar(value):
@@ -199,15 +162,13 @@ def refuse_nested(rows: pd.DataFrame) -> None:
 
 
 def is_infinite(column: pd.Series) -> npt.NDArray[np.bool_]:
-    """Where the values of a column are infinite, whatever it holds beside numbers."""
+    """Mark infinite values, in a column of any type."""
     if pd.api.types.is_float_dtype(column.dtype):
-        found: npt.NDArray[np.bool_] = np.isinf(column.to_numpy(np.float64, na_value=np.nan))
-        return found
+        return np.asarray(np.isinf(column.to_numpy(np.float64, na_value=np.nan)))
     if column.dtype != object:
         return np.zeros(len(column), dtype=bool)
-    return np.array(
-        [isinstance(each, float | np.floating | Decimal) and isinf(each) for each in column], dtype=bool
-    )
+    found = [isinstance(value, float | np.floating | Decimal) and isinf(value) for value in column]
+    return np.array(found, dtype=bool)
 
 
 def _short(value: object) -> str:

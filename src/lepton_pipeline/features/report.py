@@ -1,4 +1,4 @@
-"""What the check of features found; light enough for what only prints it."""
+"""Record of the feature check, light enough for printing."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class FeatureAlone:
-    """A feature, and what it says of the target alone.
-
-    Attributes:
-        name: of the feature.
-        kind: "number", "category" or "boolean".
-        auc: of the feature alone, with `low` and `high` of its 95 % interval.
-        missing: fraction of rows without a value.
-    """
+    """A "number", "category" or "boolean", its AUC alone with 95 % interval, its share of missing values."""
 
     name: str
     kind: str
@@ -27,15 +20,7 @@ class FeatureAlone:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with a feature.
-
-    Attributes:
-        feature: its name.
-        finding: in a few words.
-        severity: "leak"; "suspect", which never stops a run; or "noise", which adds nothing.
-        evidence: what was measured.
-        advice: what to do.
-    """
+    """A problem of a feature: severity "suspect" never stops a run, "noise" adds nothing."""
 
     feature: str
     finding: str
@@ -46,16 +31,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class FeatureReport:
-    """What the check of features found.
-
-    Attributes:
-        rows: training rows.
-        max_auc: largest AUC of a feature alone that is honest.
-        on_leak: what is done about leaks, as declared.
-        on_noise: what is done about features that add nothing, as declared.
-        features: by falling AUC.
-        findings: about them.
-    """
+    """What the feature check found in `rows` training rows; features by falling AUC, settings as declared."""
 
     rows: int
     max_auc: float

@@ -1,4 +1,4 @@
-"""What a feature says about the target without the others."""
+"""How well a feature predicts the target alone."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Codes = npt.NDArray[np.intp]
 
 
 class Alone(NamedTuple):
-    """What a feature alone says about the target.
+    """How well a feature predicts the target alone.
 
     Attributes:
-        auc: of the cross-fitted scores; 0.5 where a class has too few rows.
-        error: its standard error.
+        auc: of cross-fitted scores; 0.5 where a class has too few rows.
+        error: standard error of the AUC.
         missing: fraction of rows without a value.
-        contradicted: number of rows whose label is not the one that the value stands for.
+        contradicted: rows whose label is not the one that the value stands for.
     """
 
     auc: float
@@ -47,18 +47,10 @@ class Alone(NamedTuple):
 
 
 def features_alone(training: pd.DataFrame, labels: Codes) -> dict[str, Alone]:
-    """Measure what every feature says about the target without the others.
+    """Measure every feature alone on at most 100,000 rows, the strongest first.
 
-    Numbers are put into bins, categories are their own; the rates of positive rows in one half of the rows
-    score the other half, so that many categories do not look strong by chance and relations need not be
-    monotone.
-
-    Args:
-        training: float64 numbers and int32 codes, at most 100,000 rows of which are used.
-        labels: 0 or 1 for each of them.
-
-    Returns:
-        Every feature, the strongest first.
+    Numbers are binned, categories are their own bins; the positive rates of one half score the other half, so
+    that many categories do not look strong by chance and relations need not be monotone.
     """
     picked = sample_positions(len(training), SAMPLED_ROWS)
     labels = labels[picked]
@@ -68,7 +60,7 @@ def features_alone(training: pd.DataFrame, labels: Codes) -> dict[str, Alone]:
 
 
 def stratified_halves(labels: Codes) -> Codes:
-    """Put a random half of each class into half 1, the rest into half 0."""
+    """Assign a random half of each class to half 1, the rest to half 0."""
     halves = np.zeros(len(labels), np.intp)
     rng = np.random.default_rng(SEED)
     for label in (0, 1):
@@ -77,7 +69,7 @@ def stratified_halves(labels: Codes) -> Codes:
 
 
 def _alone(values: np.ndarray, labels: Codes, halves: Codes) -> Alone:
-    """Score each half of the rows by the rates of positive rows in the bins of the other half."""
+    """Score each half by the positive rates of the other half's bins."""
     levels, numbers = _levels(values)
     missing = float((levels == 0).mean())
     rarer = rarer_rows(labels)
@@ -117,7 +109,7 @@ def _levels(values: np.ndarray) -> tuple[Codes, bool]:
 
 
 def _bins(levels: Codes, most: int) -> Codes:
-    """Put many levels into bins of about equal size; equal values stay together, and so do missing ones."""
+    """Merge levels into bins of about equal size; level 0, missing, stays apart."""
     if levels.max() <= 2 * most:
         return levels
     rows = np.bincount(levels)[1:]
@@ -126,52 +118,47 @@ def _bins(levels: Codes, most: int) -> Codes:
 
 
 def _rates(counts: Codes) -> Floats:
-    """Rate of positive rows in each bin, from counts of negative and positive rows [2, bins]."""
-    rates: Floats = (counts[1] + SMOOTHING * counts[1].sum() / counts.sum()) / (
-        counts.sum(axis=0) + SMOOTHING
-    )
+    """Smoothed positive rate of each bin, from counts of negative and positive rows [2, bins]."""
+    prior = SMOOTHING * counts[1].sum() / counts.sum()
+    rates: Floats = (counts[1] + prior) / (counts.sum(axis=0) + SMOOTHING)
     return rates
 
 
 def binned_auc(counts: Codes, scores: Floats) -> tuple[float, float]:
-    """AUC and its standard error from negative and positive rows counted by bin [2, bins], and a score of each bin."""
+    """AUC and standard error from negative and positive counts by bin [2, bins], and a score of each bin."""
     groups = np.unique(scores, return_inverse=True)[1]
     return delong(np.stack([np.bincount(groups, each) for each in counts]))
 
 
 def _monotone_auc(counts: Codes) -> tuple[float, float]:
-    """AUC of the levels themselves, in each half in the direction of the other."""
-    (first, first_error), (second, second_error) = (delong(each) for each in counts)
-    return mean_of_halves(
-        [
-            (first if second >= 0.5 else 1 - first, first_error),
-            (second if first >= 0.5 else 1 - second, second_error),
-        ]
-    )
+    """AUC of the levels themselves, oriented by the other half."""
+    (first, error), (second, second_error) = (delong(each) for each in counts)
+    oriented = first if second >= 0.5 else 1 - first, second if first >= 0.5 else 1 - second
+    return mean_of_halves([(oriented[0], error), (oriented[1], second_error)])
 
 
 def mean_of_halves(halves: list[tuple[float, float]]) -> tuple[float, float]:
-    """Join the AUC and standard error of two halves that scored each other."""
+    """Mean AUC and mean standard error of two halves that scored each other."""
     # What one half shows by chance the other does not contradict, so that errors do not average out.
     return sum(each[0] for each in halves) / 2, sum(each[1] for each in halves) / 2
 
 
 def _contradicted(counts: Codes, others: Codes) -> int:
-    """Rows whose label is not the more frequent one of their bin among the others; new bins have the others' own."""
+    """Rows whose label is not the majority of their bin in the other half."""
     known = others.sum(axis=0) > 0
     positive = np.where(known, others[1] > others[0], others[1].sum() > others[0].sum())
     return int(np.where(positive, counts[0], counts[1]).sum())
 
 
 def _across_threshold(counts: Codes) -> int:
-    """Rows on the wrong side of the best threshold; missing values are a side of their own."""
+    """Rows on the wrong side of the best threshold; missing values are a third side."""
     below = np.pad(counts[:, 1:].cumsum(axis=1), ((0, 0), (1, 0)))
     above = below[:, -1:] - below
     return int(counts[:, 0].min() + min((below[0] + above[1]).min(), (below[1] + above[0]).min()))
 
 
 def sample_positions(rows: int, most: int) -> Codes:
-    """Draw at most `most` of the positions 0 .. rows - 1, in ascending order; the same ones every time."""
+    """Draw at most `most` of the positions 0 .. rows - 1, ascending, with a fixed seed."""
     if rows <= most:
         return np.arange(rows)
     return np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False))

@@ -1,4 +1,4 @@
-"""Count the values of new rows that no training row had, and say why they may be new."""
+"""Count the unseen values of new rows, with their likely cause."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pydantic.dataclasses import dataclass
 
 from lepton_pipeline.data.contracts.result import Example
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.features.causes import COMPARED, likely_cause, shown
 from lepton_pipeline.features.column_encoders import CategoricalColumn
 from lepton_pipeline.features.derive import Derivation
+from lepton_pipeline.features.unseen_causes import COMPARED, likely_cause, shown
 
 # A smaller batch never stops: half of a handful of rows may be new by chance.
 FEWEST_ROWS = 50
@@ -28,19 +28,16 @@ _REMEMBERED = 1000
 
 @dataclass(frozen=True)
 class Unseen:
-    """What was found of one column.
+    """Counts of one column.
 
     Attributes:
-        column: its name.
-        rows: that were looked at.
-        missing: rows without a value.
         seen: rows whose value has a code of its own.
-        rare: rows whose value the training rows had, but too rarely for that.
+        rare: rows whose value was too rare in training for a code.
         unseen: rows whose value no training row had.
-        known: share of the training rows whose value has a code of its own, None where that was not kept.
-        certain: whether it was kept which values were rare; if not, these count as unseen.
-        examples: up to three new values with a row of each, the most frequent first.
-        cause: why they may be new, see `likely_cause`.
+        known: share of training rows whose value has its own code; None if not kept.
+        certain: whether rare training values were kept; if not, they count as unseen.
+        examples: up to three unseen values with a row of each, the most frequent first.
+        cause: see `likely_cause`.
     """
 
     column: str
@@ -57,13 +54,13 @@ class Unseen:
     @computed_field  # type: ignore[prop-decorator]
     @property
     def share(self) -> float:
-        """Of the rows with a value, those whose value is new."""
+        """Unseen share of the rows with a value."""
         return self.unseen / max(self.rows - self.missing, 1)
 
     def is_surprising(self, share: float) -> bool:
-        """Whether so large a share is new in a column of which training had nearly all values.
+        """Whether so large a share is unseen in a column of which training had nearly all values.
 
-        The new values must also be as many as in the smallest batch without gaps.
+        The unseen rows must also be as many as that share of the smallest batch judged.
         """
         expected = self.known is not None and self.known >= NEARLY_ALL
         many = self.rows >= FEWEST_ROWS and self.unseen > 0
@@ -87,40 +84,22 @@ class Unseen:
 
 
 def require_seen(found: Iterable[Unseen], share: float, vertical: str, where: str) -> None:
-    """Refuse a batch whose values are new.
-
-    Args:
-        found: what was counted.
-        share: see `Unseen.is_surprising`.
-        vertical: for the remedy.
-        where: the files that hold the rows.
-
-    Raises:
-        DataError: names each such column, values, the likely cause, and what to do.
-    """
+    """Raise `DataError` for columns that are surprisingly unseen, with likely cause and remedy."""
     lines = [f"  - {each}" for each in found if each.is_surprising(share)]
     if lines:
-        raise DataError(
-            "\n".join(
-                [
-                    f"{where}: training had nearly all values of these columns, but {share:.0%} or more of the values "
-                    "here are new:",
-                    *lines,
-                    "Write the values as in the training rows. Where they are new indeed, as those of a new shop, "
-                    "score the rows all the same with scoring.unseen: warn "
-                    f"(--params {vertical}.scoring.unseen=warn).",
-                ]
-            )
+        head = (
+            f"{where}: training had nearly all values of these columns, but {share:.0%} or more of the values "
+            "here are new:"
         )
+        remedy = (
+            "Write the values as in the training rows. If they are genuinely new, as those of a new shop, score "
+            f"the rows anyway with scoring.unseen: warn (--params {vertical}.scoring.unseen=warn)."
+        )
+        raise DataError("\n".join([head, *lines, remedy]))
 
 
 class UnseenCounts:
-    """Counts rows by whether the training rows had their values, chunk by chunk.
-
-    Args:
-        columns: those of categories that a model reads.
-        derivation: makes some of them.
-    """
+    """Counts unseen categories of given and derived columns, chunk by chunk."""
 
     def __init__(self, columns: Iterable[CategoricalColumn], derivation: Derivation) -> None:
         self._derivation = derivation
@@ -129,45 +108,31 @@ class UnseenCounts:
 
     @property
     def derives(self) -> bool:
-        """Whether a column is computed of others."""
+        """Whether a derived column is counted."""
         return bool(self._made)
 
     def watch(self, chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        """Count the columns that rows bring with them while they pass."""
+        """Count the given columns of chunks while they pass."""
         for chunk in chunks:
             self.add_given(chunk)
             yield chunk
 
     def add_given(self, rows: pd.DataFrame) -> None:
-        """Count the columns that rows bring with them; one that they lack is left out."""
+        """Count the given columns, as far as they are present."""
         for name, values in self._given(rows).items():
             self._tallies[name].add(values)
 
     def add_derived(self, rows: pd.DataFrame) -> None:
-        """Count the columns that are computed of the rows.
-
-        Raises:
-            DataError: one cannot be computed, as when the rows are scored.
-        """
+        """Count the derived columns; a `DataError` says that one cannot be computed."""
         for name, values in self._derived(rows).items():
             self._tallies[name].add(values)
 
     def found(self, compared: int = COMPARED) -> list[Unseen]:
-        """The columns with new values, in the order of the model.
-
-        Args:
-            compared: how many categories of a column are looked at for the cause, see `likely_cause`.
-        """
+        """Columns with unseen values, in the order of the model; see `likely_cause` for `compared`."""
         return [tally.found(compared) for tally in self._tallies.values() if tally.unseen]
 
     def of_rows(self, rows: pd.DataFrame) -> list[str]:
-        """The new values of each row in one line: "code = 1.0; city = Atlantis"; empty where there is none.
-
-        Columns of which it is not known which values were rare are left out.
-
-        Raises:
-            DataError: as `add_derived`.
-        """
+        """Unseen values of each row, "code = 1.0; city = Atlantis", except in columns without kept rare values."""
         told: list[list[str]] = [[] for _ in range(len(rows))]
         columns = self._given(rows) | self._derived(rows)
         for name in [name for name in self._tallies if name in columns]:
@@ -189,8 +154,6 @@ class UnseenCounts:
 
 
 class _Tally:
-    """The rows of one column."""
-
     def __init__(self, column: CategoricalColumn) -> None:
         self._column = column
         self._rows = self._missing = self._seen = self._rare = self.unseen = 0
@@ -215,7 +178,7 @@ class _Tally:
                 self._remember(looked.keys[at], int(rows[at]), values.index[first_of[at]])
 
     def new(self, values: pd.Series) -> Iterator[tuple[int, str]]:
-        """The number of each row whose value is new for certain, and the value."""
+        """Position and text of each value that is unseen for certain."""
         if self._column.rare is not None:
             looked = self._column.look_up(values)
             # A missing value has position -1, which is the last entry.
@@ -232,13 +195,10 @@ class _Tally:
         cause = likely_cause(self._counts, self._column, compared)
         total = self._counts.total()
         partly = f", in {cause.rows:,} of {total:,} rows" if cause is not None and cause.rows < total else ""
+        rows = self._rows, self._missing, self._seen, self._rare, self.unseen
         return Unseen(
-            column=self._column.name,
-            rows=self._rows,
-            missing=self._missing,
-            seen=self._seen,
-            rare=self._rare,
-            unseen=self.unseen,
+            self._column.name,
+            *rows,
             known=self._column.known,
             certain=self._column.rare is not None,
             examples=[Example(self._first[text], text) for text, _ in self._counts.most_common(EXAMPLES)],

@@ -1,4 +1,4 @@
-"""Statistics of earlier rows, as they were known at the time of each row."""
+"""Window statistics of earlier rows, as known at the time of each row."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.column_encoders import as_numbers
 from lepton_pipeline.parameters import Dataset, Duration, Window
 from lepton_pipeline.parameters.durations import before
+from lepton_pipeline.statistics.losses import Floats
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 # Combines what is known of two runs of rows, the earlier one first; both are float64 [k, runs].
 Merge = Callable[[Floats, Floats], Floats]
@@ -27,29 +27,21 @@ def window_feature(
 ) -> pd.Series:
     """Compute a statistic of the rows that were known before each row's own time.
 
-    Another row counts if it has the same values in `window.by` (missing ones are equal to each other) and was
-    known strictly before the row's time: at `window.known`, or else `delay` after its own time. Rows of the
-    same moment do not count, nor does a row for itself. Missing and infinite values of `window.of` are left
-    out of every statistic, but are rows to `window.rows` and `lag`. Rows that became known at the same moment
-    are in the order of the index.
+    Another row counts if it has the same values in `window.by` (missing equals missing) and was known
+    strictly before the row's time: at `window.known`, or else `delay` after its own time. Simultaneous rows
+    do not count, nor does the row itself. Missing and infinite values of `window.of` are left out of every
+    statistic, but are rows to `window.rows` and `lag`. Rows known at the same moment are in the order of the
+    index, which is unique.
 
-    A result depends on nothing but the rows it counts and, by rounding, on how many rows of its group were
-    known before these: whatever happens to later rows, it keeps every bit.
+    The result depends only on the counted rows and, by rounding, on how many rows of the group were known
+    before them: it keeps every bit whatever happens to later rows.
 
-    Args:
-        table: rows with the columns that `window` names, in any order; its index is unique.
-        name: of the new column.
-        window: what is computed, of which rows.
-        dataset: names the column of time.
-        delay: time from a row until its value is known; without effect where `window.known` is declared.
-
-    Returns:
-        float64, indexed as `table`. No row counted: 0 for count and sum, else NaN; `std` is that of a sample,
-        NaN below two values; NaN also where the row's own time is missing.
+    Returns float64, indexed as `table`. Without a counted row 0 for count and sum, else NaN; `std` is the
+    sample's, NaN below two values; NaN also where the row's own time is missing.
 
     Raises:
-        DataError: a column is absent, `of` holds no numbers, times are neither dates nor numbers, or the
-            times and durations that are compared are of different kinds.
+        DataError: a column is absent, `of` holds no numbers, times are neither dates nor numbers, or times
+            and durations of different kinds are compared.
     """
     key = f"features.windows.{name}"
     times, known = _compared_times(table, key, window, dataset)
@@ -71,13 +63,12 @@ def window_feature(
 def _compared_times(
     table: pd.DataFrame, key: str, window: Window, dataset: Dataset
 ) -> tuple[pd.Series, pd.Series]:
-    """The times of the rows, and those at which they were known, as dates without a zone or as numbers."""
+    """Time and known time of each row, as dates without a zone or as numbers."""
     if dataset.time is None:
         raise ConfigurationError(f"{key}: it needs dataset.time, to know which rows are earlier; declare it.")
     named = {"dataset.time": [dataset.time], f"{key}.by": window.by}
-    named |= {
-        f"{key}.{role}": [column] for role, column in (("of", window.of), ("known", window.known)) if column
-    }
+    roles = {"of": window.of, "known": window.known}
+    named |= {f"{key}.{role}": [column] for role, column in roles.items() if column}
     check_columns([str(column) for column in table.columns], named, "the table")
     times, kind = _times(table[dataset.time], "dataset.time")
     if window.known is None:
@@ -125,15 +116,13 @@ def _groups(table: pd.DataFrame, by: list[str]) -> Ints:
 
 @dataclass(frozen=True)
 class _Spans:
-    """The rows that count for every row of the table, as places in `_History.rows`: `start` to before `stop`.
+    """The rows that count for each row: places `start` to before `stop` in `_History.rows`.
 
-    Args:
-        first: place where the row's group begins.
-        start: may lie before `first`, where the group has fewer rows than asked for.
-        stop: place after the last row known in time.
+    Attributes:
+        first: place where the row's group begins; `start` may lie before it.
         own: place of the row itself, -1 if its known time is missing.
-        inside: whether `own` lies between start and stop, where it must be skipped.
-        shift: what leads from a place to the position in `_History.laid_out`.
+        inside: whether `own` lies in the span, where it is skipped.
+        shift: from a place to the position in `_History.laid_out`.
     """
 
     first: Ints
@@ -146,15 +135,14 @@ class _Spans:
 
 @dataclass(frozen=True)
 class _History:
-    """The rows whose known time is not missing, by group, then known time, then index.
+    """The rows with a known time, by group, then known time, then index.
 
-    Args:
-        groups: number of the group of every row of the table.
+    Attributes:
+        groups: group number of every row of the table.
         rows: positions in the table, in that order.
         moments: distinct known times, ascending.
-        keys: ascending, one for each of `rows`: number of its group times (moments + 1), plus number of its
-            moment.
-        sizes: number of `rows` in each group.
+        keys: of `rows`, ascending: group number * (moments + 1) + number of the moment.
+        sizes: rows in each group.
     """
 
     groups: Ints
@@ -187,10 +175,7 @@ class _History:
         return _Spans(first, start, stop, own, inside, (self._bases() - self._firsts())[self.groups])
 
     def laid_out(self, values: Floats) -> Floats:
-        """Put the values of each group side by side from a multiple of a power of two on, with NaN between groups.
-
-        So the blocks that `_fold` makes of a group's rows are the same whatever rows other groups have.
-        """
+        """Align each group to a power of two with NaN between, so that blocks of `_fold` stay its own."""
         groups = self.groups[self.rows]
         laid = np.full(int(self._room().sum()), np.nan)
         laid[np.arange(len(self.rows)) + (self._bases() - self._firsts())[groups]] = values[self.rows]
@@ -246,11 +231,7 @@ def _quotient(total: Floats, count: Floats) -> Floats:
 
 
 def _merge_moments(first: Floats, second: Floats) -> Floats:
-    """Combine counts, means and sums of squared differences from the mean, without cancellation.
-
-    Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances"
-    (1979).
-    """
+    """Combine counts, means and sums of squares without cancellation (Chan, Golub, LeVeque 1979)."""
     (count, mean, squares), (more, its_mean, its_squares) = first, second
     total = count + more
     share = more / np.maximum(total, 1)
@@ -260,10 +241,9 @@ def _merge_moments(first: Floats, second: Floats) -> Floats:
 
 
 def _over_spans(leaves: Floats, spans: _Spans, merge: Merge, empty: float) -> Floats:
-    """Merge the leaves [k, positions] of every span but the row itself; [k, rows]."""
-    start, stop, own = (
-        place + spans.shift for place in (np.maximum(spans.start, spans.first), spans.stop, spans.own)
-    )
+    """Merge the leaves [k, positions] of every span except the row itself, [k, rows]."""
+    places = np.maximum(spans.start, spans.first), spans.stop, spans.own
+    start, stop, own = (place + spans.shift for place in places)
     merged = _fold(leaves, start, np.where(spans.inside, own, stop), merge, empty)
     if spans.inside.any():
         merged = merge(merged, _fold(leaves, np.where(spans.inside, own + 1, stop), stop, merge, empty))
@@ -271,20 +251,10 @@ def _over_spans(leaves: Floats, spans: _Spans, merge: Merge, empty: float) -> Fl
 
 
 def _fold(leaves: Floats, start: Ints, stop: Ints, merge: Merge, empty: float) -> Floats:
-    """Merge the leaves of many ranges at once: a segment tree of which only one level is held at a time.
+    """Merge the leaves [k, positions] of many ranges by a segment tree, one level at a time, [k, ranges].
 
-    A range is cut into at most two blocks of each power of two. Unlike a difference of prefix sums that loses
-    no digits to rows outside of the range.
-
-    Args:
-        leaves: float64 [k, positions].
-        start: first position of each range.
-        stop: position after its last.
-        merge: how two neighbours are combined.
-        empty: what changes nothing when it is merged.
-
-    Returns:
-        float64 [k, ranges]; `empty` for a range without a position.
+    Each range is cut into at most two blocks of each power of two; unlike differences of prefix sums, this
+    loses no digits to rows outside the range. `empty` is the neutral element of `merge`.
     """
     left, right = (np.full((len(leaves), len(start)), empty) for _ in range(2))
     asking = np.flatnonzero(start < stop)

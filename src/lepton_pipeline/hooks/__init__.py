@@ -1,8 +1,4 @@
-"""Around a Kedro run: declarations are checked, stale results removed, a run kept in MLflow.
-
-Kedro builds its hooks for every command, `kedro --help` too: what they need is imported with the first
-context.
-"""
+"""Hooks around a Kedro run; imported late, since Kedro builds them for `kedro --help` as well."""
 
 from __future__ import annotations
 
@@ -45,7 +41,7 @@ class ProjectHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Fix present and input before the runs are opened and their parameters recorded; see `RunHook`."""
+        """Fix present and input before runs are opened and their parameters recorded; see `RunHook`."""
         from lepton_pipeline.hooks.scoring_input import replace_scoring_input
 
         # What nodes that the runner leaves out have made must stay.
@@ -61,7 +57,7 @@ class ProjectHooks:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Start it here for a stage that loads nothing."""
+        """Start the clock of a stage that loads nothing."""
         self._run.before_node_run(node)
 
     @hook_impl

@@ -1,4 +1,4 @@
-"""Check what the verticals declare before anything is loaded."""
+"""Validate the verticals' declarations before anything is loaded."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from lepton_pipeline.parameters.jobs import MONITORING, QUERY, TRAINING, Job
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
 from lepton_pipeline.project.slice import sliced
 
-# What says of the table that a job goes on with at which present it was read.
+# Records with the present at which a job's table was read.
 _RECORDS = {TRAINING: "ingestion_record", MONITORING: f"{MONITORING}.ingestion_record"}
 
 
 class DeclarationHook:
-    """Replaces every vertical's parameters by its checked declaration, defaults and the present filled in."""
+    """Replaces every vertical's parameters by its validated declaration, with defaults and present."""
 
     def after_context_created(self, context: KedroContext) -> None:
-        """Check the verticals of this run; those of others stay as they are, so one broken vertical breaks no other.
+        """Validate the verticals of this run only, so that a broken one affects no other.
 
         Raises:
-            ConfigurationError: what is wrong in the verticals that are to run, one line a key.
+            ConfigurationError: all errors, one line a key.
         """
         self._context, self._by_clock = context, set[str]()
         clock = utc_text(datetime.now(UTC))
         parameters = context.config_loader["parameters"]
         verticals = find_verticals(Path(context.config_loader.conf_source) / "base")
-        _refuse_strangers(parameters, verticals)
+        _refuse_unknown_keys(parameters, verticals)
         # Kedro notes which pipelines a session was asked for, but offers no public reader of it.
         asked = pipelines._requested_pipelines
         wanted = {Job.named(name).vertical for name in asked or ()}
@@ -59,52 +59,46 @@ class DeclarationHook:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Keep the present of the run that made the table, where this one goes on with it."""
-        parameters = self._context.config_loader["parameters"]
+        """Keep the present of the run that made the table, where this run resumes from it."""
+        parameters = dict(self._context.config_loader["parameters"])
         remade = set() if run_params.get("only_missing_outputs") else pipeline.all_outputs()
         for job in sorted({Job.of(node) for node in pipeline.nodes}):
             name = f"{job.vertical}.{_RECORDS.get(job.purpose, '')}"
             record = catalog.get(name) if job.purpose in _RECORDS and name not in remade else None
             if job.vertical not in self._by_clock or record is None or not record.exists():
                 continue
-            # Records of before have none.
+            # Older records have none.
             if (present := record.load().present) is None:
                 continue
-            dataset = f"params:{job.vertical}.dataset"
+            dataset, own = f"params:{job.vertical}.dataset", parameters[job.vertical]
             catalog.save(dataset, catalog.load(dataset).model_copy(update={"present": present}))
-            own = parameters[job.vertical]
-            parameters = {
-                **parameters,
-                job.vertical: {**own, "dataset": {**own["dataset"], "present": present}},
-            }
+            parameters |= {job.vertical: {**own, "dataset": {**own["dataset"], "present": present}}}
         self._context.config_loader["parameters"] = parameters
 
 
 def _with_present(declared: Vertical, clock: str) -> dict[str, Any]:
-    """The declaration with the moment at which labels are known or not: as declared, else by the clock."""
+    """The declaration with the moment at which labels are known: as declared, else now."""
     plain = declared.model_dump()
     known_at = declared.dataset.known_at
     return {**plain, "dataset": {**plain["dataset"], "present": clock if known_at is None else known_at}}
 
 
 def _require_tables(vertical: str, declared: list[str]) -> None:
-    """Refuse raw tables that the vertical's ingestion does not read, and the lack of one that it reads."""
+    """Refuse declared raw tables that ingestion does not read, and undeclared ones that it reads."""
     prefix = f"params:{vertical}.tables."
-    used = sorted(
-        name.removeprefix(prefix) for name in pipelines[vertical].inputs() if name.startswith(prefix)
-    )
-    if used == sorted(declared):
+    used = {name.removeprefix(prefix) for name in pipelines[vertical].inputs() if name.startswith(prefix)}
+    absent, strange = sorted(used - set(declared)), sorted(set(declared) - used)
+    if not absent and not strange:
         return
-    absent, strange = sorted(set(used) - set(declared)), sorted(set(declared) - set(used))
-    problem = f"{absent[0]!r} is not declared" if absent else f"{strange[0]!r} is read by nothing"
-    reads = ", ".join(used) or "no raw table by name"
+    problem = f"{absent[0]!r} is not declared" if absent else f"{strange[0]!r} is not read"
+    reads = ", ".join(sorted(used)) or "no raw table by name"
     raise ConfigurationError(f"{vertical}.tables: {problem}; the ingestion of this vertical reads {reads}.")
 
 
 def _require_query(vertical: str, text: str | None) -> None:
-    """Refuse a query that cannot be followed whatever the tables are, that nothing runs, or that is absent."""
+    """Refuse a query that is invalid, absent, or not run by anything."""
     if (f"params:{vertical}.sql" in pipelines[vertical].inputs()) != (text is not None):
-        absent = "is absent, but makes the table of this vertical" if text is None else "is read by nothing"
+        absent = "is absent, but makes the table of this vertical" if text is None else "is not read"
         raise ConfigurationError(
             f"conf/base/{vertical}/{QUERY} {absent}: put it beside parameters.yml there, or remove it; a vertical "
             f"whose module has no query_table cannot have one."
@@ -115,8 +109,7 @@ def _require_query(vertical: str, text: str | None) -> None:
         sql.check_query(text, f"{vertical}/{QUERY}")
 
 
-def _refuse_strangers(parameters: dict[str, Any], verticals: list[str]) -> None:
-    """Refuse a top key that is no vertical: whoever wrote it expects it to have an effect."""
+def _refuse_unknown_keys(parameters: dict[str, Any], verticals: list[str]) -> None:
     for key in parameters:
         if key not in verticals:
             hint = did_you_mean(key, verticals)

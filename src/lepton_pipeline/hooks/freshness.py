@@ -1,4 +1,4 @@
-"""Keep the data sets on disk those of one run: whatever exists belongs together, also after a crash."""
+"""Remove stale data sets, so that those on disk always belong to one run, also after a crash."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from lepton_pipeline.parameters.jobs import Job
 
 
 def remove_stale(node: Node, catalog: DataCatalog) -> None:
-    """Remove a node's outputs and those of all that follow, run now or not, before new ones are written."""
-    # The last first: a crash in between must not leave what is stale beside a gap before it, which a run that
-    # goes on would fill.
+    """Remove a node's outputs and those of all nodes downstream, before new ones are written."""
+    # The last first: after a crash, a resumed run must not fill a gap before stale results.
     for stale in reversed(pipelines[Job.of(node).name].from_nodes(node.name).nodes):
         for name in stale.outputs:
             remove = getattr(catalog.get(name), "remove", None)

@@ -1,4 +1,4 @@
-"""What the end of a run shows of its results: the text at the head of its page in MLflow, and the summary printed."""
+"""Show the results of a run: description of the MLflow run and printed summary."""
 
 from __future__ import annotations
 
@@ -27,17 +27,8 @@ _REASON_CHARACTERS = 300
 # The last of each is what its job is for.
 _SUMMARISED = {
     TRAINING: (
-        "ingestion_record",
-        "contract_result",
-        "split",
-        "columns",
-        "feature_report",
-        "metrics",
-        "copies",
-        "costs",
-        "slices",
-        "registration",
-        "decision",
+        *("ingestion_record", "contract_result", "split", "columns", "feature_report", "metrics"),
+        *("copies", "costs", "slices", "registration", "decision"),
     ),
     SCORING: ("scoring_contract", "scoring_record"),
     MONITORING: ("monitoring.ingestion_record", "monitoring.contract_result", "monitoring_result"),
@@ -52,15 +43,10 @@ PAGES: dict[str, Mapping[str, str]] = {
 
 
 def kind_of(job: Job, own: Pipeline, exist: Callable[[Pipeline], bool]) -> str:
-    """What the tag `kind` says of a run: its job's purpose, or "partial".
+    """The tag `kind` of a run: its job's purpose, or "partial".
 
-    A run is whole where it makes all that follows from what it makes, and so comes to what its job is for;
-    or, after a failure, fills the last gap that an earlier one has left.
-
-    Args:
-        job: whose run it is.
-        own: the nodes that it was asked for.
-        exist: whether all outputs of nodes exist, at its start.
+    A run of the nodes `own` is whole where it makes everything downstream and its job's result, or fills the
+    last gap after a failure; `exist` says whether all outputs of nodes exist at the start.
     """
     whole, names = pipelines[job.name], {node.name for node in own.nodes}
     if not {node.name for node in whole.from_nodes(*names).nodes} <= names:
@@ -70,40 +56,24 @@ def kind_of(job: Job, own: Pipeline, exist: Callable[[Pipeline], bool]) -> str:
 
 
 @contextmanager
-def only_shown(job: Job, run_id: str, what: str, *, whatever: bool = False) -> Iterator[None]:
-    """Let a run whose work is done end well though its results cannot be shown, and say so.
+def log_failure(job: Job, run_id: str, what: str, *, always: bool = False) -> Iterator[None]:
+    """Log a failure to show `what` instead of failing a run whose work is done.
 
-    Args:
-        job: whose run it is.
-        run_id: the run.
-        what: is shown.
-        whatever: also where a user could mend the error; else that one is the command's to report.
+    Errors that the user can fix are still raised, unless `always`.
     """
     try:
         yield
     except Exception as error:
-        if not whatever and user_error(error) is not None:
+        if not always and user_error(error) is not None:
             raise
         reason = masked(" ".join(f"{type(error).__name__}: {error}".split()))[:_REASON_CHARACTERS]
-        logger.warning(
-            "%s: %s failed (%s); run %s is whole: kedro compare %s lists it, make ui shows it",
-            job.name,
-            what,
-            reason,
-            run_id,
-            job.name,
-        )
+        message = "%s: %s failed (%s); run %s is complete: kedro compare %s lists it, make ui shows it"
+        logger.warning(message, job.name, what, reason, run_id, job.name)
 
 
 @dataclass(frozen=True)
 class Results:
-    """The results of runs, as they lie on disk.
-
-    Args:
-        catalog: of the Kedro run.
-        parameters: the declarations, by vertical.
-        project: its root.
-    """
+    """The results of runs on disk."""
 
     catalog: DataCatalog
     parameters: Mapping[str, Any]
@@ -124,42 +94,34 @@ class Results:
         return found | {"about": self.parameters[vertical]["about"]}
 
     def of_part(self, job: Job, run_id: str, made: Collection[str]) -> dict[str, Any]:
-        """Where lies what a partial run has made; and the gate's decision, if it came to one."""
+        """Where the outputs of a partial run are, and the gate's decision if there is one."""
         decision = f"{job.vertical}.decision"
         datasets = {"decision": self.catalog.get(decision)} if decision in made else {}
         paths = {name.partition(".")[2]: self.shown(name) for name in made}
         return self._loaded(job, run_id, datasets) | {"made": paths}
 
     def shown(self, dataset: str) -> str:
-        """Where a data set lies, from the project's folder on where it is below it."""
+        """Path of a data set, relative to the project where possible."""
         path = Path(getattr(self.catalog.get(dataset), "path", dataset))
         return str(path.relative_to(self.project) if path.is_relative_to(self.project) else path)
 
     def _tables(self, job: Job, result: str) -> dict[str, Any]:
-        """A result that there is of each raw table, by the table's name."""
+        """The existing results of each raw table, by its name."""
         names = sorted(name for name in pipelines[job.name].all_outputs() if name.endswith(f".{result}"))
         own = (f"{job.vertical}.{result}", f"{job.vertical}.{MONITORING}.{result}")
         return {name.split(".")[-2]: self.catalog.get(name) for name in names if name not in own}
 
     def _loaded(self, job: Job, run_id: str, datasets: Mapping[str, Any]) -> dict[str, Any]:
-        """The data sets that there are, without those that cannot be read."""
         found: dict[str, Any] = {}
         for name, dataset in datasets.items():
             if dataset and dataset.exists():
-                with only_shown(job, run_id, f"reading {name}"):
+                with log_failure(job, run_id, f"reading {name}"):
                     found[name] = dataset.load()
         return found
 
 
 def print_part(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
-    """Print what a partial run has made, and nothing that others have.
-
-    Args:
-        name: of the pipeline.
-        results: see `Results.of_part`.
-        seconds: by stage.
-        where: how to see the run in the MLflow UI.
-    """
+    """Print what a partial run has made."""
     out = console()
     out.print()
     out.print(Text(f"{name}: part of the pipeline, left out of kedro compare", style="bold"))
@@ -168,7 +130,7 @@ def print_part(name: str, results: Mapping[str, Any], seconds: Mapping[str, floa
 
 
 def part_markdown(results: Mapping[str, Any]) -> str:
-    """The same for the head of the run's page in MLflow."""
+    """Description of a partial run for MLflow."""
     return f"Part of the pipeline: made {', '.join(f'`{name}`' for name in results['made'])}."
 
 

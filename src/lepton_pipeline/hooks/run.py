@@ -1,4 +1,4 @@
-"""Keep one MLflow run per pipeline of a vertical beside a Kedro run, and say on the terminal how it goes."""
+"""Keep one MLflow run per pipeline of a vertical during a Kedro run, and print its progress."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kedro.pipeline.node import Node
 
 from lepton_pipeline.errors import BusyError, ConfigurationError
 from lepton_pipeline.evaluation.decision import GateDecision
-from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind_of, only_shown
+from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind_of, log_failure
 from lepton_pipeline.parameters.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
 from lepton_pipeline.project.slice import slice_words
 from lepton_pipeline.project.user_errors import store_lost
@@ -44,8 +44,6 @@ _NAME_CHARACTERS = 80
 
 @dataclass
 class _Run:
-    """The run of one job while it is open."""
-
     run_id: str
     chosen: str
     kind: str
@@ -67,16 +65,16 @@ class RunHook:
         atexit.register(self._close_killed)
 
     def after_context_created(self, context: KedroContext) -> None:
-        """Remember the configuration; it is read when a run starts, so that light commands do not pay for it."""
+        """Remember the context; its configuration is read only when a run starts."""
         self._context = context
 
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Lock every job, open a run for each and hand its id to the nodes that train as `<vertical>.run_id`.
+        """Lock every job, open a run for each and hand its id to training nodes as `<vertical>.run_id`.
 
         Raises:
-            BusyError: another process is at work on one of the pipelines.
+            BusyError: another process works on one of the pipelines.
         """
         self._close_killed()
         self._catalog = catalog
@@ -112,7 +110,7 @@ class RunHook:
                     self._record_earlier_results(job, own, only_missing)
 
     def before_node_run(self, node: Node) -> None:
-        """Start the clock of a stage that loads nothing, and name the run to the pages that it writes."""
+        """Start the clock of a stage, and tag its Data Docs with the run."""
         self._working_on = Job.of(node)
         run = self._runs[self._working_on]
         run.started.setdefault(node.name, perf_counter())
@@ -121,7 +119,7 @@ class RunHook:
                 dataset.run_id = run.run_id
 
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Record what the catalog marks for MLflow; with the last output, stop the clock of the stage."""
+        """Record what the catalog marks for MLflow; after the last output, stop the clock of the stage."""
         run = self._runs[Job.of(node)]
         self._log.record(run.run_id, self._catalog.get(dataset_name), data)
         run.made.append(dataset_name)
@@ -135,7 +133,7 @@ class RunHook:
         with self._failing():
             results = {job: self._results(job, run) for job, run in self._runs.items()}
             for job, run in self._runs.items():
-                with only_shown(job, run.run_id, "the text at the head of its page"):
+                with log_failure(job, run.run_id, "the text at the head of its page"):
                     self._log.describe(run.run_id, WRITTEN[run.kind](results[job]), PAGES[run.kind])
                 if decision := results[job].get("decision"):
                     self.decisions[job.vertical] = decision
@@ -146,35 +144,29 @@ class RunHook:
                     self._log.client.set_model_version_tag(
                         watched["name"], str(watched["version"]), "monitoring.run_id", run.run_id
                     )
-                self._log.metrics(
-                    run.run_id, {f"seconds.{stage}": each for stage, each in run.seconds.items()}
-                )
+                seconds = {f"seconds.{stage}": each for stage, each in run.seconds.items()}
+                self._log.metrics(run.run_id, seconds)
                 self._log.close(run.run_id, "FINISHED")
                 if run.kind == TRAINING:
                     metric = self._context.config_loader["parameters"][job.vertical]["gate"]["metric"]
-                    with only_shown(job, run.run_id, "the view of its experiment"):
+                    with log_failure(job, run.run_id, "the view of its experiment"):
                         present_experiment(self._log.client, run.run_id, metric)
-        finished, self._runs = self._runs, {}
-        self._unlock()
-        self._signals.close()
+        finished = self._end()
         for job, run in finished.items():
-            with only_shown(job, run.run_id, "its summary", whatever=True):
+            with log_failure(job, run.run_id, "its summary", always=True):
                 PRINTED[run.kind](job.name, results[job], run.seconds, self._log.where(run.run_id))
 
     def on_pipeline_error(self, error: Exception) -> None:
-        """End the run at work as FAILED with the error's text, and those that stop with it."""
+        """End the current run as FAILED with the error's text, and those that stop with it."""
         for job, run in self._runs.items():
             other = self._working_on if self._working_on not in (None, job) else None
-            self._close(
-                job, run, "FAILED", error if other is None else f"stopped because {other.name} failed"
-            )
-        self._runs = {}
-        self._unlock()
-        self._signals.close()
+            why = error if other is None else f"stopped because {other.name} failed"
+            self._close(job, run, "FAILED", why)
+        self._end()
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """Let an error in this hook end the runs as FAILED: Kedro tells no hook of it."""
+        """End the runs as FAILED on an error in this hook, which Kedro does not report to hooks."""
         try:
             yield
         except Exception as error:
@@ -182,12 +174,11 @@ class RunHook:
             raise
 
     def _written(self, pipeline: Pipeline) -> list[Path]:
-        """Files and folders of this machine that the stages will make."""
         paths = [getattr(self._catalog.get(name), "path", None) for name in sorted(pipeline.all_outputs())]
         return [path for path in paths if isinstance(path, Path)]
 
     def _lock(self, jobs: list[Job]) -> None:
-        """Take the locks of the jobs: a retraining job that runs them itself holds that of the training already."""
+        """Lock the jobs; a retraining job that runs them already holds the lock of the training."""
         for job in jobs:
             lock = JobLock(self._context.project_path / JOB_LOCKS, job.name, "kedro run")
             if (holder := lock.acquire()) is not None:
@@ -196,9 +187,13 @@ class RunHook:
                 )
             self._locks.append(lock)
 
-    def _unlock(self) -> None:
+    def _end(self) -> dict[Job, _Run]:
+        """Release locks and signals, and return the runs that were open."""
+        ended, self._runs = self._runs, {}
         while self._locks:
             self._locks.pop().release()
+        self._signals.close()
+        return ended
 
     def _results(self, job: Job, run: _Run) -> dict[str, Any]:
         parameters = self._context.config_loader["parameters"]
@@ -206,15 +201,15 @@ class RunHook:
         return found.of_part(job, run.run_id, run.made) if run.kind == PARTIAL else found.of(job, run.run_id)
 
     def _keep_pages(self, job: Job, run: _Run, decision: GateDecision) -> None:
-        """Keep the report of a version that became champion, and still is."""
+        """Keep the report of a version that became champion and still is."""
         client, version = self._log.client, decision.version
-        with only_shown(job, run.run_id, "keeping the champion's report", whatever=True):
+        with log_failure(job, run.run_id, "keeping the champion's report", always=True):
             if decision.promoted and champion_of(client, job.vertical) == version:
                 keep_champion_pages(client, job.vertical, version, self._context.project_path, run.run_id)
 
     def _open(self, job: Job, name: str, kind: str, tags: dict[str, str]) -> None:
         declared = masked(self._context.config_loader["parameters"][job.vertical])
-        # Every run has a present of its own.
+        # The present differs in every run.
         dataset = {key: each for key, each in declared["dataset"].items() if key != "present"}
         own = {KIND: kind, "configuration.sha256": lineage.sha256({**declared, "dataset": dataset})}
         if words := slice_words(os.environ):
@@ -232,16 +227,15 @@ class RunHook:
         return all(dataset is not None and dataset.exists() for dataset in datasets)
 
     def _record_earlier_results(self, job: Job, pipeline: Pipeline, only_missing: bool) -> None:
-        """Give a run that resumes what earlier ones made for it, too, so that its page is whole."""
+        """Record earlier results in a run that resumes, so that its page is complete."""
         needed = pipelines[job.name].to_nodes(*(node.name for node in pipeline.nodes)).all_outputs()
         names = sorted(needed if only_missing else needed - pipeline.all_outputs())
-        found = [
-            dataset for dataset in map(self._catalog.get, names) if dataset is not None and dataset.exists()
-        ]
+        run_id, datasets = self._runs[job].run_id, map(self._catalog.get, names)
+        found = [dataset for dataset in datasets if dataset is not None and dataset.exists()]
         for dataset in found:
-            self._log.record(self._runs[job].run_id, dataset, dataset.load(), earlier=True)
+            self._log.record(run_id, dataset, dataset.load(), earlier=True)
         if found:
-            self._log.tag(self._runs[job].run_id, {"resumed": "true"})
+            self._log.tag(run_id, {"resumed": "true"})
 
     def _connect(self) -> RunLog:
         try:
@@ -255,12 +249,10 @@ class RunHook:
     def _close_killed(self) -> None:
         for job, run in self._runs.items():
             self._close(job, run, "KILLED", "the process was told to stop")
-        self._runs = {}
-        self._signals.close()
-        self._unlock()
+        self._end()
 
     def _close(self, job: Job, run: _Run, status: str, error: Exception | str) -> None:
-        """End a run that did not reach its end, or say that this has to wait for the store."""
+        """End an unfinished run, unless the store cannot be reached."""
         gone = isinstance(error, Exception) and store_lost(error)
         if not gone:
             try:
@@ -276,14 +268,10 @@ class RunHook:
 
 
 def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
-    """What a run was asked for beside the declaration: the name by which one tells runs apart."""
+    """Name of a run: the parameters that differ from the declaration."""
     given = flatten(masked(run_params.get("runtime_params") or {}))
     given.pop(f"{vertical}.dataset.present", None)
-    own = {
-        key.removeprefix(f"{vertical}."): each
-        for key, each in given.items()
-        if key.startswith(f"{vertical}.")
-    }
-    shown = " ".join(f"{key.removeprefix('training.')}={each}" for key, each in own.items())
-    words = ["slice" if slice_words(os.environ) else "", shown]
-    return " ".join(filter(None, words))[:_NAME_CHARACTERS] or "as declared"
+    own = {key.partition(".")[2]: each for key, each in given.items() if key.startswith(f"{vertical}.")}
+    shown = [f"{key.removeprefix('training.')}={each}" for key, each in own.items()]
+    words = [*(["slice"] if slice_words(os.environ) else []), *shown]
+    return " ".join(words)[:_NAME_CHARACTERS] or "as declared"

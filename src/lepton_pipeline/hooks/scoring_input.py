@@ -1,4 +1,4 @@
-"""Let a parameter name the rows to score, so that no catalog need be written for a file that comes once."""
+"""Take the rows to score from a parameter instead of the catalog."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lepton_pipeline.parameters.jobs import SCORING, Job
 
 
 def replace_scoring_input(context: KedroContext, pipeline: Pipeline, catalog: DataCatalog) -> None:
-    """Replace the entry `scoring_input` of every vertical that is to be scored and declares `scoring.input`."""
+    """Replace the entry `scoring_input` of every scored vertical that declares `scoring.input`."""
     jobs = {Job.of(node) for node in pipeline.nodes}
     for vertical in sorted(job.vertical for job in jobs if job.purpose == SCORING):
         declared = context.config_loader["parameters"][vertical]["scoring"]["input"]

@@ -1,4 +1,4 @@
-"""A model as it is registered and served: derived columns, encoder, model and threshold in one folder, no pickle."""
+"""The registered model: derived columns, encoder, classifier and threshold in one folder, without pickle."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.model.typical import show, typical_row
 from lepton_pipeline.parameters import Features, Ingestion
 from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.system.descriptions import require_format
 from lepton_pipeline.system.seal import open_sealed, read_seal, seal
 
 FORMAT = 4
 DESCRIPTION = "artefact.json"
-# What two decimals would show as no effect is none.
+# Smaller effects would be shown as 0.00.
 _SMALLEST_EFFECT = 0.005
 
 
@@ -38,17 +39,7 @@ def assemble_artefact(
     features: Features,
     ingestion: Ingestion,
 ) -> Artefact:
-    """Put together what raw rows are scored with.
-
-    Args:
-        encoder: fitted on the training rows.
-        model: trained on them.
-        metrics: what `evaluate` returns, for the threshold.
-        feature_table: rows of the vertical.
-        split: `part` of every row; the typical row is that of part "train".
-        features: derived columns, which the artefact makes itself.
-        ingestion: how raw text becomes values, as clients send them.
-    """
+    """Assemble what scores raw rows; the typical row is that of part "train"."""
     derivation = Derivation.of(features, ingestion, feature_table)
     inputs = derivation.inputs(encoder.inputs)
     training = feature_table.loc[split.index[split["part"] == "train"], inputs]
@@ -63,14 +54,9 @@ class Artefact:
     """From raw rows to probability, decision and reasons.
 
     Attributes:
-        derivation: makes the derived columns that the encoder reads.
-        encoder: fitted on the training rows.
-        classifier: trained on them.
-        threshold: smallest probability that is decided as positive, chosen on the validation rows.
-        reference: the typical row, see `typical_row`, with the columns of `inputs`; reasons are told against
-            it.
-        raw_values: how values that clients send are read; None in a model of a version that kept nothing of
-            it.
+        threshold: smallest probability of a positive decision, chosen on the validation rows.
+        reference: the typical row, see `typical_row`, that effects are measured against; columns of `inputs`.
+        raw_values: reader of the values that clients send; None in older models.
     """
 
     derivation: Derivation
@@ -82,23 +68,22 @@ class Artefact:
 
     @cached_property
     def inputs(self) -> dict[str, str]:
-        """Columns needed by `predict`, in order: "number", "text", "boolean", or "any" for one only derived from."""
-        return {
-            name: self.encoder.inputs.get(name, "any") for name in self.derivation.inputs(self.encoder.inputs)
-        }
+        """Columns needed by `predict`: "number", "text", "boolean", or "any" if only derived from."""
+        kinds = self.encoder.inputs
+        return {name: kinds.get(name, "any") for name in self.derivation.inputs(kinds)}
 
     @cached_property
     def numbers(self) -> list[str]:
-        """Those of `inputs` whose values are numbers, categories left aside."""
+        """Numeric ones of `inputs`."""
         kinds = self.inputs if self.raw_values is None else self.raw_values.kinds
         return [name for name in self.inputs if kinds.get(name) == "number"]
 
     def read(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Rows as a client sends them, with the values that ingestion would give them, and the columns of `inputs`.
+        """Select the columns of `inputs`, with raw values of clients converted as by ingestion.
 
         Raises:
-            DataError: a column is missing or stands twice, or a value is a list or an object, infinite, or no
-                number where the model knows numbers.
+            DataError: a column is missing or duplicate, or a value is nested, infinite, or no number in a
+                numeric column.
         """
         self._require(rows)
         if not rows.columns.is_unique:
@@ -116,54 +101,27 @@ class Artefact:
         return read
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Score raw rows.
-
-        Args:
-            rows: the columns of `inputs` as the vertical's table holds them; further ones are ignored.
-
-        Returns:
-            Indexed as `rows`: `probability` of the positive class (float64) and `decision` (bool).
-
-        Raises:
-            DataError: a column is missing or holds no numbers where it must; the message names it.
-        """
+        """`probability` (float64) and `decision` (bool), indexed as `rows`; `DataError` names a bad column."""
         probability = self.classifier.predict_proba(self._encode(rows))[:, 1]
-        return pd.DataFrame(
-            {"probability": probability, "decision": probability >= self.threshold}, index=rows.index
-        )
+        scored = {"probability": probability, "decision": probability >= self.threshold}
+        return pd.DataFrame(scored, index=rows.index)
 
     def effects(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Share the score of each row, less that of the typical row, out among the raw columns.
+        """Attribute each row's log-odds, less the typical row's, to the raw columns; see `shapley_effects`.
 
-        The score is the log-odds of the probability that `predict` gives, by networks and boosting together,
-        blended and calibrated. The result for a row does not depend on the rows beside it.
-
-        Args:
-            rows: see `predict`.
-
-        Returns:
-            Indexed as `rows`, one float64 column for each of `inputs`; a row adds up to its log-odds less
-            those of the typical row. See `shapley_effects`.
-
-        Raises:
-            DataError: see `predict`.
+        The log-odds are those of the whole model, blended and calibrated. A row's effects do not depend on
+        other rows and add up to the difference; float64, indexed as `rows`, one column for each of `inputs`.
         """
         typed, reference = self._typed(rows), self._typed(pd.DataFrame([self.reference]))
-        effects = shapley_effects(
-            lambda hybrids: self.classifier.log_odds(self._encode(hybrids)), typed, reference
-        )
+
+        def score(mixed: pd.DataFrame) -> np.ndarray:
+            return self.classifier.log_odds(self._encode(mixed))
+
+        effects = shapley_effects(score, typed, reference)
         return pd.DataFrame(effects, index=rows.index, columns=list(reference.columns))
 
     def explain(self, rows: pd.DataFrame, count: int) -> list[list[Reason]]:
-        """The columns that move each row's score most, the strongest first.
-
-        Args:
-            rows: see `predict`.
-            count: most reasons a row gets; columns whose effect is below 0.005 are none.
-
-        Raises:
-            DataError: see `predict`.
-        """
+        """The `count` columns with the largest effects on each row's score, from 0.005 on."""
         effects = self.effects(rows)
         dates = self.derivation.read_dates(rows, self.encoder.inputs)
         shown = pd.DataFrame({name: dates.get(str(name), rows[name]) for name in effects}, index=rows.index)
@@ -177,10 +135,7 @@ class Artefact:
         ]
 
     def reasons(self, rows: pd.DataFrame, count: int) -> list[str]:
-        """The reasons of each row, see `explain`, in one line: "PAY_0 = 2 (+0.91); LIMIT_BAL = 20000 (+0.22)".
-
-        The line of a row that is as the typical one wherever it matters is empty.
-        """
+        """Reasons of each row as text: "PAY_0 = 2 (+0.91); LIMIT_BAL = 20000 (+0.22)"; see `explain`."""
         return [
             "; ".join(f"{reason.column} = {reason.value} ({reason.effect:+.2f})" for reason in of_row)
             for of_row in self.explain(rows, count)
@@ -201,28 +156,16 @@ class Artefact:
 
     @classmethod
     def load(cls, folder: Path, sha256: str | None = None) -> Artefact:
-        """Read what `save` wrote.
-
-        Args:
-            folder: the artefact.
-            sha256: what `hash_artefact` said when it was registered, where that is known.
-
-        Raises:
-            DataError: a file was altered, is missing, or was written by another version.
-        """
+        """Read what `save` wrote; `DataError` if a file was altered, or the registered `sha256` differs."""
         description = open_sealed(folder, DESCRIPTION, sha256)
-        if description["format"] != FORMAT:
-            raise DataError(
-                f"{folder / DESCRIPTION} has format {description['format']!r}, this version reads {FORMAT}; "
-                "use the version of lepton_pipeline that wrote it, or train again."
-            )
+        require_format(folder / DESCRIPTION, description, FORMAT)
         return cls(
             Derivation.from_dict(description["derivation"]),
             Encoder.load(folder / "encoder"),
             Classifier.load(folder / "model"),
             description["threshold"],
             description["reference"],
-            # Versions from before it was kept are still read.
+            # Absent in older artefacts.
             RawValues.from_dict(description["raw_values"]) if description.get("raw_values") else None,
         )
 
@@ -230,14 +173,13 @@ class Artefact:
         return self.encoder.transform(self.derivation.apply(rows, self.encoder.inputs))
 
     def _require(self, rows: pd.DataFrame) -> None:
-        missing = [name for name in self.inputs if name not in rows.columns]
-        if missing:
+        if missing := [name for name in self.inputs if name not in rows.columns]:
             raise DataError(
                 f"columns that the model needs are missing: {', '.join(map(repr, missing))}; hand them in."
             )
 
     def _typed(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The columns of `inputs` with dates as dates and numbers as numbers, so that rows can be mixed."""
+        """The columns of `inputs` with parsed dates and numbers, so that rows can be mixed."""
         self._require(rows)
         columns: dict[str, Any] = {name: rows[name] for name in self.inputs}
         columns |= self.derivation.read_dates(rows, self.encoder.inputs)
@@ -245,17 +187,13 @@ class Artefact:
         return pd.DataFrame(columns, index=rows.index)
 
     def unseen_counts(self) -> UnseenCounts:
-        """Counts, at nothing yet, of the values of new rows that no training row had."""
+        """Create an empty counter of unseen categories."""
         categorical = [column for column in self.encoder.columns if isinstance(column, CategoricalColumn)]
         return UnseenCounts(categorical, self.derivation)
 
 
 def hash_artefact(folder: Path) -> str:
-    """The hash that stands for all files of a saved artefact.
-
-    Raises:
-        DataError: `artefact.json` was altered or is missing.
-    """
+    """Hash of all files of a saved artefact; `DataError` if `artefact.json` was altered or is missing."""
     return read_seal(folder, DESCRIPTION)
 
 

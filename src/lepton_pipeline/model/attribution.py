@@ -1,4 +1,4 @@
-"""Which columns of a row move its score away from that of the typical row, and by how much."""
+"""Effects of a row's columns on its score, relative to the typical row."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 Score = Callable[[pd.DataFrame], Floats]
 
 # By measurement: see docs/explanation.md.
@@ -20,13 +21,7 @@ ROWS = 1 << 15
 
 @dataclass(frozen=True)
 class Reason:
-    """One column's part in the score of a row.
-
-    Attributes:
-        column: name of the raw column.
-        value: what the row has there, as a reader knows it.
-        effect: in log-odds of the positive class; above 0 where the value raises the probability.
-    """
+    """Effect of one raw column on a row's score, in log-odds, and its value as shown."""
 
     column: str
     value: str
@@ -34,26 +29,16 @@ class Reason:
 
 
 def shapley_effects(score: Score, rows: pd.DataFrame, reference: pd.DataFrame, pairs: int = PAIRS) -> Floats:
-    """Share the difference between the scores of a row and of a reference out among the columns.
+    """Attribute the difference between the scores of each row and of a reference to the columns.
 
-    Shapley values of the game in which columns outside a coalition have the value of the reference
-    (Sundararajan and Najmi, "The many Shapley values for model explanation", ICML 2020: baseline Shapley),
-    estimated from permutations, each also in reverse (Mitchell et al., "Sampling permutations for Shapley
-    value estimation", JMLR 2022, section 2.2). In every permutation the effects add up to the difference, so
-    their mean does, however few there are. A column that has the value of the reference has no effect,
-    exactly; where a score adds columns up, all effects are exact.
+    Baseline Shapley values (Sundararajan and Najmi, "The many Shapley values for model explanation", ICML
+    2020), estimated from permutations, each also in reverse (Mitchell et al., "Sampling permutations for
+    Shapley value estimation", JMLR 2022, section 2.2). The effects add up to the difference, however few
+    permutations there are; they are exactly 0 for a column with the reference's value, and exact for an
+    additive score. Permutations are fixed, so a row's effects do not depend on other rows.
 
-    The permutations are always the same, so that the effects of a row do not depend on the rows beside it.
-
-    Args:
-        score: the score of each row of a frame with the columns of `reference`; that of a row must not depend
-            on the rows beside it.
-        rows: the columns of `reference`, among others; n rows.
-        reference: one row.
-        pairs: number of permutations, each taken in both directions.
-
-    Returns:
-        float64 [n, columns of `reference`]; each row adds up to its score less that of the reference.
+    `score` rates each row of a frame by itself; `reference` is one row; `pairs` counts the permutations, both
+    directions as one. Returns float64 [n, columns of `reference`].
     """
     columns = len(reference.columns)
     generator = np.random.default_rng(0)
@@ -63,9 +48,8 @@ def shapley_effects(score: Score, rows: pd.DataFrame, reference: pd.DataFrame, p
     chunk = max(1, ROWS // orders.size)
     parts = [np.empty((0, columns))]
     for start in range(0, len(rows), chunk):
-        both = pd.concat(
-            [rows[list(reference.columns)].iloc[start : start + chunk], reference], ignore_index=True
-        )
+        some = rows[list(reference.columns)].iloc[start : start + chunk]
+        both = pd.concat([some, reference], ignore_index=True)
         parts.append(_effects(score, both, at_reference, orders))
     return np.concatenate(parts)
 
@@ -93,10 +77,8 @@ def _effects(score: Score, both: pd.DataFrame, at_reference: float, orders: npt.
     return total / len(orders)
 
 
-def _hybrids(
-    both: pd.DataFrame, between: npt.NDArray[np.bool_], orders: npt.NDArray[np.intp]
-) -> pd.DataFrame:
-    """For each place marked, a row with the columns up to it, and the reference's otherwise."""
+def _hybrids(both: pd.DataFrame, between: Mask, orders: npt.NDArray[np.intp]) -> pd.DataFrame:
+    """For each marked place, the row's columns up to it, with the reference's for the others."""
     row, order, place = np.nonzero(between)
     # Place of each column in each order.
     rank = np.argsort(orders, axis=1)
@@ -108,11 +90,10 @@ def _hybrids(
     return pd.DataFrame(columns)
 
 
-def _differs_from_last(column: pd.Series) -> npt.NDArray[np.bool_]:
-    """Whether each value but the last is another than it; a missing value is like a missing one."""
+def _differs_from_last(column: pd.Series) -> Mask:
+    """Whether each value but the last differs from it; missing values are equal."""
     if column.dtype == object:
         # As objects, 1 and True are equal.
         column = column.map(repr, na_action="ignore")
     codes, _ = pd.factorize(column)
-    differs: npt.NDArray[np.bool_] = codes[:-1] != codes[-1]
-    return differs
+    return np.asarray(codes[:-1] != codes[-1])

@@ -1,4 +1,4 @@
-"""The baselines of a run that are no part of its model, fitted on the same rows as the model."""
+"""Baselines that are not part of the model, fitted on the same rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lepton_pipeline.model.boosting.fit import boost_by_plan, code_columns
 from lepton_pipeline.model.classifier import choose_plan, has_boosting
 from lepton_pipeline.model.folds import Fold, Plan, holdout
 from lepton_pipeline.parameters import Training
-from lepton_pipeline.statistics.losses import log_loss, sigmoid
+from lepton_pipeline.statistics.losses import Floats, log_loss, sigmoid
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -21,30 +21,18 @@ LINEAR, BOOSTING = "logistic_regression", "hist_gradient_boosting"
 # Inverse strengths of the logistic regression's penalty that are tried.
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 
-Floats = npt.NDArray[np.float64]
-
 
 def score_baselines(encoded: pd.DataFrame, split: pd.DataFrame, training: Training) -> pd.DataFrame:
-    """Fit logistic regression, and boosting where the model has none, on the rows that the model is fitted on.
+    """Fit logistic regression, and boosting if the model has none, on the rows that the model is fitted on.
 
-    Validation rows are scored by fits that have not learnt from them, so that thresholds can be chosen on
-    them. A model with boosting is compared with that part of its own (see `score_rows`).
-
-    Args:
-        encoded: float32 numbers and int32 codes, one row per clean row.
-        split: `part`, `label` and `fold` of every row, indexed as `encoded`.
-        training: the model, for its plan; seed and CPU threads.
-
-    Returns:
-        Indexed by the validation and test rows, in the order of `split`: float64 columns
-        `logistic_regression` and, where the model has no boosting, `hist_gradient_boosting`, the probability
-        of the positive class.
+    A model with boosting is compared with its own (see `score_rows`). Validation rows are scored by fits that
+    have not learnt from them. Returns probabilities by validation and test row, in the order of `split`:
+    columns `logistic_regression` and, if fitted, `hist_gradient_boosting`.
     """
     plan, labels = choose_plan(split, training), split["label"].to_numpy()
     test = (split["part"] == "test").to_numpy()
-    parts = {
-        LINEAR: _regress_by_plan(encoded, labels, plan, holdout(split), encoded.loc[test], training.threads)
-    }
+    linear = _regress_by_plan(encoded, labels, plan, holdout(split), encoded.loc[test], training.threads)
+    parts = {LINEAR: linear}
     if not has_boosting(training):
         trees, held_out = boost_by_plan(encoded, labels, plan, training)
         parts[BOOSTING] = trees.logits(encoded.loc[test]), held_out
@@ -58,12 +46,7 @@ def score_baselines(encoded: pd.DataFrame, split: pd.DataFrame, training: Traini
 def _regress_by_plan(
     encoded: pd.DataFrame, labels: npt.NDArray[Any], plan: Plan, fold: Fold, test: pd.DataFrame, threads: int
 ) -> tuple[Floats, Floats]:
-    """Regress on training rows with the penalty that is best for validation rows, then on the rows of the plan.
-
-    Returns:
-        Logits of the test rows by the last fit; those of the validation rows by the first one, [rows], NaN
-        elsewhere.
-    """
+    """Tune the penalty on validation rows, refit by the plan; logits of test and held-out rows."""
     # Imported before the limit is set: it does not hold for libraries that are loaded later.
     from sklearn.linear_model import LogisticRegression  # noqa: F401
     from threadpoolctl import threadpool_limits
@@ -82,7 +65,7 @@ def _regress_by_plan(
 
 
 def _regress(rows: pd.DataFrame, labels: npt.NDArray[Any], strengths: tuple[float, ...]) -> list[Pipeline]:
-    """Regress on standardised numbers and one column per category code, once for each strength."""
+    """Regress on standardised numbers and one-hot codes, once for each strength."""
     from sklearn.compose import make_column_transformer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

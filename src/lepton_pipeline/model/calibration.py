@@ -1,4 +1,4 @@
-"""Correct probabilities by what held-out rows show of them."""
+"""Calibrate probabilities on held-out rows."""
 
 from __future__ import annotations
 
@@ -13,40 +13,32 @@ _HALVES = 2
 
 @dataclass(frozen=True)
 class Calibration:
-    """A line through logits, always rising, so ranks stay: 1 and 0 change nothing.
+    """A rising line through logits, which keeps ranks; slope 1 and intercept 0 change nothing.
 
     Attributes:
-        slope: below 1 where the model is too sure of itself; the inverse of the temperature.
-        intercept: above 0 where positive rows are more frequent than the model says.
+        slope: below 1 for an overconfident model; the inverse of the temperature.
+        intercept: above 0 for probabilities that are too low.
     """
 
     slope: float = 1.0
     intercept: float = 0.0
 
     def apply(self, logits: Floats) -> Floats:
-        """Turn logits [n] into probabilities [n]."""
+        """Turn logits [n] into calibrated probabilities [n]."""
         return sigmoid(self.correct(logits))
 
     def correct(self, logits: Floats) -> Floats:
-        """The logits [n] of those probabilities."""
+        """Turn logits [n] into calibrated logits [n]."""
         return self.slope * logits + self.intercept
 
 
 def fit_calibration(logits: Floats, labels: np.ndarray) -> Calibration:
-    """Choose between no correction, a temperature and a line, and fit it to held-out rows.
+    """Choose between no correction, a temperature and a line, and fit it to held-out logits [n].
 
     Temperature: Guo et al., "On calibration of modern neural networks", ICML 2017. Line: Platt,
-    "Probabilistic outputs for support vector machines", 1999. Each is fitted on every second row and judged
-    by the log loss of the others, and the other way round; one with more parameters is taken only where that
-    lowers the log loss by more than its standard error, since what held-out rows hardly show is not true of
-    others (the rule of Breiman et al., "Classification and regression trees", 1984, section 3.4.3).
-
-    Args:
-        logits: of rows that the model has not learnt from, [n].
-        labels: 0 or 1, [n].
-
-    Returns:
-        The correction, fitted on all rows; the one that changes nothing where none helps.
+    "Probabilistic outputs for support vector machines", 1999. Each is cross-fitted on odd and even rows; more
+    parameters must lower the log loss by more than its standard error (Breiman et al., "Classification and
+    regression trees", 1984, section 3.4.3).
     """
     half = np.arange(len(labels)) % _HALVES
     best, losses = Calibration(), log_losses(sigmoid(logits), labels)

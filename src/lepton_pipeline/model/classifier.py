@@ -1,16 +1,14 @@
-"""The whole model of a vertical: networks, where wanted blended with boosting, calibrated on held-out rows."""
+"""The whole model: networks, optionally blended with boosting, calibrated on held-out rows."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
@@ -19,10 +17,12 @@ from lepton_pipeline.model.boosting.fit import boost_by_plan
 from lepton_pipeline.model.boosting.trees import Trees
 from lepton_pipeline.model.calibration import Calibration, fit_calibration
 from lepton_pipeline.model.folds import Plan, holdout, plan_fits
+from lepton_pipeline.model.networks.device import Device
 from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.model.networks.estimator import TorchClassifier
 from lepton_pipeline.parameters import Training
-from lepton_pipeline.statistics.losses import sigmoid, to_logits
+from lepton_pipeline.statistics.losses import Floats, sigmoid, to_logits
+from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
 
 FORMAT = 1
 DESCRIPTION, BOOSTING = "classifier.json", "boosting.safetensors"
@@ -34,22 +34,14 @@ def train_model(
     training: Training,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> tuple[Classifier, pd.DataFrame, pd.DataFrame]:
-    """Fit the model on the training and validation rows.
+    """Fit the model on the training and validation rows; `on_epoch` follows every epoch.
 
-    Args:
-        encoded: float32 numbers and int32 codes, one row per clean row.
-        split: `part`, `label` and `fold` of every row, indexed as `encoded`.
-        training: the model and how it is fitted.
-        on_epoch: called with an `Epoch` after every epoch of every network.
-
-    Returns:
-        The fitted model; its history, one row per network and epoch with the losses and the validation AUC;
-        and its scores of held-out rows, all validation rows among them, by parts that have not learnt from
-        the row: float64 columns `model`, `uncalibrated`, `network` and, where there is one, `boosting`.
+    Returns the model, its history (one row per network and epoch), and out-of-fold scores of all held-out
+    rows: float64 columns `model`, `uncalibrated`, `network` and, if fitted, `boosting`.
 
     Raises:
         LeptonError: training diverged.
-        ConfigurationError: the declared model, device or precision is not there.
+        ConfigurationError: the declared model, device or precision is not available.
     """
     plan = choose_plan(split, training)
     labels = split["label"].to_numpy()
@@ -77,24 +69,20 @@ def train_model(
 
 
 def choose_plan(split: pd.DataFrame, training: Training) -> Plan:
-    """Which rows the declared model, and the baselines beside it, are fitted on; see `plan_fits`."""
+    """Plan of the rows that the model and its baselines are fitted on; see `plan_fits`."""
     return plan_fits(split) if training.model == "default" else Plan([holdout(split)], refit=False)
 
 
 def has_boosting(training: Training) -> bool:
-    """Whether the declared model has boosting among its parts."""
+    """Whether boosting is part of the declared model."""
     return training.model == "default" if training.boosting is None else training.boosting
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A binary classifier over encoded rows.
+    """A binary classifier over encoded rows: networks and, unless None, trees, with the blend's calibration.
 
-    Attributes:
-        network: the torch part.
-        boosting: trees whose logit is averaged with the network's, or None.
-        boosting_weight: of the trees in that average, in [0, 1]; the networks have the rest.
-        calibration: of that average.
+    `boosting_weight`, in [0, 1], is the weight of the trees' logit in the mean; the networks have the rest.
     """
 
     network: TorchClassifier
@@ -104,7 +92,7 @@ class Classifier:
 
     @property
     def trained(self) -> dict[str, Any]:
-        """Where and how the networks were trained: device, precision, best epochs and so on."""
+        """Training record of the networks: device, precision, best epochs and so on."""
         return self.network.trained
 
     @property
@@ -117,60 +105,40 @@ class Classifier:
                 digest.update(f"{name} {array.shape} {array.dtype.name}\n".encode() + array.tobytes())
         return digest.hexdigest()
 
-    def predict_proba(
-        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"] = "cpu"
-    ) -> npt.NDArray[np.float64]:
-        """Estimate the probability of both classes, float64 [n, 2].
+    def predict_proba(self, features: pd.DataFrame, device: Device = "cpu") -> Floats:
+        """Probability of both classes, float64 [n, 2], for encoded rows with columns in any order.
 
-        Args:
-            features: encoded rows with the columns of training, in any order.
-            device: where the networks compute; on a CPU, a row gets the same bits alone and among other rows.
+        On a CPU, a row gets the same bits alone and among other rows.
 
         Raises:
-            DataError: columns are missing or unknown; the message names them.
-            ConfigurationError: the device is not there.
+            DataError: names missing or unknown columns.
+            ConfigurationError: the device is not available.
         """
         positive = self.scores(features, device)["model"].to_numpy()
         return np.column_stack([1 - positive, positive])
 
-    def scores(self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"] = "cpu") -> pd.DataFrame:
-        """Score rows by the model and by each of its parts.
-
-        Args:
-            features: see `predict_proba`.
-            device: see `predict_proba`.
-
-        Returns:
-            Indexed as `features`: probability of the positive class by `model`, by the same `uncalibrated`,
-            by `network` alone and, where there is one, by `boosting` alone.
-        """
+    def scores(self, features: pd.DataFrame, device: Device = "cpu") -> pd.DataFrame:
+        """Positive probability by `model`, `uncalibrated`, `network` and, if present, `boosting`."""
         return pd.DataFrame(self.blend(self._logits(features, device)), index=features.index)
 
-    def log_odds(
-        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"] = "cpu"
-    ) -> npt.NDArray[np.float64]:
-        """The log-odds of what `predict_proba` says of the positive class, float64 [n]; see there for the arguments."""
+    def log_odds(self, features: pd.DataFrame, device: Device = "cpu") -> Floats:
+        """Log-odds of the positive class, float64 [n]; see `predict_proba`."""
         return self.calibration.correct(mix(self._logits(features, device), self.boosting_weight))
 
-    def blend(self, logits: dict[str, npt.NDArray[np.float64]]) -> dict[str, npt.NDArray[np.float64]]:
+    def blend(self, logits: dict[str, Floats]) -> dict[str, Floats]:
         """Turn the logits of the parts, [n] each, into the columns of `scores`."""
         mean = mix(logits, self.boosting_weight)
         model = {"model": self.calibration.apply(mean), "uncalibrated": sigmoid(mean)}
         return model | {name: sigmoid(part) for name, part in logits.items()}
 
-    def _logits(
-        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"]
-    ) -> dict[str, npt.NDArray[np.float64]]:
-        """Logits of the parts, [n] each."""
+    def _logits(self, features: pd.DataFrame, device: Device) -> dict[str, Floats]:
         logits = {"network": to_logits(self.network.predict_proba(features, device)[:, 1])}
         if self.boosting is not None:
             logits["boosting"] = self.boosting.logits(features)
         return logits
 
     def save(self, folder: Path) -> None:
-        """Write the networks, the trees as plain arrays, and `classifier.json` with everything else."""
-        from safetensors.numpy import save
-
+        """Write networks and trees as plain arrays, and `classifier.json` with the rest."""
         self.network.save(folder / "network")
         description: dict[str, Any] = {
             "format": FORMAT,
@@ -181,33 +149,22 @@ class Classifier:
         }
         if self.boosting is not None:
             description["boosting"] = self.boosting.columns
-            # Not `save_file`: that one makes files that no other user can read.
-            (folder / BOOSTING).write_bytes(save(self.boosting.arrays()))
-        text = json.dumps(description, indent=2, ensure_ascii=False)
-        (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+            write_arrays(folder / BOOSTING, self.boosting.arrays())
+        write_description(folder / DESCRIPTION, description)
 
     @classmethod
     def load(cls, folder: Path) -> Classifier:
-        """Read what `save` wrote; nothing is unpickled.
-
-        Raises:
-            DataError: the files were written by another version, or are not of one model.
-        """
+        """Read what `save` wrote; `DataError` on another format, or on files that are not of one model."""
         from safetensors.numpy import load_file
 
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        if description["format"] != FORMAT:
-            raise DataError(
-                f"{folder / DESCRIPTION} has format {description['format']!r}, this version reads {FORMAT}; "
-                "use the version of lepton_pipeline that wrote it, or train again."
-            )
-        network = TorchClassifier.load(folder / "network")
-        boosting = description["boosting"] and Trees.from_arrays(
-            load_file(folder / BOOSTING), description["boosting"]
+        description = read_description(folder / DESCRIPTION, FORMAT)
+        network, calibration = (
+            TorchClassifier.load(folder / "network"),
+            Calibration(**description["calibration"]),
         )
-        model = cls(
-            network, boosting, description["boosting_weight"], Calibration(**description["calibration"])
-        )
+        columns = description["boosting"]
+        boosting = columns and Trees.from_arrays(load_file(folder / BOOSTING), columns)
+        model = cls(network, boosting, description["boosting_weight"], calibration)
         if model.weights_sha256 != description["weights_sha256"]:
             raise DataError(
                 f"the files in {folder} have hash {model.weights_sha256}, but {DESCRIPTION} says "

@@ -1,4 +1,4 @@
-"""The typical row that others are compared with, and values as a reader knows them."""
+"""The typical row that effects are measured against, and values as shown."""
 
 from __future__ import annotations
 
@@ -15,23 +15,17 @@ _CHARACTERS = 60
 
 
 def typical_row(rows: pd.DataFrame, numeric: Iterable[str]) -> dict[str, Any]:
-    """Compose a row of the most ordinary value of each column; as a rule, no single row has all of them.
+    """Compose the typical row of training rows, as values that JSON can hold; `numeric` columns are numbers.
 
-    Args:
-        rows: training rows, only with the columns of the result.
-        numeric: columns that hold numbers, whatever their dtype.
-
-    Returns:
-        By column a value that JSON can hold. Of numbers and dates the median, as one of the values that are
-        there, of other values the most frequent; None where most values are missing, or where hardly two rows
-        share one: that would say something of a single row.
+    Numbers and dates have the (lower) median, others the most frequent value; None where most values are
+    missing, or where the most frequent one is too rare to be shown without identifying a row.
     """
     numbers = set(numeric)
     return {str(name): _typical(rows[name], name in numbers) for name in rows}
 
 
 def show(value: Any) -> str:
-    """Write a value as a reader knows it: whole numbers without decimals, dates in ISO 8601, "missing" for none."""
+    """Write a value for a reader: whole numbers without decimals, dates in ISO 8601, "missing"."""
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return MISSING
     if isinstance(value, pd.Timestamp):
@@ -51,9 +45,8 @@ def _typical(column: pd.Series, number: bool) -> Any:
     if len(present) * 2 <= len(column):
         return None
     date = pd.api.types.is_datetime64_any_dtype(column.dtype)
-    if date or (
-        (number or pd.api.types.is_numeric_dtype(column.dtype)) and not pd.api.types.is_bool_dtype(column)
-    ):
+    number = number or pd.api.types.is_numeric_dtype(column.dtype)
+    if date or (number and not pd.api.types.is_bool_dtype(column)):
         values = present if date else pd.Series(as_numbers(present))
         return _plain(values.sort_values().iloc[(len(values) - 1) // 2])
     counts = present.value_counts(sort=False)

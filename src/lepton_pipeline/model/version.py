@@ -1,4 +1,4 @@
-"""A version of a registered model; light enough for what only prints it."""
+"""Versions of a registered model, light enough for printing."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ from lepton_pipeline.statistics.estimates import Estimate
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A version of a registered model.
-
-    Attributes:
-        name: of the model, which is its vertical's.
-        version: its number.
-        alias: "champion" or "".
-        run_id: the run that trained it.
-        weights_sha256: of its weights.
-    """
+    """A version of the registered model of a vertical; `alias` is "champion" or ""."""
 
     name: str
     version: int
@@ -28,12 +20,12 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class WatchedVersion(ModelVersion):
-    """A champion, with what new rows are compared by.
+    """A champion with its reference for monitoring.
 
     Attributes:
-        trained_until: latest time of the rows it has learnt from; None without a column of time.
+        trained_until: latest time of the rows it learnt from; None without a column of time.
         trained_rows: their number.
-        test: figures of its test by metric; those without an interval are left out.
+        test: metrics of its test rows that have an interval.
     """
 
     trained_until: str | None

@@ -1,1 +1,1 @@
-"""Meet the verticals there are, and make the next one."""
+"""Inspect the verticals of a project and draft new ones."""

@@ -1,4 +1,4 @@
-"""Hold a vertical's configuration and catalog, and its data, to what it declares, without training."""
+"""Check a vertical's configuration, catalog and data without training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kedro.runner import SequentialRunner
 from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
-from lepton_pipeline.evaluation.copies_words import say_found
+from lepton_pipeline.evaluation.copies_text import describe_found_copies
 from lepton_pipeline.features.column_record import Column, read_columns
 from lepton_pipeline.features.report import Finding
 from lepton_pipeline.reporting.report.columns import columns_notes, count_columns
@@ -27,39 +27,25 @@ from lepton_pipeline.terminal.columns import show_columns
 from lepton_pipeline.terminal.console import Table, Text, console, facts_grid, figures, table
 
 _LAST_STAGE, _AND_THEN = "encode_rows", "describe_columns"
-# Made by the hook that opens the MLflow run.
-_RUN_ID = "run_id"
+_RUN_ID = "run_id"  # made by the hook that opens the MLflow run
 _RESULTS = (
-    "ingestion_record",
-    "contract_result",
-    ".reading",
-    "split",
-    "copies_found",
-    "feature_report",
-    "encoder",
-    "columns",
+    *("ingestion_record", "contract_result", ".reading", "split"),
+    *("copies_found", "feature_report", "encoder", "columns"),
 )
 _NOTABLE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found in a vertical that may be trained.
+    """What a check found in a vertical that can be trained.
 
     Attributes:
-        vertical: its name.
-        rows: of the table, before quarantine.
-        quarantined: rows among them that the contract takes out.
-        tables: the same two numbers for each raw table that has a contract of its own.
-        warnings: what the contracts warn of.
-        parts: rows and base rate (fraction of positive rows) of each part of the split; rows of a gap have no
-            rate.
-        findings: what the feature check found, and rows on both sides of the split, in sentences.
-        columns: what became of every column.
-        seconds: by stage, in the order in which they ran.
-        reading: record of reading the table; None where it was made of others.
-        readings: records of reading the raw tables.
-        waiting: how many rows wait for their label, if any.
+        tables: rows and quarantined rows of each raw table with a contract of its own.
+        parts: rows and base rate of each part of the split; the gap has no base rate.
+        findings: leaks, useless features and rows on both sides of the split, as sentences.
+        seconds: by stage, in the order of execution.
+        reading: how the table was read; None where it is made from raw tables.
+        waiting: entries on rows that wait for their label.
     """
 
     vertical: str
@@ -76,32 +62,17 @@ class Checked:
     waiting: list[tuple[str, str]] = field(default_factory=list)
 
 
-def check_vertical(
-    name: str,
-    env: str | None = None,
-    conf_source: str | None = None,
-    runtime_params: dict[str, Any] | None = None,
-) -> Checked:
-    """Run a vertical's stages up to the encoded rows, in memory: no file is written and no MLflow run opened.
-
-    Args:
-        name: the vertical, of the project that is bootstrapped.
-        env: configuration environment, as `kedro run --env`.
-        conf_source: configuration folder, as `kedro run --conf-source`.
-        runtime_params: values of single keys, as `kedro run --params`.
+def check_vertical(name: str, env: str | None = None) -> Checked:
+    """Run a vertical's stages up to the encoded rows in memory; nothing is written, no MLflow run is opened.
 
     Raises:
-        ConfigurationError: the vertical is unknown, its declaration or its catalog cannot be followed.
-        Exception: what a stage raises, as in a run; `errors.user_error` finds the error a user can mend in
-            it.
+        ConfigurationError: the vertical is unknown, or its declaration or catalog is invalid.
+        Exception: what a stage raises; `errors.user_error` finds the user's error in it.
     """
     with _quiet():
         pipelines.set_requested([name])
         _require_known(name)
-        session = settings.SESSION_CLASS.create(
-            env=env, conf_source=conf_source, runtime_params=runtime_params
-        )
-        with session:
+        with settings.SESSION_CLASS.create(env=env) as session:
             context = session.load_context()
             # As a session's own run does: without it, the typed parameters of every vertical are validated.
             context._pipelines_to_validate = [name]
@@ -116,25 +87,16 @@ def check_vertical(
 
 
 def stages_before_training(whole: Pipeline, name: str) -> Pipeline:
-    """The stages of a vertical's pipeline up to the encoded rows and the table of columns.
-
-    Those whose results no later stage reads are among them: a run holds a raw table to its contract, too,
-    where nothing is made of it.
-    """
+    """The stages up to the encoded rows and the table of columns, with every raw table's contract."""
     last = [f"{name}.{stage}" for stage in (_LAST_STAGE, _AND_THEN)]
     return whole - whole.from_nodes(last[0]) + whole.only_nodes(*last)
 
 
 def print_check(checked: Checked, *, brief: bool = False) -> None:
-    """Print what a check found.
-
-    Args:
-        checked: what it found.
-        brief: in few lines, as one of many verticals.
-    """
+    """Print the result of a check; `brief` in a few lines, as one of many verticals."""
     out = console()
     out.print()
-    out.print(Text(f"{checked.vertical}: may be trained", style="bold"))
+    out.print(Text(f"{checked.vertical}: ready to train", style="bold"))
     if not brief:
         out.print(_parts_table(checked))
     shown, columns = show_columns(checked.columns)
@@ -151,11 +113,7 @@ def _require_known(name: str) -> None:
 
 
 def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
-    """Refuse a data set of the whole pipeline that no entry keeps on disk.
-
-    Raises:
-        ConfigurationError: one line for each.
-    """
+    """Refuse data sets that would not be kept on disk."""
     problems = []
     for dataset in sorted(pipelines[name].datasets() - {f"{name}.{_RUN_ID}"}):
         if dataset.startswith(("params:", "parameters")):
@@ -167,22 +125,22 @@ def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
         if entry is None or isinstance(entry, MemoryDataset):
             why = "has no entry in the catalog" if entry is None else "is declared as a MemoryDataset"
             problems.append(
-                f"{dataset} {why}, so it would be lost with the run; declare a file for it in catalog.yml."
+                f"{dataset} {why}, so it would not be kept; declare a file for it in catalog.yml."
             )
     if problems:
         raise ConfigurationError("\n".join(problems))
 
 
 class _InMemory(MemoryDataset):
-    """What a stage has made; rows as a frame."""
+    """A stage's output; rows become a frame."""
 
     def save(self, data: Any) -> None:
         super().save(data.frame() if isinstance(data, Rows) else data)
 
 
 def _run_in_memory(stages: Pipeline, catalog: CatalogProtocol[str, Any], name: str) -> dict[str, float]:
-    """Run the stages one by one and return the seconds of each; results that nobody needs any more are let go."""
-    # Stages are pure, so none has to be protected by a copy from what another does to its data.
+    """Run the stages one by one, release results without further readers and return the seconds of each."""
+    # Stages are pure, so they can share data without copies.
     for output in stages.all_outputs():
         catalog[output] = _InMemory(copy_mode="assign")
     readers = Counter(dataset for node in stages.nodes for dataset in node.inputs)
@@ -223,8 +181,8 @@ def _collect(
         warnings=[warning for result in (*contracts.values(), main) for warning in result.warnings],
         parts=_split_parts(split),
         findings=[
-            *said_findings(report.findings, encoder.dropped),
-            *say_found(catalog.load(f"{name}.copies_found")),
+            *finding_sentences(report.findings, encoder.dropped),
+            *describe_found_copies(catalog.load(f"{name}.copies_found")),
         ],
         columns=read_columns(catalog.load(f"{name}.columns")),
         seconds=seconds,
@@ -234,8 +192,8 @@ def _collect(
     )
 
 
-def said_findings(findings: Sequence[Finding], dropped: Mapping[str, str]) -> list[str]:
-    """One sentence for each leak or suspect; one for all that add nothing alike and were not dropped for it."""
+def finding_sentences(findings: Sequence[Finding], dropped: Mapping[str, str]) -> list[str]:
+    """One sentence for each leak or suspect, and one for useless features with the same finding."""
     leaks = [each for each in findings if each.severity != "noise"]
     said = [f"{each.feature!r}, {each.finding}: {each.evidence}. {each.advice}" for each in leaks]
     useless: dict[tuple[str, str], list[str]] = {}
@@ -246,14 +204,10 @@ def said_findings(findings: Sequence[Finding], dropped: Mapping[str, str]) -> li
 
 
 def _split_parts(split: Any) -> dict[str, tuple[int, float | None]]:
-    labels = {
-        part: split.loc[split["part"] == part, "label"] for part in ("train", "validation", "test", "gap")
-    }
-    return {
-        part: (len(own), None if part == "gap" else float(own.mean()))
-        for part, own in labels.items()
-        if len(own)
-    }
+    parts = ("train", "validation", "test", "gap")
+    labels = {part: split.loc[split["part"] == part, "label"] for part in parts}
+    rates = {part: None if part == "gap" else float(own.mean()) for part, own in labels.items() if len(own)}
+    return {part: (len(labels[part]), rate) for part, rate in rates.items()}
 
 
 def _parts_table(checked: Checked) -> Table:
@@ -264,17 +218,15 @@ def _parts_table(checked: Checked) -> Table:
 
 
 def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:
-    yield from _rows(checked)
-    rates = {
-        part: "" if rate is None else f" ({rate:.1%} positive)" for part, (_, rate) in checked.parts.items()
-    }
-    yield "parts", ", ".join(f"{part} {rows:,}{rates[part]}" for part, (rows, _) in checked.parts.items())
+    yield from reading_facts(checked.reading, checked) + checked.waiting
+    parts = [
+        f"{part} {rows:,}" + ("" if rate is None else f" ({rate:.1%} positive)")
+        for part, (rows, rate) in checked.parts.items()
+    ]
+    yield "parts", ", ".join(parts)
     yield "columns", count_columns(checked.columns)
     yield from columns_notes(checked.columns)
-    for warning in checked.warnings:
-        yield "warning", warning
-    for finding in checked.findings:
-        yield "finding", finding
+    yield from _notes(checked)
     yield "seconds", f"{sum(checked.seconds.values()):.1f}"
 
 
@@ -282,17 +234,14 @@ def _facts(checked: Checked, columns: list[tuple[str, str]]) -> Iterator[tuple[s
     for raw in {**checked.readings, **checked.tables}:
         counts = checked.tables.get(raw)
         yield from reading_facts(checked.readings.get(raw), None if counts is None else _Counts(*counts), raw)
-    yield from _rows(checked)
-    yield from columns
-    for warning in checked.warnings:
-        yield "warning", warning
-    for finding in checked.findings:
-        yield "finding", finding
-    yield "seconds", _seconds(checked.seconds)
+    yield from reading_facts(checked.reading, checked) + checked.waiting + columns
+    yield from _notes(checked)
+    shown = [f"{stage} {value:.1f}" for stage, value in checked.seconds.items() if value >= _NOTABLE_SECONDS]
+    yield "seconds", ": ".join(filter(None, [f"{sum(checked.seconds.values()):.1f}", ", ".join(shown)]))
 
 
-def _rows(checked: Checked) -> list[tuple[str, str]]:
-    return reading_facts(checked.reading, _Counts(checked.rows, checked.quarantined)) + checked.waiting
+def _notes(checked: Checked) -> list[tuple[str, str]]:
+    return [("warning", each) for each in checked.warnings] + [("finding", each) for each in checked.findings]
 
 
 class _Counts(NamedTuple):
@@ -300,14 +249,8 @@ class _Counts(NamedTuple):
     quarantined: int
 
 
-def _seconds(seconds: Mapping[str, float]) -> str:
-    shown = [f"{stage} {value:.1f}" for stage, value in seconds.items() if value >= _NOTABLE_SECONDS]
-    return ": ".join(filter(None, [f"{sum(seconds.values()):.1f}", ", ".join(shown)]))
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Kedro's news of single data sets and nodes back; what goes wrong is raised."""
     logger = logging.getLogger("kedro")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

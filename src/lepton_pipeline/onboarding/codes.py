@@ -1,4 +1,4 @@
-"""Texts that look like numbers or like missing values and are codes."""
+"""Detect codes among texts that look like numbers or missing values."""
 
 from __future__ import annotations
 
@@ -9,55 +9,40 @@ import pandas as pd
 from lepton_pipeline.onboarding.names import COUNTRIES, COUNTRY_CODES, name_words
 from lepton_pipeline.parameters import Ingestion
 
-# Beyond so many digits a floating-point number loses the last ones; no amount has as many.
-KEY_DIGITS = 18
+# A float loses the last digits of longer numbers; no amount has as many.
+_KEY_DIGITS = 18
+_LONG = f"whole numbers of {_KEY_DIGITS} digits and more, such as {{}}"
 _FEWEST_CODES = 3
 _SHOWN = 3
 
 
-def why_codes(values: pd.Series) -> str | None:
-    """Say why a column of digits holds codes, or None where it does not.
-
-    Args:
-        values: distinct texts, stripped, without those that mean "no value"; or whole numbers.
-    """
+def _why_codes(values: pd.Series) -> str | None:
+    """Why a column of digits holds codes; None where it does not."""
     if pd.api.types.is_integer_dtype(values):
-        long = values.abs().max() >= 10 ** (KEY_DIGITS - 1) if len(values) else False
-        return f"whole numbers of {KEY_DIGITS} digits and more, such as {values.max()}" if long else None
+        is_long = len(values) and values.abs().max() >= 10 ** (_KEY_DIGITS - 1)
+        return _LONG.format(values.max()) if is_long else None
     if not pd.api.types.is_string_dtype(values) or values.empty:
         return None
     whole = values.str.fullmatch(r"[+-]?\d+")
     exponent = values.str.fullmatch(r"\d+[eE]\d+")
     if not (whole | exponent).all():
-        # 007.5 is a number: what has a decimal mark is no code.
-        return None
+        return None  # 007.5 is a number: codes have no decimal mark.
     if exponent.any():
         return f"digits, E, digits, such as {values[exponent].iloc[0]!r}, which is no power of ten"
     zeros = values[values.str.fullmatch(r"[+-]?0\d+")]
     if len(zeros):
         return f"whole numbers with leading zeros, such as {zeros.iloc[0]!r}"
-    long_ones = values[values.str.len() >= KEY_DIGITS]
-    return (
-        f"whole numbers of {KEY_DIGITS} digits and more, such as {long_ones.iloc[0]!r}"
-        if len(long_ones)
-        else None
-    )
+    long = values[values.str.len() >= _KEY_DIGITS]
+    return _LONG.format(repr(long.iloc[0])) if len(long) else None
 
 
 def missing_among_codes(
     rows: pd.DataFrame, ingestion: Ingestion
 ) -> tuple[list[str], dict[str, str], dict[str, str]]:
-    """Find texts that are declared to mean "no value", but look like one more code of their column.
-
-    NA is Namibia among codes of countries; there `ingestion.missing` should not hold it, unless NA means "no
-    value" in another column.
-
-    Args:
-        rows: columns as they were read.
-        ingestion: the texts that mean "no value".
+    """Find codes that are spelled like a missing value: NA is Namibia among country codes.
 
     Returns:
-        The texts that are codes; by such a text, why; and by column, what a person should look at.
+        Texts to take out of `ingestion.missing`; the reason by text; and by column, what to review.
     """
     suspected = {text for text in ingestion.missing if text.isalpha()}
     among: dict[str, dict[str, pd.Series]] = {}
@@ -75,24 +60,23 @@ def missing_among_codes(
     codes, reasons, doubts = [], {}, {}
     for text, columns in among.items():
         shown = {name: _beside(counts, ingestion.missing) for name, counts in columns.items()}
-        sure = text == "NA" and text not in elsewhere and all(map(_of_countries, columns, columns.values()))
-        if sure:
+        if text == "NA" and text not in elsewhere and all(map(_of_countries, columns, columns.values())):
             codes.append(text)
             reasons[text] = "; ".join(
                 f"a code among {beside} in {name}, not a missing value" for name, beside in shown.items()
             )
             continue
+        other = " in this column; in other columns it is a missing value, so give it another text here"
         for name, counts in columns.items():
-            other = " in this column; it means that in other columns, too, so give it another text here"
             doubts[name] = (
-                f"{text} stands among {shown[name]} in {counts[text]:,} rows and is read as no value: if it is a code, "
+                f"{text} occurs among {shown[name]} in {counts[text]:,} rows and is read as missing: if it is a code, "
                 f"take it out of ingestion.missing{other if text in elsewhere else ''}"
             )
     return codes, reasons, doubts
 
 
 def _alike(text: str, regular: Iterable[str]) -> bool:
-    """Whether all other values are letters of the same number and case."""
+    """Whether all other values have the same number of letters and the same case."""
     others = list(regular)
     return len(others) >= _FEWEST_CODES - 1 and all(
         len(other) == len(text)
@@ -114,9 +98,5 @@ def _beside(counts: pd.Series, missing: Iterable[str]) -> str:
 
 
 def code_columns(columns: Mapping[str, pd.Series]) -> dict[str, str]:
-    """Columns whose digits are codes, each with why.
-
-    Args:
-        columns: distinct values by name, see `why_codes`.
-    """
-    return {name: why for name, values in columns.items() if (why := why_codes(values)) is not None}
+    """Columns whose digits are codes, with the reason; from distinct values stripped of missing ones."""
+    return {name: why for name, values in columns.items() if (why := _why_codes(values)) is not None}

@@ -1,4 +1,4 @@
-"""The format of a column of dates."""
+"""Infer the format of date columns."""
 
 from __future__ import annotations
 
@@ -36,26 +36,21 @@ _FIRST_SECOND, _LAST_SECOND = 631_152_000, 2_208_988_800
 
 @dataclass(frozen=True)
 class DateFormat:
-    """The format of a column of dates.
-
-    Attributes:
-        format: ISO8601 or a strptime format that every value has.
-        other: another one that every value has, too, and that gives other dates; None where the data decide.
-    """
+    """ISO8601 or a strptime format that fits every value; `other` fits as well but gives other dates."""
 
     format: str
     other: str | None = None
 
 
 def date_format(texts: pd.Series) -> DateFormat | None:
-    """Find the format that all values of a column have.
+    """Find the format that fits all values of a column.
 
     Args:
-        texts: the column in the order of its rows, stripped, missing values left out.
+        texts: the column in row order, stripped, without missing values.
 
     Returns:
-        The format, or None where no known one fits every value. Where day and month can be told apart neither
-        by their values nor by the order of the rows, the day comes first and `other` is set.
+        None where no known format fits. If neither values nor row order tell day from month, the day comes
+        first and `other` is set.
     """
     distinct = texts.drop_duplicates()
     sample = distinct.iloc[:_SAMPLE]
@@ -72,65 +67,46 @@ def date_format(texts: pd.Series) -> DateFormat | None:
 
 
 def looks_like_a_date(text: str) -> bool:
-    """Say whether a text is written as a date is, in whatever format."""
+    """Whether a text is written like a date in any format."""
     return bool(_LOOKS_LIKE_A_DATE.fullmatch(text))
 
 
 def whole_number_dates(numbers: pd.Series) -> bool:
-    """Say whether every number is a date written as 20130401."""
+    """Whether every number is a date written as 20130401."""
     texts = numbers.drop_duplicates().astype("Int64").astype("str")
     return bool(texts.str.fullmatch(r"(18|19|20|21)\d{6}").all()) and _fits(texts, "%Y%m%d")
 
 
 def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict[str, int], dict[str, str]]:
-    """Find columns of dates whose years have two digits.
-
-    Args:
-        table: typed rows.
-        dates: format of each column of dates.
+    """Find date columns whose years have two digits.
 
     Returns:
-        The latest year that they mean, for dates of lives, which lie before all others; and what to ask of
-        each.
+        The latest year for dates of birth or death, which lie in the past; and what to review by column.
     """
     short = [name for name, form in dates.items() if "%y" in form]
-    written = [
-        table[name].max().year
-        for name, form in dates.items()
-        if name not in short and table[name].notna().any()
-    ]
-    latest = max(written, default=datetime.now(tz=UTC).year)
+    whole = [table[name] for name in dates if name not in short and table[name].notna().any()]
+    latest = max((column.max().year for column in whole), default=datetime.now(tz=UTC).year)
     centuries, asked = {}, {}
     for name in short:
         years = table[name].dt.year
         late = int((years > latest).sum())
         beyond = f", {late:,} of them after {latest}" if late else ""
-        asked[name] = (
-            f"years have two digits, which would be {years.min():.0f} to {years.max():.0f}{beyond}: "
-        )
+        declared = f"ingestion.two_digit_years: {{{name}: {latest}}}"
+        remedy = f"declare the latest possible year, e.g. {declared}"
         if LIVES & set(name_words(name)):
             centuries[name] = latest
-            asked[name] += (
-                f"declared is ingestion.two_digit_years: {{{name}: {latest}}}, the latest year that they mean"
-            )
-        else:
-            asked[name] += (
-                f"declare the latest year that they mean in ingestion.two_digit_years: {{{name}: {latest}}}, say"
-            )
+            remedy = f"{declared} is declared as the latest possible year"
+        asked[name] = f"two-digit years, read as {years.min():.0f} to {years.max():.0f}{beyond}: {remedy}"
     return centuries, asked
 
 
 def within_century(dates: pd.Series, latest: int) -> pd.Series:
-    """Dates with two-digit years as those of the hundred years up to `latest`."""
+    """Map dates with two-digit years to the hundred years up to `latest`."""
     return dates.where(dates.dt.year <= latest, dates - pd.DateOffset(years=100))
 
 
 def epochs(table: pd.DataFrame) -> dict[str, str]:
-    """What to ask about columns of whole numbers that look like moments counted from 1970.
-
-    Args:
-        table: typed rows.
-    """
+    """What to ask about whole-number columns that look like seconds since 1970 or a fraction of them."""
     asked = {}
     for name in map(str, table):
         column = table[name]
@@ -139,17 +115,11 @@ def epochs(table: pd.DataFrame) -> dict[str, str]:
         present = column.dropna()
         for unit, (second, word) in _EPOCHS.items():
             seconds = present / second
-            named = bool(EPOCHS & set(name_words(name))) or (unit != "s" and bool((present % 1 == 0).all()))
-            if (
-                len(present)
-                and named
-                and seconds.between(_FIRST_SECOND, _LAST_SECOND).all()
-                and present.nunique() > 2
-            ):
-                first, last = (
-                    pd.Timestamp(moment, unit="s").strftime("%Y-%m-%d")
-                    for moment in (seconds.min(), seconds.max())
-                )
+            named = EPOCHS & set(name_words(name)) or (unit != "s" and (present % 1 == 0).all())
+            in_range = seconds.between(_FIRST_SECOND, _LAST_SECOND).all()
+            if len(present) and named and in_range and present.nunique() > 2:
+                ends = (seconds.min(), seconds.max())
+                first, last = (pd.Timestamp(end, unit="s").strftime("%Y-%m-%d") for end in ends)
                 asked[name] = (
                     f"looks like {word} since 1970, {first} to {last} UTC: --time {name} takes it as the order of the "
                     f"rows; hour and weekday can be derived, floor({name} / {3600 * second}) % 24 and "

@@ -1,4 +1,4 @@
-"""Read table files whose encoding and separator nobody has declared."""
+"""Read table files of unknown encoding and separator."""
 
 from __future__ import annotations
 
@@ -27,13 +27,9 @@ _ENCODINGS = ("utf-8", "cp1252", "latin-1")
 
 @dataclass(frozen=True)
 class RawRows:
-    """The rows of table files as they were read.
+    """Rows of table files as Arrow blocks, with the encoding and separator found.
 
-    Attributes:
-        blocks: Arrow tables.
-        ingestion: the encoding and the separator that were found.
-        survey: which files they come from, and what was set apart; None where only a part of each was looked
-            at.
+    `survey` lists the files and what was set apart; None where only a part of each file was read.
     """
 
     blocks: list[Any]
@@ -42,7 +38,7 @@ class RawRows:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """All of them, text as text."""
+        """All rows, text as text."""
         frames: list[pd.DataFrame] = [block.to_pandas() for block in self.blocks]
         return pd.concat(frames, ignore_index=True)
 
@@ -52,14 +48,13 @@ def read_texts(files: Sequence[RawFile], *, whole: bool = True) -> RawRows:
 
     Args:
         files: at least one; all have the same columns.
-        whole: whether they are whole files, and not only beginnings, which may end within a record.
+        whole: False for the beginnings of files, which may end within a record.
 
     Raises:
-        DataError: a file is no table, is empty, has only a header, a column twice or without a name; too many
-            records are broken; or the files differ in their columns.
+        DataError: a file is no table, is empty or has only a header, a column name is missing or repeated,
+            too many records are broken, or the files differ in their columns.
     """
     first = next((file for file in files if not file.is_parquet and not file.is_document), None)
-    # Read with any format: a file that is not a table at all is refused here, before its text is looked at.
     head = b"" if first is None else _head(first)
     encodings = ("utf-16",) if head.startswith(_UTF16) else _ENCODINGS
     for encoding in encodings:
@@ -74,18 +69,17 @@ def read_texts(files: Sequence[RawFile], *, whole: bool = True) -> RawRows:
 
 
 def _head(file: RawFile) -> bytes:
-    # Latin-1 decodes everything: what is refused here is a file of another kind or one that cannot be
-    # decompressed.
+    # Latin-1 decodes everything: this refuses other kinds of files, and broken compression.
     read_header(file, Ingestion(encoding="latin-1", separator="\x1f"))
     try:
         with file.open() as stream:
             return stream.read(_HEAD)
-    except Exception:  # what cannot be read to its end is explained by whoever reads all of it
+    except Exception:  # reading the whole file reports it
         return b""
 
 
 def _separator(text: str) -> str:
-    """The separator that divides most lines into as many fields as the header, and into the most of them."""
+    """The separator that splits most lines into as many fields as the header; of several, the most fields."""
     complete = text[: text.rfind("\n") + 1] or text
 
     def fit(separator: str) -> tuple[float, int]:

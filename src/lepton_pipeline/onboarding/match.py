@@ -1,4 +1,4 @@
-"""Rank the verticals by how well a client's file fits them: which module serves this need."""
+"""Rank the verticals by how well a client's file fits them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,12 @@ _NOT_COMPARED = "cannot be compared"
 
 @dataclass(frozen=True)
 class Pair:
-    """A client's column taken for one of a vertical's.
+    """A client's column matched to one of a vertical's.
 
     Attributes:
-        client: name in the client's file.
-        vertical: name in the vertical.
-        how: what speaks for it, some of name, type, values, contract.
+        how: evidence, some of name, type, values, contract.
         likeness: in (0, 1].
-        weight: how much the column matters to the vertical.
+        weight: importance of the column to the vertical.
     """
 
     client: str
@@ -55,13 +53,11 @@ class Match:
     """How well a file fits a vertical.
 
     Attributes:
-        vertical: its name.
-        score: fraction of what the vertical needs, by weight, that is in the file; in [0, 1].
+        score: fraction of the vertical's columns found, by weight; in [0, 1].
         share: softmax of the scores of all verticals; they sum to 1.
-        pairs: the columns that were found, those that matter most first.
-        missing: columns that the target, the contract or the features are about and that were not found.
+        pairs: matched columns, the most important first.
+        missing: columns of the target, the contract or the features that were not found.
         question: what a model of the vertical answers.
-        caution: what must be known about it.
     """
 
     vertical: str
@@ -76,25 +72,24 @@ class Match:
 def match_file(project: Path, file: Path) -> list[Match]:
     """Compare a client's file with every vertical.
 
-    Every column of the file is compared with every column of the vertical by name, type, values and the
-    contract (see `likeness`), and each is paired with at most one, so that the sum of weight × likeness is
-    largest (the linear assignment problem). With weights w (target 4; columns that the contract, a role or a
-    derived feature names 2; others 1; ids and excluded columns 1/4; further raw tables a quarter of that):
+    Columns are compared by name, type, values and contract (see `likeness`) and paired one to one so that the
+    sum of weight × likeness is largest (linear assignment problem). With weights w (target 4; columns named
+    by the contract, a role or a derived feature 2; others 1; ids and excluded columns 1/4; further raw tables
+    a quarter of that):
 
-        score(v) = Σ over pairs w × likeness / Σ over all columns of v of w,     pairs less alike than 0.4
-        count nothing share(v) = exp(score(v) / 0.1) / Σ over verticals exp(score / 0.1)
+        score(v) = Σ over pairs w × likeness / Σ over all columns of v of w,     pairs less alike than 0.4 count 0
+        share(v) = exp(score(v) / 0.1) / Σ over verticals exp(score / 0.1)
 
-    The temperature 0.1 makes a lead of 0.1 in the score a factor of e in the share, so that a clear winner
-    gets nearly all, and verticals that fit equally badly share alike. A share compares verticals; only the
-    score says whether one fits at all.
+    At temperature 0.1 a lead of 0.1 in the score is a factor of e in the share. Shares compare verticals;
+    only the score says whether one fits at all.
 
     Args:
-        project: folder of the project, with `conf/base` and `data/01_raw`.
+        project: root of the project.
         file: a table file (CSV, Parquet, JSON, .xlsx), or a folder of such files with the same columns.
 
     Returns:
-        One match per vertical, the best first. A vertical whose declaration or data cannot be read fits
-        nothing and says so in `caution`.
+        One match per vertical, the best first. A vertical that cannot be read scores 0 and says so in
+        `caution`.
 
     Raises:
         DataError: the file is absent or no table.
@@ -104,15 +99,13 @@ def match_file(project: Path, file: Path) -> list[Match]:
     names = find_verticals(project / "conf" / "base")
     matches = [_match(name, project, client) for name in names]
     powers = np.exp(np.array([match.score for match in matches]) / _TEMPERATURE)
-    shared = [
-        replace(match, share=float(share))
-        for match, share in zip(matches, powers / powers.sum(), strict=True)
-    ]
+    shares = (powers / powers.sum()).tolist()
+    shared = [replace(match, share=share) for match, share in zip(matches, shares, strict=True)]
     return sorted(shared, key=lambda match: (-match.score, match.vertical))
 
 
 def print_matches(matches: list[Match]) -> None:
-    """Print the ranking with its reasons, and what to do next."""
+    """Print the ranking, the reasons and the next step."""
     out = console()
     rows = table(fixed("vertical"), figures("score"), figures("share"), "why")
     for match in matches:
@@ -127,19 +120,20 @@ def _advice(matches: list[Match]) -> str:
     best = matches[0]
     if best.score < FITS:
         return (
-            f"Nothing fits: the best score is {best.score:.2f} ({best.vertical}). Below {FITS:g}, less than half of "
-            "what a vertical needs is in the file.\n\nMake a vertical for it:\n  kedro vertical new NAME --from FILE"
+            f"No vertical fits: the best score is {best.score:.2f} ({best.vertical}). Below {FITS:g}, less than half "
+            "of what a vertical needs is in the file.\n\nDraft a vertical for it:\n"
+            "  kedro vertical new NAME --from FILE"
         )
     lines = [f"{best.vertical} fits."]
     if any(pair.client != pair.vertical for pair in best.pairs):
-        lines.append("Columns go by other names: check the pairs, and rename them in the client's file.")
+        lines.append("Column names differ: check the pairs, and rename them in the client's file.")
     if best.missing:
-        lines.append("Look for what is missing: the client may call it something else, or not have it.")
+        lines.append("Columns are missing: the client may name them differently, or not have them.")
     lines += [
         "",
-        "If the question is the client's, put the file into the vertical's folder of raw data and check it:",
+        "If the client asks this question, put the file into the vertical's raw data and check it:",
         f"  kedro vertical check {best.vertical}",
-        "If it is another one, make a vertical for it:",
+        "If it is another question, draft a vertical for it:",
         "  kedro vertical new NAME --from FILE",
     ]
     return "\n".join(lines)
@@ -175,23 +169,18 @@ def _match(name: str, project: Path, client: list[Column]) -> Match:
         needs = read_needs(project, name)
     except (ConfigurationError, DataError) as error:
         return Match(name, 0.0, 0.0, [], [], "", f"{_NOT_COMPARED}: {error}")
-    likenesses = [
-        [likeness(own, column, needs.rules.get(column.name, [])) for column, _ in needs.columns]
-        for own in client
-    ]
-    weights = np.array([weight for _, weight in needs.columns])
-    gains = np.array(
-        [[each.value if each.value >= _LEAST_LIKENESS else 0.0 for each in row] for row in likenesses]
+    columns, weights = (
+        [column for column, _ in needs.columns],
+        np.array([weight for _, weight in needs.columns]),
     )
+    compared = [[likeness(own, each, needs.rules.get(each.name, [])) for each in columns] for own in client]
+    gains = np.array(
+        [[each.value if each.value >= _LEAST_LIKENESS else 0.0 for each in row] for row in compared]
+    )
+    assigned = zip(*linear_sum_assignment(gains * weights, maximize=True), strict=True)
     pairs = [
-        Pair(
-            client[i].name,
-            needs.columns[j][0].name,
-            likenesses[i][j].reasons,
-            float(gains[i, j]),
-            float(weights[j]),
-        )
-        for i, j in zip(*linear_sum_assignment(gains * weights, maximize=True), strict=True)
+        Pair(client[i].name, columns[j].name, compared[i][j].reasons, float(gains[i, j]), float(weights[j]))
+        for i, j in assigned
         if gains[i, j] > 0
     ]
     met = {pair.vertical for pair in pairs}
@@ -218,7 +207,7 @@ def _client_columns(file: Path) -> list[Column]:
 
 
 def _beginning(file: RawFile) -> RawFile:
-    """The first rows of a file as a file of its own: what it looks like does not take all of it to be seen."""
+    """The first rows of a file as a file, to profile it without reading all of it."""
     if file.is_document:
         return file
     if file.is_parquet:
@@ -229,7 +218,7 @@ def _beginning(file: RawFile) -> RawFile:
     try:
         with file.open() as stream:
             start = stream.read(_SAMPLE_BYTES)
-    except Exception:  # what cannot be opened is explained by whoever reads it
+    except Exception:  # reading the file reports it
         return file
     lines = start.split(b"\n")
     whole = len(start) < _SAMPLE_BYTES and len(lines) <= SAMPLE + 2

@@ -1,4 +1,4 @@
-"""How alike two columns are: by name, type, values, and the expectations that one has of the other."""
+"""Similarity of two columns: name, type, values and contract."""
 
 from __future__ import annotations
 
@@ -39,13 +39,11 @@ class Column:
     """What is compared of a column.
 
     Attributes:
-        name: as it is called.
-        kind: what it holds; a flag has at most two values, whatever they are.
-        shares: fraction of the rows with a value that have each text (see `_as_text`); empty where there is
-            no data.
-        numbers: its numbers in ascending order, without missing ones; None where it holds others.
-        quantiles: 201 of them; None for flags, and for numbers that only count the rows.
-        categories: its texts; None where it holds numbers, or hardly a text twice.
+        kind: a flag has at most two values of any type.
+        shares: fraction of the present values that have each text (see `_as_text`); empty without data.
+        numbers: in ascending order, without missing ones; None for other types.
+        quantiles: 201 of them; None for flags and row numbers.
+        categories: distinct texts; None for numbers and for mostly unique texts.
     """
 
     name: str
@@ -58,19 +56,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Likeness:
-    """How alike two columns are.
-
-    Attributes:
-        value: in [0, 1].
-        reasons: what speaks for it: name, type, values, contract.
-    """
+    """Similarity of two columns in [0, 1], and the evidence: name, type, values, contract."""
 
     value: float
     reasons: tuple[str, ...]
 
 
 def describe_column(column: pd.Series) -> Column:
-    """Note what is compared of a column of typed values."""
+    """Collect what is compared of a column of typed values."""
     name, present = str(column.name), column.dropna()
     if present.empty:
         return Column(name, "unknown")
@@ -85,14 +78,12 @@ def describe_column(column: pd.Series) -> Column:
     numeric = pd.api.types.is_numeric_dtype(present)
     numbers = np.sort(present.to_numpy(float)) if numeric else None
     if len(shares) <= 2:
-        return Column(
-            name, "flag", shares, numbers, None, frozenset(_YES_NO.get(text, text) for text in shares)
-        )
+        flags = frozenset(_YES_NO.get(text, text) for text in shares)
+        return Column(name, "flag", shares, numbers, categories=flags)
     if numbers is not None:
         counts_rows = len(shares) == len(numbers) and not (numbers % 1).any()
-        return Column(
-            name, "number", shares, numbers, None if counts_rows else np.quantile(numbers, _QUANTILES)
-        )
+        quantiles = None if counts_rows else np.quantile(numbers, _QUANTILES)
+        return Column(name, "number", shares, numbers, quantiles)
     if date_format(present) is not None:
         return Column(name, "date")
     told_apart = len(shares) > _MANY and len(shares) > len(present) / 2
@@ -102,15 +93,14 @@ def describe_column(column: pd.Series) -> Column:
 def likeness(client: Column, vertical: Column, rules: Sequence[Expectation]) -> Likeness:
     """Say how likely a client's column is to be one of a vertical's.
 
-    With n the likeness of the names, v that of the values (1 - 2 x the Kolmogorov-Smirnov distance of
-    numbers, the Jaccard index of categories; 1 where nothing is known), s how telling the values are (0 .. 1,
-    by how many distinct ones there are) and k the fraction of the client's values that keep the vertical's
-    expectations:
+    With n the similarity of the names, v that of the values (1 - 2 x the Kolmogorov-Smirnov distance of
+    numbers, the Jaccard index of categories; 1 where unknown), s the weight of the values (0 .. 1, by the
+    number of distinct ones) and k the fraction of the client's values that keep the vertical's expectations:
 
         value = type x (1 + k) / 2 x (1 - (1 - n (0.7 + 0.3 v)) (1 - 0.7 s v²))
 
-    Equal names and types are enough for 1, as long as the values do not speak against it; equal values of a
-    column with another name reach 0.7, numbers that merely lie in a similar range hardly anything.
+    Equal names and types reach 1 unless the values contradict; equal values under another name reach 0.7, and
+    numbers of a similar range hardly anything.
 
     Args:
         client: a column of the client's file.
@@ -139,9 +129,9 @@ def likeness(client: Column, vertical: Column, rules: Sequence[Expectation]) -> 
 
 @lru_cache(maxsize=1 << 16)
 def name_likeness(one: str, other: str) -> float:
-    """Compare two names word by word, and letter by letter, and take what is more; in [0, 1].
+    """Similarity of two names in [0, 1]: the larger of word by word and letter by letter.
 
-    Units in brackets, upper and lower case, and how the words are put together make no difference.
+    Units in brackets, case and the separator of words make no difference.
     """
     words, others = _words(one), _words(other)
     if not words or not others:
@@ -168,9 +158,8 @@ def _word_likeness(one: str, other: str) -> float:
 
 
 def _letter_likeness(one: str, other: str, least: float) -> float:
-    """Ratcliff and Obershelp's ratio of matching letters, or 0 where it is smaller than `least`."""
-    # Most names have too few letters in common, which is told much faster than how many of them match in
-    # order.
+    """Ratcliff and Obershelp's ratio of matching letters, or 0 below `least`."""
+    # Faster than the ratio: most names have too few letters in common in any order.
     common = min(sum(map(other.__contains__, one)), sum(map(one.__contains__, other)))
     if 2 * common < least * (len(one) + len(other)):
         return 0.0
@@ -179,7 +168,7 @@ def _letter_likeness(one: str, other: str, least: float) -> float:
 
 
 def _value_likeness(one: Column, other: Column) -> tuple[float | None, float]:
-    """How alike the values are, or None where that cannot be said, and how telling that is."""
+    """Similarity of the values, None where unknown, and its weight."""
     if one.quantiles is not None and other.quantiles is not None:
         apart = _distance(one.quantiles, other.quantiles)
         if apart >= 0.5:
@@ -193,7 +182,7 @@ def _value_likeness(one: Column, other: Column) -> tuple[float | None, float]:
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Kolmogorov-Smirnov distance of two samples in ascending order; 1 where a median is out of the other's range."""
+    """Kolmogorov-Smirnov distance of two sorted samples; 1 where a median is out of the other's range."""
     for median, sample in ((one[len(one) // 2], other), (other[len(other) // 2], one)):
         if not sample[0] <= median <= sample[-1]:
             # It is more than 1/2, all of which mean the same to the caller.
@@ -204,7 +193,7 @@ def _distance(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _kept(column: Column, rules: Sequence[Expectation]) -> float | None:
-    """Fraction of a column's values that keep the expectations, on average; None where there is nothing to keep."""
+    """Mean fraction of a column's values that meet the expectations; None without expectations or values."""
     if not rules or not column.shares:
         return None
     return float(np.mean([_kept_by(column, rule) for rule in rules]))
@@ -223,5 +212,5 @@ def _kept_by(column: Column, rule: Expectation) -> float:
 
 
 def _as_text(value: object) -> str:
-    """A value as text in lower case, so that 1, 1.0, "1" and " 1" are one."""
+    """Normalise a value so that 1, 1.0, "1" and " 1" are equal."""
     return str(value).strip().casefold().removesuffix(".0")

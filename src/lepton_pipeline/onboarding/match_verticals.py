@@ -1,4 +1,4 @@
-"""What a vertical needs of a file: its columns, what each weighs, and what is expected of its values."""
+"""The columns that a vertical needs, their weights and expectations."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from lepton_pipeline.data.expressions.expression import parse_expression
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.data.values import typed_column
 from lepton_pipeline.datasets import RawTableDataset
-from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.onboarding.match_columns import BETWEEN, IN_SET, Column, Kind, describe_column
+from lepton_pipeline.onboarding.parameters_file import read_parameters
 from lepton_pipeline.parameters import About, Expectation, Vertical
-from lepton_pipeline.project.config_loader import read_declaration
-from lepton_pipeline.project.declaration import read_vertical
 
 SAMPLE = 3000
 TARGET, NAMED, PLAIN, IGNORED = 4.0, 2.0, 1.0, 0.25
@@ -26,13 +21,7 @@ _OTHER_TABLE = 0.25
 
 @dataclass(frozen=True)
 class Needs:
-    """What a vertical needs of a file.
-
-    Attributes:
-        about: its question and caution.
-        columns: what is compared of each column, and what it weighs.
-        rules: by column, the expectations that a sample can be held to.
-    """
+    """A vertical's columns with their weights, and by column the expectations that a sample can meet."""
 
     about: About
     columns: list[tuple[Column, float]]
@@ -40,30 +29,19 @@ class Needs:
 
 
 def read_needs(project: Path, name: str) -> Needs:
-    """Read a vertical's declaration and the first rows of its raw tables, where they are bundled.
-
-    Args:
-        project: folder of the project, with `conf/base` and `data/01_raw`.
-        name: the vertical.
+    """Read a vertical's declaration and the first rows of its bundled raw tables.
 
     Raises:
-        ConfigurationError: the declaration cannot be followed.
+        ConfigurationError: the declaration is invalid.
         DataError: a raw table cannot be read.
     """
-    path = project / "conf" / "base" / name / "parameters.yml"
-    try:
-        declared = read_declaration(path)
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {' '.join(str(error).split())}; correct its YAML."
-        ) from error
-    vertical = read_vertical(name, declared.get(name) if isinstance(declared, dict) else declared)
+    vertical = read_parameters(project / "conf" / "base", name)
     tables = _bundled(project / "data" / "01_raw" / name, vertical)
     return Needs(vertical.about, _weighted(vertical, tables), _rules(vertical))
 
 
 def _bundled(folder: Path, vertical: Vertical) -> list[list[Column]]:
-    """The first rows of every raw table that is bundled; files with the same columns are one table."""
+    """Columns of every bundled raw table; files with the same columns are one table."""
     if not folder.is_dir():
         return []
     tables: dict[frozenset[str], list[Column]] = {}
@@ -77,7 +55,7 @@ def _bundled(folder: Path, vertical: Vertical) -> list[list[Column]]:
 
 
 def _weighted(vertical: Vertical, tables: list[list[Column]]) -> list[tuple[Column, float]]:
-    """The columns of a vertical, each with what it weighs; without raw data, those that are declared."""
+    """The columns of a vertical with their weights; without raw data, the declared ones."""
     importance = _importance(vertical)
     tables = tables or [_declared_columns(vertical, importance)]
     weighed = [[(column, importance.get(column.name, PLAIN)) for column in table] for table in tables]
@@ -118,14 +96,13 @@ def _declared_columns(vertical: Vertical, importance: Mapping[str, float]) -> li
 
 
 def _rules(vertical: Vertical) -> dict[str, list[Expectation]]:
-    """By column, the expectations that a sample can be held to."""
+    """By column, the expectations that a sample can be checked against."""
     rules: dict[str, list[Expectation]] = {}
     for contract in (vertical.contract, *vertical.tables.values()):
         for rule in contract.expectations:
             bounds = [bound for bound in (rule.min_value, rule.max_value) if bound is not None]
-            numbers = (
-                rule.expect == BETWEEN and bounds and all(isinstance(bound, int | float) for bound in bounds)
-            )
+            numeric = all(isinstance(bound, int | float) for bound in bounds)
+            numbers = rule.expect == BETWEEN and bounds and numeric
             if rule.column is not None and (numbers or (rule.expect == IN_SET and rule.value_set)):
                 rules.setdefault(rule.column, []).append(rule)
     return rules

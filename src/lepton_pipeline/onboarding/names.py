@@ -1,4 +1,4 @@
-"""Words that say what a column or a value is likely to be. They only propose: a person reads the result."""
+"""Word lists that suggest the role of a column or the meaning of a value."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import re
 
 
 def name_words(name: str) -> list[str]:
-    """Words of a column's name in lower case: "customerID" and "Customer ID" are both customer, id."""
+    """Words of a column's name in lower case.
+
+    >>> name_words("customerID"), name_words("Customer ID")
+    (['customer', 'id'], ['customer', 'id'])
+    """
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     return [word.casefold() for word in re.split(r"[\W_]+", parted) if word]
 

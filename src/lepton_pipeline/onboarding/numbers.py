@@ -1,4 +1,4 @@
-"""How a table writes its numbers: decimal mark, thousands marks, units, accounting signs."""
+"""Infer how a table writes numbers: decimal mark, thousands mark, units, accounting signs."""
 
 from __future__ import annotations
 
@@ -40,12 +40,9 @@ class NumberStyle:
     """How numbers are written beyond digits and a decimal point.
 
     Attributes:
-        decimal: the decimal mark.
-        thousands: mark between groups of three digits.
-        units: signs beside numbers.
-        accounting: whether (5) and 5- are written for -5.
-        reasons: by key of `ingestion`, why, with examples and columns.
-        doubts: by column, what a person should look at.
+        accounting: whether (5) and 5- stand for -5.
+        reasons: by key of `ingestion`, with examples and columns.
+        doubts: by column, what to review.
     """
 
     decimal: str = "."
@@ -56,18 +53,18 @@ class NumberStyle:
     doubts: dict[str, str] = field(default_factory=dict)
 
     def of(self, ingestion: Ingestion) -> Ingestion:
-        """`ingestion` with this style; keys that keep their default are left as they are."""
+        """`ingestion` with this style; keys at their default stay unset."""
         found = {"decimal": self.decimal, "thousands": self.thousands, "units": self.units}
         changed = {key: value for key, value in found.items() if value != getattr(ingestion, key)}
         return ingestion.model_copy(update=changed | ({"accounting": True} if self.accounting else {}))
 
 
 def number_style(texts: Mapping[str, pd.Series], separator: str = ",") -> NumberStyle:
-    """Find the style in which the most columns are numbers; of two that fit alike, the plainer one.
+    """Find the style in which the most columns are numbers; of equal ones, the plainer.
 
     Args:
-        texts: distinct values of each text column, stripped, without those that mean "no value".
-        separator: between the fields of the file, which says where a point may be a thousands mark.
+        texts: distinct values of each text column, stripped, without missing values.
+        separator: field separator of the file, which says where a point may be a thousands mark.
     """
     cores = {name: found for name, values in texts.items() if (found := _cores(values)) is not None}
     scores = {style: sum(_fit(each.numbers, *style) for each in cores.values()) for style in _STYLES}
@@ -76,24 +73,24 @@ def number_style(texts: Mapping[str, pd.Series], separator: str = ",") -> Number
     fitting = {name: each for name, each in cores.items() if _fit(each.numbers, decimal, mark)}
     if decimal == ",":
         example = _shown(fitting, r".*\d,\d+.*")
-        reasons["decimal"] = f"numbers such as {example}" if example else "the point stands between thousands"
+        reasons["decimal"] = f"numbers such as {example}" if example else "the point separates thousands"
     if mark is not None:
-        reasons["thousands"] = f"numbers such as {_shown(fitting, _grouped(mark))}"
+        grouped_by_mark = rf"[^\d]*\d{{1,3}}({re.escape(mark)}\d{{3}})+.*"
+        reasons["thousands"] = f"numbers such as {_shown(fitting, grouped_by_mark)}"
     units = list(dict.fromkeys(unit for each in fitting.values() for unit in each.units))
     if units:
         signed = {name: each for name, each in fitting.items() if each.units}
-        reasons["units"] = f"stand beside the numbers of {', '.join(signed)}, such as {_first(signed)}"
+        reasons["units"] = f"units of the numbers in {', '.join(signed)}, such as {_first(signed)}"
     accounting = {name: each for name, each in fitting.items() if each.accounting}
     if accounting:
-        reasons["accounting"] = (
-            f"negative numbers such as {_first({n: e.negative() for n, e in accounting.items()})}"
-        )
-    if mark is None and decimal == "." and separator == ";":
-        doubts |= {
-            name: _POINT.format(each.numbers.iloc[0])
-            for name, each in fitting.items()
-            if _may_be_grouped(each)
+        negative = {
+            name: replace(each, texts=each.texts[each.texts.str.fullmatch(_NEGATIVE)])
+            for name, each in accounting.items()
         }
+        reasons["accounting"] = f"negative numbers such as {_first(negative)}"
+    if mark is None and decimal == "." and separator == ";":
+        grouped = {name: each.numbers for name, each in fitting.items() if _may_be_grouped(each.numbers)}
+        doubts |= {name: _POINT.format(numbers.iloc[0]) for name, numbers in grouped.items()}
     return NumberStyle(decimal, mark, units, bool(accounting), reasons, doubts)
 
 
@@ -108,15 +105,7 @@ _POINT = (
 
 @dataclass(frozen=True)
 class _Cores:
-    """A column of numbers and what stands around them.
-
-    Attributes:
-        texts: as they are.
-        numbers: the same without signs and units.
-        units: what stands beside them.
-        accounting: whether some are written (5) or 5-.
-        doubt: what keeps them from being numbers; empty where nothing does.
-    """
+    """A column of numbers without signs and units; `doubt` says why it is none."""
 
     texts: pd.Series
     numbers: pd.Series
@@ -124,15 +113,12 @@ class _Cores:
     accounting: bool
     doubt: str = ""
 
-    def negative(self) -> _Cores:
-        return replace(self, texts=self.texts[self.texts.str.fullmatch(_NEGATIVE)])
-
 
 _NEGATIVE = r"\(.*\d.*\)|[^-(]*\d[^-]*-"
 
 
 def _cores(values: pd.Series) -> _Cores | None:
-    """What is between signs and units, where nearly every value is a number with at most one unit."""
+    """Separate numbers from signs and units, where nearly every value is a number with at most one unit."""
     if pd.api.types.is_numeric_dtype(values) or values.empty:
         return None
     texts = values.astype("str").str.translate(_SAME_MARK)
@@ -163,7 +149,7 @@ def _cores(values: pd.Series) -> _Cores | None:
 
 
 def _is_unit(unit: str, parts: pd.DataFrame, rows: int) -> bool:
-    """Whether a sign is one of a number, and not a part of a code such as A17 or 12b."""
+    """Whether an affix is a unit, and not a part of a code such as A17 or 12b."""
     before, after = (parts["before"] == unit).any(), (parts["after"] == unit).any()
     known = not (before and unit not in _PREFIXES) and not (after and unit not in _SUFFIXES)
     if unit in _PREFIXES or unit in "%‰°":
@@ -172,14 +158,14 @@ def _is_unit(unit: str, parts: pd.DataFrame, rows: int) -> bool:
 
 
 def _codes(numbers: pd.Series, texts: pd.Series) -> bool:
-    """Whether digits in groups are a code, a telephone number say: as many digits in every value."""
+    """Whether grouped digits are a code such as a telephone number: equally many in every value."""
     digits = numbers.str.replace(r"\D", "", regex=True).str.len()
     grouped = numbers.str.contains(r"\d[ '.]\d{3}(?!\d)", regex=True)
     return bool(grouped.all() and len(texts) > 2 and digits.min() == digits.max() and digits.iloc[0] >= _LONG)
 
 
 def _fit(numbers: pd.Series, decimal: str, mark: str | None) -> float:
-    """1 where every value is a number in this style, a little less where nearly every one is, else 0."""
+    """1 where every value is a number in this style, 0.9 where nearly every one is, else 0."""
     point = re.escape(decimal)
     fraction = rf"({point}\d*)?([eE][+-]?\d+)?"
     whole = r"\d+" if mark is None else rf"(\d+|[1-9]\d{{0,2}}({re.escape(mark)}\d{{3}})+)"
@@ -192,12 +178,8 @@ def _nearly(good: pd.Series) -> bool:
     return wrong == 0 or (wrong <= max(1, _FEW_ODD * len(good)) and len(good) - wrong > 2)
 
 
-def _grouped(mark: str) -> str:
-    return rf"[^\d]*\d{{1,3}}({re.escape(mark)}\d{{3}})+.*"
-
-
 def _shown(columns: Mapping[str, _Cores], pattern: str) -> str:
-    """An example of each of the first columns that hold one, and those columns; empty where none does."""
+    """Examples from the first columns that match, and the names of all that do."""
     found = {name: each.texts[each.texts.str.fullmatch(pattern)] for name, each in columns.items()}
     found = {name: values for name, values in found.items() if len(values)}
     examples = ", ".join(repr(values.iloc[0]) for values in list(found.values())[:_EXAMPLES])
@@ -208,7 +190,7 @@ def _first(columns: Mapping[str, _Cores]) -> str:
     return ", ".join(repr(each.texts.iloc[0]) for each in list(columns.values())[:_EXAMPLES])
 
 
-def _may_be_grouped(column: _Cores) -> bool:
-    marked = column.numbers[column.numbers.str.contains(".", regex=False)]
-    enough = len(marked) >= _FEWEST and len(marked) >= len(column.numbers) / 2
+def _may_be_grouped(numbers: pd.Series) -> bool:
+    marked = numbers[numbers.str.contains(".", regex=False)]
+    enough = len(marked) >= _FEWEST and len(marked) >= len(numbers) / 2
     return enough and bool(marked.str.fullmatch(r"[1-9]\d{0,2}\.\d{3}").all())

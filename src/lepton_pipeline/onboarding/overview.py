@@ -1,4 +1,4 @@
-"""What verticals there are, when each ran last, and how good its champion is."""
+"""List the verticals with their last run and champion."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.parameters import Dataset, Split, Vertical
+from lepton_pipeline.onboarding.parameters_file import read_parameters
 from lepton_pipeline.parameters.jobs import is_partial
-from lepton_pipeline.project.config_loader import read_declaration
-from lepton_pipeline.project.declaration import find_verticals, read_vertical
+from lepton_pipeline.project.declaration import find_verticals
 from lepton_pipeline.registry.champion import CHAMPION
 from lepton_pipeline.terminal.console import Text, console, figures, fixed, table
 from lepton_pipeline.tracking.runs import Tracking, existing_store
@@ -27,13 +23,7 @@ _NONE = "–"
 
 @dataclass(frozen=True)
 class LastRun:
-    """The latest MLflow run of a vertical.
-
-    Attributes:
-        status: MLflow's: RUNNING, FINISHED, FAILED, KILLED.
-        started: with its time zone.
-        auc: on the test rows, or None where the run did not come that far.
-    """
+    """The latest MLflow run of a vertical; `auc` is of the test rows, None if it got no further."""
 
     status: str
     started: datetime
@@ -42,7 +32,7 @@ class LastRun:
 
 @dataclass(frozen=True)
 class Champion:
-    """The model version with the alias `champion`; its AUC is of the test rows of the run that made it."""
+    """The model version with the alias `champion`, and its AUC on the test rows."""
 
     version: int
     auc: float | None
@@ -50,18 +40,14 @@ class Champion:
 
 @dataclass(frozen=True)
 class VerticalOverview:
-    """One vertical: what it declares, and what its runs have shown.
+    """A vertical's declaration and results.
 
     Attributes:
-        name: of its folder.
-        target: column and rule of the positive class, such as "churn = 'Yes'"; empty if it cannot be read.
-        split: strategy, with label delay and gap; empty if it cannot be read.
-        caution: what must stand beside every result.
-        problem: why the declaration cannot be followed, one line a key; empty where it can.
+        target: column and rule of the positive class, such as "churn = 'Yes'"; empty if unreadable.
+        split: strategy, with label delay and gap; empty if unreadable.
+        problem: errors of the declaration, one line a key.
         rows: of the table of the latest run that read it.
         base_rate: fraction of positive rows in that table.
-        last_run: None where the vertical never ran.
-        champion: None where no model was promoted.
     """
 
     name: str
@@ -76,30 +62,24 @@ class VerticalOverview:
 
 
 def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOverview]:
-    """Look at every vertical of a project; nothing is run and no store is made.
+    """List the verticals of a project by name; nothing is run and no store is created.
 
     Args:
-        base: the configuration folder `conf/base`; a vertical whose declaration cannot be followed is listed
-            as such.
+        base: the configuration folder `conf/base`; a vertical with an invalid declaration is listed as such.
         tracking: addresses of runs and models.
         project: folder that relative addresses start from.
-
-    Returns:
-        One entry per vertical, by name.
 
     Raises:
         ConfigurationError: there is no vertical, or the store cannot be used.
     """
     names = find_verticals(base)
     client = existing_store(tracking, project, "view")
-    results = (
-        {} if client is None else {name: _runs(client, name) | _promoted(client, name) for name in names}
-    )
+    results = {name: _runs(client, name) | _promoted(client, name) for name in names if client is not None}
     return [VerticalOverview(name, **_declared(base, name), **results.get(name, {})) for name in names]
 
 
 def print_overview(rows: Sequence[VerticalOverview]) -> None:
-    """Print the verticals as a table, and below it what keeps a declaration from being followed."""
+    """Print the verticals as a table, and errors of declarations below it."""
     out = console()
     first = fixed("vertical", style="bold")
     shown = table(first, figures("rows\nbase rate"), "target", "split", "last run", "champion", leading=1)
@@ -119,39 +99,18 @@ def print_overview(rows: Sequence[VerticalOverview]) -> None:
 
 
 def _declared(base: Path, name: str) -> dict[str, Any]:
-    """The fields of an overview that stand in the declaration."""
-    path = base / name / "parameters.yml"
     try:
-        declared = read_declaration(path)
-        vertical = read_vertical(name, declared.get(name) if isinstance(declared, dict) else declared)
+        vertical = read_parameters(base, name)
     except ConfigurationError as error:
         return {"problem": str(error)}
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
-        return {
-            "problem": f"{name}: {path} cannot be read: {' '.join(str(error).split())}; correct its YAML."
-        }
-    return _described(vertical)
-
-
-def _described(vertical: Vertical) -> dict[str, Any]:
-    return {
-        "target": _positive(vertical.dataset),
-        "split": _strategy(vertical.split, vertical.dataset),
-        "caution": vertical.about.caution,
-    }
-
-
-def _positive(dataset: Dataset) -> str:
-    return dataset.positive_when or f"{dataset.target} = {dataset.positive!r}"
-
-
-def _strategy(split: Split, dataset: Dataset) -> str:
+    dataset, split = vertical.dataset, vertical.split
     waits = {"label delay": dataset.label_delay, "gap": split.gap}
-    return ", ".join([split.strategy, *(f"{name} {wait}" for name, wait in waits.items() if wait != 0)])
+    shown = [split.strategy, *(f"{name} {wait}" for name, wait in waits.items() if wait != 0)]
+    positive = dataset.positive_when or f"{dataset.target} = {dataset.positive!r}"
+    return {"target": positive, "split": ", ".join(shown), "caution": vertical.about.caution}
 
 
 def _runs(client: Any, name: str) -> dict[str, Any]:
-    """The fields of an overview that stand in the runs of a vertical."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None or experiment.lifecycle_stage != "active":
         return {}
@@ -173,7 +132,6 @@ def _runs(client: Any, name: str) -> dict[str, Any]:
 
 
 def _promoted(client: Any, name: str) -> dict[str, Any]:
-    """The field of an overview that stands in the registry."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -189,7 +147,7 @@ def _promoted(client: Any, name: str) -> dict[str, Any]:
 
 
 def _number(text: str | None) -> float | None:
-    """The number that a tag holds; tags are text that anyone may change."""
+    """Parse a tag, whose text anyone can edit."""
     try:
         return None if text is None else float(text)
     except ValueError:

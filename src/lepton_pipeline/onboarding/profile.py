@@ -1,4 +1,4 @@
-"""What raw files hold, without a declaration: their format, and one typed table."""
+"""Infer format and types of raw files without a declaration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from lepton_pipeline.data.column_facts import Wanted
+from lepton_pipeline.data.kind_inference import Wanted
 from lepton_pipeline.data.kinds import find_kinds
 from lepton_pipeline.data.numbers import numbers_of
 from lepton_pipeline.data.raw_file import RawFile
@@ -36,13 +36,12 @@ class Profile:
 
     Attributes:
         table: typed rows, as a run reads them with `ingestion`; indexed 0 .. rows - 1.
-        ingestion: format of the files, with the texts that mean "no value" and the formats of dates.
-        reasons: why, for the keys of `ingestion` that are not the default.
-        odd: texts beyond the default that mean "no value", each with the columns that say so.
-        doubts: by column, what a person should look at.
+        reasons: for the keys of `ingestion` that are not at their default.
+        odd: further texts for missing values, with their columns.
+        doubts: by column, what to review.
         codes: columns of digits that are codes, with the reason.
-        moments: columns of whole numbers that look like moments counted from 1970.
-        reading: which files were read, and what was set apart, see `Survey.record`; None of parts of files.
+        moments: whole-number columns that look like times since 1970.
+        reading: files read and what was set apart, see `Survey.record`; None for parts of files.
     """
 
     table: pd.DataFrame
@@ -56,20 +55,15 @@ class Profile:
 
 
 def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole: bool = True) -> Profile:
-    """Read table files and find out how their text becomes values.
+    """Read table files and infer how their text becomes values.
 
     Args:
-        files: table files with the same columns, whose rows are put one below the other.
-        target: column whose values are classes, so that none of them is taken for "no value", unless two are
-            left.
+        files: table files with the same columns, concatenated.
+        target: column whose values are classes, so none of them means "no value" unless two are left.
         whole: whether they are whole files, see `read_texts`.
 
-    Returns:
-        The typed table and how it was read.
-
     Raises:
-        DataError: a file cannot be read as a table, see `read_texts`; or a column holds neither numbers,
-            texts, dates nor true and false.
+        DataError: a file cannot be read as a table, see `read_texts`, or a column's type is not supported.
     """
     read = read_texts(files, whole=whole)
     rows, ingestion = read.frame, read.ingestion
@@ -81,51 +75,40 @@ def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole:
     codes, why, doubts = missing_among_codes(rows, ingestion)
     if why:
         reasons["missing"] = "; ".join(f"without {text}: {said}" for text, said in why.items())
-    ingestion = ingestion.model_copy(
-        update={"missing": [text for text in ingestion.missing if text not in codes]}
-    )
-    texts = {
-        str(name): _distinct(rows[name], ingestion)
-        for name in rows
-        if pd.api.types.is_string_dtype(rows[name])
-    }
-    style = number_style(
-        {name: _without(each, NO_NUMBER) for name, each in texts.items()}, ingestion.separator
-    )
+    missing = [text for text in ingestion.missing if text not in codes]
+    ingestion = ingestion.model_copy(update={"missing": missing})
+    strings = rows.columns[[pd.api.types.is_string_dtype(rows[name]) for name in rows]]
+    texts = {str(name): _distinct(rows[name], ingestion) for name in strings}
+    regular = {name: _without(each, NO_NUMBER) for name, each in texts.items()}
+    style = number_style(regular, ingestion.separator)
     reasons |= style.reasons
     ingestion = style.of(ingestion)
     odd = _odd_texts(texts, ingestion, target)
-    ingestion = ingestion.model_copy(update={"missing": [*ingestion.missing, *odd]})
-    dates, more = _dates(rows, texts, ingestion)
+    ingestion = ingestion.model_copy(update={"missing": [*missing, *odd]})
+    present = {name: values[~values.isin(ingestion.missing)] for name, values in texts.items()}
+    dates, more = _dates(rows, present, ingestion)
     ingestion = ingestion.model_copy(update={"dates": dates})
     integers = {str(name): rows[name] for name in rows if pd.api.types.is_integer_dtype(rows[name])}
-    named = {
-        name: values[~values.isin(ingestion.missing)] for name, values in texts.items() if name not in dates
-    }
-    keys = code_columns(named | integers)
+    keys = code_columns({name: each for name, each in present.items() if name not in dates} | integers)
     table = _typed(read, ingestion, keys)
     centuries, asked = two_digit_years(table, dates)
     ingestion = ingestion.model_copy(update={"two_digit_years": centuries})
     table = table.assign(**{name: within_century(table[name], latest) for name, latest in centuries.items()})
     moments = epochs(table)
     doubts = doubts | style.doubts | more | asked | moments
-    doubts |= {
-        name: said
-        for name, said in _nearly_typed(table, texts, ingestion, keys).items()
-        if name not in doubts
-    }
+    doubts |= _nearly_typed(table, present, ingestion, keys) | doubts
     reading = None if read.survey is None else read.survey.record()
     return Profile(table, ingestion, reasons, odd, doubts, keys, list(moments), reading)
 
 
 def _typed(read: RawRows, ingestion: Ingestion, keys: Collection[str]) -> pd.DataFrame:
-    """The rows as a run reads them in which the keys are declared as categories."""
+    """The rows as a run reads them with the keys as categories."""
     kinds = find_kinds(read.blocks, ingestion, Wanted(keys=keys)).of
     return pd.concat([typed_block(block, kinds, ingestion) for block in read.blocks], ignore_index=True)
 
 
 def is_whole(column: pd.Series) -> bool:
-    """Say whether a column holds whole numbers, also where missing values made them floats."""
+    """Whether a column holds whole numbers, also as floats beside missing values."""
     if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
         return False
     present = column.dropna()
@@ -142,7 +125,6 @@ def _without(texts: pd.Series, odd: frozenset[str]) -> pd.Series:
 
 
 def _odd_texts(texts: dict[str, pd.Series], ingestion: Ingestion, target: str | None) -> dict[str, list[str]]:
-    """Texts that mean "no value", each with the columns that say so."""
     found: dict[str, list[str]] = {}
     kept: set[str] = set()
     for name, values in texts.items():
@@ -158,32 +140,26 @@ def _odd_texts(texts: dict[str, pd.Series], ingestion: Ingestion, target: str | 
         elif left > 1:
             for text in odd:
                 found.setdefault(text, []).append(name)
-    return {
-        text: names
-        for text, names in found.items()
-        if text not in kept and text not in _of_target(texts, target, found)
-    }
-
-
-def _of_target(texts: dict[str, pd.Series], target: str | None, found: dict[str, list[str]]) -> set[str]:
-    """Classes of the target: what means nothing elsewhere may be one."""
-    if target is None or target not in texts:
-        return set()
-    return {text for text in texts[target] if target not in found.get(text, [])}
+    # Classes of the target may be spelled like a missing value.
+    kept |= {text for text in texts.get(target or "", ()) if target not in found.get(text, [])}
+    return {text: names for text, names in found.items() if text not in kept}
 
 
 def _dates(
     rows: pd.DataFrame, texts: dict[str, pd.Series], ingestion: Ingestion
 ) -> tuple[dict[str, str], dict[str, str]]:
+    """Formats of date columns, and what to review; `texts` are distinct present values."""
     dates: dict[str, str] = {}
     doubts: dict[str, str] = {}
     for name in map(str, rows):
         values = texts.get(name)
-        if values is None or numbers_of(values[~values.isin(ingestion.missing)], ingestion).notna().all():
-            if DATES & set(name_words(name)) and _holds_whole_number_dates(rows[name], ingestion):
-                dates[name] = "%Y%m%d"
+        if values is None or numbers_of(values, ingestion).notna().all():
+            if DATES & set(name_words(name)):
+                typed = typed_column(rows[name], ingestion)
+                if is_whole(typed) and whole_number_dates(typed.dropna()):
+                    dates[name] = "%Y%m%d"
             continue
-        if date_format(values[~values.isin(ingestion.missing)]) is None:
+        if date_format(values) is None:
             continue
         # Once more with the order of the rows, which can tell day and month apart.
         present = rows[name].str.strip()
@@ -195,30 +171,24 @@ def _dates(
     return dates, doubts
 
 
-def _holds_whole_number_dates(column: pd.Series, ingestion: Ingestion) -> bool:
-    typed = typed_column(column, ingestion)
-    return is_whole(typed) and whole_number_dates(typed.dropna())
-
-
 def _nearly_typed(
     table: pd.DataFrame, texts: dict[str, pd.Series], ingestion: Ingestion, codes: Collection[str]
 ) -> dict[str, str]:
-    """Columns that are text only because of a few values, or of how their numbers are written."""
+    """Columns that are text only because of a few values."""
     doubts = {}
-    for name, values in texts.items():
+    for name, present in texts.items():
         if name in codes or not pd.api.types.is_string_dtype(table[name]):
             continue
-        present = values[~values.isin(ingestion.missing)]
         no_numbers = present[numbers_of(present, ingestion).isna()]
         no_dates = present[~present.map(looks_like_a_date).astype(bool)]
         zeros = present.str.fullmatch(r"0\d+").any()
         if _few(no_numbers, present) and not zeros:
             doubts[name] = (
-                f"numbers but for {_two(no_numbers)}: add these to ingestion.missing if they mean no value"
+                f"numbers except {_two(no_numbers)}: add these to ingestion.missing if they mean no value"
             )
         elif _few(no_dates, present):
             doubts[name] = (
-                f"dates but for {_two(no_dates)}: if these mean no value, add them to ingestion.missing and the format "
+                f"dates except {_two(no_dates)}: if these mean no value, add them to ingestion.missing and the format "
                 "of the others to ingestion.dates"
             )
     return doubts

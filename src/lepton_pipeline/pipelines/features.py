@@ -1,4 +1,4 @@
-"""From raw tables to features: what training and monitoring do alike, so that both see the same rows."""
+"""From raw tables to features, for both training and monitoring."""
 
 from __future__ import annotations
 
@@ -7,37 +7,30 @@ from kedro.pipeline import Node, Pipeline
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.features.derive import derive_all, derive_features
 from lepton_pipeline.pipelines import ingestion
+from lepton_pipeline.pipelines.stages import stages
 
 
 def create_pipeline(vertical: str, *, labelled: bool) -> Pipeline:
-    """Wire ingestion, contract and derived features of one vertical, without a namespace.
+    """Ingestion, contract and derived features of one vertical, without a namespace.
 
     Args:
         vertical: its name.
-        labelled: whether only rows whose label is known are needed.
+        labelled: whether to keep only rows with a known label.
     """
-    return Pipeline(ingestion.create_pipeline(vertical), tags="ingestion") + Pipeline(
-        [
-            Node(
-                check_contract,
-                ["table", "params:dataset", "params:contract", "params:features"],
-                ["contract_result", "quarantine", "data_docs"],
-                name="check_contract",
-                tags="contract",
-            ),
-            Node(
-                enforce_contract,
-                ["table", "quarantine", "contract_result", "params:contract"],
-                "clean_table",
-                name="enforce_contract",
-                tags="contract",
-            ),
-            Node(
-                derive_features if labelled else derive_all,
-                ["clean_table", "params:dataset", "params:features"],
-                "feature_table",
-                name="derive_features",
-                tags="features",
-            ),
-        ]
+    contract = stages(
+        "contract",
+        (
+            check_contract,
+            ["table", "params:dataset", "params:contract", "params:features"],
+            ["contract_result", "quarantine", "data_docs"],
+        ),
+        (enforce_contract, ["table", "quarantine", "contract_result", "params:contract"], "clean_table"),
     )
+    derived = Node(
+        derive_features if labelled else derive_all,
+        ["clean_table", "params:dataset", "params:features"],
+        "feature_table",
+        name="derive_features",
+        tags="features",
+    )
+    return Pipeline(ingestion.create_pipeline(vertical), tags="ingestion") + contract + Pipeline([derived])

@@ -1,4 +1,4 @@
-"""The nodes that make the table of a vertical: its own module's, its query's, or those that read one raw table."""
+"""Nodes that make a vertical's table: by its module, its query, or from one raw table."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from lepton_pipeline.verticals.raw_tables import query_table, raw_table
 
 
 def base_folder() -> Path:
-    """The configuration folder `conf/base` of the project in which a command was started."""
+    """The configuration folder `conf/base` of the current project."""
     return Path(find_kedro_project(Path.cwd()) or Path.cwd(), settings.CONF_SOURCE, "base")
 
 
 def create_pipeline(vertical: str) -> Pipeline:
-    """Wire the ingestion of one vertical, without a namespace: its outputs are `table` and `ingestion_record`."""
+    """Ingestion of one vertical, without a namespace: its outputs are `table` and `ingestion_record`."""
     if _has_module(vertical):
         ingestion: Pipeline = import_module(f"{verticals.__name__}.{vertical}").ingestion()
         return ingestion
@@ -45,8 +45,8 @@ def create_pipeline(vertical: str) -> Pipeline:
     )
 
 
-def is_made(vertical: str) -> bool:
-    """Whether the table of a vertical is made of raw tables, so that its raw files hold no rows to be scored."""
+def has_raw_tables(vertical: str) -> bool:
+    """Whether a vertical's table is made from raw tables, so that its raw files hold no rows to score."""
     return _has_module(vertical) or _has_query(vertical)
 
 
@@ -59,7 +59,7 @@ def _has_query(vertical: str) -> bool:
 
 
 def _referenced(vertical: str) -> dict[str, tuple[str, ...]]:
-    """The raw tables that a vertical declares, each with those in which its contract looks keys up."""
+    """The declared raw tables, each with those in which its contract looks keys up."""
     file = base_folder() / vertical / "parameters.yml"
     try:
         declared: Any = yaml.load(file.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
@@ -70,6 +70,6 @@ def _referenced(vertical: str) -> dict[str, tuple[str, ...]]:
             )
             for name, own in tables.items()
         }
-    # Every command builds every pipeline; whoever runs this one is told by the loader what is wrong.
+    # Every command builds all pipelines; the config loader reports errors of those that run.
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):
         return {}

@@ -1,4 +1,4 @@
-"""From a vertical's rows of today to what has changed since its champion was trained."""
+"""From a vertical's current rows to what has changed since its champion was trained."""
 
 from __future__ import annotations
 
@@ -21,49 +21,33 @@ from lepton_pipeline.registry import fetch
 
 
 def create_pipeline(vertical: str) -> Pipeline:
-    """Wire the monitoring of one vertical, in the namespace of its name.
+    """Monitoring of one vertical, in the namespace of its name.
 
-    Its rows are made as in training, but in data sets of their own, below the nested namespace `monitoring`:
-    what the last training has left stays as it is.
+    Rows are made as in training, below the nested namespace `monitoring`, so training results stay unchanged.
     """
+    declared = ("dataset", "gate", "evaluation", "retraining", "monitoring")
     stages = [
         Node(
             _fetch_of(vertical),
             None,
-            [
-                "monitoring_model",
-                "monitoring_version",
-                "monitoring_reference",
-                "monitoring_learnt",
-                "monitoring_seen",
-            ],
+            [f"monitoring_{part}" for part in ("model", "version", "reference", "learnt", "seen")],
             name="fetch_champion",
         ),
         Node(
             score_new_rows,
-            [
-                "monitoring_table",
-                "monitoring_model",
-                "monitoring_reference",
-                "monitoring_seen",
-                "params:dataset",
-            ],
+            [*(f"monitoring_{part}" for part in ("table", "model", "reference", "seen")), "params:dataset"],
             "monitoring_scores",
             name="score_new_rows",
         ),
         Node(
             compare_new_rows,
             {
-                "table": "monitoring_table",
                 "new": "monitoring_scores",
-                "model": "monitoring_model",
-                "version": "monitoring_version",
-                "reference": "monitoring_reference",
-                "learnt": "monitoring_learnt",
                 **{
-                    part: f"params:{part}"
-                    for part in ("dataset", "gate", "evaluation", "retraining", "monitoring")
+                    name: f"monitoring_{name}"
+                    for name in ("table", "model", "version", "reference", "learnt")
                 },
+                **{name: f"params:{name}" for name in declared},
             },
             "monitoring_result",
             name="compare_new_rows",
@@ -74,13 +58,9 @@ def create_pipeline(vertical: str) -> Pipeline:
 
 
 def _rows(vertical: str) -> Pipeline:
-    """From raw tables to features, as in training, but with the rows that wait for their label.
-
-    Only the last table has a name outside of `monitoring`.
-    """
+    """From raw tables to features, with rows that wait for their label; only the last table is not nested."""
     made = features.create_pipeline(vertical, labelled=False)
-    # With whole names at once: Kedro warns of the dots of nested namespaces where a node is still outside of
-    # its own.
+    # With whole names: Kedro warns of dots of nested namespaces in a node outside of its own.
     given = {name for name in made.inputs() if not name.startswith("params:")}
     parameters = made.inputs() - given
     return Pipeline(
@@ -103,10 +83,7 @@ def _fetch_of(vertical: str) -> Callable[..., Any]:
 def score_new_rows(
     table: pd.DataFrame, model: Artefact, reference: dict[str, Any], seen: TrainingRows, dataset: Dataset
 ) -> pd.DataFrame:
-    """Score as `new_rows.score_new_rows` does.
-
-    Where no reference was kept with the model, nobody knows which rows are new; then none is scored.
-    """
+    """Score as `new_rows.score_new_rows` does; without a reference no row counts as new."""
     rows = table if reference else table.iloc[:0]
     span = Reference.from_dict(reference).span if reference else (0.0, 0.0)
     return new_rows.score_new_rows(rows, model, seen, span, dataset)

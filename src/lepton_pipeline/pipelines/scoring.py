@@ -1,4 +1,4 @@
-"""From rows without labels to their scores, by the champion or another version of a vertical's model."""
+"""Score rows without labels by the champion or another version."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
 from lepton_pipeline.parameters.jobs import SCORING
-from lepton_pipeline.pipelines.ingestion import is_made
+from lepton_pipeline.pipelines.ingestion import has_raw_tables
 from lepton_pipeline.registry import fetch
 from lepton_pipeline.scoring import check, score
 from lepton_pipeline.scoring.check import CheckedRows, Declared, QuarantinedRows
@@ -24,12 +24,10 @@ from lepton_pipeline.terminal.progress import show_rows
 
 
 def create_pipeline(vertical: str) -> Pipeline:
-    """Wire the scoring of one vertical, in the namespace of its name.
-
-    A vertical whose table is made of raw tables is scored from rows that are made already.
-    """
-    ready = is_made(vertical)
+    """Scoring of one vertical, in the namespace of its name; a table from raw tables is scored as made."""
+    ready = has_raw_tables(vertical)
     declared = [f"params:{part}" for part in ("dataset", "ingestion", "contract", "features", "scoring")]
+    parts = ("input", "model", "version", "contract", "left_out", "chunks")
     stages = [
         Node(_fetch_of(vertical), "params:scoring", ["scoring_model", "scoring_version"], name="fetch_model"),
         Node(
@@ -40,15 +38,7 @@ def create_pipeline(vertical: str) -> Pipeline:
         ),
         Node(
             _score_of(ready),
-            [
-                "scoring_input",
-                "scoring_model",
-                "scoring_version",
-                "scoring_contract",
-                "scoring_left_out",
-                "scoring_chunks",
-                *declared,
-            ],
+            [*(f"scoring_{part}" for part in parts), *declared],
             ["batch_scores", "scoring_record"],
             name="score_input",
         ),

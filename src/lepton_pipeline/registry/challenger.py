@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.training_rows import again_advice, unseen_rows
+from lepton_pipeline.data.training_rows import repeat_advice, unseen_rows
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.evaluation.gate_checks import NEW, NEW_BY_VALUES, check_champion, incomparable
@@ -60,5 +60,5 @@ def compare_with_champion(
     if check.value is not None:
         diff = f"compare: kedro champion diff {name} champion challenger"
         return replace(check, next=f"declare gate.margin if as good is good enough; {diff}")
-    advice = again_advice(dataset) if len(rows) < len(unseen) else ""
+    advice = repeat_advice(dataset) if len(rows) < len(unseen) else ""
     return replace(check, next=f"{advice}{advice and '; '}{way_past}")

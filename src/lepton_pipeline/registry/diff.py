@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.training_rows import again_advice, unseen_rows
+from lepton_pipeline.data.training_rows import repeat_advice, unseen_rows
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.gate_checks import too_few
-from lepton_pipeline.evaluation.interval_words import bracket
+from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.evaluation.metrics import measure_once
 from lepton_pipeline.evaluation.paired import paired_differences
 from lepton_pipeline.evaluation.resampling import resampling_units
@@ -115,7 +115,7 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
     rows = unseen.index[unseen]
     units = resampling_units(held.table.loc[rows], dataset)
     if problem := too_few(held.split.loc[rows, "label"], units):
-        advice = again_advice(dataset)
+        advice = repeat_advice(dataset)
         raise LeptonError(f"{problem}{advice and '; '}{advice}")
     a, b = versions
     scored = pd.DataFrame({"label": held.split.loc[rows, "label"]})

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from math import isnan
 from typing import Any
 
-from lepton_pipeline.evaluation.interval_words import APPROXIMATE, UNJUDGED
+from lepton_pipeline.evaluation.interval_text import APPROXIMATE, UNJUDGED
 from lepton_pipeline.tracking.experiment_page import differing_parameters
 from lepton_pipeline.tracking.flat import INTERVALS
 

@@ -1,4 +1,4 @@
-"""Hold the rows to score to the contract, before any of them is scored."""
+"""Check the rows to score against the contract, before any of them is scored."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from lepton_pipeline.data.column_facts import Wanted
 from lepton_pipeline.data.contracts.checks import Check
-from lepton_pipeline.data.contracts.chunks import Found, Rows, check_chunks, scoring_checks
+from lepton_pipeline.data.contracts.chunks import Evaluation, Found, Rows, quarantining, scoring_checks
 from lepton_pipeline.data.contracts.contract import REASONS
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks
 from lepton_pipeline.data.contracts.validation import Verdict
 from lepton_pipeline.data.ingest import key_columns
+from lepton_pipeline.data.kind_inference import Wanted
 from lepton_pipeline.data.kinds import Kinds
+from lepton_pipeline.data.rows import Frames
 from lepton_pipeline.data.source import Raw, Source
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.raw_values import is_infinite
@@ -29,22 +31,18 @@ from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, S
 from lepton_pipeline.scoring.result import ScoringContract
 
 ROW = "input_row"
+_SIGNATURE = "the signature of the model"
 _NAMES_CHARACTERS = 1000
 
 
 @dataclass(frozen=True)
 class Declared:
-    """What a vertical declares of its scoring.
+    """Declarations of a vertical for scoring.
 
     Attributes:
-        dataset: roles of columns; the target, and what only fairness or nothing is about, need not be there.
-        ingestion: how text becomes values.
-        contract: expectations, and the largest fraction of rows that may be quarantined.
-        features: columns that are made later.
-        scoring: rows of a chunk, how many reasons stand beside a score, and beside which; whether values that
-            are new stop it.
-        ready: the rows are those that a vertical's own code has made, so that only what the model reads must
-            be there, and the columns of windows are there already.
+        dataset: the target, and columns for fairness or unused ones, need not be there.
+        ready: rows are made by the vertical's own code, so only what the model reads must be there, and
+            windows are computed already.
     """
 
     dataset: Dataset
@@ -58,23 +56,15 @@ class Declared:
 def check_input(
     raw: Raw, model: Artefact, declared: Declared, on_rows: Callable[[int], None] | None = None
 ) -> tuple[ScoringContract, pd.DataFrame, QuarantinedRows]:
-    """Hold the rows to what of the contract can be known before their labels are.
+    """Check rows against the part of the contract that needs no labels.
 
-    The types of the columns, and the result, are those that the rows would have if they were read at once.
-
-    Args:
-        raw: table files or a table.
-        model: what is to score them, for the columns it reads.
-        declared: of the vertical.
-        on_rows: called with the number of rows that are checked, chunk by chunk.
-
-    Returns:
-        The result. The quarantined rows as numbers `input_row`, counted from 0 over all files. The same rows
-        whole, to be written chunk by chunk.
+    Kinds of columns and the result are as if the rows were read at once. `on_rows` is called with the number
+    of rows checked so far. Returns the result, and the quarantined rows: by numbers `input_row`, counted from
+    0 over all files, and whole, to be written by chunks.
 
     Raises:
         ConfigurationError: a declared expectation cannot be understood.
-        DataError: there is no row, all rows of a file stand in another one, a column is absent, or values
+        DataError: there is no row, a file repeats the rows of another one, a column is absent, or values
             cannot be read as declared or as the model needs them.
     """
     dataset, contract, features = declared.dataset, declared.contract, declared.features
@@ -104,18 +94,15 @@ def check_input(
     counts = model.unseen_counts()
     copies = survey.copies()
     infinite: dict[str, list[int]] = {}
-    found = check_chunks(
-        counts.watch(copies.watch(_watch_infinite(chunks(on_rows), model.numbers, infinite))), checks
-    )
+    evaluation = Evaluation(checks)
+    for each in counts.watch(copies.watch(_watch_infinite(chunks(on_rows), model.numbers, infinite))):
+        evaluation.add(each)
+    found = evaluation.found()
     copies.check()
     for name, positions in infinite.items():
-        checks.append(
-            Check("the signature of the model", "finite", {}, "quarantine", (name,), f"{name} is finite")
-        )
-        shown = list(range(min(len(positions), EXAMPLES)))
-        found.append(
-            Found(Verdict(False, unexpected=len(positions), positions=shown), np.array(positions, np.int64))
-        )
+        checks.append(Check(_SIGNATURE, "finite", {}, "quarantine", (name,), f"{name} is finite"))
+        verdict = Verdict(False, unexpected=len(positions), positions=list(range(len(positions[:EXAMPLES]))))
+        found.append(Found(verdict, np.array(positions, np.int64)))
     quarantine = QuarantinedRows(chunks, checks, _flags(checks, found))
     if counts.derives:
         # A quarantined row may not have what they are computed of.
@@ -147,13 +134,7 @@ def check_input(
 
 @dataclass(frozen=True)
 class CheckedRows:
-    """Rows to score, as they were checked.
-
-    Attributes:
-        raw: table files or a table.
-        result: of the check.
-        left_out: `input_row` of the quarantined rows.
-    """
+    """Checked rows to score; `left_out` has the `input_row` of quarantined ones."""
 
     raw: Raw
     result: ScoringContract
@@ -161,19 +142,13 @@ class CheckedRows:
 
 
 def with_dates(ingestion: Ingestion, model: Artefact) -> Ingestion:
-    """Also the formats of columns that held dates, not texts, when the model was trained."""
+    """Add the formats of columns that were dates when the model was trained."""
     return ingestion.model_copy(update={"dates": {**model.derivation.dates, **ingestion.dates}})
 
 
 @dataclass(frozen=True)
 class QuarantinedRows:
-    """The quarantined rows, given one chunk after the other.
-
-    Args:
-        chunks: gives all typed rows.
-        checks: the contract.
-        flags: `row` and `check` (its position), in this order, for every reason of a row.
-    """
+    """The quarantined rows, chunk by chunk; `flags` has `row` and `check` (its position) for every reason."""
 
     chunks: Callable[[], Iterator[pd.DataFrame]]
     checks: list[Check]
@@ -190,9 +165,7 @@ class QuarantinedRows:
         return {self.checks[at].sentence: count for at, count in counted.most_common()}
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
-        """Give them with `input_row` before and `quarantine_reasons` behind their columns; at least an empty frame."""
-        import pyarrow as pa
-
+        """Chunks with `input_row` first and `quarantine_reasons` last; at least an empty frame."""
         wanted = self.rows
         # A frame without rows would not say that they are lists of texts.
         kind: Any = pd.ArrowDtype(pa.list_(pa.string()))
@@ -205,31 +178,22 @@ class QuarantinedRows:
                 named = reasons.iloc[slice(*np.searchsorted(reasons["row"], [first, stop]))]
                 texts = named.groupby("row")["text"].agg(list).reindex(inside).to_numpy(dtype=object)
                 rows = chunk.loc[inside]
-                yield pd.DataFrame(
-                    {
-                        ROW: inside,
-                        **{name: rows[name].array for name in rows},
-                        REASONS: pd.array(list(texts), dtype=kind),
-                    }
-                )
+                values = {name: rows[name].array for name in rows}
+                yield pd.DataFrame({ROW: inside, **values, REASONS: pd.array(list(texts), dtype=kind)})
             if not len(wanted) or stop > wanted[-1]:
                 return
 
 
 def _needed(model: Artefact, declared: Declared) -> dict[str, list[str]]:
-    """Columns that must be there, by what needs them."""
+    """Required columns by what needs them."""
     dataset, features = declared.dataset, declared.features
-    needed = {"the signature of the model": list(model.inputs)}
     if declared.ready:
-        return needed
-    made = set(features.names())
-    if features.windows:
-        # They are computed here, of the rows' own columns.
-        needed = {
-            "the signature of the model": [name for name in model.inputs if name not in features.windows]
-        }
+        return {_SIGNATURE: list(model.inputs)}
+    # Windows are computed here, of the rows' own columns.
+    needed = {_SIGNATURE: [name for name in model.inputs if name not in features.windows]}
     roles = dataset.roles()
-    optional = {name for role in ("target", "group", "exclude", "sensitive") for name in roles[role]}
+    unneeded = {name for role in ("target", "group", "exclude", "sensitive") for name in roles[role]}
+    unneeded |= set(features.names())
     named = {f"dataset.{role}": roles[role] for role in ("id", "time")}
     named |= {
         f"contract.expectations[{at}]": each.columns()
@@ -239,15 +203,11 @@ def _needed(model: Artefact, declared: Declared) -> dict[str, list[str]]:
         # One that reads the target is left out as a whole.
         and dataset.target not in each.columns()
     }
-    return needed | {
-        key: [name for name in names if name not in made | optional] for key, names in named.items()
-    }
+    return needed | {key: [name for name in names if name not in unneeded] for key, names in named.items()}
 
 
-def _watch_infinite(
-    chunks: Iterator[pd.DataFrame], names: list[str], seen: dict[str, list[int]]
-) -> Iterator[pd.DataFrame]:
-    """Give the chunks, and note by column the rows whose number is infinite: no model has learnt from one."""
+def _watch_infinite(chunks: Frames, names: list[str], seen: dict[str, list[int]]) -> Frames:
+    """Pass chunks on, and collect by column the rows with an infinite number."""
     for chunk in chunks:
         for name in names:
             # Windows are computed later, of finite values.
@@ -258,13 +218,11 @@ def _watch_infinite(
 
 def _refuse_own_names(names: list[str]) -> None:
     if taken := [name for name in names if name in (ROW, REASONS)]:
-        raise DataError(
-            f"the rows have a column {taken[0]!r}, a name that the quarantine gives to one of its own; rename it."
-        )
+        raise DataError(f"the rows have a column {taken[0]!r}, which the quarantine adds; rename it.")
 
 
 def _refuse_texts(model: Artefact, dataset: Dataset, kinds: Kinds, keys: set[str]) -> None:
-    """Refuse texts where the model needs numbers; what is declared numeric is checked with the contract."""
+    """Refuse texts where the model needs numbers; declared numeric columns are checked with the contract."""
     for name, kind in model.inputs.items():
         if kind == "number" and name not in {*dataset.numeric, *keys} and kinds.of.get(name) == "text":
             raise DataError(
@@ -274,16 +232,15 @@ def _refuse_texts(model: Artefact, dataset: Dataset, kinds: Kinds, keys: set[str
 
 def _flags(checks: list[Check], found: list[Found]) -> pd.DataFrame:
     rows, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for at, (check, each) in enumerate(zip(checks, found, strict=True)):
-        if check.on_failure == "quarantine" and each.verdict.evaluated and not each.verdict.success:
-            rows.append(each.rows)
-            numbers.append(np.full(len(each.rows), at))
+    for at, positions in quarantining(checks, found):
+        rows.append(positions)
+        numbers.append(np.full(len(positions), at))
     flags = pd.DataFrame({"row": np.concatenate(rows), "check": np.concatenate(numbers)})
     return flags.sort_values(["row", "check"], ignore_index=True)
 
 
 def _evidence(found: Found, chunks: Callable[[], Iterator[pd.DataFrame]]) -> pd.DataFrame:
-    """The rows that a report shows; looked up where the check was not judged row by row."""
+    """The rows that a report shows, looked up where the check was not judged row by row."""
     if found.evidence is not None:
         return found.evidence
     wanted = found.rows[:EXAMPLES]

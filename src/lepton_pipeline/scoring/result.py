@@ -1,4 +1,4 @@
-"""What came of checking and scoring rows; light enough for what only prints it."""
+"""Records of checking and scoring rows, without heavy imports."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from lepton_pipeline.model.version import ModelVersion
 
 @dataclass(frozen=True)
 class ScoringContract(ContractResult):
-    """What came of the contract of rows to score.
+    """Result of the contract of rows to score.
 
     Attributes:
-        kinds: type of each column.
         files: see `Source.fingerprints`.
-        file_names: of all files.
         sha256: of all files.
         reasons: of quarantine, each with its number of rows.
-        left_out: declared expectations that read the target or a column that is not there.
-        unseen: by column, where rows hold values that no training row had.
-        reading: what came of reading the files.
+        left_out: declared expectations that read the target or an absent column.
+        unseen: by column, values that no training row had.
     """
 
     kinds: dict[str, str]
@@ -37,21 +34,15 @@ class ScoringContract(ContractResult):
 
 @dataclass(frozen=True)
 class ScoringRecord:
-    """What came of a scoring.
+    """Result of a scoring.
 
     Attributes:
-        model: what scored.
-        threshold: from which on a row is positive.
         files: see `Source.fingerprints`.
-        rows: that were handed in.
-        quarantined: rows among them.
-        unseen: by column, where rows hold values that no training row had.
-        without_history: by window, rows that have nothing to look back to.
-        scored: rows.
-        positives: rows among them.
-        share_positive: the same as a fraction.
-        mean_score: of all probabilities.
-        seconds: that it took.
+        rows: rows handed in.
+        share_positive: `positives` as a fraction of `scored`.
+        mean_score: mean probability.
+        unseen: by column, values that no training row had.
+        without_history: by window, rows without earlier rows.
     """
 
     model: ModelVersion

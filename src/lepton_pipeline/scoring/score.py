@@ -43,23 +43,13 @@ def score_input(
 ) -> tuple[FinishedRows, ScoringRecord]:
     """Score all rows that are not quarantined.
 
-    Columns over earlier rows (`features.windows`) are computed of all rows at once, in order of time;
-    everything else is done chunk by chunk. Finished chunks are kept in `folder`, and are not scored again by
-    a later call with the same rows, model, declaration and code.
+    Windows are computed of all rows at once, in order of time; everything else chunk by chunk. Finished
+    chunks are kept in `folder`, and not scored again for the same rows, model, declaration and code.
+    `on_rows` is called with the number of rows done.
 
-    Args:
-        rows: what was checked.
-        model: what scores.
-        version: of the model.
-        folder: for finished chunks.
-        declared: of the vertical.
-        on_rows: called with the number of rows that are done, chunk by chunk.
-
-    Returns:
-        The scored rows, to be written chunk by chunk: `input_row` (counted from 0 over all files), the
-        columns of `dataset.id` and `dataset.time` as far as they are there, `probability` (float64),
-        `decision` (bool), `reasons` (text, where some are asked for; empty beside a row that gets none),
-        `model_version` (int64). The record of the scoring.
+    Returns the record, and the scored rows, to be written by chunks: `input_row` (counted from 0 over all
+    files), the columns of `dataset.id` and `dataset.time` if present, `probability` (float64), `decision`
+    (bool), `reasons` (text, if asked for; else empty), `model_version` (int64).
 
     Raises:
         ContractError: the rows break the contract, see `require_kept`.
@@ -76,9 +66,7 @@ def score_input(
         raise DataError("the rows to score have changed since they were checked; run again without options.")
     names = [name for name in (dataset.id, dataset.time) if name is not None and name in checked.kinds]
     if taken := [name for name in names if name in _OWN]:
-        raise DataError(
-            f"column {taken[0]!r} has the name of one that scoring adds; rename it, or declare another."
-        )
+        raise DataError(f"column {taken[0]!r} has a name that scoring needs; rename it, or declare another.")
     parts = {part: each.model_dump(mode="json") for part, each in vars(declared).items() if part != "ready"}
     manifest = {"files": checked.files, "model": vars(version), "declared": parts, "code": package_sha256()}
     work = Work.resume(folder, manifest)
@@ -111,10 +99,8 @@ def _scored(
     rows: pd.DataFrame, model: Artefact, version: int, names: list[str], scoring: Scoring
 ) -> pd.DataFrame:
     scores = model.predict(rows)
-    columns: dict[str, Any] = {
-        ROW: rows.index.to_numpy(np.int64),
-        **{name: rows[name].array for name in names},
-    }
+    columns: dict[str, Any] = {ROW: rows.index.to_numpy(np.int64)}
+    columns |= {name: rows[name].array for name in names}
     columns |= {name: scores[name].to_numpy() for name in ("probability", "decision")}
     if scoring.reasons:
         wanted = np.full(len(rows), True) if scoring.reasons_for == "all" else columns["decision"]
@@ -127,15 +113,7 @@ def _scored(
 
 @dataclass(frozen=True, eq=False)
 class _KeptRows:
-    """The rows that are not quarantined, typed.
-
-    Args:
-        source: all rows.
-        kinds: of the columns.
-        left_out: numbers of the quarantined rows, ascending.
-        dataset: names the column of time, by which windows look back.
-        windows: what is computed of earlier rows; None for nothing.
-    """
+    """The typed rows that are not quarantined; `windows` is None without windows to compute."""
 
     source: Source
     kinds: dict[str, str]
@@ -144,7 +122,7 @@ class _KeptRows:
     windows: Features | None
 
     def chunks(self, size: int) -> Iterator[tuple[int, Callable[[], pd.DataFrame]]]:
-        """Give for each chunk the number of rows up to its end, and what makes its rows: one may be done already."""
+        """The number of rows up to the end of each chunk, and a function that makes its rows."""
         for chunk in self.source.chunks(size):
             make = partial(self._kept if self.windows is None else self._with_windows, chunk)
             yield chunk.stop, make
@@ -158,21 +136,19 @@ class _KeptRows:
         return self._whole.loc[chunk.start : chunk.stop - 1]
 
     def without_history(self) -> dict[str, int]:
-        """Rows before which a window finds no value, by window."""
+        """Rows without earlier rows, by window."""
         found: dict[str, int] = {}
         if self.windows is None:
             return found
         delays = window_delays(self.windows, self.dataset)
         for name, window in self.windows.windows.items():
             # A sum of nothing is 0, as that of a nought is.
-            counted = window.statistic in ("count", "sum")
-            counting = window.model_copy(update={"statistic": "count"})
-            values = (
-                window_feature(self._whole, name, counting, self.dataset, delays[name])
-                if counted
-                else self._whole[name]
-            )
-            found[name] = int((values.isna() | (values == 0 if counted else False)).sum())
+            if window.statistic in ("count", "sum"):
+                counting = window.model_copy(update={"statistic": "count"})
+                values = window_feature(self._whole, name, counting, self.dataset, delays[name])
+                found[name] = int((values.isna() | (values == 0)).sum())
+            else:
+                found[name] = int(self._whole[name].isna().sum())
         return found
 
     @cached_property
@@ -182,7 +158,7 @@ class _KeptRows:
 
 
 class _Totals:
-    """Figures over all chunks."""
+    """Sums over all chunks."""
 
     def __init__(self) -> None:
         self.scored = self.positives = self._sum = 0
@@ -194,5 +170,5 @@ class _Totals:
 
     @property
     def mean(self) -> float:
-        """Mean of the probabilities."""
+        """Mean probability."""
         return self._sum / _UNITS / max(self.scored, 1)

@@ -1,4 +1,4 @@
-"""What a long scoring has finished, kept in a folder, so that a process that was killed goes on where it was."""
+"""Finished chunks of a scoring, kept in a folder, so that a killed process can resume."""
 
 from __future__ import annotations
 
@@ -18,22 +18,13 @@ _MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Work:
-    """Finished chunks, each a Parquet file that is there whole or not at all.
-
-    Attributes:
-        folder: where they lie.
-    """
+    """Finished chunks in a folder, each a Parquet file that is written whole or not at all."""
 
     folder: Path
 
     @classmethod
     def resume(cls, folder: Path, manifest: dict[str, Any]) -> Work:
-        """Go on with what is in the folder, or empty it where that was made of something else.
-
-        Args:
-            folder: need not exist.
-            manifest: everything that the chunks depend on, ready for JSON.
-        """
+        """Resume from the folder, or empty it where its `manifest`, ready for JSON, differs."""
         file = folder / _MANIFEST
         text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)
         if not file.exists() or file.read_text("utf-8") != text:
@@ -68,7 +59,7 @@ class Work:
 
 @dataclass(frozen=True)
 class FinishedRows:
-    """The rows of all finished chunks, for a data set that writes them one chunk after the other."""
+    """The rows of all finished chunks, for a data set that writes them chunk by chunk."""
 
     work: Work
 
@@ -76,5 +67,5 @@ class FinishedRows:
         return self.work.chunks()
 
     def written(self) -> None:
-        """Called when they lie elsewhere: nothing needs the chunks any more."""
+        """Called when they are saved elsewhere: removes the chunks."""
         self.work.discard()

@@ -1,1 +1,1 @@
-"""What a client sends to a served model -> rows, or a refusal in one line."""
+"""Requests to a served model -> rows, or a refusal in one line."""

@@ -1,9 +1,9 @@
 """Requests reach the model before MLflow compares them with the signature.
 
-MLflow 3.17 converts what a client sends by the types of the signature before any code of a model runs: 1.5 in
-a `long` becomes 1, null and "false" in a `boolean` become False and True, `double` refuses a frame of whole
-numbers, `string` one of codes, and a refusal repeats the client's rows or a stack trace. So models that say
-`reads_requests` are handed what was sent. Other models in the same process are served as before.
+MLflow 3.17 converts requests by the types of the signature before any code of a model runs: 1.5 in a `long`
+becomes 1, null and "false" in a `boolean` become False and True, `double` refuses whole numbers, `string`
+codes, and a refusal repeats the client's rows or a stack trace. So models with `reads_requests` get the
+original request. Other models in the same process are served as before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MARK = "_lepton_reads_requests"
 
 
 def take_requests() -> None:
-    """Let MLflow hand frames and bodies to those models that read them; a second call changes nothing."""
+    """Let MLflow hand frames and bodies to models that read them; idempotent."""
     from mlflow.pyfunc import PyFuncModel, scoring_server
 
     if not hasattr(PyFuncModel.predict, _MARK):
@@ -30,7 +30,7 @@ def take_requests() -> None:
 
 
 def one_line(error: Exception) -> str:
-    """The message of a refusal: one line, no longer than people read."""
+    """The message of a refusal on one line, cut to a readable length."""
     message = " ".join(str(error).split())
     return message if len(message) <= _CHARACTERS else f"{message[: _CHARACTERS - 1]}…"
 

@@ -1,4 +1,4 @@
-"""The body of a request -> rows as the client holds them: no type is guessed, so that no digit is lost."""
+"""The body of a request -> rows, without any conversion, so that no digit is lost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from lepton_pipeline.data.delimited import SetApart
 from lepton_pipeline.data.raw import read_blocks, read_header
@@ -20,7 +21,7 @@ _FILES = {CSV: "request.csv", PARQUET: "request.parquet"}
 
 
 def unsupported(content_type: str | None) -> str | None:
-    """Why a type of content is none that a model is served with; None where it is one."""
+    """Why a content type is refused; None where it is accepted."""
     kind, *parameters = [part.strip().lower() for part in (content_type or "").split(";")]
     if kind not in (JSON, *_FILES):
         return f"the content type must be one of {JSON}, {CSV}, {PARQUET}."
@@ -30,20 +31,11 @@ def unsupported(content_type: str | None) -> str | None:
 
 
 def read_request(body: bytes, content_type: str, ingestion: Ingestion) -> tuple[pd.DataFrame, Any]:
-    """Read rows and parameters of a request.
+    """Read rows (at least one) and parameters (None without any) of a request.
 
-    Args:
-        body: JSON as MLflow defines it (`dataframe_records`, `dataframe_split`, `instances` or `inputs`,
-            beside `params`), CSV in UTF-8, or Parquet.
-        content_type: one that `unsupported` accepts.
-        ingestion: separator of CSV.
-
-    Returns:
-        The rows, at least one; the values are those of JSON, texts of CSV, or what Parquet holds. The
-        parameters as they were sent, None where there are none.
-
-    Raises:
-        DataError: the body cannot be read, or holds no rows.
+    The body is JSON as MLflow defines it (`dataframe_records`, `dataframe_split`, `instances` or `inputs`,
+    beside `params`), CSV in UTF-8, or Parquet; `unsupported` accepts its type. Values are those of JSON or
+    Parquet, or texts of CSV.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind in _FILES:
@@ -51,9 +43,7 @@ def read_request(body: bytes, content_type: str, ingestion: Ingestion) -> tuple[
     sent = _json(body)
     form = [key for key in _FORMS if key in sent]
     if len(form) != 1:
-        raise DataError(
-            f"the body must have one of the keys {', '.join(_FORMS)}, but has {len(form)} of them."
-        )
+        raise DataError(f"the body must have one of {', '.join(_FORMS)}, but has {len(form)} of them.")
     rows = _FORMS[form[0]](sent[form[0]], form[0])
     if not len(rows) or not len(rows.columns):
         raise DataError(f"{form[0]} holds no rows; send one or more.")
@@ -61,11 +51,7 @@ def read_request(body: bytes, content_type: str, ingestion: Ingestion) -> tuple[
 
 
 def rows_of(data: Any) -> pd.DataFrame:
-    """Rows that Python code hands in: a frame, a list of dictionaries, or a dictionary of columns.
-
-    Raises:
-        DataError: it is something else.
-    """
+    """Rows from Python code: a frame, a list of dictionaries, or a dictionary of columns."""
     if isinstance(data, pd.DataFrame):
         if data.columns.nlevels > 1:
             raise DataError("the columns have names of several levels; send one name for each column.")
@@ -100,9 +86,7 @@ def _split(sent: Any, name: str) -> pd.DataFrame:
     columns, data = (sent.get("columns"), sent.get("data")) if isinstance(sent, dict) else (None, None)
     named = isinstance(columns, list) and all(isinstance(each, str) for each in columns)
     if not named or not isinstance(data, list):
-        raise DataError(
-            f"{name} must be an object with a list of names as columns and a list of rows as data."
-        )
+        raise DataError(f"{name} must be an object of columns, a list of names, and data, a list of rows.")
     if not all(isinstance(row, list) and len(row) == len(columns or []) for row in data):
         raise DataError(f"{name} must give each row as a list with one value for each of the columns.")
     return pd.DataFrame(data, columns=columns, dtype=object)
@@ -127,8 +111,6 @@ _FORMS: dict[str, Callable[[Any, str], pd.DataFrame]] = {
 
 
 def _file_rows(body: bytes, name: str, ingestion: Ingestion) -> pd.DataFrame:
-    import pyarrow as pa
-
     file = RawFile(name, lambda: io.BytesIO(body))
     names, seen = read_header(file, ingestion), SetApart(name)
     blocks = list(read_blocks(file, names, ingestion, seen))
@@ -139,9 +121,9 @@ def _file_rows(body: bytes, name: str, ingestion: Ingestion) -> pd.DataFrame:
     if not blocks:
         raise DataError("the body is only a header; send one or more rows below it.")
     table = pa.concat_tables(blocks)
-    plain = [
-        each.type.value_type if pa.types.is_dictionary(each.type) else each.type for each in table.schema
+    columns = [
+        column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        for column in table.columns
     ]
-    columns = [column.cast(kind) for column, kind in zip(table.columns, plain, strict=True)]
     rows: pd.DataFrame = pa.table(columns, names=names).to_pandas(integer_object_nulls=True)
     return rows

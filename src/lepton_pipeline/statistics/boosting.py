@@ -1,4 +1,4 @@
-"""Where scikit-learn's histogram gradient boosting is fitted."""
+"""The one fit of scikit-learn's histogram gradient boosting."""
 
 from __future__ import annotations
 
@@ -19,15 +19,10 @@ def fit_boosting(
     threads: int | None = None,
     **parameters: Any,
 ) -> HistGradientBoostingClassifier:
-    """Fit HistGradientBoosting.
+    """Fit HistGradientBoosting on labels 0 and 1; `parameters` are those of the estimator.
 
-    Args:
-        features: numbers and codes, [rows, columns].
-        labels: 0 or 1, both of them there, [rows].
-        given: further arguments of its `fit`: weights, and the validation rows of early stopping.
-        threads: of the CPU; None takes as many as are allowed.
-        parameters: of the estimator, in scikit-learn's names; without `early_stopping`, all `max_iter` trees
-            are grown.
+    `given` holds further arguments of its `fit`; `threads` None uses all CPUs that are allowed. Without
+    `early_stopping`, all `max_iter` trees are grown.
 
     >>> rows = np.linspace(0, 1, 100)[:, None]
     >>> model = fit_boosting(rows, (rows[:, 0] > 0.5).astype(int), threads=1, max_iter=20, random_state=0)
@@ -38,7 +33,6 @@ def fit_boosting(
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
+    model = HistGradientBoostingClassifier(**{"early_stopping": False} | parameters)
     with threadpool_limits(threads):
-        return HistGradientBoostingClassifier(**{"early_stopping": False} | parameters).fit(
-            features, labels, **given or {}
-        )
+        return model.fit(features, labels, **given or {})

@@ -1,4 +1,4 @@
-"""Measured quality as records: figures with their intervals, and those of all models of a run."""
+"""Records of metrics with intervals, and of all models of a run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,7 @@ from lepton_pipeline.system.records import Omitted
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval.
-
-    Attributes:
-        value: the figure.
-        low: lower end; None where there are too few cases to judge.
-        high: upper end.
-        approximate: whether there are so few cases, groups or blocks that the interval is a rough guess.
-    """
+    """A figure with its 95 % interval: None with too few cases, `approximate` with few."""
 
     value: float
     low: Omitted[float] = None
@@ -30,14 +23,10 @@ class Estimate:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The interval.
-
-        Raises:
-            ValueError: there is none.
-        """
+        """The interval; `ValueError` without one."""
         if self.low is None or self.high is None:
             raise ValueError(
-                f"the figure {self.value:g} has no interval; ask for one only where cases suffice."
+                f"the figure {self.value:g} has no interval; ask for one only with enough cases."
             )
         return self.low, self.high
 
@@ -52,7 +41,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What intervals rest on: `cases` of the rarer class, and `units`, each a `unit`: "group", "block" or "row"."""
+    """Basis of intervals: `cases` of the rarer class, and `units`: a "group", "block" or "row" each."""
 
     cases: int
     units: int
@@ -61,17 +50,15 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Metrics:
-    """Quality of the models on the test rows, each at its own threshold.
+    """Metrics of the models on the test rows, each at its own threshold.
 
     Attributes:
-        threshold: of the model.
-        thresholds: by model.
+        thresholds: by model; `threshold` is that of the model itself.
         rows: by part, "validation" and "test".
-        resamples: of the bootstrap.
         test: by model and metric; `model` is the model itself, the others are baselines and parts of it.
         threshold_rule: how thresholds were chosen on the validation rows.
-        evidence: of the test rows; None in what an earlier release wrote.
-        uncalibrated: log loss, Brier score and calibration error of the test rows before calibration, if any.
+        evidence: of the test rows; None in the record of an earlier release.
+        uncalibrated: log loss, Brier score and calibration error before calibration, if any.
     """
 
     threshold: float
@@ -85,5 +72,5 @@ class Metrics:
 
     @property
     def model(self) -> Mapping[str, Estimate]:
-        """The figures of the model by metric."""
+        """Metrics of the model itself."""
         return self.test["model"]

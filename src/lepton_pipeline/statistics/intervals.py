@@ -1,4 +1,4 @@
-"""Intervals of rates and ranks that also hold for few rows and at 0 and 1, where a bootstrap interval has no width."""
+"""Intervals of rates and ranks that also hold for few rows and at 0 and 1, where a bootstrap has no width."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lepton_pipeline.statistics.ranks import delong_variance, placements, variance_between
+from lepton_pipeline.statistics.ranks import Array, delong_variance, placements, variance_between
 
 
 class Interval(NamedTuple):
-    """An estimate between the ends of its interval."""
+    """An estimate with the ends of its interval."""
 
     value: float
     low: float
@@ -36,12 +36,7 @@ def student_deviate(level: float, units: int) -> float:
 
 
 def wilson(share: float, size: float, z: float) -> Interval:
-    """Wilson's interval of a rate (Wilson 1927), which also holds for few rows and at 0 and 1.
-
-    Args:
-        share: observed rate, in [0, 1].
-        size: number of rows, or as many as would be as informative.
-        z: as `normal_deviate` returns it.
+    """Interval of a rate of `size` (effective) rows (Wilson 1927); holds for few rows, at 0 and 1.
 
     >>> low, high = wilson(0.0, 20, 1.96)[1:]
     >>> low, round(high, 3)
@@ -55,16 +50,12 @@ def wilson(share: float, size: float, z: float) -> Interval:
 
 
 def share_interval(hits: np.ndarray, z: float, codes: np.ndarray | None = None) -> Interval:
-    """Wilson's interval of a share of rows, of as many rows as are as informative where they are of units.
+    """Wilson's interval of the share of `hits` [rows], by the effective sample size of clustered rows.
 
-    That number is p (1 - p) over the variance of the share, which is taken between units as for any ratio
-    (Korn and Graubard 1998, "Confidence intervals for proportions with small expected number of positive
-    counts estimated from survey data"); at 0 and 1, where it has none, it is the number of units.
-
-    Args:
-        hits: whether each row counts, shape [rows].
-        z: as `normal_deviate` or `Sample.deviate` returns it.
-        codes: the unit of each row, shape [rows]; None where rows are independent.
+    That size is p (1 - p) over the variance of the share between units, as for any ratio (Korn and Graubard
+    1998, "Confidence intervals for proportions with small expected number of positive counts estimated from
+    survey data"), or the number of units at 0 and 1. `codes` are the units [rows], None for independent rows;
+    `z` as `normal_deviate` or `Sample.deviate` returns it.
     """
     share = float(hits.mean())
     size = float(len(hits))
@@ -74,20 +65,12 @@ def share_interval(hits: np.ndarray, z: float, codes: np.ndarray | None = None) 
     return wilson(share, size, z)
 
 
-def auc_interval(
-    labels: np.ndarray, probabilities: np.ndarray, z: float, codes: np.ndarray | None = None
-) -> Interval:
-    """Area under the ROC curve with an interval that has a width also where all rows are ranked right.
+def auc_interval(labels: Array, probabilities: Array, z: float, codes: Array | None = None) -> Interval:
+    """Area under the ROC curve with an interval that has a width also for a perfect ranking.
 
-    The variance (see `delong_variance`) is turned into the number of rows of a rate that has the same
-    variance, and Wilson's interval of that rate is taken. That number is at most the one of scores without
-    skill: where few rows are ranked nearly perfectly, DeLong's variance goes to 0.
-
-    Args:
-        labels: 0 or 1, both present, shape [rows].
-        probabilities: shape [rows]; a tie counts one half.
-        z: as `normal_deviate` or `Sample.deviate` returns it.
-        codes: the unit of each row, shape [rows]; None where rows are independent.
+    Wilson's interval of a rate of as many rows as give DeLong's variance (see `delong_variance`), at most
+    those of scores without skill: for a few nearly perfectly ranked rows DeLong's variance goes to 0. Both
+    classes must be present; `z` and `codes` as in `share_interval`.
     """
     placed = placements(probabilities, labels)
     auc, variance = float(placed[0].mean()), delong_variance(placed, labels, codes)
@@ -100,20 +83,13 @@ def auc_interval(
 
 
 def calibration_interval(
-    labels: np.ndarray, probabilities: np.ndarray, z: float, codes: np.ndarray | None = None
+    labels: Array, probabilities: Array, z: float, codes: Array | None = None
 ) -> Interval:
-    """Mean probability less the observed rate.
+    """Calibration in the large: mean probability less the observed rate.
 
-    The better probabilities tell rows apart, the less chance is left in the rate. So it is given Wilson's
-    interval for as many rows as have the variance of the residuals, or that which the probabilities imply if
-    it is larger: seen in few rows, residuals may be small by chance. A normal interval is too short where one
-    class is rare.
-
-    Args:
-        labels: 0 or 1, both present, shape [rows].
-        probabilities: shape [rows].
-        z: as `normal_deviate` or `Sample.deviate` returns it.
-        codes: the unit of each row, shape [rows]; None where rows are independent.
+    Wilson's interval of the rate for as many rows as have the variance of the residuals, or that implied by
+    the probabilities if larger: residuals of few rows may be small by chance, and a normal interval is too
+    short for a rare class. `z` and `codes` as in `share_interval`.
     """
     rate, mean = float((labels != 0).mean()), float(probabilities.mean())
     implied = float((probabilities * (1 - probabilities)).mean())
@@ -126,12 +102,10 @@ def calibration_interval(
 
 
 def difference(one: Interval, other: Interval) -> Interval:
-    """`one` less `other` of independent rows, from the interval of each at the same level.
+    """`one` less `other` of independent rows, from intervals of the same level.
 
-    Each end is that of the two intervals which it depends on (Newcombe 1998, "Interval estimation for the
-    difference between independent proportions", method 10; Zou and Donner 2008, "Construction of confidence
-    limits about effect
-    measures: A general approach").
+    Method 10 of Newcombe 1998, "Interval estimation for the difference between independent proportions"; see
+    Zou and Donner 2008, "Construction of confidence limits about effect measures: A general approach".
     """
     value = one.value - other.value
     down = hypot(one.value - one.low, other.high - other.value)
@@ -140,11 +114,7 @@ def difference(one: Interval, other: Interval) -> Interval:
 
 
 def percentile_interval(drawn: np.ndarray, level: float) -> tuple[float, float]:
-    """Ends of a percentile interval (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13).
-
-    Args:
-        drawn: values of the resamples, shape [resamples].
-        level: of the interval.
+    """Percentile interval of resamples (Efron, Tibshirani 1993, "An Introduction to the Bootstrap", ch. 13).
 
     >>> percentile_interval(np.arange(1, 40), 0.5)
     (10.0, 30.0)

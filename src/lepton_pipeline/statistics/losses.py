@@ -7,15 +7,14 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-# Probabilities are kept this far from 0 and 1 when their log loss is taken: the resolution of float64,
-# everywhere.
+# Log losses clip probabilities to the resolution of float64, everywhere.
 SMALLEST = float(np.finfo(np.float64).eps)
-# The same when their logit is taken, which is an input of a fit.
+# Logits, which are inputs of a fit, clip them here.
 _EDGE = 1e-7
 
 
 def to_logits(probabilities: Floats) -> Floats:
-    """Logits [n] of probabilities [n], finite for 0 and 1, too."""
+    """Logits [n] of probabilities [n], finite also for 0 and 1."""
     clipped = np.clip(probabilities, _EDGE, 1 - _EDGE)
     logits: Floats = np.log(clipped) - np.log1p(-clipped)
     return logits
@@ -29,7 +28,7 @@ def sigmoid(logits: Floats) -> Floats:
 
 
 def log_losses(probabilities: Floats, labels: np.ndarray) -> Floats:
-    """Negative log of the probability given to what was the case, [n]."""
+    """Negative log of the probability given to each label, [n]."""
     given: Floats = np.where(labels == 1, probabilities, 1 - probabilities)
     losses: Floats = -np.log(given.clip(SMALLEST, 1))
     return losses

@@ -1,4 +1,4 @@
-"""Quality of scores on weighted rows, for all resamples of a bootstrap at once."""
+"""Metrics on weighted rows, for all resamples of a bootstrap at once."""
 
 from __future__ import annotations
 
@@ -13,19 +13,15 @@ CALIBRATION_BINS = 10
 
 @dataclass(frozen=True)
 class RankedRows:
-    """Rows of one model from the highest score to the lowest.
+    """Rows of one model by falling score.
 
     Attributes:
-        order: position of each row before sorting, shape [rows].
-        labels: 0.0 or 1.0, shape [rows].
-        scores: probabilities, shape [rows].
-        log_losses: loss of each row, shape [rows].
-        bin_starts: position of the first row of each calibration bin, shape [bins]. Bins hold equally many
-            rows as far as ties, which stay together, allow (Nixon et al. 2019, "Measuring Calibration in Deep
-            Learning").
-        positives: positions of the positive rows, shape [positives].
-        above: for each positive row, how many rows score higher, shape [positives].
-        through: for each positive row, how many rows score higher or the same, shape [positives].
+        order: position of each row before sorting.
+        bin_starts: first row of each calibration bin. Bins hold equally many rows, ties kept together (Nixon
+            et al. 2019, "Measuring Calibration in Deep Learning").
+        positives: positions of the positive rows.
+        above: for each positive row, the rows that score higher.
+        through: for each positive row, the rows that score as high or higher.
     """
 
     order: np.ndarray
@@ -60,20 +56,13 @@ def rank(probabilities: Floats, labels: Floats) -> RankedRows:
 
 
 def measure(ranked: RankedRows, threshold: float, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Measure one model on weighted rows; a weight is how often the row counts.
+    """Metrics of one model, [resamples] each, on rows weighted by how often they are drawn.
 
-    Args:
-        ranked: sorted rows of the model.
-        threshold: rows with a probability >= threshold count as positive.
-        weights: in the order of the unsorted rows, shape [resamples, rows]; every resample holds both
-            classes.
-
-    Returns:
-        Arrays of shape [resamples]: `auc` (a tie counts one half), `f1`, `average_precision` (sum of
-        precision times gain in recall, not interpolated), `log_loss` (natural logarithm, probabilities
-        clipped to the resolution of float64), `brier`, and `ece`, the expected calibration error over ten
-        bins of equal mass: the mean distance between predicted and observed rate (Naeini et al. 2015,
-        "Obtaining Well Calibrated Probabilities Using Bayesian Binning"; bins of Nixon et al. 2019).
+    `weights` are [resamples, rows] in the order before sorting, every resample with both classes; rows with a
+    probability >= `threshold` count as positive. Metrics: `auc` (a tie counts half), `f1`,
+    `average_precision` (not interpolated), `log_loss` (natural, clipped to the resolution of float64),
+    `brier`, and `ece`, the expected calibration error over ten bins of equal mass (Naeini et al. 2015,
+    "Obtaining Well Calibrated Probabilities Using Bayesian Binning"; bins of Nixon et al. 2019).
     """
     sorted_weights = weights[:, ranked.order]
     of_positives = sorted_weights[:, ranked.positives]
@@ -103,7 +92,7 @@ def measure(ranked: RankedRows, threshold: float, weights: np.ndarray) -> dict[s
 
 
 def accumulate(weights: np.ndarray) -> np.ndarray:
-    """Sum the first 0, 1, 2, … columns of [resamples, columns], shape [resamples, columns + 1]."""
+    """Sum the first 0, 1, 2, … columns of [resamples, columns], as [resamples, columns + 1]."""
     sums = np.zeros((len(weights), weights.shape[1] + 1))
     np.cumsum(weights, axis=1, out=sums[:, 1:])
     return sums

@@ -1,8 +1,7 @@
-"""How well scores rank rows: the area under the ROC curve, and its variance.
+"""Area under the ROC curve and its variance.
 
-The variance is that of DeLong et al. (1988, "Comparing the areas under two or more correlated receiver
-operating characteristic curves"), or between units where rows are of these (Obuchowski 1997, "Nonparametric
-analysis of clustered ROC curve data").
+DeLong et al. (1988, "Comparing the areas under two or more correlated receiver operating characteristic
+curves"); between clusters, Obuchowski (1997, "Nonparametric analysis of clustered ROC curve data").
 """
 
 from __future__ import annotations
@@ -19,11 +18,7 @@ Placements = tuple[Floats, Floats]
 
 
 def auc(scores: Array, labels: Array) -> float:
-    """Area under the ROC curve: the share of pairs whose positive row scores higher, ties one half.
-
-    Args:
-        scores: shape [rows].
-        labels: 0 or 1, both present, shape [rows].
+    """Area under the ROC curve: share of pairs whose positive row scores higher, ties one half.
 
     >>> auc(np.array([0.9, 0.4, 0.4, 0.1]), np.array([1, 1, 0, 0]))
     0.875
@@ -34,7 +29,7 @@ def auc(scores: Array, labels: Array) -> float:
 
 
 def placements(scores: Array, labels: Array) -> Placements:
-    """For each positive row the share of negatives it beats, for each negative the share of positives it loses to.
+    """Share of negatives that each positive row beats, and of positives that each negative row loses to.
 
     A tie counts one half; the mean of either is the AUC.
 
@@ -55,13 +50,7 @@ def _placements_by_score(counts: Array) -> Placements:
 
 
 def delong_variance(of_rows: Placements, labels: Array, codes: Array | None = None) -> float:
-    """Variance of the mean of placements, or of differences of placements.
-
-    Args:
-        of_rows: as `placements` returns them.
-        labels: 0 or 1, both present, shape [rows].
-        codes: the unit of each row, shape [rows]; None where rows are independent.
-    """
+    """Variance of the mean of placements, or of their differences; `codes` are clusters, if any."""
     if codes is None:
         return sum(float(shares.var(ddof=1)) / len(shares) for shares in of_rows if len(shares) > 1)
     mean, influence = float(of_rows[0].mean()), np.empty(len(labels))
@@ -71,10 +60,7 @@ def delong_variance(of_rows: Placements, labels: Array, codes: Array | None = No
 
 
 def delong(counts: Array) -> tuple[float, float]:
-    """AUC and its standard error from rows counted by score.
-
-    Args:
-        counts: negative and positive rows by ascending score, shape [2, scores].
+    """AUC and standard error from negative and positive rows counted by ascending score, [2, scores].
 
     >>> delong(np.array([[3, 1, 0], [0, 1, 3]]))[0]
     0.96875
@@ -89,7 +75,7 @@ def delong(counts: Array) -> tuple[float, float]:
 
 
 def variance_between(codes: Array, parts: Array) -> float:
-    """Variance of a sum of parts, one a row, that sum up to 0, from their sums in units."""
+    """Variance of a sum of parts, one a row, that sum up to 0, from their sums by cluster."""
     sums = np.bincount(codes, parts)
     units = len(np.unique(codes))
     return float(units / max(units - 1, 1) * (sums**2).sum())

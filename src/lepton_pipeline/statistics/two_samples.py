@@ -1,4 +1,4 @@
-"""Tests of two samples, and the correction for many of them."""
+"""Two-sample tests, and the correction for multiple testing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ Counts = npt.NDArray[Any]
 
 
 def chi_square(counts: Counts) -> tuple[float, list[float]]:
-    """Chi-square test of homogeneity of two columns of counts: the statistic, and its p-value in a list.
-
-    Rows without any count are left out.
-    """
+    """Chi-square test of homogeneity of two columns of counts: the statistic, and its p-value in a list."""
     from scipy.stats import chi2_contingency
 
     counts = counts[counts.sum(axis=1) > 0]
@@ -36,11 +33,7 @@ def missing_test(one: Counts, other: Counts) -> list[float]:
 
 
 def stability_index(one: Counts, other: Counts) -> float:
-    """Population stability index: sum of (q - p) ln(q / p) over bins, half a row added to each.
-
-    Args:
-        one: rows by bin, shape [bins].
-        other: those of the other sample.
+    """Population stability index: sum of (q - p) ln(q / p) over bins of counts, half a row added to each.
 
     >>> round(stability_index(np.array([50, 50]), np.array([80, 20])), 4)
     0.4063
@@ -51,7 +44,7 @@ def stability_index(one: Counts, other: Counts) -> float:
 
 
 def holm(p_values: Sequence[float]) -> Floats:
-    """P-values corrected for their number, step down (Holm 1979); no independence is assumed.
+    """Correct p-values for multiple testing, step down (Holm 1979), without assuming independence.
 
     >>> holm([0.01, 0.04, 0.03])
     array([0.03, 0.06, 0.06])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lepton_pipeline.evaluation.decision import verdict
-from lepton_pipeline.evaluation.interval_words import bracket
+from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.operations.backfill.walk import Look
 from lepton_pipeline.reporting.report.formats import metric_inside

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from lepton_pipeline.evaluation.interval_words import bracket
+from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.registry.champion import Reign
 from lepton_pipeline.registry.diff import SameRows, VersionDiff
 from lepton_pipeline.terminal.console import Table, Text, console, figures, fixed, table

@@ -7,10 +7,10 @@ from typing import Any
 
 from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import IngestionRecord, Reading
-from lepton_pipeline.evaluation.copies_words import said_copies
+from lepton_pipeline.evaluation.copies_text import describe_copies
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import SAME, GateDecision, verdict
-from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
+from lepton_pipeline.evaluation.interval_text import bracket, evidence_note, threshold_warning
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import read_columns
 from lepton_pipeline.features.report import FeatureReport
@@ -105,9 +105,9 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
             parts = [model_parts(registration), lower_first(training_plan(registration))]
             facts.append(("model", "; ".join(filter(None, parts))))
         facts.append(("threshold", f"{metrics.threshold:.3f} ({rule} on the validation rows)"))
-        facts += [("warning", said) for said in (say_evidence(metrics), warn_of_threshold(metrics)) if said]
+        facts += [("warning", said) for said in (evidence_note(metrics), threshold_warning(metrics)) if said]
     if copies := results.get("copies"):
-        facts.extend(said_copies(copies))
+        facts.extend(describe_copies(copies))
     if (costs := results.get("costs")) and costs.declared:
         facts.append(("cost", _cost(costs)))
     if (slices := results.get("slices")) and (gaps := _gaps(slices)):

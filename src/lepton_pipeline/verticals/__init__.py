@@ -1,1 +1,1 @@
-"""What a vertical needs and YAML cannot say: a module `<vertical>.py` with `ingestion()`."""
+"""Modules of verticals that need code beside their YAML: `<vertical>.py` with `ingestion()`."""

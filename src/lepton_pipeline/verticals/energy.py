@@ -1,4 +1,4 @@
-"""Energy: ten-minute readings of a house -> each with what its appliances used in the hour after it."""
+"""Energy: ten-minute meter readings labelled with the appliances' use in the following hour."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _STEP, _STEPS = pd.Timedelta(minutes=10), 6
 
 
 def ingestion() -> Pipeline:
-    """Wire the way from readings to readings with their label."""
+    """From readings to readings with a label."""
     return Pipeline(
         [
             raw_table("appliances"),
@@ -22,14 +22,13 @@ def ingestion() -> Pipeline:
 
 
 def label_next_hour(appliances: pd.DataFrame) -> pd.DataFrame:
-    """Add the mean use of the next six readings, 10 to 60 minutes later; found by their time, not by their position.
+    """Add `next_hour`, the mean use of the next six readings (10 to 60 minutes later), looked up by time.
 
     Args:
         appliances: readings with `date` (each once) and `Appliances` (Wh in ten minutes), in any order.
 
     Returns:
-        The readings that have all six, with their index labels and a column `next_hour` (Wh in ten minutes,
-        float64).
+        The readings that have all six, with their index labels; `next_hour` in Wh per ten minutes, float64.
     """
     use = appliances.set_index("date")["Appliances"]
     ahead = {

@@ -1,4 +1,4 @@
-"""Logistics: flights, the weather before them and the aircraft that flew them -> one row per flight that arrived."""
+"""Logistics: one row per arrived flight, with weather and aircraft."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _OF_FLIGHT = ["carrier", "flight", "tailnum", "origin", "dest", *_AMOUNTS]
 _HOUR = ["year", "month", "day", "hour"]
 _CLOCK = [*_HOUR, "minute", "sched_dep_time", "sched_arr_time", "air_time"]
 _OF_PLACE = ["lat", "lon", "alt", "tz"]
-# From leaving the gate to arriving at one, no flight with known times spent four hours on the ground.
+# No flight with known times spent four hours on the ground.
 _LONGEST_TAXI = pd.Timedelta(hours=4)
 _DAY = 24 * 60
 
 
 def ingestion() -> Pipeline:
-    """Wire the way from five raw tables to one row per flight that arrived."""
+    """From five raw tables to one row per arrived flight."""
     others = ("weather", "planes", "airports", "airlines")
     return Pipeline(
         [
@@ -34,11 +34,10 @@ def ingestion() -> Pipeline:
 
 
 def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
-    """Keep the flights that arrived, and say when each was to leave, left and arrived.
+    """Keep the flights that arrived, with scheduled and actual times in UTC.
 
-    Times in the source are local, HHMM as a number. A time zone's difference to UTC is the airport's `tz`,
-    and one hour more in summer where `dst` is "A" (the rule of the United States); when that is, the origin's
-    own times tell.
+    Source times are local, HHMM as a number. A zone's difference to UTC is the airport's `tz`, plus one hour
+    in summer where `dst` is "A" (the rule of the United States); the origin's own times tell when that is.
 
     Args:
         flights: flights with `time_hour` (UTC, the hour of the scheduled departure); cancelled and diverted
@@ -46,18 +45,17 @@ def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
         airports: places with `faa` (each once), `lat`, `lon` (degrees), `alt` (feet), `tz` (hours) and `dst`.
 
     Returns:
-        Flights that arrived, with their index labels, which are their `position`, too: what is known of them
-        by their schedule; `dep_delay`, `arr_delay` (minutes); and, in UTC, `scheduled_at`, `departed_at` and
-        `arrived_at`. Where the destination is not among the airports, its columns are missing and
-        `arrived_at` is later than the arrival, never earlier.
+        Arrived flights by their index labels, also as `position`: the schedule; `dep_delay`, `arr_delay`
+        (minutes); and, in UTC, `scheduled_at`, `departed_at` and `arrived_at`. For a destination not among
+        the airports, its columns are missing and `arrived_at` is an upper bound.
 
     Raises:
-        DataError: a column is absent, a value is no number, or a flight leaves at no hour of the calendar.
+        DataError: a column is absent, a value is no number, or a scheduled hour is not in the calendar.
     """
     flights = _required(flights, [*_OF_FLIGHT, "time_hour"], [*_AMOUNTS, *_CLOCK], "flights")
     airports = _required(airports, ["faa", "dst"], _OF_PLACE, "airports")
     arrived = flights[flights["arr_delay"].notna()]
-    hour = _hours(arrived)
+    hour = _departure_hours(arrived)
     minute = pd.to_timedelta(arrived["minute"], unit="min")
     scheduled_at = arrived["time_hour"] + minute
     departed_at = scheduled_at + pd.to_timedelta(arrived["dep_delay"], unit="min")
@@ -87,14 +85,13 @@ def time_flights(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _hours(flights: pd.DataFrame) -> pd.Series:
-    """The local hour in which each flight is to leave."""
+def _departure_hours(flights: pd.DataFrame) -> pd.Series:
     hours = pd.to_datetime(flights[_HOUR], errors="coerce")
     wrong = flights.loc[hours.isna(), _HOUR]
     if len(wrong):
         shown = ", ".join(f"{name} {value}" for name, value in wrong.iloc[0].items())
         raise DataError(
-            f"{len(wrong):,} of {len(flights):,} rows of table 'flights' leave at no hour of the calendar, e.g. "
+            f"{len(wrong):,} of {len(flights):,} rows of table 'flights' have no valid hour of departure, e.g. "
             f"{shown} (row {wrong.index[0]}); correct them, or quarantine them by expectations in tables.flights."
         )
     return hours

@@ -1,4 +1,4 @@
-"""The parts that verticals with several raw tables, or code of their own, are put together from."""
+"""Pipelines and nodes shared by verticals with several raw tables or their own code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data import sql
-from lepton_pipeline.data.as_of import rows_there
+from lepton_pipeline.data.as_of import existing_rows
 from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.contracts.contract import check_raw_table, enforce_contract
 from lepton_pipeline.data.contracts.result import ContractResult
@@ -24,12 +24,12 @@ from lepton_pipeline.parameters.jobs import QUERY
 
 
 def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
-    """Read one raw table and hold it to its contract, `tables.<name>`.
+    """Read a raw table and apply its contract, `tables.<name>`; the result is `checked_<name>`.
 
     Args:
-        name: of the table: the nested namespace of its nodes and data sets. Its files are the data set
-            `<name>.raw`, by default `data/01_raw/<vertical>/<name>.*`; its result is `checked_<name>`.
-        references: further raw tables whose keys its contract asks for (`keys_to_exist_in_table`).
+        name: nested namespace of its nodes and data sets. Its files are the data set `<name>.raw`, by default
+            `data/01_raw/<vertical>/<name>.*`.
+        references: raw tables in which its contract looks keys up (`keys_to_exist_in_table`).
     """
     declared = f"params:tables.{name}"
     read = Pipeline(
@@ -64,26 +64,18 @@ def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
 
 
 def finish_table(source: str) -> Node:
-    """Turn what a vertical's own nodes have made into the table that its contract and its model are about.
-
-    Args:
-        source: the data set that holds it, one row per example.
-    """
-    return Node(
-        number_rows,
-        [source, "params:dataset", "params:contract", "params:features"],
-        ["table", "ingestion_record"],
-        name="finish_table",
-    )
+    """Turn the data set `source`, one row per example, into the vertical's table."""
+    inputs = [source, "params:dataset", "params:contract", "params:features"]
+    return Node(number_rows, inputs, ["table", "ingestion_record"], name="finish_table")
 
 
 def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = ()) -> Node:
-    """Make the table by the query of the vertical, `conf/base/<vertical>/table.sql`.
+    """Make the table by the query `conf/base/<vertical>/table.sql`.
 
     Args:
         vertical: its name.
-        tables: raw tables that the query may read, each held to its contract.
-        made: data sets of the vertical's own nodes that it may read, too.
+        tables: raw tables that the query may read, with their contracts applied.
+        made: data sets of the vertical's own nodes that it may also read.
     """
     names, file = (*tables, *made), f"{vertical}/{QUERY}"
 
@@ -93,41 +85,27 @@ def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = 
         found = sql.run_query(text, dict(zip(names, rows, strict=True)), dataset, file)
         return number_rows(found, dataset, contract, features)
 
-    declared = ("sql", "dataset", "contract", "features")
-    return Node(
-        query_tables,
-        [*(f"params:{part}" for part in declared), *(f"checked_{table}" for table in tables), *made],
-        ["table", "ingestion_record"],
-        name="query_tables",
-    )
+    declared = ["params:sql", "params:dataset", "params:contract", "params:features"]
+    inputs = [*declared, *(f"checked_{table}" for table in tables), *made]
+    return Node(query_tables, inputs, ["table", "ingestion_record"], name="query_tables")
 
 
 def number_rows(
     made: pd.DataFrame, dataset: Dataset, contract: Contract, features: Features
 ) -> tuple[pd.DataFrame, IngestionRecord]:
-    """Number the rows that were there at `dataset.as_of` from 0 and record what they are.
-
-    Args:
-        made: one row per example, any index.
-        dataset: declared roles of columns.
-        contract: expectations, for the columns they name.
-        features: columns that are made later and so need not be there.
-
-    Returns:
-        The table and its record, see `record_table`.
+    """Number the rows that existed at `dataset.as_of` from 0, and return them with their record.
 
     Raises:
         DataError: there is no row, a declared column is absent, or the target cannot be learnt.
     """
     if made.empty:
         raise DataError(
-            "no row is left of the raw tables: the vertical's own nodes have left out every one. Look at what they "
-            "need of a row, and whether the raw tables reach over enough time for it."
+            "no row is left: the vertical's own nodes dropped all rows of the raw tables. Check what they require of a "
+            "row, and whether the raw tables cover enough time."
         )
-    check_columns(
-        [str(name) for name in made.columns], declared_columns(dataset, contract, features), "the table"
-    )
-    table = rows_there(made, dataset).reset_index(drop=True)
+    needed = declared_columns(dataset, contract, features)
+    check_columns([str(name) for name in made.columns], needed, "the table")
+    table = existing_rows(made, dataset).reset_index(drop=True)
     return table, record_table(table, fingerprint(table), dataset, [])
 
 

@@ -1,4 +1,4 @@
-"""Retail: invoice lines of a shop -> what each customer bought and returned, day by day -> monthly snapshots."""
+"""Retail: invoice lines, summed per customer and day, as monthly snapshots."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.verticals.raw_tables import finish_table, raw_table
 from lepton_pipeline.verticals.retail_snapshots import take_snapshots
 
-# Five digits, then letters for variants. Postage, discounts, fees, vouchers, samples and tests have other
-# codes.
+# Five digits, then letters for variants; postage, discounts, fees and tests have other codes.
 _PRODUCT = r"\d{5}[A-Za-z]*"
 _CANCELLED, _ADJUSTED = "C", "A"
 
 
 def ingestion() -> Pipeline:
-    """Wire the way from invoice lines to one row per customer and month start."""
+    """From invoice lines to one row per customer and month start."""
     return Pipeline(
         [
             raw_table("lines"),
@@ -32,15 +31,11 @@ def ingestion() -> Pipeline:
 def drop_repeated_invoices(lines: pd.DataFrame) -> pd.DataFrame:
     """Keep the first copy of every invoice that several files hold.
 
-    Each file is in the order of time, so a file begins where the time steps back. An invoice in more than one
-    of them is a copy as a whole. Equal lines within one file stay: a till writes a product once per scan, and
-    half of the products that stand twice on an invoice do so with different quantities.
+    A file begins where the time steps back. Equal lines within a file stay: a till writes a product once per
+    scan, and half of the products listed twice on an invoice have different quantities.
 
     Args:
         lines: invoice lines, file below file, with `Invoice` and `InvoiceDate`.
-
-    Returns:
-        The lines without later copies, with their index labels.
 
     Raises:
         DataError: the copies of an invoice differ.
@@ -55,26 +50,23 @@ def drop_repeated_invoices(lines: pd.DataFrame) -> pd.DataFrame:
     )
     if (contents > 1).any():
         raise DataError(
-            f"invoice {contents.idxmax()!r} stands in several files with different lines; keep one version of it. "
-            "A file begins where InvoiceDate steps back: if it stands in one file only, sort that file by InvoiceDate."
+            f"invoice {contents.idxmax()!r} occurs in several files with different lines; keep one version of it. "
+            "A file begins where InvoiceDate steps back: if it occurs in one file only, sort that file by InvoiceDate."
         )
     return lines[~later_copy]
 
 
 def select_customer_lines(unique_lines: pd.DataFrame) -> pd.DataFrame:
-    """Keep the products that known customers bought or gave back.
+    """Keep the products that known customers bought or returned.
 
-    Left out are lines without a customer, codes that are no products, adjustments, corrections of the stock
-    (a negative quantity outside a cancellation) and prices of zero or less.
-
-    Args:
-        unique_lines: invoice lines, each once.
+    Left out are lines without a customer, codes that are no products, adjustments, stock corrections (a
+    negative quantity outside a cancellation) and prices of zero or less.
 
     Returns:
         `customer` (int64), `day` (midnight), `product`, `country`, `units` and `pence` (int64, the line's
-        value); units and pence are negative for what was given back.
+        value); units and pence are negative for returns.
     """
-    # Without a letter in any of them, numbers of invoices and products have been read as numbers.
+    # Invoice and product codes without any letter were read as numbers.
     kind = unique_lines["Invoice"].astype("str").str[0]
     units = unique_lines["Quantity"]
     bought = ~kind.isin([_CANCELLED, _ADJUSTED]) & (units > 0)
@@ -96,23 +88,21 @@ def select_customer_lines(unique_lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise_days(customer_lines: pd.DataFrame) -> pd.DataFrame:
-    """Sum up what each customer bought and returned on each day.
-
-    A day, not an invoice, is one purchase: orders are often split over several invoices.
+    """Sum up purchases and returns per customer and day; a day, not an invoice, counts as one purchase.
 
     Args:
-        customer_lines: what `select_customer_lines` gives.
+        customer_lines: output of `select_customer_lines`.
 
     Returns:
-        One row per customer and day with lines, in that order: `customer`, `day`, `country`, and int64
-        columns `lines` and `units` bought, `pence` spent, `new_products` (bought by this customer for the
-        first time) and `returned_pence` (positive). On a day with returns only, all but the last are 0.
+        One sorted row per customer and day: `customer`, `day`, `country`, and int64 columns `lines` and
+        `units` bought, `pence` spent, `new_products` (first bought that day) and `returned_pence`
+        (positive). On a day with returns only, all but the last are 0.
     """
     keys = ["customer", "day"]
     bought = customer_lines[customer_lines["units"] > 0]
     returned = customer_lines[customer_lines["units"] < 0]
     first_bought = bought.groupby(["customer", "product"], as_index=False)["day"].min()
-    # Of several countries on a day one is taken whatever the order of the lines.
+    # Take the first of several countries on a day, whatever the order of the lines.
     places = customer_lines[[*keys, "country"]].drop_duplicates().sort_values([*keys, "country"])
     days = places.drop_duplicates(keys).set_index(keys)
     columns = {

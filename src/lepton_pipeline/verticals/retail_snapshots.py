@@ -1,4 +1,4 @@
-"""Monthly snapshots of retail customers: what was known of each at a month start, and whether it then bought again."""
+"""Monthly snapshots of retail customers, with the label whether each stayed away afterwards."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _YEAR = 365
 
 
 def take_snapshots(customer_days: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Describe every active customer at every month start, and say whether it stayed away afterwards.
+    """Describe every active customer at every month start, and label whether it stayed away afterwards.
 
-    A snapshot needs 180 days of records before it, and `dataset.label_delay` after it.
+    A snapshot needs 180 days of records before it, and `dataset.label_delay` (the churn horizon) after it.
 
     Args:
-        customer_days: what each customer bought and returned on each day, see `retail.summarise_days`.
-        dataset: `label_delay` is how long without a purchase counts as churned.
+        customer_days: output of `retail.summarise_days`.
+        dataset: its `label_delay` is how long without a purchase counts as churned.
 
     Returns:
-        One row per snapshot and customer, in that order: `customer`, `snapshot` (a midnight), the features of
+        One sorted row per snapshot and customer: `customer`, `snapshot` (a midnight), the features of
         `describe_customers`, and the target `churned` (bool).
 
     Raises:
@@ -36,64 +36,54 @@ def take_snapshots(customer_days: pd.DataFrame, dataset: Dataset) -> pd.DataFram
     horizon = _horizon(dataset)
     if customer_days.empty:
         raise DataError(
-            "no line is left of the raw table: none is of a known customer, a product and a price above 0; "
+            "no line is left of the raw table: all lack a known customer, a product or a price above 0; "
             "check the columns Customer ID, StockCode, Quantity and Price."
         )
     first, last = customer_days["day"].min(), customer_days["day"].max()
-    # The last day may have been recorded in part only: a label counts where it is known when that day begins.
+    # The last day may be incomplete: labels must be known when it begins.
     moments = pd.date_range(first + _days(_ACTIVE), last - horizon, freq="MS", unit="us")
     if moments.empty:
         raise DataError(
-            f"the purchases reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}: no month start has {_ACTIVE} days before "
-            f"it and {horizon.days} days (dataset.label_delay) after it; add files with earlier or later lines."
+            f"the purchases cover {first:%Y-%m-%d} to {last:%Y-%m-%d}: no month start has {_ACTIVE} days before it and "
+            f"{horizon.days} days (dataset.label_delay) after it; add files with earlier or later lines."
         )
     parts = []
     for moment in moments:
-        rows = describe_customers(customer_days, moment)
-        parts.append(
-            rows.assign(churned=~rows["customer"].isin(_buyers(customer_days, moment, moment + horizon)))
+        rows, buyers = (
+            describe_customers(customer_days, moment),
+            _buyers(customer_days, moment, moment + horizon),
         )
+        parts.append(rows.assign(churned=~rows["customer"].isin(buyers)))
     return pd.concat(parts, ignore_index=True)
 
 
 def describe_customers(customer_days: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
-    """Describe the customers who bought in the 180 days before a snapshot by what was known when it was taken.
+    """Describe the customers who bought in the 180 days before a snapshot, from earlier days only.
 
     Args:
-        customer_days: see `take_snapshots`; days from the snapshot on are not looked at.
+        customer_days: see `take_snapshots`.
         snapshot: a midnight.
 
     Returns:
-        One row per customer, in its order. Names that end in `_days` are days, `value` is in pounds,
-        `purchases` are days with a purchase, `_30d` means in the last 30 days, `_ever` since records began;
-        `month_cos` and `month_sin` place the snapshot on the circle of a year. Missing are `gap_mean_days`
-        and `overdue` after one purchase, `gap_std_days` after two, and `purchases_year_ago` where the records
-        do not reach back a year.
+        One sorted row per customer. Names that end in `_days` are days, `value` is in pounds, `purchases` are
+        days with a purchase, `_30d` means in the last 30 days, `_ever` since records began; `month_cos` and
+        `month_sin` encode the month cyclically. Missing are `gap_mean_days` and `overdue` after one purchase,
+        `gap_std_days` after two, and `purchases_year_ago` where the records do not reach back a year.
     """
     past = customer_days[customer_days["day"] < snapshot].sort_values(["customer", "day"])
     bought = past[past["lines"] > 0]
     active = bought.loc[bought["day"] >= snapshot - _days(_ACTIVE), "customer"].unique()
     bought = bought[bought["customer"].isin(active)]
-    features = pd.concat(
-        [
-            _timing(bought, snapshot),
-            _sums(bought, snapshot),
-            _baskets(bought),
-            _returns(past, bought, snapshot),
-            _season(past, bought, snapshot),
-        ],
-        axis="columns",
-    )
-    features = features.assign(**_trends(features)).drop(
-        columns=["purchases_180d_to_90d", "value_180d_to_90d"]
-    )
-    return features.assign(
-        snapshot=snapshot, country=past.groupby("customer")["country"].last()
-    ).reset_index()
+    parts = [_recency(bought, snapshot), _sums(bought, snapshot), _baskets(bought)]
+    parts += [_returns(past, bought, snapshot), _season(past, bought, snapshot)]
+    features = pd.concat(parts, axis="columns")
+    features = features.assign(**_trends(features))
+    features = features.drop(columns=["purchases_180d_to_90d", "value_180d_to_90d"])
+    country = past.groupby("customer")["country"].last()
+    return features.assign(snapshot=snapshot, country=country).reset_index()
 
 
-def _timing(bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
-    """When a customer bought: how long ago, since when, and how regularly."""
+def _recency(bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
     days = bought.groupby("customer")["day"]
     recency, tenure = (snapshot - days.max()).dt.days, (snapshot - days.min()).dt.days
     gaps = days.diff().dt.days.groupby(bought["customer"])
@@ -110,7 +100,7 @@ def _timing(bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
 
 
 def _sums(bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
-    """How often and for how much, by window and since records began; and the recent window before the last one."""
+    """Purchases and value by window, since records began, and in the window before the recent one."""
     windows = {f"{days}d": bought["day"] >= snapshot - _days(days) for days in _WINDOWS}
     before_recent = windows[f"{_ACTIVE}d"] & ~windows[f"{_RECENT}d"]
     windows |= {"ever": bought["day"] < snapshot, f"{_ACTIVE}d_to_{_RECENT}d": before_recent}
@@ -123,7 +113,7 @@ def _sums(bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
 
 
 def _baskets(bought: pd.DataFrame) -> pd.DataFrame:
-    """What a purchase looks like on average, how large the last one was, and how many products were ever bought."""
+    """Mean and last basket, and the number of products ever bought."""
     rows = bought.groupby("customer")
     totals = rows[["pence", "lines", "units", "new_products"]].sum()
     purchases = rows.size()
@@ -139,7 +129,7 @@ def _baskets(bought: pd.DataFrame) -> pd.DataFrame:
 
 
 def _returns(past: pd.DataFrame, bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
-    """How much came back; above 1 where goods came back that were bought before records began."""
+    """Returned share of spending; above 1 for goods bought before records began."""
     returned = past["returned_pence"]
     recent = (returned > 0) & (past["day"] >= snapshot - _days(_ACTIVE))
     spent = bought.groupby("customer")["pence"].sum()
@@ -150,7 +140,7 @@ def _returns(past: pd.DataFrame, bought: pd.DataFrame, snapshot: pd.Timestamp) -
 
 
 def _season(past: pd.DataFrame, bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
-    """The month, and what the customer did a year before the days that come."""
+    """The month, and purchases in the same season a year before."""
     start = snapshot - _days(_YEAR)
     inside = (bought["day"] >= start) & (bought["day"] < start + _days(_RECENT))
     last_year = inside.groupby(bought["customer"]).sum().astype("float64")
@@ -168,7 +158,7 @@ def _season(past: pd.DataFrame, bought: pd.DataFrame, snapshot: pd.Timestamp) ->
 
 
 def _trends(features: pd.DataFrame) -> dict[str, pd.Series]:
-    """The last 90 days against the 90 before: from -1 (all before) to 1 (all of late)."""
+    """The last 90 days against the 90 before, from -1 (all before) to 1 (all recent)."""
     trends = {}
     for what in ("purchases", "value"):
         recent, before = features[f"{what}_{_RECENT}d"], features[f"{what}_{_ACTIVE}d_to_{_RECENT}d"]
@@ -185,8 +175,8 @@ def _buyers(customer_days: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp)
 def _horizon(dataset: Dataset) -> pd.Timedelta:
     if not isinstance(dataset.label_delay, str):
         raise ConfigurationError(
-            f"dataset.label_delay: {dataset.label_delay!r} says not how long a customer must stay away to count as "
-            "churned; declare a duration such as 90d."
+            f"dataset.label_delay: {dataset.label_delay!r} is no duration without a purchase that counts as churn; "
+            "declare one such as 90d."
         )
     return as_timedelta(dataset.label_delay)
 

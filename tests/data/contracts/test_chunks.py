@@ -7,11 +7,19 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.contracts.checks import planned_checks
-from lepton_pipeline.data.contracts.chunks import check_chunks, scoring_checks
+from lepton_pipeline.data.contracts.chunks import Evaluation, scoring_checks
 from lepton_pipeline.data.contracts.report import report_check
 from lepton_pipeline.data.contracts.unique import UniqueKeys
 from lepton_pipeline.data.contracts.validation import evaluate_checks
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
+
+
+def check_chunks(chunks, checks):
+    evaluation = Evaluation(checks)
+    for chunk in chunks:
+        evaluation.add(chunk)
+    return evaluation.found()
+
 
 DATASET = Dataset(target="bought", positive="yes", id="id", numeric=["age"], exclude=["later"])
 EXPECTATIONS = [

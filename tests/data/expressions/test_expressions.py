@@ -262,7 +262,7 @@ def test_what_is_not_allowed_is_refused_before_there_is_data(text, problem):
         ("where(a, 1, 2)", "a condition is needed"),
         ("min(n, 'x')", "numbers, dates or durations are needed"),
         ("z - d", "with a time zone cannot be mixed"),
-        ("d > 'soon'", "'soon' is compared with dates but is none"),
+        ("d > 'soon'", "'soon' is compared with dates; write"),
         ("d - d", "the result is a duration"),
         ("date(n, '%Y')", r"no dates of the format '%Y' \(2 of them, e.g. 'x' \(row \d\), 'Yb' \(row \d\)\)"),
         ("date(b / 4, '%Y')", r"e.g. '0.5'"),

@@ -22,7 +22,7 @@ def embedding(values, bins, size=2):
     """The embedding of columns [n, columns], its knots taken from them."""
     torch.manual_seed(0)
     numbers = PiecewiseLinear(values.shape[1], bins, size, 1)
-    numbers.look_at(values)
+    numbers.fit_inputs(values)
     return numbers
 
 
@@ -61,7 +61,7 @@ def test_one_member_with_lines_for_embeddings_is_a_plain_perceptron(layers):
     shape = replace(SHAPE, members=1, layers=layers)
     members, plain = Members(shape), Perceptron(shape)
     numeric, codes = rows(64)
-    members.look_at(numeric[0])
+    members.fit_inputs(numeric[0])
     numbers = shape.numeric * shape.embedding
     with torch.no_grad():
         line, offset = members.numbers.weight[:, :, 0], members.numbers.bias[:, :, 0]
@@ -90,7 +90,7 @@ def test_computes_what_the_package_of_its_authors_computes(levels):
     numeric, codes = rows(200, replace(SHAPE, category_levels=levels or (1,)))
     codes = codes[:, :, : len(levels)]
     ours = Members(shape).eval()
-    ours.look_at(numeric[0])
+    ours.fit_inputs(numeric[0])
     steps = np.linspace(0, 1, shape.bins + 1)
     bins = [torch.from_numpy(np.quantile(column.double().numpy(), steps)).float() for column in numeric[0].T]
     theirs = tabm.TabM(

@@ -23,7 +23,7 @@ def build(architecture, networks=1, **changes):
     """Networks whose parameters are all random, as the ones that start at zero would hide what they do."""
     torch.manual_seed(0)
     network = find_architecture(architecture)(shape(**changes), networks)
-    network.look_at(torch.randn(200, network.shape.numeric))
+    network.fit_inputs(torch.randn(200, network.shape.numeric))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_()

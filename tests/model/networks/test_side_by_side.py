@@ -90,7 +90,7 @@ def test_knots_are_taken_from_training_rows_only(rows):
 def test_many_rows_are_not_all_looked_at(rows, monkeypatch):
     seen = []
     architecture = find_architecture("default")
-    monkeypatch.setattr(architecture, "look_at", lambda self, numeric: seen.append(len(numeric)))
+    monkeypatch.setattr(architecture, "fit_inputs", lambda self, numeric: seen.append(len(numeric)))
     monkeypatch.setattr(module, "_ROWS_LOOKED_AT", 30)
     fit_networks(SHAPE, still(), rows, FOLDS[:1])
     assert seen == [27]

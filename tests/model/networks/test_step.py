@@ -26,7 +26,7 @@ def rows(n=64, device="cpu", levels=5):
 def network(networks=1, device="cpu", shape=SHAPE):
     torch.manual_seed(0)
     made = Members(shape, networks)
-    made.look_at(rows().numeric)
+    made.fit_inputs(rows().numeric)
     return made.to(device)
 
 
@@ -147,7 +147,7 @@ def test_a_table_of_many_categories_changes_only_where_rows_are():
     levels = 100_000
     data = rows(64, levels=levels)
     made = Members(Shape(2, (levels,), 3, 4, 3, 2, 8, 0.0), 2)
-    made.look_at(data.numeric)
+    made.fit_inputs(data.numeric)
     before = made.categories.weight.detach().clone()
     Step(made, data, training(weight_decay=0.1), 16).run(orders(3, 16, networks=2))
     changed = (made.categories.weight.detach() != before).any(dim=2)

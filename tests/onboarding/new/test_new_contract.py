@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.onboarding.new.contract import far_values, roomy_range
+from lepton_pipeline.onboarding.new.contract import far_values, padded_range
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from lepton_pipeline.onboarding.new.contract import far_values, roomy_range
 def test_ranges_are_wider_than_the_data_and_keep_their_sign(
     values: list[float], low: float, high: float
 ) -> None:
-    assert roomy_range(pd.Series(values)) == (pytest.approx(low), pytest.approx(high))
+    assert padded_range(pd.Series(values)) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_values_far_from_all_others_are_found() -> None:

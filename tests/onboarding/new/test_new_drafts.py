@@ -53,7 +53,7 @@ def test_leaks_in_company_are_left_out_and_a_strong_attribute_stays_and_is_asked
     assert set(lines(result, "likely leak")) == set(LATER)
     assert "leaks" not in declared
     assert "with it 0." in lines(result, "look at")["age"]
-    assert "# age: strong, is it known when the model is asked?" in text
+    assert "# age: strong, is it known at prediction time?" in text
     assert "# Is a strong one known only after the outcome? Then list it in exclude." in text
 
 

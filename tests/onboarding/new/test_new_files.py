@@ -196,9 +196,5 @@ def test_new_reads_the_files_that_a_run_reads_and_names_the_others(project: Path
         files.find_files(project, "shop", [folder])
     (folder / "region=north/part.csv").unlink()
     assert [str(file.name) for file in files.find_files(project, "shop", [folder])] == ["FEB.CSV", "jan.csv"]
-    assert [(each.name, each.why) for each in files.find_skipped([folder])] == [
-        (".ipynb_checkpoints/", "a checkpoint of Jupyter"),
-        ("jan.csv.bak", "a backup"),
-    ]
     (file,) = files.find_files(project, "shop", [folder / "FEB.CSV"])
     assert file.raw().name == "FEB.CSV"

@@ -90,7 +90,7 @@ def test_group_without_a_time_that_was_asked_for_is_split_by_group_where_both_wo
         new_shop(project, table, group="client", time="day")
     _, declared, text = new_shop(project, table, group="client")
     assert declared["split"] == {"strategy": "group"}
-    assert "it is by group alone" in text
+    assert "the split is by group only" in text
     assert "label_delay" not in text
 
 
@@ -98,5 +98,5 @@ def test_features_called_like_the_target_are_pointed_out(project: Path) -> None:
     delays = [10.0, 20.0, 30.0] * (ROWS // 3)
     table = frame(arr_delay=delays, arr_time=[n % 17 for n in range(ROWS)])
     result, _, text = new_shop(project, table, target="arr_delay", positive=">= 15")
-    assert "# arr_time: called like the target, arr_delay" in text
+    assert "# arr_time: named like the target, arr_delay" in text
     assert [each.choice for each in result.decisions if "called like" in each.reason] == ["arr_time"]

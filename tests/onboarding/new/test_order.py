@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.onboarding.new.order import alike_neighbours, sorted_columns, time_copies
+from lepton_pipeline.onboarding.new.order import neighbour_agreement, sorted_columns, time_copies
 
 ROWS = 600
 
@@ -67,10 +67,10 @@ def test_sorted_columns_are_named_but_for_running_ids() -> None:
 def test_neighbours_with_one_outcome_are_noticed_and_chance_is_not(rate: float, seed: int) -> None:
     rows = 4000
     random = (draw(seed).random(rows) < rate).astype(int)
-    assert alike_neighbours(pd.Series(random)) is None
+    assert neighbour_agreement(pd.Series(random)) is None
     blocks = np.repeat((draw(seed).random(rows // 5) < rate).astype(int), 5)
-    said = alike_neighbours(pd.Series(blocks))
+    said = neighbour_agreement(pd.Series(blocks))
     assert said is not None
     assert "of neighbouring rows have the same outcome, by chance" in said
     # A file that is sorted by its target says nothing about time.
-    assert alike_neighbours(pd.Series(np.sort(random))) is None
+    assert neighbour_agreement(pd.Series(np.sort(random))) is None

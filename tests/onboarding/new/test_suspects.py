@@ -7,10 +7,10 @@ import pytest
 from lepton_pipeline.features.strength import features_alone
 from lepton_pipeline.onboarding.new.suspects import (
     Judgement,
-    is_afterwards,
+    denotes_later_event,
     is_attribute,
     judge_features,
-    one_sided,
+    one_class_columns,
 )
 
 
@@ -79,7 +79,7 @@ def test_what_is_filled_or_empty_in_one_class_only_is_a_question() -> None:
             "full": draw.normal(size=900),
         }
     )
-    asked = one_sided(table, target)
+    asked = one_class_columns(table, target)
     rows = int((some & (target == 1)).sum())
     assert list(asked) == ["reason", "renewed"]
     assert asked["reason"].startswith(f"filled in {rows} training rows, all of them positive")
@@ -129,4 +129,4 @@ def test_with_few_rows_only_the_step_in_the_list_tells() -> None:
 )
 def test_names_say_what_a_column_may_be(name: str, attribute: bool, afterwards: bool) -> None:
     assert is_attribute(name) is attribute
-    assert is_afterwards(name) is afterwards
+    assert denotes_later_event(name) is afterwards

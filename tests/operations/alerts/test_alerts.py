@@ -204,7 +204,7 @@ def test_a_mail_server_that_is_busy_is_asked_again_and_a_refused_address_is_name
         outcome = send(alert("decay"), letter_to(server), tmp_path, patience=QUICK)[0]
         assert outcome.why == f"127.0.0.1:{server.port}: answered 554"
         outcome = send(alert("decay"), letter_to(server, to=["bob@example.org"]), tmp_path, patience=QUICK)[0]
-        assert outcome.why == f"127.0.0.1:{server.port}: no address was taken (answer 550)"
+        assert outcome.why == f"127.0.0.1:{server.port}: no address was accepted (answer 550)"
     outcome = send(alert("decay"), letter_to(server, port=closed_port()), tmp_path, patience=QUICK)[0]
     assert "Connection refused, 3 times" in outcome.why
 
@@ -244,7 +244,7 @@ def test_a_damaged_or_unwritable_state_tells_rather_twice_than_never(tmp_path, c
     state.write_text('{"drift": {"file"')
     assert tell(tmp_path, alerts) == [("file", "sent")]
     assert tell(tmp_path, alerts) == [("file", "held back")]
-    assert "nothing counts as told" in caplog.text
+    assert "no alert counts as sent" in caplog.text
     state.unlink()
     state.parent.rename(tmp_path / "moved")
     state.parent.write_text("in the way")

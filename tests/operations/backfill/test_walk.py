@@ -154,7 +154,7 @@ def test_what_is_stopped_goes_on_after_the_last_finished_date(go):
 
 
 def test_nothing_to_train_at_the_first_date_is_said(go):
-    with pytest.raises(DataError, match=r"--from: nothing can be trained at the first date: one class only"):
+    with pytest.raises(DataError, match=r"--from: no model can be trained at the first date: one class only"):
         go("2026-03-01", untrainable=[MONTHS[0]])
 
 

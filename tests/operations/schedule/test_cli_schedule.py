@@ -100,7 +100,7 @@ def test_a_killed_scheduler_leaves_its_job_alone_and_the_next_one_looks_after_it
     first.kill()
     said = first.communicate()[1]
     assert "retail.retraining.schedule: '61 3 * * *': bad minute" in said
-    assert "retail is not scheduled until that is mended; the others are" in said
+    assert "retail is not scheduled until this is corrected; the others are" in said
     os.kill(site.record()["running"]["pid"], 0)
     third = site.start()
     # Only after the first had ended was the job started again.

@@ -50,13 +50,13 @@ def test_a_state_that_cannot_be_written_stays_in_memory_and_is_written_later(tmp
 def test_a_damaged_state_is_moved_aside_by_a_scheduler_only(tmp_path, text):
     file, said = tmp_path / "state.json", []
     file.write_text(text)
-    with pytest.raises(LeptonError, match="moves it aside and begins anew"):
+    with pytest.raises(LeptonError, match="replaces it"):
         State(file)
     assert file.exists()
     assert open_state(file, said.append).get("finance") is None
     assert (tmp_path / "state.json.damaged").read_text() == text
     assert said == [
-        "state.json is damaged and was moved to state.json.damaged: starts and retries that were owed are forgotten"
+        "state.json is damaged and was moved to state.json.damaged: missed starts and retries are lost"
     ]
 
 

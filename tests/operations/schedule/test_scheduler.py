@@ -175,7 +175,7 @@ def test_a_policy_that_changes_holds_at_once_and_one_that_breaks_stops_only_itse
         return any("retail.retraining: wrong" in line for line in bench.said)
 
     bench.run_until(reached)
-    assert any("retail is not scheduled until that is mended" in line for line in bench.said)
+    assert any("retail is not scheduled until this is corrected" in line for line in bench.said)
 
 
 def test_a_configuration_that_cannot_be_read_leaves_the_last_one_in_force(tmp_path):
@@ -189,7 +189,7 @@ def test_a_configuration_that_cannot_be_read_leaves_the_last_one_in_force(tmp_pa
     bench.change(Policies())
     bench.scheduler.reload()
     assert list(bench.scheduler.policies.good) == ["finance"]
-    assert "policies of before stay" in bench.said[-1]
+    assert "previous policies stay" in bench.said[-1]
 
 
 def test_a_clock_that_jumps_ahead_starts_once_and_back_again_silences_nothing(tmp_path):

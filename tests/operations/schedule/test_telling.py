@@ -28,15 +28,15 @@ DAILY = Cron("0 3 * * *", "UTC")
             "timed out",
             -15,
             None,
-            ("hung", "within 2 h and was stopped; it is not started again before its next time"),
+            ("hung", "within 2 h and was stopped; it starts again at its next scheduled time"),
         ),
-        ("timed out", -15, NOW, ("hung", "it is started again at 12:00 UTC")),
+        ("timed out", -15, NOW, ("hung", "it starts again at 12:00 UTC")),
         ("failed", 1, NOW, None),
         (
             "failed",
             1,
             None,
-            ("failed", "The job ended with exit code 1, at attempt 2 of 3. What it printed: x.log"),
+            ("failed", "The job ended with exit code 1, at attempt 2 of 3. Its output: x.log"),
         ),
         ("failed", -9, None, ("failed", "ended with exit code -9")),
         ("not started", None, None, ("failed", "The job could not be started")),
@@ -117,7 +117,7 @@ def test_another_process_tells_whatever_else_of_the_declaration_is_wrong(site, m
     ]
     declare(alerts={"fil": "alerts.jsonl"})
     tell("finance", "hung", "", NOW, {})
-    assert said[2:] == ["finance: nobody is told: what is declared of alerts cannot be read"]
+    assert said[2:] == ["finance: no alert is sent: the declaration of alerts cannot be read"]
     declare(alerts={})
     tell("finance", "hung", "", NOW, {})
     assert len(said) == 3
@@ -127,5 +127,5 @@ def test_a_teller_that_cannot_begin_is_a_line(tmp_path):
     said: list[str] = []
     before = threading.active_count()
     teller(tmp_path / "gone", None, said.append)("finance", "hung", "", NOW, {})
-    assert said == ["finance: nobody can be told: FileNotFoundError"]
+    assert said == ["finance: no alert can be sent: FileNotFoundError"]
     assert threading.active_count() == before

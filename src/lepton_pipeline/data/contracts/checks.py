@@ -1,4 +1,4 @@
-"""The list of checks behind a contract: what the declaration of a vertical implies, then what it says."""
+"""The checks behind a contract: those implied by the declared roles, then the declared ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
 
-EXISTS = "column_to_exist"
+EXISTS, _NOT_NULL = "column_to_exist", "column_values_to_not_be_null"
 HOLDS_NUMBERS = "column_values_to_be_in_type_list"
 # Great Expectations compares names of types; types of pandas that know missing values go by the name of their
 # class.
@@ -29,6 +29,8 @@ NUMBER_TYPES = [
     *(f"Float{bits}Dtype" for bits in (32, 64)),
 ]
 _RANGE = {"min_value", "max_value", "strict_min", "strict_max"}
+_COLUMNS = ("column", "column_A", "column_B")
+_MODIFIERS = {"mostly", "row_condition", "condition_parser", "ignore_row_if"}
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,10 @@ class Check:
     """One expectation to evaluate.
 
     Attributes:
-        key: where it was declared, such as "dataset.numeric" or "contract.expectations[2]".
+        key: key path of its declaration, such as "dataset.numeric" or "contract.expectations[2]".
         expect: expectation type without its expect_ prefix.
-        arguments: arguments of that type, as declared.
-        on_failure: "stop", "quarantine" or "warn".
         columns: columns that it reads.
-        sentence: what must hold, in words for people, such as "AGE between 18 and 110".
+        sentence: the expectation in words, such as "AGE between 18 and 110".
     """
 
     key: str
@@ -55,31 +55,27 @@ class Check:
 def planned_checks(
     contract: Contract, key: str, dataset: Dataset | None = None, made: Sequence[str] = ()
 ) -> list[Check]:
-    """List every check in the order in which it is reported.
+    """List every check in the order of the report; `key` is that of the contract.
 
-    Args:
-        contract: the declared expectations, which come last.
-        key: where the contract is declared, such as "contract" or "tables.flights".
-        dataset: roles of columns. Each column with a role, and each that an expectation reads, must exist;
-            numeric columns must hold numbers (both stop the run); rows without a target are quarantined. None
-            for a raw table.
-        made: columns that features make later, so that they need not exist yet.
+    Each column with a role, and each that an expectation reads, must exist, unless it is `made` later;
+    numeric columns must hold numbers (both stop the run); rows without a target are quarantined. A raw table
+    has no `dataset`.
     """
-    declared = [
-        _declared_check(f"{key}.expectations[{at}]", each) for at, each in enumerate(contract.expectations)
-    ]
+    pairs = enumerate(contract.expectations)
+    declared = [_declared_check(f"{key}.expectations[{at}]", each) for at, each in pairs]
     if dataset is None:
         return [*_existence({}, declared), *declared]
     roles = {role: [name for name in names if name not in made] for role, names in dataset.roles().items()}
-    return [*_existence(roles, declared), *_numbers(roles["numeric"]), _target(dataset), *declared]
+    numbers = [
+        _implied("dataset.numeric", HOLDS_NUMBERS, name, "holds numbers", type_list=NUMBER_TYPES)
+        for name in roles["numeric"]
+    ]
+    target = _implied("dataset.target", _NOT_NULL, dataset.target, "not null", "quarantine")
+    return [*_existence(roles, declared), *numbers, target, *declared]
 
 
 def unmet_prerequisites(table: pd.DataFrame, checks: list[Check]) -> dict[int, str]:
-    """Find checks that cannot be evaluated because a column they read is absent or of the wrong type.
-
-    Returns:
-        The reason by position in `checks`.
-    """
+    """Reasons, by position, of checks that read a column that is absent or of the wrong type."""
     numeric = {column for check in checks if is_number_check(check) for column in check.columns}
     reasons = {}
     for position, check in enumerate(checks):
@@ -96,29 +92,29 @@ def unmet_prerequisites(table: pd.DataFrame, checks: list[Check]) -> dict[int, s
 
 
 def is_number_check(check: Check) -> bool:
-    """Say whether this is the implied check that a numeric column holds numbers."""
+    """Whether this is the implied check that a numeric column holds numbers."""
     return check.expect == HOLDS_NUMBERS and check.key == "dataset.numeric"
 
 
 def reads(check: Check, names: set[str]) -> bool:
-    """Say whether a check is about one of the columns, or about rows that a condition on one of them chooses."""
+    """Whether a check, or its row condition, reads one of the columns."""
     condition = str(check.arguments.get("row_condition") or "")
     return any(name in check.columns or name in condition for name in names)
 
 
 def holds_numbers(column: pd.Series) -> bool:
-    """Say whether every value of a typed column is a number; true and false count as 1 and 0."""
+    """Whether every value of a typed column is a number; true and false count as 1 and 0."""
     return pd.api.types.is_numeric_dtype(column.dtype)
 
 
 def text_positions(column: pd.Series) -> list[int]:
-    """Count from 0 the rows whose value is there but is not a number."""
+    """Positions of values that are present but not numbers."""
     texts = column.notna() & pd.to_numeric(column, errors="coerce").isna()
     return [int(position) for position in np.flatnonzero(texts)]
 
 
 def is_for_people(value: object) -> bool:
-    """Whether a value is a number as people write one, such as 1.097,98 €."""
+    """Whether a value is a formatted number, such as 1.097,98 €."""
     return isinstance(value, str) and matches(FOR_PEOPLE, value)
 
 
@@ -139,64 +135,49 @@ def _declared_check(key: str, declared: Expectation) -> Check:
 
 
 def _key_check(key: str, declared: Expectation) -> Check:
-    """The check that keys are found in another table, on the column that `OtherKeys.matched` adds for it."""
-    arguments: dict[str, Any] = {"column": match_column(declared), "value_set": [True]}
+    """The check that keys are in another table, on the column that `OtherKeys.matched` adds for it."""
+    sentence = name = _match_column(declared)
+    arguments: dict[str, Any] = {"column": name, "value_set": [True]}
     if declared.mostly is not None:
         arguments["mostly"] = declared.mostly
+        sentence += f" (mostly {declared.mostly:g})"
     columns = tuple(declared.column_list or [])
-    share = "" if declared.mostly is None else f" (mostly {declared.mostly:g})"
-    sentence = f"{match_column(declared)}{share}"
     return Check(key, "column_values_to_be_in_set", arguments, declared.on_failure, columns, sentence)
 
 
-def match_column(declared: Expectation) -> str:
-    """Name of the column that says whether a row's key is found in the other table."""
+def _match_column(declared: Expectation) -> str:
+    """Name of the column that says whether a row's key is in the other table."""
     return f"{', '.join(declared.column_list or [])} found in {declared.table}"
 
 
 @dataclass(frozen=True)
 class OtherKeys:
-    """Keys of other tables that the rows of a table may have.
-
-    Attributes:
-        of: by the column that says whether a row's key is found, the columns of the key and the keys that
-            exist.
-    """
+    """Keys of other tables: by the column of `matched`, the key columns and the existing keys."""
 
     of: dict[str, tuple[list[str], pd.MultiIndex]]
 
     def matched(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Add the columns; a row whose key is missing has no value there, and so conforms."""
+        """Add a column for each key; a missing key has no value there, and so conforms."""
         added = {}
         for name, (columns, known) in self.of.items():
             if all(column in rows.columns for column in columns):
                 keys = rows[columns]
-                present = pd.Series(
-                    pd.MultiIndex.from_frame(keys).isin(known), index=rows.index, dtype=object
-                )
+                found = pd.MultiIndex.from_frame(keys).isin(known)
+                present = pd.Series(found, index=rows.index, dtype=object)
                 added[name] = present.mask(keys.isna().any(axis="columns"))
         return rows.assign(**added)
 
 
 def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
-    """Read the keys that the expectations about keys ask for.
-
-    Args:
-        contract: the expectations.
-        others: tables by name, in which keys are looked up.
-
-    Raises:
-        ConfigurationError: a table is not among `others`.
-        DataError: a key column is absent.
-    """
+    """Read the keys that the expectations about keys need from `others`, tables by name."""
     found = {}
     for declared in contract.expectations:
         if declared.expect != KEYS_EXIST:
             continue
         if declared.table is None or declared.table not in others:
-            known = ", ".join(others) or "none"
             raise ConfigurationError(
-                f"{KEYS_EXIST}: no table {declared.table!r} to look keys up in; this check knows {known}."
+                f"{KEYS_EXIST}: no table {declared.table!r} to look keys up in; this check knows "
+                f"{', '.join(others) or 'none'}."
             )
         columns = declared.column_list or []
         theirs = declared.table_columns or columns
@@ -205,54 +186,31 @@ def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
             raise DataError(
                 f"table {declared.table!r} has no key column {absent[0]!r}; {closest(absent[0], other.names)}."
             )
-        found[match_column(declared)] = (
-            columns,
-            pd.MultiIndex.from_frame(other.frame(theirs).drop_duplicates()),
-        )
+        known = pd.MultiIndex.from_frame(other.frame(theirs).drop_duplicates())
+        found[_match_column(declared)] = (columns, known)
     return OtherKeys(found)
 
 
 def _existence(roles: dict[str, list[str]], declared: list[Check]) -> list[Check]:
+    origins: dict[str, str] = {}
     named = [(column, f"dataset.{role}") for role, columns in roles.items() for column in columns]
     named += [(column, check.key) for check in declared if check.expect != EXISTS for column in check.columns]
-    origins = dict(reversed(named))
-    origins = {column: origins[column] for column, _ in named}
-    return [
-        Check(key, EXISTS, {"column": name}, "stop", (name,), f"{name} exists")
-        for name, key in origins.items()
-    ]
+    for column, key in named:
+        origins.setdefault(column, key)
+    return [_implied(key, EXISTS, name, "exists") for name, key in origins.items()]
 
 
-def _numbers(columns: list[str]) -> list[Check]:
-    return [
-        Check(
-            "dataset.numeric",
-            HOLDS_NUMBERS,
-            {"column": name, "type_list": NUMBER_TYPES},
-            "stop",
-            (name,),
-            f"{name} holds numbers",
-        )
-        for name in columns
-    ]
-
-
-def _target(dataset: Dataset) -> Check:
-    arguments = {"column": dataset.target}
-    sentence = f"{dataset.target} not null"
-    return Check(
-        "dataset.target", "column_values_to_not_be_null", arguments, "quarantine", (dataset.target,), sentence
-    )
+def _implied(
+    key: str, expect: str, column: str, text: str, failure: str = "stop", **others: list[str]
+) -> Check:
+    """A check of one column that its role implies."""
+    return Check(key, expect, {"column": column, **others}, failure, (column,), f"{column} {text}")
 
 
 def _sentence(expect: str, arguments: dict[str, Any]) -> str:
-    """Put an expectation into few words: its columns, its type without filler words, its arguments."""
-    rest = {
-        name: value
-        for name, value in arguments.items()
-        if name not in {"column", "column_A", "column_B", "notes"}
-    }
-    columns = [arguments[name] for name in ("column", "column_A", "column_B") if name in arguments]
+    """An expectation in few words: its columns, its type without filler words, its arguments."""
+    rest = {name: value for name, value in arguments.items() if name not in {*_COLUMNS, "notes"}}
+    columns = [arguments[name] for name in _COLUMNS if name in arguments]
     if not expect.startswith("table_"):
         columns += rest.pop("column_list", [])
     words = re.sub(r"^(compound_columns|select_column|column_pair|multicolumn|column|table)_", "", expect)
@@ -264,9 +222,7 @@ def _sentence(expect: str, arguments: dict[str, Any]) -> str:
     if words.endswith("between") and {"min_value", "max_value"} & rest.keys():
         words = words.removesuffix("between") + _range(rest)
         rest = {name: value for name, value in rest.items() if name not in _RANGE}
-    single = [
-        name for name in rest if name not in {"mostly", "row_condition", "condition_parser", "ignore_row_if"}
-    ]
+    single = [name for name in rest if name not in _MODIFIERS]
     if len(single) == 1:
         words += f" {_shown(rest.pop(single[0]))}"
     return f"{', '.join(columns)} {words}".strip() + _listed(rest)

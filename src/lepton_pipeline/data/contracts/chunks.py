@@ -1,13 +1,13 @@
-"""Hold rows to the contract of their vertical, chunk by chunk, with the result that they would have at once.
+"""Evaluate a contract chunk by chunk, with the same result as at once.
 
-What an expectation says of single rows is counted over the chunks. Keys that must be unique are compared by
-hashes of all rows. The columns of every other expectation (a mean, values that increase) are held whole.
+Expectations about single rows are counted over the chunks. Unique keys are compared by hashes of all rows.
+The columns of every other expectation (a mean, values that increase) are held whole.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,16 +48,9 @@ _OF_HEADERS = ("table_column",)
 def scoring_checks(
     contract: Contract, dataset: Dataset, names: Sequence[str]
 ) -> tuple[list[Check], list[Check]]:
-    """Choose what new rows are held to.
+    """The checks that apply to new rows, and the declared ones left out.
 
-    Args:
-        contract: of the vertical's table.
-        dataset: the target, which new rows do not have yet, and the columns that must hold numbers.
-        names: columns of the new rows.
-
-    Returns:
-        The checks; and the declared ones that are left out: those that read the target or an absent column,
-        and those on the number and the names of the columns.
+    Left out are those that read the target or an absent column, and those on number and names of the columns.
     """
     absent = {name for names_of_role in dataset.roles().values() for name in names_of_role} - set(names)
     absent |= {name for each in contract.expectations for name in each.columns()} - set(names)
@@ -85,10 +78,10 @@ def _is_implied(check: Check, contract: Contract) -> bool:
 
 @dataclass
 class Found:
-    """What was found of one check.
+    """Result of one check.
 
     Attributes:
-        verdict: as for a whole table, but that its positions are those in `evidence`.
+        verdict: as for a whole table, but with positions in `evidence`.
         rows: numbers of all rows that do not conform, ascending.
         evidence: the first of them; None where they have yet to be looked up.
     """
@@ -98,24 +91,17 @@ class Found:
     evidence: pd.DataFrame | None = None
 
 
-def check_chunks(chunks: Iterable[pd.DataFrame], checks: list[Check]) -> list[Found]:
-    """Evaluate checks on rows that come in chunks.
-
-    Args:
-        chunks: typed rows, numbered ascending by the index; at least one chunk.
-        checks: what must hold.
-
-    Returns:
-        What was found of each check, in their order.
-    """
-    evaluation = Evaluation(checks)
-    for chunk in chunks:
-        evaluation.add(chunk)
-    return evaluation.found()
+def quarantining(checks: list[Check], found: list[Found]) -> list[tuple[int, Rows]]:
+    """Positions of the failed checks that quarantine rows, and these rows."""
+    return [
+        (at, each.rows)
+        for at, (check, each) in enumerate(zip(checks, found, strict=True))
+        if check.on_failure == "quarantine" and each.verdict.evaluated and not each.verdict.success
+    ]
 
 
 class Evaluation:
-    """Checks that are evaluated on rows chunk by chunk."""
+    """Checks that are evaluated chunk by chunk."""
 
     def __init__(self, checks: list[Check]) -> None:
         self._checks = checks
@@ -125,36 +111,30 @@ class Evaluation:
 
     def add(self, chunk: pd.DataFrame) -> None:
         """Take in further typed rows, numbered ascending by the index over all chunks."""
-        if not len(chunk):
+        if len(chunk):
+            self._take(chunk)
+        else:
             self._empty = chunk
-            return
-        self._take(chunk)
 
     def found(self) -> list[Found]:
-        """What was found of each check, in their order."""
+        """The result of each check, in order."""
         if not self._tallies and self._empty is not None:
             self._take(self._empty)
         _judge([tally for tally in self._tallies if isinstance(tally, _Whole)])
+        found = [tally.found() for tally in self._tallies]
         return [
-            replace(found, verdict=replace(found.verdict, configuration=configuration))
-            for found, configuration in zip(
-                (tally.found() for tally in self._tallies), self._configurations, strict=True
-            )
+            replace(each, verdict=replace(each.verdict, configuration=configuration))
+            for each, configuration in zip(found, self._configurations, strict=True)
         ]
 
     def _take(self, chunk: pd.DataFrame) -> None:
         checks = self._checks
         if not self._tallies:
             blocked = unmet_prerequisites(chunk, checks)
-            settled = {at for at, check in enumerate(checks) if check.expect in _OF_TYPES}
-            others = {
-                at: blocked.get(at, "") for at in range(len(checks)) if at in blocked or at not in settled
-            }
-            at_once = evaluate_checks(chunk, checks, others)
-            self._configurations = [verdict.configuration for verdict in at_once]
-            self._tallies = [
-                _tally(check, at_once[at], at in blocked, chunk) for at, check in enumerate(checks)
-            ]
+            later = {at: "" for at, check in enumerate(checks) if check.expect not in _OF_TYPES}
+            first = evaluate_checks(chunk, checks, later | blocked)
+            self._configurations = [verdict.configuration for verdict in first]
+            self._tallies = [_tally(each, first[at], at in blocked, chunk) for at, each in enumerate(checks)]
         local = [tally for tally in self._tallies if isinstance(tally, _Counted)]
         verdicts = evaluate_checks(chunk, [tally.strict for tally in local], {}) if local else []
         for counted, verdict in zip(local, verdicts, strict=True):
@@ -177,13 +157,12 @@ def _tally(check: Check, verdict: Verdict, blocked: bool, first: pd.DataFrame) -
     judges_rows = known_expectation(check.expect).row_wise and check.expect not in {*_OF_NEIGHBOURS, *UNIQUE}
     if judges_rows and "(" not in condition:
         return _Counted(check)
-    return _Whole(
-        check, [name for name in map(str, first.columns) if name in check.columns or name in condition]
-    )
+    read = [name for name in map(str, first.columns) if name in check.columns or name in condition]
+    return _Whole(check, read)
 
 
 class _Tally(ABC):
-    """What is known of one check so far."""
+    """The state of one check."""
 
     def add(self, chunk: pd.DataFrame) -> None:  # noqa: B027  # nothing more to know, by default
         """Take in a chunk."""
@@ -194,7 +173,7 @@ class _Tally(ABC):
 
 
 class _Settled(_Tally):
-    """A check that the first chunk settles."""
+    """A check that the first chunk decides."""
 
     def __init__(self, verdict: Verdict, first: pd.DataFrame) -> None:
         self._found = Found(replace(verdict, positions=[]), evidence=first.head(EXAMPLES))
@@ -220,14 +199,13 @@ class _Numbers(_Tally):
         texts = text_positions(column)
         people = {position for position in texts if is_for_people(column.iloc[position])}
         plain = sorted(set(np.flatnonzero(column.notna()).tolist()) - set(texts))
-        for at, positions in enumerate(
-            ([each for each in texts if each not in people], sorted(people), plain)
-        ):
+        odd = [each for each in texts if each not in people]
+        for at, positions in enumerate((odd, sorted(people), plain)):
             self._rows[at].extend(chunk.index[positions])
             self._evidence[at] = _more(self._evidence[at], chunk.iloc[positions])
 
     def found(self) -> Found:
-        """The worst of them alone: good numbers are text only because of these."""
+        """Only the worst of the three: good numbers are text because of these."""
         worst = next((at for at, rows in enumerate(self._rows) if rows), 0)
         rows, evidence = np.array(self._rows[worst], np.int64), self._evidence[worst]
         verdict = Verdict(self._holds, unexpected=len(rows), positions=list(range(len(evidence))))
@@ -273,7 +251,7 @@ class _Counted(_Tally):
 
 
 class _Unique(_Tally):
-    """Keys that may stand in one row only, of all rows."""
+    """Keys that must not repeat over all rows."""
 
     def __init__(self, check: Check) -> None:
         self._check = check
@@ -287,19 +265,15 @@ class _Unique(_Tally):
     def found(self) -> Found:
         rows = self._keys.repeated()
         success = _tolerated(len(rows), self._keys.considered, self._check)
-        details = _shares(
-            {
-                "element_count": self._elements,
-                "missing_count": self._elements - self._keys.considered,
-                "unexpected_count": len(rows),
-            }
-        )
+        missing = self._elements - self._keys.considered
+        counts = {"element_count": self._elements, "missing_count": missing, "unexpected_count": len(rows)}
+        details = _shares(counts)
         shown = list(range(min(len(rows), EXAMPLES)))
         return Found(Verdict(success, unexpected=len(rows), positions=shown, details=details), rows)
 
 
 class _Whole(_Tally):
-    """An expectation about columns as a whole, which are held until the end."""
+    """An expectation about whole columns, which are held until the end."""
 
     def __init__(self, check: Check, columns: list[str]) -> None:
         self.check = check
@@ -310,9 +284,8 @@ class _Whole(_Tally):
 
     def add(self, chunk: pd.DataFrame) -> None:
         # Without a column, there is nothing to count rows by.
-        self.parts.append(
-            chunk[self.columns] if self.columns else pd.DataFrame({"": np.int8(0)}, chunk.index)
-        )
+        none = pd.DataFrame({"": np.int8(0)}, chunk.index)
+        self.parts.append(chunk[self.columns] if self.columns else none)
 
     def found(self) -> Found:
         rows = np.sort(self.numbers[self.verdict.positions])
@@ -320,7 +293,7 @@ class _Whole(_Tally):
 
 
 def _judge(held: list[_Whole]) -> None:
-    """Evaluate what was held, those of the same columns at once."""
+    """Evaluate the held checks, those on the same columns at once."""
     for columns in {tuple(tally.columns) for tally in held}:
         same = [tally for tally in held if tuple(tally.columns) == columns]
         whole = pd.concat(same[0].parts)
@@ -330,7 +303,7 @@ def _judge(held: list[_Whole]) -> None:
 
 
 def _counted_details(chunks: list[dict[str, Any]]) -> dict[str, Any]:
-    """Great Expectations' counts over all chunks; its examples are those of the first one that has some."""
+    """Great Expectations' counts over all chunks; the examples are those of the first chunk with some."""
     if len(chunks) == 1:
         return chunks[0]
     first = next((each for each in chunks if each.get("unexpected_count")), chunks[0])
@@ -340,19 +313,19 @@ def _counted_details(chunks: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _shares(details: dict[str, Any]) -> dict[str, Any]:
     """Add the percentages that Great Expectations' pages show."""
-    elements, missing = details["element_count"], details["missing_count"]
-    unexpected = details["unexpected_count"]
+    elements, missing, unexpected = (details[f"{of}_count"] for of in ("element", "missing", "unexpected"))
+    share = 100 * unexpected / max(elements - missing, 1)
     return {
         **details,
         "missing_percent": 100 * missing / max(elements, 1),
-        "unexpected_percent": 100 * unexpected / max(elements - missing, 1),
+        "unexpected_percent": share,
         "unexpected_percent_total": 100 * unexpected / max(elements, 1),
-        "unexpected_percent_nonmissing": 100 * unexpected / max(elements - missing, 1),
+        "unexpected_percent_nonmissing": share,
     }
 
 
 def _tolerated(unexpected: int, considered: int, check: Check) -> bool:
-    """As Great Expectations judges `mostly`: a fraction of the rows that are not left out for a missing value."""
+    """Great Expectations' rule for `mostly`: a fraction of the rows without a missing value."""
     mostly = check.arguments.get("mostly", 1.0)
     return considered == 0 or (considered - unexpected) / considered >= mostly
 

@@ -1,10 +1,9 @@
 """Check a table against its contract, then enforce the contract.
 
-Checking never fails because an expectation failed, so its three outputs (result, quarantine, Data Docs) are
-always saved. Enforcing stops the run or hands on the rows that conform. A missing value conforms to every
-expectation about the values of one column, as Great Expectations defines it, except
-`column_values_to_not_be_null`; in expectations about several columns `ignore_row_if` decides, and by default
-a pair with one missing value does not conform.
+Checking never fails because an expectation failed, so its outputs are always saved. Enforcing stops the run
+or hands on the rows that conform. As Great Expectations defines it, a missing value conforms to every
+expectation about one column but `column_values_to_not_be_null`; in expectations about several columns
+`ignore_row_if` decides, and by default a pair with one missing value does not conform.
 """
 
 from __future__ import annotations
@@ -18,15 +17,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.as_of import label_known, with_time
-from lepton_pipeline.data.contracts.checks import (
-    EXISTS,
-    Check,
-    OtherKeys,
-    other_keys,
-    planned_checks,
-    reads,
-)
-from lepton_pipeline.data.contracts.chunks import Evaluation, Found
+from lepton_pipeline.data.contracts.checks import EXISTS, Check, OtherKeys, other_keys, planned_checks, reads
+from lepton_pipeline.data.contracts.chunks import Evaluation, Found, quarantining
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks, require_kept
 from lepton_pipeline.data.contracts.result import ContractResult
@@ -44,21 +36,14 @@ def check_contract(
 ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
     """Evaluate what `dataset` implies and what `contract` declares on every row of `table`.
 
-    Args:
-        table: typed rows; index labels must not repeat.
-        dataset: roles of columns. A column with a role must exist, a numeric one must hold numbers (a failure
-            stops the run); rows without a target are quarantined, unless `positive_when` decides without it.
-            Rows that wait for their label (see `label_known`) are not held to what is said of the target.
-        contract: expectations. One with `mostly` quarantines rows only where it fails as a whole. One that
-            Great Expectations fails to evaluate stops the run whatever its `on_failure`, for it says nothing
-            about the data.
-        features: columns that are made later, so that they need not exist yet.
+    A column with a role must exist, a numeric one must hold numbers (a failure stops the run); rows without a
+    target are quarantined, unless `positive_when` decides without it. Rows whose label is not known yet (see
+    `label_known`) are exempt from checks of the target. An expectation with `mostly` quarantines rows only
+    where it fails as a whole. One that Great Expectations fails to evaluate stops the run whatever its
+    `on_failure`.
 
-    Returns:
-        The result, with at most 5 examples of an expectation.
-        The quarantined rows with their original values and index labels, and a last column
-        `quarantine_reasons`, a list of texts a row. The result again, which the data set of the Data Docs
-        turns into a page.
+    Returns the result; the quarantined rows with their values and labels, and a last column
+    `quarantine_reasons` (lists of texts); and the result again, for the Data Docs.
 
     Raises:
         ConfigurationError: a declared expectation cannot be understood.
@@ -73,20 +58,9 @@ def check_contract(
 def check_raw_table(
     table: Rows | pd.DataFrame, contract: Contract, name: str, others: Mapping[str, Rows | pd.DataFrame]
 ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
-    """Evaluate the contract of one raw table.
+    """Evaluate the contract of the raw table `tables.<name>`; returns as `check_contract`.
 
-    Args:
-        table: typed rows; index labels must not repeat.
-        contract: expectations, `keys_to_exist_in_table` among them.
-        name: of the table, as `tables.<name>` declares it.
-        others: further raw tables by name, in which keys are looked up.
-
-    Returns:
-        As `check_contract`.
-
-    Raises:
-        ConfigurationError: a declared expectation cannot be understood, or names an unknown table.
-        DataError: as `check_contract`, or a key column is absent from the other table.
+    Keys are looked up in `others`, the further raw tables by name.
     """
     key = f"tables.{name}"
     _require_declared(contract, key)
@@ -97,21 +71,7 @@ def check_raw_table(
 def enforce_contract(
     table: Rows | pd.DataFrame, quarantine: pd.DataFrame, contract_result: ContractResult, contract: Contract
 ) -> Rows:
-    """Stop the run where the contract is broken, and leave quarantined rows out.
-
-    Args:
-        table: the rows that were checked.
-        quarantine: the quarantined ones among them, with `quarantine_reasons`.
-        contract_result: what `check_contract` found.
-        contract: gives the largest fraction of rows that may be quarantined.
-
-    Returns:
-        The rows of `table` that are not quarantined, with their index labels.
-
-    Raises:
-        ContractError: an expectation with `on_failure: stop` failed, one could not be evaluated, or too many
-            rows are quarantined. The message lists every reason.
-    """
+    """Stop the run with a ContractError where the contract is broken, and leave quarantined rows out."""
     reasons = Counter(reason for reasons in quarantine[REASONS] for reason in reasons)
     counted = replace(contract_result, rows=len(table), quarantined=len(quarantine))
     require_kept(counted, dict(reasons.most_common()), contract.max_quarantined)
@@ -120,7 +80,7 @@ def enforce_contract(
 
 @dataclass(frozen=True)
 class _Label:
-    """What is known of the labels of a table.
+    """State of the labels of a table.
 
     Attributes:
         target: column of the target.
@@ -133,7 +93,7 @@ class _Label:
     settled: npt.NDArray[np.bool_]
 
     def judged(self, check: Check) -> npt.NDArray[np.bool_] | None:
-        """The rows that a check is about; None: all."""
+        """The rows that a check applies to; None: all."""
         left_out = self.waits
         if check.key == "dataset.target" and check.expect != EXISTS:
             left_out = self.waits | self.settled
@@ -143,7 +103,7 @@ class _Label:
 
 
 def _without_label(rows: Rows, dataset: Dataset, features: Features) -> _Label | None:
-    """None where the target is absent, which the contract says."""
+    """None where the target is absent, which the contract reports."""
     if dataset.target not in rows.names:
         return None
     table = rows.frame(label_columns(rows.names, dataset, features.derive))
@@ -164,7 +124,7 @@ def _check(
     key: str,
     label: _Label | None = None,
 ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
-    """Evaluate `checks`, of which some are about `keys` that stand in other tables, and report them."""
+    """Evaluate and report `checks`, some of them on `keys` of other tables."""
     found = _find(table, keys, checks, label)
     quarantine = _quarantined_rows(table, checks, found)
     reported = [
@@ -182,7 +142,7 @@ def _check(
 
 
 def _find(table: Rows, keys: OtherKeys | None, checks: list[Check], label: _Label | None) -> list[Found]:
-    """Evaluate each check on the rows that it is about."""
+    """Evaluate each check on the rows that it applies to."""
     judged = [None if label is None else label.judged(check) for check in checks]
     groups: dict[bytes | None, list[int]] = {}
     for at, rows in enumerate(judged):
@@ -207,25 +167,19 @@ def _require_declared(contract: Contract, key: str) -> None:
 def _usable(table: Rows | pd.DataFrame) -> Rows:
     rows = Rows.of(table)
     if REASONS in rows.names:
-        raise DataError(
-            f"column {REASONS!r} is in the table, and quarantined rows need that name. Rename the column."
-        )
+        raise DataError(f"column {REASONS!r} has a name that quarantined rows need. Rename the column.")
     if not rows.index.is_unique:
         label = plain_value(rows.index[rows.index.duplicated()][0])
-        raise DataError(
-            f"index label {label!r} stands for several rows, so none can be quarantined. Reset the index."
-        )
+        raise DataError(f"index label {label!r} repeats, so no row can be quarantined. Reset the index.")
     return rows
 
 
 def _quarantined_rows(table: Rows, checks: list[Check], found: list[Found]) -> pd.DataFrame:
     reasons: dict[int, list[str]] = {}
-    for check, each in zip(checks, found, strict=True):
-        if check.on_failure == "quarantine" and each.verdict.evaluated and not each.verdict.success:
-            for position in each.rows.tolist():
-                reasons.setdefault(position, []).append(check.sentence)
+    for at, positions in quarantining(checks, found):
+        for position in positions.tolist():
+            reasons.setdefault(position, []).append(checks[at].sentence)
     numbers = sorted(reasons)
     rows = table.take(numbers)
-    return rows.assign(
-        **{REASONS: pd.Series([reasons[each] for each in numbers], index=rows.index, dtype=object)}
-    )
+    texts = pd.Series([reasons[each] for each in numbers], index=rows.index, dtype=object)
+    return rows.assign(**{REASONS: texts})

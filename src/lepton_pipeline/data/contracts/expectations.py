@@ -16,9 +16,7 @@ from lepton_pipeline.parameters import Contract, Expectation
 
 # Our own: Great Expectations has none that looks keys up in another table.
 KEYS_EXIST = "keys_to_exist_in_table"
-_FOR_DATABASES = (
-    "it works in databases only, not on a table in memory; use column_values_to_match_regex or another one"
-)
+_FOR_DATABASES = "it works in databases only; use column_values_to_match_regex or another one"
 # Great Expectations lists these, yet cannot evaluate them on a table in memory.
 UNUSABLE = {
     "column_values_to_match_like_pattern": _FOR_DATABASES,
@@ -42,13 +40,10 @@ _EMPTY = "the list is empty, so nothing is compared. List at least one value, or
 
 @dataclass(frozen=True)
 class KnownExpectation:
-    """What one expectation takes and whether it judges rows.
+    """Arguments of one expectation, and whether it judges rows.
 
     Attributes:
-        required: arguments that must be declared.
-        optional: arguments that may be declared.
-        one_of: arguments of which at least one must be declared: with none of them the expectation would
-            check nothing.
+        one_of: arguments of which at least one is needed: without any the expectation would check nothing.
         row_wise: a failure names rows, so rows can be quarantined.
     """
 
@@ -63,25 +58,16 @@ class KnownExpectation:
 
 
 def check_declarations(contract: Contract, key: str = "contract") -> list[str]:
-    """Find what is wrong with declared expectations before any data is loaded.
+    """Find errors in expectations declared at `key` before data is loaded: key path, value, remedy.
 
-    Args:
-        contract: the declared expectations.
-        key: where they are declared, "contract" or "tables.<name>"; only on a raw table can keys be looked
-            up.
-
-    Returns:
-        One line a problem: key path, value, remedy. Empty where nothing is wrong. Of the arguments' values
-        only empty lists and suite parameters are refused here; Great Expectations judges the rest when the
-        contract is checked.
+    Of the arguments' values only empty lists and suite parameters are refused; Great Expectations judges the
+    rest when the contract is checked.
     """
     problems: list[str] = []
     for position, declared in enumerate(contract.expectations):
         where = f"{key}.expectations[{position}]"
         if declared.expect == KEYS_EXIST and key == "contract":
-            problems.append(
-                f"{where}.expect: {KEYS_EXIST} is for raw tables; declare it under tables.<name>."
-            )
+            problems.append(f"{where}.expect: {KEYS_EXIST} is for raw tables; declare it in tables.<name>.")
         else:
             problems += _problems(where, declared)
     return problems

@@ -1,4 +1,4 @@
-"""Say in words and in JSON what the checks of a contract have found."""
+"""Report the checks of a contract in words and in JSON."""
 
 from __future__ import annotations
 
@@ -19,15 +19,7 @@ _LONGEST_LIST = 20
 def report_checks(
     reported: list[ExpectationResult], key: str, rows: int, quarantined: int, max_quarantined: float
 ) -> ContractResult:
-    """Put the result of a contract together.
-
-    Args:
-        reported: what `report_check` gives for each check.
-        key: where the contract is declared.
-        rows: that were checked.
-        quarantined: rows among them.
-        max_quarantined: largest fraction of rows that may be.
-    """
+    """Put the result of a contract together."""
     stops = [each.message for each in reported if _stops(each)]
     success = not stops and fraction(quarantined, rows) <= max_quarantined
     warnings = [each.message for each in reported if _warns(each)]
@@ -43,12 +35,8 @@ def report_check(
 ) -> ExpectationResult:
     """Report one check.
 
-    Args:
-        table: rows, among them those at `verdict.positions`.
-        check: what was to hold.
-        verdict: what was found.
-        rows: that were checked, where these are more than those of `table`.
-        column: gives a column of all rows; by default that of `table`.
+    `table` holds the rows at `verdict.positions`; where it is a part, `rows` is the number of all rows, and
+    `column` gives a column of all.
     """
     rows = len(table) if rows is None else rows
     examples = [
@@ -73,16 +61,9 @@ def report_check(
 
 
 def require_kept(result: ContractResult, reasons: Mapping[str, int], max_quarantined: float) -> None:
-    """Stop where a contract is broken.
+    """Raise a ContractError with every reason where a contract is broken.
 
-    Args:
-        result: of `report_checks`.
-        reasons: of quarantine, each with its number of rows, the most frequent first.
-        max_quarantined: largest fraction of rows that may be quarantined.
-
-    Raises:
-        ContractError: an expectation with `on_failure: stop` failed, one could not be evaluated, or too many
-            rows are quarantined. The message lists every reason.
+    `reasons` counts quarantined rows, the most frequent first.
     """
     problems, key = [], result.contract
     if result.stops:
@@ -137,28 +118,25 @@ def _message(
     counted = f"{unexpected} of {rows} rows ({fraction(unexpected, rows):.2%})"
     if is_number_check(check) and not verdict.success:
         name = check.columns[0]
+        numeric = f"column {name!r} is declared numeric ({check.key})"
         if not unexpected:
             return (
-                f"column {name!r} is declared numeric ({check.key}), but has no value in any of {rows} rows. "
-                "Provide its values, or do not declare the column numeric."
+                f"{numeric}, but has no value in any of {rows} rows. Provide its values, or do not declare the column "
+                "numeric."
             )
         return (
-            f"column {name!r} is declared numeric ({check.key}) and is of type {table[name].dtype}: "
+            f"{numeric} and is of type {table[name].dtype}: "
             f"{counted} hold no number{f', e.g. {shown}' if shown else ''}. Correct the values, list their text under "
             "ingestion.missing, declare how numbers are written (ingestion.decimal, thousands, units), or do not "
             "declare the column numeric."
         )
-    if verdict.success:
-        return (
-            f"{where}: passed."
-            if unexpected == 0
-            else f"{where}: passed; {counted} do not conform, which is tolerated."
-        )
-    return f"{where}: {counted} do not conform, e.g. {shown}."
+    if not verdict.success:
+        return f"{where}: {counted} do not conform, e.g. {shown}."
+    return f"{where}: passed{f'; {counted} do not conform, which is tolerated' if unexpected else ''}."
 
 
 def _no_numbers(table: pd.DataFrame, check: Check, column: Callable[[str], pd.Series]) -> str:
-    """Which values are none, where an expectation about numbers failed to compare them."""
+    """Which values are not numbers, where an expectation about numbers failed."""
     name = check.columns[0] if len(check.columns) == 1 else ""
     bounds = [check.arguments.get(bound) for bound in ("min_value", "max_value")]
     if name not in table.columns or not any(isinstance(bound, int | float) for bound in bounds):
@@ -176,7 +154,7 @@ def _no_numbers(table: pd.DataFrame, check: Check, column: Callable[[str], pd.Se
 
 def _skipped(result: ContractResult) -> str:
     blocked = sum(not each.evaluated and each.error is None for each in result.expectations)
-    skipped = f"Not evaluated, for a column of theirs is named above: {blocked}. " if blocked else ""
+    skipped = f"Not evaluated, because a column is named above: {blocked}. " if blocked else ""
     return f"{skipped}Correct the data, or the expectation, or its on_failure (stop, quarantine, warn)."
 
 

@@ -1,4 +1,4 @@
-"""What came of a contract; light enough for what only prints it."""
+"""Records of the results of a contract, without heavy imports."""
 
 from __future__ import annotations
 
@@ -16,22 +16,16 @@ class Example:
 
 @dataclass(frozen=True)
 class ExpectationResult:
-    """What came of one expectation.
+    """Result of one expectation.
 
     Attributes:
-        expect: its name, as Great Expectations has it.
-        columns: that it reads.
         arguments: by name; a long list only by its length.
-        on_failure: "stop", "quarantine" or "warn".
         declared: key path of its declaration.
-        sentence: what is to hold.
-        success: whether it does.
-        evaluated: whether that is known.
+        evaluated: otherwise `error` says why not, or a prerequisite failed.
         unexpected: rows that do not conform; None for checks of the whole table or column.
         unexpected_fraction: the same as a fraction of all rows.
         examples: the first of these rows.
         message: the result in one sentence.
-        error: why it could not be evaluated; None where it was.
     """
 
     expect: str
@@ -51,17 +45,13 @@ class ExpectationResult:
 
 @dataclass(frozen=True)
 class ContractResult:
-    """What came of a contract.
+    """Result of the contract declared at `contract`.
 
     Attributes:
-        contract: where it is declared, "contract" or "tables.<name>".
-        success: whether it is kept.
-        rows: that were checked.
-        quarantined: rows among them.
-        max_quarantined: largest fraction of rows that may be.
+        rows: checked rows.
+        max_quarantined: largest fraction of rows that may be quarantined.
         stops: messages of what stops the run.
         warnings: messages of what does not.
-        expectations: one result each.
     """
 
     contract: str

@@ -1,4 +1,4 @@
-"""Find keys that stand in several rows, of any number of rows, by hashes of the keys."""
+"""Find repeated keys of any number of rows, by hashes."""
 
 from __future__ import annotations
 
@@ -14,27 +14,21 @@ _SECOND_KEY = "lepton_pipeline."
 
 
 class UniqueKeys:
-    """The keys of all rows, 24 bytes each, 16 where it is one number, and some three times that while they are sorted.
+    """The keys of all rows, 16 or 24 bytes each, and some three times that while they are sorted.
 
-    A single number has a hash of its own. Two other keys that differ are taken for the same with a
-    probability of about 2^-128.
-
-    Args:
-        columns: that make the key.
-        arguments: of the expectation: `ignore_row_if` says for several columns which rows with missing values
-            to skip.
+    A single number has a hash of its own. Two other keys that differ collide with a probability of about
+    2^-128. `ignore_row_if` in `arguments` says for several columns which rows with missing values to skip.
     """
 
     def __init__(self, columns: list[str], arguments: dict[str, Any]) -> None:
         self._columns = columns
-        self._skip = (
-            "any_value_is_missing" if len(columns) == 1 else str(arguments.get("ignore_row_if") or _DEFAULT)
-        )
+        declared = str(arguments.get("ignore_row_if") or _DEFAULT)
+        self._skip = "any_value_is_missing" if len(columns) == 1 else declared
         self._parts: list[tuple[npt.NDArray[Any], ...]] = []
         self.considered = 0
 
     def add(self, chunk: pd.DataFrame) -> None:
-        """Take in rows; their index counts them from 0 over all chunks."""
+        """Take in rows; their index numbers them over all chunks."""
         keys = chunk[self._columns]
         missing = keys.isna()
         if self._skip == "any_value_is_missing":
@@ -50,7 +44,7 @@ class UniqueKeys:
         self._parts.append((keys.index.to_numpy(), *hashes))
 
     def repeated(self) -> npt.NDArray[np.int64]:
-        """All rows whose key stands in another row, too, ascending; the keys are forgotten."""
+        """All rows whose key is in another row, too, ascending; the keys are dropped."""
         rows, *hashes = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
         self._parts = []
         order = np.argsort(hashes[0], kind="stable")

@@ -1,4 +1,4 @@
-"""Evaluate checks with Great Expectations, and keep its noise and its network calls out of the process."""
+"""Evaluate checks with Great Expectations, without its noise and its network calls."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _SECONDS, _ROWS_A_SECOND = 60, 10_000
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the evaluation of one check found.
+    """Result of the evaluation of one check.
 
     Attributes:
         success: the check holds; False wherever it was not evaluated.
-        evaluated: it was evaluated; otherwise `error` or `blocked` says why not.
+        evaluated: otherwise `error` or `blocked` says why not.
         positions: rows that do not conform, counted from 0; empty for checks of the whole table or column.
         unexpected: number of rows that do not conform; None for checks of the whole table or column. It may
             be above 0 beside `success` where the check declares `mostly`.
@@ -57,41 +57,30 @@ class Verdict:
 
 
 def evaluate_checks(table: pd.DataFrame, checks: list[Check], blocked: dict[int, str]) -> list[Verdict]:
-    """Evaluate every check that can be evaluated.
+    """Give one verdict a check, in order; `blocked` has the reasons not to evaluate, by position.
 
-    Args:
-        table: the rows, any index.
-        checks: what must hold.
-        blocked: checks not to evaluate: the reason by position in `checks`.
-
-    Returns:
-        One verdict a check, in the same order. An exception inside Great Expectations becomes a verdict with
-        `error`.
-
-    Raises:
-        ConfigurationError: Great Expectations refuses the value of an argument, or a pattern takes too long.
+    An exception inside Great Expectations becomes a verdict with `error`; a ConfigurationError says which
+    argument it refuses, or which pattern takes too long.
     """
     with quiet_great_expectations():
         expectations = [_expectation(position, check, table) for position, check in enumerate(checks)]
         runnable = {position: each for position, each in enumerate(expectations) if position not in blocked}
         # Great Expectations was wrong about rows under an index that does not count from 0 (GX#12095).
         rows, patterns = table.reset_index(drop=True), [check for check in checks if _patterns(check)]
-        results = (
-            (_run_in_time(rows, runnable, patterns) if patterns else _run(rows, runnable)) if runnable else {}
-        )
+        results = {}
+        if runnable:
+            results = _run_in_time(rows, runnable, patterns) if patterns else _run(rows, runnable)
         return [
-            Verdict(False, False, blocked=blocked[position], configuration=expectation.configuration)
-            if position in blocked
-            else _verdict(
-                checks[position], expectation, results.get(position, RuntimeError("no result was returned"))
-            )
-            for position, expectation in enumerate(expectations)
+            Verdict(False, False, blocked=blocked[at], configuration=expectation.configuration)
+            if at in blocked
+            else _verdict(checks[at], expectation, results.get(at, RuntimeError("no result was returned")))
+            for at, expectation in enumerate(expectations)
         ]
 
 
 @contextmanager
 def quiet_great_expectations() -> Iterator[None]:
-    """Run Great Expectations without analytics, progress bars, log lines or its dependencies' warnings."""
+    """Run Great Expectations without analytics, progress bars, log lines or warnings."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     logger = logging.getLogger("great_expectations")
     level = logger.level
@@ -106,7 +95,7 @@ def quiet_great_expectations() -> Iterator[None]:
 
 
 def great_expectations_context() -> Any:
-    """Open a context that lives in memory only and sends nothing."""
+    """A context in memory that sends nothing."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
@@ -121,7 +110,7 @@ def great_expectations_context() -> Any:
 
 
 def plain_value(value: Any) -> Any:
-    """Turn a value into one that JSON can hold; a missing value or one that is not finite becomes None or text."""
+    """A value as JSON can hold it; missing values become None, infinity becomes text."""
     if isinstance(value, dict):
         return {str(key): plain_value(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | np.ndarray):
@@ -144,12 +133,11 @@ def _expectation(position: int, check: Check, table: pd.DataFrame) -> Any:
     arguments = {name: value for name, value in check.arguments.items() if name != "notes"}
     columns = [table[name] for name in check.columns if name in table.columns]
     if any(pd.api.types.is_datetime64_any_dtype(column) for column in columns):
-        arguments |= {
-            name: _at_midnight(arguments[name]) for name in ("min_value", "max_value") if name in arguments
-        }
+        bounds = arguments.keys() & {"min_value", "max_value"}
+        arguments |= {name: _at_midnight(arguments[name]) for name in bounds}
     description = f"{check.sentence} · on failure: {check.on_failure}"
-    declared_notes = check.arguments.get("notes", [])
-    notes = declared_notes if isinstance(declared_notes, list) else [declared_notes]
+    notes = check.arguments.get("notes", [])
+    notes = notes if isinstance(notes, list) else [notes]
     meta = {"check": position, "on_failure": check.on_failure, "declared": check.key}
     try:
         return get_expectation_impl(f"expect_{check.expect}")(
@@ -162,7 +150,7 @@ def _expectation(position: int, check: Check, table: pd.DataFrame) -> Any:
 
 
 def _at_midnight(bound: Any) -> Any:
-    """A bound in days as the time that Great Expectations can compare with a column of times."""
+    """A bound in days as a time that Great Expectations can compare."""
     return f"{bound}T00:00:00" if re.fullmatch(r"\d{4}-\d\d-\d\d", str(bound)) else bound
 
 
@@ -171,12 +159,11 @@ def _refusals(check: Check, errors: list[dict[str, Any]]) -> list[str]:
     for error in errors:
         reasons.setdefault(str(error["loc"][0]), []).append(str(error["msg"]))
     lines = []
-    for argument, messages in reasons.items():
-        known = argument in check.arguments
-        key = f"{check.key}.{argument}" if known else check.key
-        value = repr(check.arguments[argument]) if known else repr(check.arguments)
+    for name, messages in reasons.items():
+        known = name in check.arguments
+        key, value = (f"{check.key}.{name}", check.arguments[name]) if known else (check.key, check.arguments)
         said = "; ".join(dict.fromkeys(messages))
-        lines.append(f"{key}: {check.expect} does not take {value}: {said}. Correct the value.")
+        lines.append(f"{key}: {check.expect} does not take {value!r}: {said}. Correct the value.")
     return lines
 
 
@@ -185,7 +172,7 @@ def _patterns(check: Check) -> dict[str, Any]:
 
 
 def _run_in_time(table: pd.DataFrame, expectations: dict[int, Any], patterns: list[Check]) -> dict[int, Any]:
-    """Evaluate as `_run` does, unless a pattern tries the same text in ever more ways ("catastrophic backtracking")."""
+    """Evaluate as `_run` does, but stop a pattern with catastrophic backtracking."""
     seconds = _SECONDS + len(table) / _ROWS_A_SECOND
     try:
         with time_limit(seconds):
@@ -201,7 +188,7 @@ def _run_in_time(table: pd.DataFrame, expectations: dict[int, Any], patterns: li
 
 
 def _run(table: pd.DataFrame, expectations: dict[int, Any]) -> dict[int, Any]:
-    """Give Great Expectations' result of each expectation, or the exception that it raised."""
+    """Great Expectations' result of each expectation, or the exception that it raised."""
     import great_expectations as gx
 
     context = great_expectations_context()

@@ -1,1 +1,1 @@
-"""Expressions of declarations: parsed, checked and computed on a table."""
+"""Expressions of declarations: parsing, checking, evaluation."""

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 ISO = "ISO8601"
 _EXAMPLES = 3
@@ -30,20 +32,14 @@ def read_dates(
     zone: str | None = UNKNOWN,
     latest_year: int | None = None,
 ) -> pd.Series:
-    """Read a column of dates.
+    """Read texts, or whole numbers (padded with zeros), as datetime64[us], indexed as `column`.
 
     Args:
-        column: texts, blank where missing, or whole numbers, to which the zeros are given back that a number
-            loses.
+        column: blank where missing.
         layout: a format of strptime, or ISO8601.
-        or_iso: whether a value may also be an ISO 8601 date; not where the format has the day before the
-            month.
-        zone: the clock to read times by, however their offsets are written; None for times without a zone;
-            UNKNOWN to keep the zone that all have.
+        or_iso: also take ISO 8601, unless the format has the day before the month.
+        zone: time zone of the result; None for times without one; UNKNOWN to keep that of all.
         latest_year: what two digits may mean at most, where the format has such years.
-
-    Returns:
-        datetime64[us], indexed as `column`.
 
     Raises:
         ValueError: a value is no such date, or has no zone where others do, or the format cannot be used;
@@ -74,16 +70,7 @@ def read_dates(
 
 
 def offsets_of(texts: pd.Series, layout: str) -> pd.Series:
-    """The time zone of each time, as it stands behind it: "UTC", "UTC+02:00", or missing where there is none.
-
-    Args:
-        texts: times, none missing.
-        layout: their format; times of a format with names of zones are all taken as UTC, which knows what CET
-            means.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+    """The offset of each time, "UTC" or "UTC+02:00", or missing; formats with zone names count as UTC."""
     if layout != ISO and not _directives(layout) & _ZONES:
         return pd.Series(None, index=texts.index, dtype=object)
     if "Z" in _directives(layout):
@@ -105,23 +92,15 @@ def offsets_of(texts: pd.Series, layout: str) -> pd.Series:
 
 
 def _offset_of(layout: str) -> str:
-    """A pattern of times in this format that holds their offset."""
+    """Pattern of the offset in times of this format."""
     parts = re.split("(%.)", layout)
     others = {"%%": "%", "%z": r"([Zz]|[+-]\d{2}:?\d{2})"}
-    return (
-        f"^{''.join(others.get(part, '.+?' if part.startswith('%') else re.escape(part)) for part in parts)}$"
-    )
+    patterns = [others.get(part, ".+?" if part.startswith("%") else re.escape(part)) for part in parts]
+    return f"^{''.join(patterns)}$"
 
 
 def are_of_zone(texts: pd.Series, offsets: pd.Series, layout: str, zone: str) -> bool:
-    """Whether times are written with the offsets that a zone has at them, and not as UTC.
-
-    Args:
-        texts: times, none missing.
-        offsets: of each, see `offsets_of`.
-        layout: their format.
-        zone: such as Europe/Berlin.
-    """
+    """Whether times have the `offsets` of a zone (such as Europe/Berlin) at their dates, not UTC."""
     if offsets.isna().any() or "UTC" in set(offsets):
         return False
     try:
@@ -140,26 +119,13 @@ def _zone_name(offset: str) -> str:
 
 
 def in_zone(dates: pd.Series, zone: str) -> pd.Series:
-    """Dates with a zone on the clock of another.
-
-    Args:
-        dates: datetime64 with a time zone.
-        zone: such as "Europe/Berlin", "UTC" or "UTC+02:00".
-    """
+    """Convert dates to another zone: "Europe/Berlin", "UTC" or "UTC+02:00"."""
     converted: pd.Series = dates.dt.tz_convert(_zone(zone))
     return converted
 
 
 def on_clock(dates: pd.Series, zone: str | None) -> pd.Series:
-    """Dates on the clock that a model knows them by.
-
-    Args:
-        dates: datetime64, with or without a time zone.
-        zone: see `read_dates`.
-
-    Raises:
-        ValueError: they have a zone where the model knows none, or the other way round.
-    """
+    """Convert dates to the time zone of a model; a ValueError where only one of them has a zone."""
     zoned = dates.dt.tz is not None
     if zone == UNKNOWN or (zone is None and not zoned):
         return dates
@@ -192,11 +158,7 @@ def is_zone(name: str) -> bool:
 
 
 def _require_alike(texts: pd.Series, layout: str, zone: str | None) -> None:
-    """Refuse times without a zone beside times with one, or where others are on a clock.
-
-    Raises:
-        ValueError: with an example.
-    """
+    """Refuse times without a zone beside times with one, or against `zone`."""
     present = texts.dropna()
     offsets = offsets_of(present, layout)
     bare, zoned = present[offsets.isna()], present[offsets.notna()]
@@ -212,23 +174,22 @@ def _require_alike(texts: pd.Series, layout: str, zone: str | None) -> None:
 
 
 def _parsed(texts: pd.Series, layout: str, zone: str | None) -> pd.Series:
+    zoned = zone not in (None, UNKNOWN)
     try:
-        dates = pd.to_datetime(
-            texts, format=layout, errors="coerce", utc=zone not in (None, UNKNOWN)
-        ).dt.as_unit("us")
+        dates = pd.to_datetime(texts, format=layout, errors="coerce", utc=zoned).dt.as_unit("us")
     except ValueError as error:
         if layout == ISO or _directives(layout) & _ZONES:
             raise ValueError("they have several time zones; declare ingestion.zone") from error
         raise ValueError(
             f"the format {layout!r} cannot be used: {error}; declare ISO8601, or one such as %d/%m/%Y %H:%M"
         ) from error
-    return dates if zone in (None, UNKNOWN) else in_zone(dates, str(zone))
+    return in_zone(dates, str(zone)) if zoned else dates
 
 
 def _with_iso(
     dates: pd.Series, wrong: pd.Series, layout: str, zone: str | None
 ) -> tuple[pd.Series, pd.Series]:
-    """Fill in what is written in ISO 8601; the dates, and the texts that are still none."""
+    """Fill in what is written in ISO 8601; the dates, and the texts that still are not dates."""
     zoned = bool(_directives(layout) & _ZONES) if zone == UNKNOWN else zone is not None
     written = _parsed(wrong, ISO, zone)
     _require_alike(wrong[written.notna()], ISO, zone)
@@ -241,9 +202,7 @@ def _with_iso(
 
 def _digits(whole: pd.Series, width: int) -> pd.Series:
     fits = (whole % 1 == 0) & (whole.abs() < 2**53)
-    return whole.astype("str").mask(
-        fits, whole.where(fits, 0).astype(np.int64).astype("str").str.zfill(width)
-    )
+    return whole.astype("str").mask(fits, whole.where(fits, 0).astype(np.int64).astype(str).str.zfill(width))
 
 
 def _width(layout: str) -> int:

@@ -1,8 +1,7 @@
 """The expression language of `features.derive` and `dataset.positive_when`.
 
-Columns are written as they are called, or in backticks where the name is no identifier. What may stand in an
-expression is a short list; everything else is refused before there is data. Nothing is ever handed to
-Python's `eval`.
+Columns are written by name, or in backticks where the name is no identifier. Everything outside a short list
+of syntax is refused before there is data; nothing is ever handed to Python's `eval`.
 """
 
 from __future__ import annotations
@@ -34,13 +33,11 @@ _SHOWN = 200
 
 @dataclass(frozen=True)
 class Expression:
-    """A checked expression.
+    """A checked expression, declared at `key`.
 
-    Args:
-        key: where it is declared.
-        text: as declared.
+    Attributes:
         columns: the columns it reads, in the order of their first use.
-        tree: what was parsed; every name in it is a column or a function.
+        tree: every name in it is a column or a function.
     """
 
     key: str
@@ -49,19 +46,11 @@ class Expression:
     tree: ast.expr = field(repr=False, compare=False)
 
     def evaluate(self, table: pd.DataFrame) -> pd.Series:
-        """Compute the value of every row.
+        """Compute the value of every row, indexed as `table`.
 
-        Args:
-            table: any number of rows with `columns`; it is not changed.
-
-        Returns:
-            int64 or float64 (missing is NaN, never infinity), bool, str or datetime64, indexed as `table`.
-            Conditions on missing values are neither true nor false: `and`, `or` and `not` treat them as
-            unknown, and what is unknown in the end is False.
-
-        Raises:
-            DataError: a column is absent, or values are of a kind that an operator or a function does not
-                take.
+        The result is int64 or float64 (missing is NaN, never infinity), bool, str or datetime64. Conditions
+        on missing values are unknown to `and`, `or` and `not`; what is unknown in the end is False. Raises a
+        DataError where a column is absent, or an operator or a function does not take values of a kind.
         """
         try:
             return to_column(self._value(table), table.index)
@@ -69,13 +58,10 @@ class Expression:
             raise DataError(f"{self.key}: {self.text!r} cannot be computed: {error}.") from error
 
     def unknown(self, table: pd.DataFrame) -> pd.Series:
-        """Mark the rows of which the expression says nothing, because a value is missing.
+        """Mark the rows where the expression is unknown, because a value is missing.
 
         >>> parse_expression("x > 1 or is_missing(y)", "").unknown(pd.DataFrame({"x": [2, None], "y": [1, 1]})).tolist()
         [False, True]
-
-        Raises:
-            DataError: as `evaluate`.
         """
         return pd.Series(np.broadcast_to(is_missing(self._value(table)), len(table)), index=table.index)
 
@@ -85,11 +71,7 @@ class Expression:
             return _Evaluation(self, table).value(self.tree)
 
     def check_columns(self, names: Sequence[str]) -> None:
-        """Refuse a table without a column that the expression reads.
-
-        Raises:
-            DataError: with the key, the expression, the column and the closest existing name.
-        """
+        """Refuse a table without a column that the expression reads."""
         for column in self.columns:
             if column not in names:
                 raise DataError(
@@ -99,16 +81,7 @@ class Expression:
 
 
 def parse_expression(text: str, key: str) -> Expression:
-    """Check an expression without any data.
-
-    Args:
-        text: the expression.
-        key: where it is declared, for messages.
-
-    Raises:
-        ConfigurationError: it is no expression, too long, or uses what is not allowed; the message names the
-            key, the expression and the problem.
-    """
+    """Check the expression declared at `key`, without data; a ConfigurationError says what is wrong."""
     try:
         tree, columns = parse(text)
     except RefusedError as refused:
@@ -118,25 +91,23 @@ def parse_expression(text: str, key: str) -> Expression:
 
 
 class _Evaluation:
-    """Walks the tree of an expression over the columns of a table."""
+    """Evaluates the syntax tree on the columns of a table."""
 
     def __init__(self, expression: Expression, table: pd.DataFrame) -> None:
         self.expression = expression
         self.table = table
 
     def value(self, node: ast.expr) -> Value:
-        """The value of a part of the expression; a problem is reported with the columns of the smallest such part."""
+        """The value of a node; errors name the columns of the smallest failing node."""
         try:
             return self._value(node)
         except EvaluationError as error:
-            read = [
-                part.id for part in ast.walk(node) if isinstance(part, ast.Name) and part.id in self.table
-            ]
-            kinds = [f"column {name!r} holds {_described(self.table[name])}" for name in dict.fromkeys(read)]
+            names = [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
+            read = [name for name in dict.fromkeys(names) if name in self.table]
+            kinds = [f"column {name!r} holds {_described(self.table[name])}" for name in read]
             key, text = self.expression.key, self.expression.text
-            raise DataError(
-                f"{key}: {text!r} cannot be computed: {'; '.join([str(error), *kinds])}."
-            ) from error
+            reasons = "; ".join([str(error), *kinds])
+            raise DataError(f"{key}: {text!r} cannot be computed: {reasons}.") from error
 
     def _value(self, node: ast.expr) -> Value:
         match node:
@@ -151,9 +122,8 @@ class _Evaluation:
             case ast.BinOp():
                 return arithmetic(ARITHMETIC[type(node.op)], self.value(node.left), self.value(node.right))
             case ast.BoolOp(op=word, values=parts):
-                return combined(
-                    "and" if isinstance(word, ast.And) else "or", [self.value(part) for part in parts]
-                )
+                both = isinstance(word, ast.And)
+                return combined("and" if both else "or", [self.value(part) for part in parts])
             case ast.Compare():
                 return self._comparison(node)
             case ast.Call(func=ast.Name(id=name)):

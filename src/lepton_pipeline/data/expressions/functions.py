@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -36,13 +36,10 @@ Parameter = Kind | Literal["any", "text constant", "whole constant"]
 class Function:
     """A function of the expression language.
 
-    Args:
-        signature: how it is called.
-        doc: what it gives, in one line.
+    Attributes:
         takes: kind of each parameter.
-        compute: from values of these kinds to the result.
         least: fewest arguments; by default one for each parameter.
-        repeats: whether the last parameter may be given any number of times.
+        repeats: whether the last parameter may be repeated.
     """
 
     signature: str
@@ -53,20 +50,16 @@ class Function:
     repeats: bool = False
 
     def accepts(self, arguments: int) -> bool:
-        """Whether it can be called with so many arguments."""
+        """Whether it takes this number of arguments."""
         least = len(self.takes) if self.least is None else self.least
         return least <= arguments and (self.repeats or arguments <= len(self.takes))
 
     def parameter(self, position: int) -> Parameter:
-        """What the argument at a position must be."""
+        """The kind of the argument at a position."""
         return self.takes[min(position, len(self.takes) - 1)]
 
     def call(self, arguments: list[Value]) -> Value:
-        """Compute the result.
-
-        Raises:
-            EvaluationError: an argument is of another kind, or cannot be converted.
-        """
+        """Compute the result, or raise an EvaluationError."""
         return self.compute(
             *(_argument(value, self.parameter(position)) for position, value in enumerate(arguments))
         )
@@ -92,8 +85,8 @@ def _extreme(choose: Callable[[Any, Any], Any]) -> Callable[..., Value]:
     return compute
 
 
-def _part(read: Callable[[pd.Series], pd.Series]) -> Callable[[Value], Value]:
-    return lambda date: number(read(local_time(date)).to_numpy())
+def _part(name: str) -> Callable[[Value], Value]:
+    return lambda date: number(getattr(local_time(date).dt, name).to_numpy())
 
 
 def _spread(microseconds: int) -> Callable[[Value], Value]:
@@ -127,8 +120,8 @@ def _days_between(later: Value, earlier: Value) -> Value:
     return spent if spent.kind == "missing" else number(spent.array / np.timedelta64(1, "D"))
 
 
-def _on_texts(function: Callable[[pd.Series], pd.Series]) -> Callable[[Value], Value]:
-    return lambda text: from_column(function(pd.Series(text.array)))
+def _on_texts(method: str) -> Callable[[Value], Value]:
+    return lambda text: from_column(getattr(pd.Series(text.array).str, method)())
 
 
 def _test_texts(test: Callable[[pd.Series, str], pd.Series]) -> Callable[[Value, Value], Value]:
@@ -167,105 +160,90 @@ def _date(x: Value, form: Value) -> Value:
 
 _DAY, _HOUR = 86_400_000_000, 3_600_000_000
 
-FUNCTIONS: dict[str, Function] = {
-    "abs": Function("abs(x)", "size of a number, without its sign", ("number",), _numeric(np.abs)),
-    "sqrt": Function("sqrt(x)", "square root; missing below 0", ("number",), _numeric(np.sqrt)),
-    "exp": Function("exp(x)", "e to the power of x", ("number",), _numeric(np.exp)),
-    "log": Function("log(x)", "natural logarithm; missing at 0 and below", ("number",), _numeric(np.log)),
-    "log1p": Function("log1p(x)", "log(1 + x); missing at -1 and below", ("number",), _numeric(np.log1p)),
-    "sin": Function("sin(x)", "sine of an angle in radians", ("number",), _numeric(np.sin)),
-    "cos": Function("cos(x)", "cosine of an angle in radians", ("number",), _numeric(np.cos)),
-    "round": Function(
+_ALL = (
+    Function("abs(x)", "size of a number, without its sign", ("number",), _numeric(np.abs)),
+    Function("sqrt(x)", "square root; missing below 0", ("number",), _numeric(np.sqrt)),
+    Function("exp(x)", "e to the power of x", ("number",), _numeric(np.exp)),
+    Function("log(x)", "natural logarithm; missing at 0 and below", ("number",), _numeric(np.log)),
+    Function("log1p(x)", "log(1 + x); missing at -1 and below", ("number",), _numeric(np.log1p)),
+    Function("sin(x)", "sine of an angle in radians", ("number",), _numeric(np.sin)),
+    Function("cos(x)", "cosine of an angle in radians", ("number",), _numeric(np.cos)),
+    Function(
         "round(x, digits)",
         "nearest number with so many decimals, halves to even; no digits: whole numbers",
         ("number", "whole constant"),
         _round,
         least=1,
     ),
-    "floor": Function("floor(x)", "largest whole number not above x", ("number",), _numeric(np.floor)),
-    "min": Function(
+    Function("floor(x)", "largest whole number not above x", ("number",), _numeric(np.floor)),
+    Function(
         "min(a, b, ...)",
         "smallest of a row's values; missing where one is",
         ("any", "any"),
         _extreme(np.minimum),
         repeats=True,
     ),
-    "max": Function(
+    Function(
         "max(a, b, ...)",
         "largest of a row's values; missing where one is",
         ("any", "any"),
         _extreme(np.maximum),
         repeats=True,
     ),
-    "clip": Function("clip(x, low, high)", "x, but at least low and at most high", ("number",) * 3, _clip),
-    "where": Function(
+    Function("clip(x, low, high)", "x, but at least low and at most high", ("number",) * 3, _clip),
+    Function(
         "where(condition, a, b)", "a where the condition is true, else b", ("condition", "any", "any"), chosen
     ),
-    "is_missing": Function(
+    Function(
         "is_missing(x)",
         "whether there is no value",
         ("any",),
         lambda x: Value("condition", np.where(is_missing(x), TRUE, FALSE).astype(np.int8)),
     ),
-    "fill": Function("fill(x, value)", "x, or the value where x is missing", ("any", "any"), _fill),
-    "count": Function(
-        "count(c1, c2, ...)", "how many conditions are true", ("condition",), _count, repeats=True
-    ),
-    "ratio": Function(
-        "ratio(a, b)", "a / b; missing where b is 0", ("any", "any"), lambda a, b: arithmetic("/", a, b)
-    ),
-    "year": Function("year(date)", "year of a date", ("date",), _part(lambda dates: dates.dt.year)),
-    "month": Function(
-        "month(date)", "month of a date, 1 to 12", ("date",), _part(lambda dates: dates.dt.month)
-    ),
-    "day": Function("day(date)", "day of the month, 1 to 31", ("date",), _part(lambda dates: dates.dt.day)),
-    "weekday": Function(
-        "weekday(date)", "day of the week, 0 = Monday", ("date",), _part(lambda dates: dates.dt.day_of_week)
-    ),
-    "hour": Function("hour(date)", "hour of the day, 0 to 23", ("date",), _part(lambda dates: dates.dt.hour)),
-    "minute": Function(
-        "minute(date)", "minute of the hour, 0 to 59", ("date",), _part(lambda dates: dates.dt.minute)
-    ),
-    "day_of_year": Function(
-        "day_of_year(date)", "day of the year, 1 to 366", ("date",), _part(lambda dates: dates.dt.day_of_year)
-    ),
-    "date": Function(
+    Function("fill(x, value)", "x, or the value where x is missing", ("any", "any"), _fill),
+    Function("count(c1, c2, ...)", "how many conditions are true", ("condition",), _count, repeats=True),
+    Function("ratio(a, b)", "a / b; missing where b is 0", ("any", "any"), partial(arithmetic, "/")),
+    Function("year(date)", "year of a date", ("date",), _part("year")),
+    Function("month(date)", "month of a date, 1 to 12", ("date",), _part("month")),
+    Function("day(date)", "day of the month, 1 to 31", ("date",), _part("day")),
+    Function("weekday(date)", "day of the week, 0 = Monday", ("date",), _part("day_of_week")),
+    Function("hour(date)", "hour of the day, 0 to 23", ("date",), _part("hour")),
+    Function("minute(date)", "minute of the hour, 0 to 59", ("date",), _part("minute")),
+    Function("day_of_year(date)", "day of the year, 1 to 366", ("date",), _part("day_of_year")),
+    Function(
         "date(x, format)",
         "text or whole number as a date; a format of strptime or 'ISO8601'",
         ("any", "text constant"),
         _date,
     ),
-    "days_between": Function(
+    Function(
         "days_between(later, earlier)",
         "days from one date to another, with fractions",
         ("date", "date"),
         _days_between,
     ),
-    "hours": Function("hours(n)", "duration of n hours, to add to dates", ("number",), _spread(_HOUR)),
-    "days": Function("days(n)", "duration of n days, to add to dates", ("number",), _spread(_DAY)),
-    "lower": Function(
-        "lower(text)", "text in small letters", ("text",), _on_texts(lambda texts: texts.str.lower())
-    ),
-    "length": Function(
-        "length(text)", "number of characters", ("text",), _on_texts(lambda texts: texts.str.len())
-    ),
-    "contains": Function(
+    Function("hours(n)", "duration of n hours, to add to dates", ("number",), _spread(_HOUR)),
+    Function("days(n)", "duration of n days, to add to dates", ("number",), _spread(_DAY)),
+    Function("lower(text)", "text in small letters", ("text",), _on_texts("lower")),
+    Function("length(text)", "number of characters", ("text",), _on_texts("len")),
+    Function(
         "contains(text, part)",
         "whether the part is in the text, letter by letter",
         ("text", "text constant"),
         _test_texts(lambda texts, part: texts.str.contains(part, regex=False, na=False)),
     ),
-    "starts_with": Function(
+    Function(
         "starts_with(text, part)",
         "whether the text begins with the part",
         ("text", "text constant"),
         _test_texts(lambda texts, part: texts.str.startswith(part, na=False)),
     ),
-    "slice": Function(
+    Function(
         "slice(text, start, stop)",
         "characters from start (counted from 0) to before stop; below 0: from the end",
         ("text", "whole constant", "whole constant"),
         _slice,
     ),
-    "number": Function("number(text)", "text as a number; missing where it is none", ("any",), _number),
-}
+    Function("number(text)", "text as a number; missing if it is not one", ("any",), _number),
+)
+FUNCTIONS = {each.signature.partition("(")[0]: each for each in _ALL}

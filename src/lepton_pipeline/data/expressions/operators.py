@@ -51,13 +51,9 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def arithmetic(symbol: str, left: Value, right: Value) -> Value:
-    """Combine two values with + - * / // % or **.
+    """Combine two values with + - * / // % or **, or raise an EvaluationError.
 
-    What is missing on a side, divided by zero, not real or beyond the range of floats is missing in the
-    result.
-
-    Raises:
-        EvaluationError: the operator does not take values of these kinds.
+    Missing operands, division by zero, and results that are not real or overflow give missing.
     """
     if "missing" in (left.kind, right.kind):
         return MISSING
@@ -82,16 +78,12 @@ def arithmetic(symbol: str, left: Value, right: Value) -> Value:
 
 
 def negative(value: Value) -> Value:
-    """The value with the other sign."""
+    """The negated number or duration."""
     return arithmetic("*", value, constant(-1))
 
 
 def compared(symbol: str, left: Value, right: Value) -> Value:
-    """Compare with == != < <= > or >=; unknown where a side is missing.
-
-    Raises:
-        EvaluationError: the values are of different kinds.
-    """
+    """Compare with == != < <= > or >=; unknown where a side is missing."""
     first, second = aligned([left, right])
     if "missing" in (left.kind, right.kind):
         return missing_value("condition")
@@ -101,30 +93,18 @@ def compared(symbol: str, left: Value, right: Value) -> Value:
 
 
 def combined(word: str, values: Sequence[Value]) -> Value:
-    """Join conditions by `and` or `or`: unknown where what is unknown decides.
-
-    Raises:
-        EvaluationError: a value is no condition.
-    """
+    """Join conditions by `and` or `or`, in three-valued logic."""
     join = np.minimum if word == "and" else np.maximum
     return Value("condition", reduce(join, [as_kind(value, "condition").array for value in values]))
 
 
 def opposite(value: Value) -> Value:
-    """The condition negated; unknown stays unknown.
-
-    Raises:
-        EvaluationError: the value is no condition.
-    """
+    """Negate a condition; unknown stays unknown."""
     return Value("condition", TRUE - as_kind(value, "condition").array)
 
 
 def chosen(test: Value, values: Value, others: Value) -> Value:
-    """Take a value where the condition is true, the other one where it is false or unknown.
-
-    Raises:
-        EvaluationError: the values are of different kinds.
-    """
+    """The first value where the condition is true, else the second."""
     first, second = aligned([values, others])
     taken = as_kind(test, "condition").array == TRUE
     if first.kind == "text":
@@ -134,7 +114,7 @@ def chosen(test: Value, values: Value, others: Value) -> Value:
 
 
 def _joined(first: Value, second: Value) -> Any:
-    """Texts put together, as long as they fit into memory: each join of a chain may double them."""
+    """Join texts within limits of memory: each join of a chain may double them."""
     longest, every = (sum(sizes) for sizes in zip(_sizes(first), _sizes(second), strict=True))
     if longest > _LONGEST_TEXT:
         raise EvaluationError(
@@ -154,7 +134,7 @@ def _sizes(texts: Value) -> tuple[int, int]:
 
 
 def _texts(first: Value, second: Value) -> tuple[Any, Any]:
-    """Arrays of texts of one length, or one of them as a plain text: pandas' arrays do not broadcast."""
+    """Arrays of one length, or one of them as a plain text: pandas' arrays do not broadcast."""
     left, right = first.array, second.array
     if len(left) == len(right):
         return left, right

@@ -1,4 +1,4 @@
-"""What may stand in an expression: parsing, and refusing all the rest."""
+"""Parse expressions, and refuse what is not allowed in them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from lepton_pipeline.data.expressions.functions import FUNCTIONS
 from lepton_pipeline.errors import nearest
 
-MAX_LENGTH = 1000
-MAX_DEPTH = 100
+_LENGTH = 1000
+_DEPTH = 100
 
 _TOKENS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`([^`]*)`|[\s\S]""")
 CONSTANTS = {"pi": math.pi, "missing": math.nan}
@@ -58,20 +58,12 @@ class RefusedError(Exception):
 
 
 def parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
-    """Parse and check an expression.
-
-    Returns:
-        Its tree, in which every name is that of a column or of a function that is called; and the columns, in
-        the order of their first use.
-
-    Raises:
-        RefusedError: it is no expression, too long, or uses what is not allowed.
-    """
+    """The syntax tree, whose names are columns and called functions, and the columns by first use."""
     if not text.strip():
         raise RefusedError("it is empty; write one such as amount / income")
-    if len(text) > MAX_LENGTH:
+    if len(text) > _LENGTH:
         raise RefusedError(
-            f"it has {len(text):,} characters, more than {MAX_LENGTH:,}; split it into several columns"
+            f"it has {len(text):,} characters, more than {_LENGTH:,}; split it into several columns"
         )
     source, quoted = _without_backticks(text)
     try:
@@ -84,9 +76,7 @@ def parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
             f"{error.msg}; write a column whose name is no identifier in backticks, such as `Torque [Nm]`"
         ) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise RefusedError(
-            f"it cannot be read ({error or 'nested too deeply'}); write a simpler one"
-        ) from error
+        raise RefusedError(f"it cannot be read ({error or 'nested too deeply'}); simplify it") from error
     _check_depth(tree)
     names = _Names(quoted)
     tree = names.visit(tree)
@@ -95,7 +85,7 @@ def parse(text: str) -> tuple[ast.expr, tuple[str, ...]]:
 
 
 def _without_backticks(text: str) -> tuple[str, dict[str, str]]:
-    """Put identifiers in the place of names in backticks; the names by their identifiers."""
+    """Replace names in backticks by identifiers; the names by identifier."""
     prefix = "column_"
     while prefix in text:
         prefix += "_"
@@ -105,9 +95,7 @@ def _without_backticks(text: str) -> tuple[str, dict[str, str]]:
         part = token.group()
         if part.startswith("`"):
             if not token.group(1):
-                raise RefusedError(
-                    "a backtick has no partner, or nothing between; write `name of the column`"
-                )
+                raise RefusedError("a backtick has no partner, or nothing between; write `column name`")
             part = f"{prefix}{len(quoted)}"
             quoted[part] = token.group(1)
             # A name directly beside another one must not become part of it.
@@ -120,15 +108,15 @@ def _without_backticks(text: str) -> tuple[str, dict[str, str]]:
 
 def _check_depth(tree: ast.expr) -> None:
     level: list[ast.AST] = [tree]
-    for _ in range(MAX_DEPTH):
+    for _ in range(_DEPTH):
         level = [child for node in level for child in ast.iter_child_nodes(node)]
         if not level:
             return
-    raise RefusedError(f"it is nested deeper than {MAX_DEPTH} levels; split it into several columns")
+    raise RefusedError(f"it is nested deeper than {_DEPTH} levels; split it into several columns")
 
 
 class _Names(ast.NodeTransformer):
-    """Give columns their names back, and constants their values."""
+    """Restore column names, and insert constants."""
 
     def __init__(self, quoted: dict[str, str]) -> None:
         self.quoted = quoted
@@ -191,25 +179,21 @@ def _check_constant(node: ast.Constant) -> None:
 
 def _check_comparison(node: ast.Compare) -> None:
     _check(node.left)
-    if any(
-        isinstance(side, ast.Constant) and side.value != side.value for side in [node.left, *node.comparators]
-    ):
+    constants = [side for side in [node.left, *node.comparators] if isinstance(side, ast.Constant)]
+    if any(side.value != side.value for side in constants):
         raise RefusedError("no value is equal to missing; write is_missing(x)")
     for operation, other in zip(node.ops, node.comparators, strict=True):
         if type(operation) not in COMPARISONS:
             raise RefusedError(_REFUSED[type(operation)])
-        if isinstance(operation, (ast.In, ast.NotIn)) and other is not node.comparators[-1]:
-            raise RefusedError("nothing can be compared with a list; join two conditions with and")
         if not isinstance(operation, (ast.In, ast.NotIn)):
             _check(other)
-        elif (
-            not isinstance(other, (ast.List, ast.Tuple))
-            or not other.elts
-            or not all(map(_is_constant, other.elts))
-        ):
-            raise RefusedError("after in stands a list of constants, such as ['a', 'b']")
-        else:
-            _check_all(other.elts)
+            continue
+        if other is not node.comparators[-1]:
+            raise RefusedError("nothing can be compared with a list; join two conditions with and")
+        options = other.elts if isinstance(other, (ast.List, ast.Tuple)) else []
+        if not options or not all(map(_is_constant, options)):
+            raise RefusedError("in needs a list of constants, such as ['a', 'b']")
+        _check_all(options)
 
 
 def _check_call(name: str, arguments: Sequence[ast.expr]) -> None:
@@ -223,11 +207,9 @@ def _check_call(name: str, arguments: Sequence[ast.expr]) -> None:
     for position, argument in enumerate(arguments):
         wanted = function.parameter(position)
         value = ast.literal_eval(argument) if _is_constant(argument) else None
-        text, whole = isinstance(value, str), type(value) is int and abs(value) <= MAX_LENGTH
+        text, whole = isinstance(value, str), type(value) is int and abs(value) <= _LENGTH
         if (wanted == "text constant" and not text) or (wanted == "whole constant" and not whole):
-            example = (
-                "a text in quotes" if wanted == "text constant" else f"a whole number up to {MAX_LENGTH:,}"
-            )
+            example = "a text in quotes" if wanted == "text constant" else f"a whole number up to {_LENGTH:,}"
             raise RefusedError(f"argument {position + 1} of {function.signature} must be {example}")
 
 

@@ -23,19 +23,18 @@ EXACT = 2.0**62
 
 
 class EvaluationError(Exception):
-    """What an operator or a function cannot do with the values it was given."""
+    """An operator or a function does not take these values."""
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """One value a row, or one that stands for every row.
+    """One value a row, or one for every row.
 
-    Args:
-        kind: what the array holds; "missing" where a column has no value at all, and so may be of any kind.
+    Attributes:
+        kind: "missing" where a column has no value at all, and so fits any kind.
         array: [rows] or [1]. number: int64, or float64 with NaN as missing and no infinity; text: pandas'
             str; condition: int8 of FALSE, UNKNOWN and TRUE; date: datetime64[us], UTC where there is a zone;
             duration: timedelta64[us]; missing: one NaN.
-        zone: time zone of dates, None for dates without one.
         constant: whether it is written in the expression.
     """
 
@@ -49,7 +48,7 @@ MISSING = Value("missing", np.array([np.nan]))
 
 
 def constant(value: float | str | bool) -> Value:
-    """Value of a number, text, True or False that is written in an expression; NaN is a value of no kind."""
+    """Value of a literal number, text, True or False; NaN is of the kind missing."""
     if value != value:
         return MISSING
     if isinstance(value, str):
@@ -61,11 +60,7 @@ def constant(value: float | str | bool) -> Value:
 
 
 def from_column(column: pd.Series) -> Value:
-    """Value of a column of any dtype.
-
-    Raises:
-        EvaluationError: the column holds values of several kinds, or of one that expressions do not know.
-    """
+    """Value of a column of any dtype; an EvaluationError where it holds values of several kinds."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = pd.Series(np.asarray(column))
     if column.dtype == object:
@@ -88,44 +83,37 @@ def from_column(column: pd.Series) -> Value:
     if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
         return number(column.to_numpy(np.float64, na_value=np.nan))
     raise EvaluationError(
-        f"values of type {dtype} cannot be used; hand in numbers, texts, dates or True and False"
+        f"values of type {dtype} are not supported; give numbers, texts, dates or truth values"
     )
 
 
 def to_column(value: Value, index: pd.Index) -> pd.Series:
-    """The value as a column: int64 or float64, bool (False where unknown), str or datetime64.
-
-    Raises:
-        EvaluationError: the value is a duration, which is none of these.
-    """
+    """The value as a column: int64 or float64, bool (False where unknown), str or datetime64."""
     if value.kind == "duration":
-        raise EvaluationError(
-            "the result is a duration; divide it by one, such as / hours(1), or use days_between"
-        )
+        raise EvaluationError("the result is a duration; divide it, as in / hours(1), or use days_between")
     if value.kind == "text":
-        texts = value.array.copy()
-        return pd.Series(
-            texts if len(texts) == len(index) else texts.take(np.zeros(len(index), np.intp)), index=index
-        )
+        one_each = len(value.array) == len(index)
+        texts = value.array.copy() if one_each else value.array.take(np.zeros(len(index), np.intp))
+        return pd.Series(texts, index=index)
     array = value.array == TRUE if value.kind == "condition" else value.array
     column = pd.Series(np.broadcast_to(array, len(index)), index=index, copy=True)
     return column if value.zone is None else column.dt.tz_localize("UTC").dt.tz_convert(value.zone)
 
 
 def number(array: npt.NDArray[Any]) -> Value:
-    """Value of an array of any numbers; what is infinite is missing."""
+    """Value of an array of any numbers; infinity is missing."""
     if np.issubdtype(array.dtype, np.integer):
         return Value("number", array.astype(np.int64, copy=False))
     return Value("number", np.where(np.isfinite(array), array, np.nan).astype(np.float64, copy=False))
 
 
 def condition(truth: Truths, missing: Truths) -> Value:
-    """Value that is true, false, or unknown where something is missing."""
+    """Value that is true, false, or unknown where missing."""
     return Value("condition", np.where(missing, UNKNOWN, np.where(truth, TRUE, FALSE)).astype(np.int8))
 
 
 def durations(microseconds: Floats) -> Value:
-    """Value of durations; NaN and what exceeds some 3,000 years is missing."""
+    """Value of durations; NaN and more than some 3,000 years are missing."""
     fits = np.abs(microseconds) < _LONGEST
     whole = np.where(fits, np.rint(microseconds), 0).astype(np.int64).astype("timedelta64[us]")
     return Value("duration", np.where(fits, whole, np.timedelta64("NaT", "us")))
@@ -137,24 +125,18 @@ def is_missing(value: Value) -> Truths:
 
 
 def as_kind(value: Value, kind: Kind, zone: tzinfo | None = None) -> Value:
-    """The value as one of another kind, where it can be taken for that.
+    """Convert to another kind, or raise an EvaluationError.
 
-    Conditions count as 0 and 1, a text that is written in the expression as an ISO 8601 date in `zone`, and
-    what is missing in every row as anything.
-
-    Raises:
-        EvaluationError: it cannot be taken for that.
+    Conditions become 0 and 1, literal texts in ISO 8601 dates in `zone`, and missing values any kind.
     """
     if value.kind == kind:
         return value
     if value.kind == "missing":
         return missing_value(kind, zone)
     if value.kind == "condition" and kind == "number":
-        numbers = (value.array == TRUE).astype(np.int64)
-        unknown = value.array == UNKNOWN
-        return Value(
-            kind, np.where(unknown, np.nan, numbers) if unknown.any() else numbers, constant=value.constant
-        )
+        numbers, unknown = (value.array == TRUE).astype(np.int64), value.array == UNKNOWN
+        array = np.where(unknown, np.nan, numbers) if unknown.any() else numbers
+        return Value(kind, array, constant=value.constant)
     if value.kind == "text" and kind == "date" and value.constant:
         return _date_constant(value.array[0], zone)
     hint = "; compare it, such as x > 0" if kind == "condition" else ""
@@ -162,11 +144,7 @@ def as_kind(value: Value, kind: Kind, zone: tzinfo | None = None) -> Value:
 
 
 def aligned(values: Sequence[Value]) -> list[Value]:
-    """The values as values of one kind, dates with or without a zone.
-
-    Raises:
-        EvaluationError: they are of different kinds.
-    """
+    """Convert values to one kind, dates all with or all without a zone, or raise an EvaluationError."""
     kinds = {value.kind for value in values} - {"missing"}
     if kinds == {"number", "condition"}:
         kinds = {"number"}
@@ -185,7 +163,7 @@ def aligned(values: Sequence[Value]) -> list[Value]:
 
 
 def local_time(value: Value) -> pd.Series:
-    """Dates as clocks and calendars in their time zone show them."""
+    """Dates in their time zone, without it."""
     dates = pd.Series(value.array)
     if value.zone is None:
         return dates
@@ -212,7 +190,7 @@ def _microseconds(column: pd.Series) -> npt.NDArray[Any]:
 
 
 def missing_value(kind: Kind, zone: tzinfo | None = None) -> Value:
-    """The value of a kind that is missing in every row."""
+    """The missing value of a kind."""
     arrays: dict[Kind, Any] = {
         "text": pd.array([np.nan], dtype="str"),
         "condition": np.array([UNKNOWN], np.int8),
@@ -228,9 +206,7 @@ def _date_constant(text: str, zone: tzinfo | None) -> Value:
         if zone is not None and moment.tzinfo is None:
             moment = moment.tz_localize(zone)
     except ValueError as error:
-        raise EvaluationError(
-            f"{text!r} is compared with dates but is none; write it as '2024-01-31'"
-        ) from error
+        raise EvaluationError(f"{text!r} is compared with dates; write it as '2024-01-31'") from error
     aware = moment.tzinfo is not None
     naive = moment.tz_convert(None) if aware else moment
     return Value("date", np.array([naive.to_datetime64()], "datetime64[us]"), moment.tzinfo, constant=True)

@@ -1,1 +1,1 @@
-"""Gradient boosting, the part of the model that trees are."""
+"""Gradient boosting, the trees of the model."""

@@ -1,4 +1,4 @@
-"""Gradient boosting over encoded rows: how it is fitted."""
+"""Fit gradient boosting on encoded rows."""
 
 from __future__ import annotations
 
@@ -30,13 +30,7 @@ Labels = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Boosted:
-    """A fitted model.
-
-    Attributes:
-        model: scikit-learn's; it may hold more trees than count.
-        trees: how many of its trees count, from the first.
-        learning_rate: what it was fitted with; as many trees are as good on other rows only at the same rate.
-    """
+    """A fitted model, of which the first `trees` count; their number holds at this learning rate."""
 
     model: HistGradientBoostingClassifier
     trees: int
@@ -53,21 +47,11 @@ def boost(
     learning_rate: float | None = None,
     seed: int = 0,
 ) -> Boosted:
-    """Fit HistGradientBoosting, for as many trees as given or until the log loss of the stop rows has long not fallen.
+    """Fit a given number of trees, or until the log loss of the `stop` rows stops falling.
 
-    Args:
-        features: encoded training rows, float32 numbers and int32 codes; codes beyond what it takes count as
-            unseen.
-        labels: 0 or 1, both of them there, [rows].
-        training: CPU threads and class weights; "balanced" gives both classes the same total weight, in the
-            stop rows by the same factors.
-        stop: features and labels of the rows that stop it; needed where `trees` is not given.
-        trees: how many trees are fitted; the stop rows are then not looked at.
-        learning_rate: None takes it by the number of rows.
-        seed: of the columns that each split may look at.
-
-    Raises:
-        ValueError: nothing says when to stop.
+    Codes beyond its limit count as unseen. Class weight "balanced" gives both classes the same total weight,
+    in stop rows by the same factors. `learning_rate` None follows the number of rows. A `ValueError` says
+    that neither `stop` nor `trees` was given.
     """
     given: dict[str, Labels | pd.DataFrame] = {}
     balanced = training.class_weight == "balanced"
@@ -102,61 +86,38 @@ def boost(
 
 
 def _smallest_leaf(rows: int) -> int:
-    """Fewest rows of a leaf; 30 is too many of a few hundred rows: fewer lowered the log loss by .002 to .007."""
+    """Fewest rows of a leaf; in small tables fewer than 30, which lowered the log loss by .002 to .007."""
     return max(5, min(30, rows // 80))
 
 
-def boost_by_plan(
-    encoded: pd.DataFrame, labels: Labels, plan: Plan, training: Training
-) -> tuple[Trees, Floats]:
-    """Fit one model a fold, and once more on everything where the plan says so.
+def boost_by_plan(rows: pd.DataFrame, labels: Labels, plan: Plan, training: Training) -> tuple[Trees, Floats]:
+    """Fit one model a fold, then once on everything if the plan says so.
 
-    Args:
-        encoded: float32 numbers and int32 codes of all rows.
-        labels: 0 or 1, [rows].
-        plan: which rows each model is fitted on and stopped by.
-        training: seed, CPU threads and class weights.
-
-    Returns:
-        The mean of the models' logits, or the model fitted on everything; and the logits of the held-out rows
-        by models that have not learnt from them, float64 [rows], NaN elsewhere.
+    Returns the averaged or refitted trees, and the out-of-fold logits, float64 [rows], NaN elsewhere.
     """
     # By name: the order in which columns come changes nothing then.
-    encoded = encoded[sorted(encoded.columns)]
+    encoded = rows[sorted(rows.columns)]
     held_out = np.full(len(encoded), np.nan)
     fitted = []
     for number, fold in enumerate(plan.folds):
-        stop = encoded.iloc[fold.held_out]
-        boosted = boost(
-            encoded.iloc[fold.train],
-            labels[fold.train],
-            training,
-            stop=(stop, labels[fold.held_out]),
-            seed=training.seed + number,
-        )
+        train, stop, seed = encoded.iloc[fold.train], encoded.iloc[fold.held_out], training.seed + number
+        boosted = boost(train, labels[fold.train], training, stop=(stop, labels[fold.held_out]), seed=seed)
         held_out[fold.held_out] = Trees.average([(boosted.model, boosted.trees)]).logits(stop)
         fitted.append(boosted)
     if plan.refit:
         last = fitted[-1]
-        fitted = [
-            boost(
-                encoded.iloc[plan.everything],
-                labels[plan.everything],
-                training,
-                trees=last.trees,
-                learning_rate=last.learning_rate,
-                seed=training.seed,
-            )
-        ]
+        table, truth = encoded.iloc[plan.everything], labels[plan.everything]
+        count, rate = last.trees, last.learning_rate
+        fitted = [boost(table, truth, training, trees=count, learning_rate=rate, seed=training.seed)]
     return Trees.average([(boosted.model, boosted.trees) for boosted in fitted]), held_out
 
 
 def code_columns(rows: pd.DataFrame) -> list[str]:
-    """Names of the columns that hold codes: all but those of floats."""
+    """Names of the columns that hold codes: all except floats."""
     return [str(name) for name, dtype in rows.dtypes.items() if dtype.kind != "f"]
 
 
 def folded(rows: pd.DataFrame) -> pd.DataFrame:
-    """Let codes beyond what boosting takes count as unseen; they are the rarest ones."""
+    """Replace codes beyond the limit of boosting, which are the rarest, by unseen."""
     codes = rows[code_columns(rows)]
     return rows.assign(**codes.where(codes < MOST_CODES, UNSEEN))

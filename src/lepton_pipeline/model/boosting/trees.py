@@ -1,4 +1,4 @@
-"""Boosted trees as plain arrays: what a fitted HistGradientBoosting predicts, without scikit-learn or pickle."""
+"""Fitted HistGradientBoosting as plain arrays, without scikit-learn or pickle."""
 
 from __future__ import annotations
 
@@ -34,22 +34,21 @@ Floats = npt.NDArray[np.float64]
 class Trees:
     """A sum of binary trees over encoded rows, which gives a logit.
 
-    The leaves of a tree are numbered from left to right, so a split is described by what it tests and by the
-    leaves on its left side. A row that fails a number's test (`<=`) or a code's goes right.
+    Leaves are numbered from left to right, so a split is its test and the leaves on its left side. A row that
+    fails the test of a number (`<=`) or a code goes right.
 
     Attributes:
         columns: the encoded columns, in the order of `column`.
-        baseline: what the trees' values are added to.
-        leaves: how many leaves each tree has, uint8 [trees].
-        leaf_values: of the leaves, tree after tree, float64 [all leaves].
-        tree: which tree a split belongs to, int32 [splits].
-        column: which column it tests, int32 [splits].
-        threshold: largest number that goes left, float32 [splits]; 0 where it tests a code.
+        leaves: number of leaves of each tree, uint8 [trees].
+        leaf_values: tree after tree, float64 [all leaves].
+        tree: tree of each split, int32 [splits].
+        column: column that it tests, int32 [splits].
+        threshold: largest number that goes left, float32 [splits]; 0 for a test of codes.
         first: first leaf on its left side, uint8 [splits].
         end: one past the last leaf on its left side, uint8 [splits].
         missing_left: 1 where a missing number goes left, uint8 [splits].
-        codes: the split's row in `left_codes`, int32 [splits]; -1 where it tests a number.
-        left_codes: one bit a code, 1 where it goes left, uint8 [splits of codes, 32]; lowest bit first.
+        codes: its row in `left_codes`, int32 [splits]; -1 for a test of numbers.
+        left_codes: one bit a code, 1 goes left, uint8 [splits of codes, 32]; lowest bit first.
     """
 
     columns: list[str]
@@ -67,12 +66,7 @@ class Trees:
 
     @classmethod
     def average(cls, models: Sequence[tuple[HistGradientBoostingClassifier, int]]) -> Trees:
-        """Mean of the logits of fitted binary models.
-
-        Args:
-            models: each with the number of its trees that count; fitted on the same columns of float32
-                numbers and integer codes, where codes beyond what it takes were `folded`.
-        """
+        """Average the logits of models on the same `folded` columns, each with its number of valid trees."""
         parts, before = [], np.zeros(2, dtype=np.int32)
         for model, count in models:
             part = _read(model, count)
@@ -87,14 +81,7 @@ class Trees:
         return cls(columns, baseline, **arrays)
 
     def logits(self, features: pd.DataFrame) -> Floats:
-        """Add up the trees; the result of a row does not depend on the rows beside it.
-
-        Args:
-            features: encoded rows with `columns` among theirs, in any order.
-
-        Returns:
-            float64 [rows].
-        """
+        """Sum the trees for encoded rows, columns in any order, float64 [rows]; a row's bits are its own."""
         ordered = features if list(features.columns) == self.columns else features[self.columns]
         rows = max(1, CELLS // len(self.columns))
         parts = [np.empty(0)]
@@ -104,21 +91,14 @@ class Trees:
         return np.concatenate(parts) + self.baseline
 
     def arrays(self) -> dict[str, Array]:
-        """Everything but the columns, as arrays of plain numbers."""
-        return {
-            field.name: np.asarray(getattr(self, field.name))
-            for field in fields(self)
-            if field.name != "columns"
-        }
+        """Everything except `columns`, as arrays of plain numbers."""
+        names = [field.name for field in fields(self) if field.name != "columns"]
+        return {name: np.asarray(getattr(self, name)) for name in names}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], columns: Sequence[str]) -> Trees:
-        """Restore what `arrays` gave; the logits have the same bits."""
-        named = {
-            field.name: arrays[field.name]
-            for field in fields(cls)
-            if field.name not in ("columns", "baseline")
-        }
+        """Restore the result of `arrays`; the logits have the same bits."""
+        named = {name: array for name, array in arrays.items() if name != "baseline"}
         return cls(list(columns), float(arrays["baseline"]), **named)
 
     @cached_property
@@ -127,7 +107,7 @@ class Trees:
 
 
 def _read(model: HistGradientBoostingClassifier, count: int) -> dict[str, Array]:
-    """The fields of `Trees` but columns and baseline, of the first `count` trees of a model."""
+    """Fields of `Trees`, except columns and baseline, of a model's first `count` trees."""
     predictors = [trees[0] for trees in model._predictors[:count]]
     nodes = np.concatenate([predictor.nodes for predictor in predictors])
     sizes = np.array([len(predictor.nodes) for predictor in predictors])
@@ -156,10 +136,7 @@ def _read(model: HistGradientBoostingClassifier, count: int) -> dict[str, Array]
 
 
 def _columns_in_model(model: HistGradientBoostingClassifier) -> tuple[Array, list[Array]]:
-    """The model's columns as places in the frame it was fitted on, and the codes it knows of the first of them.
-
-    It puts the columns of codes first and numbers the codes that it has seen.
-    """
+    """Positions of the model's columns in its training frame, codes first, and the known codes of those."""
     if model.is_categorical_ is None:
         return np.arange(model.n_features_in_), []
     encoder = model._preprocessor.named_transformers_["encoder"]
@@ -168,7 +145,7 @@ def _columns_in_model(model: HistGradientBoostingClassifier) -> tuple[Array, lis
 
 
 def _left_codes(split: Array, tree: Array, bitsets: list[Array], known: list[Array]) -> Array:
-    """One bit for each of 256 codes: whether it goes left. Codes the model has not seen go where missing ones do."""
+    """Bit of each of 256 codes: whether it goes left. Unknown codes go where missing ones do."""
     sizes = np.array([len(rows) for rows in bitsets])
     rows = np.concatenate(bitsets)[(np.cumsum(sizes) - sizes)[tree] + split["bitset_idx"]]
     seen = np.unpackbits(rows.astype("<u4").view(np.uint8).reshape(-1, 32), axis=1, bitorder="little")
@@ -180,20 +157,19 @@ def _left_codes(split: Array, tree: Array, bitsets: list[Array], known: list[Arr
 
 
 def _rounded_down(numbers: Floats) -> npt.NDArray[np.float32]:
-    """The largest float32 that is no larger: every float32 compares with it as with the number itself."""
+    """The largest float32 not above each number: every float32 compares with both alike."""
     with np.errstate(over="ignore"):
         near = numbers.astype(np.float32)
     return np.where(near > numbers, np.nextafter(near, np.float32(-np.inf)), near)
 
 
 class _Lookup:
-    """Trees arranged so that a row's leaves are found by a few table rows a block of trees, and no walk.
+    """Trees arranged so that a few table rows per block of trees find a row's leaves, without a walk.
 
     After C. Lucchese et al., "QuickScorer: a fast algorithm to rank documents with additive ensembles of
-    regression trees", SIGIR 2015: every split that sends a row right rules out the leaves on its left; of the
-    leaves that no split of the tree rules out, the row is in the leftmost. Here the splits of one column in a
-    block of trees are merged: the interval between thresholds that a number lies in, or a code, gives the
-    leaves left over in all trees of the block.
+    regression trees", SIGIR 2015: every split that sends a row right rules out the leaves on its left; the
+    row is in the leftmost leaf that is left. Here the splits of one column in a block of trees are merged:
+    the interval between thresholds, or the code, gives the remaining leaves of all trees of the block.
     """
 
     def __init__(self, trees: Trees, block: int | None = None) -> None:
@@ -211,7 +187,7 @@ class _Lookup:
         self.values, self.first_value = padded.ravel(), np.arange(len(padded)) * most
 
     def sums(self, cells: npt.NDArray[np.float32]) -> Floats:
-        """Sum of the trees' values for each row of float32 [rows, columns of the trees]."""
+        """Sum the trees' values for each row of float32 [rows, columns of the trees]."""
         bins = np.zeros((len(cells), len(self.used) + 1), dtype=np.intp)
         for place, used in enumerate(self.used):
             bins[:, place] = used.bins(cells[:, used.column]) + self.starts[place]
@@ -224,15 +200,14 @@ class _Lookup:
 
     def _sums(self, bins: Array) -> Floats:
         rows = self.position.take(bins[:, self.slots] + self.first_position)
-        left = np.bitwise_and.reduce(self.table.take(rows.swapaxes(0, 1), axis=0), axis=0).reshape(
-            len(bins), -1
-        )
+        left = np.bitwise_and.reduce(self.table.take(rows.swapaxes(0, 1), axis=0), axis=0)
+        left = left.reshape(len(bins), -1)
         leaf = np.bitwise_count(~left & (left - self.word.type(1)))
         sums: Floats = self.values.take(leaf + self.first_value).sum(axis=1)
         return sums
 
     def _arrange(self, trees: Trees, blocks: int) -> None:
-        """Fill `table`, and `position`: the row of it that a block reads for a bin; row 0 rules nothing out."""
+        """Fill `table`, and `position`: its row for each block and bin; row 0 rules nothing out."""
         sizes = [used.size for used in self.used]
         self.starts = np.cumsum([1, *sizes])
         self.position = np.zeros((blocks, self.starts[-1]), dtype=np.int32)
@@ -258,22 +233,18 @@ class _Lookup:
         self.table = np.ascontiguousarray(np.concatenate(table))
         longest = max((len(places) for places in slots), default=0)
         # The last column of the bins is 0, whose position is row 0 of the table.
-        self.slots = np.array(
-            [places + [len(self.used)] * (longest - len(places)) for places in slots], dtype=np.intp
-        )
-        self.slots = self.slots.reshape(blocks, longest).T
+        padded = [places + [len(self.used)] * (longest - len(places)) for places in slots]
+        self.slots = np.array(padded, dtype=np.intp).reshape(blocks, longest).T
         self.first_position = np.arange(blocks) * self.position.shape[1]
 
 
 @dataclass(frozen=True)
 class _Bins:
-    """The values of one column that its splits tell apart, by number from 0.
+    """Numbered intervals or codes of one column that its splits distinguish.
 
     Attributes:
-        column: its place among the columns.
-        thresholds: of splits of numbers, ascending, with infinity at the end; the bin after it is for a
-            missing number.
-        codes: how many codes splits tell apart, the highest of which stands for all above it; 0 for numbers.
+        thresholds: ascending, infinity last; the bin after it is for missing numbers.
+        codes: number of distinguished codes, the highest for all above it; 0 for numbers.
     """
 
     column: int
@@ -302,7 +273,7 @@ class _Bins:
         return np.minimum(codes, self.codes - 1)
 
     def goes_right(self, trees: Trees, splits: Array) -> npt.NDArray[np.bool_]:
-        """For each of the splits and each bin."""
+        """[splits, bins]."""
         if self.codes:
             left = np.unpackbits(trees.left_codes[trees.codes[splits]], axis=1, bitorder="little")
             return np.equal(left[:, : self.codes], 0)
@@ -313,7 +284,7 @@ class _Bins:
 
 
 def _best_block(trees: Trees) -> int:
-    """The number of trees a block for which the lookup moves the least memory."""
+    """Trees per block that minimise the memory traffic of the lookup."""
     if not len(trees.tree):
         return BLOCKS[0]
 
@@ -326,7 +297,7 @@ def _best_block(trees: Trees) -> int:
 
 
 def _low_bits(count: Array, word: np.dtype[Any]) -> Array:
-    """Words whose lowest `count` bits, fewer than all, are 1."""
+    """Words with the lowest `count` bits set."""
     one = word.type(1)
     bits: Array = (one << count.astype(word)) - one
     return bits

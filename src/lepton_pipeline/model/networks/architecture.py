@@ -1,4 +1,4 @@
-"""The architectures by name, each imported when it is asked for."""
+"""Network architectures by name, imported on demand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def find_architecture(name: str) -> type[Network]:
-    """Import the class of an architecture, by its name in `training.model`."""
+    """Import the class of an architecture by its name in `training.model`."""
     module, _, attribute = MODELS[name].partition(":")
     architecture: type[Network] = getattr(import_module(module), attribute)
     return architecture

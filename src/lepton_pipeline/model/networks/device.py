@@ -1,4 +1,4 @@
-"""Where torch computes, and how it is made to compute the same bits again."""
+"""Device, precision and determinism of torch."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from typing import Any, Literal
 from lepton_pipeline.errors import ConfigurationError
 
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
+Device = Literal["auto", "cpu", "cuda"]
 
 
-def choose_device(name: Literal["auto", "cpu", "cuda"]) -> str:
-    """Resolve the declared device to "cpu" or "cuda".
-
-    Raises:
-        ConfigurationError: "cuda" is asked for and torch sees no card.
-    """
+def choose_device(name: Device) -> str:
+    """Resolve the declared device; a `ConfigurationError` says that torch sees no CUDA card."""
     import torch
 
     available = torch.cuda.is_available()
@@ -26,19 +23,13 @@ def choose_device(name: Literal["auto", "cpu", "cuda"]) -> str:
             f"training.device is 'cuda', but torch {torch.__version__} sees no CUDA card; check the driver "
             "(nvidia-smi) and that torch was installed with CUDA, or set training.device to auto or cpu."
         )
-    if name == "auto":
-        return "cuda" if available else "cpu"
-    return name
+    return ("cuda" if available else "cpu") if name == "auto" else name
 
 
 def choose_precision(
     name: Literal["auto", "fp32", "tf32", "bf16"], device: str
 ) -> Literal["fp32", "tf32", "bf16"]:
-    """Resolve the declared precision of matrix products: a CPU takes fp32, a card bf16 where it has it.
-
-    Raises:
-        ConfigurationError: "bf16" is asked for and the card does not have it.
-    """
+    """Resolve the precision of matrix products: bf16 only on a card that supports it, fp32 on a CPU."""
     import torch
 
     if device == "cpu":
@@ -49,14 +40,12 @@ def choose_precision(
             f"training.precision is 'bf16', but {torch.cuda.get_device_name()} does not compute in it; "
             "set training.precision to auto, tf32 or fp32."
         )
-    if name == "auto":
-        return "bf16" if available else "fp32"
-    return name
+    return ("bf16" if available else "fp32") if name == "auto" else name
 
 
 @contextmanager
 def cpu_threads(threads: int) -> Iterator[None]:
-    """Let torch use this many CPU threads inside the block; sums depend on it, so results do too."""
+    """Set torch's CPU threads inside the block; sums, and so results, depend on them."""
     import torch
 
     before = torch.get_num_threads()
@@ -69,14 +58,7 @@ def cpu_threads(threads: int) -> Iterator[None]:
 
 @contextmanager
 def reproducible(seed: int, threads: int, device: str, precision: str = "fp32") -> Iterator[None]:
-    """Seed torch and hold it to deterministic algorithms inside the block; everything is as before afterwards.
-
-    Args:
-        seed: of torch's global generators.
-        threads: CPU threads.
-        device: "cpu" or "cuda".
-        precision: "fp32", "tf32" or "bf16", of matrix products; the last is left to the code inside.
-    """
+    """Seed torch and require deterministic algorithms inside the block; bf16 is left to the code inside."""
     import torch
 
     products = torch.get_float32_matmul_precision()
@@ -89,8 +71,7 @@ def reproducible(seed: int, threads: int, device: str, precision: str = "fp32") 
     cards = list(range(torch.cuda.device_count())) if device == "cuda" else []
     with torch.random.fork_rng(devices=cards), cpu_threads(threads):
         try:
-            # cuBLAS repeats its sums only with a workspace of fixed size (cuBLAS manual, "Results
-            # reproducibility").
+            # cuBLAS needs a workspace of fixed size (manual, "Results reproducibility").
             os.environ[CUBLAS] = workspace or ":4096:8"
             torch.use_deterministic_algorithms(True)
             # Memory that is asked for unfilled is always written before it is read here.

@@ -1,4 +1,4 @@
-"""What one pass over the training rows achieved."""
+"""Record of one epoch."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass of one network over its training rows.
+    """One pass of one network over its training rows; both are counted from 1.
 
     Attributes:
-        network: counted from 1.
-        number: of the pass, counted from 1.
-        train_loss: mean log loss of the members over the rows as they were passed, dropout on.
-        validation_log_loss: log loss of the network on its held-out rows after the pass; NaN where it has
-            none.
-        validation_auc: area under the ROC curve of those rows; NaN where they hold one class.
-        best: whether no earlier epoch of the network had a validation log loss as low.
+        train_loss: mean log loss of the members during the pass, with dropout.
+        validation_log_loss: log loss of held-out rows after the pass; NaN without them.
+        validation_auc: AUC of those rows; NaN where they hold one class.
+        best: whether no earlier epoch had a validation log loss as low.
     """
 
     network: int

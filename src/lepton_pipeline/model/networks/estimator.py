@@ -1,14 +1,13 @@
-"""The networks as the rest of the project sees them: frames in, probabilities out; torch is imported to compute."""
+"""The networks as an estimator over frames; torch is imported on use."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median_high
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +18,12 @@ from lepton_pipeline.features.column_encoders import UNSEEN
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.architecture import find_architecture
-from lepton_pipeline.model.networks.device import choose_device, choose_precision, cpu_threads
+from lepton_pipeline.model.networks.device import Device, choose_device, choose_precision, cpu_threads
 from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,12 +38,9 @@ Weights = dict[str, npt.NDArray[Any]]
 
 
 class TorchClassifier:
-    """A binary classifier over encoded rows: the mean of the probabilities of several networks.
+    """A binary classifier over encoded rows: mean probability of several networks.
 
-    What is fitted is held as arrays and plain values; the torch module is built from them to predict.
-
-    Args:
-        training: the networks and how they are fitted.
+    The fitted state is arrays and plain values; the torch module is built from them to predict.
     """
 
     def __init__(self, training: Training) -> None:
@@ -61,22 +59,16 @@ class TorchClassifier:
         labels: np.ndarray,
         plan: Plan,
         on_epoch: Callable[[Epoch], None] | None = None,
-    ) -> npt.NDArray[np.float64]:
-        """Fit networks by a plan; each keeps the weights of the epoch with the lowest log loss of its held-out rows.
+    ) -> Floats:
+        """Fit networks by a plan; each keeps the epoch with the lowest log loss of its held-out rows.
 
-        Args:
-            features: rows, [n, features]: float32 columns are numbers, int32 columns are category codes.
-            labels: 0 or 1 for each row, [n].
-            plan: which rows each network learns from; positions are those in `features`.
-            on_epoch: called after every epoch of every network.
-
-        Returns:
-            Probability of the positive class for each row, float64 [n], by networks that have not learnt from
-            the row; NaN for rows that are held out nowhere.
+        `features` are float32 numbers and int32 codes, `labels` 0 or 1, [n]; the plan's positions are those
+        of `features`. Returns out-of-fold probabilities of the positive class, float64 [n], NaN for rows
+        never held out.
 
         Raises:
             LeptonError: training diverged.
-            ConfigurationError: the declared device or precision is not there.
+            ConfigurationError: the declared device or precision is not available.
         """
         import torch
 
@@ -97,20 +89,15 @@ class TorchClassifier:
         state, epochs = fit_networks(self.shape, resolved, rows, folds, on_epoch)
         self._keep(state, len(folds))
         scores = self._score_held_out(features, folds)
-        best = [
-            max(epoch.number for epoch in epochs if epoch.best and epoch.network == number)
-            for number in range(1, len(folds) + 1)
-        ]
+        # Epochs of a network come in order, so the latest best one remains.
+        latest = {epoch.network: epoch.number for epoch in epochs if epoch.best}
+        best = [latest[number] for number in range(1, len(folds) + 1)]
         if plan.refit:
             longer = resolved.model_copy(update={"epochs": median_high(best)})
-            everything = Fold(plan.everything, np.empty(0, dtype=np.int64))
-            self._keep(
-                fit_networks(self.shape, longer, rows, [everything] * len(folds), on_epoch)[0], len(folds)
-            )
-        self.history = pd.DataFrame(
-            [(e.network, e.number, e.train_loss, e.validation_log_loss, e.validation_auc) for e in epochs],
-            columns=HISTORY,
-        )
+            everything = [Fold(plan.everything, np.empty(0, dtype=np.int64))] * len(folds)
+            self._keep(fit_networks(self.shape, longer, rows, everything, on_epoch)[0], len(folds))
+        # The fields of an `Epoch` but the last, `best`.
+        self.history = pd.DataFrame([tuple(vars(epoch).values())[:-1] for epoch in epochs], columns=HISTORY)
         self.trained |= {
             "best_epochs": best,
             "refit": plan.refit,
@@ -122,21 +109,14 @@ class TorchClassifier:
         }
         return scores
 
-    def predict_proba(
-        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"] = "cpu"
-    ) -> npt.NDArray[np.float64]:
-        """Estimate the probability of both classes, float64 [n, 2].
+    def predict_proba(self, features: pd.DataFrame, device: Device = "cpu") -> Floats:
+        """Probability of both classes, float64 [n, 2], for encoded rows with columns in any order.
 
-        On a CPU by default, wherever the model was trained: there a row gets the same bits alone, among other
-        rows, and after `save` and `load`.
-
-        Args:
-            features: encoded rows with the columns of training, in any order.
-            device: where to compute.
+        On a CPU a row gets the same bits alone, among other rows, and after `save` and `load`.
 
         Raises:
-            DataError: columns are missing or unknown; the message names them.
-            ConfigurationError: the device is not there.
+            DataError: names missing or unknown columns.
+            ConfigurationError: the device is not available.
         """
         positive = self._probabilities(features, device).mean(axis=0)
         return np.column_stack([1 - positive, positive])
@@ -151,10 +131,7 @@ class TorchClassifier:
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write `weights.safetensors`, and `networks.json` with everything else."""
-        from safetensors.numpy import save
-
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write `weights.safetensors`, and `networks.json` with the rest."""
         description = {
             "format": FORMAT,
             "shape": asdict(self._fitted()),
@@ -165,27 +142,15 @@ class TorchClassifier:
             "weights_sha256": self.weights_sha256,
             "history": self.history.to_dict("list"),
         }
-        text = json.dumps(description, indent=2, ensure_ascii=False)
-        (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-        # Not `save_file`: that one makes files that no other user can read.
-        (folder / WEIGHTS).write_bytes(save(self._weights))
+        write_description(folder / DESCRIPTION, description)
+        write_arrays(folder / WEIGHTS, self._weights)
 
     @classmethod
     def load(cls, folder: Path) -> TorchClassifier:
-        """Read what `save` wrote; nothing is unpickled.
-
-        Raises:
-            DataError: the files were written by a later version, or the weights are not those that were
-                saved.
-        """
+        """Read what `save` wrote; `DataError` on another format, or on altered weights."""
         from safetensors.numpy import load_file
 
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        if description["format"] != FORMAT:
-            raise DataError(
-                f"{folder / DESCRIPTION} has format {description['format']!r}, this version reads {FORMAT}; "
-                "use the version of lepton_pipeline that wrote it, or train again."
-            )
+        description = read_description(folder / DESCRIPTION, FORMAT)
         model = cls(Training(**description["training"]))
         shape = description["shape"]
         model.shape = Shape(**shape | {"category_levels": tuple(shape["category_levels"])})
@@ -196,8 +161,7 @@ class TorchClassifier:
         if model.weights_sha256 != description["weights_sha256"]:
             raise DataError(
                 f"{folder / WEIGHTS} has hash {model.weights_sha256}, but {DESCRIPTION} says "
-                f"{description['weights_sha256']}; "
-                "the files are not of one model: save or copy both again."
+                f"{description['weights_sha256']}; the files are not of one model: save or copy both again."
             )
         return model
 
@@ -215,7 +179,7 @@ class TorchClassifier:
         )
 
     def _folds(self, plan: Plan) -> list[Fold]:
-        """Rows of each network: where there is one fold, several networks share it."""
+        """Rows of each network: several networks share a single fold."""
         if len(plan.folds) > 1:
             return plan.folds
         usual = defaults.networks_by_time(len(plan.everything)) if plan.refit else 1
@@ -225,18 +189,16 @@ class TorchClassifier:
         self._weights, self._network = {name: value.numpy() for name, value in state.items()}, None
         self.trained = {"networks": networks}
 
-    def _score_held_out(self, features: pd.DataFrame, folds: list[Fold]) -> npt.NDArray[np.float64]:
+    def _score_held_out(self, features: pd.DataFrame, folds: list[Fold]) -> Floats:
         total, count = np.zeros(len(features)), np.zeros(len(features))
         for index, fold in enumerate(folds):
             total[fold.held_out] += self._probabilities(features.iloc[fold.held_out], "cpu", index)[0]
             count[fold.held_out] += 1
-        scores: npt.NDArray[np.float64] = np.full(len(features), np.nan)
+        scores: Floats = np.full(len(features), np.nan)
         return np.divide(total, count, out=scores, where=count > 0)
 
-    def _probabilities(
-        self, features: pd.DataFrame, device: Literal["auto", "cpu", "cuda"], index: int | None = None
-    ) -> npt.NDArray[np.float64]:
-        """Compute the probability of the positive class by every network, or by one of them, [networks, n]."""
+    def _probabilities(self, features: pd.DataFrame, device: Device, index: int | None = None) -> Floats:
+        """Probability of the positive class by every network, or by one of them, [networks, n]."""
         import torch
 
         from lepton_pipeline.model.networks.network import block_probabilities
@@ -244,23 +206,20 @@ class TorchClassifier:
         numeric, codes = self._arrays(features)
         where = choose_device(device)
         with cpu_threads(self.training.threads):
-            network = (self._built() if index is None else self._build(index)).to(where)
+            built = self._network if index is None else None
+            network = (built or self._build(index)).to(where)
+            if index is None:
+                self._network = network
             if len(features) == 0:
                 return np.empty((network.networks, 0))
             tensors = (torch.from_numpy(array).to(where)[None] for array in (numeric, codes))
-            probabilities: npt.NDArray[np.float64] = block_probabilities(network, *tensors).cpu().numpy()
+            probabilities: Floats = block_probabilities(network, *tensors).cpu().numpy()
             return probabilities
 
     def _fitted(self) -> Shape:
         if self.shape is None:
             raise DataError("the classifier has no weights yet; call fit or load first.")
         return self.shape
-
-    def _built(self) -> Network:
-        """Build the torch module of all networks once."""
-        if self._network is None:
-            self._network = self._build()
-        return self._network
 
     def _build(self, index: int | None = None) -> Network:
         """Build the torch module of all networks, or of one."""
@@ -269,16 +228,11 @@ class TorchClassifier:
         shape = self._fitted()
         chosen = slice(None) if index is None else slice(index, index + 1)
         with torch.random.fork_rng(devices=[]):
-            network = find_architecture(self.training.model)(
-                shape, self.trained["networks"] if index is None else 1
-            )
+            count = self.trained["networks"] if index is None else 1
+            network = find_architecture(self.training.model)(shape, count)
         own = dict(network.named_parameters())
-        network.load_state_dict(
-            {
-                name: torch.from_numpy((value[chosen] if name in own else value).copy())
-                for name, value in self._weights.items()
-            }
-        )
+        arrays = {name: value[chosen] if name in own else value for name, value in self._weights.items()}
+        network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in arrays.items()})
         return network
 
     def _rows(self, features: pd.DataFrame, labels: np.ndarray, device: str) -> Rows:
@@ -290,7 +244,7 @@ class TorchClassifier:
         return Rows(*(torch.from_numpy(array).to(device) for array in arrays))
 
     def _arrays(self, features: pd.DataFrame) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
-        """Split encoded rows into numbers [n, numeric] and codes [n, categorical]; unknown codes count as unseen."""
+        """Split encoded rows into numbers and codes, [n, columns]; unknown codes count as unseen."""
         expected = [*self.numeric, *self.categorical]
         missing = [name for name in expected if name not in features.columns]
         unknown = [str(name) for name in features.columns if name not in expected]
@@ -299,8 +253,7 @@ class TorchClassifier:
                 f"the columns are not those of training: missing {missing}, unknown {unknown}; "
                 "encode the rows with the encoder that was fitted with this model."
             )
-        # One row after the other in memory, whatever the frame's layout: BLAS would take another kernel
-        # otherwise.
+        # Row-major, whatever the frame's layout: BLAS chooses its kernel by it.
         numeric = np.array(features[self.numeric], dtype=np.float32, order="C")
         codes = np.array(features[self.categorical], dtype=np.int32, order="C")
         levels = np.array(self._fitted().category_levels, dtype=np.int32)

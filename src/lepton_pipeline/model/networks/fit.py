@@ -1,4 +1,4 @@
-"""The training loop: rows live on the device as tensors, batches are slices of a permutation made there."""
+"""The training loop: rows are tensors on the device, batches slices of a permutation made there."""
 
 from __future__ import annotations
 
@@ -23,12 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of one network.
-
-    Attributes:
-        train: positions of the rows it is trained on.
-        held_out: positions of the rows that decide when it stops; none where it is trained for all epochs.
-    """
+    """Positions of one network's training rows, and of those that stop it, if any."""
 
     train: Tensor
     held_out: Tensor
@@ -45,20 +40,8 @@ def fit(
     """Fit networks in place, side by side, and leave each with the weights of its best epoch.
 
     AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) on the members' mean log
-    loss; each network stops on the log loss of its own held-out rows, measured on the mean of its members'
-    probabilities. The host waits for the device once an epoch. Where a CUDA card has no memory for a step,
-    the batch is halved.
-
-    Args:
-        network: on the device of the rows; networks side by side as there are `parts`.
-        rows: all rows.
-        parts: which of them each network is trained on and stopped by.
-        training: step size, patience and so on.
-        batch_size: rows a step and network.
-        on_epoch: called after every epoch of every network.
-
-    Returns:
-        One entry per network and epoch.
+    loss; each network stops on the log loss of its own held-out rows, by its members' mean probability. The
+    host waits for the device once an epoch. If a CUDA card has no memory for a step, the batch is halved.
 
     Raises:
         LeptonError: a loss is not finite.
@@ -96,7 +79,7 @@ def _fit(
     step = Step(network, rows, training, batch_size, weights)
     longest = max(len(part.train) for part in parts)
     patience = training.patience or defaults.patience(longest)
-    held_out = HeldOut(rows, [part.held_out for part in parts])
+    held_out = _HeldOut(rows, [part.held_out for part in parts])
     best: list[Epoch | None] = [None] * len(parts)
     kept = {name: value.detach().clone() for name, value in network.named_parameters()}
     history: list[Epoch] = []
@@ -107,7 +90,12 @@ def _fit(
             previous = best[index]
             if previous is not None and number - previous.number > patience and held_out.rows:
                 continue
-            _check_finite(loss, log_loss if held_out.rows else 0.0, number, training)
+            if not math.isfinite(loss + (log_loss if held_out.rows else 0.0)):
+                raise LeptonError(
+                    f"training diverged: in epoch {number} the training loss was {loss:g} and the log loss of "
+                    f"held-out rows {log_loss:g}. Lower training.learning_rate (now {training.learning_rate:g}), "
+                    f"for instance to {training.learning_rate / 10:g}."
+                )
             # Without held-out rows the last epoch counts as the best.
             improved = previous is None or not log_loss >= previous.validation_log_loss
             epoch = Epoch(index + 1, number, loss, log_loss, auc, improved)
@@ -126,13 +114,8 @@ def _fit(
     return history
 
 
-class HeldOut:
-    """The held-out rows of several networks, padded to one length, and how well each network does on its own.
-
-    Args:
-        rows: all rows.
-        indices: positions of the held-out rows of each network; all empty or none.
-    """
+class _HeldOut:
+    """Held-out rows of several networks (all or none have some), padded to one length."""
 
     def __init__(self, rows: Rows, indices: Sequence[Tensor]) -> None:
         self.rows = max(len(index) for index in indices)
@@ -145,7 +128,7 @@ class HeldOut:
         self.sides = [[(labels == side).nonzero().squeeze(1) for side in (1, 0)] for labels in self.labels]
 
     def measure(self, network: Network) -> tuple[Tensor, Tensor]:
-        """Compute log loss and AUC of every network, float64 [networks], still on the device; NaN without rows."""
+        """Log loss and AUC of every network, float64 [networks], still on the device; NaN without rows."""
         if not self.rows:
             nothing = torch.full((network.networks,), math.nan, dtype=torch.float64, device=network.device)
             return nothing, nothing
@@ -160,7 +143,7 @@ class HeldOut:
 
 
 def _order(rows: Tensor, longest: int, batch_size: int, generator: torch.Generator) -> Tensor:
-    """Shuffle the rows of one network, and begin anew where it has fewer than whole batches of the longest need."""
+    """Shuffle the rows of one network, repeated to the batches of the longest one."""
     shuffled = rows[torch.randperm(len(rows), generator=generator, device=rows.device)]
     return _repeat(shuffled, -(-longest // batch_size) * batch_size)
 
@@ -170,18 +153,8 @@ def _repeat(rows: Tensor, length: int) -> Tensor:
 
 
 def _auc(positive: Tensor, negative: Tensor) -> Tensor:
-    """Count the pairs of scores in which the positive one is higher; a tie counts half."""
+    """Share of pairs in which the positive score is higher; a tie counts half."""
     negative = negative.sort().values
     below = torch.searchsorted(negative, positive).sum()
     not_above = torch.searchsorted(negative, positive, right=True).sum()
     return (below + not_above).double() / (2 * len(positive) * len(negative))
-
-
-def _check_finite(train_loss: float, log_loss: float, number: int, training: Training) -> None:
-    if math.isfinite(train_loss) and math.isfinite(log_loss):
-        return
-    raise LeptonError(
-        f"training diverged: in epoch {number} the training loss was {train_loss:g} and the log loss of held-out "
-        f"rows {log_loss:g}. Lower training.learning_rate (now {training.learning_rate:g}), for instance to "
-        f"{training.learning_rate / 10:g}."
-    )

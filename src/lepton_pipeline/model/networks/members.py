@@ -1,4 +1,4 @@
-"""The default network: piecewise-linear embeddings under members that share their weights."""
+"""The default network: piecewise-linear embeddings, and members that share weights."""
 
 from __future__ import annotations
 
@@ -13,15 +13,10 @@ from lepton_pipeline.model.networks.shape import Shape
 
 
 class Members(Network):
-    """Members that differ in how they scale their inputs and in their output layer, and share everything between.
+    """Members with their own input scales and output layer, and shared layers between.
 
     "TabM-mini" of Gorishniy, Kotelnikov and Babenko, "TabM: Advancing tabular deep learning with
-    parameter-efficient ensembling", ICLR 2025. Members disagree as separate networks do and cost less; the
-    mean of their probabilities is better than any of them.
-
-    Args:
-        shape: of each network.
-        networks: how many side by side.
+    parameter-efficient ensembling", ICLR 2025. The members' mean probability is better than any of them.
     """
 
     def __init__(self, shape: Shape, networks: int = 1) -> None:
@@ -30,11 +25,9 @@ class Members(Network):
         inputs, members, width = columns * shape.embedding, shape.members, shape.width
         self.numbers = PiecewiseLinear(shape.numeric, shape.bins, shape.embedding, networks)
         self.categories = CategoryTable(shape.category_levels, shape.embedding, networks)
-        # One scale a column, not one an input: a member sees the whole of a value, louder, softer or
-        # mirrored.
-        scales = (
-            torch.randn(networks, columns, members) if members > 1 else torch.ones(networks, columns, members)
-        )
+        # One scale a column, not one an input: a member sees a whole value, scaled or mirrored.
+        draw = torch.randn if members > 1 else torch.ones
+        scales = draw(networks, columns, members)
         self.scales = nn.Parameter(scales.repeat_interleave(shape.embedding, dim=1))
         self.first_weight, self.first_bias = linear(networks, inputs, width)
         hidden = [linear(networks, width, width) for _ in range(shape.layers - 1)]
@@ -63,23 +56,17 @@ class Members(Network):
         """See `Network.decaying`."""
         yield from (self.scales, self.first_weight, *self.weights, self.output_weight)
 
-    def look_at(self, numeric: Tensor) -> None:
-        """Take the ends of the bins from training rows."""
-        self.numbers.look_at(numeric)
+    def fit_inputs(self, numeric: Tensor) -> None:
+        """Set the knots by training rows."""
+        self.numbers.fit_inputs(numeric)
 
 
 class PiecewiseLinear(nn.Module):
-    """Embed a number as a line plus a piecewise-linear function of it, with quantiles of training rows as knots.
+    """Embed a number as a line plus a piecewise-linear function of it, with training quantiles as knots.
 
     Gorishniy, Rubachev and Babenko, "On embeddings for numerical features in tabular deep learning", NeurIPS
-    2022; the line beside it and the start at zero are those of the TabM paper, "version B" of
-    `rtdl_num_embeddings`.
-
-    Args:
-        columns: numeric inputs.
-        bins: pieces.
-        size: numbers that stand for a value.
-        networks: embeddings side by side; the knots are the same for all.
+    2022; the line and the start at zero are "version B" of `rtdl_num_embeddings`, from the TabM paper. The
+    knots are the same for all networks.
     """
 
     def __init__(self, columns: int, bins: int, size: int, networks: int) -> None:
@@ -95,7 +82,7 @@ class PiecewiseLinear(nn.Module):
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.empty(networks, columns, 1, size).uniform_(-bound, bound))
 
-    def look_at(self, numeric: Tensor) -> None:
+    def fit_inputs(self, numeric: Tensor) -> None:
         """Place the knots at quantiles of training rows [n, columns]; equal quantiles are one knot."""
         bins = self.lower.shape[2]
         steps = np.linspace(0, 1, bins + 1)

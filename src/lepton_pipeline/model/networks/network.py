@@ -1,4 +1,4 @@
-"""What every architecture is: several networks side by side in one torch module, each with members."""
+"""Base of every architecture: several networks side by side in one torch module, each with members."""
 
 from __future__ import annotations
 
@@ -19,14 +19,9 @@ _NUMBERS_ON_A_CARD = 2**26
 
 
 class Network(nn.Module, ABC):
-    """Several networks of one shape over numbers and category codes, none of which sees another.
+    """Several independent networks of one shape over numbers and category codes.
 
-    Every parameter has the networks as its first dimension, so a batch passes all of them in one product each
-    layer.
-
-    Args:
-        shape: of each network.
-        networks: how many.
+    Every parameter has the networks as its first dimension, so one product a layer serves all of them.
     """
 
     def __init__(self, shape: Shape, networks: int = 1) -> None:
@@ -36,19 +31,19 @@ class Network(nn.Module, ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters lie."""
+        """Device of the parameters."""
         return next(self.parameters()).device
 
     @abstractmethod
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        """Compute logits [networks, n, members] from numbers [networks, n, numeric] and codes [networks, n, codes]."""
+        """Logits [networks, n, members] of numbers and codes, [networks, n, columns] each."""
 
     @abstractmethod
     def decaying(self) -> Iterator[nn.Parameter]:
-        """The parameters that weight decay holds for: those of linear layers, but no biases and no embeddings."""
+        """Parameters with weight decay: weights of linear layers, not biases and embeddings."""
 
-    def look_at(self, numeric: Tensor) -> None:  # most architectures need no look
-        """Take from training rows [n, numeric] what is not learnt by gradient; called once, before training."""
+    def fit_inputs(self, numeric: Tensor) -> None:  # most architectures need no look
+        """Set what is not learnt by gradient from training rows [n, numeric], before training."""
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, object]]:
         """Split the parameters for AdamW."""
@@ -60,13 +55,7 @@ class Network(nn.Module, ABC):
 
 
 class CategoryTable(nn.Module):
-    """Embeddings of all category columns in one table, so that any number of columns is one look-up.
-
-    Args:
-        levels: codes of each column.
-        size: numbers that stand for a code.
-        networks: tables side by side.
-    """
+    """Embeddings of all category columns in one table, so that one look-up serves any number of columns."""
 
     def __init__(self, levels: tuple[int, ...], size: int, networks: int) -> None:
         super().__init__()
@@ -75,14 +64,12 @@ class CategoryTable(nn.Module):
         self.starts: Tensor
         self.first_rows: Tensor
         self.register_buffer("starts", starts[:-1], persistent=False)
-        self.register_buffer(
-            "first_rows", torch.arange(networks)[:, None, None] * self.rows, persistent=False
-        )
+        first_rows = torch.arange(networks)[:, None, None] * self.rows
+        self.register_buffer("first_rows", first_rows, persistent=False)
         self.weight = nn.Parameter(torch.empty(networks, self.rows, size))
         nn.init.normal_(self.weight, std=size**-0.5)
         with torch.no_grad():
-            # Training may hold no missing or unseen value: they start, and then stay, at the middle of the
-            # categories.
+            # Without training rows, missing and unseen values stay at the middle of the categories.
             for start in starts[:-1].tolist():
                 self.weight[:, start : start + FIRST_CATEGORY] = 0
 
@@ -102,10 +89,10 @@ def linear(networks: int, inputs: int, outputs: int) -> tuple[nn.Parameter, nn.P
 
 
 def shared_dropout(units: Tensor, dropout: float, training: bool) -> Tensor:
-    """Drop the same units [networks, n, members, width] in all members: to draw for each takes a quarter of a step.
+    """Drop the same units [networks, n, members, width] in all members, which saves a quarter of a step.
 
-    Four masks of 16 bits are cut from every drawn integer: on a CPU, that is four times as fast as
-    `bernoulli_`. The dropped fraction is therefore that of 65,536 values which comes nearest.
+    Four 16-bit masks are cut from every drawn integer, on a CPU four times as fast as `bernoulli_`; the
+    dropped fraction is the nearest of 65,536 values.
     """
     if not training or dropout == 0:
         return units
@@ -118,24 +105,18 @@ def shared_dropout(units: Tensor, dropout: float, training: bool) -> Tensor:
 
 @torch.no_grad()
 def block_probabilities(network: Network, numeric: Tensor, codes: Tensor) -> Tensor:
-    """Compute the mean probability of the members of each network, float64 [networks, n], outside training.
+    """Mean probability of the members of each network, float64 [networks, n]; a row's bits are its own.
 
-    Args:
-        network: on the device of the rows.
-        numeric: float32 [networks, n, numeric], or [1, n, numeric] for the same rows in every network.
-        codes: integers [networks, n, codes], or [1, n, codes].
-
-    Returns:
-        Probabilities of the positive class; the bits of a row do not depend on the other rows.
+    Inputs are float32 [networks, n, numeric] and integers [networks, n, codes] on the network's device, or
+    [1, n, ...] for the same rows in every network.
     """
     network.eval()
     n = numeric.shape[1]
     size = _block(network, n) if numeric.is_cuda else BLOCK
     numeric, codes = (nn.functional.pad(rows, (0, 0, 0, -n % size)) for rows in (numeric, codes))
     # One tensor, filled: many small ones, kept until the end, would break the memory between them to pieces.
-    probabilities = torch.empty(
-        network.networks, numeric.shape[1], dtype=torch.float64, device=numeric.device
-    )
+    shape = network.networks, numeric.shape[1]
+    probabilities = torch.empty(shape, dtype=torch.float64, device=numeric.device)
     for start in range(0, numeric.shape[1], size):
         block = slice(start, start + size)
         logits = network(*(rows[:, block].expand(network.networks, -1, -1) for rows in (numeric, codes)))
@@ -144,7 +125,7 @@ def block_probabilities(network: Network, numeric: Tensor, codes: Tensor) -> Ten
 
 
 def _block(network: Network, n: int) -> int:
-    """Rows of a block on a card: a power of two, as many as there are and as the widest layer leaves room for."""
+    """Rows of a block on a card: a power of two, limited by the rows and by the widest layer."""
     shape = network.shape
     inputs = (shape.numeric + len(shape.category_levels)) * (1 + shape.bins) * shape.embedding
     widest = network.networks * max(inputs, shape.members * shape.width)

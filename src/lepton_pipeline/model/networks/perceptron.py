@@ -1,4 +1,4 @@
-"""Plain networks to compare with: a multilayer perceptron, and a linear model."""
+"""Reference networks: a multilayer perceptron, and a linear model."""
 
 from __future__ import annotations
 
@@ -13,12 +13,7 @@ from lepton_pipeline.model.networks.shape import Shape
 
 
 class Perceptron(Network):
-    """A multilayer perceptron over numbers as they are and embedded categories; one member.
-
-    Args:
-        shape: of each network; `members` and `bins` have no meaning here.
-        networks: how many side by side.
-    """
+    """A multilayer perceptron over numbers and embedded categories; one member, no bins."""
 
     def __init__(self, shape: Shape, networks: int = 1) -> None:
         super().__init__(shape, networks)
@@ -46,12 +41,7 @@ class Perceptron(Network):
 
 
 class Linear(Network):
-    """One weight a number and one a category: logistic regression by gradient descent; one member.
-
-    Args:
-        shape: of each network; of it, `numeric` and `category_levels` have a meaning here.
-        networks: how many side by side.
-    """
+    """Logistic regression by gradient descent, one weight a number and one a category; one member."""
 
     def __init__(self, shape: Shape, networks: int = 1) -> None:
         super().__init__(shape, networks)

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Shape:
-    """What must be known to build a network before its weights are filled in.
+    """What builds a network before its weights are filled in.
 
     Attributes:
-        numeric: number of numeric inputs.
-        category_levels: codes of each categorical input, in order, "missing" and "unseen" included.
+        category_levels: codes of each categorical input, "missing" and "unseen" included.
         members: predictors in one network.
         bins: pieces of the embedding of a number.
-        embedding: numbers that stand for the value of one input.
-        layers: hidden layers.
-        width: units a hidden layer.
+        embedding: size of the embedding of one input.
         dropout: fraction of hidden units dropped while training, in [0, 1).
     """
 

@@ -32,24 +32,11 @@ def fit_networks(
     folds: Sequence[Fold],
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> tuple[State, list[Epoch]]:
-    """Fit networks of one shape on parts of the same rows.
+    """Fit networks of one shape on folds of `rows`, with the same initial weights on every device.
 
-    On a CPU, a network that has stopped costs nothing more when each is fitted alone, and a smaller one fits
-    its cache; a card would idle, so there all are fitted in the same steps. Weights start from the same
-    values in both ways.
-
-    Args:
-        shape: of each network.
-        training: how they are fitted, its precision resolved.
-        rows: all rows, on the device.
-        folds: the rows of each network.
-        on_epoch: called after every epoch of every network.
-
-    Returns:
-        Weights by name on the CPU, the networks along their first dimension, and the epochs.
-
-    Raises:
-        LeptonError: training diverged.
+    On a card all are fitted in the same steps; on a CPU each alone, so that a stopped network costs nothing
+    and a small one fits the cache. The precision of `training` is resolved. Returns weights by name on the
+    CPU, networks along their first dimension, and the epochs; a `LeptonError` says that training diverged.
     """
     if rows.labels.is_cuda:
         return _fit(shape, training, rows, folds, 0, on_epoch)
@@ -62,7 +49,7 @@ def fit_networks(
 
 
 def stack_states(network: Network, states: Sequence[State]) -> State:
-    """Put networks side by side; what is no parameter is the same in all."""
+    """Put networks side by side; buffers are the same in all."""
     parameters = {name for name, _ in network.named_parameters()}
     return {
         name: torch.cat([state[name] for state in states]) if name in parameters else states[0][name]
@@ -78,15 +65,12 @@ def _fit(
     first: int,
     on_epoch: Callable[[Epoch], None] | None,
 ) -> tuple[State, list[Epoch]]:
-    """Fit networks side by side; `first` is the number of the first, from 0, from which the seeds follow."""
+    """Fit networks side by side; `first` numbers the first of them, for seeds."""
     device = rows.labels.device
     architecture = find_architecture(training.model)
-    train = [torch.from_numpy(fold.train).to(device) for fold in folds]
-    parts = [
-        Part(each, torch.from_numpy(fold.held_out).to(device))
-        for each, fold in zip(train, folds, strict=True)
-    ]
-    longest = max(len(each) for each in train)
+    positions = [(torch.from_numpy(fold.train), torch.from_numpy(fold.held_out)) for fold in folds]
+    parts = [Part(train.to(device), held_out.to(device)) for train, held_out in positions]
+    longest = max(len(part.train) for part in parts)
     seed = training.seed + first
 
     def numbered(epoch: Epoch) -> Epoch:
@@ -99,15 +83,13 @@ def _fit(
             states.append(architecture(shape).state_dict())
         network = architecture(shape, len(folds))
         network.load_state_dict(stack_states(network, states))
-        network.look_at(rows.numeric[train[0][:: -(-longest // _ROWS_LOOKED_AT)]].cpu())
+        network.fit_inputs(rows.numeric[parts[0].train[:: -(-longest // _ROWS_LOOKED_AT)]].cpu())
         network.to(device)
-        epochs = fit(
-            network,
-            rows,
-            parts,
-            training.model_copy(update={"seed": seed}),
+        size, seeded = (
             training.batch_size or defaults.batch_size(longest),
-            on_epoch and (lambda epoch: on_epoch(numbered(epoch))),
+            training.model_copy(update={"seed": seed}),
         )
+        forward = on_epoch and (lambda epoch: on_epoch(numbered(epoch)))
+        epochs = fit(network, rows, parts, seeded, size, forward)
     state = {name: value.cpu() for name, value in network.state_dict().items()}
     return state, [numbered(epoch) for epoch in epochs]

@@ -1,4 +1,4 @@
-"""One pass over the training rows, step by step; on a CUDA card, a captured graph of the step replayed."""
+"""One pass over the training rows; on a CUDA card, by replaying a captured graph of the step."""
 
 from __future__ import annotations
 
@@ -22,13 +22,7 @@ _WARM_UP = 3
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows as tensors on one device.
-
-    Attributes:
-        numeric: float32 [n, numeric inputs].
-        codes: int32 [n, categorical inputs].
-        labels: float32 [n], 0 or 1.
-    """
+    """Rows as tensors on one device: float32 numbers and int32 codes, [n, inputs], float32 labels [n]."""
 
     numeric: Tensor
     codes: Tensor
@@ -36,18 +30,10 @@ class Rows:
 
 
 class Step:
-    """Takes optimisation steps of several networks side by side.
+    """Takes optimisation steps of several networks side by side, in place.
 
     AdamW on the mean log loss of all members; the gradient of each network is clipped by its own norm, so
-    that no network changes what another does.
-
-    Args:
-        network: on the device of the rows; changed in place.
-        rows: all rows.
-        training: step size, weight decay, precision.
-        batch_size: rows a step and network.
-        weights: of the rows in the loss of each network, float32 [networks, n]; None where all count the
-            same.
+    that networks stay independent. `weights` are those of rows by network, float32 [networks, n].
     """
 
     def __init__(
@@ -70,9 +56,9 @@ class Step:
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def run(self, order: Tensor) -> Tensor:
-        """Pass over rows in an order [networks, steps * batch_size] and return the mean losses, float64 [networks].
+        """Pass over rows in an order [networks, steps * batch_size]; mean losses, float64 [networks].
 
-        Nothing waits for the device.
+        The host does not wait for the device.
         """
         self.network.train()
         self.losses.zero_()
@@ -95,22 +81,21 @@ class Step:
         self._learn()
 
     def _learn(self) -> None:
-        """Take one step on the rows of `self.batch`, without gradients left from before; all of it may be captured."""
+        """Take one step on the rows of `self.batch` with cleared gradients; can be captured."""
         rows, batch = self.rows, self.batch
         with self._autocast():
             logits = self.network(take(rows.numeric, batch), take(rows.codes, batch))
         labels = take(rows.labels, batch).unsqueeze(2).expand(logits.shape)
         weights = None if self.weights is None else self.weights.gather(1, batch).unsqueeze(2)
-        losses = binary_cross_entropy_with_logits(logits.float(), labels, weights, reduction="none").mean(
-            dim=(1, 2)
-        )
+        each = binary_cross_entropy_with_logits(logits.float(), labels, weights, reduction="none")
+        losses = each.mean(dim=(1, 2))
         torch.autograd.backward(losses.sum())
         clip_gradients(self.parameters)
         self.optimizer.step()
         self.losses += losses.detach()
 
     def _warm_up(self, batches: Iterable[Tensor]) -> None:
-        """Take steps on a side stream, as a later capture does, so that nothing is set up on the main one."""
+        """Take steps on a side stream, as a later capture does."""
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # as torch declares it
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -120,10 +105,9 @@ class Step:
         torch.cuda.current_stream().wait_stream(stream)
 
     def _capture(self) -> None:
-        """Record one step as a graph; where that is not possible, steps stay as they are and the log says so."""
+        """Record one step as a graph; if that fails, log it and go on without."""
         graph = torch.cuda.CUDAGraph()
-        # The recorded backward pass then writes gradients anew at every replay, rather than adding to old
-        # ones.
+        # The recorded backward pass then overwrites gradients at every replay.
         self.optimizer.zero_grad()
         try:
             # What is captured is not computed, so no step is taken twice.
@@ -148,11 +132,10 @@ class Step:
 
 @contextmanager
 def _without_denormals() -> Iterator[None]:
-    """Let the CPU take numbers below 1e-38 as zero inside the block.
+    """Flush denormals to zero on the CPU inside the block.
 
-    The averages that AdamW keeps for a unit that no row activates any more sink there within a thousand
-    steps, and a CPU computes many times as slowly with such numbers: a perceptron's third epoch took half as
-    long again.
+    AdamW's averages of units without activation sink below 1e-38 within a thousand steps; a perceptron's
+    third epoch took half as long again.
     """
     already = float(torch.full((), 1e-40) * 1) == 0
     torch.set_flush_denormal(True)
@@ -163,13 +146,13 @@ def _without_denormals() -> Iterator[None]:
 
 
 def take(values: Tensor, batch: Tensor) -> Tensor:
-    """Values [n, ...] of the rows of a batch [networks, rows]; on a CPU several times as fast as `values[batch]`."""
+    """`values[batch]` for [n, ...] and [networks, rows], several times as fast on a CPU."""
     return values.index_select(0, batch.flatten()).view(*batch.shape, *values.shape[1:])
 
 
 @torch.no_grad()
 def clip_gradients(parameters: Iterable[Tensor]) -> None:
-    """Scale the gradients of every network, the first dimension of all parameters, to a norm of at most 1."""
+    """Clip the gradient norm of every network, the first dimension of all parameters, to 1."""
     gradients = [value.grad for value in parameters if value.grad is not None]
     norm = torch.linalg.vector_norm
     norms = torch.stack([norm(gradient, dim=tuple(range(1, gradient.dim()))) for gradient in gradients])
@@ -179,6 +162,6 @@ def clip_gradients(parameters: Iterable[Tensor]) -> None:
 
 
 def class_weights(labels: Tensor, train: Tensor) -> Tensor:
-    """Weights [n] that give both classes the same total, and have mean 1, in the rows at the positions `train`."""
+    """Weights [n] with equal totals of both classes, and mean 1, in the rows `train`."""
     positive = labels[train].mean()
     return torch.where(labels == 1, 0.5 / positive, 0.5 / (1 - positive))

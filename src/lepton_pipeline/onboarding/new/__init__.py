@@ -1,1 +1,1 @@
-"""`kedro vertical new`: the declaration of a new vertical from its data."""
+"""`kedro vertical new`: draft the declaration of a vertical from its data."""

@@ -1,4 +1,4 @@
-"""What a drafted declaration would make of every column."""
+"""The columns that a drafted declaration yields."""
 
 from __future__ import annotations
 
@@ -13,15 +13,9 @@ _LEAK = "likely a leak"
 
 
 def planned_columns(name: str, plan: Plan) -> list[Column]:
-    """List what a training would make of the columns, as far as it can be told before.
+    """List every column of the table, then the derived ones, as a training would treat them.
 
-    Args:
-        name: of the vertical, for messages.
-        plan: what was decided.
-
-    Returns:
-        Every column of the table, then the derived ones. The same rules decide as in a training, here over
-        all rows; only a training tries whole numbers as categories.
+    The rules are those of a training, over all rows; only a training tries whole numbers as categories.
     """
     vertical = read_vertical(name, declare(plan))
     rows = plan.profile.table.dropna(subset=[plan.target.column, *plan.keys()])

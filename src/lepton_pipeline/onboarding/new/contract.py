@@ -1,4 +1,4 @@
-"""A starting contract: what the data look like, with room."""
+"""Draft a contract from observed values."""
 
 from __future__ import annotations
 
@@ -23,26 +23,22 @@ def starting_contract(
     features: Collection[str],
     codes: Collection[str],
 ) -> list[dict[str, Any]]:
-    """Propose expectations that the table keeps and that leave room for the next one.
+    """Propose expectations that the table meets, the most important first, with room for new data.
 
     Args:
         table: typed rows.
         target: column to predict.
-        positive: its positive value; None where an expression says what is positive.
-        unique: column that names rows.
-        keys: columns without whose value a row cannot be used: time and group.
-        features: columns that are inputs of a model.
-        codes: those among them whose numbers are categories.
-
-    Returns:
-        Expectations as they are declared, the most important ones first.
+        positive: its positive value; None where an expression defines it.
+        unique: the id column.
+        keys: columns that every row needs: time and group.
+        features: inputs of the model.
+        codes: features whose numbers are categories.
     """
     proposed: list[dict[str, Any]] = []
     if unique is not None:
         proposed.append({"expect": "column_values_to_be_unique", "column": unique, "on_failure": "stop"})
     if positive is not None:
-        classes = _sorted(table[target])
-        proposed.append(_in_set(target, classes) | {"on_failure": "stop"})
+        proposed.append(_in_set(target, _sorted(table[target])) | {"on_failure": "stop"})
     proposed += [{**_not_null(name), "on_failure": "quarantine"} for name in keys]
     bounded, listed, present = [], [], []
     for name in features:
@@ -53,28 +49,16 @@ def starting_contract(
             if 0 < len(levels) <= _MOST_LEVELS and len(str(levels)) <= _LONGEST_SET:
                 listed.append(expectation)
         else:
-            low, high = roomy_range(column)
-            between = {
-                "expect": "column_values_to_be_between",
-                "column": name,
-                "min_value": low,
-                "max_value": high,
-            }
-            bounded.append({**between, "on_failure": "quarantine"})
+            low, high = padded_range(column)
+            between = {"expect": "column_values_to_be_between", "column": name}
+            bounded.append({**between, "min_value": low, "max_value": high, "on_failure": "quarantine"})
         if column.notna().all():
             present.append({**_not_null(name), "mostly": _MOSTLY, "on_failure": "warn"})
     return [*proposed, *bounded, *listed, *present]
 
 
-def roomy_range(column: pd.Series) -> tuple[int | float, int | float]:
-    """The observed range with its own width added at both ends, in round numbers, never across zero.
-
-    Args:
-        column: numbers, at least one of them present.
-
-    Returns:
-        Lowest and highest value to allow.
-    """
+def padded_range(column: pd.Series) -> tuple[int | float, int | float]:
+    """The observed range widened by its own width at both ends, in round numbers, never across zero."""
     low, high = float(column.min()), float(column.max())
     width = high - low or abs(high) or 1.0
     wide_low, wide_high = low - width, high + width
@@ -84,30 +68,25 @@ def roomy_range(column: pd.Series) -> tuple[int | float, int | float]:
 
 
 def far_values(column: pd.Series) -> pd.Series:
-    """Values that lie far outside of all others, and so are more likely wrong than large."""
+    """Outliers that are more likely wrong than large."""
     numbers = column.dropna().astype(float)
     spread = (numbers - numbers.median()).abs()
     if len(numbers) < _FEWEST_ROWS or spread.max() == 0:
         return numbers.iloc[:0]
-    reach = max(
-        float(spread.quantile(_FAR_QUANTILE, interpolation="lower")), float(spread[spread > 0].median())
-    )
-    far: pd.Series = numbers.loc[spread > _FAR * reach]
+    common = float(spread.quantile(_FAR_QUANTILE, interpolation="lower"))
+    far: pd.Series = numbers.loc[spread > _FAR * max(common, float(spread[spread > 0].median()))]
     return far
 
 
 def _rounded(value: float, width: float, towards: Callable[[float], int]) -> float:
-    """Round away from the data, by at most half the width, so that the number is short."""
+    """Round away from the data by at most half the width."""
     exponent = math.floor(math.log10(width / 2))
     return round(towards(value / 10.0**exponent) * 10.0**exponent, max(0, -exponent))
 
 
 def _in_set(name: str, values: list[Any]) -> dict[str, Any]:
-    return {
-        "expect": "column_values_to_be_in_set",
-        "column": name,
-        "value_set": [_plain(value) for value in values],
-    }
+    levels = [_plain(value) for value in values]
+    return {"expect": "column_values_to_be_in_set", "column": name, "value_set": levels}
 
 
 def _not_null(name: str) -> dict[str, Any]:
@@ -120,5 +99,5 @@ def _sorted(column: pd.Series) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Whole numbers as people write them, which missing values had made floats."""
+    """Whole floats as integers."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,4 +1,4 @@
-"""What the dates of a table give: parts of the calendar, and times between dates that are known with their row."""
+"""Derive calendar parts and durations from dates that are known with their row."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from lepton_pipeline.onboarding.names import AFTERWARDS, BEFOREHAND, HAPPENED, LIVES, PLANNED, name_words
-from lepton_pipeline.onboarding.new.roles import is_date
+from lepton_pipeline.onboarding.new.roles import is_date, varies
 from lepton_pipeline.onboarding.new.target import in_expression
 
 _YEAR, _FORTNIGHT = pd.Timedelta(days=365), pd.Timedelta(days=14)
-# A few rows in the wrong order are errors of whoever wrote them.
+# A few rows in the wrong order are errors in the data.
 _NEARLY_ALL = 0.995
 
 
 @dataclass
 class DateParts:
-    """Columns made of dates.
+    """Columns derived from dates.
 
     Attributes:
         derive: expression by name.
-        calendar: names of those that are parts of one date; the others are times between two.
-        asked: by column of dates, what a person should answer.
-        unused: columns of dates that nothing is made of, with the reason.
-        first: the date at which a row is known; None where there is none.
+        calendar: names of calendar parts; the others are durations.
+        asked: by date column, what to review.
+        unused: date columns that are not used, with the reason.
+        first: the date at which a row is known, if any.
     """
 
     derive: dict[str, str] = field(default_factory=dict)
@@ -37,11 +37,10 @@ class DateParts:
 
 
 def date_parts(table: pd.DataFrame, time: str | None, others: Collection[str]) -> DateParts:
-    """Make month, weekday and hour of dates that are known with their row, and the time between two of them.
+    """Derive month, weekday and hour of dates known with their row, and durations between dates.
 
-    A row is known at its `time`; where no date is declared as that, at the date that is the first of every
-    row. A later date was known only if it is planned ahead, which its name must say: the time until an
-    appointment is known when it is made, the time until a delivery is not.
+    A row is known at its `time`, or else at the date that comes first in every row. A later date counts as
+    known only if its name says that it is planned ahead: an appointment is, a delivery is not.
 
     Args:
         table: typed rows.
@@ -50,12 +49,11 @@ def date_parts(table: pd.DataFrame, time: str | None, others: Collection[str]) -
     """
     made = DateParts()
     dates = [
-        str(name) for name in table if is_date(table[name]) and name not in others and _varies(table[name])
+        str(name) for name in table if is_date(table[name]) and name not in others and varies(table[name])
     ]
     made.unused |= {name: "no expression can name a column with a backtick" for name in dates if "`" in name}
     dates = [name for name in dates if name not in made.unused]
-    first = time if time in dates else _first(table, dates)
-    made.first = first
+    made.first = first = time if time in dates else _first(table, dates)
     if first is not None:
         _add_calendar(made, table, first)
     for name in dates:
@@ -63,16 +61,16 @@ def date_parts(table: pd.DataFrame, time: str | None, others: Collection[str]) -
             _add_other(made, table, name, first)
     made.derive = {name: text for name, text in made.derive.items() if name not in table}
     used = " ".join(made.derive.values())
-    for name in dates:
-        if name not in (first, *made.asked, *made.unused) and in_expression(name) not in used:
-            made.unused[name] = "nothing in it varies that could come again"
-    if first is not None and first != time and in_expression(first) not in used:
-        made.unused[first] = "nothing in it varies that could come again"
+    idle = [name for name in dates if name not in (first, *made.asked, *made.unused)]
+    idle += [first] if first is not None and first != time else []
+    made.unused |= {
+        name: "it has no part that varies and recurs" for name in idle if in_expression(name) not in used
+    }
     return made
 
 
 def _first(table: pd.DataFrame, dates: list[str]) -> str | None:
-    """The date that comes before all others in its row; None where none does."""
+    """The date that comes first in every row, if any."""
     whole = [name for name in dates if table[name].notna().all() and not LIVES & set(name_words(name))]
     for name in sorted(whole, key=lambda name: not BEFOREHAND & set(name_words(name))):
         if all(_before(table[name], table[other]) for other in whole if other != name):
@@ -81,31 +79,27 @@ def _first(table: pd.DataFrame, dates: list[str]) -> str | None:
 
 
 def _before(date: pd.Series, other: pd.Series) -> bool:
-    """Whether a date is not after another one, by the day: some dates have no time of the day."""
+    """Whether a date is not after another one; by day, since some dates have no time of day."""
     if (date.dt.tz is None) != (other.dt.tz is None):
         return False
-    there = date.notna() & other.notna()
-    return (
-        bool((date[there].dt.floor("D") <= other[there].dt.floor("D")).mean() >= _NEARLY_ALL)
-        if there.any()
-        else False
-    )
+    both = date.notna() & other.notna()
+    if not both.any():
+        return False
+    return bool((date[both].dt.floor("D") <= other[both].dt.floor("D")).mean() >= _NEARLY_ALL)
 
 
 def _add_other(made: DateParts, table: pd.DataFrame, name: str, first: str | None) -> None:
     words = set(name_words(name))
     if first is None:
-        if _has_happened(words):
-            made.unused[name] = (
-                "by its name it is known only afterwards, and no date comes first in every row"
-            )
+        if _denotes_past(words):
+            made.unused[name] = "its name denotes a later event, and no date comes first in every row"
         elif LIVES & words:
-            made.unused[name] = "no date says when the row was, so nothing says how long ago it is"
+            made.unused[name] = "the rows have no date from which its distance could be measured"
         else:
             _add_calendar(made, table, name)
         return
     if (table[name].dt.tz is None) != (table[first].dt.tz is None):
-        made.unused[name] = f"it has a time zone and {first} has none, or the other way round"
+        made.unused[name] = f"only one of {name} and {first} has a time zone"
         return
     axis, date, stem = in_expression(first), in_expression(name), identifier(name)
     if not (table[name] > table[first]).any():
@@ -115,49 +109,43 @@ def _add_other(made: DateParts, table: pd.DataFrame, name: str, first: str | Non
         return
     later = f"it is later than {first} in {(table[name] > table[first]).mean():.0%} of the rows"
     lead = f"days_to_{stem}: days_between({date}, {axis})"
-    if _has_happened(words) or table[name].isna().any():
-        made.unused[name] = f"{later}, so what it says was not known then; if it was, derive {lead}"
+    if _denotes_past(words) or table[name].isna().any():
+        made.unused[name] = f"{later}, so it was not known then; if it was, derive {lead}"
     elif LIVES & words:
-        made.unused[name] = f"{later}, which cannot be: see ingestion.two_digit_years, or correct it"
+        made.unused[name] = f"{later}, which is impossible: see ingestion.two_digit_years, or correct it"
     elif (PLANNED | BEFOREHAND) & words:
         made.derive[f"days_to_{stem}"] = f"days_between({date}, {axis})"
         _add_calendar(made, table, name, short=True)
         made.asked[name] = (
-            f"{later}: by its name it is planned ahead; if it is not, take days_to_{stem} and its parts out"
+            f"{later}: planned ahead by its name; if not, take days_to_{stem} and its parts out"
         )
     else:
         made.unused[name] = f"{later}; if it is planned ahead and known then, derive {lead}"
 
 
-def _has_happened(words: set[str]) -> bool:
-    """Whether a name is that of what has happened, such as closed_at, and not of what was planned."""
+def _denotes_past(words: set[str]) -> bool:
+    """Whether a name such as closed_at denotes a past event, not a planned one."""
     if BEFOREHAND & words:
         return False
-    return bool((HAPPENED | AFTERWARDS) & words) or any(
-        len(word) > 4 and word.endswith("ed") for word in words
-    )
+    past = any(len(word) > 4 and word.endswith("ed") for word in words)
+    return past or bool((HAPPENED | AFTERWARDS) & words)
 
 
 def _add_calendar(made: DateParts, table: pd.DataFrame, name: str, *, short: bool = False) -> None:
-    """Month, weekday and hour, where they vary; `short` leaves out the month, which two near dates share."""
+    """Month, weekday and hour, where they vary; `short` omits the month, which two near dates share."""
     dates, axis, stem = table[name].dropna(), in_expression(name), identifier(name)
     span = dates.max() - dates.min()
-    # A month that only later rows have would tell the model nothing.
-    if not short and span >= _YEAR and _varies(dates.dt.month):
+    # Months that only later rows have are useless to the model.
+    if not short and span >= _YEAR and varies(dates.dt.month):
         made.derive[f"{stem}_month"] = f"month({axis})"
-    if span >= _FORTNIGHT and _varies(dates.dt.day) and _varies(dates.dt.day_of_week):
+    if span >= _FORTNIGHT and varies(dates.dt.day) and varies(dates.dt.day_of_week):
         made.derive[f"{stem}_weekday"] = f"weekday({axis})"
-    if _varies(dates.dt.hour):
+    if varies(dates.dt.hour):
         made.derive[f"{stem}_hour"] = f"hour({axis})"
-    made.calendar += [
-        f"{stem}_{part}" for part in ("month", "weekday", "hour") if f"{stem}_{part}" in made.derive
-    ]
+    parts = [f"{stem}_{part}" for part in ("month", "weekday", "hour")]
+    made.calendar += [part for part in parts if part in made.derive]
 
 
 def identifier(name: str) -> str:
-    """A column's name as a part of a new one's."""
+    """A column's name as part of a new column's name."""
     return re.sub(r"\W+", "_", name).strip("_") or "date"
-
-
-def _varies(column: pd.Series) -> bool:
-    return bool(column.min() < column.max())

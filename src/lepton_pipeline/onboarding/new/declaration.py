@@ -1,4 +1,4 @@
-"""The declaration that follows from what was decided about a table."""
+"""Plan of a new vertical and the declaration that follows from it."""
 
 from __future__ import annotations
 
@@ -19,29 +19,20 @@ _MOST_CONSTANTS = 20
 
 @dataclass(frozen=True)
 class Plan:
-    """What was decided about a table.
+    """What was decided about a table; columns come with the evidence.
 
     Attributes:
-        profile: the table and how it is read.
-        target: what is predicted.
-        time: column that orders rows.
-        why_time: why, or why there is none.
-        group: column of what several rows belong to.
-        roles: of the other columns.
-        leaks: features that give the target away, with the evidence.
-        strategy: of the split.
+        leaks: features that give the target away.
         doubt_strategy: why the split is not the one that the columns suggest; empty where it is.
-        dates: what is made of dates.
         windows: lags, by name.
         why_windows: why there are lags, or none of the target; empty where rows are no series.
-        copies: features that say when a row was and nothing else, with the evidence.
-        drifting: features whose later values were rarely learnt, with the evidence.
-        asked: features that are so strong that a person should say whether they are honest, with the
-            evidence.
+        copies: features that only encode the time of a row.
+        drifting: features whose later values are rare in training rows.
+        asked: features so strong that they may be leaks.
         alone: AUC of each feature alone.
-        together: AUC of all features; None where too few rows tell it.
-        entities: columns that seem to name what several rows belong to, with the evidence.
-        order: what the order of the rows says, by the column that it is about.
+        together: AUC of all features; None where there are too few rows.
+        entities: columns that seem to identify what several rows belong to.
+        order: evidence of an order of the rows, by column.
     """
 
     profile: Profile
@@ -65,7 +56,7 @@ class Plan:
     order: dict[str, str] = field(default_factory=dict)
 
     def keys(self) -> list[str]:
-        """Columns without whose value a row cannot be used, but for the target."""
+        """Columns besides the target that every row needs."""
         return [name for name in (self.time, self.group) if name is not None]
 
     def lost_rows(self) -> float:
@@ -73,44 +64,30 @@ class Plan:
         return float(self.profile.table[[self.target.column, *self.keys()]].isna().any(axis="columns").mean())
 
     def features(self) -> list[str]:
-        """Columns of the table that a model reads; dates are not among them."""
-        others = {
-            self.target.column,
-            self.roles.id,
-            *self.keys(),
-            *self.roles.constant,
-            *self.roles.excluded,
-            *self.leaks,
-            *self.copies,
-        }
+        """Columns of the table that a model reads, without dates."""
+        others = {self.target.column, self.roles.id, *self.keys(), *self.roles.constant, *self.roles.excluded}
+        others |= {*self.leaks, *self.copies}
         table = self.profile.table
         return [str(name) for name in table if name not in others and not is_date(table[name])]
 
     def derived(self) -> dict[str, str]:
-        """Expressions of the columns that are made of dates."""
+        """Expressions of columns derived from dates."""
         left_out = {*self.leaks, *self.copies}
         return {name: text for name, text in self.dates.derive.items() if name not in left_out}
 
     def lags(self) -> dict[str, dict[str, Any]]:
-        """Windows over columns that are not left out."""
+        """Windows over columns that are kept."""
         left_out = {*self.leaks, *self.copies}
-        return {
-            name: window
-            for name, window in self.windows.items()
-            if name not in left_out and window["of"] not in left_out
-        }
+        return {name: each for name, each in self.windows.items() if not {name, each["of"]} & left_out}
 
     def unused(self) -> dict[str, str]:
-        """Every column of the table, and every derived one, that is no feature and has no other role, with the reason.
-
-        Those of dates that others are derived from are used.
-        """
+        """Columns without a role, with the reason; sources of derived columns are used."""
         roles = self.roles
         return {**roles.constant, **roles.excluded, **self.copies, **self.leaks, **self.dates.unused}
 
 
 def declare(plan: Plan) -> dict[str, Any]:
-    """The declaration of a plan: what stands below the vertical's name in its parameters.yml."""
+    """The declaration of a plan: the content below the vertical's name in parameters.yml."""
     roles, target, table = plan.roles, plan.target, plan.profile.table
     dataset = {
         **target.declared(),
@@ -122,18 +99,15 @@ def declare(plan: Plan) -> dict[str, Any]:
             *roles.excluded,
             *(name for name in {**plan.leaks, **plan.copies} if name in table),
         ],
-        "categorical": [
-            name for name in roles.categorical if name not in plan.leaks and name not in plan.copies
-        ],
+        "categorical": [name for name in roles.categorical if name not in {**plan.leaks, **plan.copies}],
     }
     contract = starting_contract(
         table, target.column, target.positive, roles.id, plan.keys(), plan.features(), roles.categorical
     )
     features = {"derive": plan.derived(), "windows": plan.lags()}
+    positive = target.positive_when or f"{target.column} = {target.positive}"
     declared = {
-        "about": {
-            "question": f"Which rows have {target.positive_when or f'{target.column} = {target.positive}'}?"
-        },
+        "about": {"question": f"Which rows have {positive}?"},
         "dataset": {key: value for key, value in dataset.items() if value is not None and value != []},
         "ingestion": plan.profile.ingestion.model_dump(exclude_defaults=True),
         "contract": {**_room_for_missing(plan), **({"expectations": contract} if contract else {})},
@@ -144,6 +118,6 @@ def declare(plan: Plan) -> dict[str, Any]:
 
 
 def _room_for_missing(plan: Plan) -> dict[str, float]:
-    """A larger fraction of quarantined rows, where rows without a target or time alone come near the default."""
+    """A larger max_quarantined, where rows without target, time or group alone come near the default."""
     lost, allowed = plan.lost_rows(), Contract().max_quarantined
     return {} if lost <= allowed / 2 else {"max_quarantined": min(0.99, round(lost + allowed, 2))}

@@ -11,6 +11,7 @@ from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.columns import kind_of
 from lepton_pipeline.onboarding.new.columns import planned_columns
+from lepton_pipeline.onboarding.new.comments import NO_FEATURE, RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.new.declaration import Plan, declare
 from lepton_pipeline.onboarding.new.files import (
     check_name,
@@ -21,7 +22,6 @@ from lepton_pipeline.onboarding.new.files import (
 )
 from lepton_pipeline.onboarding.new.plan import plan_vertical
 from lepton_pipeline.onboarding.new.render import render
-from lepton_pipeline.onboarding.new.words import NO_FEATURE, RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.reporting.report.reading import reading_facts
@@ -36,14 +36,9 @@ class NewVertical:
     """What `new_vertical` has written.
 
     Attributes:
-        name: of the vertical.
-        written: the files, relative to the project.
-        rows: of its table.
-        columns: of its table.
+        written: paths relative to the project.
         base_rate: fraction of positive rows among those with a target.
-        decisions: what was inferred, and why.
         table: what a training would make of every column.
-        reading: which files were read, and what was set apart, see `Survey.record`.
     """
 
     name: str
@@ -69,63 +64,41 @@ def new_vertical(
 
     Args:
         project: root of the Kedro project.
-        name: of the new vertical: a letter, then letters, digits and underscores, all lower-case.
+        name: a letter, then letters, digits and underscores, all lower-case.
         files: table files, or folders of them; all with the same columns.
-        target: column to predict; inferred from its name and values where they tell.
+        target: column to predict; inferred from names and values if possible.
         positive: value of the positive class, several of them such as "in ['a', 'b']", or a comparison such
             as ">= 15" or "!= none"; inferred for two values.
         time: column of dates, or of numbers in their order; inferred where a single column holds dates.
         group: column of what several rows belong to; never inferred.
 
-    Returns:
-        What was written and what was decided.
-
     Raises:
-        ConfigurationError: the name is taken or none, a file is absent, a column does not exist, or the
-            target or its positive class cannot be told.
-        DataError: a file is no table, or its rows cannot be learnt from or divided as asked for.
+        ConfigurationError: the name is taken or invalid, a file or column does not exist, or the target or
+            its positive class cannot be inferred.
+        DataError: a file is no table, or its rows cannot be learnt from or split as asked for.
     """
     check_name(project, name)
     sources = find_files(project, name, files)
     profile = profile_files([source.raw() for source in sources], target)
     plan = plan_vertical(name, profile, target, positive, time, group)
     table = plan.profile.table
-    text = declaration_text(
-        name, plan, ", ".join(str(source.name) for source in sources[:3]) + " .." * (len(sources) > 3)
-    )
+    origin = ", ".join(str(source.name) for source in sources[:3]) + " .." * (len(sources) > 3)
+    text = _declaration_text(name, plan, origin)
     kinds = {str(column): kind_of(table[column]) for column in table}
     source = find_source(files) or source_text(name, sources, len(table), kinds, plan.target.column)
     columns = planned_columns(name, plan)
     write_vertical(project, name, text, source, sources)
-    return NewVertical(
-        name,
-        [f"conf/base/{name}/parameters.yml", f"data/01_raw/{name}/"],
-        len(table),
-        len(table.columns),
-        _base_rate(plan),
-        decisions(plan),
-        columns,
-        profile.reading,
-    )
+    written, size = [f"conf/base/{name}/parameters.yml", f"data/01_raw/{name}/"], table.shape
+    return NewVertical(name, written, *size, _base_rate(plan), decisions(plan), columns, profile.reading)
 
 
-def declaration_text(name: str, plan: Plan, origin: str) -> str:
-    """Write a plan as the text of a parameters file.
+def _declaration_text(name: str, plan: Plan, origin: str) -> str:
+    """A plan as a parameters file; beyond `MOST_LINES` lines, the least important expectations are left out."""
+    from omegaconf import OmegaConf
 
-    What does not fit in `MOST_LINES` lines is left out of the contract, the least important expectations
-    first.
-
-    Args:
-        name: of the vertical.
-        plan: what was decided.
-        origin: names of the files it was decided from, for the comment at the head.
-
-    Raises:
-        ConfigurationError: a column's name cannot be declared.
-    """
     declared, said = declare(plan), comments(plan)
     head = (
-        f"Begun by `kedro vertical new` from {origin} ({len(plan.profile.table):,} rows): to be read and corrected. "
+        f"Drafted by `kedro vertical new` from {origin} ({len(plan.profile.table):,} rows): read and correct it. "
         f"See data/01_raw/{name}/SOURCE.md."
     )
     expectations: list[dict[str, Any]] = declared["contract"]["expectations"]
@@ -134,26 +107,25 @@ def declaration_text(name: str, plan: Plan, origin: str) -> str:
         if kept == len(expectations):
             return render(name, declared, said, head)
         left_out = list(dict.fromkeys(str(each["column"]) for each in expectations[kept:]))
-        more = f"{len(expectations) - kept} more would not fit here, about {', '.join(left_out[:3])} .."
+        more = f"{len(expectations) - kept} more were left out for length, about {', '.join(left_out[:3])} .."
         contract = {**declared["contract"], "expectations": expectations[:kept]}
         return render(name, {**declared, "contract": contract}, {**said, f"{RANGES}[]": [more]}, head)
 
-    def lines(kept: int) -> int:
-        return text(kept).count("\n")
-
-    chosen = text(bisect_right(range(len(expectations) + 1), MOST_LINES, lo=1, key=lines) - 1)
-    _require_valid(name, chosen)
+    kept = range(len(expectations) + 1)
+    chosen = text(bisect_right(kept, MOST_LINES, lo=1, key=lambda kept: text(kept).count("\n")) - 1)
+    loaded: Any = OmegaConf.to_container(OmegaConf.create(chosen), resolve=True)
+    read_vertical(name, loaded[name])
     return chosen
 
 
 def print_new(result: NewVertical) -> None:
-    """Print what was decided and written, and what to do next."""
+    """Print what was decided and written, and the next step."""
     out = console()
     out.print()
     size = f"{result.rows:,} rows, {result.columns} columns, {result.base_rate:.1%} positive"
     out.print(Text(f"{result.name}: {size}", style="bold"))
-    decided = table(fixed("decided", style="dim"), "to be", "because")
-    # What is no feature stands with its reason in the table of columns.
+    decided = table(fixed("decision", style="dim"), "value", "reason")
+    # The table of columns shows those that are no features.
     for decision in (each for each in result.decisions if each.what != NO_FEATURE):
         decided.add_row(decision.what, Text(decision.choice), Text(decision.reason))
     out.print(decided)
@@ -166,14 +138,6 @@ def print_new(result: NewVertical) -> None:
         ("next", f"kedro run --pipelines {result.name}"),
     ]
     out.print(facts_grid(facts))
-
-
-def _require_valid(name: str, text: str) -> None:
-    """Read the text as a run does."""
-    from omegaconf import OmegaConf
-
-    loaded: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
-    read_vertical(name, loaded[name])
 
 
 def _base_rate(plan: Plan) -> float:

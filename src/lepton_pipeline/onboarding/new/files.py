@@ -1,4 +1,4 @@
-"""Find the files of a new vertical, and write its two folders whole or not at all."""
+"""Find the files of a new vertical, and write its two folders atomically."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from lepton_pipeline.data.files import SUFFIXES, Found, Skipped, find_tables, partitions_of, raw_files
+from lepton_pipeline.data.files import SUFFIXES, Found, find_tables, partitions_of, raw_files
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.suffixes import table_suffix
 from lepton_pipeline.errors import ConfigurationError, LeptonError
@@ -32,12 +32,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A table file that a new vertical is made of.
-
-    Attributes:
-        path: where it is.
-        name: where it goes, relative to the folder of raw data.
-    """
+    """A table file at `path`, and its `name` relative to the folder of raw data."""
 
     path: Path
     name: PurePosixPath
@@ -49,14 +44,10 @@ class SourceFile:
 
 
 def check_name(project: Path, name: str) -> None:
-    """Refuse a name that cannot be a vertical's, or that is taken.
-
-    Args:
-        project: root of the Kedro project.
-        name: of the new vertical.
+    """Refuse a name that is taken or cannot be a vertical's.
 
     Raises:
-        ConfigurationError: why, and what to do.
+        ConfigurationError: the reason, and what to do.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or len(name) > _LONGEST_NAME:
         raise ConfigurationError(
@@ -79,16 +70,11 @@ def check_name(project: Path, name: str) -> None:
 
 
 def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFile]:
-    """List the table files at the given paths in the order in which a run reads them.
-
-    Args:
-        project: root of the Kedro project.
-        name: of the new vertical.
-        paths: files, or folders of files.
+    """List the table files at the given files or folders in the order in which a run reads them.
 
     Raises:
-        ConfigurationError: a path is absent or no table file, two files have one name, or the vertical has
-            raw data already that are not the ones given.
+        ConfigurationError: a path is absent or no table file, two files have one name, or the vertical
+            already has other raw data.
         DataError: folders give only some files a partition (`key=value/`).
     """
     files: list[SourceFile] = []
@@ -96,13 +82,8 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
         found = _found(path)
         tables = _tables(found)
         if not tables:
-            what = (
-                "does not exist"
-                if not path.exists()
-                else "holds no table"
-                if path.is_dir()
-                else "is no table file"
-            )
+            what = "is no table file" if path.exists() else "does not exist"
+            what = "holds no table" if path.is_dir() else what
             seen = ", ".join(f"{each.name}: {each.why}" for each in found.skipped[:_SHOWN])
             raise ConfigurationError(
                 f"--from: {path} {what}{seen and f' ({seen})'}; give files that end in {SUFFIXES}."
@@ -122,28 +103,18 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
     return sorted(files, key=lambda file: str(file.name))
 
 
-def find_skipped(paths: Sequence[Path]) -> list[Skipped]:
-    """What lies in the given folders and is not read, and why."""
-    return [each for path in paths if path.is_dir() for each in _found(path).skipped]
-
-
 def write_vertical(
     project: Path, name: str, parameters: str, source: str, files: Sequence[SourceFile]
 ) -> None:
-    """Write conf/base/<name> and data/01_raw/<name>; if anything fails, neither is there.
+    """Write conf/base/<name>/parameters.yml and data/01_raw/<name>, both or neither.
 
-    Args:
-        project: root of the Kedro project.
-        name: of the new vertical.
-        parameters: text of its parameters.yml.
-        source: text of its SOURCE.md, which does not replace one that is there.
-        files: its raw data. They are copied, unless they are all there is in data/01_raw/<name>.
+    Files already in data/01_raw/<name> are not copied, and a SOURCE.md there is kept.
 
     Raises:
         LeptonError: the files cannot be written.
     """
     conf, data = project / "conf/base" / name, project / "data/01_raw" / name
-    # Not in conf/base: a folder with a parameters.yml there is a vertical to every run that starts meanwhile.
+    # Not in conf/base, where other runs would take the folder for a vertical.
     with (
         temporary_name(conf, project / "conf") as temporary,
         temporary_name(data) as copy,
@@ -154,7 +125,7 @@ def write_vertical(
             (temporary / "parameters.yml").write_text(parameters, encoding="utf-8")
             undo.callback(_place_data(data, copy, source, files))
             conf.parent.mkdir(parents=True, exist_ok=True)
-            # Last, so that whoever sees the vertical finds its data.
+            # Last, so that a visible vertical has its data.
             temporary.rename(conf)
         except OSError as error:
             if (problem := refused(error)) is not None:
@@ -164,27 +135,16 @@ def write_vertical(
 
 
 def find_source(paths: Sequence[Path]) -> str | None:
-    """What the one folder of raw data says of itself in its SOURCE.md, if it has one."""
-    notes = [path / "SOURCE.md" for path in paths if (path / "SOURCE.md").is_file()]
-    return (
-        notes[0].read_text(encoding="utf-8", errors="replace")
-        if len(notes) == 1 and len(paths) == 1
-        else None
-    )
+    """The SOURCE.md of the one folder of raw data, if it has one."""
+    if len(paths) != 1 or not (note := paths[0] / "SOURCE.md").is_file():
+        return None
+    return note.read_text(encoding="utf-8", errors="replace")
 
 
 def source_text(
     name: str, files: Sequence[SourceFile], rows: int, columns: Mapping[str, str], target: str
 ) -> str:
-    """A SOURCE.md that says what is not known.
-
-    Args:
-        name: of the vertical.
-        files: its raw data.
-        rows: how many there are.
-        columns: type by name.
-        target: column to predict.
-    """
+    """A SOURCE.md with placeholders for what is not known; `columns` are types by name."""
     lines = [
         f"# {name}",
         "",
@@ -210,7 +170,7 @@ def source_text(
 
 
 def _found(path: Path) -> Found:
-    """The table files at a path; a single one is a table only by its name, since a run would not find it otherwise."""
+    """The table files at a path; a single file needs a table's suffix, as in a run."""
     if path.is_dir():
         return find_tables(LocalFileSystem(), str(path.absolute()))
     is_table = path.is_file() and table_suffix(path.name) and not path.name.startswith((".", "~$"))
@@ -226,7 +186,7 @@ def _in_place(files: Sequence[SourceFile], folder: Path) -> bool:
 
 
 def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]) -> Callable[[], Any]:
-    """Put the raw data where a run finds them, and return what undoes it."""
+    """Put the raw data in place, and return the function that undoes it."""
     if data.exists():
         note = data / "SOURCE.md"
         if note.exists():
@@ -242,8 +202,5 @@ def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]
 
 
 def _digest(path: Path) -> str:
-    digest = sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return file_digest(stream, "sha256").hexdigest()

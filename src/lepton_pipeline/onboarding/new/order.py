@@ -1,4 +1,4 @@
-"""Order that nobody has declared: copies of the time axis, sorted rows, neighbours with one outcome."""
+"""Detect order: copies of the time axis, sorted rows, neighbours with equal outcomes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,7 @@ _FEWEST_RUNS = 4
 
 @dataclass(frozen=True)
 class TimeCopies:
-    """Features that follow the time.
-
-    Attributes:
-        copies: those that say nothing but when a row was, with the evidence.
-        drifting: those whose later values were rarely learnt, with the evidence.
-    """
+    """Features that only encode the time (`copies`) or drift with it, with the evidence."""
 
     copies: dict[str, str]
     drifting: dict[str, str]
@@ -42,18 +37,18 @@ def time_copies(
     names: Iterable[str],
     calendar: Collection[str],
 ) -> TimeCopies:
-    """Find features that say nothing but when a row was: later rows have values that were never learnt.
+    """Find features that only encode the time of a row, so that later rows have unseen values.
 
-    Numbers are copies by their rank correlation with the time. Columns of few values are, numbers or texts,
-    where each value has a stretch of time of its own, as the days of one month have.
+    Numbers are copies by their rank correlation with the time; columns of few values, where each value has a
+    stretch of time of its own, such as the days of one month.
 
     Args:
         table: rows with the features.
         time: column that orders them.
-        train: whether a row is trained on.
-        test: whether a row is a test row.
-        names: features to look at.
-        calendar: those that are parts of the time itself, which come again unless the table is short.
+        train: marks training rows.
+        test: marks test rows.
+        names: features to check.
+        calendar: calendar parts of the time, which recur unless the table is short.
     """
     ordered = table.sort_values(time, kind="stable")
     found = TimeCopies({}, {})
@@ -71,9 +66,8 @@ def time_copies(
         strength = abs(float(column.astype(float).rank().corr(moments))) if number else 0.0
         never = f"under a split by time, {new:.0%} of the test rows have values that were never learnt"
         if strength >= _COPY:
-            found.copies[name] = (
-                f"a copy of the time axis (rank correlation {strength:.2f} with {time}): {never}"
-            )
+            evidence = f"rank correlation {strength:.2f} with {time}"
+            found.copies[name] = f"a copy of the time axis ({evidence}): {never}"
         elif new >= _MOSTLY_NEW and _has_stretches(column):
             found.copies[name] = (
                 f"a copy of the time axis (each value has its own stretch of {time}): {never}"
@@ -84,13 +78,13 @@ def time_copies(
 
 
 def _has_stretches(column: pd.Series) -> bool:
-    """Whether each of few values comes in one or two runs of rows in the order of time."""
+    """Whether each of few values comes in one or two runs of rows in time order."""
     values = column.nunique()
     return values <= len(column) / 5 and int((column != column.shift()).sum()) <= 2 * values
 
 
 def _share_of_new(column: pd.Series, train: pd.Series, test: pd.Series, number: bool) -> float:
-    """Fraction of the test rows whose value lies outside of what training rows have."""
+    """Fraction of the test rows whose value is outside the training rows' values."""
     learnt, judged = column[train], column[test]
     if learnt.empty or judged.empty:
         return 0.0
@@ -100,12 +94,7 @@ def _share_of_new(column: pd.Series, train: pd.Series, test: pd.Series, number: 
 
 
 def sorted_columns(table: pd.DataFrame, names: Iterable[str]) -> list[str]:
-    """Columns by which the rows of the file are sorted, those first whose name is one of an order; running ids are not.
-
-    Args:
-        table: rows in the order of the file.
-        names: columns to look at.
-    """
+    """Columns by which the file is sorted, names of an order first; running ids are not among them."""
     found = []
     for name in names:
         column = table[name]
@@ -127,23 +116,18 @@ def sorted_columns(table: pd.DataFrame, names: Iterable[str]) -> list[str]:
     return [name for _, name in sorted(found, key=lambda each: each[0])]
 
 
-def alike_neighbours(labels: pd.Series) -> str | None:
-    """Say how much more often neighbouring rows have the same outcome than by chance; None where they do not.
-
-    Args:
-        labels: 0 or 1 for each row, in the order of the file.
-    """
+def neighbour_agreement(labels: pd.Series) -> str | None:
+    """How much more often than by chance neighbouring rows have the same label (0 or 1); None where not."""
     values = labels.to_numpy()
     if len(values) < _FEWEST_ROWS:
         return None
     equal = values[1:] == values[:-1]
     if (~equal).sum() < _FEWEST_RUNS:
-        # The file is sorted by the target itself, which says nothing about time.
-        return None
+        return None  # The file is sorted by the target.
     share, rate = float(equal.mean()), float(values.mean())
     chance = rate**2 + (1 - rate) ** 2
     error = np.sqrt(max(chance * (1 - chance), 1e-9) / len(equal))
-    # Of a rare class, what counts is how much of the room above chance is taken.
+    # For a rare class, compare with the largest possible excess over chance.
     if share - chance <= _FAR_BEYOND * error or share - chance <= _BEYOND * (1 - chance):
         return None
     return f"{share:.0%} of neighbouring rows have the same outcome, by chance {chance:.0%}"

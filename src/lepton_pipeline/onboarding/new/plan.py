@@ -1,4 +1,4 @@
-"""Decide which column plays which role, and try the decisions on the rows."""
+"""Decide the role of each column, and try the decisions on the rows."""
 
 from __future__ import annotations
 
@@ -13,36 +13,27 @@ from lepton_pipeline.errors import DataError, SplitError
 from lepton_pipeline.features.report import Finding
 from lepton_pipeline.onboarding.new.date_parts import date_parts
 from lepton_pipeline.onboarding.new.declaration import Plan, declare
-from lepton_pipeline.onboarding.new.order import TimeCopies, alike_neighbours, sorted_columns, time_copies
+from lepton_pipeline.onboarding.new.order import TimeCopies, neighbour_agreement, sorted_columns, time_copies
 from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, is_date, require_column
 from lepton_pipeline.onboarding.new.series import Series, find_series, propose_lags
-from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features, one_sided
+from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features, one_class_columns
 from lepton_pipeline.onboarding.new.target import choose_target
 from lepton_pipeline.onboarding.profile import Profile
 from lepton_pipeline.parameters import Leaks, Vertical
 from lepton_pipeline.project.declaration import read_vertical
 
-_REHEARSALS = 8
+_MOST_TRIES = 8
 
 
 def plan_vertical(
     name: str, profile: Profile, target: str | None, positive: str | None, time: str | None, group: str | None
 ) -> Plan:
-    """Decide which column plays which role.
-
-    Args:
-        name: of the vertical, for messages.
-        profile: what the files hold.
-        target: column to predict; None to infer it.
-        positive: value of the positive class, or a comparison such as ">= 15"; None to infer it.
-        time: column that orders rows; None to infer it.
-        group: column of what several rows belong to; never inferred, for only people know what a new case is.
+    """Decide the role of each column; options that are None are inferred, except `group`.
 
     Raises:
-        ConfigurationError: a column does not exist or has two roles; the target or its positive class cannot
-            be told.
-        DataError: the rows cannot be learnt from, or cannot be divided by the time or group that was asked
-            for.
+        ConfigurationError: a column does not exist or has two roles, or the target or its positive class
+            cannot be inferred.
+        DataError: the rows cannot be learnt from, or cannot be split by the time or group asked for.
     """
     table = profile.table
     if group is not None and require_column(table, group, "--group").nunique() < 2:
@@ -53,38 +44,25 @@ def plan_vertical(
     taken = {name for name in (axis, group) if name} | {str(name) for name in table if is_date(table[name])}
     chosen = choose_target(table, target, positive, taken)
     roles = choose_roles(table, {name for name in (chosen.column, axis, group) if name}, profile.codes)
-    by_time, by_group = axis is not None, group is not None
-    strategy = (
-        "time_group" if by_time and by_group else "time" if by_time else "group" if by_group else "stratified"
-    )
+    unordered = "stratified" if group is None else "group"
+    strategy = unordered if axis is None else "time" if group is None else "time_group"
     dates = date_parts(table, axis, {chosen.column, *roles.excluded, *([group] if group else [])})
     if axis is None and dates.first is not None:
         why_time += f" {dates.first}, say, which comes first in every row"
     plan = Plan(profile, chosen, axis, why_time, group, roles, {}, strategy, dates=dates)
     moments = [name for name in profile.moments if name in plan.features()]
     plan = replace(plan, copies=dict.fromkeys(moments, "a moment, which never comes again"))
-    fallback = None if time is not None or not by_time else "group" if by_group else "stratified"
-    return _rehearsed(name, plan, fallback)
+    return _tried(name, plan, None if time is not None or axis is None else unordered)
 
 
-def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
-    """Derive, split and check until nothing leaks and every part holds both classes.
-
-    Args:
-        name: of the vertical, for messages.
-        plan: what was decided so far.
-        fallback: how to divide the rows where the plan's way does not work; None where it was asked for.
-
-    Raises:
-        SplitError: the rows cannot be divided, and there is no other way.
-        DataError: every column leaks, or another stage refuses the rows.
-    """
+def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
+    """Derive, split and check until nothing leaks and every part has both classes."""
     from lepton_pipeline.features.derive import derive_features
 
     rows = plan.profile.table.dropna(subset=[plan.target.column, *plan.keys()])
     series = _series(plan, rows)
     plan = _with_lags(name, plan, rows, series)
-    for _ in range(_REHEARSALS):
+    for _ in range(_MOST_TRIES):
         vertical = read_vertical(name, declare(plan))
         features = derive_features(rows, vertical.dataset, vertical.features)
         try:
@@ -94,19 +72,16 @@ def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
                 raise SplitError(f"{error} Or leave out --time or --group.") from error
             if fallback in (None, plan.strategy):
                 raise
-            # Rows drawn at random would be judged by lags of rows that were learnt.
-            plan = replace(
-                plan, strategy=fallback, doubt_strategy=_doubt(plan, fallback), windows={}, why_windows=""
-            )
+            # In a random split, lags would leak training rows.
+            doubt = _doubt(plan, fallback)
+            plan = replace(plan, strategy=fallback, doubt_strategy=doubt, windows={}, why_windows="")
             continue
         followers = _time_copies(plan, features, split)
         plan = replace(plan, copies=plan.copies | followers.copies, drifting=followers.drifting)
         if followers.copies:
             continue
-        judged = _judged(plan, features, split, vertical, series)
-        done = judged.unused() == plan.unused()
-        plan = judged
-        if done:
+        previous, plan = plan, _judged(plan, features, split, vertical, series)
+        if plan.unused() == previous.unused():
             break
     entities = _entities(rows, split, vertical)
     plan = replace(plan, entities=entities, order={} if entities else _order(plan, split["label"]))
@@ -118,17 +93,14 @@ def _rehearsed(name: str, plan: Plan, fallback: str | None) -> Plan:
 def _series(plan: Plan, rows: pd.DataFrame) -> Series | None:
     if plan.time is None:
         return None
-    few = [str(name) for name in rows if pd.api.types.is_string_dtype(rows[name])]
-    codes = [*plan.roles.things, *plan.roles.categorical, *few]
+    texts = [str(name) for name in rows if pd.api.types.is_string_dtype(rows[name])]
+    codes = [*([plan.group] if plan.group else []), *plan.roles.things, *plan.roles.categorical, *texts]
     taken = {plan.target.column, plan.time}
-    things = [
-        name for name in dict.fromkeys([*([plan.group] if plan.group else []), *codes]) if name not in taken
-    ]
-    return find_series(rows, plan.time, things)
+    return find_series(rows, plan.time, [name for name in dict.fromkeys(codes) if name not in taken])
 
 
 def _with_lags(name: str, plan: Plan, rows: pd.DataFrame, series: Series | None) -> Plan:
-    """Lags of the strongest columns and the target, where rows are one series or one for each of several things."""
+    """Add lags of the strongest columns and the target, where rows are one series or one per thing."""
     from lepton_pipeline.data.labels import positive_labels
 
     if series is None:
@@ -143,25 +115,21 @@ def _with_lags(name: str, plan: Plan, rows: pd.DataFrame, series: Series | None)
 def _time_copies(plan: Plan, features: pd.DataFrame, split: pd.DataFrame) -> TimeCopies:
     if plan.time is None or plan.strategy not in ("time", "time_group"):
         return TimeCopies({}, {})
-    names = [*plan.features(), *plan.derived()]
+    names, part = [*plan.features(), *plan.derived()], split["part"]
     calendar = [name for name in plan.dates.calendar if name in features]
-    return time_copies(
-        features, plan.time, split["part"] == "train", split["part"] == "test", names, calendar
-    )
+    return time_copies(features, plan.time, part == "train", part == "test", names, calendar)
 
 
 def _judged(
     plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: Vertical, series: Series | None
 ) -> Plan:
-    """The plan without what leaks, and with what is to be asked about strong features."""
+    """The plan without leaks, and with questions about strong features."""
     from lepton_pipeline.features.leaks import find_leaks, known_by_time, plain_features
     from lepton_pipeline.features.strength import features_alone
 
     train = split.index[split["part"] == "train"]
-    training, labels = (
-        plain_features(features.loc[train], vertical.dataset),
-        split.loc[train, "label"].to_numpy(np.intp),
-    )
+    training = plain_features(features.loc[train], vertical.dataset)
+    labels = split.loc[train, "label"].to_numpy(np.intp)
     alone = features_alone(training, labels)
     known = known_by_time(vertical.features, vertical.dataset)
     settled = find_leaks(training, labels, alone, Leaks(max_auc=1.0, trusted=list(alone)), known)
@@ -169,21 +137,23 @@ def _judged(
     found = {each.feature: f"{each.finding}: {each.evidence}" for each in settled if each.feature not in ids}
     honest = {name: each for name, each in alone.items() if name not in found and name not in ids}
     table = plan.profile.table
+    ordered = split["label"] if plan.time is None else split["label"].loc[_in_order(features[plan.time])]
+    # A series is strong by its present values, and by what it is a series of.
+    own = [] if series is None else [*series.present(ordered), *([series.by] if series.by else [])]
     plain = {name for name in honest if name in table and is_attribute(name)}
-    plain |= {
-        *plan.derived(),
-        *plan.lags(),
-        *_of_series(series, _in_time(features, plan.time, split["label"])),
-    }
+    plain |= {*plan.derived(), *plan.lags(), *own}
     judged = judge_features(training[list(honest)], labels, honest, known, plain)
     found |= judged.leaks
     asked = dict(judged.asked)
     if not found and not ids:
-        # What the guard of a run will warn of is asked about here.
+        # Ask about what the guard of a run will warn of.
+        all_of = f"; all features together reach {judged.together[0]:.3f}" if judged.together else ""
         for each in find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known):
-            asked[each.feature] = each.evidence + _with_all(judged.together)
-    sides = one_sided(features.loc[train, [name for name in plan.features() if name in features]], labels)
-    asked = {name: "; ".join([why, *([sides[name]] if name in sides else [])]) for name, why in asked.items()}
+            asked[each.feature] = each.evidence + all_of
+    sides = one_class_columns(
+        features.loc[train, [name for name in plan.features() if name in features]], labels
+    )
+    asked = {name: why + (f"; {sides[name]}" if name in sides else "") for name, why in asked.items()}
     sides = {name: why for name, why in sides.items() if name not in asked and name not in found}
     excluded = plan.roles.excluded | {name: ids[name] for name in ids if name in table}
     return replace(
@@ -196,63 +166,54 @@ def _judged(
     )
 
 
-def _with_all(together: tuple[float, float] | None) -> str:
-    return "" if together is None else f"; all features together reach {together[0]:.3f}"
-
-
-def _in_time(features: pd.DataFrame, time: str | None, labels: pd.Series) -> pd.Series:
-    return labels if time is None else labels.loc[features[time].sort_values(kind="stable").index]
-
-
-def _of_series(series: Series | None, labels: pd.Series) -> list[str]:
-    """Columns that a series may be strong by: its present values, and which thing it is of."""
-    return [] if series is None else [*series.present(labels), *([series.by] if series.by else [])]
+def _in_order(time: pd.Series) -> pd.Index:
+    return time.sort_values(kind="stable").index
 
 
 def _why_id(plan: Plan, finding: Finding) -> str:
-    """Why a column that seems to name rows is no feature; a sampling weight does not name them."""
+    """Why a column that seems to identify rows is no feature; a sampling weight does not identify them."""
     weight = plan.roles.asked.get(finding.feature)
     said = f"it names rows: {finding.evidence}"
     return said if weight is None else f"{weight.partition(';')[0]}, another one in nearly every row"
 
 
 def _entities(rows: pd.DataFrame, split: pd.DataFrame, vertical: Vertical) -> dict[str, str]:
-    """What is to be asked about columns that name what several rows of one outcome belong to."""
+    """Questions about columns that identify what several rows of one outcome belong to."""
     rows, test = rows.loc[split.index], split["part"].to_numpy() == "test"
     found = find_entities(rows, split["label"].to_numpy(), test, ~test, vertical.dataset, vertical.split)
     return {
-        each.column: f"{each.one_outcome} of its {each.entities} values that come in several rows have one outcome "
-        f"only, and {each.test_rows} test rows have a value that is learnt from: if each is a case, such as a patient, "
-        f"give --group {each.column}, for such rows test memory alone"
+        each.column: f"{each.one_outcome} of its {each.entities} values with several rows have one outcome only, and "
+        f"{each.test_rows} test rows share a value with training rows: if a value is a case, such as a patient, give "
+        f"--group {each.column}; otherwise such rows only test memory"
         for each, _ in found
         if not each.declared
     }
 
 
 def _order(plan: Plan, labels: pd.Series) -> dict[str, str]:
-    """What the order of the rows says where no column is declared that makes it."""
+    """Questions about the order of the rows, where no time or group is declared."""
     if plan.time is not None or plan.group is not None:
         return {}
     table = plan.profile.table
-    alike = alike_neighbours(labels)
+    alike = neighbour_agreement(labels)
     names = [str(name) for name in table if name != plan.target.column]
     said = {
         name: f"rows are sorted by it{f', and {alike}' if alike else ''}: if that is the order of time, give --time "
-        f"{name}, for rows drawn at random are judged by what came later"
+        f"{name}; in a random split, training rows would come from the future of test rows"
         for name in sorted_columns(table, names)
     }
     if alike and not said:
         said["rows"] = (
-            f"{alike}: if they are in the order of time, give --time COLUMN (a column that numbers the rows will do); "
-            "if neighbours belong together, --group COLUMN"
+            f"{alike}: if rows are in the order of time, give --time COLUMN (a row number will do); if neighbours "
+            "belong together, give --group COLUMN"
         )
     return said
 
 
 def _doubt(plan: Plan, fallback: str) -> str:
     if fallback == "group":
-        return f"split by {plan.time} and {plan.group}, one part would lack rows of a class, so it is by group alone"
-    return f"split by {plan.time}, one part would have rows of one class only, so rows are drawn at random"
+        return f"split by {plan.time} and {plan.group}, one part would lack a class, so the split is by group only"
+    return f"split by {plan.time}, one part would lack a class, so the split is random"
 
 
 def _no_features(plan: Plan) -> str:

@@ -1,4 +1,4 @@
-"""The text of a parameters file, formatted as a person would write it."""
+"""Format a parameters file as YAML with comments."""
 
 from __future__ import annotations
 
@@ -17,24 +17,21 @@ _BLOCKS = frozenset({"about", "dataset", "ingestion", "contract", "features", "d
 
 
 def render(name: str, declared: Mapping[str, Any], comments: Mapping[str, Sequence[str]], head: str) -> str:
-    """Write a declaration as YAML.
+    """Write a declaration as YAML of at most `WIDTH` characters a line.
 
     Args:
         name: the vertical.
         declared: its declaration.
-        comments: sentences to stand above a key, by its path such as "dataset.exclude"; below a list, by that
-            path with [] behind it.
+        comments: sentences above a key, by its path such as "dataset.exclude"; below a list, by that path
+            followed by [].
         head: comment of the whole file.
-
-    Returns:
-        Text of at most `WIDTH` characters a line that reads back as `{name: declared}`.
     """
     lines = [*_comment(head, 0), f"{name}:", *_block(declared, comments, "", 2)]
     return "\n".join(lines) + "\n"
 
 
 def scalar(value: Any, *, is_key: bool = False) -> str:
-    """One value, quoted where YAML would otherwise read it as something else."""
+    """One value, quoted where YAML would read it as something else."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
@@ -49,7 +46,7 @@ def scalar(value: Any, *, is_key: bool = False) -> str:
 
 
 def flow(value: Any) -> str:
-    """A value in one line, `{key: value}` and `[a, b]` included."""
+    """A value in one line, in YAML's flow style."""
     if isinstance(value, Mapping):
         return (
             "{" + ", ".join(f"{scalar(key, is_key=True)}: {flow(each)}" for key, each in value.items()) + "}"
@@ -89,7 +86,7 @@ def _block(
 
 
 def _wrapped(start: str, value: Any) -> Iterable[str]:
-    """A value behind `start`, broken between the items of its outermost list or mapping where it is too long."""
+    """A value after `start`; if too long, broken between the items of its outermost list or mapping."""
     line = start + flow(value)
     if len(line) <= WIDTH or not isinstance(value, Mapping | list):
         yield line

@@ -1,4 +1,4 @@
-"""Which columns name rows, order them, say nothing, or hold categories."""
+"""Choose the time column and the roles of all others."""
 
 from __future__ import annotations
 
@@ -37,13 +37,9 @@ _PERSON = (
     r"( [A-ZÀ-Þ][\w'’-]+){1,2}"
 )
 _FEWEST_PERSONS, _MOSTLY_PERSONS = 15, 0.8
-_WEIGHT = (
-    "looks like a sampling weight: it says how many cases a row stands for, not what the case is like; if so, list it "
-    "in dataset.exclude"
-)
+_WEIGHT = "looks like a sampling weight, the number of cases that a row stands for; if so, list it in dataset.exclude"
 _PERSONS = (
-    "looks like names of persons: a model would learn them by heart, so list it in dataset.exclude or give "
-    "--group"
+    "looks like names of persons, which a model would memorise: list it in dataset.exclude or give --group"
 )
 
 
@@ -53,16 +49,16 @@ _FEW_MISSING = 0.01
 
 @dataclass(frozen=True)
 class Roles:
-    """Columns by what they are, beside the target.
+    """Columns by role, except the target.
 
     Attributes:
-        id: names rows; None where no column does.
-        constant: columns without two values, with the reason.
+        id: identifies rows; None where no column does.
+        constant: columns with fewer than two values, with the reason.
         excluded: other columns that are no features, with the reason.
         categorical: whole numbers that are codes.
-        things: ids that stand in several rows, with how many there are; they are among `excluded`.
+        things: excluded ids that occur in several rows, with the number of distinct values.
         protected: features whose use is restricted by law in many fields.
-        asked: by column, what a person should answer.
+        asked: by column, what to review.
     """
 
     id: str | None
@@ -81,7 +77,7 @@ def choose_time(
 
     Args:
         table: typed rows.
-        given: the column that was asked for; None to infer it.
+        given: the column asked for; None to infer it.
         others: columns that have another role.
 
     Raises:
@@ -105,45 +101,33 @@ def choose_time(
                 f"--time: column {given!r} holds one value only, so it orders nothing; give another one."
             )
         return given, "as asked for"
-    dates = [
-        str(name) for name in table if name not in others and is_date(table[name]) and _varies(table[name])
-    ]
-    axes = [name for name in dates if not LIVES & set(name_words(name)) and table[name].notna().all()]
+    free = {str(name): table[name] for name in table if name not in others}
+    dates = [name for name, column in free.items() if is_date(column) and varies(column)]
+    events = [name for name in dates if not LIVES & set(name_words(name))]
+    axes = [name for name in events if table[name].notna().all()]
     if len(axes) == 1:
         return axes[0], "the only date of every row"
     if axes:
-        return (
-            None,
-            f"several dates ({', '.join(axes[:4])}): which one orders the rows cannot be told; give --time",
+        return None, f"several dates ({', '.join(axes[:4])}) may order the rows; give --time"
+    if nearly := [name for name in events if table[name].isna().mean() < _FEW_MISSING]:
+        why = (
+            f"{nearly[0]} lacks a date in a few rows; --time {nearly[0]} takes it, and sets these rows apart"
         )
-    nearly = [
-        name
-        for name in dates
-        if not LIVES & set(name_words(name)) and table[name].isna().mean() < _FEW_MISSING
-    ]
-    if nearly:
-        return (
-            None,
-            f"{nearly[0]} lacks a date in a few rows; --time {nearly[0]} takes it, and sets these rows apart",
-        )
+        return None, why
     return None, "no column of dates" + (" that every row has" if dates else "")
 
 
 def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[str] = ()) -> Roles:
-    """Sort the columns that have no role yet.
-
-    Args:
-        table: typed rows.
-        taken: columns that are target, time or group.
-        codes: columns of digits that are codes.
-    """
+    """Assign roles to the columns that are not `taken` as target, time or group; `codes` hold digits."""
     free = {str(name): table[name] for name in table if name not in taken}
     constant: dict[str, str] = {}
     excluded: dict[str, str] = {}
     weights = [name for name, column in free.items() if _is_weight(column)]
-    naming = [name for name, column in free.items() if name not in weights and _names_rows(column)]
-    things = {}
-    categorical = []
+    naming = [name for name, column in free.items() if name not in weights and _identifies_rows(column)]
+    things: dict[str, int] = {}
+    categorical: list[str] = []
+    # Rows that must share a value for a run to learn from it.
+    enough = enough_rows(round(_TRAINED * len(table)))
     for name, column in free.items():
         distinct = column.nunique()
         if name in naming or name in weights:
@@ -153,16 +137,15 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
         elif distinct == 1 and column.notna().all():
             constant[name] = "every row has the same value"
         elif is_date(column):
-            # The encoder leaves dates out.
-            continue
-        elif _names_things(column, name in codes):
+            continue  # The encoder leaves dates out.
+        elif _identifies_things(column, name in codes):
             things[name] = distinct
         elif pd.api.types.is_string_dtype(column) and distinct > max(20, _OWN_TEXT * column.count()):
             excluded[name] = "nearly every row has a text of its own"
-        elif pd.api.types.is_string_dtype(column) and (most := _most_alike(column)) < _enough(column):
+        elif pd.api.types.is_string_dtype(column) and (most := int(column.value_counts().iloc[0])) < enough:
             excluded[name] = f"every value is rare, at most {most} rows have the same"
         elif _names_persons(column):
-            excluded[name] = f"names of {distinct:,} persons, which a model would learn by heart"
+            excluded[name] = f"names of {distinct:,} persons, which a model would memorise"
         elif name in codes or (is_whole(column) and distinct > 2 and _is_code(column)):
             categorical.append(name)
     for name in _twins_of(things, free):
@@ -188,7 +171,7 @@ def require_column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
     """The column that an option names.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: it does not exist.
     """
     if name not in table.columns:
         raise ConfigurationError(
@@ -198,11 +181,12 @@ def require_column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
 
 
 def is_date(column: pd.Series) -> bool:
-    """Say whether a typed column holds dates."""
+    """Whether a typed column holds dates."""
     return pd.api.types.is_datetime64_any_dtype(column)
 
 
-def _varies(column: pd.Series) -> bool:
+def varies(column: pd.Series) -> bool:
+    """Whether an ordered column has two values."""
     return bool(column.min() < column.max())
 
 
@@ -211,8 +195,7 @@ def _hint(name: str) -> bool:
     return not words or words[-1] in ROW_IDS or words[-1].endswith("id") or words[0] == "unnamed"
 
 
-def _names_rows(column: pd.Series) -> bool:
-    """Whether a column has another value in every row, and not because it measures something."""
+def _identifies_rows(column: pd.Series) -> bool:
     if not column.is_unique or column.isna().any() or len(column) < 2:
         return False
     if pd.api.types.is_string_dtype(column):
@@ -223,15 +206,12 @@ def _names_rows(column: pd.Series) -> bool:
     return bool(consecutive or _hint(str(column.name)))
 
 
-def _names_things(column: pd.Series, is_code: bool) -> bool:
+def _identifies_things(column: pd.Series, is_code: bool) -> bool:
     words = name_words(str(column.name))
     named = is_code or (bool(words) and words[-1] in THING_IDS)
     plain = pd.api.types.is_string_dtype(column) or is_whole(column)
-    return (
-        named
-        and plain
-        and column.nunique() > min(_MANY_THINGS, max(_MOST_CODES, _MANY_THINGS_SHARE * len(column)))
-    )
+    most = min(_MANY_THINGS, max(_MOST_CODES, _MANY_THINGS_SHARE * len(column)))
+    return named and plain and column.nunique() > most
 
 
 def _is_code(column: pd.Series) -> bool:
@@ -239,36 +219,21 @@ def _is_code(column: pd.Series) -> bool:
     return bool(words & THING_IDS) or (column.nunique() <= _MOST_CODES and bool(words & CODES))
 
 
-def _most_alike(column: pd.Series) -> int:
-    return int(column.value_counts().iloc[0])
-
-
-def _enough(column: pd.Series) -> int:
-    """How many rows must share a value for a run to learn anything of it."""
-    return enough_rows(round(_TRAINED * len(column)))
-
-
 def _twins_of(names: Collection[str], free: Mapping[str, pd.Series]) -> list[str]:
-    """Other columns with the name of one of these but for a direction, such as from_zone_id and to_zone_id."""
+    """Other columns whose names differ only by a direction, such as from_zone_id and to_zone_id."""
     stems = {stem for name in names if (stem := _stem(name))}
-    return [
-        name
-        for name, column in free.items()
-        if name not in names
-        and _stem(name) in stems
-        and (is_whole(column) or pd.api.types.is_string_dtype(column))
-    ]
+    twins = [name for name in free if name not in names and _stem(name) in stems]
+    return [name for name in twins if is_whole(free[name]) or pd.api.types.is_string_dtype(free[name])]
 
 
 def _stem(name: str) -> tuple[str, ...]:
-    """A name without its words of direction; empty where it has none or no other word."""
+    """A name without its direction words; empty without one, or without other words."""
     words = name_words(name)
     rest = tuple(word for word in words if word not in DIRECTIONS)
     return rest if len(rest) < len(words) else ()
 
 
 def _is_weight(column: pd.Series) -> bool:
-    """Whether a column may say how many cases of a population a row stands for."""
     words = set(name_words(str(column.name)))
     if not words & WEIGHTS or not pd.api.types.is_numeric_dtype(column):
         return False
@@ -286,7 +251,7 @@ def _names_persons(column: pd.Series) -> bool:
 
 
 def _like_persons(column: pd.Series) -> bool:
-    """Whether most values are two or three capitalised words, as names of persons are, and the column is no place's."""
+    """Whether most values look like names of persons, and the column's name is not one of places."""
     if not pd.api.types.is_string_dtype(column) or PLACES & set(name_words(str(column.name))):
         return False
     values = column.dropna().drop_duplicates()

@@ -1,4 +1,4 @@
-"""Lags for tables whose rows are one series, or one for each of several things."""
+"""Propose lags for tables that are a time series, or one per thing."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _FEWEST_RUNS, _LONG_RUNS = 8, 0.9
 
 @dataclass(frozen=True)
 class Series:
-    """What a table of series offers.
+    """A table's time series.
 
     Attributes:
-        by: column of the things that have a series each; None for a single series.
-        step: from one row to the next, in words.
-        alike: rank correlation of each column of numbers with its value in the row before.
+        by: column that identifies the series; None for a single one.
+        step: from one row to the next, as text.
+        alike: rank autocorrelation at lag 1 of each column of numbers.
     """
 
     by: str | None
@@ -37,12 +37,9 @@ class Series:
     alike: dict[str, float]
 
     def present(self, labels: pd.Series) -> list[str]:
-        """Columns that are present values of the series: they change little from row to row.
+        """Columns at least as autocorrelated as the labels: present values of the series.
 
-        What is made of labels and of noise changes more than the labels do.
-
-        Args:
-            labels: 0 or 1 for each row, in the order of time.
+        Functions of labels and noise change more than the labels, which are 0 or 1 in time order.
         """
         own = float(labels.corr(labels.shift())) if self.by is None else 1.0
         least = min(_SERIAL, max(_AS_LABELS * own, 2 * _FOLLOWS))
@@ -51,48 +48,33 @@ class Series:
 
 @dataclass(frozen=True)
 class Lags:
-    """Windows that are proposed.
-
-    Attributes:
-        windows: what is declared of each, by name.
-        refused: why the target's own past is not among them; empty where it is, or where there is no series.
-    """
+    """Proposed windows by name, and why the target's own past is not among them, if so."""
 
     windows: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: str = ""
 
 
 def find_series(table: pd.DataFrame, time: str, things: Sequence[str]) -> Series | None:
-    """Find out whether rows follow each other at even steps, all of them or those of each thing.
-
-    Args:
-        table: rows with a time each.
-        time: column that orders them.
-        things: columns whose values may each have a series, the likeliest first.
-    """
+    """Find out whether rows follow each other at even steps, in total or per value of one of `things`."""
     if len(table) < _FEWEST_ROWS:
         return None
     for by in (None, *things):
         step = _step(table, time, by)
         if step is not None:
             ordered = table.sort_values([time] if by is None else [by, time])
-            numbers = [
-                str(name) for name in table.select_dtypes(["number", "bool"]) if name not in (time, by)
-            ]
-            alike = {
-                name: _correlation(ordered[name].astype(float), None if by is None else ordered[by])
-                for name in numbers
-            }
-            return Series(by, _in_words(step), alike)
+            groups = None if by is None else ordered[by]
+            numbers = [name for name in table.select_dtypes(["number", "bool"]) if name not in (time, by)]
+            alike = {str(name): _correlation(ordered[name].astype(float), groups) for name in numbers}
+            return Series(by, as_declared(step) if isinstance(step, pd.Timedelta) else f"{step:g}", alike)
     return None
 
 
 def propose_lags(
     table: pd.DataFrame, series: Series, target: str, labels: pd.Series, features: Collection[str]
 ) -> Lags:
-    """Propose the value before of the strongest columns, and of the target where it helps and was known.
+    """Propose lags of the strongest columns, and of the target where it helps and was known.
 
-    A lag counts rows before a row's own time only, and of the target only those whose label is known by then
+    Lags read only rows before a row's own time, and of the target only labels known by then
     (`dataset.label_delay`). A label that looks several rows ahead is not known when the next row comes.
 
     Args:
@@ -119,7 +101,7 @@ def _why_no_target(table: pd.DataFrame, series: Series, target: str, labels: pd.
     if not pd.api.types.is_numeric_dtype(table[target]):
         return "the target is text; written as 0 and 1, its own past could be a feature (features.windows)"
     ahead = (
-        "the target may look several rows ahead, and then is not known when the next row comes: for its own past as a "
+        "the target may look several rows ahead, and is then unknown when the next row comes; to use its past as a "
         "feature, declare label_delay and a lag in features.windows"
     )
     if HORIZONS & set(name_words(target)) or any(word[:-1].isdigit() for word in name_words(target)):
@@ -128,12 +110,12 @@ def _why_no_target(table: pd.DataFrame, series: Series, target: str, labels: pd.
     changed = (labels != labels.shift()) | (groups != groups.shift())
     runs = labels.groupby(changed.cumsum()).agg(["first", "size"])
     positive = runs.loc[runs["first"] == 1, "size"]
-    # What is true of any of the next rows comes in runs, of which hardly one is short.
+    # A label on any of the next rows comes in runs, hardly one of them short.
     return ahead if len(positive) >= _FEWEST_RUNS and (positive > 1).mean() >= _LONG_RUNS else ""
 
 
 def _step(table: pd.DataFrame, time: str, by: str | None) -> Any:
-    """The step that most rows have to the next one; None where rows are no series."""
+    """The step from row to row that most rows have; None where rows are no series."""
     columns = [time] if by is None else [by, time]
     rows = table[columns].dropna()
     if len(rows) < _FEWEST_ROWS or rows.duplicated().mean() > 1 - _UNIQUE:
@@ -147,14 +129,10 @@ def _step(table: pd.DataFrame, time: str, by: str | None) -> Any:
 
 
 def _correlation(column: pd.Series, things: pd.Series | None) -> float:
-    """Rank correlation with the row before; 0 where it cannot be told."""
+    """Rank autocorrelation at lag 1; 0 where there are too few rows."""
     ranks = column.rank()
     before = ranks.shift() if things is None else ranks.groupby(things, sort=False).shift()
     there = before.notna() & ranks.notna()
     if there.sum() < _FEWEST_ROWS or ranks[there].std() == 0 or before[there].std() == 0:
         return 0.0
     return float(np.corrcoef(ranks[there], before[there])[0, 1])
-
-
-def _in_words(step: Any) -> str:
-    return as_declared(step) if isinstance(step, pd.Timedelta) else f"{step:g}"

@@ -1,4 +1,4 @@
-"""Features that are suspiciously strong, judged against the others without them."""
+"""Find suspiciously strong features by comparison with a model of the others."""
 
 from __future__ import annotations
 
@@ -16,23 +16,21 @@ from lepton_pipeline.features.noise import joint_auc as boosted_auc
 from lepton_pipeline.features.strength import Alone, rarer_rows
 from lepton_pipeline.onboarding.names import AFTERWARDS, ATTRIBUTES, EARLIER, name_words
 
-# Together, few honest features exceed it; alone, a feature beyond the second follows from the target.
+# Few honest tables exceed the first; a single feature beyond the second follows from the target.
 IMPLAUSIBLE, SETTLED = 0.95, 0.99
-# Between neighbours in the list of AUCs, a step so large parts a few columns from all others.
+# A step between sorted AUCs that separates a few columns from all others.
 _GAP, _GAP_ABOVE, _MOST_ABOVE, _FEWEST_BELOW = 0.08, 0.7, 6, 5
-# With fewer rows of the rarer class no joint model tells anything.
+# Fewest rows of the rarer class for a joint model.
 _FEWEST = 40
-# A feature that is ahead of all others by less is a question.
+# Below these leads over all others, a feature is a question.
 _AHEAD, _LIFT = 0.05, 0.08
-# Where more than these stand out with plain names, they are what the table is about, as in a study of one
-# disease.
+# If more features stand out, they are the subject of the table, as in a study of one disease.
 _COMPANY = 3
-# Many honest features reach what is below it; unless a name says that it comes afterwards, that is a
-# question, too.
+# Many honest features stay below; unless its name denotes a later event, such a feature is a question too.
 _STRONG = 0.78
-# Below it, a feature says next to nothing alone.
-_TELLING = 0.55
-# What is less likely among rows drawn at random is no accident, also where hundreds of columns are tried.
+# A feature below it is useless alone.
+_INFORMATIVE = 0.55
+# Significance level, allowing for hundreds of columns.
 _BY_CHANCE = 1e-6
 
 Codes = npt.NDArray[np.intp]
@@ -44,9 +42,9 @@ class Judgement:
 
     Attributes:
         leaks: features to leave out, with the evidence.
-        asked: features that stay, with what a person should answer.
-        together: AUC of the features that stay, but for known ones, and its standard error; None where too
-            few rows tell it.
+        asked: features that stay, with what to review.
+        together: AUC of the features that stay, except known ones, and its standard error; None for too few
+            rows.
     """
 
     leaks: dict[str, str] = field(default_factory=dict)
@@ -61,21 +59,18 @@ def judge_features(
     known: Collection[str],
     plain: Collection[str],
 ) -> Judgement:
-    """Find features that say more than they should, several at once: leaks hide one another where they come in company.
+    """Find suspiciously strong features, also where several leaks hide one another.
 
-    Features that are strong alone, or parted from the others by a step in the sorted AUCs, are suspects. They
-    are compared with a boosted model of all features but the suspects. Whoever does not outshine it is none.
+    Suspects are strong alone, or separated from the others by a step in the sorted AUCs. They are compared
+    with a boosted model of all other features, and remain suspects only if they exceed it.
 
     Args:
         training: float64 numbers and int32 codes, see `plain_features`.
         labels: 0 or 1 for each row.
-        alone: what each feature says alone.
-        known: features that are certainly known when the model is asked.
-        plain: features that may be strong for an honest reason, see `is_attribute`.
-
-    Returns:
-        What to leave out and what to ask. What is a plain attribute is asked about; what settles the target
-        is not.
+        alone: AUC of each feature alone.
+        known: features that are certainly known at prediction time.
+        plain: features that may be strong for an honest reason, see `is_attribute`; reviewed, not left out,
+            unless they settle the target.
     """
     rarer = rarer_rows(labels)
     if rarer < _FEWEST:
@@ -84,22 +79,19 @@ def judge_features(
     useful = training.drop(columns=repeating(training))
     apart = _above_a_gap({name: each for name, each in alone.items() if name in useful and name not in known})
     bright = [name for name, each in alone.items() if each.auc >= BRIGHT and each.interval[0] >= SURELY]
-    later = [
-        name
-        for name, each in alone.items()
-        if each.auc >= _TELLING and is_afterwards(name) and name not in plain
-    ]
+    informative = [name for name, each in alone.items() if each.auc >= _INFORMATIVE]
+    later = [name for name in informative if denotes_later_event(name) and name not in plain]
     suspects = [name for name in useful if name not in known and name in {*bright, *apart, *later}]
     free = useful.drop(columns=[name for name in known if name in useful])
     together = joint_auc(free, labels) if free.shape[1] else None
     if not suspects or together is None:
         return Judgement(together=together)
-    suspects, rest = _outshining(useful, labels, alone, suspects, {*apart, *later}, joint_auc)
+    suspects, rest = _stronger_than_others(useful, labels, alone, suspects, {*apart, *later}, joint_auc)
     leaks, asked = {}, {}
-    noise = rest[0] < _TELLING
-    crowd = sum(name not in plain and not is_afterwards(name) for name in suspects) > _COMPANY
+    noise = rest[0] < _INFORMATIVE
+    crowd = sum(name not in plain and not denotes_later_event(name) for name in suspects) > _COMPANY
     for name in suspects:
-        each = alone[name]
+        each, afterwards = alone[name], denotes_later_event(name)
         beside = joint_auc(useful.drop(columns=[other for other in suspects if other != name]), labels)
         enough = useful.shape[1] - len(suspects) >= OTHERS
         evidence = _evidence(each, rest, beside, together, suspects, useful.shape[1])
@@ -109,36 +101,22 @@ def judge_features(
         if each.auc >= SETTLED:
             leaks[name] = f"it nearly settles the target: {evidence}"
         elif (
-            name in plain
-            or not enough
-            or (not is_afterwards(name) and (crowd or (noise and each.auc < IMPLAUSIBLE)))
+            name in plain or not enough or (not afterwards and (crowd or (noise and each.auc < IMPLAUSIBLE)))
         ):
-            # Whoever has noise beside it, or is one of many, outshines the others however honest it is.
+            # Beside noise, or among many strong features, honest features stand out as well.
             asked[name] = evidence
-        elif (
-            _ahead(each, rest)
-            and each.auc - rest[0] >= _AHEAD
-            and (each.auc >= _STRONG or is_afterwards(name))
-        ):
+        elif _ahead(each, rest) and each.auc - rest[0] >= _AHEAD and (each.auc >= _STRONG or afterwards):
             leaks[name] = f"it outshines all others: {evidence}"
         elif lifts:
-            leaks[name] = f"by its name it comes afterwards, and it adds too much: {evidence}"
+            leaks[name] = f"its name denotes a later event, and it adds too much: {evidence}"
         else:
             asked[name] = evidence
     kept = free.drop(columns=list(leaks))
     return Judgement(leaks, asked, joint_auc(kept, labels) if leaks and kept.shape[1] else together)
 
 
-def one_sided(table: pd.DataFrame, labels: Codes) -> dict[str, str]:
-    """Columns that are filled, or empty, only in rows of one class, and that far more often than chance gives.
-
-    Args:
-        table: training rows.
-        labels: 0 or 1 for each row.
-
-    Returns:
-        For each column what a person should answer.
-    """
+def one_class_columns(table: pd.DataFrame, labels: Codes) -> dict[str, str]:
+    """Columns that are filled, or empty, only in rows of one class, beyond chance; with what to review."""
     asked = {}
     shares = np.bincount(labels, minlength=2) / max(len(labels), 1)
     for name in map(str, table):
@@ -149,29 +127,29 @@ def one_sided(table: pd.DataFrame, labels: Codes) -> dict[str, str]:
                 outcome = ("negative", "positive")[classes[0]]
                 asked[name] = (
                     f"{word} in {mask.sum():,} training rows, all of them {outcome}; list it in dataset.exclude if it "
-                    "is written down only after the outcome"
+                    "is recorded only after the outcome"
                 )
     return asked
 
 
 def is_attribute(name: str) -> bool:
-    """Whether a name is that of a plain attribute, such as age or amount, and not of what comes after the outcome.
+    """Whether a name denotes a plain attribute, such as age or amount, known before the outcome.
 
     >>> is_attribute("age"), is_attribute("loan_amount"), is_attribute("refund_amount"), is_attribute("x7")
     (True, True, False, False)
     """
     words = set(name_words(name)) | set(re.split(r"[\W\d_]+", name.casefold()))
-    return bool(words & ATTRIBUTES) and not is_afterwards(name)
+    return bool(words & ATTRIBUTES) and not denotes_later_event(name)
 
 
-def is_afterwards(name: str) -> bool:
-    """Whether a name is that of what is measured, decided or written down only after an outcome."""
+def denotes_later_event(name: str) -> bool:
+    """Whether a name denotes what is measured, decided or recorded only after an outcome."""
     words = set(name_words(name))
     return bool(words & AFTERWARDS) and not words & EARLIER
 
 
 def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collection[str]) -> Judgement:
-    """Where a joint model would learn too little, only the list of AUCs tells."""
+    """Judge by the AUCs alone, where there are too few rows for a joint model."""
     free = {name: each for name, each in alone.items() if name not in known}
     apart = [name for name in _above_a_gap(free, errors=1.0) if free[name].interval[0] >= SURELY]
     leaks, asked = {}, {}
@@ -181,26 +159,24 @@ def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collect
         if (each.auc > IMPLAUSIBLE and name not in plain) or each.auc >= SETTLED:
             leaks[name] = f"implausibly strong: {said}"
         elif each.auc > IMPLAUSIBLE or name in apart:
-            best = max(
-                (other.auc for key, other in free.items() if key not in apart and key != name), default=0.5
-            )
+            others = [other.auc for key, other in free.items() if key not in apart and key != name]
+            best = max(others, default=0.5)
             asked[name] = f"{said}, the best of the others {best:.2f}; too few rows for a model of all others"
     return Judgement(leaks, asked)
 
 
 def _above_a_gap(alone: Mapping[str, Alone], errors: float = 2.0) -> list[str]:
-    """The strongest features, where a step parts a few of them from all the others."""
+    """The few strongest features, if a step in AUC separates them from the others."""
     names = sorted(alone, key=lambda name: -alone[name].auc)
     for count in range(min(_MOST_ABOVE, len(names) - _FEWEST_BELOW), 0, -1):
         above, below = alone[names[count - 1]], alone[names[count]]
-        if above.auc >= _GAP_ABOVE and above.auc - below.auc >= max(
-            _GAP, errors * np.hypot(above.error, below.error)
-        ):
+        gap = max(_GAP, errors * np.hypot(above.error, below.error))
+        if above.auc >= _GAP_ABOVE and above.auc - below.auc >= gap:
             return names[:count]
     return []
 
 
-def _outshining(
+def _stronger_than_others(
     training: pd.DataFrame,
     labels: Codes,
     alone: Mapping[str, Alone],
@@ -208,7 +184,7 @@ def _outshining(
     apart: Collection[str],
     joint_auc: Callable[[pd.DataFrame, Codes], tuple[float, float]],
 ) -> tuple[list[str], tuple[float, float]]:
-    """The suspects that outshine a model of all others, or that a gap parts from them; and that model's AUC."""
+    """The suspects that exceed a model of all others, or that a gap separates; and that model's AUC."""
     while suspects:
         others = training.drop(columns=suspects)
         rest = joint_auc(others, labels) if others.shape[1] else (0.5, 0.0)

@@ -1,4 +1,4 @@
-"""Which column is to be predicted, and which of its values is the positive class."""
+"""Choose the target and its positive class."""
 
 from __future__ import annotations
 
@@ -24,15 +24,11 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Target:
-    """What is predicted.
+    """The target column and its positive class, with the reasons.
 
     Attributes:
-        column: of the table.
-        positive: value of the positive class, None where `positive_when` says it.
-        positive_when: expression that is true for the positive class.
-        why: why this column.
-        why_positive: why this class.
-        is_guess: whether a person should look at the positive class.
+        positive: value of the positive class; None where the expression `positive_when` defines it.
+        is_guess: whether the positive class needs review.
     """
 
     column: str
@@ -44,12 +40,10 @@ class Target:
 
     def declared(self) -> dict[str, Any]:
         """The keys of `dataset` that declare it."""
-        rule = (
-            {"positive": self.positive}
-            if self.positive_when is None
-            else {"positive_when": self.positive_when}
+        when = self.positive_when
+        return {"target": self.column} | (
+            {"positive": self.positive} if when is None else {"positive_when": when}
         )
-        return {"target": self.column, **rule}
 
 
 def choose_target(
@@ -59,14 +53,14 @@ def choose_target(
 
     Args:
         table: typed rows.
-        given: the column that was asked for; None to infer it.
-        positive: what was asked for: a value, several such as "in ['a', 'b']" or "a,b", or a comparison such
-            as ">= 15" or "!= none".
+        given: the column asked for; None to infer it.
+        positive: a value, several such as "in ['a', 'b']" or "a,b", or a comparison such as ">= 15" or
+            "!= none"; None to infer it.
         others: columns that have another role.
 
     Raises:
-        ConfigurationError: the column does not exist, holds dates or cannot be told, or its positive class
-            cannot; with candidates.
+        ConfigurationError: the column does not exist, holds dates or cannot be inferred, or its positive
+            class cannot; with candidates.
         DataError: the target holds one value only.
     """
     column, why = _column(table, given, others)
@@ -94,7 +88,7 @@ def in_expression(name: str) -> str:
     """A column as expressions name it.
 
     Raises:
-        ConfigurationError: its name holds the character that ends a name.
+        ConfigurationError: its name holds a backtick.
     """
     if "`" in name:
         raise ConfigurationError(
@@ -130,15 +124,15 @@ def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> 
             )
         if both:
             break
-    if two and (len(two) == 1 or two[-1] == names[-1]):
-        return two[-1], "the only column with two values" if len(
-            two
-        ) == 1 else "two values, and the last column"
+    if len(two) == 1:
+        return two[0], "the only column with two values"
+    if two and two[-1] == names[-1]:
+        return two[-1], "two values, and the last column"
     shown = ", ".join(map(repr, two)) if two else "none"
     raise ConfigurationError(
-        f"the target cannot be told from the data: columns with two values are {shown}. Give --target COLUMN; for one "
-        "with more values also --positive VALUE (against all others), --positive \"in ['a', 'b']\" (several of them) "
-        "or --positive '>= 15' (a comparison)."
+        f"the target cannot be inferred; columns with two values: {shown}. Give --target COLUMN; for one with more "
+        "values also --positive VALUE (against all others), --positive \"in ['a', 'b']\" (several of them) or "
+        "--positive '>= 15' (a comparison)."
     )
 
 
@@ -146,7 +140,8 @@ def _many_values(column: pd.Series, start: str) -> str:
     values = column.dropna()
     shown = ", ".join(map(repr, values.value_counts().index[:_SHOWN].tolist()))
     numbers = pd.api.types.is_numeric_dtype(values)
-    example = f"--positive '>= {values.median():g}'" if numbers else f'--positive "{_two_values(values)}"'
+    rarest = values.value_counts().index[-2:].tolist()
+    example = f"--positive '>= {values.median():g}'" if numbers else f'--positive "in {rarest!r}"'
     return (
         f"{start} holds {values.nunique():,} values ({shown}{' ..' if values.nunique() > _SHOWN else ''}). "
         f"Say which are the positive class: --target {column.name!r} --positive VALUE (one against all others), or "
@@ -154,12 +149,8 @@ def _many_values(column: pd.Series, start: str) -> str:
     )
 
 
-def _two_values(values: pd.Series) -> str:
-    return f"in {values.value_counts().index[-2:].tolist()!r}"
-
-
 def _listed_values(column: pd.Series, given: str) -> tuple[bool, list[str]] | None:
-    """The values that were given as a list, and whether all others are meant; None where it is no list."""
+    """The values given as a list, and whether all others are meant; None where it is no list."""
     if _value(column, given) is not None:
         return None
     if rule := _SEVERAL.fullmatch(given):
@@ -170,7 +161,6 @@ def _listed_values(column: pd.Series, given: str) -> tuple[bool, list[str]] | No
 
 
 def _items(text: str) -> list[str]:
-    """The items of a list, quoted or not."""
     try:
         return [str(item) for item in ast.literal_eval(f"[{text[1:-1]}]")]
     except (ValueError, SyntaxError):
@@ -193,28 +183,22 @@ def _several(column: pd.Series, others: bool, items: list[str], why: str) -> Tar
 def _one_of_many(column: pd.Series, positive: str | None, why: str) -> Target:
     if positive is None:
         raise ConfigurationError(_many_values(column, f"target {column.name!r}"))
-    value = _matching(column, positive)
-    return Target(
-        str(column.name),
-        None,
-        f"{in_expression(str(column.name))} == {value!r}",
-        why,
-        "against all others, as asked for",
-    )
+    name, value = str(column.name), _matching(column, positive)
+    rule = f"{in_expression(name)} == {value!r}"
+    return Target(name, None, rule, why, "against all others, as asked for")
 
 
 def _compared(column: pd.Series, operator: str, text: str, why: str) -> Target:
-    number = pd.api.types.is_numeric_dtype(column)
     value: Any = text.strip("'\"")
-    if number:
+    if pd.api.types.is_numeric_dtype(column):
         try:
             value = int(value) if re.fullmatch(r"[+-]?\d+", value) else float(value)
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
             raise ConfigurationError(
-                f"--positive: {text!r} is no number, and target {column.name!r} holds numbers; "
-                f"compare it with one, such as '{operator} {column.median():g}'."
+                f"--positive: {text!r} is no number, but target {column.name!r} holds numbers; write a number, such "
+                f"as '{operator} {column.median():g}'."
             )
     expression = f"{in_expression(str(column.name))} {operator} {value!r}"
     return Target(str(column.name), None, expression, why, "as asked for")
@@ -240,7 +224,7 @@ def _positive(column: pd.Series, values: list[Any], given: str | None) -> tuple[
 
 
 def _matching(column: pd.Series, given: str) -> Any:
-    """The value of the column that was written on the command line."""
+    """The column's value that was given on the command line."""
     value = _value(column, given)
     if value is not None:
         return value
@@ -251,7 +235,7 @@ def _matching(column: pd.Series, given: str) -> Any:
 
 
 def _value(column: pd.Series, given: str) -> Any:
-    """The value of the column that is written like this; None where there is none."""
+    """The column's value with this text, if any."""
     for value in column.dropna().unique().tolist():
         same_number = isinstance(value, int | float) and _number(given) == value
         if str(value) == given.strip() or same_number:

@@ -1,1 +1,1 @@
-"""Alerts: what is sent to whom, through which channel."""
+"""Alerts: their causes, their text and the channels that carry them."""

@@ -1,4 +1,4 @@
-"""What of a job's outcome somebody must be told."""
+"""Which alerts follow from the outcome of a retraining job."""
 
 from __future__ import annotations
 
@@ -16,24 +16,17 @@ from lepton_pipeline.parameters import Decay
 from lepton_pipeline.project.user_errors import user_error
 
 _WATCHED = {"on_drift": DRIFT, "on_decay": DECAY}
-# Values of rows stay within the project; their number and their column are enough to be called.
+# Values of rows stay within the project.
 _EXAMPLES = re.compile(r", e\.g\. .*$", re.MULTILINE)
 
 
 def alerts_of(request: Request, outcome: Outcome, places: Mapping[str, Any], at: datetime) -> list[Alert]:
-    """The alerts that a job gives reason to, the most pressing first.
+    """The alerts that a job gives rise to, the most urgent first.
 
-    Drift and decay count whether or not the policy makes them a reason to train, and whether or not it came
-    to that.
-
-    Args:
-        request: what was asked for.
-        outcome: how it ended.
-        places: where more can be seen, by name.
-        at: now.
+    Drift and decay are reported even where the policy does not train on them. `places` are links by name.
     """
     vertical = request.vertical
-    details = {**_details(request, outcome), **places}
+    details = _details(request, outcome) | dict(places)
     found = []
     if outcome.error is not None:
         found.append(alert_of_error(vertical, outcome.error, at, details))
@@ -43,12 +36,9 @@ def alerts_of(request: Request, outcome: Outcome, places: Mapping[str, Any], at:
     if outcome.facts is None:
         return found
     policy = request.declared.retraining
-    watched = policy.model_copy(
-        update={"on_drift": True, "on_decay": policy.on_decay or Decay.model_validate({})}
-    )
-    since = (
-        "" if trained is None or not trained.promoted else f" Version {trained.version} is champion since."
-    )
+    decay = policy.on_decay or Decay.model_validate({})
+    watched = policy.model_copy(update={"on_drift": True, "on_decay": decay})
+    since = f" Version {trained.version} is champion since." if trained and trained.promoted else ""
     for trigger in decide(watched, outcome.facts).triggers:
         if trigger.name in _WATCHED and trigger.holds:
             cause = _WATCHED[trigger.name]
@@ -58,7 +48,7 @@ def alerts_of(request: Request, outcome: Outcome, places: Mapping[str, Any], at:
 
 
 def alert_of_error(vertical: str, error: Exception, at: datetime, details: Mapping[str, Any]) -> Alert:
-    """What is told of an error: "contract" where the data are to be mended, else "failed"."""
+    """The alert of an error: cause "contract" for wrong data, else "failed"."""
     known = user_error(error)
     if known is None:
         first = (str(error).splitlines() or [""])[0]
@@ -68,7 +58,7 @@ def alert_of_error(vertical: str, error: Exception, at: datetime, details: Mappi
 
 
 def without_examples(text: str) -> str:
-    """An error's text without the values of rows that it quotes."""
+    """Remove the quoted values of rows from an error's text."""
     return _EXAMPLES.sub(".", text)
 
 

@@ -1,4 +1,4 @@
-"""The ways an alert takes: a POST of JSON, a mail, a line of a file; each says in words why it did not get through."""
+"""Alert channels (webhook, mail, file) and why a delivery failed."""
 
 from __future__ import annotations
 
@@ -33,30 +33,18 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Patience:
-    """How long is waited for whoever is told.
+    """Time-outs and retries of a delivery, in seconds."""
 
-    Attributes:
-        timeout: seconds for each answer.
-        waits: seconds before each further try.
-        deadline: seconds for an alert in all.
-    """
-
-    timeout: float = 10.0
-    waits: tuple[float, ...] = (1.0, 2.0, 4.0)
-    deadline: float = 60.0
+    timeout: float = 10.0  # for each answer
+    waits: tuple[float, ...] = (1.0, 2.0, 4.0)  # before each retry
+    deadline: float = 60.0  # for an alert in all
 
 
 PATIENCE = Patience()
 
 
 class DeliveryError(Exception):
-    """An alert did not get through. The text has no address but the host's, and nothing that came from a library.
-
-    Args:
-        text: why.
-        again: whether it may get through a moment later.
-        wait: seconds that the other side asks to wait.
-    """
+    """An alert was not delivered; the text names the host only, and quotes no library."""
 
     def __init__(self, text: str, *, again: bool = False, wait: float | None = None) -> None:
         super().__init__(text)
@@ -64,14 +52,13 @@ class DeliveryError(Exception):
 
 
 def post(address: str, content: Mapping[str, Any], patience: Patience) -> None:
-    """POST a JSON object; answers 200 to 299 count as told.
+    """POST a JSON object; answers 200 to 299 are success.
 
-    Not by `requests`, whose logs have the whole address, and with it the secret that its path is.
+    `urllib` instead of `requests`: the logs of the latter hold the whole address, and its path is a secret.
 
     Raises:
-        DeliveryError: it was refused, redirected (a POST that follows becomes a GET, which tells nobody), or
-            nobody answered, after tries again where that may help: 429, 500 and above, lost connections,
-            time-outs.
+        DeliveryError: the request was refused or redirected, or no answer came after retries on 429, 500 and
+            above, lost connections and time-outs.
     """
     url = urlsplit(address)
     request = Request(_bare(url), json.dumps(content).encode(), method="POST")  # noqa: S310  # declared as http(s)
@@ -84,22 +71,20 @@ def post(address: str, content: Mapping[str, Any], patience: Patience) -> None:
 
 
 def send_mail(declared: Mail, subject: str, body: str, moment: Any, patience: Patience) -> str:
-    """Mail a text. User and password are taken from the environment and given over an encrypted connection only.
+    """Send a mail; user and password come from the environment and are sent over TLS only.
 
     Returns:
-        Which addresses the server did not take, in words; "" if it took all.
+        The recipients that the server refused, in a sentence; "" if it accepted all.
 
     Raises:
-        DeliveryError: the server cannot be reached or did not take it.
+        DeliveryError: the server cannot be reached or refused the mail.
     """
     message = EmailMessage()
     message["Subject"] = " ".join(subject.split())
     message["From"], message["To"] = declared.sender, ", ".join(declared.to)
-    message["Date"], message["Message-ID"] = (
-        format_datetime(moment),
-        make_msgid(domain="lepton-pipeline.invalid"),
-    )
-    # Out-of-office replies to a job are of use to nobody.
+    message["Date"] = format_datetime(moment)
+    message["Message-ID"] = make_msgid(domain="lepton-pipeline.invalid")
+    # Suppresses out-of-office replies.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(body)
     where = f"mail {declared.host}:{declared.port}"
@@ -108,10 +93,10 @@ def send_mail(declared: Mail, subject: str, body: str, moment: Any, patience: Pa
 
 
 def append_line(path: Path, content: Mapping[str, Any]) -> None:
-    """Add one line of JSON to a file, whole or not at all, whoever else adds lines meanwhile.
+    """Append one line of JSON to a file atomically.
 
     Raises:
-        DeliveryError: it cannot be written.
+        DeliveryError: the file cannot be written.
     """
     line = json.dumps(content, ensure_ascii=False).encode() + b"\n"
     try:
@@ -127,7 +112,7 @@ def _append(file: IO[bytes], line: bytes) -> None:
     end = file.seek(0, os.SEEK_END)
     if end:
         file.seek(end - 1)
-        # Somebody else's half line must not swallow this one.
+        # A partial line of another process must not swallow this one.
         line = line if file.read(1) == b"\n" else b"\n" + line
     whole = False
     try:
@@ -154,7 +139,7 @@ def _post_once(request: Request, timeout: float) -> None:
         with error:
             raise _answer(error.code, error.headers.get("Retry-After")) from None
     except http.client.InvalidURL:
-        raise DeliveryError("its address is none; check alerts.webhook") from None
+        raise DeliveryError("the address is invalid; check alerts.webhook") from None
     except (OSError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
         if isinstance(reason, ssl.SSLCertVerificationError):
@@ -197,21 +182,19 @@ def _mail_once(declared: Mail, message: EmailMessage, timeout: float) -> dict[st
         raise DeliveryError(_system(error), again=True) from None
     finally:
         if server is not None:
-            # What was taken was taken, whatever the server makes of the end of the talk.
+            # Accepted mail stays accepted even if QUIT fails.
             with suppress(OSError, smtplib.SMTPException):
                 server.quit()
             server.close()
 
 
 def _smtp(error: smtplib.SMTPException, kept_back: bool) -> DeliveryError:
-    """What a server's refusal means; its own words are left out, for they may quote what it was told."""
+    """Translate a server's refusal; its own text may quote credentials, so it is left out."""
     hint = "; user and password are not given without encryption (starttls)" if kept_back else ""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = sorted({code for code, _ in error.recipients.values()})
-        shown = ", ".join(map(str, codes))
-        return DeliveryError(
-            f"no address was taken (answer {shown}){hint}", again=all(400 <= c < 500 for c in codes)
-        )
+        text = f"no address was accepted (answer {', '.join(map(str, codes))}){hint}"
+        return DeliveryError(text, again=all(400 <= code < 500 for code in codes))
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return DeliveryError(f"{USER} and {PASSWORD} were refused (answer {error.smtp_code})")
     if isinstance(error, smtplib.SMTPResponseException):
@@ -219,14 +202,12 @@ def _smtp(error: smtplib.SMTPException, kept_back: bool) -> DeliveryError:
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return DeliveryError("closed the connection", again=True)
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return DeliveryError(
-            "offers no STARTTLS or no log-in; declare starttls: false if it is within your own walls"
-        )
+        return DeliveryError("offers no STARTTLS or no log-in; declare starttls: false in a trusted network")
     return DeliveryError(f"{type(error).__name__}{hint}")
 
 
 def _try(once: Callable[[], Result], where: str, patience: Patience) -> Result:
-    """Try, and again after ever longer waits, as long as that may help."""
+    """Call `once`, with retries while its error is transient."""
     tries = 0
     while True:
         tries += 1
@@ -240,12 +221,12 @@ def _try(once: Callable[[], Result], where: str, patience: Patience) -> Result:
 
 
 def _bare(url: SplitResult) -> str:
-    """The address without user and password, which a header has."""
+    """The address without user and password, which go into a header."""
     return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
 
 
 def _system(error: object) -> str:
-    """What went wrong in the words of the operating system; texts of libraries may quote the address."""
+    """The operating system's error text; texts of libraries may quote the address."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return getattr(error, "strerror", None) or type(error).__name__

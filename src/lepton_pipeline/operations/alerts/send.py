@@ -1,4 +1,4 @@
-"""Tell people what needs one: each cause once in a while, by every declared channel, and never at the job's cost."""
+"""Deliver alerts by all declared channels, each cause once within `cool_down`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from lepton_pipeline.system.locks import FileLock
 
 logger = logging.getLogger(__name__)
 FAILED, REFUSED, DRIFT, DECAY, CONTRACT, HUNG = "failed", "refused", "drift", "decay", "contract", "hung"
-CAUSES = (FAILED, REFUSED, DRIFT, DECAY, CONTRACT, HUNG)
 FOLDER = Path("data/.alerts")
 _HEADLINES = {
     FAILED: "the retraining job failed",
@@ -43,29 +42,21 @@ _TEXT_CHARACTERS = 1500
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that needs a person.
-
-    Attributes:
-        vertical: whose job it is.
-        cause: one of `CAUSES`; anything else is a trial.
-        text: what happened, in a sentence or a few.
-        at: when, with a time zone.
-        details: figures and places by name, ready for JSON; what is an address is a link.
-    """
+    """An alert about a vertical."""
 
     vertical: str
-    cause: str
+    cause: str  # `FAILED` to `HUNG`, or a test
     text: str
-    at: datetime
-    details: Mapping[str, Any] = field(default_factory=dict)
+    at: datetime  # with a time zone
+    details: Mapping[str, Any] = field(default_factory=dict)  # figures and links by name, ready for JSON
 
     @property
     def subject(self) -> str:
-        """In a line."""
+        """The subject line."""
         return f"{self.vertical}: {_HEADLINES.get(self.cause, self.cause)}"
 
     def content(self) -> dict[str, Any]:
-        """As it is posted and written: `text` for people, which chat programs show, the rest for programs."""
+        """The alert as JSON: `text` for chat programs, the other keys for programs."""
         return {
             "text": f"{self.subject}\n{self.body()}",
             "vertical": self.vertical,
@@ -75,7 +66,7 @@ class Alert:
         }
 
     def body(self) -> str:
-        """What happened, and the details, a line each."""
+        """The text and the details, a line each."""
         text = masked(self.text)
         text = text if len(text) <= _TEXT_CHARACTERS else f"{text[: _TEXT_CHARACTERS - 1]}…"
         return "\n".join([text, *(f"{name}: {value}" for name, value in masked(dict(self.details)).items())])
@@ -83,20 +74,13 @@ class Alert:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an alert in one channel.
+    """The result of a delivery in one channel."""
 
-    Attributes:
-        channel: "webhook", "mail" or "file"; "" for all of them.
-        state: "sent", "failed" or "held back".
-        why: in words, without any secret; "" where there is nothing to say.
-    """
-
-    channel: str
-    state: str
-    why: str = ""
+    channel: str  # "webhook", "mail" or "file"; "" for all of them
+    state: str  # "sent", "failed" or "held back"
+    why: str = ""  # without secrets
 
     def __str__(self) -> str:
-        """In words: "webhook", "webhook failed (..)", "webhook held back (..)"."""
         name = self.channel or "all"
         shown = name if self.state == "sent" else f"{name} {self.state}"
         return f"{shown} ({self.why})" if self.why else shown
@@ -105,21 +89,11 @@ class Outcome:
 def send(
     alert: Alert, alerts: Alerts, project: Path, *, anyway: bool = False, patience: Patience = PATIENCE
 ) -> list[Outcome]:
-    """Tell of an alert by every declared channel that has not been told of its cause within `cool_down`.
+    """Deliver an alert by every declared channel that has not reported its cause within `cool_down`.
 
-    What was told, when and by which channel lies in `data/.alerts/<vertical>.json`. It is written after an
-    alert got through, so whoever is killed in between tells twice rather than never. Whatever goes wrong is
-    an outcome.
-
-    Args:
-        alert: what to tell.
-        alerts: channels and `cool_down`.
-        project: root of the project, where a relative file starts from.
-        anyway: tell it whatever was told before, and do not count it as told: a trial.
-        patience: time-outs and tries.
-
-    Returns:
-        One outcome for each declared channel; none where none is declared.
+    Deliveries are recorded in `data/.alerts/<vertical>.json` after they succeed, so a process killed in
+    between delivers twice rather than never. With `anyway` (a test) neither the record nor `cool_down`
+    counts. Every error becomes an outcome; the list is empty where no channel is declared.
     """
     try:
         channels = _channels(alert, alerts, project, patience)
@@ -128,24 +102,22 @@ def send(
         if anyway:
             return _deliver(channels, patience)
         with _alone(project / FOLDER, alert.vertical, 2 * patience.deadline):
-            return _send_what_is_due(
-                alert, alerts, channels, project / FOLDER / f"{alert.vertical}.json", patience
-            )
-    # A job must not fail because nobody can be told of it.
+            return _send_due(alert, alerts, channels, project / FOLDER / f"{alert.vertical}.json", patience)
+    # A job must not fail because its alert does.
     except Exception as error:
         logger.debug("the alert was not sent", exc_info=True)
         return [Outcome("", "failed", type(error).__name__)]
 
 
 def summary(alert: Alert, outcomes: list[Outcome]) -> str:
-    """What became of an alert, in a line."""
+    """The outcomes of an alert in one line."""
     return f"{alert.cause}: {', '.join(map(str, outcomes))}"
 
 
 def _channels(
     alert: Alert, alerts: Alerts, project: Path, patience: Patience
 ) -> dict[str, Callable[[], str | None]]:
-    """What tells by each declared channel, and says what is to be said of it."""
+    """By channel the function that delivers the alert; it returns a remark or None."""
     address, letter, file = alerts.webhook, alerts.mail, alerts.file
     found: dict[str, Callable[[], str | None]] = {}
     if address is not None:
@@ -159,7 +131,7 @@ def _channels(
     return found
 
 
-def _send_what_is_due(
+def _send_due(
     alert: Alert,
     alerts: Alerts,
     channels: Mapping[str, Callable[[], str | None]],
@@ -171,8 +143,7 @@ def _send_what_is_due(
     held = {}
     for channel in channels:
         last = told.get(alert.cause, {}).get(channel)
-        # One a little ahead is of somebody who began later and was first; one far ahead, of a clock that was
-        # wrong.
+        # A time slightly ahead is another process's; a time far ahead means a wrong clock.
         if last is not None and last - wait < alert.at < last + wait:
             held[channel] = Outcome(channel, "held back", f"until {last + wait:%Y-%m-%d %H:%M} UTC")
     outcomes = _deliver({name: tell for name, tell in channels.items() if name not in held}, patience)
@@ -183,7 +154,7 @@ def _send_what_is_due(
 
 
 def _deliver(channels: Mapping[str, Callable[[], str | None]], patience: Patience) -> list[Outcome]:
-    """Tell by all channels at the same time, and wait for none of them longer than the deadline."""
+    """Deliver by all channels in parallel, each within the deadline."""
     results: dict[str, Outcome] = {}
 
     def deliver(name: str, tell: Callable[[], str | None]) -> None:
@@ -195,8 +166,7 @@ def _deliver(channels: Mapping[str, Callable[[], str | None]], patience: Patienc
         except Exception as error:
             results[name] = Outcome(name, "failed", type(error).__name__)
 
-    # A server that answers a byte now and then keeps every time-out from passing; the process may end before
-    # it does.
+    # A server that sends a byte now and then defeats every time-out; a daemon thread does not block the exit.
     threads = [threading.Thread(target=deliver, args=each, daemon=True) for each in channels.items()]
     end = datetime.now(UTC) + timedelta(seconds=patience.deadline)
     for thread in threads:
@@ -204,13 +174,12 @@ def _deliver(channels: Mapping[str, Callable[[], str | None]], patience: Patienc
     for thread in threads:
         thread.join(max(0.0, (end - datetime.now(UTC)).total_seconds()))
     late = f"no answer within {patience.deadline:g} s"
-    done = dict(results)
-    return [done.get(name, Outcome(name, "failed", late)) for name in channels]
+    return [results.get(name, Outcome(name, "failed", late)) for name in channels]
 
 
 @contextmanager
 def _alone(folder: Path, vertical: str, seconds: float) -> Iterator[None]:
-    """Let no other process tell of the vertical meanwhile; rather tell twice than never where that cannot be had."""
+    """Lock the alerts of a vertical; without the lock, deliver twice rather than never."""
     lock = FileLock(folder / f"{vertical}.lock", seconds)
     try:
         if not lock.acquire():
@@ -224,7 +193,7 @@ def _alone(folder: Path, vertical: str, seconds: float) -> Iterator[None]:
 
 
 def _read(path: Path) -> dict[str, dict[str, datetime]]:
-    """What was told, by cause and channel; nothing where that is not known."""
+    """Times of delivery by cause and channel; empty where they cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {
@@ -234,7 +203,7 @@ def _read(path: Path) -> dict[str, dict[str, datetime]]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        logger.warning("%s cannot be read (%s): nothing counts as told", path, type(error).__name__)
+        logger.warning("%s cannot be read (%s): no alert counts as sent", path, type(error).__name__)
         return {}
 
 
@@ -242,4 +211,4 @@ def _write(path: Path, told: Mapping[str, Mapping[str, datetime]]) -> None:
     try:
         write_json(path, told, indent=1, default=lambda at: at.astimezone(UTC).isoformat())
     except OSError as error:
-        logger.warning("%s cannot be written (%s): the same may be told again", path, error.strerror)
+        logger.warning("%s cannot be written (%s): alerts may be sent again", path, error.strerror)

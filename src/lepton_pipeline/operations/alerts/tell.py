@@ -1,7 +1,4 @@
-"""Who is told what of a vertical's jobs.
-
-`python -m lepton_pipeline.operations.alerts.tell` does it for a scheduler that must stay small.
-"""
+"""Send the alerts of a vertical's jobs; `python -m` of this module does so for the scheduler."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ _TAG_CHARACTERS = 2000
 
 
 def tell_of_job(project: Path, request: Request, outcome: JobOutcome, log: RunLog) -> None:
-    """Tell of all that a job gives reason to, say on the terminal what became of it, and tag the job's run with it."""
+    """Send the alerts that follow from a job, print the outcomes and tag the job's run with them."""
     alerts = request.declared.alerts
     if not is_anybody(alerts):
         return
@@ -36,46 +33,40 @@ def tell_of_job(project: Path, request: Request, outcome: JobOutcome, log: RunLo
     if outcome.trained is not None:
         places["training"] = _place(log, outcome.trained.run_id)
     places["host"] = socket.gethostname()
-    # Whatever goes wrong here: the job ended as it did.
+    # An error here does not change the outcome of the job.
     try:
         found = alerts_of(request, outcome, places, datetime.now(UTC))
         lines = [summary(alert, _tell(alert, alerts, project)) for alert in found]
         if lines:
             log.tag(outcome.run_id, {_TAG: "; ".join(lines)[:_TAG_CHARACTERS]})
     except Exception as error:
-        _say(
-            f"{request.vertical}: not all is told, or the run in MLflow does not say who was: {type(error).__name__}"
-        )
+        _say(f"{request.vertical}: an alert was not sent, or its run not tagged: {type(error).__name__}")
 
 
 def tell_of_error(project: Path, env: str | None, vertical: str, error: Exception) -> None:
-    """Tell of what kept a job from beginning, if it can be read whom to tell."""
+    """Send an alert about an error that kept a job from starting."""
     tell(project, env, alert_of_error(vertical, error, datetime.now(UTC), {"host": socket.gethostname()}))
 
 
 def tell(project: Path, env: str | None, alert: Alert) -> list[Outcome]:
-    """Tell of an alert, if it can be read whom to tell; no error of another part of the declaration is in the way."""
+    """Send an alert; only the declaration of alerts needs to be readable."""
     try:
         alerts = read_alerts(project, env, alert.vertical)
-    except Exception:  # What keeps it from being read was said by whoever needs the rest of the declaration.
-        _say(f"{alert.vertical}: nobody is told: what is declared of alerts cannot be read")
+    except Exception:  # The cause was printed where the rest of the declaration is read.
+        _say(f"{alert.vertical}: no alert is sent: the declaration of alerts cannot be read")
         return []
     return _tell(alert, alerts, project) if is_anybody(alerts) else []
 
 
 def trial(vertical: str, alerts: Alerts, project: Path) -> list[Outcome]:
-    """Send a trial by every declared channel."""
-    text = "Alerts of this vertical get through: somebody has tried them with `kedro alerts test`."
+    """Send a test alert by every declared channel."""
+    text = "Alerts of this vertical are delivered: this is a test by `kedro alerts test`."
     alert = Alert(vertical, "a trial", text, datetime.now(UTC), {"host": socket.gethostname()})
     return send(alert, alerts, project, anyway=True)
 
 
 def read_alerts(project: Path, env: str | None, vertical: str) -> Alerts:
-    """What a vertical declares of alerts, whatever else it declares.
-
-    Raises:
-        Exception: of whichever library cannot read it, pydantic's ValidationError for one.
-    """
+    """Read the declaration of alerts alone; errors of any library pass through."""
     declared = read_own(project, env, vertical)
     return Alerts.model_validate(declared.get("alerts") or {} if isinstance(declared, Mapping) else {})
 
@@ -92,7 +83,7 @@ def _tell(alert: Alert, alerts: Alerts, project: Path) -> list[Outcome]:
 
 
 def _place(log: RunLog, run_id: str) -> str:
-    """Where a run is to be seen."""
+    """A link to a run, or its id."""
     try:
         return log.link(run_id) or f"run {run_id} in {log.store}"
     except Exception:  # The store may be what the alert is about.
@@ -104,7 +95,7 @@ def _say(line: str) -> None:
 
 
 def _from_json(text: str) -> Alert:
-    """An alert as `lepton_pipeline.operations.schedule.telling` hands it over."""
+    """Read an alert as the scheduler passes it."""
     content: dict[str, Any] = json.loads(text)
     alert = Alert(**(content | {"at": datetime.fromisoformat(content["at"])}))
     return replace(alert, details={**alert.details, "host": socket.gethostname()})

@@ -1,1 +1,1 @@
-"""What a retraining policy would have done in the past, and what it would have been worth."""
+"""Backfill: what a retraining policy would have done in the past, and its value."""

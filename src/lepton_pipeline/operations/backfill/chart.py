@@ -1,11 +1,11 @@
-"""Draw what each strategy would have given, with what happened below it."""
+"""Chart of a backfill: realised quality by strategy, and the events below it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
+from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.reporting.pictures.curves import around
 from lepton_pipeline.reporting.pictures.page import EDGE, WIDTH, picture
 from lepton_pipeline.reporting.pictures.svg import Axis, Chart, write
@@ -16,42 +16,36 @@ _LOOKS = {POLICY: "s0", NEVER: "s3", ALWAYS: "s1"}
 _EVENTS = {"promoted": "s0", "refused": "s1", "drift": "s3", "decay": "s3", "failed": "s1"}
 _ENDS = ("value", "low", "high")
 _CURVES, _EVENT = 330, 24
-# Letters of all dates that have room below the axis.
+# Characters of all dates that fit below the axis.
 _LETTERS = 120
 
 
 def draw_backfill(found: Mapping[str, Any], caution: str) -> bytes:
-    """Draw an SVG of what `describe` gives; equal arguments give equal bytes.
-
-    Args:
-        found: dates, figures and summary.
-        caution: what must stand beside every result.
-    """
+    """Draw an SVG of what `describe` returns; `caution` is printed beside every result."""
     metric, width = metric_inside(found["metric"]), WIDTH - 2 * EDGE
     count = len(found["dates"])
     figures = {
-        strategy: [each["realised"][strategy] or {} for each in found["dates"]]
-        for strategy in (POLICY, NEVER, ALWAYS)
+        strategy: [each["realised"][strategy] or {} for each in found["dates"]] for strategy in STRATEGIES
     }
-    known = [each[end] for row in figures.values() for each in row for end in _ENDS if _has(each, end)]
+    known = [
+        each[end] for row in figures.values() for each in row for end in _ENDS if each.get(end) is not None
+    ]
     low, high = around(known or [0.0, 1.0])
     span = Axis(-0.3, count + 0.1, ticks=tuple((place, "") for place in range(count)))
     events = _happened(found)
     names = tuple((len(events) - place, name) for place, name in enumerate(events))
-    # Both charts have labels of the same width, so that their dates stand below each other.
+    # Labels of equal width align the dates of both charts.
     widest = max(map(len, events))
-    up = Axis(
-        low,
-        high,
-        f"Realised {metric}",
-        written=lambda value: f"{value:.3g}".rjust(widest, "\N{NO-BREAK SPACE}"),
-    )
-    chart = Chart(span, up, width, _CURVES)
+
+    def written(value: float) -> str:
+        return f"{value:.3g}".rjust(widest, "\N{NO-BREAK SPACE}")
+
+    chart = Chart(span, Axis(low, high, f"Realised {metric}", written=written), width, _CURVES)
     parts = []
     for place, (strategy, row) in enumerate(figures.items()):
         across = [at + 0.5 for at in range(count)]
         value, start, end = (
-            [float(each[key]) if _has(each, key) else float("nan") for each in row] for key in _ENDS
+            [float("nan") if each.get(key) is None else float(each[key]) for each in row] for key in _ENDS
         )
         chart.band(across, start, end, _LOOKS[strategy])
         chart.line(across, value, _LOOKS[strategy])
@@ -62,37 +56,28 @@ def draw_backfill(found: Mapping[str, Any], caution: str) -> bytes:
     dates = [_short(each["date"], found["every"]) for each in found["dates"]]
     every = -(-sum(map(len, dates)) // _LETTERS)
     shown = tuple((place, dates[place]) for place in range(0, count, every))
-    below = Chart(
-        Axis(-0.3, count + 0.1, ticks=shown),
-        Axis(0.4, len(events) + 0.6, ticks=names),
-        width,
-        40 + _EVENT * len(events),
-    )
+    rows = Axis(0.4, len(events) + 0.6, ticks=names)
+    below = Chart(Axis(-0.3, count + 0.1, ticks=shown), rows, width, 40 + _EVENT * len(events))
     for level, name in names:
         across = [float(place) for place, yes in enumerate(events[name]) if yes]
         below.dots(across, [level] * len(across), _EVENTS[name], 5)
     parts += [chart.placed(EDGE, 0, width), below.placed(EDGE, _CURVES, width)]
     height = _CURVES + below.height + 24
-    note = "Marks stand at the date of a decision; points between two dates, where the rows came that they are about."
+    note = "Marks are at the date of a decision; points are between two dates, at the rows they measure."
     parts.append(write(note, EDGE, height - 4))
     return picture(_title(found), _subtitle(found, metric), caution, height, parts)
-
-
-def _has(figure: Mapping[str, Any], end: str) -> bool:
-    return figure.get(end) is not None
 
 
 def _happened(found: Mapping[str, Any]) -> dict[str, list[bool]]:
     happened = {"promoted": [bool(each["promoted"]) for each in found["dates"]]}
     for alarm, also in (("refused", ""), ("drift", ""), ("decay", ""), ("failed", "contract")):
         happened[alarm] = [bool({alarm, also} & set(each["alarms"])) for each in found["dates"]]
-    # A row that has no mark is a result; that no job failed needs no row.
+    # An empty row is a result, except that of failures.
     return {name: marks for name, marks in happened.items() if name != "failed" or any(marks)}
 
 
 def _title(found: Mapping[str, Any]) -> str:
-    mean = found["summary"]["mean"]
-    name = found["vertical"].capitalize()
+    mean, name = found["summary"]["mean"], found["vertical"].capitalize()
     if not mean:
         return f"{name}: too few labels to compare"
     shown = {strategy: f"{mean[strategy]['value']:.3f}" for strategy in mean}
@@ -106,5 +91,5 @@ def _subtitle(found: Mapping[str, Any], metric: str) -> str:
 
 
 def _short(date: str, every: str) -> str:
-    """A date of a month as its month, where all begin on its first day."""
+    """The month of a date, where all dates are first days of a month."""
     return date[:7] if every.endswith("mo") and date.endswith("-01") else date

@@ -1,4 +1,4 @@
-"""The dates at which a backfill looks at the policy."""
+"""The decision dates of a backfill."""
 
 from __future__ import annotations
 
@@ -17,29 +17,23 @@ _MOST = 1000
 
 @dataclass(frozen=True)
 class Grid:
-    """Dates, or numbers where rows are in the order of a number, at equal distances.
+    """Equidistant dates, or numbers where the time column is numeric."""
 
-    Attributes:
-        dates: each as `dataset.as_of` takes it, the earliest first.
-        end: where the period that begins at the last of them ends.
-        every: the distance as it was given.
-    """
-
-    dates: tuple[str | float, ...]
-    end: str | float
-    every: str
+    dates: tuple[str | float, ...]  # as `dataset.as_of` takes them, ascending
+    end: str | float  # end of the last period
+    every: str  # the distance as given
 
     @property
     def numeric(self) -> bool:
-        """Whether they are numbers."""
+        """Whether dates are numbers."""
         return isinstance(self.end, float)
 
     def names(self) -> list[str]:
-        """How they are shown, and what their files are called."""
+        """The dates as they are shown and as files are named."""
         return [f"{date:.15g}" if isinstance(date, float) else date.replace(":", "") for date in self.dates]
 
     def moment(self, position: int, now: datetime) -> datetime:
-        """The moment that is decided for; where dates are numbers the clock says nothing about it, and `now` it is."""
+        """The moment of a decision; `now` where dates are numbers."""
         date = self.dates[position]
         return now if isinstance(date, float) else datetime.fromisoformat(date).replace(tzinfo=UTC)
 
@@ -54,17 +48,17 @@ def make_grid(since: str, until: str, every: str, now: datetime) -> Grid:
         since: ISO date or time in UTC, or a number where `every` is one.
         until: likewise; the last date is at or before it.
         every: "1mo", "2w", "7d", "12h", or a number.
-        now: the present in UTC; no date may lie ahead of it.
+        now: the present in UTC; no date may be later.
 
     Raises:
-        ConfigurationError: one of them cannot be read, they are in the wrong order, or there are too many.
+        ConfigurationError: an argument cannot be read, the order is wrong, or there are too many dates.
     """
     if re.fullmatch(r"\d+(\.\d+)?", every):
         dates = _numbers(since, until, float(every))
         return Grid(tuple(dates[:-1]), dates[-1], every)
     first, last = _date(since, "--from"), _date(until, "--to")
     if last > now.astimezone(UTC).replace(tzinfo=None):
-        raise ConfigurationError(f"--to: {until} lies ahead; nobody knows yet what will be known then.")
+        raise ConfigurationError(f"--to: {until} is in the future, whose rows are not known yet.")
     found = [first]
     while found[-1] <= last:
         found.append(_later(first, every, len(found)))
@@ -83,15 +77,14 @@ def _numbers(since: str, until: str, every: float) -> list[float]:
             "write 1mo, 2w, 7d or 12h."
         ) from error
     if every <= 0:
-        raise ConfigurationError(f"--every: {every:g} leads nowhere; write a number above 0.")
-    # One more: where the last period ends.
+        raise ConfigurationError(f"--every: {every:g} is no step; write a number above 0.")
+    # One more: the end of the last period.
     count = int((last - first) // every) + 2
     _check(first <= last, count, since, until, f"{every:g}")
     return [first + number * every for number in range(count)]
 
 
 def _later(first: pd.Timestamp, every: str, steps: int) -> pd.Timestamp:
-    """The date so many steps after the first."""
     if months := re.fullmatch(r"(\d+)mo", every):
         if int(months[1]):
             return first + pd.DateOffset(months=steps * int(months[1]))

@@ -1,4 +1,4 @@
-"""How good the models in use turned out to be, period by period, once the labels were known."""
+"""Realised quality of each strategy, period by period."""
 
 from __future__ import annotations
 
@@ -31,27 +31,15 @@ Score = Callable[[str, pd.DataFrame], tuple[pd.Series, float]]
 
 @dataclass(frozen=True)
 class Period:
-    """What labels showed of the rows between a date and the next one.
-
-    Attributes:
-        since: the date.
-        until: the next one.
-        rows: those with a known label.
-        positives: of them.
-        models: by strategy the model in use; None where it had none.
-        figures: by strategy the metric; None where there was no model, or fewer than
-            50 rows, 10 of a class or two groups or blocks.
-        drawn: by strategy the metric of the same bootstrap resamples, spread as `Sample.spread` does, shape
-            [resamples]; empty where not measured.
-    """
+    """The labelled rows between two dates, and by strategy the model in use and its metric."""
 
     since: str
     until: str
-    rows: int
+    rows: int  # with a known label
     positives: int
-    models: Mapping[str, str | None]
-    figures: Mapping[str, Estimate | None]
-    drawn: Mapping[str, np.ndarray]
+    models: Mapping[str, str | None]  # None: no model in use
+    figures: Mapping[str, Estimate | None]  # None: no model, or too few rows (see `measure_window`)
+    drawn: Mapping[str, np.ndarray]  # the metric of shared resamples, [resamples]
 
 
 def realise(
@@ -63,13 +51,13 @@ def realise(
     metric: str,
     evaluation: Evaluation,
 ) -> list[Period]:
-    """Measure by period what each strategy would have given.
+    """Measure what each strategy would have given, period by period.
 
     Args:
-        table: all rows of the vertical as they are now, with their features.
-        dataset: target, time and label delay; rows whose label is not known at its present are left out.
+        table: all rows of the vertical now, with their features.
+        dataset: target, time and label delay; rows without a known label are left out.
         grid: the dates.
-        models: by strategy the model in use after each date; None: none.
+        models: by strategy the model in use after each date, if any.
         score: scores rows.
         metric: the gate's.
         evaluation: resamples.
@@ -82,9 +70,8 @@ def realise(
         rows = table[labels.notna() & (place == number)]
         in_use = {strategy: names[number] for strategy, names in models.items()}
         measured.append(_measure(rows, labels.loc[rows.index], in_use, score, metric, evaluation, dataset))
-    drawn = _draw(
-        measured, resampling_units(table[labels.notna() & (place >= 0)], dataset), metric, evaluation
-    )
+    units = resampling_units(table[labels.notna() & (place >= 0)], dataset)
+    drawn = _draw(measured, units, metric, evaluation)
     return [
         Period(
             since=ends[number],
@@ -100,15 +87,10 @@ def realise(
 
 
 def assign_periods(table: pd.DataFrame, dataset: Dataset, grid: Grid) -> pd.Series:
-    """Number the period of each row: it is the first in which a model was in use that cannot have learnt from it.
+    """Number the period of each row: the first whose model in use cannot have learnt from it.
 
-    A row at the very date belongs to the period that begins there if its label was not known yet; without a
-    label delay it was, and the row belongs to the period that ends there.
-
-    Args:
-        table: rows with their times.
-        dataset: time and label delay.
-        grid: the dates.
+    A row exactly at a date belongs to the period that begins there if the label has a delay, else to the one
+    that ends there.
 
     Returns:
         0, 1, 2 …, indexed as `table`; -1 for rows of no period.
@@ -124,46 +106,39 @@ def assign_periods(table: pd.DataFrame, dataset: Dataset, grid: Grid) -> pd.Seri
 
 
 def summarise(periods: Sequence[Period]) -> dict[str, Any]:
-    """Average over the periods in which every strategy was measured, each period counting the same.
+    """Average over the periods in which every strategy was measured, with equal weights.
 
-    Rows, groups or blocks are drawn once for all periods and strategies, so a group that is in several
-    periods counts in each, and a difference has a narrower interval than its two terms (see
-    `paired_differences`).
+    Rows, groups or blocks are drawn once for all periods and strategies: the interval of a paired difference
+    is narrower than those of its terms.
 
     Returns:
         `periods` (how many), `mean` (by strategy) and `difference` (of the policy to the other two), each a
         figure; both empty where there is no such period.
     """
-    whole = [
-        (period, figures)
-        for period in periods
-        if len(figures := {each: figure for each, figure in period.figures.items() if figure})
-        == len(STRATEGIES)
-    ]
+    known = [(each, {key: figure for key, figure in each.figures.items() if figure}) for each in periods]
+    whole = [(period, figures) for period, figures in known if len(figures) == len(STRATEGIES)]
     if not whole:
         return {"periods": 0, "mean": {}, "difference": {}}
     values = {each: float(np.mean([figures[each].value for _, figures in whole])) for each in STRATEGIES}
     drawn = {each: np.mean([period.drawn[each] for period, _ in whole], axis=0) for each in STRATEGIES}
     rough = any(figure.approximate for _, figures in whole for figure in figures.values())
 
-    def figure(value: float, drawn: np.ndarray) -> Estimate:
-        low, high = percentile_interval(drawn, LEVEL)
-        return Estimate(value, low, high, rough)
+    def figure(value: float, drawn: np.ndarray) -> Any:
+        return to_plain(Estimate(value, *percentile_interval(drawn, LEVEL), rough))
 
-    others = (NEVER, ALWAYS)
     return {
         "periods": len(whole),
-        "mean": {each: to_plain(figure(values[each], drawn[each])) for each in STRATEGIES},
+        "mean": {each: figure(values[each], drawn[each]) for each in STRATEGIES},
         "difference": {
-            each: to_plain(figure(values[POLICY] - values[each], drawn[POLICY] - drawn[each]))
-            for each in others
+            each: figure(values[POLICY] - values[each], drawn[POLICY] - drawn[each])
+            for each in (NEVER, ALWAYS)
         },
     }
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """One period: the models in use by strategy, and by model its scores beside `label`, threshold and figure."""
+    """A period: the model in use by strategy; by model its scores beside `label`, threshold and figure."""
 
     in_use: Mapping[str, str | None]
     scored: pd.DataFrame
@@ -181,7 +156,7 @@ def _measure(
     evaluation: Evaluation,
     dataset: Dataset,
 ) -> _Measured:
-    """Each model once, though several strategies use it."""
+    """Measure each model once, even if several strategies use it."""
     scored, thresholds, figures = pd.DataFrame({"label": labels.astype(np.int8)}), {}, {}
     units = resampling_units(rows, dataset)
     for name in dict.fromkeys(each for each in in_use.values() if each is not None):
@@ -198,7 +173,7 @@ def _measure(
 def _draw(
     measured: Sequence[_Measured], units: pd.DataFrame, metric: str, evaluation: Evaluation
 ) -> list[dict[str, np.ndarray]]:
-    """By period and model the metric of the same resamples: a group is drawn once for all periods that it is in."""
+    """By period and model the metric of the same resamples; a group is drawn once for all its periods."""
     known = [each for each in measured if each.thresholds]
     if not known:
         return [{} for _ in measured]

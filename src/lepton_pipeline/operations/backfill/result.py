@@ -1,4 +1,4 @@
-"""What a backfill has found out: as one JSON, as a table, and as figures for MLflow."""
+"""The result of a backfill as JSON, as a table and as MLflow metrics."""
 
 from __future__ import annotations
 
@@ -25,17 +25,7 @@ def describe(
     policy: Mapping[str, Any],
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """Put everything together, ready for JSON.
-
-    Args:
-        vertical: its name.
-        metric: the gate's.
-        grid: the dates.
-        looks: by date what the policy came to.
-        periods: by date what labels showed afterwards.
-        policy: `retraining` as declared.
-        notes: what is to be known beside it.
-    """
+    """Assemble the result, ready for JSON; `looks` and `periods` have one entry a date."""
     dates = [
         asdict(look)
         | {
@@ -43,9 +33,7 @@ def describe(
             "rows": period.rows,
             "positives": period.positives,
             "models": dict(period.models),
-            "realised": {
-                each: to_plain(figure) if figure else None for each, figure in period.figures.items()
-            },
+            "realised": {each: figure and to_plain(figure) for each, figure in period.figures.items()},
         }
         for look, period in zip(looks, periods, strict=True)
     ]
@@ -63,43 +51,31 @@ def describe(
 
 
 def as_table(found: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a date: the decision, the alarms, and what each strategy gave afterwards."""
-    return pd.DataFrame(
-        [
-            {
-                "date": each["date"],
-                "due": each["due"],
-                "triggers": " ".join(each["triggers"]),
-                "version": each["version"],
-                "promoted": each["promoted"],
-                "alarms": " ".join(each["alarms"]),
-                "champion": each["champion"],
-                "rows": each["rows"],
-                "positives": each["positives"],
-                **{
-                    strategy if end == "value" else f"{strategy}.{end}": (
-                        each["realised"][strategy] or {}
-                    ).get(end)
-                    for strategy in STRATEGIES
-                    for end in _ENDS
-                },
-            }
-            for each in found["dates"]
-        ]
-    ).astype({"version": "Int64"})
+    """One row a date: decision, alarms, and the realised metric of each strategy."""
+    columns = ("date", "due", "triggers", "version", "promoted", "alarms", "champion", "rows", "positives")
+    rows = [
+        {name: " ".join(each[name]) if name in ("triggers", "alarms") else each[name] for name in columns}
+        | {
+            _key(strategy, end): (each["realised"][strategy] or {}).get(end)
+            for strategy in STRATEGIES
+            for end in _ENDS
+        }
+        for each in found["dates"]
+    ]
+    return pd.DataFrame(rows).astype({"version": "Int64"})
 
 
 def figures(found: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of the whole, by the names that MLflow keeps them under."""
+    """The metrics of the whole backfill for MLflow."""
     values: dict[str, float] = {"trainings": found["trainings"], "promoted": found["promoted"]}
-    for part, each in (("mean", found["summary"]["mean"]), ("difference", found["summary"]["difference"])):
-        for strategy, figure in each.items():
+    for part in ("mean", "difference"):
+        for strategy, figure in found["summary"][part].items():
             values |= {_key(f"{part}.{strategy}", end): figure[end] for end in _ENDS}
     return values
 
 
 def series(found: Mapping[str, Any]) -> list[dict[str, float]]:
-    """The figures of each period, by the names that MLflow keeps them under."""
+    """The metrics of each period for MLflow."""
     metric = found["metric"]
     steps = []
     for each in found["dates"]:
@@ -109,9 +85,8 @@ def series(found: Mapping[str, Any]) -> list[dict[str, float]]:
             "alarms": float(len(each["alarms"])),
         }
         for strategy, figure in each["realised"].items():
-            values |= (
-                {_key(f"realised.{metric}.{strategy}", end): figure[end] for end in _ENDS} if figure else {}
-            )
+            if figure:
+                values |= {_key(f"realised.{metric}.{strategy}", end): figure[end] for end in _ENDS}
         steps.append(values)
     return steps
 

@@ -1,4 +1,4 @@
-"""What a backfill has finished, on disk: the models, and what was decided at each date."""
+"""Checkpoints of a backfill on disk: models, and decisions by date."""
 
 from __future__ import annotations
 
@@ -18,13 +18,10 @@ _NOTE = "key.json"
 
 
 class Shelf:
-    """The folder of a vertical's backfill. What is in it is whole: a folder is filled under another name first.
+    """The folder of a vertical's backfill, made if missing; what it holds is complete.
 
-    A model depends on the date, the rows and what is declared of its training; a decision also on the policy
-    and on those before it. So models are kept apart, and another policy finds them again.
-
-    Args:
-        folder: it is made.
+    A model depends on date, rows and the declaration of its training; a decision also on the policy and on
+    earlier decisions. Models are kept apart, so another policy finds them again.
     """
 
     def __init__(self, folder: Path):
@@ -35,10 +32,10 @@ class Shelf:
             each.mkdir(parents=True, exist_ok=True)
 
     def begin(self, key: dict[str, str]) -> list[str]:
-        """Keep what was finished under the same key, and drop what was not.
+        """Keep the checkpoints of the same key, and drop decisions of another and what is incomplete.
 
         Returns:
-            The names of what has changed since, the decisions of which are gone; none where nothing has.
+            The names of the parts of the key that have changed.
         """
         note = self._folder / _NOTE
         before = _read(note) if note.is_file() else {}
@@ -52,7 +49,7 @@ class Shelf:
         return changed
 
     def finished(self, names: list[str]) -> list[dict[str, Any]]:
-        """What was decided at the first dates, as far as one after the other is finished."""
+        """The decisions of the leading dates that are complete."""
         found = []
         for name in names:
             if not (self._dates / name).is_dir():
@@ -61,7 +58,7 @@ class Shelf:
         return found
 
     def restore(self, name: str | None) -> None:
-        """Make the scratch store what it was when a date was finished, or an empty one."""
+        """Reset the scratch store to its state after a date, or to an empty one."""
         for each in self.store.glob(f"{STORE}*"):
             each.unlink()
         if name is None:
@@ -70,12 +67,12 @@ class Shelf:
                 shutil.rmtree(each)
         else:
             shutil.copy(self._dates / name / STORE, self.store / STORE)
-            # The date may have been finished before the project was moved or copied.
+            # The project may have been moved or copied since.
             home = LocalStore(self.store / STORE, self.store, Path(ARTEFACTS))
             home.rewrite(home.former())
 
     def finish(self, name: str, decision: dict[str, Any]) -> None:
-        """Keep what was decided at a date, with the store as it is now."""
+        """Keep the decision of a date, with the store as it is now."""
         with replacing(self._dates / name, alone=True) as folder:
             write_json(folder / "decision.json", decision)
             with (
@@ -85,7 +82,7 @@ class Shelf:
                 now.backup(kept)
 
     def has_model(self, name: str, key: dict[str, str]) -> bool:
-        """Whether the model of a date is there, made from the same."""
+        """Whether there is a model of a date with the same key."""
         note = self._models / name / _NOTE
         return note.is_file() and _read(note) == key
 
@@ -94,13 +91,7 @@ class Shelf:
         return self._models / name
 
     def keep_model(self, name: str, key: dict[str, str], fill: Callable[[Path], None]) -> None:
-        """Keep a model, instead of one that was made from something else.
-
-        Args:
-            name: of its date.
-            key: what it was made from.
-            fill: writes it into a folder.
-        """
+        """Keep a model, which `fill` writes into a folder, in place of one with another key."""
         with replacing(self._models / name, alone=True) as folder:
             folder.mkdir()
             fill(folder)
@@ -108,5 +99,5 @@ class Shelf:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(path.read_bytes())
     return found

@@ -1,8 +1,8 @@
-"""The pipelines of a vertical as a backfill uses them: as of a date, in memory, without what decides nothing."""
+"""The pipelines of a vertical in a backfill: as of a date, in memory, without figures and reports."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from kedro.pipeline import Pipeline
 
 from lepton_pipeline.data.as_of import labelled_rows, recent_rows
 from lepton_pipeline.data.fingerprint import fingerprint
-from lepton_pipeline.data.rows import held
+from lepton_pipeline.data.rows import as_frames
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.derive import derive_all
@@ -21,6 +21,7 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.operations.backfill.shelf import Shelf
 from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.operations.retraining.job import Trained
+from lepton_pipeline.operations.retraining.steps import dataset_of
 from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.parameters.jobs import BACKFILL, KIND, MONITORING, Job
 from lepton_pipeline.project.declaration import read_vertical
@@ -29,30 +30,23 @@ from lepton_pipeline.system.records import from_json, to_json
 from lepton_pipeline.tracking import lineage
 from lepton_pipeline.tracking.runs import RunLog
 
-# What the gate and the registry need of a training; figures, costs, explanation and report are not made.
+# What the gate and the registry need of a training.
 _TABLES = ("split", "scores")
 _RECORDS: dict[str, type[Any]] = {"metrics": Metrics, "slices": Slices, "reference": dict, "copies": dict}
 _MODEL = ("artefact", *_TABLES, *_RECORDS)
 _DECIDING = ("register_model", "gate_model")
 _MONITORING = ("fetch_champion", "score_new_rows", "compare_new_rows")
-# Not of the pipelines: the rows of a date with their features, before those that wait for their label are
-# left out.
-_ALL = "rows that were there"
-# What no model depends on, so that another policy finds the models again.
+# Key of the rows of a date with their features, with or without a label.
+_ALL = "all rows"
+# What no model depends on.
 _OF_THE_POLICY = {"about", "gate", "scoring", "retraining", "monitoring", "alerts"}
 
 
 class BackfillSteps:
-    """The steps of a job at one date after the other; nothing of the project is written.
+    """The steps of a job at one date after the other; nothing is written into the project.
 
-    Nodes that do not depend on the date, such as the checks of raw tables, run once.
-
-    Args:
-        project: root of the project.
-        env: configuration environment; None for the usual one.
-        vertical: its name.
-        params: of the command line, in place of what is declared.
-        shelf: the models that are finished.
+    Nodes that do not depend on the date, such as the checks of raw tables, run once. `params` are those of
+    the command line.
     """
 
     def __init__(self, project: Path, env: str | None, vertical: str, params: dict[str, Any], shelf: Shelf):
@@ -60,7 +54,6 @@ class BackfillSteps:
         pipelines.set_requested([vertical])
         with settings.SESSION_CLASS.create(project, env=env, runtime_params=params) as session:
             self._context = session.load_context()
-        # As a run does: what another vertical declares is not looked at.
         monitoring = Job(vertical, MONITORING).name
         self._context._pipelines_to_validate = [vertical, monitoring]
         self._catalog = self._context.catalog
@@ -91,7 +84,7 @@ class BackfillSteps:
         return found
 
     def whole_table(self) -> pd.DataFrame:
-        """All rows there are, with their features.
+        """All rows, with their features.
 
         Raises:
             DataError: the raw data cannot be used, or break a contract.
@@ -100,22 +93,16 @@ class BackfillSteps:
         return derive_all(made[self._name("clean_table")], self._dataset, self._features)
 
     def key(self, table: pd.DataFrame) -> dict[str, str]:
-        """What the results depend on, for `Shelf.begin`: rows, declarations and code.
-
-        Args:
-            table: what `whole_table` gives.
-        """
+        """The key of the checkpoints: rows of `whole_table`, declarations and code."""
         declared = self.declared.model_dump(mode="json")
+        rest = {key: each for key, each in declared.items() if key not in _OF_THE_POLICY}
         self._key = {
             "data": fingerprint(table).sha256,
             "code": lineage.package_sha256(),
-            "declaration": lineage.sha256(
-                {key: each for key, each in declared.items() if key not in _OF_THE_POLICY}
-            ),
+            "declaration": lineage.sha256(rest),
         }
-        return self._key | {
-            "policy": lineage.sha256({key: declared[key] for key in _OF_THE_POLICY - {"about"}})
-        }
+        policy = {key: declared[key] for key in _OF_THE_POLICY - {"about"}}
+        return self._key | {"policy": lineage.sha256(policy)}
 
     def use(self, log: RunLog) -> RunLog:
         """Register in this store from now on."""
@@ -123,7 +110,7 @@ class BackfillSteps:
         return log
 
     def go_to(self, name: str, date: str | float) -> None:
-        """Make rows those that were known at a date; they are read when they are needed."""
+        """Set the date; rows known then are read on demand."""
         self._at, self._date, self._made, self._since, self._monitored = name, date, {}, None, None
 
     def count_rows(self, champion: Champion | None) -> RowCounts:
@@ -144,44 +131,38 @@ class BackfillSteps:
         return self._monitored
 
     def last_monitoring(self) -> Mapping[str, Any] | None:
-        """What the comparison at this date said; None where there was none."""
+        """The monitoring result of this date, if any."""
         return self._monitored
 
     def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
         """Register the model of the date and let the gate decide."""
         with self._run() as run_id:
-            made = self._make(
-                self._decide, self._model(run_id) | {self._name("run_id"): run_id}, self._dataset
-            )
+            made = self._model(run_id) | {self._name("run_id"): run_id}
+            made = self._make(self._decide, made, self._dataset)
         registration, decision = made[self._name("registration")], made[self._name("decision")]
         return Trained.of(registration, decision)
 
     def train_anyway(self) -> None:
-        """Have the model of the date, unless it was made already.
+        """Train the model of the date, unless there is a checkpoint.
 
         Raises:
-            DataError: there can be none.
+            DataError: it cannot be trained.
         """
         if not self._shelf.has_model(self._at, self._model_key()):
             with self._run() as run_id:
                 self._model(run_id)
 
     def score(self, name: str, rows: pd.DataFrame) -> tuple[pd.Series, float]:
-        """Score rows with the model of a date.
-
-        Returns:
-            Probabilities, indexed as the rows, and the model's threshold.
-        """
+        """Score rows with the model of a date: probabilities, indexed as the rows, and its threshold."""
         artefact = Artefact.load(self._shelf.model(name) / "artefact")
         return artefact.predict(rows)["probability"], artefact.threshold
 
     def _rows(self) -> pd.DataFrame:
-        """The rows that were there at the date, with or without a label."""
+        """The rows known at the date, with or without a label."""
         if not self._made:
             made = self._make(self._to_rows, {}, self._dated())
-            self._made = made | {
-                _ALL: derive_all(made[self._name("clean_table")], self._dated(), self._features)
-            }
+            rows = derive_all(made[self._name("clean_table")], self._dated(), self._features)
+            self._made = made | {_ALL: rows}
         table: pd.DataFrame = self._made[_ALL]
         return table
 
@@ -189,53 +170,42 @@ class BackfillSteps:
         return self._dataset.model_copy(update={"as_of": self._date})
 
     def _model(self, run_id: str) -> dict[str, Any]:
-        """The model of the date with all that it was made of and measured on; from the shelf if it is there."""
-        made = self._training_rows()
+        """The model of the date with its inputs and measurements, from a checkpoint if there is one."""
+        dataset = self._dated().model_copy(update={"since": self._since})
+        used = labelled_rows(recent_rows(self._rows(), dataset), dataset)
+        made = self._made | {self._name("feature_table"): used}
         key = self._model_key()
         if self._shelf.has_model(self._at, key):
             return made | self._load(self._shelf.model(self._at))
-        made = self._make(self._to_model, made | {self._name("run_id"): run_id}, self._since_then())
-        self._shelf.keep_model(self._at, key, self._saver(made))
+        made = self._make(self._to_model, made | {self._name("run_id"): run_id}, dataset)
+        self._shelf.keep_model(self._at, key, lambda folder: self._save(made, folder))
         return made
-
-    def _training_rows(self) -> dict[str, Any]:
-        dataset = self._since_then()
-        used = labelled_rows(recent_rows(self._rows(), dataset), dataset)
-        return self._made | {self._name("feature_table"): used}
-
-    def _since_then(self) -> Dataset:
-        return self._dated().model_copy(update={"since": self._since})
 
     def _model_key(self) -> dict[str, str]:
         return self._key | {"as_of": str(self._date), "since": str(self._since)}
 
-    def _saver(self, made: Mapping[str, Any]) -> Callable[[Path], None]:
-        def save(folder: Path) -> None:
-            made[self._name("artefact")].save(folder / "artefact")
-            for name in _TABLES:
-                made[self._name(name)].to_parquet(folder / f"{name}.parquet")
-            for name in _RECORDS:
-                (folder / f"{name}.json").write_text(to_json(made[self._name(name)]), encoding="utf-8")
-
-        return save
+    def _save(self, made: Mapping[str, Any], folder: Path) -> None:
+        made[self._name("artefact")].save(folder / "artefact")
+        for name in _TABLES:
+            made[self._name(name)].to_parquet(folder / f"{name}.parquet")
+        for name in _RECORDS:
+            (folder / f"{name}.json").write_text(to_json(made[self._name(name)]), encoding="utf-8")
 
     def _load(self, folder: Path) -> dict[str, Any]:
         found: dict[str, Any] = {"artefact": Artefact.load(folder / "artefact")}
         found |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
-        found |= {
-            name: from_json(kind, (folder / f"{name}.json").read_bytes()) for name, kind in _RECORDS.items()
-        }
+        for name, kind in _RECORDS.items():
+            found[name] = from_json(kind, (folder / f"{name}.json").read_bytes())
         return {self._name(name): each for name, each in found.items()}
 
     @contextmanager
     def _run(self) -> Iterator[str]:
-        """A run of the scratch store, whose parameters say as of when it trains."""
+        """A run of the scratch store, whose parameters hold the as-of date."""
         if self._log is None:
             raise ConfigurationError("the backfill has no store to train in; it is given by `use`.")
         log, declared = self._log, self.declared.model_dump(mode="json")
-        run_id = log.open(
-            self._vertical, f"as of {self._at}", {KIND: BACKFILL, "data.rows": str(len(self._rows()))}
-        )
+        tags = {KIND: BACKFILL, "data.rows": str(len(self._rows()))}
+        run_id = log.open(self._vertical, f"as of {self._at}", tags)
         log.parameters(run_id, declared | {"dataset": declared["dataset"] | {"as_of": self._date}})
         try:
             yield run_id
@@ -245,14 +215,14 @@ class BackfillSteps:
         log.close(run_id, "FINISHED")
 
     def _make(self, pipeline: Pipeline, made: Mapping[str, Any], dataset: Any) -> dict[str, Any]:
-        """Run nodes one after the other; not by a runner: nothing of this is kept, and nothing resumes it."""
+        """Run nodes in order without a runner, whose outputs and resume hints are not wanted here."""
         found = {**made, f"params:{self._name('dataset')}": dataset}
         for node in pipeline.nodes:
             once = node.name in self._undated
             if once and set(node.outputs) <= self._once.keys():
                 continue
             outputs = node.run({name: self._value(name, found) for name in node.inputs})
-            (self._once if once else found).update(held(outputs))
+            (self._once if once else found).update(as_frames(outputs))
         return found
 
     def _value(self, name: str, found: Mapping[str, Any]) -> Any:
@@ -260,19 +230,14 @@ class BackfillSteps:
             return found[name]
         if name in self._once:
             return self._once[name]
-        dataset = self._catalog.get(name)
-        if dataset is None:
-            raise ConfigurationError(
-                f"the catalog has no entry {name!r}; restore it in conf/base/catalog.yml."
-            )
-        return dataset.load()
+        return dataset_of(self._catalog, name).load()
 
     def _name(self, name: str) -> str:
         return f"{self._vertical}.{name}"
 
 
 def _undated(pipeline: Pipeline, dataset: str) -> set[str]:
-    """Names of the nodes that the declaration of the data set, and so the date, does not reach."""
+    """Names of the nodes that do not depend on the declaration of the data set, and so on the date."""
     dated = {dataset}
     names = set()
     for node in pipeline.nodes:

@@ -1,4 +1,4 @@
-"""Walk through the dates of a backfill: at each the job of then, and a model whatever it decides."""
+"""Run the retraining job at every date of a backfill, and train a model whatever the decision."""
 
 from __future__ import annotations
 
@@ -18,51 +18,34 @@ from lepton_pipeline.tracking.runs import RunLog
 
 @dataclass(frozen=True)
 class Look:
-    """What the policy came to at a date.
+    """The decision of the policy at a date."""
 
-    Attributes:
-        date: its name.
-        due: whether to train; False where the job failed before.
-        triggers: those that held.
-        why: the decision in a sentence, or why the job failed.
-        version: number of the model that the policy had trained; None where it had none trained.
-        promoted: whether that became champion; None where the champion was the same model.
-        gate: why, or why not.
-        alarms: "failed", "contract", "refused", "drift", "decay".
-        drifted: names of what has drifted.
-        new_rows: mature rows that the champion was not made of; None where nobody knows.
-        model: whether there is a model of this date, due or not.
-        champion: name of the date of the policy's model afterwards; None where it has none.
-    """
-
-    date: str
-    due: bool
-    triggers: tuple[str, ...]
-    why: str
-    version: int | None
-    promoted: bool | None
-    gate: str
-    alarms: tuple[str, ...]
+    date: str  # its name
+    due: bool  # False also where the job failed before the decision
+    triggers: tuple[str, ...]  # those that held
+    why: str  # the decision in a sentence, or the error
+    version: int | None  # of the model that the policy had trained
+    promoted: bool | None  # None where the champion was the same model
+    gate: str  # reason of the gate
+    alarms: tuple[str, ...]  # "failed", "contract", "refused", "drift", "decay"
     drifted: tuple[str, ...]
-    new_rows: int | None
-    model: bool
-    champion: str | None
+    new_rows: int | None  # mature rows that the champion was not made of
+    model: bool  # whether a model of this date exists, due or not
+    champion: str | None  # date of the policy's model afterwards
 
 
 class DatedSteps(Steps, Protocol):
     """The steps of a job at a date, and the model of that date."""
 
     def go_to(self, name: str, date: str | float) -> None:
-        """Make rows those that were known at a date."""
-        ...
+        """Set the date; rows are those known then."""
 
     def train_anyway(self) -> None:
-        """Have the model that a training at this date gives, unless it was made already; nothing is registered.
+        """Train the model of the date without registering it, unless there is a checkpoint.
 
         Raises:
-            DataError: there can be none.
+            DataError: it cannot be trained.
         """
-        ...
 
 
 def walk(
@@ -73,18 +56,18 @@ def walk(
     open_store: Callable[[], RunLog],
     told: Callable[[Look, bool], None],
 ) -> list[Look]:
-    """Do the job at every date that is not finished yet.
+    """Run the job at every date without a checkpoint.
 
     Args:
         grid: the dates.
-        asked: the job, which is done as of each date; its moment is the present, where dates are numbers.
+        asked: the job; its moment is the present, where dates are numbers.
         steps: the vertical's pipelines, at a date.
-        shelf: what is finished.
-        open_store: opens the scratch store, once it is what it was at the last date that is finished.
-        told: called with every date, and whether it was finished before.
+        shelf: the checkpoints.
+        open_store: opens the scratch store, once it is restored to the last checkpoint.
+        told: called with every date, and whether it had a checkpoint.
 
     Raises:
-        DataError: nothing could be trained at the first date.
+        DataError: no model could be trained at the first date.
     """
     names = grid.names()
     looks = [_read(each) for each in shelf.finished(names)]
@@ -108,20 +91,20 @@ def walk(
 
 
 def without_clock(declared: Vertical, grid: Grid) -> tuple[Vertical, list[str]]:
-    """The declaration without what dates that are numbers cannot say, and a note of that if there is any."""
+    """The declaration without ages and waits where dates are numbers, and a note if that changes it."""
     policy = declared.retraining
     if not grid.numeric or (policy.max_age is None and policy.cool_down in (0, "0d")):
         return declared, []
     kept = policy.model_copy(update={"max_age": None, "cool_down": "0d"})
-    note = "max_age and cool_down are left out: dates are numbers here, of which the clock says nothing"
+    note = "max_age and cool_down are left out: dates are numbers here, without a relation to the clock"
     return declared.model_copy(update={"retraining": kept}), [note]
 
 
 def models_in_use(looks: Sequence[Look]) -> dict[str, list[str | None]]:
     """By strategy the model in use after each date.
 
-    The policy's is its champion. "Never" keeps the first model that could be trained, "always" has the
-    latest, both whatever the gate says.
+    The policy uses its champion, "never" the first model that could be trained, "always" the latest, both
+    whatever the gate decides.
     """
     trained = [look.date if look.model else None for look in looks]
     first = next((name for name in trained if name is not None), None)
@@ -137,11 +120,10 @@ def models_in_use(looks: Sequence[Look]) -> dict[str, list[str | None]]:
 
 def _look(name: str, outcome: Outcome, steps: Steps, champion: str | None) -> Look:
     if outcome.error is not None and user_error(outcome.error) is None:
-        # No state of the data, but a fault: what follows from it would not be what the policy does.
+        # A fault of the program, not a state of the data.
         raise outcome.error
     facts, decision, trained = outcome.facts, outcome.decision, outcome.trained
     promoted = False if trained is None else trained.promoted
-    # What was monitored at this date; without facts the job failed before or in it.
     result = None if facts is None or facts.champion is None else steps.last_monitoring()
     return Look(
         date=name,
@@ -165,10 +147,8 @@ def _alarms(outcome: Outcome, monitored: Mapping[str, Any] | None) -> list[str]:
         found.append("contract" if isinstance(outcome.error, ContractError) else "failed")
     if outcome.trained is not None and outcome.trained.promoted is False:
         found.append("refused")
-    found += [
-        alarm for alarm, key in (("drift", "drifted"), ("decay", "decayed")) if (monitored or {}).get(key)
-    ]
-    return found
+    alarms = {"drift": "drifted", "decay": "decayed"}
+    return found + [alarm for alarm, key in alarms.items() if (monitored or {}).get(key)]
 
 
 def _train_anyway(steps: DatedSteps, *, first: bool) -> bool:
@@ -176,13 +156,11 @@ def _train_anyway(steps: DatedSteps, *, first: bool) -> bool:
         steps.train_anyway()
     except DataError as error:
         if first:
-            raise DataError(
-                f"--from: nothing can be trained at the first date: {error} Begin later."
-            ) from error
+            text = f"--from: no model can be trained at the first date: {error} Begin later."
+            raise DataError(text) from error
         return False
     return True
 
 
 def _read(stored: Mapping[str, Any]) -> Look:
-    lists = {key: tuple(stored[key]) for key in ("triggers", "alarms", "drifted")}
-    return Look(**{**stored, **lists})
+    return Look(**dict(stored) | {key: tuple(stored[key]) for key in ("triggers", "alarms", "drifted")})

@@ -1,1 +1,1 @@
-"""Whether what a champion was trained on still holds: its inputs, its scores and its quality on new rows."""
+"""Monitoring of a champion: drift of inputs and scores, and realised quality."""

@@ -1,4 +1,4 @@
-"""What has changed in a column, in words that need no statistics."""
+"""The change in a column, as a sentence without statistical terms."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ _SHOWN_CHARACTERS = 40
 
 
 def change_of_missing(missing: float, missing_new: float) -> str:
-    """The shares of rows without a value."""
+    """The shares of missing values before and now."""
     return f"missing in {_percent(missing)} of the rows before, {_percent(missing_new)} now"
 
 
 def change_of_numbers(kept: Numbers, ordered: np.ndarray) -> str:
-    """The median before and now; where it has stayed, the range of the middle eight tenths.
+    """The medians; where they agree, the ranges between the 10 % and 90 % quantiles.
 
-    Args:
-        kept: of the reference.
-        ordered: new values, ascending, without missing ones.
+    `ordered` are the new values, ascending, without missing ones.
     """
     if not kept.grid or not len(ordered):
         return ""
@@ -33,19 +31,12 @@ def change_of_numbers(kept: Numbers, ordered: np.ndarray) -> str:
     if abs(now - before) > 0.1 * spread and number(before) != number(now):
         return f"median {number(before)} before, {number(now)} now"
     (low, low_now), (high, high_now) = pairs[0.1], pairs[0.9]
-    return (
-        f"eight in ten values from {number(low)} to {number(high)} before, "
-        f"from {number(low_now)} to {number(high_now)} now"
-    )
+    before_text = f"eight in ten values from {number(low)} to {number(high)} before"
+    return f"{before_text}, from {number(low_now)} to {number(high_now)} now"
 
 
 def change_of_levels(kept: Categories, seen: pd.Series) -> str:
-    """The level whose share has changed most.
-
-    Args:
-        kept: of the reference.
-        seen: new rows by level.
-    """
+    """The level whose share has changed most; `seen` are the new rows by level."""
     before = pd.Series(kept.levels, dtype="float64")
     known, known_new = before.sum() + kept.rare, seen.sum()
     if not known or not known_new:
@@ -61,7 +52,7 @@ def change_of_levels(kept: Categories, seen: pd.Series) -> str:
 
 
 def number(value: float) -> str:
-    """A number as one reads it: four digits that count, thousands parted."""
+    """A number with four significant digits and thousands separators."""
     if abs(value) < 1e-12:
         return "0"
     if not 1e-4 <= abs(value) < 1e12:
@@ -70,7 +61,7 @@ def number(value: float) -> str:
 
 
 def shown(level: str) -> str:
-    """A level, cut where it is a long text."""
+    """A level, cut where it is long."""
     return level if len(level) <= _SHOWN_CHARACTERS else f"{level[: _SHOWN_CHARACTERS - 1]}…"
 
 

@@ -1,4 +1,4 @@
-"""Whether a model is still as good as it was in its test, once the labels of new rows are known."""
+"""Decay: whether realised quality has fallen below that of the test."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def measure_window(
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
 ) -> Estimate | None:
-    """Measure the gate's metric on rows whose labels are known.
+    """Measure the gate's metric on rows with known labels.
 
     Args:
         rows: `label` (0 or 1) and `probability`.
         metric: "auc", "average_precision" or "f1".
         threshold: of the model.
-        evaluation: resamples behind the interval of the latter two.
-        units: as `resampling_units` returns them; None: rows are independent.
+        evaluation: number of resamples for the interval of the latter two.
+        units: see `resampling_units`; None: rows are independent.
 
     Returns:
-        The figure; None for fewer than 50 rows, 10 of a class or two groups or blocks.
+        None for fewer than 50 rows, 10 of a class, or two groups or blocks.
     """
     sample = Sample.of(rows["label"], units)
     if len(rows) < FEWEST_ROWS or not sample.enough:
@@ -48,23 +48,21 @@ def measure_window(
 
 
 def decay_bound(decay: Decay, estimate: Estimate | None) -> float | None:
-    """The bound: as declared, or the low end of the champion's own test interval; None where neither is known."""
+    """The declared bound, else the low end of the champion's test interval, else None."""
     if decay.at_least is not None:
         return decay.at_least
     return None if estimate is None else estimate.low
 
 
 def is_below(figure: Estimate | None, bound: float | None) -> bool:
-    """Whether a window lies below the bound beyond doubt: its whole interval does."""
+    """Whether the whole interval lies below the bound."""
     return figure is not None and figure.high is not None and bound is not None and figure.high < bound
 
 
 def has_decayed(windows: Sequence[Mapping[str, Any]], decay: Decay) -> bool | None:
-    """Whether enough of the last windows lie below; None where there are too few to tell.
+    """Whether enough of the last windows lie below; None where too few are measured.
 
-    Args:
-        windows: in order of time, each with `value` (None: not measured, and left out) and `below`.
-        decay: how many of how many.
+    `windows` are in order of time, each with `value` (None where not measured) and `below`.
     """
     measured = [window for window in windows if window["value"] is not None][-decay.of :]
     below = sum(bool(window["below"]) for window in measured)

@@ -1,4 +1,4 @@
-"""How far rows that follow each other in time hang together, so that they tell less than as many independent ones."""
+"""The design effect of autocorrelated rows."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ _FEWEST_IN_A_BATCH = 10
 
 
 def design_effect(cells: np.ndarray, *, ascending: bool = False) -> float:
-    """How many rows in order of time tell as much of the shares of cells as one independent row does.
+    """How many rows in order of time carry as much information on the shares of cells as one independent row.
 
-    The rows are cut into 30 batches of equal length; a cell's share varies between batches of independent
-    rows by p (1 - p) / length, and more where rows hang together. The mean over cells of the two variances'
-    ratio, weighted as by Rao and Scott (1981), "The Analysis of Categorical Data from Complex Sample
-    Surveys", section 3, is what the chi-square statistic of dependent rows is too large by on average.
-    Dependence longer than a batch is not seen.
+    The rows are cut into 30 batches of equal length. A cell's share varies between batches of independent
+    rows by p (1 - p) / length, and more between batches of autocorrelated rows. The mean over cells of the
+    two variances' ratio, weighted as by Rao and Scott (1981), "The Analysis of Categorical Data from Complex
+    Sample Surveys", section 3, is the factor by which the chi-square statistic is too large on average.
+    Autocorrelation longer than a batch is not seen.
 
     Args:
-        cells: the cell of each row, in order of time; integer [rows], below 0 for a row that is in none.
-        ascending: whether cells are bins of a number. Being below a bound then hangs together longer than
-            being in a bin, and the Kolmogorov-Smirnov test is about the former: the larger of the two effects
-            is given.
+        cells: the cell of each row, in order of time; integer [rows], below 0 for a row in no cell.
+        ascending: whether cells are bins of a number. The indicator of being below a bound, on which the
+            Kolmogorov-Smirnov test rests, is then autocorrelated for longer; the larger effect is returned.
 
     Returns:
-        At least 1; 1 for fewer than 50 rows, too few to tell.
+        At least 1; 1 for fewer than 50 rows.
     """
     cells = cells[cells >= 0]
     batches = min(_BATCHES, len(cells) // _FEWEST_IN_A_BATCH)

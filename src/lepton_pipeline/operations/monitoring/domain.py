@@ -1,4 +1,4 @@
-"""Whether all columns together tell new rows from those that a model has learnt from: a classifier two-sample test."""
+"""Classifier two-sample test on all columns together."""
 
 from __future__ import annotations
 
@@ -15,39 +15,36 @@ FEWEST_ROWS = 100
 _PERMUTATIONS = 9999
 _ROUNDS = 50
 _CELLS = 2_000_000
-# Blocks of rows in order of time, of each kind; half of them are learnt from, the labels of the others
-# permuted.
+# Blocks of each kind; half are learnt from, the labels of the others permuted.
 _BLOCKS, _FEWEST_BLOCKS = 20, 16
-# A block is so much longer than rows hang together, or neighbours would.
+# Length of a block in design effects, so that neighbouring blocks are independent.
 _LENGTHS = 3
 
 
 def tell_apart(
     reference: pd.DataFrame, new: pd.DataFrame, sample: int, seed: int, dependence: float | None = None
 ) -> dict[str, Any] | None:
-    """Train a classifier to tell new rows from reference rows, and test how well it does on others of both.
+    """Train a classifier to separate new rows from reference rows, and test its AUC on held-out rows of both.
 
     Lopez-Paz and Oquab (2017), "Revisiting Classifier Two-Sample Tests": boosted trees learn from one half of
-    the rows and score the other. If the rows are of one kind, the scores of that half do not depend on which
-    of its rows are
-    new: the p-value is the share of 9,999 permutations of these labels whose AUC is at least as high. No tree
-    is grown again for a permutation, since the test is about given scores; so it is exact, and cheap.
+    the rows and score the other. The p-value is the share of 9,999 permutations of the labels of the scored
+    half whose AUC is at least as high. The trees are not fitted again, since the test is about given scores;
+    so it is exact, and cheap.
 
-    Rows in order of time hang together, and may not be permuted one by one. They are cut into blocks of equal
-    length, 20 of each kind or somewhat fewer longer ones, which are drawn, halved and permuted as a whole:
-    the test is exact where blocks are independent.
+    Rows in order of time are autocorrelated and may not be permuted one by one. They are cut into blocks of
+    equal length, 16 to 20 of each kind, which are drawn, halved and permuted as a whole: the test is exact
+    where blocks are independent.
 
     Args:
         reference: encoded rows that the model has learnt from.
         new: encoded new rows.
-        sample: rows taken, at most; as many of each.
+        sample: most rows taken, half of each kind.
         seed: of sample, halves and permutations.
-        dependence: of rows in order of time, how many tell as much as one independent row; None: they have no
-            order.
+        dependence: see `design_effect`; None: rows have no order.
 
     Returns:
-        `auc`, `p_value` and `rows` (all that were taken); None where there are fewer than 100 rows of a kind,
-        or fewer than 16 blocks.
+        `auc`, `p_value` and `rows` (all that were taken); None for fewer than 100 rows of a kind or 16
+        blocks.
     """
     each = min(len(reference), len(new), sample // 2)
     if each < FEWEST_ROWS:
@@ -68,13 +65,7 @@ def tell_apart(
 
 
 def one_a_group(rows: pd.DataFrame, group: str, seed: int) -> pd.DataFrame:
-    """Draw one row of each group: others of it would be told by what they share, whether anything has changed or not.
-
-    Args:
-        rows: with the column of groups; a row without one is kept.
-        group: name of that column.
-        seed: of the draw.
-    """
+    """Draw one row of each group, whose rows a classifier would recognise; keep rows without a group."""
     shuffled = rows.sample(frac=1, random_state=seed)
     return shuffled[~shuffled[group].duplicated() | shuffled[group].isna()]
 
@@ -82,13 +73,9 @@ def one_a_group(rows: pd.DataFrame, group: str, seed: int) -> pd.DataFrame:
 def permutation_test(
     scores: np.ndarray, labels: np.ndarray, draw: np.random.Generator, length: int = 1
 ) -> tuple[float, float]:
-    """AUC of scores, and the share of permuted labels that reach it, the observed ones counted among them.
+    """AUC of scores, and the share of permuted labels with at least that AUC, the observed ones included.
 
-    Args:
-        scores: of rows.
-        labels: 1 for new rows, else 0.
-        draw: makes the permutations.
-        length: of blocks of consecutive rows with the same label, which are permuted as a whole.
+    `labels` are 1 for new rows; blocks of `length` consecutive rows have one label and are permuted whole.
     """
     from scipy.stats import rankdata
 

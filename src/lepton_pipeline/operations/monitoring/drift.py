@@ -1,4 +1,4 @@
-"""Compare new rows with the counts that were kept of the rows a model has learnt from."""
+"""Compare new rows with the counts kept of the training rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,7 @@ import pandas as pd
 from lepton_pipeline.evaluation.drift import pool_levels
 from lepton_pipeline.features.column_encoders import LARGEST, CategoricalColumn, NumericColumn, as_numbers
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.operations.monitoring.changes import (
-    change_of_levels,
-    change_of_missing,
-    change_of_numbers,
-    shown,
-)
+from lepton_pipeline.operations.monitoring import changes
 from lepton_pipeline.operations.monitoring.reference import (
     Categories,
     Numbers,
@@ -31,13 +26,12 @@ from lepton_pipeline.operations.monitoring.reference import (
 from lepton_pipeline.parameters import Monitoring
 from lepton_pipeline.statistics.two_samples import chi_square, holm, missing_test, stability_index
 
-# Fewer tell nothing: neither p-values nor the PSI are then what they are called.
+# Below it p-values and the PSI are unreliable.
 FEWEST_ROWS = 50
 _FEWEST_EXPECTED = 5
 _SHOWN_LEVELS = 10
-# A text that fewer rows share may be about a person; it is counted, not shown.
+# A text that fewer rows share may identify a person; it is counted, not shown.
 _FEWEST_OF_A_LEVEL = 5
-# A change in volume below this factor is no news.
 _VOLUME_FACTOR = 1.5
 _FEWEST_UNITS = 3
 
@@ -52,31 +46,23 @@ class _Test:
 def compare(rows: pd.DataFrame, encoder: Encoder, reference: Reference) -> list[dict[str, Any]]:
     """Compare new rows with the reference in every column that the model reads.
 
-    The tests need counts only, so nothing is lost by keeping no rows but some power:
+    The tests need counts only, so keeping no rows costs nothing but some power:
 
     - Numbers: the two-sample Kolmogorov-Smirnov test on the stored quantiles. The largest distance of the two
-      distribution functions is looked for at these points (from below and through them), so it is at most
-      that of the whole samples, and the p-value is at least theirs: false alarms do not become more frequent.
-      What lies between two quantiles, a hundredth of the rows, is not seen. Beside it the two-sample
-      chi-square test on tenths, which sees changes of scale and shape better; its tenths are those of the
-      reference, so that both samples vary, as in the test's own derivation. Tenths in which fewer than 5 new
-      rows are expected are joined.
+      distribution functions is taken at these points (from below and through them), so it is at most that of
+      the whole samples, and the p-value is at least theirs: false alarms do not become more frequent. Also
+      the two-sample chi-square test on tenths of the reference, which sees changes of scale and shape better.
+      Tenths in which fewer than 5 new rows are expected are joined.
     - Categories: the chi-square test of homogeneity of the levels, rare and new ones together.
     - Missing values of both: the chi-square test of the two rates.
 
-    Rows that hang together in time tell less than independent ones. By how much was measured on the
-    reference, in order of time, and is taken to be the same of new rows: chi-square statistics are divided by
-    it (Rao and Scott 1981), and the Kolmogorov-Smirnov test counts so many rows fewer.
-
-    Args:
-        rows: new ones, with the columns that the encoder reads.
-        encoder: of the model.
-        reference: of the model.
+    For autocorrelated rows, chi-square statistics are divided by the design effect of the reference (Rao and
+    Scott 1981), and the Kolmogorov-Smirnov test counts so many rows fewer.
 
     Returns:
-        For each column `column`, `test` (the most surprising one), its `statistic` and `p_value` (times the
+        For each column `column`, `test` (with the smallest p-value), its `statistic` and `p_value` (times the
         number of tests of the column), `psi`, `missing_reference`, `missing_new` (shares), `new_levels` (at
-        most ten that five rows have each), `rows_of_new_levels` and `change`, in words.
+        most ten that five rows have each), `rows_of_new_levels` and `change`, a sentence.
     """
     kept = {each.name: each for each in reference.columns}
     return [compare_column(column, kept[column.name], rows[column.name]) for column in encoder.columns]
@@ -100,27 +86,25 @@ def compare_numbers(kept: Numbers, values: np.ndarray) -> dict[str, Any]:
     tests = []
     if len(known) and kept.grid:
         tests.append(_kolmogorov_smirnov(kept, known))
-        statistic, p_values = chi_square(
-            _joined(np.array(kept.counts) / kept.dependence, counts / kept.dependence)
-        )
+        pooled = _joined(np.array(kept.counts) / kept.dependence, counts / kept.dependence)
+        statistic, p_values = chi_square(pooled)
         tests += [_Test("chi-square on tenths", statistic, p_value) for p_value in p_values]
     pair = (np.append(kept.counts, kept.missing), np.append(counts, len(values) - len(known)))
-    return _describe(kept, tests, pair, change_of_numbers(kept, known))
+    return _describe(kept, tests, pair, changes.change_of_numbers(kept, known))
 
 
 def adjusted(
     tests: Iterable[dict[str, Any]], monitoring: Monitoring, share: float = 1.0
 ) -> list[dict[str, Any]]:
-    """Correct the p-values of everything that was tested for their number, and flag what has changed.
+    """Correct p-values by Holm's method (1979), and flag what has changed.
 
-    Holm's method (1979) keeps the chance that anything at all is flagged while nothing has changed below
-    `monitoring.level`, however the tests hang together. What is certain may still be small: a flag also needs
-    a large effect, by `monitoring.smallest_psi` or what stands for it.
+    The family-wise error rate stays below `monitoring.level`, however the tests depend on each other. A flag
+    also needs a large effect.
 
     Args:
         tests: each with `p_value` and `large`, whether the effect is.
-        monitoring: level.
-        share: of the level for these tests, where others have the rest of it.
+        monitoring: has the level.
+        share: of the level for these tests.
 
     Returns:
         The same with `p_adjusted` and `flagged`, and without `large`.
@@ -135,20 +119,19 @@ def adjusted(
 
 
 def smallest_auc(psi: float) -> float:
-    """The AUC between two normal samples of equal spread whose PSI is `psi`: the same effect on another scale.
+    """The AUC between two normal samples of equal spread whose PSI is `psi`.
 
-    Of normals that lie d standard deviations apart the PSI is d squared and the AUC is the normal
+    For normals that lie d standard deviations apart the PSI is d squared and the AUC is the normal
     distribution function at d / sqrt(2).
     """
     return NormalDist().cdf(sqrt(psi / 2))
 
 
 def compare_volume(kept: Volume, times: np.ndarray, start: float) -> dict[str, Any] | None:
-    """Compare how many rows come in a unit of time with how many came before.
+    """Compare the number of rows in a unit of time with that of the reference.
 
-    The mean of the new whole units is held against the units of the reference by Student's t: a unit is taken
-    for one draw, whatever number of rows it has. Volumes with a trend or a season surprise it too easily,
-    therefore a change below the factor 1.5 is not flagged.
+    Student's t-test of the mean of the new whole units; each unit is one draw. Trends and seasons make it
+    significant too easily, so a change below the factor 1.5 is not flagged.
 
     Args:
         kept: of the reference.
@@ -182,24 +165,20 @@ def _compare_categories(kept: Categories, texts: pd.Series) -> dict[str, Any]:
     seen = texts.value_counts()
     own = seen[seen.index.isin(list(kept.levels))]
     others = seen.drop(own.index)
-    counts = (
-        pd.DataFrame({"reference": pd.Series(kept.levels, dtype="float64"), "new": own})
-        .fillna(0.0)
-        .sort_index()
-    )
+    counts = pd.DataFrame({"reference": pd.Series(kept.levels, dtype="float64"), "new": own})
+    counts = counts.fillna(0.0).sort_index()
     # Under a key that no text can have.
     rest = pd.DataFrame({"reference": [float(kept.rare)], "new": [float(others.sum())]})
     pooled = pool_levels(pd.concat([counts.reset_index(drop=True), rest], ignore_index=True))
     pair = np.vstack([pooled, [kept.missing, int(texts.isna().sum())]])
     statistic, p_values = chi_square(pooled / kept.dependence)
     tests = [_Test("chi-square", statistic, p_value) for p_value in p_values]
-    return _describe(
-        kept, tests, (pair[:, 0], pair[:, 1]), change_of_levels(kept, seen), _new_levels(kept, others)
-    )
+    change, new = changes.change_of_levels(kept, seen), _new_levels(kept, others)
+    return _describe(kept, tests, (pair[:, 0], pair[:, 1]), change, new)
 
 
 def _new_levels(kept: Categories, others: pd.Series) -> pd.Series:
-    """Rows by level that no row of the training had; empty where that cannot be told."""
+    """Rows by level that was not in training; empty where that is not known."""
     if kept.rare_hashes is None:
         return others.iloc[:0]
     rare = set(kept.rare_hashes)
@@ -227,9 +206,9 @@ def _describe(
         "psi": stability_index(*pair),
         "missing_reference": missing,
         "missing_new": missing_new,
-        "new_levels": [shown(str(level)) for level in named[:_SHOWN_LEVELS]],
+        "new_levels": [changes.shown(str(level)) for level in named[:_SHOWN_LEVELS]],
         "rows_of_new_levels": 0 if new_levels is None else int(new_levels.sum()),
-        "change": change_of_missing(missing, missing_new) if gaps_first else change,
+        "change": changes.change_of_missing(missing, missing_new) if gaps_first else change,
     }
 
 

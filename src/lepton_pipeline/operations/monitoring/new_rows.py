@@ -1,4 +1,4 @@
-"""Which rows of a vertical a model has not seen in any part of its training, and whose labels are known by now."""
+"""Rows that a model has not seen in training, validation or test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.operations.monitoring.reference import PROBABILITY
 from lepton_pipeline.parameters import Dataset
 
-# Of the rows that a model has learnt from, as many must still be there for the rest of them to stand for all.
+# Share of the training rows that must still be there to represent all of them.
 _STILL_THERE = 0.95
 
 
@@ -25,8 +25,7 @@ def score_new_rows(
 ) -> pd.DataFrame:
     """Score the rows that came after everything a model was trained, validated and tested with.
 
-    Where a time is declared these are the rows later than the last one of then; elsewhere those that were not
-    among them, by their hashes.
+    Where a time is declared these are later than the last one of then; else rows whose hashes are unknown.
 
     Args:
         table: rows of the vertical now, with their features.
@@ -36,11 +35,11 @@ def score_new_rows(
         dataset: names target and time; has the label delay and the present.
 
     Returns:
-        Indexed as these rows: `probability`, `label` (float64, NaN where it is not known yet), and `time` on
-        the axis where one is declared.
+        Indexed as these rows: `probability`, `label` (float64, NaN where not known yet), and `time` on the
+        axis where one is declared.
 
     Raises:
-        DataError: it cannot be told which rows are new, or the model cannot read them.
+        DataError: the new rows cannot be identified, or the model cannot read them.
     """
     labels = known_labels(table, dataset)
     times = None if dataset.time is None else axis(table[dataset.time])
@@ -49,12 +48,12 @@ def score_new_rows(
         new = ~seen.learnt(table, everything)
     elif span is None:
         raise DataError(
-            "dataset.time was declared after the champion was trained, so that nobody knows which rows are new"
+            "dataset.time was declared after the champion was trained, so the new rows are not known"
         )
     else:
         new = pd.Series(times > span[1], index=table.index)
     rows = table.loc[new]
-    scores = model.predict(rows)["probability"] if len(rows) else pd.Series(dtype="float64")
+    scores = model.predict(rows)[PROBABILITY] if len(rows) else pd.Series(dtype="float64")
     columns = {PROBABILITY: scores, "label": labels.loc[rows.index]}
     if times is not None:
         columns["time"] = pd.Series(times, index=table.index).loc[rows.index]
@@ -65,7 +64,7 @@ def learnt_rows(table: pd.DataFrame, learnt: TrainingRows, dataset: Dataset) -> 
     """Find the rows that a model has learnt from in the table as it is now.
 
     Raises:
-        DataError: fewer than 95 % of them are there, so that the others need not be like all.
+        DataError: fewer than 95 % of them are there, so they do not represent all.
     """
     everything = pd.DataFrame({"part": "test", "label": known_labels(table, dataset)})
     found = table[learnt.learnt(table, everything)]

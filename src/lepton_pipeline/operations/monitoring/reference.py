@@ -1,4 +1,4 @@
-"""What new rows are compared with: counts of the rows that a model has learnt from, kept with it; no row is in them."""
+"""The reference that new rows are compared with: counts of the training rows, without any row."""
 
 from __future__ import annotations
 
@@ -18,45 +18,31 @@ from lepton_pipeline.operations.monitoring.dependence import design_effect
 from lepton_pipeline.parameters import Dataset
 
 FORMAT = 1
-FILE = "reference.json"
-LEARNT_FROM = ("train", "validation")
+_LEARNT_FROM = ("train", "validation")
 PROBABILITY = "probability"
-BINS = 10
+_BINS = 10
 _GRID = 100
-# A cell between two quantiles holds at least as many rows, so that no value stands for one row.
+# Fewest rows between two quantiles, so that no value identifies a row.
 _ROWS_A_CELL = 20
 _MOST_HASHES = 5000
-# Units in which rows are counted over time: the longest of which the rows cover enough.
+# Units of time; the longest that the rows cover often enough is used.
 _UNITS = (28 * 86400.0, 7 * 86400.0, 86400.0, 3600.0, 600.0, 60.0, 1.0)
 _FEWEST_UNITS = 24
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """A column of numbers.
-
-    Attributes:
-        name: of the column.
-        missing: rows without a value.
-        edges: upper ends of all bins but the last, ascending: tenths of the values.
-        counts: rows by bin, one more than `edges`.
-        grid: quantiles, ascending.
-        below: rows with a value below each of them.
-        through: rows with a value up to and including each of them.
-        dependence: rows that tell as much as one independent row, see `design_effect`; 1 where no time is
-            declared.
-        missing_dependence: the same of whether a value is missing.
-    """
+    """Counts of a numeric column."""
 
     name: str
-    missing: int
-    edges: list[float]
-    counts: list[int]
-    grid: list[float]
-    below: list[int]
-    through: list[int]
-    dependence: float = 1.0
-    missing_dependence: float = 1.0
+    missing: int  # rows without a value
+    edges: list[float]  # upper ends of all bins but the last: tenths, ascending
+    counts: list[int]  # rows by bin, one more than `edges`
+    grid: list[float]  # quantiles, ascending
+    below: list[int]  # rows below each quantile
+    through: list[int]  # rows up to and including each quantile
+    dependence: float = 1.0  # see `design_effect`; 1 where no time is declared
+    missing_dependence: float = 1.0  # the same of whether a value is missing
 
     @property
     def known(self) -> int:
@@ -66,74 +52,45 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Categories:
-    """A column of categories.
-
-    Attributes:
-        name: of the column.
-        missing: rows without a value.
-        levels: rows of each level that is not rare.
-        rare: rows of all other levels together.
-        rare_hashes: of the texts of these, so that a level can be told to be new; None where there are too
-            many.
-        dependence: as in `Numbers`.
-        missing_dependence: likewise.
-    """
+    """Counts of a categorical column."""
 
     name: str
-    missing: int
-    levels: dict[str, int]
-    rare: int
-    rare_hashes: list[str] | None
+    missing: int  # rows without a value
+    levels: dict[str, int]  # rows of each level that is not rare
+    rare: int  # rows of all other levels together
+    rare_hashes: list[str] | None  # of rare levels; None where there are too many
     dependence: float = 1.0
     missing_dependence: float = 1.0
 
 
 @dataclass(frozen=True)
 class Volume:
-    """How many rows came over time, by whole unit.
+    """Rows by whole unit of time, from the first row on."""
 
-    Attributes:
-        unit: seconds, or units of a time column of numbers.
-        counts: rows in each unit, the first begins with the first row.
-    """
-
-    unit: float
+    unit: float  # seconds, or units of a numeric time column
     counts: list[int]
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a model has learnt from.
-
-    Attributes:
-        rows: number of the rows.
-        columns: those that the model reads.
-        scores: probabilities of the test rows, which it has not learnt from, as `Numbers`.
-        span: first and last time of all rows of the vertical then, as numbers; None where no time is
-            declared.
-        volume: of all these rows; None where no time is declared or all have the same.
-        step: the longest time between two of these rows; None where no time is declared.
-    """
+    """The rows that a model has learnt from; time-dependent fields are None where no time is declared."""
 
     rows: int
     columns: list[Numbers | Categories]
-    scores: Numbers
-    span: tuple[float, float] | None
-    volume: Volume | None
-    step: float | None = None
+    scores: Numbers  # probabilities of the test rows
+    span: tuple[float, float] | None  # first and last time of all rows of the vertical then
+    volume: Volume | None  # of all these rows; None where all have the same time
+    step: float | None = None  # the longest time between two of these rows
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        kinds = ["number" if isinstance(column, Numbers) else "category" for column in self.columns]
-        plain = asdict(self)
-        plain["columns"] = [
-            {"kind": kind, **column} for kind, column in zip(kinds, plain["columns"], strict=True)
-        ]
-        return {"format": FORMAT, **plain}
+        """The reference as JSON."""
+        names = {Numbers: "number", Categories: "category"}
+        columns = [{"kind": names[type(column)], **asdict(column)} for column in self.columns]
+        return {"format": FORMAT, **asdict(self), "columns": columns}
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Reference:
-        """Read what `to_dict` gave.
+        """Read what `to_dict` returned.
 
         Raises:
             DataError: another version of the project wrote it.
@@ -144,21 +101,15 @@ class Reference:
         for each in stored["columns"]:
             values = {key: value for key, value in each.items() if key != "kind"}
             columns.append(Numbers(**values) if each["kind"] == "number" else Categories(**values))
-        span, volume = stored["span"], stored["volume"]
-        return cls(
-            stored["rows"],
-            columns,
-            Numbers(**stored["scores"]),
-            None if span is None else (span[0], span[1]),
-            None if volume is None else Volume(**volume),
-            stored.get("step"),
-        )
+        scores, span, volume = Numbers(**stored["scores"]), stored["span"], stored["volume"]
+        span, volume = span and (span[0], span[1]), volume and Volume(**volume)
+        return cls(stored["rows"], columns, scores, span, volume, stored.get("step"))
 
 
 def describe_reference(
     feature_table: pd.DataFrame, split: pd.DataFrame, scores: pd.DataFrame, encoder: Encoder, dataset: Dataset
 ) -> dict[str, Any]:
-    """Count the rows that a model has learnt from, so that new ones can be compared with them later.
+    """Count the rows that a model has learnt from, for later comparison with new ones.
 
     Args:
         feature_table: rows of the vertical.
@@ -168,21 +119,18 @@ def describe_reference(
         dataset: names the column of time.
 
     Returns:
-        `Reference.to_dict`. Of numbers it holds counts by tenths and by up to 100 quantiles, each cell of at
-        least 20 rows; of categories the counts of levels that at least 20 rows share and that are not rare
-        (see `enough_rows`), and hashes of the others.
+        `Reference.to_dict`: numbers by tenths and up to 100 quantiles, at least 20 rows in each cell; levels
+        that at least 20 rows share and that are not rare (see `enough_rows`), and hashes of the others.
     """
-    learnt = feature_table.loc[split.index[split["part"].isin(LEARNT_FROM)]]
+    learnt = feature_table.loc[split.index[split["part"].isin(_LEARNT_FROM)]]
     test = scores.loc[scores["part"] == "test", "model"]
     ordered = dataset.time is not None
     span, volume, step = None, None, None
     if dataset.time is not None:
         every = pd.Series(axis(feature_table[dataset.time]), feature_table.index)
         in_order = every.sort_values(kind="stable").index
-        learnt, test = (
-            learnt.loc[in_order.intersection(learnt.index)],
-            test.loc[in_order.intersection(test.index)],
-        )
+        learnt = learnt.loc[in_order.intersection(learnt.index)]
+        test = test.loc[in_order.intersection(test.index)]
         times = np.unique(every.to_numpy()[np.isfinite(every)])
         span = (float(times[0]), float(times[-1]))
         dates = pd.api.types.is_datetime64_any_dtype(feature_table[dataset.time])
@@ -199,33 +147,21 @@ def describe_reference(
 
 
 def count_numbers(name: str, values: np.ndarray, *, ordered: bool = False) -> Numbers:
-    """Count numbers by tenths and by quantiles; NaN is missing.
-
-    Args:
-        name: of the column.
-        values: of its rows.
-        ordered: whether they are in order of time, so that it can be measured how far they hang together.
-    """
+    """Count numbers by tenths and by quantiles; NaN is missing; `ordered` values get a design effect."""
     there = ~np.isnan(values)
     clipped = np.clip(values[there], -LARGEST, LARGEST)
     known = np.sort(clipped)
-    edges, grid = (_quantiles(known, min(most, len(known) // _ROWS_A_CELL)) for most in (BINS, _GRID))
+    edges, grid = (_quantiles(known, min(most, len(known) // _ROWS_A_CELL)) for most in (_BINS, _GRID))
     cells = np.searchsorted(edges, clipped)
     counts = np.bincount(cells, minlength=len(edges) + 1)
-    return Numbers(
-        name,
-        len(values) - len(known),
-        edges.tolist(),
-        counts.tolist(),
-        grid.tolist(),
-        np.searchsorted(known, grid, side="left").tolist(),
-        np.searchsorted(known, grid, side="right").tolist(),
-        *((design_effect(cells, ascending=True), design_effect(there.astype(np.int64))) if ordered else ()),
-    )
+    below, through = (np.searchsorted(known, grid, side=side) for side in ("left", "right"))
+    lists = (each.tolist() for each in (edges, counts, grid, below, through))
+    effects = (design_effect(cells, ascending=True), design_effect(there.astype(np.int64))) if ordered else ()
+    return Numbers(name, len(values) - len(known), *lists, *effects)
 
 
 def count_categories(name: str, texts: pd.Series, *, ordered: bool = False) -> Categories:
-    """Count levels; a missing one is no level; see `count_numbers`."""
+    """Count levels, see `count_numbers`."""
     counts = texts.value_counts()
     frequent = counts[counts >= max(enough_rows(len(texts)), _ROWS_A_CELL)]
     rare = counts.drop(frequent.index)
@@ -233,19 +169,13 @@ def count_categories(name: str, texts: pd.Series, *, ordered: bool = False) -> C
     levels = {str(level): int(count) for level, count in frequent.items()}
     codes = texts.map({level: code for code, level in enumerate(frequent.index)})
     codes = codes.fillna(len(frequent)).astype("int64").mask(texts.isna(), -1)
-    effects = (codes.to_numpy(), texts.isna().to_numpy(np.int64)) if ordered else ()
-    return Categories(
-        name,
-        int(texts.isna().sum()),
-        levels,
-        int(rare.sum()),
-        hashes,
-        *(design_effect(each) for each in effects),
-    )
+    measured = (codes.to_numpy(), texts.isna().to_numpy(np.int64)) if ordered else ()
+    effects = map(design_effect, measured)
+    return Categories(name, int(texts.isna().sum()), levels, int(rare.sum()), hashes, *effects)
 
 
 def hash_level(text: str) -> str:
-    """64 bits of a text, by which it is recognised but not read."""
+    """64 bits of a text, which recognise it without revealing it."""
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -255,7 +185,7 @@ def _quantiles(ordered: np.ndarray, parts: int) -> np.ndarray:
     found = np.unique(np.quantile(ordered, np.arange(1, parts) / parts, method="inverted_cdf"))
     through = np.searchsorted(ordered, found, side="right")
     shared = through - np.searchsorted(ordered, found, side="left")
-    # A value of few rows is that of a person, perhaps; half-way to the next one it divides the rows as well.
+    # Few rows may identify a person, so cut half-way between values.
     following = ordered[np.minimum(through, len(ordered) - 1)]
     return np.where(shared >= _ROWS_A_CELL, found, found + (following - found) / 2)
 

@@ -1,4 +1,4 @@
-"""What monitoring has found out, as one JSON."""
+"""Assemble the monitoring result."""
 
 from __future__ import annotations
 
@@ -9,23 +9,16 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.time_axis import TimeWindow, cut, shown, window_length
-from lepton_pipeline.data.training_rows import TrainingRows, again_advice
+from lepton_pipeline.data.training_rows import TrainingRows, repeat_advice
 from lepton_pipeline.errors import ConfigurationError, DataError, nearest
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import WatchedVersion
+from lepton_pipeline.operations.monitoring import drift
 from lepton_pipeline.operations.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
 from lepton_pipeline.operations.monitoring.domain import one_a_group, tell_apart
-from lepton_pipeline.operations.monitoring.drift import (
-    FEWEST_ROWS,
-    adjusted,
-    compare,
-    compare_column,
-    compare_numbers,
-    compare_volume,
-    smallest_auc,
-)
+from lepton_pipeline.operations.monitoring.drift import FEWEST_ROWS, adjusted
 from lepton_pipeline.operations.monitoring.new_rows import learnt_rows
 from lepton_pipeline.operations.monitoring.reference import PROBABILITY, Reference
 from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Gate, Monitoring, Retraining
@@ -38,16 +31,10 @@ _SEED = 7
 
 @dataclass(frozen=True)
 class NewRows:
-    """Rows of today.
-
-    Attributes:
-        table: rows of the vertical now.
-        new: of them the new ones, see `score_new_rows`.
-        dataset: names the column of time; has the present.
-    """
+    """The table of a vertical now, and its new rows."""
 
     table: pd.DataFrame
-    new: pd.DataFrame
+    new: pd.DataFrame  # see `score_new_rows`
     dataset: Dataset
 
     @property
@@ -58,19 +45,12 @@ class NewRows:
 
 @dataclass(frozen=True)
 class Champion:
-    """A champion, and what new rows are compared by.
-
-    Attributes:
-        model: the champion.
-        version: what it is.
-        reference: what it was trained on; None where that was not recorded.
-        learnt: hashes of the rows it has learnt from.
-    """
+    """A champion, and what new rows are compared with."""
 
     model: Artefact
     version: WatchedVersion
-    reference: Reference | None
-    learnt: TrainingRows
+    reference: Reference | None  # None where it was not recorded
+    learnt: TrainingRows  # hashes of its training rows
 
 
 @dataclass(frozen=True)
@@ -88,30 +68,21 @@ def compare_new_rows(
     retraining: Retraining,
     monitoring: Monitoring,
 ) -> dict[str, Any]:
-    """Compare new rows with those the champion has learnt from, and its quality on them with that of its test.
+    """Test new rows for drift from the training rows, and the champion's realised quality for decay.
 
-    Everything that is tested (columns, scores, domain classifier, volume) is one family, so that
-    `monitoring.level` is the chance of a false alarm in all of it. Half of it is for the columns; the other
-    tests share the other half, or they could not be flagged in a table of many columns: no p-value of theirs
-    is below one in ten thousand.
-
-    Args:
-        today: rows of the vertical now.
-        champion: what they are compared with.
-        gate: the metric that decides.
-        evaluation: resamples of intervals, and their seed.
-        retraining: what counts as decay.
-        monitoring: windows, bounds and level.
+    All tests (columns, scores, domain classifier, volume) are one family, so `monitoring.level` is the chance
+    of a false alarm in all of it. Columns get half of the level and the other tests the rest: in a table of
+    many columns no permutation test could be significant otherwise.
 
     Returns:
         Ready for JSON: `as_of`, `champion`, `rows_new`, `rows_mature_new`, `columns`, `domain`, `scores`,
-        `volume`, `windows`, `estimate`, `bound`, `drifted` and `decayed` (None: cannot be told), `notes` (why
+        `volume`, `windows`, `estimate`, `bound`, `drifted` and `decayed` (None: not known), `notes` (why
         not), `level`, `smallest_psi`, and `figures` and `series` for MLflow.
     """
     new, dataset = today.new, today.dataset
     version, reference = champion.version, champion.reference
-    notes: list[str] = []
     found: dict[str, Any] = {"columns": [], "domain": None, "scores": None, "volume": None}
+    notes: list[str] = []
     windows: list[dict[str, Any]] = []
     drifted: bool | None = None
     if reference is None:
@@ -121,7 +92,7 @@ def compare_new_rows(
         )
     elif len(new) < FEWEST_ROWS:
         few = {0: "No row is", 1: "Only 1 row is"}.get(len(new), f"Only {len(new)} rows are")
-        advice = again_advice(dataset)
+        advice = repeat_advice(dataset)
         notes.append(
             f"{few} newer than the champion's data; {FEWEST_ROWS} are needed to compare{advice and '; '}{advice}."
         )
@@ -169,16 +140,14 @@ def _test_all(
     notes: list[str] = []
     least = monitoring.smallest_psi
     _check_ignored(model, monitoring)
-    compared = [each | {"large": each["psi"] > least} for each in compare(rows, model.encoder, reference)]
-    tested = [each for each in compared if each["column"] not in monitoring.ignore]
-    ignored = [
-        {key: value for key, value in each.items() if key != "large"} | {"p_adjusted": 1.0, "flagged": False}
-        for each in compared
-        if each["column"] in monitoring.ignore
+    compared = drift.compare(rows, model.encoder, reference)
+    tested = [
+        each | {"large": each["psi"] > least} for each in compared if each["column"] not in monitoring.ignore
     ]
     columns = [{**each, "ignored": False} for each in adjusted(tested, monitoring, share=0.5)]
-    columns += [{**each, "ignored": True} for each in ignored]
-    scores = compare_numbers(reference.scores, new[PROBABILITY].to_numpy())
+    untested = {"p_adjusted": 1.0, "flagged": False, "ignored": True}
+    columns += [{**each, **untested} for each in compared if each["column"] in monitoring.ignore]
+    scores = drift.compare_numbers(reference.scores, new[PROBABILITY].to_numpy())
     tests = {"scores": scores | {"large": scores["psi"] > least}}
     try:
         known = learnt_rows(today.table, champion.learnt, dataset)
@@ -189,14 +158,14 @@ def _test_all(
         domain = tell_apart(encoded[0], encoded[1], monitoring.sample, _SEED, dependence)
         if domain is None:
             notes.append(
-                "Too few rows, for how far they hang together, for the classifier that tells new rows from others."
+                "Too few rows for the classifier that compares all columns, given their autocorrelation."
             )
         else:
-            tests["domain"] = domain | {"large": domain["auc"] > smallest_auc(least)}
+            tests["domain"] = domain | {"large": domain["auc"] > drift.smallest_auc(least)}
     except DataError as error:
         notes.append(f"New rows as a whole were not compared with those of the training: {error}.")
     if reference.volume is not None and reference.span is not None:
-        volume = compare_volume(reference.volume, new["time"].to_numpy(), reference.span[1])
+        volume = drift.compare_volume(reference.volume, new["time"].to_numpy(), reference.span[1])
         if volume is None:
             notes.append("Too little time has passed to compare how many rows come.")
         else:
@@ -217,7 +186,7 @@ def _check_ignored(model: Artefact, monitoring: Monitoring) -> None:
 
 
 def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: Monitoring) -> pd.DataFrame:
-    """What the classifier sees, in order of time, else one row of each group: all that is compared."""
+    """Input of the classifier: the compared columns in order of time, else one row of each group."""
     if dataset.time is not None:
         rows = rows.sort_values(dataset.time, kind="stable")
     elif dataset.group is not None:
@@ -229,15 +198,14 @@ def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: M
 def _windows(
     today: NewRows, reference: Reference, monitoring: Monitoring
 ) -> list[tuple[TimeWindow | None, bool]]:
-    """Windows of the new rows, and whether their ends are dates; without a column of time one for all rows."""
+    """Windows of the new rows, and whether their ends are dates; one window where no time is declared."""
     time = today.dataset.time
     if time is None or reference.span is None:
         return [(None, False)]
     dates = pd.api.types.is_datetime64_any_dtype(today.table[time])
     length = window_length(monitoring.window, reference.span, dates, reference.step)
-    return [
-        (each, dates) for each in cut(today.new["time"].to_numpy(), reference.span[1], length, _MOST_WINDOWS)
-    ]
+    times = today.new["time"].to_numpy()
+    return [(each, dates) for each in cut(times, reference.span[1], length, _MOST_WINDOWS)]
 
 
 def _describe_window(
@@ -257,10 +225,10 @@ def _describe_window(
     units = resampling_units(own.loc[labelled.index], today.dataset)
     figure = measure_window(labelled, metric, model.threshold, quality.evaluation, units)
     psi: dict[str, float | None] = dict.fromkeys(drawn)
+    kept = {each.name: each for each in reference.columns}
     if len(own) >= FEWEST_ROWS:
-        kept = {each.name: each for each in reference.columns}
         columns = {each.name: each for each in model.encoder.columns}
-        psi = {name: compare_column(columns[name], kept[name], own[name])["psi"] for name in drawn}
+        psi = {name: drift.compare_column(columns[name], kept[name], own[name])["psi"] for name in drawn}
     return {
         "from": None if window is None else shown(window.start, dates),
         "to": None if window is None else shown(window.end, dates),
@@ -270,9 +238,7 @@ def _describe_window(
         "metric": metric,
         **({"value": None, "low": None, "high": None} | (to_plain(figure) if figure else {})),
         "below": is_below(figure, quality.bound),
-        "missing": float(own[[each.name for each in reference.columns]].isna().to_numpy().mean())
-        if len(own)
-        else None,
+        "missing": float(own[list(kept)].isna().to_numpy().mean()) if len(own) else None,
         "score_mean": float(scored[PROBABILITY].mean()) if len(scored) else None,
         "psi": psi,
     }
@@ -291,11 +257,8 @@ def _figures(
     if drifted is not None:
         psi = [each["psi"] for each in found["columns"] if not each["ignored"]]
         flagged = sum(each["flagged"] for each in found["columns"])
-        figures |= {
-            "drift.columns": flagged,
-            "drift.largest_psi": max(psi, default=0.0),
-            "drifted": float(drifted),
-        }
+        figures |= {"drift.columns": flagged, "drift.largest_psi": max(psi, default=0.0)}
+        figures["drifted"] = float(drifted)
     for part in ("domain", "scores", "volume"):
         if (each := found[part]) is not None:
             wanted = ("auc", "psi", "p_adjusted", "new")

@@ -1,11 +1,11 @@
-"""A monitoring result in one line each: drift, and realised quality."""
+"""Drift and realised quality of a monitoring result, one line each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from lepton_pipeline.evaluation.interval_words import bracket
+from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.records import from_plain
 
@@ -13,7 +13,7 @@ _NAMED_COLUMNS = 6
 
 
 def drift_text(found: Mapping[str, Any]) -> str:
-    """What a monitoring result says of drift."""
+    """Drift in one line."""
     if found["drifted"] is None:
         return "not known"
     flagged = sorted((each for each in found["columns"] if each["flagged"]), key=lambda each: -each["psi"])
@@ -28,7 +28,7 @@ def drift_text(found: Mapping[str, Any]) -> str:
 
 
 def quality_text(found: Mapping[str, Any]) -> str:
-    """What a monitoring result says of realised quality."""
+    """Realised quality in one line."""
     measured = [window for window in found["windows"] if window["value"] is not None]
     if not measured:
         return "not known yet"

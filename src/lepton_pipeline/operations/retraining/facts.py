@@ -1,8 +1,8 @@
-"""What is known of a vertical when it is decided whether to train it again."""
+"""The inputs of a retraining policy."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,8 @@ from lepton_pipeline.data.as_of import label_known, moment
 from lepton_pipeline.data.training_rows import as_text
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import before
+
+_MEASURED = ("value", "low", "high", "below")
 
 
 @dataclass(frozen=True)
@@ -27,101 +29,56 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Champion:
-    """The version that is in use.
-
-    Attributes:
-        version: its number.
-        trained_until: time of the latest row that it has learnt from, as text; None where no time is
-            declared.
-        data_until: time of the latest row that it was made of, the test's too, as text; None where no time is
-            declared.
-        data_rows: rows of the table that it was made of; None where nobody recorded them.
-        trained_at: as of when it was trained: the date whose data it saw, or when that was.
-        promoted_at: when it became champion; None where the alias was moved by other means.
-        training_rows: rows that it has learnt from; None where nobody recorded them.
-        estimate: the gate's metric; None where nobody recorded it.
-    """
+    """The version in use; None is what was not recorded, or the times where none is declared."""
 
     version: int
-    trained_until: str | None
-    data_until: str | None
-    data_rows: int | None
-    trained_at: datetime
-    promoted_at: datetime | None
+    trained_until: str | None  # time of the latest training row
+    data_until: str | None  # time of its latest row, test rows included
+    data_rows: int | None  # rows of its table, test rows included
+    trained_at: datetime  # as-of date of its training, else when it ended
+    promoted_at: datetime | None  # None where the alias was moved by other means
     training_rows: int | None
-    estimate: Estimate | None
+    estimate: Estimate | None  # the gate's metric on the test rows
 
 
 @dataclass(frozen=True)
 class RowCounts:
-    """What the table of a vertical holds at a moment.
+    """Rows of a vertical's table."""
 
-    Attributes:
-        mature: rows whose label is known.
-        immature: rows whose label is not known yet.
-        new: mature rows that the champion was not made of; None where there is no champion or nobody can
-            tell.
-        latest: time of the latest mature row, as text; None where no time is declared.
-        window_start: where the declared window begins, counted back from there; None where none is declared.
-    """
-
-    mature: int
-    immature: int
-    new: int | None
-    latest: str | None
-    window_start: str | float | None = None
+    mature: int  # with a known label
+    immature: int  # label not known yet
+    new: int | None  # mature rows the champion was not made of; None where not known
+    latest: str | None  # time of the latest mature row
+    window_start: str | float | None = None  # start of the declared window, counted back from there
 
 
 @dataclass(frozen=True)
 class QualityWindow:
-    """What labels showed of the champion's quality in a stretch of time.
-
-    Attributes:
-        since: where it begins, as text.
-        until: where it ends.
-        value: the gate's metric.
-        low: lower end of its 95 % interval.
-        high: upper end.
-        below: whether the whole interval lies below the bound (see `monitoring.decay`).
-    """
+    """Realised quality in a window: the gate's metric with its 95 % interval."""
 
     since: str
     until: str
     value: float
     low: float
     high: float
-    below: bool
+    below: bool  # whether the whole interval lies below the bound
 
 
 @dataclass(frozen=True)
 class Facts:
-    """All that a decision rests on; None is what nobody knows.
+    """The inputs of a decision; None is not known."""
 
-    Attributes:
-        now: the moment that is decided for; the date of an as-of run.
-        champion: the version in use; None where there is none.
-        mature_rows_total: rows whose label is known.
-        new_mature_rows: those of them that the champion was not made of.
-        drifted: what has drifted: columns, "scores", "all columns together".
-        domain_auc: how well new rows can be told from the champion's training rows; 0.5 is not at all.
-        domain_p: chance of such an AUC where nothing has drifted.
-        windows: realised quality, the earliest first.
-        last_training_at: when a training last finished, whoever started it.
-        last_failure_at: when a job last failed.
-        consecutive_failures: jobs that failed since one last ended well.
-    """
-
-    now: datetime
+    now: datetime  # the moment, or the date of an as-of run
     champion: Champion | None = None
     mature_rows_total: int | None = None
-    new_mature_rows: int | None = None
-    drifted: tuple[str, ...] | None = None
-    domain_auc: float | None = None
+    new_mature_rows: int | None = None  # that the champion was not made of
+    drifted: tuple[str, ...] | None = None  # columns, "scores", "all columns together", "volume"
+    domain_auc: float | None = None  # AUC of the drift classifier
     domain_p: float | None = None
-    windows: tuple[QualityWindow, ...] | None = None
-    last_training_at: datetime | None = None
+    windows: tuple[QualityWindow, ...] | None = None  # realised quality, the earliest first
+    last_training_at: datetime | None = None  # by a job or by hand
     last_failure_at: datetime | None = None
-    consecutive_failures: int = 0
+    consecutive_failures: int = 0  # jobs that failed since the last success
 
 
 def count_rows(
@@ -129,23 +86,15 @@ def count_rows(
 ) -> RowCounts:
     """Count the rows of a table by whether their label is known and whether the champion was made of them.
 
-    Args:
-        table: rows of the vertical, with the column of times where one is declared.
-        dataset: has time, label delay and present, see `label_known`.
-        champion: the version in use.
-        window: `retraining.window`.
+    `window` is `retraining.window`.
 
     Raises:
-        DataError: the window, the label delay or what is known of the champion does not compare with the
+        DataError: the window, the label delay or the champion's times do not compare with the column of
             times.
     """
     if dataset.time is None:
-        new = (
-            None
-            if champion is None or champion.data_rows is None
-            else max(0, len(table) - champion.data_rows)
-        )
-        return RowCounts(len(table), 0, new, None)
+        rows = None if champion is None else champion.data_rows
+        return RowCounts(len(table), 0, None if rows is None else max(0, len(table) - rows), None)
     times = table[dataset.time]
     known = label_known(table, dataset) & times.notna()
     new = None
@@ -163,39 +112,25 @@ def count_rows(
 
 
 def read_monitoring(result: Mapping[str, Any] | None, champion: Champion | None) -> dict[str, Any]:
-    """What a monitoring result says of drift and decay, as arguments of `Facts`; nothing of another champion's.
-
-    Args:
-        result: the data set `monitoring_result`; None where there is none.
-        champion: the version in use.
-    """
+    """Drift and decay of a monitoring result as arguments of `Facts`; empty for another champion's result."""
     if result is None or champion is None or result["champion"]["version"] != champion.version:
         return {}
     domain = result["domain"] or {}
     return {
-        # Not known is not the same as none.
         "drifted": None if result["drifted"] is None else tuple(_drifted(result)),
         "domain_auc": domain.get("auc"),
         "domain_p": domain.get("p_value"),
-        "windows": tuple(_window(each) for each in result["windows"] if each["value"] is not None),
+        "windows": tuple(
+            QualityWindow(str(each["from"]), str(each["to"]), *(each[key] for key in _MEASURED))
+            for each in result["windows"]
+            if each["value"] is not None
+        ),
     }
 
 
 def _drifted(result: Mapping[str, Any]) -> list[str]:
     if not result.get("drifted"):
         return []
-    columns: Sequence[Mapping[str, Any]] = result.get("columns", ())
-    found = [str(each["column"]) for each in columns if each["flagged"]]
+    found = [str(each["column"]) for each in result.get("columns", ()) if each["flagged"]]
     others = {"scores": "scores", "domain": "all columns together", "volume": "volume"}
     return found + [shown for key, shown in others.items() if (result.get(key) or {}).get("flagged")]
-
-
-def _window(each: Mapping[str, Any]) -> QualityWindow:
-    return QualityWindow(
-        str(each["from"]),
-        str(each["to"]),
-        float(each["value"]),
-        float(each["low"]),
-        float(each["high"]),
-        bool(each["below"]),
-    )

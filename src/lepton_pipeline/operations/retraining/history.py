@@ -1,4 +1,4 @@
-"""What the registry and the runs tell of a vertical: its champion, its trainings, the jobs that decided."""
+"""History of a vertical in MLflow: its champion, trainings and retraining jobs."""
 
 from __future__ import annotations
 
@@ -19,55 +19,30 @@ _FAILED = ("FAILED", "KILLED")
 
 @dataclass(frozen=True)
 class JobRun:
-    """One job as its run in MLflow tells of it.
+    """A retraining job as its run in MLflow records it; None where the job did not get so far."""
 
-    Attributes:
-        run_id: the job's own run.
-        at: when it began.
-        as_of: the date that it decided for, as text; "" for the moment it began.
-        status: "RUNNING", "FINISHED", "FAILED" or "KILLED", also where its process ended without a word.
-        due: whether training was due; None where it did not come so far.
-        triggers: those that held.
-        decision: in one sentence; or why it failed.
-        training_run_id: the run that trained; None where none did.
-        version: of the model; None where none was registered.
-        promoted: whether that became champion; None where the champion is the same model, or it did not come
-            so far.
-        exit_code: of the process; None where it could not say.
-        reason: of the gate; "" where it was not asked.
-        data_until: time of the latest row with a known label that it saw, as text; "" where no time is
-            declared.
-    """
-
-    run_id: str
+    run_id: str  # the job's own run
     at: datetime
-    as_of: str
-    status: str
+    as_of: str  # the date that it decided for; "" for the moment it began
+    status: str  # of MLflow; "KILLED" where the process died
     due: bool | None
-    triggers: tuple[str, ...]
-    decision: str
+    triggers: tuple[str, ...]  # those that held
+    decision: str  # in one sentence, or the error
     training_run_id: str | None
     version: int | None
-    promoted: bool | None
+    promoted: bool | None  # None also where the champion is the same model
     exit_code: int | None
-    reason: str = ""
-    data_until: str = ""
+    reason: str = ""  # of the gate
+    data_until: str = ""  # time of the latest row with a known label
 
 
 def job_runs(client: Any, vertical: str, most: int = _LOOKED_AT) -> list[JobRun]:
-    """The latest jobs of a vertical, the latest first; none where no store or no job is there."""
-    name = Job(vertical, RETRAINING).name
-    return [_job(run) for run in _runs(client, name, most=most)]
+    """The latest jobs of a vertical, the latest first."""
+    return [_job(run) for run in _runs(client, Job(vertical, RETRAINING).name, most=most)]
 
 
 def read_champion(client: Any, vertical: str, metric: str) -> Champion | None:
-    """The version in use, with what its tags tell; None where there is none.
-
-    Args:
-        client: of the store; None where nothing ever ran.
-        vertical: the name of its registered model.
-        metric: the gate's.
-    """
+    """The version in use, from the registry's tags; None where `client` is None or no version is in use."""
     number = None if client is None else champion_of(client, vertical)
     if number is None:
         return None
@@ -86,19 +61,14 @@ def read_champion(client: Any, vertical: str, metric: str) -> Champion | None:
 
 
 def last_training(client: Any, vertical: str, now: datetime) -> datetime | None:
-    """When a training last came to a decision of the gate, before `now`; for one as of a date, that date."""
+    """End of the last training before `now` that the gate decided on, or its as-of date."""
     runs = _runs(client, vertical, "attributes.status = 'FINISHED' AND tags.`gate.decision` LIKE '%'")
-    return max(
-        (at for run in runs if not is_partial(run.data.tags) and (at := _clock(run)) <= now), default=None
-    )
+    ends = (_clock(run) for run in runs if not is_partial(run.data.tags))
+    return max((at for at in ends if at <= now), default=None)
 
 
 def failures(jobs: list[JobRun]) -> tuple[datetime | None, int]:
-    """When a job last failed, and how many failed since one last ended well; a job at work is not counted.
-
-    Args:
-        jobs: the latest first.
-    """
+    """Time of the last failure, and failures since the last success; `jobs` are the latest first."""
     ended = [job for job in jobs if job.status != "RUNNING"]
     last = next((job.at for job in ended if job.status in _FAILED), None)
     well = next((position for position, job in enumerate(ended) if job.status not in _FAILED), len(ended))
@@ -106,18 +76,14 @@ def failures(jobs: list[JobRun]) -> tuple[datetime | None, int]:
 
 
 def failing_since(jobs: list[JobRun]) -> datetime | None:
-    """When the first of the jobs began that have failed since one last ended well; None where the last one did.
-
-    Args:
-        jobs: the latest first.
-    """
+    """Start of the first failure since the last success; `jobs` are the latest first."""
     ended = [job for job in jobs if job.status != "RUNNING"]
     _, failed = failures(jobs)
     return ended[failed - 1].at if failed else None
 
 
 def as_moment(text: str) -> datetime | None:
-    """A date or time in ISO 8601, in UTC where it names no zone; None where the text is none, a number say."""
+    """An ISO 8601 date or time, in UTC where it has no zone; None for other text."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -144,11 +110,9 @@ def _trained_at(client: Any, version: Any) -> datetime:
 
 
 def _clock(run: Any) -> datetime:
-    """The moment that a training belongs to: the date as of which it ran, else when it ended."""
-    milliseconds = run.info.end_time or run.info.start_time
-    return as_moment(run.data.params.get("dataset.as_of", "")) or datetime.fromtimestamp(
-        milliseconds / 1000, UTC
-    )
+    """The as-of date of a training, else when it ended."""
+    ended = datetime.fromtimestamp((run.info.end_time or run.info.start_time) / 1000, UTC)
+    return as_moment(run.data.params.get("dataset.as_of", "")) or ended
 
 
 def _estimate(tags: Mapping[str, str], metric: str) -> Estimate | None:
@@ -167,7 +131,6 @@ def _job(run: Any) -> JobRun:
         run_id=run.info.run_id,
         at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         as_of=tags.get("as_of", ""),
-        # Whoever lists them must not take a job for one at work that nobody will ever end.
         status="KILLED" if dead else run.info.status,
         due=_truth(tags.get("due")),
         triggers=tuple(filter(None, tags.get("triggers", "").split(","))),

@@ -1,4 +1,4 @@
-"""The retraining job: look, decide, train; with a run of its own in MLflow that tells how it ended, however it did."""
+"""The retraining job: gather inputs, decide, train, with an MLflow run of its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TEXT_CHARACTERS = 2000
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to; `promoted` is None where the champion is the same model already."""
+    """The result of a training; `promoted` is None where the champion is the same model."""
 
     run_id: str
     version: int
@@ -37,61 +37,40 @@ class Trained:
 
     @classmethod
     def of(cls, registration: Registration, decision: GateDecision) -> Trained:
-        """Take it from what the last two stages of a training return."""
+        """Build it from the outputs of the last two nodes of a training."""
         return cls(registration.run_id, decision.version, decision.promoted, decision.reason)
 
 
 class Steps(Protocol):
-    """What a job does with a vertical's pipelines."""
+    """The pipelines of a vertical that a job runs."""
 
     def count_rows(self, champion: Champion | None) -> RowCounts:
-        """Read the table as it would be trained on, and count its rows."""
-        ...
+        """Read the table as a training would, and count its rows."""
 
     def monitor(self) -> Mapping[str, Any] | None:
-        """Compare new rows with the champion's; None where nothing does that."""
-        ...
+        """Compare new rows with the champion's; None without a monitoring pipeline."""
 
     def last_monitoring(self) -> Mapping[str, Any] | None:
-        """What the latest comparison said; None where there is none."""
-        ...
+        """The latest monitoring result, if any."""
 
     def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
         """Train, up to the gate's decision."""
-        ...
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a job is asked for.
-
-    Attributes:
-        vertical: its name.
-        declared: its declaration.
-        as_of: the date that it decides for; None: now.
-        now: that moment in UTC.
-        force: train whatever the policy says.
-    """
+    """The parameters of a job."""
 
     vertical: str
     declared: Vertical
-    as_of: str | float | None
-    now: datetime
-    force: bool
+    as_of: str | float | None  # the date that it decides for; None: now
+    now: datetime  # in UTC
+    force: bool  # train whatever the policy says
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended.
-
-    Attributes:
-        run_id: its run in MLflow.
-        facts: what was known; None where it failed before.
-        decision: what follows from them; None where it failed before.
-        trained: what the training came to; None where there was none.
-        error: why it failed; None where it did not.
-        exit_code: of the process.
-    """
+    """How a job ended; None where it did not get so far."""
 
     run_id: str
     facts: Facts | None
@@ -102,14 +81,7 @@ class Outcome:
 
 
 def look(client: Any, request: Request, steps: Steps, *, monitor: bool) -> tuple[Facts, RowCounts]:
-    """Gather what is known.
-
-    Args:
-        client: of the store; None where nothing ever ran.
-        request: the vertical and the moment.
-        steps: its pipelines.
-        monitor: whether to compare new rows now; else the latest comparison counts.
-    """
+    """Gather the inputs of a decision; without `monitor` the latest monitoring result counts."""
     vertical, now = request.vertical, request.now
     champion = read_champion(client, vertical, request.declared.gate.metric)
     rows = steps.count_rows(champion)
@@ -133,23 +105,18 @@ def look(client: Any, request: Request, steps: Steps, *, monitor: bool) -> tuple
 def run_job(
     log: RunLog, request: Request, steps: Steps, decided: Callable[[Facts, Decision], None]
 ) -> Outcome:
-    """Look, decide, and train where that is due.
+    """Decide, and train where that is due.
 
-    Whoever calls it holds the lock of the vertical. An error is in the outcome; SIGTERM and an interrupt go
-    through as the exceptions that they are, once the run is closed as KILLED.
-
-    Args:
-        log: the store.
-        request: what is asked for.
-        steps: the vertical's pipelines.
-        decided: called with the decision once it is recorded, before anything is trained.
+    The caller holds the lock of the vertical. An error is in the outcome; SIGTERM and an interrupt pass
+    through once the run is closed as KILLED. `decided` is called once the decision is recorded, before a
+    training.
     """
     with unwinding():
         work = _Work(log, request, steps)
         try:
             work.begin()
             work.run(decided)
-            return work.finished()
+            return work.close("FINISHED", None, 0)
         except Exception as error:
             return work.failed(error)
         except BaseException as stop:
@@ -159,7 +126,7 @@ def run_job(
 
 
 class _Work:
-    """One job while it is at work, and how its run is closed."""
+    """A job at work, and how its run is closed."""
 
     def __init__(self, log: RunLog, request: Request, steps: Steps):
         self._log, self._request, self._steps = log, request, steps
@@ -178,8 +145,7 @@ class _Work:
             "champion.before": _text(champion_of(log.client, request.vertical)),
         }
         self._run_id = log.open(self._experiment, "at work", tags, {})
-        # Of a job that was killed, also where this one will not train: whoever holds the lock knows that
-        # nobody does.
+        # Runs of killed jobs: the holder of the lock knows that no other job is running.
         log.close_orphans(request.vertical)
 
     def run(self, decided: Callable[[Facts, Decision], None]) -> None:
@@ -191,24 +157,19 @@ class _Work:
         if not self._decision.due:
             return
         self._trained = self._steps.train(request.as_of, rows.window_start)
-        log.tag(
-            self._run_id,
-            {
-                "training.run_id": self._trained.run_id,
-                "version": str(self._trained.version),
-                "promoted": _text(self._trained.promoted),
-                "gate.reason": self._trained.reason[:_TEXT_CHARACTERS],
-            },
-        )
-
-    def finished(self) -> Outcome:
-        return self._close("FINISHED", None, 0)
+        tags = {
+            "training.run_id": self._trained.run_id,
+            "version": str(self._trained.version),
+            "promoted": _text(self._trained.promoted),
+            "gate.reason": self._trained.reason[:_TEXT_CHARACTERS],
+        }
+        log.tag(self._run_id, tags)
 
     def failed(self, error: Exception) -> Outcome:
         if not self._run_id:
             raise error
         known = user_error(error)
-        return self._close("FAILED", error, LeptonError.exit_code if known is None else known.exit_code)
+        return self.close("FAILED", error, LeptonError.exit_code if known is None else known.exit_code)
 
     def killed(self, stop: BaseException) -> None:
         if not self._run_id:
@@ -216,7 +177,7 @@ class _Work:
             self._log.close_orphans(self._experiment)
             return
         code = stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else _INTERRUPTED
-        self._close("KILLED", "the process was told to stop", code)
+        self.close("KILLED", "the process was told to stop", code)
 
     def _record(self, facts: Facts, decision: Decision, rows: RowCounts) -> None:
         log, run_id = self._log, self._run_id
@@ -230,15 +191,14 @@ class _Work:
         log.rename(run_id, f"due: {', '.join(decision.holding)}" if decision.due else "not due")
         counts = {"rows.mature": rows.mature, "rows.immature": rows.immature, "rows.new": rows.new}
         log.metrics(run_id, {key: value for key, value in counts.items() if value is not None})
-        log.client.log_dict(
-            run_id, _plain({"facts": asdict(facts), "decision": asdict(decision)}), "decision.json"
-        )
+        content = _plain({"facts": asdict(facts), "decision": asdict(decision)})
+        log.client.log_dict(run_id, content, "decision.json")
 
-    def _close(self, status: str, error: Exception | str | None, exit_code: int) -> Outcome:
+    def close(self, status: str, error: Exception | str | None, exit_code: int) -> Outcome:
         """End the run; where the store is gone, a later job of the vertical ends it."""
         try:
             if self._log.client.get_run(self._run_id).info.status != "RUNNING":
-                # The signal came when all was said.
+                # The signal came after the run was closed.
                 return self._outcome(None, exit_code)
             if status != "FINISHED":
                 self._log.rename(self._run_id, status.lower())
@@ -248,11 +208,8 @@ class _Work:
         except Exception as refused:
             if not store_lost(refused):
                 raise
-            logger.warning(
-                "%s: MLflow's store is gone; the next job that reaches it ends run %s there",
-                self._request.vertical,
-                self._run_id,
-            )
+            text = "%s: MLflow's store is gone; the next job that reaches it ends run %s there"
+            logger.warning(text, self._request.vertical, self._run_id)
             if status == "FINISHED":
                 return self._outcome(refused, LeptonError.exit_code)
         return self._outcome(error if isinstance(error, Exception) else None, exit_code)
@@ -262,7 +219,7 @@ class _Work:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold."""
+    """The value as JSON."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

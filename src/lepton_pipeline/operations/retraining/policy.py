@@ -1,4 +1,4 @@
-"""Decide whether a vertical is due to be trained again: the declared policy, held to the facts."""
+"""Apply the declared retraining policy."""
 
 from __future__ import annotations
 
@@ -16,33 +16,20 @@ _NOT_DECLARED = "not declared"
 
 @dataclass(frozen=True)
 class Trigger:
-    """One reason to train.
-
-    Attributes:
-        name: "champion", "max_age", "on_new_rows", "on_drift", "on_decay" or "force".
-        holds: None where nobody can tell; such a trigger does not count.
-        why: in words, with the numbers.
-    """
+    """A reason to train."""
 
     name: str
-    holds: bool | None
-    why: str
+    holds: bool | None  # None where not known; such a trigger does not count
+    why: str  # with the numbers
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to train, and why.
-
-    Attributes:
-        due: whether to train.
-        triggers: every reason, whether it holds or not.
-        cooling: until when no trigger counts; None where they do.
-        why: in one sentence.
-    """
+    """Whether to train, and why."""
 
     due: bool
-    triggers: tuple[Trigger, ...]
-    cooling: datetime | None
+    triggers: tuple[Trigger, ...]  # all, whether they hold or not
+    cooling: datetime | None  # end of the cool-down that is in force
     why: str
 
     @property
@@ -52,16 +39,10 @@ class Decision:
 
 
 def decide(policy: Retraining, facts: Facts, *, force: bool = False) -> Decision:
-    """Hold a policy to the facts.
+    """Apply a policy.
 
-    A vertical is due where a trigger holds and no training has finished within `cool_down`. To have no
-    champion is a trigger that need not be declared. Whoever forces a training is not kept from it by the
-    cool-down.
-
-    Args:
-        policy: what is declared.
-        facts: what is known now.
-        force: whether somebody asks for it, whatever the policy says.
+    A vertical is due where a trigger holds and no training has finished within `cool_down`. A missing
+    champion is a trigger that need not be declared. `force` overrides policy and cool-down.
     """
     triggers = [
         _no_champion(facts),
@@ -91,10 +72,9 @@ def _max_age(policy: Retraining, facts: Facts) -> Trigger:
         return Trigger("max_age", None, "no champion has an age")
     age = facts.now - facts.champion.trained_at
     if age < timedelta(0):
-        # Where a date is asked for, that is so; else a clock was wrong, and silence might last for years.
-        return Trigger(
-            "max_age", None, f"it was trained on {facts.champion.trained_at:%Y-%m-%d}, after this date"
-        )
+        # So it is in an as-of run; else a clock was wrong, and False might last for years.
+        trained = f"it was trained on {facts.champion.trained_at:%Y-%m-%d}, after this date"
+        return Trigger("max_age", None, trained)
     old = age >= _timedelta(policy.max_age)
     return Trigger("max_age", old, f"age {span_text(age)}, {'not ' * (not old)}reached: {policy.max_age}")
 
@@ -109,9 +89,8 @@ def _new_rows(policy: Retraining, facts: Facts) -> Trigger:
     if wanted >= 1:
         return Trigger("on_new_rows", new >= wanted, f"{_rows(new)} with known labels since, of {wanted:,g}")
     if not champion.training_rows:
-        return Trigger(
-            "on_new_rows", None, f"not known how many rows version {champion.version} was trained on"
-        )
+        why = f"not known how many rows version {champion.version} was trained on"
+        return Trigger("on_new_rows", None, why)
     share = new / champion.training_rows
     text = f"{_rows(new)} with known labels since, {share:.1%} of {champion.training_rows:,} training rows"
     return Trigger("on_new_rows", share >= wanted, f"{text}; wanted {wanted:.4g}")
@@ -139,10 +118,9 @@ def _decay(declared: Decay | None, facts: Facts) -> Trigger:
     last = facts.windows[-declared.of :]
     bound = declared.at_least
     if len(last) < declared.windows:
-        return Trigger(
-            "on_decay", None, f"needs {declared.windows} windows with known labels, there are {len(last)}"
-        )
-    # As monitoring does: beyond doubt, so by the whole interval.
+        why = f"needs {declared.windows} windows with known labels, there are {len(last)}"
+        return Trigger("on_decay", None, why)
+    # By the whole interval, as monitoring does.
     below = [each for each in last if (each.below if bound is None else each.high < bound)]
     limit = "the champion's own estimate" if bound is None else f"{bound:g}"
     text = f"{len(below)} of the last {len(last)} windows wholly below {limit}, needed {declared.windows}"
@@ -153,7 +131,7 @@ def _cooling_until(policy: Retraining, facts: Facts) -> datetime | None:
     if facts.last_training_at is None:
         return None
     until = facts.last_training_at + _timedelta(policy.cool_down)
-    # What was trained after the date of an as-of run is no reason to wait at that date.
+    # A training after the date of an as-of run does not count.
     return until if facts.last_training_at <= facts.now < until else None
 
 
@@ -170,7 +148,7 @@ def _why(triggers: list[Trigger], holding: list[Trigger], cooling: datetime | No
 
 
 def _timedelta(duration: str | int) -> timedelta:
-    """The declaration refuses other whole numbers than the default."""
+    """The declaration accepts no other whole number than the default, 0."""
     return as_timedelta(duration).to_pytimedelta() if isinstance(duration, str) else timedelta(0)
 
 

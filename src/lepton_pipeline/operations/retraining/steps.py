@@ -1,4 +1,4 @@
-"""The pipelines of a vertical as a retraining job uses them: each in a session of Kedro's own, in this process."""
+"""The pipelines of a vertical that a retraining job runs, each in a Kedro session in this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines, settings
 from kedro.io import AbstractDataset
 
-from lepton_pipeline.data.rows import held
+from lepton_pipeline.data.rows import as_frames
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import add_features
 from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
@@ -23,16 +23,16 @@ from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.project.resume import kedro_hint
 
 
-class KedroSteps:
-    """The steps of a job.
+def dataset_of(catalog: Any, name: str) -> AbstractDataset[Any, Any]:
+    """An entry of the catalog; ConfigurationError where it is missing."""
+    dataset: AbstractDataset[Any, Any] | None = catalog.get(name)
+    if dataset is None:
+        raise ConfigurationError(f"the catalog has no entry {name!r}; restore it in conf/base/catalog.yml.")
+    return dataset
 
-    Args:
-        project: root of the project.
-        env: configuration environment; None for the usual one.
-        vertical: its name.
-        as_of: date of which rows and labels are; None: all there are.
-        now: the moment by which labels are known where no date is given.
-    """
+
+class KedroSteps:
+    """The steps of a job; `now` is the moment by which labels are known where `as_of` is None."""
 
     def __init__(
         self, project: Path, env: str | None, vertical: str, as_of: str | float | None, now: datetime
@@ -44,13 +44,13 @@ class KedroSteps:
         """The vertical's declaration, and `mlflow.yml`.
 
         Raises:
-            ConfigurationError: what is wrong, one line a key.
+            ConfigurationError: a line for each wrong key.
         """
         context = self._context()
         return read_vertical(self._vertical, context.params[self._vertical]), context.config_loader["mlflow"]
 
     def count_rows(self, champion: Champion | None) -> RowCounts:
-        """Read the table in memory, so that nothing on disk changes, and count its rows.
+        """Build the table in memory, without writing to disk, and count its rows.
 
         Raises:
             DataError: the raw data cannot be used, or break a contract.
@@ -65,7 +65,7 @@ class KedroSteps:
         return count_rows(table, dataset, champion, declared.retraining.window)
 
     def monitor(self) -> Mapping[str, Any] | None:
-        """Run the vertical's monitoring, if it has one."""
+        """Run the vertical's monitoring pipeline, if it has one."""
         name = Job(self._vertical, MONITORING).name
         if name not in pipelines:
             return None
@@ -73,19 +73,18 @@ class KedroSteps:
         return self.last_monitoring()
 
     def last_monitoring(self) -> Mapping[str, Any] | None:
-        """What lies on disk of the latest monitoring."""
+        """The latest monitoring result on disk, if any."""
         dataset = self._context().catalog.get(f"{self._vertical}.monitoring_result")
-        result: Mapping[str, Any] | None = (
-            dataset.load() if dataset is not None and dataset.exists() else None
-        )
-        return result
+        found: Mapping[str, Any] | None = dataset.load() if dataset and dataset.exists() else None
+        return found
 
     def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
-        """Run the vertical's training; what it made is read from disk."""
+        """Run the vertical's training, and read its result from disk."""
         self._run(self._vertical, self._params(as_of, since))
         context = self._context()
         registration, decision = (
-            self._dataset(context, f"{self._vertical}.{name}").load() for name in ("registration", "decision")
+            dataset_of(context.catalog, f"{self._vertical}.{name}").load()
+            for name in ("registration", "decision")
         )
         return Trained.of(registration, decision)
 
@@ -96,13 +95,13 @@ class KedroSteps:
         )
         with session:
             context: KedroContext = session.load_context()
-        # As a run does: what another vertical declares is not looked at.
+        # Other verticals are not validated.
         context._pipelines_to_validate = [self._vertical]
         return context
 
     def _run(self, name: str, params: dict[str, Any]) -> None:
         made = settings.SESSION_CLASS.create(self._project, env=self._env, runtime_params=params)
-        # The hint is for whoever called `kedro run`; the job says itself what helps.
+        # The job replaces Kedro's hint by its own.
         with made as session, kedro_hint():
             session.run(pipeline_names=[name])
 
@@ -110,23 +109,15 @@ class KedroSteps:
         wanted = f"{self._vertical}.{name}"
         pipeline = pipelines[self._vertical].to_outputs(wanted)
         made: dict[str, Any] = {}
-        # Not by a runner: nothing of this is to be kept, and how to resume it is no question.
+        # Without a runner, whose outputs and resume hints are not wanted here.
         for node in pipeline.nodes:
-            given = {
-                each: made[each] if each in made else self._dataset(context, each).load()
+            inputs = {
+                each: made[each] if each in made else dataset_of(context.catalog, each).load()
                 for each in node.inputs
             }
-            made |= held(node.run(given))
+            made |= as_frames(node.run(inputs))
         table: pd.DataFrame = made[wanted]
         return table
-
-    def _dataset(self, context: KedroContext, name: str) -> AbstractDataset[Any, Any]:
-        dataset: AbstractDataset[Any, Any] | None = context.catalog.get(name)
-        if dataset is None:
-            raise ConfigurationError(
-                f"the catalog has no entry {name!r}; restore it in conf/base/catalog.yml."
-            )
-        return dataset
 
     def _params(self, as_of: str | float | None, since: str | float | None = None) -> dict[str, Any]:
         given = {"present": self._present} if as_of is None else {"as_of": as_of}

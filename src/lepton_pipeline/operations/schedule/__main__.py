@@ -1,4 +1,4 @@
-"""What `kedro schedule run` and `once` turn into: `python -m lepton_pipeline.operations.schedule`, without Kedro."""
+"""The scheduler's process, which imports neither Kedro nor pandas to keep its memory small."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +46,9 @@ def main(
         with only_scheduler(project / FOLDER):
             options = Options(**limits)
             command = _custom(job) if job else retrain_command(env)
-            scheduler = Scheduler(
-                project,
-                command,
-                _say,
-                options,
-                lambda: fetch_policies(project, env),
-                tell=teller(project, env, _say),
-            )
-            # What a second signal leaves running, the next start looks after.
+            tell, fetch = teller(project, env, _say), partial(fetch_policies, project, env)
+            scheduler = Scheduler(project, command, _say, options, fetch, tell=tell)
+            # The next start waits for jobs that a second signal leaves running.
             stop_on_signals(scheduler.stop.set)
             if action == "run":
                 scheduler.run()

@@ -1,4 +1,4 @@
-"""The schedules as a table: what comes next, and how the last job ended."""
+"""The schedules as a table: next starts and last results."""
 
 from __future__ import annotations
 
@@ -8,28 +8,20 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from lepton_pipeline.operations.schedule.plan import next_start
-from lepton_pipeline.operations.schedule.policies import Policies, Policy
-from lepton_pipeline.operations.schedule.state import FOLDER, Record, State
+from lepton_pipeline.operations.schedule.policies import Policy
+from lepton_pipeline.operations.schedule.state import FOLDER, Record, read_records
 
 
 @dataclass(frozen=True)
 class Line:
-    """One vertical, in words.
-
-    Attributes:
-        schedule: expression and zone; empty if it has none.
-        next_times: starts to come, in the vertical's zone; the first may be now.
-        last: how the last job ended and when, in the same zone.
-        attempts: starts of the last tick, of those allowed; empty if there were none.
-        problem: why it is not scheduled.
-    """
+    """A row of the table."""
 
     vertical: str
-    schedule: str = ""
-    next_times: tuple[str, ...] = ()
-    last: str = ""
-    attempts: str = ""
-    problem: str = ""
+    schedule: str = ""  # expression and zone
+    next_times: tuple[str, ...] = ()  # in the vertical's zone; the first may be now
+    last: str = ""  # result and time of the last job
+    attempts: str = ""  # starts of the last tick, of those allowed
+    problem: str = ""  # why it is not scheduled
 
 
 def overview(project: Path, env: str | None, times: int) -> list[Line]:
@@ -41,32 +33,21 @@ def overview(project: Path, env: str | None, times: int) -> list[Line]:
     """
     from lepton_pipeline.operations.schedule.read import read_policies
 
-    return to_lines(
-        read_policies(project, env), State(project / FOLDER / "state.json"), datetime.now(UTC), times
-    )
-
-
-def to_lines(policies: Policies, state: State, now: datetime, times: int) -> list[Line]:
-    """One line for each vertical, by name."""
-    lines = [
-        line_of(policy, state.get(name) or Record(now), now, times) for name, policy in policies.good.items()
-    ]
-    lines += [Line(name, problem=problem) for name, problem in policies.wrong.items()]
+    policies, records = read_policies(project, env), read_records(project / FOLDER / "state.json")
+    now = datetime.now(UTC)
+    lines = [Line(name, problem=problem) for name, problem in policies.wrong.items()]
+    for name, policy in policies.good.items():
+        lines.append(line_of(policy, records.get(name) or Record(now), now, times))
     return sorted(lines, key=lambda line: line.vertical)
 
 
 def line_of(policy: Policy, record: Record, now: datetime, times: int) -> Line:
-    """The line of one vertical whose policy can be followed."""
+    """The line of a vertical with a valid policy."""
     zone = ZoneInfo(policy.cron.zone if policy.cron else "UTC")
     schedule = f"{policy.cron.expression} {policy.cron.zone}" if policy.cron else ""
     attempts = f"{record.attempt} of {policy.retries + 1}" if record.attempt else ""
-    return Line(
-        policy.vertical,
-        schedule,
-        _next_times(policy, record, now, times, zone),
-        _last(record, zone),
-        attempts,
-    )
+    next_times = _next_times(policy, record, now, times, zone)
+    return Line(policy.vertical, schedule, next_times, _last(record, zone), attempts)
 
 
 def _next_times(policy: Policy, record: Record, now: datetime, times: int, zone: ZoneInfo) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the scheduler needs of the declarations, and how it learns that they have changed."""
+"""The declared policies, and how the scheduler notices a change."""
 
 from __future__ import annotations
 
@@ -15,29 +15,17 @@ from lepton_pipeline.operations.schedule.ticks import Cron
 
 @dataclass(frozen=True)
 class Policy:
-    """When the job of one vertical is started.
-
-    Attributes:
-        vertical: its name.
-        cron: when; None: never by the clock.
-        retries: times that a failed job is started again.
-        timeout: seconds after which it is stopped.
-    """
+    """When the job of a vertical starts."""
 
     vertical: str
-    cron: Cron | None
-    retries: int = 1
-    timeout: float = 12 * 3600.0
+    cron: Cron | None  # None: never by the clock
+    retries: int = 1  # after a failure
+    timeout: float = 12 * 3600.0  # in seconds
 
 
 @dataclass(frozen=True)
 class Policies:
-    """The policies of all verticals.
-
-    Attributes:
-        good: those that can be followed, by vertical.
-        wrong: what is wrong with the others, by vertical.
-    """
+    """The valid policies by vertical, and the errors of the others."""
 
     good: dict[str, Policy] = field(default_factory=dict)
     wrong: dict[str, str] = field(default_factory=dict)
@@ -48,24 +36,19 @@ class Policies:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Of what `to_json` wrote."""
+        """Read what `to_json` wrote."""
         content = json.loads(text)
         return cls({name: _policy(declared) for name, declared in content["good"].items()}, content["wrong"])
 
 
 def fetch_policies(project: Path, env: str | None) -> Policies:
-    """Read the policies as `kedro run` reads declarations, in a process of its own that takes the memory with it.
+    """Read the policies in a subprocess, which frees the memory of Kedro when it ends.
 
     Raises:
-        ConfigurationError: there is nothing that could be read.
+        ConfigurationError: the policies cannot be read.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "lepton_pipeline.operations.schedule.read",
-        str(project),
-        *([env] if env else []),
-    ]
+    module = "lepton_pipeline.operations.schedule.read"
+    command = [sys.executable, "-m", module, str(project), *([env] if env else [])]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603  # ours
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
@@ -74,13 +57,13 @@ def fetch_policies(project: Path, env: str | None) -> Policies:
 
 
 def fingerprint(project: Path) -> frozenset[tuple[str, int, int]]:
-    """Names, sizes and times of all files of the configuration: another value means that one has changed."""
+    """Names, sizes and times of all configuration files, to detect changes."""
     found = set()
     for path in (project / "conf").rglob("*.y*ml"):
         try:
             status = path.stat()
         except OSError:
-            # An editor that replaces a file leaves a moment without it.
+            # An editor may be replacing the file.
             continue
         found.add((str(path), status.st_mtime_ns, status.st_size))
     return frozenset(found)

@@ -1,4 +1,4 @@
-"""One job as a process of its own, which ends in time and is never started beside itself."""
+"""Run a job as a process with a time-out and a lock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,17 +18,12 @@ _LOOK = 0.2
 
 
 class StillRunningError(Exception):
-    """A job of the vertical runs already: one that a scheduler left behind when it was killed."""
+    """A job of the vertical is running already: an orphan of a killed scheduler."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long is waited for a job.
-
-    Attributes:
-        timeout: seconds after which it is told to stop.
-        grace: seconds that it then has, before it is killed.
-    """
+    """Seconds before SIGTERM, and from there to SIGKILL."""
 
     timeout: float
     grace: float = 60.0
@@ -47,12 +42,12 @@ def run_process(
 
     Args:
         command: program and arguments.
-        folder: where it runs.
-        log: file that takes what it prints.
-        lock: file that the process holds locked as long as it lives, whoever started it.
+        folder: its working directory.
+        log: file for its output.
+        lock: file that the process keeps locked while it lives, also without the scheduler.
         limits: time-out and grace.
         stop: set when the scheduler ends.
-        started: is told the process, which is the leader of its group.
+        started: called with the process id, which is also that of its group.
 
     Returns:
         Outcome ("done", "failed", "timed out", "stopped") and exit code, negative for a signal.
@@ -69,7 +64,7 @@ def run_process(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # A Ctrl-C at the terminal is the scheduler's to pass on.
+            # The scheduler passes on a Ctrl-C.
             start_new_session=True,
             pass_fds=[held.fileno()],
         )
@@ -82,18 +77,18 @@ def run_process(
 
 
 def wait_for_orphan(lock: Path, pid: int | None, limits: Limits, stop: threading.Event) -> None:
-    """Wait for the end of a job that a killed scheduler left behind.
+    """Wait for the end of a job that a killed scheduler left behind, and stop it at its limits.
 
     Args:
         lock: the file that it holds.
-        pid: its process group; None if the scheduler was killed before it could say.
-        limits: what is left of its time, and grace.
-        stop: set when the scheduler ends; the job is then told to, too.
+        pid: its process group; None if the scheduler was killed before it was recorded.
+        limits: its remaining time, and grace.
+        stop: set when the scheduler ends.
     """
     end = time.monotonic() + limits.timeout
     while not _is_free(lock):
         if pid is not None and (stop.is_set() or time.monotonic() >= end):
-            # The held lock says that members of the group live, so its number cannot be another's.
+            # While the lock is held, the group lives and its number is not reused.
             _end_group(pid, lambda: _is_free(lock), limits.grace)
             return
         if stop.wait(_LOOK) and pid is None:
@@ -101,7 +96,7 @@ def wait_for_orphan(lock: Path, pid: int | None, limits: Limits, stop: threading
 
 
 def _watch(process: subprocess.Popen[bytes], timeout: float, stop: threading.Event) -> str | None:
-    """Wait for the process; say why it must be ended, or None if it has."""
+    """Wait for the process; return why it must be stopped, or None if it has ended."""
     end = time.monotonic() + timeout
     while process.poll() is None:
         if time.monotonic() >= end:
@@ -112,21 +107,19 @@ def _watch(process: subprocess.Popen[bytes], timeout: float, stop: threading.Eve
 
 
 def _end_group(group: int, over: Callable[[], bool], grace: float) -> None:
-    """SIGTERM, so that the job can leave a true status; SIGKILL if it does not end."""
+    """SIGTERM, so that the job can record its status; SIGKILL after the grace period."""
     _signal(group, signal.SIGTERM)
     end = time.monotonic() + grace
     while not over() and time.monotonic() < end:
         time.sleep(_LOOK)
-    # Also what the job has started and not ended.
+    # Also children that the job has left.
     _signal(group, signal.SIGKILL)
 
 
 def _signal(group: int, number: signal.Signals) -> None:
-    try:
+    # The group has ended; on macOS that of a zombie may not be signalled.
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        # It has ended; on macOS the group of a zombie may not be signalled.
-        return
 
 
 @contextmanager

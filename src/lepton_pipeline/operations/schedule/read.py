@@ -1,4 +1,4 @@
-"""Read every vertical's policy through the project's own configuration loader."""
+"""Read every vertical's policy through the project's configuration loader."""
 
 from __future__ import annotations
 
@@ -15,27 +15,17 @@ from lepton_pipeline.project.declaration import find_verticals, read_vertical
 
 
 def read_policies(project: Path, env: str | None = None) -> Policies:
-    """Read the policies of all verticals; one that is wrong spoils no other.
-
-    Args:
-        project: the project's root.
-        env: configuration environment; None: the project's own default.
+    """Read the policies of all verticals; errors in one do not affect the others.
 
     Raises:
         ConfigurationError: there is no vertical.
     """
-    from kedro.framework.startup import bootstrap_project
-
-    bootstrap_project(project)
-    from kedro.framework.project import settings
-
-    conf = project / settings.CONF_SOURCE
     good, wrong = {}, {}
-    for vertical in find_verticals(conf / "base"):
+    for vertical in find_verticals(project / _settings(project).CONF_SOURCE / "base"):
         try:
             declared = read_vertical(vertical, read_own(project, env, vertical))
-            good[vertical] = to_policy(vertical, declared.retraining)
-        # Whatever a library makes of arbitrary text: the other verticals go on.
+            good[vertical] = _to_policy(vertical, declared.retraining)
+        # Libraries raise errors of many types; the other verticals go on.
         except Exception as error:
             text = str(error) or type(error).__name__
             wrong[vertical] = text if text.startswith(f"{vertical}.") else f"{vertical}: {text}"
@@ -43,16 +33,12 @@ def read_policies(project: Path, env: str | None = None) -> Policies:
 
 
 def read_own(project: Path, env: str | None, vertical: str) -> Any:
-    """What stands below a vertical's name, of its own files only, so that another's cannot be in the way.
+    """Read what is declared for a vertical from its own files only.
 
     Raises:
-        ConfigurationError: a file is no YAML mapping, or what it says cannot be resolved.
+        ConfigurationError: a file is no YAML mapping, or its content cannot be resolved.
     """
-    from kedro.framework.startup import bootstrap_project
-
-    bootstrap_project(project)
-    from kedro.framework.project import settings
-
+    settings = _settings(project)
     patterns = {"parameters": ["parameters*", "parameters*/**", f"**/{vertical}/parameters*"]}
     arguments: dict[str, Any] = dict(settings.CONFIG_LOADER_ARGS)
     arguments["config_patterns"] = {**arguments.get("config_patterns", {}), **patterns}
@@ -60,18 +46,22 @@ def read_own(project: Path, env: str | None, vertical: str) -> Any:
     return loader["parameters"].get(vertical)
 
 
-def to_policy(vertical: str, declared: Retraining) -> Policy:
-    """Turn a declaration into what the scheduler follows.
-
-    Raises:
-        ConfigurationError: the time-out is no time.
-    """
+def _to_policy(vertical: str, declared: Retraining) -> Policy:
     if isinstance(declared.timeout, int):
         raise ConfigurationError(
             f"{vertical}.retraining.timeout: {declared.timeout} has no unit; write 12h or 90min."
         )
     cron = None if declared.schedule is None else Cron(declared.schedule, declared.zone)
     return Policy(vertical, cron, declared.retries, as_timedelta(declared.timeout).total_seconds())
+
+
+def _settings(project: Path) -> Any:
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    from kedro.framework.project import settings
+
+    return settings
 
 
 if __name__ == "__main__":

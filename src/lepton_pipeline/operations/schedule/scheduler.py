@@ -1,4 +1,4 @@
-"""Start what is due, look after what runs, and keep on disk where everything stands."""
+"""The scheduler: start due jobs, watch running ones, keep the state on disk."""
 
 from __future__ import annotations
 
@@ -35,32 +35,25 @@ def retrain_command(env: str | None) -> Callable[[str], list[str]]:
 
 @dataclass(frozen=True)
 class Options:
-    """How a scheduler works.
+    """Options of a scheduler; times in seconds."""
 
-    Attributes:
-        parallel: jobs that run at once, at most.
-        grace: seconds that a job has to end before it is killed.
-        poll: seconds between looks at the configuration and the clock.
-        first_retry: wait before the first retry.
-    """
-
-    parallel: int = 1
-    grace: float = 60.0
-    poll: float = 5.0
+    parallel: int = 1  # jobs at once, at most
+    grace: float = 60.0  # from SIGTERM to SIGKILL
+    poll: float = 5.0  # between looks at configuration and clock
     first_retry: timedelta = plan.FIRST_RETRY
 
 
 class Scheduler:
-    """Follows the policies of one project.
+    """Follows the policies of a project.
 
     Args:
         project: its root.
         command: the command of a vertical's job.
-        say: takes one line for each event.
+        say: prints a line for each event.
         options: limits and waits.
         fetch: reads the policies; by default, those of the project.
         clock: the time, with a time zone.
-        tell: tells people what a job cannot tell itself; None: nobody is told.
+        tell: sends alerts that a job cannot send itself.
     """
 
     def __init__(
@@ -83,14 +76,14 @@ class Scheduler:
         self._tell: Tell = tell or (lambda *_: None)
         self._seen: object = None
         self._unsaved: str | None = None
-        # Verticals whose job waits for a thread, or runs: no second one is started beside it.
+        # Verticals whose job runs or waits for a thread.
         self._busy: set[str] = set()
         self.policies = Policies()
         self.state = open_state(self._folder / "state.json", say)
         self.stop = threading.Event()
 
     def run(self) -> None:
-        """Follow the policies until `stop` is set, then end the jobs that run."""
+        """Follow the policies until `stop` is set, then end the running jobs."""
         with ThreadPoolExecutor(self._options.parallel) as pool:
             try:
                 while True:
@@ -104,13 +97,7 @@ class Scheduler:
         self._say("stopped")
 
     def once(self, verticals: list[str] | None = None) -> list[Result]:
-        """Start what is due now, wait for it, and end.
-
-        Args:
-            verticals: start these, due or not; None: those that are due.
-
-        Returns:
-            How the jobs ended.
+        """Start the due jobs, or those of `verticals`, and wait for their results.
 
         Raises:
             LeptonError: one of the verticals cannot be started.
@@ -131,7 +118,7 @@ class Scheduler:
         return [result for result in results if result is not None]
 
     def reload(self) -> None:
-        """Read the policies again if a file of the configuration has changed."""
+        """Read the policies again if a configuration file has changed."""
         found = fingerprint(self._project)
         if self._seen is not None and found == self._seen:
             return
@@ -140,25 +127,24 @@ class Scheduler:
         except LeptonError as error:
             if self._seen is None:
                 raise
-            self._say(f"{error}\nThe policies of before stay in force.")
+            self._say(f"{error}\nThe previous policies stay in force.")
             self._seen = found
             return
         again, self._seen = self._seen is not None, found
         for vertical, problem in policies.wrong.items():
             if problem != self.policies.wrong.get(vertical):
-                self._say(f"{problem}\n{vertical} is not scheduled until that is mended; the others are.")
+                self._say(f"{problem}\n{vertical} is not scheduled until this is corrected; the others are.")
                 self._tell(vertical, "failed", f"It is not scheduled: {problem}", self._clock(), {})
         self.policies = policies
         now = self._clock()
         for vertical in policies.good:
             self.state.begin(vertical, now)
         scheduled = [name for name, policy in policies.good.items() if policy.cron is not None]
-        self._say(
-            f"{'policies read again' if again else 'started'}: {', '.join(scheduled) or 'no vertical'} scheduled"
-        )
+        event = "policies read again" if again else "started"
+        self._say(f"{event}: {', '.join(scheduled) or 'no vertical'} scheduled")
 
     def fire(self, vertical: str) -> Result | None:
-        """Run one job of a vertical to its end; None if there was no reason to any more."""
+        """Run a job of a vertical to its end; None if it is no longer scheduled."""
         policy = self.policies.good.get(vertical)
         if policy is None or self.stop.is_set():
             return None
@@ -168,9 +154,8 @@ class Scheduler:
         record = plan.begun(policy, self.state[vertical], now)
         self.state.put(vertical, record)
         log = self._folder / "logs" / vertical / f"{now:%Y%m%dT%H%M%S}Z-{record.attempt}.log"
-        self._say(
-            f"{vertical}: started (attempt {record.attempt} of {max(policy.retries + 1, record.attempt)}), {log}"
-        )
+        attempts = f"{record.attempt} of {max(policy.retries + 1, record.attempt)}"
+        self._say(f"{vertical}: started (attempt {attempts}), {log}")
 
         def note_pid(pid: int) -> None:
             self.state.change(vertical, running=Running(now, pid))
@@ -178,7 +163,8 @@ class Scheduler:
         limits = Limits(policy.timeout, self._options.grace)
         code: int | None = None
         try:
-            self._forget_logs(log.parent)
+            for old in sorted(log.parent.glob("*.log"))[: -_KEPT_LOGS + 1]:
+                old.unlink(missing_ok=True)
             outcome, code = run_process(
                 self._command(vertical), self._project, log, self._lock(vertical), limits, self.stop, note_pid
             )
@@ -190,17 +176,15 @@ class Scheduler:
         return self._note(policy, outcome, code, str(log.relative_to(self._project)))
 
     def _fire_again(self, vertical: str) -> Result | None:
-        """Run one job, also if another one must be looked after before."""
+        """Run a job, also after an orphan had to be waited for."""
         result = self.fire(vertical)
         return self.fire(vertical) if result is not None and result.outcome == "lost" else result
 
     def _recover(self, policy: Policy) -> Result:
-        """Look after a job that ran when a scheduler was killed."""
+        """Wait for a job that a killed scheduler left behind."""
         running = self.state[policy.vertical].running
         pid, started = (running.pid, running.started) if running else (None, self._clock())
-        self._say(
-            f"{policy.vertical}: a job of {started:%Y-%m-%d %H:%M}Z was left by a scheduler that was killed"
-        )
+        self._say(f"{policy.vertical}: a killed scheduler left a job of {started:%Y-%m-%d %H:%M}Z")
         spent = max((self._clock() - started).total_seconds(), 0.0)
         limits = Limits(max(policy.timeout - spent, 0.0), self._options.grace)
         wait_for_orphan(self._lock(policy.vertical), pid, limits, self.stop)
@@ -224,7 +208,7 @@ class Scheduler:
         return plan.next_start(self.policies.good[vertical], self.state[vertical], now)
 
     def _start_due(self, pool: ThreadPoolExecutor) -> float:
-        """Start the jobs that are due, and return the seconds until the next look."""
+        """Start the due jobs, and return the seconds to wait."""
         now = self._clock()
         wait = self._options.poll
         for vertical in set(self.policies.good) - self._busy:
@@ -246,10 +230,6 @@ class Scheduler:
 
     def _lock(self, vertical: str) -> Path:
         return self._folder / f"{vertical}.lock"
-
-    def _forget_logs(self, folder: Path) -> None:
-        for old in sorted(folder.glob("*.log"))[: -_KEPT_LOGS + 1]:
-            old.unlink(missing_ok=True)
 
     def _report_disk(self) -> None:
         problem = self.state.save()

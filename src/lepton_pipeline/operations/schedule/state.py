@@ -1,4 +1,4 @@
-"""What the scheduler must know after it was killed: one JSON file, replaced as a whole at every change."""
+"""The scheduler's state, which survives a kill: a JSON file, replaced atomically at every change."""
 
 from __future__ import annotations
 
@@ -20,64 +20,40 @@ FOLDER = Path("data/.scheduler")
 
 @dataclass(frozen=True)
 class Running:
-    """A job that was started.
-
-    Attributes:
-        started: when.
-        pid: its process and process group; None for the instant before there is one.
-    """
+    """A running job."""
 
     started: datetime
-    pid: int | None = None
+    pid: int | None = None  # process and process group; None until it has started
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a job ended.
+    """How a job ended."""
 
-    Attributes:
-        outcome: "done", "failed", "timed out", "not started", "stopped" (with the scheduler), "lost" (it was
-            killed).
-        code: exit code, negative for a signal; None where nobody saw it.
-        attempt: 1 for the first start of a tick.
-        log: file of what the job printed; empty if there is none.
-    """
-
-    outcome: str
-    code: int | None
-    attempt: int
+    outcome: str  # "done", "failed", "timed out", "not started", "lost", "stopped" (with the scheduler)
+    code: int | None  # negative for a signal; None where not known
+    attempt: int  # 1 for the first start of a tick
     started: datetime
     ended: datetime
-    log: str = ""
+    log: str = ""  # file of its output
 
 
 @dataclass(frozen=True)
 class Record:
-    """Where one vertical stands.
+    """The state of a vertical."""
 
-    Attributes:
-        seen: ticks up to this moment have been dealt with.
-        attempt: starts of the last tick so far.
-        retry_at: when a failed or interrupted job is started again; None if it is not.
-        running: the job that runs now, or ran when the scheduler was killed.
-        last: how the last job ended.
-    """
-
-    seen: datetime
-    attempt: int = 0
-    retry_at: datetime | None = None
-    running: Running | None = None
+    seen: datetime  # ticks up to this moment have been dealt with
+    attempt: int = 0  # starts of the last tick so far
+    retry_at: datetime | None = None  # when a failed or interrupted job starts again
+    running: Running | None = None  # now, or when the scheduler was killed
     last: Result | None = None
 
 
 class State:
-    """The records of all verticals, in memory and on disk; safe between threads.
-
-    Args:
-        path: the file; a new one is begun where there is none.
+    """The records of all verticals, in memory and on disk; thread-safe.
 
     Raises:
-        LeptonError: there is a file that is no state.
+        LeptonError: the file is no state.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,16 +66,16 @@ class State:
         return self._records[vertical]
 
     def get(self, vertical: str) -> Record | None:
-        """The record of a vertical; None if it was never seen."""
+        """The record of a vertical, if any."""
         return self._records.get(vertical)
 
     def begin(self, vertical: str, now: datetime) -> None:
-        """Take up a vertical that was never seen; no tick before now is owed to it."""
+        """Add a vertical without a record; ticks before now are not owed to it."""
         if vertical not in self._records:
             self.put(vertical, Record(now))
 
     def put(self, vertical: str, record: Record) -> None:
-        """Keep a record in memory, and on disk if that can be written."""
+        """Keep a record in memory, and on disk if possible."""
         with self._lock:
             self._records[vertical] = record
             self._unsaved = True
@@ -112,12 +88,7 @@ class State:
         return record
 
     def save(self) -> str | None:
-        """Write what has changed.
-
-        Returns:
-            Why it could not be written (a full disk, say); None if all is on disk. It is tried again at the
-            next call.
-        """
+        """Write unsaved changes; return the error, a full disk say, after which the next call tries again."""
         with self._lock:
             if not self._unsaved:
                 return None
@@ -131,15 +102,13 @@ class State:
 
 
 def open_state(path: Path, say: Callable[[str], None]) -> State:
-    """The state in a file; a file that is none is moved aside and said, as jobs must start again without a person."""
+    """Open a state; a damaged file is moved aside with a message, so that jobs start again unattended."""
     try:
         return State(path)
     except LeptonError:
         aside = path.with_name(f"{path.name}.damaged")
         path.replace(aside)
-        say(
-            f"{path.name} is damaged and was moved to {aside.name}: starts and retries that were owed are forgotten"
-        )
+        say(f"{path.name} is damaged and was moved to {aside.name}: missed starts and retries are lost")
         return State(path)
 
 
@@ -148,7 +117,7 @@ def only_scheduler(folder: Path) -> Iterator[None]:
     """Be the project's only scheduler.
 
     Raises:
-        LeptonError: another one is at work, and which.
+        LeptonError: another one is running, and which.
     """
     with only_job(folder, "scheduler", "kedro schedule") as holder:
         if holder is not None:
@@ -157,20 +126,19 @@ def only_scheduler(folder: Path) -> Iterator[None]:
 
 
 def read_records(path: Path) -> dict[str, Record]:
-    """The records in a file of the scheduler's state, by vertical; none where there is no file.
+    """The records in a state file by vertical; empty where there is no file.
 
     Raises:
         LeptonError: the file is no state.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))["verticals"]
+        content = json.loads(path.read_bytes())["verticals"]
         return {vertical: _record(fields) for vertical, fields in content.items()}
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LeptonError(
-            f"{path} is no state of the scheduler: {error}; the next `kedro schedule run` moves it aside and begins "
-            "anew."
+            f"{path} is no state of the scheduler: {error}; the next `kedro schedule run` replaces it."
         ) from error
 
 

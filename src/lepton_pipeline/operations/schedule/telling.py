@@ -1,4 +1,4 @@
-"""Let a process that ends tell of what a job could not tell itself: one that hung, was killed, or never began."""
+"""Alerts about jobs that hung, were killed or never began, sent by a subprocess."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lepton_pipeline.operations.schedule.policies import Policy
 from lepton_pipeline.operations.schedule.state import Result
 from lepton_pipeline.system.readable import span_text
 
-# Broken data and a refusal by the gate are what a job tells itself, under other names than "failed".
+# Broken data and a refusal by the gate, about which the job alerts itself.
 _TOLD = (3, 4)
 _PATIENCE = 180.0
 
@@ -23,20 +23,9 @@ Tell = Callable[[str, str, str, datetime, dict[str, Any]], None]
 
 
 def teller(project: Path, env: str | None, say: Callable[[str], None]) -> Tell:
-    """What tells people of a vertical.
-
-    Args:
-        project: root of the project.
-        env: configuration environment.
-        say: takes each line about what became of it.
-    """
-    command = [
-        sys.executable,
-        "-m",
-        "lepton_pipeline.operations.alerts.tell",
-        str(project),
-        *([env] if env else []),
-    ]
+    """Make the function that sends an alert about a vertical; `say` prints its outcome."""
+    module = "lepton_pipeline.operations.alerts.tell"
+    command = [sys.executable, "-m", module, str(project), *([env] if env else [])]
 
     def tell(vertical: str, cause: str, text: str, at: datetime, details: dict[str, Any]) -> None:
         alert = {"vertical": vertical, "cause": cause, "text": text, "at": at.isoformat(), "details": details}
@@ -53,11 +42,11 @@ def teller(project: Path, env: str | None, say: Callable[[str], None]) -> Tell:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            say(f"{vertical}: nobody can be told: {type(error).__name__}")
+            say(f"{vertical}: no alert can be sent: {type(error).__name__}")
             return
         lines = done.stderr.strip().splitlines()
         if done.returncode:
-            say(f"{vertical}: nobody can be told: {(lines or [f'exit code {done.returncode}'])[-1]}")
+            say(f"{vertical}: no alert can be sent: {(lines or [f'exit code {done.returncode}'])[-1]}")
             return
         for line in lines:
             say(line)
@@ -66,27 +55,15 @@ def teller(project: Path, env: str | None, say: Callable[[str], None]) -> Tell:
 
 
 def reason_to_tell(policy: Policy, result: Result, again: datetime | None) -> tuple[str, str] | None:
-    """Whether somebody must be told how a job ended, for it may not have told it itself.
+    """Cause and text of the alert about a job that may have died before alerting, or None.
 
-    A failure that it did tell is told once: it is the same cause.
-
-    Args:
-        policy: of the vertical.
-        result: how the job ended.
-        again: when it is started again; None if it is not.
-
-    Returns:
-        Cause and text, or None.
+    `again` is when it starts again, if it does.
     """
-    log = f" What it printed: {result.log}" if result.log else ""
+    log = f" Its output: {result.log}" if result.log else ""
     if result.outcome == "timed out":
         limit = span_text(timedelta(seconds=policy.timeout))
-        then = (
-            f"it is started again at {again:%H:%M} UTC"
-            if again
-            else "it is not started again before its next time"
-        )
-        return "hung", f"The job did not end within {limit} and was stopped; {then}.{log}"
+        then = f"at {again:%H:%M} UTC" if again else "at its next scheduled time"
+        return "hung", f"The job did not end within {limit} and was stopped; it starts again {then}.{log}"
     if result.outcome in ("done", "stopped") or again is not None or result.code in _TOLD:
         return None
     how = {"not started": "could not be started", "lost": "was lost when the scheduler was killed"}

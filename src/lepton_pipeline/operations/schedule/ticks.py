@@ -1,4 +1,4 @@
-"""The moments that a cron expression means in its time zone."""
+"""The ticks of a cron expression in its time zone."""
 
 from __future__ import annotations
 
@@ -14,23 +14,14 @@ from lepton_pipeline.system.cron import require_cron
 
 @dataclass(frozen=True)
 class Fields:
-    """What an expression allows.
-
-    Attributes:
-        minutes: 0 to 59, sorted.
-        hours: 0 to 23.
-        days: days of the month, 1 to 31.
-        months: 1 to 12.
-        weekdays: 0 to 6, Sunday is 0.
-        either: a day needs to fit `days` or `weekdays`, as cron has it where both are restricted; else both.
-    """
+    """The values that an expression allows, sorted."""
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
-    days: tuple[int, ...]
+    days: tuple[int, ...]  # of the month
     months: tuple[int, ...]
-    weekdays: tuple[int, ...]
-    either: bool
+    weekdays: tuple[int, ...]  # 0 to 6, Sunday is 0
+    either: bool  # a day must fit `days` or `weekdays`, else both
 
     @property
     def every_day(self) -> bool:
@@ -47,24 +38,20 @@ class Fields:
 class Cron:
     """A cron expression of five fields in a time zone, read as Debian's cron does.
 
-    A time that the spring change skips is made up for when the change is over; one that autumn repeats counts
-    once, unless minutes or hours start with `*`, which go by the clock's real course.
-
-    Attributes:
-        expression: minute, hour, day of the month, month, weekday.
-        zone: such as Europe/Berlin.
+    A time skipped by the spring change runs once the change is over; one repeated in autumn runs once, unless
+    minutes or hours start with `*`.
     """
 
     expression: str
     zone: str
 
     def __post_init__(self) -> None:
-        """Raises ValueError: the expression means nothing, or no moment at all."""
+        """Raises ValueError: the expression is invalid, or has no tick."""
         require_cron(self.expression)
 
     def after(self, moment: datetime) -> datetime:
         """The first tick later than `moment`, in UTC."""
-        # Within the hour that autumn repeats, cronsim's first answer may lie in the hour's first pass.
+        # In the hour repeated in autumn, cronsim's first answer may be in the past.
         ticks = CronSim(self.expression, moment.astimezone(ZoneInfo(self.zone)))
         return next(tick.astimezone(UTC) for tick in ticks if tick.astimezone(UTC) > moment)
 

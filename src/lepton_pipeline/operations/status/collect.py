@@ -1,4 +1,4 @@
-"""Gather where every vertical stands: from registry, runs, the scheduler's state and the latest monitoring."""
+"""Gather the status of every vertical from the registry, runs, scheduler and latest monitoring."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.operations.retraining import history
 from lepton_pipeline.operations.retraining.facts import Champion
-from lepton_pipeline.operations.retraining.history import (
-    JobRun,
-    as_moment,
-    failing_since,
-    job_runs,
-    read_champion,
-)
+from lepton_pipeline.operations.retraining.history import JobRun, as_moment
 from lepton_pipeline.operations.schedule.overview import line_of
 from lepton_pipeline.operations.schedule.plan import next_start
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
@@ -34,55 +29,34 @@ _PAGES = {
     "monitoring": "monitoring/monitoring.html",
     "comparison of runs": "compare.html",
 }
-# A scheduler looks every few seconds, and a job may wait for another one's end.
+# A job may wait for another one's end.
 _LATE = timedelta(hours=1)
-# Of the champion's figures none is shown.
-_ANY_METRIC = "auc"
 _ENDED_BADLY = ("failed", "timed out", "not started", "lost")
-# What needs a person, the most pressing first.
+# The most urgent first.
 FINDINGS = ("broken", "failing", "decayed", "drifted", "refused", "overdue", "no champion")
 
 
 @dataclass(frozen=True)
 class VerticalStatus:
-    """One vertical.
-
-    Attributes:
-        vertical: its name.
-        problem: why its declaration cannot be followed, or what is known of it not be read; "" where both
-            can.
-        blind: whether neither registry nor runs can be read.
-        champion: the version in use; None where there is none, or where nobody can tell.
-        latest_data: time of the latest row that anybody has seen, as text; "" where no time is declared.
-        job: the latest job; None where there was none.
-        monitoring: the latest monitoring of this champion; None where there was none.
-        next_start: when its job is started next, in its own zone; "" where it has no schedule.
-        schedule: expression and zone; "" where it has none.
-        overdue: when its job should have been started; None where it is not late.
-        failing_since: when the first of the jobs that failed in a row began; None where the last one ended
-            well.
-        links: addresses of runs by what they are, "champion", "job" or "training"; none where no server shows
-            them.
-        pages: files by title, as far as they are there.
-    """
+    """The status of one vertical; None and "" mean none, not declared or not known."""
 
     vertical: str
-    problem: str = ""
-    blind: bool = False
+    problem: str = ""  # why its declaration or state cannot be read
+    blind: bool = False  # neither registry nor runs can be read
     champion: Champion | None = None
-    latest_data: str = ""
+    latest_data: str = ""  # time of the latest row seen
     job: JobRun | None = None
-    monitoring: Mapping[str, Any] | None = None
-    next_start: str = ""
-    schedule: str = ""
-    overdue: datetime | None = None
-    failing_since: datetime | None = None
-    links: Mapping[str, str] = field(default_factory=dict)
-    pages: Mapping[str, Path] = field(default_factory=dict)
+    monitoring: Mapping[str, Any] | None = None  # the latest one of this champion
+    next_start: str = ""  # in the zone of its schedule
+    schedule: str = ""  # expression and zone
+    overdue: datetime | None = None  # when its job should have been started
+    failing_since: datetime | None = None  # start of the first of the latest failed jobs
+    links: Mapping[str, str] = field(default_factory=dict)  # runs by "champion", "job", "training"
+    pages: Mapping[str, Path] = field(default_factory=dict)  # existing files by title
 
     @property
     def findings(self) -> list[str]:
-        """What needs a person, of `FINDINGS`, the most pressing first."""
+        """What needs attention, of `FINDINGS`, the most urgent first."""
         seen = self.monitoring or {}
         holds = {
             "broken": bool(self.problem),
@@ -97,33 +71,24 @@ class VerticalStatus:
 
     @property
     def urgency(self) -> int:
-        """0 for the most pressing."""
+        """0 for the most urgent."""
         return FINDINGS.index(self.findings[0]) if self.findings else len(FINDINGS)
 
 
 @dataclass(frozen=True)
 class Status:
-    """All verticals, those that need attention first.
-
-    Attributes:
-        at: when it was looked at.
-        verticals: by urgency, then by name.
-        problem: why runs and models cannot be read; "" where they can.
-    """
+    """The status of all verticals, by urgency, then by name."""
 
     at: datetime
     verticals: list[VerticalStatus]
-    problem: str = ""
+    problem: str = ""  # why runs and models cannot be read
 
 
 def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime) -> Status:
-    """Look at every vertical; nothing is run and nothing written, and one that is broken hides no other.
+    """Gather the status of every vertical without running or writing anything.
 
-    Args:
-        project: root of the project.
-        policies: of all verticals, see `read_policies`.
-        tracking: where runs and models are.
-        now: the present, in UTC.
+    A vertical that cannot be read does not hide the others. `policies` come from `read_policies`; `now` is in
+    UTC.
     """
     client, problems = None, []
     try:
@@ -135,44 +100,31 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
         records = read_records(project / FOLDER / "state.json")
     except LeptonError as error:
         problems.append(str(error))
-    sources = _Sources(project, policies, tracking, client, blind, records, now)
-    found = [_look(sources, name) for name in {*policies.good, *policies.wrong}]
+
+    def collect_one(vertical: str) -> VerticalStatus:
+        problems = [policies.wrong[vertical]] if vertical in policies.wrong else []
+        found: dict[str, Any] = {}
+        try:
+            # No metric of the champion is shown.
+            champion = history.read_champion(client, vertical, "auc")
+            jobs = history.job_runs(client, vertical)
+            found = {"champion": champion, "job": jobs[0] if jobs else None}
+            found["failing_since"] = history.failing_since(jobs)
+            found["monitoring"] = _monitoring(project, vertical, champion)
+            found["latest_data"] = _latest(champion, jobs)
+            found["links"] = _links(client, tracking, vertical, champion, jobs)
+        # The other verticals are still shown.
+        except Exception as error:
+            problems.append(f"{vertical}: {type(error).__name__}: {masked(str(error))}")
+        record, policy = records.get(vertical), policies.good.get(vertical)
+        if policy is not None:
+            found |= _scheduled(policy, record, now)
+        found["failing_since"] = _failing(found, record)
+        pages = _pages(project, vertical)
+        return VerticalStatus(vertical, "\n".join(problems), blind=blind, pages=pages, **found)
+
+    found = map(collect_one, {*policies.good, *policies.wrong})
     return Status(now, sorted(found, key=lambda each: (each.urgency, each.vertical)), "\n".join(problems))
-
-
-@dataclass(frozen=True)
-class _Sources:
-    """What `collect` reads from."""
-
-    project: Path
-    policies: Policies
-    tracking: Tracking
-    client: Any
-    blind: bool
-    records: Mapping[str, Record]
-    now: datetime
-
-
-def _look(sources: _Sources, vertical: str) -> VerticalStatus:
-    client, project = sources.client, sources.project
-    problems = [sources.policies.wrong[vertical]] if vertical in sources.policies.wrong else []
-    found: dict[str, Any] = {}
-    try:
-        champion = read_champion(client, vertical, _ANY_METRIC)
-        jobs = job_runs(client, vertical)
-        found = {"champion": champion, "job": jobs[0] if jobs else None, "failing_since": failing_since(jobs)}
-        found["monitoring"] = _monitoring(project, vertical, champion)
-        found["latest_data"] = _latest(champion, jobs)
-        found["links"] = _links(client, sources.tracking, vertical, champion, jobs)
-    # Whatever a store or a file holds: the others are still shown.
-    except Exception as error:
-        problems.append(f"{vertical}: {type(error).__name__}: {masked(str(error))}")
-    record, policy = sources.records.get(vertical), sources.policies.good.get(vertical)
-    if policy is not None:
-        found |= _scheduled(policy, record, sources.now)
-    found["failing_since"] = _failing(found, record)
-    pages = _pages(project, vertical)
-    return VerticalStatus(vertical, "\n".join(problems), blind=sources.blind, pages=pages, **found)
 
 
 def _scheduled(policy: Policy, record: Record | None, now: datetime) -> dict[str, Any]:
@@ -186,7 +138,7 @@ def _scheduled(policy: Policy, record: Record | None, now: datetime) -> dict[str
 
 
 def _failing(found: Mapping[str, Any], record: Record | None) -> datetime | None:
-    """Also by what the scheduler saw: a job that could not begin has no run."""
+    """Also failures without a run: jobs that the scheduler saw end before they could begin."""
     since: datetime | None = found.get("failing_since")
     last = None if record is None else record.last
     if since is not None or last is None or last.outcome not in _ENDED_BADLY:
@@ -199,7 +151,7 @@ def _monitoring(project: Path, vertical: str, champion: Champion | None) -> Mapp
     path = project / REPORTS / vertical / "monitoring/result.json"
     if champion is None or not path.is_file():
         return None
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    result: dict[str, Any] = json.loads(path.read_bytes())
     return result if result["champion"]["version"] == champion.version else None
 
 
@@ -230,9 +182,8 @@ def _links(
         runs["job"] = jobs[0].run_id
     if jobs and jobs[0].training_run_id:
         runs["training"] = jobs[0].training_run_id
-    found = {
-        name: run_link(tracking.tracking_uri, client.get_run(run_id).info) for name, run_id in runs.items()
-    }
+    uri = tracking.tracking_uri
+    found = {name: run_link(uri, client.get_run(run_id).info) for name, run_id in runs.items()}
     return {name: link for name, link in found.items() if link is not None}
 
 

@@ -1,4 +1,4 @@
-"""Where all verticals stand, as one HTML page that needs nothing beside it."""
+"""The status of all verticals as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -13,22 +13,12 @@ from lepton_pipeline.system.files import write_text
 
 
 def write_page(path: Path, status: Status) -> None:
-    """Write the page, whole or not at all; reports are linked from where it lies.
-
-    Args:
-        path: of the page; its folder is made.
-        status: of all verticals.
-    """
+    """Write the page atomically; links to reports are relative to its folder, which is made."""
     write_text(path, render_page(status, path.parent))
 
 
 def render_page(status: Status, folder: Path) -> str:
-    """The page's text.
-
-    Args:
-        status: of all verticals.
-        folder: where the page will lie.
-    """
+    """The text of the page, with links relative to `folder`."""
     return render(
         "status.html",
         it=status,

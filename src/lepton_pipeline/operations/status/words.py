@@ -1,4 +1,4 @@
-"""What the operator reads of a vertical, the same on a terminal and on the page."""
+"""The cells of the status table, the same on the terminal and on the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lepton_pipeline.operations.retraining.history import as_moment
 from lepton_pipeline.operations.status.collect import VerticalStatus
 from lepton_pipeline.system.readable import span_text
 
-NONE = "–"
+_NONE = "–"
 _CHARACTERS = 280
 _CLOCKS = timedelta(minutes=10)
 _LABELS = {
@@ -26,12 +26,12 @@ _LABELS = {
 
 
 def labels(it: VerticalStatus) -> list[str]:
-    """What needs a person, in a few words each."""
+    """What needs attention, as short labels."""
     return [_LABELS[finding] for finding in it.findings]
 
 
 def champion_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
-    """The version in use, and since when and on what it was trained."""
+    """The version in use, and when it was trained."""
     if it.champion is None:
         return ("not known" if it.blind or it.problem else "none"), ""
     since = it.champion.trained_at
@@ -39,18 +39,18 @@ def champion_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
 
 
 def data_text(it: VerticalStatus) -> tuple[str, str]:
-    """Until when the champion's data go, and until when those that were last seen; of rows where there is no time."""
+    """Time of the champion's latest row and of the latest row seen; without times the number of rows."""
     if it.champion is None:
-        return moment_text(it.latest_data) or NONE, ""
-    until, latest = moment_text(it.champion.data_until or ""), moment_text(it.latest_data)
+        return _moment_text(it.latest_data) or _NONE, ""
+    until, latest = _moment_text(it.champion.data_until or ""), _moment_text(it.latest_data)
     if not until:
         rows = it.champion.data_rows
-        return (NONE if rows is None else f"{rows:,} rows"), "no column of time"
+        return (_NONE if rows is None else f"{rows:,} rows"), "no column of time"
     return until, f"latest seen {latest}" if latest and latest != until else ""
 
 
 def job_text(it: VerticalStatus) -> tuple[str, str]:
-    """What the latest job came to and when, and why."""
+    """The result of the latest job, its time and reason."""
     job = it.job
     if job is None:
         return ("not known" if it.blind else "no job yet"), ""
@@ -69,42 +69,42 @@ def job_text(it: VerticalStatus) -> tuple[str, str]:
 
 
 def drift_of(it: VerticalStatus) -> tuple[str, str]:
-    """What the latest monitoring found, and of which date it is."""
+    """The findings of the latest monitoring, and its date."""
     if it.monitoring is None:
-        return ("not compared yet" if it.champion is not None else NONE), ""
+        return ("not compared yet" if it.champion is not None else _NONE), ""
+    as_of = f"as of {_moment_text(str(it.monitoring['as_of']))}"
     if not it.monitoring["rows_new"]:
-        return "no new rows", f"as of {moment_text(str(it.monitoring['as_of']))}"
+        return "no new rows", as_of
     drift = drift_text(it.monitoring)
     drift = f"drift: {drift}" if it.monitoring["drifted"] else drift.replace("none in", "none of")
-    as_of = f"as of {moment_text(str(it.monitoring['as_of']))}"
     return drift, f"quality {quality_text(it.monitoring)}; {as_of}"
 
 
 def next_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
-    """When the job is started next, and by which schedule."""
+    """The next start of the job, and its schedule."""
     if it.overdue is not None:
         return f"due for {span_text(now - it.overdue)}", f"{it.schedule}; does the scheduler run?"
     if it.schedule:
         return it.next_start, it.schedule
-    return (NONE if it.problem else "by hand"), ""
+    return (_NONE if it.problem else "by hand"), ""
 
 
 def failing_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
     """Since when jobs fail."""
     if it.failing_since is None:
-        return NONE, ""
+        return _NONE, ""
     return f"{it.failing_since:%Y-%m-%d %H:%M}", _how_long(it.failing_since, now, "for {}")
 
 
 def _how_long(since: datetime, now: datetime, text: str) -> str:
-    """A span in a text, or that a clock was wrong: those of two machines differ by minutes at most."""
-    return (
-        "in the future: was a clock wrong?" if since - now > _CLOCKS else text.format(span_text(now - since))
-    )
+    """A time span, or a hint at a wrong clock; clocks of two machines differ by minutes at most."""
+    if since - now > _CLOCKS:
+        return "in the future: was a clock wrong?"
+    return text.format(span_text(now - since))
 
 
-def moment_text(text: str) -> str:
-    """A time as rows have it, no finer than minutes; a number stays what it is."""
+def _moment_text(text: str) -> str:
+    """A time to the minute; a number stays as it is."""
     at = as_moment(text)
     if at is None:
         return text

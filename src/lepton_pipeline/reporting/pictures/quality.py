@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.evaluation.curves import bin_rows, rates
-from lepton_pipeline.evaluation.interval_words import bracket
+from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.evaluation.metrics import OWN, rank_rows
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.page import EDGE, legend, picture

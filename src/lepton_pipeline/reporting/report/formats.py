@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from lepton_pipeline.evaluation.interval_words import APPROXIMATE, UNJUDGED
+from lepton_pipeline.evaluation.interval_text import APPROXIMATE, UNJUDGED
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.records import from_plain

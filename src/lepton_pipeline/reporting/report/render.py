@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from lepton_pipeline.evaluation.copies_words import said_copies
+from lepton_pipeline.evaluation.copies_text import describe_copies
 from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.reporting.report import findings, sections
 from lepton_pipeline.reporting.report.evidence import Evidence
@@ -51,7 +51,7 @@ def render_card(evidence: Evidence) -> str:
         data=sections.describe_data(evidence),
         columns=sections.describe_columns(evidence),
         quality=sections.compare_models(evidence),
-        shared=[said for _, said in said_copies(evidence.copies)] if evidence.copies else [],
+        shared=[said for _, said in describe_copies(evidence.copies)] if evidence.copies else [],
         savings=list(evidence.costs.saving.items()) if evidence.costs else [],
         unit=evidence.costs.unit if evidence.costs else "",
         measured_slices=list(dict.fromkeys(each.column for each in measured)),

@@ -8,8 +8,13 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.contracts.result import ContractResult
-from lepton_pipeline.evaluation.copies_words import count_copies, exceed_chance, said_copies, say_repeated
-from lepton_pipeline.evaluation.interval_words import say_evidence, warn_of_threshold
+from lepton_pipeline.evaluation.copies_text import (
+    count_copies,
+    describe_copies,
+    many_repeated,
+    more_than_chance,
+)
+from lepton_pipeline.evaluation.interval_text import evidence_note, threshold_warning
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.features.column_record import BY_CODE, UNUSED, read_columns
 from lepton_pipeline.parameters import Vertical
@@ -105,8 +110,8 @@ def shared_rows(copies: dict[str, Any]) -> list[str]:
     """Rows on both sides of the split; copies always, if they were counted."""
     if not copies:
         return []
-    told = [said for _, said in said_copies(copies)]
-    return told if exceed_chance(copies) or say_repeated(copies) else [count_copies(copies), *told]
+    told = [said for _, said in describe_copies(copies)]
+    return told if more_than_chance(copies) or many_repeated(copies) else [count_copies(copies), *told]
 
 
 def describe_quality(evidence: Evidence) -> dict[str, Any]:
@@ -128,7 +133,7 @@ def compare_models(evidence: Evidence) -> dict[str, Any]:
         "threshold": metrics.threshold,
         "threshold_rule": metrics.threshold_rule,
         "uncalibrated": metrics.uncalibrated,
-        "warnings": [said for said in (say_evidence(metrics), warn_of_threshold(metrics)) if said],
+        "warnings": [said for said in (evidence_note(metrics), threshold_warning(metrics)) if said],
         "drawn_by": _DRAWN_BY.get(metrics.evidence.unit, "") if metrics.evidence else "",
         "champion": evidence.decision.against_champion,
         "outcomes": count_outcomes(evidence.scores, metrics.threshold),

@@ -1,4 +1,4 @@
-"""The policies as what other schedulers read: a file or two for each vertical."""
+"""Export of the schedules to Airflow, cron, systemd and Kubernetes."""
 
 from __future__ import annotations
 
@@ -26,19 +26,16 @@ _TARGETS: dict[str, Callable[[list[Policy], Place], dict[str, str]]] = {
 
 
 def write_export(target: str, policies: Policies, place: Place, verticals: list[str]) -> list[Path]:
-    """Write the schedules of a project for another scheduler into `place.out`.
+    """Write the schedules of a project for another scheduler into `place.out`, and return the files.
 
     Args:
         target: "airflow", "cron", "systemd" or "kubernetes".
         policies: those of the project.
-        place: where the jobs will run, and the files go.
-        verticals: only these; all that have a schedule if empty.
-
-    Returns:
-        The files, those of good policies also where others are wrong.
+        place: where jobs run and files go.
+        verticals: only these; all with a schedule if empty.
 
     Raises:
-        ConfigurationError: what cannot be exported; a vertical is unknown, or has no schedule.
+        ConfigurationError: what cannot be exported, once the valid policies are written.
     """
     files, problems = render(target, policies, place, verticals)
     written = []
@@ -57,22 +54,20 @@ def write_export(target: str, policies: Policies, place: Place, verticals: list[
 def render(
     target: str, policies: Policies, place: Place, verticals: list[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Texts by file name, and what could not be exported and why.
+    """Texts by file name, and the errors of the policies that cannot be exported.
 
     Raises:
-        ConfigurationError: a vertical is unknown; the environment has no plain name; nothing has a schedule.
+        ConfigurationError: a vertical is unknown; the environment has no plain name; there is no schedule.
     """
     if place.env is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", place.env):
         raise ConfigurationError(f"--env: {place.env!r} is no name of a folder in conf.")
     known = {**policies.good, **policies.wrong}
     for vertical in verticals:
         if vertical not in known:
-            raise ConfigurationError(
-                f"--vertical: no vertical {vertical!r}; there are {', '.join(sorted(known))}."
-            )
-    asked = verticals or [name for name, policy in policies.good.items() if policy.cron] + list(
-        policies.wrong
-    )
+            text = f"--vertical: no vertical {vertical!r}; there are {', '.join(sorted(known))}."
+            raise ConfigurationError(text)
+    scheduled = [name for name, policy in policies.good.items() if policy.cron]
+    asked = verticals or [*scheduled, *policies.wrong]
     good, problems = [], [policies.wrong[name] for name in asked if name in policies.wrong]
     for policy in (policies.good[name] for name in asked if name in policies.good):
         try:

@@ -1,4 +1,4 @@
-"""A DAG of Airflow 3 for each vertical, with one task: the job."""
+"""An Airflow 3 DAG with one task for each vertical."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lepton_pipeline.operations.schedule.policies import Policy
 
 
 def airflow_files(policies: list[Policy], place: Place) -> dict[str, str]:
-    """Files for the folder of DAGs. They import Airflow only: the project runs in its own environment."""
+    """Files for the DAG folder. They import Airflow only: the project runs in its own environment."""
     return {f"lepton_retrain_{policy.vertical}.py": _dag(policy, place) for policy in policies}
 
 

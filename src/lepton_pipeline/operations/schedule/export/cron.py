@@ -1,4 +1,4 @@
-"""A crontab, and the script that its lines start."""
+"""A crontab and its script."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cron_files(policies: list[Policy], place: Place) -> dict[str, str]:
 
 
 def retrain_script(place: Place) -> str:
-    """A shell script that runs one job with its time-out and retries."""
+    """A shell script that runs a job with its time-out and retries."""
     command = " ".join('"$1"' if word == _VERTICAL else quote(word) for word in place.command(_VERTICAL))
     return (
         f"#!/bin/sh\n# {NOTE}\n# Usage: {SCRIPT} VERTICAL RETRIES SECONDS\n"

@@ -1,4 +1,4 @@
-"""A CronJob of Kubernetes for each vertical."""
+"""A Kubernetes CronJob for each vertical."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ def kubernetes_files(policies: list[Policy], place: Place) -> dict[str, str]:
         ConfigurationError: there is no image.
     """
     if place.image is None:
-        raise ConfigurationError(
-            "--image: kubernetes needs the image that holds the project and its environment."
-        )
+        raise ConfigurationError("--image: kubernetes needs an image of the project and its environment.")
     return {f"{_name(policy.vertical)}.yaml": to_yaml(_manifest(policy, place)) for policy in policies}
 
 
@@ -79,7 +77,7 @@ def _job(policy: Policy, place: Place) -> dict[str, Any]:
 
 
 def _name(vertical: str) -> str:
-    """A name that Kubernetes takes: no underscores, and not too long."""
+    """A valid Kubernetes name: without underscores, and short enough."""
     name = f"retrain-{vertical.replace('_', '-').rstrip('-')}"
     plain = name.replace("-", "_") == f"retrain_{vertical}"
     if len(name) <= _LONGEST_NAME and plain:

@@ -1,4 +1,4 @@
-"""Where exported jobs run, and what they do there."""
+"""Where exported jobs run, and what the formats share."""
 
 from __future__ import annotations
 
@@ -18,35 +18,27 @@ NOTE = "Written by `kedro schedule export`; write it again when the policy chang
 
 @dataclass(frozen=True)
 class Place:
-    """Where the jobs run.
+    """Where the jobs run."""
 
-    Attributes:
-        out: folder of the files.
-        project: root of the project there.
-        python: interpreter there.
-        env: configuration environment; None for the default.
-        image: container image that holds both; only Kubernetes needs it.
-    """
-
-    out: Path
-    project: str
-    python: str
-    env: str | None = None
-    image: str | None = None
+    out: Path  # folder of the files
+    project: str  # its root there
+    python: str  # interpreter there
+    env: str | None = None  # configuration environment
+    image: str | None = None  # container image of project and interpreter, for Kubernetes
 
     def __post_init__(self) -> None:
-        """Raises ConfigurationError: a path holds what no file of these formats can say."""
+        """Raises ConfigurationError: a path holds a control character."""
         for path in (self.project, self.python, str(self.out)):
             if not path.isprintable():
                 raise ConfigurationError(f"{path!r} holds a control character; use another path.")
 
     def command(self, vertical: str) -> list[str]:
-        """The job as words."""
+        """The command of a job."""
         return [self.python, "-m", "kedro", "retrain", vertical, *(["--env", self.env] if self.env else [])]
 
 
 def cron_of(policy: Policy) -> Cron:
-    """The schedule of a policy that has one."""
+    """The schedule of a policy; ConfigurationError where it has none."""
     if policy.cron is None:
         raise ConfigurationError(f"{policy.vertical}.retraining.schedule: not declared.")
     return policy.cron
@@ -63,29 +55,25 @@ def expression(fields: Fields, vertical: str) -> str:
             f"{vertical}.retraining.schedule: a weekday together with */n days of the month means something else to "
             "each cron; restrict one of the two."
         )
-    parts = (
-        (fields.minutes, 60),
-        (fields.hours, 24),
-        (fields.days, 31),
-        (fields.months, 12),
-        (fields.weekdays, 7),
-    )
-    return " ".join("*" if len(values) == count else _ranges(values) for values, count in parts)
+    parts = (fields.minutes, fields.hours, fields.days, fields.months, fields.weekdays)
+    counts = (60, 24, 31, 12, 7)
+    pairs = zip(parts, counts, strict=True)
+    return " ".join("*" if len(values) == count else _ranges(values) for values, count in pairs)
 
 
 def to_yaml(content: dict[str, Any]) -> str:
-    """YAML for readers: scripts as they are, nothing by reference, the note on top."""
+    """YAML with literal block scalars, without aliases, with the note on top."""
     return f"# {NOTE}\n{yaml.dump(content, Dumper=_Readable, sort_keys=False, width=1000)}"
 
 
 def total_seconds(policy: Policy) -> int:
-    """The longest that a job can take with all its retries and waits."""
+    """The longest time of a job with all its retries and waits."""
     waits = sum(back_off(attempt).total_seconds() for attempt in range(1, policy.retries + 1))
     return int((policy.retries + 1) * (policy.timeout + 60) + waits)
 
 
 def retry_loop(command: str, retries: str, seconds: str) -> str:
-    """Shell lines that start a command again as the project's own scheduler would; they end with its exit code."""
+    """Shell lines that run a command with the scheduler's retries, and end with its exit code."""
     final = "|".join(map(str, (0, *FINAL_CODES)))
     first, longest = int(FIRST_RETRY.total_seconds()), int(LONGEST_WAIT.total_seconds())
     return f"""\

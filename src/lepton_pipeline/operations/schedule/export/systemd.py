@@ -1,4 +1,4 @@
-"""A service and a timer of systemd for each vertical."""
+"""A systemd service and timer for each vertical."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def systemd_files(policies: list[Policy], place: Place) -> dict[str, str]:
 
 
 def on_calendar(cron: Cron) -> list[str]:
-    """What cron means, as calendar events of systemd: two where cron's day fits by month or by week."""
+    """A cron expression as calendar events: two where the day fits by month or by week."""
     fields = cron.fields
     weekdays = "" if fields.every_weekday else ",".join(_DAYS[day] for day in fields.weekdays) + " "
     days = "*" if fields.every_day else _list(fields.days)
@@ -70,7 +70,7 @@ WantedBy=timers.target
 
 
 def _quoted(path: str) -> str:
-    """A word of a command line of systemd, in which %, $ and backslashes have meanings of their own."""
+    """A word of a systemd command line, with %, $ and backslashes escaped."""
     escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"'
 

@@ -1,9 +1,12 @@
-"""What the texts of a column look like: numbers, codes, dates, or none of these."""
+"""Classify the texts of a column: numbers, codes, dates, or none of these."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lepton_pipeline.data.numbers import (
     BARE_EXPONENT,
@@ -33,16 +36,11 @@ _MOST = 0.5
 _MANY = 0.01
 
 
-class TextLooks:
-    """Counts of the texts of one column by what they look like.
+class TextClasses:
+    """Counts of the texts of one column by class: "whole", those of `_CLASSES`, and "other".
 
-    Args:
-        is_key: their text is what they are, so that they are numbers only where it can be had back.
-
-    Attributes:
-        counts: "whole", what `_CLASSES` names, and "other".
-        low: the smallest whole number, as far as it matters whether it fits its type.
-        high: the largest.
+    The texts of a key (`is_key`) are numbers only where they can be restored. `low` and `high` bound the
+    whole numbers, as far as it matters for their type.
     """
 
     def __init__(self, *, is_key: bool) -> None:
@@ -55,7 +53,7 @@ class TextLooks:
 
     @property
     def present(self) -> int:
-        """How many texts there are."""
+        """Number of texts."""
         return sum(self.counts.values())
 
     @property
@@ -64,7 +62,7 @@ class TextLooks:
         return max(-self.low, self.high)
 
     def reach(self, *numbers: int) -> None:
-        """Take whole numbers into `low` and `high`."""
+        """Extend `low` and `high` to these numbers."""
         self.low, self.high = min(self.low, *numbers), max(self.high, *numbers)
 
     @property
@@ -73,16 +71,7 @@ class TextLooks:
         return self.low >= -INT64 - 1 and self.high <= (INT64 if self.low < 0 else UINT64)
 
     def add(self, texts: Any, plain: Any, start: int) -> None:
-        """Count texts by what they look like, most first: few columns need more than one look.
-
-        Args:
-            texts: Arrow strings without blanks around them.
-            plain: the same as a program would write them, where they are numbers.
-            start: row of the first one.
-        """
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
+        """Count Arrow strings by class; `plain` has their numbers in plain form, `start` is the first row."""
         if self._is_key:
             self._canonical += pc.sum(fits(texts, CANONICAL), min_count=0).as_py() or 0
         if pc.any(pc.starts_with(plain, "-")).as_py():
@@ -110,7 +99,7 @@ class TextLooks:
         self._date_like += pc.sum(fits(rest["text"], _DATE_LIKE)).as_py()
 
     def are_numbers(self) -> bool:
-        """Whether all of them are numbers, by their looks alone."""
+        """Whether all texts are numbers."""
         seen = self.counts
         if self._is_key:
             return self._canonical == self.present and self.fits_64_bits
@@ -120,12 +109,7 @@ class TextLooks:
         return bool(seen["decimal"]) or (not seen["exponent"] and self.fits_64_bits)
 
     def notes(self, rows: int, *, surprising: bool) -> list[str]:
-        """What a person should know of texts that stay texts.
-
-        Args:
-            rows: of the table.
-            surprising: numbers were expected.
-        """
+        """Notes for the user on texts that stay texts; `surprising` where numbers were expected."""
         seen, present = self.counts, self.present
         if self._is_key or not present:
             return []

@@ -1,17 +1,17 @@
-"""Why values are new: how they must be written so that they are values of the training rows."""
+"""The likeliest reason why values are unseen: a difference in how they are written."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations
 
 from lepton_pipeline.features.column_encoders import CategoricalColumn
 
-# So many categories, the most frequent, are compared with new values; that takes half a second.
+# The most frequent categories that unseen values are compared with, in half a second.
 COMPARED = 5_000
 # A cause that explains less of the new values is a coincidence.
 _LEAST_SHARE = 0.1
@@ -24,38 +24,9 @@ _THOUSANDS = re.compile(r"[+-]?\d{1,3}([,.'\u2019\s]\d{3})+")
 _LEADING_ZEROS = re.compile(r"(?<![\d.,])0+(?=\d)")
 _TRUE = frozenset({"1", "t", "true", "y", "yes", "on", "j", "ja", "s", "si", "s\u00ed", "o", "oui"})
 _FALSE = frozenset({"0", "f", "false", "n", "no", "off", "nein", "non"})
-_NO_VALUE = frozenset(
-    {
-        "",
-        "-",
-        "--",
-        "---",
-        ".",
-        "..",
-        "?",
-        "na",
-        "n/a",
-        "n.a.",
-        "#n/a",
-        "nan",
-        "nat",
-        "nil",
-        "null",
-        "(null)",
-        "#null!",
-    }
-    | {
-        "\\n",
-        "none",
-        "missing",
-        "undefined",
-        "unknown",
-        "not available",
-        "not known",
-        "<na>",
-        "#value!",
-        "#ref!",
-    }
+_NO_VALUE = re.compile(
+    r"-{0,3}|\.{1,2}|\?|n/?a|n\.a\.|#n/a|nan|nat|nil|null|\(null\)|#null!|\\n|none|missing|undefined|unknown|"
+    r"not available|not known|<na>|#value!|#ref!"
 )
 # Cyrillic and Greek letters that look like Latin ones; dashes and quotation marks.
 _LOOK_ALIKE = str.maketrans(
@@ -68,14 +39,7 @@ _LOOK_ALIKE = str.maketrans(
 
 @dataclass(frozen=True)
 class Cause:
-    """What explains that values are new.
-
-    Attributes:
-        words: how they differ from values of the training rows.
-        rows: whose values it explains.
-        value: one of them.
-        known: the value of the training rows that it seems to be; None where it seems to be no value at all.
-    """
+    """Why `rows` values are unseen, in `words`; one of them, and the known value it stands for, if any."""
 
     words: str
     rows: int
@@ -83,39 +47,31 @@ class Cause:
     known: str | None
 
     def __str__(self) -> str:
-        """The cause with its example.
+        """Words and example.
 
         >>> str(Cause("capital and small letters", 3, "True", "TRUE"))
         "capital and small letters ('True' for 'TRUE')"
         """
-        return (
-            f"{self.words} ({shown(self.value)}{'' if self.known is None else f' for {shown(self.known)}'})"
-        )
+        known = "" if self.known is None else f" for {shown(self.known)}"
+        return f"{self.words} ({shown(self.value)}{known})"
 
 
-def likely_cause(
-    unseen: Mapping[str, int], column: CategoricalColumn, compared: int = COMPARED
-) -> Cause | None:
-    """Find the way of writing that turns most of the new values into values of the training rows.
+def likely_cause(unseen: Mapping[str, int], column: CategoricalColumn, most: int = COMPARED) -> Cause | None:
+    """Find the normalisation that turns most unseen values into values of the training rows.
 
-    Args:
-        unseen: rows of each new value.
-        column: knows the values of the training rows.
-        compared: how many of its categories are looked at, the most frequent.
-
-    Returns:
-        The simplest of those that explain the most rows, or None where none explains a tenth of them.
+    Counts are rows by unseen value; `most` limits the comparison to the most frequent categories.
+    Returns the simplest of equally good causes, or None where none explains a tenth of the rows.
     """
     total = sum(unseen.values())
-    known = list(column.categories[:compared])
+    known = list(column.categories[:most])
     best: Cause | None = None
-    for steps in _ways():
+    for steps in (*combinations(_STEPS, 1), *combinations(_STEPS, 2)):
         if len(steps) > 1 and best is not None and best.rows >= _MOST_SHARE * total:
             break
         cause = _explained(unseen, column, known, steps)
         if cause is not None and (best is None or cause.rows > best.rows):
             best = cause
-    absent = {text: rows for text, rows in unseen.items() if text.casefold() in _NO_VALUE}
+    absent = {text: rows for text, rows in unseen.items() if _NO_VALUE.fullmatch(text.casefold())}
     if sum(absent.values()) > (0 if best is None else best.rows):
         words = "a text that means no value: list it under ingestion.missing"
         best = Cause(words, sum(absent.values()), max(absent, key=absent.__getitem__), None)
@@ -138,10 +94,12 @@ def _explained(
     for text in known:
         partner.setdefault(_written(text, steps), text)
     changed = {text: _written(text, steps) for text in unseen}
-    # A rare value can be told only as it is written.
+    # Rare values are kept as hashes, which know one form only.
     other = [text for text, form in changed.items() if form not in partner and form != text]
-    had = column.had(changed[text] for text in other)
-    partner |= {changed[text]: changed[text] for text, it_is in zip(other, had, strict=True) if it_is}
+    seen = column.seen_in_training(changed[text] for text in other)
+    partner |= {
+        changed[text]: changed[text] for text, known_form in zip(other, seen, strict=True) if known_form
+    }
     explained = {text: unseen[text] for text, form in changed.items() if form and form in partner}
     if not explained:
         return None
@@ -159,18 +117,13 @@ def _written(text: str, steps: tuple[_Step, ...]) -> str:
 
 @dataclass(frozen=True)
 class _Step:
-    """A difference in writing: texts that differ in nothing else have the same form."""
+    """A normalisation: texts that differ in nothing else have the same form."""
 
     name: str | Callable[[str, str], str]
     form: Callable[[str], str]
 
     def words(self, new: str, known: str) -> str:
         return self.name if isinstance(self.name, str) else self.name(new, known)
-
-
-def _ways() -> Iterator[tuple[_Step, ...]]:
-    yield from ((step,) for step in _STEPS)
-    yield from combinations(_STEPS, 2)
 
 
 def _fraction_or_exponent(new: str, known: str) -> str:
@@ -183,7 +136,7 @@ def _leading_zeros(new: str, known: str) -> str:
 
 
 def _plain_number(text: str) -> str:
-    """Without zeros at the end of a fraction, and without an exponent: 1.0 is 1, 1E3 is 1000, 01 stays."""
+    """Drop trailing zeros of a fraction and the exponent: 1.0 is 1, 1E3 is 1000, 01 stays."""
     if not _NUMBER.fullmatch(text):
         return text
     if "e" in text.lower():
@@ -193,7 +146,7 @@ def _plain_number(text: str) -> str:
 
 
 def _few_digits(text: str) -> str:
-    """As 32 bits hold it: 1.10000002 is 1.1."""
+    """Round to the precision of float32: 1.10000002 is 1.1."""
     return f"{float(text):.6g}" if _FRACTION.fullmatch(text) else text
 
 
@@ -206,7 +159,7 @@ def _decimal_point(text: str) -> str:
 
 
 def _look_alike(text: str) -> str:
-    """Full width, ligatures, other alphabets, and characters without any width."""
+    """Replace full-width forms, ligatures and letters of other alphabets; drop zero-width characters."""
     plain = unicodedata.normalize("NFKC", text).translate(_LOOK_ALIKE)
     return "".join(each for each in plain if unicodedata.category(each) != "Cf").strip()
 
@@ -216,7 +169,7 @@ def _without_accents(text: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    """What was written in UTF-8 and read as if it were Windows' or ISO's Western European encoding."""
+    """Undo reading UTF-8 as Windows-1252 or Latin-1."""
     for encoding in ("cp1252", "latin-1"):
         try:
             return unicodedata.normalize("NFC", text.encode(encoding).decode("utf-8"))
@@ -231,7 +184,7 @@ def _truth(text: str) -> str:
 
 
 def _without_marks(text: str) -> str:
-    """Letters and digits only, where there are letters: of numbers the marks matter."""
+    """Keep letters and digits; numbers stay as they are, since their marks matter."""
     return re.sub(r"[\W_]", "", text) if any(map(str.isalpha, text)) else text
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from lepton_pipeline.evaluation.interval_words import bracket, say_evidence, warn_of_threshold
+from lepton_pipeline.evaluation.interval_text import bracket, evidence_note, threshold_warning
 from lepton_pipeline.reporting.report.formats import amounts, interval
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
 
@@ -33,15 +33,15 @@ def test_an_interval_is_marked_where_it_is_approximate_and_named_where_it_is_mis
     ],
 )
 def test_thin_evidence_is_said(cases, units, unit, said):
-    assert said in say_evidence(metrics(evidence=Evidence(cases, units, unit)))
+    assert said in evidence_note(metrics(evidence=Evidence(cases, units, unit)))
 
 
 @pytest.mark.parametrize("evidence", [None, Evidence(50, 30, "group")])
 def test_enough_evidence_and_that_of_an_earlier_release_are_not(evidence):
-    assert say_evidence(metrics(evidence=evidence)) == ""
+    assert evidence_note(metrics(evidence=evidence)) == ""
 
 
 @pytest.mark.parametrize(("positives", "warned"), [(99, True), (100, False)])
 def test_a_threshold_of_few_positives_is_warned_of(positives, warned):
-    said = warn_of_threshold(metrics(rows={"validation": Rows(900, positives)}))
+    said = threshold_warning(metrics(rows={"validation": Rows(900, positives)}))
     assert bool(said) == warned

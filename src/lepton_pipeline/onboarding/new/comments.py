@@ -1,4 +1,4 @@
-"""What was decided for a new vertical, in words: comments of its file, and a list for the terminal."""
+"""Decisions on a new vertical as text: comments of its file, and a list for the terminal."""
 
 from __future__ import annotations
 
@@ -16,29 +16,23 @@ from lepton_pipeline.onboarding.new.suspects import IMPLAUSIBLE
 
 _SHOWN = 6
 _MOST_ORDERS = 2
-_MOST_KIN, _TELLING, _SLIGHTLY = 3, 0.65, 0.55
+_MOST_ALIKE, _INFORMATIVE, _SLIGHTLY = 3, 0.65, 0.55
 _CLOCK = frozenset({"time", "date", "timestamp", "total", "amount", "at"})
 RANGES = "contract.expectations"
 NO_FEATURE = "no feature"
 _LARGE = 10_000
 _SENTINELS = {-1, -9, -99, -999, -9999}
 _WHY_SPLIT = {
-    "stratified": "rows have no order, so they are drawn at random",
-    "time": "earlier rows are learnt from, later ones judge",
+    "stratified": "rows have no order, so the split is random",
+    "time": "train on earlier rows, test on later ones",
     "group": "all rows of a group stay in one part",
-    "time_group": "later rows of groups that were not learnt from judge",
+    "time_group": "train on earlier rows, test on later ones of other groups",
 }
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One thing that was inferred.
-
-    Attributes:
-        what: what was decided, such as "target".
-        choice: what it was decided to be.
-        reason: why.
-    """
+    """One inferred item, its value and the reason."""
 
     what: str
     choice: str
@@ -46,52 +40,38 @@ class Decision:
 
 
 def decisions(plan: Plan) -> list[Decision]:
-    """List what was decided, in the order of a declaration; every column that is not used is among it."""
+    """List the decisions in the order of a declaration, with every column that is not used."""
     target, roles, profile = plan.target, plan.roles, plan.profile
     read = profile.ingestion.model_dump(exclude={"missing", "dates"})
-    lags = plan.lags()
+    lags, derived = plan.lags(), plan.derived()
+    unused = _by_reason(roles.constant | roles.excluded)
     return [
         Decision("target", target.column, target.why),
         Decision("positive", target.positive_when or repr(target.positive), target.why_positive),
         *_without_target(plan),
         Decision(
-            "id", roles.id or "none", "another value in every row" if roles.id else "no column names rows"
+            "id", roles.id or "none", "unique in every row" if roles.id else "no column identifies rows"
         ),
         Decision("time", plan.time or "none", plan.why_time),
         *([Decision("group", plan.group, "as asked for")] if plan.group else []),
         Decision("split", plan.strategy, plan.doubt_strategy or _WHY_SPLIT[plan.strategy]),
         *(Decision("look at", name, why) for name, why in plan.entities.items()),
         *(Decision("order", name, why) for name, why in plan.order.items()),
-        *(
-            Decision(key, repr(read.get(key, "also")), why)
-            for key, why in profile.reasons.items()
-            if key in read
-        ),
+        *(Decision(key, repr(read[key]), why) for key, why in profile.reasons.items() if key in read),
         *(Decision("missing", text, f"no value in {_listed(names)}") for text, names in profile.odd.items()),
-        *(
-            [Decision("missing", "declared", profile.reasons["missing"])]
-            if "missing" in profile.reasons
-            else []
-        ),
+        *(Decision(key, "declared", why) for key, why in profile.reasons.items() if key == "missing"),
         *(Decision("date", name, form) for name, form in profile.ingestion.dates.items()),
         *(Decision("codes", name, why) for name, why in profile.codes.items()),
-        *(
-            [Decision("derived", ", ".join(plan.derived()), "parts of dates that are known")]
-            if plan.derived()
-            else []
-        ),
+        *([Decision("derived", ", ".join(derived), "parts of dates that are known")] if derived else []),
         *([Decision("lags", ", ".join(lags), plan.why_windows)] if lags else []),
         *([Decision("lags", "none", plan.why_windows)] if ";" in plan.why_windows and not lags else []),
-        *(
-            Decision(NO_FEATURE, ", ".join(names), why)
-            for why, names in _by_reason(roles.constant | roles.excluded)
-        ),
+        *(Decision(NO_FEATURE, ", ".join(names), why) for why, names in unused),
         *(Decision(NO_FEATURE, name, why) for name, why in plan.copies.items()),
         *(Decision("likely leak", name, why) for name, why in plan.leaks.items()),
         *(Decision("not used", name, why) for name, why in plan.dates.unused.items()),
         *(
-            [Decision("categories", _listed(roles.categorical), "codes by their names")]
-            if roles.categorical
+            [Decision("categories", codes, "codes by their names")]
+            if (codes := _listed(roles.categorical))
             else []
         ),
         *(Decision("look at", name, doubt) for _, name, doubt in _doubts(plan)),
@@ -103,7 +83,7 @@ def _without_target(plan: Plan) -> list[Decision]:
     if not missing.any():
         return []
     rows = f"{int(missing.sum()):,} rows ({missing.mean():.1%})"
-    return [Decision("no target", rows, "nothing can be learnt from them: a run sets them apart")]
+    return [Decision("no target", rows, "a run sets them apart")]
 
 
 def comments(plan: Plan) -> dict[str, list[str]]:
@@ -129,30 +109,28 @@ def comments(plan: Plan) -> dict[str, list[str]]:
     said["dataset.exclude"] += [f"{name}: likely a leak, {why}." for name, why in leaks[:_SHOWN]]
     if leaks:
         said["dataset.exclude"].append(
-            "Is it known when the model is asked? Then take it out of the list and name it in leaks: {trusted: [..]}."
+            "Is it known at prediction time? Then take it out of the list and name it in leaks: {trusted: [..]}."
         )
     if roles.things and plan.group is None:
         thing = next(iter(roles.things))
         strategy = "time_group" if plan.time else "group"
         said["dataset.exclude"].append(
-            f"Will the model meet a new {thing}? Then declare group: {scalar(thing)}, split: {{strategy: {strategy}}}."
+            f"Will new rows have a new {thing}? Then declare group: {scalar(thing)}, split: {{strategy: {strategy}}}."
         )
     if plan.lags():
         said["features.windows"] = [
             f"{plan.why_windows.capitalize()}. Lags read rows before a row's own time only."
         ]
-    said["features.derive"] += [f"{name} is not used: {why}." for name, why in plan.dates.unused.items()][
-        :_SHOWN
-    ]
-    said["dataset"] += [f"{name}: {why}." for name, why in (plan.entities | plan.order).items()][
-        :_MOST_ORDERS
-    ]
+    unused = [f"{name} is not used: {why}." for name, why in plan.dates.unused.items()]
+    said["features.derive"] += unused[:_SHOWN]
+    ordered = [f"{name}: {why}." for name, why in (plan.entities | plan.order).items()]
+    said["dataset"] += ordered[:_MOST_ORDERS]
     for place, name, doubt in _doubts(plan):
         said[place].append(f"{name}: {doubt}")
     if plan.asked:
         said["dataset"].append(
-            "Is a strong one known only after the outcome? Then list it in exclude. If it is honest and a run warns of "
-            "it, name it in leaks: {trusted: [..]}."
+            "Is a strong one known only after the outcome? Then list it in exclude. If not, and a run warns of it, "
+            "name it in leaks: {trusted: [..]}."
         )
     lost = plan.lost_rows()
     if lost:
@@ -167,13 +145,11 @@ def _protected(plan: Plan) -> list[str]:
     if not names:
         return []
     listed = ", ".join(map(scalar, names[:_SHOWN]))
-    return [
-        f"Law may forbid to learn from some columns; to measure fairness only, declare sensitive: [{listed}]."
-    ]
+    return [f"The law may forbid the use of some columns; for fairness only, declare sensitive: [{listed}]."]
 
 
 def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
-    """What a person should look at: key in whose comment it belongs, column, doubt."""
+    """What to review: key of the comment, column, doubt."""
     features = plan.features()
     for name, doubt in plan.profile.doubts.items():
         yield "dataset", name, f"{doubt}."
@@ -185,23 +161,30 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
     for name, doubt in plan.drifting.items():
         yield "dataset", name, f"{doubt}."
     for name, evidence in plan.asked.items():
-        yield "dataset", name, f"strong, is it known when the model is asked? {_sentence(evidence)}"
+        yield (
+            "dataset",
+            name,
+            f"strong, is it known at prediction time? {evidence[:1].upper()}{evidence[1:]}.",
+        )
     if plan.together is not None and plan.together >= IMPLAUSIBLE:
         strongest = _listed(sorted(plan.alone, key=lambda name: -plan.alone[name])[:3])
         yield (
             "dataset",
             "all features",
-            f"together they reach AUC {plan.together:.2f} in training rows, which few honest tables do: is each known "
-            f"when the model is asked, {strongest} above all?",
+            f"together they reach AUC {plan.together:.2f} in training rows, which is rare without leaks: is each known "
+            f"at prediction time, {strongest} above all?",
         )
-    if kin := _kin(plan):
-        word = f"called like the target, {plan.target.column}: known when the model is asked?"
-        yield "dataset", _listed(kin), word
-    if siblings := [name for name in _siblings(plan) if name not in kin]:
+    if kin := _named_like_target(plan):
+        yield (
+            "dataset",
+            _listed(kin),
+            f"named like the target, {plan.target.column}: known at prediction time?",
+        )
+    if siblings := [name for name in _named_like_outcome(plan) if name not in kin]:
         yield (
             "dataset",
             _listed(siblings),
-            "named as what comes with or after an outcome: known when the model is asked?",
+            "named like an outcome or a later event: known at prediction time?",
         )
     for name in features:
         column = plan.profile.table[name]
@@ -211,42 +194,28 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
         if len(far):
             shown = f"{far.iloc[0]:,.6g}" if abs(far.iloc[0]) < _LARGE else f"{far.iloc[0]:,.0f}"
             rows = "1 row" if len(far) == 1 else f"{len(far):,} rows"
-            yield RANGES, name, f"far from all other values in {rows}, {shown} for one: is that possible?"
-        if (
-            len(negative)
-            and negative.min() == negative.max()
-            and negative.iloc[0] in _SENTINELS
-            and column.max() > 0
-        ):
-            yield (
-                RANGES,
-                name,
-                f"negative only as {negative.iloc[0]:g}, in {len(negative):,} rows: does it mean no value?",
-            )
+            yield RANGES, name, f"outlier in {rows}, such as {shown}: is that possible?"
+        if len(negative) and negative.min() == negative.max() in _SENTINELS and column.max() > 0:
+            code = f"{negative.iloc[0]:g}"
+            yield RANGES, name, f"negative only as {code}, in {len(negative):,} rows: does it mean no value?"
 
 
-def _kin(plan: Plan) -> list[str]:
-    """Features that share a word with the target's name: arr_time says when arr_delay began.
-
-    A word of many columns is only what the table is about, as loan in loan_amount; a feature that says little
-    alone is asked about only if its name is one of what comes afterwards.
-    """
+def _named_like_target(plan: Plan) -> list[str]:
+    """Features that share a rare word with the target and are strong alone or named like later events."""
     words = {word for word in name_words(plan.target.column) if len(word) > 2 and word not in TARGETS}
     features = plan.features()
     of = {word: [name for name in features if word in name_words(name)] for word in words}
-    kin = {name for names in of.values() if len(names) <= _MOST_KIN for name in names}
+    kin = {name for names in of.values() if len(names) <= _MOST_ALIKE for name in names}
     return [name for name in features if name in kin and name not in plan.asked and _may_be_later(plan, name)]
 
 
 def _may_be_later(plan: Plan, name: str) -> bool:
     words = set(name_words(name))
-    return plan.alone.get(name, 0.5) >= _TELLING or bool(
-        words & (AFTERWARDS | _CLOCK) and not words & EARLIER
-    )
+    later = bool(words & (AFTERWARDS | _CLOCK)) and not words & EARLIER
+    return later or plan.alone.get(name, 0.5) >= _INFORMATIVE
 
 
-def _siblings(plan: Plan) -> list[str]:
-    """Features with the name of another outcome, such as relapse beside death."""
+def _named_like_outcome(plan: Plan) -> list[str]:
     siblings = SIBLINGS | AFTERWARDS
     return [
         name
@@ -263,12 +232,7 @@ def _joined(words: list[str]) -> set[str]:
     return {*words, *("".join(pair) for pair in pairwise(words))}
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
-
-
 def _by_reason(reasons: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:
-    """Reasons in the order of their first use, each with its columns."""
     for why in dict.fromkeys(reasons.values()):
         yield why, [name for name, reason in reasons.items() if reason == why]
 

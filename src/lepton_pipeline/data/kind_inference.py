@@ -1,4 +1,4 @@
-"""What is known of a column while its rows go by, and the kind that follows from it."""
+"""Facts on a column, collected over all rows, and the kind inferred from them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from lepton_pipeline.data.expressions.dates import are_of_zone, is_zone, offsets_of
-from lepton_pipeline.data.looks import INT64, TextLooks
 from lepton_pipeline.data.missing_codes import without_codes
 from lepton_pipeline.data.numbers import DECIMAL, WHOLE, Writing, missing_numbers
+from lepton_pipeline.data.text_classes import INT64, TextClasses
 from lepton_pipeline.data.texts import clean_texts, fits, is_text, plain_numbers
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
@@ -23,14 +26,13 @@ EXACT = 2**53
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is known of columns before their values are.
+    """What is known of columns before their values are read.
 
     Attributes:
-        keys: their text is what they are (ids, groups, categories): whole numbers only where nothing is lost
-            by it.
-        numbers: they hold numbers also where no row has a value.
-        texts: they stay texts also where every one of them looks like a number.
-        zones: the clock of columns of dates, as a model has it; None for times without a zone.
+        keys: ids, groups, categories: numbers only where their text can be restored.
+        numbers: numbers even if no row has a value.
+        texts: texts even if every one looks like a number.
+        zones: the time zone of dates that a model was trained on; None for times without one.
     """
 
     keys: Collection[str] = ()
@@ -39,7 +41,7 @@ class Wanted:
     zones: Mapping[str, str | None] = field(default_factory=dict)
 
 
-class ColumnFacts:
+class KindInference:
     """What is known of one column so far."""
 
     def __init__(self, name: str, ingestion: Ingestion, writing: Writing, *, is_key: bool) -> None:
@@ -52,15 +54,13 @@ class ColumnFacts:
         self._layout = ingestion.dates.get(name)
         # How the file holds the values: "text", "whole", "number", "single", "truth", "date", "seconds".
         self._forms: Counter[str] = Counter()
-        self._looks = TextLooks(is_key=is_key)
+        self._texts = TextClasses(is_key=is_key)
         self._zones: Counter[str | None] = Counter()
         # Winter's times alone have one offset, but are those of the declared zone all the same.
         self._keeps_declared_zone = ingestion.zone is not None
 
     def add(self, column: Any, start: int) -> None:
-        """Take in the values of further rows; the first one is row `start`."""
-        import pyarrow as pa
-
+        """Take in further values; the first one is row `start`."""
         kind = column.type
         if pa.types.is_dictionary(kind):
             if not is_text(kind.value_type):
@@ -85,31 +85,29 @@ class ColumnFacts:
         elif form == "date":
             zone = getattr(kind, "tz", None)
             if zone is not None and not is_zone(zone):
-                raise DataError(
-                    f"column {self.name!r} has times in the zone {zone!r}, which is unknown; write UTC."
-                )
+                raise DataError(f"column {self.name!r} has times in the unknown zone {zone!r}; write UTC.")
             self._zones[zone] += present
         return None
 
     def kind(self, wanted: Wanted) -> str:
-        """The kind of the column, of all its values."""
+        """Infer the kind of the column from all its values."""
         forms = set(self._forms)
         if self._layout is not None and forms <= {"text", "date", "whole", "number"}:
             return self._date(wanted)
-        text = None if "text" not in forms else "number" if self._looks.are_numbers() else "text"
+        text = None if "text" not in forms else "number" if self._texts.are_numbers() else "text"
         if self.name in wanted.texts and forms <= {"text", "whole", "number", "single"}:
             return "text"
         if not forms:
             return "number" if self.name in wanted.numbers else "empty"
         others = forms - {"text"}
-        if others == {"whole"} and text in (None, "number") and not self._looks.fits_64_bits:
+        if others == {"whole"} and text in (None, "number") and not self._texts.fits_64_bits:
             return "text"
         if others <= {"whole", "number", "single", "seconds"} and text in (None, "number"):
             kind = self._number()
-            if self._is_key and kind in ("number", SINGLE) and self._looks.largest > EXACT:
+            if self._is_key and kind in ("number", SINGLE) and self._texts.largest > EXACT:
                 raise DataError(
                     f"column {self.name!r} tells rows or groups apart, but is of floats in some files and of whole "
-                    f"numbers beyond 2^53 ({self._looks.largest}) in others; write it as text in all."
+                    f"numbers beyond 2^53 ({self._texts.largest}) in others; write it as text in all."
                 )
             return kind
         if not others:
@@ -122,7 +120,7 @@ class ColumnFacts:
             if self._is_key:
                 return "text"
             raise DataError(
-                f"column {self.name!r} holds texts in some rows and numbers in others ({self._looks.shown('other')}); "
+                f"column {self.name!r} holds texts in some rows and numbers in others ({self._texts.shown('other')}); "
                 "give it one type in all files."
             )
         shown = ", ".join(sorted(others | ({text} if text else set())))
@@ -131,10 +129,10 @@ class ColumnFacts:
         )
 
     def notes(self, kind: str, rows: int, wanted: Wanted) -> list[str]:
-        """What a person should know of how the values were taken."""
+        """Notes for the user on how the values were interpreted."""
         said = []
         if kind == "text" and self.name not in wanted.texts:
-            said += [] if self._is_key else self._looks.notes(rows, surprising=self.name in wanted.numbers)
+            said += [] if self._is_key else self._texts.notes(rows, surprising=self.name in wanted.numbers)
         if "seconds" in self._forms:
             said.append("durations or times of day, in seconds")
         if kind.startswith(IN_ZONE):
@@ -149,8 +147,6 @@ class ColumnFacts:
         return said
 
     def _form(self, kind: Any) -> str:
-        import pyarrow as pa
-
         types = pa.types
         if types.is_integer(kind) or (types.is_decimal(kind) and kind.scale == 0):
             return "whole"
@@ -165,23 +161,15 @@ class ColumnFacts:
         if types.is_duration(kind) or types.is_time(kind):
             return "seconds"
         raise DataError(
-            f"column {self.name!r} holds values of the type {kind}, of which there is no feature; make them numbers, "
+            f"column {self.name!r} holds values of the type {kind}, which features cannot use; make them numbers, "
             "texts, dates or truth values, or take the column out of the data."
         )
 
     def _reach(self, values: Any) -> None:
-        import pyarrow.compute as pc
-
         ends = pc.min_max(values).as_py()
-        self._looks.low, self._looks.high = (
-            min(self._looks.low, int(ends["min"])),
-            max(self._looks.high, int(ends["max"])),
-        )
+        self._texts.reach(int(ends["min"]), int(ends["max"]))
 
     def _refuse_lost_digits(self, values: Any) -> None:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         bits = 24 if pa.types.is_float32(values.type) else 53
         largest = pc.max(pc.abs(values)).as_py()
         if largest is not None and largest > 2**bits:
@@ -191,8 +179,6 @@ class ColumnFacts:
             )
 
     def _add_texts(self, column: Any, start: int) -> None:
-        import pyarrow.compute as pc
-
         texts = clean_texts(column, self._ingestion.missing)
         present = len(texts) - texts.null_count
         if self._layout is not None:
@@ -201,46 +187,36 @@ class ColumnFacts:
             for zone, count in offsets.value_counts(dropna=False).items():
                 self._zones[zone if isinstance(zone, str) else None] += int(count)
             if self._keeps_declared_zone and len(distinct):
-                self._keeps_declared_zone = are_of_zone(
-                    distinct, offsets, self._layout, str(self._ingestion.zone)
-                )
+                zone = str(self._ingestion.zone)
+                self._keeps_declared_zone = are_of_zone(distinct, offsets, self._layout, zone)
         else:
             plain = plain_numbers(texts, self._writing)
             if self._codes and not self._is_key:
                 texts, plain = self._without_numbers(texts, plain)
                 present = len(texts) - texts.null_count
-            self._looks.add(texts, plain, start)
+            self._texts.add(texts, plain, start)
         self.missing += len(texts) - present
         if present:
             self._forms["text"] += present
 
     def _without_numbers(self, texts: Any, plain: Any) -> tuple[Any, Any]:
-        """Drop -999.0 where -999 means no value."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
+        """Drop -999.0 where -999 is a missing code."""
         numeric = pc.fill_null(fits(plain, f"{WHOLE}|{DECIMAL}"), fill_value=False)
         values = pc.cast(pc.if_else(numeric, plain, None), pa.float64())
         coded = pc.fill_null(pc.is_in(values, pa.array(self._codes, pa.float64())), fill_value=False)
         return pc.if_else(coded, None, texts), pc.if_else(coded, None, plain)
 
     def _number(self) -> str:
-        whole = not (
-            self._forms["number"]
-            or self._forms["single"]
-            or self._forms["seconds"]
-            or self._looks.counts["decimal"]
-            or self._looks.counts["infinite"]
-            or self._looks.counts["exponent"]
-        )
-        if not whole:
+        forms, classes = self._forms, self._texts.counts
+        fractions = forms["number"] + forms["single"] + forms["seconds"]
+        if fractions + classes["decimal"] + classes["infinite"] + classes["exponent"]:
             return SINGLE if set(self._forms) == {"single"} else "number"
-        if not self._looks.fits_64_bits:
+        if not self._texts.fits_64_bits:
             return "number"
-        unsigned = self._looks.high > INT64
+        unsigned = self._texts.high > INT64
         if not self.missing:
             return "unsigned" if unsigned else "whole"
-        if self._looks.largest <= EXACT:
+        if self._texts.largest <= EXACT:
             return "number"
         return UNSIGNED_OR_MISSING if unsigned else WHOLE_OR_MISSING
 

@@ -1,11 +1,11 @@
-"""How copies, and rows of one entity on both sides of the split, are told; without anything heavy, for the terminal."""
+"""Sentences about copies and shared entities, light enough for the terminal."""
 
 from __future__ import annotations
 
 from math import sqrt
 from typing import Any
 
-from lepton_pipeline.evaluation.interval_words import bracket
+from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.records import from_plain
 
@@ -13,39 +13,35 @@ from lepton_pipeline.system.records import from_plain
 NOTABLE = 0.01
 
 
-def say_found(found: dict[str, Any]) -> list[str]:
-    """Say in sentences what `find_copies` has found that a person should look at; none where there is nothing."""
+def describe_found_copies(found: dict[str, Any]) -> list[str]:
+    """Sentences on findings of `find_copies` that need attention."""
     said = []
-    if exceed_chance(found):
+    if more_than_chance(found):
         said.append(f"copies: {count_copies(found)}; {deduplicate(found)}.")
-    elif say_repeated(found):
-        said.append(f"copies: {count_repeated(found)}.")
+    elif many_repeated(found):
+        said.append(f"copies: {_count_repeated(found)}.")
     return said + [
-        f"entities: {count_entity(found, each)}; {keep_together(each)}." for each in found["entities"]
+        f"entities: {_count_entity(found, each)}; {_keep_together(each)}." for each in found["entities"]
     ]
 
 
-def said_copies(copies: dict[str, Any]) -> list[tuple[str, str]]:
-    """Say the same of what `measure_copies` has measured.
-
-    Returns:
-        A name, "copies" or "entities", and a sentence without its full stop.
-    """
+def describe_copies(copies: dict[str, Any]) -> list[tuple[str, str]]:
+    """Findings of `measure_copies`: pairs of "copies" or "entities" and a sentence without its full stop."""
     said = []
-    if exceed_chance(copies):
+    if more_than_chance(copies):
         # Where they decide the result, a run that was not stopped has allowed them.
         remedy = "accepted by split.copies: allow" if copies["copies"]["decide"] else deduplicate(copies)
-        said.append(("copies", f"{say_copies(copies)}; {remedy}"))
-    elif say_repeated(copies):
-        said.append(("copies", count_repeated(copies)))
+        said.append(("copies", f"{summarise_copies(copies)}; {remedy}"))
+    elif many_repeated(copies):
+        said.append(("copies", _count_repeated(copies)))
     return said + [
-        ("entities", f"{count_entity(copies, each)}; {_measured(copies, each)}; {keep_together(each)}")
+        ("entities", f"{_count_entity(copies, each)}; {_measured(copies, each)}; {_keep_together(each)}")
         for each in copies["entities"]
     ]
 
 
-def say_copies(copies: dict[str, Any]) -> str:
-    """Say how many copies there are and what the AUC is without them."""
+def summarise_copies(copies: dict[str, Any]) -> str:
+    """Number of copies, and the AUC without them."""
     return f"{count_copies(copies)}; {_measured(copies, copies['copies'])}"
 
 
@@ -53,11 +49,8 @@ def say_copies(copies: dict[str, Any]) -> str:
 _FEWEST = 5
 
 
-def exceed_chance(found: dict[str, Any]) -> bool:
-    """Whether there are more than twice as many copies as rows of so few values coincide, and surely more.
-
-    All of them, or those alone of which nobody expects a second one.
-    """
+def more_than_chance(found: dict[str, Any]) -> bool:
+    """Whether copies, or only the unlikely ones, certainly exceed twice the number by chance."""
     copies = found["copies"]
     rows, by_chance = copies["rows"], copies["by_chance"]
     unlikely, expected = copies.get("unlikely", 0), copies.get("unlikely_by_chance", 0.0)
@@ -67,14 +60,14 @@ def exceed_chance(found: dict[str, Any]) -> bool:
     )
 
 
-def say_repeated(found: dict[str, Any]) -> bool:
-    """Whether a table that is split by time, which keeps copies together, has many of them all the same."""
+def many_repeated(found: dict[str, Any]) -> bool:
+    """Whether a table split by time, which keeps copies together, still has many of them."""
     by_time = found["strategy"] in ("time", "time_group")
     return bool(by_time and found["copies"]["repeated"] > NOTABLE * found["rows"])
 
 
 def count_copies(found: dict[str, Any]) -> str:
-    """Say how many test rows are copies."""
+    """Number of test rows that are copies, as a clause."""
     copies, rows = found["copies"], found["test_rows"]
     but = f" but {' and '.join(map(repr, copies['ignored']))}" if copies["ignored"] else ""
     chance = f" (by chance, some {copies['by_chance']:,} would)" if copies["by_chance"] else ""
@@ -84,16 +77,16 @@ def count_copies(found: dict[str, Any]) -> str:
     )
 
 
-def count_repeated(found: dict[str, Any]) -> str:
-    """Say how many rows of a table that is split by time repeat another one."""
+def _count_repeated(found: dict[str, Any]) -> str:
+    """Number of repeated rows of a table split by time, as a clause."""
     return (
         f"{found['copies']['repeated']:,} of {found['rows']:,} rows of the table repeat an earlier one; they have the "
         "same time, so the split by time keeps them in one part"
     )
 
 
-def count_entity(found: dict[str, Any], entity: dict[str, Any]) -> str:
-    """Say how many test rows are of an entity that is learnt from."""
+def _count_entity(found: dict[str, Any], entity: dict[str, Any]) -> str:
+    """Number of test rows of an entity that training rows have, as a clause."""
     column, one = entity["column"], entity["one_outcome"]
     return (
         f"{entity['test_rows']:,} of {found['test_rows']:,} test rows have a value of {column!r} that training or "
@@ -102,14 +95,14 @@ def count_entity(found: dict[str, Any], entity: dict[str, Any]) -> str:
 
 
 def deduplicate(found: dict[str, Any]) -> str:
-    """What to do about copies."""
+    """Remedy against copies."""
     if found["strategy"] == "group":
         return "leave every row once in the data, or group by a column (dataset.group) that keeps copies together"
     return "leave every row once in the data, or declare dataset.group (what they belong to) and split.strategy: group"
 
 
-def keep_together(entity: dict[str, Any]) -> str:
-    """What to declare so that rows of an entity stay in one part."""
+def _keep_together(entity: dict[str, Any]) -> str:
+    """Declaration that keeps the rows of an entity in one part."""
     column, strategy = entity["column"], "split.strategy: group"
     declare = strategy if entity["declared"] else f"dataset.group: {column} and {strategy}"
     return f"declare {declare} if the model must do well on a new {column!r}"

@@ -1,4 +1,4 @@
-"""How an interval and the evidence behind it are told; without anything heavy, for the terminal."""
+"""Text of intervals and their evidence, light enough for the terminal."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 
-# Of the rarer class: with fewer cases nothing is said of chance, with fewer than the second number it is a
-# rough guess.
+# Rows of the rarer class that it takes for an interval, and for one that is not approximate.
 FEWEST_CASES, MANY_CASES = 10, 50
-# Groups or blocks: with one nothing is known of chance, and few tell little of how they differ.
+# The same of groups or blocks: one has no variance, and few estimate it badly.
 FEWEST_UNITS, MANY_UNITS = 2, 30
 # With fewer positive rows the threshold is chosen by a handful of cases.
 MANY_HELD_OUT = 100
@@ -17,24 +16,15 @@ APPROXIMATE, UNJUDGED = "≈", "cannot be judged"
 
 
 def bracket(figure: Estimate, shown: Callable[[float], str] = "{:.4f}".format) -> str:
-    """The ends of an interval, as [0.7010, 0.7490], ≈[0.6010, 0.8490] or [cannot be judged].
-
-    Args:
-        figure: with its interval, if any.
-        shown: writes an end.
-    """
+    """Text of an interval: [0.7010, 0.7490], ≈[0.6010, 0.8490] or [cannot be judged]."""
     if figure.low is None:
         return f"[{UNJUDGED}]"
     low, high = figure.ends
     return f"{APPROXIMATE * figure.approximate}[{shown(low)}, {shown(high)}]"
 
 
-def say_evidence(metrics: Metrics) -> str:
-    """Say in one sentence, without its full stop, why intervals are missing or approximate; empty where they are not.
-
-    Args:
-        metrics: what `evaluate` returns; that of an earlier release says nothing of its evidence.
-    """
+def evidence_note(metrics: Metrics) -> str:
+    """Why intervals are missing or approximate, without a full stop; empty if they are not."""
     evidence = metrics.evidence
     if evidence is None:
         return ""
@@ -42,7 +32,7 @@ def say_evidence(metrics: Metrics) -> str:
     if cases < FEWEST_CASES:
         return f"no intervals: {cases} test rows of the rarer class, and it takes {FEWEST_CASES} to judge a model"
     if kind != "row" and units < FEWEST_UNITS:
-        return f"no intervals: the test rows are of one {kind}, which says nothing of others; {_WAY[kind]}"
+        return f"no intervals: the test rows are of one {kind}, so {kind}s cannot be compared; {_WAY[kind]}"
     few = [f"{cases} test rows of the rarer class, below {MANY_CASES}"] if cases < MANY_CASES else []
     if kind != "row" and units < MANY_UNITS:
         few.append(f"{units} {kind}s of test rows, below {MANY_UNITS}")
@@ -51,12 +41,12 @@ def say_evidence(metrics: Metrics) -> str:
 
 _WAY = {
     "group": "a longer test brings more",
-    "block": "declare dataset.group where rows of different things do not share labels, or make the test longer",
+    "block": "declare dataset.group if different entities have independent labels, or make the test longer",
 }
 
 
-def warn_of_threshold(metrics: Metrics) -> str:
-    """Say that a threshold rests on few cases, in one sentence without its full stop; empty where it does not."""
+def threshold_warning(metrics: Metrics) -> str:
+    """Warning of a threshold chosen on few cases, without a full stop; empty if there are enough."""
     positives = metrics.rows["validation"].positives
     if positives >= MANY_HELD_OUT:
         return ""
