@@ -38,7 +38,7 @@ def test_defaults_are_filled_in():
         ),
         (
             {"split": {"test": 0.5, "validation": 0.5}},
-            "shop.split: test + validation is 1, which leaves no row",
+            "shop.split: test + validation is 1, so no training row",
         ),
         (
             {"dataset": {"positive": 1}},

@@ -70,9 +70,10 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, dict[str, Any],
         ) from error
     test = {}
     for metric in _METRICS:
-        found = [tags.get(f"test.{metric}{end}") for end in ("", ".low", ".high")]
-        if None not in found:
-            test[metric] = Estimate(*map(float, found), INTERVALS in tags)  # type: ignore[arg-type]  # no None
+        found = [tags[key] for end in ("", ".low", ".high") if (key := f"test.{metric}{end}") in tags]
+        if len(found) == 3:
+            value, low, high = map(float, found)
+            test[metric] = Estimate(value, low, high, INTERVALS in tags)
     rows = len(learnt.hashes)
     watched = WatchedVersion(**vars(version), trained_until=learnt.until, trained_rows=rows, test=test)
     return artefact, watched, reference, learnt, seen

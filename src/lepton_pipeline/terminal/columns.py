@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.reporting.report.columns import (
+    column_facts,
     columns_notes,
     count_columns,
     describe_share,
