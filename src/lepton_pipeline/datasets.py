@@ -38,7 +38,7 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
         files = raw_files(self._fs, self._path)
         if not files:
             raise DataError(
-                f"{no_tables(self._path, files.skipped)} or declare it in the vertical's catalog."
+                f"{no_tables(self._path, files.skipped)} or declare it in the vertical's catalog.yml."
             )
         return files
 

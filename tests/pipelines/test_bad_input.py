@@ -139,7 +139,7 @@ def test_a_missing_table(fail):
     message = fail("ingest_table")
     assert "no table file at" in message
     assert "data/01_raw/shop; put one there (.csv, .tsv, .parquet, .pq, .jsonl" in message
-    assert "or declare it in the vertical's catalog" in message
+    assert "or declare it in the vertical's catalog.yml" in message
 
 
 def test_a_table_without_rows(fail):
@@ -357,7 +357,7 @@ def test_a_missing_raw_table_ends_the_command_in_one_line(tmp_path, store):
     assert line.startswith(
         f"error: no table file at {project.path}/data/01_raw/logistics/weather; put one there (.csv"
     )
-    assert line.endswith(" or declare it in the vertical's catalog.")
+    assert line.endswith(" or declare it in the vertical's catalog.yml.")
     assert "Traceback" not in done.stdout + done.stderr
     assert [run.info.status for run in project.runs("logistics")] == ["FAILED"]
     assert "no table file at" in project.runs("logistics")[0].data.tags["error"]

@@ -55,7 +55,7 @@ def test_new_rows_are_scored_by_the_champion(scored, trained):
     (run,) = scored.runs("finance_scoring")
     assert run.info.status == "FINISHED"
     tags, metrics = run.data.tags, run.data.metrics
-    assert (tags["model.version"], tags["model.run_id"]) == ("1", version["run_id"])
+    assert (tags["model.version"], tags["model.run_id"]) == ("1", version.run_id)
     assert (tags["rows"], tags["quarantined"], tags["input.files"]) == ("120", "1", "0.csv.gz, 1.csv.gz")
     record = json.loads(scored.output("08_reporting", "scoring/record.json").read_text())
     assert len(tags["input.sha256"]) == 64

@@ -112,7 +112,7 @@ def test_verticals_are_folders_with_a_parameters_file(tmp_path):
 def test_a_name_that_no_pipeline_can_have_is_refused(tmp_path):
     (tmp_path / "My Shop").mkdir()
     (tmp_path / "My Shop" / "parameters.yml").write_text("")
-    with pytest.raises(ConfigurationError, match="lower-case letters"):
+    with pytest.raises(ConfigurationError, match="use a to z"):
         find_verticals(tmp_path)
 
 

@@ -201,8 +201,8 @@ def _headers(
                 raise
             skipped.append(SkippedFile(file.name, EMPTY_FILE))
             if len(skipped) == len(raw):
-                names = ", ".join(each.name for each in raw)
-                raise DataError(f"{names}: all are empty; put a table there.") from error
+                everything = ", ".join(each.name for each in raw)
+                raise DataError(f"{everything}: all are empty; put a table there.") from error
             continue
         _require_separated(file, own)
         names = own + _added(file, own)

@@ -147,7 +147,12 @@ def _one_thread() -> AbstractContextManager[Any]:
 
 
 def _boost(matrix: Floats, labels: Codes) -> Predict:
-    settings = {"max_iter": TREES, "max_leaf_nodes": 15, "min_samples_leaf": 30, "l2_regularization": 1.0}
+    settings: dict[str, Any] = {
+        "max_iter": TREES,
+        "max_leaf_nodes": 15,
+        "min_samples_leaf": 30,
+        "l2_regularization": 1.0,
+    }
     model = fit_boosting(matrix, labels, random_state=SEED, **settings)
 
     return lambda others: model.predict_proba(others)[:, 1]

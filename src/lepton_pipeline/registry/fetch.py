@@ -70,9 +70,9 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, dict[str, Any],
         ) from error
     test = {}
     for metric in _METRICS:
-        found = [tags[key] for end in ("", ".low", ".high") if (key := f"test.{metric}{end}") in tags]
-        if len(found) == 3:
-            value, low, high = map(float, found)
+        keys = (f"test.{metric}", f"test.{metric}.low", f"test.{metric}.high")
+        if all(key in tags for key in keys):
+            value, low, high = (float(tags[key]) for key in keys)
             test[metric] = Estimate(value, low, high, INTERVALS in tags)
     rows = len(learnt.hashes)
     watched = WatchedVersion(**vars(version), trained_until=learnt.until, trained_rows=rows, test=test)
