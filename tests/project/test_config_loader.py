@@ -36,7 +36,7 @@ def test_a_query_stands_beside_what_its_vertical_declares_and_an_environment_rep
         load(b"shop: {sql: SELECT 1}")
     (tmp_path / "base/shop/table.sql").write_bytes(b"SELECT '\xff'")
     with pytest.raises(
-        ConfigurationError, match=r"base/shop/table\.sql is no UTF-8 \(invalid start byte\); save it as"
+        ConfigurationError, match=r"base/shop/table\.sql is no UTF-8 \(invalid start byte\); save it so"
     ):
         load(b"shop: {}")
     (tmp_path / "base/shop/tables.sql").write_text("SELECT 1")

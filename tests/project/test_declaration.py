@@ -38,7 +38,7 @@ def test_defaults_are_filled_in():
         ),
         (
             {"split": {"test": 0.5, "validation": 0.5}},
-            "shop.split: test + validation is 1, which leaves no row",
+            "shop.split: test + validation is 1, so no training row",
         ),
         (
             {"dataset": {"positive": 1}},
@@ -46,7 +46,7 @@ def test_defaults_are_filled_in():
         ),
         (
             {"dataset": {**DATASET, "id": "y"}},
-            "shop.dataset: column 'y' is declared as target and as id; keep one",
+            "shop.dataset: column 'y' is declared as target and id; keep one",
         ),
         (
             {"contract": {"max_quarantined": -0.1}},
@@ -112,7 +112,7 @@ def test_verticals_are_folders_with_a_parameters_file(tmp_path):
 def test_a_name_that_no_pipeline_can_have_is_refused(tmp_path):
     (tmp_path / "My Shop").mkdir()
     (tmp_path / "My Shop" / "parameters.yml").write_text("")
-    with pytest.raises(ConfigurationError, match="lower-case letters"):
+    with pytest.raises(ConfigurationError, match="use a to z"):
         find_verticals(tmp_path)
 
 

@@ -14,7 +14,7 @@ from lepton_pipeline.terminal.champions import print_diff, print_history
 
 
 @pytest.fixture
-def as_frames(shop):
+def held(shop):
     declared = Vertical(dataset=shop.dataset, split=Split(strategy="time"), evaluation=EVALUATION)
     return HeldRows(shop.table, shop.split, declared)
 

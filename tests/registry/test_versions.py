@@ -28,7 +28,7 @@ def test_a_version_is_loaded_as_it_was_registered(shop):
 
 def test_weights_that_are_not_those_of_the_registry_are_refused(shop):
     made = shop.version("swapped", like_base=False)
-    shop.client.set_model_version_tag("swapped", str(made["version"]), "weights.sha256", "0" * 64)
+    shop.client.set_model_version_tag("swapped", str(made.version), "weights.sha256", "0" * 64)
     with pytest.raises(DataError, match="not those that were registered: the weights are others"):
         load_artefact(shop.client, "swapped", 1)
 

@@ -57,7 +57,7 @@ def test_an_equal_folder_has_an_equal_seal_and_another_has_another(folder, tmp_p
     (folder / "notes.json").write_text('{"a": 2}')
     seal(folder, "about.json", {"threshold": 0.1, "naïve": [1, None, "ü"]})
     assert read_seal(folder, "about.json") != before
-    with pytest.raises(DataError, match=f"{before} was registered"):
+    with pytest.raises(DataError, match=f"{before}; copy"):
         open_sealed(folder, "about.json", before)
 
 

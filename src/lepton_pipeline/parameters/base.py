@@ -16,12 +16,12 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d|w)")
 def _require_duration(value: str | int) -> str | int:
     if value < 0 if isinstance(value, int) else not DURATION.fullmatch(value):
         raise ValueError(
-            f"{value!r} is no duration; write 90d, 12h, 10min, 30s, 2w, or a number beside numbers"
+            f"{value!r} is no duration; write 90d, 12h, 10min, 30s, 2w or, beside numbers, a number"
         )
     return value
 
 
-# A number counts in the units of a time column that holds numbers.
+# A number is in units of a numeric time column.
 Duration = Annotated[str | int, AfterValidator(_require_duration)]
 
 

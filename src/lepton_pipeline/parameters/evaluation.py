@@ -25,9 +25,8 @@ class Costs(Declaration):
         for right, wrong in (("true_positive", "false_negative"), ("true_negative", "false_positive")):
             less, more = getattr(self, right), getattr(self, wrong)
             if isinstance(less, float) and isinstance(more, float) and less >= more:
-                raise ValueError(
-                    f"{wrong} {more:g} must cost more than {right} {less:g}, or no model could help; a gain is negative"
-                )
+                text = f"{wrong} {more:g} must cost more than {right} {less:g}, or no model could help"
+                raise ValueError(f"{text}; a gain is negative")
         return self
 
     def columns(self) -> list[str]:
@@ -41,9 +40,7 @@ class Evaluation(Declaration):
 
     resamples: int = Field(1000, ge=100, description="bootstrap resamples behind every 95 % interval")
     seed: int = Field(7, ge=0, description="seed of the resamples")
-    costs: Costs | None = Field(
-        None, description="costs of the outcomes; the threshold then has the least cost, not the best F1"
-    )
+    costs: Costs | None = Field(None, description="costs of outcomes, for a threshold of least cost")
     capacity: int | None = Field(None, ge=1, le=1000, description="cases of every 1,000 that can be acted on")
     slices: list[str] = Field([], description="columns whose values, or quartiles, are measured apart")
     explained_rows: int = Field(1000, ge=10, description="test rows that the explanation is drawn from")

@@ -72,11 +72,9 @@ class Split(Declaration):
     validation: Fraction = Field(0.2, description="fraction kept for early stopping and the threshold")
     gap: Duration = Field(0, description="time left out between parts, beyond dataset.label_delay")
     seed: int = Field(7, ge=0, description="seed of the draw; a split by time draws nothing")
-    rows: int | None = Field(
-        None, ge=10, description="most rows that are divided, evenly spaced; others are unused"
-    )
+    rows: int | None = Field(None, ge=10, description="most rows that are divided, evenly spaced")
     copies: Literal["stop", "allow"] = Field(
-        "stop", description="what to do if copies of training rows among the test rows decide the result"
+        "stop", description="what to do if copies across parts decide the result"
     )
 
     @model_validator(mode="after")

@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-# The query of a vertical whose table is made of several raw tables, beside its parameters.yml.
+# The query of a vertical with several raw tables.
 QUERY = "table.sql"
 TRAINING = "training"
 SCORING = "scoring"
 MONITORING = "monitoring"
-# No pipeline: the experiment of the jobs that decide whether to train.
+# Experiments without a pipeline: retraining jobs and backfills.
 RETRAINING = "retraining"
-# No pipeline either: the experiment of walk-forward tests of that.
 BACKFILL = "backfill"
-# Tag of a run: one of the above, or that it made only a part of what its pipeline makes.
+# Tag of a run: one of the above, or "partial".
 KIND = "kind"
 PARTIAL = "partial"
 _OTHERS = (SCORING, MONITORING, RETRAINING, BACKFILL)

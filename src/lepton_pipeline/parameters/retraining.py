@@ -56,13 +56,11 @@ class Monitoring(Declaration):
 class Retraining(Declaration):
     """When a vertical is trained again; a trigger that is not declared never holds."""
 
-    schedule: Annotated[str, AfterValidator(require_cron)] | None = Field(
-        None, description="cron expression (five fields)"
-    )
+    schedule: Annotated[str, AfterValidator(require_cron)] | None = Field(None, description="cron expression")
     zone: Annotated[str, AfterValidator(_require_zone)] = Field("UTC", description="zone of the schedule")
     max_age: Duration | None = Field(None, description="age at which the champion is replaced (90d)")
     on_new_rows: int | float | None = Field(
-        None, gt=0, description="newly labelled rows: a number, or below 1 a fraction"
+        None, gt=0, description="new labelled rows: number, or fraction below 1"
     )
     on_drift: bool = Field(False, description="whether drift of the inputs or of the scores is a reason")
     on_decay: Decay | None = Field(None, description="when realised quality is a reason")

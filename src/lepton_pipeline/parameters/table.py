@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 from unicodedata import normalize
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
 from lepton_pipeline.parameters.base import Declaration, Duration
 
@@ -48,24 +41,18 @@ class Dataset(Declaration):
     """Which column plays which role; every column without a role is a feature."""
 
     target: str = Field(description="name of the column to predict")
-    positive: bool | int | float | str | None = Field(
-        None, description="value of the target that is the positive class"
-    )
+    positive: bool | int | float | str | None = Field(None, description="value of the positive class")
     positive_when: str | None = Field(None, description="expression over the target, such as delay >= 15")
     id: str | None = Field(None, description="column that names a row; never a feature")
     time: str | None = Field(None, description="column of dates, or of ordered numbers; never a feature")
     group: str | None = Field(None, description="column of what several rows belong to; never a feature")
     label_delay: Duration = Field(0, description="time until a row's label is known (90d, 12h, 10min)")
-    as_of: str | int | float | None = Field(
-        None, description="the present (date or number): later rows are ignored"
-    )
-    # Of a run, not of what is declared: two runs with the same declaration differ in it.
+    as_of: str | int | float | None = Field(None, description="the present; later rows are ignored")
+    # Specific to a run, not declared.
     present: str | int | float | None = Field(
-        None, exclude=True, description="when labels are known; default: as_of, else a run's start"
+        None, exclude=True, description="when labels are known: as_of or start"
     )
-    since: str | int | float | None = Field(
-        None, description="earlier rows (date or number) serve windows only"
-    )
+    since: str | int | float | None = Field(None, description="earlier rows serve windows only")
     exclude: list[str] = Field([], description="columns that are never features")
     sensitive: list[str] = Field([], description="columns kept for measuring fairness; never features")
     numeric: list[str] = Field([], description="columns that must hold numbers")
@@ -86,9 +73,7 @@ class Dataset(Declaration):
                     {"sensitive", "numeric"},
                     {"sensitive", "categorical"},
                 ):
-                    raise ValueError(
-                        f"column {column!r} is declared as {seen[column]} and as {role}; keep one"
-                    )
+                    raise ValueError(f"column {column!r} is declared as {seen[column]} and {role}; keep one")
                 seen[column] = role
         return self
 
@@ -171,7 +156,7 @@ class Expectation(BaseModel):
     table_columns: list[str] | None = Field(None, description="its key columns, if their names differ")
 
     @model_serializer(mode="wrap")
-    def _as_declared(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _as_declared(self, dump: Callable[[Any], Any]) -> dict[str, Any]:
         return {key: value for key, value in dump(self).items() if value is not None}
 
     def columns(self) -> list[str]:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from lepton_pipeline.parameters.base import Declaration
 
-# What `training.model` may name: the class of its network, imported when it is needed.
+# Network class by `training.model`.
 MODELS = {
     "default": "lepton_pipeline.model.networks.members:Members",
     "mlp": "lepton_pipeline.model.networks.perceptron:Perceptron",

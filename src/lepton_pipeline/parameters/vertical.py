@@ -21,7 +21,7 @@ class Vertical(Declaration):
     dataset: Dataset = Field(description="which column plays which role")
     ingestion: Ingestion = Field(Ingestion(), description="how raw text becomes values")
     tables: dict[str, Contract] = Field({}, description="contract of each of several raw tables")
-    # Left out where there is none, so that the declarations of others stay as they are recorded.
+    # Excluded if absent, to keep recorded declarations of others.
     sql: str | None = Field(None, exclude_if=lambda text: text is None, description="text of table.sql")
     contract: Contract = Field(Contract(), description="what the table must look like")
     features: Features = Field(Features(), description="columns made of the table's own")

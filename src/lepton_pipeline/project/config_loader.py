@@ -65,7 +65,7 @@ class ConfigLoader(OmegaConfigLoader):
         except InterpolationResolutionError as error:
             reason = str(error).splitlines()[0]
             raise ConfigurationError(f"{key}.yml: {reason}; set it, or run with another --env.") from error
-        # Errors of parsing have no common base: encodings, recursion, types, duplicates.
+        # Parser errors have no common base.
         except Exception as error:
             raise ConfigurationError(f"{self._fault(key) or f'{key}: {error}'}; correct the file.") from error
         if key != "parameters" and (problems := refused_variables(found)):
@@ -104,7 +104,7 @@ class ConfigLoader(OmegaConfigLoader):
             return
         if every not in self.config_patterns[key]:
             return
-        # Every command imports the loader; this one is about a pipeline.
+        # Imported late, as every command imports the loader.
         from lepton_pipeline.parameters.jobs import Job
 
         others = [pattern for pattern in self.config_patterns[key] if pattern != every]
@@ -156,7 +156,7 @@ def _require_bounded(file: Path) -> None:
         return  # `_fault` says what is wrong
     if _values(root, {}) > _MOST_VALUES:
         raise ConfigurationError(
-            f"{file}: its aliases (*name) stand for more than {_MOST_VALUES:,} values; write what is meant, or fewer."
+            f"{file}: its aliases (*name) stand for more than {_MOST_VALUES:,} values; write fewer."
         )
 
 
@@ -182,6 +182,6 @@ class _Folder:
     def glob(self, pattern: str) -> list[str]:
         """Paths below the folder for a pattern that begins with it."""
         inside = pattern.removeprefix(self._folder).lstrip("/")
-        # Unlike that of Path, it finds files by `**`, too.
+        # Unlike Path.glob, it also finds files by `**`.
         found = glob(inside, root_dir=self._folder, recursive=True, include_hidden=True)  # noqa: PTH207  # of any root
         return [f"{self._folder}/{path}" for path in sorted(found)]

@@ -28,7 +28,7 @@ def find_verticals(base: Path) -> list[str]:
     for name in names:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise ConfigurationError(
-                f"{base / name} cannot be a vertical: use lower-case letters, digits and underscores, a letter first."
+                f"{base / name} cannot be a vertical: use a to z, 0 to 9 and _, a letter first."
             )
         if problem := name_problem(name):
             raise ConfigurationError(f"{base / name} cannot be a vertical: {problem}.")
@@ -57,7 +57,7 @@ def read_vertical(name: str, declared: Any) -> Vertical:
             f"The keys are {', '.join(Vertical.model_fields)}."
         )
     try:
-        # Its texts stand beside every result.
+        # Texts of `about` are shown beside every result.
         vertical = Vertical.model_validate({**declared, **masked({"about": declared.get("about", {})})})
     except ValidationError as refused:
         by_key: dict[str, list[Any]] = {}
@@ -85,9 +85,9 @@ def _explain(key: str, errors: list[Any]) -> str:
         return f"{key}: required, but not declared; {_description(location)}."
     if error["type"] == "value_error":
         return ": ".join(filter(None, [key, str(error["ctx"]["error"])])) + "."
-    # A value that may be of several types is refused once for each.
+    # A union reports an error for each member.
     rules = " or ".join(dict.fromkeys(each["msg"].removeprefix("Input should be ") for each in errors))
-    # What is declared of alerts may be a secret.
+    # A value of alerts may be a secret.
     value = "this" if location[0] == "alerts" else repr(error["input"])
     return f"{key}: {value} must be {rules} ({_description(location)})."
 

@@ -52,10 +52,9 @@ def store_lost(error: BaseException) -> bool:
     from requests.exceptions import RequestException
     from sqlalchemy.exc import OperationalError
 
-    chain = list(_chain(error))
-    return any(isinstance(each, MlflowException) for each in chain) and any(
-        isinstance(each, (RequestException, OperationalError)) for each in chain
-    )
+    kinds = [type(each) for each in _chain(error)]
+    lost = any(issubclass(kind, RequestException | OperationalError) for kind in kinds)
+    return lost and any(issubclass(kind, MlflowException) for kind in kinds)
 
 
 def _chain(error: BaseException, implicit: bool = True) -> Iterator[BaseException]:

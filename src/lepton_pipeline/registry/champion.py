@@ -66,7 +66,7 @@ def require_model(client: Any, name: str) -> None:
     known: list[str] = []
     if client is not None:
         try:
-            # Verticals have such names; no other is looked up.
+            # No other name is a vertical's.
             if re.fullmatch("[a-z][a-z0-9_]*", name):
                 client.get_registered_model(name)
                 return
@@ -98,7 +98,7 @@ def read_moves(client: Any, name: str) -> list[Move]:
 
 
 def move_champion(
-    client: Any, name: str, version: int, how: str, reason: str, *, run_id: str | None = None
+    client: Any, name: str, version: int, how: str, reason: str, run_id: str | None = None
 ) -> Move:
     """Write the event, then move the alias, so that an alias never lacks its reason.
 
@@ -107,7 +107,7 @@ def move_champion(
     moves, current = read_moves(client, name), champion_of(client, name)
     now = datetime.now(UTC)
     if moves:
-        # Clocks of two machines may differ; the order of the events may not.
+        # Keep the order of events even if clocks differ.
         now = max(now, moves[-1].at + timedelta(microseconds=1))
     move = Move(now, version, current, how, reason, run_id, user_name())
     event = {"how": how, "from_version": current, "reason": reason, "run_id": run_id}
@@ -150,7 +150,7 @@ def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Mov
         to = _replaced_by(current, _happened(read_moves(client, name), current))
         if to is None:
             raise ConfigurationError(
-                f"nothing is known of a champion before version {current} of {name}; name one with --to."
+                f"no champion before version {current} of {name} is known; name one with --to."
             )
     tags = find_version(client, name, to).tags
     if to == current:

@@ -7,10 +7,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 REPORTS = Path("data/08_reporting")
-# Tag of a version: the run that has its report, where that is not the one that registered it.
+# Tag of a version: the run with its report, if another run registered it.
 REPORT_RUN = "report.run_id"
 _REPORT = "report/report.html"
-# Folders of a run's artefacts.
 _KEPT = ("report", "evaluation", "explanation")
 
 

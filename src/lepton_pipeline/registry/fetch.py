@@ -13,7 +13,7 @@ from lepton_pipeline.registry.versions import all_versions, load_artefact, load_
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.tracking.flat import INTERVALS
 
-# Those by which a gate may decide.
+# Metrics of a gate.
 _METRICS = ("auc", "average_precision", "f1")
 
 

@@ -9,15 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.evaluation import gate_checks
 from lepton_pipeline.evaluation.decision import Check, GateDecision, verdict
-from lepton_pipeline.evaluation.gate_checks import (
-    check_baseline,
-    check_bounds,
-    check_cases,
-    check_slices,
-    first_reason,
-    same_model,
-)
 from lepton_pipeline.evaluation.resampling import find_units
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
@@ -68,13 +61,14 @@ def gate_model(
         return _standing_decision(client, name, version)
     same = champion is not None and _same_artefact(client, name, version, champion)
     if champion is not None and same:
-        checks = [same_model(champion)]
-    elif not (checks := check_cases(metrics)):
+        checks = [gate_checks.same_model(champion)]
+    elif not (checks := gate_checks.check_cases(metrics)):
         units = find_units(feature_table, split, dataset)
         # Against itself, a model that is boosting alone would always pass.
         rival = LINEAR if registration.boosting_weight == 1 else BOOSTING
-        checks = [*check_bounds(metrics, gate), *check_slices(slices, gate)]
-        checks.append(check_baseline(scores, metrics, gate, evaluation, units, rival, first=champion is None))
+        checks = [*gate_checks.check_bounds(metrics, gate), *gate_checks.check_slices(slices, gate)]
+        first, check = champion is None, gate_checks.check_baseline
+        checks.append(check(scores, metrics, gate, evaluation, units, rival, first=first))
         if champion is not None:
             at, table = metrics.threshold, feature_table
             challenger = Challenger(registration, scores, at, table, split, dataset, declared_split)
@@ -84,7 +78,7 @@ def gate_model(
         checks.append(_replaced_meanwhile(name, champion, now))
     promoted = None if same else all(check.passed for check in checks)
     alias = "" if same else CHAMPION if promoted else CHALLENGER
-    reason = checks[0].text if same else first_reason(checks, metrics, gate)
+    reason = checks[0].text if same else gate_checks.first_reason(checks, metrics, gate)
     decision = GateDecision(promoted, alias, reason, version, champion, checks)
     client.log_text(run_id, to_json(decision), _DECISION)
     _tag(client, name, version, run_id, decision, len(scores[scores["part"] == "test"]))
@@ -142,5 +136,5 @@ def _tag(client: Any, name: str, version: int, run_id: str, decision: GateDecisi
             if key != "run_id":
                 client.set_tag(run_id, f"gate.{key}", values[key])
         elif f"gate.{key}" in before:
-            # Of an earlier decision, against another champion.
+            # From an earlier decision.
             client.delete_model_version_tag(name, str(version), f"gate.{key}")

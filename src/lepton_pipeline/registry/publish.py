@@ -16,26 +16,18 @@ from lepton_pipeline.data.training_rows import TrainingRows, as_text
 from lepton_pipeline.evaluation.copies import enforce_copies
 from lepton_pipeline.model.artefact import Artefact, hash_artefact
 from lepton_pipeline.parameters import About, Dataset, Split
+from lepton_pipeline.registry import versions
 from lepton_pipeline.registry.recorded import RecordedPyfunc
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.registry.signature import example_rows, input_schema, signature_of
-from lepton_pipeline.registry.versions import (
-    CHECKSUM,
-    FILES,
-    REFERENCE,
-    REFERENCE_CHECKSUM,
-    REFERENCE_FILE,
-    REFERENCE_SEAL,
-    TRAINING_ROWS,
-)
 from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.markdown import as_markdown
 from lepton_pipeline.system.seal import read_seal, seal
 from lepton_pipeline.tracking.flat import flat_metrics, interval_tags
 
-# What the served model imports, and nothing else of the project's dependencies.
+# The packages that the served model imports.
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
-# What the registry's tables hold; SQLite would take more, PostgreSQL refuses.
+# Width of the registry's column, which PostgreSQL enforces.
 _DESCRIPTION_CHARACTERS = 5000
 _HASHES = ("configuration.sha256", "data.sha256", "environment.sha256")
 _LINEAGE = (*_HASHES, "data.rows", "git.commit", "git.dirty", "seed")
@@ -72,19 +64,19 @@ def register_model(
     experiment, kind = run.info.experiment_id, "classifier"
     logged = client.create_logged_model(experiment, name=name, source_run_id=run_id, model_type=kind)
     with TemporaryDirectory() as temporary:
-        folder, monitoring = Path(temporary) / "artefact", Path(temporary) / REFERENCE
+        folder, monitoring = Path(temporary) / "artefact", Path(temporary) / versions.REFERENCE
         artefact.save(folder)
         checksum = hash_artefact(folder)
         # Before there is a version, so that every version has it.
         learnt_from.save(Path(temporary) / "gate")
-        client.log_artifacts(run_id, str(Path(temporary) / "gate"), TRAINING_ROWS)
-        # All rows, not only those of two parts: what is none of them is new.
+        client.log_artifacts(run_id, str(Path(temporary) / "gate"), versions.TRAINING_ROWS)
+        # All rows of all parts: any other row is new.
         seen = TrainingRows.of(feature_table, split.assign(part="train"), artefact.inputs, dataset)
         seen.save(monitoring)
-        (monitoring / REFERENCE_FILE).write_text(json.dumps(reference, ensure_ascii=False), "utf-8")
-        seal(monitoring, REFERENCE_SEAL, {})
-        reference_checksum = read_seal(monitoring, REFERENCE_SEAL)
-        client.log_artifacts(run_id, str(monitoring), REFERENCE)
+        (monitoring / versions.REFERENCE_FILE).write_text(json.dumps(reference, ensure_ascii=False), "utf-8")
+        seal(monitoring, versions.REFERENCE_SEAL, {})
+        reference_checksum = read_seal(monitoring, versions.REFERENCE_SEAL)
+        client.log_artifacts(run_id, str(monitoring), versions.REFERENCE)
         flavour = RecordedPyfunc()
         info = Model.log(
             artifact_path=None,
@@ -92,14 +84,14 @@ def register_model(
             flavor=flavour,
             run_id=run_id,
             model_id=logged.model_id,
-            # MLflow notes the whole path of this file, which a version should not tell of the machine.
+            # A copy, since MLflow records the absolute path.
             python_model=shutil.copy(Path(__file__).with_name("served_model.py"), temporary),
             artifacts={"artefact": str(folder)},
             code_paths=[str(Path(lepton_pipeline.__file__).parent)],
             signature=signature_of(schema),
             input_example=example_rows(artefact, feature_table, schema),
             pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in _SERVING],
-            # That would load the version before it is whole.
+            # The check would load an incomplete version.
             validate_serving_input=False,
         )
     try:
@@ -113,12 +105,12 @@ def register_model(
         **interval_tags(metrics),
         "device": model.trained["device"],
         "weights.sha256": model.weights_sha256,
-        CHECKSUM: checksum,
-        FILES: flavour.sha256,
-        REFERENCE_CHECKSUM: reference_checksum,
+        versions.CHECKSUM: checksum,
+        versions.FILES: flavour.sha256,
+        versions.REFERENCE_CHECKSUM: reference_checksum,
         "trained.rows": str(len(learnt_from.hashes)),
         **({"trained.until": learnt_from.until} if learnt_from.until is not None else {}),
-        # Of all rows, the test's too: what is later is new.
+        # Over all parts: later rows are new.
         **({"data.until": as_text(feature_table[dataset.time].max())} if dataset.time is not None else {}),
         **({"caution": about.caution} if about.caution else {}),
     }
@@ -130,7 +122,7 @@ def register_model(
         model_id=info.model_id,
         description=as_markdown(" ".join(filter(None, [about.question, about.caution]))),
     )
-    for key in (CHECKSUM, "device", "weights.sha256", "trained.until"):
+    for key in (versions.CHECKSUM, "device", "weights.sha256", "trained.until"):
         if key in tags:
             client.set_tag(run_id, key, tags[key])
     return Registration(
@@ -141,7 +133,7 @@ def register_model(
         weights_sha256=model.weights_sha256,
         device=model.trained["device"],
         boosting_weight=None if model.boosting is None else model.boosting_weight,
-        # A model that an earlier version trained does not say.
+        # Absent in models of earlier versions.
         plan=model.trained.get("plan", ""),
     )
 

@@ -27,7 +27,7 @@ logger = logging.getLogger("lepton_pipeline.serving")
 _CHECKER = "code/lepton_pipeline/system/file_hashes.py"
 _PARAMS: dict[str, Any] = {"reasons": 0, "unseen": False}
 _LOGGED_COLUMNS = 5
-# Categories of a column that are looked at for the cause, which a single row must not wait for.
+# Most categories compared in search of a cause, to keep requests fast.
 _COMPARED = 100
 
 
@@ -45,7 +45,6 @@ def _only_source() -> Iterator[None]:
 def _require_whole(folder: Path) -> None:
     """Refuse a version whose files differ from its record, before any other file of it is run."""
     if not (folder / "MLmodel").exists():
-        # The file of the package, which is run when a model is registered.
         return
     gone = [name for name in ("files.json", _CHECKER) if not (folder / name).is_file()]
     recorded = {} if gone else json.loads((folder / "files.json").read_text("utf-8"))
@@ -59,9 +58,7 @@ def _require_whole(folder: Path) -> None:
         spec.loader.exec_module(checker)  # type: ignore[union-attr]  # as above
         altered = checker.find_altered(folder)
     if altered:
-        raise RuntimeError(
-            f"the model was altered after registration: {altered}; restore its files, or train again"
-        )
+        raise RuntimeError(f"the registered model was altered: {altered}; restore its files, or train again")
 
 
 with _only_source():
@@ -77,7 +74,6 @@ with _only_source():
 class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is untyped
     """Raw rows in, probability and decision out."""
 
-    # See `serving.hook`.
     reads_requests = True
 
     def load_context(self, context: Any) -> None:

@@ -30,9 +30,8 @@ def signature_of(schema: dict[str, str]) -> Any:
     outputs = [
         ColSpec("double", "probability"),
         ColSpec("boolean", "decision"),
-        # Only where the caller asks for reasons: they take longer than the score.
+        # Only on request.
         ColSpec("string", "reasons", required=False),
-        # Values that no training row had, likewise.
         ColSpec("string", "unseen", required=False),
     ]
     params = ParamSchema([ParamSpec("reasons", "long", 0), ParamSpec("unseen", "boolean", False)])
@@ -48,7 +47,7 @@ def example_rows(artefact: Artefact, table: pd.DataFrame, schema: dict[str, str]
     for name in map(str, rows.select_dtypes(["datetime", "datetimetz"])):
         layout = artefact.derivation.dates.get(name, "ISO8601")
         iso = layout == "ISO8601" or (rows[name].dt.tz is not None and "%z" not in layout.lower())
-        # Without its offset a time on a clock is not that time.
+        # A time with an offset needs it written out.
         dates[name] = rows[name].dt.strftime(_ISO + "%z" * (rows[name].dt.tz is not None) if iso else layout)
     texts = [name for name, kind in schema.items() if kind == "string"]
     keys = [name for name in texts if pd.api.types.is_numeric_dtype(rows[name])]

@@ -15,12 +15,12 @@ from lepton_pipeline.system.file_hashes import find_altered
 from lepton_pipeline.system.seal import open_sealed
 
 CHECKSUM = "artefact.sha256"
-# Of all files, see `record_files`; versions registered before it was kept have none.
+# Hash of all files, see `record_files`; absent in old versions.
 FILES = "files.sha256"
-# The folder of a run's artefacts that tells what its model has learnt from.
+# Artefact folder with the record of the training rows.
 TRAINING_ROWS = "gate"
 _ARTEFACT = "artifacts/artefact"
-# The folder that holds what new rows are compared with: counts of these rows, and hashes of all rows of then.
+# Artefact folder with the drift reference, and hashes of all rows at training.
 REFERENCE, REFERENCE_FILE, REFERENCE_SEAL = "monitoring", "reference.json", "seal.json"
 REFERENCE_CHECKSUM = "reference.sha256"
 
@@ -140,7 +140,6 @@ def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any]
             try:
                 open_sealed(files, REFERENCE_SEAL, registered.tags[REFERENCE_CHECKSUM])
             except DataError as error:
-                # As above.
                 raise DataError(str(error).replace(f"{files}/", f"{REFERENCE}/")) from error
             stored: dict[str, Any] = json.loads((files / REFERENCE_FILE).read_text("utf-8"))
             return stored, TrainingRows.load(files)

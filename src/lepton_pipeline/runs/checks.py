@@ -12,7 +12,7 @@ from typing import Any
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters.jobs import is_partial
 
-# Times differ from run to run, and what the gate says depends on the champion of the day.
+# Metrics that depend on more than the model.
 _NOT_OF_THE_MODEL = ("seconds.", "gate.", "champion.", "system/")
 _BY_EPOCH = (".loss", "validation.auc", "validation.log_loss")
 _SHORT = 12

@@ -16,9 +16,9 @@ METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
 _ROWS = "rows.sha256"
 _BASELINE = "hist_gradient_boosting"
 _COMMIT_CHARACTERS = 8
-# Said of a run apart, or of no effect on it.
+_Version = tuple[int, tuple[str, ...]]
+# Shown elsewhere, or without effect.
 _SAID_APART = ("about.", "split.", "training.seed")
-# Of the split, what does not move any row.
 _NO_CUT = ("split.copies",)
 
 
@@ -104,7 +104,7 @@ class Comparison:
 
 
 def compare_runs(
-    vertical: str, runs: Sequence[Any], versions: Mapping[str, tuple[int, tuple[str, ...]]] | None = None
+    vertical: str, runs: Sequence[Any], versions: Mapping[str, _Version] | None = None
 ) -> Comparison:
     """Group runs (of MLflow, the newest first) by test rows and rank each group by the metric of the gate.
 
@@ -151,9 +151,7 @@ def _rank(value: float) -> tuple[bool, float]:
     return isnan(value), -value
 
 
-def _compared(
-    run: Any, metric: str, differing: Sequence[str], version: tuple[int, tuple[str, ...]] | None
-) -> ComparedRun:
+def _compared(run: Any, metric: str, differing: Sequence[str], version: _Version | None) -> ComparedRun:
     info, tags, params = run.info, run.data.tags, run.data.params
     dirty = "+" if tags.get("git.dirty") == "true" else ""
     commit = tags.get("git.commit", "none")

@@ -22,7 +22,7 @@ from lepton_pipeline.runs.scratch import STORE, scratch_project
 from lepton_pipeline.tracking import lineage
 from lepton_pipeline.tracking.store import find_run
 
-# Addresses of the caller's own store and run must not reach the process that works in the scratch folder.
+# Variables that would lead the child process to the caller's store.
 _MLFLOW = ("TRACKING_URI", "REGISTRY_URI", "RUN_ID", "EXPERIMENT_ID")
 _STRIPPED = ("KEDRO_ENV", *(f"MLFLOW_{name}" for name in _MLFLOW))
 
@@ -80,7 +80,7 @@ def reproduce_run(
                 f"run {run.info.run_id} was not reproduced: {', '.join(differing)} changed, see above; "
                 "undo that, or try with --anyway."
             )
-        # The table that was just checked is taken over: raw data cannot change in between.
+        # Reuse the checked table, since raw data may change meanwhile.
         _kedro_run(folder, vertical, "--only-missing-outputs", watched=True)
         again = _own_run(folder, vertical)
         if again is None or again.info.status != "FINISHED":
@@ -131,7 +131,7 @@ def _check_data(folder: Path, vertical: str, run: Any) -> Check:
 def _kedro_run(folder: Path, vertical: str, *options: str, watched: bool) -> subprocess.CompletedProcess[str]:
     """Run the pipeline in a child process; its log is shown if `watched`."""
     environment = {name: value for name, value in os.environ.items() if name not in _STRIPPED}
-    # The package that runs here, also where it is not installed.
+    # The package may not be installed.
     source = str(Path(lepton_pipeline.__file__).parents[1])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [source, environment.get("PYTHONPATH")]))
     return subprocess.run(  # noqa: S603  # this interpreter, and the name of a vertical that is a pipeline's

@@ -21,7 +21,7 @@ from lepton_pipeline.system.signals import unwinding
 
 STORE = "mlflow.db"
 _OWN_CONF = ("parameters*", "mlflow*", "*.sql")
-# What runs write, or what the scratch folder has of its own; all else of the project may hold raw data.
+# Layers that runs write, and names that the scratch folder has itself; the rest may hold raw data.
 _WRITTEN = re.compile(r"0[2-8]_.*")
 _NOT_SHARED = {"conf", "data", "src", "mlruns", "pyproject.toml"}
 
@@ -87,7 +87,7 @@ def _furnish_conf(conf: Path, given: Path, env: str | None, vertical: str, decla
     for copied in (declaration, conf / "base" / "mlflow.yml"):
         # The project's own may be read-only.
         copied.unlink(missing_ok=True)
-    # JSON is YAML in which a text that looks like a number, or a date, stays a text.
+    # In JSON a text that looks like a number or date stays a text.
     bare = {key: each for key, each in declared.items() if key != "sql"}
     declaration.write_text(json.dumps({vertical: _literal(bare)}, ensure_ascii=False), encoding="utf-8")
     if "sql" in declared:

@@ -20,14 +20,14 @@ _NAME = re.compile(rf"(?i)(?:{_NAMED})$")
 _VARIABLE = re.compile(
     r"(?i)(?:^|_)(?:password|passwd|passphrase|secret|webhook|token|pwd|(?:\w+_)?key|credentials?)$"
 )
-# Keys of addresses and places, which messages show; a user and password in them are secrets nevertheless.
+# Keys that messages show; user and password of addresses among them are still masked.
 _PLAIN = re.compile(
     "anon|artifact_root|bucket|cool_down|database|dbname|driver|endpoint(_url)?|file(path)?|folder|host(name)?|login|path"
     "|port|profile|project|protocol|region(_name)?|sender|server|to|tracking_uri|type|user(name)?"
 )
 # Mappings of a declaration whose keys are names of the data.
 _NAMES_OF_DATA = frozenset({"dates", "derive", "two_digit_years", "windows"})
-# A shorter value occurs in too many other texts; one below the second number is masked only as a whole word.
+# Shorter values are common texts; those below the second number are masked as whole words only.
 _SHORTEST, _LONG = 6, 12
 _ADDRESS, _HOST = r"https?://", r"[^/?\s'\"]"
 # An address that is declared as a webhook, or calls itself one.
@@ -40,7 +40,7 @@ _HOOK = "|".join(
 )
 # A webhook that is masked already.
 _HIDDEN = rf"{_ADDRESS}{_HOST}{{1,200}}/\*\*\*"
-# Bounded, for a text may be long and hostile. Up to the last @: a password may hold one that was not encoded.
+# Bounded, since texts may be hostile; up to the last @, since a password may hold one.
 _PATTERNS = tuple(
     (re.compile(pattern), shown)
     for pattern, shown in (
@@ -168,7 +168,7 @@ def _variables() -> list[str]:
 
 @cache
 def _is_secret_variable(name: str) -> bool:
-    # The shell's own are folders.
+    # Folders of the shell.
     return name not in ("PWD", "OLDPWD") and _VARIABLE.search(name) is not None
 
 

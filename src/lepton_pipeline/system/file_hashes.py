@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 RECORD = "files.json"
-# What MLflow writes into a version that it loads, and Python beside code that it imports.
+# Written by MLflow and Python when a version is loaded.
 WRITTEN_ON_LOAD = ("registered_model_meta", "__pycache__")
 _NAMED = 3
 

@@ -24,7 +24,7 @@ JOB_LOCKS = Path("data/.locks")
 _LOOK = 0.05
 _HELD = (errno.EACCES, errno.EAGAIN)
 _Holder = tuple[int, threading.Thread, Path]
-# By process, since a fork has its own, thread and file: the lock, and how many times it was taken.
+# By process (a fork has its own locks), thread and file: the lock and its depth.
 _held: dict[_Holder, tuple[FileLock, int]] = {}
 
 
@@ -62,7 +62,7 @@ class FileLock:
 
     def release(self) -> None:
         """Release the lock, if held."""
-        # Forget it before it is free: another thread may take it at once, with the same descriptor.
+        # First, since another thread may get the same descriptor at once.
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
@@ -150,7 +150,7 @@ class JobLock:
             held = json.loads(self._note.read_text(encoding="utf-8"))
             return f"{held['what']}, process {held['pid']} on {held['host']}, since {held['since']}"
         except (OSError, ValueError, KeyError, TypeError):
-            # It has just begun, or is just ending.
+            # It is starting or ending.
             return "another process"
 
 

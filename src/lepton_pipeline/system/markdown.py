@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from lepton_pipeline.system.readable import printable
 
 _SIGNS = re.compile(r"([\\`*{}\[\]|~]|(?<![^\W_])_|_(?![^\W_])|^[#+>-])")
-# MLflow's page knows no backslash before these; as what HTML calls them, every reader shows them.
+# MLflow's page does not know their backslash escapes.
 _ENTITIES = (("&(?=#?\\w+;)", "&amp;"), ("<", "&lt;"), (r"\$", "&#36;"))
 
 

@@ -38,7 +38,7 @@ def require_writable(paths: Iterable[Path]) -> None:
 def refusal(path: Path, *, read_only: bool = False) -> ConfigurationError:
     """The error about a path that a process was refused; `read_only` refers to the whole file system."""
     path = path.absolute()
-    # What can be written itself was refused because of its folder, in which it is replaced.
+    # A writable file is refused because of its folder, where it is replaced.
     found = _existing(path)
     if found == path and path.is_file() and os.access(path, os.R_OK | os.W_OK):
         found = path.parent

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 _PROC = Path("/proc")
-# The kernel's own number for the processes of the machine itself, as opposed to those of a container.
+# The initial process namespace, of the machine outside containers.
 _MACHINE = "pid:[4026531836]"
 _START = 19  # field 22 of /proc/<id>/stat, counted behind the name
 
@@ -38,7 +38,7 @@ def has_ended(tags: Mapping[str, str], own: int | None = None) -> bool:
     if namespace != _namespace():
         return False
     if boot != _boot():
-        # The machine has started again; a container of another machine may have the same name.
+        # The machine was rebooted; another machine's container may have the same name.
         return namespace == _MACHINE
     return not _alive(number, own) or _started(number) != tags.get("process.started")
 

@@ -19,7 +19,7 @@ import click
 
 from lepton_pipeline.system.credentials import masked
 
-# What moves the cursor, rings, or turns the direction of reading, but not tabs and ends of lines.
+# Control characters but tabs and line ends, and characters that change the direction.
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
 )
@@ -72,7 +72,6 @@ class _Records:
             text = f"{record.msg} {record.args}"
         record.msg, record.args = shown(text), None
         if record.exc_info:
-            # A formatter takes the text that is there already.
             record.exc_text = shown(logging.Formatter().formatException(record.exc_info))
         return record
 
@@ -82,7 +81,7 @@ def readable_output() -> None:
     readable_logs()
     for stream in (sys.stdout, sys.stderr):
         if getattr(stream, "errors", None) in _REPLACED:
-            # A stream that was replaced, by a test say, need not have it.
+            # A replaced stream may lack it.
             with suppress(AttributeError):
                 stream.reconfigure(errors=_ERRORS)  # type: ignore[union-attr]  # asked for above
 
@@ -127,7 +126,7 @@ def _nearest(error: UnicodeError) -> tuple[str | bytes, int]:
     found = error.object[error.start : error.end]
     escaped = len(re.match("[^\udc80-\udcff]*", found)[0])  # type: ignore[index]  # it matches any text
     if escaped == 0:
-        # A byte of a file's name that Python could not decode: it is written as it was.
+        # An undecodable byte of a file name is written unchanged.
         return bytes([ord(found[0]) - 0xDC00]), error.start + 1
     return "".join(_replacement(character) for character in found[:escaped]), error.start + escaped
 

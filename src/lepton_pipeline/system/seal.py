@@ -57,7 +57,7 @@ def _read(file: Path) -> dict[str, Any]:
         content = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{file} was altered and cannot be read ({error}); {_AGAIN}") from error
-    # Its bytes, too: what JSON does not care about, such as blanks, was altered as well.
+    # Bytes must match, too, blanks included.
     sealed = isinstance(content, dict) and _as_bytes(content) == raw
     if not sealed or content.pop("sha256", None) != (found := _digest(content)):
         raise DataError(f"{file} was altered, or written by an earlier version; {_AGAIN}")

@@ -11,7 +11,7 @@ from omegaconf.resolvers import oc
 
 from lepton_pipeline.system.credentials import learn
 
-# Stands for a variable where none may be read: only who reads that key refuses it.
+# Marks a variable where none may be read; refused by the reader of that key.
 _REFUSED = re.compile("\0oc\\.env:([^\0]*)\0")
 _WHY = (
     "is not read here, for its value would be recorded and shown; write the value itself, or give it by --params. "

@@ -59,7 +59,7 @@ def _rows(found: Mapping[str, Any]) -> list[list[str]]:
             _result(each["version"], each["promoted"]),
             ", ".join(each["alarms"]),
             f"{each['rows']:,}",
-            # The whole is in the files; here one interval tells how much to make of the differences.
+            # One interval is enough here; the files have all.
             _figure(each["realised"][POLICY]),
             *(_figure(each["realised"][strategy]).partition(" ")[0] for strategy in (NEVER, ALWAYS)),
         ]

@@ -78,5 +78,4 @@ def _why(reign: Reign) -> Text:
     if move is None:
         return Text("the alias was moved by other means", style="dim")
     run = "" if move.run_id is None else f", run {move.run_id[:_RUN_CHARACTERS]}"
-    # As Text: a reason with brackets is no markup.
     return Text(f"{move.how} by {move.user}{run}\n{move.reason}")

@@ -28,6 +28,5 @@ def show_columns(columns: Sequence[Column]) -> tuple[Table | None, list[tuple[st
     for column in columns:
         distinct = "" if column.distinct is None else f"{column.distinct:,}"
         cells = (column.kind, column.role, describe_share(column.missing_share), distinct)
-        # As Text, since a name may look like markup.
         shown.add_row(Text(column.name), *cells, Text(describe_use(column)))
     return shown, [("columns", count_columns(columns)), *columns_notes(columns)]

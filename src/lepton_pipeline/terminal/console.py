@@ -19,7 +19,7 @@ _WIDTH_OF_A_LOG = 130
 def console(*, to_stderr: bool = False) -> Console:
     """A console for tables; a log, which has no width, gets a fixed one."""
     readable_output()
-    # Brackets and colons are those of names, values and paths.
+    # Brackets and colons occur in names, values and paths.
     made = _Console(highlight=False, markup=False, emoji=False, stderr=to_stderr)
     if not made.is_terminal:
         made.width = _WIDTH_OF_A_LOG

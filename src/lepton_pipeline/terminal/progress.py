@@ -68,7 +68,7 @@ class _Log:
 
     def __init__(self) -> None:
         self.best: dict[int, Any] = {}
-        # The first epoch is shown at once, so that one sees that training has begun.
+        # Show the first epoch at once.
         self.shown = monotonic() - _SECONDS_A_LINE
 
     def show(self, epoch: Any) -> None:

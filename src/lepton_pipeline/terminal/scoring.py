@@ -10,7 +10,7 @@ from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal.console import Text, console, facts_grid
 
 if TYPE_CHECKING:
-    # What prints them need not import pandas.
+    # Avoids importing pandas.
     from lepton_pipeline.features.unseen import Unseen
     from lepton_pipeline.scoring.result import ScoringContract, ScoringRecord
 

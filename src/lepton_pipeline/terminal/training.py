@@ -92,7 +92,7 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
     report: FeatureReport | None = results.get("feature_report")
     if report:
         for each in report.findings:
-            # What was left out stands in the table of columns.
+            # Dropped columns are in the table of columns.
             if each.severity != "noise" or report.on_noise != "drop":
                 advice = "" if each.severity == "noise" else f". {each.advice}"
                 facts.append(("warning", f"{each.feature}: {each.finding}: {each.evidence}{advice}"))
@@ -170,7 +170,7 @@ def _gaps(slices: Slices) -> str:
             if gap.flagged:
                 figure = f"{gap.value:+.3f} {bracket(gap, '{:+.3f}'.format)}"
                 text = f"{each.column} = {each.value}: {metric.replace('_', ' ')} {figure} against all others"
-                # Where a column has two slices, the gap of one is that of the other with another sign.
+                # Two slices of a column have the same gap with opposite signs.
                 key = (each.column, metric, f"{abs(gap.value):.12f}")
                 flagged.setdefault(key, (min(map(abs, gap.ends)), text))
     worst = [text for _, text in sorted(flagged.values(), key=lambda each: -each[0])]

@@ -13,12 +13,12 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.permissions import refusal
 from lepton_pipeline.tracking.local_store import SQLITE
 
-# Of what SQLite and PostgreSQL say: neither waiting nor another try changes it.
+# Errors of SQLite and PostgreSQL that do not pass.
 _LASTING = ("unable to open database file", "readonly database", "authentication failed", "does not exist")
 _SERVERS = ("postgresql", "mysql", "mssql")
 _DAMAGED = ("file is not a database", "disk image is malformed")
 _SECONDS = 5
-# Half a minute of patience with a server that is gone, not four; three minutes with one that hangs, not ten.
+# Half a minute for an absent server, not four; three minutes for a hanging one, not ten.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
@@ -69,7 +69,7 @@ def _require_file(file: Path) -> None:
         return
     if not os.access(file, os.R_OK):
         raise refusal(file)
-    # Where it may, SQLite first undoes what a killed process left half done.
+    # With write access SQLite first rolls back what a killed process left.
     mode = "rw" if os.access(file, os.W_OK) else "ro"
     address = f"file:{quote(str(file))}?mode={mode}"
     try:

@@ -12,7 +12,6 @@ from typing import Any
 from lepton_pipeline.parameters.jobs import is_partial
 from lepton_pipeline.tracking.ui_links import runs_page
 
-# Differs between all runs.
 PRESENT = "dataset.present"
 # Lets the UI open on the pages of model training.
 EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}

@@ -25,7 +25,7 @@ _OPTIONS = (
     *("--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"),
     *("--unified=3", "--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/"),
 )
-# What says where a run comes from.
+# Lineage of a run.
 TAGS = (
     *("git.commit", "git.dirty", "data.sha256", "data.rows", "rows.sha256", "configuration.sha256"),
     *("environment.sha256", "weights.sha256", "device", "seed"),
@@ -39,7 +39,6 @@ def code_tags(project: Path) -> dict[str, str]:
         return {"git.commit": "none", "git.dirty": "unknown"}
     dirty = bool(_git(project, "status", "--porcelain", "--", "."))
     changes = {"git.diff.sha256": hashlib.sha256(code_diff(project)).hexdigest()} if dirty else {}
-    # The last one is shown by MLflow's UI.
     return {
         "git.commit": commit.decode(),
         "git.dirty": str(dirty).lower(),
@@ -56,7 +55,7 @@ def code_diff(project: Path) -> bytes:
     if not _is_checkout(project):
         return b""
     with TemporaryDirectory() as folder:
-        # New files are noted in an index of our own: the user's stays as it is.
+        # A temporary index, to leave the user's unchanged.
         own = {**os.environ, "GIT_INDEX_FILE": str(Path(folder) / "index")}
         if _git(project, "read-tree", "HEAD", environment=own) is None:
             return b""
@@ -143,9 +142,8 @@ def _git(
 ) -> bytes | None:
     """Output of git; None if it fails or is not installed."""
     try:
-        # The user's own git, with arguments of this module.
         done = subprocess.run(  # noqa: S603
-            # A second user of a checkout has its code run already; git need not mistrust it.
+            # A second user of a checkout already trusts its code.
             ["git", "-c", f"safe.directory={project.resolve()}", *arguments],  # noqa: S607
             cwd=project,
             env=environment,

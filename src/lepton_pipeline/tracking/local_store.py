@@ -15,7 +15,7 @@ from lepton_pipeline.errors import ConfigurationError
 logger = logging.getLogger(__name__)
 SQLITE = "sqlite:///"
 ADOPT = "kedro adopt"
-# Wherever MLflow keeps an address of artefacts, and what tells rows with one from others.
+# Table, column and condition of every artefact address in MLflow's database.
 _ADDRESSES = (
     ("experiments", "artifact_location", "1"),
     ("runs", "artifact_uri", "1"),
@@ -97,7 +97,6 @@ class LocalStore:
                     for table, column, chosen in _ADDRESSES:
                         if table in tables:
                             store.execute(
-                                # Names of this module.
                                 f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608
                                 f"WHERE {chosen} AND substr({column}, 1, ?) = ?",
                                 (own, len(old) + 1, len(old) + 1, f"{old}/"),
@@ -109,11 +108,10 @@ class LocalStore:
         address = f"file:{quote(str(self.database))}?mode=ro"
         try:
             with closing(sqlite3.connect(address, uri=True, timeout=_SECONDS)) as store:
-                return store.execute(
-                    "SELECT name, artifact_location FROM experiments WHERE artifact_location IS NOT NULL"
-                ).fetchall()
+                query = "SELECT name, artifact_location FROM experiments WHERE artifact_location IS NOT NULL"
+                return store.execute(query).fetchall()
         except sqlite3.OperationalError as error:
-            # A store that is just being made.
+            # The store is being created.
             if "no such table" in str(error):
                 return []
             raise

@@ -31,6 +31,7 @@ from lepton_pipeline.tracking.local_store import SQLITE, local_store
 from lepton_pipeline.tracking.ui_links import run_link, run_page
 
 Access = Literal["write", "load", "view"]
+_Texts = Mapping[str, str]
 _RUNNING = "attributes.status = 'RUNNING'"
 # Artefacts of a training run that its page links to, by title.
 PAGES = {
@@ -42,7 +43,7 @@ VANISHED = "the process ended without closing its run"
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
 _PARAMS_A_CALL = 100  # what MLflow takes
-# A column of a table has no room for more; `parameters.json` has the whole value.
+# `parameters.json` has the whole value.
 _PARAM_CHARACTERS = 100
 _DIFF_BYTES = 1_000_000
 
@@ -50,9 +51,7 @@ _DIFF_BYTES = 1_000_000
 class Tracking(Declaration):
     """Addresses of runs and models: `mlflow.yml`."""
 
-    tracking_uri: str = Field(
-        min_length=1, description="MLflow server, or sqlite:/// and a file of the project"
-    )
+    tracking_uri: str = Field(min_length=1, description="MLflow server, or sqlite:/// and a project file")
     artifact_root: str | None = Field(None, description="folder of artefacts in the project; not for servers")
 
 
@@ -89,7 +88,7 @@ class RunLog:
         mlflow.set_registry_uri(uri)
         # The first use of a database makes its tables; two processes must not do that at the same time.
         self._lock = None if uri.startswith("http") else FileLock(Path(f"{file}.lock"))
-        # Beside a database server, or without writing, others can do no harm that it does not prevent itself.
+        # A database server, or read access, needs no lock of ours.
         self._lock_needed = access == "write" and uri.startswith(SQLITE)
         self.uri = uri
         with self._alone(), first_contact():
@@ -103,16 +102,14 @@ class RunLog:
                 if (problem := damaged(str(error), file)) is not None:
                     raise problem from error
                 reason = masked(str(error).splitlines()[0])
-                # A scheduler tries again unless the exit code is 2: worth it for what may pass in a minute.
+                # A scheduler retries unless the exit code is 2.
                 kind = StoreError if may_pass(error) else ConfigurationError
                 raise kind(
                     f"mlflow.yml: the store {masked(uri)!r} cannot be used: {reason}; "
                     "check the address, the credentials, that the server runs and that no process keeps it locked."
                 ) from error
 
-    def open(
-        self, experiment_name: str, name: str, tags: Mapping[str, str], pages: Mapping[str, str] = PAGES
-    ) -> str:
+    def open(self, experiment_name: str, name: str, tags: _Texts, pages: _Texts = PAGES) -> str:
         """Start a run in an experiment, with its pages (see `describe`), and return its id.
 
         Raises ConfigurationError if the experiment was deleted.
@@ -122,7 +119,7 @@ class RunLog:
             if experiment is None:
                 location = f"{self._artifacts}/{experiment_name}" if self._artifacts else None
                 if self._artifact_root is not None:
-                    # MLflow would make it for this user alone.
+                    # MLflow would restrict it to this user.
                     shared_folder(self._artifact_root / experiment_name / "models")
                 experiment_id = self.client.create_experiment(experiment_name, location, EXPERIMENT)
             elif experiment.lifecycle_stage != "active":
@@ -139,7 +136,7 @@ class RunLog:
         self.describe(run.info.run_id, pages=pages)
         return str(run.info.run_id)
 
-    def describe(self, run_id: str, results: str = "", pages: Mapping[str, str] = PAGES) -> None:
+    def describe(self, run_id: str, results: str = "", pages: _Texts = PAGES) -> None:
         """Write the note on the run's page: links to its reports (artefacts by title), then its results."""
         info = self.client.get_run(run_id).info
         links = " · ".join(f"[{title}]({run_page(info, path)})" for title, path in pages.items())
@@ -218,7 +215,7 @@ class RunLog:
         """
         marks = (getattr(dataset, "metadata", None) or {}).get("mlflow", {})
         record = data
-        # A model is a dataclass, too, and no JSON.
+        # Not a model, which is a dataclass, too.
         if marks and is_dataclass(data):
             data = to_plain(data)
         if "artifact" in marks:

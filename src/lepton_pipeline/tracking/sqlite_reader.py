@@ -32,7 +32,7 @@ def open_reader(tracking: Tracking, project: Path) -> SqliteReader | None:
     if not tracking.tracking_uri.startswith(SQLITE):
         return None
     file = project / tracking.tracking_uri.removeprefix(SQLITE)
-    # Names that MLflow cannot follow are its own to refuse.
+    # MLflow refuses such names with a message.
     if not file.is_file() or re.search(r"\?|%[0-9A-Fa-f]{2}", str(file)):
         return None
     reader = SqliteReader(file)

@@ -47,7 +47,7 @@ def latest_runs(client: Any, vertical: str, most: int) -> list[Any]:
     while len(found) < most:
         order = {"order_by": ["attributes.start_time DESC"], "max_results": min(_PAGE, most)}
         page = client.search_runs([experiment], **order, page_token=token)
-        # By a filter of MLflow, runs without that tag would be left out, too.
+        # A filter of MLflow would drop runs without the tag.
         found += [run for run in page if not is_partial(run.data.tags)]
         token = page.token
         if not token:

@@ -16,7 +16,7 @@ class DataDocsDataset(FolderDataset):
     def __init__(self, *, filepath: str, vertical: str, table: str = "", metadata: Options | None = None):
         super().__init__(filepath=filepath, metadata=metadata)
         self._vertical, self._table = vertical, table
-        # Of MLflow; the hook that opens the run says it.
+        # Set by the hook that opens the run.
         self.run_id = ""
 
     def _write(self, data: ContractResult, path: Path) -> None:

@@ -42,7 +42,7 @@ def _environment(markdown: bool) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {name: each for name, each in getmembers(formats, isfunction) if name[0] != "_"}
-    # Escaped, the quotes of a style sheet would be wrong.
+    # Escaping would break the quotes of a style sheet.
     environment.globals["style"] = Markup(style_sheet("colours.css", "style.css", "chart.css"))  # noqa: S704
     environment.globals["bar"] = lambda *ends, **given: Markup(bar(*ends, **given))  # noqa: S704
     return environment

@@ -11,7 +11,6 @@ from lepton_pipeline.reporting.pictures.quality import as_percent
 from lepton_pipeline.reporting.pictures.svg import Axis, Chart
 
 _WIDE = (460, 260)
-# Beside the outermost values.
 _ROOM = 0.05
 
 

@@ -10,7 +10,7 @@ from math import ceil, floor, isfinite, log10
 
 from lepton_pipeline.system.readable import printable
 
-# Classes of the lines of a chart; what is drawn fifth looks like the second again.
+# CSS classes of lines; the fifth line repeats the second.
 SERIES = ("s0", "s1", "s2", "s3")
 _LETTER = 6.6
 _FINE = (1, 2, 2.5, 5, 10)

@@ -10,7 +10,6 @@ from lepton_pipeline.reporting.report.reading import note_facts, shorten
 
 _SHOWN, _SHOWN_READERS, _SHOWN_UNUSED = 4, 3, 10
 _MOST_THROUGH = 9
-# `columns.json` and the report have all names.
 _MOST_UNUSED = 50
 _MADE = {"numeric": "declared", "category": "declared", "derived": "derived", "window": "windows"}
 _PLURAL = {

@@ -12,7 +12,7 @@ from lepton_pipeline.reporting.report.evidence import Evidence
 _SLICE_METRICS = ("auc", "base_rate", "selection_rate", "recall", "false_positive_rate")
 _BARS = 15
 _MOST_DRIFT, _LEAST_DRIFT = 20, 5
-# A bar that is full; so wide a difference needs no finer picture.
+# Value of a full bar.
 _FULL_PSI = 0.5
 
 
@@ -104,7 +104,7 @@ def describe_drift(evidence: Evidence) -> dict[str, Any]:
         return {"absent": "Test and training rows were not compared in this run."}
     ranked = sorted(drift["columns"], key=lambda each: (not each["flagged"], -each["psi"]))
     flagged = [each for each in ranked if each["flagged"]]
-    # Enough of the others are shown to see that they differ less.
+    # Some others for comparison.
     shown = ranked[: max(min(len(flagged) + 3, _MOST_DRIFT), _LEAST_DRIFT)]
     return {**drift, "flagged": flagged, "shown": shown, "further": ranked[len(shown) :], "full": _FULL_PSI}
 
@@ -114,7 +114,7 @@ def _describe_effect(effect: dict[str, Any]) -> dict[str, Any]:
     return {
         "column": effect["column"],
         "picture": effect_chart(drawn).inline() if drawn else "",
-        # Without a curve, each value has a row; beside a curve, only what is no number: missing values.
+        # Values that the curve does not show.
         "points": [point for point in points if point not in drawn],
         "highest": max((point["high"] for point in points), default=0) or 1.0,
     }

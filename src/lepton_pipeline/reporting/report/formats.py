@@ -18,7 +18,7 @@ MODELS = {
     "hist_gradient_boosting": "Gradient boosting",
 }
 POLICIES = {"model": "Act as the model says", "all": "Act on every case", "none": "Act on no case"}
-# Title, and what an analyst must know to read the figure.
+# Title and explanation.
 METRICS = {
     "auc": ("AUC", "how often a positive case gets a higher score than a negative one; 0.5 is chance"),
     "average_precision": ("Average precision", "precision, averaged over all thresholds; chance: base rate"),
@@ -33,7 +33,6 @@ METRICS = {
     "precision": ("Precision", "share of positive cases among those acted on"),
     "false_positive_rate": ("False positive rate", "share of the negative cases that the model acts on"),
 }
-# By `Plan.kind`.
 _PLANS = {
     "folds": "Model and baselines learn from training and validation rows, in folds: no fit scores rows it has seen",
     "refit": "Model and baselines learn from training rows, are tuned on validation rows, then learn from both",
@@ -41,9 +40,9 @@ _PLANS = {
 }
 LOWER_IS_BETTER = ("log_loss", "brier", "ece")
 _MINUS = "\N{MINUS SIGN}"
-# A line does not break between a number and its sign.
+# No line break before the sign.
 _PERCENT = "\N{NO-BREAK SPACE}%"
-# Shares are better known in per cent.
+# Metrics shown in per cent.
 _RATES = ("base_rate", "selection_rate", "recall", "precision", "false_positive_rate")
 _SHARES = ("calibration_in_the_large", *_RATES)
 
@@ -89,7 +88,7 @@ def decimals(value: float | None, digits: int = 3, signed: bool = False) -> str:
     if value is None:
         return "–"
     text = f"{value:+,.{digits}f}" if signed else f"{value:,.{digits}f}"
-    # What rounds to nothing has no sign.
+    # 0 has no sign.
     if not text.strip("+-0.,"):
         text = text.lstrip("+-")
     return text.replace("-", _MINUS)

@@ -65,7 +65,7 @@ def shorten(names: Sequence[str], most: int, unit: str = "") -> str:
     >>> shorten(["a", "b", "c", "d"], 2)
     'a, b and 2 more'
     """
-    # One name instead of "1 more" takes no more room.
+    # The last name takes no more room than "1 more".
     shown = names if len(names) <= most + 1 else names[:most]
     rest = len(names) - len(shown)
     return ", ".join(shown) + (f" and {rest:,} more{unit}" if rest else "")

@@ -11,7 +11,7 @@ from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.reporting.report import findings, sections
 from lepton_pipeline.reporting.report.evidence import Evidence
 
-# In the order in which a reader asks: id, which is also the name of the template, title, and what it says.
+# Id (also the template's name), title and contents.
 _SECTIONS: tuple[tuple[str, str, Callable[[Evidence], dict[str, Any]]], ...] = (
     ("verdict", "Verdict", sections.describe_verdict),
     ("data", "Data", sections.describe_data),

@@ -20,14 +20,8 @@ from lepton_pipeline.features.column_record import BY_CODE, UNUSED, read_columns
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.reporting.pictures.curves import draw_losses
 from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models
+from lepton_pipeline.reporting.report import columns as uses
 from lepton_pipeline.reporting.report import formats
-from lepton_pipeline.reporting.report.columns import (
-    columns_notes,
-    count_uses,
-    describe_use,
-    summarise_columns,
-    unused_by_reason,
-)
 from lepton_pipeline.reporting.report.evidence import Evidence
 from lepton_pipeline.reporting.report.reading import reading_facts, shorten, waiting_facts
 from lepton_pipeline.system.records import to_plain
@@ -103,12 +97,12 @@ def describe_columns(evidence: Evidence) -> dict[str, Any]:
     return {
         "folded": len(columns) > _MOST_COLUMNS,
         "number": sum(not column.table for column in columns),
-        "counts": count_uses(columns),
-        "summary": summarise_columns(columns),
-        "unused": unused_by_reason(columns),
-        "notes": [text for _, text in columns_notes(columns)],
+        "counts": uses.count_uses(columns),
+        "summary": uses.summarise_columns(columns),
+        "unused": uses.unused_by_reason(columns),
+        "notes": [text for _, text in uses.columns_notes(columns)],
         "rows": evidence.columns["rows"],
-        "columns": [{"column": column, "use": describe_use(column)} for column in ordered],
+        "columns": [{"column": column, "use": uses.describe_use(column)} for column in ordered],
     }
 
 
@@ -190,7 +184,7 @@ def changed_parameters(declared: dict[str, Any]) -> list[dict[str, Any]]:
     defaults = flatten(bare)
     told_elsewhere = ("about.", "dataset.present", "contract.expectations", "tables", "features.")
     return [
-        # A part that is absent by default, costs say, has keys that the defaults lack.
+        # Optional parts, such as costs, have no defaults.
         {"key": key, "value": value, "default": defaults.get(key)}
         for key, value in flatten(declared).items()
         if not key.startswith(told_elsewhere) and value != defaults.get(key)
@@ -207,14 +201,10 @@ def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
     cases = (positive & acted, positive & ~acted, ~positive & acted)
     found, missed, alarms = (int(np.count_nonzero(case)) for case in cases)
     each = 1000 / len(test)
-    return {
-        "found": found * each,
-        "missed": missed * each,
-        "false_alarms": alarms * each,
-        "left_alone": (len(test) - found - missed - alarms) * each,
-        "recall": found / (found + missed),
-        "precision": found / max(found + alarms, 1),
-    }
+    counts = {"found": found, "missed": missed, "false_alarms": alarms}
+    counts["left_alone"] = len(test) - found - missed - alarms
+    rates = {"recall": found / (found + missed), "precision": found / max(found + alarms, 1)}
+    return {**{name: count * each for name, count in counts.items()}, **rates}
 
 
 def _tiles(evidence: Evidence) -> list[dict[str, str]]:
@@ -222,14 +212,12 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
     auc = evidence.metrics.model["auc"]
     outcomes = count_outcomes(evidence.scores, evidence.metrics.threshold)
     recall, precision = (formats.percent(outcomes[name], 0) for name in ("recall", "precision"))
-    found = formats.count(outcomes["found"])
-    positive, alarms = (
-        formats.count(outcomes["found"] + outcomes[name]) for name in ("missed", "false_alarms")
-    )
+    found, missed, false_alarms = (outcomes[name] for name in ("found", "missed", "false_alarms"))
+    hits, positive, alarms = map(formats.count, (found, found + missed, found + false_alarms))
     tiles = [
         ("AUC", formats.metric("auc", auc.value), f"{formats.interval('auc', auc)}; chance 0.5"),
-        ("Recall", recall, f"{found} of {positive} positive cases in 1,000"),
-        ("Precision", precision, f"{found} of {alarms} alarms in 1,000 cases"),
+        ("Recall", recall, f"{hits} of {positive} positive cases in 1,000"),
+        ("Precision", precision, f"{hits} of {alarms} alarms in 1,000 cases"),
     ]
     if evidence.costs and (saving := evidence.costs.saving):
         # The alternative is to decide without a model.
@@ -262,5 +250,5 @@ def _check_title(name: str) -> str:
     kind, _, rest = name.partition(" ")
     if kind == "bound":
         return f"Bound of {formats.metric_name(rest)}"
-    # The rest is what the user calls a slice, or nothing.
+    # The name of a slice may follow.
     return _CHECKS.get(name, name[:1].upper() + name[1:])

@@ -59,7 +59,7 @@ def write_report(
         history=history,
         registration=registration,
         decision=decision,
-        # A run that goes on after a crash is another one than that which trained and registered the model.
+        # After a resume, that is an earlier run.
         lineage=read_run(registration.run_id),
         copies=copies or {},
         costs=costs,
