@@ -84,7 +84,7 @@ def test_a_served_model_refuses_altered_files_before_it_runs_them(version, tmp_p
     (version / name).write_text(f"open({str(marker)!r}, 'w')\n")
     if problem == "is missing":
         (version / name).unlink()
-    with pytest.raises(mlflow.MlflowException, match=f"not as it was registered: {name} {problem}"):
+    with pytest.raises(mlflow.MlflowException, match=f"the registered model was altered: {name} {problem}"):
         mlflow.pyfunc.load_model(str(version))
     assert not marker.exists()
 
