@@ -42,7 +42,7 @@ def test_a_query_stands_beside_what_its_vertical_declares_and_an_environment_rep
     (tmp_path / "base/shop/tables.sql").write_text("SELECT 1")
     (tmp_path / "base/shop/table.sql").unlink()
     with pytest.raises(
-        ConfigurationError, match=r"base/shop/tables\.sql is read by nothing; a vertical's query is table"
+        ConfigurationError, match=r"base/shop/tables\.sql is not read; a vertical's query is table"
     ):
         load(b"shop: {}")
 

@@ -161,4 +161,4 @@ def test_a_query_of_an_environment_alone_is_refused(credit, warm):
     write(credit, QUERY, "local")
     done = warm.run(credit.path, *TABLE)
     assert done.code == 2
-    assert "error: credit.tables: 'credits' is read by nothing" in done.stderr
+    assert "error: credit.tables: 'credits' is not read" in done.stderr

@@ -86,7 +86,7 @@ class ConfigLoader(OmegaConfigLoader):
             queries = (sorted(folder.glob(f"{vertical}/*.sql")) for folder in self._folders())
             for file in chain.from_iterable(queries):
                 if file.name != QUERY:
-                    raise ConfigurationError(f"{file} is read by nothing; a vertical's query is {QUERY}.")
+                    raise ConfigurationError(f"{file} is not read; a vertical's query is {QUERY}.")
                 try:
                     found[vertical] = {**declared, "sql": file.read_text(encoding="utf-8-sig")}
                 except UnicodeDecodeError as error:
