@@ -298,10 +298,10 @@ def test_a_store_that_cannot_be_used_is_a_configuration_error(project):
 CRASH = """
 from lepton_pipeline.reporting.pictures import quality
 
-def draw_figures(*arguments):
+def crash(*arguments):
     raise RuntimeError("no space left for postgresql://user:secret@host/db")
 
-quality.draw_figures = draw_figures
+quality._charts = crash
 """
 
 
