@@ -86,6 +86,7 @@ def assert_quiet(executed: Executed) -> None:
     assert said == []
 
 
+@pytest.mark.exhaustive
 def test_one_run_is_shown_with_its_figures(copy, execute):
     metrics = json.loads(copy.output("08_reporting", "metrics.json").read_text())
     auc = metrics["test"]["model"]["auc"]

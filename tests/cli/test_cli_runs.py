@@ -40,6 +40,7 @@ def test_runs_are_compared_on_the_terminal_and_as_a_page(trained, tmp_path):
     assert f"{run.data.metrics['test.ece']:.4f}" in page.read_text()
 
 
+@pytest.mark.exhaustive
 def test_a_run_is_made_again_to_the_last_bit_and_leaves_the_project_as_it_was(trained, tmp_path):
     project, _ = trained
     (run,) = project.runs()
@@ -65,6 +66,7 @@ def altered(trained, tmp_path):
     return project
 
 
+@pytest.mark.exhaustive
 def test_other_data_stop_before_training_with_both_fingerprints(altered, tmp_path):
     (run,) = altered.runs()
     done = altered.run_cold("reproduce", run.info.run_id, environment={"TMPDIR": str(tmp_path)})

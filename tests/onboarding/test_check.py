@@ -55,6 +55,7 @@ def unused(tmp_path: Path) -> Project:
     return make_project(tmp_path / "project")
 
 
+@pytest.mark.exhaustive
 def test_verticals_are_checked_and_nothing_is_written(unused):
     project = unused
     young = {"expect": "column_values_to_be_between", "column": "AGE", "max_value": 30, "on_failure": "stop"}

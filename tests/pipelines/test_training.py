@@ -352,6 +352,7 @@ def test_a_run_that_is_told_to_stop_is_killed_and_goes_on_where_it_was(project, 
     assert len(project.runs()) == 2
 
 
+@pytest.mark.exhaustive
 def test_a_run_that_died_without_a_word_is_found_by_the_next(project, warm):
     os.kill(wait_for(warm.start(project.path, *RUN), "ingest_table"), signal.SIGKILL)
     warm.wait()
@@ -380,6 +381,7 @@ def test_a_new_result_removes_what_it_makes_stale(again):
     assert left == {"table.parquet", "ingestion.json"}
 
 
+@pytest.mark.exhaustive
 def test_verticals_in_one_command_have_a_run_each_and_one_failure_stops_no_other(small):
     project = small
     project.declare("aaa_broken", break_validation)
@@ -390,6 +392,7 @@ def test_verticals_in_one_command_have_a_run_each_and_one_failure_stops_no_other
     assert [run.info.status for run in project.runs("finance")] == ["FINISHED"]
 
 
+@pytest.mark.exhaustive
 def test_two_verticals_at_the_same_time_on_a_new_store_lose_no_run(small, warm):
     project = small
     (project.path / "mlflow.db").unlink()
@@ -405,6 +408,7 @@ def test_two_verticals_at_the_same_time_on_a_new_store_lose_no_run(small, warm):
         assert project.client().get_model_version_by_alias(vertical, "champion").version == 1
 
 
+@pytest.mark.exhaustive
 def test_costs_and_slices_are_measured_in_a_run(project):
     def price(declared):
         declared["features"] = {"derive": {"half_limit": "LIMIT_BAL / 2"}}

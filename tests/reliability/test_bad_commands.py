@@ -30,6 +30,7 @@ def face(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.mark.exhaustive
 def test_what_is_spoiled_is_right_by_itself(warm, face, store, tmp_path):
     project = Project(tmp_path / "project")
     shutil.copytree(face, project.path)

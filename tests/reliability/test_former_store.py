@@ -17,6 +17,8 @@ import pytest
 import yaml
 from conftest import REPOSITORY, Project, copy_face
 
+pytestmark = pytest.mark.exhaustive
+
 ARCHIVE = Path(__file__).with_name("former_store") / "project.tar.xz"
 SERVE = """
 import mlflow, pandas as pd

@@ -21,6 +21,8 @@ from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.versions import load_artefact
 from lepton_pipeline.system.locks import only_job
 
+pytestmark = pytest.mark.exhaustive
+
 JOB = ("retrain", "finance")
 TERM = " (SIGTERM)"
 # Before there is a champion a job trains without being told to, and monitors nothing: each costs little.

@@ -18,6 +18,8 @@ from conftest import Project, copy_face
 from lepton_pipeline.cli.backfill import backfill
 from lepton_pipeline.system.locks import only_job
 
+pytestmark = pytest.mark.exhaustive
+
 COMMAND = ["backfill", "shop", "--from", "2025-03-01", "--every", "1mo"]
 TURN = "2025-04-01"
 DECLARED = {

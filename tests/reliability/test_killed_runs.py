@@ -15,6 +15,8 @@ from killer import MOMENTS
 from lepton_pipeline import settings
 from lepton_pipeline.pipelines.training import create_pipeline
 
+pytestmark = pytest.mark.exhaustive
+
 PIPELINE = create_pipeline("finance")
 NODES = [node.name for node in PIPELINE.nodes]
 RUN = ("run", "--pipelines", "finance")

@@ -84,6 +84,7 @@ def artefact(project: Project, vertical: str) -> Path:
     return project.output("06_models", "artefact", vertical)
 
 
+@pytest.mark.exhaustive
 def test_what_came_after_the_date_changes_no_bit_of_a_job_s_model(warm, make_small, tmp_path):
     split, as_of = SPLITS["time"]
     found = []
@@ -102,6 +103,7 @@ def test_what_came_after_the_date_changes_no_bit_of_a_job_s_model(warm, make_sma
     assert later.returncode == 3, later.said
 
 
+@pytest.mark.exhaustive
 def test_nor_where_rows_are_divided_at_random(warm, make_small, tmp_path, exhaustive):
     split, as_of = SPLITS["random"]
     found = []

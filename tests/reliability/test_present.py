@@ -46,6 +46,7 @@ def present_of(project) -> str:
     return project.runs()[0].data.params["dataset.present"]
 
 
+@pytest.mark.exhaustive
 def test_a_run_leaves_out_what_waits_and_those_that_go_on_keep_its_present(dated, warm):
     before = datetime.now(UTC).replace(tzinfo=None, microsecond=0).isoformat()
     done = warm.run(dated.path, "run", "--pipelines", "finance")

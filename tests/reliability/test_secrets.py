@@ -6,9 +6,12 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 from conftest import Project
 from servers import holding
+
+pytestmark = pytest.mark.exhaustive
 
 CANARY = "c4n4ry"
 # Where secrets may stand: what the user wrote, and git's own copies of it.

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from servers import MlflowServer, holding
 
+pytestmark = pytest.mark.exhaustive
+
 IN_ADDRESS, IN_VARIABLE, IN_CATALOG = SECRETS = ("c4n4ry-one", "c4n4ry-two", "c4n4ry-three")
 RUN = ("run", "--pipelines", "finance", "--env", "prod")
 

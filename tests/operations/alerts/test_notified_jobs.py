@@ -39,6 +39,7 @@ def told(hook):
     return [(taken["cause"], taken["text"]) for taken in hook.taken]
 
 
+@pytest.mark.exhaustive
 def test_jobs_tell_who_is_declared_and_keep_the_address_to_themselves(project):
     raw = project.path / "data/01_raw/finance/sample.csv.gz"
     rows = raw.read_bytes()

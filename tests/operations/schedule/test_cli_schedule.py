@@ -86,6 +86,7 @@ def wait_for(reached: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.exhaustive
 def test_a_killed_scheduler_leaves_its_job_alone_and_the_next_one_looks_after_it(site):
     site.owe()
     site.declare("retail", {"schedule": "61 3 * * *"})
@@ -140,6 +141,7 @@ def test_the_scheduler_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.exhaustive
 def test_kedro_schedule_lists_exports_and_becomes_the_scheduler(site):
     def kedro(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
