@@ -10,10 +10,13 @@ export VERTICAL PORT
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# Tests wait for processes now and then, so one more than there are cores; four take 8 GB.
+WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+
 define checked
 started=$$(date +%s); set -ex; \
 $(BIN)/ruff check .; $(BIN)/ruff format --check .; $(BIN)/mypy; \
-$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(1); \
+$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(1); \
 set +x; seconds=$$(($$(date +%s) - started)); echo "$@: $$((seconds / 60)) min $$((seconds % 60)) s"
 endef
 
