@@ -13,7 +13,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
 
 import lepton_pipeline.settings
-from lepton_pipeline.datasets import AtomicDataset, FolderDataset, RecordDataset, _LocalDataset
+from lepton_pipeline.datasets import _LocalDataset
 
 # In the order in which a node comes to them. "between" and "removing" need several outputs, or an older result.
 MOMENTS = ("starting", "computed", "removing", "writing", "between", "saved")
@@ -125,7 +125,7 @@ class Killer:
 
             _LocalDataset.remove = remove_one  # type: ignore[method-assign]
         if self._is(node, "writing"):
-            for kind in (AtomicDataset, RecordDataset, FolderDataset):
+            for kind in _LocalDataset.__subclasses__():
                 kind._write = _half(kind._write)  # type: ignore[method-assign]
 
     @hook_impl(trylast=True)

@@ -24,6 +24,7 @@ def two_versions(trained, tmp_path):
     return copy
 
 
+@pytest.mark.exhaustive
 def test_a_champion_is_compared_replaced_rolled_back_and_listed(two_versions):
     compared = two_versions.run("champion", "diff", "finance", "champion", "challenger")
     assert compared.returncode == 0, compared.stderr
@@ -53,6 +54,7 @@ def test_a_champion_is_compared_replaced_rolled_back_and_listed(two_versions):
     assert listed.index("it was not") < listed.index("the first champion")
 
 
+@pytest.mark.exhaustive
 def test_an_altered_version_is_named_and_ends_with_exit_code_3(two_versions):
     next((two_versions.path / "mlruns").rglob("served_model.py")).write_text("")
     altered = two_versions.run("champion", "verify")

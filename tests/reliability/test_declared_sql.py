@@ -81,6 +81,7 @@ def write(project: Project, query: str, env: str = "base") -> None:
     (folder / "table.sql").write_text(query)
 
 
+@pytest.mark.exhaustive
 def test_it_trains_is_recorded_watched_and_scored(credit, warm):
     done = warm.run(credit.path, *RUN)
     assert done.code == 0, done.said
