@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 
@@ -11,6 +10,8 @@ import yaml
 from conftest import Project
 from servers import holding, postgres_server
 
+from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.system.records import from_json
 from lepton_pipeline.tracking.flat import flat_metrics
 
 CANARY = "c4n4ry/with@signs"
@@ -38,7 +39,7 @@ def require_all(project: Project, names: list[str], client) -> None:
         experiment = client.get_experiment_by_name(name)
         (run,) = client.search_runs([experiment.experiment_id])
         assert run.info.status == "FINISHED"
-        metrics = json.loads(project.output("08_reporting", "metrics.json", name).read_text())
+        metrics = from_json(Metrics, project.output("08_reporting", "metrics.json", name).read_text())
         assert flat_metrics(metrics).items() <= run.data.metrics.items()
         assert len([key for key in run.data.metrics if key.startswith("seconds.")]) > 10
         assert "validation.auc" in run.data.metrics
