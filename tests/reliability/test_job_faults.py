@@ -119,7 +119,7 @@ def every_step(warm: Any, project: Project) -> None:
             if way and step in ("before the lock", "locked"):
                 continue
             before = champion(project)
-            reseed(project, 20 + number)
+            reseed(project, 20 + 2 * number + bool(way))
             killed(warm, project, step + way, "--force")
             moved = step in ("alias moved", "closing", "closed") or (
                 step in nodes and nodes.index(step) > moving
