@@ -116,7 +116,7 @@ def run_job(
         try:
             work.begin()
             work.run(decided)
-            return work.close("FINISHED", None, 0)
+            return work.finished()
         except Exception as error:
             return work.failed(error)
         except BaseException as stop:
@@ -165,11 +165,14 @@ class _Work:
         }
         log.tag(self._run_id, tags)
 
+    def finished(self) -> Outcome:
+        return self._close("FINISHED", None, 0)
+
     def failed(self, error: Exception) -> Outcome:
         if not self._run_id:
             raise error
         known = user_error(error)
-        return self.close("FAILED", error, LeptonError.exit_code if known is None else known.exit_code)
+        return self._close("FAILED", error, LeptonError.exit_code if known is None else known.exit_code)
 
     def killed(self, stop: BaseException) -> None:
         if not self._run_id:
@@ -177,7 +180,7 @@ class _Work:
             self._log.close_orphans(self._experiment)
             return
         code = stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else _INTERRUPTED
-        self.close("KILLED", "the process was told to stop", code)
+        self._close("KILLED", "the process was told to stop", code)
 
     def _record(self, facts: Facts, decision: Decision, rows: RowCounts) -> None:
         log, run_id = self._log, self._run_id
@@ -194,7 +197,7 @@ class _Work:
         content = _plain({"facts": asdict(facts), "decision": asdict(decision)})
         log.client.log_dict(run_id, content, "decision.json")
 
-    def close(self, status: str, error: Exception | str | None, exit_code: int) -> Outcome:
+    def _close(self, status: str, error: Exception | str | None, exit_code: int) -> Outcome:
         """End the run; where the store is gone, a later job of the vertical ends it."""
         try:
             if self._log.client.get_run(self._run_id).info.status != "RUNNING":
