@@ -34,7 +34,7 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
         self.metadata = metadata
 
     def load(self) -> RawFiles:
-        """List table files by name, and skipped ones; DataError if there are none or partitions are mixed."""
+        """List table files by name, and skipped ones; DataError without a table file, or with mixed partitions."""
         files = raw_files(self._fs, self._path)
         if not files:
             raise DataError(

@@ -87,7 +87,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The most similar name, ignoring case; None if there is none."""
+    """The most similar name, ignoring case; or None."""
     return next(iter(nearest_names(name, names, most=1)), None)
 
 

@@ -179,7 +179,7 @@ def indicator_name(name: str) -> str:
 
 
 def enough_rows(rows: int) -> int:
-    """Rows that must share a value, in a table of `rows` rows, for it not to be rare."""
+    """Fewest rows that must share a value in a table of `rows` rows; a rarer value shares a code."""
     return min(RARE_ROWS, max(2, rows // 100))
 
 

@@ -23,7 +23,7 @@ _NEVER_FEATURES = ("target", "id", "time", "group", "exclude", "sensitive")
 def derive_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
     """Add the declared columns, and keep the rows that a model can learn from.
 
-    Returns the rows of `derive_all` whose label is known at present; a `DataError` says that there is none.
+    Returns the rows of `derive_all` whose label is known at present; `DataError` if no label is.
     """
     return labelled_rows(derive_all(clean_table, dataset, features), dataset)
 

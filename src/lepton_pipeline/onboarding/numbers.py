@@ -105,7 +105,7 @@ _POINT = (
 
 @dataclass(frozen=True)
 class _Cores:
-    """A column of numbers without signs and units; `doubt` says why it is none."""
+    """A column of numbers without signs and units; `doubt` says why it may be text."""
 
     texts: pd.Series
     numbers: pd.Series

@@ -20,7 +20,7 @@ from lepton_pipeline.system.variables import refused_variables
 def find_verticals(base: Path) -> list[str]:
     """Names of the vertical folders below `conf/base`, sorted.
 
-    Raises ConfigurationError if there are none, or one that cannot name a pipeline.
+    Raises ConfigurationError without a vertical, or with one that cannot name a pipeline.
     """
     names = sorted(path.parent.name for path in base.glob("*/parameters.yml"))
     if not names:

@@ -36,7 +36,7 @@ def record_files(folder: Path) -> str:
 
 
 def find_altered(folder: Path, sha256: str | None = None) -> str | None:
-    """Name the first three files of a version that were altered, removed or added; None if there are none.
+    """Name the first three files of a version that were altered, removed or added, or None.
 
     Without `sha256` (from `record_files`) an altered record with altered files goes unnoticed.
     """

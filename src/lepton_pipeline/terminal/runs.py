@@ -115,7 +115,7 @@ def print_checks(run_id: str, checks: Sequence[Check]) -> None:
 
 
 def print_outcome(outcome: Reproduction) -> None:
-    """Print differing values and a summary; raises NotReproducedError if any differs or there are none."""
+    """Print differing values and a summary; raises NotReproducedError if any differs or no value was compared."""
     out = console()
     rows = table(*map(fixed, ("", "then", "now", "")))
     rest: dict[str, int] = {}
