@@ -22,7 +22,7 @@ _BOTH: dict[str, Any] = {
     f"{_TRACKING}RunLog.open": MLFLOW_OPEN,
     f"{_TRACKING}RunLog.parameters": MLFLOW_OPEN,
     f"{_TRACKING}RunLog.record": MLFLOW_RECORD,
-    f"{_TRACKING}log_metrics": MLFLOW_RECORD,
+    f"{_TRACKING}RunLog.metrics": MLFLOW_RECORD,
     f"{_TRACKING}RunLog.close": "MLflow: close",
     "lepton_pipeline.terminal.training:print_summary": "summary",
 }

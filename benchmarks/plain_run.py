@@ -24,7 +24,7 @@ from lepton_pipeline.data.contracts.contract import check_contract, enforce_cont
 from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.data.rows import Rows
+from lepton_pipeline.data.rows import Rows, as_frames
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.data.test_rows import identify_test_rows
 from lepton_pipeline.evaluation.copies import measure_copies
@@ -133,7 +133,8 @@ def main() -> None:
         vertical.features,
     )
     clean = run.stage(enforce_contract, ["clean_table"], table, quarantine, result, contract)
-    featured = run.stage(derive_features, ["feature_table"], clean.frame(), dataset, vertical.features)
+    whole = as_frames({"clean_table": clean})["clean_table"]
+    featured = run.stage(derive_features, ["feature_table"], whole, dataset, vertical.features)
     split = run.stage(split_rows, ["split"], featured, dataset, vertical.split)
     guarded = (dataset, vertical.leaks, vertical.features)
     report = run.stage(check_features, ["feature_report"], featured, split, *guarded)

@@ -15,6 +15,7 @@ from kedro.io import AbstractDataset
 
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.pipelines.training import create_pipeline
+from lepton_pipeline.statistics.estimates import Metrics
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -170,7 +171,7 @@ def test_plain_script_is_wired_as_the_pipeline(plain_run: Any, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("name", "data", "files"),
     [
-        ("metrics", {"auc": 0.1 + 0.2}, ["metrics.json"]),
+        ("metrics", Metrics(0.1 + 0.2, {}, {}, 100, {}), ["metrics.json"]),
         ("table", pd.DataFrame({"age": [3]}, index=[7]), ["table.parquet"]),
         (
             "figures",
