@@ -1,6 +1,6 @@
 """Run the bash blocks of Markdown files one after the other in one shell, as a reader would who types them.
 
-The first block that asks for all verticals, and those after it, run on slices. The last lines are seconds by command.
+The first block runs on all rows, those after it on slices. The last lines are seconds by command.
 """
 
 import contextlib
@@ -19,7 +19,6 @@ WAIT = f"for _ in $(seq 120); do {ASK} && break; sleep 1; done; {ASK}"
 # A reader runs the quick tests, CI all of them.
 INSTEAD = {"make test": "make test-all"}
 BLOCK = r"^```bash\n(.*?)^```"
-ALL = "VERTICAL=all"
 SLICES = "export LEPTON_ROWS=6000 LEPTON_EPOCHS=6"
 TIMED = """
 set -euo pipefail
@@ -52,8 +51,7 @@ def main(pages: list[Path]) -> int:
     if not blocks:
         print(f"{', '.join(map(str, pages))}: no bash block")
         return 1
-    whole = next((number for number, block in enumerate(blocks) if ALL in block), len(blocks))
-    script = [TIMED, *map(as_step, blocks[:whole]), SLICES, *map(as_step, blocks[whole:])]
+    script = [TIMED, as_step(blocks[0]), SLICES, *map(as_step, blocks[1:])]
     shell = subprocess.Popen(["bash", "-c", "\n".join(script)], start_new_session=True)
     try:
         return shell.wait()
