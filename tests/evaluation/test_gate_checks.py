@@ -223,7 +223,7 @@ def test_an_equal_challenger_is_refused_unless_a_margin_is_declared():
     rows = rows.assign(champion=rows["challenger"])
     refused = check_champion(rows, CUTS, 3, Gate(), QUICK)
     assert (refused.passed, refused.value, refused.limit) == (False, 0.0, 0.0)
-    assert refused.text.endswith("so it is not above 0 beyond doubt")
+    assert refused.text.endswith("so it is not significantly above 0")
     assert check_champion(rows, CUTS, 3, Gate(margin=0.001), QUICK).passed
 
 

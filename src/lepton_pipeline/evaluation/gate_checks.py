@@ -152,7 +152,7 @@ def check_champion(
     difference = differences[gate.metric]
     limit = 0.0 - gate.margin
     passed = difference.ends[0] > limit
-    doubt = "" if passed else f", so it is not above {limit:g} beyond doubt"
+    doubt = "" if passed else f", so it is not significantly above {limit:g}"
     text = (
         f"{gate.metric} is {above(difference)} champion version {version} on {len(rows):,} rows {new}{doubt}"
     )

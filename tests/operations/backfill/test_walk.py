@@ -73,7 +73,7 @@ class MadeUp:
         version = int(log.client.create_model_version("shop", "nowhere", run_id).version)
         if promoted:
             move_champion(log.client, "shop", version, BY_GATE, "better", run_id=run_id)
-        return Trained(run_id, version, promoted, "better" if promoted else "not above it beyond doubt")
+        return Trained(run_id, version, promoted, "better" if promoted else "not significantly above it")
 
     def train_anyway(self):
         if self._now("untrainable") or self._now("broken"):
