@@ -6,7 +6,6 @@ The columns of every other expectation (a mean, values that increase) are held w
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,11 +27,12 @@ from lepton_pipeline.data.contracts.checks import (
 )
 from lepton_pipeline.data.contracts.expectations import known_expectation
 from lepton_pipeline.data.contracts.report import EXAMPLES
-from lepton_pipeline.data.contracts.unique import UNIQUE, UniqueKeys
 from lepton_pipeline.data.contracts.validation import Verdict, evaluate_checks
 from lepton_pipeline.parameters import Contract, Dataset
 
 Rows = npt.NDArray[np.int64]
+_UNIQUE = ("column_values_to_be_unique", "compound_columns_to_be_unique")
+_SECOND_KEY, _ALL_MISSING = "lepton_pipeline.", "all_values_are_missing"
 # One type in all chunks: the first one tells.
 _OF_TYPES = {EXISTS, "column_values_to_be_of_type", "column_values_to_be_in_type_list"}
 # Row-wise expectations that judge a row by others.
@@ -78,9 +78,11 @@ def _is_implied(check: Check, contract: Contract) -> bool:
 
 @dataclass
 class Found:
-    """Result of one check: its positions are those in `evidence`, the first rows that do not conform.
+    """Result of one check.
 
-    `rows` are the numbers of all such rows, ascending. Without `evidence` they have yet to be looked up.
+    Attributes:
+        rows: numbers of the rows that do not conform, ascending.
+        evidence: the first of these rows; None where they have yet to be looked up.
     """
 
     verdict: Verdict
@@ -103,7 +105,6 @@ class Evaluation:
     def __init__(self, checks: list[Check]) -> None:
         self._checks = checks
         self._tallies: list[_Tally] = []
-        self._configurations: list[Any] = []
         self._empty: pd.DataFrame | None = None
 
     def add(self, chunk: pd.DataFrame) -> None:
@@ -118,11 +119,7 @@ class Evaluation:
         if not self._tallies and self._empty is not None:
             self._take(self._empty)
         _judge([tally for tally in self._tallies if isinstance(tally, _Whole)])
-        found = [tally.found() for tally in self._tallies]
-        return [
-            replace(each, verdict=replace(each.verdict, configuration=configuration))
-            for each, configuration in zip(found, self._configurations, strict=True)
-        ]
+        return [tally.found() for tally in self._tallies]
 
     def _take(self, chunk: pd.DataFrame) -> None:
         checks = self._checks
@@ -130,10 +127,9 @@ class Evaluation:
             blocked = unmet_prerequisites(chunk, checks)
             later = {at: "" for at, check in enumerate(checks) if check.expect not in _OF_TYPES}
             first = evaluate_checks(chunk, checks, later | blocked)
-            self._configurations = [verdict.configuration for verdict in first]
             self._tallies = [_tally(each, first[at], at in blocked, chunk) for at, each in enumerate(checks)]
         local = [tally for tally in self._tallies if isinstance(tally, _Counted)]
-        verdicts = evaluate_checks(chunk, [tally.strict for tally in local], {}) if local else []
+        verdicts = evaluate_checks(chunk, [tally.strict for tally in local], {})
         for counted, verdict in zip(local, verdicts, strict=True):
             counted.count(chunk, verdict)
         for tally in self._tallies:
@@ -141,41 +137,33 @@ class Evaluation:
 
 
 def _tally(check: Check, verdict: Verdict, blocked: bool, first: pd.DataFrame) -> _Tally:
-    if blocked:
-        return _Settled(verdict, first)
-    if is_number_check(check):
+    if is_number_check(check) and not blocked:
         return _Numbers(check, first)
-    if check.expect in _OF_TYPES:
-        return _Settled(verdict, first)
+    if blocked or check.expect in _OF_TYPES:
+        return _Tally(Found(verdict, evidence=first.head(0)))
     condition = str(check.arguments.get("row_condition") or "")
-    if check.expect in UNIQUE and not condition:
+    if check.expect in _UNIQUE and not condition:
         return _Unique(check)
     # A condition that calls a function may look at all rows, as in `x > x.mean()`.
-    judges_rows = known_expectation(check.expect).row_wise and check.expect not in {*_OF_NEIGHBOURS, *UNIQUE}
+    judges_rows = known_expectation(check.expect).row_wise and check.expect not in {*_OF_NEIGHBOURS, *_UNIQUE}
     if judges_rows and "(" not in condition:
-        return _Counted(check)
-    read = [name for name in map(str, first.columns) if name in check.columns or name in condition]
-    return _Whole(check, read)
+        return _Counted(check, first)
+    return _Whole(
+        check, [name for name in map(str, first.columns) if name in check.columns or name in condition]
+    )
 
 
-class _Tally(ABC):
-    """The state of one check."""
+class _Tally:
+    """The state of one check; the first chunk decides it unless a subclass looks at the others, too."""
 
-    def add(self, chunk: pd.DataFrame) -> None:  # noqa: B027  # nothing more to know, by default
+    def __init__(self, found: Found) -> None:
+        self._found = found
+
+    def add(self, chunk: pd.DataFrame) -> None:
         """Take in a chunk."""
 
-    @abstractmethod
     def found(self) -> Found:
         """The result over all chunks."""
-
-
-class _Settled(_Tally):
-    """A check that the first chunk decides."""
-
-    def __init__(self, verdict: Verdict, first: pd.DataFrame) -> None:
-        self._found = Found(replace(verdict, positions=[]), evidence=first.head(EXAMPLES))
-
-    def found(self) -> Found:
         return self._found
 
 
@@ -204,69 +192,82 @@ class _Numbers(_Tally):
     def found(self) -> Found:
         """Only the worst of the three: good numbers are text because of these."""
         worst = next((at for at, rows in enumerate(self._rows) if rows), 0)
-        rows, evidence = np.array(self._rows[worst], np.int64), self._evidence[worst]
-        verdict = Verdict(self._holds, unexpected=len(rows), positions=list(range(len(evidence))))
-        return Found(verdict, rows, evidence)
+        rows = np.array(self._rows[worst], np.int64)
+        return Found(Verdict(self._holds, unexpected=len(rows)), rows, self._evidence[worst])
 
 
 class _Counted(_Tally):
     """An expectation about single rows."""
 
-    def __init__(self, check: Check) -> None:
-        self.check = check
+    def __init__(self, check: Check, first: pd.DataFrame) -> None:
+        self._check = check
         # Judged over all rows, not in each chunk.
         arguments = {name: value for name, value in check.arguments.items() if name != "mostly"}
         self.strict = replace(check, arguments=arguments)
         self._error: str | None = None
         self._considered = self._unexpected = 0
-        self._details: list[dict[str, Any]] = []
         self._rows: list[Rows] = []
-        self._evidence: pd.DataFrame | None = None
+        self._evidence = first.head(0)
 
     def count(self, chunk: pd.DataFrame, verdict: Verdict) -> None:
-        if self._evidence is None or (verdict.error and not self._error):
-            self._evidence = chunk.head(EXAMPLES) if verdict.error else chunk.head(0)
         self._error = self._error or verdict.error
-        if self._error:
-            return
-        self._considered += verdict.details["element_count"] - verdict.details.get("missing_count", 0)
+        self._considered += verdict.considered
         self._unexpected += verdict.unexpected or 0
-        self._details.append(verdict.details)
-        self._rows.append(chunk.index.to_numpy()[verdict.positions])
-        self._evidence = _more(self._evidence, chunk.iloc[verdict.positions])
+        rows = chunk.iloc[verdict.positions]
+        self._rows.append(rows.index.to_numpy())
+        self._evidence = _more(self._evidence, rows)
 
     def found(self) -> Found:
-        if self._error or self._evidence is None:
-            return Found(Verdict(False, False, error=self._error), evidence=self._evidence)
-        verdict = Verdict(
-            _tolerated(self._unexpected, self._considered, self.check),
-            unexpected=self._unexpected,
-            positions=list(range(len(self._evidence))),
-            details=_counted_details(self._details),
-        )
+        if self._error:
+            return Found(Verdict(False, False, error=self._error), evidence=self._evidence.head(0))
+        success = _tolerated(self._unexpected, self._considered, self._check)
+        verdict = Verdict(success, unexpected=self._unexpected)
         return Found(verdict, np.concatenate(self._rows), self._evidence)
 
 
 class _Unique(_Tally):
-    """Keys that must not repeat over all rows."""
+    """Keys that must not repeat over all rows: 16 or 24 bytes each, some three times that while they are sorted.
+
+    A single number has a hash of its own. Two other keys that differ collide with a probability of about
+    2^-128. `ignore_row_if` says for several columns which rows with missing values to skip.
+    """
 
     def __init__(self, check: Check) -> None:
         self._check = check
-        self._keys = UniqueKeys(list(check.columns), check.arguments)
-        self._elements = 0
+        self._columns = list(check.columns)
+        declared = str(check.arguments.get("ignore_row_if") or _ALL_MISSING)
+        self._skip = "any_value_is_missing" if len(self._columns) == 1 else declared
+        self._parts: list[tuple[npt.NDArray[Any], ...]] = []
+        self._considered = 0
 
     def add(self, chunk: pd.DataFrame) -> None:
-        self._keys.add(chunk)
-        self._elements += len(chunk)
+        keys = chunk[self._columns]
+        missing = keys.isna()
+        if self._skip == "any_value_is_missing":
+            keys = keys[~missing.any(axis="columns")]
+        elif self._skip == _ALL_MISSING:
+            keys = keys[~missing.all(axis="columns")]
+        self._considered += len(keys)
+        hashes = [pd.util.hash_pandas_object(keys, index=False).to_numpy()]
+        if len(self._columns) > 1 or keys.dtypes.iloc[0].kind not in "iufbmM":
+            # In another order, for the hash of numbers has no key.
+            turned = keys[self._columns[::-1]]
+            hashes.append(pd.util.hash_pandas_object(turned, index=False, hash_key=_SECOND_KEY).to_numpy())
+        self._parts.append((keys.index.to_numpy(), *hashes))
 
     def found(self) -> Found:
-        rows = self._keys.repeated()
-        success = _tolerated(len(rows), self._keys.considered, self._check)
-        missing = self._elements - self._keys.considered
-        counts = {"element_count": self._elements, "missing_count": missing, "unexpected_count": len(rows)}
-        details = _shares(counts)
-        shown = list(range(min(len(rows), EXAMPLES)))
-        return Found(Verdict(success, unexpected=len(rows), positions=shown, details=details), rows)
+        """All rows whose key is in another row, too; the keys are dropped."""
+        numbers, *hashes = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
+        self._parts = []
+        order = np.argsort(hashes[0], kind="stable")
+        ordered = hashes[0][order]
+        same = ordered[1:] == ordered[:-1]
+        candidates = order[np.r_[same, False] | np.r_[False, same]]
+        again = pd.DataFrame({at: each[candidates] for at, each in enumerate(hashes)}).duplicated(keep=False)
+        rows = np.sort(numbers[candidates[again.to_numpy()]])
+        return Found(
+            Verdict(_tolerated(len(rows), self._considered, self._check), unexpected=len(rows)), rows
+        )
 
 
 class _Whole(_Tally):
@@ -276,17 +277,14 @@ class _Whole(_Tally):
         self.check = check
         self.columns = columns
         self.parts: list[pd.DataFrame] = []
-        self.verdict = Verdict(False, False)
-        self.numbers: Rows = np.empty(0, np.int64)
 
     def add(self, chunk: pd.DataFrame) -> None:
         # Without a column, there is nothing to count rows by.
         none = pd.DataFrame({"": np.int8(0)}, chunk.index)
         self.parts.append(chunk[self.columns] if self.columns else none)
 
-    def found(self) -> Found:
-        rows = np.sort(self.numbers[self.verdict.positions])
-        return Found(replace(self.verdict, positions=list(range(min(len(rows), EXAMPLES)))), rows)
+    def judge(self, verdict: Verdict, numbers: Rows) -> None:
+        self._found, self.parts = Found(verdict, np.sort(numbers[verdict.positions])), []
 
 
 def _judge(held: list[_Whole]) -> None:
@@ -296,29 +294,7 @@ def _judge(held: list[_Whole]) -> None:
         whole = pd.concat(same[0].parts)
         verdicts = evaluate_checks(whole, [tally.check for tally in same], {})
         for tally, verdict in zip(same, verdicts, strict=True):
-            tally.verdict, tally.numbers, tally.parts = verdict, whole.index.to_numpy(), []
-
-
-def _counted_details(chunks: list[dict[str, Any]]) -> dict[str, Any]:
-    """Great Expectations' counts over all chunks; the examples are those of the first chunk with some."""
-    if len(chunks) == 1:
-        return chunks[0]
-    first = next((each for each in chunks if each.get("unexpected_count")), chunks[0])
-    names = ("element_count", "missing_count", "unexpected_count")
-    return _shares({**first, **{name: sum(each.get(name, 0) for each in chunks) for name in names}})
-
-
-def _shares(details: dict[str, Any]) -> dict[str, Any]:
-    """Add the percentages that Great Expectations' pages show."""
-    elements, missing, unexpected = (details[f"{of}_count"] for of in ("element", "missing", "unexpected"))
-    share = 100 * unexpected / max(elements - missing, 1)
-    return {
-        **details,
-        "missing_percent": 100 * missing / max(elements, 1),
-        "unexpected_percent": share,
-        "unexpected_percent_total": 100 * unexpected / max(elements, 1),
-        "unexpected_percent_nonmissing": share,
-    }
+            tally.judge(verdict, whole.index.to_numpy())
 
 
 def _tolerated(unexpected: int, considered: int, check: Check) -> bool:

@@ -125,7 +125,7 @@ def _check(
         report_check(
             table.take(each.rows[:EXAMPLES]),
             check,
-            replace(each.verdict, positions=list(range(len(each.rows[:EXAMPLES])))),
+            each.verdict,
             len(table),
             lambda name: table.frame([name])[name],
         )

@@ -20,28 +20,29 @@ def report_checks(
     reported: list[ExpectationResult], key: str, rows: int, quarantined: int, max_quarantined: float
 ) -> ContractResult:
     """Put the result of a contract together."""
-    stops = [each.message for each in reported if _stops(each)]
+    stops, warnings = [], []
+    for each in reported:
+        if each.error is not None or (each.on_failure == "stop" and each.evaluated and not each.success):
+            stops.append(each.message)
+        elif each.on_failure == "warn" and not each.success:
+            warnings.append(each.message)
     success = not stops and fraction(quarantined, rows) <= max_quarantined
-    warnings = [each.message for each in reported if _warns(each)]
     return ContractResult(key, success, rows, quarantined, max_quarantined, stops, warnings, reported)
 
 
 def report_check(
-    table: pd.DataFrame,
+    shown: pd.DataFrame,
     check: Check,
     verdict: Verdict,
-    rows: int | None = None,
-    column: Callable[[str], pd.Series] | None = None,
+    rows: int,
+    column: Callable[[str], pd.Series],
 ) -> ExpectationResult:
-    """Report one check.
+    """Report one check of `rows` rows, of which `column` gives a column.
 
-    `table` holds the rows at `verdict.positions`; where it is a part, `rows` is the number of all rows, and
-    `column` gives a column of all.
+    `shown` holds those that do not conform, the first `EXAMPLES` of them.
     """
-    rows = len(table) if rows is None else rows
     examples = [
-        Example(plain_value(table.index[position]), _value(table, position, check.columns))
-        for position in verdict.positions[:EXAMPLES]
+        Example(plain_value(row), _value(shown, at, check.columns)) for at, row in enumerate(shown.index)
     ]
     return ExpectationResult(
         expect=check.expect,
@@ -55,7 +56,7 @@ def report_check(
         unexpected=verdict.unexpected,
         unexpected_fraction=None if verdict.unexpected is None else fraction(verdict.unexpected, rows),
         examples=examples,
-        message=_message(table, check, verdict, examples, rows, column or table.__getitem__),
+        message=_message(shown, check, verdict, examples, rows, column),
         error=verdict.error,
     )
 
@@ -79,15 +80,6 @@ def require_kept(result: ContractResult, reasons: Mapping[str, int], max_quarant
         problems.append(_bulleted(head, counted, tail))
     if problems:
         raise ContractError("\n".join(problems), key)
-
-
-def _stops(reported: ExpectationResult) -> bool:
-    broken = reported.on_failure == "stop" and reported.evaluated and not reported.success
-    return reported.error is not None or broken
-
-
-def _warns(reported: ExpectationResult) -> bool:
-    return reported.on_failure == "warn" and not reported.success and reported.error is None
 
 
 def _message(
