@@ -12,7 +12,7 @@ import pytest
 
 from lepton_pipeline.data import openers
 from lepton_pipeline.data.documents import read_document
-from lepton_pipeline.data.files import raw_files
+from lepton_pipeline.data.files import find_tables
 from lepton_pipeline.data.raw import read_blocks, read_header
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
@@ -24,7 +24,7 @@ MIB = 1 << 20
 
 def read(folder: Path) -> int:
     """Rows of the one table of a folder."""
-    (file,) = raw_files(LOCAL, str(folder))
+    (file,) = find_tables(LOCAL, str(folder))
     names = read_header(file, Ingestion())
     return sum(len(block) for block in read_blocks(file, names, Ingestion()))
 

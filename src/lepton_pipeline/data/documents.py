@@ -13,8 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from lepton_pipeline.data.openers import listed
-from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.data.suffixes import WORKBOOK, kind_of, table_suffix
+from lepton_pipeline.data.raw_file import WORKBOOK, RawFile, kind_of, table_suffix
 from lepton_pipeline.data.workbooks import read_workbook
 from lepton_pipeline.errors import DataError
 
@@ -121,12 +120,10 @@ def _table_of(name: str, records: Iterable[tuple[str, dict[str, Any]]]) -> Any:
     rows = 0
     for where, record in records:
         for key, value in record.items():
-            column = columns.get(key)
-            if column is None:
-                column = columns[key] = []
+            column = columns.setdefault(key, [])
             # Keys that earlier records did not have.
             column.extend([None] * (rows - len(column)))
-            column.append(value if value is None or isinstance(value, str) else _text(value, where, key))
+            column.append(_text(value, where, key))
         rows += 1
     for column in columns.values():
         column.extend([None] * (rows - len(column)))
@@ -167,14 +164,10 @@ def _parse(text: str, decimal: str) -> Any:
         text,
         parse_float=lambda number: re.sub(r"^(-?\d+)(?=[eE])", r"\1.0", number).replace(".", decimal),
         parse_int=str,
-        parse_constant=_constant,
+        # Python writes a missing number as NaN.
+        parse_constant=lambda text: None if text == "NaN" else text,
         object_pairs_hook=_without_repeated_keys,
     )
-
-
-def _constant(text: str) -> str | None:
-    """Python writes a missing number as NaN."""
-    return None if text == "NaN" else text
 
 
 def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -186,7 +179,9 @@ def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _text(value: Any, where: str, key: str) -> str:
+def _text(value: Any, where: str, key: str) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     what = "a list" if isinstance(value, list) else "an object"

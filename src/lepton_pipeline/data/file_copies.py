@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.fingerprint import Fingerprint, Hashes, row_hashes
+from lepton_pipeline.data.raw_file import stem_of
 from lepton_pipeline.data.rows import Frames
-from lepton_pipeline.data.suffixes import stem_of
 from lepton_pipeline.errors import DataError
 
 # Fewer rows than this say nothing, unless the names do.

@@ -11,11 +11,11 @@ import os
 import pwd
 import stat
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from lepton_pipeline.data.suffixes import PARQUET, TEXT, compression_of, kind_of
+from lepton_pipeline.data.raw_file import PARQUET, TEXT, compression_of, kind_of
 from lepton_pipeline.errors import DataError
 
 # Longest line of text, which is held in memory; a value with line breaks may be as long as a block.
@@ -75,37 +75,39 @@ def too_much(name: str, most: int) -> DataError:
     )
 
 
-def _open_zipped(archive: BinaryIO, name: str) -> BinaryIO:
+def _open_zipped(archive: BinaryIO, name: str) -> Any:
     """Open the one file in a zip archive; a DataError where it holds none, or several."""
     packed = zipfile.ZipFile(archive)
     # macOS adds a folder and hidden files of its own.
-    names = [each for each in packed.namelist() if not each.endswith("/") and not _is_hidden(each)]
+    shown = [
+        each for each in packed.namelist() if not each.endswith("/") and not each.startswith("__MACOSX/")
+    ]
+    names = [each for each in shown if not any(part.startswith(".") for part in PurePosixPath(each).parts)]
     if len(names) != 1:
         raise DataError(
             f"{name} must hold one file, but holds {len(names)} ({listed(names) or 'none'}); put its tables there "
             "unpacked."
         )
-    return packed.open(names[0])  # type: ignore[return-value]  # it reads bytes, if not as a subclass of BinaryIO
+    return packed.open(names[0])
 
 
-def _decompressed(stream: BinaryIO, name: str) -> BinaryIO:
-    openers: dict[str | None, Callable[[], Any]] = {
-        None: lambda: stream,
-        "gzip": lambda: gzip.GzipFile(fileobj=stream),
-        "bz2": lambda: bz2.BZ2File(stream),
-        "xz": lambda: lzma.open(stream),  # noqa: SIM115  # whoever opens the table closes it
-        # fsspec would take the first file of several.
-        "zip": lambda: _open_zipped(_seekable(stream), name),
-        "zstd": lambda: _unpack_zstd(stream),
-    }
-    return cast(BinaryIO, openers[compression_of(name)]())
+def _decompressed(stream: BinaryIO, name: str) -> Any:
+    match compression_of(name):
+        case "gzip":
+            return gzip.GzipFile(fileobj=stream)
+        case "bz2":
+            return bz2.BZ2File(stream)
+        case "xz":
+            return lzma.open(stream)  # whoever opens the table closes it
+        case "zip":
+            # fsspec would take the first file of several.
+            return _open_zipped(_seekable(stream), name)
+        case "zstd":
+            # Python has none before 3.14; pyarrow's stream is no BufferedReader, which text needs.
+            from pyarrow import CompressedInputStream
 
-
-def _unpack_zstd(stream: BinaryIO) -> Any:
-    """Python has no zstd before 3.14; pyarrow's stream is no BufferedReader, which text needs."""
-    from pyarrow import CompressedInputStream
-
-    return io.BufferedReader(_Readable(CompressedInputStream(stream, "zstd")), _BYTES_AT_ONCE)
+            return io.BufferedReader(_Readable(CompressedInputStream(stream, "zstd")), _BYTES_AT_ONCE)
+    return stream
 
 
 def _bounded(stream: BinaryIO, name: str, *, line: int | None = None, most: int | None = None) -> BinaryIO:
@@ -188,7 +190,3 @@ def _seekable(stream: BinaryIO) -> BinaryIO:
         return stream
     with stream:
         return io.BytesIO(stream.read())
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith("__MACOSX/") or any(part.startswith(".") for part in PurePosixPath(name).parts)
