@@ -7,8 +7,8 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 from unicodedata import normalize
@@ -16,10 +16,10 @@ from unicodedata import normalize
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
-Opener = Callable[[], BinaryIO]
 SHORT, LONG = "short records", "long records"
 EMPTY, HEADER = "rows without a value", "repeated headers"
 # Records that are broken count towards `contract.max_quarantined`; these two hold nothing that could be lost.
@@ -79,8 +79,10 @@ class Dialect:
     lines: int
 
     @classmethod
-    def of(cls, start: bytes, ingestion: Ingestion) -> Dialect:
+    def of(cls, file: RawFile, ingestion: Ingestion) -> Dialect:
         """Detect it from the first bytes: byte order mark and `sep=` line, else as declared."""
+        with file.open() as stream:
+            start = stream.read(_START)
         codecs.lookup(ingestion.encoding)
         marks = [each for each in _MARKS if start.startswith(each[0])]
         mark, codec = marks[0] if marks else (b"", ingestion.encoding)
@@ -94,35 +96,22 @@ class Dialect:
         return cls(line[1], codec, len(mark) + len(first[0].encode(codec)), 1)
 
 
-def _dialect_of(open_file: Opener, ingestion: Ingestion) -> Dialect:
-    with open_file() as stream:
-        return Dialect.of(stream.read(_START), ingestion)
-
-
-def header_record(open_file: Opener, file: str, ingestion: Ingestion) -> list[str]:
+def header_record(file: RawFile, ingestion: Ingestion) -> list[str]:
     """The fields of the first line that is not blank; else an empty list."""
-    with csv_reader(open_file, ingestion) as (reader, dialect):
-        before = 0
-        try:
-            for record in reader:
-                first, last = dialect.lines + before + 1, dialect.lines + reader.line_num
-                if last - first > _MOST_HEADER_LINES:
-                    raise stray_quote(file, first, last)
-                if any(name.strip() for name in record):
-                    return list(record)
-                before = reader.line_num
-        except csv.Error as error:
-            raise stray_quote(file, dialect.lines + before + 1, dialect.lines + reader.line_num) from error
+    with closing(csv_records(file, Dialect.of(file, ingestion))) as records:
+        for first, last, record in records:
+            if last - first > _MOST_HEADER_LINES:
+                raise stray_quote(file.name, first, last)
+            if any(name.strip() for name in record):
+                return record
     return []
 
 
-def text_blocks(
-    open_file: Opener, names: Sequence[str], ingestion: Ingestion, seen: SetApart
-) -> Iterator[Any]:
+def text_blocks(file: RawFile, names: Sequence[str], ingestion: Ingestion, seen: SetApart) -> Iterator[Any]:
     """Read the records below the header as Arrow tables of strings, "" where a field is empty."""
     from pyarrow import csv as arrow
 
-    dialect = _dialect_of(open_file, ingestion)
+    dialect = Dialect.of(file, ingestion)
     broken: list[int] = []
 
     def refuse(record: Any) -> str:
@@ -132,7 +121,7 @@ def text_blocks(
             seen.add(record.number, SHORT if record.actual_columns < record.expected_columns else LONG)
         return "skip"
 
-    with open_file() as stream:
+    with file.open() as stream:
         watched = _Watched(stream, dialect)
         try:
             reader = arrow.open_csv(
@@ -150,7 +139,7 @@ def text_blocks(
             if "Empty CSV file" in str(error):
                 return
             raise
-        header = header_record(open_file, seen.file, ingestion)
+        header = header_record(file, ingestion)
         position, below = 0, False
         for batch in reader:
             table = kept = pa.Table.from_batches([batch])
@@ -208,15 +197,14 @@ def _plain(name: str) -> str:
 
 
 def find_lines(
-    open_file: Opener, records: Sequence[tuple[int, str]], ingestion: Ingestion
+    file: RawFile, records: Sequence[tuple[int, str]], ingestion: Ingestion
 ) -> list[tuple[int, str, str]]:
     """Line, reason and text (at most 200 characters) of the records that were set apart."""
     wanted = dict(records)
     found: list[tuple[int, str, str]] = []
-    with csv_reader(open_file, ingestion) as (reader, dialect):
-        number = before = 0
-        for record in reader:
-            line, before = dialect.lines + before + 1, reader.line_num
+    dialect, number = Dialect.of(file, ingestion), 0
+    with closing(csv_records(file, dialect)) as lines:
+        for line, _, record in lines:
             number += bool(record)
             if record and number in wanted:
                 shown = dialect.separator.join(record)
@@ -234,16 +222,32 @@ def stray_quote(file: str, first: int, last: int) -> DataError:
     )
 
 
-@contextmanager
-def csv_reader(open_file: Opener, ingestion: Ingestion, *, strict: bool = False) -> Iterator[Any]:
-    """Python's reader at the header of a file, and its dialect; a stray quote may make fields long."""
-    dialect = _dialect_of(open_file, ingestion)
+def csv_records(
+    file: RawFile, dialect: Dialect, *, strict: bool = False
+) -> Generator[tuple[int, int, list[str]]]:
+    """The records of a file, header included, with their first and last lines.
+
+    Raises a DataError for a stray quote, and, if `strict`, for text behind a closing one.
+    """
     before = csv.field_size_limit(_LONGEST_RECORD)
+    last = dialect.lines
     try:
-        with open_file() as stream:
+        with file.open() as stream:
             _skip(stream, dialect.skip)
             text = io.TextIOWrapper(stream, encoding=dialect.codec, newline="")
-            yield csv.reader(text, delimiter=dialect.separator, strict=strict), dialect
+            reader = csv.reader(text, delimiter=dialect.separator, strict=strict)
+            try:
+                for record in reader:
+                    first, last = last + 1, dialect.lines + reader.line_num
+                    yield first, last, record
+            except csv.Error as error:
+                here = dialect.lines + reader.line_num
+                if "expected after" in str(error):
+                    raise DataError(
+                        f"{file.name} line {here}: text follows a closing quote; write a quote inside of a quoted "
+                        'value twice ("").'
+                    ) from error
+                raise stray_quote(file.name, last + 1, here) from error
     finally:
         csv.field_size_limit(before)
 
@@ -259,7 +263,8 @@ class _Watched(io.RawIOBase):
     def __init__(self, stream: BinaryIO, dialect: Dialect) -> None:
         _skip(stream, dialect.skip)
         self._stream = stream
-        self._decoder = None if _is_utf8(dialect.codec) else codecs.getincrementaldecoder(dialect.codec)()
+        plain = codecs.lookup(dialect.codec).name == "utf-8"
+        self._decoder = None if plain else codecs.getincrementaldecoder(dialect.codec)()
         self._waiting = b""
         self.quotes = False
 
@@ -267,39 +272,36 @@ class _Watched(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        if not self._waiting:
-            self._waiting = self._next(len(buffer))
+        while not self._waiting:
+            read = self._stream.read(len(buffer))
+            self._waiting = (
+                read if self._decoder is None else self._decoder.decode(read, final=not read).encode()
+            )
+            if not read:
+                break
         part, self._waiting = self._waiting[: len(buffer)], self._waiting[len(buffer) :]
+        self.quotes = self.quotes or b'"' in part
         buffer[: len(part)] = part
         return len(part)
 
-    def _next(self, size: int) -> bytes:
-        found = b""
-        while not found:
-            read = self._stream.read(size)
-            found = read if self._decoder is None else self._decoder.decode(read, final=not read).encode()
-            if not read:
-                break
-        self.quotes = self.quotes or b'"' in found
-        return found
 
-
-def _is_utf8(codec: str) -> bool:
-    return codecs.lookup(codec).name == "utf-8"
-
-
-def refuse_undecodable(open_file: Opener, file: str, ingestion: Ingestion) -> None:
+def refuse_undecodable(file: RawFile, ingestion: Ingestion) -> None:
     """Raise a DataError with the line of the first byte that cannot be decoded, if there is one."""
-    dialect = _dialect_of(open_file, ingestion)
-    with open_file() as stream:
+    dialect = Dialect.of(file, ingestion)
+    with file.open() as stream:
         _skip(stream, dialect.skip)
         # In UTF-16 and UTF-32 a line break may be half a character.
         for number, line in enumerate(stream, dialect.lines + 1):
             try:
                 line.decode(dialect.codec)
             except UnicodeDecodeError as error:
-                seen = error.object[error.start : error.end].hex(" ")
-                raise DataError(
-                    f"{file} line {number} is not {dialect.codec}: byte {seen} cannot be decoded; "
-                    "declare ingestion.encoding (latin-1 or cp1252, say)."
-                ) from error
+                raise undecodable(f"{file.name} line {number}", dialect.codec, error) from error
+
+
+def undecodable(where: str, codec: str, error: UnicodeDecodeError) -> DataError:
+    """The error of bytes that are no text in a codec."""
+    seen = error.object[error.start : error.end].hex(" ")
+    return DataError(
+        f"{where} is not {codec}: byte {seen} cannot be decoded; "
+        "declare ingestion.encoding (latin-1 or cp1252, say)."
+    )

@@ -1,4 +1,4 @@
-"""Identify the content of a table."""
+"""Identify the content of a table, and of its test rows: figures of two runs compare only where these are the same."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from lepton_pipeline.parameters import Features
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -60,3 +62,19 @@ def fingerprint(table: pd.DataFrame) -> TableIdentity:
 def row_hashes(table: pd.DataFrame) -> Hashes:
     """Hash every row to 64 bits from its values in column order."""
     return np.asarray(pd.util.hash_pandas_object(table, index=False), np.uint64)
+
+
+def identify_test_rows(
+    feature_table: pd.DataFrame, split: pd.DataFrame, features: Features
+) -> dict[str, int | str]:
+    """Fingerprint (`rows`, `sha256`) of the test rows by their values and labels, in any order.
+
+    Columns that `features` makes are left out, so that runs with other features still compare.
+    """
+    labels = split.loc[split["part"] == "test", "label"]
+    made = features.names()
+    own = sorted(name for name in map(str, feature_table.columns) if name not in made)
+    # A column of the table may itself be called "label".
+    rows = feature_table.loc[labels.index, own].add_prefix("column ").assign(label=labels)
+    found = fingerprint(rows)
+    return {"rows": found.rows, "sha256": found.sha256}

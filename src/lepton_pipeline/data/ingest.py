@@ -16,8 +16,7 @@ from lepton_pipeline.data.kinds import Wanted
 from lepton_pipeline.data.labels import label_columns, positive_labels
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.data.rows import Rows
-from lepton_pipeline.data.source import Known, Raw, Source
-from lepton_pipeline.data.survey import Survey
+from lepton_pipeline.data.source import Known, Raw, Source, Survey
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
 
 # Expectations about what tells rows apart.

@@ -11,10 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lepton_pipeline.data.expressions.dates import are_of_zone, is_zone, offsets_of
-from lepton_pipeline.data.missing_codes import without_codes
 from lepton_pipeline.data.numbers import DECIMAL, WHOLE, Writing, missing_numbers
 from lepton_pipeline.data.text_classes import INT64, TextClasses
-from lepton_pipeline.data.texts import clean_texts, fits, is_text, plain_numbers
+from lepton_pipeline.data.texts import clean_texts, fits, is_text, plain_numbers, without_codes
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 

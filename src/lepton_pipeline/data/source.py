@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from hashlib import file_digest
 from typing import Any
 
 import numpy as np
@@ -16,21 +17,20 @@ import pyarrow.compute as pc
 
 from lepton_pipeline.data.columns import check_columns
 from lepton_pipeline.data.delimited import EMPTY, EXAMPLES, HARMLESS, SetApart, find_lines
+from lepton_pipeline.data.file_copies import FileCopies
 from lepton_pipeline.data.files import EMPTY as EMPTY_FILE
 from lepton_pipeline.data.files import ONLY_A_HEADER
 from lepton_pipeline.data.fingerprint import fingerprint
-from lepton_pipeline.data.kinds import Wanted, find_kinds
+from lepton_pipeline.data.kinds import Kinds, Wanted, find_kinds, kind_name
 from lepton_pipeline.data.raw import explained, read_blocks, read_header
 from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.data.reading import BrokenRecord, SkippedFile
-from lepton_pipeline.data.survey import Survey
+from lepton_pipeline.data.reading import BrokenRecord, ReadFile, Reading, SkippedFile
 from lepton_pipeline.data.values import arrow_table, typed_block
 from lepton_pipeline.errors import DataError, EmptyFileError
 from lepton_pipeline.parameters import Ingestion
 
 Raw = list[RawFile] | pd.DataFrame
 CHUNK_ROWS = 100_000
-_BYTES_AT_ONCE = 1 << 20
 # Separators other than the declared one; a comma also where it is a decimal mark.
 _SEPARATORS = ";\t|,"
 
@@ -71,6 +71,55 @@ class Known:
         return block.filter(pa.array(self.rows[here]))
 
 
+@dataclass(frozen=True)
+class Survey:
+    """Result of the first pass over all rows; `examples` are the first records set apart."""
+
+    kinds: Kinds
+    files: list[SetApart]
+    skipped: list[SkippedFile]
+    examples: list[BrokenRecord]
+
+    def copies(self, known: npt.NDArray[np.bool_] | None = None) -> FileCopies:
+        """A detector of file copies for the typed rows; `known` marks the rows that count (None: all)."""
+        sizes = {file.file: file.rows for file in self.files}
+        if known is not None:
+            parts = np.split(known, np.cumsum(list(sizes.values()))[:-1])
+            sizes = {name: int(part.sum()) for name, part in zip(sizes, parts, strict=True)}
+        return FileCopies(sizes)
+
+    def record(self) -> Reading:
+        """The record of the reading."""
+        reasons = _reasons(self.files)
+        rows = sum(file.rows for file in self.files) if self.files else self.kinds.rows
+        read = [ReadFile(file.file, file.rows, sum(file.reasons.values())) for file in self.files]
+        return Reading(
+            files=[file for file in read if file.rows or file.set_apart],
+            skipped=self.skipped,
+            records=rows + sum(reasons.values()),
+            set_apart=sum(reasons.values()),
+            reasons=dict(reasons.most_common()),
+            examples=self.examples,
+            kinds={name: kind_name(kind) for name, kind in self.kinds.of.items()},
+            missing=self.kinds.missing,
+            notes=self.kinds.notes,
+        )
+
+    def require_whole(self, largest_share: float, key: str) -> None:
+        """Refuse a table in which more than a share of the records is broken; empty ones do not count."""
+        broken = {reason: count for reason, count in _reasons(self.files).items() if reason not in HARMLESS}
+        records, count = self.record().records, sum(broken.values())
+        if not count or count <= largest_share * records:
+            return
+        counted = ", ".join(f"{each:,} {reason}" for reason, each in broken.items())
+        seen = [each for each in self.examples if each.reason in broken][:3]
+        shown = "\n".join(f"  - {each.file} line {each.line} ({each.reason}): {each.text!r}" for each in seen)
+        raise DataError(
+            f"{count:,} of {records:,} records ({count / records:.1%}) are broken ({counted}), more than {key} = "
+            f"{largest_share:g} allows:\n{shown}\nCorrect the file or ingestion.separator, or raise {key}."
+        )
+
+
 Names = Sequence[str] | None
 
 
@@ -100,9 +149,11 @@ class Source:
     @property
     def names(self) -> list[str]:
         """The columns, in order."""
-        if isinstance(self.raw, pd.DataFrame):
-            return self.headers[0]
-        return self.headers[0] + _added(self.raw[0], self.headers[0])
+        return self.headers[0] + (_added(self._files[0], self.headers[0]) if self._files else [])
+
+    @property
+    def _files(self) -> list[RawFile]:
+        return [] if isinstance(self.raw, pd.DataFrame) else self.raw
 
     def survey(
         self,
@@ -113,8 +164,8 @@ class Source:
         only: Names = None,
     ) -> Survey:
         """Infer the kinds of all columns, or those in `only`, reading all rows once."""
-        files = [] if isinstance(self.raw, pd.DataFrame) else [SetApart(file.name) for file in self.raw]
-        chunks = self._chunks(rows, files, known, only)
+        files = [SetApart(file.name) for file in self._files]
+        chunks = self.chunks(rows, known=known, only=only, seen=files)
         kinds = find_kinds((chunk.block for chunk in chunks), self.ingestion, wanted)
         bare = [SkippedFile(file.file, ONLY_A_HEADER) for file in files if len(files) > 1 and not file.rows]
         for name, doubt in ((name, doubt) for file in files for name, doubt in file.doubts.items()):
@@ -122,20 +173,17 @@ class Source:
         return Survey(kinds, files, [*self.skipped, *bare], self._examples(files))
 
     def chunks(
-        self, rows: int = CHUNK_ROWS, *, known: Known | None = None, only: Names = None
+        self,
+        rows: int = CHUNK_ROWS,
+        *,
+        known: Known | None = None,
+        only: Names = None,
+        seen: list[SetApart] | None = None,
     ) -> Iterator[Chunk]:
-        """Rows as they were read, at most `rows` at a time, numbered from 0; a DataError without any."""
-        return self._chunks(rows, None, known, only)
+        """Rows as they were read, at most `rows` at a time, numbered from 0; a DataError without any.
 
-    def fingerprints(self) -> list[dict[str, str]]:
-        """`name` and `sha256` of each file, of its bytes once decompressed."""
-        if isinstance(self.raw, pd.DataFrame):
-            return [{"name": "table", "sha256": fingerprint(self.raw).sha256}]
-        return [{"name": file.name, "sha256": _hash(file)} for file in self.raw]
-
-    def _chunks(
-        self, rows: int, seen: list[SetApart] | None, known: Known | None, only: Names
-    ) -> Iterator[Chunk]:
+        What is no row is recorded in `seen`, by file.
+        """
         read = start = 0
         for whole in _of_size(self._blocks(seen), rows):
             block = whole if only is None else whole.select(list(only))
@@ -145,12 +193,18 @@ class Source:
             if len(block):
                 yield Chunk(start, block)
                 start += len(block)
-        if read == 0 and not isinstance(self.raw, pd.DataFrame):
+        if read == 0 and self._files:
             if seen is not None:
                 self._refuse_broken(seen)
             raise DataError(
-                f"{', '.join(file.name for file in self.raw)}: only a header, no rows; put data below it."
+                f"{', '.join(file.name for file in self._files)}: only a header, no rows; put data below it."
             )
+
+    def fingerprints(self) -> list[dict[str, str]]:
+        """`name` and `sha256` of each file, of its bytes once decompressed."""
+        if isinstance(self.raw, pd.DataFrame):
+            return [{"name": "table", "sha256": fingerprint(self.raw).sha256}]
+        return [{"name": file.name, "sha256": _hash(file)} for file in self.raw]
 
     def _blocks(self, seen: list[SetApart] | None) -> Iterator[Any]:
         if isinstance(self.raw, pd.DataFrame):
@@ -167,10 +221,9 @@ class Source:
                 yield rows.select(self.names)
 
     def _refuse_broken(self, files: list[SetApart]) -> None:
-        reasons = sum((file.reasons for file in files), Counter[str]())
         if examples := [each for each in self._examples(files) if each.reason not in HARMLESS]:
             first = examples[0]
-            counted = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+            counted = ", ".join(f"{count:,} {reason}" for reason, count in _reasons(files).items())
             raise DataError(
                 f"{first.file}: no record is a row ({counted}), such as line {first.line}: {first.text!r}; "
                 f"the header has {len(self.headers[0])} fields. Correct the file or ingestion.separator."
@@ -178,10 +231,10 @@ class Source:
 
     def _examples(self, files: list[SetApart]) -> list[BrokenRecord]:
         found: list[BrokenRecord] = []
-        for log, file in zip(files, [] if isinstance(self.raw, pd.DataFrame) else self.raw, strict=True):
+        for log, file in zip(files, self._files, strict=True):
             if log.records and len(found) < EXAMPLES:
                 with explained(file, self.ingestion):
-                    lines = find_lines(file.open, log.records, self.ingestion)
+                    lines = find_lines(file, log.records, self.ingestion)
                 found += [BrokenRecord(file.name, *each) for each in lines]
         return found[:EXAMPLES]
 
@@ -217,6 +270,10 @@ def _headers(
     return files, headers
 
 
+def _reasons(files: list[SetApart]) -> Counter[str]:
+    return sum((file.reasons for file in files), Counter())
+
+
 def _added(file: RawFile, own: list[str]) -> list[str]:
     """The partition columns of a file that are not in the file itself."""
     return [name for name in file.partitions if name not in own]
@@ -247,9 +304,7 @@ def _without_empty(block: Any, seen: SetApart | None) -> Any:
     """Leave out rows, of a file that is not text, in which no column has a value."""
     if block.num_columns < 2 or not block.column(0).null_count:
         return block
-    empty = pc.is_null(block.column(0))
-    for column in block.columns[1:]:
-        empty = pc.and_(empty, pc.is_null(column))
+    empty = reduce(pc.and_, map(pc.is_null, block.columns))
     count = pc.sum(empty).as_py()
     if seen is not None and count:
         seen.reasons[EMPTY] += count
@@ -277,11 +332,8 @@ def _require_separated(file: RawFile, names: list[str]) -> None:
 
 
 def _hash(file: RawFile) -> str:
-    digest = hashlib.sha256()
     try:
         with file.open() as stream:
-            while part := stream.read(_BYTES_AT_ONCE):
-                digest.update(part)
+            return file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # each has readinto
     except (OSError, EOFError, ValueError) as error:
         raise DataError(f"{file.name} cannot be read: {error}; is the file whole?") from error
-    return digest.hexdigest()

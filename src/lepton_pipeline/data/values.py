@@ -11,9 +11,15 @@ import pyarrow.compute as pc
 
 from lepton_pipeline.data.expressions.dates import in_zone, read_dates
 from lepton_pipeline.data.kinds import IN_ZONE, NUMBERS, SINGLE, Wanted, find_kinds
-from lepton_pipeline.data.missing_codes import date_codes, without_codes
 from lepton_pipeline.data.numbers import Writing, missing_numbers
-from lepton_pipeline.data.texts import clean_texts, is_text, plain_numbers, with_strings
+from lepton_pipeline.data.texts import (
+    clean_texts,
+    date_codes,
+    is_text,
+    plain_numbers,
+    with_strings,
+    without_codes,
+)
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 

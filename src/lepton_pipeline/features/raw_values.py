@@ -16,7 +16,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.expressions.dates import ISO
-from lepton_pipeline.data.missing_codes import date_codes
 from lepton_pipeline.data.numbers import (
     CANONICAL,
     MOST_DIGITS,
@@ -25,6 +24,7 @@ from lepton_pipeline.data.numbers import (
     missing_numbers,
     read_number,
 )
+from lepton_pipeline.data.texts import date_codes
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import TRUTH
 from lepton_pipeline.parameters import Ingestion
