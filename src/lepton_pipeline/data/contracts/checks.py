@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from lepton_pipeline.data.contracts.expectations import KEYS_EXIST
-from lepton_pipeline.data.numbers import FOR_PEOPLE, matches
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
@@ -27,6 +27,8 @@ NUMBER_TYPES = [
     *(f"float{bits}" for bits in (16, 32, 64)),
     *(f"Float{bits}Dtype" for bits in (32, 64)),
 ]
+# By the column of `with_matches`: the key columns, and the keys of another table.
+OtherKeys = dict[str, tuple[list[str], pd.MultiIndex]]
 _RANGE = {"min_value", "max_value", "strict_min", "strict_max"}
 _COLUMNS = ("column", "column_A", "column_B")
 _MODIFIERS = {"mostly", "row_condition", "condition_parser", "ignore_row_if"}
@@ -78,7 +80,7 @@ def unmet_prerequisites(table: pd.DataFrame, checks: list[Check]) -> dict[int, s
             continue
         absent = [column for column in check.columns if column not in table.columns]
         wrong = [] if is_number_check(check) else [column for column in check.columns if column in numeric]
-        wrong = [column for column in wrong if column not in absent and not holds_numbers(table[column])]
+        wrong = [column for column in wrong if column not in absent and not is_numeric_dtype(table[column])]
         if absent:
             reasons[position] = f"column {absent[0]!r} is absent"
         elif wrong:
@@ -97,40 +99,24 @@ def reads(check: Check, names: set[str]) -> bool:
     return any(name in check.columns or name in condition for name in names)
 
 
-def holds_numbers(column: pd.Series) -> bool:
-    """Whether every value of a typed column is a number; true and false count as 1 and 0."""
-    return pd.api.types.is_numeric_dtype(column.dtype)
-
-
 def text_positions(column: pd.Series) -> list[int]:
     """Positions of values that are present but not numbers."""
     texts = column.notna() & pd.to_numeric(column, errors="coerce").isna()
     return [int(position) for position in np.flatnonzero(texts)]
 
 
-def is_for_people(value: object) -> bool:
-    """Whether a value is a formatted number, such as 1.097,98 €."""
-    return isinstance(value, str) and matches(FOR_PEOPLE, value)
-
-
 def _declared_check(key: str, declared: Expectation) -> Check:
-    arguments = declared.arguments()
     if declared.expect == KEYS_EXIST:
         return _key_check(key, declared)
+    arguments = declared.arguments()
     # Table expectations compare a list of names with the table: those names need not exist.
     columns = () if declared.expect.startswith("table_") else tuple(declared.columns())
-    return Check(
-        key=key,
-        expect=declared.expect,
-        arguments=arguments,
-        on_failure=declared.on_failure,
-        columns=columns,
-        sentence=str(arguments.get("description") or _sentence(declared.expect, arguments)),
-    )
+    sentence = str(arguments.get("description") or _sentence(declared.expect, arguments))
+    return Check(key, declared.expect, arguments, declared.on_failure, columns, sentence)
 
 
 def _key_check(key: str, declared: Expectation) -> Check:
-    """The check that keys are in another table, on the column that `OtherKeys.matched` adds for it."""
+    """The check that keys are in another table, on the column that `with_matches` adds for it."""
     sentence = name = _match_column(declared)
     arguments: dict[str, Any] = {"column": name, "value_set": [True]}
     if declared.mostly is not None:
@@ -145,27 +131,20 @@ def _match_column(declared: Expectation) -> str:
     return f"{', '.join(declared.column_list or [])} found in {declared.table}"
 
 
-@dataclass(frozen=True)
-class OtherKeys:
-    """Keys of other tables: by the column of `matched`, the key columns and the existing keys."""
-
-    of: dict[str, tuple[list[str], pd.MultiIndex]]
-
-    def matched(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Add a column for each key; a missing key has no value there, and so conforms."""
-        added = {}
-        for name, (columns, known) in self.of.items():
-            if all(column in rows.columns for column in columns):
-                keys = rows[columns]
-                found = pd.MultiIndex.from_frame(keys).isin(known)
-                present = pd.Series(found, index=rows.index, dtype=object)
-                added[name] = present.mask(keys.isna().any(axis="columns"))
-        return rows.assign(**added)
+def with_matches(rows: pd.DataFrame, keys: OtherKeys) -> pd.DataFrame:
+    """Add a column for each key; a missing key has no value there, and so conforms."""
+    added = {}
+    for name, (columns, known) in keys.items():
+        if all(column in rows.columns for column in columns):
+            found = pd.MultiIndex.from_frame(rows[columns]).isin(known)
+            present = pd.Series(found, index=rows.index, dtype=object)
+            added[name] = present.mask(rows[columns].isna().any(axis="columns"))
+    return rows.assign(**added)
 
 
 def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
     """Read the keys that the expectations about keys need from `others`, tables by name."""
-    found = {}
+    found: OtherKeys = {}
     for declared in contract.expectations:
         if declared.expect != KEYS_EXIST:
             continue
@@ -183,7 +162,7 @@ def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
             )
         known = pd.MultiIndex.from_frame(other.frame(theirs).drop_duplicates())
         found[_match_column(declared)] = (columns, known)
-    return OtherKeys(found)
+    return found
 
 
 def _existence(roles: dict[str, list[str]], declared: list[Check]) -> list[Check]:

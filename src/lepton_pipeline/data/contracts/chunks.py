@@ -17,8 +17,6 @@ import pandas as pd
 from lepton_pipeline.data.contracts.checks import (
     EXISTS,
     Check,
-    holds_numbers,
-    is_for_people,
     is_number_check,
     planned_checks,
     reads,
@@ -28,6 +26,7 @@ from lepton_pipeline.data.contracts.checks import (
 from lepton_pipeline.data.contracts.expectations import known_expectation
 from lepton_pipeline.data.contracts.report import EXAMPLES
 from lepton_pipeline.data.contracts.validation import Verdict, evaluate_checks
+from lepton_pipeline.data.numbers import FOR_PEOPLE, matches
 from lepton_pipeline.parameters import Contract, Dataset
 
 Rows = npt.NDArray[np.int64]
@@ -172,7 +171,7 @@ class _Numbers(_Tally):
 
     def __init__(self, check: Check, first: pd.DataFrame) -> None:
         self._column = check.columns[0]
-        self._holds = holds_numbers(first[self._column])
+        self._holds = pd.api.types.is_numeric_dtype(first[self._column])
         # Rows with no number at all, with a formatted one, and with one not written as declared.
         self._rows: tuple[list[int], list[int], list[int]] = ([], [], [])
         self._evidence = [first.head(0)] * 3
@@ -182,7 +181,7 @@ class _Numbers(_Tally):
             return
         column = chunk[self._column]
         texts = text_positions(column)
-        people = {position for position in texts if is_for_people(column.iloc[position])}
+        people = {at for at in texts if isinstance(it := column.iloc[at], str) and matches(FOR_PEOPLE, it)}
         plain = sorted(set(np.flatnonzero(column.notna()).tolist()) - set(texts))
         odd = [each for each in texts if each not in people]
         for at, positions in enumerate((odd, sorted(people), plain)):

@@ -17,7 +17,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.as_of import label_known, with_time
-from lepton_pipeline.data.contracts.checks import EXISTS, Check, OtherKeys, other_keys, planned_checks, reads
+from lepton_pipeline.data.contracts.checks import (
+    EXISTS,
+    Check,
+    OtherKeys,
+    other_keys,
+    planned_checks,
+    reads,
+    with_matches,
+)
 from lepton_pipeline.data.contracts.chunks import Evaluation, Found, quarantining
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks, require_kept
@@ -52,7 +60,7 @@ def check_contract(
     _require_declared(contract, "contract")
     checks = planned_checks(contract, "contract", dataset, features.names())
     rows = _usable(table)
-    return _check(rows, None, checks, contract, "contract", _without_label(rows, dataset, features))
+    return _check(rows, {}, checks, contract, "contract", _without_label(rows, dataset, features))
 
 
 def check_raw_table(
@@ -112,7 +120,7 @@ def _without_label(rows: Rows, dataset: Dataset, features: Features) -> _Label |
 
 def _check(
     table: Rows,
-    keys: OtherKeys | None,
+    keys: OtherKeys,
     checks: list[Check],
     contract: Contract,
     key: str,
@@ -135,7 +143,7 @@ def _check(
     return result, quarantine, result
 
 
-def _find(table: Rows, keys: OtherKeys | None, checks: list[Check], label: _Label | None) -> list[Found]:
+def _find(table: Rows, keys: OtherKeys, checks: list[Check], label: _Label | None) -> list[Found]:
     """Evaluate each check on the rows that it applies to."""
     judged = [None if label is None else label.judged(check) for check in checks]
     groups: dict[bytes | None, list[int]] = {}
@@ -143,7 +151,7 @@ def _find(table: Rows, keys: OtherKeys | None, checks: list[Check], label: _Labe
         groups.setdefault(None if rows is None else rows.tobytes(), []).append(at)
     evaluations = [Evaluation([checks[at] for at in positions]) for positions in groups.values()]
     for chunk in table.chunks():
-        checked = chunk if keys is None else keys.matched(chunk)
+        checked = with_matches(chunk, keys)
         for evaluation, positions in zip(evaluations, groups.values(), strict=True):
             rows = judged[positions[0]]
             evaluation.add(checked if rows is None else checked[rows[chunk.index.to_numpy()]])

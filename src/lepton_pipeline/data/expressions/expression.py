@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.expressions.functions import FUNCTIONS
-from lepton_pipeline.data.expressions.operators import arithmetic, combined, compared, negative, opposite
+from lepton_pipeline.data.expressions.operators import arithmetic, combined, compared, opposite
 from lepton_pipeline.data.expressions.syntax import ARITHMETIC, COMPARISONS, RefusedError, parse
 from lepton_pipeline.data.expressions.values import (
     EvaluationError,
@@ -109,7 +109,7 @@ class _Evaluation:
             case ast.Constant(value=str() | bool() | int() | float() as written):
                 return constant(written)
             case ast.UnaryOp(op=ast.USub()):
-                return negative(self.value(node.operand))
+                return arithmetic("*", self.value(node.operand), constant(-1))
             case ast.UnaryOp(op=ast.Not()):
                 return opposite(self.value(node.operand))
             case ast.BinOp():

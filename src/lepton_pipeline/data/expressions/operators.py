@@ -21,7 +21,6 @@ from lepton_pipeline.data.expressions.values import (
     aligned,
     as_kind,
     condition,
-    constant,
     durations,
     is_missing,
     missing_value,
@@ -75,11 +74,6 @@ def arithmetic(symbol: str, left: Value, right: Value) -> Value:
         case "duration", "/", "duration":
             return _numbers(symbol, _as_floats(first), _as_floats(second))
     raise EvaluationError(f"{symbol} does not take a {left.kind} and a {right.kind}")
-
-
-def negative(value: Value) -> Value:
-    """The negated number or duration."""
-    return arithmetic("*", value, constant(-1))
 
 
 def compared(symbol: str, left: Value, right: Value) -> Value:

@@ -107,7 +107,7 @@ def number(array: npt.NDArray[Any]) -> Value:
     return Value("number", np.where(np.isfinite(array), array, np.nan).astype(np.float64, copy=False))
 
 
-def condition(truth: Truths, missing: Truths) -> Value:
+def condition(truth: Truths, missing: Truths | bool = False) -> Value:
     """Value that is true, false, or unknown where missing."""
     return Value("condition", np.where(missing, UNKNOWN, np.where(truth, TRUE, FALSE)).astype(np.int8))
 
