@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.expressions.dates import read_dates
-from lepton_pipeline.data.expressions.operators import arithmetic, chosen
 from lepton_pipeline.data.expressions.values import (
     TRUE,
     EvaluationError,
     Kind,
     Value,
     aligned,
+    arithmetic,
     as_kind,
+    chosen,
     condition,
     durations,
     from_column,
