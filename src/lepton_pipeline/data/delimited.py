@@ -170,21 +170,21 @@ def _number(position: int, broken: list[int]) -> int:
 
 def _unused(table: Any, header: Sequence[str]) -> dict[int, str]:
     """Positions of empty records and of repeated headers."""
-    names = [_plain(name) for name in header]
+    names = [plain_name(name) for name in header]
     first = pc.utf8_trim_whitespace(table.column(0))
     # Concatenated files may hold byte order marks within.
     written = {header[0].strip().strip(_MARK), names[0]}
     starts = {f"{marks}{name}" for name in written for marks in ("", _MARK, 2 * _MARK)}
     if table.num_columns > 1:
         starts.add("")
-    elif table.num_rows and _plain(table.column(0)[0].as_py()) == names[0]:
+    elif table.num_rows and plain_name(table.column(0)[0].as_py()) == names[0]:
         return {0: HEADER}
     else:
         return {}
     candidates = pc.indices_nonzero(pc.is_in(first, pa.array(sorted(starts), first.type)))
     found: dict[int, str] = {}
     for at, row in zip(candidates.to_pylist(), table.take(candidates).to_pylist(), strict=True):
-        values = [_plain(value) for value in row.values()]
+        values = [plain_name(value) for value in row.values()]
         if not any(values):
             found[at] = EMPTY
         elif values == names:
@@ -192,7 +192,8 @@ def _unused(table: Any, header: Sequence[str]) -> dict[int, str]:
     return found
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A column name in NFC, without blanks or byte order marks around it."""
     return normalize("NFC", name.strip().strip(_MARK).strip())
 
 

@@ -143,31 +143,24 @@ def _pairs(counted: dict[str, _Counted]) -> list[tuple[Copy, bool]]:
         by_content[counted[name].content].append(name)
     for name in counted:
         by_name[_plain(name)].append(name)
-    holders = _Holders(counted)
+    # Every row of every file, sorted, and the file that it is in.
+    files = list(counted)
+    hashes = np.concatenate([each.hashes for each in counted.values()])
+    owners = np.repeat(np.arange(len(files)), [len(each.hashes) for each in counted.values()])
+    order = np.argsort(hashes)
+    hashes, owners = hashes[order], owners[order]
     pairs = []
     for name in suspects:
         file = counted[name]
         others = {*by_name[_plain(name)], *by_content[file.content]}
         if file.once >= _FEWEST_ROWS:
-            others |= holders.of_the_rarest_row(file)
+            starts = np.searchsorted(hashes, file.hashes, side="left")
+            ends = np.searchsorted(hashes, file.hashes, side="right")
+            rarest = int(np.argmin(ends - starts))
+            others |= {files[owner] for owner in owners[starts[rarest] : ends[rarest]]}
         if pair := _copied(name, sorted(others - {name}, key=_order), counted):
             pairs.append(pair)
     return pairs
-
-
-class _Holders:
-    def __init__(self, counted: dict[str, _Counted]):
-        self._names = list(counted)
-        owners = np.repeat(np.arange(len(counted)), [len(each.hashes) for each in counted.values()])
-        hashes = np.concatenate([each.hashes for each in counted.values()])
-        order = np.argsort(hashes)
-        self._hashes, self._owners = hashes[order], owners[order]
-
-    def of_the_rarest_row(self, file: _Counted) -> set[str]:
-        starts = np.searchsorted(self._hashes, file.hashes, side="left")
-        ends = np.searchsorted(self._hashes, file.hashes, side="right")
-        rarest = int(np.argmin(ends - starts))
-        return {self._names[owner] for owner in self._owners[starts[rarest] : ends[rarest]]}
 
 
 def _copied(name: str, others: list[str], counted: dict[str, _Counted]) -> tuple[Copy, bool] | None:

@@ -80,7 +80,7 @@ class KindInference:
         if present:
             self._forms[form] += present
         if form == "whole" and present:
-            self._reach(values)
+            self._texts.reach(*map(int, pc.min_max(values).as_py().values()))
         elif form in ("number", "single") and self._is_key:
             self._refuse_lost_digits(values)
         elif form == "date":
@@ -165,10 +165,6 @@ class KindInference:
             f"column {self.name!r} holds values of the type {kind}, which features cannot use; make them numbers, "
             "texts, dates or truth values, or take the column out of the data."
         )
-
-    def _reach(self, values: Any) -> None:
-        ends = pc.min_max(values).as_py()
-        self._texts.reach(int(ends["min"]), int(ends["max"]))
 
     def _refuse_lost_digits(self, values: Any) -> None:
         bits = 24 if pa.types.is_float32(values.type) else 53

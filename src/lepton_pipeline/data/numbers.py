@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -33,8 +32,8 @@ FOR_PEOPLE = (
     "(?:\\d{1,3}(?:[.,'’ \u00a0\u202f\u2009\u2007]\\d{2,3})+|\\d+)(?:[.,]\\d+)?"
     rf"(?:{_BLANK}?(?:[$€£¥₹₽₩₺₴₫₦₱%‰°]{{1,2}}|[A-Z]{{3}})|{_BLANK}[\w/%²³]{{1,6}}|[kK])?[)-]?"
 )
+_SWAP = str.maketrans(",.", ".,")
 _SPACES = "\u00a0\u202f\u2009\u2007"
-_APOSTROPHES = "’"
 
 
 class Writing:
@@ -72,7 +71,7 @@ class Writing:
     def marks(self) -> str:
         """Pattern of the thousands mark."""
         mark = str(self.thousands)
-        return {" ": f"[ {_SPACES}]", "'": f"['{_APOSTROPHES}]"}.get(mark, f"[{re.escape(mark)}]")
+        return {" ": f"[ {_SPACES}]", "'": "['’]"}.get(mark, f"[{re.escape(mark)}]")
 
     def unwritten(self, text: str) -> str:
         """A number as a program would write it; other texts are changed in any way."""
@@ -84,17 +83,9 @@ class Writing:
         return text.translate(_SWAP) if self.swapped else text
 
 
-_SWAP = str.maketrans(",.", ".,")
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.ASCII)
-
-
 def matches(pattern: str, text: str) -> bool:
     """Whether the pattern matches the whole text."""
-    return _compiled(pattern).fullmatch(text) is not None
+    return re.fullmatch(pattern, text, re.ASCII) is not None
 
 
 def read_number(text: str, writing: Writing) -> int | float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -18,6 +17,7 @@ from lepton_pipeline.data.delimited import (
     SetApart,
     csv_records,
     header_record,
+    plain_name,
     refuse_undecodable,
     stray_quote,
     text_blocks,
@@ -69,7 +69,7 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
             names = list(_document(file, ingestion.decimal).column_names)
         else:
             names = header_record(file, ingestion)
-    names = [_name(name) for name in names]
+    names = [plain_name(name) for name in names]
     if not any(names):
         raise EmptyFileError(f"{file.name} is empty: it has no header; put a table with column names there.")
     if any("\x00" in name for name in names):
@@ -169,10 +169,6 @@ def _parquet_blocks(file: RawFile, names: list[str]) -> Iterator[Any]:
 def _numbers_rows(name: str) -> bool:
     """Whether a column of a Parquet file is an unnamed index that pandas wrote beside the columns."""
     return re.fullmatch(r"__index_level_\d+__", name) is not None
-
-
-def _name(name: str) -> str:
-    return unicodedata.normalize("NFC", name.strip().strip("\ufeff").strip())
 
 
 def _refuse_other_kinds(file: RawFile, ingestion: Ingestion) -> None:

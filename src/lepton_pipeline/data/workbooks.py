@@ -153,31 +153,24 @@ def _require_computed(name: str, title: str, content: bytes, rows: list[tuple[in
         parts = [each for each in packed.namelist() if re.fullmatch(r"xl/worksheets/.*\.xml", each)]
         if not any(re.search(b"<f[> ]", packed.read(each)) for each in parts):
             return
-    from openpyxl import load_workbook
-
     known = {cell.coordinate for _, cells in rows for cell in cells if cell is not None}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        values = load_workbook(io.BytesIO(content), read_only=True, data_only=True)[title]
-        values.reset_dimensions()
-        texts = {
-            cell.coordinate
-            for row in values.iter_rows()
-            for cell in row
-            if getattr(cell, "data_type", "") == "str"
-        }
-        sheet = load_workbook(io.BytesIO(content), read_only=True)[title]
-        sheet.reset_dimensions()
-        # A formula may well give an empty text; that is a value.
-        missing = [
-            cell
-            for row in sheet.iter_rows()
-            for cell in row
-            if getattr(cell, "data_type", "") == "f" and cell.coordinate not in known | texts
-        ]
+    # A formula may well give an empty text; that is a value.
+    known |= {cell.coordinate for cell in _cells(content, title, "str", data_only=True)}
+    missing = [cell for cell in _cells(content, title, "f") if cell.coordinate not in known]
     if missing:
         formula = getattr(missing[0].value, "text", missing[0].value)
         raise DataError(
             f"{name}, sheet {title!r}: {len(missing):,} formulas have no value, such as {formula!r} in "
             f"{missing[0].coordinate}; open the file in Excel or LibreOffice and save it, which computes them."
         )
+
+
+def _cells(content: bytes, title: str, kind: str, *, data_only: bool = False) -> list[Any]:
+    """The cells of a sheet that hold data of one kind, as openpyxl names it."""
+    from openpyxl import load_workbook
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=data_only)[title]
+        sheet.reset_dimensions()
+        return [cell for row in sheet.iter_rows() for cell in row if getattr(cell, "data_type", "") == kind]

@@ -71,11 +71,10 @@ def read_dates(
 
 def offsets_of(texts: pd.Series, layout: str) -> pd.Series:
     """The offset of each time, "UTC" or "UTC+02:00", or missing; formats with zone names count as UTC."""
-    if layout != ISO and not _directives(layout) & _ZONES:
-        return pd.Series(None, index=texts.index, dtype=object)
-    if "Z" in _directives(layout):
-        return pd.Series("UTC", index=texts.index, dtype=object)
-    offsets = pd.Series(None, index=texts.index, dtype=object)
+    directives = _directives(layout)
+    offsets = pd.Series("UTC" if "Z" in directives else None, index=texts.index, dtype=object)
+    if "Z" in directives or (layout != ISO and "z" not in directives):
+        return offsets
     written = texts.astype("str")
     if layout == ISO:
         zoned = written[pc.match_substring_regex(pa.array(written), _ZONED).to_numpy(zero_copy_only=False)]
