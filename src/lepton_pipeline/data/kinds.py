@@ -45,17 +45,17 @@ class Wanted:
 class KindInference:
     """What is known of one column so far."""
 
-    def __init__(self, name: str, ingestion: Ingestion, writing: Writing, *, is_key: bool) -> None:
+    def __init__(self, name: str, ingestion: Ingestion, wanted: Wanted) -> None:
         self.name = name
         self.missing = 0
-        self._ingestion = ingestion
-        self._writing = writing
-        self._codes = missing_numbers(ingestion.missing, writing)
-        self._is_key = is_key
+        self._ingestion, self._wanted = ingestion, wanted
+        self._writing = Writing(ingestion)
+        self._codes = missing_numbers(ingestion.missing, self._writing)
+        self._is_key = name in wanted.keys
         self._layout = ingestion.dates.get(name)
         # How the file holds the values: "text", "whole", "number", "single", "truth", "date", "seconds".
         self._forms: Counter[str] = Counter()
-        self._texts = TextClasses(is_key=is_key)
+        self._texts = TextClasses(is_key=self._is_key)
         self._zones: Counter[str | None] = Counter()
         # Winter's times alone have one offset, but are those of the declared zone all the same.
         self._keeps_declared_zone = ingestion.zone is not None
@@ -90,16 +90,16 @@ class KindInference:
             self._zones[zone] += present
         return None
 
-    def kind(self, wanted: Wanted) -> str:
+    def kind(self) -> str:
         """Infer the kind of the column from all its values."""
         forms = set(self._forms)
         if self._layout is not None and forms <= {"text", "date", "whole", "number"}:
-            return self._date(wanted)
+            return self._date()
         text = None if "text" not in forms else "number" if self._texts.are_numbers() else "text"
-        if self.name in wanted.texts and forms <= {"text", "whole", "number", "single"}:
+        if self.name in self._wanted.texts and forms <= {"text", "whole", "number", "single"}:
             return "text"
         if not forms:
-            return "number" if self.name in wanted.numbers else "empty"
+            return "number" if self.name in self._wanted.numbers else "empty"
         others = forms - {"text"}
         if others == {"whole"} and text in (None, "number") and not self._texts.fits_64_bits:
             return "text"
@@ -116,7 +116,7 @@ class KindInference:
         if others == {"truth"} and text is None:
             return "truth or missing" if self.missing else "truth"
         if others == {"date"} and text is None:
-            return self._date(wanted)
+            return self._date()
         if text == "text" and others <= {"whole", "number", "single"}:
             if self._is_key:
                 return "text"
@@ -129,18 +129,18 @@ class KindInference:
             f"column {self.name!r} holds values of several kinds ({shown}); give all its rows the same kind."
         )
 
-    def notes(self, kind: str, rows: int, wanted: Wanted) -> list[str]:
+    def notes(self, kind: str, rows: int) -> list[str]:
         """Notes for the user on how the values were interpreted."""
         said = []
-        if kind == "text" and self.name not in wanted.texts:
-            said += [] if self._is_key else self._texts.notes(rows, surprising=self.name in wanted.numbers)
+        if kind == "text" and self.name not in self._wanted.texts:
+            said += self._texts.notes(rows, surprising=self.name in self._wanted.numbers)
         if "seconds" in self._forms:
             said.append("durations or times of day, in seconds")
         if kind.startswith(IN_ZONE):
             offsets = sorted(str(zone) for zone in self._zones)
-            if "%Z" in (self._layout or "") and self.name not in wanted.zones:
+            if "%Z" in (self._layout or "") and self.name not in self._wanted.zones:
                 said.append(f"times with names of zones, read as {kind.removeprefix(IN_ZONE)}")
-            elif len(offsets) > 1 and self.name not in wanted.zones:
+            elif len(offsets) > 1 and self.name not in self._wanted.zones:
                 why = "as ingestion.zone says" if self._ingestion.zone else "as no ingestion.zone is declared"
                 said.append(
                     f"times with several offsets ({', '.join(offsets[:4])}), read as {kind.removeprefix(IN_ZONE)} {why}"
@@ -217,10 +217,10 @@ class KindInference:
             return "number"
         return _UNSIGNED_OR_MISSING if unsigned else _WHOLE_OR_MISSING
 
-    def _date(self, wanted: Wanted) -> str:
+    def _date(self) -> str:
         zones = set(self._zones)
-        if self.name in wanted.zones:
-            zone = wanted.zones[self.name]
+        if self.name in self._wanted.zones:
+            zone = self._wanted.zones[self.name]
             if zones and (zone is None) != (zones == {None}):
                 held, had = ("no time zone", zone) if None in zones else ("a time zone", "none")
                 raise DataError(
@@ -262,17 +262,16 @@ def find_kinds(blocks: Iterable[Any], ingestion: Ingestion, wanted: Wanted | Non
     digits.
     """
     wanted = wanted or Wanted()
-    writing = Writing(ingestion)
     columns: dict[str, KindInference] = {}
     rows = 0
     for block in blocks:
         for name, column in zip(block.column_names, block.columns, strict=True):
             if name not in columns:
-                columns[name] = KindInference(name, ingestion, writing, is_key=name in wanted.keys)
+                columns[name] = KindInference(name, ingestion, wanted)
             columns[name].add(column, rows)
         rows += len(block)
-    kinds = {name: each.kind(wanted) for name, each in columns.items()}
-    notes = {name: each.notes(kinds[name], rows, wanted) for name, each in columns.items()}
+    kinds = {name: each.kind() for name, each in columns.items()}
+    notes = {name: each.notes(kinds[name], rows) for name, each in columns.items()}
     missing = {name: each.missing for name, each in columns.items()}
     return Kinds(kinds, rows, missing, {name: said for name, said in notes.items() if said})
 

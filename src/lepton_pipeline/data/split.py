@@ -226,10 +226,7 @@ def _times(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         )
     missing = times.isna() if dates else ~np.isfinite(times.to_numpy(dtype=float, na_value=np.nan))
     if missing.any():
-        raise SplitError(
-            f"column {times.name!r} (dataset.time) has no time in {_where(times, missing)}; "
-            f"{_quarantine(times.name)}, or name another column in dataset.time."
-        )
+        raise SplitError(_absent(times, missing, "dataset.time", "has no time"))
     return times
 
 
@@ -238,10 +235,7 @@ def _groups(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     groups = _column(table, dataset.group, "dataset.group")
     missing = groups.isna()
     if missing.any():
-        raise DataError(
-            f"column {groups.name!r} (dataset.group) names no group in {_where(groups, missing)}; "
-            f"{_quarantine(groups.name)}, or name another column in dataset.group."
-        )
+        raise DataError(_absent(groups, missing, "dataset.group", "names no group"))
     names = groups.unique().tolist()
     if len(names) < len(PARTS):
         held = "the single group" if len(names) == 1 else f"only {len(names)} groups,"
@@ -262,15 +256,11 @@ def _column(table: pd.DataFrame, name: str | None, key: str) -> pd.Series:
     return table[name]
 
 
-def _where(column: pd.Series, chosen: Any) -> str:
-    """Number of chosen rows, and the first of them."""
-    return f"{int(chosen.sum()):,} of {len(column):,} rows, first in row {column.index[chosen][0]}"
-
-
-def _quarantine(column: object) -> str:
+def _absent(column: pd.Series, missing: Any, key: str, what: str) -> str:
     return (
-        f"fill them, quarantine them with {{expect: column_values_to_not_be_null, column: {column}, "
-        "on_failure: quarantine} in contract.expectations"
+        f"column {column.name!r} ({key}) {what} in {int(missing.sum()):,} of {len(column):,} rows, first in row "
+        f"{column.index[missing][0]}; fill them, quarantine them with {{expect: column_values_to_not_be_null, column: "
+        f"{column.name}, on_failure: quarantine}} in contract.expectations, or name another column in {key}."
     )
 
 
