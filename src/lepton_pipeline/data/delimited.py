@@ -171,16 +171,13 @@ def _number(position: int, broken: list[int]) -> int:
 def _unused(table: Any, header: Sequence[str]) -> dict[int, str]:
     """Positions of empty records and of repeated headers."""
     names = [plain_name(name) for name in header]
+    if table.num_columns == 1:
+        repeated = table.num_rows and plain_name(table.column(0)[0].as_py()) == names[0]
+        return {0: HEADER} if repeated else {}
     first = pc.utf8_trim_whitespace(table.column(0))
     # Concatenated files may hold byte order marks within.
     written = {header[0].strip().strip(_MARK), names[0]}
-    starts = {f"{marks}{name}" for name in written for marks in ("", _MARK, 2 * _MARK)}
-    if table.num_columns > 1:
-        starts.add("")
-    elif table.num_rows and plain_name(table.column(0)[0].as_py()) == names[0]:
-        return {0: HEADER}
-    else:
-        return {}
+    starts = {"", *(f"{marks}{name}" for name in written for marks in ("", _MARK, 2 * _MARK))}
     candidates = pc.indices_nonzero(pc.is_in(first, pa.array(sorted(starts), first.type)))
     found: dict[int, str] = {}
     for at, row in zip(candidates.to_pylist(), table.take(candidates).to_pylist(), strict=True):

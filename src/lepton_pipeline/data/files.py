@@ -10,8 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from lepton_pipeline.data.openers import open_table, protocols
-from lepton_pipeline.data.raw_file import TABLE_SUFFIXES, RawFile, table_suffix
+from lepton_pipeline.data.raw_file import TABLE_SUFFIXES, RawFile, open_table, protocols, table_suffix
 from lepton_pipeline.data.reading import SkippedFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.system.permissions import refused

@@ -11,9 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lepton_pipeline.data.expressions.dates import are_of_zone, is_zone, offsets_of
-from lepton_pipeline.data.numbers import DECIMAL, WHOLE, Writing, missing_numbers
 from lepton_pipeline.data.text_classes import INT64, TextClasses
-from lepton_pipeline.data.texts import clean_texts, fits, is_text, plain_numbers, without_codes
+from lepton_pipeline.data.texts import (
+    DECIMAL,
+    WHOLE,
+    Writing,
+    clean_texts,
+    fits,
+    is_text,
+    missing_numbers,
+    plain_numbers,
+    without_codes,
+)
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
@@ -42,7 +51,7 @@ class Wanted:
     zones: Mapping[str, str | None] = field(default_factory=dict)
 
 
-class KindInference:
+class _Column:
     """What is known of one column so far."""
 
     def __init__(self, name: str, ingestion: Ingestion, wanted: Wanted) -> None:
@@ -262,12 +271,12 @@ def find_kinds(blocks: Iterable[Any], ingestion: Ingestion, wanted: Wanted | Non
     digits.
     """
     wanted = wanted or Wanted()
-    columns: dict[str, KindInference] = {}
+    columns: dict[str, _Column] = {}
     rows = 0
     for block in blocks:
         for name, column in zip(block.column_names, block.columns, strict=True):
             if name not in columns:
-                columns[name] = KindInference(name, ingestion, wanted)
+                columns[name] = _Column(name, ingestion, wanted)
             columns[name].add(column, rows)
         rows += len(block)
     kinds = {name: each.kind() for name, each in columns.items()}

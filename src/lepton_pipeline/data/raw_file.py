@@ -1,11 +1,22 @@
-"""One table file: what its name says (the last suffixes count, in any case), and how to open it."""
+"""One table file: what its name says (the last suffixes count, in any case), and its bytes, decompressed as it says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import bz2
+import grp
+import gzip
+import io
+import lzma
+import os
+import pwd
+import stat
+import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
-from typing import BinaryIO
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+from lepton_pipeline.errors import DataError
 
 TEXT, PARQUET, JSON, WORKBOOK = "text", "parquet", "json", "workbook"
 
@@ -21,6 +32,14 @@ COMPRESSIONS = {".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
 COMPRESSIONS |= dict.fromkeys((".gz", ".gzip"), "gzip") | dict.fromkeys((".zst", ".zstd"), "zstd")
 # pandas' documentation names a file df.parquet.gzip by the compression of its pages.
 _OF_PAGES = {*COMPRESSIONS, ".snappy", ".lz4", ".brotli", ".br"}
+
+# Longest line of text, which is held in memory; a value with line breaks may be as long as a block.
+LONGEST_LINE = 1 << 23
+_BYTES_AT_ONCE = 1 << 16
+_SHOWN = 3
+# Largest size of a file read whole, in bytes and in times of its packed size: JSON and sheets reach 30.
+_UNPACKED = 1 << 28
+_TIMES = 100
 
 
 @dataclass(frozen=True)
@@ -87,3 +106,166 @@ def stem_of(name: str) -> str:
 
 def _suffixes(name: str) -> list[str]:
     return [suffix.lower() for suffix in PurePosixPath(name).suffixes]
+
+
+def open_table(fs: Any, path: str, name: str) -> BinaryIO:
+    """Open a table file for reading, decompressed as its name says.
+
+    Raises a DataError for a pipe or a device, a link that its owner may not follow, and a zip archive without
+    exactly one file; on reading, for a line longer than `LONGEST_LINE`, and for a document that unpacks to a
+    multiple of its size.
+    """
+    if "file" in protocols(fs):
+        _require_file(Path(fs._strip_protocol(path)), name)
+    stream = cast(BinaryIO, fs.open(path, "rb"))
+    kind, packed = kind_of(name), compression_of(name) is not None
+    if kind == PARQUET:
+        stream = _seekable(stream)
+        start = stream.read(4)
+        stream.seek(0)
+        # The last suffix of df.parquet.gzip may speak of the pages within.
+        if start == b"PAR1" or not packed:
+            return stream
+    unpacked = _decompressed(stream, name)
+    if kind == TEXT:
+        return io.BufferedReader(_Bounded(unpacked, name, longest_line=LONGEST_LINE), _BYTES_AT_ONCE)
+    if packed:
+        most = most_unpacked(fs.size(path))
+        unpacked = io.BufferedReader(_Bounded(unpacked, name, most=most), _BYTES_AT_ONCE)
+    return io.BytesIO(unpacked.read()) if kind == PARQUET else cast(BinaryIO, unpacked)
+
+
+def protocols(fs: Any) -> tuple[str, ...]:
+    """Names of a file system of fsspec."""
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def most_unpacked(packed: int | None) -> int:
+    """Bytes that a packed file may unpack to where all of them are held in memory."""
+    return max(_UNPACKED, _TIMES * (packed or 0))
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, for messages."""
+    return ", ".join([repr(name) for name in names[:_SHOWN]] + ["…"] * (len(names) > _SHOWN))
+
+
+def too_much(name: str, most: int) -> DataError:
+    """The error of a file that unpacks to more than that."""
+    return DataError(
+        f"{name} unpacks to more than {most >> 20:,} MiB, many times its size; unpack it, look at it, and put a table "
+        "there that fits into memory."
+    )
+
+
+def _open_zipped(archive: BinaryIO, name: str) -> Any:
+    """Open the one file in a zip archive; a DataError where it holds none, or several."""
+    packed = zipfile.ZipFile(archive)
+    # macOS adds a folder and hidden files of its own.
+    shown = [
+        each for each in packed.namelist() if not each.endswith("/") and not each.startswith("__MACOSX/")
+    ]
+    names = [each for each in shown if not any(part.startswith(".") for part in PurePosixPath(each).parts)]
+    if len(names) != 1:
+        raise DataError(
+            f"{name} must hold one file, but holds {len(names)} ({listed(names) or 'none'}); put its tables there "
+            "unpacked."
+        )
+    return packed.open(names[0])
+
+
+def _decompressed(stream: BinaryIO, name: str) -> Any:
+    match compression_of(name):
+        case "gzip":
+            return gzip.GzipFile(fileobj=stream)
+        case "bz2":
+            return bz2.BZ2File(stream)
+        case "xz":
+            return lzma.open(stream)  # whoever opens the table closes it
+        case "zip":
+            # fsspec would take the first file of several.
+            return _open_zipped(_seekable(stream), name)
+        case "zstd":
+            # Python has none before 3.14; pyarrow's stream is no BufferedReader, which text needs.
+            from pyarrow import CompressedInputStream
+
+            return io.BufferedReader(_Readable(CompressedInputStream(stream, "zstd")), _BYTES_AT_ONCE)
+    return stream
+
+
+class _Readable(io.RawIOBase):
+    """A stream of pyarrow as Python's."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._stream.read(len(buffer))
+        buffer[: len(part)] = part
+        return len(part)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+
+class _Bounded(_Readable):
+    """Raises a DataError where the stream, or one of its lines, is longer than may be held in memory."""
+
+    def __init__(self, stream: Any, name: str, *, longest_line: int | None = None, most: int | None = None):
+        super().__init__(stream)
+        self._name, self._longest_line, self._most = name, longest_line, most
+        self._line = self._read = 0
+
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        self._read += count
+        if self._most is not None and self._read > self._most:
+            raise too_much(self._name, self._most)
+        if self._longest_line is not None:
+            part = bytes(buffer[:count])
+            end = max(part.rfind(b"\n"), part.rfind(b"\r"))
+            self._line = count - end - 1 if end >= 0 else self._line + count
+            if self._line > self._longest_line:
+                raise DataError(
+                    f"{self._name} holds a line longer than {self._longest_line >> 20} MiB; is it a table, and does it "
+                    "have line breaks?"
+                )
+        return count
+
+
+def _require_file(file: Path, name: str) -> None:
+    """Refuse what would hang or never end, and links whose owner may not read their target."""
+    facts = file.stat()
+    if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
+        raise DataError(f"{name} is a pipe, a device or a socket; put a file there.")
+    for link in (each for each in (file, *file.parents) if each.is_symlink()):
+        owner = link.lstat().st_uid
+        if owner not in (0, os.geteuid(), facts.st_uid) and not _may_read(owner, facts):
+            raise DataError(
+                f"{name} lies behind {link}, a link of a user who may not read it; put the file itself there, or let "
+                "that user read it."
+            )
+
+
+def _may_read(user: int, facts: os.stat_result) -> bool:
+    if facts.st_mode & stat.S_IROTH:
+        return True
+    try:
+        person, group = pwd.getpwuid(user), grp.getgrgid(facts.st_gid)
+    except KeyError:
+        return False
+    member = person.pw_gid == facts.st_gid or person.pw_name in group.gr_mem
+    return bool(facts.st_mode & stat.S_IRGRP) and member
+
+
+def _seekable(stream: BinaryIO) -> BinaryIO:
+    """Some servers give a file only whole and once."""
+    if stream.seekable():
+        return stream
+    with stream:
+        return io.BytesIO(stream.read())

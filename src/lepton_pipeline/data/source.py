@@ -204,7 +204,11 @@ class Source:
         """`name` and `sha256` of each file, of its bytes once decompressed."""
         if isinstance(self.raw, pd.DataFrame):
             return [{"name": "table", "sha256": fingerprint(self.raw).sha256}]
-        return [{"name": file.name, "sha256": _hash(file)} for file in self.raw]
+        return [{"name": file.name, "sha256": self._hash(file)} for file in self.raw]
+
+    def _hash(self, file: RawFile) -> str:
+        with explained(file, self.ingestion), file.open() as stream:
+            return file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # each has readinto
 
     def _blocks(self, seen: list[SetApart] | None) -> Iterator[Any]:
         if isinstance(self.raw, pd.DataFrame):
@@ -329,11 +333,3 @@ def _require_separated(file: RawFile, names: list[str]) -> None:
         raise DataError(
             f"{file.name} has a single column, {names[0]!r}; declare ingestion.separator, which seems to be {other!r}."
         )
-
-
-def _hash(file: RawFile) -> str:
-    try:
-        with file.open() as stream:
-            return file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # each has readinto
-    except (OSError, EOFError, ValueError) as error:
-        raise DataError(f"{file.name} cannot be read: {error}; is the file whole?") from error

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lepton_pipeline.data.numbers import (
+from lepton_pipeline.data.texts import (
     BARE_EXPONENT,
     CANONICAL,
     DECIMAL,
@@ -18,8 +18,8 @@ from lepton_pipeline.data.numbers import (
     MOST_DIGITS,
     WHOLE,
     ZERO_LED,
+    fits,
 )
-from lepton_pipeline.data.texts import fits
 
 INT64, UINT64 = 2**63 - 1, 2**64 - 1
 _EXAMPLES = 3

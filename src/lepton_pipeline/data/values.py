@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 
 from lepton_pipeline.data.expressions.dates import in_zone, read_dates
 from lepton_pipeline.data.kinds import IN_ZONE, NUMBERS, SINGLE, Wanted, find_kinds
-from lepton_pipeline.data.numbers import Writing, missing_numbers
 from lepton_pipeline.data.texts import (
+    Writing,
     clean_texts,
     date_codes,
     is_text,
+    missing_numbers,
     plain_numbers,
     with_strings,
     without_codes,
@@ -103,8 +104,7 @@ def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
 
 def _array(values: Any) -> Any:
     """A writable numpy array."""
-    options = {"zero_copy_only": False} if hasattr(values, "buffers") else {}
-    return np.array(values.to_numpy(**options))
+    return np.array(values.to_numpy(zero_copy_only=False))
 
 
 def _text_numbers(column: Any, kind: str, ingestion: Ingestion) -> Any:

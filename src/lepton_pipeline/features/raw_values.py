@@ -16,15 +16,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.expressions.dates import ISO
-from lepton_pipeline.data.numbers import (
+from lepton_pipeline.data.texts import (
     CANONICAL,
     MOST_DIGITS,
     Writing,
+    date_codes,
     matches,
     missing_numbers,
     read_number,
 )
-from lepton_pipeline.data.texts import date_codes
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import TRUTH
 from lepton_pipeline.parameters import Ingestion

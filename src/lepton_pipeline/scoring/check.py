@@ -14,10 +14,16 @@ import pandas as pd
 import pyarrow as pa
 
 from lepton_pipeline.data.contracts.checks import Check
-from lepton_pipeline.data.contracts.chunks import Evaluation, Found, Rows, quarantining, scoring_checks
-from lepton_pipeline.data.contracts.contract import REASONS
+from lepton_pipeline.data.contracts.chunks import (
+    EXAMPLES,
+    Evaluation,
+    Found,
+    Rows,
+    quarantining,
+    scoring_checks,
+)
+from lepton_pipeline.data.contracts.contract import REASONS, report_check, report_checks
 from lepton_pipeline.data.contracts.expectations import check_declarations
-from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks
 from lepton_pipeline.data.contracts.validation import Verdict
 from lepton_pipeline.data.ingest import key_columns
 from lepton_pipeline.data.kinds import Kinds, Wanted

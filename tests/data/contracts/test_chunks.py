@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.contracts.checks import planned_checks
-from lepton_pipeline.data.contracts.chunks import Evaluation, scoring_checks
-from lepton_pipeline.data.contracts.report import EXAMPLES, report_check
+from lepton_pipeline.data.contracts.chunks import EXAMPLES, Evaluation, scoring_checks
+from lepton_pipeline.data.contracts.contract import report_check
 from lepton_pipeline.data.contracts.validation import evaluate_checks
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
 

@@ -24,12 +24,12 @@ from lepton_pipeline.data.contracts.checks import (
     unmet_prerequisites,
 )
 from lepton_pipeline.data.contracts.expectations import known_expectation
-from lepton_pipeline.data.contracts.report import EXAMPLES
 from lepton_pipeline.data.contracts.validation import Verdict, evaluate_checks
-from lepton_pipeline.data.numbers import FOR_PEOPLE, matches
+from lepton_pipeline.data.texts import FOR_PEOPLE, matches
 from lepton_pipeline.parameters import Contract, Dataset
 
 Rows = npt.NDArray[np.int64]
+EXAMPLES = 5
 _UNIQUE = ("column_values_to_be_unique", "compound_columns_to_be_unique")
 _SECOND_KEY, _ALL_MISSING = "lepton_pipeline.", "all_values_are_missing"
 # One type in all chunks: the first one tells.

@@ -10,7 +10,6 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from lepton_pipeline.data import openers
 from lepton_pipeline.data.documents import read_document
 from lepton_pipeline.data.files import find_tables
 from lepton_pipeline.data.raw import read_blocks, read_header
@@ -58,7 +57,7 @@ def test_long_lines_and_large_files_are_read(tmp_path):
 
 
 def test_a_document_that_unpacks_to_many_times_its_size_is_not_held(tmp_path, monkeypatch):
-    monkeypatch.setattr(openers, "_UNPACKED", MIB)
+    monkeypatch.setattr("lepton_pipeline.data.raw_file._UNPACKED", MIB)
     (tmp_path / "t.json.gz").write_bytes(gzip.compress(b'[{"a": "' + b"0" * 4 * MIB + b'"}]'))
     with pytest.raises(DataError, match=r"t\.json\.gz unpacks to more than 1 MiB, many times its size"):
         read(tmp_path)
