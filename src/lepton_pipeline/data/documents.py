@@ -33,6 +33,8 @@ _NO_WORKBOOK = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, Syn
 _ENCRYPTED = b"\xd0\xcf\x11\xe0"
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SHOWN = 3
+# Where an object stands, and its values.
+_Record = tuple[str, dict[str, object]]
 
 
 def read_document(file: RawFile, decimal: str = ".") -> Any:
@@ -62,10 +64,8 @@ def _read_json(name: str, content: bytes, decimal: str) -> Any:
             "save the file so."
         ) from error
     if table_suffix(name) == ".json" and not _holds_lines(text):
-        if not text.strip():
-            return _table_of(name, [])
         try:
-            found = _parse(text, decimal)
+            found = _parse(text, decimal) if text.strip() else []
         except ValueError as error:
             at = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
             raise DataError(f"{name}{at}: not JSON ({error}); is the file whole?") from error
@@ -76,16 +76,13 @@ def _read_json(name: str, content: bytes, decimal: str) -> Any:
 def _holds_lines(text: str) -> bool:
     """Whether a .json file has one object a line: its first line is an object, and there is a second one."""
     first, _, rest = text.strip().partition("\n")
-    if not first.lstrip().startswith("{") or not rest.strip():
-        return False
     try:
-        _parse(first, ".")
+        return bool(rest.strip()) and isinstance(_parse(first, "."), dict)
     except ValueError:
         return False
-    return True
 
 
-def _lines(name: str, text: str, decimal: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _lines(name: str, text: str, decimal: str) -> Iterator[_Record]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -118,7 +115,7 @@ def _table_of_json(name: str, found: Any) -> Any:
     return _table_of(name, _records(name, found))
 
 
-def _records(name: str, found: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _records(name: str, found: list[Any]) -> Iterator[_Record]:
     for number, record in enumerate(found, 1):
         where = f"{name}, record {number}"
         if not isinstance(record, dict):
@@ -126,7 +123,7 @@ def _records(name: str, found: list[Any]) -> Iterator[tuple[str, dict[str, Any]]
         yield where, record
 
 
-def _table_of(name: str, records: Iterable[tuple[str, dict[str, Any]]]) -> Any:
+def _table_of(name: str, records: Iterable[_Record]) -> Any:
     """One row per object; a key that is absent, or null, is a null."""
     columns: dict[str, list[str | None]] = {}
     rows = 0
@@ -151,8 +148,7 @@ def _table_of_lists(name: str, lists: dict[str, list[Any]]) -> Any:
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{key!r} {length:,}" for key, length in list(lengths.items())[:_SHOWN])
         raise DataError(f"{name}: its lists differ in length ({shown}); give each column a value a row.")
-    rows = zip(*lists.values(), strict=True)
-    return _table_of_rows(name, lists, rows)
+    return _table_of_rows(name, lists, zip(*lists.values(), strict=True))
 
 
 def _table_of_split(name: str, columns: Any, rows: Any) -> Any:
@@ -182,7 +178,7 @@ def _parse(text: str, decimal: str) -> Any:
     )
 
 
-def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -191,7 +187,7 @@ def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _text(value: Any, where: str, key: str) -> str | None:
+def _text(value: object, where: str, key: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):

@@ -51,6 +51,8 @@ _NOTES = ("SOURCE.md", ".gitkeep", ".gitignore")
 
 _BYTES_AT_ONCE = 1 << 16
 _SHOWN = 3
+# What fsspec knows of each file, by path.
+_Listing = dict[str, dict[str, object]]
 
 
 class RawFiles(list[RawFile]):
@@ -130,7 +132,7 @@ def partitions_of(name: str) -> dict[str, str | None]:
     return found
 
 
-def _listed(fs: Any, path: str) -> tuple[str, dict[str, dict[str, Any]]]:
+def _listed(fs: Any, path: str) -> tuple[str, _Listing]:
     """The folder that names are relative to, and what fsspec knows of each file."""
     if fs.isdir(path):
         return path, _below(fs, path)
@@ -140,7 +142,7 @@ def _listed(fs: Any, path: str) -> tuple[str, dict[str, dict[str, Any]]]:
         beside = fs.ls(folder or "/", detail=True)
     except (FileNotFoundError, NotADirectoryError):
         return folder, {}
-    found: dict[str, dict[str, Any]] = {}
+    found: _Listing = {}
     for each in beside:
         if not PurePosixPath(each["name"]).name.startswith(f"{stem}."):
             continue
@@ -149,11 +151,11 @@ def _listed(fs: Any, path: str) -> tuple[str, dict[str, dict[str, Any]]]:
     return folder, found
 
 
-def _below(fs: Any, folder: str, followed: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+def _below(fs: Any, folder: str, followed: tuple[str, ...] = ()) -> _Listing:
     """All files below a folder; unlike `find` of fsspec, raises OSError where a folder may not be read."""
     if "file" not in protocols(fs):
         return dict(fs.find(folder, detail=True))
-    found: dict[str, dict[str, Any]] = {}
+    found: _Listing = {}
     for info in fs.ls(folder, detail=True):
         path = info["name"]
         if info["type"] != "directory" and not (info["islink"] and fs.isdir(path)):

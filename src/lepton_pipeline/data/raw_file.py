@@ -71,14 +71,11 @@ def table_suffix(name: str) -> str | None:
     >>> table_suffix("2024/FEB.CSV.GZ"), table_suffix("t.csv.bak"), table_suffix("t.csv~")
     ('.csv', None, None)
     """
-    suffixes = _suffixes(name)
-    if suffixes and suffixes[-1] in TABLE_SUFFIXES:
-        return suffixes[-1]
-    before = suffixes[-2] if len(suffixes) > 1 else ""
-    if before not in TABLE_SUFFIXES or _KINDS.get(before) == WORKBOOK:
-        return None
-    packed = _OF_PAGES if _KINDS.get(before) == PARQUET else COMPRESSIONS
-    return before if suffixes[-1] in packed else None
+    *_, before, last = ("", "", *(suffix.lower() for suffix in PurePosixPath(name).suffixes))
+    if last in TABLE_SUFFIXES:
+        return last
+    packed = {PARQUET: _OF_PAGES, TEXT: COMPRESSIONS, JSON: COMPRESSIONS}
+    return before if last in packed.get(_KINDS.get(before, ""), ()) else None
 
 
 def kind_of(name: str) -> str:
@@ -88,8 +85,7 @@ def kind_of(name: str) -> str:
 
 def compression_of(name: str) -> str | None:
     """Compression of the whole file, by its name: "gzip", "bz2", "xz", "zip", "zstd", or None."""
-    suffixes = _suffixes(name)
-    return COMPRESSIONS.get(suffixes[-1]) if suffixes else None
+    return COMPRESSIONS.get(PurePosixPath(name).suffix.lower())
 
 
 def stem_of(name: str) -> str:
@@ -102,10 +98,6 @@ def stem_of(name: str) -> str:
     while (suffix := PurePosixPath(base).suffix) and suffix.lower() in {*TABLE_SUFFIXES, *_OF_PAGES}:
         base = base.removesuffix(suffix)
     return base
-
-
-def _suffixes(name: str) -> list[str]:
-    return [suffix.lower() for suffix in PurePosixPath(name).suffixes]
 
 
 def open_table(fs: Any, path: str, name: str) -> BinaryIO:

@@ -147,7 +147,7 @@ class Rows:
         return int(self._file().metadata.num_rows)
 
 
-def as_frames(made: Mapping[str, Any]) -> dict[str, Any]:
+def as_frames(made: Mapping[str, object]) -> dict[str, object]:
     """Outputs of stages for stages that run in memory: rows as frames."""
     return {name: each.frame() if isinstance(each, Rows) else each for name, each in made.items()}
 

@@ -168,7 +168,7 @@ def _key_of(order: dict[str, Any], text: str, name: str) -> int | list[str]:
     raise ConfigurationError(f"{name}, line {line}: ORDER BY holds an expression; name columns only.")
 
 
-def _values(query: _Query, dataset: Dataset, *, zoned: bool) -> dict[str, Any] | None:
+def _values(query: _Query, dataset: Dataset, *, zoned: bool) -> dict[str, object] | None:
     """Values of the parameters that the query uses; DuckDB refuses others."""
     present: Any = dataset.known_at
     delay: Any = dataset.label_delay
@@ -199,9 +199,9 @@ def _require_distinct(columns: list[str], name: str) -> None:
 
 def _keys(query: _Query, columns: list[str]) -> tuple[list[str], str]:
     """Columns that order the result, and a query that gives those, too, that it orders by and does not select."""
-    own = {column.lower(): column for column in columns}
     if query.keys is None:
         return columns, query.text
+    own = {column.lower(): column for column in columns}
     keys, added = [], []
     for key in query.keys:
         if isinstance(key, int):

@@ -118,7 +118,7 @@ def _declared_check(key: str, declared: Expectation) -> Check:
 def _key_check(key: str, declared: Expectation) -> Check:
     """The check that keys are in another table, on the column that `with_matches` adds for it."""
     sentence = name = _match_column(declared)
-    arguments: dict[str, Any] = {"column": name, "value_set": [True]}
+    arguments: dict[str, object] = {"column": name, "value_set": [True]}
     if declared.mostly is not None:
         arguments["mostly"] = declared.mostly
         sentence += f" (mostly {declared.mostly:g})"
@@ -202,7 +202,7 @@ def _sentence(expect: str, arguments: dict[str, Any]) -> str:
     return f"{', '.join(columns)} {words}".strip() + _listed(rest)
 
 
-def _range(arguments: dict[str, Any]) -> str:
+def _range(arguments: Mapping[str, object]) -> str:
     low, high = arguments.get("min_value"), arguments.get("max_value")
     above = f"{'above' if arguments.get('strict_min') else 'at least'} {low}"
     below = f"{'below' if arguments.get('strict_max') else 'at most'} {high}"
@@ -219,6 +219,6 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _listed(arguments: dict[str, Any]) -> str:
+def _listed(arguments: Mapping[str, object]) -> str:
     shown = [f"{name} {_shown(value)}" for name, value in arguments.items() if name != "condition_parser"]
     return f" ({', '.join(shown)})" if shown else ""

@@ -200,7 +200,7 @@ def report_checks(
             stops.append(each.message)
         elif each.on_failure == "warn" and not each.success:
             warnings.append(each.message)
-    success = not stops and fraction(quarantined, rows) <= max_quarantined
+    success = not stops and _fraction(quarantined, rows) <= max_quarantined
     return ContractResult(key, success, rows, quarantined, max_quarantined, stops, warnings, reported)
 
 
@@ -228,7 +228,7 @@ def report_check(
         success=verdict.success,
         evaluated=verdict.evaluated,
         unexpected=verdict.unexpected,
-        unexpected_fraction=None if verdict.unexpected is None else fraction(verdict.unexpected, rows),
+        unexpected_fraction=None if verdict.unexpected is None else _fraction(verdict.unexpected, rows),
         examples=examples,
         message=_message(shown, check, verdict, examples, rows, column),
         error=verdict.error,
@@ -243,7 +243,7 @@ def require_kept(result: ContractResult, reasons: Mapping[str, int], max_quarant
     problems, key = [], result.contract
     if result.stops:
         problems.append(_bulleted("The data breaks its contract", result.stops, _skipped(result)))
-    share = fraction(result.quarantined, result.rows)
+    share = _fraction(result.quarantined, result.rows)
     if share > max_quarantined:
         counted = [f"{count} × {reason}" for reason, count in reasons.items()]
         head = (
@@ -281,7 +281,7 @@ def _message(
         seen = "" if verdict.observed is None else f": the table shows {verdict.observed!r}"
         return f"{where}: passed." if verdict.success else f"{where} does not hold{seen}."
     shown = ", ".join(f"{each.value!r} (row {each.row})" for each in examples)
-    counted = f"{unexpected} of {rows} rows ({fraction(unexpected, rows):.2%})"
+    counted = f"{unexpected} of {rows} rows ({_fraction(unexpected, rows):.2%})"
     if is_number_check(check) and not verdict.success:
         name = check.columns[0]
         numeric = f"column {name!r} is declared numeric ({check.key})"
@@ -339,6 +339,5 @@ def _short(argument: Any) -> Any:
     return f"{len(argument)} values" if long else plain_value(argument)
 
 
-def fraction(part: int, whole: int) -> float:
-    """Part of a whole; 0 of nothing."""
+def _fraction(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
