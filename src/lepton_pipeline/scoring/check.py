@@ -116,8 +116,9 @@ def check_input(
     def column(name: str) -> pd.Series:
         return pd.Series(pd.concat([chunk[name] for chunk in chunks()]))
 
+    examples = _examples(found, chunks)
     reported = [
-        report_check(_evidence(each, chunks), check, each.verdict, rows, column)
+        report_check(examples.loc[each.rows[:EXAMPLES]], check, each.verdict, rows, column)
         for check, each in zip(checks, found, strict=True)
     ]
     kept = report_checks(reported, "contract", rows, len(quarantine.rows), contract.max_quarantined)
@@ -242,11 +243,9 @@ def _flags(checks: list[Check], found: list[Found]) -> pd.DataFrame:
     return flags.sort_values(["row", "check"], ignore_index=True)
 
 
-def _evidence(found: Found, chunks: Callable[[], Iterator[pd.DataFrame]]) -> pd.DataFrame:
-    """The rows that a report shows, looked up where the check was not judged row by row."""
-    if found.evidence is not None:
-        return found.evidence
-    wanted = found.rows[:EXAMPLES]
+def _examples(found: list[Found], chunks: Callable[[], Iterator[pd.DataFrame]]) -> pd.DataFrame:
+    """The rows that a report shows."""
+    wanted = np.unique(np.concatenate([np.empty(0, np.int64), *(each.rows[:EXAMPLES] for each in found)]))
     parts: list[pd.DataFrame] = []
     for chunk in chunks():
         parts.append(chunk[chunk.index.isin(wanted)])

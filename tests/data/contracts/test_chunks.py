@@ -123,12 +123,10 @@ def test_every_expectation_is_judged_as_on_the_whole_table(rows, size):
         )
         assert verdict.unexpected == expected.unexpected, check.sentence
         assert each.rows.tolist() == sorted(expected.positions), check.sentence
-        if each.evidence is not None:
-            shown = rows.iloc[expected.positions[:EXAMPLES]]
-            column = rows.__getitem__
-            assert report_check(each.evidence, check, verdict, 30, column) == report_check(
-                shown, check, expected, 30, column
-            )
+        shown, column = rows.loc[each.rows[:EXAMPLES]], rows.__getitem__
+        assert report_check(shown, check, verdict, 30, column) == report_check(
+            shown, check, expected, 30, column
+        )
     # The table is such that the test tells something.
     assert {verdict.success for verdict in whole} == {True, False}
 
@@ -165,7 +163,7 @@ def test_texts_among_declared_numbers_are_counted_in_all_chunks(rows):
     found = check_chunks(chunked(wrong, 10), checks)
     number = found[0]
     assert (number.verdict.success, number.rows.tolist()) == (False, [25])
-    message = report_check(number.evidence, checks[0], number.verdict, 30, wrong.__getitem__).message
+    message = report_check(wrong.loc[[25]], checks[0], number.verdict, 30, wrong.__getitem__).message
     assert "1 of 30 rows (3.33%) hold no number, e.g. 'old' (row 25)" in message
     # What compares numbers is not tried on texts.
     assert found[1].verdict.blocked == "column 'age' does not hold numbers"

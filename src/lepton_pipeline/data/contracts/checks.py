@@ -17,9 +17,9 @@ from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
 
 EXISTS, _NOT_NULL = "column_to_exist", "column_values_to_not_be_null"
-HOLDS_NUMBERS = "column_values_to_be_in_type_list"
+_HOLDS_NUMBERS = "column_values_to_be_in_type_list"
 # Great Expectations compares names of types; nullable types of pandas go by the name of their class.
-NUMBER_TYPES = [
+_NUMBER_TYPES = [
     "bool",
     "BooleanDtype",
     *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
@@ -38,7 +38,8 @@ _MODIFIERS = {"mostly", "row_condition", "condition_parser", "ignore_row_if"}
 class Check:
     """One expectation to evaluate, without its expect_ prefix, declared at the key path `key`.
 
-    `sentence` is the expectation in words, such as "AGE between 18 and 110".
+    `sentence` is the expectation in words, such as "AGE between 18 and 110"; `implied` tells that a role, or
+    another expectation, asks for it.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Check:
     on_failure: str
     columns: tuple[str, ...]
     sentence: str
+    implied: bool = False
 
 
 def planned_checks(
@@ -64,7 +66,7 @@ def planned_checks(
         return [*_existence({}, declared), *declared]
     roles = {role: [name for name in names if name not in made] for role, names in dataset.roles().items()}
     numbers = [
-        _implied("dataset.numeric", HOLDS_NUMBERS, name, "holds numbers", type_list=NUMBER_TYPES)
+        _implied("dataset.numeric", _HOLDS_NUMBERS, name, "holds numbers", type_list=_NUMBER_TYPES)
         for name in roles["numeric"]
     ]
     target = _implied("dataset.target", _NOT_NULL, dataset.target, "not null", "quarantine")
@@ -78,19 +80,17 @@ def unmet_prerequisites(table: pd.DataFrame, checks: list[Check]) -> dict[int, s
     for position, check in enumerate(checks):
         if check.expect == EXISTS:
             continue
-        absent = [column for column in check.columns if column not in table.columns]
-        wrong = [] if is_number_check(check) else [column for column in check.columns if column in numeric]
-        wrong = [column for column in wrong if column not in absent and not is_numeric_dtype(table[column])]
-        if absent:
+        if absent := [column for column in check.columns if column not in table.columns]:
             reasons[position] = f"column {absent[0]!r} is absent"
-        elif wrong:
-            reasons[position] = f"column {wrong[0]!r} does not hold numbers"
+        elif not is_number_check(check):
+            texts = [name for name in check.columns if name in numeric and not is_numeric_dtype(table[name])]
+            reasons |= {position: f"column {name!r} does not hold numbers" for name in texts[:1]}
     return reasons
 
 
 def is_number_check(check: Check) -> bool:
     """Whether this is the implied check that a numeric column holds numbers."""
-    return check.expect == HOLDS_NUMBERS and check.key == "dataset.numeric"
+    return check.implied and check.expect == _HOLDS_NUMBERS
 
 
 def reads(check: Check, names: set[str]) -> bool:
@@ -178,7 +178,8 @@ def _implied(
     key: str, expect: str, column: str, text: str, failure: str = "stop", **others: list[str]
 ) -> Check:
     """A check of one column that its role implies."""
-    return Check(key, expect, {"column": column, **others}, failure, (column,), f"{column} {text}")
+    arguments = {"column": column, **others}
+    return Check(key, expect, arguments, failure, (column,), f"{column} {text}", implied=True)
 
 
 def _sentence(expect: str, arguments: dict[str, Any]) -> str:

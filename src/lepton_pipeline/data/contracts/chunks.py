@@ -55,7 +55,7 @@ def scoring_checks(
     absent |= {name for each in contract.expectations for name in each.columns()} - set(names)
     checks, left_out = [], []
     for check in planned_checks(contract, "contract", dataset):
-        if _is_implied(check, contract):
+        if check.implied:
             # The headers have been checked for columns.
             if is_number_check(check) and not absent.intersection(check.columns):
                 checks.append(check)
@@ -68,25 +68,12 @@ def scoring_checks(
     return checks, left_out
 
 
-def _is_implied(check: Check, contract: Contract) -> bool:
-    if not check.key.startswith("contract."):
-        return True
-    declared = contract.expectations[int(check.key.partition("[")[2].rstrip("]"))]
-    return check.expect == EXISTS and declared.expect != EXISTS
-
-
-@dataclass
+@dataclass(frozen=True)
 class Found:
-    """Result of one check.
-
-    Attributes:
-        rows: numbers of the rows that do not conform, ascending.
-        evidence: the first of these rows; None where they have yet to be looked up.
-    """
+    """Result of one check, and the numbers of the rows that do not conform, ascending."""
 
     verdict: Verdict
     rows: Rows = field(default_factory=lambda: np.empty(0, np.int64))
-    evidence: pd.DataFrame | None = None
 
 
 def quarantining(checks: list[Check], found: list[Found]) -> list[tuple[int, Rows]]:
@@ -137,16 +124,16 @@ class Evaluation:
 
 def _tally(check: Check, verdict: Verdict, blocked: bool, first: pd.DataFrame) -> _Tally:
     if is_number_check(check) and not blocked:
-        return _Numbers(check, first)
+        return _Numbers(check.columns[0])
     if blocked or check.expect in _OF_TYPES:
-        return _Tally(Found(verdict, evidence=first.head(0)))
+        return _Tally(Found(verdict))
     condition = str(check.arguments.get("row_condition") or "")
     if check.expect in _UNIQUE and not condition:
         return _Unique(check)
     # A condition that calls a function may look at all rows, as in `x > x.mean()`.
     judges_rows = known_expectation(check.expect).row_wise and check.expect not in {*_OF_NEIGHBOURS, *_UNIQUE}
     if judges_rows and "(" not in condition:
-        return _Counted(check, first)
+        return _Counted(check)
     return _Whole(
         check, [name for name in map(str, first.columns) if name in check.columns or name in condition]
     )
@@ -169,36 +156,33 @@ class _Tally:
 class _Numbers(_Tally):
     """The implied check that a column holds numbers."""
 
-    def __init__(self, check: Check, first: pd.DataFrame) -> None:
-        self._column = check.columns[0]
-        self._holds = pd.api.types.is_numeric_dtype(first[self._column])
+    def __init__(self, column: str) -> None:
+        self._column, self._holds = column, True
         # Rows with no number at all, with a formatted one, and with one not written as declared.
         self._rows: tuple[list[int], list[int], list[int]] = ([], [], [])
-        self._evidence = [first.head(0)] * 3
 
     def add(self, chunk: pd.DataFrame) -> None:
+        column = chunk[self._column]
+        self._holds = pd.api.types.is_numeric_dtype(column)
         if self._holds:
             return
-        column = chunk[self._column]
         texts = text_positions(column)
         people = {at for at in texts if isinstance(it := column.iloc[at], str) and matches(FOR_PEOPLE, it)}
         plain = sorted(set(np.flatnonzero(column.notna()).tolist()) - set(texts))
         odd = [each for each in texts if each not in people]
         for at, positions in enumerate((odd, sorted(people), plain)):
             self._rows[at].extend(chunk.index[positions])
-            self._evidence[at] = _more(self._evidence[at], chunk.iloc[positions])
 
     def found(self) -> Found:
         """Only the worst of the three: good numbers are text because of these."""
-        worst = next((at for at, rows in enumerate(self._rows) if rows), 0)
-        rows = np.array(self._rows[worst], np.int64)
-        return Found(Verdict(self._holds, unexpected=len(rows)), rows, self._evidence[worst])
+        rows = np.array(next(filter(None, self._rows), []), np.int64)
+        return Found(Verdict(self._holds, unexpected=len(rows)), rows)
 
 
 class _Counted(_Tally):
     """An expectation about single rows."""
 
-    def __init__(self, check: Check, first: pd.DataFrame) -> None:
+    def __init__(self, check: Check) -> None:
         self._check = check
         # Judged over all rows, not in each chunk.
         arguments = {name: value for name, value in check.arguments.items() if name != "mostly"}
@@ -206,22 +190,18 @@ class _Counted(_Tally):
         self._error: str | None = None
         self._considered = self._unexpected = 0
         self._rows: list[Rows] = []
-        self._evidence = first.head(0)
 
     def count(self, chunk: pd.DataFrame, verdict: Verdict) -> None:
         self._error = self._error or verdict.error
         self._considered += verdict.considered
         self._unexpected += verdict.unexpected or 0
-        rows = chunk.iloc[verdict.positions]
-        self._rows.append(rows.index.to_numpy())
-        self._evidence = _more(self._evidence, rows)
+        self._rows.append(chunk.index.to_numpy()[verdict.positions])
 
     def found(self) -> Found:
         if self._error:
-            return Found(Verdict(False, False, error=self._error), evidence=self._evidence.head(0))
+            return Found(Verdict(False, False, error=self._error))
         success = _tolerated(self._unexpected, self._considered, self._check)
-        verdict = Verdict(success, unexpected=self._unexpected)
-        return Found(verdict, np.concatenate(self._rows), self._evidence)
+        return Found(Verdict(success, unexpected=self._unexpected), np.concatenate(self._rows))
 
 
 class _Unique(_Tally):
@@ -300,8 +280,3 @@ def _tolerated(unexpected: int, considered: int, check: Check) -> bool:
     """Great Expectations' rule for `mostly`: a fraction of the rows without a missing value."""
     mostly = check.arguments.get("mostly", 1.0)
     return considered == 0 or (considered - unexpected) / considered >= mostly
-
-
-def _more(evidence: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    wanted = EXAMPLES - len(evidence)
-    return pd.concat([evidence, rows.head(wanted)]) if wanted and len(rows) else evidence
