@@ -83,8 +83,9 @@ def unmet_prerequisites(table: pd.DataFrame, checks: list[Check]) -> dict[int, s
         if absent := [column for column in check.columns if column not in table.columns]:
             reasons[position] = f"column {absent[0]!r} is absent"
         elif not is_number_check(check):
-            texts = [name for name in check.columns if name in numeric and not is_numeric_dtype(table[name])]
-            reasons |= {position: f"column {name!r} does not hold numbers" for name in texts[:1]}
+            wrong = [name for name in check.columns if name in numeric and not is_numeric_dtype(table[name])]
+            if wrong:
+                reasons[position] = f"column {wrong[0]!r} does not hold numbers"
     return reasons
 
 
