@@ -245,10 +245,11 @@ def find_entities(
             continue
         codes = pd.factorize(table[name])[0]
         declared = name == dataset.group
-        counts = _outcomes(codes, labels)
-        if not declared and not _shares_outcome(counts):
-            continue
-        if not declared and not _called_so(name) and _ordered(table[name], labels):
+        # Negative and positive rows of each value, [2, values].
+        known, width = codes >= 0, int(codes.max(initial=-1)) + 1
+        pairs = codes[known] + width * labels[known].astype(np.intp)
+        counts = np.bincount(pairs, minlength=2 * width).reshape(2, width)
+        if not declared and (not _shares_outcome(counts) or _is_measurement(table[name], labels)):
             continue
         seen = np.isin(codes[test], codes[learnt & (codes >= 0)])
         # Another column may name the same entities.
@@ -274,13 +275,6 @@ def may_be_names(values: pd.Series) -> bool:
     )
 
 
-def _outcomes(codes: Codes, labels: np.ndarray) -> Codes:
-    """Count negative and positive rows of each value, shape [2, values]; missing values are left out."""
-    known, width = codes >= 0, int(codes.max(initial=-1)) + 1
-    pairs = codes[known] + width * labels[known].astype(np.intp)
-    return np.bincount(pairs, minlength=2 * width).reshape(2, width)
-
-
 def _shares_outcome(counts: Codes) -> bool:
     counts = counts[:, counts.sum(axis=0) > 1]
     one = (counts == 0).any(axis=0)
@@ -299,14 +293,11 @@ def _shares_outcome(counts: Codes) -> bool:
     return bool(beyond_chance and disagree <= (1 - AGREEMENT) * 2 * rate * (1 - rate))
 
 
-def _called_so(name: str) -> bool:
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).casefold()
-    return any(map(_NAMES.fullmatch, re.split(r"[\W_]+", parted)))
-
-
-def _ordered(values: pd.Series, labels: np.ndarray) -> bool:
-    """Whether the values are numbers whose order determines the outcome."""
-    if not pd.api.types.is_numeric_dtype(values.dtype):
+def _is_measurement(values: pd.Series, labels: np.ndarray) -> bool:
+    """Whether the values are numbers, not called ids, whose order determines the outcome."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", str(values.name)).casefold()
+    called_so = any(map(_NAMES.fullmatch, re.split(r"[\W_]+", words)))
+    if called_so or not pd.api.types.is_numeric_dtype(values.dtype):
         return False
     # Neighbouring values of a measurement share their outcome, whatever the shape of its effect.
     shares = pd.Series(labels).groupby(values.to_numpy()).mean().sort_index().to_numpy() >= 0.5

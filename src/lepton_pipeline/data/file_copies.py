@@ -127,10 +127,6 @@ class _Counted:
         """Equal for files with the same rows, each as often."""
         return sha256(self.hashes.tobytes() + self.counts.tobytes()).digest()
 
-    def stands_in(self, other: _Counted) -> bool:
-        step = max(1, len(self.hashes) // _SAMPLE)
-        return _all_in(self.hashes[::step], other.hashes) and _all_in(self.hashes, other.hashes)
-
 
 def _pairs(counted: dict[str, _Counted]) -> list[tuple[Copy, bool]]:
     """The copies, and whether their names say so, too; repeating rows are not yet considered."""
@@ -170,7 +166,7 @@ def _copied(name: str, others: list[str], counted: dict[str, _Counted]) -> tuple
     for other in others:
         equal = file.content == counted[other].content
         # The copy is the one with the less plain name.
-        if (equal and _order(name) < _order(other)) or not file.stands_in(counted[other]):
+        if (equal and _order(name) < _order(other)) or not _all_in(file.hashes, counted[other].hashes):
             continue
         copy = Copy(name, other, file.rows, equal)
         if _plain(name) == _plain(other) and (equal or stem_of(name).lower() == stem_of(other).lower()):
@@ -230,5 +226,9 @@ def _shared(files: Sequence[_Counted]) -> Hashes:
 def _all_in(some: Hashes, others: Hashes) -> bool:
     if not len(others):
         return False
-    at = np.minimum(np.searchsorted(others, some), len(others) - 1)
-    return bool((others[at] == some).all())
+    # A sample tells most files apart.
+    for part in (some[:: max(1, len(some) // _SAMPLE)], some):
+        at = np.minimum(np.searchsorted(others, part), len(others) - 1)
+        if not (others[at] == part).all():
+            return False
+    return True

@@ -198,19 +198,16 @@ class _Column:
         else:
             plain = plain_numbers(texts, self._writing)
             if self._codes and not self._is_key:
-                texts, plain = self._without_numbers(texts, plain)
+                # -999.0 is no value where -999 is a missing code.
+                numeric = pc.fill_null(fits(plain, f"{WHOLE}|{DECIMAL}"), fill_value=False)
+                values = pc.cast(pc.if_else(numeric, plain, None), pa.float64())
+                coded = pc.fill_null(pc.is_in(values, pa.array(self._codes, pa.float64())), fill_value=False)
+                texts, plain = pc.if_else(coded, None, texts), pc.if_else(coded, None, plain)
                 present = len(texts) - texts.null_count
             self._texts.add(texts, plain, start)
         self.missing += len(texts) - present
         if present:
             self._forms["text"] += present
-
-    def _without_numbers(self, texts: Any, plain: Any) -> tuple[Any, Any]:
-        """Drop -999.0 where -999 is a missing code."""
-        numeric = pc.fill_null(fits(plain, f"{WHOLE}|{DECIMAL}"), fill_value=False)
-        values = pc.cast(pc.if_else(numeric, plain, None), pa.float64())
-        coded = pc.fill_null(pc.is_in(values, pa.array(self._codes, pa.float64())), fill_value=False)
-        return pc.if_else(coded, None, texts), pc.if_else(coded, None, plain)
 
     def _number(self) -> str:
         forms, classes = self._forms, self._texts.counts

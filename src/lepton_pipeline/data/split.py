@@ -65,12 +65,16 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
     else:
         part = _split_by_time(_times(feature_table, dataset), dataset, split)
         if split.strategy == "time_group":
-            part = _without_seen_groups(part, _groups(feature_table, dataset))
+            groups = _groups(feature_table, dataset)
+            # Rows of a group that an earlier part holds are unused.
+            for position in (1, 2):
+                seen = groups[part.isin(PARTS[:position])].unique()
+                part = part.mask((part == PARTS[position]) & groups.isin(seen), GAP)
     _require_both_classes(part, labels, split)
     fold = pd.Series(NO_FOLD, index=part.index, dtype="int8")
     if split.strategy in ("stratified", "group"):
-        groups = _groups(feature_table, dataset) if split.strategy == "group" else None
-        fold = _folds(part, labels, groups, split)
+        whole = _groups(feature_table, dataset) if split.strategy == "group" else None
+        fold = _folds(part, labels, whole, split)
     return pd.DataFrame({"part": part, "label": labels, "fold": fold})
 
 
@@ -203,14 +207,6 @@ def _imbalance(dealt: np.ndarray, by_class: np.ndarray, split: Split) -> tuple[i
     declared = np.array([1 - split.validation - split.test, split.validation, split.test])
     shares = rows / rows.sum(axis=1, keepdims=True)
     return int((rows == 0).sum()), float(np.abs(shares - declared).sum())
-
-
-def _without_seen_groups(part: pd.Series, groups: pd.Series) -> pd.Series:
-    """Move validation and test rows to the gap where an earlier part holds their group."""
-    for position in (1, 2):
-        seen = groups[part.isin(PARTS[:position])].unique()
-        part = part.mask((part == PARTS[position]) & groups.isin(seen), GAP)
-    return part
 
 
 def _times(table: pd.DataFrame, dataset: Dataset) -> pd.Series:

@@ -49,7 +49,7 @@ def read_dates(
     codes, distinct = pd.factorize(column)
     values = pd.Series(distinct)
     number = pd.api.types.is_numeric_dtype(values.dtype)
-    texts = _digits(values, _width(layout)) if number else values.astype("str").str.strip()
+    texts = _digits(values, layout) if number else values.astype("str").str.strip()
     texts = texts.mask(texts == "")
     _require_alike(texts, layout, zone)
     dates = _parsed(texts, layout, zone)
@@ -199,15 +199,12 @@ def _with_iso(
     return filled, wrong[written.isna()]
 
 
-def _digits(whole: pd.Series, width: int) -> pd.Series:
+def _digits(whole: pd.Series, layout: str) -> pd.Series:
+    """Whole numbers as texts, with zeros in front where every date of the format has one length."""
+    fixed = layout != ISO and _directives(layout) <= _FIXED_WIDTH
+    width = len(datetime(2001, 11, 11, 11, 11, 11).strftime(layout)) if fixed else 0
     fits = (whole % 1 == 0) & (whole.abs() < 2**53)
     return whole.astype("str").mask(fits, whole.where(fits, 0).astype(np.int64).astype(str).str.zfill(width))
-
-
-def _width(layout: str) -> int:
-    """Length of every date in this format; 0 where it varies."""
-    fixed = layout != ISO and _directives(layout) <= _FIXED_WIDTH
-    return len(datetime(2001, 11, 11, 11, 11, 11).strftime(layout)) if fixed else 0
 
 
 def _directives(layout: str) -> set[str]:

@@ -56,15 +56,12 @@ class Function:
 
     def call(self, arguments: list[Value]) -> Value:
         """Compute the result, or raise an EvaluationError."""
-        return self.compute(
-            *(_argument(value, self.parameter(position)) for position, value in enumerate(arguments))
-        )
-
-
-def _argument(value: Value, wanted: Parameter) -> Value:
-    if wanted in ("any", "text constant", "whole constant"):
-        return value
-    return as_kind(value, wanted)  # type: ignore[arg-type]  # mypy does not narrow by the tuple
+        values = []
+        for position, value in enumerate(arguments):
+            kind = self.parameter(position)
+            any_kind = kind in ("any", "text constant", "whole constant")
+            values.append(value if any_kind else as_kind(value, kind))  # type: ignore[arg-type]
+        return self.compute(*values)
 
 
 def _numeric(function: Callable[[Any], Any]) -> Callable[[Value], Value]:
