@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lepton_pipeline.data.raw_file import RawFile
+from lepton_pipeline.data.reading import BrokenRecord
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
@@ -30,13 +31,13 @@ _BLOCK = 1 << 23
 _LONGEST_RECORD = 1 << 27
 _TEXT = 200
 _START = 512
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 _MARK = "\ufeff"
 _MOST_HEADER_LINES = 20
 # As Excel writes it, so that it knows the separator itself.
@@ -84,8 +85,8 @@ class Dialect:
         with file.open() as stream:
             start = stream.read(_START)
         codecs.lookup(ingestion.encoding)
-        marks = [each for each in _MARKS if start.startswith(each[0])]
-        mark, codec = marks[0] if marks else (b"", ingestion.encoding)
+        mark = next(filter(start.startswith, _MARKS), b"")
+        codec = _MARKS.get(mark, ingestion.encoding)
         if not mark and ingestion.encoding.lower().replace("_", "-") in ("utf-16", "utf-32"):
             # Without a mark these two stand for the byte order of the machine.
             codec = f"{ingestion.encoding}-le"
@@ -194,19 +195,17 @@ def plain_name(name: str) -> str:
     return normalize("NFC", name.strip().strip(_MARK).strip())
 
 
-def find_lines(
-    file: RawFile, records: Sequence[tuple[int, str]], ingestion: Ingestion
-) -> list[tuple[int, str, str]]:
-    """Line, reason and text (at most 200 characters) of the records that were set apart."""
+def find_lines(file: RawFile, records: list[tuple[int, str]], ingestion: Ingestion) -> list[BrokenRecord]:
+    """The records that were set apart, with at most 200 characters of their text."""
     wanted = dict(records)
-    found: list[tuple[int, str, str]] = []
+    found: list[BrokenRecord] = []
     dialect, number = Dialect.of(file, ingestion), 0
     with closing(csv_records(file, dialect)) as lines:
         for line, _, record in lines:
             number += bool(record)
             if record and number in wanted:
                 shown = dialect.separator.join(record)
-                found.append((line, wanted.pop(number), shown[:_TEXT]))
+                found.append(BrokenRecord(file.name, line, wanted.pop(number), shown[:_TEXT]))
             if not wanted:
                 break
     return found

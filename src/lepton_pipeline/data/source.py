@@ -17,10 +17,9 @@ import pyarrow.compute as pc
 
 from lepton_pipeline.data.columns import check_columns
 from lepton_pipeline.data.delimited import EMPTY, EXAMPLES, HARMLESS, SetApart, find_lines
-from lepton_pipeline.data.file_copies import FileCopies
 from lepton_pipeline.data.files import EMPTY as EMPTY_FILE
 from lepton_pipeline.data.files import ONLY_A_HEADER
-from lepton_pipeline.data.fingerprint import fingerprint
+from lepton_pipeline.data.fingerprint import FileCopies, fingerprint
 from lepton_pipeline.data.kinds import Kinds, Wanted, find_kinds, kind_name
 from lepton_pipeline.data.raw import explained, read_blocks, read_header
 from lepton_pipeline.data.raw_file import RawFile
@@ -194,8 +193,7 @@ class Source:
                 yield Chunk(start, block)
                 start += len(block)
         if read == 0 and self._files:
-            if seen is not None:
-                self._refuse_broken(seen)
+            self._refuse_broken(seen or [])
             raise DataError(
                 f"{', '.join(file.name for file in self._files)}: only a header, no rows; put data below it."
             )
@@ -214,8 +212,8 @@ class Source:
         if isinstance(self.raw, pd.DataFrame):
             yield arrow_table(self.raw)
             return
-        for at, (file, own) in enumerate(zip(self.raw, self.headers, strict=True)):
-            log = None if seen is None else seen[at]
+        logs = seen or [None] * len(self.raw)
+        for file, own, log in zip(self.raw, self.headers, logs, strict=True):
             for block in read_blocks(file, own, self.ingestion, log):
                 rows = _without_empty(block, log) if file.is_parquet or file.is_document else block
                 if log is not None:
@@ -238,8 +236,7 @@ class Source:
         for log, file in zip(files, self._files, strict=True):
             if log.records and len(found) < EXAMPLES:
                 with explained(file, self.ingestion):
-                    lines = find_lines(file, log.records, self.ingestion)
-                found += [BrokenRecord(file.name, *each) for each in lines]
+                    found += find_lines(file, log.records, self.ingestion)
         return found[:EXAMPLES]
 
 
