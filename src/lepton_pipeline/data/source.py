@@ -193,7 +193,8 @@ class Source:
                 yield Chunk(start, block)
                 start += len(block)
         if read == 0 and self._files:
-            self._refuse_broken(seen or [])
+            if seen is not None:
+                self._refuse_broken(seen)
             raise DataError(
                 f"{', '.join(file.name for file in self._files)}: only a header, no rows; put data below it."
             )
@@ -212,7 +213,7 @@ class Source:
         if isinstance(self.raw, pd.DataFrame):
             yield arrow_table(self.raw)
             return
-        logs = seen or [None] * len(self.raw)
+        logs: Sequence[SetApart | None] = seen or [None] * len(self.raw)
         for file, own, log in zip(self.raw, self.headers, logs, strict=True):
             for block in read_blocks(file, own, self.ingestion, log):
                 rows = _without_empty(block, log) if file.is_parquet or file.is_document else block
