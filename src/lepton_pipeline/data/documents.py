@@ -15,15 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lepton_pipeline.data.raw_file import (
-    WORKBOOK,
-    RawFile,
-    kind_of,
-    listed,
-    most_unpacked,
-    table_suffix,
-    too_much,
-)
+from lepton_pipeline.data.raw_file import WORKBOOK, RawFile, kind_of, listed, require_small, table_suffix
 from lepton_pipeline.errors import DataError
 
 # Errors of compressed files.
@@ -222,9 +214,7 @@ def _read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
 
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            most = most_unpacked(len(content))
-            if sum(each.file_size for each in packed.infolist()) > most:
-                raise too_much(name, most)
+            require_small(name, sum(each.file_size for each in packed.infolist()), len(content))
         # openpyxl warns of what it cannot read: pictures, menus, styles.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -86,18 +86,16 @@ def row_hashes(table: pd.DataFrame) -> Hashes:
     return np.asarray(pd.util.hash_pandas_object(table, index=False), np.uint64)
 
 
-def identify_test_rows(
-    feature_table: pd.DataFrame, split: pd.DataFrame, features: Features
-) -> dict[str, int | str]:
+def identify_test_rows(table: pd.DataFrame, split: pd.DataFrame, features: Features) -> dict[str, int | str]:
     """Fingerprint (`rows`, `sha256`) of the test rows by their values and labels, in any order.
 
     Columns that `features` makes are left out, so that runs with other features still compare.
     """
     labels = split.loc[split["part"] == "test", "label"]
     made = features.names()
-    own = sorted(name for name in map(str, feature_table.columns) if name not in made)
+    own = sorted(name for name in map(str, table.columns) if name not in made)
     # A column of the table may itself be called "label".
-    rows = feature_table.loc[labels.index, own].add_prefix("column ").assign(label=labels)
+    rows = table.loc[labels.index, own].add_prefix("column ").assign(label=labels)
     found = fingerprint(rows)
     return {"rows": found.rows, "sha256": found.sha256}
 

@@ -122,8 +122,8 @@ def open_table(fs: Any, path: str, name: str) -> BinaryIO:
     if kind == TEXT:
         return io.BufferedReader(_Bounded(unpacked, name, longest_line=LONGEST_LINE), _BYTES_AT_ONCE)
     if packed:
-        most = most_unpacked(fs.size(path))
-        unpacked = io.BufferedReader(_Bounded(unpacked, name, most=most), _BYTES_AT_ONCE)
+        bounded = _Bounded(unpacked, name, packed=fs.size(path) or 0)
+        unpacked = io.BufferedReader(bounded, _BYTES_AT_ONCE)
     return io.BytesIO(unpacked.read()) if kind == PARQUET else cast(BinaryIO, unpacked)
 
 
@@ -132,22 +132,19 @@ def protocols(fs: Any) -> tuple[str, ...]:
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
-def most_unpacked(packed: int | None) -> int:
-    """Bytes that a packed file may unpack to where all of them are held in memory."""
-    return max(_UNPACKED, _TIMES * (packed or 0))
-
-
 def listed(names: Sequence[str]) -> str:
     """The first names, for messages."""
     return ", ".join([repr(name) for name in names[:_SHOWN]] + ["…"] * (len(names) > _SHOWN))
 
 
-def too_much(name: str, most: int) -> DataError:
-    """The error of a file that unpacks to more than that."""
-    return DataError(
-        f"{name} unpacks to more than {most >> 20:,} MiB, many times its size; unpack it, look at it, and put a table "
-        "there that fits into memory."
-    )
+def require_small(name: str, size: int, packed: int) -> None:
+    """Refuse a file whose bytes, held in memory, are many times its own `packed` ones."""
+    most = max(_UNPACKED, _TIMES * packed)
+    if size > most:
+        raise DataError(
+            f"{name} unpacks to more than {most >> 20:,} MiB, many times its size; unpack it, look at it, and put a "
+            "table there that fits into memory."
+        )
 
 
 def _open_zipped(archive: BinaryIO, name: str) -> Any:
@@ -208,16 +205,16 @@ class _Readable(io.RawIOBase):
 class _Bounded(_Readable):
     """Raises a DataError where the stream, or one of its lines, is longer than may be held in memory."""
 
-    def __init__(self, stream: Any, name: str, *, longest_line: int | None = None, most: int | None = None):
+    def __init__(self, stream: Any, name: str, *, longest_line: int | None = None, packed: int | None = None):
         super().__init__(stream)
-        self._name, self._longest_line, self._most = name, longest_line, most
+        self._name, self._longest_line, self._packed = name, longest_line, packed
         self._line = self._read = 0
 
     def readinto(self, buffer: Any) -> int:
         count = super().readinto(buffer)
         self._read += count
-        if self._most is not None and self._read > self._most:
-            raise too_much(self._name, self._most)
+        if self._packed is not None:
+            require_small(self._name, self._read, self._packed)
         if self._longest_line is not None:
             part = bytes(buffer[:count])
             end = max(part.rfind(b"\n"), part.rfind(b"\r"))

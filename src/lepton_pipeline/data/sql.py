@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from lepton_pipeline.data.kinds import EXACT
 from lepton_pipeline.data.values import arrow_table
-from lepton_pipeline.errors import ConfigurationError, DataError, LeptonError, nearest
+from lepton_pipeline.errors import ConfigurationError, DataError, LeptonError, did_you_mean, nearest
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import as_timedelta
 
@@ -305,8 +305,7 @@ def _explained(error: Exception, query: _Query, tables: Mapping[str, pd.DataFram
             f"{where}: no column {named[1]!r}; {f'did you mean {close!r}' if close else given}."
         )
     if found := re.match(r"Table with name (.+) does not exist", said):
-        close = nearest(found[1], tables)
-        hint = f"did you mean {close!r}? " if close else ""
+        hint = did_you_mean(found[1], tables)
         return ConfigurationError(f"{where}: no table {found[1]!r}; {hint}{there}, and no file can be read.")
     if isinstance(error, duckdb.PermissionException):
         file = re.search(r'"(.+?)"', said)

@@ -212,7 +212,7 @@ def _verdict(check: Check, result: Any) -> Verdict:
 def _error(result: Any) -> str | None:
     if isinstance(result, Exception):
         return f"{type(result).__name__}: {result}"
-    information: dict[str, Any] = result.exception_info
+    information = result.exception_info
     raised = [information] if "raised_exception" in information else list(information.values())
     messages = [str(each["exception_message"]).strip() for each in raised if each["raised_exception"]]
     return "; ".join(dict.fromkeys(messages)) if messages else None

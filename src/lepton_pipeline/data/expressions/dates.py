@@ -148,12 +148,10 @@ def _zone(name: str) -> Any:
 def is_zone(name: str) -> bool:
     """Whether a text names a time zone: Europe/Berlin, UTC, or an offset."""
     known = _zone(name)
-    if isinstance(known, str):
-        try:
-            ZoneInfo(known)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            return False
-    return True
+    try:
+        return not isinstance(known, str) or ZoneInfo(known) is not None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
 
 
 def _require_alike(texts: pd.Series, layout: str, zone: str | None) -> None:

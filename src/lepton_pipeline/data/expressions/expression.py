@@ -266,33 +266,28 @@ class _Names(ast.NodeTransformer):
         return ast.Name(name, node.ctx)
 
 
-def _check(node: ast.AST) -> None:
+def _check(*nodes: ast.AST) -> None:
     """Refuse everything but what `Expression` evaluates."""
-    match node:
-        case ast.Name():
-            return
-        case ast.Constant():
-            _check_constant(node)
-        case ast.UnaryOp(op=ast.USub() | ast.Not()):
-            _check(node.operand)
-        case ast.BinOp() if type(node.op) in _ARITHMETIC:
-            _check(node.left)
-            _check(node.right)
-        case ast.BoolOp():
-            _check_all(node.values)
-        case ast.Compare():
-            _check_comparison(node)
-        case ast.Call(func=ast.Name(id=name)):
-            _check_call(name, node.args)
-            _check_all(node.args)
-        case _:
-            refused = node.op if isinstance(node, (ast.BinOp, ast.UnaryOp)) else node
-            raise _RefusedError(_REFUSED.get(type(refused), f"{type(refused).__name__} is not allowed"))
-
-
-def _check_all(nodes: Sequence[ast.AST]) -> None:
     for node in nodes:
-        _check(node)
+        match node:
+            case ast.Name():
+                pass
+            case ast.Constant():
+                _check_constant(node)
+            case ast.UnaryOp(op=ast.USub() | ast.Not()):
+                _check(node.operand)
+            case ast.BinOp() if type(node.op) in _ARITHMETIC:
+                _check(node.left, node.right)
+            case ast.BoolOp(values=parts):
+                _check(*parts)
+            case ast.Compare():
+                _check_comparison(node)
+            case ast.Call(func=ast.Name(id=name)):
+                _check_call(name, node.args)
+                _check(*node.args)
+            case _:
+                refused = node.op if isinstance(node, (ast.BinOp, ast.UnaryOp)) else node
+                raise _RefusedError(_REFUSED.get(type(refused), f"{type(refused).__name__} is not allowed"))
 
 
 def _check_constant(node: ast.Constant) -> None:
@@ -323,7 +318,7 @@ def _check_comparison(node: ast.Compare) -> None:
         options = other.elts if isinstance(other, (ast.List, ast.Tuple)) else []
         if not options or not all(map(_is_constant, options)):
             raise _RefusedError("in needs a list of constants, such as ['a', 'b']")
-        _check_all(options)
+        _check(*options)
 
 
 def _check_call(name: str, arguments: Sequence[ast.expr]) -> None:
