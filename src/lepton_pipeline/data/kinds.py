@@ -76,12 +76,13 @@ class _Column:
             if not is_text(kind.value_type):
                 # Unsupported types are refused before the cast, which may fail.
                 self._form(kind.value_type)
-            return self.add(column.cast(kind.value_type), start)
+            column, kind = column.cast(kind.value_type), kind.value_type
         if is_text(kind):
-            return self._add_texts(column, start)
+            self._add_texts(column, start)
+            return
         if pa.types.is_null(kind):
             self.missing += len(column)
-            return None
+            return
         form = self._form(kind)
         values = without_codes(column, self._ingestion, self._layout)
         self.missing += values.null_count
@@ -97,7 +98,6 @@ class _Column:
             if zone is not None and not is_zone(zone):
                 raise DataError(f"column {self.name!r} has times in the unknown zone {zone!r}; write UTC.")
             self._zones[zone] += present
-        return None
 
     def kind(self) -> str:
         """Infer the kind of the column from all its values."""

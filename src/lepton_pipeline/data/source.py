@@ -139,8 +139,15 @@ class Source:
         used.
         """
         if isinstance(raw, pd.DataFrame):
-            table = _checked_frame(raw, needed)
-            return cls(table, ingestion, [list(table.columns)])
+            names = [str(name).strip() for name in raw.columns]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise DataError(f"the raw table has several columns named {twice[0]!r}; rename all but one.")
+            check_columns(names, needed, "the raw table")
+            if raw.empty:
+                raise DataError(
+                    "the raw table has no rows; check the source of the vertical's raw catalog entry."
+                )
+            return cls(raw.set_axis(names, axis="columns").reset_index(drop=True), ingestion, [names])
         skipped = list(getattr(raw, "skipped", []))
         files, headers = _headers(raw, ingestion, needed, skipped)
         return cls(files, ingestion, headers, skipped)
@@ -311,18 +318,6 @@ def _without_empty(block: Any, seen: SetApart | None) -> Any:
     if seen is not None and count:
         seen.reasons[EMPTY] += count
     return block.filter(pc.invert(empty)) if count else block
-
-
-def _checked_frame(raw: pd.DataFrame, needed: dict[str, list[str]]) -> pd.DataFrame:
-    """A table that a catalog entry has loaded, with its columns checked and its rows numbered from 0."""
-    names = [str(name).strip() for name in raw.columns]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"the raw table has several columns named {twice[0]!r}; rename all but one.")
-    check_columns(names, needed, "the raw table")
-    if raw.empty:
-        raise DataError("the raw table has no rows; check the source of the vertical's raw catalog entry.")
-    return raw.set_axis(names, axis="columns").reset_index(drop=True)
 
 
 def _require_separated(file: RawFile, names: list[str]) -> None:

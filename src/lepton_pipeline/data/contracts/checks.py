@@ -62,15 +62,21 @@ def planned_checks(
     """
     pairs = enumerate(contract.expectations)
     declared = [_declared_check(f"{key}.expectations[{at}]", each) for at, each in pairs]
-    if dataset is None:
-        return [*_existence({}, declared), *declared]
-    roles = {role: [name for name in names if name not in made] for role, names in dataset.roles().items()}
-    numbers = [
+    roles = {} if dataset is None else dataset.roles()
+    roles = {role: [name for name in names if name not in made] for role, names in roles.items()}
+    named = [(column, f"dataset.{role}") for role, columns in roles.items() for column in columns]
+    named += [(column, check.key) for check in declared if check.expect != EXISTS for column in check.columns]
+    origins: dict[str, str] = {}
+    for column, by in named:
+        origins.setdefault(column, by)
+    implied = [_implied(by, EXISTS, name, "exists") for name, by in origins.items()]
+    implied += [
         _implied("dataset.numeric", _HOLDS_NUMBERS, name, "holds numbers", type_list=_NUMBER_TYPES)
-        for name in roles["numeric"]
+        for name in roles.get("numeric", ())
     ]
-    target = _implied("dataset.target", _NOT_NULL, dataset.target, "not null", "quarantine")
-    return [*_existence(roles, declared), *numbers, target, *declared]
+    if dataset is not None:
+        implied.append(_implied("dataset.target", _NOT_NULL, dataset.target, "not null", "quarantine"))
+    return implied + declared
 
 
 def unmet_prerequisites(table: pd.DataFrame, checks: list[Check]) -> dict[int, str]:
@@ -164,15 +170,6 @@ def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
         known = pd.MultiIndex.from_frame(other.frame(theirs).drop_duplicates())
         found[_match_column(declared)] = (columns, known)
     return found
-
-
-def _existence(roles: dict[str, list[str]], declared: list[Check]) -> list[Check]:
-    origins: dict[str, str] = {}
-    named = [(column, f"dataset.{role}") for role, columns in roles.items() for column in columns]
-    named += [(column, check.key) for check in declared if check.expect != EXISTS for column in check.columns]
-    for column, key in named:
-        origins.setdefault(column, key)
-    return [_implied(key, EXISTS, name, "exists") for name, key in origins.items()]
 
 
 def _implied(

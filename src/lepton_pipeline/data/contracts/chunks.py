@@ -104,7 +104,14 @@ class Evaluation:
         """The result of each check, in order."""
         if not self._tallies and self._empty is not None:
             self._take(self._empty)
-        _judge([tally for tally in self._tallies if isinstance(tally, _Whole)])
+        held = [tally for tally in self._tallies if isinstance(tally, _Whole)]
+        # Those on the same columns at once.
+        for columns in {tuple(tally.columns) for tally in held}:
+            same = [tally for tally in held if tuple(tally.columns) == columns]
+            whole = pd.concat(same[0].parts)
+            verdicts = evaluate_checks(whole, [tally.check for tally in same], {})
+            for tally, verdict in zip(same, verdicts, strict=True):
+                tally.judge(verdict, whole.index.to_numpy())
         return [tally.found() for tally in self._tallies]
 
     def _take(self, chunk: pd.DataFrame) -> None:
@@ -264,16 +271,6 @@ class _Whole(_Tally):
 
     def judge(self, verdict: Verdict, numbers: Rows) -> None:
         self._found, self.parts = Found(verdict, np.sort(numbers[verdict.positions])), []
-
-
-def _judge(held: list[_Whole]) -> None:
-    """Evaluate the held checks, those on the same columns at once."""
-    for columns in {tuple(tally.columns) for tally in held}:
-        same = [tally for tally in held if tuple(tally.columns) == columns]
-        whole = pd.concat(same[0].parts)
-        verdicts = evaluate_checks(whole, [tally.check for tally in same], {})
-        for tally, verdict in zip(same, verdicts, strict=True):
-            tally.judge(verdict, whole.index.to_numpy())
 
 
 def _tolerated(unexpected: int, considered: int, check: Check) -> bool:

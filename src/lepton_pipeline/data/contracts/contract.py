@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ from lepton_pipeline.errors import ConfigurationError, ContractError, DataError,
 from lepton_pipeline.parameters import Contract, Dataset, Features
 
 REASONS = "quarantine_reasons"
+_Mask = npt.NDArray[np.bool_]
 _LONGEST_LIST = 20
 
 
@@ -63,7 +64,7 @@ def check_contract(
     _require_declared(contract, "contract")
     checks = planned_checks(contract, "contract", dataset, features.names())
     rows = _usable(table)
-    return _check(rows, {}, checks, contract, "contract", _without_label(rows, dataset, features))
+    return _check(rows, {}, checks, _judged(rows, checks, dataset, features), contract, "contract")
 
 
 def check_raw_table(
@@ -76,7 +77,8 @@ def check_raw_table(
     key = f"tables.{name}"
     _require_declared(contract, key)
     keys = other_keys(contract, {name: Rows.of(other) for name, other in others.items()})
-    return _check(_usable(table), keys, planned_checks(contract, key), contract, key)
+    checks = planned_checks(contract, key)
+    return _check(_usable(table), keys, checks, [None] * len(checks), contract, key)
 
 
 def enforce_contract(
@@ -89,49 +91,44 @@ def enforce_contract(
     return Rows.of(table).without(quarantine.index)
 
 
-@dataclass(frozen=True)
-class _Label:
-    """The target, rows whose label is not known yet, and rows with a label but no target."""
-
-    target: str
-    waits: npt.NDArray[np.bool_]
-    settled: npt.NDArray[np.bool_]
-
-    def judged(self, check: Check) -> npt.NDArray[np.bool_] | None:
-        """The rows that a check applies to; None: all."""
-        left_out = self.waits
-        if check.key == "dataset.target" and check.expect != EXISTS:
-            left_out = self.waits | self.settled
-        elif check.expect == EXISTS or not reads(check, {self.target}):
-            return None
-        return ~left_out if left_out.any() else None
-
-
-def _without_label(rows: Rows, dataset: Dataset, features: Features) -> _Label | None:
-    """None where the target is absent, which the contract reports."""
+def _judged(rows: Rows, checks: list[Check], dataset: Dataset, features: Features) -> list[_Mask | None]:
+    """The rows that each check applies to; None: all. Those of the target need a label that is known."""
     if dataset.target not in rows.names:
-        return None
+        # The contract reports it.
+        return [None] * len(checks)
     table = rows.frame(label_columns(rows.names, dataset, features.derive))
     missing = table[dataset.target].isna()
     known = label_known(table, dataset)
     if dataset.time not in table.columns and dataset.label_delay and missing.any():
         # A time that is derived is asked for only where it decides: what breaks the contract may have none.
         known = known.mask(missing, label_known(with_time(table[missing], dataset, features.derive), dataset))
-    settled = missing & ~label_missing(table, dataset)
-    return _Label(dataset.target, ~known.to_numpy(bool), settled.to_numpy(bool))
+    known_rows = known.to_numpy(bool)
+    unsettled = known_rows & ~(missing & ~label_missing(table, dataset)).to_numpy(bool)
+    judged: list[_Mask | None] = []
+    for check in checks:
+        rows_of_check = unsettled if check.key == "dataset.target" else known_rows
+        of_target = check.expect != EXISTS and reads(check, {dataset.target})
+        judged.append(rows_of_check if of_target and not rows_of_check.all() else None)
+    return judged
 
 
 def _check(
     table: Rows,
     keys: OtherKeys,
     checks: list[Check],
+    judged: list[_Mask | None],
     contract: Contract,
     key: str,
-    label: _Label | None = None,
 ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
     """Evaluate and report `checks`, some of them on `keys` of other tables."""
-    found = _find(table, keys, checks, label)
-    quarantine = _quarantined_rows(table, checks, found)
+    found = _find(table, keys, checks, judged)
+    reasons: dict[int, list[str]] = {}
+    for at, positions in quarantining(checks, found):
+        for position in positions.tolist():
+            reasons.setdefault(position, []).append(checks[at].sentence)
+    rows = table.take(sorted(reasons))
+    texts = pd.Series([reasons[each] for each in sorted(reasons)], index=rows.index, dtype=object)
+    quarantine = rows.assign(**{REASONS: texts})
     reported = [
         report_check(
             table.take(each.rows[:EXAMPLES]),
@@ -146,9 +143,8 @@ def _check(
     return result, quarantine, result
 
 
-def _find(table: Rows, keys: OtherKeys, checks: list[Check], label: _Label | None) -> list[Found]:
+def _find(table: Rows, keys: OtherKeys, checks: list[Check], judged: list[_Mask | None]) -> list[Found]:
     """Evaluate each check on the rows that it applies to."""
-    judged = [None if label is None else label.judged(check) for check in checks]
     groups: dict[bytes | None, list[int]] = {}
     for at, rows in enumerate(judged):
         groups.setdefault(None if rows is None else rows.tobytes(), []).append(at)
@@ -177,17 +173,6 @@ def _usable(table: Rows | pd.DataFrame) -> Rows:
         label = plain_value(rows.index[rows.index.duplicated()][0])
         raise DataError(f"index label {label!r} repeats, so no row can be quarantined. Reset the index.")
     return rows
-
-
-def _quarantined_rows(table: Rows, checks: list[Check], found: list[Found]) -> pd.DataFrame:
-    reasons: dict[int, list[str]] = {}
-    for at, positions in quarantining(checks, found):
-        for position in positions.tolist():
-            reasons.setdefault(position, []).append(checks[at].sentence)
-    numbers = sorted(reasons)
-    rows = table.take(numbers)
-    texts = pd.Series([reasons[each] for each in numbers], index=rows.index, dtype=object)
-    return rows.assign(**{REASONS: texts})
 
 
 def report_checks(

@@ -130,20 +130,18 @@ def _expectation(position: int, check: Check, table: pd.DataFrame) -> Any:
     try:
         return get_expectation_impl(f"expect_{check.expect}")(**arguments, meta={"check": position})
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_refusals(check, error.errors()))) from error
-
-
-def _refusals(check: Check, errors: list[dict[str, Any]]) -> list[str]:
-    reasons: dict[str, list[str]] = {}
-    for error in errors:
-        reasons.setdefault(str(error["loc"][0]), []).append(str(error["msg"]))
-    lines = []
-    for name, messages in reasons.items():
-        known = name in check.arguments
-        key, value = (f"{check.key}.{name}", check.arguments[name]) if known else (check.key, check.arguments)
-        said = "; ".join(dict.fromkeys(messages))
-        lines.append(f"{key}: {check.expect} does not take {value!r}: {said}. Correct the value.")
-    return lines
+        reasons: dict[str, list[str]] = {}
+        for refused in error.errors():
+            reasons.setdefault(str(refused["loc"][0]), []).append(str(refused["msg"]))
+        lines = []
+        for name, messages in reasons.items():
+            known = name in check.arguments
+            key, value = (
+                (f"{check.key}.{name}", check.arguments[name]) if known else (check.key, check.arguments)
+            )
+            said = "; ".join(dict.fromkeys(messages))
+            lines.append(f"{key}: {check.expect} does not take {value!r}: {said}. Correct the value.")
+        raise ConfigurationError("\n".join(lines)) from error
 
 
 def _run_in_time(table: pd.DataFrame, expectations: dict[int, Any], checks: list[Check]) -> dict[int, Any]:
