@@ -11,6 +11,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -29,12 +30,14 @@ _SHOWN = 3
 _Record = tuple[str, dict[str, object]]
 
 
+@lru_cache(maxsize=8)
 def read_document(file: RawFile, decimal: str = ".") -> Any:
     """Read a .json, .jsonl, .ndjson, .xlsx or .xlsm file as an Arrow table, without its partitions.
 
     JSON is a list of objects, one object a line, one list of them in an object such as `{"data": [..]}`,
     lists by column, or pandas' orient="split". Empty rows are rows of nulls; a file without rows has none,
-    one without a header no column. `decimal` is the mark for numbers that become text.
+    one without a header no column. `decimal` is the mark for numbers that become text. Cached: it is slow to
+    read, and needed for its header and in two passes.
     """
     try:
         with file.open() as stream:

@@ -6,7 +6,6 @@ import codecs
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -66,7 +65,7 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
             with file.open() as stream:
                 names = [name for name in read_schema(stream).names if not _numbers_rows(name)]
         elif file.is_document:
-            names = list(_document(file, ingestion.decimal).column_names)
+            names = list(read_document(file, ingestion.decimal).column_names)
         else:
             names = header_record(file, ingestion)
     names = [plain_name(name) for name in names]
@@ -118,7 +117,7 @@ def read_blocks(
         if file.is_parquet:
             blocks = _parquet_blocks(file, names)
         elif file.is_document:
-            blocks = iter([_document(file, ingestion.decimal).rename_columns(names)])
+            blocks = iter([read_document(file, ingestion.decimal).rename_columns(names)])
         else:
             blocks = _text_blocks(file, names, ingestion, log)
     while True:
@@ -147,12 +146,6 @@ def _text_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: Se
                 "file have line breaks?"
             ) from error
         raise
-
-
-@lru_cache(maxsize=8)
-def _document(file: RawFile, decimal: str) -> Any:
-    """Cached: it is slow to read, and needed for its header and in two passes."""
-    return read_document(file, decimal)
 
 
 def _parquet_blocks(file: RawFile, names: list[str]) -> Iterator[Any]:

@@ -58,10 +58,12 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
         some = split_rows(feature_table.iloc[spaced], dataset, split.model_copy(update={"rows": None}))
         unused = pd.DataFrame({"part": GAP, "label": labels, "fold": np.int8(NO_FOLD)}, index=labels.index)
         return pd.concat([some, unused.drop(some.index)]).loc[labels.index]
+    groups = None
     if split.strategy == "stratified":
         part = _split_stratified(labels, split)
     elif split.strategy == "group":
-        part = _split_by_group(_groups(feature_table, dataset), labels, split)
+        groups = _groups(feature_table, dataset)
+        part = _split_by_group(groups, labels, split)
     else:
         part = _split_by_time(_times(feature_table, dataset), dataset, split)
         if split.strategy == "time_group":
@@ -73,8 +75,7 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
     _require_both_classes(part, labels, split)
     fold = pd.Series(NO_FOLD, index=part.index, dtype="int8")
     if split.strategy in ("stratified", "group"):
-        whole = _groups(feature_table, dataset) if split.strategy == "group" else None
-        fold = _folds(part, labels, whole, split)
+        fold = _folds(part, labels, groups, split)
     return pd.DataFrame({"part": part, "label": labels, "fold": fold})
 
 

@@ -92,11 +92,9 @@ class TextClasses:
                 # Beyond 64 bits, whatever the digits behind are.
                 self.reach(*(int(text[:MOST_DIGITS]) for text in pc.unique(matched["plain"]).to_pylist()))
             rest = rest.filter(pc.invert(found))
-            if not len(rest):
-                return
         self._count("other", rest, start)
-        self._for_people += pc.sum(fits(rest["text"], FOR_PEOPLE)).as_py()
-        self._date_like += pc.sum(fits(rest["text"], _DATE_LIKE)).as_py()
+        self._for_people += pc.sum(fits(rest["text"], FOR_PEOPLE), min_count=0).as_py()
+        self._date_like += pc.sum(fits(rest["text"], _DATE_LIKE), min_count=0).as_py()
 
     def are_numbers(self) -> bool:
         """Whether all texts are numbers."""

@@ -40,8 +40,6 @@ _OF_NEIGHBOURS = {
     "column_values_to_be_increasing",
     "column_value_z_scores_to_be_less_than",
 }
-# The columns of a table that has labels; of new rows, only those that are needed must be there.
-_OF_HEADERS = ("table_column",)
 
 
 def scoring_checks(
@@ -59,7 +57,7 @@ def scoring_checks(
             # The headers have been checked for columns.
             if is_number_check(check) and not absent.intersection(check.columns):
                 checks.append(check)
-        elif check.expect.startswith(_OF_HEADERS) or reads(
+        elif check.expect.startswith("table_column") or reads(
             check, {dataset.target} if check.expect == EXISTS else absent | {dataset.target}
         ):
             left_out.append(check)

@@ -187,9 +187,13 @@ def _run(table: pd.DataFrame, expectations: dict[int, Any]) -> dict[int, Any]:
 
 
 def _verdict(check: Check, result: Any) -> Verdict:
-    error = _error(result)
-    if error is not None:
-        return Verdict(False, False, error=error)
+    if isinstance(result, Exception):
+        return Verdict(False, False, error=f"{type(result).__name__}: {result}")
+    information = result.exception_info
+    raised = [information] if "raised_exception" in information else list(information.values())
+    messages = [str(each["exception_message"]).strip() for each in raised if each["raised_exception"]]
+    if messages:
+        return Verdict(False, False, error="; ".join(dict.fromkeys(messages)))
     found = result.result
     positions = [int(position) for position in found.get("unexpected_index_list") or []]
     unexpected = found.get("unexpected_count") if known_expectation(check.expect).row_wise else None
@@ -205,12 +209,3 @@ def _verdict(check: Check, result: Any) -> Verdict:
         considered=found.get("element_count", 0) - found.get("missing_count", 0),
         observed=plain_value(found.get("observed_value")),
     )
-
-
-def _error(result: Any) -> str | None:
-    if isinstance(result, Exception):
-        return f"{type(result).__name__}: {result}"
-    information = result.exception_info
-    raised = [information] if "raised_exception" in information else list(information.values())
-    messages = [str(each["exception_message"]).strip() for each in raised if each["raised_exception"]]
-    return "; ".join(dict.fromkeys(messages)) if messages else None
