@@ -16,16 +16,9 @@ import pytest
 from kedro.io import DatasetError
 
 from lepton_pipeline.data.files import (
-    BACKUP,
-    CHECKPOINT,
     EMPTY,
     HIDDEN,
-    HOUSEKEEPING,
-    JSON_NOTES,
-    NOT_A_TABLE,
-    OFFICE_LOCK,
     ONLY_A_HEADER,
-    UNFINISHED,
     RawFiles,
     find_tables,
     partitions_of,
@@ -38,6 +31,13 @@ from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Ingestion
 
 LOCAL = fsspec.filesystem("file")
+CHECKPOINT = "a checkpoint of Jupyter"
+HOUSEKEEPING = "a folder in which a program keeps notes"
+BACKUP = "a backup"
+UNFINISHED = "a file that was not finished"
+OFFICE_LOCK = "a lock file of Office"
+NOT_A_TABLE = "not a table"
+JSON_NOTES = "JSON that is one object, beside tables"
 
 
 def fill(folder: Path, *names: str, content: str = "a\n1\n") -> None:

@@ -213,7 +213,6 @@ def _twins(same: Hashes, labels: np.ndarray, rows: Mask | Codes, learnt: Mask) -
 
 
 def _count(wanted: Hashes, among: Hashes) -> Codes:
-    """How often each wanted hash occurs."""
     keys, back = np.unique(wanted, return_inverse=True)
     places = np.minimum(np.searchsorted(keys, among), len(keys) - 1)
     return np.bincount(places[keys[places] == among], minlength=len(keys))[back]

@@ -17,17 +17,9 @@ from lepton_pipeline.system.permissions import refused
 
 # Why a file is not read.
 HIDDEN = "hidden"
-CHECKPOINT = "a checkpoint of Jupyter"
-HOUSEKEEPING = "a folder in which a program keeps notes"
-BACKUP = "a backup"
-UNFINISHED = "a file that was not finished"
-OFFICE_LOCK = "a lock file of Office"
-NOT_A_TABLE = "not a table"
 EMPTY = "empty"
 ONLY_A_HEADER = "only a header, no rows"
-JSON_NOTES = "JSON that is one object, beside tables"
 
-_MISSING_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _BACKUPS = (".bak", ".backup", ".old", ".orig", ".save", ".sav", ".swp", ".swo", "~", "#")
 _UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".filepart")
 # Tables of kinds that are not read, so that whoever put one there learns what to do.
@@ -97,7 +89,7 @@ def find_tables(fs: Any, path: str) -> RawFiles:
     documents = [file for file in files if table_suffix(file.name) == ".json"]
     # A .json file beside other tables may hold one object, such as a schema.
     notes = set(filter(_is_one_object, documents)) if len(documents) < len(files) else set()
-    skipped |= {file.name: JSON_NOTES for file in notes}
+    skipped |= {file.name: "JSON that is one object, beside tables" for file in notes}
     files = [file for file in files if file not in notes]
     _require_same_partitions(files)
     return RawFiles(files, [SkippedFile(name, why) for name, why in sorted(skipped.items())])
@@ -128,7 +120,7 @@ def partitions_of(name: str) -> dict[str, str | None]:
     for folder in PurePosixPath(name).parts[:-1]:
         key, mark, value = folder.partition("=")
         if mark and key:
-            found[unquote(key)] = None if value == _MISSING_PARTITION else unquote(value)
+            found[unquote(key)] = None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value)
     return found
 
 
@@ -192,7 +184,7 @@ def _reason(name: str) -> tuple[str, str] | None:
         if why := _folder_reason(folder):
             return "/".join(folders[:at]) + "/", why
     if base.startswith("~$"):
-        return name, OFFICE_LOCK
+        return name, "a lock file of Office"
     if base.startswith("."):
         return name, HIDDEN
     return None if table_suffix(base) else (name, _file_reason(base))
@@ -200,11 +192,11 @@ def _reason(name: str) -> tuple[str, str] | None:
 
 def _folder_reason(folder: str) -> str | None:
     if folder == ".ipynb_checkpoints":
-        return CHECKPOINT
+        return "a checkpoint of Jupyter"
     if folder.startswith("."):
         return HIDDEN
     # _year=2024 is a partition.
-    return HOUSEKEEPING if folder.startswith("_") and "=" not in folder else None
+    return "a folder in which a program keeps notes" if folder.startswith("_") and "=" not in folder else None
 
 
 def _file_reason(base: str) -> str:
@@ -213,14 +205,14 @@ def _file_reason(base: str) -> str:
     # As in t.csv.bak or #t.csv#.
     if any(each in lower for each in TABLE_SUFFIXES):
         if lower.endswith(_BACKUPS):
-            return BACKUP
+            return "a backup"
         if lower.endswith(_UNFINISHED):
-            return UNFINISHED
+            return "a file that was not finished"
         if suffix not in _OTHER_TABLES:
             return f"its name ends in {suffix or base!r}, not as a table's does"
     if suffix in _OTHER_TABLES:
         return f"{suffix} is not read: {_OTHER_TABLES[suffix]}"
-    return NOT_A_TABLE
+    return "not a table"
 
 
 def _is_one_object(file: RawFile) -> bool:

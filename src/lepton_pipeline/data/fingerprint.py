@@ -146,8 +146,8 @@ class FileCopies:
         if not self._parts:
             return []
         ends = np.cumsum(list(self._sizes.values()))[:-1]
-        files = np.split(np.concatenate(self._parts), ends)
-        counted = {name: _Counted.of(hashes) for name, hashes in zip(self._sizes, files, strict=True)}
+        files = (np.unique(part, return_counts=True) for part in np.split(np.concatenate(self._parts), ends))
+        counted = {name: _Counted(*file) for name, file in zip(self._sizes, files, strict=True)}
         pairs = _pairs(counted)
         involved = {name for copy, _ in pairs for name in (copy.name, copy.other)}
         repeating = pairs and _repeat([each for name, each in counted.items() if name not in involved])
@@ -173,10 +173,6 @@ class _Counted:
 
     hashes: Hashes
     counts: npt.NDArray[np.int64]
-
-    @classmethod
-    def of(cls, hashes: Hashes) -> _Counted:
-        return cls(*np.unique(hashes, return_counts=True))
 
     @cached_property
     def rows(self) -> int:
@@ -283,7 +279,6 @@ def _said(copy: Copy) -> str:
 
 
 def _shared(files: Sequence[_Counted]) -> Hashes:
-    """The rows that are in more than one file."""
     found = np.sort(np.concatenate([each.hashes for each in files]))
     return np.unique(found[1:][found[1:] == found[:-1]])
 

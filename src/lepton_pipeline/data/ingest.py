@@ -109,7 +109,6 @@ def _read(
     prints: Fingerprint | None = None,
     late: _LaterDates | None = None,
 ) -> tuple[Rows, Survey]:
-    """Read all rows that existed at the date, with the values that were known."""
     survey = source.survey(Wanted(keys=keys), known=known)
     survey.require_whole(contract.max_quarantined, f"{key}.max_quarantined")
     kinds, copies = survey.kinds.of, survey.copies(None if known is None else known.rows)

@@ -11,17 +11,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from lepton_pipeline.data.delimited import (
-    Dialect,
-    SetApart,
-    csv_records,
-    header_record,
-    plain_name,
-    refuse_undecodable,
-    stray_quote,
-    text_blocks,
-    undecodable,
-)
+from lepton_pipeline.data import delimited
+from lepton_pipeline.data.delimited import SetApart
 from lepton_pipeline.data.documents import UNREADABLE, read_document
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.texts import with_strings
@@ -67,8 +58,8 @@ def read_header(file: RawFile, ingestion: Ingestion) -> list[str]:
         elif file.is_document:
             names = list(read_document(file, ingestion.decimal).column_names)
         else:
-            names = header_record(file, ingestion)
-    names = [plain_name(name) for name in names]
+            names = delimited.header_record(file, ingestion)
+    names = [delimited.plain_name(name) for name in names]
     if not any(names):
         raise EmptyFileError(f"{file.name} is empty: it has no header; put a table with column names there.")
     if any("\x00" in name for name in names):
@@ -134,11 +125,11 @@ def read_blocks(
 
 def _text_blocks(file: RawFile, names: list[str], ingestion: Ingestion, seen: SetApart) -> Iterator[Any]:
     try:
-        yield from text_blocks(file, names, ingestion, seen)
+        yield from delimited.text_blocks(file, names, ingestion, seen)
     except pa.ArrowInvalid as error:
         # Arrow names neither the byte that is no character nor the quote that is never closed.
         if "UTF8" in str(error):
-            refuse_undecodable(file, ingestion)
+            delimited.refuse_undecodable(file, ingestion)
         check_quotes(file, names, ingestion)
         if "straddling" in str(error):
             raise DataError(
@@ -182,8 +173,8 @@ def explained(file: RawFile, ingestion: Ingestion) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        refuse_undecodable(file, ingestion)
-        raise undecodable(file.name, ingestion.encoding, error) from error
+        delimited.refuse_undecodable(file, ingestion)
+        raise delimited.undecodable(file.name, ingestion.encoding, error) from error
     except LookupError as error:
         raise DataError(
             f"ingestion.encoding {ingestion.encoding!r} is unknown; declare one that Python knows, such as utf-8."
@@ -201,8 +192,8 @@ def check_quotes(file: RawFile, names: Sequence[str], ingestion: Ingestion) -> d
     """
     lines = _Lines(len(names), ingestion.missing)
     suspects: list[tuple[int, int, list[str]]] = []
-    dialect = Dialect.of(file, ingestion)
-    for first, last, record in csv_records(file, dialect, strict=True):
+    dialect = delimited.Dialect.of(file, ingestion)
+    for first, last, record in delimited.csv_records(file, dialect, strict=True):
         if last == first:
             lines.learn(record)
         elif len(names) > 1 and len(suspects) < _MOST_SUSPECTS:
@@ -211,11 +202,11 @@ def check_quotes(file: RawFile, names: Sequence[str], ingestion: Ingestion) -> d
     for first, last, record in suspects:
         parts = _LINE_BREAK.split(dialect.separator.join(record))
         if lines.mostly_records(parts[1:-1], dialect.separator):
-            raise stray_quote(file.name, first, last)
+            raise delimited.stray_quote(file.name, first, last)
         both = len(parts) == 2 and len(record) == len(names)
         if both and lines.mostly_records(parts, dialect.separator, all_of_them=True):
             if lines.are_distinctive:
-                raise stray_quote(file.name, first, last)
+                raise delimited.stray_quote(file.name, first, last)
             at = next(at for at, value in enumerate(record) if _LINE_BREAK.search(value))
             doubts.setdefault(
                 names[at],

@@ -148,7 +148,6 @@ def require_small(name: str, size: int, packed: int) -> None:
 
 
 def _open_zipped(archive: BinaryIO, name: str) -> Any:
-    """Open the one file in a zip archive; a DataError where it holds none, or several."""
     packed = zipfile.ZipFile(archive)
     # macOS adds a folder and hidden files of its own.
     shown = [

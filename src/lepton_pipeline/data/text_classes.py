@@ -142,7 +142,6 @@ class TextClasses:
         return ", ".join(f"{text!r} (row {row:,})" for text, row in self._examples.get(name, {}).items())
 
     def _count(self, name: str, found: Any, start: int) -> None:
-        """Count texts of one class, and keep the first of them."""
         self.counts[name] += len(found)
         known = self._examples.setdefault(name, {})
         if len(known) < _EXAMPLES:

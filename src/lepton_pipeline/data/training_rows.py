@@ -161,7 +161,6 @@ def _kind(column: pd.Series) -> str:
 
 
 def _named(table: pd.DataFrame, identity: tuple[str, ...]) -> pd.Series:
-    """Whether each row has an id."""
     return table[identity[0]].notna() if identity else pd.Series(data=False, index=table.index)
 
 

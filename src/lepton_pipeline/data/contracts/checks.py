@@ -175,7 +175,6 @@ def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
 def _implied(
     key: str, expect: str, column: str, text: str, failure: str = "stop", **others: list[str]
 ) -> Check:
-    """A check of one column that its role implies."""
     arguments = {"column": column, **others}
     return Check(key, expect, arguments, failure, (column,), f"{column} {text}", implied=True)
 

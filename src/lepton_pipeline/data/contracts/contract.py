@@ -144,7 +144,6 @@ def _check(
 
 
 def _find(table: Rows, keys: OtherKeys, checks: list[Check], judged: list[_Mask | None]) -> list[Found]:
-    """Evaluate each check on the rows that it applies to."""
     groups: dict[bytes | None, list[int]] = {}
     for at, rows in enumerate(judged):
         groups.setdefault(None if rows is None else rows.tobytes(), []).append(at)
