@@ -22,7 +22,6 @@ COPY, SAME_INPUTS = "copy", "same_inputs"
 SAMPLED_ROWS = 20_000
 _UNLIKELY = 0.05
 _SEED = 0
-# Nearly as many values as rows: an excluded column of such whole numbers or texts names rows, as the id does.
 _DISTINCT = 0.99
 # Fewest entities of several rows, in all and of each outcome: fewer may be chance, or categories.
 FEWEST, FEWEST_OF_A_CLASS = 10, 5
@@ -129,7 +128,9 @@ def _find(
 ) -> tuple[dict[str, Mask], Copies]:
     made = {*features.names()} - {dataset.time}
     excluded = [name for name in dataset.exclude if name in table and name not in made]
-    ignored = [name for name in excluded if _names_rows(table[name])]
+    # Nearly as many values as rows: an excluded column of such whole numbers or texts names rows, as the id does.
+    distinct = [name for name in excluded if table[name].nunique() >= max(_DISTINCT * len(table), 1)]
+    ignored = [name for name in distinct if may_be_names(table[name].dropna())]
     unread = {dataset.target, dataset.id, *ignored, *made}
     inputs = [name for name in feature_columns(table, dataset) if name not in unread]
     roles = dataset.roles()
@@ -164,11 +165,6 @@ def _find(
         repeated=len(whole) - len(np.unique(whole)),
     )
     return {COPY: copy, SAME_INPUTS: equal}, copies
-
-
-def _names_rows(column: pd.Series) -> bool:
-    values = column.dropna()
-    return bool(len(values)) and may_be_names(values) and values.nunique() >= _DISTINCT * len(column)
 
 
 def _hash(table: pd.DataFrame, columns: list[str]) -> Hashes:

@@ -18,6 +18,8 @@ import pandas as pd
 
 from lepton_pipeline.data.expressions.functions import FUNCTIONS
 from lepton_pipeline.data.expressions.values import (
+    ARITHMETIC,
+    COMPARISONS,
     EvaluationError,
     Value,
     arithmetic,
@@ -37,25 +39,6 @@ _DEPTH = 100
 
 _TOKENS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`([^`]*)`|[\s\S]""")
 CONSTANTS = {"pi": math.pi, "missing": math.nan}
-_ARITHMETIC: dict[type[ast.operator], str] = {
-    ast.Add: "+",
-    ast.Sub: "-",
-    ast.Mult: "*",
-    ast.Div: "/",
-    ast.FloorDiv: "//",
-    ast.Mod: "%",
-    ast.Pow: "**",
-}
-_COMPARISONS: dict[type[ast.cmpop], str] = {
-    ast.Eq: "==",
-    ast.NotEq: "!=",
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Gt: ">",
-    ast.GtE: ">=",
-    ast.In: "in",
-    ast.NotIn: "not in",
-}
 _REFUSED: dict[type[ast.AST], str] = {
     ast.Attribute: "a dot after a name is not allowed; write a column name with a dot in backticks",
     ast.Subscript: "square brackets after a value are not allowed; write a column name with brackets in backticks, "
@@ -133,7 +116,7 @@ class Expression:
             case ast.UnaryOp(op=ast.Not()):
                 return opposite(value(node.operand))
             case ast.BinOp():
-                return arithmetic(_ARITHMETIC[type(node.op)], value(node.left), value(node.right))
+                return arithmetic(ARITHMETIC[type(node.op)][0], value(node.left), value(node.right))
             case ast.BoolOp(op=word, values=parts):
                 return combined("and" if isinstance(word, ast.And) else "or", list(map(value, parts)))
             case ast.Compare():
@@ -144,7 +127,7 @@ class Expression:
                         results.append(opposite(found) if isinstance(operation, ast.NotIn) else found)
                     else:
                         right = value(other)
-                        results.append(compared(_COMPARISONS[type(operation)], left, right))
+                        results.append(compared(COMPARISONS[type(operation)][0], left, right))
                         left = right
                 return combined("and", results)
             case ast.Call(func=ast.Name(id=name)):
@@ -276,7 +259,7 @@ def _check(*nodes: ast.AST) -> None:
                 _check_constant(node)
             case ast.UnaryOp(op=ast.USub() | ast.Not()):
                 _check(node.operand)
-            case ast.BinOp() if type(node.op) in _ARITHMETIC:
+            case ast.BinOp() if type(node.op) in ARITHMETIC:
                 _check(node.left, node.right)
             case ast.BoolOp(values=parts):
                 _check(*parts)
@@ -308,11 +291,11 @@ def _check_comparison(node: ast.Compare) -> None:
     if any(side.value != side.value for side in constants):
         raise _RefusedError("no value is equal to missing; write is_missing(x)")
     for operation, other in zip(node.ops, node.comparators, strict=True):
-        if type(operation) not in _COMPARISONS:
-            raise _RefusedError(_REFUSED[type(operation)])
-        if not isinstance(operation, (ast.In, ast.NotIn)):
+        if type(operation) in COMPARISONS:
             _check(other)
             continue
+        if not isinstance(operation, (ast.In, ast.NotIn)):
+            raise _RefusedError(_REFUSED[type(operation)])
         if other is not node.comparators[-1]:
             raise _RefusedError("nothing can be compared with a list; join two conditions with and")
         options = other.elts if isinstance(other, (ast.List, ast.Tuple)) else []

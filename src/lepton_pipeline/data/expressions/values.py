@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,23 +26,25 @@ _EXACT = 2.0**62
 # As in a cell of a spreadsheet.
 _LONGEST_TEXT = 32_767
 _MOST_TEXT = 1 << 32
-_NUMERIC: dict[str, Callable[[Any, Any], Any]] = {
-    "+": np.add,
-    "-": np.subtract,
-    "*": np.multiply,
-    "/": np.true_divide,
-    "//": np.floor_divide,
-    "%": np.mod,
-    "**": np.power,
+# Syntax, as users write it, and what computes it.
+ARITHMETIC: dict[type[ast.AST], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Add: ("+", np.add),
+    ast.Sub: ("-", np.subtract),
+    ast.Mult: ("*", np.multiply),
+    ast.Div: ("/", np.true_divide),
+    ast.FloorDiv: ("//", np.floor_divide),
+    ast.Mod: ("%", np.mod),
+    ast.Pow: ("**", np.power),
 }
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
+COMPARISONS: dict[type[ast.AST], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Eq: ("==", operator.eq),
+    ast.NotEq: ("!=", operator.ne),
+    ast.Lt: ("<", operator.lt),
+    ast.LtE: ("<=", operator.le),
+    ast.Gt: (">", operator.gt),
+    ast.GtE: (">=", operator.ge),
 }
+_NUMERIC, _COMPARISONS = dict(ARITHMETIC.values()), dict(COMPARISONS.values())
 
 
 class EvaluationError(Exception):
