@@ -16,7 +16,7 @@ from unicodedata import normalize
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lepton_pipeline.data.raw_file import RawFile
+from lepton_pipeline.data.raw_file import RawFile, Readable
 from lepton_pipeline.data.reading import BrokenRecord
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
@@ -123,12 +123,15 @@ def text_blocks(file: RawFile, names: Sequence[str], ingestion: Ingestion, seen:
         return "skip"
 
     with file.open() as stream:
-        watched = _Watched(stream, dialect)
+        _skip(stream, dialect.skip)
+        watched = _Watched(stream)
         try:
             reader = arrow.open_csv(
                 pa.PythonFile(watched, mode="r"),
                 # One thread, as only then records that are refused have a number.
-                read_options=arrow.ReadOptions(use_threads=False, column_names=names, block_size=_BLOCK),
+                read_options=arrow.ReadOptions(
+                    use_threads=False, column_names=names, block_size=_BLOCK, encoding=dialect.codec
+                ),
                 parse_options=arrow.ParseOptions(
                     delimiter=dialect.separator, newlines_in_values=True, invalid_row_handler=refuse
                 ),
@@ -254,32 +257,15 @@ def _skip(stream: BinaryIO, count: int) -> None:
         count -= len(stream.read(count)) or count
 
 
-class _Watched(io.RawIOBase):
-    """A file as UTF-8 without byte order mark; records whether it holds a quote."""
+class _Watched(Readable):
+    """A file that records whether it holds a quote."""
 
-    def __init__(self, stream: BinaryIO, dialect: Dialect) -> None:
-        _skip(stream, dialect.skip)
-        self._stream = stream
-        plain = codecs.lookup(dialect.codec).name == "utf-8"
-        self._decoder = None if plain else codecs.getincrementaldecoder(dialect.codec)()
-        self._waiting = b""
-        self.quotes = False
-
-    def readable(self) -> bool:
-        return True
+    quotes = False
 
     def readinto(self, buffer: Any) -> int:
-        while not self._waiting:
-            read = self._stream.read(len(buffer))
-            self._waiting = (
-                read if self._decoder is None else self._decoder.decode(read, final=not read).encode()
-            )
-            if not read:
-                break
-        part, self._waiting = self._waiting[: len(buffer)], self._waiting[len(buffer) :]
-        self.quotes = self.quotes or b'"' in part
-        buffer[: len(part)] = part
-        return len(part)
+        count = super().readinto(buffer)
+        self.quotes = self.quotes or b'"' in bytes(buffer[:count])
+        return count
 
 
 def refuse_undecodable(file: RawFile, ingestion: Ingestion) -> None:

@@ -177,31 +177,31 @@ def _decompressed(stream: BinaryIO, name: str) -> Any:
             # Python has none before 3.14; pyarrow's stream is no BufferedReader, which text needs.
             from pyarrow import CompressedInputStream
 
-            return io.BufferedReader(_Readable(CompressedInputStream(stream, "zstd")), _BYTES_AT_ONCE)
+            return io.BufferedReader(Readable(CompressedInputStream(stream, "zstd")), _BYTES_AT_ONCE)
     return stream
 
 
-class _Readable(io.RawIOBase):
-    """A stream of pyarrow as Python's."""
+class Readable(io.RawIOBase):
+    """A stream of pyarrow, or any other, as Python's."""
 
     def __init__(self, stream: Any):
         self._stream = stream
 
-    def readable(self) -> bool:
+    def readable(self) -> bool:  # noqa: D102
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any) -> int:  # noqa: D102
         part = self._stream.read(len(buffer))
         buffer[: len(part)] = part
         return len(part)
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: D102
         if not self.closed:
             self._stream.close()
         super().close()
 
 
-class _Bounded(_Readable):
+class _Bounded(Readable):
     """Raises a DataError where the stream, or one of its lines, is longer than may be held in memory."""
 
     def __init__(self, stream: Any, name: str, *, longest_line: int | None = None, packed: int | None = None):
