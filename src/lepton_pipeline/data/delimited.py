@@ -125,24 +125,19 @@ def text_blocks(file: RawFile, names: Sequence[str], ingestion: Ingestion, seen:
     with file.open() as stream:
         _skip(stream, dialect.skip)
         watched = _Watched(stream)
-        try:
-            reader = arrow.open_csv(
-                pa.PythonFile(watched, mode="r"),
-                # One thread, as only then records that are refused have a number.
-                read_options=arrow.ReadOptions(
-                    use_threads=False, column_names=names, block_size=_BLOCK, encoding=dialect.codec
-                ),
-                parse_options=arrow.ParseOptions(
-                    delimiter=dialect.separator, newlines_in_values=True, invalid_row_handler=refuse
-                ),
-                convert_options=arrow.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, check_utf8=True
-                ),
-            )
-        except pa.ArrowInvalid as error:
-            if "Empty CSV file" in str(error):
-                return
-            raise
+        reader = arrow.open_csv(
+            pa.PythonFile(watched, mode="r"),
+            # One thread, as only then records that are refused have a number.
+            read_options=arrow.ReadOptions(
+                use_threads=False, column_names=names, block_size=_BLOCK, encoding=dialect.codec
+            ),
+            parse_options=arrow.ParseOptions(
+                delimiter=dialect.separator, newlines_in_values=True, invalid_row_handler=refuse
+            ),
+            convert_options=arrow.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, check_utf8=True
+            ),
+        )
         header = header_record(file, ingestion)
         position, below = 0, False
         for batch in reader:
