@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lepton_pipeline.data.expressions.dates import are_of_zone, is_zone, offsets_of
-from lepton_pipeline.data.text_classes import INT64, TextClasses
 from lepton_pipeline.data.texts import (
     DECIMAL,
+    INT64,
     WHOLE,
+    TextClasses,
     Writing,
     clean_texts,
     fits,
