@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 from unicodedata import normalize
 
 import pyarrow as pa
@@ -123,7 +123,7 @@ def text_blocks(file: RawFile, names: Sequence[str], ingestion: Ingestion, seen:
         return "skip"
 
     with file.open() as stream:
-        _skip(stream, dialect.skip)
+        stream.read(dialect.skip)
         watched = _Watched(stream)
         reader = arrow.open_csv(
             pa.PythonFile(watched, mode="r"),
@@ -149,22 +149,15 @@ def text_blocks(file: RawFile, names: Sequence[str], ingestion: Ingestion, seen:
                 if reason == HEADER and not below:
                     below = True
                     continue
-                # Only the first few need their number.
-                seen.add(_number(position + at, broken) if len(seen.records) < EXAMPLES else 0, reason)
+                number = position + at + 1
+                if len(seen.records) < EXAMPLES:
+                    # Those that were refused have numbers, too.
+                    number += sum(refused - before <= number for before, refused in enumerate(broken))
+                seen.add(number, reason)
             position += len(table)
             if len(kept):
                 yield kept
         seen.quotes = watched.quotes
-
-
-def _number(position: int, broken: list[int]) -> int:
-    """The number of a record by its position among those that were not refused."""
-    number = position + 1
-    for refused in broken:
-        if refused > number:
-            break
-        number += 1
-    return number
 
 
 def _unused(table: Any, header: Sequence[str]) -> dict[int, str]:
@@ -228,7 +221,7 @@ def csv_records(
     last = dialect.lines
     try:
         with file.open() as stream:
-            _skip(stream, dialect.skip)
+            stream.read(dialect.skip)
             text = io.TextIOWrapper(stream, encoding=dialect.codec, newline="")
             reader = csv.reader(text, delimiter=dialect.separator, strict=strict)
             try:
@@ -247,11 +240,6 @@ def csv_records(
         csv.field_size_limit(before)
 
 
-def _skip(stream: BinaryIO, count: int) -> None:
-    while count:
-        count -= len(stream.read(count)) or count
-
-
 class _Watched(Readable):
     """A file that records whether it holds a quote."""
 
@@ -267,7 +255,7 @@ def refuse_undecodable(file: RawFile, ingestion: Ingestion) -> None:
     """Raise a DataError with the line of the first byte that cannot be decoded, if there is one."""
     dialect = Dialect.of(file, ingestion)
     with file.open() as stream:
-        _skip(stream, dialect.skip)
+        stream.read(dialect.skip)
         # In UTF-16 and UTF-32 a line break may be half a character.
         for number, line in enumerate(stream, dialect.lines + 1):
             try:
