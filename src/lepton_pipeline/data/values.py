@@ -16,7 +16,6 @@ from lepton_pipeline.data.texts import (
     clean_texts,
     date_codes,
     is_text,
-    missing_numbers,
     plain_numbers,
     with_strings,
     without_codes,
@@ -70,8 +69,7 @@ def _typed(column: Any, name: str, kind: str, ingestion: Ingestion, start: int) 
     if kind in NUMBERS:
         return _numbers(column, kind, ingestion)
     if kind == "date" or kind.startswith(IN_ZONE):
-        zone = kind.removeprefix(IN_ZONE) if kind.startswith(IN_ZONE) else None
-        return _dates(column, name, zone, ingestion, start)
+        return _dates(column, name, None if kind == "date" else kind.removeprefix(IN_ZONE), ingestion, start)
     if kind == "text":
         return _texts(column, ingestion)
     truth = column if pa.types.is_boolean(column.type) else column.cast(pa.bool_())
@@ -87,7 +85,11 @@ def _texts(column: Any, ingestion: Ingestion) -> pd.Series:
 
 def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
     if is_text(column.type):
-        values = _text_numbers(column, kind, ingestion)
+        plain = plain_numbers(clean_texts(column, ingestion.missing), Writing(ingestion))
+        if kind in ("number", SINGLE):
+            values = without_codes(plain.cast(pa.float64()), ingestion, None)
+        else:
+            values = pc.utf8_ltrim(plain, "+")
     elif pa.types.is_duration(column.type) or pa.types.is_time(column.type):
         values = _seconds(column)
     else:
@@ -105,18 +107,6 @@ def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
 def _array(values: Any) -> Any:
     """A writable numpy array."""
     return np.array(values.to_numpy(zero_copy_only=False))
-
-
-def _text_numbers(column: Any, kind: str, ingestion: Ingestion) -> Any:
-    writing = Writing(ingestion)
-    plain = plain_numbers(clean_texts(column, ingestion.missing), writing)
-    if kind not in ("number", SINGLE):
-        return pc.cast(pc.utf8_ltrim(plain, "+"), pa.uint64() if kind.startswith("unsigned") else pa.int64())
-    values = pc.cast(plain, pa.float64())
-    codes = missing_numbers(ingestion.missing, writing)
-    if not codes:
-        return values
-    return pc.if_else(pc.is_in(values, pa.array(codes, pa.float64())), pa.scalar(None, pa.float64()), values)
 
 
 def _seconds(column: Any) -> Any:
