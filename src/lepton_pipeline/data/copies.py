@@ -108,10 +108,10 @@ def find_copies(
     """
     test = (split["part"] == "test").to_numpy()
     learnt = split["part"].isin(["train", "validation"]).to_numpy()
-    marks, copies = _find(feature_table, split["label"].to_numpy(), test, learnt, dataset, features)
+    labels = split["label"].to_numpy()
+    marks, copies = _find(feature_table, labels, test, learnt, dataset, features)
     found: list[tuple[Entity, Mask]] = []
     if declared_split.strategy in ("stratified", "group"):
-        labels = split["label"].to_numpy()
         found = list(find_entities(feature_table, labels, test, learnt, dataset, declared_split))
         marks |= {f"entity_{number}": seen for number, (_, seen) in enumerate(found)}
     return pd.DataFrame(marks, index=split.index[test]), {

@@ -20,14 +20,14 @@ from lepton_pipeline.parameters import Ingestion
 MOST_DIGITS = 400
 # Whole numbers that every type holds exactly; +5 and -0 are numbers, but not the only way to write them.
 WHOLE = r"(?:[+-]?(?:0|[1-9]\d{0,14}))"
-LONG_WHOLE = r"(?:[+-]?[1-9]\d{15,})"
+_LONG = r"(?:[+-]?[1-9]\d{15,})"
 # Unmistakably a number: it has a decimal mark, or an exponent with a sign.
 DECIMAL = r"(?:[+-]?(?:(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d{1,4})?|\d+[eE][+-]\d{1,4}))"
-INFINITE = r"(?:[+-]?[iI][nN][fF](?:[iI][nN][iI][tT][yY])?)"
+_INFINITE = r"(?:[+-]?[iI][nN][fF](?:[iI][nN][iI][tT][yY])?)"
 # 1E5 may be a number or a code; 007 is a code (a postcode, an article): its zeros mean something.
-BARE_EXPONENT = r"(?:[+-]?[1-9]\d*[eE]\d{1,4}|0[eE]\d{1,4})"
-ZERO_LED = r"(?:[+-]?0\d+(?:[eE]\d{1,4})?)"
-NUMBER = rf"(?:{WHOLE}|{LONG_WHOLE}|{DECIMAL}|{INFINITE}|{BARE_EXPONENT})"
+_EXPONENT = r"(?:[+-]?[1-9]\d*[eE]\d{1,4}|0[eE]\d{1,4})"
+_CODE = r"(?:[+-]?0\d+(?:[eE]\d{1,4})?)"
+NUMBER = rf"(?:{WHOLE}|{_LONG}|{DECIMAL}|{_INFINITE}|{_EXPONENT})"
 # A whole number whose text can be had back from it.
 CANONICAL = r"(?:0|-?[1-9]\d*)"
 # Written for people: marks between thousands, a currency or percent sign, brackets or a trailing minus.
@@ -43,13 +43,7 @@ _SPACES = "\u00a0\u202f\u2009\u2007"
 INT64, UINT64 = 2**63 - 1, 2**64 - 1
 _EXAMPLES = 3
 _DATE_LIKE = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?|\d{1,2}[./]\d{1,2}[./]\d{4}(?: \d\d:\d\d.*)?"
-_CLASSES = {
-    "decimal": DECIMAL,
-    "code": ZERO_LED,
-    "exponent": BARE_EXPONENT,
-    "long": LONG_WHOLE,
-    "infinite": INFINITE,
-}
+_CLASSES = {"decimal": DECIMAL, "code": _CODE, "exponent": _EXPONENT, "long": _LONG, "infinite": _INFINITE}
 _MOST = 0.5
 # Some codes without a zero in front look like numbers; so few codes among numbers look like a mistake.
 _MANY = 0.01
@@ -207,17 +201,14 @@ def read_number(text: str, writing: Writing) -> int | float | None:
     plain = text if writing.plain else writing.unwritten(text)
     if not matches(NUMBER, plain):
         return None
-    whole = matches(WHOLE, plain) or matches(LONG_WHOLE, plain)
+    whole = matches(WHOLE, plain) or matches(_LONG, plain)
     return int(plain) if whole and len(plain) <= MOST_DIGITS else float(plain)
 
 
 def numbers_of(texts: pd.Series, ingestion: Ingestion) -> pd.Series:
     """Texts without blanks around them as float64; NaN where a text is no number."""
     writing = Writing(ingestion)
-    known: dict[Any, float] = {}
-    for text in texts.dropna().unique():
-        number = read_number(text, writing)
-        known[text] = float("nan") if number is None else float(number)
+    known = {text: read_number(text, writing) for text in texts.dropna().unique()}
     return texts.map(known).astype("float64")
 
 

@@ -28,10 +28,10 @@ def typed_block(block: Any, kinds: dict[str, str], ingestion: Ingestion, start: 
     """The rows of an Arrow table with the types of their `kinds` (see `find_kinds`), indexed from `start`."""
     index = pd.RangeIndex(start, start + len(block))
     columns = {
-        name: _typed(column, name, kinds[name], ingestion, start)
+        name: _typed(column, name, kinds[name], ingestion, start).array
         for name, column in zip(block.column_names, block.columns, strict=True)
     }
-    return pd.DataFrame({name: values.array for name, values in columns.items()}, index=index, copy=False)
+    return pd.DataFrame(columns, index=index, copy=False)
 
 
 def typed_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from lepton_pipeline.data.contracts.expectations import KEYS_EXIST
+from lepton_pipeline.data.contracts.expectations import KEYS_EXIST, check_declarations
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
@@ -58,8 +58,10 @@ def planned_checks(
 
     Each column with a role, and each that an expectation reads, must exist, unless it is `made` later;
     numeric columns must hold numbers (both stop the run); rows without a target are quarantined. A raw table
-    has no `dataset`.
+    has no `dataset`. A ConfigurationError lists the expectations that cannot be understood.
     """
+    if problems := check_declarations(contract, key):
+        raise ConfigurationError("\n".join(problems))
     pairs = enumerate(contract.expectations)
     declared = [_declared_check(f"{key}.expectations[{at}]", each) for at, each in pairs]
     roles = {} if dataset is None else dataset.roles()

@@ -30,12 +30,11 @@ from lepton_pipeline.data.contracts.checks import (
     with_matches,
 )
 from lepton_pipeline.data.contracts.chunks import EXAMPLES, Evaluation, Found, quarantining
-from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.result import ContractResult, Example, ExpectationResult
 from lepton_pipeline.data.contracts.validation import Verdict, plain_value
 from lepton_pipeline.data.labels import label_columns, label_missing
 from lepton_pipeline.data.rows import Rows
-from lepton_pipeline.errors import ConfigurationError, ContractError, DataError, closest
+from lepton_pipeline.errors import ContractError, DataError, closest
 from lepton_pipeline.parameters import Contract, Dataset, Features
 
 REASONS = "quarantine_reasons"
@@ -61,7 +60,6 @@ def check_contract(
         ConfigurationError: a declared expectation cannot be understood.
         DataError: the table has a column named `quarantine_reasons`, or repeated index labels.
     """
-    _require_declared(contract, "contract")
     checks = planned_checks(contract, "contract", dataset, features.names())
     rows = _usable(table)
     return _check(rows, {}, checks, _judged(rows, checks, dataset, features), contract, "contract")
@@ -75,9 +73,8 @@ def check_raw_table(
     Keys are looked up in `others`, the further raw tables by name.
     """
     key = f"tables.{name}"
-    _require_declared(contract, key)
-    keys = other_keys(contract, {name: Rows.of(other) for name, other in others.items()})
     checks = planned_checks(contract, key)
+    keys = other_keys(contract, {name: Rows.of(other) for name, other in others.items()})
     return _check(_usable(table), keys, checks, [None] * len(checks), contract, key)
 
 
@@ -157,11 +154,6 @@ def _find(table: Rows, keys: OtherKeys, checks: list[Check], judged: list[_Mask 
     for evaluation, positions in zip(evaluations, groups.values(), strict=True):
         found |= zip(positions, evaluation.found(), strict=True)
     return [found[at] for at in range(len(checks))]
-
-
-def _require_declared(contract: Contract, key: str) -> None:
-    if problems := check_declarations(contract, key):
-        raise ConfigurationError("\n".join(problems))
 
 
 def _usable(table: Rows | pd.DataFrame) -> Rows:
