@@ -150,9 +150,7 @@ def require_small(name: str, size: int, packed: int) -> None:
 def _open_zipped(archive: BinaryIO, name: str) -> Any:
     packed = zipfile.ZipFile(archive)
     # macOS adds a folder and hidden files of its own.
-    shown = [
-        each for each in packed.namelist() if not each.endswith("/") and not each.startswith("__MACOSX/")
-    ]
+    shown = [each for each in packed.namelist() if not (each.endswith("/") or each.startswith("__MACOSX/"))]
     names = [each for each in shown if not any(part.startswith(".") for part in PurePosixPath(each).parts)]
     if len(names) != 1:
         raise DataError(

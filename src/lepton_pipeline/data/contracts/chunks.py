@@ -139,9 +139,8 @@ def _tally(check: Check, verdict: Verdict, blocked: bool, first: pd.DataFrame) -
     judges_rows = known_expectation(check.expect).row_wise and check.expect not in {*_OF_NEIGHBOURS, *_UNIQUE}
     if judges_rows and "(" not in condition:
         return _Counted(check)
-    return _Whole(
-        check, [name for name in map(str, first.columns) if name in check.columns or name in condition]
-    )
+    read = [name for name in map(str, first.columns) if name in check.columns or name in condition]
+    return _Whole(check, read)
 
 
 class _Tally:
@@ -171,12 +170,11 @@ class _Numbers(_Tally):
         self._holds = pd.api.types.is_numeric_dtype(column)
         if self._holds:
             return
-        texts = text_positions(column)
-        people = {at for at in texts if isinstance(it := column.iloc[at], str) and matches(FOR_PEOPLE, it)}
-        plain = sorted(set(np.flatnonzero(column.notna()).tolist()) - set(texts))
-        odd = [each for each in texts if each not in people]
-        for at, positions in enumerate((odd, sorted(people), plain)):
-            self._rows[at].extend(chunk.index[positions])
+        texts = column.iloc[text_positions(column)]
+        people = np.array([isinstance(it, str) and matches(FOR_PEOPLE, it) for it in texts], bool)
+        plain = column.dropna().index.difference(texts.index)
+        for rows, found in zip(self._rows, (texts.index[~people], texts.index[people], plain), strict=True):
+            rows.extend(found)
 
     def found(self) -> Found:
         """Only the worst of the three: good numbers are text because of these."""
@@ -249,9 +247,8 @@ class _Unique(_Tally):
         candidates = order[np.r_[same, False] | np.r_[False, same]]
         again = pd.DataFrame({at: each[candidates] for at, each in enumerate(hashes)}).duplicated(keep=False)
         rows = np.sort(numbers[candidates[again.to_numpy()]])
-        return Found(
-            Verdict(_tolerated(len(rows), self._considered, self._check), unexpected=len(rows)), rows
-        )
+        success = _tolerated(len(rows), self._considered, self._check)
+        return Found(Verdict(success, unexpected=len(rows)), rows)
 
 
 class _Whole(_Tally):

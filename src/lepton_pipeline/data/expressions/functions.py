@@ -24,7 +24,6 @@ from lepton_pipeline.data.expressions.values import (
     durations,
     from_column,
     is_missing,
-    local_time,
     number,
 )
 
@@ -79,7 +78,13 @@ def _extreme(choose: Callable[[Any, Any], Any]) -> Callable[..., Value]:
 
 
 def _part(name: str) -> Callable[[Value], Value]:
-    return lambda date: number(getattr(local_time(date).dt, name).to_numpy())
+    def compute(date: Value) -> Value:
+        dates = pd.Series(date.array)
+        if date.zone is not None:
+            dates = dates.dt.tz_localize("UTC").dt.tz_convert(date.zone)
+        return number(getattr(dates.dt, name).to_numpy())
+
+    return compute
 
 
 def _spread(microseconds: int) -> Callable[[Value], Value]:

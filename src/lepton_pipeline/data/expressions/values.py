@@ -187,14 +187,6 @@ def aligned(values: Sequence[Value]) -> list[Value]:
     return alike
 
 
-def local_time(value: Value) -> pd.Series:
-    """Dates in their time zone, without it."""
-    dates = pd.Series(value.array)
-    if value.zone is None:
-        return dates
-    return dates.dt.tz_localize("UTC").dt.tz_convert(value.zone).dt.tz_localize(None)
-
-
 def _inferred(column: pd.Series) -> pd.Series:
     found = pd.api.types.infer_dtype(column, skipna=True)
     if found == "empty":
