@@ -27,9 +27,9 @@ from lepton_pipeline.data.texts import (
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
-_WHOLE_OR_MISSING, _UNSIGNED_OR_MISSING, SINGLE = "whole or missing", "unsigned or missing", "single"
+SINGLE = "single"
 NUMBERS = {"whole": "int64", "unsigned": "uint64", "number": "float64", SINGLE: "float32"}
-NUMBERS |= {_WHOLE_OR_MISSING: "Int64", _UNSIGNED_OR_MISSING: "UInt64"}
+NUMBERS |= {"whole or missing": "Int64", "unsigned or missing": "UInt64"}
 IN_ZONE = "date in "
 # Whole numbers up to here are floats, too, without a loss.
 EXACT = 2**53
@@ -217,12 +217,10 @@ class _Column:
             return SINGLE if set(self._forms) == {"single"} else "number"
         if not self._texts.fits_64_bits:
             return "number"
-        unsigned = self._texts.high > INT64
-        if not self.missing:
-            return "unsigned" if unsigned else "whole"
-        if self._texts.largest <= EXACT:
+        if self.missing and self._texts.largest <= EXACT:
             return "number"
-        return _UNSIGNED_OR_MISSING if unsigned else _WHOLE_OR_MISSING
+        kind = "unsigned" if self._texts.high > INT64 else "whole"
+        return f"{kind} or missing" if self.missing else kind
 
     def _date(self) -> str:
         zones = set(self._zones)

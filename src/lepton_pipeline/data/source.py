@@ -265,7 +265,12 @@ def _headers(
                 shown = ", ".join(each.name for each in raw)
                 raise DataError(f"{shown}: all are empty; put a table there.") from error
             continue
-        _require_separated(file, own)
+        other = next((mark for mark in _SEPARATORS if mark in own[0]), None)
+        if len(own) == 1 and other is not None and not file.is_parquet:
+            raise DataError(
+                f"{file.name} has a single column, {own[0]!r}; declare ingestion.separator, which seems to be "
+                f"{other!r}."
+            )
         names = own + _added(file, own)
         check_columns(names, needed, file.name)
         first = headers[0] + _added(files[0], headers[0]) if headers else names
@@ -318,11 +323,3 @@ def _without_empty(block: Any, seen: SetApart | None) -> Any:
     if seen is not None and count:
         seen.reasons[EMPTY] += count
     return block.filter(pc.invert(empty)) if count else block
-
-
-def _require_separated(file: RawFile, names: list[str]) -> None:
-    other = next((mark for mark in _SEPARATORS if mark in names[0]), None)
-    if len(names) == 1 and other is not None and not file.is_parquet:
-        raise DataError(
-            f"{file.name} has a single column, {names[0]!r}; declare ingestion.separator, which seems to be {other!r}."
-        )

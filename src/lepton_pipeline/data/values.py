@@ -84,19 +84,18 @@ def _texts(column: Any, ingestion: Ingestion) -> pd.Series:
 
 
 def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
+    floats = {"number": pa.float64(), SINGLE: pa.float32()}.get(kind)
     if is_text(column.type):
         plain = plain_numbers(clean_texts(column, ingestion.missing), Writing(ingestion))
-        if kind in ("number", SINGLE):
+        values = pc.utf8_ltrim(plain, "+")
+        if floats is not None:
             values = without_codes(plain.cast(pa.float64()), ingestion, None)
-        else:
-            values = pc.utf8_ltrim(plain, "+")
     elif pa.types.is_duration(column.type) or pa.types.is_time(column.type):
         values = _seconds(column)
     else:
         values = without_codes(column, ingestion, None)
-    if kind in ("number", SINGLE):
-        wanted = pa.float64() if kind == "number" else pa.float32()
-        return pd.Series(_array(values.cast(wanted, safe=False)))
+    if floats is not None:
+        return pd.Series(_array(values.cast(floats, safe=False)))
     dtype = NUMBERS[kind]
     whole = values.cast(pa.uint64() if "u" in dtype.lower() else pa.int64())
     if dtype[0].islower():

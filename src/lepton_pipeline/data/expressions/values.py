@@ -91,12 +91,10 @@ def from_column(column: pd.Series) -> Value:
     if column.dtype == object:
         column = _inferred(column)
     dtype = column.dtype
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        return Value("date", _microseconds(column.dt.tz_convert("UTC").dt.tz_localize(None)), dtype.tz)
-    if pd.api.types.is_datetime64_dtype(dtype):
-        return Value("date", _microseconds(column))
-    if pd.api.types.is_timedelta64_dtype(dtype):
-        return Value("duration", _microseconds(column))
+    if dtype.kind in "mM":
+        zone = dtype.tz if isinstance(dtype, pd.DatetimeTZDtype) else None
+        instants = (column if zone is None else column.dt.tz_convert(None)).dt.as_unit("us")
+        return Value("date" if dtype.kind == "M" else "duration", np.asarray(instants.to_numpy()), zone)
     if len(column) and column.isna().all():
         return MISSING
     if pd.api.types.is_bool_dtype(dtype):
@@ -200,10 +198,6 @@ def _inferred(column: pd.Series) -> pd.Series:
     if found in ("datetime", "datetime64", "date"):
         return pd.to_datetime(column)
     raise EvaluationError("a column must hold values of one kind")
-
-
-def _microseconds(column: pd.Series) -> npt.NDArray[Any]:
-    return np.asarray(column.dt.as_unit("us").to_numpy())
 
 
 def _missing_value(kind: Kind, zone: tzinfo | None = None) -> Value:
