@@ -159,18 +159,17 @@ class _Column:
 
     def _form(self, kind: Any) -> str:
         types = pa.types
-        if types.is_integer(kind) or (types.is_decimal(kind) and kind.scale == 0):
-            return "whole"
-        if types.is_float32(kind):
-            return "single"
-        if types.is_floating(kind) or types.is_decimal(kind):
-            return "number"
-        if types.is_boolean(kind):
-            return "truth"
-        if types.is_timestamp(kind) or types.is_date(kind):
-            return "date"
-        if types.is_duration(kind) or types.is_time(kind):
-            return "seconds"
+        forms = {
+            "whole": types.is_integer(kind) or (types.is_decimal(kind) and kind.scale == 0),
+            "single": types.is_float32(kind),
+            "number": types.is_floating(kind) or types.is_decimal(kind),
+            "truth": types.is_boolean(kind),
+            "date": types.is_timestamp(kind) or types.is_date(kind),
+            "seconds": types.is_duration(kind) or types.is_time(kind),
+        }
+        for form, fitting in forms.items():
+            if fitting:
+                return form
         raise DataError(
             f"column {self.name!r} holds values of the type {kind}, which features cannot use; make them numbers, "
             "texts, dates or truth values, or take the column out of the data."

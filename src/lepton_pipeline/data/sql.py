@@ -247,7 +247,11 @@ def _plain(values: Any, column: str, zone: Any, name: str) -> pd.Series:
         largest = pc.max(pc.abs(values)).as_py() or 0
         values = values.cast(pa.int64() if values.type.scale == 0 and largest < 2**63 else pa.float64())
     if kinds.is_integer(values.type):
-        return _whole(values if kinds.is_uint64(values.type) else values.cast(pa.int64()))
+        whole = values if kinds.is_uint64(values.type) else values.cast(pa.int64())
+        bounds = [abs(bound) for bound in pc.min_max(whole).as_py().values() if bound is not None]
+        wide = pd.UInt64Dtype() if kinds.is_uint64(whole.type) else pd.Int64Dtype()
+        beyond = whole.null_count and bounds and max(bounds) > EXACT
+        return pd.Series(whole.to_pandas(types_mapper=lambda kind: wide if beyond else None))
     if kinds.is_boolean(values.type) and values.null_count:
         return pd.Series(values.to_pandas(), dtype="boolean")
     if kinds.is_date(values.type) or kinds.is_timestamp(values.type):
@@ -261,14 +265,6 @@ def _plain(values: Any, column: str, zone: Any, name: str) -> pd.Series:
             f"{name}: column {column!r} holds values of type {values.type}, which features cannot use; give "
             "numbers, texts, dates or truth values (epoch(x) makes seconds of an interval)."
         )
-    return pd.Series(values.to_pandas())
-
-
-def _whole(values: Any) -> pd.Series:
-    bounds = pc.min_max(values).as_py().values()
-    if values.null_count and any(bound is not None and abs(bound) > EXACT for bound in bounds):
-        wide = {"int64": pd.Int64Dtype(), "uint64": pd.UInt64Dtype()}[str(values.type)]
-        return pd.Series(values.to_pandas(types_mapper=lambda kind: wide))
     return pd.Series(values.to_pandas())
 
 

@@ -87,9 +87,8 @@ def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
     floats = {"number": pa.float64(), SINGLE: pa.float32()}.get(kind)
     if is_text(column.type):
         plain = plain_numbers(clean_texts(column, ingestion.missing), Writing(ingestion))
-        values = pc.utf8_ltrim(plain, "+")
-        if floats is not None:
-            values = without_codes(plain.cast(pa.float64()), ingestion, None)
+        values = pc.utf8_ltrim(plain, "+") if floats is None else plain.cast(pa.float64())
+        values = without_codes(values, ingestion, None)
     elif pa.types.is_duration(column.type) or pa.types.is_time(column.type):
         values = _seconds(column)
     else:

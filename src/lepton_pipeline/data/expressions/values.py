@@ -302,12 +302,11 @@ def _sizes(texts: Value) -> tuple[int, int]:
 
 def _texts(first: Value, second: Value) -> tuple[Any, Any]:
     """Arrays of one length, or one of them as a plain text: pandas' arrays do not broadcast."""
-    left, right = first.array, second.array
-    if len(left) == len(right):
-        return left, right
-    if len(left) == 1:
-        return _stretched(left, len(right)), right
-    return left, _stretched(right, len(left))
+    pairs = ((first.array, second.array), (second.array, first.array))
+    left, right = (
+        _stretched(one, len(other)) if len(one) == 1 != len(other) else one for one, other in pairs
+    )
+    return left, right
 
 
 def _stretched(texts: Any, length: int) -> Any:
