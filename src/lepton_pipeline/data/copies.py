@@ -60,7 +60,7 @@ class Copies:
     unlikely: int
     unlikely_by_chance: float
     unlikely_share: float
-    example: tuple[Any, Any] | None
+    example: tuple[Any, ...] | None
     ignored: list[str]
     repeated: int
 
@@ -152,8 +152,7 @@ def _find(
         unlikely_share = max(unlikely - expected, 0.0) / len(sampled)
         first = np.flatnonzero(test)[copy.argmax()]
         twin = np.flatnonzero(learnt)[(whole[learnt] == whole[first]).argmax()]
-        one, other = table.index[[first, twin]].tolist()
-        example = one, other
+        example = tuple(table.index[[first, twin]].tolist())
     copies = Copies(
         rows=int(copy.sum()),
         by_chance=by_chance,

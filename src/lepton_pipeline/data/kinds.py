@@ -93,7 +93,13 @@ class _Column:
         if form == "whole" and present:
             self._texts.reach(*map(int, pc.min_max(values).as_py().values()))
         elif form in ("number", "single") and self._is_key:
-            self._refuse_lost_digits(values)
+            bits = 24 if pa.types.is_float32(values.type) else 53
+            largest = pc.max(pc.abs(values)).as_py()
+            if largest is not None and largest > 2**bits:
+                raise DataError(
+                    f"column {self.name!r} tells rows or groups apart, but holds floats beyond 2^{bits} "
+                    f"({largest:.0f}), which have lost their last digits; write it as text or as whole numbers."
+                )
         elif form == "date":
             zone = getattr(kind, "tz", None)
             if zone is not None and not is_zone(zone):
@@ -174,15 +180,6 @@ class _Column:
             f"column {self.name!r} holds values of the type {kind}, which features cannot use; make them numbers, "
             "texts, dates or truth values, or take the column out of the data."
         )
-
-    def _refuse_lost_digits(self, values: Any) -> None:
-        bits = 24 if pa.types.is_float32(values.type) else 53
-        largest = pc.max(pc.abs(values)).as_py()
-        if largest is not None and largest > 2**bits:
-            raise DataError(
-                f"column {self.name!r} tells rows or groups apart, but holds floats beyond 2^{bits} ({largest:.0f}), "
-                "which have lost their last digits; write it as text or as whole numbers."
-            )
 
     def _add_texts(self, column: Any, start: int) -> None:
         texts = clean_texts(column, self._ingestion.missing)

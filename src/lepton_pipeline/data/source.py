@@ -119,9 +119,6 @@ class Survey:
         )
 
 
-Names = Sequence[str] | None
-
-
 @dataclass(frozen=True)
 class Source:
     """Table files, or a table in memory, with all needed columns; the first of `headers` gives their order."""
@@ -167,7 +164,7 @@ class Source:
         *,
         rows: int = CHUNK_ROWS,
         known: Known | None = None,
-        only: Names = None,
+        only: Sequence[str] | None = None,
     ) -> Survey:
         """Infer the kinds of all columns, or those in `only`, reading all rows once."""
         files = [SetApart(file.name) for file in self._files]
@@ -183,7 +180,7 @@ class Source:
         rows: int = CHUNK_ROWS,
         *,
         known: Known | None = None,
-        only: Names = None,
+        only: Sequence[str] | None = None,
         seen: list[SetApart] | None = None,
     ) -> Iterator[Chunk]:
         """Rows as they were read, at most `rows` at a time, numbered from 0; a DataError without any.

@@ -218,7 +218,10 @@ def require_kept(result: ContractResult, reasons: Mapping[str, int], max_quarant
     """
     problems, key = [], result.contract
     if result.stops:
-        problems.append(_bulleted("The data breaks its contract", result.stops, _skipped(result)))
+        blocked = sum(not each.evaluated and each.error is None for each in result.expectations)
+        skipped = f"Not evaluated, because a column is named above: {blocked}. " if blocked else ""
+        tail = f"{skipped}Correct the data, or the expectation, or its on_failure (stop, quarantine, warn)."
+        problems.append(_bulleted("The data breaks its contract", result.stops, tail))
     share = _fraction(result.quarantined, result.rows)
     if share > max_quarantined:
         counted = [f"{count} × {reason}" for reason, count in reasons.items()]
@@ -292,12 +295,6 @@ def _no_numbers(table: pd.DataFrame, check: Check, column: Callable[[str], pd.Se
         f"{len(texts)} of {len(values)} values of column {name!r} are no numbers, e.g. {value!r} (row {row}): correct "
         "them, or list their text under ingestion.missing. "
     )
-
-
-def _skipped(result: ContractResult) -> str:
-    blocked = sum(not each.evaluated and each.error is None for each in result.expectations)
-    skipped = f"Not evaluated, because a column is named above: {blocked}. " if blocked else ""
-    return f"{skipped}Correct the data, or the expectation, or its on_failure (stop, quarantine, warn)."
 
 
 def _bulleted(head: str, lines: list[str], tail: str) -> str:
