@@ -181,11 +181,7 @@ def report_checks(
 
 
 def report_check(
-    shown: pd.DataFrame,
-    check: Check,
-    verdict: Verdict,
-    rows: int,
-    column: Callable[[str], pd.Series],
+    shown: pd.DataFrame, check: Check, verdict: Verdict, rows: int, column: Callable[[str], pd.Series]
 ) -> ExpectationResult:
     """Report one check of `rows` rows, of which `column` gives a column.
 
