@@ -128,7 +128,7 @@ def _find(
 ) -> tuple[dict[str, Mask], Copies]:
     made = {*features.names()} - {dataset.time}
     excluded = [name for name in dataset.exclude if name in table and name not in made]
-    # Nearly as many values as rows: an excluded column of such whole numbers or texts names rows, as the id does.
+    # With nearly as many values as rows, an excluded column of whole numbers or texts names rows.
     distinct = [name for name in excluded if table[name].nunique() >= max(_DISTINCT * len(table), 1)]
     ignored = [name for name in distinct if may_be_names(table[name].dropna())]
     unread = {dataset.target, dataset.id, *ignored, *made}

@@ -232,8 +232,8 @@ def csv_records(
                 here = dialect.lines + reader.line_num
                 if "expected after" in str(error):
                     raise DataError(
-                        f"{file.name} line {here}: text follows a closing quote; write a quote inside of a quoted "
-                        'value twice ("").'
+                        f"{file.name} line {here}: text follows a closing quote; write a quote inside of a "
+                        'quoted value twice ("").'
                     ) from error
                 raise stray_quote(file.name, last + 1, here) from error
     finally:

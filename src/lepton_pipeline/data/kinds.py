@@ -1,4 +1,4 @@
-"""Infer one kind per column in a first pass over all rows, so that a second one gives every chunk its types."""
+"""Infer one kind a column in a first pass over all rows, so that a second one gives every chunk its types."""
 
 from __future__ import annotations
 

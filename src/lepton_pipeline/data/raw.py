@@ -210,8 +210,8 @@ def check_quotes(file: RawFile, names: Sequence[str], ingestion: Ingestion) -> d
             at = next(at for at, value in enumerate(record) if _LINE_BREAK.search(value))
             doubts.setdefault(
                 names[at],
-                f"a value of two lines ({file.name} lines {first} and {last}), each of which would be a record: is a "
-                "quote astray there?",
+                f"a value of two lines ({file.name} lines {first} and {last}), each of which would "
+                "be a record: is a quote astray there?",
             )
     return doubts
 

@@ -1,4 +1,4 @@
-"""One table file: what its name says (the last suffixes count, in any case), and its bytes, decompressed as it says."""
+"""One table file: what its name says (the last suffixes count, in any case), and its bytes, decompressed."""
 
 from __future__ import annotations
 
@@ -142,8 +142,8 @@ def require_small(name: str, size: int, packed: int) -> None:
     most = max(_UNPACKED, _TIMES * packed)
     if size > most:
         raise DataError(
-            f"{name} unpacks to more than {most >> 20:,} MiB, many times its size; unpack it, look at it, and put a "
-            "table there that fits into memory."
+            f"{name} unpacks to more than {most >> 20:,} MiB, many times its size; unpack it, look at it, "
+            "and put a table there that fits into memory."
         )
 
 

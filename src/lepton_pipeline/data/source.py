@@ -53,7 +53,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Known:
-    """What was known at a date: which rows existed, and of which the value in the column `hidden` was known."""
+    """What was known at a date: which rows existed, and of which the value in the column `hidden`."""
 
     rows: npt.NDArray[np.bool_]
     hidden: str | None
@@ -121,7 +121,7 @@ class Survey:
 
 @dataclass(frozen=True)
 class Source:
-    """Table files, or a table in memory, with all needed columns; the first of `headers` gives their order."""
+    """Table files, or a table in memory, with all needed columns in the order of the first of `headers`."""
 
     raw: Raw
     ingestion: Ingestion
@@ -265,8 +265,8 @@ def _headers(
         other = next((mark for mark in _SEPARATORS if mark in own[0]), None)
         if len(own) == 1 and other is not None and not file.is_parquet:
             raise DataError(
-                f"{file.name} has a single column, {own[0]!r}; declare ingestion.separator, which seems to be "
-                f"{other!r}."
+                f"{file.name} has a single column, {own[0]!r}; declare ingestion.separator, which seems to "
+                f"be {other!r}."
             )
         names = own + _added(file, own)
         check_columns(names, needed, file.name)

@@ -254,9 +254,10 @@ def _column(table: pd.DataFrame, name: str | None, key: str) -> pd.Series:
 
 
 def _absent(column: pd.Series, missing: Any, key: str, what: str) -> str:
+    first = column.index[missing][0]
     return (
-        f"column {column.name!r} ({key}) {what} in {int(missing.sum()):,} of {len(column):,} rows, first in row "
-        f"{column.index[missing][0]}; fill them, quarantine them with {{expect: column_values_to_not_be_null, column: "
+        f"column {column.name!r} ({key}) {what} in {missing.sum():,} of {len(column):,} rows, first in row "
+        f"{first}; fill them, quarantine them with {{expect: column_values_to_not_be_null, column: "
         f"{column.name}, on_failure: quarantine}} in contract.expectations, or name another column in {key}."
     )
 

@@ -1,4 +1,4 @@
-"""Texts of raw files: the one grammar of numbers for files, batches and single rows, codes for no value, classes."""
+"""Texts of raw files: the one grammar of numbers, for files, batches and rows; missing codes; classes."""
 
 from __future__ import annotations
 

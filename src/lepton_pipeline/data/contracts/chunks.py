@@ -208,7 +208,7 @@ class _Counted(_Tally):
 
 
 class _Unique(_Tally):
-    """Keys that must not repeat over all rows: 16 or 24 bytes each, some three times that while they are sorted.
+    """Keys that must not repeat over all rows: 16 or 24 bytes each, some three times that while sorted.
 
     A single number has a hash of its own. Two other keys that differ collide with a probability of about
     2^-128. `ignore_row_if` says for several columns which rows with missing values to skip.

@@ -158,8 +158,8 @@ def _run_in_time(table: pd.DataFrame, expectations: dict[int, Any], checks: list
             return _run(table, expectations)
     except OutOfTimeError as error:
         raise ConfigurationError(
-            f"{', '.join(patterns)}: to look for this takes longer than {seconds:.0f} s in {len(table):,} rows; write "
-            "it without a repetition inside of a repetition, such as (x+)+."
+            f"{', '.join(patterns)}: to look for this takes longer than {seconds:.0f} s in {len(table):,} "
+            "rows; write it without a repetition inside of a repetition, such as (x+)+."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What expressions compute with: columns and constants, each of which may be missing, and the operators on them."""
+"""What expressions compute with: columns and constants, each of which may be missing, and operators."""
 
 from __future__ import annotations
 
