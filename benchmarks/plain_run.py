@@ -22,11 +22,11 @@ import yaml
 
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.data.copies import find_copies
+from lepton_pipeline.data.fingerprint import identify_test_rows
 from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.rows import Rows, as_frames
 from lepton_pipeline.data.split import split_rows
-from lepton_pipeline.data.test_rows import identify_test_rows
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift

@@ -15,7 +15,7 @@ SOURCES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT /
 # By library and name: the modules that use it, and the test that watches it.
 USED: dict[str, tuple[set[str], str]] = {
     "fsspec _strip_protocol": (
-        {"data/files.py", "data/openers.py"},
+        {"data/files.py", "data/raw_file.py"},
         "tests/data/test_files.py::test_remote_folders_follow_the_same_rule",
     ),
     "kedro _pipelines_to_validate": (

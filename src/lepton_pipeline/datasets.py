@@ -11,7 +11,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
 from kedro.utils import load_obj
 
-from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, raw_files, shown_path
+from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, shown_path
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.system.files import remove, replacing
@@ -35,7 +35,7 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
 
     def load(self) -> RawFiles:
         """List table files by name, and skipped ones; DataError without a table file, or with mixed partitions."""
-        files = raw_files(self._fs, self._path)
+        files = find_tables(self._fs, self._path)
         if not files:
             raise DataError(
                 f"{no_tables(self._path, files.skipped)} or declare it in the vertical's catalog.yml."
@@ -47,7 +47,7 @@ class RawTableDataset(AbstractDataset[None, list[RawFile]]):
         raise DatasetError("raw data is read only")
 
     def _exists(self) -> bool:
-        return bool(find_tables(self._fs, self._path).files)
+        return bool(find_tables(self._fs, self._path))
 
     def _describe(self) -> Options:
         return {"filepath": shown_path(self._path)}

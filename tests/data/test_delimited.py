@@ -108,7 +108,7 @@ def test_few_broken_records_are_set_apart_and_many_stop(raw_file, broken, stops)
     survey = Source.open(
         [raw_file("\n".join(["a,b", *["1"] * broken, *good, *empty]))], Ingestion(), {}
     ).survey()
-    assert survey.reasons() == {SHORT: broken, EMPTY: 400}
+    assert survey.record().reasons == {SHORT: broken, EMPTY: 400}
     if stops:
         with pytest.raises(DataError, match=r"6 of 500 records"):
             survey.require_whole(0.01, "contract.max_quarantined")
@@ -146,4 +146,4 @@ def test_a_quote_in_the_header_is_named(raw_file):
 def test_many_broken_records_take_no_longer_than_others(raw_file):
     content = "a,b\n" + "1\n,\n1,2\n" * 30_000
     survey = Source.open([raw_file(content)], Ingestion(), {}).survey()
-    assert survey.reasons() == {SHORT: 30_000, EMPTY: 30_000}
+    assert survey.record().reasons == {SHORT: 30_000, EMPTY: 30_000}

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data.file_copies import Copy, FileCopies
+from lepton_pipeline.data.fingerprint import Copy, FileCopies
 from lepton_pipeline.errors import DataError
 
 RNG = np.random.default_rng(3)

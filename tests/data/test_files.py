@@ -16,20 +16,12 @@ import pytest
 from kedro.io import DatasetError
 
 from lepton_pipeline.data.files import (
-    BACKUP,
-    CHECKPOINT,
     EMPTY,
     HIDDEN,
-    HOUSEKEEPING,
-    JSON_NOTES,
-    NOT_A_TABLE,
-    OFFICE_LOCK,
     ONLY_A_HEADER,
-    UNFINISHED,
-    Found,
+    RawFiles,
     find_tables,
     partitions_of,
-    raw_files,
 )
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.data.reading import SkippedFile
@@ -39,6 +31,13 @@ from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Ingestion
 
 LOCAL = fsspec.filesystem("file")
+CHECKPOINT = "a checkpoint of Jupyter"
+HOUSEKEEPING = "a folder in which a program keeps notes"
+BACKUP = "a backup"
+UNFINISHED = "a file that was not finished"
+OFFICE_LOCK = "a lock file of Office"
+NOT_A_TABLE = "not a table"
+JSON_NOTES = "JSON that is one object, beside tables"
 
 
 def fill(folder: Path, *names: str, content: str = "a\n1\n") -> None:
@@ -47,12 +46,12 @@ def fill(folder: Path, *names: str, content: str = "a\n1\n") -> None:
         (folder / name).write_text(content)
 
 
-def found(folder: Path) -> Found:
+def found(folder: Path) -> RawFiles:
     return find_tables(LOCAL, str(folder))
 
 
 def names(folder: Path) -> list[str]:
-    return [file.name for file in found(folder).files]
+    return [file.name for file in found(folder)]
 
 
 def skipped(folder: Path) -> dict[str, str]:
@@ -158,25 +157,25 @@ def test_empty_parts_are_skipped_unless_all_are(tmp_path):
 def test_files_without_content_are_skipped_beside_others(tmp_path, name, content):
     fill(tmp_path, "a.csv", content="x,y\n1,2\n")
     (tmp_path / name).write_bytes(content)
-    source = Source.open(raw_files(LOCAL, str(tmp_path)), Ingestion(), {})
+    source = Source.open(find_tables(LOCAL, str(tmp_path)), Ingestion(), {})
     assert [file.name for file in source.raw] == ["a.csv"]
     assert source.survey().record().skipped == [SkippedFile(name, EMPTY)]
     (tmp_path / "a.csv").unlink()
     with pytest.raises(DataError, match="is empty"):
-        Source.open(raw_files(LOCAL, str(tmp_path)), Ingestion(), {})
+        Source.open(find_tables(LOCAL, str(tmp_path)), Ingestion(), {})
 
 
 def test_a_part_with_a_header_only_is_skipped_beside_others(tmp_path):
     fill(tmp_path, "a.csv", content="x,y\n1,2\n")
     fill(tmp_path, "b.csv", content="x,y\n")
-    assert Source.open(raw_files(LOCAL, str(tmp_path)), Ingestion(), {}).survey().record().skipped == [
+    assert Source.open(find_tables(LOCAL, str(tmp_path)), Ingestion(), {}).survey().record().skipped == [
         SkippedFile("b.csv", ONLY_A_HEADER)
     ]
 
 
 def test_folders_of_hive_are_columns(tmp_path):
     fill(tmp_path, "region=New%20York/day=1/part.csv", "region=__HIVE_DEFAULT_PARTITION__/day=a=b/part.csv")
-    files = {file.name: file.partitions for file in raw_files(LOCAL, str(tmp_path))}
+    files = {file.name: file.partitions for file in find_tables(LOCAL, str(tmp_path))}
     assert files == {
         "region=New%20York/day=1/part.csv": {"region": "New York", "day": "1"},
         "region=__HIVE_DEFAULT_PARTITION__/day=a=b/part.csv": {"region": None, "day": "a=b"},
@@ -202,7 +201,7 @@ def test_a_path_without_suffix_may_hold_brackets(tmp_path):
 
 def test_a_single_file_is_a_table_whatever_its_name(tmp_path):
     fill(tmp_path, "day=1/t.txt")
-    (file,) = found(tmp_path / "day=1/t.txt").files
+    (file,) = found(tmp_path / "day=1/t.txt")
     assert (file.name, file.partitions) == ("t.txt", {})
 
 
@@ -293,7 +292,7 @@ def zipped(content: bytes) -> bytes:
 def test_files_are_decompressed_as_their_names_say(tmp_path, suffix, pack):
     text = "a,b\n" + "".join(f"{row},ä\n" for row in range(50_000))
     (tmp_path / f"t.csv{suffix}").write_bytes(pack(text.encode()))
-    (file,) = raw_files(LOCAL, str(tmp_path))
+    (file,) = find_tables(LOCAL, str(tmp_path))
     header = read_header(file, Ingestion())
     rows = read_rows(file, header, Ingestion())
     assert header == ["a", "b"]
@@ -302,7 +301,7 @@ def test_files_are_decompressed_as_their_names_say(tmp_path, suffix, pack):
 
 def test_a_damaged_zstd_file_is_refused(tmp_path):
     (tmp_path / "t.csv.zst").write_bytes(zstd(b"a\n1\n" * 1000)[:-3])
-    (file,) = raw_files(LOCAL, str(tmp_path))
+    (file,) = find_tables(LOCAL, str(tmp_path))
     with pytest.raises(DataError, match=r"t\.csv\.zst cannot be read: .*; is the file whole\?"):
         read_rows(file, ["a"], Ingestion())
 
@@ -313,7 +312,7 @@ def test_parquet_is_recognised_by_any_of_its_names(tmp_path, name):
     pd.DataFrame({"a": [1]}).to_parquet(buffer)
     packed = gzip.compress(buffer.getvalue()) if name.endswith(".gz") else buffer.getvalue()
     (tmp_path / name).write_bytes(packed)
-    (file,) = raw_files(LOCAL, str(tmp_path))
+    (file,) = find_tables(LOCAL, str(tmp_path))
     assert file.is_parquet
     assert read_rows(file, ["a"], Ingestion())["a"].tolist() == [1]
 

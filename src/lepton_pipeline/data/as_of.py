@@ -75,8 +75,10 @@ def moment(value: str | float, times: pd.Series, where: str) -> Any:
         except ValueError as error:
             raise _unlike(value, times, "numbers", "a number", where) from error
     if not pd.api.types.is_datetime64_any_dtype(times):
+        given = times.dropna()
+        held = f"{given.iloc[0]!r} (row {given.index[0]})" if len(given) else "no value at all"
         raise DataError(
-            f"{where}: {value!r} needs dates or numbers, but column {times.name!r} holds {_first(times)}; "
+            f"{where}: {value!r} needs dates or numbers, but column {times.name!r} holds {held}; "
             "declare its format in ingestion.dates."
         )
     wanted = "an ISO date such as 2026-01-31"
@@ -92,12 +94,6 @@ def moment(value: str | float, times: pd.Series, where: str) -> Any:
     if zone is None:
         raise _unlike(value, times, "dates without a time zone", "the time without one", where)
     return date.tz_convert(zone)
-
-
-def _first(times: pd.Series) -> str:
-    """The first value of a column, and its row."""
-    given = times.dropna()
-    return f"{given.iloc[0]!r} (row {given.index[0]})" if len(given) else "no value at all"
 
 
 def _present(table: pd.DataFrame, dataset: Dataset) -> Any:

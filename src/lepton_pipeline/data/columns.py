@@ -45,28 +45,22 @@ def declared_columns(
 
     The contract is declared at `key`; a raw table has no `dataset`.
     """
-    declared = {} if dataset is None else dataset.roles()
-    roles = {f"dataset.{role}": columns for role, columns in declared.items()}
+    declared = {f"dataset.{role}": columns for role, columns in dataset.roles().items()} if dataset else {}
     if contract.time is not None:
-        roles[f"{key}.time"] = [contract.time]
-    expectations = {
+        declared[f"{key}.time"] = [contract.time]
+    declared |= {
         f"{key}.expectations[{position}]": expectation.columns()
         for position, expectation in enumerate(contract.expectations)
         # Presence is what this one is about: it fails in the contract, with its own `on_failure`.
         if expectation.expect != "column_to_exist"
     }
     made = set(features.names())
-    declared = roles | expectations
     return {key: [name for name in columns if name not in made] for key, columns in declared.items()}
 
 
 def feature_columns(table: pd.DataFrame, dataset: Dataset) -> list[str]:
     """The columns without a role, which are features, in the order of the table."""
     roles = dataset.roles()
-    others = {
-        column
-        for role, columns in roles.items()
-        if role not in ("numeric", "categorical")
-        for column in columns
-    }
+    features = {"numeric", "categorical"}
+    others = {column for role in roles.keys() - features for column in roles[role]}
     return [column for column in table.columns if column not in others]

@@ -1,7 +1,8 @@
-"""Find test rows that repeat training rows: copies, and rows of one entity."""
+"""Find test rows that repeat training rows: copies, and rows of one entity, such as a patient."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,8 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import feature_columns
-from lepton_pipeline.data.entities import Entity, find_entities, may_be_names
+from lepton_pipeline.data.fingerprint import Hashes
 from lepton_pipeline.parameters import Dataset, Features, Split
+from lepton_pipeline.statistics.ranks import auc
 
 # Columns of the marks; those of entities are named by number.
 COPY, SAME_INPUTS = "copy", "same_inputs"
@@ -20,11 +22,23 @@ COPY, SAME_INPUTS = "copy", "same_inputs"
 SAMPLED_ROWS = 20_000
 _UNLIKELY = 0.05
 _SEED = 0
-# Nearly as many values as rows: an excluded column of such whole numbers or texts names rows, as the id does.
 _DISTINCT = 0.99
+# Fewest entities of several rows, in all and of each outcome: fewer may be chance, or categories.
+FEWEST, FEWEST_OF_A_CLASS = 10, 5
+# Share of the disagreement by chance that must be absent within entities, and its standard errors.
+AGREEMENT, ERRORS = 0.8, 4.0
+# A value that most rows of a class have is a category, such as "no failure".
+LARGEST = 0.5
+# Numbers whose order settles the outcome are measurements; ids may be in order, too, but their names say so.
+ORDERED = 0.95
+_NAMES = re.compile(
+    "id|uuid|guid|key|code|nr|no|number|patient|subject|customer|client|person|"
+    "user|member|device|machine|unit|account|household|family|animal|specimen|sample|"
+    "case|vehicle|driver|student|employee|donor|participant|card"
+)
 
-Hashes = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -46,9 +60,27 @@ class Copies:
     unlikely: int
     unlikely_by_chance: float
     unlikely_share: float
-    example: tuple[Any, Any] | None
+    example: tuple[Any, ...] | None
     ignored: list[str]
     repeated: int
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A column of entities with several rows each.
+
+    Attributes:
+        declared: whether it is `dataset.group`; otherwise it was found, as its rows share one outcome.
+        entities: number of entities with several rows.
+        one_outcome: those of them with one outcome only.
+        test_rows: test rows of entities that are trained on, too.
+    """
+
+    column: str
+    declared: bool
+    entities: int
+    one_outcome: int
+    test_rows: int
 
 
 def find_copies(
@@ -76,10 +108,10 @@ def find_copies(
     """
     test = (split["part"] == "test").to_numpy()
     learnt = split["part"].isin(["train", "validation"]).to_numpy()
-    marks, copies = _find(feature_table, split["label"].to_numpy(), test, learnt, dataset, features)
+    labels = split["label"].to_numpy()
+    marks, copies = _find(feature_table, labels, test, learnt, dataset, features)
     found: list[tuple[Entity, Mask]] = []
     if declared_split.strategy in ("stratified", "group"):
-        labels = split["label"].to_numpy()
         found = list(find_entities(feature_table, labels, test, learnt, dataset, declared_split))
         marks |= {f"entity_{number}": seen for number, (_, seen) in enumerate(found)}
     return pd.DataFrame(marks, index=split.index[test]), {
@@ -96,7 +128,9 @@ def _find(
 ) -> tuple[dict[str, Mask], Copies]:
     made = {*features.names()} - {dataset.time}
     excluded = [name for name in dataset.exclude if name in table and name not in made]
-    ignored = [name for name in excluded if _names_rows(table[name])]
+    # With nearly as many values as rows, an excluded column of whole numbers or texts names rows.
+    distinct = [name for name in excluded if table[name].nunique() >= max(_DISTINCT * len(table), 1)]
+    ignored = [name for name in distinct if may_be_names(table[name].dropna())]
     unread = {dataset.target, dataset.id, *ignored, *made}
     inputs = [name for name in feature_columns(table, dataset) if name not in unread]
     roles = dataset.roles()
@@ -112,13 +146,13 @@ def _find(
         by_chance = max(round(share * len(copy)), _contradicted(same, labels, test, learnt))
         by_chance = min(by_chance, int(copy.sum()))
         # Rows of which nobody expects a second one; a block that repeats by nature would hide them.
-        rare = (chances < _UNLIKELY) & ~_other_outcome(same, labels, sampled, learnt)
+        rare = (chances < _UNLIKELY) & (_twins(same, labels, sampled, learnt)[1] == 0)
         unlikely = int(copy[np.searchsorted(np.flatnonzero(test), sampled)][rare].sum())
         expected = float(chances[rare].sum())
         unlikely_share = max(unlikely - expected, 0.0) / len(sampled)
         first = np.flatnonzero(test)[copy.argmax()]
         twin = np.flatnonzero(learnt)[(whole[learnt] == whole[first]).argmax()]
-        example = _plain(table.index[first]), _plain(table.index[twin])
+        example = tuple(table.index[[first, twin]].tolist())
     copies = Copies(
         rows=int(copy.sum()),
         by_chance=by_chance,
@@ -132,17 +166,9 @@ def _find(
     return {COPY: copy, SAME_INPUTS: equal}, copies
 
 
-def _names_rows(column: pd.Series) -> bool:
-    values = column.dropna()
-    return bool(len(values)) and may_be_names(values) and values.nunique() >= _DISTINCT * len(column)
-
-
 def _hash(table: pd.DataFrame, columns: list[str]) -> Hashes:
     """Hash rows to 64 bits, as a sum over columns from which a column can be subtracted."""
-    total = np.zeros(len(table), np.uint64)
-    for _, hashes in _hashes(table, columns):
-        total += hashes
-    return total
+    return sum((hashes for _, hashes in _hashes(table, columns)), np.zeros(len(table), np.uint64))
 
 
 def _hashes(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, Hashes]]:
@@ -154,7 +180,7 @@ def _hashes(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, Hash
 
 def _coincidences(
     table: pd.DataFrame, inputs: list[str], same: Hashes, test: Mask, learnt: Mask
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], float]:
+) -> tuple[Codes, npt.NDArray[np.float64], float]:
     """Sampled test rows, the chance of each to coincide with a training row, and the largest mean."""
     draw = np.random.default_rng(_SEED)
     rows = np.flatnonzero(test)
@@ -175,15 +201,13 @@ def _coincidences(
     return rows, chances, largest
 
 
-def _other_outcome(same: Hashes, labels: np.ndarray, rows: npt.NDArray[np.intp], learnt: Mask) -> Mask:
-    """Whether a training row with the same inputs has another outcome."""
+def _twins(same: Hashes, labels: np.ndarray, rows: Mask | Codes, learnt: Mask) -> tuple[Codes, Codes]:
+    """Number of training rows with the same inputs, and of those with another outcome, too."""
     among = [_count(same[rows], same[learnt & (labels == label)]) for label in (0, 1)]
-    found: Mask = np.where(labels[rows] == 1, among[0], among[1]) > 0
-    return found
+    return among[0] + among[1], np.where(labels[rows] == 1, among[0], among[1])
 
 
-def _count(wanted: Hashes, among: Hashes) -> npt.NDArray[np.intp]:
-    """How often each wanted hash occurs."""
+def _count(wanted: Hashes, among: Hashes) -> Codes:
     keys, back = np.unique(wanted, return_inverse=True)
     places = np.minimum(np.searchsorted(keys, among), len(keys) - 1)
     return np.bincount(places[keys[places] == among], minlength=len(keys))[back]
@@ -191,12 +215,90 @@ def _count(wanted: Hashes, among: Hashes) -> npt.NDArray[np.intp]:
 
 def _contradicted(same: Hashes, labels: np.ndarray, test: Mask, learnt: Mask) -> int:
     """Coincidences among test rows, estimated from the share of twins with another outcome."""
-    among = [_count(same[test], same[learnt & (labels == label)]) for label in (0, 1)]
-    twins = among[0] + among[1]
-    others = np.where(labels[test] == 1, among[0], among[1])[twins > 0]
+    twins, others = _twins(same, labels, test, learnt)
     rate = labels.mean()
-    return round(float((others / twins[twins > 0]).sum() / (2 * rate * (1 - rate))))
+    return round(float((others[twins > 0] / twins[twins > 0]).sum() / (2 * rate * (1 - rate))))
 
 
-def _plain(label: Any) -> Any:
-    return label.item() if isinstance(label, np.generic) else label
+def find_entities(
+    table: pd.DataFrame, labels: np.ndarray, test: Mask, learnt: Mask, dataset: Dataset, split: Split
+) -> Iterator[tuple[Entity, Mask]]:
+    """Yield entities on both sides of the split, with their test rows that are trained on, [test rows].
+
+    These are the declared group, and every column, whatever its role, of texts or whole numbers that shares
+    outcomes: at least ten values have several rows, five with each outcome, and outcomes within them disagree
+    at most a fifth as often as by chance. Categories that restate the outcome, and measurements whose order
+    determines it, do not count.
+    """
+    seen_codes: set[bytes] = set()
+    names = [str(name) for name in table if name not in (dataset.target, dataset.time, dataset.group)]
+    if dataset.group in table and split.strategy != "group":
+        names.insert(0, str(dataset.group))
+    for name in names:
+        if not may_be_names(table[name]):
+            continue
+        codes = pd.factorize(table[name])[0]
+        declared = name == dataset.group
+        # Negative and positive rows of each value, [2, values].
+        known, width = codes >= 0, int(codes.max(initial=-1)) + 1
+        pairs = codes[known] + width * labels[known].astype(np.intp)
+        counts = np.bincount(pairs, minlength=2 * width).reshape(2, width)
+        if not declared and (not _shares_outcome(counts) or _is_measurement(table[name], labels)):
+            continue
+        seen = np.isin(codes[test], codes[learnt & (codes >= 0)])
+        # Another column may name the same entities.
+        if seen.any() and codes.tobytes() not in seen_codes:
+            seen_codes.add(codes.tobytes())
+            several = counts[:, counts.sum(axis=0) > 1]
+            one = int((several == 0).any(axis=0).sum())
+            yield Entity(name, declared, several.shape[1], one, int(seen.sum())), seen
+
+
+def may_be_names(values: pd.Series) -> bool:
+    """Whether values may be names: texts or whole numbers; no dates, and no decimals."""
+    kind = values.dtype
+    if pd.api.types.is_bool_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind):
+        return False
+    if pd.api.types.is_numeric_dtype(kind):
+        numbers = values.dropna().to_numpy(dtype=float, na_value=np.nan)
+        return bool(np.isfinite(numbers).all() and (numbers % 1 == 0).all())
+    return (
+        pd.api.types.is_string_dtype(kind)
+        or isinstance(kind, pd.CategoricalDtype)
+        or pd.api.types.is_object_dtype(kind)
+    )
+
+
+def _shares_outcome(counts: Codes) -> bool:
+    counts = counts[:, counts.sum(axis=0) > 1]
+    one = (counts == 0).any(axis=0)
+    of_each = [int((one & (rows > 0)).sum()) for rows in counts]
+    if counts.shape[1] < FEWEST or min(of_each) < FEWEST_OF_A_CLASS:
+        return False
+    if (counts.max(axis=1) > LARGEST * counts.sum(axis=1)).any():
+        return False
+    sizes = counts.sum(axis=0)
+    rate = counts[1].sum() / sizes.sum()
+    # The probability that two rows of an entity disagree, each entity by its rows.
+    disagree = (2 * counts[0] * counts[1] / (sizes - 1)).sum() / sizes.sum()
+    mixed = 1 - rate**sizes - (1 - rate) ** sizes
+    spread = np.sqrt((mixed * (1 - mixed)).sum())
+    beyond_chance = mixed.sum() - (~one).sum() >= ERRORS * spread
+    return bool(beyond_chance and disagree <= (1 - AGREEMENT) * 2 * rate * (1 - rate))
+
+
+def _is_measurement(values: pd.Series, labels: np.ndarray) -> bool:
+    """Whether the values are numbers, not called ids, whose order determines the outcome."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", str(values.name)).casefold()
+    called_so = any(map(_NAMES.fullmatch, re.split(r"[\W_]+", words)))
+    if called_so or not pd.api.types.is_numeric_dtype(values.dtype):
+        return False
+    # Neighbouring values of a measurement share their outcome, whatever the shape of its effect.
+    shares = pd.Series(labels).groupby(values.to_numpy()).mean().sort_index().to_numpy() >= 0.5
+    positive = shares.mean()
+    chance = 2 * positive * (1 - positive)
+    if len(shares) > 1 and (shares[1:] != shares[:-1]).mean() <= (1 - AGREEMENT) * chance:
+        return True
+    known = values.notna().to_numpy()
+    area = auc(values[known].rank().to_numpy(dtype=float), labels[known])
+    return bool(max(area, 1 - area) >= ORDERED)

@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import io
 import json
 import lzma
 import re
+import warnings
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 
-from lepton_pipeline.data.openers import listed
-from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.data.suffixes import WORKBOOK, kind_of, table_suffix
-from lepton_pipeline.data.workbooks import read_workbook
+from lepton_pipeline.data.raw_file import WORKBOOK, RawFile, kind_of, listed, require_small, table_suffix
 from lepton_pipeline.errors import DataError
 
 # Errors of compressed files.
 UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+# Errors of workbooks, besides openpyxl's own.
+_NO_WORKBOOK = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, SyntaxError)
+_ENCRYPTED = b"\xd0\xcf\x11\xe0"
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SHOWN = 3
+# Where an object stands, and its values.
+_Record = tuple[str, dict[str, object]]
 
 
+@lru_cache(maxsize=8)
 def read_document(file: RawFile, decimal: str = ".") -> Any:
     """Read a .json, .jsonl, .ndjson, .xlsx or .xlsm file as an Arrow table, without its partitions.
 
     JSON is a list of objects, one object a line, one list of them in an object such as `{"data": [..]}`,
     lists by column, or pandas' orient="split". Empty rows are rows of nulls; a file without rows has none,
-    one without a header no column. `decimal` is the mark for numbers that become text.
+    one without a header no column. `decimal` is the mark for numbers that become text. Cached: it is slow to
+    read, and needed for its header and in two passes.
     """
     try:
         with file.open() as stream:
             content = stream.read()
     except UNREADABLE as error:
         raise DataError(f"{file.name} cannot be read: {error}; is the file whole?") from error
-    read = read_workbook if kind_of(file.name) == WORKBOOK else _read_json
+    read = _read_workbook if kind_of(file.name) == WORKBOOK else _read_json
     return read(file.name, content, decimal)
 
 
@@ -51,10 +59,8 @@ def _read_json(name: str, content: bytes, decimal: str) -> Any:
             "save the file so."
         ) from error
     if table_suffix(name) == ".json" and not _holds_lines(text):
-        if not text.strip():
-            return _table_of(name, [])
         try:
-            found = _parse(text, decimal)
+            found = _parse(text, decimal) if text.strip() else []
         except ValueError as error:
             at = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
             raise DataError(f"{name}{at}: not JSON ({error}); is the file whole?") from error
@@ -65,16 +71,13 @@ def _read_json(name: str, content: bytes, decimal: str) -> Any:
 def _holds_lines(text: str) -> bool:
     """Whether a .json file has one object a line: its first line is an object, and there is a second one."""
     first, _, rest = text.strip().partition("\n")
-    if not first.lstrip().startswith("{") or not rest.strip():
-        return False
     try:
-        _parse(first, ".")
+        return bool(rest.strip()) and isinstance(_parse(first, "."), dict)
     except ValueError:
         return False
-    return True
 
 
-def _lines(name: str, text: str, decimal: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _lines(name: str, text: str, decimal: str) -> Iterator[_Record]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -107,7 +110,7 @@ def _table_of_json(name: str, found: Any) -> Any:
     return _table_of(name, _records(name, found))
 
 
-def _records(name: str, found: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _records(name: str, found: list[Any]) -> Iterator[_Record]:
     for number, record in enumerate(found, 1):
         where = f"{name}, record {number}"
         if not isinstance(record, dict):
@@ -115,18 +118,16 @@ def _records(name: str, found: list[Any]) -> Iterator[tuple[str, dict[str, Any]]
         yield where, record
 
 
-def _table_of(name: str, records: Iterable[tuple[str, dict[str, Any]]]) -> Any:
+def _table_of(name: str, records: Iterable[_Record]) -> Any:
     """One row per object; a key that is absent, or null, is a null."""
     columns: dict[str, list[str | None]] = {}
     rows = 0
     for where, record in records:
         for key, value in record.items():
-            column = columns.get(key)
-            if column is None:
-                column = columns[key] = []
+            column = columns.setdefault(key, [])
             # Keys that earlier records did not have.
             column.extend([None] * (rows - len(column)))
-            column.append(value if value is None or isinstance(value, str) else _text(value, where, key))
+            column.append(_text(value, where, key))
         rows += 1
     for column in columns.values():
         column.extend([None] * (rows - len(column)))
@@ -142,8 +143,7 @@ def _table_of_lists(name: str, lists: dict[str, list[Any]]) -> Any:
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{key!r} {length:,}" for key, length in list(lengths.items())[:_SHOWN])
         raise DataError(f"{name}: its lists differ in length ({shown}); give each column a value a row.")
-    rows = zip(*lists.values(), strict=True)
-    return _table_of_rows(name, lists, rows)
+    return _table_of_rows(name, lists, zip(*lists.values(), strict=True))
 
 
 def _table_of_split(name: str, columns: Any, rows: Any) -> Any:
@@ -167,17 +167,13 @@ def _parse(text: str, decimal: str) -> Any:
         text,
         parse_float=lambda number: re.sub(r"^(-?\d+)(?=[eE])", r"\1.0", number).replace(".", decimal),
         parse_int=str,
-        parse_constant=_constant,
+        # Python writes a missing number as NaN.
+        parse_constant=lambda text: None if text == "NaN" else text,
         object_pairs_hook=_without_repeated_keys,
     )
 
 
-def _constant(text: str) -> str | None:
-    """Python writes a missing number as NaN."""
-    return None if text == "NaN" else text
-
-
-def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -186,7 +182,9 @@ def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _text(value: Any, where: str, key: str) -> str:
+def _text(value: object, where: str, key: str) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     what = "a list" if isinstance(value, list) else "an object"
@@ -199,3 +197,156 @@ def _text(value: Any, where: str, key: str) -> str:
 def _short(text: str) -> str:
     text = text.strip()
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _read_workbook(name: str, content: bytes, decimal: str = ".") -> Any:
+    """Read the one sheet with data as an Arrow table; columns have the type of their cells, or else text.
+
+    The first row that is not empty is the header. `decimal` is the mark for numbers that become text. Raises
+    a DataError where several sheets hold data, a column has no name, or a formula no value.
+    """
+    try:
+        from openpyxl import load_workbook
+    except ImportError as error:
+        raise DataError(
+            f"{name} is a workbook, for which openpyxl is needed: pip install -e '.[excel]'; or save its sheet as CSV."
+        ) from error
+    if content.startswith(_ENCRYPTED):
+        raise DataError(f"{name} is protected by a password, or an .xls file; save it as .xlsx without one.")
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            require_small(name, sum(each.file_size for each in packed.infolist()), len(content))
+        # openpyxl warns of what it cannot read: pictures, menus, styles.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+            sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"] or book.worksheets
+            filled = [(sheet.title, rows) for sheet in sheets if (rows := _rows(sheet))]
+            book.close()
+    except (*_NO_WORKBOOK, InvalidFileException) as error:
+        raise DataError(f"{name} cannot be read: {error}; is it a workbook of Excel, and whole?") from error
+    if len(filled) > 1:
+        raise DataError(
+            f"{name} has {len(filled)} sheets with data, {listed([title for title, _ in filled])}; keep one, or save "
+            "each as a file of its own."
+        )
+    if not filled:
+        return pa.table({})
+    title, rows = filled[0]
+    _require_computed(name, title, content, rows)
+    return _table_of_sheet(f"{name}, sheet {title!r}", rows, decimal)
+
+
+def _rows(sheet: Any) -> list[tuple[int, list[Any]]]:
+    """Row numbers and cells from the first to the last row with a value; empty cells are None."""
+    # Some programs write a wrong extent.
+    sheet.reset_dimensions()
+    rows = [
+        (number, [None if cell.value in (None, "") else cell for cell in row])
+        for number, row in enumerate(sheet.iter_rows(), 1)
+    ]
+    while rows and not any(rows[-1][1]):
+        rows.pop()
+    start = next((at for at, (_, cells) in enumerate(rows) if any(cells)), 0)
+    return rows[start:]
+
+
+def _table_of_sheet(where: str, rows: list[tuple[int, list[Any]]], decimal: str) -> Any:
+    number, header = rows[0]
+    width = max((at for _, cells in rows for at, cell in enumerate(cells, 1) if cell is not None), default=0)
+    padded = [cells + [None] * (width - len(cells)) for _, cells in rows]
+    kept = [at for at in range(width) if any(cells[at] is not None for cells in padded)]
+    unnamed = [at for at in kept if padded[0][at] is None]
+    if unnamed:
+        cell = next(cells[unnamed[0]] for cells in padded[1:] if cells[unnamed[0]] is not None)
+        raise DataError(
+            f"{where}: row {number} is taken for the header, {listed([str(each.value) for each in header if each])}, "
+            f"but column {cell.column_letter} has no name in it, and a value in {cell.coordinate}; name every column, "
+            "and remove what stands above or beside the table."
+        )
+    names = [_cell_text(padded[0][at], dates_only=True).strip() for at in kept]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{where} has more than one column named {twice!r}; rename all but one.")
+    return pa.table([_column([cells[at] for cells in padded[1:]], decimal) for at in kept], names=names)
+
+
+def _column(cells: Sequence[Any], decimal: str) -> Any:
+    """A column of one type if all its cells have it, else of text."""
+    present = [cell for cell in cells if cell is not None]
+    types = {type(cell.value) if cell.data_type != "e" else str for cell in present}
+    values = [None if cell is None else cell.value for cell in cells]
+    if present and types == {int} and all(abs(cell.value) < 2**63 for cell in present):
+        digits = re.fullmatch(r"0{2,}", present[0].number_format or "")
+        # Codes of a fixed length, such as postal ones, are shown so by their format.
+        if digits and all(cell.value >= 0 for cell in present):
+            return pa.array([None if value is None else str(value).zfill(len(digits[0])) for value in values])
+        return pa.array(values, pa.int64())
+    if present and types <= {int, float}:
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    if present and types <= {dt.datetime, dt.date}:
+        return pa.array([None if value is None else _moment(value) for value in values], pa.timestamp("us"))
+    if types == {dt.timedelta}:
+        return pa.array(values, pa.duration("us"))
+    if types == {bool}:
+        return pa.array(values, pa.bool_())
+    dates = [_moment(cell.value) for cell in present if isinstance(cell.value, dt.date)]
+    dates_only = all(date.time() == dt.time() for date in dates)
+    texts = [None if cell is None else _cell_text(cell, dates_only, decimal) for cell in cells]
+    return pa.array(texts, pa.string())
+
+
+def _moment(value: dt.date) -> dt.datetime:
+    return value if isinstance(value, dt.datetime) else dt.datetime.combine(value, dt.time())
+
+
+def _cell_text(cell: Any, dates_only: bool, decimal: str = ".") -> str:
+    """A cell as Excel writes it to CSV, with dates in ISO 8601."""
+    value = cell.value
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float) and abs(value) > 2**53:
+        raise DataError(
+            f"cell {cell.coordinate} holds {value:.0f}, and Excel keeps 15 digits only; format the column as text "
+            "before its values are entered."
+        )
+    digits = re.fullmatch(r"0{2,}", cell.number_format or "")
+    if digits and isinstance(value, int) and value >= 0:
+        return str(value).zfill(len(digits[0]))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, dt.date):
+        moment = _moment(value)
+        return moment.date().isoformat() if dates_only else moment.isoformat(" ")
+    return str(value).replace(".", decimal) if isinstance(value, float) else str(value)
+
+
+def _require_computed(name: str, title: str, content: bytes, rows: list[tuple[int, list[Any]]]) -> None:
+    """Refuse formulas without a stored value, which a program wrote that computes none."""
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        parts = [each for each in packed.namelist() if re.fullmatch(r"xl/worksheets/.*\.xml", each)]
+        if not any(re.search(b"<f[> ]", packed.read(each)) for each in parts):
+            return
+    known = {cell.coordinate for _, cells in rows for cell in cells if cell is not None}
+    # A formula may well give an empty text; that is a value.
+    known |= {cell.coordinate for cell in _cells(content, title, "str", data_only=True)}
+    missing = [cell for cell in _cells(content, title, "f") if cell.coordinate not in known]
+    if missing:
+        formula = getattr(missing[0].value, "text", missing[0].value)
+        raise DataError(
+            f"{name}, sheet {title!r}: {len(missing):,} formulas have no value, such as {formula!r} in "
+            f"{missing[0].coordinate}; open the file in Excel or LibreOffice and save it, which computes them."
+        )
+
+
+def _cells(content: bytes, title: str, kind: str, *, data_only: bool = False) -> list[Any]:
+    """The cells of a sheet that hold data of one kind, as openpyxl names it."""
+    from openpyxl import load_workbook
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=data_only)[title]
+        sheet.reset_dimensions()
+        return [cell for row in sheet.iter_rows() for cell in row if getattr(cell, "data_type", "") == kind]

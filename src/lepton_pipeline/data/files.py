@@ -4,70 +4,47 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from os.path import realpath
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from lepton_pipeline.data.openers import open_table, protocols
-from lepton_pipeline.data.raw_file import RawFile
+from lepton_pipeline.data.raw_file import TABLE_SUFFIXES, RawFile, open_table, protocols, table_suffix
 from lepton_pipeline.data.reading import SkippedFile
-from lepton_pipeline.data.suffixes import TABLE_SUFFIXES, mentions_a_table, table_suffix
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.system.permissions import refused
 
 # Why a file is not read.
 HIDDEN = "hidden"
-CHECKPOINT = "a checkpoint of Jupyter"
-HOUSEKEEPING = "a folder in which a program keeps notes"
-BACKUP = "a backup"
-UNFINISHED = "a file that was not finished"
-OFFICE_LOCK = "a lock file of Office"
-NOT_A_TABLE = "not a table"
 EMPTY = "empty"
 ONLY_A_HEADER = "only a header, no rows"
-JSON_NOTES = "JSON that is one object, beside tables"
 
-_MISSING_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _BACKUPS = (".bak", ".backup", ".old", ".orig", ".save", ".sav", ".swp", ".swo", "~", "#")
 _UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".filepart")
 # Tables of kinds that are not read, so that whoever put one there learns what to do.
 _OTHER_TABLES = {
-    ".txt": "give it a name that ends in .csv, if it is a table",
-    **dict.fromkeys(
-        (".dat", ".tab", ".psv"), "give it a name that ends in .csv, and declare ingestion.separator"
-    ),
-    **dict.fromkeys((".xls", ".xlsb", ".ods"), "save it as .xlsx or CSV"),
-    **dict.fromkeys((".feather", ".arrow", ".orc", ".avro"), "save it as Parquet or CSV"),
-    **dict.fromkeys((".sas7bdat", ".xpt", ".dta", ".rds"), "save it as Parquet or CSV"),
-    **dict.fromkeys((".rdata", ".pkl", ".pickle"), "save it as Parquet or CSV"),
-    **dict.fromkeys((".h5", ".hdf", ".hdf5", ".mdb", ".accdb"), "export it"),
-    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb"), "export it"),
-    **dict.fromkeys((".zip", ".gz", ".7z", ".rar", ".tar", ".tgz", ".z", ".lz4", ".br"), "unpack it"),
+    suffix: remedy
+    for suffixes, remedy in (
+        (".txt", "give it a name that ends in .csv, if it is a table"),
+        (".dat .tab .psv", "give it a name that ends in .csv, and declare ingestion.separator"),
+        (".xls .xlsb .ods", "save it as .xlsx or CSV"),
+        (
+            ".feather .arrow .orc .avro .sas7bdat .xpt .dta .rds .rdata .pkl .pickle",
+            "save it as Parquet or CSV",
+        ),
+        (".h5 .hdf .hdf5 .mdb .accdb .db .sqlite .sqlite3 .duckdb", "export it"),
+        (".zip .gz .7z .rar .tar .tgz .z .lz4 .br", "unpack it"),
+    )
+    for suffix in suffixes.split()
 }
 # The project's own: what a folder of raw data says of itself, and what keeps an empty folder in Git.
 _NOTES = ("SOURCE.md", ".gitkeep", ".gitignore")
 
 _BYTES_AT_ONCE = 1 << 16
 _SHOWN = 3
-
-
-@dataclass(frozen=True)
-class FoundFile:
-    """A table file; `partitions` are its Hive partitions (`key=value/`), None for a missing value."""
-
-    path: str
-    name: str
-    partitions: dict[str, str | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Found:
-    """The table files at a path, by name, and what lies there and is not read."""
-
-    files: list[FoundFile]
-    skipped: list[SkippedFile]
+# What fsspec knows of each file, by path.
+_Listing = dict[str, dict[str, object]]
 
 
 class RawFiles(list[RawFile]):
@@ -78,7 +55,7 @@ class RawFiles(list[RawFile]):
         self.skipped = list(skipped)
 
 
-def find_tables(fs: Any, path: str) -> Found:
+def find_tables(fs: Any, path: str) -> RawFiles:
     """Find the table files at a path, which is a file, a folder, or either without its suffixes.
 
     The last suffixes decide (`TABLE_SUFFIXES`, after those of text and JSON `COMPRESSIONS`). Backups, hidden
@@ -87,41 +64,35 @@ def find_tables(fs: Any, path: str) -> Found:
     (`key=value/`), or a folder cannot be listed.
     """
     try:
-        if _is_file(fs, path):
-            return Found([FoundFile(path, _base(fs, path))], [])
+        # On a web server everything is a file.
+        if fs.isfile(path) and not (_is_web(fs) and path.endswith("/")):
+            name = _base(fs, path)
+            return RawFiles([RawFile(name, partial(open_table, fs, path, name))])
         root, listed = _listed(fs, path)
     except OSError as error:
         if (problem := refused(error)) is not None:
             raise problem from error
         raise DataError(f"{shown_path(path)} cannot be listed: {error}; is it readable?") from error
-    files: list[FoundFile] = []
-    empty: list[FoundFile] = []
+    files: list[RawFile] = []
+    empty: list[RawFile] = []
     skipped: dict[str, str] = {}
     for each in sorted(listed):
         name = _relative(fs, each, root)
         if (reason := _reason(name)) is None:
-            file = FoundFile(each, name, partitions_of(name))
+            file = RawFile(name, partial(open_table, fs, each, name), partitions_of(name))
             # A broken link has size 0, too.
             (empty if listed[each].get("size") == 0 and fs.isfile(each) else files).append(file)
         elif PurePosixPath(name).name not in _NOTES or reason[0] != name:
             skipped[reason[0]] = reason[1]
     skipped |= {file.name: EMPTY for file in empty if files}
     files = files or empty
-    notes = _json_notes(fs, files)
-    skipped |= dict.fromkeys(notes, JSON_NOTES)
-    files = [file for file in files if file.name not in notes]
+    documents = [file for file in files if table_suffix(file.name) == ".json"]
+    # A .json file beside other tables may hold one object, such as a schema.
+    notes = set(filter(_is_one_object, documents)) if len(documents) < len(files) else set()
+    skipped |= {file.name: "JSON that is one object, beside tables" for file in notes}
+    files = [file for file in files if file not in notes]
     _require_same_partitions(files)
-    return Found(files, [SkippedFile(name, why) for name, why in sorted(skipped.items())])
-
-
-def raw_files(fs: Any, path: str) -> RawFiles:
-    """The table files at a path, unopened; see `find_tables`."""
-    found = find_tables(fs, path)
-    return RawFiles((_raw_file(fs, each) for each in found.files), found.skipped)
-
-
-def _raw_file(fs: Any, file: FoundFile) -> RawFile:
-    return RawFile(file.name, lambda: open_table(fs, file.path, file.name), file.partitions)
+    return RawFiles(files, [SkippedFile(name, why) for name, why in sorted(skipped.items())])
 
 
 def no_tables(where: str, skipped: Sequence[SkippedFile]) -> str:
@@ -149,16 +120,11 @@ def partitions_of(name: str) -> dict[str, str | None]:
     for folder in PurePosixPath(name).parts[:-1]:
         key, mark, value = folder.partition("=")
         if mark and key:
-            found[unquote(key)] = None if value == _MISSING_PARTITION else unquote(value)
+            found[unquote(key)] = None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value)
     return found
 
 
-def _is_file(fs: Any, path: str) -> bool:
-    # On a web server everything is a file.
-    return bool(fs.isfile(path)) and not (_is_web(fs) and path.endswith("/"))
-
-
-def _listed(fs: Any, path: str) -> tuple[str, dict[str, dict[str, Any]]]:
+def _listed(fs: Any, path: str) -> tuple[str, _Listing]:
     """The folder that names are relative to, and what fsspec knows of each file."""
     if fs.isdir(path):
         return path, _below(fs, path)
@@ -168,7 +134,7 @@ def _listed(fs: Any, path: str) -> tuple[str, dict[str, dict[str, Any]]]:
         beside = fs.ls(folder or "/", detail=True)
     except (FileNotFoundError, NotADirectoryError):
         return folder, {}
-    found: dict[str, dict[str, Any]] = {}
+    found: _Listing = {}
     for each in beside:
         if not PurePosixPath(each["name"]).name.startswith(f"{stem}."):
             continue
@@ -177,11 +143,11 @@ def _listed(fs: Any, path: str) -> tuple[str, dict[str, dict[str, Any]]]:
     return folder, found
 
 
-def _below(fs: Any, folder: str, followed: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+def _below(fs: Any, folder: str, followed: tuple[str, ...] = ()) -> _Listing:
     """All files below a folder; unlike `find` of fsspec, raises OSError where a folder may not be read."""
     if "file" not in protocols(fs):
         return dict(fs.find(folder, detail=True))
-    found: dict[str, dict[str, Any]] = {}
+    found: _Listing = {}
     for info in fs.ls(folder, detail=True):
         path = info["name"]
         if info["type"] != "directory" and not (info["islink"] and fs.isdir(path)):
@@ -218,7 +184,7 @@ def _reason(name: str) -> tuple[str, str] | None:
         if why := _folder_reason(folder):
             return "/".join(folders[:at]) + "/", why
     if base.startswith("~$"):
-        return name, OFFICE_LOCK
+        return name, "a lock file of Office"
     if base.startswith("."):
         return name, HIDDEN
     return None if table_suffix(base) else (name, _file_reason(base))
@@ -226,39 +192,32 @@ def _reason(name: str) -> tuple[str, str] | None:
 
 def _folder_reason(folder: str) -> str | None:
     if folder == ".ipynb_checkpoints":
-        return CHECKPOINT
+        return "a checkpoint of Jupyter"
     if folder.startswith("."):
         return HIDDEN
     # _year=2024 is a partition.
-    return HOUSEKEEPING if folder.startswith("_") and "=" not in folder else None
+    return "a folder in which a program keeps notes" if folder.startswith("_") and "=" not in folder else None
 
 
 def _file_reason(base: str) -> str:
     lower = base.lower()
     suffix = PurePosixPath(lower).suffix
-    if mentions_a_table(base):
+    # As in t.csv.bak or #t.csv#.
+    if any(each in lower for each in TABLE_SUFFIXES):
         if lower.endswith(_BACKUPS):
-            return BACKUP
+            return "a backup"
         if lower.endswith(_UNFINISHED):
-            return UNFINISHED
+            return "a file that was not finished"
         if suffix not in _OTHER_TABLES:
             return f"its name ends in {suffix or base!r}, not as a table's does"
     if suffix in _OTHER_TABLES:
         return f"{suffix} is not read: {_OTHER_TABLES[suffix]}"
-    return NOT_A_TABLE
+    return "not a table"
 
 
-def _json_notes(fs: Any, files: Sequence[FoundFile]) -> set[str]:
-    """The .json files beside other tables that hold one object, such as a schema."""
-    documents = [file for file in files if table_suffix(file.name) == ".json"]
-    if len(documents) == len(files):
-        return set()
-    return {file.name for file in documents if _is_one_object(fs, file)}
-
-
-def _is_one_object(fs: Any, file: FoundFile) -> bool:
+def _is_one_object(file: RawFile) -> bool:
     try:
-        with open_table(fs, file.path, file.name) as stream:
+        with file.open() as stream:
             start = stream.read(_BYTES_AT_ONCE)
     except Exception:  # what cannot be opened is explained by whoever reads it
         return False
@@ -267,7 +226,7 @@ def _is_one_object(fs: Any, file: FoundFile) -> bool:
     return lines[0].startswith(b"{") and not (len(lines) > 1 and lines[0].rstrip().endswith(b"}"))
 
 
-def _require_same_partitions(files: Sequence[FoundFile]) -> None:
+def _require_same_partitions(files: Sequence[RawFile]) -> None:
     for file in files:
         if set(file.partitions) != set(files[0].partitions):
             raise DataError(
@@ -276,5 +235,5 @@ def _require_same_partitions(files: Sequence[FoundFile]) -> None:
             )
 
 
-def _partitions(file: FoundFile) -> str:
+def _partitions(file: RawFile) -> str:
     return ", ".join(f"a folder {key}=" for key in file.partitions) or "no folder key=value/"

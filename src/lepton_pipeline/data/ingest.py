@@ -16,8 +16,7 @@ from lepton_pipeline.data.kinds import Wanted
 from lepton_pipeline.data.labels import label_columns, positive_labels
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.data.rows import Rows
-from lepton_pipeline.data.source import Known, Raw, Source
-from lepton_pipeline.data.survey import Survey
+from lepton_pipeline.data.source import Known, Raw, Source, Survey
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
 
 # Expectations about what tells rows apart.
@@ -110,7 +109,6 @@ def _read(
     prints: Fingerprint | None = None,
     late: _LaterDates | None = None,
 ) -> tuple[Rows, Survey]:
-    """Read all rows that existed at the date, with the values that were known."""
     survey = source.survey(Wanted(keys=keys), known=known)
     survey.require_whole(contract.max_quarantined, f"{key}.max_quarantined")
     kinds, copies = survey.kinds.of, survey.copies(None if known is None else known.rows)

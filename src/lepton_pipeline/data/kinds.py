@@ -1,4 +1,4 @@
-"""Infer one kind per column in a first pass over all rows, so that a second one gives every chunk its types."""
+"""Infer one kind a column in a first pass over all rows, so that a second one gives every chunk its types."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lepton_pipeline.data.expressions.dates import are_of_zone, is_zone, offsets_of
-from lepton_pipeline.data.missing_codes import without_codes
-from lepton_pipeline.data.numbers import DECIMAL, WHOLE, Writing, missing_numbers
-from lepton_pipeline.data.text_classes import INT64, TextClasses
-from lepton_pipeline.data.texts import clean_texts, fits, is_text, plain_numbers
+from lepton_pipeline.data.texts import (
+    DECIMAL,
+    INT64,
+    WHOLE,
+    TextClasses,
+    Writing,
+    clean_texts,
+    fits,
+    is_text,
+    missing_numbers,
+    plain_numbers,
+    without_codes,
+)
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
-_WHOLE_OR_MISSING, _UNSIGNED_OR_MISSING, SINGLE = "whole or missing", "unsigned or missing", "single"
+SINGLE = "single"
 NUMBERS = {"whole": "int64", "unsigned": "uint64", "number": "float64", SINGLE: "float32"}
-NUMBERS |= {_WHOLE_OR_MISSING: "Int64", _UNSIGNED_OR_MISSING: "UInt64"}
+NUMBERS |= {"whole or missing": "Int64", "unsigned or missing": "UInt64"}
 IN_ZONE = "date in "
 # Whole numbers up to here are floats, too, without a loss.
 EXACT = 2**53
@@ -43,20 +52,20 @@ class Wanted:
     zones: Mapping[str, str | None] = field(default_factory=dict)
 
 
-class KindInference:
+class _Column:
     """What is known of one column so far."""
 
-    def __init__(self, name: str, ingestion: Ingestion, writing: Writing, *, is_key: bool) -> None:
+    def __init__(self, name: str, ingestion: Ingestion, wanted: Wanted) -> None:
         self.name = name
         self.missing = 0
-        self._ingestion = ingestion
-        self._writing = writing
-        self._codes = missing_numbers(ingestion.missing, writing)
-        self._is_key = is_key
+        self._ingestion, self._wanted = ingestion, wanted
+        self._writing = Writing(ingestion)
+        self._codes = missing_numbers(ingestion.missing, self._writing)
+        self._is_key = name in wanted.keys
         self._layout = ingestion.dates.get(name)
         # How the file holds the values: "text", "whole", "number", "single", "truth", "date", "seconds".
         self._forms: Counter[str] = Counter()
-        self._texts = TextClasses(is_key=is_key)
+        self._texts = TextClasses(is_key=self._is_key)
         self._zones: Counter[str | None] = Counter()
         # Winter's times alone have one offset, but are those of the declared zone all the same.
         self._keeps_declared_zone = ingestion.zone is not None
@@ -68,12 +77,13 @@ class KindInference:
             if not is_text(kind.value_type):
                 # Unsupported types are refused before the cast, which may fail.
                 self._form(kind.value_type)
-            return self.add(column.cast(kind.value_type), start)
+            column, kind = column.cast(kind.value_type), kind.value_type
         if is_text(kind):
-            return self._add_texts(column, start)
+            self._add_texts(column, start)
+            return
         if pa.types.is_null(kind):
             self.missing += len(column)
-            return None
+            return
         form = self._form(kind)
         values = without_codes(column, self._ingestion, self._layout)
         self.missing += values.null_count
@@ -81,26 +91,31 @@ class KindInference:
         if present:
             self._forms[form] += present
         if form == "whole" and present:
-            self._reach(values)
+            self._texts.reach(*map(int, pc.min_max(values).as_py().values()))
         elif form in ("number", "single") and self._is_key:
-            self._refuse_lost_digits(values)
+            bits = 24 if pa.types.is_float32(values.type) else 53
+            largest = pc.max(pc.abs(values)).as_py()
+            if largest is not None and largest > 2**bits:
+                raise DataError(
+                    f"column {self.name!r} tells rows or groups apart, but holds floats beyond 2^{bits} "
+                    f"({largest:.0f}), which have lost their last digits; write it as text or as whole numbers."
+                )
         elif form == "date":
             zone = getattr(kind, "tz", None)
             if zone is not None and not is_zone(zone):
                 raise DataError(f"column {self.name!r} has times in the unknown zone {zone!r}; write UTC.")
             self._zones[zone] += present
-        return None
 
-    def kind(self, wanted: Wanted) -> str:
+    def kind(self) -> str:
         """Infer the kind of the column from all its values."""
         forms = set(self._forms)
         if self._layout is not None and forms <= {"text", "date", "whole", "number"}:
-            return self._date(wanted)
+            return self._date()
         text = None if "text" not in forms else "number" if self._texts.are_numbers() else "text"
-        if self.name in wanted.texts and forms <= {"text", "whole", "number", "single"}:
+        if self.name in self._wanted.texts and forms <= {"text", "whole", "number", "single"}:
             return "text"
         if not forms:
-            return "number" if self.name in wanted.numbers else "empty"
+            return "number" if self.name in self._wanted.numbers else "empty"
         others = forms - {"text"}
         if others == {"whole"} and text in (None, "number") and not self._texts.fits_64_bits:
             return "text"
@@ -117,7 +132,7 @@ class KindInference:
         if others == {"truth"} and text is None:
             return "truth or missing" if self.missing else "truth"
         if others == {"date"} and text is None:
-            return self._date(wanted)
+            return self._date()
         if text == "text" and others <= {"whole", "number", "single"}:
             if self._is_key:
                 return "text"
@@ -130,18 +145,18 @@ class KindInference:
             f"column {self.name!r} holds values of several kinds ({shown}); give all its rows the same kind."
         )
 
-    def notes(self, kind: str, rows: int, wanted: Wanted) -> list[str]:
+    def notes(self, kind: str, rows: int) -> list[str]:
         """Notes for the user on how the values were interpreted."""
         said = []
-        if kind == "text" and self.name not in wanted.texts:
-            said += [] if self._is_key else self._texts.notes(rows, surprising=self.name in wanted.numbers)
+        if kind == "text" and self.name not in self._wanted.texts:
+            said += self._texts.notes(rows, surprising=self.name in self._wanted.numbers)
         if "seconds" in self._forms:
             said.append("durations or times of day, in seconds")
         if kind.startswith(IN_ZONE):
             offsets = sorted(str(zone) for zone in self._zones)
-            if "%Z" in (self._layout or "") and self.name not in wanted.zones:
+            if "%Z" in (self._layout or "") and self.name not in self._wanted.zones:
                 said.append(f"times with names of zones, read as {kind.removeprefix(IN_ZONE)}")
-            elif len(offsets) > 1 and self.name not in wanted.zones:
+            elif len(offsets) > 1 and self.name not in self._wanted.zones:
                 why = "as ingestion.zone says" if self._ingestion.zone else "as no ingestion.zone is declared"
                 said.append(
                     f"times with several offsets ({', '.join(offsets[:4])}), read as {kind.removeprefix(IN_ZONE)} {why}"
@@ -150,35 +165,21 @@ class KindInference:
 
     def _form(self, kind: Any) -> str:
         types = pa.types
-        if types.is_integer(kind) or (types.is_decimal(kind) and kind.scale == 0):
-            return "whole"
-        if types.is_float32(kind):
-            return "single"
-        if types.is_floating(kind) or types.is_decimal(kind):
-            return "number"
-        if types.is_boolean(kind):
-            return "truth"
-        if types.is_timestamp(kind) or types.is_date(kind):
-            return "date"
-        if types.is_duration(kind) or types.is_time(kind):
-            return "seconds"
+        forms = {
+            "whole": types.is_integer(kind) or (types.is_decimal(kind) and kind.scale == 0),
+            "single": types.is_float32(kind),
+            "number": types.is_floating(kind) or types.is_decimal(kind),
+            "truth": types.is_boolean(kind),
+            "date": types.is_timestamp(kind) or types.is_date(kind),
+            "seconds": types.is_duration(kind) or types.is_time(kind),
+        }
+        for form, fitting in forms.items():
+            if fitting:
+                return form
         raise DataError(
             f"column {self.name!r} holds values of the type {kind}, which features cannot use; make them numbers, "
             "texts, dates or truth values, or take the column out of the data."
         )
-
-    def _reach(self, values: Any) -> None:
-        ends = pc.min_max(values).as_py()
-        self._texts.reach(int(ends["min"]), int(ends["max"]))
-
-    def _refuse_lost_digits(self, values: Any) -> None:
-        bits = 24 if pa.types.is_float32(values.type) else 53
-        largest = pc.max(pc.abs(values)).as_py()
-        if largest is not None and largest > 2**bits:
-            raise DataError(
-                f"column {self.name!r} tells rows or groups apart, but holds floats beyond 2^{bits} ({largest:.0f}), "
-                "which have lost their last digits; write it as text or as whole numbers."
-            )
 
     def _add_texts(self, column: Any, start: int) -> None:
         texts = clean_texts(column, self._ingestion.missing)
@@ -194,19 +195,16 @@ class KindInference:
         else:
             plain = plain_numbers(texts, self._writing)
             if self._codes and not self._is_key:
-                texts, plain = self._without_numbers(texts, plain)
+                # -999.0 is no value where -999 is a missing code.
+                numeric = pc.fill_null(fits(plain, f"{WHOLE}|{DECIMAL}"), fill_value=False)
+                values = pc.cast(pc.if_else(numeric, plain, None), pa.float64())
+                coded = pc.fill_null(pc.is_in(values, pa.array(self._codes, pa.float64())), fill_value=False)
+                texts, plain = pc.if_else(coded, None, texts), pc.if_else(coded, None, plain)
                 present = len(texts) - texts.null_count
             self._texts.add(texts, plain, start)
         self.missing += len(texts) - present
         if present:
             self._forms["text"] += present
-
-    def _without_numbers(self, texts: Any, plain: Any) -> tuple[Any, Any]:
-        """Drop -999.0 where -999 is a missing code."""
-        numeric = pc.fill_null(fits(plain, f"{WHOLE}|{DECIMAL}"), fill_value=False)
-        values = pc.cast(pc.if_else(numeric, plain, None), pa.float64())
-        coded = pc.fill_null(pc.is_in(values, pa.array(self._codes, pa.float64())), fill_value=False)
-        return pc.if_else(coded, None, texts), pc.if_else(coded, None, plain)
 
     def _number(self) -> str:
         forms, classes = self._forms, self._texts.counts
@@ -215,17 +213,15 @@ class KindInference:
             return SINGLE if set(self._forms) == {"single"} else "number"
         if not self._texts.fits_64_bits:
             return "number"
-        unsigned = self._texts.high > INT64
-        if not self.missing:
-            return "unsigned" if unsigned else "whole"
-        if self._texts.largest <= EXACT:
+        if self.missing and self._texts.largest <= EXACT:
             return "number"
-        return _UNSIGNED_OR_MISSING if unsigned else _WHOLE_OR_MISSING
+        kind = "unsigned" if self._texts.high > INT64 else "whole"
+        return f"{kind} or missing" if self.missing else kind
 
-    def _date(self, wanted: Wanted) -> str:
+    def _date(self) -> str:
         zones = set(self._zones)
-        if self.name in wanted.zones:
-            zone = wanted.zones[self.name]
+        if self.name in self._wanted.zones:
+            zone = self._wanted.zones[self.name]
             if zones and (zone is None) != (zones == {None}):
                 held, had = ("no time zone", zone) if None in zones else ("a time zone", "none")
                 raise DataError(
@@ -267,17 +263,16 @@ def find_kinds(blocks: Iterable[Any], ingestion: Ingestion, wanted: Wanted | Non
     digits.
     """
     wanted = wanted or Wanted()
-    writing = Writing(ingestion)
-    columns: dict[str, KindInference] = {}
+    columns: dict[str, _Column] = {}
     rows = 0
     for block in blocks:
         for name, column in zip(block.column_names, block.columns, strict=True):
             if name not in columns:
-                columns[name] = KindInference(name, ingestion, writing, is_key=name in wanted.keys)
+                columns[name] = _Column(name, ingestion, wanted)
             columns[name].add(column, rows)
         rows += len(block)
-    kinds = {name: each.kind(wanted) for name, each in columns.items()}
-    notes = {name: each.notes(kinds[name], rows, wanted) for name, each in columns.items()}
+    kinds = {name: each.kind() for name, each in columns.items()}
+    notes = {name: each.notes(kinds[name], rows) for name, each in columns.items()}
     missing = {name: each.missing for name, each in columns.items()}
     return Kinds(kinds, rows, missing, {name: said for name, said in notes.items() if said})
 

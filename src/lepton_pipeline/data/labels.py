@@ -40,10 +40,10 @@ def positive_labels(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
             "model needs rows with another value, too: provide them, or check dataset.target and dataset.positive."
         )
     if len(counts) > 2:
-        shown = [
-            f"{value!r} ({_rows(count)}, first row {target.index[(target == value).fillna(False)][0]})"
-            for value, count in zip(counts.index[: _EXAMPLES + 1].tolist(), counts, strict=False)
-        ]
+        shown = []
+        for value, count in zip(counts.index[: _EXAMPLES + 1].tolist(), counts, strict=False):
+            first = target.index[(target == value).fillna(False)][0]
+            shown.append(f"{value!r} ({count:,} row{'s' * (count > 1)}, first row {first})")
         raise DataError(
             f"target {dataset.target!r} holds {len(counts):,} different values, but dataset.positive needs "
             f"{dataset.positive!r} and one other: {_listed(shown)}. Correct the data, or declare dataset.positive_when "
@@ -152,10 +152,6 @@ def _kind(target: pd.Series) -> str:
     if not pd.api.types.is_numeric_dtype(target):
         return f"values of the type {target.dtype}"
     return "whole numbers" if (known == known.round()).all() else "numbers"
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _values(target: pd.Series) -> str:

@@ -102,7 +102,7 @@ class Rows:
         for batch in batches:
             inside = wanted[slice(*np.searchsorted(wanted, [start, start + len(batch)]))]
             if len(inside):
-                parts.append(_frame(batch.take(inside - start)).set_axis(inside))
+                parts.append(batch.take(inside - start).to_pandas().set_axis(inside))
             start += len(batch)
         return pd.concat(parts[1:] or parts)
 
@@ -126,14 +126,15 @@ class Rows:
             return
         file = self._file()
         if not file.metadata.num_rows:
-            yield _frame(file.schema_arrow.empty_table().select(columns or file.schema_arrow.names))
+            yield self._none()[list(columns or self.names)]
         wanted = None if columns is None else list(columns)
         for batch in file.iter_batches(batch_size=rows, columns=wanted, use_threads=False):
-            yield _frame(batch)
+            yield batch.to_pandas()
 
     def _none(self) -> pd.DataFrame:
         """No row of a Parquet file."""
-        return _frame(self._file().schema_arrow.empty_table())
+        empty: pd.DataFrame = self._file().schema_arrow.empty_table().to_pandas()
+        return empty
 
     def _file(self) -> Any:
         from pyarrow.parquet import ParquetFile
@@ -146,7 +147,7 @@ class Rows:
         return int(self._file().metadata.num_rows)
 
 
-def as_frames(made: Mapping[str, Any]) -> dict[str, Any]:
+def as_frames(made: Mapping[str, object]) -> dict[str, object]:
     """Outputs of stages for stages that run in memory: rows as frames."""
     return {name: each.frame() if isinstance(each, Rows) else each for name, each in made.items()}
 
@@ -170,8 +171,11 @@ def write_frames(frames: Iterable[pd.DataFrame], file: Path | _Spool) -> None:
                 block = _noted(pa.Table.from_pandas(frame, schema=schema, preserve_index=labelled))
             writer = writer or ParquetWriter(file, block.schema)
             waiting.append(block)
-            if sum(map(len, waiting)) >= _ROWS_A_GROUP:
-                waiting = [_write_groups(writer, pa.concat_tables(waiting))]
+            count = sum(map(len, waiting))
+            if count >= _ROWS_A_GROUP:
+                rows, rest = pa.concat_tables(waiting), count % _ROWS_A_GROUP
+                writer.write_table(rows.slice(0, count - rest).combine_chunks(), _ROWS_A_GROUP)
+                waiting = [rows.slice(count - rest)]
         writer.write_table(pa.concat_tables(waiting).combine_chunks())
     finally:
         if writer is not None:
@@ -186,17 +190,3 @@ def _noted(block: Any) -> Any:
             # pandas writes this one, but cannot read it.
             column["numpy_type"] = "object"
     return block.replace_schema_metadata({b"pandas": json.dumps(notes)})
-
-
-def _write_groups(writer: Any, rows: Any) -> Any:
-    """Write whole row groups; returns the rest."""
-    while len(rows) >= _ROWS_A_GROUP:
-        writer.write_table(rows.slice(0, _ROWS_A_GROUP).combine_chunks())
-        rows = rows.slice(_ROWS_A_GROUP)
-    return rows
-
-
-def _frame(block: Any) -> pd.DataFrame:
-    whole = block if isinstance(block, pa.Table) else pa.Table.from_batches([block])
-    table: pd.DataFrame = whole.to_pandas()
-    return table

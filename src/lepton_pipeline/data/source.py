@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from hashlib import file_digest
 from typing import Any
 
 import numpy as np
@@ -18,19 +19,17 @@ from lepton_pipeline.data.columns import check_columns
 from lepton_pipeline.data.delimited import EMPTY, EXAMPLES, HARMLESS, SetApart, find_lines
 from lepton_pipeline.data.files import EMPTY as EMPTY_FILE
 from lepton_pipeline.data.files import ONLY_A_HEADER
-from lepton_pipeline.data.fingerprint import fingerprint
-from lepton_pipeline.data.kinds import Wanted, find_kinds
+from lepton_pipeline.data.fingerprint import FileCopies, fingerprint
+from lepton_pipeline.data.kinds import Kinds, Wanted, find_kinds, kind_name
 from lepton_pipeline.data.raw import explained, read_blocks, read_header
 from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.data.reading import BrokenRecord, SkippedFile
-from lepton_pipeline.data.survey import Survey
+from lepton_pipeline.data.reading import BrokenRecord, ReadFile, Reading, SkippedFile
 from lepton_pipeline.data.values import arrow_table, typed_block
 from lepton_pipeline.errors import DataError, EmptyFileError
 from lepton_pipeline.parameters import Ingestion
 
 Raw = list[RawFile] | pd.DataFrame
 CHUNK_ROWS = 100_000
-_BYTES_AT_ONCE = 1 << 20
 # Separators other than the declared one; a comma also where it is a decimal mark.
 _SEPARATORS = ";\t|,"
 
@@ -54,7 +53,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Known:
-    """What was known at a date: which rows existed, and of which the value in the column `hidden` was known."""
+    """What was known at a date: which rows existed, and of which the value in the column `hidden`."""
 
     rows: npt.NDArray[np.bool_]
     hidden: str | None
@@ -71,12 +70,58 @@ class Known:
         return block.filter(pa.array(self.rows[here]))
 
 
-Names = Sequence[str] | None
+@dataclass(frozen=True)
+class Survey:
+    """Result of the first pass over all rows; `examples` are the first records set apart."""
+
+    kinds: Kinds
+    files: list[SetApart]
+    skipped: list[SkippedFile]
+    examples: list[BrokenRecord]
+
+    def copies(self, known: npt.NDArray[np.bool_] | None = None) -> FileCopies:
+        """A detector of file copies for the typed rows; `known` marks the rows that count (None: all)."""
+        sizes = {file.file: file.rows for file in self.files}
+        if known is not None:
+            parts = np.split(known, np.cumsum(list(sizes.values()))[:-1])
+            sizes = {name: int(part.sum()) for name, part in zip(sizes, parts, strict=True)}
+        return FileCopies(sizes)
+
+    def record(self) -> Reading:
+        """The record of the reading."""
+        reasons = _reasons(self.files)
+        rows = sum(file.rows for file in self.files) if self.files else self.kinds.rows
+        read = [ReadFile(file.file, file.rows, sum(file.reasons.values())) for file in self.files]
+        return Reading(
+            files=[file for file in read if file.rows or file.set_apart],
+            skipped=self.skipped,
+            records=rows + sum(reasons.values()),
+            set_apart=sum(reasons.values()),
+            reasons=dict(reasons.most_common()),
+            examples=self.examples,
+            kinds={name: kind_name(kind) for name, kind in self.kinds.of.items()},
+            missing=self.kinds.missing,
+            notes=self.kinds.notes,
+        )
+
+    def require_whole(self, largest_share: float, key: str) -> None:
+        """Refuse a table in which more than a share of the records is broken; empty ones do not count."""
+        broken = {reason: count for reason, count in _reasons(self.files).items() if reason not in HARMLESS}
+        records, count = self.record().records, sum(broken.values())
+        if not count or count <= largest_share * records:
+            return
+        counted = ", ".join(f"{each:,} {reason}" for reason, each in broken.items())
+        seen = [each for each in self.examples if each.reason in broken][:3]
+        shown = "\n".join(f"  - {each.file} line {each.line} ({each.reason}): {each.text!r}" for each in seen)
+        raise DataError(
+            f"{count:,} of {records:,} records ({count / records:.1%}) are broken ({counted}), more than {key} = "
+            f"{largest_share:g} allows:\n{shown}\nCorrect the file or ingestion.separator, or raise {key}."
+        )
 
 
 @dataclass(frozen=True)
 class Source:
-    """Table files, or a table in memory, with all needed columns; the first of `headers` gives their order."""
+    """Table files, or a table in memory, with all needed columns in the order of the first of `headers`."""
 
     raw: Raw
     ingestion: Ingestion
@@ -91,8 +136,15 @@ class Source:
         used.
         """
         if isinstance(raw, pd.DataFrame):
-            table = _checked_frame(raw, needed)
-            return cls(table, ingestion, [list(table.columns)])
+            names = [str(name).strip() for name in raw.columns]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise DataError(f"the raw table has several columns named {twice[0]!r}; rename all but one.")
+            check_columns(names, needed, "the raw table")
+            if raw.empty:
+                raise DataError(
+                    "the raw table has no rows; check the source of the vertical's raw catalog entry."
+                )
+            return cls(raw.set_axis(names, axis="columns").reset_index(drop=True), ingestion, [names])
         skipped = list(getattr(raw, "skipped", []))
         files, headers = _headers(raw, ingestion, needed, skipped)
         return cls(files, ingestion, headers, skipped)
@@ -100,9 +152,11 @@ class Source:
     @property
     def names(self) -> list[str]:
         """The columns, in order."""
-        if isinstance(self.raw, pd.DataFrame):
-            return self.headers[0]
-        return self.headers[0] + _added(self.raw[0], self.headers[0])
+        return self.headers[0] + (_added(self._files[0], self.headers[0]) if self._files else [])
+
+    @property
+    def _files(self) -> list[RawFile]:
+        return [] if isinstance(self.raw, pd.DataFrame) else self.raw
 
     def survey(
         self,
@@ -110,11 +164,11 @@ class Source:
         *,
         rows: int = CHUNK_ROWS,
         known: Known | None = None,
-        only: Names = None,
+        only: Sequence[str] | None = None,
     ) -> Survey:
         """Infer the kinds of all columns, or those in `only`, reading all rows once."""
-        files = [] if isinstance(self.raw, pd.DataFrame) else [SetApart(file.name) for file in self.raw]
-        chunks = self._chunks(rows, files, known, only)
+        files = [SetApart(file.name) for file in self._files]
+        chunks = self.chunks(rows, known=known, only=only, seen=files)
         kinds = find_kinds((chunk.block for chunk in chunks), self.ingestion, wanted)
         bare = [SkippedFile(file.file, ONLY_A_HEADER) for file in files if len(files) > 1 and not file.rows]
         for name, doubt in ((name, doubt) for file in files for name, doubt in file.doubts.items()):
@@ -122,20 +176,17 @@ class Source:
         return Survey(kinds, files, [*self.skipped, *bare], self._examples(files))
 
     def chunks(
-        self, rows: int = CHUNK_ROWS, *, known: Known | None = None, only: Names = None
+        self,
+        rows: int = CHUNK_ROWS,
+        *,
+        known: Known | None = None,
+        only: Sequence[str] | None = None,
+        seen: list[SetApart] | None = None,
     ) -> Iterator[Chunk]:
-        """Rows as they were read, at most `rows` at a time, numbered from 0; a DataError without any."""
-        return self._chunks(rows, None, known, only)
+        """Rows as they were read, at most `rows` at a time, numbered from 0; a DataError without any.
 
-    def fingerprints(self) -> list[dict[str, str]]:
-        """`name` and `sha256` of each file, of its bytes once decompressed."""
-        if isinstance(self.raw, pd.DataFrame):
-            return [{"name": "table", "sha256": fingerprint(self.raw).sha256}]
-        return [{"name": file.name, "sha256": _hash(file)} for file in self.raw]
-
-    def _chunks(
-        self, rows: int, seen: list[SetApart] | None, known: Known | None, only: Names
-    ) -> Iterator[Chunk]:
+        What is no row is recorded in `seen`, by file.
+        """
         read = start = 0
         for whole in _of_size(self._blocks(seen), rows):
             block = whole if only is None else whole.select(list(only))
@@ -145,19 +196,29 @@ class Source:
             if len(block):
                 yield Chunk(start, block)
                 start += len(block)
-        if read == 0 and not isinstance(self.raw, pd.DataFrame):
+        if read == 0 and self._files:
             if seen is not None:
                 self._refuse_broken(seen)
             raise DataError(
-                f"{', '.join(file.name for file in self.raw)}: only a header, no rows; put data below it."
+                f"{', '.join(file.name for file in self._files)}: only a header, no rows; put data below it."
             )
+
+    def fingerprints(self) -> list[dict[str, str]]:
+        """`name` and `sha256` of each file, of its bytes once decompressed."""
+        if isinstance(self.raw, pd.DataFrame):
+            return [{"name": "table", "sha256": fingerprint(self.raw).sha256}]
+        return [{"name": file.name, "sha256": self._hash(file)} for file in self.raw]
+
+    def _hash(self, file: RawFile) -> str:
+        with explained(file, self.ingestion), file.open() as stream:
+            return file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # each has readinto
 
     def _blocks(self, seen: list[SetApart] | None) -> Iterator[Any]:
         if isinstance(self.raw, pd.DataFrame):
             yield arrow_table(self.raw)
             return
-        for at, (file, own) in enumerate(zip(self.raw, self.headers, strict=True)):
-            log = None if seen is None else seen[at]
+        logs: Sequence[SetApart | None] = seen or [None] * len(self.raw)
+        for file, own, log in zip(self.raw, self.headers, logs, strict=True):
             for block in read_blocks(file, own, self.ingestion, log):
                 rows = _without_empty(block, log) if file.is_parquet or file.is_document else block
                 if log is not None:
@@ -167,10 +228,9 @@ class Source:
                 yield rows.select(self.names)
 
     def _refuse_broken(self, files: list[SetApart]) -> None:
-        reasons = sum((file.reasons for file in files), Counter[str]())
         if examples := [each for each in self._examples(files) if each.reason not in HARMLESS]:
             first = examples[0]
-            counted = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+            counted = ", ".join(f"{count:,} {reason}" for reason, count in _reasons(files).items())
             raise DataError(
                 f"{first.file}: no record is a row ({counted}), such as line {first.line}: {first.text!r}; "
                 f"the header has {len(self.headers[0])} fields. Correct the file or ingestion.separator."
@@ -178,11 +238,10 @@ class Source:
 
     def _examples(self, files: list[SetApart]) -> list[BrokenRecord]:
         found: list[BrokenRecord] = []
-        for log, file in zip(files, [] if isinstance(self.raw, pd.DataFrame) else self.raw, strict=True):
+        for log, file in zip(files, self._files, strict=True):
             if log.records and len(found) < EXAMPLES:
                 with explained(file, self.ingestion):
-                    lines = find_lines(file.open, log.records, self.ingestion)
-                found += [BrokenRecord(file.name, *each) for each in lines]
+                    found += find_lines(file, log.records, self.ingestion)
         return found[:EXAMPLES]
 
 
@@ -203,7 +262,12 @@ def _headers(
                 shown = ", ".join(each.name for each in raw)
                 raise DataError(f"{shown}: all are empty; put a table there.") from error
             continue
-        _require_separated(file, own)
+        other = next((mark for mark in _SEPARATORS if mark in own[0]), None)
+        if len(own) == 1 and other is not None and not file.is_parquet:
+            raise DataError(
+                f"{file.name} has a single column, {own[0]!r}; declare ingestion.separator, which seems to "
+                f"be {other!r}."
+            )
         names = own + _added(file, own)
         check_columns(names, needed, file.name)
         first = headers[0] + _added(files[0], headers[0]) if headers else names
@@ -215,6 +279,10 @@ def _headers(
         files.append(file)
         headers.append(own)
     return files, headers
+
+
+def _reasons(files: list[SetApart]) -> Counter[str]:
+    return sum((file.reasons for file in files), Counter())
 
 
 def _added(file: RawFile, own: list[str]) -> list[str]:
@@ -247,41 +315,8 @@ def _without_empty(block: Any, seen: SetApart | None) -> Any:
     """Leave out rows, of a file that is not text, in which no column has a value."""
     if block.num_columns < 2 or not block.column(0).null_count:
         return block
-    empty = pc.is_null(block.column(0))
-    for column in block.columns[1:]:
-        empty = pc.and_(empty, pc.is_null(column))
+    empty = reduce(pc.and_, map(pc.is_null, block.columns))
     count = pc.sum(empty).as_py()
     if seen is not None and count:
         seen.reasons[EMPTY] += count
     return block.filter(pc.invert(empty)) if count else block
-
-
-def _checked_frame(raw: pd.DataFrame, needed: dict[str, list[str]]) -> pd.DataFrame:
-    """A table that a catalog entry has loaded, with its columns checked and its rows numbered from 0."""
-    names = [str(name).strip() for name in raw.columns]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"the raw table has several columns named {twice[0]!r}; rename all but one.")
-    check_columns(names, needed, "the raw table")
-    if raw.empty:
-        raise DataError("the raw table has no rows; check the source of the vertical's raw catalog entry.")
-    return raw.set_axis(names, axis="columns").reset_index(drop=True)
-
-
-def _require_separated(file: RawFile, names: list[str]) -> None:
-    other = next((mark for mark in _SEPARATORS if mark in names[0]), None)
-    if len(names) == 1 and other is not None and not file.is_parquet:
-        raise DataError(
-            f"{file.name} has a single column, {names[0]!r}; declare ingestion.separator, which seems to be {other!r}."
-        )
-
-
-def _hash(file: RawFile) -> str:
-    digest = hashlib.sha256()
-    try:
-        with file.open() as stream:
-            while part := stream.read(_BYTES_AT_ONCE):
-                digest.update(part)
-    except (OSError, EOFError, ValueError) as error:
-        raise DataError(f"{file.name} cannot be read: {error}; is the file whole?") from error
-    return digest.hexdigest()

@@ -58,18 +58,23 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
         some = split_rows(feature_table.iloc[spaced], dataset, split.model_copy(update={"rows": None}))
         unused = pd.DataFrame({"part": GAP, "label": labels, "fold": np.int8(NO_FOLD)}, index=labels.index)
         return pd.concat([some, unused.drop(some.index)]).loc[labels.index]
+    groups = None
     if split.strategy == "stratified":
         part = _split_stratified(labels, split)
     elif split.strategy == "group":
-        part = _split_by_group(_groups(feature_table, dataset), labels, split)
+        groups = _groups(feature_table, dataset)
+        part = _split_by_group(groups, labels, split)
     else:
         part = _split_by_time(_times(feature_table, dataset), dataset, split)
         if split.strategy == "time_group":
-            part = _without_seen_groups(part, _groups(feature_table, dataset))
+            groups = _groups(feature_table, dataset)
+            # Rows of a group that an earlier part holds are unused.
+            for position in (1, 2):
+                seen = groups[part.isin(PARTS[:position])].unique()
+                part = part.mask((part == PARTS[position]) & groups.isin(seen), GAP)
     _require_both_classes(part, labels, split)
     fold = pd.Series(NO_FOLD, index=part.index, dtype="int8")
     if split.strategy in ("stratified", "group"):
-        groups = _groups(feature_table, dataset) if split.strategy == "group" else None
         fold = _folds(part, labels, groups, split)
     return pd.DataFrame({"part": part, "label": labels, "fold": fold})
 
@@ -205,14 +210,6 @@ def _imbalance(dealt: np.ndarray, by_class: np.ndarray, split: Split) -> tuple[i
     return int((rows == 0).sum()), float(np.abs(shares - declared).sum())
 
 
-def _without_seen_groups(part: pd.Series, groups: pd.Series) -> pd.Series:
-    """Move validation and test rows to the gap where an earlier part holds their group."""
-    for position in (1, 2):
-        seen = groups[part.isin(PARTS[:position])].unique()
-        part = part.mask((part == PARTS[position]) & groups.isin(seen), GAP)
-    return part
-
-
 def _times(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     """Dates or numbers, none of them missing."""
     times = _column(table, dataset.time, "dataset.time")
@@ -226,10 +223,7 @@ def _times(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         )
     missing = times.isna() if dates else ~np.isfinite(times.to_numpy(dtype=float, na_value=np.nan))
     if missing.any():
-        raise SplitError(
-            f"column {times.name!r} (dataset.time) has no time in {_where(times, missing)}; "
-            f"{_quarantine(times.name)}, or name another column in dataset.time."
-        )
+        raise SplitError(_absent(times, missing, "dataset.time", "has no time"))
     return times
 
 
@@ -238,10 +232,7 @@ def _groups(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     groups = _column(table, dataset.group, "dataset.group")
     missing = groups.isna()
     if missing.any():
-        raise DataError(
-            f"column {groups.name!r} (dataset.group) names no group in {_where(groups, missing)}; "
-            f"{_quarantine(groups.name)}, or name another column in dataset.group."
-        )
+        raise DataError(_absent(groups, missing, "dataset.group", "names no group"))
     names = groups.unique().tolist()
     if len(names) < len(PARTS):
         held = "the single group" if len(names) == 1 else f"only {len(names)} groups,"
@@ -262,15 +253,12 @@ def _column(table: pd.DataFrame, name: str | None, key: str) -> pd.Series:
     return table[name]
 
 
-def _where(column: pd.Series, chosen: Any) -> str:
-    """Number of chosen rows, and the first of them."""
-    return f"{int(chosen.sum()):,} of {len(column):,} rows, first in row {column.index[chosen][0]}"
-
-
-def _quarantine(column: object) -> str:
+def _absent(column: pd.Series, missing: Any, key: str, what: str) -> str:
+    first = column.index[missing][0]
     return (
-        f"fill them, quarantine them with {{expect: column_values_to_not_be_null, column: {column}, "
-        "on_failure: quarantine} in contract.expectations"
+        f"column {column.name!r} ({key}) {what} in {missing.sum():,} of {len(column):,} rows, first in row "
+        f"{first}; fill them, quarantine them with {{expect: column_values_to_not_be_null, column: "
+        f"{column.name}, on_failure: quarantine}} in contract.expectations, or name another column in {key}."
     )
 
 

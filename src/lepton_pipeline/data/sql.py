@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from lepton_pipeline.data.kinds import EXACT
 from lepton_pipeline.data.values import arrow_table
-from lepton_pipeline.errors import ConfigurationError, DataError, LeptonError, nearest
+from lepton_pipeline.errors import ConfigurationError, DataError, LeptonError, did_you_mean, nearest
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import as_timedelta
 
@@ -168,7 +168,7 @@ def _key_of(order: dict[str, Any], text: str, name: str) -> int | list[str]:
     raise ConfigurationError(f"{name}, line {line}: ORDER BY holds an expression; name columns only.")
 
 
-def _values(query: _Query, dataset: Dataset, *, zoned: bool) -> dict[str, Any] | None:
+def _values(query: _Query, dataset: Dataset, *, zoned: bool) -> dict[str, object] | None:
     """Values of the parameters that the query uses; DuckDB refuses others."""
     present: Any = dataset.known_at
     delay: Any = dataset.label_delay
@@ -199,9 +199,9 @@ def _require_distinct(columns: list[str], name: str) -> None:
 
 def _keys(query: _Query, columns: list[str]) -> tuple[list[str], str]:
     """Columns that order the result, and a query that gives those, too, that it orders by and does not select."""
-    own = {column.lower(): column for column in columns}
     if query.keys is None:
         return columns, query.text
+    own = {column.lower(): column for column in columns}
     keys, added = [], []
     for key in query.keys:
         if isinstance(key, int):
@@ -247,7 +247,11 @@ def _plain(values: Any, column: str, zone: Any, name: str) -> pd.Series:
         largest = pc.max(pc.abs(values)).as_py() or 0
         values = values.cast(pa.int64() if values.type.scale == 0 and largest < 2**63 else pa.float64())
     if kinds.is_integer(values.type):
-        return _whole(values if kinds.is_uint64(values.type) else values.cast(pa.int64()))
+        whole = values if kinds.is_uint64(values.type) else values.cast(pa.int64())
+        bounds = [abs(bound) for bound in pc.min_max(whole).as_py().values() if bound is not None]
+        wide = pd.UInt64Dtype() if kinds.is_uint64(whole.type) else pd.Int64Dtype()
+        beyond = whole.null_count and bounds and max(bounds) > EXACT
+        return pd.Series(whole.to_pandas(types_mapper=lambda kind: wide if beyond else None))
     if kinds.is_boolean(values.type) and values.null_count:
         return pd.Series(values.to_pandas(), dtype="boolean")
     if kinds.is_date(values.type) or kinds.is_timestamp(values.type):
@@ -261,14 +265,6 @@ def _plain(values: Any, column: str, zone: Any, name: str) -> pd.Series:
             f"{name}: column {column!r} holds values of type {values.type}, which features cannot use; give "
             "numbers, texts, dates or truth values (epoch(x) makes seconds of an interval)."
         )
-    return pd.Series(values.to_pandas())
-
-
-def _whole(values: Any) -> pd.Series:
-    bounds = pc.min_max(values).as_py().values()
-    if values.null_count and any(bound is not None and abs(bound) > EXACT for bound in bounds):
-        wide = {"int64": pd.Int64Dtype(), "uint64": pd.UInt64Dtype()}[str(values.type)]
-        return pd.Series(values.to_pandas(types_mapper=lambda kind: wide))
     return pd.Series(values.to_pandas())
 
 
@@ -305,8 +301,7 @@ def _explained(error: Exception, query: _Query, tables: Mapping[str, pd.DataFram
             f"{where}: no column {named[1]!r}; {f'did you mean {close!r}' if close else given}."
         )
     if found := re.match(r"Table with name (.+) does not exist", said):
-        close = nearest(found[1], tables)
-        hint = f"did you mean {close!r}? " if close else ""
+        hint = did_you_mean(found[1], tables)
         return ConfigurationError(f"{where}: no table {found[1]!r}; {hint}{there}, and no file can be read.")
     if isinstance(error, duckdb.PermissionException):
         file = re.search(r'"(.+?)"', said)

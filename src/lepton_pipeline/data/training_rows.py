@@ -107,7 +107,7 @@ class TrainingRows:
     @classmethod
     def load(cls, folder: Path) -> TrainingRows:
         """Read what `save` wrote; a DataError where another version of the project or pandas wrote it."""
-        about: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        about = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         if about["format"] not in FORMATS or about["probe"] != _probe():
             raise DataError("its training rows were recorded by another version of the project or of pandas")
         hashes, groups = (np.load(folder / name, allow_pickle=False) for name in (HASHES, GROUPS))
@@ -161,7 +161,6 @@ def _kind(column: pd.Series) -> str:
 
 
 def _named(table: pd.DataFrame, identity: tuple[str, ...]) -> pd.Series:
-    """Whether each row has an id."""
     return table[identity[0]].notna() if identity else pd.Series(data=False, index=table.index)
 
 

@@ -11,9 +11,15 @@ import pyarrow.compute as pc
 
 from lepton_pipeline.data.expressions.dates import in_zone, read_dates
 from lepton_pipeline.data.kinds import IN_ZONE, NUMBERS, SINGLE, Wanted, find_kinds
-from lepton_pipeline.data.missing_codes import date_codes, without_codes
-from lepton_pipeline.data.numbers import Writing, missing_numbers
-from lepton_pipeline.data.texts import clean_texts, is_text, plain_numbers, with_strings
+from lepton_pipeline.data.texts import (
+    Writing,
+    clean_texts,
+    date_codes,
+    is_text,
+    plain_numbers,
+    with_strings,
+    without_codes,
+)
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Ingestion
 
@@ -22,10 +28,10 @@ def typed_block(block: Any, kinds: dict[str, str], ingestion: Ingestion, start: 
     """The rows of an Arrow table with the types of their `kinds` (see `find_kinds`), indexed from `start`."""
     index = pd.RangeIndex(start, start + len(block))
     columns = {
-        name: _typed(column, name, kinds[name], ingestion, start)
+        name: _typed(column, name, kinds[name], ingestion, start).array
         for name, column in zip(block.column_names, block.columns, strict=True)
     }
-    return pd.DataFrame({name: values.array for name, values in columns.items()}, index=index, copy=False)
+    return pd.DataFrame(columns, index=index, copy=False)
 
 
 def typed_column(column: pd.Series, ingestion: Ingestion) -> pd.Series:
@@ -63,8 +69,7 @@ def _typed(column: Any, name: str, kind: str, ingestion: Ingestion, start: int) 
     if kind in NUMBERS:
         return _numbers(column, kind, ingestion)
     if kind == "date" or kind.startswith(IN_ZONE):
-        zone = kind.removeprefix(IN_ZONE) if kind.startswith(IN_ZONE) else None
-        return _dates(column, name, zone, ingestion, start)
+        return _dates(column, name, None if kind == "date" else kind.removeprefix(IN_ZONE), ingestion, start)
     if kind == "text":
         return _texts(column, ingestion)
     truth = column if pa.types.is_boolean(column.type) else column.cast(pa.bool_())
@@ -79,15 +84,17 @@ def _texts(column: Any, ingestion: Ingestion) -> pd.Series:
 
 
 def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
+    floats = {"number": pa.float64(), SINGLE: pa.float32()}.get(kind)
     if is_text(column.type):
-        values = _text_numbers(column, kind, ingestion)
+        plain = plain_numbers(clean_texts(column, ingestion.missing), Writing(ingestion))
+        values = pc.utf8_ltrim(plain, "+") if floats is None else plain.cast(pa.float64())
+        values = without_codes(values, ingestion, None)
     elif pa.types.is_duration(column.type) or pa.types.is_time(column.type):
         values = _seconds(column)
     else:
         values = without_codes(column, ingestion, None)
-    if kind in ("number", SINGLE):
-        wanted = pa.float64() if kind == "number" else pa.float32()
-        return pd.Series(_array(values.cast(wanted, safe=False)))
+    if floats is not None:
+        return pd.Series(_array(values.cast(floats, safe=False)))
     dtype = NUMBERS[kind]
     whole = values.cast(pa.uint64() if "u" in dtype.lower() else pa.int64())
     if dtype[0].islower():
@@ -97,20 +104,7 @@ def _numbers(column: Any, kind: str, ingestion: Ingestion) -> pd.Series:
 
 def _array(values: Any) -> Any:
     """A writable numpy array."""
-    options = {"zero_copy_only": False} if hasattr(values, "buffers") else {}
-    return np.array(values.to_numpy(**options))
-
-
-def _text_numbers(column: Any, kind: str, ingestion: Ingestion) -> Any:
-    writing = Writing(ingestion)
-    plain = plain_numbers(clean_texts(column, ingestion.missing), writing)
-    if kind not in ("number", SINGLE):
-        return pc.cast(pc.utf8_ltrim(plain, "+"), pa.uint64() if kind.startswith("unsigned") else pa.int64())
-    values = pc.cast(plain, pa.float64())
-    codes = missing_numbers(ingestion.missing, writing)
-    if not codes:
-        return values
-    return pc.if_else(pc.is_in(values, pa.array(codes, pa.float64())), pa.scalar(None, pa.float64()), values)
+    return np.array(values.to_numpy(zero_copy_only=False))
 
 
 def _seconds(column: Any) -> Any:

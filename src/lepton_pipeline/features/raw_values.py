@@ -16,11 +16,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.expressions.dates import ISO
-from lepton_pipeline.data.missing_codes import date_codes
-from lepton_pipeline.data.numbers import (
+from lepton_pipeline.data.texts import (
     CANONICAL,
     MOST_DIGITS,
     Writing,
+    date_codes,
     matches,
     missing_numbers,
     read_number,

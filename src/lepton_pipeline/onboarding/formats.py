@@ -12,8 +12,7 @@ import pandas as pd
 
 from lepton_pipeline.data.raw import read_header
 from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.data.source import Source
-from lepton_pipeline.data.survey import Survey
+from lepton_pipeline.data.source import Source, Survey
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Contract, Ingestion
 

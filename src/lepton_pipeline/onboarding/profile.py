@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from lepton_pipeline.data.kinds import Wanted, find_kinds
-from lepton_pipeline.data.numbers import numbers_of
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.reading import Reading
+from lepton_pipeline.data.texts import numbers_of
 from lepton_pipeline.data.values import typed_block, typed_column
 from lepton_pipeline.onboarding.codes import code_columns, missing_among_codes
 from lepton_pipeline.onboarding.dates import (

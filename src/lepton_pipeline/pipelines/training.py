@@ -9,8 +9,8 @@ import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.copies import find_copies
+from lepton_pipeline.data.fingerprint import identify_test_rows
 from lepton_pipeline.data.split import split_rows
-from lepton_pipeline.data.test_rows import identify_test_rows
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift

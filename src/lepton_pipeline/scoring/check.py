@@ -14,10 +14,16 @@ import pandas as pd
 import pyarrow as pa
 
 from lepton_pipeline.data.contracts.checks import Check
-from lepton_pipeline.data.contracts.chunks import Evaluation, Found, Rows, quarantining, scoring_checks
-from lepton_pipeline.data.contracts.contract import REASONS
+from lepton_pipeline.data.contracts.chunks import (
+    EXAMPLES,
+    Evaluation,
+    Found,
+    Rows,
+    quarantining,
+    scoring_checks,
+)
+from lepton_pipeline.data.contracts.contract import REASONS, report_check, report_checks
 from lepton_pipeline.data.contracts.expectations import check_declarations
-from lepton_pipeline.data.contracts.report import EXAMPLES, report_check, report_checks
 from lepton_pipeline.data.contracts.validation import Verdict
 from lepton_pipeline.data.ingest import key_columns
 from lepton_pipeline.data.kinds import Kinds, Wanted
@@ -98,7 +104,7 @@ def check_input(
     copies.check()
     for name, positions in infinite.items():
         checks.append(Check(_SIGNATURE, "finite", {}, "quarantine", (name,), f"{name} is finite"))
-        verdict = Verdict(False, unexpected=len(positions), positions=list(range(len(positions[:EXAMPLES]))))
+        verdict = Verdict(False, unexpected=len(positions))
         found.append(Found(verdict, np.array(positions, np.int64)))
     quarantine = QuarantinedRows(chunks, checks, _flags(checks, found))
     if counts.derives:
@@ -110,8 +116,9 @@ def check_input(
     def column(name: str) -> pd.Series:
         return pd.Series(pd.concat([chunk[name] for chunk in chunks()]))
 
+    examples = _examples(found, chunks)
     reported = [
-        report_check(_evidence(each, chunks), check, each.verdict, rows, column)
+        report_check(examples.loc[each.rows[:EXAMPLES]], check, each.verdict, rows, column)
         for check, each in zip(checks, found, strict=True)
     ]
     kept = report_checks(reported, "contract", rows, len(quarantine.rows), contract.max_quarantined)
@@ -236,11 +243,9 @@ def _flags(checks: list[Check], found: list[Found]) -> pd.DataFrame:
     return flags.sort_values(["row", "check"], ignore_index=True)
 
 
-def _evidence(found: Found, chunks: Callable[[], Iterator[pd.DataFrame]]) -> pd.DataFrame:
-    """The rows that a report shows, looked up where the check was not judged row by row."""
-    if found.evidence is not None:
-        return found.evidence
-    wanted = found.rows[:EXAMPLES]
+def _examples(found: list[Found], chunks: Callable[[], Iterator[pd.DataFrame]]) -> pd.DataFrame:
+    """The rows that a report shows."""
+    wanted = np.unique(np.concatenate([np.empty(0, np.int64), *(each.rows[:EXAMPLES] for each in found)]))
     parts: list[pd.DataFrame] = []
     for chunk in chunks():
         parts.append(chunk[chunk.index.isin(wanted)])

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.data.contracts.report import require_kept
+from lepton_pipeline.data.contracts.contract import require_kept
 from lepton_pipeline.data.source import Chunk, Source
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import add_features, window_delays

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.contracts.checks import planned_checks
-from lepton_pipeline.data.contracts.chunks import Evaluation, scoring_checks
-from lepton_pipeline.data.contracts.report import report_check
-from lepton_pipeline.data.contracts.unique import UniqueKeys
+from lepton_pipeline.data.contracts.chunks import EXAMPLES, Evaluation, scoring_checks
+from lepton_pipeline.data.contracts.contract import report_check
 from lepton_pipeline.data.contracts.validation import evaluate_checks
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
 
@@ -124,8 +123,10 @@ def test_every_expectation_is_judged_as_on_the_whole_table(rows, size):
         )
         assert verdict.unexpected == expected.unexpected, check.sentence
         assert each.rows.tolist() == sorted(expected.positions), check.sentence
-        if each.evidence is not None:
-            assert report_check(each.evidence, check, verdict, 30) == report_check(rows, check, expected)
+        shown, column = rows.loc[each.rows[:EXAMPLES]], rows.__getitem__
+        assert report_check(shown, check, verdict, 30, column) == report_check(
+            shown, check, expected, 30, column
+        )
     # The table is such that the test tells something.
     assert {verdict.success for verdict in whole} == {True, False}
 
@@ -162,7 +163,7 @@ def test_texts_among_declared_numbers_are_counted_in_all_chunks(rows):
     found = check_chunks(chunked(wrong, 10), checks)
     number = found[0]
     assert (number.verdict.success, number.rows.tolist()) == (False, [25])
-    message = report_check(number.evidence, checks[0], number.verdict, 30).message
+    message = report_check(wrong.loc[[25]], checks[0], number.verdict, 30, wrong.__getitem__).message
     assert "1 of 30 rows (3.33%) hold no number, e.g. 'old' (row 25)" in message
     # What compares numbers is not tried on texts.
     assert found[1].verdict.blocked == "column 'age' does not hold numbers"
@@ -172,7 +173,8 @@ def test_texts_among_declared_numbers_are_counted_in_all_chunks(rows):
 def test_keys_are_compared_over_all_chunks(texts):
     values = pd.Series([1, 2, 3, 2, 4, 1, 9, 9])
     keys = pd.DataFrame({"key": values.astype(str) if texts else values})
-    unique = UniqueKeys(["key"], {})
-    for chunk in chunked(keys, 3):
-        unique.add(chunk)
-    assert unique.repeated().tolist() == [0, 1, 3, 5, 6, 7]
+    declared = Expectation(expect="column_values_to_be_unique", column="key")
+    (_, unique) = check_chunks(
+        chunked(keys, 3), planned_checks(Contract(expectations=[declared]), "contract")
+    )
+    assert unique.rows.tolist() == [0, 1, 3, 5, 6, 7]

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
-from lepton_pipeline.data.contracts.expectations import KEYS_EXIST
-from lepton_pipeline.data.numbers import FOR_PEOPLE, matches
+from lepton_pipeline.data.contracts.expectations import KEYS_EXIST, check_declarations
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.parameters import Contract, Dataset, Expectation
 
 EXISTS, _NOT_NULL = "column_to_exist", "column_values_to_not_be_null"
-HOLDS_NUMBERS = "column_values_to_be_in_type_list"
+_HOLDS_NUMBERS = "column_values_to_be_in_type_list"
 # Great Expectations compares names of types; nullable types of pandas go by the name of their class.
-NUMBER_TYPES = [
+_NUMBER_TYPES = [
     "bool",
     "BooleanDtype",
     *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
@@ -27,6 +27,8 @@ NUMBER_TYPES = [
     *(f"float{bits}" for bits in (16, 32, 64)),
     *(f"Float{bits}Dtype" for bits in (32, 64)),
 ]
+# By the column of `with_matches`: the key columns, and the keys of another table.
+OtherKeys = dict[str, tuple[list[str], pd.MultiIndex]]
 _RANGE = {"min_value", "max_value", "strict_min", "strict_max"}
 _COLUMNS = ("column", "column_A", "column_B")
 _MODIFIERS = {"mostly", "row_condition", "condition_parser", "ignore_row_if"}
@@ -36,7 +38,8 @@ _MODIFIERS = {"mostly", "row_condition", "condition_parser", "ignore_row_if"}
 class Check:
     """One expectation to evaluate, without its expect_ prefix, declared at the key path `key`.
 
-    `sentence` is the expectation in words, such as "AGE between 18 and 110".
+    `sentence` is the expectation in words, such as "AGE between 18 and 110"; `implied` tells that a role, or
+    another expectation, asks for it.
     """
 
     key: str
@@ -45,6 +48,7 @@ class Check:
     on_failure: str
     columns: tuple[str, ...]
     sentence: str
+    implied: bool = False
 
 
 def planned_checks(
@@ -54,19 +58,27 @@ def planned_checks(
 
     Each column with a role, and each that an expectation reads, must exist, unless it is `made` later;
     numeric columns must hold numbers (both stop the run); rows without a target are quarantined. A raw table
-    has no `dataset`.
+    has no `dataset`. A ConfigurationError lists the expectations that cannot be understood.
     """
+    if problems := check_declarations(contract, key):
+        raise ConfigurationError("\n".join(problems))
     pairs = enumerate(contract.expectations)
     declared = [_declared_check(f"{key}.expectations[{at}]", each) for at, each in pairs]
-    if dataset is None:
-        return [*_existence({}, declared), *declared]
-    roles = {role: [name for name in names if name not in made] for role, names in dataset.roles().items()}
-    numbers = [
-        _implied("dataset.numeric", HOLDS_NUMBERS, name, "holds numbers", type_list=NUMBER_TYPES)
-        for name in roles["numeric"]
+    roles = {} if dataset is None else dataset.roles()
+    roles = {role: [name for name in names if name not in made] for role, names in roles.items()}
+    named = [(column, f"dataset.{role}") for role, columns in roles.items() for column in columns]
+    named += [(column, check.key) for check in declared if check.expect != EXISTS for column in check.columns]
+    origins: dict[str, str] = {}
+    for column, by in named:
+        origins.setdefault(column, by)
+    implied = [_implied(by, EXISTS, name, "exists") for name, by in origins.items()]
+    implied += [
+        _implied("dataset.numeric", _HOLDS_NUMBERS, name, "holds numbers", type_list=_NUMBER_TYPES)
+        for name in roles.get("numeric", ())
     ]
-    target = _implied("dataset.target", _NOT_NULL, dataset.target, "not null", "quarantine")
-    return [*_existence(roles, declared), *numbers, target, *declared]
+    if dataset is not None:
+        implied.append(_implied("dataset.target", _NOT_NULL, dataset.target, "not null", "quarantine"))
+    return implied + declared
 
 
 def unmet_prerequisites(table: pd.DataFrame, checks: list[Check]) -> dict[int, str]:
@@ -76,19 +88,18 @@ def unmet_prerequisites(table: pd.DataFrame, checks: list[Check]) -> dict[int, s
     for position, check in enumerate(checks):
         if check.expect == EXISTS:
             continue
-        absent = [column for column in check.columns if column not in table.columns]
-        wrong = [] if is_number_check(check) else [column for column in check.columns if column in numeric]
-        wrong = [column for column in wrong if column not in absent and not holds_numbers(table[column])]
-        if absent:
+        if absent := [column for column in check.columns if column not in table.columns]:
             reasons[position] = f"column {absent[0]!r} is absent"
-        elif wrong:
-            reasons[position] = f"column {wrong[0]!r} does not hold numbers"
+        elif not is_number_check(check):
+            wrong = [name for name in check.columns if name in numeric and not is_numeric_dtype(table[name])]
+            if wrong:
+                reasons[position] = f"column {wrong[0]!r} does not hold numbers"
     return reasons
 
 
 def is_number_check(check: Check) -> bool:
     """Whether this is the implied check that a numeric column holds numbers."""
-    return check.expect == HOLDS_NUMBERS and check.key == "dataset.numeric"
+    return check.implied and check.expect == _HOLDS_NUMBERS
 
 
 def reads(check: Check, names: set[str]) -> bool:
@@ -97,42 +108,26 @@ def reads(check: Check, names: set[str]) -> bool:
     return any(name in check.columns or name in condition for name in names)
 
 
-def holds_numbers(column: pd.Series) -> bool:
-    """Whether every value of a typed column is a number; true and false count as 1 and 0."""
-    return pd.api.types.is_numeric_dtype(column.dtype)
-
-
 def text_positions(column: pd.Series) -> list[int]:
     """Positions of values that are present but not numbers."""
     texts = column.notna() & pd.to_numeric(column, errors="coerce").isna()
     return [int(position) for position in np.flatnonzero(texts)]
 
 
-def is_for_people(value: object) -> bool:
-    """Whether a value is a formatted number, such as 1.097,98 €."""
-    return isinstance(value, str) and matches(FOR_PEOPLE, value)
-
-
 def _declared_check(key: str, declared: Expectation) -> Check:
-    arguments = declared.arguments()
     if declared.expect == KEYS_EXIST:
         return _key_check(key, declared)
+    arguments = declared.arguments()
     # Table expectations compare a list of names with the table: those names need not exist.
     columns = () if declared.expect.startswith("table_") else tuple(declared.columns())
-    return Check(
-        key=key,
-        expect=declared.expect,
-        arguments=arguments,
-        on_failure=declared.on_failure,
-        columns=columns,
-        sentence=str(arguments.get("description") or _sentence(declared.expect, arguments)),
-    )
+    sentence = str(arguments.get("description") or _sentence(declared.expect, arguments))
+    return Check(key, declared.expect, arguments, declared.on_failure, columns, sentence)
 
 
 def _key_check(key: str, declared: Expectation) -> Check:
-    """The check that keys are in another table, on the column that `OtherKeys.matched` adds for it."""
+    """The check that keys are in another table, on the column that `with_matches` adds for it."""
     sentence = name = _match_column(declared)
-    arguments: dict[str, Any] = {"column": name, "value_set": [True]}
+    arguments: dict[str, object] = {"column": name, "value_set": [True]}
     if declared.mostly is not None:
         arguments["mostly"] = declared.mostly
         sentence += f" (mostly {declared.mostly:g})"
@@ -145,27 +140,20 @@ def _match_column(declared: Expectation) -> str:
     return f"{', '.join(declared.column_list or [])} found in {declared.table}"
 
 
-@dataclass(frozen=True)
-class OtherKeys:
-    """Keys of other tables: by the column of `matched`, the key columns and the existing keys."""
-
-    of: dict[str, tuple[list[str], pd.MultiIndex]]
-
-    def matched(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Add a column for each key; a missing key has no value there, and so conforms."""
-        added = {}
-        for name, (columns, known) in self.of.items():
-            if all(column in rows.columns for column in columns):
-                keys = rows[columns]
-                found = pd.MultiIndex.from_frame(keys).isin(known)
-                present = pd.Series(found, index=rows.index, dtype=object)
-                added[name] = present.mask(keys.isna().any(axis="columns"))
-        return rows.assign(**added)
+def with_matches(rows: pd.DataFrame, keys: OtherKeys) -> pd.DataFrame:
+    """Add a column for each key; a missing key has no value there, and so conforms."""
+    added = {}
+    for name, (columns, known) in keys.items():
+        if all(column in rows.columns for column in columns):
+            found = pd.MultiIndex.from_frame(rows[columns]).isin(known)
+            present = pd.Series(found, index=rows.index, dtype=object)
+            added[name] = present.mask(rows[columns].isna().any(axis="columns"))
+    return rows.assign(**added)
 
 
 def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
     """Read the keys that the expectations about keys need from `others`, tables by name."""
-    found = {}
+    found: OtherKeys = {}
     for declared in contract.expectations:
         if declared.expect != KEYS_EXIST:
             continue
@@ -183,23 +171,14 @@ def other_keys(contract: Contract, others: Mapping[str, Rows]) -> OtherKeys:
             )
         known = pd.MultiIndex.from_frame(other.frame(theirs).drop_duplicates())
         found[_match_column(declared)] = (columns, known)
-    return OtherKeys(found)
-
-
-def _existence(roles: dict[str, list[str]], declared: list[Check]) -> list[Check]:
-    origins: dict[str, str] = {}
-    named = [(column, f"dataset.{role}") for role, columns in roles.items() for column in columns]
-    named += [(column, check.key) for check in declared if check.expect != EXISTS for column in check.columns]
-    for column, key in named:
-        origins.setdefault(column, key)
-    return [_implied(key, EXISTS, name, "exists") for name, key in origins.items()]
+    return found
 
 
 def _implied(
     key: str, expect: str, column: str, text: str, failure: str = "stop", **others: list[str]
 ) -> Check:
-    """A check of one column that its role implies."""
-    return Check(key, expect, {"column": column, **others}, failure, (column,), f"{column} {text}")
+    arguments = {"column": column, **others}
+    return Check(key, expect, arguments, failure, (column,), f"{column} {text}", implied=True)
 
 
 def _sentence(expect: str, arguments: dict[str, Any]) -> str:
@@ -223,7 +202,7 @@ def _sentence(expect: str, arguments: dict[str, Any]) -> str:
     return f"{', '.join(columns)} {words}".strip() + _listed(rest)
 
 
-def _range(arguments: dict[str, Any]) -> str:
+def _range(arguments: Mapping[str, object]) -> str:
     low, high = arguments.get("min_value"), arguments.get("max_value")
     above = f"{'above' if arguments.get('strict_min') else 'at least'} {low}"
     below = f"{'below' if arguments.get('strict_max') else 'at most'} {high}"
@@ -240,6 +219,6 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _listed(arguments: dict[str, Any]) -> str:
+def _listed(arguments: Mapping[str, object]) -> str:
     shown = [f"{name} {_shown(value)}" for name, value in arguments.items() if name != "condition_parser"]
     return f" ({', '.join(shown)})" if shown else ""

@@ -7,6 +7,7 @@ version.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -67,13 +68,8 @@ def check_declarations(contract: Contract, key: str = "contract") -> list[str]:
     return problems
 
 
-def expectation_names() -> list[str]:
-    """Names that `expect` may take, in alphabetical order."""
-    return sorted(_known().keys() - {KEYS_EXIST})
-
-
 def known_expectation(name: str) -> KnownExpectation:
-    """The arguments of one of `expectation_names()`, or of our own.
+    """The arguments of one of Great Expectations' expectations, or of our own.
 
     >>> sorted(known_expectation("column_values_to_be_in_set").required)
     ['column', 'value_set']
@@ -84,51 +80,50 @@ def known_expectation(name: str) -> KnownExpectation:
 @cache
 def _known() -> dict[str, KnownExpectation]:
     snapshot = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
-    found = {
+    own = {"required": ["column_list", "table"], "optional": ["table_columns", "mostly"], "row_wise": True}
+    return {
         name: KnownExpectation(
             frozenset(each["required"]),
             frozenset(each["optional"]),
             _BOUNDS if name.endswith("_between") else _ONE_OF.get(name, frozenset()),
             each["row_wise"],
         )
-        for name, each in snapshot.items()
+        for name, each in {**snapshot, KEYS_EXIST: own}.items()
     }
-    own, optional = frozenset({"column_list", "table"}), frozenset({"table_columns", "mostly"})
-    return {**found, KEYS_EXIST: KnownExpectation(own, optional, frozenset(), row_wise=True)}
 
 
-def _problems(key: str, declared: Expectation) -> list[str]:
+def _problems(key: str, declared: Expectation) -> Iterator[str]:
     name = declared.expect
-    names = list(_known())
-    if name not in names:
-        return [f"{key}.expect: {_unknown_name(name, names)}"]
+    if name not in _known():
+        yield f"{key}.expect: {_unknown_name(name, list(_known()))}"
+        return
     known = known_expectation(name)
-    given = declared.arguments()
+    given = sorted(declared.arguments().items())
+    names = {argument for argument, _ in given}
     takes = f"It takes: {', '.join(known.arguments())}."
-    problems = [
-        f"{key}.{argument}: {value!r} is given, and {name} has no such argument{_closest(argument, known)}. {takes}"
-        for argument, value in sorted(given.items())
-        if argument not in known.required | known.optional
-    ]
-    problems += [
-        f"{key}.{argument}: missing, and {name} needs it. {takes}"
-        for argument in sorted(known.required - given.keys())
-    ]
-    problems += [f"{key}.{argument}: {_EMPTY}" for argument, value in sorted(given.items()) if value == []]
-    problems += [
-        f"{key}.{argument}: {value!r} is a suite parameter, and nothing sets it here. Write the value itself."
-        for argument, value in sorted(given.items())
-        if isinstance(value, dict) and "$PARAMETER" in value
-    ]
-    if known.one_of and not known.one_of & given.keys():
+    for argument, value in given:
+        if argument not in known.arguments():
+            close = nearest(argument, known.arguments())
+            hint = f"; the closest is {close}" if close else ""
+            yield f"{key}.{argument}: {value!r} is given, and {name} has no such argument{hint}. {takes}"
+    for argument in sorted(known.required - names):
+        yield f"{key}.{argument}: missing, and {name} needs it. {takes}"
+    for argument, value in given:
+        if value == []:
+            yield f"{key}.{argument}: {_EMPTY}"
+    for argument, value in given:
+        if isinstance(value, dict) and "$PARAMETER" in value:
+            yield (
+                f"{key}.{argument}: {value!r} is a suite parameter, and nothing sets it here. Write the value itself."
+            )
+    if known.one_of and not known.one_of & names:
         wanted = " or ".join(sorted(known.one_of, reverse=True))
-        problems.append(f"{key}: without {wanted}, {name} checks nothing. Declare {wanted}.")
+        yield f"{key}: without {wanted}, {name} checks nothing. Declare {wanted}."
     if declared.on_failure == "quarantine" and not known.row_wise:
-        problems.append(
+        yield (
             f"{key}.on_failure: 'quarantine' needs an expectation that judges rows one by one, and {name} judges "
             "the table or a column as a whole. Use stop or warn."
         )
-    return problems
 
 
 def _unknown_name(name: str, names: list[str]) -> str:
@@ -143,8 +138,3 @@ def _unknown_name(name: str, names: list[str]) -> str:
         else "the names are those of Great Expectations without expect_"
     )
     return f"{name!r} is not an expectation; {hint}. Correct the name."
-
-
-def _closest(argument: str, known: KnownExpectation) -> str:
-    close = nearest(argument, known.arguments())
-    return f"; the closest is {close}" if close else ""

@@ -9,7 +9,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -22,8 +22,8 @@ from lepton_pipeline.data.contracts.expectations import known_expectation
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.signals import OutOfTimeError, time_limit
 
-_LONG = {"unexpected_list", "unexpected_index_list"}
 _PATTERNS = ("regex", "regex_list")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 # Time limit of patterns: a base, and rows a second.
 _SECONDS, _ROWS_A_SECOND = 60, 10_000
 
@@ -36,20 +36,18 @@ class Verdict:
         evaluated: otherwise `error` or `blocked` says why not.
         positions: rows that do not conform, counted from 0; empty for checks of the whole table or column.
         unexpected: their number, also beside `success` if the check declares `mostly`; None for such checks.
+        considered: rows that the check looked at, those with missing values left out.
         observed: what the table showed instead, for checks of the whole table or column.
-        configuration: of Great Expectations, for Data Docs.
-        details: its result without lists of rows, for Data Docs.
     """
 
     success: bool
     evaluated: bool = True
     positions: list[int] = field(default_factory=list)
     unexpected: int | None = None
+    considered: int = 0
     observed: Any = None
     error: str | None = None
     blocked: str | None = None
-    configuration: Any = None
-    details: dict[str, Any] = field(default_factory=dict)
 
 
 def evaluate_checks(table: pd.DataFrame, checks: list[Check], blocked: dict[int, str]) -> list[Verdict]:
@@ -62,15 +60,12 @@ def evaluate_checks(table: pd.DataFrame, checks: list[Check], blocked: dict[int,
         expectations = [_expectation(position, check, table) for position, check in enumerate(checks)]
         runnable = {position: each for position, each in enumerate(expectations) if position not in blocked}
         # Great Expectations was wrong about rows under an index that does not count from 0 (GX#12095).
-        rows, patterns = table.reset_index(drop=True), [check for check in checks if _patterns(check)]
-        results = {}
-        if runnable:
-            results = _run_in_time(rows, runnable, patterns) if patterns else _run(rows, runnable)
+        results = _run_in_time(table.reset_index(drop=True), runnable, checks) if runnable else {}
         return [
-            Verdict(False, False, blocked=blocked[at], configuration=expectation.configuration)
+            Verdict(False, False, blocked=blocked[at])
             if at in blocked
-            else _verdict(checks[at], expectation, results.get(at, RuntimeError("no result was returned")))
-            for at, expectation in enumerate(expectations)
+            else _verdict(check, results.get(at, RuntimeError("no result was returned")))
+            for at, check in enumerate(checks)
         ]
 
 
@@ -126,60 +121,45 @@ def _expectation(position: int, check: Check, table: pd.DataFrame) -> Any:
     from great_expectations.compatibility.pydantic import ValidationError
     from great_expectations.expectations.registry import get_expectation_impl
 
-    arguments = {name: value for name, value in check.arguments.items() if name != "notes"}
+    arguments = {name: value for name, value in check.arguments.items() if name != "description"}
     columns = [table[name] for name in check.columns if name in table.columns]
     if any(pd.api.types.is_datetime64_any_dtype(column) for column in columns):
-        bounds = arguments.keys() & {"min_value", "max_value"}
-        arguments |= {name: _at_midnight(arguments[name]) for name in bounds}
-    description = f"{check.sentence} · on failure: {check.on_failure}"
-    notes = check.arguments.get("notes", [])
-    notes = notes if isinstance(notes, list) else [notes]
-    meta = {"check": position, "on_failure": check.on_failure, "declared": check.key}
+        # As times, which Great Expectations can compare.
+        days = [name for name in ("min_value", "max_value") if _DAY.fullmatch(str(arguments.get(name)))]
+        arguments |= {name: f"{arguments[name]}T00:00:00" for name in days}
     try:
-        return get_expectation_impl(f"expect_{check.expect}")(
-            **{**arguments, "description": description},
-            meta=meta,
-            notes=[*notes, f"Declared in {check.key}. On failure: {check.on_failure}."],
-        )
+        return get_expectation_impl(f"expect_{check.expect}")(**arguments, meta={"check": position})
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_refusals(check, error.errors()))) from error
+        reasons: dict[str, list[str]] = {}
+        for refused in error.errors():
+            reasons.setdefault(str(refused["loc"][0]), []).append(str(refused["msg"]))
+        lines = []
+        for name, messages in reasons.items():
+            known = name in check.arguments
+            key, value = (
+                (f"{check.key}.{name}", check.arguments[name]) if known else (check.key, check.arguments)
+            )
+            said = "; ".join(dict.fromkeys(messages))
+            lines.append(f"{key}: {check.expect} does not take {value!r}: {said}. Correct the value.")
+        raise ConfigurationError("\n".join(lines)) from error
 
 
-def _at_midnight(bound: Any) -> Any:
-    """A bound in days as a time that Great Expectations can compare."""
-    return f"{bound}T00:00:00" if re.fullmatch(r"\d{4}-\d\d-\d\d", str(bound)) else bound
-
-
-def _refusals(check: Check, errors: list[dict[str, Any]]) -> list[str]:
-    reasons: dict[str, list[str]] = {}
-    for error in errors:
-        reasons.setdefault(str(error["loc"][0]), []).append(str(error["msg"]))
-    lines = []
-    for name, messages in reasons.items():
-        known = name in check.arguments
-        key, value = (f"{check.key}.{name}", check.arguments[name]) if known else (check.key, check.arguments)
-        said = "; ".join(dict.fromkeys(messages))
-        lines.append(f"{key}: {check.expect} does not take {value!r}: {said}. Correct the value.")
-    return lines
-
-
-def _patterns(check: Check) -> dict[str, Any]:
-    return {name: check.arguments[name] for name in _PATTERNS if name in check.arguments}
-
-
-def _run_in_time(table: pd.DataFrame, expectations: dict[int, Any], patterns: list[Check]) -> dict[int, Any]:
-    """Evaluate as `_run` does, but stop a pattern with catastrophic backtracking."""
+def _run_in_time(table: pd.DataFrame, expectations: dict[int, Any], checks: list[Check]) -> dict[int, Any]:
+    """Evaluate, but stop a pattern with catastrophic backtracking."""
+    patterns = [
+        f"{check.key}.{name}: {value!r}"
+        for check in checks
+        for name, value in check.arguments.items()
+        if name in _PATTERNS
+    ]
     seconds = _SECONDS + len(table) / _ROWS_A_SECOND
     try:
-        with time_limit(seconds):
+        with time_limit(seconds) if patterns else nullcontext():
             return _run(table, expectations)
     except OutOfTimeError as error:
-        shown = ", ".join(
-            f"{check.key}.{name}: {value!r}" for check in patterns for name, value in _patterns(check).items()
-        )
         raise ConfigurationError(
-            f"{shown}: to look for this takes longer than {seconds:.0f} s in {len(table):,} rows; write it without a "
-            "repetition inside of a repetition, such as (x+)+."
+            f"{', '.join(patterns)}: to look for this takes longer than {seconds:.0f} s in {len(table):,} "
+            "rows; write it without a repetition inside of a repetition, such as (x+)+."
         ) from error
 
 
@@ -192,48 +172,40 @@ def _run(table: pd.DataFrame, expectations: dict[int, Any]) -> dict[int, Any]:
     batch = definition.add_batch_definition_whole_dataframe("all rows").get_batch({"dataframe": table})
     result_format = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
     suite = gx.ExpectationSuite(name="contract", expectations=list(expectations.values()))
+    found: dict[int, Any] = {}
     try:
         results = batch.validate(suite, result_format=result_format).results
         return {result.expectation_config.meta["check"]: result for result in results}
     except Exception:  # One expectation can break the whole suite: find out which.
-        return {position: _run_alone(batch, each, result_format) for position, each in expectations.items()}
+        for position, each in expectations.items():
+            # Whatever it raises is reported as a check that could not be evaluated.
+            try:
+                found[position] = batch.validate(each, result_format=result_format)
+            except Exception as error:
+                found[position] = error
+    return found
 
 
-def _run_alone(batch: Any, expectation: Any, result_format: dict[str, Any]) -> Any:
-    try:
-        return batch.validate(expectation, result_format=result_format)
-    except Exception as error:  # Whatever it raises is reported as a check that could not be evaluated.
-        return error
-
-
-def _verdict(check: Check, expectation: Any, result: Any) -> Verdict:
-    configuration = expectation.configuration
-    error = _error(result)
-    if error is not None:
-        return Verdict(False, False, error=error, configuration=configuration)
-    found: dict[str, Any] = result.result
-    positions = [int(position) for position in found.get("unexpected_index_list") or []]
-    unexpected = found.get("unexpected_count") if known_expectation(check.expect).row_wise else None
-    success = bool(result.success)
-    if not success and check.on_failure == "quarantine" and (not positions or len(positions) != unexpected):
-        # GX#6840: some expectations fail without naming rows; then nothing could be quarantined.
-        error = f"Great Expectations named {len(positions)} of {unexpected} rows that do not conform"
-        return Verdict(False, False, error=error, configuration=configuration)
-    return Verdict(
-        success,
-        positions=positions,
-        unexpected=unexpected,
-        observed=plain_value(found.get("observed_value")),
-        configuration=configuration,
-        # Every failing row's value and number would make a page of megabytes.
-        details=plain_value({name: value for name, value in found.items() if name not in _LONG}),
-    )
-
-
-def _error(result: Any) -> str | None:
+def _verdict(check: Check, result: Any) -> Verdict:
     if isinstance(result, Exception):
-        return f"{type(result).__name__}: {result}"
-    information: dict[str, Any] = result.exception_info
+        return Verdict(False, False, error=f"{type(result).__name__}: {result}")
+    information = result.exception_info
     raised = [information] if "raised_exception" in information else list(information.values())
     messages = [str(each["exception_message"]).strip() for each in raised if each["raised_exception"]]
-    return "; ".join(dict.fromkeys(messages)) if messages else None
+    if messages:
+        return Verdict(False, False, error="; ".join(dict.fromkeys(messages)))
+    found = result.result
+    positions = [int(position) for position in found.get("unexpected_index_list") or []]
+    unexpected = found.get("unexpected_count") if known_expectation(check.expect).row_wise else None
+    named = bool(positions) and len(positions) == unexpected
+    if not result.success and check.on_failure == "quarantine" and not named:
+        # GX#6840: some expectations fail without naming rows; then nothing could be quarantined.
+        error = f"Great Expectations named {len(positions)} of {unexpected} rows that do not conform"
+        return Verdict(False, False, error=error)
+    return Verdict(
+        bool(result.success),
+        positions=positions,
+        unexpected=unexpected,
+        considered=found.get("element_count", 0) - found.get("missing_count", 0),
+        observed=plain_value(found.get("observed_value")),
+    )

@@ -49,7 +49,7 @@ def read_dates(
     codes, distinct = pd.factorize(column)
     values = pd.Series(distinct)
     number = pd.api.types.is_numeric_dtype(values.dtype)
-    texts = _digits(values, _width(layout)) if number else values.astype("str").str.strip()
+    texts = _digits(values, layout) if number else values.astype("str").str.strip()
     texts = texts.mask(texts == "")
     _require_alike(texts, layout, zone)
     dates = _parsed(texts, layout, zone)
@@ -71,11 +71,10 @@ def read_dates(
 
 def offsets_of(texts: pd.Series, layout: str) -> pd.Series:
     """The offset of each time, "UTC" or "UTC+02:00", or missing; formats with zone names count as UTC."""
-    if layout != ISO and not _directives(layout) & _ZONES:
-        return pd.Series(None, index=texts.index, dtype=object)
-    if "Z" in _directives(layout):
-        return pd.Series("UTC", index=texts.index, dtype=object)
-    offsets = pd.Series(None, index=texts.index, dtype=object)
+    directives = _directives(layout)
+    offsets = pd.Series("UTC" if "Z" in directives else None, index=texts.index, dtype=object)
+    if "Z" in directives or (layout != ISO and "z" not in directives):
+        return offsets
     written = texts.astype("str")
     if layout == ISO:
         zoned = written[pc.match_substring_regex(pa.array(written), _ZONED).to_numpy(zero_copy_only=False)]
@@ -149,12 +148,10 @@ def _zone(name: str) -> Any:
 def is_zone(name: str) -> bool:
     """Whether a text names a time zone: Europe/Berlin, UTC, or an offset."""
     known = _zone(name)
-    if isinstance(known, str):
-        try:
-            ZoneInfo(known)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            return False
-    return True
+    try:
+        return not isinstance(known, str) or ZoneInfo(known) is not None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
 
 
 def _require_alike(texts: pd.Series, layout: str, zone: str | None) -> None:
@@ -200,15 +197,12 @@ def _with_iso(
     return filled, wrong[written.isna()]
 
 
-def _digits(whole: pd.Series, width: int) -> pd.Series:
+def _digits(whole: pd.Series, layout: str) -> pd.Series:
+    """Whole numbers as texts, with zeros in front where every date of the format has one length."""
+    fixed = layout != ISO and _directives(layout) <= _FIXED_WIDTH
+    width = len(datetime(2001, 11, 11, 11, 11, 11).strftime(layout)) if fixed else 0
     fits = (whole % 1 == 0) & (whole.abs() < 2**53)
     return whole.astype("str").mask(fits, whole.where(fits, 0).astype(np.int64).astype(str).str.zfill(width))
-
-
-def _width(layout: str) -> int:
-    """Length of every date in this format; 0 where it varies."""
-    fixed = layout != ISO and _directives(layout) <= _FIXED_WIDTH
-    return len(datetime(2001, 11, 11, 11, 11, 11).strftime(layout)) if fixed else 0
 
 
 def _directives(layout: str) -> set[str]:

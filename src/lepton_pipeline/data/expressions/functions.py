@@ -11,20 +11,19 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.expressions.dates import read_dates
-from lepton_pipeline.data.expressions.operators import arithmetic, chosen
 from lepton_pipeline.data.expressions.values import (
-    FALSE,
     TRUE,
     EvaluationError,
     Kind,
     Value,
     aligned,
+    arithmetic,
     as_kind,
+    chosen,
     condition,
     durations,
     from_column,
     is_missing,
-    local_time,
     number,
 )
 
@@ -40,7 +39,6 @@ class Function:
     """
 
     signature: str
-    doc: str
     takes: tuple[Parameter, ...]
     compute: Callable[..., Value]
     least: int | None = None
@@ -57,15 +55,12 @@ class Function:
 
     def call(self, arguments: list[Value]) -> Value:
         """Compute the result, or raise an EvaluationError."""
-        return self.compute(
-            *(_argument(value, self.parameter(position)) for position, value in enumerate(arguments))
-        )
-
-
-def _argument(value: Value, wanted: Parameter) -> Value:
-    if wanted in ("any", "text constant", "whole constant"):
-        return value
-    return as_kind(value, wanted)  # type: ignore[arg-type]  # mypy does not narrow by the tuple
+        values = []
+        for position, value in enumerate(arguments):
+            kind = self.parameter(position)
+            any_kind = kind in ("any", "text constant", "whole constant")
+            values.append(value if any_kind else as_kind(value, kind))  # type: ignore[arg-type]
+        return self.compute(*values)
 
 
 def _numeric(function: Callable[[Any], Any]) -> Callable[[Value], Value]:
@@ -83,7 +78,13 @@ def _extreme(choose: Callable[[Any, Any], Any]) -> Callable[..., Value]:
 
 
 def _part(name: str) -> Callable[[Value], Value]:
-    return lambda date: number(getattr(local_time(date).dt, name).to_numpy())
+    def compute(date: Value) -> Value:
+        dates = pd.Series(date.array)
+        if date.zone is not None:
+            dates = dates.dt.tz_localize("UTC").dt.tz_convert(date.zone)
+        return number(getattr(dates.dt, name).to_numpy())
+
+    return compute
 
 
 def _spread(microseconds: int) -> Callable[[Value], Value]:
@@ -103,11 +104,6 @@ def _clip(x: Value, low: Value, high: Value) -> Value:
     return number(np.minimum(np.maximum(x.array, low.array), high.array))
 
 
-def _fill(x: Value, value: Value) -> Value:
-    known = Value("condition", np.where(is_missing(x), FALSE, TRUE).astype(np.int8))
-    return chosen(known, x, value)
-
-
 def _count(*conditions: Value) -> Value:
     return number(sum((value.array == TRUE).astype(np.int64) for value in conditions))
 
@@ -121,10 +117,11 @@ def _on_texts(method: str) -> Callable[[Value], Value]:
     return lambda text: from_column(getattr(pd.Series(text.array).str, method)())
 
 
-def _test_texts(test: Callable[[pd.Series, str], pd.Series]) -> Callable[[Value, Value], Value]:
+def _test_texts(method: str, **options: bool) -> Callable[[Value, Value], Value]:
     def compute(text: Value, part: Value) -> Value:
         column = pd.Series(text.array)
-        return condition(test(column, part.array[0]).to_numpy(bool), column.isna().to_numpy())
+        found = getattr(column.str, method)(part.array[0], na=False, **options)
+        return condition(found.to_numpy(bool), column.isna().to_numpy())
 
     return compute
 
@@ -158,89 +155,39 @@ def _date(x: Value, form: Value) -> Value:
 _DAY, _HOUR = 86_400_000_000, 3_600_000_000
 
 _ALL = (
-    Function("abs(x)", "size of a number, without its sign", ("number",), _numeric(np.abs)),
-    Function("sqrt(x)", "square root; missing below 0", ("number",), _numeric(np.sqrt)),
-    Function("exp(x)", "e to the power of x", ("number",), _numeric(np.exp)),
-    Function("log(x)", "natural logarithm; missing at 0 and below", ("number",), _numeric(np.log)),
-    Function("log1p(x)", "log(1 + x); missing at -1 and below", ("number",), _numeric(np.log1p)),
-    Function("sin(x)", "sine of an angle in radians", ("number",), _numeric(np.sin)),
-    Function("cos(x)", "cosine of an angle in radians", ("number",), _numeric(np.cos)),
-    Function(
-        "round(x, digits)",
-        "nearest number with so many decimals, halves to even; no digits: whole numbers",
-        ("number", "whole constant"),
-        _round,
-        least=1,
-    ),
-    Function("floor(x)", "largest whole number not above x", ("number",), _numeric(np.floor)),
-    Function(
-        "min(a, b, ...)",
-        "smallest of a row's values; missing where one is",
-        ("any", "any"),
-        _extreme(np.minimum),
-        repeats=True,
-    ),
-    Function(
-        "max(a, b, ...)",
-        "largest of a row's values; missing where one is",
-        ("any", "any"),
-        _extreme(np.maximum),
-        repeats=True,
-    ),
-    Function("clip(x, low, high)", "x, but at least low and at most high", ("number",) * 3, _clip),
-    Function(
-        "where(condition, a, b)", "a where the condition is true, else b", ("condition", "any", "any"), chosen
-    ),
-    Function(
-        "is_missing(x)",
-        "whether there is no value",
-        ("any",),
-        lambda x: Value("condition", np.where(is_missing(x), TRUE, FALSE).astype(np.int8)),
-    ),
-    Function("fill(x, value)", "x, or the value where x is missing", ("any", "any"), _fill),
-    Function("count(c1, c2, ...)", "how many conditions are true", ("condition",), _count, repeats=True),
-    Function("ratio(a, b)", "a / b; missing where b is 0", ("any", "any"), partial(arithmetic, "/")),
-    Function("year(date)", "year of a date", ("date",), _part("year")),
-    Function("month(date)", "month of a date, 1 to 12", ("date",), _part("month")),
-    Function("day(date)", "day of the month, 1 to 31", ("date",), _part("day")),
-    Function("weekday(date)", "day of the week, 0 = Monday", ("date",), _part("day_of_week")),
-    Function("hour(date)", "hour of the day, 0 to 23", ("date",), _part("hour")),
-    Function("minute(date)", "minute of the hour, 0 to 59", ("date",), _part("minute")),
-    Function("day_of_year(date)", "day of the year, 1 to 366", ("date",), _part("day_of_year")),
-    Function(
-        "date(x, format)",
-        "text or whole number as a date; a format of strptime or 'ISO8601'",
-        ("any", "text constant"),
-        _date,
-    ),
-    Function(
-        "days_between(later, earlier)",
-        "days from one date to another, with fractions",
-        ("date", "date"),
-        _days_between,
-    ),
-    Function("hours(n)", "duration of n hours, to add to dates", ("number",), _spread(_HOUR)),
-    Function("days(n)", "duration of n days, to add to dates", ("number",), _spread(_DAY)),
-    Function("lower(text)", "text in small letters", ("text",), _on_texts("lower")),
-    Function("length(text)", "number of characters", ("text",), _on_texts("len")),
-    Function(
-        "contains(text, part)",
-        "whether the part is in the text, letter by letter",
-        ("text", "text constant"),
-        _test_texts(lambda texts, part: texts.str.contains(part, regex=False, na=False)),
-    ),
-    Function(
-        "starts_with(text, part)",
-        "whether the text begins with the part",
-        ("text", "text constant"),
-        _test_texts(lambda texts, part: texts.str.startswith(part, na=False)),
-    ),
-    Function(
-        "slice(text, start, stop)",
-        "characters from start (counted from 0) to before stop; below 0: from the end",
-        ("text", "whole constant", "whole constant"),
-        _slice,
-    ),
-    Function("number(text)", "text as a number; missing if it is not one", ("any",), _number),
+    Function("abs(x)", ("number",), _numeric(np.abs)),
+    Function("sqrt(x)", ("number",), _numeric(np.sqrt)),
+    Function("exp(x)", ("number",), _numeric(np.exp)),
+    Function("log(x)", ("number",), _numeric(np.log)),
+    Function("log1p(x)", ("number",), _numeric(np.log1p)),
+    Function("sin(x)", ("number",), _numeric(np.sin)),
+    Function("cos(x)", ("number",), _numeric(np.cos)),
+    Function("round(x, digits)", ("number", "whole constant"), _round, least=1),
+    Function("floor(x)", ("number",), _numeric(np.floor)),
+    Function("min(a, b, ...)", ("any", "any"), _extreme(np.minimum), repeats=True),
+    Function("max(a, b, ...)", ("any", "any"), _extreme(np.maximum), repeats=True),
+    Function("clip(x, low, high)", ("number",) * 3, _clip),
+    Function("where(condition, a, b)", ("condition", "any", "any"), chosen),
+    Function("is_missing(x)", ("any",), lambda x: condition(is_missing(x))),
+    Function("fill(x, value)", ("any", "any"), lambda x, value: chosen(condition(~is_missing(x)), x, value)),
+    Function("count(c1, c2, ...)", ("condition",), _count, repeats=True),
+    Function("ratio(a, b)", ("any", "any"), partial(arithmetic, "/")),
+    Function("year(date)", ("date",), _part("year")),
+    Function("month(date)", ("date",), _part("month")),
+    Function("day(date)", ("date",), _part("day")),
+    Function("weekday(date)", ("date",), _part("day_of_week")),
+    Function("hour(date)", ("date",), _part("hour")),
+    Function("minute(date)", ("date",), _part("minute")),
+    Function("day_of_year(date)", ("date",), _part("day_of_year")),
+    Function("date(x, format)", ("any", "text constant"), _date),
+    Function("days_between(later, earlier)", ("date", "date"), _days_between),
+    Function("hours(n)", ("number",), _spread(_HOUR)),
+    Function("days(n)", ("number",), _spread(_DAY)),
+    Function("lower(text)", ("text",), _on_texts("lower")),
+    Function("length(text)", ("text",), _on_texts("len")),
+    Function("contains(text, part)", ("text", "text constant"), _test_texts("contains", regex=False)),
+    Function("starts_with(text, part)", ("text", "text constant"), _test_texts("startswith")),
+    Function("slice(text, start, stop)", ("text", "whole constant", "whole constant"), _slice),
+    Function("number(text)", ("any",), _number),
 )
 FUNCTIONS = {each.signature.partition("(")[0]: each for each in _ALL}

@@ -1,10 +1,13 @@
-"""Columns and constants as expressions see them: kinds of values, each of which may be missing."""
+"""What expressions compute with: columns and constants, each of which may be missing, and operators."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +22,29 @@ Truths = npt.NDArray[np.bool_]
 FALSE, UNKNOWN, TRUE = 0, 1, 2
 # Microseconds, about 3,000 years: sums of a date and a few such durations stay within int64.
 _LONGEST = 1e17
-EXACT = 2.0**62
+_EXACT = 2.0**62
+# As in a cell of a spreadsheet.
+_LONGEST_TEXT = 32_767
+_MOST_TEXT = 1 << 32
+# Syntax, as users write it, and what computes it.
+ARITHMETIC: dict[type[ast.AST], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Add: ("+", np.add),
+    ast.Sub: ("-", np.subtract),
+    ast.Mult: ("*", np.multiply),
+    ast.Div: ("/", np.true_divide),
+    ast.FloorDiv: ("//", np.floor_divide),
+    ast.Mod: ("%", np.mod),
+    ast.Pow: ("**", np.power),
+}
+COMPARISONS: dict[type[ast.AST], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Eq: ("==", operator.eq),
+    ast.NotEq: ("!=", operator.ne),
+    ast.Lt: ("<", operator.lt),
+    ast.LtE: ("<=", operator.le),
+    ast.Gt: (">", operator.gt),
+    ast.GtE: (">=", operator.ge),
+}
+_NUMERIC, _COMPARISONS = dict(ARITHMETIC.values()), dict(COMPARISONS.values())
 
 
 class EvaluationError(Exception):
@@ -55,7 +80,7 @@ def constant(value: float | str | bool) -> Value:
         return Value("text", pd.array([value], dtype="str"), constant=True)
     if isinstance(value, bool):
         return Value("condition", np.array([TRUE if value else FALSE], np.int8), constant=True)
-    whole = isinstance(value, int) and abs(value) < EXACT
+    whole = isinstance(value, int) and abs(value) < _EXACT
     return Value("number", np.array([value], np.int64 if whole else np.float64), constant=True)
 
 
@@ -66,12 +91,10 @@ def from_column(column: pd.Series) -> Value:
     if column.dtype == object:
         column = _inferred(column)
     dtype = column.dtype
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        return Value("date", _microseconds(column.dt.tz_convert("UTC").dt.tz_localize(None)), dtype.tz)
-    if pd.api.types.is_datetime64_dtype(dtype):
-        return Value("date", _microseconds(column))
-    if pd.api.types.is_timedelta64_dtype(dtype):
-        return Value("duration", _microseconds(column))
+    if dtype.kind in "mM":
+        zone = dtype.tz if isinstance(dtype, pd.DatetimeTZDtype) else None
+        instants = (column if zone is None else column.dt.tz_convert(None)).dt.as_unit("us")
+        return Value("date" if dtype.kind == "M" else "duration", np.asarray(instants.to_numpy()), zone)
     if len(column) and column.isna().all():
         return MISSING
     if pd.api.types.is_bool_dtype(dtype):
@@ -107,7 +130,7 @@ def number(array: npt.NDArray[Any]) -> Value:
     return Value("number", np.where(np.isfinite(array), array, np.nan).astype(np.float64, copy=False))
 
 
-def condition(truth: Truths, missing: Truths) -> Value:
+def condition(truth: Truths, missing: Truths | bool = False) -> Value:
     """Value that is true, false, or unknown where missing."""
     return Value("condition", np.where(missing, UNKNOWN, np.where(truth, TRUE, FALSE)).astype(np.int8))
 
@@ -132,7 +155,7 @@ def as_kind(value: Value, kind: Kind, zone: tzinfo | None = None) -> Value:
     if value.kind == kind:
         return value
     if value.kind == "missing":
-        return missing_value(kind, zone)
+        return _missing_value(kind, zone)
     if value.kind == "condition" and kind == "number":
         numbers, unknown = (value.array == TRUE).astype(np.int64), value.array == UNKNOWN
         array = np.where(unknown, np.nan, numbers) if unknown.any() else numbers
@@ -162,14 +185,6 @@ def aligned(values: Sequence[Value]) -> list[Value]:
     return alike
 
 
-def local_time(value: Value) -> pd.Series:
-    """Dates in their time zone, without it."""
-    dates = pd.Series(value.array)
-    if value.zone is None:
-        return dates
-    return dates.dt.tz_localize("UTC").dt.tz_convert(value.zone).dt.tz_localize(None)
-
-
 def _inferred(column: pd.Series) -> pd.Series:
     found = pd.api.types.infer_dtype(column, skipna=True)
     if found == "empty":
@@ -185,12 +200,7 @@ def _inferred(column: pd.Series) -> pd.Series:
     raise EvaluationError("a column must hold values of one kind")
 
 
-def _microseconds(column: pd.Series) -> npt.NDArray[Any]:
-    return np.asarray(column.dt.as_unit("us").to_numpy())
-
-
-def missing_value(kind: Kind, zone: tzinfo | None = None) -> Value:
-    """The missing value of a kind."""
+def _missing_value(kind: Kind, zone: tzinfo | None = None) -> Value:
     arrays: dict[Kind, Any] = {
         "text": pd.array([np.nan], dtype="str"),
         "condition": np.array([UNKNOWN], np.int8),
@@ -210,3 +220,109 @@ def _date_constant(text: str, zone: tzinfo | None) -> Value:
     aware = moment.tzinfo is not None
     naive = moment.tz_convert(None) if aware else moment
     return Value("date", np.array([naive.to_datetime64()], "datetime64[us]"), moment.tzinfo, constant=True)
+
+
+def arithmetic(symbol: str, left: Value, right: Value) -> Value:
+    """Combine two values with + - * / // % or **, or raise an EvaluationError.
+
+    Missing operands, division by zero, and results that are not real or overflow give missing.
+    """
+    if "missing" in (left.kind, right.kind):
+        return MISSING
+    first, second = (as_kind(side, "number") if side.kind == "condition" else side for side in (left, right))
+    match first.kind, symbol, second.kind:
+        case "number", _, "number":
+            return _numbers(symbol, first.array, second.array)
+        case "text", "+", "text":
+            return Value("text", _joined(first, second), constant=left.constant and right.constant)
+        case ("date", "-", "date") | ("date", "-", "text") | ("text", "-", "date"):
+            start, end = aligned([second, first])
+            return Value("duration", end.array - start.array)
+        case ("date", "+" | "-", "duration") | ("duration", "+", "date"):
+            return Value("date", _NUMERIC[symbol](first.array, second.array), first.zone or second.zone)
+        case "duration", "+" | "-", "duration":
+            return durations(_NUMERIC[symbol](_as_floats(first), _as_floats(second)))
+        case ("duration", "*" | "/", "number") | ("number", "*", "duration"):
+            return durations(_NUMERIC[symbol](_as_floats(first), _as_floats(second)))
+        case "duration", "/", "duration":
+            return _numbers(symbol, _as_floats(first), _as_floats(second))
+    raise EvaluationError(f"{symbol} does not take a {left.kind} and a {right.kind}")
+
+
+def compared(symbol: str, left: Value, right: Value) -> Value:
+    """Compare with == != < <= > or >=; unknown where a side is missing."""
+    first, second = aligned([left, right])
+    if "missing" in (left.kind, right.kind):
+        return _missing_value("condition")
+    missing = is_missing(first) | is_missing(second)
+    sides = _texts(first, second) if first.kind == "text" else (first.array, second.array)
+    return condition(np.asarray(_COMPARISONS[symbol](*sides), dtype=bool), missing)
+
+
+def combined(word: str, values: Sequence[Value]) -> Value:
+    """Join conditions by `and` or `or`, in three-valued logic."""
+    join = np.minimum if word == "and" else np.maximum
+    return Value("condition", reduce(join, [as_kind(value, "condition").array for value in values]))
+
+
+def opposite(value: Value) -> Value:
+    """Negate a condition; unknown stays unknown."""
+    return Value("condition", TRUE - as_kind(value, "condition").array)
+
+
+def chosen(test: Value, values: Value, others: Value) -> Value:
+    """The first value where the condition is true, else the second."""
+    first, second = aligned([values, others])
+    taken = as_kind(test, "condition").array == TRUE
+    if first.kind == "text":
+        sides = (np.asarray(side.array, dtype=object) for side in (first, second))
+        return Value("text", pd.array(np.where(taken, *sides), dtype="str"))
+    return Value(first.kind, np.where(taken, first.array, second.array), first.zone)
+
+
+def _joined(first: Value, second: Value) -> Any:
+    """Join texts within limits of memory: each join of a chain may double them."""
+    longest, every = (sum(sizes) for sizes in zip(_sizes(first), _sizes(second), strict=True))
+    if longest > _LONGEST_TEXT:
+        raise EvaluationError(
+            f"a text would have {longest:,} characters, of at most {_LONGEST_TEXT:,}; join fewer, or a slice() of them"
+        )
+    if every > _MOST_TEXT:
+        raise EvaluationError(
+            f"the texts would take {every >> 20:,} MiB, of at most {_MOST_TEXT >> 20:,}; join fewer"
+        )
+    return operator.add(*_texts(first, second))
+
+
+def _sizes(texts: Value) -> tuple[int, int]:
+    """Characters of the longest text, and bytes of all."""
+    lengths = pd.Series(texts.array).str.len()
+    return int(lengths.max()) if lengths.notna().any() else 0, int(texts.array.nbytes)
+
+
+def _texts(first: Value, second: Value) -> tuple[Any, Any]:
+    """Arrays of one length, or one of them as a plain text: pandas' arrays do not broadcast."""
+    pairs = ((first.array, second.array), (second.array, first.array))
+    left, right = (
+        _stretched(one, len(other)) if len(one) == 1 != len(other) else one for one, other in pairs
+    )
+    return left, right
+
+
+def _stretched(texts: Any, length: int) -> Any:
+    return texts.take(np.zeros(length, np.intp)) if pd.isna(texts[0]) else texts[0]
+
+
+def _as_floats(value: Value) -> Floats:
+    array = value.array / np.timedelta64(1, "us") if value.kind == "duration" else value.array
+    return np.asarray(array, dtype=np.float64)
+
+
+def _numbers(symbol: str, left: npt.NDArray[Any], right: npt.NDArray[Any]) -> Value:
+    compute = _NUMERIC[symbol]
+    floats = compute(left.astype(np.float64), right.astype(np.float64))
+    whole = all(np.issubdtype(side.dtype, np.integer) for side in (left, right)) and symbol not in ("/", "**")
+    # Whole numbers stay exact as long as none overflows; NaN and infinity, as from // 0, fail the test, too.
+    if whole and bool((np.abs(floats) < _EXACT).all()):
+        return number(compute(left, right))
+    return number(floats)

@@ -15,9 +15,8 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from lepton_pipeline.data.files import SUFFIXES, Found, find_tables, partitions_of, raw_files
-from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.data.suffixes import table_suffix
+from lepton_pipeline.data.files import SUFFIXES, RawFiles, find_tables, partitions_of
+from lepton_pipeline.data.raw_file import RawFile, table_suffix
 from lepton_pipeline.errors import ConfigurationError, LeptonError
 from lepton_pipeline.parameters.jobs import name_problem
 from lepton_pipeline.system.files import temporary_name, write_text
@@ -39,7 +38,7 @@ class SourceFile:
 
     def raw(self) -> RawFile:
         """The file as a run reads it."""
-        (file,) = raw_files(LocalFileSystem(), str(self.path.absolute()))
+        (file,) = find_tables(LocalFileSystem(), str(self.path.absolute()))
         return RawFile(str(self.name), file.open, partitions_of(str(self.name)))
 
 
@@ -80,18 +79,15 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
     files: list[SourceFile] = []
     for path in paths:
         found = _found(path)
-        tables = _tables(found)
-        if not tables:
+        if not found:
             what = "is no table file" if path.exists() else "does not exist"
             what = "holds no table" if path.is_dir() else what
             seen = ", ".join(f"{each.name}: {each.why}" for each in found.skipped[:_SHOWN])
             raise ConfigurationError(
                 f"--from: {path} {what}{seen and f' ({seen})'}; give files that end in {SUFFIXES}."
             )
-        root = path if path.is_dir() else path.parent
-        files += [
-            SourceFile(each, PurePosixPath(each.relative_to(root.absolute()).as_posix())) for each in tables
-        ]
+        root = (path if path.is_dir() else path.parent).absolute()
+        files += [SourceFile(root / each.name, PurePosixPath(each.name)) for each in found]
     names = [str(file.name) for file in files]
     if twice := sorted({each for each in names if names.count(each) > 1}):
         raise ConfigurationError(f"--from: two files are named {twice[0]!r}; rename one.")
@@ -169,20 +165,18 @@ def source_text(
     return "\n".join(lines) + "\n"
 
 
-def _found(path: Path) -> Found:
+def _found(path: Path) -> RawFiles:
     """The table files at a path; a single file needs a table's suffix, as in a run."""
     if path.is_dir():
         return find_tables(LocalFileSystem(), str(path.absolute()))
     is_table = path.is_file() and table_suffix(path.name) and not path.name.startswith((".", "~$"))
-    return find_tables(LocalFileSystem(), str(path.absolute())) if is_table else Found([], [])
-
-
-def _tables(found: Found) -> list[Path]:
-    return [Path(file.path) for file in found.files]
+    return find_tables(LocalFileSystem(), str(path.absolute())) if is_table else RawFiles()
 
 
 def _in_place(files: Sequence[SourceFile], folder: Path) -> bool:
-    return {file.path.resolve() for file in files} == {path.resolve() for path in _tables(_found(folder))}
+    return {file.path.resolve() for file in files} == {
+        (folder / each.name).resolve() for each in _found(folder)
+    }
 
 
 def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]) -> Callable[[], Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.entities import find_entities
+from lepton_pipeline.data.copies import find_entities
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.errors import DataError, SplitError
 from lepton_pipeline.features.report import Finding

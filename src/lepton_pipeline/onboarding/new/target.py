@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.data.expressions.syntax import CONSTANTS
+from lepton_pipeline.data.expressions.expression import CONSTANTS
 from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.onboarding.names import OUTCOMES, POSITIVE, TARGETS, name_words
 

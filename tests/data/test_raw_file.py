@@ -10,9 +10,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from lepton_pipeline.data import openers
 from lepton_pipeline.data.documents import read_document
-from lepton_pipeline.data.files import raw_files
+from lepton_pipeline.data.files import find_tables
 from lepton_pipeline.data.raw import read_blocks, read_header
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
@@ -24,7 +23,7 @@ MIB = 1 << 20
 
 def read(folder: Path) -> int:
     """Rows of the one table of a folder."""
-    (file,) = raw_files(LOCAL, str(folder))
+    (file,) = find_tables(LOCAL, str(folder))
     names = read_header(file, Ingestion())
     return sum(len(block) for block in read_blocks(file, names, Ingestion()))
 
@@ -58,7 +57,7 @@ def test_long_lines_and_large_files_are_read(tmp_path):
 
 
 def test_a_document_that_unpacks_to_many_times_its_size_is_not_held(tmp_path, monkeypatch):
-    monkeypatch.setattr(openers, "_UNPACKED", MIB)
+    monkeypatch.setattr("lepton_pipeline.data.raw_file._UNPACKED", MIB)
     (tmp_path / "t.json.gz").write_bytes(gzip.compress(b'[{"a": "' + b"0" * 4 * MIB + b'"}]'))
     with pytest.raises(DataError, match=r"t\.json\.gz unpacks to more than 1 MiB, many times its size"):
         read(tmp_path)
