@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lepton_pipeline.data.reading import IngestionRecord
-from lepton_pipeline.operations.monitoring.summary import drift_text, quality_text
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult, drift_text, quality_text
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal.console import Text, console, facts_grid
@@ -16,8 +16,8 @@ def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str
     """Print a monitoring's results: contents of its data sets by name, `readings` by raw table."""
     out = console()
     out.print()
-    found = results.get("monitoring_result")
-    done = f"version {found['champion']['version']} as of {found['as_of']}" if found else "nothing compared"
+    found: MonitoringResult | None = results.get("monitoring_result")
+    done = f"version {found.champion.version} as of {found.as_of}" if found else "nothing compared"
     out.print(Text(f"{name}: {done}", style="bold"))
     facts = [*_facts(results), ("seconds", f"{sum(seconds.values()):.1f}"), ("see it", where)]
     out.print(facts_grid(facts))
@@ -33,12 +33,13 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     if caution := results.get("about", {}).get("caution"):
         facts.append(("caution", caution))
     facts += _reading(results)
-    if found := results.get("monitoring_result"):
-        labelled = f"{found['rows_mature_new']:,} of them with a known label"
-        facts.append(("new rows", f"{found['rows_new']:,}, {labelled}"))
+    found: MonitoringResult | None = results.get("monitoring_result")
+    if found:
+        labelled = f"{found.rows_mature_new:,} of them with a known label"
+        facts.append(("new rows", f"{found.rows_new:,}, {labelled}"))
         facts.append(("drift", drift_text(found)))
         facts.append(("quality", quality_text(found)))
-        facts.extend(("note", note) for note in found["notes"])
+        facts.extend(("note", note) for note in found.notes)
     facts.extend((name, path) for name, path in results.get("paths", {}).items())
     return facts
 

@@ -6,6 +6,7 @@ import shutil
 from datetime import UTC, datetime
 
 import pytest
+from monitored import column, monitored
 
 from lepton_pipeline.errors import ContractError, DataError
 from lepton_pipeline.operations.backfill.checkpoints import ARTEFACTS, STORE, Checkpoints
@@ -47,14 +48,7 @@ class MadeUp:
     def monitor(self):
         drifted = self._now("drift")
         version = champion_of(self.log_of().client, "shop")
-        self.monitored = {
-            "champion": {"version": version},
-            "drifted": drifted,
-            "decayed": None,
-            "domain": None,
-            "columns": [{"column": "age", "flagged": drifted}],
-            "windows": [],
-        }
+        self.monitored = monitored(version, drifted=drifted, columns=[column("age", flagged=drifted)])
         return self.monitored
 
     def last_monitoring(self):

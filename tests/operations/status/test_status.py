@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import pytest
+from monitored import column, monitored, window
 
 from lepton_pipeline.operations.retraining.history import JobRun
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
@@ -21,24 +21,21 @@ from lepton_pipeline.operations.status.collect import VerticalStatus, collect
 from lepton_pipeline.operations.status.page import render_page, write_page
 from lepton_pipeline.registry.champion import move_champion
 from lepton_pipeline.system.readable import span_text
+from lepton_pipeline.system.records import to_json
 from lepton_pipeline.terminal.status import print_status
 from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 NOW = datetime.now(UTC)
 TRACKING = Tracking(tracking_uri="sqlite:///mlflow.db", artifact_root="mlruns")
 NIGHTLY = Cron("30 2 * * *", "Europe/Berlin")
-RESULT = {
-    "as_of": "2026-11-20T00:00:00",
-    "champion": {"version": 1},
-    "rows_new": 500,
-    "columns": [{"column": "<b>age</b>", "psi": 0.4, "flagged": True}],
-    "scores": None,
-    "domain": None,
-    "drifted": True,
-    "decayed": False,
-    "bound": 0.7,
-    "windows": [{"value": 0.75, "low": 0.7, "high": 0.8, "metric": "auc"}],
-}
+RESULT = monitored(
+    1,
+    columns=[column("<b>age</b>", flagged=True)],
+    windows=[window(None, None, 0.75)],
+    drifted=True,
+    decayed=False,
+    bound=0.7,
+)
 
 
 class Site:
@@ -69,7 +66,7 @@ class Site:
     def write(self, name, content):
         path = self.path / "data/08_reporting" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        path.write_text(content)
 
     def schedule(self, name, record):
         State(self.path / "data/.scheduler/state.json").put(name, record)
@@ -93,10 +90,10 @@ def site(store, tmp_path_factory):
     )
     made.write("well/report/report.html", "")
     made.crown("moved", **{"data.rows": "1234"})
-    made.write("moved/monitoring/result.json", RESULT)
+    made.write("moved/monitoring/result.json", to_json(RESULT))
     made.write("moved/monitoring/monitoring.html", "")
     made.crown("stale")
-    made.write("stale/monitoring/result.json", {**RESULT, "champion": {"version": 7}})
+    made.write("stale/monitoring/result.json", to_json(monitored(7, drifted=True)))
     made.crown("failing")
     made.job("failing", "FINISHED", due="false", decision="not due: no trigger holds")
     made.first = made.job("failing", "KILLED")

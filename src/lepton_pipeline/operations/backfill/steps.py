@@ -19,6 +19,7 @@ from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.derive import derive_all
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.operations.retraining.job import Trained
 from lepton_pipeline.operations.retraining.steps import dataset_of
@@ -77,7 +78,7 @@ class BackfillSteps:
         self._at = ""
         self._since: str | float | None = None
         self._key: dict[str, str] = {}
-        self._monitored: Mapping[str, Any] | None = None
+        self._monitored: MonitoringResult | None = None
 
     @property
     def mlflow(self) -> Mapping[str, Any]:
@@ -125,14 +126,14 @@ class BackfillSteps:
         self._since = rows.window_start
         return rows
 
-    def monitor(self) -> Mapping[str, Any] | None:
+    def monitor(self) -> MonitoringResult | None:
         """Compare the rows of the date with the champion's."""
         rows = {self._name("monitoring_table"): self._rows()}
         made = self._make(self._monitor, rows, self._dated())
         self._monitored = made[self._name("monitoring_result")]
         return self._monitored
 
-    def last_monitoring(self) -> Mapping[str, Any] | None:
+    def last_monitoring(self) -> MonitoringResult | None:
         """The monitoring result of this date, if any."""
         return self._monitored
 

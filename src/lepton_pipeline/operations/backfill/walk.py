@@ -10,6 +10,7 @@ from lepton_pipeline.errors import ContractError, DataError
 from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
 from lepton_pipeline.operations.backfill.grid import Grid
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.retraining.job import Outcome, Request, Steps, run_job
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.project.user_errors import user_error
@@ -141,14 +142,15 @@ def _look(name: str, outcome: Outcome, steps: Steps, champion: str | None) -> Lo
     )
 
 
-def _alarms(outcome: Outcome, monitored: Mapping[str, Any] | None) -> list[str]:
+def _alarms(outcome: Outcome, monitored: MonitoringResult | None) -> list[str]:
     found = []
     if outcome.error is not None:
         found.append("contract" if isinstance(outcome.error, ContractError) else "failed")
     if outcome.trained is not None and outcome.trained.promoted is False:
         found.append("refused")
-    alarms = {"drift": "drifted", "decay": "decayed"}
-    return found + [alarm for alarm, key in alarms.items() if (monitored or {}).get(key)]
+    if monitored is not None:
+        found += ["drift"] * bool(monitored.drifted) + ["decay"] * bool(monitored.decayed)
+    return found
 
 
 def _train_anyway(steps: DatedSteps, *, first: bool) -> bool:

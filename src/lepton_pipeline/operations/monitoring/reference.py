@@ -16,6 +16,7 @@ from lepton_pipeline.features.column_encoders import LARGEST, NumericColumn, as_
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.operations.monitoring.autocorrelation import design_effect
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.system.records import from_plain
 
 FORMAT = 1
 _LEARNT_FROM = ("train", "validation")
@@ -97,13 +98,7 @@ class Reference:
         """
         if stored.get("format") != FORMAT:
             raise DataError(f"the reference has format {stored.get('format')!r}, this version reads {FORMAT}")
-        columns: list[Numbers | Categories] = []
-        for each in stored["columns"]:
-            values = {key: value for key, value in each.items() if key != "kind"}
-            columns.append(Numbers(**values) if each["kind"] == "number" else Categories(**values))
-        scores, span, volume = Numbers(**stored["scores"]), stored["span"], stored["volume"]
-        span, volume = span and (span[0], span[1]), volume and Volume(**volume)
-        return cls(stored["rows"], columns, scores, span, volume, stored.get("step"))
+        return from_plain(cls, stored, "the reference")
 
 
 def describe_reference(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +10,9 @@ import pandas as pd
 
 from lepton_pipeline.data.as_of import label_known, moment
 from lepton_pipeline.data.training_rows import as_text
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import before
-
-_MEASURED = ("value", "low", "high", "below")
 
 
 @dataclass(frozen=True)
@@ -111,26 +109,20 @@ def count_rows(
     return RowCounts(int(known.sum()), immature, new, as_text(latest.iloc[0]), start)
 
 
-def read_monitoring(result: Mapping[str, Any] | None, champion: Champion | None) -> dict[str, Any]:
+def read_monitoring(result: MonitoringResult | None, champion: Champion | None) -> dict[str, Any]:
     """Drift and decay of a monitoring result as arguments of `Facts`; empty for another champion's result."""
-    if result is None or champion is None or result["champion"]["version"] != champion.version:
+    if result is None or champion is None or result.champion.version != champion.version:
         return {}
-    domain = result["domain"] or {}
+    others = {"scores": result.scores, "all columns together": result.domain, "volume": result.volume}
+    flagged = [each.column for each in result.flagged]
+    flagged += [name for name, each in others.items() if each is not None and each.flagged]
     return {
-        "drifted": None if result["drifted"] is None else tuple(_drifted(result)),
-        "domain_auc": domain.get("auc"),
-        "domain_p": domain.get("p_value"),
+        "drifted": None if result.drifted is None else tuple(flagged if result.drifted else ()),
+        "domain_auc": result.domain and result.domain.auc,
+        "domain_p": result.domain and result.domain.p_value,
         "windows": tuple(
-            QualityWindow(str(each["from"]), str(each["to"]), *(each[key] for key in _MEASURED))
-            for each in result["windows"]
-            if each["value"] is not None
+            QualityWindow(str(each.since), str(each.until), figure.value, *figure.ends, each.below)
+            for each in result.windows
+            if (figure := each.estimate) is not None
         ),
     }
-
-
-def _drifted(result: Mapping[str, Any]) -> list[str]:
-    if not result.get("drifted"):
-        return []
-    found = [str(each["column"]) for each in result.get("columns", ()) if each["flagged"]]
-    others = {"scores": "scores", "domain": "all columns together", "volume": "volume"}
-    return found + [shown for key, shown in others.items() if (result.get(key) or {}).get("flagged")]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.retraining.facts import Champion, Facts, RowCounts, read_monitoring
 from lepton_pipeline.operations.retraining.history import failures, job_runs, last_training, read_champion
 from lepton_pipeline.operations.retraining.policy import Decision, decide
@@ -47,10 +48,10 @@ class Steps(Protocol):
     def count_rows(self, champion: Champion | None) -> RowCounts:
         """Read the table as a training would, and count its rows."""
 
-    def monitor(self) -> Mapping[str, Any] | None:
+    def monitor(self) -> MonitoringResult | None:
         """Compare new rows with the champion's; None without a monitoring pipeline."""
 
-    def last_monitoring(self) -> Mapping[str, Any] | None:
+    def last_monitoring(self) -> MonitoringResult | None:
         """The latest monitoring result, if any."""
 
     def train(self, as_of: str | float | None, since: str | float | None) -> Trained:

@@ -15,6 +15,7 @@ from kedro.io import AbstractDataset
 from lepton_pipeline.data.rows import as_frames
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import add_features
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.operations.retraining.job import Trained
 from lepton_pipeline.parameters import Vertical, utc_text
@@ -64,7 +65,7 @@ class KedroSteps:
             table = add_features(table, dataset, features)
         return count_rows(table, dataset, champion, declared.retraining.window)
 
-    def monitor(self) -> Mapping[str, Any] | None:
+    def monitor(self) -> MonitoringResult | None:
         """Run the vertical's monitoring pipeline, if it has one."""
         name = Job(self._vertical, MONITORING).name
         if name not in pipelines:
@@ -72,10 +73,10 @@ class KedroSteps:
         self._run(name, self._params(self._as_of))
         return self.last_monitoring()
 
-    def last_monitoring(self) -> Mapping[str, Any] | None:
+    def last_monitoring(self) -> MonitoringResult | None:
         """The latest monitoring result on disk, if any."""
         dataset = self._context().catalog.get(f"{self._vertical}.monitoring_result")
-        found: Mapping[str, Any] | None = dataset.load() if dataset and dataset.exists() else None
+        found: MonitoringResult | None = dataset.load() if dataset and dataset.exists() else None
         return found
 
     def train(self, as_of: str | float | None, since: str | float | None) -> Trained:

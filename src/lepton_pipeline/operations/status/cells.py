@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.operations.alerts.rules import without_examples
-from lepton_pipeline.operations.monitoring.summary import drift_text, quality_text
+from lepton_pipeline.operations.monitoring.findings import drift_text, quality_text
 from lepton_pipeline.operations.retraining.history import as_moment
 from lepton_pipeline.operations.status.collect import VerticalStatus
 from lepton_pipeline.system.readable import span_text
@@ -72,11 +72,11 @@ def drift_of(it: VerticalStatus) -> tuple[str, str]:
     """The findings of the latest monitoring, and its date."""
     if it.monitoring is None:
         return ("not compared yet" if it.champion is not None else _NONE), ""
-    as_of = f"as of {_moment_text(str(it.monitoring['as_of']))}"
-    if not it.monitoring["rows_new"]:
+    as_of = f"as of {_moment_text(it.monitoring.as_of)}"
+    if not it.monitoring.rows_new:
         return "no new rows", as_of
     drift = drift_text(it.monitoring)
-    drift = f"drift: {drift}" if it.monitoring["drifted"] else drift.replace("none in", "none of")
+    drift = f"drift: {drift}" if it.monitoring.drifted else drift.replace("none in", "none of")
     return drift, f"quality {quality_text(it.monitoring)}; {as_of}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.retraining import history
 from lepton_pipeline.operations.retraining.facts import Champion
 from lepton_pipeline.operations.retraining.history import JobRun, as_moment
@@ -18,6 +18,7 @@ from lepton_pipeline.operations.schedule.plan import next_start
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
 from lepton_pipeline.operations.schedule.state import FOLDER, Record, read_records
 from lepton_pipeline.system.credentials import masked
+from lepton_pipeline.system.records import from_json
 from lepton_pipeline.tracking.runs import Tracking, existing_store
 from lepton_pipeline.tracking.sqlite_reader import open_reader
 from lepton_pipeline.tracking.ui_links import run_link
@@ -46,7 +47,7 @@ class VerticalStatus:
     champion: Champion | None = None
     latest_data: str = ""  # time of the latest row seen
     job: JobRun | None = None
-    monitoring: Mapping[str, Any] | None = None  # the latest one of this champion
+    monitoring: MonitoringResult | None = None  # the latest one of this champion
     next_start: str = ""  # in the zone of its schedule
     schedule: str = ""  # expression and zone
     overdue: datetime | None = None  # when its job should have been started
@@ -57,12 +58,12 @@ class VerticalStatus:
     @property
     def findings(self) -> list[str]:
         """What needs attention, of `FINDINGS`, the most urgent first."""
-        seen = self.monitoring or {}
+        seen = self.monitoring
         holds = {
             "broken": bool(self.problem),
             "failing": self.failing_since is not None,
-            "decayed": bool(seen.get("decayed")),
-            "drifted": bool(seen.get("drifted")),
+            "decayed": seen is not None and bool(seen.decayed),
+            "drifted": seen is not None and bool(seen.drifted),
             "refused": self.job is not None and self.job.promoted is False,
             "overdue": self.overdue is not None,
             "no champion": self.champion is None and not self.problem and not self.blind,
@@ -148,12 +149,12 @@ def _failing(found: Mapping[str, Any], record: Record | None) -> datetime | None
     return last.started if job is None or job.at < last.started else None
 
 
-def _monitoring(project: Path, vertical: str, champion: Champion | None) -> Mapping[str, Any] | None:
+def _monitoring(project: Path, vertical: str, champion: Champion | None) -> MonitoringResult | None:
     path = project / REPORTS / vertical / "monitoring/result.json"
     if champion is None or not path.is_file():
         return None
-    result: dict[str, Any] = json.loads(path.read_bytes())
-    return result if result["champion"]["version"] == champion.version else None
+    result = from_json(MonitoringResult, path.read_bytes(), str(path))
+    return result if result.champion.version == champion.version else None
 
 
 def _latest(champion: Champion | None, jobs: list[JobRun]) -> str:
