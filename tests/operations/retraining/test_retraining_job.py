@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from monitored import column, monitored
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.operations.retraining.facts import Estimate, RowCounts
@@ -164,8 +165,7 @@ def test_nothing_due_is_recorded_too(log, name):
 
 def test_drift_that_monitoring_finds_is_a_reason(log, name):
     crown(log, name)
-    columns = [{"column": "age", "flagged": True}]
-    drifted = {"champion": {"version": 1}, "drifted": True, "columns": columns, "domain": None, "windows": []}
+    drifted = monitored(1, drifted=True, columns=[column("age", flagged=True)])
     outcome = do(log, request_of(name, on_drift=True, now=datetime.now(UTC)), MadeUp(monitoring=drifted))
     assert outcome.decision.holding == ("on_drift",)
 
