@@ -25,6 +25,7 @@ from lepton_pipeline.system.readable import say
 if TYPE_CHECKING:
     from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
     from lepton_pipeline.operations.backfill.grid import Grid
+    from lepton_pipeline.operations.backfill.result import BackfillResult
     from lepton_pipeline.operations.backfill.steps import BackfillSteps
     from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.tracking.runs import RunLog
@@ -148,18 +149,19 @@ def _work(
     print_backfill(found, _record(found, declared.about.caution, project, log, run_id))
 
 
-def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run_id: str) -> dict[str, str]:
+def _record(found: BackfillResult, caution: str, project: Path, log: RunLog, run_id: str) -> dict[str, str]:
     """Write the results below the vertical's reports and into the run; return their paths."""
     import json
 
     from lepton_pipeline.operations.backfill.chart import draw_backfill
     from lepton_pipeline.operations.backfill.result import as_table, figures, series
     from lepton_pipeline.system.files import write_bytes
+    from lepton_pipeline.system.records import to_plain
     from lepton_pipeline.terminal.backfill import backfill_markdown
 
-    folder = project / _REPORT.format(found["vertical"])
+    folder = project / _REPORT.format(found.vertical)
     contents = {
-        "backfill.json": json.dumps(found, indent=2, ensure_ascii=False).encode(),
+        "backfill.json": json.dumps(to_plain(found), indent=2, ensure_ascii=False).encode(),
         "backfill.csv": as_table(found).to_csv(index=False).encode(),
         "backfill.svg": draw_backfill(found, caution),
     }

@@ -7,14 +7,34 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 from lepton_pipeline.system.files import replacing, write_json
+from lepton_pipeline.system.records import from_json, to_plain
 from lepton_pipeline.tracking.local_store import LocalStore
 
 STORE, ARTEFACTS = "mlflow.db", "mlruns"
-_NOTE = "key.json"
+_NOTE, _DECISION = "key.json", "decision.json"
+
+
+@dataclass(frozen=True)
+class Look:
+    """The decision of the policy at a date."""
+
+    date: str  # its name
+    due: bool  # False also where the job failed before the decision
+    triggers: tuple[str, ...]  # those that held
+    why: str  # the decision in a sentence, or the error
+    version: int | None  # of the model that the policy had trained
+    promoted: bool | None  # None where the champion was the same model
+    gate: str  # reason of the gate
+    alarms: tuple[str, ...]  # "failed", "contract", "refused", "drift", "decay"
+    drifted: tuple[str, ...]
+    new_rows: int | None  # mature rows that the champion was not made of
+    model: bool  # whether a model of this date exists, due or not
+    champion: str | None  # date of the policy's model afterwards
 
 
 class Checkpoints:
@@ -38,7 +58,7 @@ class Checkpoints:
             The names of the parts of the key that have changed.
         """
         note = self._folder / _NOTE
-        before = _read(note) if note.is_file() else {}
+        before = json.loads(note.read_bytes()) if note.is_file() else {}
         changed = [name for name in key if before and before.get(name) != key[name]]
         if changed or not before:
             shutil.rmtree(self._dates)
@@ -48,14 +68,11 @@ class Checkpoints:
             shutil.rmtree(each)
         return changed
 
-    def finished(self, names: list[str]) -> list[dict[str, Any]]:
+    def finished(self, names: list[str]) -> list[Look]:
         """The decisions of the leading dates that are complete."""
-        found = []
-        for name in names:
-            if not (self._dates / name).is_dir():
-                break
-            found.append(_read(self._dates / name / "decision.json"))
-        return found
+        complete = takewhile(lambda name: (self._dates / name).is_dir(), names)
+        files = (self._dates / name / _DECISION for name in complete)
+        return [from_json(Look, file.read_bytes(), str(file)) for file in files]
 
     def restore(self, name: str | None) -> None:
         """Reset the scratch store to its state after a date, or to an empty one."""
@@ -71,10 +88,10 @@ class Checkpoints:
             home = LocalStore(self.store / STORE, self.store, Path(ARTEFACTS))
             home.rewrite(home.former())
 
-    def finish(self, name: str, decision: dict[str, Any]) -> None:
+    def finish(self, look: Look) -> None:
         """Keep the decision of a date, with the store as it is now."""
-        with replacing(self._dates / name, alone=True) as folder:
-            write_json(folder / "decision.json", decision)
+        with replacing(self._dates / look.date, alone=True) as folder:
+            write_json(folder / _DECISION, to_plain(look))
             with (
                 closing(sqlite3.connect(self.store / STORE)) as now,
                 closing(sqlite3.connect(folder / STORE)) as kept,
@@ -84,7 +101,7 @@ class Checkpoints:
     def has_model(self, name: str, key: dict[str, str]) -> bool:
         """Whether there is a model of a date with the same key."""
         note = self._models / name / _NOTE
-        return note.is_file() and _read(note) == key
+        return note.is_file() and json.loads(note.read_bytes()) == key
 
     def model(self, name: str) -> Path:
         """The folder of a model."""
@@ -96,8 +113,3 @@ class Checkpoints:
             folder.mkdir()
             fill(folder)
             write_json(folder / _NOTE, key)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_bytes())
-    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,6 @@ from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.intervals import percentile_interval
 from lepton_pipeline.statistics.measures import measure
-from lepton_pipeline.system.records import to_plain
 
 POLICY, NEVER, ALWAYS = "policy", "never", "always"
 STRATEGIES = (POLICY, NEVER, ALWAYS)
@@ -105,35 +103,35 @@ def assign_periods(table: pd.DataFrame, dataset: Dataset, grid: Grid) -> pd.Seri
     return pd.Series(np.where(place < len(grid.dates), place, -1), index=table.index)
 
 
-def summarise(periods: Sequence[Period]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Summary:
+    """Means over `periods` by strategy, and the policy's `difference` to the other two; without any, empty."""
+
+    periods: int
+    mean: Mapping[str, Estimate]
+    difference: Mapping[str, Estimate]
+
+
+def summarise(periods: Sequence[Period]) -> Summary:
     """Average over the periods in which every strategy was measured, with equal weights.
 
     Rows, groups or blocks are drawn once for all periods and strategies: the interval of a paired difference
     is narrower than those of its terms.
-
-    Returns:
-        `periods` (how many), `mean` (by strategy) and `difference` (of the policy to the other two), each a
-        figure; both empty where there is no such period.
     """
     known = [(each, {key: figure for key, figure in each.figures.items() if figure}) for each in periods]
     whole = [(period, figures) for period, figures in known if len(figures) == len(STRATEGIES)]
     if not whole:
-        return {"periods": 0, "mean": {}, "difference": {}}
+        return Summary(0, {}, {})
     values = {each: float(np.mean([figures[each].value for _, figures in whole])) for each in STRATEGIES}
     drawn = {each: np.mean([period.drawn[each] for period, _ in whole], axis=0) for each in STRATEGIES}
     rough = any(figure.approximate for _, figures in whole for figure in figures.values())
 
-    def figure(value: float, drawn: np.ndarray) -> Any:
-        return to_plain(Estimate(value, *percentile_interval(drawn, LEVEL), rough))
+    def figure(value: float, drawn: np.ndarray) -> Estimate:
+        return Estimate(value, *percentile_interval(drawn, LEVEL), rough)
 
-    return {
-        "periods": len(whole),
-        "mean": {each: figure(values[each], drawn[each]) for each in STRATEGIES},
-        "difference": {
-            each: figure(values[POLICY] - values[each], drawn[POLICY] - drawn[each])
-            for each in (NEVER, ALWAYS)
-        },
-    }
+    mean = {each: figure(values[each], drawn[each]) for each in STRATEGIES}
+    others = ((each, values[POLICY] - values[each], drawn[POLICY] - drawn[each]) for each in (NEVER, ALWAYS))
+    return Summary(len(whole), mean, {each: figure(*difference) for each, *difference in others})
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,46 @@
-"""The result of a backfill as JSON, as a table and as MLflow metrics."""
+"""The result of a backfill as a record, as a table and as MLflow metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.operations.backfill.checkpoints import Look
 from lepton_pipeline.operations.backfill.grid import Grid
-from lepton_pipeline.operations.backfill.realised import STRATEGIES, Period, summarise
-from lepton_pipeline.operations.backfill.walk import Look
-from lepton_pipeline.system.records import to_plain
+from lepton_pipeline.operations.backfill.realised import STRATEGIES, Period, Summary, summarise
+from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.tracking.flat import flat_intervals
 
-_ENDS = ("value", "low", "high")
+ENDS = ("value", "low", "high")
+
+
+@dataclass(frozen=True)
+class DateResult(Look):
+    """A date, and the labelled rows until the next: models in use and realised quality by strategy."""
+
+    until: str
+    rows: int
+    positives: int
+    models: Mapping[str, str | None]
+    realised: Mapping[str, Estimate | None]
+
+
+@dataclass(frozen=True)
+class BackfillResult:
+    """A whole backfill of a policy; `trainings` are those that it asked for."""
+
+    vertical: str
+    metric: str
+    every: str
+    policy: Mapping[str, Any]
+    notes: list[str]
+    dates: list[DateResult]
+    trainings: int
+    promoted: int
+    summary: Summary
 
 
 def describe(
@@ -23,73 +50,65 @@ def describe(
     looks: Sequence[Look],
     periods: Sequence[Period],
     policy: Mapping[str, Any],
-    notes: Sequence[str],
-) -> dict[str, Any]:
-    """Assemble the result, ready for JSON; `looks` and `periods` have one entry a date."""
+    notes: list[str],
+) -> BackfillResult:
+    """Assemble the result; `looks` and `periods` have one entry a date."""
     dates = [
-        asdict(look)
-        | {
-            "until": period.until,
-            "rows": period.rows,
-            "positives": period.positives,
-            "models": dict(period.models),
-            "realised": {each: figure and to_plain(figure) for each, figure in period.figures.items()},
-        }
+        DateResult(
+            **vars(look),
+            until=period.until,
+            rows=period.rows,
+            positives=period.positives,
+            models=period.models,
+            realised=period.figures,
+        )
         for look, period in zip(looks, periods, strict=True)
     ]
-    return {
-        "vertical": vertical,
-        "metric": metric,
-        "every": grid.every,
-        "policy": dict(policy),
-        "notes": list(notes),
-        "dates": dates,
-        "trainings": sum(look.due and look.version is not None for look in looks),
-        "promoted": sum(look.promoted is True for look in looks),
-        "summary": summarise(periods),
-    }
+    trainings = sum(look.due and look.version is not None for look in looks)
+    promoted = sum(look.promoted is True for look in looks)
+    summary = summarise(periods)
+    return BackfillResult(vertical, metric, grid.every, policy, notes, dates, trainings, promoted, summary)
 
 
-def as_table(found: Mapping[str, Any]) -> pd.DataFrame:
+def as_table(found: BackfillResult) -> pd.DataFrame:
     """One row a date: decision, alarms, and the realised metric of each strategy."""
     columns = ("date", "due", "triggers", "version", "promoted", "alarms", "champion", "rows", "positives")
     rows = [
-        {name: " ".join(each[name]) if name in ("triggers", "alarms") else each[name] for name in columns}
-        | {
-            _key(strategy, end): (each["realised"][strategy] or {}).get(end)
-            for strategy in STRATEGIES
-            for end in _ENDS
+        {
+            name: " ".join(vars(each)[name]) if name in ("triggers", "alarms") else vars(each)[name]
+            for name in columns
         }
-        for each in found["dates"]
+        | {
+            strategy if end == "value" else f"{strategy}.{end}": getattr(each.realised[strategy], end, None)
+            for strategy in STRATEGIES
+            for end in ENDS
+        }
+        for each in found.dates
     ]
     return pd.DataFrame(rows).astype({"version": "Int64"})
 
 
-def figures(found: Mapping[str, Any]) -> dict[str, float]:
+def figures(found: BackfillResult) -> dict[str, float]:
     """The metrics of the whole backfill for MLflow."""
-    values: dict[str, float] = {"trainings": found["trainings"], "promoted": found["promoted"]}
-    for part in ("mean", "difference"):
-        for strategy, figure in found["summary"][part].items():
-            values |= {_key(f"{part}.{strategy}", end): figure[end] for end in _ENDS}
-    return values
+    return {
+        "trainings": found.trainings,
+        "promoted": found.promoted,
+        **flat_intervals("mean", found.summary.mean),
+        **flat_intervals("difference", found.summary.difference),
+    }
 
 
-def series(found: Mapping[str, Any]) -> list[dict[str, float]]:
+def series(found: BackfillResult) -> list[dict[str, float]]:
     """The metrics of each period for MLflow."""
-    metric = found["metric"]
-    steps = []
-    for each in found["dates"]:
-        values = {
-            "due": float(each["due"]),
-            "promoted": float(each["promoted"] is True),
-            "alarms": float(len(each["alarms"])),
+    return [
+        {
+            "due": float(each.due),
+            "promoted": float(each.promoted is True),
+            "alarms": float(len(each.alarms)),
+            **flat_intervals(
+                f"realised.{found.metric}",
+                {strategy: figure for strategy, figure in each.realised.items() if figure is not None},
+            ),
         }
-        for strategy, figure in each["realised"].items():
-            if figure:
-                values |= {_key(f"realised.{metric}.{strategy}", end): figure[end] for end in _ENDS}
-        steps.append(values)
-    return steps
-
-
-def _key(name: str, end: str) -> str:
-    return name if end == "value" else f"{name}.{end}"
+        for each in found.dates
+    ]

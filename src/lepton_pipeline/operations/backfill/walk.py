@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
 
 from lepton_pipeline.errors import ContractError, DataError
-from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
+from lepton_pipeline.operations.backfill.checkpoints import Checkpoints, Look
 from lepton_pipeline.operations.backfill.grid import Grid
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
 from lepton_pipeline.operations.monitoring.findings import MonitoringResult
@@ -15,24 +15,6 @@ from lepton_pipeline.operations.retraining.job import Outcome, Request, Steps, r
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.project.user_errors import user_error
 from lepton_pipeline.tracking.runs import RunLog
-
-
-@dataclass(frozen=True)
-class Look:
-    """The decision of the policy at a date."""
-
-    date: str  # its name
-    due: bool  # False also where the job failed before the decision
-    triggers: tuple[str, ...]  # those that held
-    why: str  # the decision in a sentence, or the error
-    version: int | None  # of the model that the policy had trained
-    promoted: bool | None  # None where the champion was the same model
-    gate: str  # reason of the gate
-    alarms: tuple[str, ...]  # "failed", "contract", "refused", "drift", "decay"
-    drifted: tuple[str, ...]
-    new_rows: int | None  # mature rows that the champion was not made of
-    model: bool  # whether a model of this date exists, due or not
-    champion: str | None  # date of the policy's model afterwards
 
 
 class DatedSteps(Steps, Protocol):
@@ -71,7 +53,7 @@ def walk(
         DataError: no model could be trained at the first date.
     """
     names = grid.names()
-    looks = [_read(each) for each in checkpoints.finished(names)]
+    looks = checkpoints.finished(names)
     for look in looks:
         told(look, True)
     if len(looks) == len(names):
@@ -85,7 +67,7 @@ def walk(
         outcome = run_job(log, request, steps, lambda facts, decision: None)
         look = _look(name, outcome, steps, looks[-1].champion if looks else None)
         look = replace(look, model=_train_anyway(steps, first=not looks))
-        checkpoints.finish(name, asdict(look))
+        checkpoints.finish(look)
         looks.append(look)
         told(look, False)
     return looks
@@ -162,7 +144,3 @@ def _train_anyway(steps: DatedSteps, *, first: bool) -> bool:
             raise DataError(text) from error
         return False
     return True
-
-
-def _read(stored: Mapping[str, Any]) -> Look:
-    return Look(**dict(stored) | {key: tuple(stored[key]) for key in ("triggers", "alarms", "drifted")})
