@@ -15,7 +15,7 @@ import pytest
 from lepton_pipeline.errors import ConfigurationError, LeptonError
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
 from lepton_pipeline.operations.schedule.scheduler import Options, Scheduler, retrain_command
-from lepton_pipeline.operations.schedule.state import Record, Running, State
+from lepton_pipeline.operations.schedule.state import Record, Running, State, read_records
 from lepton_pipeline.operations.schedule.ticks import Cron
 
 # What the job of a test does: notes its start and end, and how many were at it.
@@ -254,7 +254,8 @@ def test_no_process_is_left(tmp_path):
     pids = []
 
     def started() -> bool:
-        running = bench.scheduler.state["finance"].running if bench.scheduler.state.get("finance") else None
+        record = read_records(bench.folder / "data/.scheduler/state.json").get("finance")
+        running = record and record.running
         if running and running.pid and "start finance" in bench.journal:
             pids.append(running.pid)
         return bool(pids)

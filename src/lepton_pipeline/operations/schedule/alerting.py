@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lepton_pipeline.operations.schedule.policies import Policy
+from lepton_pipeline.operations.schedule.policies import Policy, run_module
 from lepton_pipeline.operations.schedule.state import Result
 from lepton_pipeline.system.readable import span_text
 
@@ -24,30 +23,18 @@ SendAlert = Callable[[str, str, str, datetime, dict[str, Any]], None]
 
 def alert_sender(project: Path, env: str | None, say: Callable[[str], None]) -> SendAlert:
     """Make the function that sends an alert about a vertical; `say` prints its outcome."""
-    module = "lepton_pipeline.operations.alerts.notify"
-    command = [sys.executable, "-m", module, str(project), *([env] if env else [])]
 
     def tell(vertical: str, cause: str, text: str, at: datetime, details: dict[str, Any]) -> None:
         alert = {"vertical": vertical, "cause": cause, "text": text, "at": at.isoformat(), "details": details}
         try:
-            done = subprocess.run(  # noqa: S603  # ours
-                command,
-                cwd=project,
-                input=json.dumps(alert),
-                capture_output=True,
-                text=True,
-                timeout=_PATIENCE,
-                # A Ctrl-C at the terminal is meant for the scheduler.
-                start_new_session=True,
-                check=False,
-            )
+            # In a session of its own: a Ctrl-C at the terminal is meant for the scheduler.
+            options = {"input": json.dumps(alert), "timeout": _PATIENCE, "start_new_session": True}
+            done, reason = run_module("alerts.notify", project, env, **options)
         except (OSError, subprocess.TimeoutExpired) as error:
-            say(f"{vertical}: no alert can be sent: {type(error).__name__}")
-            return
-        lines = done.stderr.strip().splitlines()
-        if done.returncode:
-            say(f"{vertical}: no alert can be sent: {(lines or [f'exit code {done.returncode}'])[-1]}")
-            return
+            reason = type(error).__name__
+        lines = (
+            [f"{vertical}: no alert can be sent: {reason}"] if reason else done.stderr.strip().splitlines()
+        )
         for line in lines:
             say(line)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.operations.schedule.ticks import Cron
@@ -30,16 +30,6 @@ class Policies:
     good: dict[str, Policy] = field(default_factory=dict)
     wrong: dict[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> str:
-        """As text that `from_json` reads."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
-        content = json.loads(text)
-        return cls({name: _policy(declared) for name, declared in content["good"].items()}, content["wrong"])
-
 
 def fetch_policies(project: Path, env: str | None) -> Policies:
     """Read the policies in a subprocess, which frees the memory of Kedro when it ends.
@@ -47,13 +37,25 @@ def fetch_policies(project: Path, env: str | None) -> Policies:
     Raises:
         ConfigurationError: the policies cannot be read.
     """
-    module = "lepton_pipeline.operations.schedule.read"
-    command = [sys.executable, "-m", module, str(project), *([env] if env else [])]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603  # ours
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise ConfigurationError(f"{project}: the policies cannot be read: {reason[0]}")
-    return Policies.from_json(done.stdout.splitlines()[-1])
+    done, reason = run_module("schedule.read", project, env)
+    if reason:
+        raise ConfigurationError(f"{project}: the policies cannot be read: {reason}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    for declared in found["good"].values():
+        declared["cron"] = declared["cron"] and Cron(**declared["cron"])
+    return Policies({name: Policy(**declared) for name, declared in found["good"].items()}, found["wrong"])
+
+
+def run_module(
+    module: str, project: Path, env: str | None, **options: Any
+) -> tuple[subprocess.CompletedProcess[str], str]:
+    """Run a module of `operations` in a process; return it, and in a line why it failed, or ""."""
+    command = [sys.executable, "-m", f"lepton_pipeline.operations.{module}", str(project)]
+    command += [env] if env else []
+    options |= {"cwd": project, "capture_output": True, "text": True, "check": False}
+    done = subprocess.run(command, **options)  # noqa: S603  # ours
+    last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+    return done, last[0] if done.returncode else ""
 
 
 def fingerprint(project: Path) -> frozenset[tuple[str, int, int]]:
@@ -67,8 +69,3 @@ def fingerprint(project: Path) -> frozenset[tuple[str, int, int]]:
             continue
         found.add((str(path), status.st_mtime_ns, status.st_size))
     return frozenset(found)
-
-
-def _policy(declared: dict[str, Any]) -> Policy:
-    cron = declared["cron"]
-    return Policy(**(declared | {"cron": Cron(**cron) if cron else None}))

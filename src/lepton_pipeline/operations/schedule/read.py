@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -69,4 +71,4 @@ if __name__ == "__main__":
         found = read_policies(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
     except ConfigurationError as error:
         sys.exit(str(error))
-    sys.stdout.write(f"{found.to_json()}\n")
+    sys.stdout.write(f"{json.dumps(asdict(found))}\n")

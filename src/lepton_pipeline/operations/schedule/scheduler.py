@@ -7,14 +7,14 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.operations.schedule import plan
 from lepton_pipeline.operations.schedule.alerting import SendAlert, alert_cause
-from lepton_pipeline.operations.schedule.policies import Policies, Policy, fetch_policies, fingerprint
+from lepton_pipeline.operations.schedule.policies import Policies, Policy, fingerprint
 from lepton_pipeline.operations.schedule.process import (
     Limits,
     StillRunningError,
@@ -51,7 +51,7 @@ class Scheduler:
         command: the command of a vertical's job.
         say: prints a line for each event.
         options: limits and waits.
-        fetch: reads the policies; by default, those of the project.
+        fetch: reads the policies.
         clock: the time, with a time zone.
         tell: sends alerts that a job cannot send itself.
     """
@@ -61,8 +61,8 @@ class Scheduler:
         project: Path,
         command: Callable[[str], list[str]],
         say: Callable[[str], None],
-        options: Options = Options(),
-        fetch: Callable[[], Policies] | None = None,
+        options: Options,
+        fetch: Callable[[], Policies],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         tell: SendAlert | None = None,
     ) -> None:
@@ -71,7 +71,7 @@ class Scheduler:
         self._command = command
         self._say = say
         self._options = options
-        self._fetch = fetch or (lambda: fetch_policies(project, None))
+        self._fetch = fetch
         self._clock = clock
         self._tell: SendAlert = tell or (lambda *_: None)
         self._seen: object = None
@@ -156,7 +156,7 @@ class Scheduler:
         self._say(f"{vertical}: started (attempt {attempts}), {log}")
 
         def note_pid(pid: int) -> None:
-            self.state.change(vertical, running=Running(now, pid))
+            self.state.put(vertical, replace(self.state[vertical], running=Running(now, pid)))
 
         limits = Limits(policy.timeout, self._options.grace)
         code: int | None = None

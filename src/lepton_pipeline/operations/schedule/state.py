@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,6 @@ class State:
     def __getitem__(self, vertical: str) -> Record:
         return self._records[vertical]
 
-    def get(self, vertical: str) -> Record | None:
-        """The record of a vertical, if any."""
-        return self._records.get(vertical)
-
     def begin(self, vertical: str, now: datetime) -> None:
         """Add a vertical without a record; ticks before now are not owed to it."""
         if vertical not in self._records:
@@ -80,12 +76,6 @@ class State:
             self._records[vertical] = record
             self._unsaved = True
         self.save()
-
-    def change(self, vertical: str, **changes: Any) -> Record:
-        """Change fields of a record."""
-        record = replace(self._records[vertical], **changes)
-        self.put(vertical, record)
-        return record
 
     def save(self) -> str | None:
         """Write unsaved changes; return the error, a full disk say, after which the next call tries again."""

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.operations.schedule.export.airflow import airflow_files
-from lepton_pipeline.operations.schedule.export.cron import cron_files
 from lepton_pipeline.operations.schedule.export.kubernetes import kubernetes_files
 from lepton_pipeline.operations.schedule.export.place import Place
-from lepton_pipeline.operations.schedule.export.systemd import systemd_files
+from lepton_pipeline.operations.schedule.export.scripts import cron_files, systemd_files
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
 from lepton_pipeline.system.files import write_text
 
-__all__ = ["Place", "render", "write_export"]
+__all__ = ["Place", "write_export"]
 
 _TARGETS: dict[str, Callable[[list[Policy], Place], dict[str, str]]] = {
     "airflow": airflow_files,
@@ -35,9 +34,10 @@ def write_export(target: str, policies: Policies, place: Place, verticals: list[
         verticals: only these; all with a schedule if empty.
 
     Raises:
-        ConfigurationError: what cannot be exported, once the valid policies are written.
+        ConfigurationError: what cannot be exported, once the valid policies are written; or a vertical is
+            unknown, the environment has no plain name, or there is no schedule.
     """
-    files, problems = render(target, policies, place, verticals)
+    files, problems = _render(target, policies, place, verticals)
     written = []
     for name, text in files.items():
         path = place.out / name
@@ -51,21 +51,18 @@ def write_export(target: str, policies: Policies, place: Place, verticals: list[
     return written
 
 
-def render(
+def _render(
     target: str, policies: Policies, place: Place, verticals: list[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Texts by file name, and the errors of the policies that cannot be exported.
-
-    Raises:
-        ConfigurationError: a vertical is unknown; the environment has no plain name; there is no schedule.
-    """
+    """Texts by file name, and the errors of the policies that cannot be exported."""
     if place.env is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", place.env):
         raise ConfigurationError(f"--env: {place.env!r} is no name of a folder in conf.")
     known = {**policies.good, **policies.wrong}
     for vertical in verticals:
         if vertical not in known:
-            text = f"--vertical: no vertical {vertical!r}; there are {', '.join(sorted(known))}."
-            raise ConfigurationError(text)
+            raise ConfigurationError(
+                f"--vertical: no vertical {vertical!r}; there are {', '.join(sorted(known))}."
+            )
     scheduled = [name for name, policy in policies.good.items() if policy.cron]
     asked = verticals or [*scheduled, *policies.wrong]
     good, problems = [], [policies.wrong[name] for name in asked if name in policies.wrong]
