@@ -10,6 +10,7 @@ from lepton_pipeline.runs.checks import Check
 from lepton_pipeline.runs.compare import METRICS, ComparableRuns, ComparedRun, Comparison, Figure
 from lepton_pipeline.runs.compare_page import duration_text, version_text
 from lepton_pipeline.runs.reproduce import Reproduction
+from lepton_pipeline.system.readable import clipped
 from lepton_pipeline.terminal.console import Column, Table, Text, console, facts_grid, fixed, table
 
 _VALUE_CHARACTERS = 40
@@ -65,7 +66,9 @@ def _origins(group: ComparableRuns) -> Table:
     for run in group.runs:
         gate = Text(run.decision or "not reached", style=_STYLES.get(run.decision, "dim"))
         gate.append(f"\n{run.reason}" if run.reason else "", style="dim")
-        differs = "\n".join(f"{name} {_short(value)}" for name, value in run.parameters.items())
+        differs = "\n".join(
+            f"{name} {clipped(value, _VALUE_CHARACTERS)}" for name, value in run.parameters.items()
+        )
         took = Text(duration_text(run.seconds)).append("\nresumed" if run.resumed else "", style="dim")
         started = f"{run.started.astimezone():%m-%d %H:%M}"
         # As Text: a value such as [bold] is no markup.
@@ -93,10 +96,6 @@ def _figure(figure: Figure | None) -> Text:
     if figure is None:
         return Text("–")
     return Text(f"{figure.value:.4f}").append(f"\n{figure.ends.replace(' to ', '–')}", style="dim")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _VALUE_CHARACTERS else f"{text[: _VALUE_CHARACTERS - 1]}…"
 
 
 def print_checks(run_id: str, checks: Sequence[Check]) -> None:

@@ -25,6 +25,7 @@ from lepton_pipeline.parameters.durations import as_timedelta
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.files import write_json
 from lepton_pipeline.system.locks import FileLock
+from lepton_pipeline.system.readable import clipped
 
 logger = logging.getLogger(__name__)
 FAILED, REFUSED, DRIFT, DECAY, CONTRACT, HUNG = "failed", "refused", "drift", "decay", "contract", "hung"
@@ -67,9 +68,8 @@ class Alert:
 
     def body(self) -> str:
         """The text and the details, a line each."""
-        text = masked(self.text)
-        text = text if len(text) <= _TEXT_CHARACTERS else f"{text[: _TEXT_CHARACTERS - 1]}…"
-        return "\n".join([text, *(f"{name}: {value}" for name, value in masked(dict(self.details)).items())])
+        details = (f"{name}: {value}" for name, value in masked(dict(self.details)).items())
+        return "\n".join([clipped(masked(self.text), _TEXT_CHARACTERS), *details])
 
 
 @dataclass(frozen=True)

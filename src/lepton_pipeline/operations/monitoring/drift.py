@@ -13,7 +13,6 @@ import pandas as pd
 from lepton_pipeline.evaluation.drift import pool_levels
 from lepton_pipeline.features.column_encoders import LARGEST, CategoricalColumn, NumericColumn, as_numbers
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.operations.monitoring import changes
 from lepton_pipeline.operations.monitoring.findings import ColumnDrift, DomainDrift, VolumeDrift
 from lepton_pipeline.operations.monitoring.reference import (
     Categories,
@@ -25,11 +24,12 @@ from lepton_pipeline.operations.monitoring.reference import (
 )
 from lepton_pipeline.parameters import Monitoring
 from lepton_pipeline.statistics.two_samples import chi_square, holm, missing_test, stability_index
+from lepton_pipeline.system.readable import clipped
 
 # Below it p-values and the PSI are unreliable.
 FEWEST_ROWS = 50
 _FEWEST_EXPECTED = 5
-_SHOWN_LEVELS = 10
+_SHOWN_LEVELS, _SHOWN_CHARACTERS = 10, 40
 # A text that fewer rows share may identify a person; it is counted, not shown.
 _FEWEST_OF_A_LEVEL = 5
 _FEWEST_UNITS = 3
@@ -85,7 +85,7 @@ def compare_numbers(kept: Numbers, values: np.ndarray) -> ColumnDrift:
         statistic, p_values = chi_square(pooled)
         tests += [_Test("chi-square on tenths", statistic, p_value) for p_value in p_values]
     pair = (np.append(kept.counts, kept.missing), np.append(counts, len(values) - len(known)))
-    return _describe(kept, tests, pair, changes.change_of_numbers(kept, known))
+    return _describe(kept, tests, pair, _change_of_numbers(kept, known))
 
 
 def adjusted(tests: Iterable[Drift], monitoring: Monitoring, share: float = 1.0) -> list[Drift]:
@@ -146,7 +146,7 @@ def _compare_categories(kept: Categories, texts: pd.Series) -> ColumnDrift:
     pair = np.vstack([pooled, [kept.missing, int(texts.isna().sum())]])
     statistic, p_values = chi_square(pooled / kept.dependence)
     tests = [_Test("chi-square", statistic, p_value) for p_value in p_values]
-    change, new = changes.change_of_levels(kept, seen), _new_levels(kept, others)
+    change, new = _change_of_levels(kept, seen), _new_levels(kept, others)
     return _describe(kept, tests, (pair[:, 0], pair[:, 1]), change, new)
 
 
@@ -170,6 +170,7 @@ def _describe(
     tests += [_Test("missing values", abs(missing_new - missing), p_value) for p_value in gaps]
     first = min(tests, key=lambda test: test.p_value)
     gaps_first = first.name == "missing values" or not change
+    gap_change = f"missing in {_percent(missing)} of the rows before, {_percent(missing_new)} now"
     named = [] if new_levels is None else list(new_levels.index[new_levels >= _FEWEST_OF_A_LEVEL])
     return ColumnDrift(
         column=kept.name,
@@ -179,9 +180,9 @@ def _describe(
         psi=stability_index(*pair),
         missing_reference=missing,
         missing_new=missing_new,
-        new_levels=[changes.shown(str(level)) for level in named[:_SHOWN_LEVELS]],
+        new_levels=[clipped(str(level), _SHOWN_CHARACTERS) for level in named[:_SHOWN_LEVELS]],
         rows_of_new_levels=0 if new_levels is None else int(new_levels.sum()),
-        change=changes.change_of_missing(missing, missing_new) if gaps_first else change,
+        change=gap_change if gaps_first else change,
     )
 
 
@@ -206,3 +207,48 @@ def _joined(reference: np.ndarray, new: np.ndarray) -> np.ndarray:
             break
         pair = np.add.reduceat(pair, np.arange(0, len(pair), 2), axis=0)
     return pair
+
+
+def _change_of_numbers(kept: Numbers, ordered: np.ndarray) -> str:
+    """The medians; where they agree, the ranges between the 10 % and 90 % quantiles."""
+    if not kept.grid or not len(ordered):
+        return ""
+    shares = np.array([0.1, 0.5, 0.9])
+    places = np.minimum(np.searchsorted(kept.through, shares * kept.known), len(kept.grid) - 1)
+    low, before, high = np.array(kept.grid)[places]
+    low_now, now, high_now = np.quantile(ordered, shares, method="inverted_cdf")
+    spread = max(high - low, high_now - low_now)
+    if abs(now - before) > 0.1 * spread and _number(before) != _number(now):
+        return f"median {_number(before)} before, {_number(now)} now"
+    before_text = f"eight in ten values from {_number(low)} to {_number(high)} before"
+    return f"{before_text}, from {_number(low_now)} to {_number(high_now)} now"
+
+
+def _change_of_levels(kept: Categories, seen: pd.Series) -> str:
+    """The level whose share has changed most; `seen` are the new rows by level."""
+    before = pd.Series(kept.levels, dtype="float64")
+    known, known_new = before.sum() + kept.rare, seen.sum()
+    if not known or not known_new:
+        return ""
+    shares = pd.DataFrame(
+        {"before": before / known, "now": seen.reindex(before.index).fillna(0.0) / known_new}
+    )
+    names = [clipped(str(level), _SHOWN_CHARACTERS) for level in shares.index] + [
+        "values that were rare or unknown"
+    ]
+    pairs = [*shares.to_numpy(), np.array([kept.rare / known, 1 - shares["now"].sum()])]
+    place = int(np.argmax([abs(now - then) for then, now in pairs]))
+    then, now = pairs[place]
+    return f"{names[place]}: {_percent(then)} of the rows before, {_percent(max(now, 0.0))} now"
+
+
+def _number(value: float) -> str:
+    if abs(value) < 1e-12:
+        return "0"
+    if not 1e-4 <= abs(value) < 1e12:
+        return f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}".replace("%", " %")

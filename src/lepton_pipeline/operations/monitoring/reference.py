@@ -14,7 +14,6 @@ from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import LARGEST, NumericColumn, as_numbers, enough_rows
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.operations.monitoring.autocorrelation import design_effect
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.system.records import from_plain
 
@@ -26,6 +25,8 @@ _GRID = 100
 # Fewest rows between two quantiles, so that no value identifies a row.
 _ROWS_A_CELL = 20
 _MOST_HASHES = 5000
+# Batches of the design effect.
+_BATCHES, _FEWEST_IN_A_BATCH = 30, 10
 # Units of time; the longest that the rows cover often enough is used.
 _UNITS = (28 * 86400.0, 7 * 86400.0, 86400.0, 3600.0, 600.0, 60.0, 1.0)
 _FEWEST_UNITS = 24
@@ -200,3 +201,39 @@ def count_units(times: np.ndarray, start: float, end: float, unit: float) -> lis
     place = np.floor((times - start) / unit).astype(np.int64)
     counted: list[int] = np.bincount(place[(place >= 0) & (place < whole)], minlength=whole).tolist()
     return counted
+
+
+def design_effect(cells: np.ndarray, *, ascending: bool = False) -> float:
+    """How many rows in order of time carry as much information on the shares of cells as one independent row.
+
+    The rows are cut into 30 batches of equal length. A cell's share varies between batches of independent
+    rows by p (1 - p) / length, and more between batches of autocorrelated rows. The mean over cells of the
+    two variances' ratio, weighted as by Rao and Scott (1981), "The Analysis of Categorical Data from Complex
+    Sample Surveys", section 3, is the factor by which the chi-square statistic is too large on average.
+    Autocorrelation longer than a batch is not seen.
+
+    Args:
+        cells: the cell of each row, in order of time; integer [rows], below 0 for a row in no cell.
+        ascending: whether cells are bins of a number. The indicator of being below a bound, on which the
+            Kolmogorov-Smirnov test rests, is then autocorrelated for longer; the larger effect is returned.
+
+    Returns:
+        At least 1; 1 for fewer than 50 rows.
+    """
+    cells = cells[cells >= 0]
+    batches = min(_BATCHES, len(cells) // _FEWEST_IN_A_BATCH)
+    if batches < 5:
+        return 1.0
+    length = len(cells) // batches
+    _, codes = np.unique(cells[: batches * length], return_inverse=True)
+    number = int(codes.max()) + 1
+    if number < 2:
+        return 1.0
+    batch = np.repeat(np.arange(batches), length)
+    shares = np.bincount(batch * number + codes, minlength=batches * number).reshape(batches, number) / length
+    effect = length * (shares.var(axis=0, ddof=1) / shares.mean(axis=0)).sum() / (number - 1)
+    if ascending:
+        below = shares.cumsum(axis=1)[:, :-1]
+        mean = below.mean(axis=0)
+        effect = max(effect, length * below.var(axis=0, ddof=1).sum() / (mean * (1 - mean)).sum())
+    return float(max(effect, 1.0))

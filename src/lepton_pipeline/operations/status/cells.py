@@ -9,7 +9,7 @@ from lepton_pipeline.operations.alerts.rules import without_examples
 from lepton_pipeline.operations.monitoring.findings import drift_text, quality_text
 from lepton_pipeline.operations.retraining.history import as_moment
 from lepton_pipeline.operations.status.collect import VerticalStatus
-from lepton_pipeline.system.readable import span_text
+from lepton_pipeline.system.readable import clipped, span_text
 
 _NONE = "–"
 _CHARACTERS = 280
@@ -64,8 +64,7 @@ def job_text(it: VerticalStatus) -> tuple[str, str]:
     else:
         head = f"version {job.version} {verdict(job.promoted)}"
         why = why if job.promoted else job.reason or why
-    shown = why if len(why) <= _CHARACTERS else f"{why[: _CHARACTERS - 1]}…"
-    return head, f"{job.at:%Y-%m-%d %H:%M}; {shown}" if shown else f"{job.at:%Y-%m-%d %H:%M}"
+    return head, "; ".join(filter(None, [f"{job.at:%Y-%m-%d %H:%M}", clipped(why, _CHARACTERS)]))
 
 
 def drift_of(it: VerticalStatus) -> tuple[str, str]:

@@ -50,8 +50,8 @@ def expression(policy: Policy) -> str:
     fields = cron_of(policy).fields
     if not (fields.either or fields.every_day or fields.every_weekday):
         raise ConfigurationError(
-            f"{policy.vertical}.retraining.schedule: a weekday together with */n days of the month means something else to "
-            "each cron; restrict one of the two."
+            f"{policy.vertical}.retraining.schedule: a weekday together with */n days of the month means something "
+            "else to each cron; restrict one of the two."
         )
     parts = (fields.minutes, fields.hours, fields.days, fields.months, fields.weekdays)
     pairs = zip(parts, (60, 24, 31, 12, 7), strict=True)
