@@ -138,9 +138,7 @@ def _work(
     declared, notes = without_clock(steps.declared, grid)
     scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
     job = replace(asked, declared=declared)
-    looks = walk(
-        grid, job, steps, checkpoints, lambda: steps.use(RunLog(scratch, checkpoints.store)), print_look
-    )
+    looks = walk(grid, job, steps, checkpoints, lambda: RunLog(scratch, checkpoints.store), print_look)
     metric, evaluation = declared.gate.metric, declared.evaluation
     dataset = declared.dataset.model_copy(update={"as_of": None, "present": utc_text(asked.now)})
     periods = realise(table, dataset, grid, models_in_use(looks), steps.score, metric, evaluation)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from lepton_pipeline.cli.options import env_option, project_folder, reports_errors, tracking
+from lepton_pipeline.system.files import write_text
 from lepton_pipeline.system.readable import say
 
 
@@ -26,14 +27,14 @@ def status(html: Path | None, env: str | None) -> None:
     """
     from lepton_pipeline.operations.schedule.read import read_policies
     from lepton_pipeline.operations.status.collect import collect
-    from lepton_pipeline.operations.status.page import write_page
+    from lepton_pipeline.operations.status.page import render_page
     from lepton_pipeline.terminal.status import print_status
 
     project = project_folder()
     found = collect(project, read_policies(project, env), tracking(env), datetime.now(UTC))
     print_status(found)
     if html is not None:
-        write_page(html, found)
+        write_text(html, render_page(found, html.parent))
         say(f"The same as a page: {html}")
     if found.problem:
         sys.exit(2)

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.operations.alerts.channels import Patience
-from lepton_pipeline.operations.alerts.send import Alert, Outcome, send, summary
+from lepton_pipeline.operations.alerts.send import Alert, Outcome, send
 from lepton_pipeline.parameters import Alerts
 from lepton_pipeline.project.declaration import read_vertical
 
@@ -151,7 +151,7 @@ def test_secrets_are_in_no_outcome_log_or_state(tmp_path, monkeypatch, certifica
             outcomes = send(Alert("finance", f"c{number}", "", NOW), alerts, tmp_path, patience=QUICK)
             assert [outcome.state for outcome in outcomes] == ["failed", "failed"]
             assert "LEPTON_SMTP_PASSWORD were refused (answer 535)" in outcomes[1].why
-            shown += summary(alert(), outcomes)
+            shown += " ".join(map(str, outcomes))
     shown += caplog.text + "".join(capfd.readouterr())
     shown += "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     assert "127.0.0.1" in shown

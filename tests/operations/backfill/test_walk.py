@@ -31,14 +31,14 @@ DECLARED = Vertical.model_validate(
 class MadeUp:
     """Rows that drift, fail or cannot be trained on at given dates; the gate refuses at given dates."""
 
-    def __init__(self, log_of, **dates):
-        self.log_of, self.dates, self.at, self.monitored, self.trained = log_of, dates, "", None, []
+    def __init__(self, **dates):
+        self.dates, self.at, self.monitored, self.trained = dates, "", None, []
 
     def _now(self, what):
         return self.at in self.dates.get(what, ())
 
-    def go_to(self, name, date):
-        self.at, self.monitored = name, None
+    def go_to(self, name, date, log):
+        self.at, self.monitored, self.log = name, None, log
 
     def count_rows(self, champion):
         if self._now("broken"):
@@ -47,7 +47,7 @@ class MadeUp:
 
     def monitor(self):
         drifted = self._now("drift")
-        version = champion_of(self.log_of().client, "shop")
+        version = champion_of(self.log.client, "shop")
         self.monitored = monitored(version, drifted=drifted, columns=[column("age", flagged=drifted)])
         return self.monitored
 
@@ -56,7 +56,7 @@ class MadeUp:
 
     def train(self, as_of, since):
         self.train_anyway()
-        log = self.log_of()
+        log = self.log
         promoted = not self._now("refused")
         tags = {"gate.decision": "promoted" if promoted else "refused"}
         run_id = log.open("shop", "a training", tags)
@@ -88,16 +88,15 @@ def go(tmp_path, store):
             shutil.copytree(starts[-2], starts[-1])
         checkpoints = Checkpoints(starts[-1])
         checkpoints.begin({"data": "a"})
-        logs, told = [], []
+        told = []
 
         def open_store():
             if not (checkpoints.store / STORE).exists():
                 shutil.copy(store, checkpoints.store / STORE)
             scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
-            logs.append(RunLog(scratch, checkpoints.store))
-            return logs[0]
+            return RunLog(scratch, checkpoints.store)
 
-        steps = MadeUp(lambda: logs[0], **dates)
+        steps = MadeUp(**dates)
 
         def tell(look, before):
             told.append((look.date, before))

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from lepton_pipeline.operations.alerts.rules import alert_of_error, alerts_of
-from lepton_pipeline.operations.alerts.send import Alert, Outcome, send, summary
+from lepton_pipeline.operations.alerts.send import Alert, Outcome, send
 from lepton_pipeline.operations.retraining.job import Outcome as JobOutcome
 from lepton_pipeline.operations.retraining.job import Request
 from lepton_pipeline.operations.schedule.read import read_own
 from lepton_pipeline.parameters import Alerts
 from lepton_pipeline.system.readable import say
+from lepton_pipeline.system.records import from_json
 from lepton_pipeline.tracking.runs import RunLog
 
-_TAG = "alerts"
 _TAG_CHARACTERS = 2000
 
 
@@ -36,11 +34,11 @@ def notify_job(project: Path, request: Request, outcome: JobOutcome, log: RunLog
     # An error here does not change the outcome of the job.
     try:
         found = alerts_of(request, outcome, places, datetime.now(UTC))
-        lines = [summary(alert, _send(alert, alerts, project)) for alert in found]
-        if lines:
-            log.tag(outcome.run_id, {_TAG: "; ".join(lines)[:_TAG_CHARACTERS]})
+        if lines := [_send(alert, alerts, project) for alert in found]:
+            log.tag(outcome.run_id, {"alerts": "; ".join(lines)[:_TAG_CHARACTERS]})
     except Exception as error:
-        _say(f"{request.vertical}: an alert was not sent, or its run not tagged: {type(error).__name__}")
+        text = f"{request.vertical}: an alert was not sent, or its run not tagged: {type(error).__name__}"
+        say(text, to_stderr=True)
 
 
 def notify_error(project: Path, env: str | None, vertical: str, error: Exception) -> None:
@@ -48,14 +46,17 @@ def notify_error(project: Path, env: str | None, vertical: str, error: Exception
     notify(project, env, alert_of_error(vertical, error, datetime.now(UTC), {"host": socket.gethostname()}))
 
 
-def notify(project: Path, env: str | None, alert: Alert) -> list[Outcome]:
+def notify(project: Path, env: str | None, alert: Alert) -> None:
     """Send an alert; only the declaration of alerts needs to be readable."""
     try:
-        alerts = read_alerts(project, env, alert.vertical)
+        declared = read_own(project, env, alert.vertical)
+        alerts = Alerts.model_validate(declared.get("alerts") or {} if isinstance(declared, Mapping) else {})
     except Exception:  # The cause was printed where the rest of the declaration is read.
-        _say(f"{alert.vertical}: no alert is sent: the declaration of alerts cannot be read")
-        return []
-    return _send(alert, alerts, project) if has_channel(alerts) else []
+        text = f"{alert.vertical}: no alert is sent: the declaration of alerts cannot be read"
+        say(text, to_stderr=True)
+        return
+    if has_channel(alerts):
+        _send(alert, alerts, project)
 
 
 def send_test(vertical: str, alerts: Alerts, project: Path) -> list[Outcome]:
@@ -65,21 +66,16 @@ def send_test(vertical: str, alerts: Alerts, project: Path) -> list[Outcome]:
     return send(alert, alerts, project, anyway=True)
 
 
-def read_alerts(project: Path, env: str | None, vertical: str) -> Alerts:
-    """Read the declaration of alerts alone; errors of any library pass through."""
-    declared = read_own(project, env, vertical)
-    return Alerts.model_validate(declared.get("alerts") or {} if isinstance(declared, Mapping) else {})
-
-
 def has_channel(alerts: Alerts) -> bool:
     """Whether a channel is declared."""
     return (alerts.webhook, alerts.mail, alerts.file) != (None, None, None)
 
 
-def _send(alert: Alert, alerts: Alerts, project: Path) -> list[Outcome]:
-    outcomes = send(alert, alerts, project)
-    _say(f"{alert.vertical}: alert {summary(alert, outcomes)}")
-    return outcomes
+def _send(alert: Alert, alerts: Alerts, project: Path) -> str:
+    """Send an alert, and print and return its cause and outcomes in a line."""
+    line = f"{alert.cause}: {', '.join(map(str, send(alert, alerts, project)))}"
+    say(f"{alert.vertical}: alert {line}", to_stderr=True)
+    return line
 
 
 def _place(log: RunLog, run_id: str) -> str:
@@ -90,16 +86,7 @@ def _place(log: RunLog, run_id: str) -> str:
         return f"run {run_id}"
 
 
-def _say(line: str) -> None:
-    say(line, to_stderr=True)
-
-
-def _from_json(text: str) -> Alert:
-    """Read an alert as the scheduler passes it."""
-    content: dict[str, Any] = json.loads(text)
-    alert = Alert(**(content | {"at": datetime.fromisoformat(content["at"])}))
-    return replace(alert, details={**alert.details, "host": socket.gethostname()})
-
-
 if __name__ == "__main__":
-    notify(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None, _from_json(sys.stdin.read()))
+    given = from_json(Alert, sys.stdin.read())
+    told = replace(given, details={**given.details, "host": socket.gethostname()})
+    notify(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None, told)

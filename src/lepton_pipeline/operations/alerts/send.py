@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ _HEADLINES = {
     HUNG: "the retraining job took too long and was stopped",
 }
 _TEXT_CHARACTERS = 1500
+# Delivers an alert by a channel, and returns a remark or None.
+_Deliver = Callable[[], str | None]
 
 
 @dataclass(frozen=True)
@@ -102,42 +105,33 @@ def send(
         if anyway:
             return _deliver(channels, patience)
         with _alone(project / FOLDER, alert.vertical, 2 * patience.deadline):
-            return _send_due(alert, alerts, channels, project / FOLDER / f"{alert.vertical}.json", patience)
+            return _send_due(alert, alerts, channels, project, patience)
     # A job must not fail because its alert does.
     except Exception as error:
         logger.debug("the alert was not sent", exc_info=True)
         return [Outcome("", "failed", type(error).__name__)]
 
 
-def summary(alert: Alert, outcomes: list[Outcome]) -> str:
-    """The outcomes of an alert in one line."""
-    return f"{alert.cause}: {', '.join(map(str, outcomes))}"
-
-
-def _channels(
-    alert: Alert, alerts: Alerts, project: Path, patience: Patience
-) -> dict[str, Callable[[], str | None]]:
-    """By channel the function that delivers the alert; it returns a remark or None."""
-    address, letter, file = alerts.webhook, alerts.mail, alerts.file
-    found: dict[str, Callable[[], str | None]] = {}
-    if address is not None:
-        found["webhook"] = lambda: post(address, alert.content(), patience)
-    if letter is not None:
-        found["mail"] = lambda: send_mail(
-            letter, f"[lepton] {alert.subject}", alert.body(), alert.at, patience
-        )
-    if file is not None:
-        found["file"] = lambda: append_line(project / file, alert.content())
+def _channels(alert: Alert, alerts: Alerts, project: Path, patience: Patience) -> dict[str, _Deliver]:
+    found: dict[str, _Deliver] = {}
+    if alerts.webhook is not None:
+        found["webhook"] = partial(post, alerts.webhook, alert.content(), patience)
+    if alerts.mail is not None:
+        subject = f"[lepton] {alert.subject}"
+        found["mail"] = partial(send_mail, alerts.mail, subject, alert.body(), alert.at, patience)
+    if alerts.file is not None:
+        found["file"] = partial(append_line, project / alerts.file, alert.content())
     return found
 
 
 def _send_due(
     alert: Alert,
     alerts: Alerts,
-    channels: Mapping[str, Callable[[], str | None]],
-    state: Path,
+    channels: Mapping[str, _Deliver],
+    project: Path,
     patience: Patience,
 ) -> list[Outcome]:
+    state = project / FOLDER / f"{alert.vertical}.json"
     told = _read(state)
     wait = as_timedelta(alerts.cool_down) if isinstance(alerts.cool_down, str) else timedelta(0)
     held = {}
@@ -149,15 +143,19 @@ def _send_due(
     outcomes = _deliver({name: tell for name, tell in channels.items() if name not in held}, patience)
     got_through = {outcome.channel: alert.at for outcome in outcomes if outcome.state == "sent"}
     if got_through:
-        _write(state, {**told, alert.cause: {**told.get(alert.cause, {}), **got_through}})
+        told[alert.cause] = {**told.get(alert.cause, {}), **got_through}
+        try:
+            write_json(state, told, indent=1, default=lambda at: at.astimezone(UTC).isoformat())
+        except OSError as error:
+            logger.warning("%s cannot be written (%s): alerts may be sent again", state, error.strerror)
     return [*outcomes, *held.values()]
 
 
-def _deliver(channels: Mapping[str, Callable[[], str | None]], patience: Patience) -> list[Outcome]:
+def _deliver(channels: Mapping[str, _Deliver], patience: Patience) -> list[Outcome]:
     """Deliver by all channels in parallel, each within the deadline."""
     results: dict[str, Outcome] = {}
 
-    def deliver(name: str, tell: Callable[[], str | None]) -> None:
+    def deliver(name: str, tell: _Deliver) -> None:
         try:
             results[name] = Outcome(name, "sent", tell() or "")
         except DeliveryError as error:
@@ -205,10 +203,3 @@ def _read(path: Path) -> dict[str, dict[str, datetime]]:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         logger.warning("%s cannot be read (%s): no alert counts as sent", path, type(error).__name__)
         return {}
-
-
-def _write(path: Path, told: Mapping[str, Mapping[str, datetime]]) -> None:
-    try:
-        write_json(path, told, indent=1, default=lambda at: at.astimezone(UTC).isoformat())
-    except OSError as error:
-        logger.warning("%s cannot be written (%s): alerts may be sent again", path, error.strerror)

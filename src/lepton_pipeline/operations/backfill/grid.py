@@ -60,11 +60,10 @@ def make_grid(since: str, until: str, every: str, now: datetime) -> Grid:
     if last > now.astimezone(UTC).replace(tzinfo=None):
         raise ConfigurationError(f"--to: {until} is in the future, whose rows are not known yet.")
     found = [first]
-    while found[-1] <= last:
+    while found[-1] <= last and len(found) < _MOST + 2:
         found.append(_later(first, every, len(found)))
-        _check(first <= last, len(found), since, until, every)
     _check(first <= last, len(found), since, until, every)
-    shown = [_shown(date) for date in found]
+    shown = [(date.date() if date == date.normalize() else date).isoformat() for date in found]
     return Grid(tuple(shown[:-1]), shown[-1], every)
 
 
@@ -111,7 +110,3 @@ def _check(ordered: bool, count: int, since: str, until: str, every: str) -> Non
         raise ConfigurationError(
             f"--every: from {since} to {until}, {every} makes more than {_MOST:,} dates; choose a longer distance."
         )
-
-
-def _shown(date: pd.Timestamp) -> str:
-    return date.date().isoformat() if date == date.normalize() else date.isoformat()

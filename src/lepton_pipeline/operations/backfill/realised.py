@@ -62,7 +62,7 @@ def realise(
     """
     place = assign_periods(table, dataset, grid)
     labels = known_labels(table, dataset)
-    ends = [*grid.names(), _name(grid.end)]
+    ends = [*grid.names(), f"{grid.end:.15g}" if isinstance(grid.end, float) else grid.end]
     measured = []
     for number in range(len(grid.dates)):
         rows = table[labels.notna() & (place == number)]
@@ -197,7 +197,3 @@ def _draw(
         for number, each in enumerate(known)
     )
     return [next(drawn) if each.thresholds else {} for each in measured]
-
-
-def _name(date: str | float) -> str:
-    return f"{date:.15g}" if isinstance(date, float) else date

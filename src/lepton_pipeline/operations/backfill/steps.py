@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,6 @@ from kedro.pipeline import Pipeline
 
 from lepton_pipeline.data.as_of import labelled_rows, recent_rows
 from lepton_pipeline.data.fingerprint import fingerprint
-from lepton_pipeline.data.rows import as_frames
-from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.derive import derive_all
 from lepton_pipeline.model.artefact import Artefact
@@ -22,7 +21,7 @@ from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
 from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.operations.retraining.job import Trained
-from lepton_pipeline.operations.retraining.steps import dataset_of
+from lepton_pipeline.operations.retraining.steps import run_node
 from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.parameters.jobs import BACKFILL, KIND, MONITORING, Job
 from lepton_pipeline.project.declaration import read_vertical
@@ -73,9 +72,6 @@ class BackfillSteps:
         self._undated = _undated(self._to_rows, f"params:{self._name('dataset')}")
         self._once: dict[str, Any] = {}
         self._made: dict[str, Any] = {}
-        self._log: RunLog | None = None
-        self._date: str | float = ""
-        self._at = ""
         self._since: str | float | None = None
         self._key: dict[str, str] = {}
         self._monitored: MonitoringResult | None = None
@@ -107,14 +103,10 @@ class BackfillSteps:
         policy = {key: declared[key] for key in _OF_THE_POLICY - {"about"}}
         return self._key | {"policy": lineage.sha256(policy)}
 
-    def use(self, log: RunLog) -> RunLog:
-        """Register in this store from now on."""
-        self._log = log
-        return log
-
-    def go_to(self, name: str, date: str | float) -> None:
-        """Set the date; rows known then are read on demand."""
-        self._at, self._date, self._made, self._since, self._monitored = name, date, {}, None, None
+    def go_to(self, name: str, date: str | float, log: RunLog) -> None:
+        """Set the date and the store to train in; rows known then are read on demand."""
+        self._at, self._date, self._log, self._made = name, date, log, {}
+        self._since, self._monitored = None, None
 
     def count_rows(self, champion: Champion | None) -> RowCounts:
         """Count the rows of the date.
@@ -204,8 +196,6 @@ class BackfillSteps:
     @contextmanager
     def _run(self) -> Iterator[str]:
         """A run of the scratch store, whose parameters hold the as-of date."""
-        if self._log is None:
-            raise ConfigurationError("the backfill has no store to train in; it is given by `use`.")
         log, declared = self._log, self.declared.model_dump(mode="json")
         tags = {KIND: BACKFILL, "data.rows": str(len(self._rows()))}
         run_id = log.open(self._vertical, f"as of {self._at}", tags)
@@ -218,22 +208,13 @@ class BackfillSteps:
         log.close(run_id, "FINISHED")
 
     def _make(self, pipeline: Pipeline, made: Mapping[str, Any], dataset: Any) -> dict[str, Any]:
-        """Run nodes in order without a runner, whose outputs and resume hints are not wanted here."""
         found = {**made, f"params:{self._name('dataset')}": dataset}
         for node in pipeline.nodes:
             once = node.name in self._undated
-            if once and set(node.outputs) <= self._once.keys():
-                continue
-            outputs = node.run({name: self._value(name, found) for name in node.inputs})
-            (self._once if once else found).update(as_frames(outputs))
+            if not once or not self._once.keys() >= set(node.outputs):
+                made = run_node(node, ChainMap(found, self._once), self._catalog)
+                (self._once if once else found).update(made)
         return found
-
-    def _value(self, name: str, found: Mapping[str, Any]) -> Any:
-        if name in found:
-            return found[name]
-        if name in self._once:
-            return self._once[name]
-        return dataset_of(self._catalog, name).load()
 
     def _name(self, name: str) -> str:
         return f"{self._vertical}.{name}"

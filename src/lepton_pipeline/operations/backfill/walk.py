@@ -20,8 +20,8 @@ from lepton_pipeline.tracking.runs import RunLog
 class DatedSteps(Steps, Protocol):
     """The steps of a job at a date, and the model of that date."""
 
-    def go_to(self, name: str, date: str | float) -> None:
-        """Set the date; rows are those known then."""
+    def go_to(self, name: str, date: str | float, log: RunLog) -> None:
+        """Set the date and the store to train in; rows are those known then."""
 
     def train_anyway(self) -> None:
         """Train the model of the date without registering it, unless there is a checkpoint.
@@ -62,7 +62,7 @@ def walk(
     log = open_store()
     for position in range(len(looks), len(names)):
         name, date = names[position], grid.dates[position]
-        steps.go_to(name, date)
+        steps.go_to(name, date, log)
         request = replace(asked, as_of=date, now=grid.moment(position, asked.now))
         outcome = run_job(log, request, steps, lambda facts, decision: None)
         look = _look(name, outcome, steps, looks[-1].champion if looks else None)

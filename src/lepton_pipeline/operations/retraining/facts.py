@@ -10,19 +10,9 @@ import pandas as pd
 
 from lepton_pipeline.data.as_of import label_known, moment
 from lepton_pipeline.data.training_rows import as_text
-from lepton_pipeline.operations.monitoring.findings import MonitoringResult
+from lepton_pipeline.operations.monitoring.findings import MetricEstimate, MonitoringResult
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import before
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A metric of the champion on its own test rows, with the ends of its 95 % interval."""
-
-    metric: str
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -36,7 +26,7 @@ class Champion:
     trained_at: datetime  # as-of date of its training, else when it ended
     promoted_at: datetime | None  # None where the alias was moved by other means
     training_rows: int | None
-    estimate: Estimate | None  # the gate's metric on the test rows
+    estimate: MetricEstimate | None  # the gate's metric on the test rows
 
 
 @dataclass(frozen=True)

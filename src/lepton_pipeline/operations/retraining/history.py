@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lepton_pipeline.operations.retraining.facts import Champion, Estimate
+from lepton_pipeline.operations.monitoring.findings import MetricEstimate
+from lepton_pipeline.operations.retraining.facts import Champion
 from lepton_pipeline.parameters.jobs import RETRAINING, Job, is_partial
 from lepton_pipeline.registry.champion import champion_of, history
 from lepton_pipeline.system.processes import has_ended
@@ -115,13 +116,12 @@ def _clock(run: Any) -> datetime:
     return as_moment(run.data.params.get("dataset.as_of", "")) or ended
 
 
-def _estimate(tags: Mapping[str, str], metric: str) -> Estimate | None:
-    key = f"test.{metric}"
-    figures = [tags.get(name) for name in (key, f"{key}.low", f"{key}.high")]
-    if None in figures:
+def _estimate(tags: Mapping[str, str], metric: str) -> MetricEstimate | None:
+    keys = [f"test.{metric}{end}" for end in ("", ".low", ".high")]
+    if not tags.keys() >= set(keys):
         return None
-    value, low, high = (float(str(figure)) for figure in figures)
-    return Estimate(metric, value, low, high)
+    value, low, high = (float(tags[key]) for key in keys)
+    return MetricEstimate(metric, value, low, high)
 
 
 def _job(run: Any) -> JobRun:

@@ -11,6 +11,7 @@ import pandas as pd
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines, settings
 from kedro.io import AbstractDataset
+from kedro.pipeline.node import Node
 
 from lepton_pipeline.data.rows import as_frames
 from lepton_pipeline.errors import ConfigurationError
@@ -30,6 +31,12 @@ def dataset_of(catalog: Any, name: str) -> AbstractDataset[Any, Any]:
     if dataset is None:
         raise ConfigurationError(f"the catalog has no entry {name!r}; restore it in conf/base/catalog.yml.")
     return dataset
+
+
+def run_node(node: Node, made: Mapping[str, Any], catalog: Any) -> dict[str, Any]:
+    """Run a node without a runner, whose outputs and resume hints are not wanted; load what is not `made`."""
+    inputs = {name: made[name] if name in made else dataset_of(catalog, name).load() for name in node.inputs}
+    return as_frames(node.run(inputs))
 
 
 class KedroSteps:
@@ -108,15 +115,9 @@ class KedroSteps:
 
     def _table(self, context: KedroContext, name: str) -> pd.DataFrame:
         wanted = f"{self._vertical}.{name}"
-        pipeline = pipelines[self._vertical].to_outputs(wanted)
         made: dict[str, Any] = {}
-        # Without a runner, whose outputs and resume hints are not wanted here.
-        for node in pipeline.nodes:
-            inputs = {
-                each: made[each] if each in made else dataset_of(context.catalog, each).load()
-                for each in node.inputs
-            }
-            made |= as_frames(node.run(inputs))
+        for node in pipelines[self._vertical].to_outputs(wanted).nodes:
+            made |= run_node(node, made, context.catalog)
         table: pd.DataFrame = made[wanted]
         return table
 

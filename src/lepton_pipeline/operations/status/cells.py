@@ -14,20 +14,18 @@ from lepton_pipeline.system.readable import clipped, span_text
 _NONE = "–"
 _CHARACTERS = 280
 _CLOCKS = timedelta(minutes=10)
-_LABELS = {
-    "broken": "cannot be read",
-    "failing": "failing",
-    "decayed": "quality decayed",
-    "drifted": "drifted",
-    "refused": "model refused",
-    "overdue": "overdue",
-    "no champion": "no champion",
-}
 
 
-def labels(it: VerticalStatus) -> list[str]:
-    """What needs attention, as short labels."""
-    return [_LABELS[finding] for finding in it.findings]
+def cells_of(it: VerticalStatus, now: datetime) -> dict[str, tuple[str, str]]:
+    """All cells of a vertical in order: what it is about, the text, and details."""
+    return {
+        "champion": champion_text(it, now),
+        "data": data_text(it),
+        "job": job_text(it),
+        "drift": drift_of(it),
+        "next": next_text(it, now),
+        "failing": failing_text(it, now),
+    }
 
 
 def champion_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:

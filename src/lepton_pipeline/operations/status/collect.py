@@ -33,8 +33,16 @@ _PAGES = {
 # A job may wait for another one's end.
 _LATE = timedelta(hours=1)
 _ENDED_BADLY = ("failed", "timed out", "not started", "lost")
-# The most urgent first.
-FINDINGS = ("broken", "failing", "decayed", "drifted", "refused", "overdue", "no champion")
+# What needs attention, the most urgent first, and its label.
+FINDINGS = {
+    "broken": "cannot be read",
+    "failing": "failing",
+    "decayed": "quality decayed",
+    "drifted": "drifted",
+    "refused": "model refused",
+    "overdue": "overdue",
+    "no champion": "no champion",
+}
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ class VerticalStatus:
     @property
     def urgency(self) -> int:
         """0 for the most urgent."""
-        return FINDINGS.index(self.findings[0]) if self.findings else len(FINDINGS)
+        return [*FINDINGS].index(self.findings[0]) if self.findings else len(FINDINGS)
 
 
 @dataclass(frozen=True)

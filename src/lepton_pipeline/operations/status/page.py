@@ -6,15 +6,9 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from lepton_pipeline.operations.status import cells
-from lepton_pipeline.operations.status.collect import Status
+from lepton_pipeline.operations.status.cells import cells_of
+from lepton_pipeline.operations.status.collect import FINDINGS, Status
 from lepton_pipeline.reporting.pages.frame import render
-from lepton_pipeline.system.files import write_text
-
-
-def write_page(path: Path, status: Status) -> None:
-    """Write the page atomically; links to reports are relative to its folder, which is made."""
-    write_text(path, render_page(status, path.parent))
 
 
 def render_page(status: Status, folder: Path) -> str:
@@ -22,13 +16,8 @@ def render_page(status: Status, folder: Path) -> str:
     rows = [
         {
             "it": each,
-            "labels": cells.labels(each),
-            "champion": cells.champion_text(each, status.at),
-            "data": cells.data_text(each),
-            "job": cells.job_text(each),
-            "drift": cells.drift_of(each),
-            "next": cells.next_text(each, status.at),
-            "failing": cells.failing_text(each, status.at),
+            "labels": [FINDINGS[finding] for finding in each.findings],
+            **cells_of(each, status.at),
             "pages": {title: _relative(file, folder) for title, file in each.pages.items()},
         }
         for each in status.verticals
