@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import click
 
-from lepton_pipeline.cli.options import env_option, project_folder, reports_errors, tracking
+from lepton_pipeline.cli.options import in_project, project_folder, tracking
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.readable import say
 
 
 @click.command()
 @click.option("--if-moved", is_flag=True, help="Only if the original folder is gone; say so if it is not.")
-@env_option
-@reports_errors
+@in_project
 def adopt(if_moved: bool, env: str | None) -> None:
     """Let a copied project use its own runs and models.
 

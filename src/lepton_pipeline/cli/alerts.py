@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from lepton_pipeline.cli.options import env_option, project_folder, reports_errors, require_vertical
+from lepton_pipeline.cli.options import in_project, project_folder, require_vertical
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.readable import say
 
@@ -18,8 +18,7 @@ def alerts() -> None:
 
 @alerts.command()
 @click.argument("vertical")
-@env_option
-@reports_errors
+@in_project
 def test(vertical: str, env: str | None) -> None:
     """Send a test alert to every channel of VERTICAL.
 

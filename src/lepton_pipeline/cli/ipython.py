@@ -8,14 +8,13 @@ from importlib.util import find_spec
 
 import click
 
-from lepton_pipeline.cli.options import env_option, reports_errors
+from lepton_pipeline.cli.options import in_project
 from lepton_pipeline.errors import ConfigurationError
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@env_option
-@reports_errors
+@in_project
 def ipython(arguments: tuple[str, ...], env: str | None) -> None:
     """Open IPython with the project's catalog and session.
 

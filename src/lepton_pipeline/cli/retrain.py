@@ -12,8 +12,8 @@ from lepton_pipeline.cli.errors import end, end_stopped, report_error
 from lepton_pipeline.cli.options import (
     debug_option,
     env_option,
+    in_project,
     project_folder,
-    reports_errors,
     require_vertical,
     tracking,
 )
@@ -77,8 +77,7 @@ def retrain(
 @click.option(
     "--last", type=click.IntRange(min=1), default=20, show_default=True, help="Number of latest jobs."
 )
-@env_option
-@reports_errors
+@in_project
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
     """List the latest decisions on retraining VERTICAL."""
     from lepton_pipeline.operations.retraining.history import job_runs

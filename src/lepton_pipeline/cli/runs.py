@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lepton_pipeline.cli.options import env_option, project_folder, reports_errors, tracking
+from lepton_pipeline.cli.options import in_project, project_folder, tracking
 from lepton_pipeline.system.files import write_text
 from lepton_pipeline.system.permissions import refused
 from lepton_pipeline.system.readable import say
@@ -22,16 +22,14 @@ from lepton_pipeline.system.readable import say
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the page is written; data/08_reporting/VERTICAL/compare.html if not given.",
 )
-@env_option
-@reports_errors
+@in_project
 def compare(vertical: str, last: int, html: Path | None, env: str | None) -> None:
     """Compare the latest runs of VERTICAL, the best first.
 
     On the terminal, and as an HTML page.
     """
     from lepton_pipeline.registry.versions import model_versions
-    from lepton_pipeline.runs.compare import compare_runs
-    from lepton_pipeline.runs.compare_page import compare_page
+    from lepton_pipeline.runs.compare import compare_page, compare_runs
     from lepton_pipeline.terminal.runs import print_comparison
     from lepton_pipeline.tracking.store import latest_runs, open_store
 
@@ -50,8 +48,7 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None) -> Non
 @click.option(
     "--keep", is_flag=True, help="Leave the scratch folder, with its own MLflow store, where it is."
 )
-@env_option
-@reports_errors
+@in_project
 def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None) -> None:
     """Repeat a run and compare its metrics and weights.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lepton_pipeline.cli.options import env_option, project_folder, reports_errors
+from lepton_pipeline.cli.options import env_option, in_project, project_folder
 from lepton_pipeline.system.readable import say
 
 _parallel = click.option(
@@ -54,8 +54,7 @@ def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
 @click.option(
     "--times", type=click.IntRange(1, 20), default=2, show_default=True, help="Next times that are shown."
 )
-@env_option
-@reports_errors
+@in_project
 def list_schedules(times: int, env: str | None) -> None:
     """List next times, last results and retries."""
     from lepton_pipeline.operations.schedule.overview import overview
@@ -73,8 +72,7 @@ def list_schedules(times: int, env: str | None) -> None:
 @click.option("--project", help="Root of the project where the jobs run: this one, or /app in a container.")
 @click.option("--python", help="Interpreter where the jobs run: this one, or python in a container.")
 @click.option("--image", help="With kubernetes: image that holds the project and its environment.")
-@env_option
-@reports_errors
+@in_project
 def export(
     target: str,
     out: Path,

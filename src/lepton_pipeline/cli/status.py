@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lepton_pipeline.cli.options import env_option, project_folder, reports_errors, tracking
+from lepton_pipeline.cli.options import in_project, project_folder, tracking
 from lepton_pipeline.system.files import write_text
 from lepton_pipeline.system.readable import say
 
@@ -17,8 +17,7 @@ from lepton_pipeline.system.readable import say
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the same as a page, too."
 )
-@env_option
-@reports_errors
+@in_project
 def status(html: Path | None, env: str | None) -> None:
     """Show the state of every vertical.
 

@@ -12,6 +12,7 @@ from lepton_pipeline.cli.options import (
     base_folder,
     debug_option,
     env_option,
+    in_project,
     project_folder,
     reports_errors,
     tracking,
@@ -57,8 +58,7 @@ def new(
 
 
 @vertical.command(name="list")
-@env_option
-@reports_errors
+@in_project
 def list_verticals(env: str | None) -> None:
     """List the verticals: data, split, last run and champion."""
     from lepton_pipeline.onboarding.overview import overview, print_overview

@@ -126,8 +126,8 @@ def check_data(then: Mapping[str, str], now: Mapping[str, str] | None, problem: 
 
 def check_device(then: Mapping[str, str], now: str) -> Check:
     """Compare where torch computes: "cpu", "cuda", or the reason why there is no such device now."""
-    was = then.get("device", "")
-    if was in ("", now):
+    was = then.get("device") or now
+    if was == now:
         return Check("device", True, now)
     return Check("device", False, f"{was} then, {now} now", f"use a machine where torch computes on {was}")
 

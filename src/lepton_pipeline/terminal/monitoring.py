@@ -9,18 +9,15 @@ from lepton_pipeline.data.reading import IngestionRecord
 from lepton_pipeline.operations.monitoring.findings import MonitoringResult, drift_text, quality_text
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
-from lepton_pipeline.terminal.console import Text, console, facts_grid
+from lepton_pipeline.terminal.console import print_facts
 
 
 def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
     """Print a monitoring's results: contents of its data sets by name, `readings` by raw table."""
-    out = console()
-    out.print()
     found: MonitoringResult | None = results.get("monitoring_result")
     done = f"version {found.champion.version} as of {found.as_of}" if found else "nothing compared"
-    out.print(Text(f"{name}: {done}", style="bold"))
     facts = [*_facts(results), ("seconds", f"{sum(seconds.values()):.1f}"), ("see it", where)]
-    out.print(facts_grid(facts))
+    print_facts(f"{name}: {done}", facts)
 
 
 def monitoring_markdown(results: Mapping[str, Any]) -> str:

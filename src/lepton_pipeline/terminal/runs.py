@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lepton_pipeline.errors import NotReproducedError
-from lepton_pipeline.reporting.report.formats import metric_inside
+from lepton_pipeline.reporting.report.formats import interval, metric_inside
 from lepton_pipeline.runs.checks import Check
-from lepton_pipeline.runs.compare import METRICS, ComparableRuns, ComparedRun, Comparison, Figure
-from lepton_pipeline.runs.compare_page import duration_text, version_text
+from lepton_pipeline.runs.compare import (
+    METRICS,
+    ComparableRuns,
+    ComparedRun,
+    Comparison,
+    duration_text,
+    version_text,
+)
 from lepton_pipeline.runs.reproduce import Reproduction
+from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.readable import clipped
 from lepton_pipeline.terminal.console import Column, Table, Text, console, facts_grid, fixed, table
 
@@ -92,10 +99,12 @@ def _named(run: ComparedRun) -> Text:
     return Text(name).append(f"\n{run.run_id[:8]}" if run.version else "", style="dim")
 
 
-def _figure(figure: Figure | None) -> Text:
+def _figure(figure: Estimate | None) -> Text:
     if figure is None:
         return Text("–")
-    return Text(f"{figure.value:.4f}").append(f"\n{figure.ends.replace(' to ', '–')}", style="dim")
+    return Text(f"{figure.value:.4f}").append(
+        f"\n{interval('auc', figure).replace(' to ', '–')}", style="dim"
+    )
 
 
 def print_checks(run_id: str, checks: Sequence[Check]) -> None:

@@ -33,10 +33,23 @@ _STAGES = 5
 
 def print_summary(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
     """Print a run's results: contents of its data sets by name, `tables` and `readings` by raw table."""
+    decision: GateDecision | None = results.get("decision")
+    version = "no model registered"
+    if decision:
+        version = f"version {decision.version}, {'alias ' * bool(decision.alias)}{decision.alias or SAME}"
+    shown, columns = show_columns(read_columns(results.get("columns", {})))
+    longest = sorted(seconds, key=lambda stage: -seconds[stage])[:_STAGES]
+    stages = ", ".join(f"{stage} {seconds[stage]:.1f}" for stage in longest)
+    facts = _facts(results, columns)
+    facts += [("seconds", f"{sum(seconds.values()):.1f}, the longest: {stages}"), ("see it", where)]
     out = console()
     out.print()
-    for part in _parts(name, results, seconds, where):
-        out.print(part)
+    out.print(Text(f"{name}: {version}", style="bold"))
+    if metrics := results.get("metrics"):
+        out.print(_quality(metrics))
+    if shown is not None:
+        out.print(shown)
+    out.print(facts_grid(facts))
 
 
 def summary_markdown(results: Mapping[str, Any]) -> str:
@@ -53,26 +66,6 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
     summarised = [("columns", summarise_columns(columns)), *columns_notes(columns)] if columns else []
     lines += fact_list((name or "rows", text) for name, text in _facts(results, summarised))
     return "\n".join(lines)
-
-
-def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> list[Any]:
-    parts: list[Any] = []
-    decision: GateDecision | None = results.get("decision")
-    version = "no model registered"
-    if decision:
-        version = f"version {decision.version}, {'alias ' * bool(decision.alias)}{decision.alias or SAME}"
-    parts.append(Text(f"{vertical}: {version}", style="bold"))
-    if metrics := results.get("metrics"):
-        parts.append(_quality(metrics))
-    shown, columns = show_columns(read_columns(results.get("columns", {})))
-    if shown is not None:
-        parts.append(shown)
-    longest = sorted(seconds, key=lambda stage: -seconds[stage])[:_STAGES]
-    stages = ", ".join(f"{stage} {seconds[stage]:.1f}" for stage in longest)
-    facts = _facts(results, columns)
-    facts += [("seconds", f"{sum(seconds.values()):.1f}, the longest: {stages}"), ("see it", where)]
-    parts.append(facts_grid(facts))
-    return parts
 
 
 def _quality(metrics: Metrics) -> Table:

@@ -55,10 +55,8 @@ def post(address: str, content: Mapping[str, Any], patience: Patience) -> None:
     """POST a JSON object; answers 200 to 299 are success.
 
     `urllib` instead of `requests`: the logs of the latter hold the whole address, and its path is a secret.
-
-    Raises:
-        DeliveryError: the request was refused or redirected, or no answer came after retries on 429, 500 and
-            above, lost connections and time-outs.
+    Raises DeliveryError if the request was refused or redirected, or no answer came after retries on 429, 500
+    and above, lost connections and time-outs.
     """
     url = urlsplit(address)
     # User and password go into a header.
@@ -97,8 +95,7 @@ def send_mail(declared: Mail, subject: str, body: str, moment: Any, patience: Pa
 def append_line(path: Path, content: Mapping[str, Any]) -> None:
     """Append one line of JSON to a file atomically.
 
-    Raises:
-        DeliveryError: the file cannot be written.
+    Raises DeliveryError if the file cannot be written.
     """
     line = json.dumps(content, ensure_ascii=False).encode() + b"\n"
     try:

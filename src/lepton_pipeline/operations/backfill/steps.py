@@ -85,8 +85,7 @@ class BackfillSteps:
     def whole_table(self) -> pd.DataFrame:
         """All rows, with their features.
 
-        Raises:
-            DataError: the raw data cannot be used, or break a contract.
+        Raises DataError if the raw data cannot be used, or break a contract.
         """
         made = self._make(self._to_rows, {}, self._dataset)
         return derive_all(made[self._name("clean_table")], self._dataset, self._features)
@@ -111,8 +110,7 @@ class BackfillSteps:
     def count_rows(self, champion: Champion | None) -> RowCounts:
         """Count the rows of the date.
 
-        Raises:
-            DataError: the raw data cannot be used, or break a contract.
+        Raises DataError if the raw data cannot be used, or break a contract.
         """
         rows = count_rows(self._rows(), self._dated(), champion, self.declared.retraining.window)
         self._since = rows.window_start
@@ -140,8 +138,7 @@ class BackfillSteps:
     def train_anyway(self) -> None:
         """Train the model of the date, unless there is a checkpoint.
 
-        Raises:
-            DataError: it cannot be trained.
+        Raises DataError if it cannot be trained.
         """
         if not self._checkpoints.has_model(self._at, self._model_key()):
             with self._run() as run_id:

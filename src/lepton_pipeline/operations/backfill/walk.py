@@ -26,8 +26,7 @@ class DatedSteps(Steps, Protocol):
     def train_anyway(self) -> None:
         """Train the model of the date without registering it, unless there is a checkpoint.
 
-        Raises:
-            DataError: it cannot be trained.
+        Raises DataError if it cannot be trained.
         """
 
 

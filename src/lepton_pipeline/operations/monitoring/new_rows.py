@@ -63,8 +63,7 @@ def score_new_rows(
 def learnt_rows(table: pd.DataFrame, learnt: TrainingRows, dataset: Dataset) -> pd.DataFrame:
     """Find the rows that a model has learnt from in the table as it is now.
 
-    Raises:
-        DataError: fewer than 95 % of them are there, so they do not represent all.
+    Raises DataError if fewer than 95 % of them are there, so they do not represent all.
     """
     everything = pd.DataFrame({"part": "test", "label": known_labels(table, dataset)})
     found = table[learnt.learnt(table, everything)]

@@ -94,8 +94,7 @@ class Reference:
     def from_dict(cls, stored: dict[str, Any]) -> Reference:
         """Read what `to_dict` returned.
 
-        Raises:
-            DataError: another version of the project wrote it.
+        Raises DataError if another version of the project wrote it.
         """
         if stored.get("format") != FORMAT:
             raise DataError(f"the reference has format {stored.get('format')!r}, this version reads {FORMAT}")

@@ -74,11 +74,8 @@ def count_rows(
 ) -> RowCounts:
     """Count the rows of a table by whether their label is known and whether the champion was made of them.
 
-    `window` is `retraining.window`.
-
-    Raises:
-        DataError: the window, the label delay or the champion's times do not compare with the column of
-            times.
+    `window` is `retraining.window`. Raises DataError if the window, the label delay or the champion's times
+    do not compare with the column of times.
     """
     if dataset.time is None:
         rows = None if champion is None else champion.data_rows

@@ -51,8 +51,7 @@ class KedroSteps:
     def declared(self) -> tuple[Vertical, Mapping[str, Any]]:
         """The vertical's declaration, and `mlflow.yml`.
 
-        Raises:
-            ConfigurationError: a line for each wrong key.
+        Raises ConfigurationError with a line for each wrong key.
         """
         context = self._context()
         return read_vertical(self._vertical, context.params[self._vertical]), context.config_loader["mlflow"]
@@ -60,8 +59,7 @@ class KedroSteps:
     def count_rows(self, champion: Champion | None) -> RowCounts:
         """Build the table in memory, without writing to disk, and count its rows.
 
-        Raises:
-            DataError: the raw data cannot be used, or break a contract.
+        Raises DataError if the raw data cannot be used, or break a contract.
         """
         context = self._context()
         declared = read_vertical(self._vertical, context.params[self._vertical])

@@ -34,8 +34,7 @@ class Policies:
 def fetch_policies(project: Path, env: str | None) -> Policies:
     """Read the policies in a subprocess, which frees the memory of Kedro when it ends.
 
-    Raises:
-        ConfigurationError: the policies cannot be read.
+    Raises ConfigurationError if the policies cannot be read.
     """
     done, reason = run_module("schedule.read", project, env)
     if reason:

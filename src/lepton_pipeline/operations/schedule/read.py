@@ -19,8 +19,7 @@ from lepton_pipeline.project.declaration import find_verticals, read_vertical
 def read_policies(project: Path, env: str | None = None) -> Policies:
     """Read the policies of all verticals; errors in one do not affect the others.
 
-    Raises:
-        ConfigurationError: there is no vertical.
+    Raises ConfigurationError if there is no vertical.
     """
     good, wrong = {}, {}
     for vertical in find_verticals(project / _settings(project).CONF_SOURCE / "base"):
@@ -37,8 +36,7 @@ def read_policies(project: Path, env: str | None = None) -> Policies:
 def read_own(project: Path, env: str | None, vertical: str) -> Any:
     """Read what is declared for a vertical from its own files only.
 
-    Raises:
-        ConfigurationError: a file is no YAML mapping, or its content cannot be resolved.
+    Raises ConfigurationError if a file is no YAML mapping, or its content cannot be resolved.
     """
     settings = _settings(project)
     patterns = {"parameters": ["parameters*", "parameters*/**", f"**/{vertical}/parameters*"]}

@@ -99,8 +99,7 @@ class Scheduler:
     def once(self, verticals: list[str] | None = None) -> list[Result]:
         """Start the due jobs, or those of `verticals`, and wait for their results.
 
-        Raises:
-            LeptonError: one of the verticals cannot be started.
+        Raises LeptonError if one of the verticals cannot be started.
         """
         self.reload()
         now = self._clock()

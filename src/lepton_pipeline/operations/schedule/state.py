@@ -52,8 +52,7 @@ class Record:
 class State:
     """The records of all verticals, in memory and on disk; thread-safe.
 
-    Raises:
-        LeptonError: the file is no state.
+    Raises LeptonError if the file is no state.
     """
 
     def __init__(self, path: Path) -> None:
@@ -106,8 +105,7 @@ def open_state(path: Path, say: Callable[[str], None]) -> State:
 def only_scheduler(folder: Path) -> Iterator[None]:
     """Be the project's only scheduler.
 
-    Raises:
-        LeptonError: another one is running, and which.
+    Raises LeptonError, which names it, if another one is running.
     """
     with only_job(folder, "scheduler", "kedro schedule") as holder:
         if holder is not None:
@@ -118,8 +116,7 @@ def only_scheduler(folder: Path) -> Iterator[None]:
 def read_records(path: Path) -> dict[str, Record]:
     """The records in a state file by vertical; empty where there is no file.
 
-    Raises:
-        LeptonError: the file is no state.
+    Raises LeptonError if the file is no state.
     """
     try:
         content = json.loads(path.read_bytes())["verticals"]

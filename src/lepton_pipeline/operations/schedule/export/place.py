@@ -44,8 +44,7 @@ def cron_of(policy: Policy) -> Cron:
 def expression(policy: Policy) -> str:
     """The cron expression of plain lists, which every cron reads alike: no 7 for Sunday, no names, no steps.
 
-    Raises:
-        ConfigurationError: days and weekdays must both fit, which crons read differently.
+    Raises ConfigurationError if days and weekdays must both fit, which crons read differently.
     """
     fields = cron_of(policy).fields
     if not (fields.either or fields.every_day or fields.every_weekday):
