@@ -80,7 +80,7 @@ def retrain(
 @in_project
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
     """List the latest decisions on retraining VERTICAL."""
-    from lepton_pipeline.operations.retraining.history import job_runs
+    from lepton_pipeline.operations.retraining.facts import job_runs
     from lepton_pipeline.terminal.retraining import print_jobs
     from lepton_pipeline.tracking.runs import existing_store
 
@@ -148,7 +148,7 @@ def _report_outcome(vertical: str, outcome: Outcome, log: Any, debug: bool, fail
 
 def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:
     """The date whose data to use, and the moment to decide for."""
-    from lepton_pipeline.operations.retraining.history import as_moment
+    from lepton_pipeline.operations.retraining.facts import as_moment
 
     now = datetime.now(UTC)
     if as_of is None:

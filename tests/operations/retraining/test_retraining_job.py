@@ -13,8 +13,8 @@ from monitored import column, monitored
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.operations.monitoring.findings import MetricEstimate
-from lepton_pipeline.operations.retraining.facts import RowCounts
-from lepton_pipeline.operations.retraining.history import (
+from lepton_pipeline.operations.retraining.facts import (
+    RowCounts,
     as_moment,
     failures,
     job_runs,

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError, LeptonError
-from lepton_pipeline.operations.schedule.policies import Policies, Policy
+from lepton_pipeline.operations.schedule.policies import Cron, Policies, Policy
 from lepton_pipeline.operations.schedule.scheduler import Options, Scheduler, retrain_command
 from lepton_pipeline.operations.schedule.state import Record, Running, State, read_records
-from lepton_pipeline.operations.schedule.ticks import Cron
 
 # What the job of a test does: notes its start and end, and how many were at it.
 JOB = """

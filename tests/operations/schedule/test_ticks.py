@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lepton_pipeline.operations.schedule.ticks import Cron
+from lepton_pipeline.operations.schedule.policies import Cron
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -29,15 +29,14 @@ from lepton_pipeline.system.locks import FileLock
 from lepton_pipeline.system.readable import clipped
 
 logger = logging.getLogger(__name__)
-FAILED, REFUSED, DRIFT, DECAY, CONTRACT, HUNG = "failed", "refused", "drift", "decay", "contract", "hung"
 FOLDER = Path("data/.alerts")
 _HEADLINES = {
-    FAILED: "the retraining job failed",
-    REFUSED: "the gate refused a model",
-    DRIFT: "new rows differ from those of the training",
-    DECAY: "the champion's quality has decayed",
-    CONTRACT: "the data cannot be used",
-    HUNG: "the retraining job took too long and was stopped",
+    "failed": "the retraining job failed",
+    "refused": "the gate refused a model",
+    "drift": "new rows differ from those of the training",
+    "decay": "the champion's quality has decayed",
+    "contract": "the data cannot be used",
+    "hung": "the retraining job took too long and was stopped",
 }
 _TEXT_CHARACTERS = 1500
 # Delivers an alert by a channel, and returns a remark or None.
@@ -49,7 +48,7 @@ class Alert:
     """An alert about a vertical."""
 
     vertical: str
-    cause: str  # `FAILED` to `HUNG`, or a test
+    cause: str  # one of `_HEADLINES`, or a test
     text: str
     at: datetime  # with a time zone
     details: Mapping[str, Any] = field(default_factory=dict)  # figures and links by name, ready for JSON
@@ -76,7 +75,7 @@ class Alert:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Delivery:
     """The result of a delivery in one channel."""
 
     channel: str  # "webhook", "mail" or "file"; "" for all of them
@@ -91,7 +90,7 @@ class Outcome:
 
 def send(
     alert: Alert, alerts: Alerts, project: Path, *, anyway: bool = False, patience: Patience = PATIENCE
-) -> list[Outcome]:
+) -> list[Delivery]:
     """Deliver an alert by every declared channel that has not reported its cause within `cool_down`.
 
     Deliveries are recorded in `data/.alerts/<vertical>.json` after they succeed, so a process killed in
@@ -109,7 +108,7 @@ def send(
     # A job must not fail because its alert does.
     except Exception as error:
         logger.debug("the alert was not sent", exc_info=True)
-        return [Outcome("", "failed", type(error).__name__)]
+        return [Delivery("", "failed", type(error).__name__)]
 
 
 def _channels(alert: Alert, alerts: Alerts, project: Path, patience: Patience) -> dict[str, _Deliver]:
@@ -130,7 +129,7 @@ def _send_due(
     channels: Mapping[str, _Deliver],
     project: Path,
     patience: Patience,
-) -> list[Outcome]:
+) -> list[Delivery]:
     state = project / FOLDER / f"{alert.vertical}.json"
     told = _read(state)
     wait = as_timedelta(alerts.cool_down) if isinstance(alerts.cool_down, str) else timedelta(0)
@@ -139,7 +138,7 @@ def _send_due(
         last = told.get(alert.cause, {}).get(channel)
         # A time slightly ahead is another process's; a time far ahead means a wrong clock.
         if last is not None and last - wait < alert.at < last + wait:
-            held[channel] = Outcome(channel, "held back", f"until {last + wait:%Y-%m-%d %H:%M} UTC")
+            held[channel] = Delivery(channel, "held back", f"until {last + wait:%Y-%m-%d %H:%M} UTC")
     outcomes = _deliver({name: tell for name, tell in channels.items() if name not in held}, patience)
     got_through = {outcome.channel: alert.at for outcome in outcomes if outcome.state == "sent"}
     if got_through:
@@ -151,18 +150,18 @@ def _send_due(
     return [*outcomes, *held.values()]
 
 
-def _deliver(channels: Mapping[str, _Deliver], patience: Patience) -> list[Outcome]:
+def _deliver(channels: Mapping[str, _Deliver], patience: Patience) -> list[Delivery]:
     """Deliver by all channels in parallel, each within the deadline."""
-    results: dict[str, Outcome] = {}
+    results: dict[str, Delivery] = {}
 
     def deliver(name: str, tell: _Deliver) -> None:
         try:
-            results[name] = Outcome(name, "sent", tell() or "")
+            results[name] = Delivery(name, "sent", tell() or "")
         except DeliveryError as error:
-            results[name] = Outcome(name, "failed", str(error).removeprefix(f"{name} "))
+            results[name] = Delivery(name, "failed", str(error).removeprefix(f"{name} "))
         # Its text may quote an address.
         except Exception as error:
-            results[name] = Outcome(name, "failed", type(error).__name__)
+            results[name] = Delivery(name, "failed", type(error).__name__)
 
     # A server that sends a byte now and then defeats every time-out; a daemon thread does not block the exit.
     threads = [threading.Thread(target=deliver, args=each, daemon=True) for each in channels.items()]
@@ -172,7 +171,7 @@ def _deliver(channels: Mapping[str, _Deliver], patience: Patience) -> list[Outco
     for thread in threads:
         thread.join(max(0.0, (end - datetime.now(UTC)).total_seconds()))
     late = f"no answer within {patience.deadline:g} s"
-    return [results.get(name, Outcome(name, "failed", late)) for name in channels]
+    return [results.get(name, Delivery(name, "failed", late)) for name in channels]
 
 
 @contextmanager

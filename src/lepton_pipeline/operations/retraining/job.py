@@ -12,8 +12,16 @@ from typing import Any, Protocol
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.operations.monitoring.findings import MonitoringResult
-from lepton_pipeline.operations.retraining.facts import Champion, Facts, RowCounts, read_monitoring
-from lepton_pipeline.operations.retraining.history import failures, job_runs, last_training, read_champion
+from lepton_pipeline.operations.retraining.facts import (
+    Champion,
+    Facts,
+    RowCounts,
+    failures,
+    job_runs,
+    last_training,
+    read_champion,
+    read_monitoring,
+)
 from lepton_pipeline.operations.retraining.policy import Decision, decide
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.jobs import KIND, RETRAINING, Job

@@ -13,9 +13,8 @@ from typing import Any
 import click
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.operations.schedule.alerting import alert_sender
 from lepton_pipeline.operations.schedule.policies import fetch_policies
-from lepton_pipeline.operations.schedule.scheduler import Options, Scheduler, retrain_command
+from lepton_pipeline.operations.schedule.scheduler import Options, Scheduler, alert_sender, retrain_command
 from lepton_pipeline.operations.schedule.state import FOLDER, only_scheduler
 from lepton_pipeline.system.permissions import refused
 from lepton_pipeline.system.readable import say

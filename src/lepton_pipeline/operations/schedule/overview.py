@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from lepton_pipeline.operations.schedule.plan import next_start
 from lepton_pipeline.operations.schedule.policies import Policy
-from lepton_pipeline.operations.schedule.state import FOLDER, Record, read_records
+from lepton_pipeline.operations.schedule.state import FOLDER, Record, next_start, read_records
 
 
 @dataclass(frozen=True)

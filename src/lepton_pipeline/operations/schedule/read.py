@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.operations.schedule.policies import Policies, Policy
-from lepton_pipeline.operations.schedule.ticks import Cron
+from lepton_pipeline.operations.schedule.policies import Cron, Policies, Policy
 from lepton_pipeline.parameters import Retraining
 from lepton_pipeline.parameters.durations import as_timedelta
 from lepton_pipeline.project.declaration import find_verticals, read_vertical

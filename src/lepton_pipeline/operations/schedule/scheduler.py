@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -10,21 +12,36 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.operations.schedule import plan
-from lepton_pipeline.operations.schedule.alerting import SendAlert, alert_cause
-from lepton_pipeline.operations.schedule.policies import Policies, Policy, fingerprint
+from lepton_pipeline.operations.schedule.policies import Policies, Policy, fingerprint, run_module
 from lepton_pipeline.operations.schedule.process import (
     Limits,
     StillRunningError,
     run_process,
     wait_for_orphan,
 )
-from lepton_pipeline.operations.schedule.state import FOLDER, Result, Running, open_state
+from lepton_pipeline.operations.schedule.state import (
+    FIRST_RETRY,
+    FOLDER,
+    Result,
+    Running,
+    begun,
+    ended,
+    next_start,
+    open_state,
+)
+from lepton_pipeline.system.readable import span_text
 
 logger = logging.getLogger(__name__)
 _KEPT_LOGS = 20
+# Broken data and a refusal by the gate, about which the job alerts itself.
+_TOLD = (3, 4)
+_PATIENCE = 180.0
+
+# Takes vertical, cause, text, moment and details.
+SendAlert = Callable[[str, str, str, datetime, dict[str, Any]], None]
 
 
 def retrain_command(env: str | None) -> Callable[[str], list[str]]:
@@ -40,7 +57,7 @@ class Options:
     parallel: int = 1  # jobs at once, at most
     grace: float = 60.0  # from SIGTERM to SIGKILL
     poll: float = 5.0  # between looks at configuration and clock
-    first_retry: timedelta = plan.FIRST_RETRY
+    first_retry: timedelta = FIRST_RETRY
 
 
 class Scheduler:
@@ -148,7 +165,7 @@ class Scheduler:
         if self.state[vertical].running is not None:
             return self._recover(policy)
         now = self._clock()
-        record = plan.begun(policy, self.state[vertical], now)
+        record = begun(policy, self.state[vertical], now)
         self.state.put(vertical, record)
         log = self._folder / "logs" / vertical / f"{now:%Y%m%dT%H%M%S}Z-{record.attempt}.log"
         attempts = f"{record.attempt} of {max(policy.retries + 1, record.attempt)}"
@@ -192,7 +209,7 @@ class Scheduler:
         record, now = self.state[vertical], self._clock()
         started = record.running.started if record.running else now
         result = Result(outcome, code, record.attempt, started, now, log)
-        record = plan.ended(policy, record, result, self._options.first_retry)
+        record = ended(policy, record, result, self._options.first_retry)
         self.state.put(vertical, record)
         shown = f"{vertical}: {outcome}" + (f" (exit code {code})" if code else "")
         retry = f"; started again at {record.retry_at:%Y-%m-%d %H:%M:%S}Z" if record.retry_at else ""
@@ -202,7 +219,7 @@ class Scheduler:
         return result
 
     def _next(self, vertical: str, now: datetime) -> datetime | None:
-        return plan.next_start(self.policies.good[vertical], self.state[vertical], now)
+        return next_start(self.policies.good[vertical], self.state[vertical], now)
 
     def _start_due(self, pool: ThreadPoolExecutor) -> float:
         """Start the due jobs, and return the seconds to wait."""
@@ -233,3 +250,40 @@ class Scheduler:
         if problem != self._unsaved:
             self._say(f"the state cannot be written: {problem}" if problem else "the state is on disk again")
         self._unsaved = problem
+
+
+def alert_sender(project: Path, env: str | None, say: Callable[[str], None]) -> SendAlert:
+    """Make the function that sends an alert about a vertical; `say` prints its outcome."""
+
+    def tell(vertical: str, cause: str, text: str, at: datetime, details: dict[str, Any]) -> None:
+        alert = {"vertical": vertical, "cause": cause, "text": text, "at": at.isoformat(), "details": details}
+        try:
+            # In a session of its own: a Ctrl-C at the terminal is meant for the scheduler.
+            options = {"input": json.dumps(alert), "timeout": _PATIENCE, "start_new_session": True}
+            done, reason = run_module("alerts.notify", project, env, **options)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            reason = type(error).__name__
+        lines = (
+            [f"{vertical}: no alert can be sent: {reason}"] if reason else done.stderr.strip().splitlines()
+        )
+        for line in lines:
+            say(line)
+
+    return tell
+
+
+def alert_cause(policy: Policy, result: Result, again: datetime | None) -> tuple[str, str] | None:
+    """Cause and text of the alert about a job that may have died before alerting, or None.
+
+    `again` is when it starts again, if it does.
+    """
+    log = f" Its output: {result.log}" if result.log else ""
+    if result.outcome == "timed out":
+        limit = span_text(timedelta(seconds=policy.timeout))
+        then = f"at {again:%H:%M} UTC" if again else "at its next scheduled time"
+        return "hung", f"The job did not end within {limit} and was stopped; it starts again {then}.{log}"
+    if result.outcome in ("done", "stopped") or again is not None or result.code in _TOLD:
+        return None
+    how = {"not started": "could not be started", "lost": "was lost when the scheduler was killed"}
+    ended = how.get(result.outcome, f"ended with exit code {result.code}")
+    return "failed", f"The job {ended}, at attempt {result.attempt} of {policy.retries + 1}.{log}"

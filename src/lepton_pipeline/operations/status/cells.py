@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
 
 from lepton_pipeline.evaluation.decision import verdict
-from lepton_pipeline.operations.alerts.rules import without_examples
+from lepton_pipeline.operations.alerts.notify import without_examples
 from lepton_pipeline.operations.monitoring.findings import drift_text, quality_text
-from lepton_pipeline.operations.retraining.history import as_moment
-from lepton_pipeline.operations.status.collect import VerticalStatus
+from lepton_pipeline.operations.retraining.facts import as_moment
+from lepton_pipeline.operations.status.collect import FINDINGS, Status, VerticalStatus
+from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.system.readable import clipped, span_text
 
 _NONE = "–"
@@ -106,3 +110,22 @@ def _moment_text(text: str) -> str:
     if at is None:
         return text
     return f"{at:%Y-%m-%d}" if (at.hour, at.minute, at.second) == (0, 0, 0) else f"{at:%Y-%m-%d %H:%M}"
+
+
+def render_page(status: Status, folder: Path) -> str:
+    """The text of the page, with links relative to `folder`."""
+    rows = [
+        {
+            "it": each,
+            "labels": [FINDINGS[finding] for finding in each.findings],
+            **cells_of(each, status.at),
+            "pages": {title: _relative(file, folder) for title, file in each.pages.items()},
+        }
+        for each in status.verticals
+    ]
+    pressing = sum(bool(each.findings) for each in status.verticals)
+    return render("status.html", it=status, rows=rows, pressing=pressing)
+
+
+def _relative(file: Path, folder: Path) -> str:
+    return quote(Path(os.path.relpath(file.resolve(), folder.resolve())).as_posix())

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.operations.monitoring.findings import MonitoringResult
-from lepton_pipeline.operations.retraining import history
-from lepton_pipeline.operations.retraining.facts import Champion
-from lepton_pipeline.operations.retraining.history import JobRun, as_moment
+from lepton_pipeline.operations.retraining.facts import (
+    Champion,
+    JobRun,
+    as_moment,
+    failing_since,
+    job_runs,
+    read_champion,
+)
 from lepton_pipeline.operations.schedule.overview import line_of
-from lepton_pipeline.operations.schedule.plan import next_start
-from lepton_pipeline.operations.schedule.policies import Policies, Policy
-from lepton_pipeline.operations.schedule.state import FOLDER, Record, read_records
+from lepton_pipeline.operations.schedule.policies import Policies
+from lepton_pipeline.operations.schedule.state import FOLDER, Record, next_start, read_records
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.records import from_json
 from lepton_pipeline.tracking.runs import Tracking, existing_store
@@ -111,50 +115,36 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
         problems.append(str(error))
 
     def collect_one(vertical: str) -> VerticalStatus:
-        problems = [policies.wrong[vertical]] if vertical in policies.wrong else []
-        found: dict[str, Any] = {}
-        try:
-            # No metric of the champion is shown.
-            champion = history.read_champion(client, vertical, "auc")
-            jobs = history.job_runs(client, vertical)
-            found = {"champion": champion, "job": jobs[0] if jobs else None}
-            found["failing_since"] = history.failing_since(jobs)
-            found["monitoring"] = _monitoring(project, vertical, champion)
-            found["latest_data"] = _latest(champion, jobs)
-            found["links"] = _links(client, tracking, vertical, champion, jobs)
-        # The other verticals are still shown.
-        except Exception as error:
-            problems.append(f"{vertical}: {type(error).__name__}: {masked(str(error))}")
         record, policy = records.get(vertical), policies.good.get(vertical)
-        if policy is not None:
-            found |= _scheduled(policy, record, now)
-        found["failing_since"] = _failing(found, record)
         paths = {title: project / REPORTS / vertical / name for title, name in _PAGES.items()}
         pages = {title: path for title, path in paths.items() if path.is_file()}
-        return VerticalStatus(vertical, "\n".join(problems), blind=blind, pages=pages, **found)
+        it = VerticalStatus(vertical, policies.wrong.get(vertical, ""), blind, pages=pages)
+        try:
+            # No metric of the champion is shown.
+            champion, jobs = read_champion(client, vertical, "auc"), job_runs(client, vertical)
+            job = jobs[0] if jobs else None
+            it = replace(it, champion=champion, job=job, failing_since=failing_since(jobs))
+            it = replace(it, monitoring=_monitoring(project, vertical, champion))
+            it = replace(it, latest_data=_latest(champion, jobs))
+            it = replace(it, links=_links(client, tracking, vertical, champion, job))
+        # The other verticals are still shown.
+        except Exception as error:
+            problem = f"{vertical}: {type(error).__name__}: {masked(str(error))}"
+            it = replace(it, problem="\n".join(filter(None, [it.problem, problem])))
+        if policy is not None:
+            line = line_of(policy, record or Record(now), now, 1)
+            start = None if record is None or record.running is not None else next_start(policy, record, now)
+            overdue = start if start is not None and start + _LATE <= now else None
+            following = next(iter(line.next_times), "")
+            it = replace(it, schedule=line.schedule, next_start=following, overdue=overdue)
+        last = None if record is None else record.last
+        # Also failures without a run: jobs that the scheduler saw end before they could begin.
+        if it.failing_since is None and last is not None and last.outcome in _ENDED_BADLY:
+            return it if it.job and it.job.at >= last.started else replace(it, failing_since=last.started)
+        return it
 
     found = map(collect_one, {*policies.good, *policies.wrong})
     return Status(now, sorted(found, key=lambda each: (each.urgency, each.vertical)), "\n".join(problems))
-
-
-def _scheduled(policy: Policy, record: Record | None, now: datetime) -> dict[str, Any]:
-    line = line_of(policy, record or Record(now), now, 1)
-    start = None if record is None or record.running is not None else next_start(policy, record, now)
-    return {
-        "schedule": line.schedule,
-        "next_start": next(iter(line.next_times), ""),
-        "overdue": start if start is not None and start + _LATE <= now else None,
-    }
-
-
-def _failing(found: Mapping[str, Any], record: Record | None) -> datetime | None:
-    """Also failures without a run: jobs that the scheduler saw end before they could begin."""
-    since: datetime | None = found.get("failing_since")
-    last = None if record is None else record.last
-    if since is not None or last is None or last.outcome not in _ENDED_BADLY:
-        return since
-    job: JobRun | None = found.get("job")
-    return last.started if job is None or job.at < last.started else None
 
 
 def _monitoring(project: Path, vertical: str, champion: Champion | None) -> MonitoringResult | None:
@@ -181,17 +171,15 @@ def _order(text: str) -> tuple[float, str]:
 
 
 def _links(
-    client: Any, tracking: Tracking, vertical: str, champion: Champion | None, jobs: list[JobRun]
+    client: Any, tracking: Tracking, vertical: str, champion: Champion | None, job: JobRun | None
 ) -> dict[str, str]:
     if client is None or not tracking.tracking_uri.startswith("http"):
         return {}
-    runs = {}
+    runs: dict[str, str | None] = {}
     if champion is not None:
         runs["champion"] = client.get_model_version(vertical, str(champion.version)).run_id
-    if jobs:
-        runs["job"] = jobs[0].run_id
-    if jobs and jobs[0].training_run_id:
-        runs["training"] = jobs[0].training_run_id
+    if job is not None:
+        runs |= {"job": job.run_id, "training": job.training_run_id}
     uri = tracking.tracking_uri
-    found = {name: run_link(uri, client.get_run(run_id).info) for name, run_id in runs.items()}
+    found = {name: run_link(uri, client.get_run(run_id).info) for name, run_id in runs.items() if run_id}
     return {name: link for name, link in found.items() if link is not None}

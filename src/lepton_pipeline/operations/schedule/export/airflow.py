@@ -5,8 +5,8 @@ from __future__ import annotations
 from pprint import pformat
 
 from lepton_pipeline.operations.schedule.export.place import NOTE, Place, cron_of, expression
-from lepton_pipeline.operations.schedule.plan import FINAL_CODES, FIRST_RETRY, LONGEST_WAIT
 from lepton_pipeline.operations.schedule.policies import Policy
+from lepton_pipeline.operations.schedule.state import FINAL_CODES, FIRST_RETRY, LONGEST_WAIT
 
 
 def airflow_files(policies: list[Policy], place: Place) -> dict[str, str]:

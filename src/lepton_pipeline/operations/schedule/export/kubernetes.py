@@ -9,8 +9,8 @@ import yaml
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.operations.schedule.export.place import NOTE, Place, cron_of, expression
-from lepton_pipeline.operations.schedule.plan import FINAL_CODES, back_off
 from lepton_pipeline.operations.schedule.policies import Policy
+from lepton_pipeline.operations.schedule.state import FINAL_CODES, back_off
 
 # A CronJob appends eleven characters to its name, and a label has 63.
 _LONGEST_NAME = 52

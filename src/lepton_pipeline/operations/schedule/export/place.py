@@ -7,8 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.operations.schedule.policies import Policy
-from lepton_pipeline.operations.schedule.ticks import Cron
+from lepton_pipeline.operations.schedule.policies import Cron, Policy
 
 NOTE = "Written by `kedro schedule export`; write it again when the policy changes."
 

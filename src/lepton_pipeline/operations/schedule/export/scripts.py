@@ -5,9 +5,8 @@ from __future__ import annotations
 from shlex import quote
 
 from lepton_pipeline.operations.schedule.export.place import NOTE, Place, cron_of
-from lepton_pipeline.operations.schedule.plan import FINAL_CODES, FIRST_RETRY, LONGEST_WAIT
-from lepton_pipeline.operations.schedule.policies import Policy
-from lepton_pipeline.operations.schedule.ticks import Cron
+from lepton_pipeline.operations.schedule.policies import Cron, Policy
+from lepton_pipeline.operations.schedule.state import FINAL_CODES, FIRST_RETRY, LONGEST_WAIT
 
 _SCRIPT = "retrain.sh"
 # No word of a command can be this one.
