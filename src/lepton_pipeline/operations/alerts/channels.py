@@ -73,11 +73,8 @@ def post(address: str, content: Mapping[str, Any], patience: Patience) -> None:
 def send_mail(declared: Mail, subject: str, body: str, moment: Any, patience: Patience) -> str:
     """Send a mail; user and password come from the environment and are sent over TLS only.
 
-    Returns:
-        The recipients that the server refused, in a sentence; "" if it accepted all.
-
-    Raises:
-        DeliveryError: the server cannot be reached or refused the mail.
+    Returns a sentence on the recipients that the server refused, "" if it accepted all. Raises DeliveryError
+    if the server cannot be reached or refused the mail.
     """
     message = EmailMessage()
     message["Subject"] = " ".join(subject.split())

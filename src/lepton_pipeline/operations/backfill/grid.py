@@ -41,17 +41,12 @@ class Grid:
 def make_grid(since: str, until: str, every: str, now: datetime) -> Grid:
     """Lay out the dates from `since` to `until`.
 
-    Months are counted from the first date: one on the 31st is followed by the last day of a shorter month,
-    and then by the 31st again.
+    Both are an ISO date or time in UTC, no later than `now`, or a number where `every` is one; the last date
+    is at or before `until`. `every` is such as "1mo", "2w", "7d", "12h", or a number. Months are counted from
+    the first date: one on the 31st is followed by the last day of a shorter month, and then by the 31st
+    again.
 
-    Args:
-        since: ISO date or time in UTC, or a number where `every` is one.
-        until: likewise; the last date is at or before it.
-        every: "1mo", "2w", "7d", "12h", or a number.
-        now: the present in UTC; no date may be later.
-
-    Raises:
-        ConfigurationError: an argument cannot be read, the order is wrong, or there are too many dates.
+    Raises ConfigurationError if an argument cannot be read, the order is wrong, or there are too many dates.
     """
     if re.fullmatch(r"\d+(\.\d+)?", every):
         dates = _numbers(since, until, float(every))

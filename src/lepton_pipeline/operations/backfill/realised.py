@@ -51,14 +51,8 @@ def realise(
 ) -> list[Period]:
     """Measure what each strategy would have given, period by period.
 
-    Args:
-        table: all rows of the vertical now, with their features.
-        dataset: target, time and label delay; rows without a known label are left out.
-        grid: the dates.
-        models: by strategy the model in use after each date, if any.
-        score: scores rows.
-        metric: the gate's.
-        evaluation: resamples.
+    `table` has all rows of the vertical now, with their features; those without a known label are left out.
+    `models` are in use after each date, by strategy; `metric` is the gate's.
     """
     place = assign_periods(table, dataset, grid)
     labels = known_labels(table, dataset)
@@ -88,13 +82,8 @@ def assign_periods(table: pd.DataFrame, dataset: Dataset, grid: Grid) -> pd.Seri
     """Number the period of each row: the first whose model in use cannot have learnt from it.
 
     A row exactly at a date belongs to the period that begins there if the label has a delay, else to the one
-    that ends there.
-
-    Returns:
-        0, 1, 2 …, indexed as `table`; -1 for rows of no period.
-
-    Raises:
-        DataError: the dates do not compare with the times.
+    that ends there. Returns 0, 1, 2 …, indexed as `table`; -1 for rows of no period. Raises DataError if the
+    dates do not compare with the times.
     """
     times = table[str(dataset.time)]
     ends = [moment(date, times, "--from, --to") for date in (*grid.dates, grid.end)]

@@ -40,16 +40,9 @@ def walk(
 ) -> list[Look]:
     """Run the job at every date without a checkpoint.
 
-    Args:
-        grid: the dates.
-        asked: the job; its moment is the present, where dates are numbers.
-        steps: the vertical's pipelines, at a date.
-        checkpoints: the checkpoints.
-        open_store: opens the scratch store, once it is restored to the last checkpoint.
-        told: called with every date, and whether it had a checkpoint.
-
-    Raises:
-        DataError: no model could be trained at the first date.
+    `asked` is the job; its moment is the present, where dates are numbers. `open_store` opens the scratch
+    store, once it is restored to the last checkpoint; `told` is called with every date, and whether it had a
+    checkpoint. Raises DataError if no model could be trained at the first date.
     """
     names = grid.names()
     looks = checkpoints.finished(names)

@@ -25,15 +25,9 @@ def measure_window(
 ) -> Estimate | None:
     """Measure the gate's metric on rows with known labels.
 
-    Args:
-        rows: `label` (0 or 1) and `probability`.
-        metric: "auc", "average_precision" or "f1".
-        threshold: of the model.
-        evaluation: number of resamples for the interval of the latter two.
-        units: see `resampling_units`; None: rows are independent.
-
-    Returns:
-        None for fewer than 50 rows, 10 of a class, or two groups or blocks.
+    `rows` have `label` (0 or 1) and `probability`; `metric` is "auc", "average_precision" or "f1", and
+    `evaluation` has the number of resamples for the latter two. `units` are those of `resampling_units`; None
+    if rows are independent. Returns None for fewer than 50 rows, 10 of a class, or two groups or blocks.
     """
     sample = Sample.of(rows["label"], units)
     if len(rows) < FEWEST_ROWS or not sample.enough:

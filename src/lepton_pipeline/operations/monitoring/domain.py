@@ -35,15 +35,9 @@ def classifier_test(
     equal length, 16 to 20 of each kind, which are drawn, halved and permuted as a whole: the test is exact
     where blocks are independent.
 
-    Args:
-        reference: encoded rows that the model has learnt from.
-        new: encoded new rows.
-        sample: most rows taken, half of each kind.
-        seed: of sample, halves and permutations.
-        dependence: see `design_effect`; None: rows have no order.
-
-    Returns:
-        The test, not adjusted; None for fewer than 100 rows of a kind or 16 blocks.
+    `reference` and `new` are encoded rows, those learnt from and new ones, of which at most `sample` are
+    taken, half of each kind. `dependence` is their `design_effect`, None for rows without order. Returns None
+    for fewer than 100 rows of a kind or 16 blocks.
     """
     each = min(len(reference), len(new), sample // 2)
     if each < FEWEST_ROWS:

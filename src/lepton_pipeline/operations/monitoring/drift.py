@@ -91,10 +91,8 @@ def compare_numbers(kept: Numbers, values: np.ndarray) -> ColumnDrift:
 def adjusted(tests: Iterable[Drift], monitoring: Monitoring, share: float = 1.0) -> list[Drift]:
     """Correct p-values by Holm's method (1979), and flag what has changed.
 
-    The family-wise error rate stays below `monitoring.level`, however the tests depend on each other. A flag
-    also needs a large effect.
-
-    `share` is that of the level for these tests.
+    The family-wise error rate stays below `share` of `monitoring.level`, however the tests depend on each
+    other. A flag also needs a large effect.
     """
     tests = list(tests)
     corrected = map(float, np.minimum(holm([each.p_value for each in tests]) / share, 1.0))
@@ -112,15 +110,9 @@ def compare_volume(kept: Volume, times: np.ndarray, start: float) -> VolumeDrift
     """Compare the number of rows in a unit of time with that of the reference.
 
     Student's t-test of the mean of the new whole units; each unit is one draw. Trends and seasons make it
-    significant too easily, so a change below the factor 1.5 is not flagged.
-
-    Args:
-        kept: of the reference.
-        times: of the new rows, on the axis.
-        start: end of the reference.
-
-    Returns:
-        The test, not adjusted; None where fewer than 3 whole units have passed.
+    significant too easily, so a change below the factor 1.5 is not flagged. `times` of the new rows and
+    `start`, the end of the reference, are on the axis. Returns None where fewer than 3 whole units have
+    passed.
     """
     from scipy.stats import t
 

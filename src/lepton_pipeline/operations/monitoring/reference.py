@@ -106,16 +106,10 @@ def describe_reference(
 ) -> dict[str, Any]:
     """Count the rows that a model has learnt from, for later comparison with new ones.
 
-    Args:
-        feature_table: rows of the vertical.
-        split: `part` of every row, indexed as `feature_table`.
-        scores: `part` and `model`, the probability, of the test rows.
-        encoder: the columns that the model reads, and their kinds.
-        dataset: names the column of time.
-
-    Returns:
-        `Reference.to_dict`: numbers by tenths and up to 100 quantiles, at least 20 rows in each cell; levels
-        that at least 20 rows share and that are not rare (see `enough_rows`), and hashes of the others.
+    `split` has the `part` of every row, indexed as `feature_table`; `scores` have `part` and `model`, the
+    probability. Returns `Reference.to_dict`: numbers by tenths and up to 100 quantiles, at least 20 rows in
+    each cell; levels that at least 20 rows share and that are not rare (see `enough_rows`), and hashes of the
+    others.
     """
     learnt = feature_table.loc[split.index[split["part"].isin(_LEARNT_FROM)]]
     test = scores.loc[scores["part"] == "test", "model"]
@@ -211,13 +205,9 @@ def design_effect(cells: np.ndarray, *, ascending: bool = False) -> float:
     Sample Surveys", section 3, is the factor by which the chi-square statistic is too large on average.
     Autocorrelation longer than a batch is not seen.
 
-    Args:
-        cells: the cell of each row, in order of time; integer [rows], below 0 for a row in no cell.
-        ascending: whether cells are bins of a number. The indicator of being below a bound, on which the
-            Kolmogorov-Smirnov test rests, is then autocorrelated for longer; the larger effect is returned.
-
-    Returns:
-        At least 1; 1 for fewer than 50 rows.
+    `cells` are integer [rows], below 0 for a row in no cell. `ascending` says that they are bins of a number:
+    the indicator of being below a bound, on which the Kolmogorov-Smirnov test rests, is then autocorrelated
+    for longer, and the larger effect is returned. Returns at least 1; 1 for fewer than 50 rows.
     """
     cells = cells[cells >= 0]
     batches = min(_BATCHES, len(cells) // _FEWEST_IN_A_BATCH)

@@ -26,9 +26,7 @@ class Line:
 def overview(project: Path, env: str | None, times: int) -> list[Line]:
     """Read policies and state of a project.
 
-    Raises:
-        ConfigurationError: there is no vertical.
-        LeptonError: the state is damaged.
+    Raises ConfigurationError if there is no vertical, LeptonError if the state is damaged.
     """
     from lepton_pipeline.operations.schedule.read import read_policies
 

@@ -63,14 +63,8 @@ class Options:
 class Scheduler:
     """Follows the policies of a project.
 
-    Args:
-        project: its root.
-        command: the command of a vertical's job.
-        say: prints a line for each event.
-        options: limits and waits.
-        fetch: reads the policies.
-        clock: the time, with a time zone.
-        tell: sends alerts that a job cannot send itself.
+    `command` gives the command of a vertical's job; `say` prints a line for each event; `fetch` reads the
+    policies; `clock` has a time zone; `tell` sends alerts that a job cannot send itself.
     """
 
     def __init__(

@@ -27,15 +27,9 @@ _TARGETS: dict[str, Callable[[list[Policy], Place], dict[str, str]]] = {
 def write_export(target: str, policies: Policies, place: Place, verticals: list[str]) -> list[Path]:
     """Write the schedules of a project for another scheduler into `place.out`, and return the files.
 
-    Args:
-        target: "airflow", "cron", "systemd" or "kubernetes".
-        policies: those of the project.
-        place: where jobs run and files go.
-        verticals: only these; all with a schedule if empty.
-
-    Raises:
-        ConfigurationError: what cannot be exported, once the valid policies are written; or a vertical is
-            unknown, the environment has no plain name, or there is no schedule.
+    `verticals` are all with a schedule if empty. Raises ConfigurationError about what cannot be exported,
+    once the valid policies are written; or if a vertical is unknown, the environment has no plain name, or
+    there is no schedule.
     """
     files, problems = _render(target, policies, place, verticals)
     written = []
