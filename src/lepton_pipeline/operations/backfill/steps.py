@@ -22,7 +22,7 @@ from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.operations.retraining.job import Trained
 from lepton_pipeline.operations.retraining.steps import run_node
-from lepton_pipeline.parameters import Dataset, Vertical
+from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.jobs import BACKFILL, KIND, MONITORING, Job
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.statistics.estimates import Metrics
@@ -46,7 +46,7 @@ class BackfillSteps:
     """The steps of a job at one date after the other; nothing is written into the project.
 
     Nodes that do not depend on the date, such as the checks of raw tables, run once. `params` are those of
-    the command line.
+    the command line, `mlflow` is `mlflow.yml`.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class BackfillSteps:
         self._vertical, self._checkpoints = vertical, checkpoints
         pipelines.set_requested([vertical])
         with settings.SESSION_CLASS.create(project, env=env, runtime_params=params) as session:
-            self._context = session.load_context()
+            context = session.load_context()
         monitoring = Job(vertical, MONITORING).name
-        self._context._pipelines_to_validate = [vertical, monitoring]
-        self._catalog = self._context.catalog
-        declared = self._context.params[vertical]
-        self.declared: Vertical = read_vertical(vertical, declared)
+        context._pipelines_to_validate = [vertical, monitoring]
+        self._catalog = context.catalog
+        self.declared: Vertical = read_vertical(vertical, context.params[vertical])
+        self.mlflow = context.config_loader["mlflow"]
         self._dataset = self.declared.dataset.model_copy(update={"as_of": None, "since": None})
         self._features = self.declared.features
         training = pipelines[vertical]
@@ -75,12 +75,6 @@ class BackfillSteps:
         self._since: str | float | None = None
         self._key: dict[str, str] = {}
         self._monitored: MonitoringResult | None = None
-
-    @property
-    def mlflow(self) -> Mapping[str, Any]:
-        """`mlflow.yml`."""
-        found: Mapping[str, Any] = self._context.config_loader["mlflow"]
-        return found
 
     def whole_table(self) -> pd.DataFrame:
         """All rows, with their features.
@@ -105,6 +99,7 @@ class BackfillSteps:
     def go_to(self, name: str, date: str | float, log: RunLog) -> None:
         """Set the date and the store to train in; rows known then are read on demand."""
         self._at, self._date, self._log, self._made = name, date, log, {}
+        self._dated = self._dataset.model_copy(update={"as_of": date})
         self._since, self._monitored = None, None
 
     def count_rows(self, champion: Champion | None) -> RowCounts:
@@ -112,14 +107,14 @@ class BackfillSteps:
 
         Raises DataError if the raw data cannot be used, or break a contract.
         """
-        rows = count_rows(self._rows(), self._dated(), champion, self.declared.retraining.window)
+        rows = count_rows(self._rows(), self._dated, champion, self.declared.retraining.window)
         self._since = rows.window_start
         return rows
 
     def monitor(self) -> MonitoringResult | None:
         """Compare the rows of the date with the champion's."""
         rows = {self._name("monitoring_table"): self._rows()}
-        made = self._make(self._monitor, rows, self._dated())
+        made = self._make(self._monitor, rows, self._dated)
         self._monitored = made[self._name("monitoring_result")]
         return self._monitored
 
@@ -152,18 +147,15 @@ class BackfillSteps:
     def _rows(self) -> pd.DataFrame:
         """The rows known at the date, with or without a label."""
         if not self._made:
-            made = self._make(self._to_rows, {}, self._dated())
-            rows = derive_all(made[self._name("clean_table")], self._dated(), self._features)
+            made = self._make(self._to_rows, {}, self._dated)
+            rows = derive_all(made[self._name("clean_table")], self._dated, self._features)
             self._made = made | {_ALL: rows}
         table: pd.DataFrame = self._made[_ALL]
         return table
 
-    def _dated(self) -> Dataset:
-        return self._dataset.model_copy(update={"as_of": self._date})
-
     def _model(self, run_id: str) -> dict[str, Any]:
         """The model of the date with its inputs and measurements, from a checkpoint if there is one."""
-        dataset = self._dated().model_copy(update={"since": self._since})
+        dataset = self._dated.model_copy(update={"since": self._since})
         used = labelled_rows(recent_rows(self._rows(), dataset), dataset)
         made = self._made | {self._name("feature_table"): used}
         key = self._model_key()

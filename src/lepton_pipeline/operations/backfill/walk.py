@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Protocol
 
 from lepton_pipeline.errors import ContractError, DataError
 from lepton_pipeline.operations.backfill.checkpoints import Checkpoints, Look
 from lepton_pipeline.operations.backfill.grid import Grid
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
-from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.retraining.job import Outcome, Request, Steps, run_job
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.project.user_errors import user_error
@@ -82,10 +82,8 @@ def models_in_use(looks: Sequence[Look]) -> dict[str, list[str | None]]:
     whatever the gate decides.
     """
     trained = [look.date if look.model else None for look in looks]
-    first = next((name for name in trained if name is not None), None)
-    latest: list[str | None] = []
-    for name in trained:
-        latest.append(name or (latest[-1] if latest else None))
+    first = next(filter(None, trained), None)
+    latest: list[str | None] = list(accumulate(trained, lambda before, name: name or before))
     return {
         POLICY: [look.champion for look in looks],
         NEVER: [None if name is None else first for name in latest],
@@ -97,34 +95,30 @@ def _look(name: str, outcome: Outcome, steps: Steps, champion: str | None) -> Lo
     if outcome.error is not None and user_error(outcome.error) is None:
         # A fault of the program, not a state of the data.
         raise outcome.error
-    facts, decision, trained = outcome.facts, outcome.decision, outcome.trained
+    facts, decision, trained, error = outcome.facts, outcome.decision, outcome.trained, outcome.error
     promoted = False if trained is None else trained.promoted
     result = None if facts is None or facts.champion is None else steps.last_monitoring()
+    alarms = {
+        "contract": isinstance(error, ContractError),
+        "failed": error is not None and not isinstance(error, ContractError),
+        "refused": trained is not None and trained.promoted is False,
+        "drift": result is not None and result.drifted,
+        "decay": result is not None and result.decayed,
+    }
     return Look(
         date=name,
         due=decision is not None and decision.due,
         triggers=() if decision is None else decision.holding,
-        why=str(outcome.error) if decision is None or outcome.error is not None else decision.why,
+        why=str(error) if decision is None or error is not None else decision.why,
         version=None if trained is None else trained.version,
         promoted=promoted,
         gate="" if trained is None else trained.reason,
-        alarms=tuple(_alarms(outcome, result)),
+        alarms=tuple(alarm for alarm, holds in alarms.items() if holds),
         drifted=() if facts is None or facts.drifted is None else facts.drifted,
         new_rows=None if facts is None else facts.new_mature_rows,
         model=False,
         champion=name if promoted else champion,
     )
-
-
-def _alarms(outcome: Outcome, monitored: MonitoringResult | None) -> list[str]:
-    found = []
-    if outcome.error is not None:
-        found.append("contract" if isinstance(outcome.error, ContractError) else "failed")
-    if outcome.trained is not None and outcome.trained.promoted is False:
-        found.append("refused")
-    if monitored is not None:
-        found += ["drift"] * bool(monitored.drifted) + ["decay"] * bool(monitored.decayed)
-    return found
 
 
 def _train_anyway(steps: DatedSteps, *, first: bool) -> bool:

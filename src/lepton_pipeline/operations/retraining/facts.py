@@ -21,6 +21,7 @@ from lepton_pipeline.tracking.runs import VANISHED
 
 _LOOKED_AT = 200
 _FAILED = ("FAILED", "KILLED")
+_TRUTH = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
@@ -237,20 +238,16 @@ def _job(run: Any) -> JobRun:
         at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         as_of=tags.get("as_of", ""),
         status="KILLED" if dead else run.info.status,
-        due=_truth(tags.get("due")),
+        due=_TRUTH.get(tags.get("due")),
         triggers=tuple(filter(None, tags.get("triggers", "").split(","))),
         decision=VANISHED if dead else tags.get("error") or tags.get("decision", ""),
         training_run_id=tags.get("training.run_id"),
         version=_number(tags.get("version")),
-        promoted=_truth(tags.get("promoted")),
+        promoted=_TRUTH.get(tags.get("promoted")),
         exit_code=_number(tags.get("exit_code")),
         reason=tags.get("gate.reason", ""),
         data_until=tags.get("data.until", ""),
     )
-
-
-def _truth(text: str | None) -> bool | None:
-    return {"true": True, "false": False}.get(text or "")
 
 
 def _number(text: str | None) -> int | None:

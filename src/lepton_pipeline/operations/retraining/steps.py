@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines, settings
 from kedro.io import AbstractDataset
@@ -65,7 +64,11 @@ class KedroSteps:
         declared = read_vertical(self._vertical, context.params[self._vertical])
         dataset, features = declared.dataset, declared.features
         made_later = dataset.time in features.names()
-        table = self._table(context, "clean_table" if made_later else "table")
+        wanted = f"{self._vertical}.{'clean_table' if made_later else 'table'}"
+        made: dict[str, Any] = {}
+        for node in pipelines[self._vertical].to_outputs(wanted).nodes:
+            made |= run_node(node, made, context.catalog)
+        table = made[wanted]
         if made_later:
             table = add_features(table, dataset, features)
         return count_rows(table, dataset, champion, declared.retraining.window)
@@ -110,14 +113,6 @@ class KedroSteps:
         # The job replaces Kedro's hint by its own.
         with made as session, kedro_hint():
             session.run(pipeline_names=[name])
-
-    def _table(self, context: KedroContext, name: str) -> pd.DataFrame:
-        wanted = f"{self._vertical}.{name}"
-        made: dict[str, Any] = {}
-        for node in pipelines[self._vertical].to_outputs(wanted).nodes:
-            made |= run_node(node, made, context.catalog)
-        table: pd.DataFrame = made[wanted]
-        return table
 
     def _params(self, as_of: str | float | None, since: str | float | None = None) -> dict[str, Any]:
         given = {"present": self._present} if as_of is None else {"as_of": as_of}
