@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import accumulate
 from typing import Protocol
 
 from lepton_pipeline.errors import ContractError, DataError
@@ -83,7 +82,7 @@ def models_in_use(looks: Sequence[Look]) -> dict[str, list[str | None]]:
     """
     trained = [look.date if look.model else None for look in looks]
     first = next(filter(None, trained), None)
-    latest: list[str | None] = list(accumulate(trained, lambda before, name: name or before))
+    latest = [next(filter(None, reversed(trained[:count])), None) for count in range(1, len(trained) + 1)]
     return {
         POLICY: [look.champion for look in looks],
         NEVER: [None if name is None else first for name in latest],

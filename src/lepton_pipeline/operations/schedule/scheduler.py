@@ -279,5 +279,5 @@ def alert_cause(policy: Policy, result: Result, again: datetime | None) -> tuple
     if result.outcome in ("done", "stopped") or again is not None or result.code in _TOLD:
         return None
     how = {"not started": "could not be started", "lost": "was lost when the scheduler was killed"}
-    ended = how.get(result.outcome, f"ended with exit code {result.code}")
-    return "failed", f"The job {ended}, at attempt {result.attempt} of {policy.retries + 1}.{log}"
+    what = how.get(result.outcome, f"ended with exit code {result.code}")
+    return "failed", f"The job {what}, at attempt {result.attempt} of {policy.retries + 1}.{log}"
