@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,7 +101,7 @@ def _backfill(
         tags = {KIND: BACKFILL, "from": since, "to": until, "every": every, "present": utc_text(now)}
         run_id = log.open(name, f"{since} to {until} by {every}", tags, _PAGES)
         log.parameters(run_id, steps.declared.model_dump(mode="json"))
-        with _closing(log, run_id):
+        with log.closing(run_id):
             asked = Request(vertical, steps.declared, None, now, force=False)
             _work(asked, project, grid, steps, checkpoints, log, run_id)
         say(f"recorded: {log.where(run_id)}")
@@ -172,19 +170,3 @@ def _record(found: BackfillResult, caution: str, project: Path, log: RunLog, run
     log.describe(run_id, backfill_markdown(found), _PAGES)
     where = folder.relative_to(project)
     return {"picture": str(where / "backfill.svg"), "table": str(where / "backfill.csv")}
-
-
-@contextmanager
-def _closing(log: RunLog, run_id: str) -> Iterator[None]:
-    from lepton_pipeline.system.signals import ignore_sigterm
-
-    try:
-        yield
-    except Exception as error:
-        log.close(run_id, "FAILED", error)
-        raise
-    except BaseException:
-        ignore_sigterm()
-        log.close(run_id, "KILLED", "the process was told to stop")
-        raise
-    log.close(run_id, "FINISHED")

@@ -21,7 +21,7 @@ from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
-    from lepton_pipeline.operations.retraining.job import Outcome, Request
+    from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.operations.retraining.steps import KedroSteps
 
 
@@ -58,7 +58,13 @@ def retrain(
         date, now = _moment(as_of)
         # From here on, errors are not of the command line, so they may need an alert.
         asked = as_of is None and not dry_run
-        request, steps, mlflow = _prepare(vertical, date, now, force, env)
+        from lepton_pipeline.operations.retraining.job import Request
+        from lepton_pipeline.operations.retraining.steps import KedroSteps
+
+        # The declaration is read before anything is locked or opened.
+        steps = KedroSteps(project_folder(), env, vertical, date, now)
+        declared, mlflow = steps.declared()
+        request = Request(vertical, declared, date, now, force)
         work = _show if dry_run else partial(_work, debug=debug, fail_on_refusal=fail_on_refusal)
         code = work(request, steps, mlflow)
     except (KeyboardInterrupt, SystemExit) as stop:
@@ -89,18 +95,6 @@ def retrain_log(vertical: str, last: int, env: str | None) -> None:
     print_jobs(vertical, job_runs(client, vertical, last))
 
 
-def _prepare(
-    vertical: str, date: str | float | None, now: datetime, force: bool, env: str | None
-) -> tuple[Request, KedroSteps, Any]:
-    """Read the declaration before anything is locked or opened."""
-    from lepton_pipeline.operations.retraining.job import Request
-    from lepton_pipeline.operations.retraining.steps import KedroSteps
-
-    steps = KedroSteps(project_folder(), env, vertical, date, now)
-    declared, mlflow = steps.declared()
-    return Request(vertical, declared, date, now, force), steps, mlflow
-
-
 def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
     from lepton_pipeline.operations.retraining.job import gather_facts
     from lepton_pipeline.operations.retraining.policy import decide
@@ -128,22 +122,17 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
             return 0
         log = RunLog(read_tracking(mlflow), project)
         outcome = run_job(log, request, steps, partial(print_decision, request.vertical))
-        code = _report_outcome(request.vertical, outcome, log, debug, fail_on_refusal)
+        code, error, trained = outcome.exit_code, outcome.error, outcome.trained
+        if error is not None:
+            # Reports on a broken contract are written only after the decision.
+            code = report_error(error, debug, request.vertical if outcome.decision is not None else None)
+        else:
+            say(f"recorded: {log.where(outcome.run_id)}")
+            if fail_on_refusal and trained is not None and trained.promoted is False:
+                text = f"{request.vertical}: the gate refused the model: {trained.reason}"
+                code = report_error(GateRefusedError(text), debug)
         notify_job(project, request, outcome, log)
         return code
-
-
-def _report_outcome(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_refusal: bool) -> int:
-    """Print how a job ended and return its exit code."""
-    if outcome.error is not None:
-        # Reports on a broken contract are written only after the decision.
-        return report_error(outcome.error, debug, vertical if outcome.decision is not None else None)
-    say(f"recorded: {log.where(outcome.run_id)}")
-    trained = outcome.trained
-    if trained is not None and trained.promoted is False and fail_on_refusal:
-        refused = GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}")
-        return report_error(refused, debug)
-    return outcome.exit_code
 
 
 def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:

@@ -33,7 +33,11 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
     where another process, such as kedro retrain, is at work on the same pipeline.
     """
     readable_output()
-    _configure_logging()
+    project = find_kedro_project(Path.cwd())
+    if project not in (None, Path.cwd()):
+        # Kedro does not find it below the project's root.
+        declared = Path(project, settings.CONF_SOURCE, "logging.yml").read_text(encoding="utf-8")
+        LOGGING.configure(yaml.safe_load(declared))
     try:
         names = _selected_pipelines(options)
         _check_declarations(names, options)
@@ -46,15 +50,6 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
         what = "verticals" if all(Job.named(name).purpose == TRAINING for name in names) else "pipelines"
         say(f"\n{len(failed)} of {len(names)} {what} failed: {shown}", to_stderr=True)
     end(next(iter(failed.values()), 0))
-
-
-def _configure_logging() -> None:
-    """Log as declared, also below the project's root, where Kedro does not find the file."""
-    project = find_kedro_project(Path.cwd())
-    if project is not None and project != Path.cwd():
-        LOGGING.configure(
-            yaml.safe_load((project / settings.CONF_SOURCE / "logging.yml").read_text(encoding="utf-8"))
-        )
 
 
 def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: bool) -> int:

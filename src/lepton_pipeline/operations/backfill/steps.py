@@ -189,12 +189,8 @@ class BackfillSteps:
         tags = {KIND: BACKFILL, "data.rows": str(len(self._rows()))}
         run_id = log.open(self._vertical, f"as of {self._at}", tags)
         log.parameters(run_id, declared | {"dataset": declared["dataset"] | {"as_of": self._date}})
-        try:
+        with log.closing(run_id):
             yield run_id
-        except Exception as error:
-            log.close(run_id, "FAILED", error)
-            raise
-        log.close(run_id, "FINISHED")
 
     def _make(self, pipeline: Pipeline, made: Mapping[str, Any], dataset: Any) -> dict[str, Any]:
         found = {**made, f"params:{self._name('dataset')}": dataset}
