@@ -21,10 +21,10 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
-    from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
     from lepton_pipeline.operations.backfill.grid import Grid
     from lepton_pipeline.operations.backfill.result import BackfillResult
     from lepton_pipeline.operations.backfill.steps import BackfillSteps
+    from lepton_pipeline.operations.backfill.walk import Checkpoints
     from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.tracking.runs import RunLog
 
@@ -71,9 +71,9 @@ def backfill(
 def _backfill(
     vertical: str, since: str, until: str, every: str, params: dict[str, Any], env: str | None
 ) -> int:
-    from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
     from lepton_pipeline.operations.backfill.grid import make_grid
     from lepton_pipeline.operations.backfill.steps import BackfillSteps
+    from lepton_pipeline.operations.backfill.walk import Checkpoints
     from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.parameters.jobs import BACKFILL, KIND, Job
@@ -118,10 +118,9 @@ def _work(
     run_id: str,
 ) -> None:
     """Walk through the dates, evaluate, and record the result."""
-    from lepton_pipeline.operations.backfill.checkpoints import ARTEFACTS, STORE
     from lepton_pipeline.operations.backfill.realised import assign_periods, realise
     from lepton_pipeline.operations.backfill.result import describe
-    from lepton_pipeline.operations.backfill.walk import models_in_use, walk, without_clock
+    from lepton_pipeline.operations.backfill.walk import ARTEFACTS, STORE, models_in_use, walk, without_clock
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.terminal.backfill import print_backfill, print_look
     from lepton_pipeline.tracking.runs import RunLog, Tracking

@@ -57,7 +57,7 @@ def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
 @in_project
 def list_schedules(times: int, env: str | None) -> None:
     """List next times, last results and retries."""
-    from lepton_pipeline.operations.schedule.overview import overview
+    from lepton_pipeline.operations.schedule.state import overview
     from lepton_pipeline.terminal.status import print_overview
 
     print_overview(overview(project_folder(), env, times))

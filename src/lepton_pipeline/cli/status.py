@@ -25,8 +25,7 @@ def status(html: Path | None, env: str | None) -> None:
     run. Exit code 2 if runs and models cannot be read; the rest is still shown.
     """
     from lepton_pipeline.operations.schedule.read import read_policies
-    from lepton_pipeline.operations.status.cells import render_page
-    from lepton_pipeline.operations.status.collect import collect
+    from lepton_pipeline.operations.status.collect import collect, render_page
     from lepton_pipeline.terminal.status import print_status
 
     project = project_folder()

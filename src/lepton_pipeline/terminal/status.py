@@ -1,10 +1,9 @@
-"""The state of all verticals on a terminal."""
+"""The state of all verticals, and their schedules, on a terminal."""
 
 from __future__ import annotations
 
-from lepton_pipeline.operations.schedule.overview import Line
-from lepton_pipeline.operations.status.cells import cells_of
-from lepton_pipeline.operations.status.collect import FINDINGS, Status, VerticalStatus
+from lepton_pipeline.operations.schedule.state import Line
+from lepton_pipeline.operations.status.collect import FINDINGS, Status, VerticalStatus, cells_of
 from lepton_pipeline.terminal.console import Text, console, table
 
 _MODEL = ("vertical", "champion", "data until")

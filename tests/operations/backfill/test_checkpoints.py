@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from lepton_pipeline.operations.backfill.checkpoints import STORE, Checkpoints, Look
+from lepton_pipeline.operations.backfill.walk import STORE, Checkpoints, Look
 
 KEY = {"data": "a", "policy": "b"}
 

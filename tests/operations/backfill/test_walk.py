@@ -9,10 +9,16 @@ import pytest
 from monitored import column, monitored
 
 from lepton_pipeline.errors import ContractError, DataError
-from lepton_pipeline.operations.backfill.checkpoints import ARTEFACTS, STORE, Checkpoints
 from lepton_pipeline.operations.backfill.grid import make_grid
 from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
-from lepton_pipeline.operations.backfill.walk import models_in_use, walk, without_clock
+from lepton_pipeline.operations.backfill.walk import (
+    ARTEFACTS,
+    STORE,
+    Checkpoints,
+    models_in_use,
+    walk,
+    without_clock,
+)
 from lepton_pipeline.operations.retraining.facts import RowCounts
 from lepton_pipeline.operations.retraining.job import Request, Trained
 from lepton_pipeline.parameters import Vertical

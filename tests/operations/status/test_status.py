@@ -15,9 +15,8 @@ from monitored import column, monitored, window
 from lepton_pipeline.operations.retraining.facts import JobRun
 from lepton_pipeline.operations.schedule.policies import Cron, Policies, Policy
 from lepton_pipeline.operations.schedule.state import Record, Result, State
-from lepton_pipeline.operations.status import cells
-from lepton_pipeline.operations.status.cells import render_page
-from lepton_pipeline.operations.status.collect import VerticalStatus, collect
+from lepton_pipeline.operations.status import collect as cells
+from lepton_pipeline.operations.status.collect import VerticalStatus, collect, render_page
 from lepton_pipeline.registry.champion import move_champion
 from lepton_pipeline.system.readable import span_text
 from lepton_pipeline.system.records import to_json

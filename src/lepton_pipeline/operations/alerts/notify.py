@@ -1,4 +1,4 @@
-"""Send the alerts of a vertical's jobs; `python -m` of this module does so for the scheduler."""
+"""The alerts that follow from a job, sent by it or, by `python -m` of this module, by the scheduler."""
 
 from __future__ import annotations
 

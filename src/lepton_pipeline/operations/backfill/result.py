@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from lepton_pipeline.operations.backfill.checkpoints import Look
 from lepton_pipeline.operations.backfill.grid import Grid
 from lepton_pipeline.operations.backfill.realised import STRATEGIES, Period, Summary, summarise
+from lepton_pipeline.operations.backfill.walk import Look
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.tracking.flat import flat_intervals
 

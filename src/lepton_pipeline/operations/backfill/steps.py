@@ -17,7 +17,7 @@ from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.derive import derive_all
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
+from lepton_pipeline.operations.backfill.walk import Checkpoints
 from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.operations.retraining.job import Trained

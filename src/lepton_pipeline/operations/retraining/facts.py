@@ -1,4 +1,4 @@
-"""The inputs of a retraining policy."""
+"""The inputs of a retraining policy: rows, monitoring, and the history of a vertical in MLflow."""
 
 from __future__ import annotations
 

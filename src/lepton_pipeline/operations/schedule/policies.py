@@ -1,4 +1,4 @@
-"""The declared policies, and how the scheduler notices a change."""
+"""The declared policies with the ticks of their crons, and how the scheduler notices a change."""
 
 from __future__ import annotations
 

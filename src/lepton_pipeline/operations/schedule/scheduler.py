@@ -1,4 +1,4 @@
-"""The scheduler: start due jobs, watch running ones, keep the state on disk."""
+"""The scheduler: start due jobs, watch running ones, keep the state on disk, send alerts that jobs cannot."""
 
 from __future__ import annotations
 
