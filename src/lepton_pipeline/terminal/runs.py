@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from lepton_pipeline.errors import NotReproducedError
@@ -22,6 +23,8 @@ from lepton_pipeline.terminal.console import Column, Table, Text, console, facts
 
 _VALUE_CHARACTERS = 40
 _ERROR_CHARACTERS = 300
+# Shown although they are equal.
+_SHOWN = {f"test.{metric}" for metric in METRICS}
 _STYLES = {"promoted": "green", "refused": "red", "FAILED": "red", "KILLED": "red"}
 
 
@@ -126,11 +129,10 @@ def print_outcome(outcome: Reproduction) -> None:
     """Print differing values and a summary; raises NotReproducedError if any differs or no value was compared."""
     out = console()
     rows = table(*map(fixed, ("", "then", "now", "")))
-    rest: dict[str, int] = {}
+    rest: Counter[str] = Counter()
     for value in outcome.values:
-        if value.equal and not _always_shown(value.name):
-            part = value.name.partition(".")[0]
-            rest[part] = rest.get(part, 0) + 1
+        if value.equal and value.name not in _SHOWN and not value.name.endswith(".sha256"):
+            rest[value.name.partition(".")[0]] += 1
             continue
         verdict = Text("equal", style="green") if value.equal else Text("differs", style="red")
         rows.add_row(value.name, _exact(value.then), _exact(value.now), verdict)
@@ -147,11 +149,6 @@ def print_outcome(outcome: Reproduction) -> None:
         raise NotReproducedError(f"run {outcome.run_id} is not reproduced: {what}, see above.")
     values = f"{len(outcome.values)} values are equal, to the last bit"
     out.print(Text(f"run {outcome.run_id} is reproduced: {values}"))
-
-
-def _always_shown(name: str) -> bool:
-    """Whether a value is shown although it is equal."""
-    return name.endswith(".sha256") or name in {f"test.{metric}" for metric in METRICS}
 
 
 def _exact(value: float | str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lepton_pipeline.data.contracts.result import ContractResult
@@ -17,10 +17,10 @@ from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.reporting.report.formats import lower_first, model_parts, training_plan
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
-from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal.columns import show_columns
-from lepton_pipeline.terminal.console import Table, Text, console, facts_grid, table
+from lepton_pipeline.terminal.console import Text, console, facts_grid, table
 
 _NAMES = {
     "model": "model",
@@ -46,7 +46,10 @@ def print_summary(name: str, results: Mapping[str, Any], seconds: Mapping[str, f
     out.print()
     out.print(Text(f"{name}: {version}", style="bold"))
     if metrics := results.get("metrics"):
-        out.print(_quality(metrics))
+        quality = table("test rows", "AUC  [95 % interval]", "F1  [95 % interval]")
+        for model, *cells in _quality(metrics):
+            quality.add_row(model, *cells, style="bold" if model == "model" else None)
+        out.print(quality)
     if shown is not None:
         out.print(shown)
     out.print(facts_grid(facts))
@@ -57,8 +60,7 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
     lines = []
     if metrics := results.get("metrics"):
         lines += ["| test rows | AUC [95 % interval] | F1 [95 % interval] |", "|---|---|---|"]
-        for model, figures in metrics.test.items():
-            cells = (_NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]))
+        for cells in _quality(metrics):
             # MLflow's page leaves no space between the columns of a table.
             lines.append("| " + " | ".join(f"{cell}&emsp;" for cell in cells) + " |")
         lines.append("")
@@ -68,12 +70,10 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _quality(metrics: Metrics) -> Table:
-    quality = table("test rows", "AUC  [95 % interval]", "F1  [95 % interval]")
+def _quality(metrics: Metrics) -> Iterator[tuple[str, ...]]:
     for model, figures in metrics.test.items():
-        cells = (_figure(figures[metric]) for metric in ("auc", "f1"))
-        quality.add_row(_NAMES.get(model, model), *cells, style="bold" if model == "model" else None)
-    return quality
+        both = (figures[metric] for metric in ("auc", "f1"))
+        yield _NAMES.get(model, model), *(f"{each.value:.4f}  {bracket(each)}" for each in both)
 
 
 def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -169,7 +169,3 @@ def _gaps(slices: Slices) -> str:
     worst = [text for _, text in sorted(flagged.values(), key=lambda each: -each[0])]
     more = f"; {len(worst) - 2} more in slices.json" if len(worst) > 2 else ""
     return "; ".join(worst[:2]) + more
-
-
-def _figure(figure: Estimate) -> str:
-    return f"{figure.value:.4f}  {bracket(figure)}"
