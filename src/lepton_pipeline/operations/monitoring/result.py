@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.time_axis import TimeWindow, cut, shown, window_length
+from lepton_pipeline.data.time_axis import cut, shown, window_length
 from lepton_pipeline.data.training_rows import TrainingRows, repeat_advice
 from lepton_pipeline.errors import ConfigurationError, DataError, nearest
 from lepton_pipeline.evaluation.resampling import resampling_units
@@ -118,10 +119,7 @@ def compare_new_rows(
     if reference is not None and len(new):
         drawn = [each.column for each in found.compared[:_DRAWN_COLUMNS]]
         quality = _Quality(gate.metric, bound, evaluation)
-        windows = [
-            _describe_window(window, dates, today, champion.model, reference, drawn, quality)
-            for window, dates in _windows(today, reference, monitoring)
-        ]
+        windows = list(_windows(today, champion.model, reference, drawn, monitoring, quality))
     return MonitoringResult(
         as_of=str(today.dataset.known_at),
         champion=WatchedChampion(version.name, version.version, version.run_id, version.trained_until),
@@ -195,52 +193,44 @@ def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: M
 
 
 def _windows(
-    today: NewRows, reference: Reference, monitoring: Monitoring
-) -> list[tuple[TimeWindow | None, bool]]:
-    """Windows of the new rows, and whether their ends are dates; one window where no time is declared."""
-    time = today.dataset.time
-    if time is None or reference.span is None:
-        return [(None, False)]
-    dates = pd.api.types.is_datetime64_any_dtype(today.table[time])
-    length = window_length(monitoring.window, reference.span, dates, reference.step)
-    times = today.new["time"].to_numpy()
-    return [(each, dates) for each in cut(times, reference.span[1], length, _MOST_WINDOWS)]
-
-
-def _describe_window(
-    window: TimeWindow | None,
-    dates: bool,
     today: NewRows,
     model: Artefact,
     reference: Reference,
     drawn: list[str],
+    monitoring: Monitoring,
     quality: _Quality,
-) -> Window:
-    new = today.new
-    inside = np.arange(len(new)) if window is None else window.rows
-    own, scored = today.own.iloc[inside], new.iloc[inside]
-    labelled = scored.dropna(subset=["label"])
-    labelled = labelled.assign(label=labelled["label"].astype(np.int8))
-    units = resampling_units(own.loc[labelled.index], today.dataset)
-    figure = measure_window(labelled, quality.metric, model.threshold, quality.evaluation, units)
-    psi: dict[str, float | None] = dict.fromkeys(drawn)
+) -> Iterator[Window]:
+    """The windows of the new rows; one where no time is declared."""
+    new, time = today.new, today.dataset.time
+    parts: list[tuple[str | None, str | None, np.ndarray]] = [(None, None, np.arange(len(new)))]
+    if time is not None and reference.span is not None:
+        dates = pd.api.types.is_datetime64_any_dtype(today.table[time])
+        length = window_length(monitoring.window, reference.span, dates, reference.step)
+        found = cut(new["time"].to_numpy(), reference.span[1], length, _MOST_WINDOWS)
+        parts = [(shown(each.start, dates), shown(each.end, dates), each.rows) for each in found]
+    columns = {each.name: each for each in model.encoder.columns}
     kept = {each.name: each for each in reference.columns}
-    if len(own) >= FEWEST_ROWS:
-        columns = {each.name: each for each in model.encoder.columns}
-        psi = {name: drift.compare_column(columns[name], kept[name], own[name]).psi for name in drawn}
-    return Window(
-        since=None if window is None else shown(window.start, dates),
-        until=None if window is None else shown(window.end, dates),
-        rows=len(own),
-        mature=len(labelled),
-        positives=int(labelled["label"].sum()),
-        metric=quality.metric,
-        **(vars(figure) if figure else {}),
-        below=is_below(figure, quality.bound),
-        missing=float(own[list(kept)].isna().to_numpy().mean()) if len(own) else None,
-        score_mean=float(scored[PROBABILITY].mean()) if len(scored) else None,
-        psi=psi,
-    )
+    for since, until, inside in parts:
+        own, scored = today.own.iloc[inside], new.iloc[inside]
+        labelled = scored.dropna(subset=["label"]).astype({"label": np.int8})
+        units = resampling_units(own.loc[labelled.index], today.dataset)
+        figure = measure_window(labelled, quality.metric, model.threshold, quality.evaluation, units)
+        psi: dict[str, float | None] = dict.fromkeys(drawn)
+        if len(own) >= FEWEST_ROWS:
+            psi = {name: drift.compare_column(columns[name], kept[name], own[name]).psi for name in drawn}
+        yield Window(
+            since=since,
+            until=until,
+            rows=len(own),
+            mature=len(labelled),
+            positives=int(labelled["label"].sum()),
+            metric=quality.metric,
+            **(vars(figure) if figure else {}),
+            below=is_below(figure, quality.bound),
+            missing=float(own[list(kept)].isna().to_numpy().mean()) if len(own) else None,
+            score_mean=float(scored[PROBABILITY].mean()) if len(scored) else None,
+            psi=psi,
+        )
 
 
 def _missing_share(reference: Reference | None) -> float | None:
