@@ -90,10 +90,7 @@ def send_mail(declared: Mail, subject: str, body: str, moment: Any, patience: Pa
 
 
 def append_line(path: Path, content: Mapping[str, Any]) -> None:
-    """Append one line of JSON to a file atomically.
-
-    Raises DeliveryError if the file cannot be written.
-    """
+    """Append one line of JSON to a file atomically; DeliveryError if it cannot be written."""
     line = json.dumps(content, ensure_ascii=False).encode() + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -77,10 +77,7 @@ class BackfillSteps:
         self._monitored: MonitoringResult | None = None
 
     def whole_table(self) -> pd.DataFrame:
-        """All rows, with their features.
-
-        Raises DataError if the raw data cannot be used, or break a contract.
-        """
+        """All rows, with their features; DataError if the raw data cannot be used, or break a contract."""
         made = self._make(self._to_rows, {}, self._dataset)
         return derive_all(made[self._name("clean_table")], self._dataset, self._features)
 
@@ -103,10 +100,7 @@ class BackfillSteps:
         self._since, self._monitored = None, None
 
     def count_rows(self, champion: Champion | None) -> RowCounts:
-        """Count the rows of the date.
-
-        Raises DataError if the raw data cannot be used, or break a contract.
-        """
+        """Count the rows of the date; DataError if the raw data cannot be used, or break a contract."""
         rows = count_rows(self._rows(), self._dated, champion, self.declared.retraining.window)
         self._since = rows.window_start
         return rows
@@ -131,10 +125,7 @@ class BackfillSteps:
         return Trained.of(registration, decision)
 
     def train_anyway(self) -> None:
-        """Train the model of the date, unless there is a checkpoint.
-
-        Raises DataError if it cannot be trained.
-        """
+        """Train the model of the date, unless there is a checkpoint; DataError if it cannot be trained."""
         if not self._checkpoints.has_model(self._at, self._model_key()):
             with self._run() as run_id:
                 self._model(run_id)

@@ -60,11 +60,7 @@ class Checkpoints:
             each.mkdir(parents=True, exist_ok=True)
 
     def begin(self, key: dict[str, str]) -> list[str]:
-        """Keep the checkpoints of the same key, and drop decisions of another and what is incomplete.
-
-        Returns:
-            The names of the parts of the key that have changed.
-        """
+        """Keep what has the same key, drop decisions of another and what is incomplete; return what has changed."""
         note = self._folder / _NOTE
         before = json.loads(note.read_bytes()) if note.is_file() else {}
         changed = [name for name in key if before and before.get(name) != key[name]]
@@ -130,10 +126,7 @@ class DatedSteps(Steps, Protocol):
         """Set the date and the store to train in; rows are those known then."""
 
     def train_anyway(self) -> None:
-        """Train the model of the date without registering it, unless there is a checkpoint.
-
-        Raises DataError if it cannot be trained.
-        """
+        """Train the model of the date without registering it, unless it is kept; DataError if that fails."""
 
 
 def walk(

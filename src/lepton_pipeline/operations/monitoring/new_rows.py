@@ -52,10 +52,7 @@ def score_new_rows(
 
 
 def learnt_rows(table: pd.DataFrame, learnt: TrainingRows, dataset: Dataset) -> pd.DataFrame:
-    """Find the rows that a model has learnt from in the table as it is now.
-
-    Raises DataError if fewer than 95 % of them are there, so they do not represent all.
-    """
+    """Find the rows that a model has learnt from in the table of now; DataError if not 95 % are there."""
     everything = pd.DataFrame({"part": "test", "label": known_labels(table, dataset)})
     found = table[learnt.learnt(table, everything)]
     if len(found) < _STILL_THERE * len(learnt.hashes):

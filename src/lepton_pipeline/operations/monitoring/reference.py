@@ -92,10 +92,7 @@ class Reference:
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Reference:
-        """Read what `to_dict` returned.
-
-        Raises DataError if another version of the project wrote it.
-        """
+        """Read what `to_dict` returned; DataError if another version of the project wrote it."""
         if stored.get("format") != FORMAT:
             raise DataError(f"the reference has format {stored.get('format')!r}, this version reads {FORMAT}")
         return from_plain(cls, stored, "the reference")

@@ -48,18 +48,12 @@ class KedroSteps:
         self._present = utc_text(now)
 
     def declared(self) -> tuple[Vertical, Mapping[str, Any]]:
-        """The vertical's declaration, and `mlflow.yml`.
-
-        Raises ConfigurationError with a line for each wrong key.
-        """
+        """The vertical's declaration, and `mlflow.yml`; ConfigurationError with a line for each wrong key."""
         context = self._context()
         return read_vertical(self._vertical, context.params[self._vertical]), context.config_loader["mlflow"]
 
     def count_rows(self, champion: Champion | None) -> RowCounts:
-        """Build the table in memory, without writing to disk, and count its rows.
-
-        Raises DataError if the raw data cannot be used, or break a contract.
-        """
+        """Count the rows of a table made in memory; DataError if raw data cannot be used, or break a contract."""
         context = self._context()
         declared = read_vertical(self._vertical, context.params[self._vertical])
         dataset, features = declared.dataset, declared.features

@@ -16,10 +16,7 @@ from lepton_pipeline.project.declaration import find_verticals, read_vertical
 
 
 def read_policies(project: Path, env: str | None = None) -> Policies:
-    """Read the policies of all verticals; errors in one do not affect the others.
-
-    Raises ConfigurationError if there is no vertical.
-    """
+    """Read the policies of all verticals, and the errors of some; ConfigurationError without a vertical."""
     good, wrong = {}, {}
     for vertical in find_verticals(project / _settings(project).CONF_SOURCE / "base"):
         try:

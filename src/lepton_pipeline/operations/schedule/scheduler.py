@@ -108,10 +108,7 @@ class Scheduler:
         self._say("stopped")
 
     def once(self, verticals: list[str] | None = None) -> list[Result]:
-        """Start the due jobs, or those of `verticals`, and wait for their results.
-
-        Raises LeptonError if one of the verticals cannot be started.
-        """
+        """Start the due jobs, or `verticals`, and wait for their results; LeptonError if one cannot be started."""
         self.reload()
         now = self._clock()
         for vertical in verticals or []:
@@ -267,10 +264,7 @@ def alert_sender(project: Path, env: str | None, say: Callable[[str], None]) -> 
 
 
 def alert_cause(policy: Policy, result: Result, again: datetime | None) -> tuple[str, str] | None:
-    """Cause and text of the alert about a job that may have died before alerting, or None.
-
-    `again` is when it starts again, if it does.
-    """
+    """Cause and text of an alert about a job that may have died before alerting; `again`: its next start."""
     log = f" Its output: {result.log}" if result.log else ""
     if result.outcome == "timed out":
         limit = span_text(timedelta(seconds=policy.timeout))

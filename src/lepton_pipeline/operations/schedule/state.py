@@ -56,10 +56,7 @@ class Record:
 
 
 class State:
-    """The records of all verticals, in memory and on disk; thread-safe.
-
-    Raises LeptonError if the file is no state.
-    """
+    """The records of all verticals in memory and on disk; thread-safe. LeptonError if the file is no state."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -109,10 +106,7 @@ def open_state(path: Path, say: Callable[[str], None]) -> State:
 
 @contextmanager
 def only_scheduler(folder: Path) -> Iterator[None]:
-    """Be the project's only scheduler.
-
-    Raises LeptonError, which names it, if another one is running.
-    """
+    """Be the project's only scheduler; LeptonError, which names the other one, if it is running."""
     with only_job(folder, "scheduler", "kedro schedule") as holder:
         if holder is not None:
             raise LeptonError(f"a scheduler of this project is at work already: {holder}; stop it first.")
@@ -120,10 +114,7 @@ def only_scheduler(folder: Path) -> Iterator[None]:
 
 
 def read_records(path: Path) -> dict[str, Record]:
-    """The records in a state file by vertical; empty where there is no file.
-
-    Raises LeptonError if the file is no state.
-    """
+    """The records in a state file by vertical, none without a file; LeptonError if it is no state."""
     try:
         content = json.loads(path.read_bytes())["verticals"]
         return {vertical: _record(fields) for vertical, fields in content.items()}
@@ -209,10 +200,7 @@ class Line:
 
 
 def overview(project: Path, env: str | None, times: int) -> list[Line]:
-    """Read policies and state of a project.
-
-    Raises ConfigurationError if there is no vertical, LeptonError if the state is damaged.
-    """
+    """Read a project's policies and state; ConfigurationError without a vertical, LeptonError if damaged."""
     from lepton_pipeline.operations.schedule.read import read_policies
 
     policies, records = read_policies(project, env), read_records(project / FOLDER / "state.json")

@@ -18,10 +18,7 @@ _LABELS = {"app.kubernetes.io/name": "lepton-pipeline", "app.kubernetes.io/compo
 
 
 def kubernetes_files(policies: list[Policy], place: Place) -> dict[str, str]:
-    """One manifest for each vertical.
-
-    Raises ConfigurationError if there is no image.
-    """
+    """One manifest for each vertical; ConfigurationError if there is no image."""
     if place.image is None:
         raise ConfigurationError("--image: kubernetes needs an image of the project and its environment.")
     manifests = {f"{_name(policy.vertical)}.yaml": _manifest(policy, place) for policy in policies}
