@@ -60,7 +60,7 @@ class Checkpoints:
             each.mkdir(parents=True, exist_ok=True)
 
     def begin(self, key: dict[str, str]) -> list[str]:
-        """Keep what has the same key, drop decisions of another and what is incomplete; return what has changed."""
+        """Keep what has the same key, drop other decisions and what is incomplete; return what changed."""
         note = self._folder / _NOTE
         before = json.loads(note.read_bytes()) if note.is_file() else {}
         changed = [name for name in key if before and before.get(name) != key[name]]
