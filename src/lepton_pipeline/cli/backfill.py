@@ -117,7 +117,6 @@ def _work(
     log: RunLog,
     run_id: str,
 ) -> None:
-    """Walk through the dates, evaluate, and record the result."""
     from lepton_pipeline.operations.backfill.realised import assign_periods, realise
     from lepton_pipeline.operations.backfill.result import describe
     from lepton_pipeline.operations.backfill.walk import ARTEFACTS, STORE, models_in_use, walk, without_clock
@@ -145,7 +144,6 @@ def _work(
 
 
 def _record(found: BackfillResult, caution: str, project: Path, log: RunLog, run_id: str) -> dict[str, str]:
-    """Write the results below the vertical's reports and into the run; return their paths."""
     import json
 
     from lepton_pipeline.operations.backfill.chart import draw_backfill

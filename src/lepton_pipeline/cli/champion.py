@@ -148,7 +148,6 @@ def _client(env: str | None, vertical: str | None, access: Access = "load") -> A
 
 
 def _held_rows(vertical: str, env: str | None) -> HeldRows | None:
-    """The rows of the vertical's last run on disk, if any."""
     from lepton_pipeline.project.declaration import read_vertical
     from lepton_pipeline.registry.diff import HeldRows
 

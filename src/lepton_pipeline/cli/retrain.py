@@ -108,7 +108,6 @@ def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
 
 
 def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on_refusal: bool) -> int:
-    """Run the job, unless another process does, and return the exit code."""
     from lepton_pipeline.operations.alerts.notify import notify_job
     from lepton_pipeline.operations.retraining.job import run_job
     from lepton_pipeline.system.locks import JOB_LOCKS, only_job
@@ -136,7 +135,6 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
 
 
 def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:
-    """The date whose data to use, and the moment to decide for."""
     from lepton_pipeline.operations.retraining.facts import as_moment
 
     now = datetime.now(UTC)

@@ -53,7 +53,6 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
 
 
 def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: bool) -> int:
-    """Run one pipeline in its own session and return its exit code."""
     hint = KedroHint()
     try:
         with kedro_hint() as hint:

@@ -107,7 +107,6 @@ def reproduce_run(
 
 
 def _check_origin(client: Any, run: Any, project: Path, parameters: dict[str, Any]) -> list[Check]:
-    """Compare code, environment, device and processor of the run with those of now."""
     then, run_id = run.data.tags, run.info.run_id
     machine = lineage.machine_tags()
     code = {**lineage.code_tags(project), "code.sha256": lineage.package_sha256()}
@@ -167,7 +166,6 @@ def _own_client(folder: Path) -> Any:
 
 
 def _own_run(folder: Path, vertical: str) -> Any:
-    """The latest run in the scratch folder's store, if any."""
     if not (folder / _STORE).is_file():
         return None
     client = _own_client(folder)

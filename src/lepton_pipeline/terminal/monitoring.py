@@ -42,7 +42,6 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _reading(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Which files today's rows were read from."""
     facts: list[tuple[str, str]] = []
     for table, read in results.get("readings", {}).items():
         facts += reading_facts(read, None, table) + note_facts(read.notes, table)

@@ -61,7 +61,6 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _without_history(record: ScoringRecord) -> str:
-    """A warning about windows without earlier rows, if there are any."""
     windows = {name: rows for name, rows in record.without_history.items() if rows}
     if not windows:
         return ""

@@ -112,7 +112,6 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
 
 
 def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Which files were read, and what became of their rows."""
     facts: list[tuple[str, str]] = []
     tables: Mapping[str, ContractResult] = results.get("tables", {})
     readings: Mapping[str, Reading] = results.get("readings", {})
@@ -141,7 +140,6 @@ def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _cost(costs: Costs) -> str:
-    """Costs per 1,000 cases with and without the model."""
     policies = {name: _amount(figure.value) for name, figure in costs.policies.items()}
     without = f"{policies['none']} if none is acted on, {policies['all']} if all are"
     better = min(("none", "all"), key=lambda name: costs.policies[name].value)

@@ -86,7 +86,6 @@ def _send(alert: Alert, alerts: Alerts, project: Path) -> str:
 
 
 def _place(log: RunLog, run_id: str) -> str:
-    """A link to a run, or its id."""
     try:
         return log.link(run_id) or f"run {run_id} in {log.store}"
     except Exception:  # The store may be what the alert is about.

@@ -65,7 +65,6 @@ def draw_backfill(found: BackfillResult, caution: str) -> bytes:
 
 
 def _end(figure: Estimate | None, end: str) -> float:
-    """A value or an end of its interval, NaN where not known."""
     value = getattr(figure, end, None)
     return nan if value is None else float(value)
 

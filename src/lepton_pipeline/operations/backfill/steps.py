@@ -136,7 +136,6 @@ class BackfillSteps:
         return artefact.predict(rows)["probability"], artefact.threshold
 
     def _rows(self) -> pd.DataFrame:
-        """The rows known at the date, with or without a label."""
         if not self._made:
             made = self._make(self._to_rows, {}, self._dated)
             rows = derive_all(made[self._name("clean_table")], self._dated, self._features)

@@ -45,7 +45,6 @@ def render_page(result: MonitoringResult, about: About) -> str:
 
 
 def _draw_panels(result: MonitoringResult, metric: str) -> list[_Panel]:
-    """Draw rows, scores, quality and the PSI of the most changed columns over two windows or more."""
     windows = result.windows
     if len(windows) < 2:
         return []

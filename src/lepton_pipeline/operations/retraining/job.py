@@ -137,8 +137,6 @@ def run_job(
 
 
 class _Work:
-    """A job at work, and how its run is closed."""
-
     def __init__(self, log: RunLog, request: Request, steps: Steps):
         self._log, self._request, self._steps = log, request, steps
         self._experiment = Job(request.vertical, RETRAINING).name

@@ -53,7 +53,7 @@ class KedroSteps:
         return read_vertical(self._vertical, context.params[self._vertical]), context.config_loader["mlflow"]
 
     def count_rows(self, champion: Champion | None) -> RowCounts:
-        """Count the rows of a table made in memory; DataError if raw data cannot be used, or break a contract."""
+        """Count the rows of a table in memory; DataError if raw data cannot be used, or break a contract."""
         context = self._context()
         declared = read_vertical(self._vertical, context.params[self._vertical])
         dataset, features = declared.dataset, declared.features

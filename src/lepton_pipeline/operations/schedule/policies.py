@@ -94,7 +94,7 @@ class Policies:
 
 
 def fetch_policies(project: Path, env: str | None) -> Policies:
-    """Read the policies in a process, which frees Kedro's memory; ConfigurationError if they cannot be read."""
+    """Read the policies in a process, to free Kedro's memory; ConfigurationError if they cannot be read."""
     done, reason = run_module("schedule.read", project, env)
     if reason:
         raise ConfigurationError(f"{project}: the policies cannot be read: {reason}")

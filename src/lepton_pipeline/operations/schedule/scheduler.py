@@ -108,7 +108,7 @@ class Scheduler:
         self._say("stopped")
 
     def once(self, verticals: list[str] | None = None) -> list[Result]:
-        """Start the due jobs, or `verticals`, and wait for their results; LeptonError if one cannot be started."""
+        """Start the due jobs, or `verticals`, and wait for results; LeptonError if one cannot be started."""
         self.reload()
         now = self._clock()
         for vertical in verticals or []:
@@ -186,7 +186,6 @@ class Scheduler:
         return self.fire(vertical) if result is not None and result.outcome == "lost" else result
 
     def _recover(self, policy: Policy) -> Result:
-        """Wait for a job that a killed scheduler left behind."""
         running = self.state[policy.vertical].running
         pid, started = (running.pid, running.started) if running else (None, self._clock())
         self._say(f"{policy.vertical}: a killed scheduler left a job of {started:%Y-%m-%d %H:%M}Z")

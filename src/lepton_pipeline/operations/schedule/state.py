@@ -56,7 +56,7 @@ class Record:
 
 
 class State:
-    """The records of all verticals in memory and on disk; thread-safe. LeptonError if the file is no state."""
+    """Records of all verticals, in memory and on disk; thread-safe. LeptonError if the file is no state."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -48,7 +48,6 @@ def write_export(target: str, policies: Policies, place: Place, verticals: list[
 def _render(
     target: str, policies: Policies, place: Place, verticals: list[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Texts by file name, and the errors of the policies that cannot be exported."""
     if place.env is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", place.env):
         raise ConfigurationError(f"--env: {place.env!r} is no name of a folder in conf.")
     known = {**policies.good, **policies.wrong}

@@ -74,7 +74,6 @@ def _job(policy: Policy, place: Place) -> dict[str, Any]:
 
 
 def _name(vertical: str) -> str:
-    """A valid Kubernetes name: without underscores, and short enough."""
     name = f"retrain-{vertical.replace('_', '-').rstrip('-')}"
     plain = name.replace("-", "_") == f"retrain_{vertical}"
     if len(name) <= _LONGEST_NAME and plain:

@@ -64,7 +64,6 @@ def _arguments(policy: Policy) -> str:
 
 
 def _retrain_script(place: Place) -> str:
-    """A shell script that runs a job with its time-out and the scheduler's retries."""
     command = " ".join('"$1"' if word == _VERTICAL else quote(word) for word in place.command(_VERTICAL))
     final = "|".join(map(str, (0, *FINAL_CODES)))
     first, longest = int(FIRST_RETRY.total_seconds()), int(LONGEST_WAIT.total_seconds())
