@@ -29,16 +29,6 @@ class Fields:
     weekdays: tuple[int, ...]  # 0 to 6, Sunday is 0
     either: bool  # a day must fit `days` or `weekdays`, else both
 
-    @property
-    def every_day(self) -> bool:
-        """Whether all days of the month are allowed."""
-        return len(self.days) == 31
-
-    @property
-    def every_weekday(self) -> bool:
-        """Whether all days of the week are allowed."""
-        return len(self.weekdays) == 7
-
 
 @dataclass(frozen=True)
 class Cron:

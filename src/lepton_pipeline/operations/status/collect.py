@@ -90,11 +90,6 @@ class VerticalStatus:
         }
         return [finding for finding in FINDINGS if holds[finding]]
 
-    @property
-    def urgency(self) -> int:
-        """0 for the most urgent."""
-        return [*FINDINGS].index(self.findings[0]) if self.findings else len(FINDINGS)
-
 
 @dataclass(frozen=True)
 class Status:
@@ -152,7 +147,9 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
         return it
 
     found = map(collect_one, {*policies.good, *policies.wrong})
-    return Status(now, sorted(found, key=lambda each: (each.urgency, each.vertical)), "\n".join(problems))
+    urgency = [*FINDINGS, ""]
+    pressing = sorted(found, key=lambda each: (urgency.index((each.findings or [""])[0]), each.vertical))
+    return Status(now, pressing, "\n".join(problems))
 
 
 def _monitoring(project: Path, vertical: str, champion: Champion | None) -> MonitoringResult | None:
@@ -196,25 +193,23 @@ def _links(
 def cells_of(it: VerticalStatus, now: datetime) -> dict[str, tuple[str, str]]:
     """All cells of a vertical in order: what it is about, the text, and details."""
     return {
-        "champion": champion_text(it, now),
-        "data": data_text(it),
-        "job": job_text(it),
-        "drift": drift_of(it),
-        "next": next_text(it, now),
-        "failing": failing_text(it, now),
+        "champion": _champion_text(it, now),
+        "data": _data_text(it),
+        "job": _job_text(it),
+        "drift": _drift_of(it),
+        "next": _next_text(it, now),
+        "failing": _failing_text(it, now),
     }
 
 
-def champion_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
-    """The version in use, and when it was trained."""
+def _champion_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
     if it.champion is None:
         return ("not known" if it.blind or it.problem else "none"), ""
     since = it.champion.trained_at
     return f"version {it.champion.version}", f"trained {since:%Y-%m-%d}, {_how_long(since, now, '{} ago')}"
 
 
-def data_text(it: VerticalStatus) -> tuple[str, str]:
-    """Time of the champion's latest row and of the latest row seen; without times the number of rows."""
+def _data_text(it: VerticalStatus) -> tuple[str, str]:
     if it.champion is None:
         return _moment_text(it.latest_data) or _NONE, ""
     until, latest = _moment_text(it.champion.data_until or ""), _moment_text(it.latest_data)
@@ -224,8 +219,7 @@ def data_text(it: VerticalStatus) -> tuple[str, str]:
     return until, f"latest seen {latest}" if latest and latest != until else ""
 
 
-def job_text(it: VerticalStatus) -> tuple[str, str]:
-    """The result of the latest job, its time and reason."""
+def _job_text(it: VerticalStatus) -> tuple[str, str]:
     job = it.job
     if job is None:
         return ("not known" if it.blind else "no job yet"), ""
@@ -242,8 +236,7 @@ def job_text(it: VerticalStatus) -> tuple[str, str]:
     return head, "; ".join(filter(None, [f"{job.at:%Y-%m-%d %H:%M}", clipped(why, _CHARACTERS)]))
 
 
-def drift_of(it: VerticalStatus) -> tuple[str, str]:
-    """The findings of the latest monitoring, and its date."""
+def _drift_of(it: VerticalStatus) -> tuple[str, str]:
     if it.monitoring is None:
         return ("not compared yet" if it.champion is not None else _NONE), ""
     as_of = f"as of {_moment_text(it.monitoring.as_of)}"
@@ -254,8 +247,7 @@ def drift_of(it: VerticalStatus) -> tuple[str, str]:
     return drift, f"quality {quality_text(it.monitoring)}; {as_of}"
 
 
-def next_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
-    """The next start of the job, and its schedule."""
+def _next_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
     if it.overdue is not None:
         return f"due for {span_text(now - it.overdue)}", f"{it.schedule}; does the scheduler run?"
     if it.schedule:
@@ -263,8 +255,7 @@ def next_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
     return (_NONE if it.problem else "by hand"), ""
 
 
-def failing_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
-    """Since when jobs fail."""
+def _failing_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
     if it.failing_since is None:
         return _NONE, ""
     return f"{it.failing_since:%Y-%m-%d %H:%M}", _how_long(it.failing_since, now, "for {}")

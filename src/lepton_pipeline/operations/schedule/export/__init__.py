@@ -31,23 +31,6 @@ def write_export(target: str, policies: Policies, place: Place, verticals: list[
     once the valid policies are written; or if a vertical is unknown, the environment has no plain name, or
     there is no schedule.
     """
-    files, problems = _render(target, policies, place, verticals)
-    written = []
-    for name, text in files.items():
-        path = place.out / name
-        write_text(path, text)
-        if name.endswith(".sh"):
-            path.chmod(0o755)
-        written.append(path)
-    if problems:
-        done = f"\nWritten all the same: {', '.join(map(str, written))}." if written else ""
-        raise ConfigurationError("\n".join(problems) + done)
-    return written
-
-
-def _render(
-    target: str, policies: Policies, place: Place, verticals: list[str]
-) -> tuple[dict[str, str], list[str]]:
     if place.env is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", place.env):
         raise ConfigurationError(f"--env: {place.env!r} is no name of a folder in conf.")
     known = {**policies.good, **policies.wrong}
@@ -67,4 +50,13 @@ def _render(
             problems.append(str(error))
     if not good and not problems:
         raise ConfigurationError("no vertical declares retraining.schedule, so there is nothing to export.")
-    return (_TARGETS[target](good, place) if good else {}), problems
+    files = _TARGETS[target](good, place) if good else {}
+    written = [place.out / name for name in files]
+    for path in written:
+        write_text(path, files[path.name])
+        if path.suffix == ".sh":
+            path.chmod(0o755)
+    if problems:
+        done = f"\nWritten all the same: {', '.join(map(str, written))}." if written else ""
+        raise ConfigurationError("\n".join(problems) + done)
+    return written

@@ -46,7 +46,7 @@ def expression(policy: Policy) -> str:
     Raises ConfigurationError if days and weekdays must both fit, which crons read differently.
     """
     fields = cron_of(policy).fields
-    if not (fields.either or fields.every_day or fields.every_weekday):
+    if not (fields.either or len(fields.days) == 31 or len(fields.weekdays) == 7):
         raise ConfigurationError(
             f"{policy.vertical}.retraining.schedule: a weekday together with */n days of the month means something "
             "else to each cron; restrict one of the two."

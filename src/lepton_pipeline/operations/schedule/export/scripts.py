@@ -47,7 +47,7 @@ def systemd_files(policies: list[Policy], place: Place) -> dict[str, str]:
 def on_calendar(cron: Cron) -> list[str]:
     """A cron expression as calendar events: two where the day fits by month or by week."""
     fields = cron.fields
-    weekdays = "" if fields.every_weekday else ",".join(_DAYS[day] for day in fields.weekdays) + " "
+    weekdays = "" if len(fields.weekdays) == 7 else ",".join(_DAYS[day] for day in fields.weekdays) + " "
     parts = ((fields.days, 31), (fields.months, 12), (fields.hours, 24), (fields.minutes, 60))
     days, months, hours, minutes = (
         "*" if len(values) == count else ",".join(f"{value:02d}" for value in values)
