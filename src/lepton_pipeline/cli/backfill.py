@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lepton_pipeline.cli import options
 from lepton_pipeline.cli.errors import end, end_stopped, report_error
-from lepton_pipeline.cli.options import (
-    debug_option,
-    env_option,
-    params_option,
-    project_folder,
-    require_vertical,
-)
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.readable import say
 
@@ -44,9 +38,9 @@ _PAGES = {
 @click.option(
     "--every", default="1mo", show_default=True, help="Distance of the dates: 1mo, 2w, 7d, or a number."
 )
-@params_option
-@env_option
-@debug_option
+@options.params_option
+@options.env_option
+@options.debug_option
 def backfill(
     vertical: str, since: str, until: str, every: str, params: dict[str, Any], env: str | None, debug: bool
 ) -> None:
@@ -81,8 +75,8 @@ def _backfill(
     from lepton_pipeline.system.signals import unwinding
     from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
-    project = project_folder()
-    require_vertical(vertical)
+    project = options.project_folder()
+    options.require_vertical(vertical)
     now = datetime.now(UTC)
     grid = make_grid(since, until, every, now)
     name = Job(vertical, BACKFILL).name

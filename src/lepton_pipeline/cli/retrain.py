@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lepton_pipeline.cli import options
 from lepton_pipeline.cli.errors import end, end_stopped, report_error
-from lepton_pipeline.cli.options import (
-    debug_option,
-    env_option,
-    in_project,
-    project_folder,
-    require_vertical,
-    tracking,
-)
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.system.readable import say
 
@@ -35,8 +28,8 @@ if TYPE_CHECKING:
 )
 @click.option("--force", is_flag=True, help="Train whatever the policy says.")
 @click.option("--fail-on-refusal", is_flag=True, help="End with exit code 4 if the gate refuses the model.")
-@env_option
-@debug_option
+@options.env_option
+@options.debug_option
 def retrain(
     vertical: str,
     as_of: str | None,
@@ -54,7 +47,7 @@ def retrain(
     """
     asked = False
     try:
-        require_vertical(vertical)
+        options.require_vertical(vertical)
         date, now = _moment(as_of)
         # From here on, errors are not of the command line, so they may need an alert.
         asked = as_of is None and not dry_run
@@ -62,7 +55,7 @@ def retrain(
         from lepton_pipeline.operations.retraining.steps import KedroSteps
 
         # The declaration is read before anything is locked or opened.
-        steps = KedroSteps(project_folder(), env, vertical, date, now)
+        steps = KedroSteps(options.project_folder(), env, vertical, date, now)
         declared, mlflow = steps.declared()
         request = Request(vertical, declared, date, now, force)
         work = _show if dry_run else partial(_work, debug=debug, fail_on_refusal=fail_on_refusal)
@@ -74,7 +67,7 @@ def retrain(
         if asked:
             from lepton_pipeline.operations.alerts.notify import notify_error
 
-            notify_error(project_folder(), env, vertical, error)
+            notify_error(options.project_folder(), env, vertical, error)
     end(code)
 
 
@@ -83,15 +76,15 @@ def retrain(
 @click.option(
     "--last", type=click.IntRange(min=1), default=20, show_default=True, help="Number of latest jobs."
 )
-@in_project
+@options.in_project
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
     """List the latest decisions on retraining VERTICAL."""
     from lepton_pipeline.operations.retraining.facts import job_runs
     from lepton_pipeline.terminal.retraining import print_jobs
     from lepton_pipeline.tracking.runs import existing_store
 
-    require_vertical(vertical)
-    client = existing_store(tracking(env), project_folder(), "view")
+    options.require_vertical(vertical)
+    client = existing_store(options.tracking(env), options.project_folder(), "view")
     print_jobs(vertical, job_runs(client, vertical, last))
 
 
@@ -101,7 +94,7 @@ def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
     from lepton_pipeline.terminal.retraining import print_decision
     from lepton_pipeline.tracking.runs import existing_store, read_tracking
 
-    client = existing_store(read_tracking(mlflow), project_folder())
+    client = existing_store(read_tracking(mlflow), options.project_folder())
     facts, _ = gather_facts(client, request, steps, monitor=False)
     print_decision(request.vertical, facts, decide(request.declared.retraining, facts, force=request.force))
     return 0
@@ -114,7 +107,7 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
     from lepton_pipeline.terminal.retraining import print_decision
     from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
-    project = project_folder()
+    project = options.project_folder()
     with only_job(project / JOB_LOCKS, request.vertical) as holder:
         if holder is not None:
             say(f"{request.vertical}: another job is at work ({holder}); nothing done")

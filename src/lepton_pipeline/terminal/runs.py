@@ -7,15 +7,8 @@ from collections.abc import Sequence
 
 from lepton_pipeline.errors import NotReproducedError
 from lepton_pipeline.reporting.report.formats import interval, metric_inside
+from lepton_pipeline.runs import compare
 from lepton_pipeline.runs.checks import Check
-from lepton_pipeline.runs.compare import (
-    METRICS,
-    ComparableRuns,
-    ComparedRun,
-    Comparison,
-    duration_text,
-    version_text,
-)
 from lepton_pipeline.runs.reproduce import Reproduction
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.readable import clipped
@@ -24,11 +17,11 @@ from lepton_pipeline.terminal.console import Column, Table, Text, console, facts
 _VALUE_CHARACTERS = 40
 _ERROR_CHARACTERS = 300
 # Shown although they are equal.
-_SHOWN = {f"test.{metric}" for metric in METRICS}
+_SHOWN = {f"test.{metric}" for metric in compare.METRICS}
 _STYLES = {"promoted": "green", "refused": "red", "FAILED": "red", "KILLED": "red"}
 
 
-def print_comparison(comparison: Comparison) -> None:
+def print_comparison(comparison: compare.Comparison) -> None:
     """Print runs with figures, the best first, then those without."""
     out = console()
     out.print()
@@ -54,14 +47,14 @@ def _count(number: int) -> str:
     return f"{number or 'no'} {'run' if number == 1 else 'runs'}"
 
 
-def _rows(group: ComparableRuns) -> str:
+def _rows(group: compare.ComparableRuns) -> str:
     rows = f"{int(group.rows):,} rows, " if group.rows.isdigit() else ""
     split = ", ".join(f"{key} {value}" for key, value in group.split.items())
     return f"{rows}data {group.data[:12] or 'not known'}{'; split ' if split else ''}{split}"
 
 
-def _figures(group: ComparableRuns, decisive: str) -> Table:
-    metrics = [decisive, *(metric for metric in METRICS if metric != decisive)]
+def _figures(group: compare.ComparableRuns, decisive: str) -> Table:
+    metrics = [decisive, *(metric for metric in compare.METRICS if metric != decisive)]
     names = [metric_inside(metric).replace(" ", "\n") for metric in metrics]
     rows = table(*map(fixed, ("run", *names, f"boosting's\n{metric_inside(decisive)}")), expand=True)
     for run in group.runs:
@@ -70,7 +63,7 @@ def _figures(group: ComparableRuns, decisive: str) -> Table:
     return rows
 
 
-def _origins(group: ComparableRuns) -> Table:
+def _origins(group: compare.ComparableRuns) -> Table:
     wide = (Column(name, ratio=3) for name in ("gate", "what differs"))
     rows = table(fixed("run"), *wide, *map(fixed, ("seed", "commit", "started", "took")), expand=True)
     for run in group.runs:
@@ -79,14 +72,16 @@ def _origins(group: ComparableRuns) -> Table:
         differs = "\n".join(
             f"{name} {clipped(value, _VALUE_CHARACTERS)}" for name, value in run.parameters.items()
         )
-        took = Text(duration_text(run.seconds)).append("\nresumed" if run.resumed else "", style="dim")
+        took = Text(compare.duration_text(run.seconds)).append(
+            "\nresumed" if run.resumed else "", style="dim"
+        )
         started = f"{run.started.astimezone():%m-%d %H:%M}"
         # As Text: a value such as [bold] is no markup.
         rows.add_row(_named(run), gate, Text(differs or "–"), run.seed, run.commit or "–", started, took)
     return rows
 
 
-def _others(runs: list[ComparedRun]) -> Table:
+def _others(runs: list[compare.ComparedRun]) -> Table:
     why = Column("why", ratio=1, overflow="fold")
     rows = table(*map(fixed, ("run", "status", "started")), why, expand=True)
     for run in runs:
@@ -97,8 +92,8 @@ def _others(runs: list[ComparedRun]) -> Table:
     return rows
 
 
-def _named(run: ComparedRun) -> Text:
-    name = version_text(run).replace("version ", "v") if run.version else run.run_id[:8]
+def _named(run: compare.ComparedRun) -> Text:
+    name = compare.version_text(run).replace("version ", "v") if run.version else run.run_id[:8]
     return Text(name).append(f"\n{run.run_id[:8]}" if run.version else "", style="dim")
 
 

@@ -184,7 +184,7 @@ def test_a_configuration_that_cannot_be_read_leaves_the_last_one_in_force(tmp_pa
     def broken() -> Policies:
         raise ConfigurationError("no vertical")
 
-    bench.scheduler._fetch = broken
+    bench.scheduler.fetch = broken
     bench.change(Policies())
     bench.scheduler.reload()
     assert list(bench.scheduler.policies.good) == ["finance"]
@@ -218,7 +218,7 @@ def test_once_starts_what_is_due_or_asked_for(tmp_path):
 def test_a_job_that_cannot_be_started_is_a_failure_that_is_said(tmp_path):
     owed(tmp_path)
     bench = Bench(tmp_path, Policy("finance", DAILY))
-    bench.scheduler._command = lambda vertical: ["/nothing-there"]
+    bench.scheduler.command = lambda vertical: ["/nothing-there"]
     (result,) = bench.scheduler.once()
     assert (result.outcome, result.code) == ("not started", None)
     assert bench.state["finance"].retry_at is not None

@@ -16,19 +16,10 @@ from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import WatchedVersion
-from lepton_pipeline.operations.monitoring import drift
+from lepton_pipeline.operations.monitoring import drift, findings
 from lepton_pipeline.operations.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
 from lepton_pipeline.operations.monitoring.domain import classifier_test, one_per_group
 from lepton_pipeline.operations.monitoring.drift import FEWEST_ROWS, adjusted
-from lepton_pipeline.operations.monitoring.findings import (
-    ColumnDrift,
-    DomainDrift,
-    MetricEstimate,
-    MonitoringResult,
-    VolumeDrift,
-    WatchedChampion,
-    Window,
-)
 from lepton_pipeline.operations.monitoring.new_rows import learnt_rows
 from lepton_pipeline.operations.monitoring.reference import PROBABILITY, Reference
 from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Gate, Monitoring, Retraining
@@ -71,14 +62,14 @@ class _Quality:
 
 @dataclass(frozen=True)
 class _Drift:
-    columns: list[ColumnDrift] = field(default_factory=list)
-    domain: DomainDrift | None = None
-    scores: ColumnDrift | None = None
-    volume: VolumeDrift | None = None
+    columns: list[findings.ColumnDrift] = field(default_factory=list)
+    domain: findings.DomainDrift | None = None
+    scores: findings.ColumnDrift | None = None
+    volume: findings.VolumeDrift | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
-    def compared(self) -> list[ColumnDrift]:
+    def compared(self) -> list[findings.ColumnDrift]:
         """The columns that are not ignored, the largest PSI first."""
         return sorted((each for each in self.columns if not each.ignored), key=lambda each: -each.psi)
 
@@ -90,7 +81,7 @@ def compare_new_rows(
     evaluation: Evaluation,
     retraining: Retraining,
     monitoring: Monitoring,
-) -> MonitoringResult:
+) -> findings.MonitoringResult:
     """Test new rows for drift from the training rows, and the champion's realised quality for decay.
 
     All tests (columns, scores, domain classifier, volume) are one family, so `monitoring.level` is the chance
@@ -120,14 +111,16 @@ def compare_new_rows(
         drawn = [each.column for each in found.compared[:_DRAWN_COLUMNS]]
         quality = _Quality(gate.metric, bound, evaluation)
         windows = list(_windows(today, champion.model, reference, drawn, monitoring, quality))
-    return MonitoringResult(
+    return findings.MonitoringResult(
         as_of=str(today.dataset.known_at),
-        champion=WatchedChampion(version.name, version.version, version.run_id, version.trained_until),
+        champion=findings.WatchedChampion(
+            version.name, version.version, version.run_id, version.trained_until
+        ),
         rows_new=len(new),
         rows_mature_new=int(new["label"].notna().sum()),
         **vars(found),
         windows=windows,
-        estimate=None if estimate is None else MetricEstimate(gate.metric, **vars(estimate)),
+        estimate=None if estimate is None else findings.MetricEstimate(gate.metric, **vars(estimate)),
         bound=bound,
         needed={"windows": decay.windows, "of": decay.of},
         drifted=drifted,
@@ -199,7 +192,7 @@ def _windows(
     drawn: list[str],
     monitoring: Monitoring,
     quality: _Quality,
-) -> Iterator[Window]:
+) -> Iterator[findings.Window]:
     """The windows of the new rows; one where no time is declared."""
     new, time = today.new, today.dataset.time
     parts: list[tuple[str | None, str | None, np.ndarray]] = [(None, None, np.arange(len(new)))]
@@ -218,7 +211,7 @@ def _windows(
         psi: dict[str, float | None] = dict.fromkeys(drawn)
         if len(own) >= FEWEST_ROWS:
             psi = {name: drift.compare_column(columns[name], kept[name], own[name]).psi for name in drawn}
-        yield Window(
+        yield findings.Window(
             since=since,
             until=until,
             rows=len(own),
@@ -240,7 +233,7 @@ def _missing_share(reference: Reference | None) -> float | None:
 
 
 def _figures(
-    new: pd.DataFrame, found: _Drift, drifted: bool | None, windows: list[Window]
+    new: pd.DataFrame, found: _Drift, drifted: bool | None, windows: list[findings.Window]
 ) -> dict[str, float]:
     figures = {"rows_new": len(new), "rows_mature_new": float(new["label"].notna().sum())}
     if drifted is not None:
