@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click import option
 
 from lepton_pipeline.cli import options
 from lepton_pipeline.cli.errors import end, end_stopped, report_error
@@ -33,11 +34,9 @@ _PAGES = {
 
 @click.command()
 @click.argument("vertical")
-@click.option("--from", "since", metavar="DATE", required=True, help="First date: 2026-01-31, or a number.")
-@click.option("--to", "until", metavar="DATE", required=True, help="The last date is at or before it.")
-@click.option(
-    "--every", default="1mo", show_default=True, help="Distance of the dates: 1mo, 2w, 7d, or a number."
-)
+@option("--from", "since", metavar="DATE", required=True, help="First date: 2026-01-31, or a number.")
+@option("--to", "until", metavar="DATE", required=True, help="The last date is at or before it.")
+@option("--every", default="1mo", show_default=True, help="Distance of the dates: 1mo, 2w, 7d, or a number.")
 @options.params_option
 @options.env_option
 @options.debug_option

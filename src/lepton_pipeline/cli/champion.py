@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from click import option
 from kedro.framework.project import pipelines, settings
 
 from lepton_pipeline.cli.options import base_folder, in_project, project_folder, tracking
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from lepton_pipeline.registry.diff import HeldRows
     from lepton_pipeline.tracking.runs import Access
 
-_reason = click.option("--reason", required=True, help="Why the champion changes; kept in the history.")
+_reason = option("--reason", required=True, help="Why the champion changes; kept in the history.")
 
 
 @click.group()
@@ -40,7 +41,7 @@ def list_champions(vertical: str | None, env: str | None) -> None:
 
 @champion.command()
 @click.argument("vertical")
-@click.option(
+@option(
     "--to", type=int, help="Version of an earlier champion; by default the one that the present replaced."
 )
 @_reason
@@ -58,7 +59,7 @@ def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> Non
 @champion.command()
 @click.argument("vertical")
 @click.argument("version", type=int)
-@click.option("--force", is_flag=True, help="Confirm that this bypasses the gate.")
+@option("--force", is_flag=True, help="Confirm that this bypasses the gate.")
 @_reason
 @in_project
 def promote(vertical: str, version: int, force: bool, reason: str, env: str | None) -> None:

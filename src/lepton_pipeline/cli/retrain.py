@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
+from click import IntRange, option
 
 from lepton_pipeline.cli import options
 from lepton_pipeline.cli.errors import end, end_stopped, report_error
@@ -20,14 +21,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("vertical")
-@click.option(
+@option(
     "--as-of", metavar="DATE", help="See only rows and labels that existed then: 2026-01-31, or a number."
 )
-@click.option(
-    "--dry-run", is_flag=True, help="Say which triggers hold; nothing is trained, recorded or written."
-)
-@click.option("--force", is_flag=True, help="Train whatever the policy says.")
-@click.option("--fail-on-refusal", is_flag=True, help="End with exit code 4 if the gate refuses the model.")
+@option("--dry-run", is_flag=True, help="Say which triggers hold; nothing is trained, recorded or written.")
+@option("--force", is_flag=True, help="Train whatever the policy says.")
+@option("--fail-on-refusal", is_flag=True, help="End with exit code 4 if the gate refuses the model.")
 @options.env_option
 @options.debug_option
 def retrain(
@@ -73,9 +72,7 @@ def retrain(
 
 @click.command(name="retrain-log")
 @click.argument("vertical")
-@click.option(
-    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="Number of latest jobs."
-)
+@option("--last", type=IntRange(min=1), default=20, show_default=True, help="Number of latest jobs.")
 @options.in_project
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
     """List the latest decisions on retraining VERTICAL."""

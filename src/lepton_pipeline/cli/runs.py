@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click import IntRange, option
 
 from lepton_pipeline.cli.options import in_project, project_folder, tracking
 from lepton_pipeline.system.files import write_text
@@ -14,10 +15,8 @@ from lepton_pipeline.system.readable import say
 
 @click.command()
 @click.argument("vertical")
-@click.option(
-    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="Number of latest runs."
-)
-@click.option(
+@option("--last", type=IntRange(min=1), default=20, show_default=True, help="Number of latest runs.")
+@option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the page is written; data/08_reporting/VERTICAL/compare.html if not given.",
@@ -44,10 +43,8 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None) -> Non
 
 @click.command()
 @click.argument("run_id")
-@click.option("--anyway", is_flag=True, help="Try though code, environment, data or device are not the same.")
-@click.option(
-    "--keep", is_flag=True, help="Leave the scratch folder, with its own MLflow store, where it is."
-)
+@option("--anyway", is_flag=True, help="Try though code, environment, data or device are not the same.")
+@option("--keep", is_flag=True, help="Leave the scratch folder, with its own MLflow store, where it is.")
 @in_project
 def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None) -> None:
     """Repeat a run and compare its metrics and weights.

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from click import option
 
 from lepton_pipeline.cli.options import in_project, project_folder, tracking
 from lepton_pipeline.system.files import write_text
@@ -14,9 +15,7 @@ from lepton_pipeline.system.readable import say
 
 
 @click.command()
-@click.option(
-    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the same as a page, too."
-)
+@option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the same as a page, too.")
 @in_project
 def status(html: Path | None, env: str | None) -> None:
     """Show the state of every vertical.
