@@ -28,7 +28,7 @@ from lepton_pipeline.runs import checks
 from lepton_pipeline.runs.checks import Check, Value
 from lepton_pipeline.system.signals import unwinding
 from lepton_pipeline.tracking import lineage
-from lepton_pipeline.tracking.store import find_run
+from lepton_pipeline.tracking.store import find_run, recent_runs
 
 # Variables that would lead the child process to the caller's store.
 _MLFLOW = ("TRACKING_URI", "REGISTRY_URI", "RUN_ID", "EXPERIMENT_ID")
@@ -166,14 +166,8 @@ def _own_client(folder: Path) -> Any:
 
 
 def _own_run(folder: Path, vertical: str) -> Any:
-    if not (folder / _STORE).is_file():
-        return None
-    client = _own_client(folder)
-    experiment = client.get_experiment_by_name(vertical)
-    if experiment is None:
-        return None
-    order = ["attributes.start_time DESC"]
-    return next(iter(client.search_runs([experiment.experiment_id], order_by=order, max_results=1)), None)
+    client = _own_client(folder) if (folder / _STORE).is_file() else None
+    return next(iter(recent_runs(client, vertical, 1)), None)
 
 
 @contextmanager

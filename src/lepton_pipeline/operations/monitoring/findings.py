@@ -24,13 +24,10 @@ class ColumnDrift:
     """Comparison of the new values of a column, or of the scores, with those of the training.
 
     Attributes:
-        test: the one with the smallest p-value, whose `statistic` it is.
-        p_value: of that test, times the number of tests of the column.
+        test: the one with the smallest p-value; `p_value` is that times the number of tests of the column.
         missing_reference: share of rows without a value; likewise `missing_new`.
         new_levels: at most ten that five rows have each.
-        change: a sentence.
-        p_adjusted: corrected for all tests of the result; 1 where `ignored`.
-        flagged: whether the change is significant and large.
+        p_adjusted: corrected for all tests of the result; `flagged` also needs a large effect.
         ignored: whether it is declared as a column that may change; None for the scores.
     """
 
@@ -119,8 +116,7 @@ class Window:
         mature: rows with a known label, of which `positives` are positive.
         value: of `metric`; None for too few labels.
         below: whether the whole interval lies below the bound.
-        missing: share of missing values.
-        psi: of the columns that have changed most.
+        missing: share of missing values; `psi` is of the columns that have changed most.
     """
 
     since: Annotated[str | None, Field(alias="from")]

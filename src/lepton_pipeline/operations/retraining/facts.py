@@ -18,6 +18,7 @@ from lepton_pipeline.parameters.jobs import RETRAINING, Job, is_partial
 from lepton_pipeline.registry.champion import champion_of, history
 from lepton_pipeline.system.processes import has_ended
 from lepton_pipeline.tracking.runs import VANISHED
+from lepton_pipeline.tracking.store import recent_runs
 
 _LOOKED_AT = 200
 _FAILED = ("FAILED", "KILLED")
@@ -145,7 +146,7 @@ class JobRun:
 
 def job_runs(client: Any, vertical: str, most: int = _LOOKED_AT) -> list[JobRun]:
     """The latest jobs of a vertical, the latest first."""
-    return [_job(run) for run in _runs(client, Job(vertical, RETRAINING).name, most=most)]
+    return [_job(run) for run in recent_runs(client, Job(vertical, RETRAINING).name, most)]
 
 
 def read_champion(client: Any, vertical: str, metric: str) -> Champion | None:
@@ -169,7 +170,8 @@ def read_champion(client: Any, vertical: str, metric: str) -> Champion | None:
 
 def last_training(client: Any, vertical: str, now: datetime) -> datetime | None:
     """End of the last training before `now` that the gate decided on, or its as-of date."""
-    runs = _runs(client, vertical, "attributes.status = 'FINISHED' AND tags.`gate.decision` LIKE '%'")
+    decided = "attributes.status = 'FINISHED' AND tags.`gate.decision` LIKE '%'"
+    runs = recent_runs(client, vertical, _LOOKED_AT, decided)
     ends = (_clock(run) for run in runs if not is_partial(run.data.tags))
     return max((at for at in ends if at <= now), default=None)
 
@@ -196,14 +198,6 @@ def as_moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
-def _runs(client: Any, experiment_name: str, where: str = "", most: int = _LOOKED_AT) -> list[Any]:
-    experiment = None if client is None else client.get_experiment_by_name(experiment_name)
-    if experiment is None:
-        return []
-    order = ["attributes.start_time DESC"]
-    return list(client.search_runs([experiment.experiment_id], where, order_by=order, max_results=most))
 
 
 def _trained_at(client: Any, version: Any) -> datetime:
