@@ -1,7 +1,6 @@
 import pytest
 
-from lepton_pipeline.operations.backfill.realised import Summary
-from lepton_pipeline.operations.backfill.result import BackfillResult
+from lepton_pipeline.operations.backfill.realised import BackfillResult, Summary
 from lepton_pipeline.system.markdown import as_markdown
 from lepton_pipeline.terminal.backfill import backfill_markdown
 from lepton_pipeline.terminal.monitoring import monitoring_markdown

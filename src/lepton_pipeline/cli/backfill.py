@@ -17,7 +17,7 @@ from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
     from lepton_pipeline.operations.backfill.grid import Grid
-    from lepton_pipeline.operations.backfill.result import BackfillResult
+    from lepton_pipeline.operations.backfill.realised import BackfillResult
     from lepton_pipeline.operations.backfill.steps import BackfillSteps
     from lepton_pipeline.operations.backfill.walk import Checkpoints
     from lepton_pipeline.operations.retraining.job import Request
@@ -110,8 +110,7 @@ def _work(
     log: RunLog,
     run_id: str,
 ) -> None:
-    from lepton_pipeline.operations.backfill.realised import assign_periods, realise
-    from lepton_pipeline.operations.backfill.result import describe
+    from lepton_pipeline.operations.backfill.realised import assign_periods, describe, realise
     from lepton_pipeline.operations.backfill.walk import ARTEFACTS, STORE, models_in_use, walk, without_clock
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.terminal.backfill import print_backfill, print_look
@@ -140,7 +139,7 @@ def _record(found: BackfillResult, caution: str, project: Path, log: RunLog, run
     import json
 
     from lepton_pipeline.operations.backfill.chart import draw_backfill
-    from lepton_pipeline.operations.backfill.result import as_table, figures, series
+    from lepton_pipeline.operations.backfill.realised import as_table, figures, series
     from lepton_pipeline.system.files import write_bytes
     from lepton_pipeline.system.records import to_plain
     from lepton_pipeline.terminal.backfill import backfill_markdown

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.evaluation.interval_text import bracket
-from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
-from lepton_pipeline.operations.backfill.result import BackfillResult
-from lepton_pipeline.operations.backfill.walk import Look
+from lepton_pipeline.operations.backfill.realised import BackfillResult
+from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRATEGIES, Look
 from lepton_pipeline.reporting.report.formats import metric_inside
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.markdown import as_markdown, fact_list

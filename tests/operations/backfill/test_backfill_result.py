@@ -9,9 +9,16 @@ import pytest
 
 from lepton_pipeline.operations.backfill.chart import draw_backfill
 from lepton_pipeline.operations.backfill.grid import make_grid
-from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, Period, Summary
-from lepton_pipeline.operations.backfill.result import BackfillResult, as_table, describe, figures, series
-from lepton_pipeline.operations.backfill.walk import Look
+from lepton_pipeline.operations.backfill.realised import (
+    BackfillResult,
+    Period,
+    Summary,
+    as_table,
+    describe,
+    figures,
+    series,
+)
+from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, Look
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.records import from_json, to_json
 from lepton_pipeline.terminal.backfill import backfill_markdown, print_backfill

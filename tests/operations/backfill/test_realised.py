@@ -8,15 +8,8 @@ import pytest
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.operations.backfill.grid import make_grid
-from lepton_pipeline.operations.backfill.realised import (
-    ALWAYS,
-    NEVER,
-    POLICY,
-    Summary,
-    assign_periods,
-    realise,
-    summarise,
-)
+from lepton_pipeline.operations.backfill.realised import Summary, assign_periods, realise, summarise
+from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.statistics.estimates import Estimate
 

@@ -10,9 +10,11 @@ from monitored import column, monitored
 
 from lepton_pipeline.errors import ContractError, DataError
 from lepton_pipeline.operations.backfill.grid import make_grid
-from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
 from lepton_pipeline.operations.backfill.walk import (
+    ALWAYS,
     ARTEFACTS,
+    NEVER,
+    POLICY,
     STORE,
     Checkpoints,
     models_in_use,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import isnan, nan
 
-from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
-from lepton_pipeline.operations.backfill.result import ENDS, BackfillResult
+from lepton_pipeline.operations.backfill.realised import ENDS, BackfillResult
+from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.reporting.pictures.curves import around
 from lepton_pipeline.reporting.pictures.page import EDGE, WIDTH, picture
 from lepton_pipeline.reporting.pictures.svg import Axis, Chart, write

@@ -14,7 +14,6 @@ from typing import Protocol
 
 from lepton_pipeline.errors import ContractError, DataError
 from lepton_pipeline.operations.backfill.grid import Grid
-from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
 from lepton_pipeline.operations.retraining.job import Outcome, Request, Steps, run_job
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.project.user_errors import user_error
@@ -23,6 +22,8 @@ from lepton_pipeline.system.records import from_json, to_plain
 from lepton_pipeline.tracking.local_store import LocalStore
 from lepton_pipeline.tracking.runs import RunLog
 
+POLICY, NEVER, ALWAYS = "policy", "never", "always"
+STRATEGIES = (POLICY, NEVER, ALWAYS)
 STORE, ARTEFACTS = "mlflow.db", "mlruns"
 _NOTE, _DECISION = "key.json", "decision.json"
 
