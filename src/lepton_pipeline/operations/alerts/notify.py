@@ -92,12 +92,6 @@ def _place(log: RunLog, run_id: str) -> str:
         return f"run {run_id}"
 
 
-if __name__ == "__main__":
-    given = from_json(Alert, sys.stdin.read())
-    told = replace(given, details={**given.details, "host": socket.gethostname()})
-    notify(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None, told)
-
-
 def alerts_of(request: Request, outcome: Outcome, places: Mapping[str, Any], at: datetime) -> list[Alert]:
     """The alerts that a job gives rise to, the most urgent first.
 
@@ -151,3 +145,9 @@ def _details(request: Request, outcome: Outcome) -> dict[str, Any]:
         "exit code": outcome.exit_code or None,
     }
     return {name: value for name, value in details.items() if value is not None}
+
+
+if __name__ == "__main__":
+    given = from_json(Alert, sys.stdin.read())
+    told = replace(given, details={**given.details, "host": socket.gethostname()})
+    notify(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None, told)
