@@ -21,9 +21,24 @@ def show_epochs() -> Iterator[Callable[[Any], None]]:
         if update is not None:
             yield lambda epoch: update(description=_text(epoch))
             return
-    log = _Log()
-    yield log.show
-    log.close()
+    best: dict[int, Any] = {}
+    # Show the first epoch at once.
+    shown = monotonic() - _SECONDS_A_LINE
+
+    def show(epoch: Any) -> None:
+        nonlocal shown
+        if epoch.best and not isnan(epoch.validation_log_loss):
+            best[epoch.network] = epoch
+        if monotonic() - shown >= _SECONDS_A_LINE:
+            shown = monotonic()
+            logger.info("  %s", _text(epoch))
+
+    yield show
+    if best:
+        epochs = ", ".join(str(epoch.number) for epoch in best.values())
+        loss = sum(epoch.validation_log_loss for epoch in best.values()) / len(best)
+        many = "networks" if len(best) > 1 else "network"
+        logger.info("  %d %s, best epoch %s, held-out log loss %.4f", len(best), many, epochs, loss)
 
 
 @contextmanager
@@ -62,29 +77,6 @@ def _bar(
     columns = (spinner, TextColumn(text), *([BarColumn()] if counted else []), TimeElapsedColumn())
     with Progress(*columns, console=out, transient=True) as bar:
         yield partial(bar.update, bar.add_task(what, total=total))
-
-
-class _Log:
-    """Logs the first epoch at once, then a line every some seconds, and a summary."""
-
-    def __init__(self) -> None:
-        self.best: dict[int, Any] = {}
-        # Show the first epoch at once.
-        self.shown = monotonic() - _SECONDS_A_LINE
-
-    def show(self, epoch: Any) -> None:
-        if epoch.best and not isnan(epoch.validation_log_loss):
-            self.best[epoch.network] = epoch
-        if monotonic() - self.shown >= _SECONDS_A_LINE:
-            self.shown = monotonic()
-            logger.info("  %s", _text(epoch))
-
-    def close(self) -> None:
-        if self.best:
-            epochs = ", ".join(str(epoch.number) for epoch in self.best.values())
-            loss = sum(epoch.validation_log_loss for epoch in self.best.values()) / len(self.best)
-            many = "networks" if len(self.best) > 1 else "network"
-            logger.info("  %d %s, best epoch %s, held-out log loss %.4f", len(self.best), many, epochs, loss)
 
 
 def _text(epoch: Any) -> str:
