@@ -29,7 +29,7 @@ def print_status(status: Status) -> None:
 def _name(it: VerticalStatus) -> Text:
     text = Text(it.vertical, style="bold")
     for finding in it.findings:
-        text.append(f"\n{FINDINGS[finding]}", style="yellow" if finding == "no champion" else "red")
+        text.append(f"\n{FINDINGS[finding][0]}", style="yellow" if finding == "no champion" else "red")
     return text
 
 

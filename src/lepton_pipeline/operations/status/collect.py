@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,15 +35,15 @@ _PAGES = {
 # A job may wait for another one's end.
 _LATE = timedelta(hours=1)
 _ENDED_BADLY = ("failed", "timed out", "not started", "lost")
-# What needs attention, the most urgent first, and its label.
-FINDINGS = {
-    "broken": "cannot be read",
-    "failing": "failing",
-    "decayed": "quality decayed",
-    "drifted": "drifted",
-    "refused": "model refused",
-    "overdue": "overdue",
-    "no champion": "no champion",
+# What needs attention, the most urgent first: its label, and whether it holds.
+FINDINGS: dict[str, tuple[str, Callable[[VerticalStatus], bool]]] = {
+    "broken": ("cannot be read", lambda it: bool(it.problem)),
+    "failing": ("failing", lambda it: it.failing_since is not None),
+    "decayed": ("quality decayed", lambda it: it.monitoring is not None and it.monitoring.decayed is True),
+    "drifted": ("drifted", lambda it: it.monitoring is not None and it.monitoring.drifted is True),
+    "refused": ("model refused", lambda it: it.job is not None and it.job.promoted is False),
+    "overdue": ("overdue", lambda it: it.overdue is not None),
+    "no champion": ("no champion", lambda it: it.champion is None and not it.problem and not it.blind),
 }
 _NONE = "–"
 _CHARACTERS = 280
@@ -71,17 +71,7 @@ class VerticalStatus:
     @property
     def findings(self) -> list[str]:
         """What needs attention, of `FINDINGS`, the most urgent first."""
-        seen = self.monitoring
-        holds = {
-            "broken": bool(self.problem),
-            "failing": self.failing_since is not None,
-            "decayed": seen is not None and bool(seen.decayed),
-            "drifted": seen is not None and bool(seen.drifted),
-            "refused": self.job is not None and self.job.promoted is False,
-            "overdue": self.overdue is not None,
-            "no champion": self.champion is None and not self.problem and not self.blind,
-        }
-        return [finding for finding in FINDINGS if holds[finding]]
+        return [finding for finding, (_, holds) in FINDINGS.items() if holds(self)]
 
 
 @dataclass(frozen=True)
@@ -274,7 +264,7 @@ def render_page(status: Status, folder: Path) -> str:
     rows = [
         {
             "it": each,
-            "labels": [FINDINGS[finding] for finding in each.findings],
+            "labels": [FINDINGS[finding][0] for finding in each.findings],
             **cells_of(each, status.at),
             "pages": {title: _relative(file, folder) for title, file in each.pages.items()},
         }
