@@ -69,7 +69,9 @@ class BackfillSteps:
         self._to_model = training.to_outputs(*map(self._name, _MODEL)) - self._to_rows - derive
         self._decide = training.only_nodes(*map(self._name, _DECIDING))
         self._monitor = pipelines[monitoring].only_nodes(*map(self._name, _MONITORING))
-        self._undated = _undated(self._to_rows, f"params:{self._name('dataset')}")
+        # Nodes that do not depend on the declaration of the data set, and so on the date.
+        undated = self._to_rows - self._to_rows.from_inputs(f"params:{self._name('dataset')}")
+        self._undated = {node.name for node in undated.nodes}
         self._once: dict[str, Any] = {}
         self._made: dict[str, Any] = {}
         self._since: str | float | None = None
@@ -193,15 +195,3 @@ class BackfillSteps:
 
     def _name(self, name: str) -> str:
         return f"{self._vertical}.{name}"
-
-
-def _undated(pipeline: Pipeline, dataset: str) -> set[str]:
-    """Names of the nodes that do not depend on the declaration of the data set, and so on the date."""
-    dated = {dataset}
-    names = set()
-    for node in pipeline.nodes:
-        if dated & set(node.inputs):
-            dated |= set(node.outputs)
-        else:
-            names.add(node.name)
-    return names
